@@ -1,0 +1,117 @@
+import type { z } from 'zod'
+import type { Json } from './json.ts'
+import type { Usd } from './money.ts'
+import type { Failure } from './failure.ts'
+import type { OutputFormat } from './limits.ts'
+import type { Warning } from './generation.ts'
+import type { ModelEntry } from './manifest.ts'
+
+/**
+ * One paid task for one provider, already adapted: every value is legal for the offer, so an adapter only changes language.
+ * An absent field was not asked for; the vendor's default applies and nothing is sent. Ids come in, so the same order gives the same call.
+ */
+export interface Order<Options = unknown> {
+  /** Our id for the vendor's task, a UUID v4; used where the vendor lets the client choose it. */
+  readonly taskId: string
+  readonly model: string
+  readonly providerModel: string
+  /** What the manifest says of this offer. */
+  readonly limits: ModelEntry['limits']
+  readonly prompt: string
+  readonly width?: number
+  readonly height?: number
+  /** In a form the offer takes: an https URL, a data URI, or bare base64. */
+  readonly references: readonly string[]
+  readonly seed?: number
+  /** Images in this one task, at most `limits.n.max`. */
+  readonly count: number
+  readonly outputFormat?: OutputFormat
+  readonly outputQuality?: number
+  readonly safetyTolerance?: number
+  readonly promptUpsampling?: boolean
+  readonly guidance?: number
+  readonly steps?: number
+  /** Parsed with the adapter's own strict schema. */
+  readonly options: Options
+  /** Where the vendor may tell us the end; a hint only. */
+  readonly webhook?: { readonly url: string; readonly secret: string }
+}
+
+/** What we say to a vendor: plain JSON without secrets, stored and sent again after a restart where it is a poll. */
+export interface Call {
+  /** `submit` buys; it is never repeated unless it provably did not arrive. The others are free. */
+  readonly purpose: 'submit' | 'poll' | 'recover' | 'account'
+  readonly method: 'GET' | 'POST'
+  /** A path below the provider's base URL (`/v1/x`), or an absolute URL the vendor gave; transport guards its host. */
+  readonly url: string
+  readonly body?: Json
+  /** What interpret needs to remember until the reply to this call: a cost told at submit, how many images were asked. Never sent. */
+  readonly memo?: Json
+}
+
+/** What a vendor said. Numbers that a double cannot hold to the last digit arrive as strings of their digits. */
+export interface Reply {
+  readonly status: number
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Parsed JSON; a body that is not JSON arrives as a string, an empty one as null. */
+  readonly body: Json
+}
+
+export interface ImageRef {
+  /** An http(s) URL to fetch, a data URI, or bare base64. URLs from replies are untrusted. */
+  readonly source: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string }
+  /** When the link dies, where the reply says it. ISO 8601. */
+  readonly expiresAt?: string
+  /** Digits. */
+  readonly seed?: string
+  readonly flagged?: boolean
+}
+
+/** What the vendor says it charged for this task, in US dollars; `raw` is its own number, before any conversion. */
+export interface VendorCost {
+  readonly amount: Usd
+  readonly raw: Json
+}
+
+export type Outcome =
+  | {
+      readonly kind: 'done'
+      readonly images: readonly ImageRef[]
+      readonly failures?: readonly Failure[]
+      readonly cost?: VendorCost
+      readonly promptUsed?: string
+      readonly taskId?: string
+    }
+  | {
+      readonly kind: 'pending'
+      readonly next: Call
+      readonly afterMs: number | null
+      readonly progress?: number
+      readonly cost?: VendorCost
+      readonly taskId?: string
+      readonly note?: string
+    }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly cost?: VendorCost; readonly taskId?: string }
+
+/**
+ * A vendor's language, both ways. Pure and total: no clock, randomness, environment, network or secrets; never throws.
+ * `Options` is what this vendor takes beyond the normalized request.
+ */
+export interface Adapter<Options = unknown> {
+  /** Strict. */
+  readonly options: z.ZodType<Options>
+  /** The paid call for an order. Warnings are for what only this vendor's options cause. */
+  translate(order: Order<Options>): { readonly call: Call; readonly warnings: readonly Warning[] }
+  /**
+   * What a reply means; asked again after every pending. A webhook body is just another reply.
+   * `afterMs: null` leaves the waiting time to the core. `note` marks a status we do not know: still pending, but said in the log.
+   */
+  interpret(reply: Reply, call: Call): Outcome
+  /** For a submit whose reply was lost: the free call that asks what became of it, where the vendor has one. */
+  recover?(submit: Call): Call | null
+  /** The free call that reads the account's balance. `id` is a fresh UUID v4. */
+  account?(id: string): Call
+  /** Dollars left, from the reply to `account`; null where the reply does not say. */
+  readBalance?(reply: Reply): Usd | null
+}

@@ -1,0 +1,97 @@
+import { z } from 'zod'
+
+/**
+ * Every way a generation can fail, closed. One row each: the HTTP status where the failure is the answer to a request,
+ * whether the same request may succeed later, whether another provider may be tried when nothing was bought,
+ * and what the caller can do.
+ */
+export const FAILURES = {
+  invalid_request: { http: 400, retryable: false, fallback: false, remedy: 'Correct the fields named in `errors`.' },
+  model_not_found: { http: 404, retryable: false, fallback: false, remedy: 'Choose a model listed by GET /v1/models.' },
+  no_eligible_offer: { http: 422, retryable: false, fallback: false, remedy: 'Change what each offer refuses, or allow more providers.' },
+  unauthorized: { http: 401, retryable: false, fallback: false, remedy: 'Send a valid gateway key as `Authorization: Bearer <key>`.' },
+  provider_unauthorized: { http: 502, retryable: false, fallback: true, remedy: 'The operator must correct this provider’s API key.' },
+  insufficient_credit: { http: 402, retryable: false, fallback: true, remedy: 'The operator must add credit at this provider.' },
+  budget_exceeded: { http: 402, retryable: false, fallback: false, remedy: 'Wait for the next budget period or ask for a larger budget.' },
+  rate_limited: { http: 429, retryable: true, fallback: true, remedy: 'Try again after the time in Retry-After.' },
+  moderated: { http: 422, retryable: false, fallback: false, remedy: 'Change the prompt or the reference images.' },
+  provider_rejected: { http: 422, retryable: false, fallback: true, remedy: 'Change what the provider’s message names.' },
+  provider_unavailable: { http: 503, retryable: true, fallback: true, remedy: 'Try again later.' },
+  provider_timeout: {
+    http: 504,
+    retryable: false,
+    fallback: false,
+    remedy: 'The provider may still finish and bill it; try again when that is acceptable.',
+  },
+  bad_reply: { http: 502, retryable: false, fallback: false, remedy: 'The provider answered in a form we do not know; report it.' },
+  result_expired: {
+    http: 502,
+    retryable: false,
+    fallback: false,
+    remedy: 'The picture was made and its link expired before it was stored; generate it again.',
+  },
+  outcome_unknown: {
+    http: 502,
+    retryable: false,
+    fallback: false,
+    remedy: 'The provider may have made and billed it; check its dashboard before you try again.',
+  },
+  canceled: { http: 409, retryable: false, fallback: false, remedy: 'It was canceled on request.' },
+  internal: { http: 500, retryable: true, fallback: false, remedy: 'Try again; report it with the generation id if it stays.' },
+} as const satisfies Record<string, { http: number; retryable: boolean; fallback: boolean; remedy: string }>
+
+export type FailureCode = keyof typeof FAILURES
+export const FailureCode = z.enum(Object.keys(FAILURES) as [FailureCode, ...FailureCode[]]).meta({ id: 'FailureCode' })
+
+/** `"unknown"`: the provider may have charged for it and we cannot tell. */
+export const Billed = z.union([z.boolean(), z.literal('unknown')])
+export type Billed = z.infer<typeof Billed>
+
+/** What went wrong, in our words and in the provider's. Never holds a key or a URL with a signature. */
+export const Failure = z.object({
+  code: FailureCode,
+  message: z.string(),
+  billed: Billed,
+  provider_status: z.union([z.number().int(), z.string()]).nullable().optional(),
+  provider_code: z.string().nullable().optional(),
+  provider_message: z.string().nullable().optional(),
+  stage: z.enum(['request', 'output']).optional().meta({ description: 'Moderation only: which side was refused.' }),
+  reasons: z.array(z.string()).optional().meta({ description: 'Moderation only: the provider’s own reasons.' }),
+  retry_after_ms: z.number().int().nonnegative().optional(),
+})
+export type Failure = z.infer<typeof Failure>
+
+/** The failure as a caller sees it inside a generation. */
+export const GenerationError = z
+  .object({
+    code: FailureCode,
+    message: z.string(),
+    provider: z.string().nullable(),
+    provider_status: z.union([z.number().int(), z.string()]).nullable(),
+    provider_code: z.string().nullable(),
+    provider_message: z.string().nullable(),
+    retryable: z.boolean(),
+    billed: Billed,
+    stage: z.enum(['request', 'output']).optional(),
+    reasons: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'GenerationError' })
+export type GenerationError = z.infer<typeof GenerationError>
+
+export function generationError(failure: Failure, provider: string | null): GenerationError {
+  return {
+    code: failure.code,
+    message: failure.message,
+    provider,
+    provider_status: failure.provider_status ?? null,
+    provider_code: failure.provider_code ?? null,
+    provider_message: failure.provider_message ?? null,
+    retryable: FAILURES[failure.code].retryable && failure.billed === false,
+    billed: failure.billed,
+    ...(failure.stage ? { stage: failure.stage } : {}),
+    ...(failure.reasons ? { reasons: failure.reasons } : {}),
+  }
+}
+
+/** Another provider may be tried only where this one provably sold nothing and the refusal was its own. */
+export const isSafeToFallBack = (failure: Failure): boolean => FAILURES[failure.code].fallback && failure.billed === false

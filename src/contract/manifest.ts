@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { Limits } from './limits.ts'
+import { PriceRule } from './price.ts'
+
+/** A host the vendor's calls may go to, with its key: an exact name or `*.name` for any name below it. */
+const HostPattern = z.string().regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$/)
+
+const Milliseconds = z.number().int().positive()
+
+/** What one provider sells as one of our models. `provider_model` is the vendor's own id. */
+export const ModelEntry = z.strictObject({
+  provider_model: z.string().min(1),
+  docs_url: z.url(),
+  limits: Limits,
+  price: PriceRule.nullable().meta({ description: 'Null: the vendor publishes none we could read. Never guessed.' }),
+  notes: z.array(z.string()).optional().meta({ description: 'Contradictions and open facts, each dated, with its source.' }),
+})
+export type ModelEntry = z.infer<typeof ModelEntry>
+
+/** `manifest.json` of a provider's folder: everything about a vendor that is data. */
+export const Manifest = z.strictObject({
+  id: z.string().regex(/^[a-z][a-z0-9-]{1,30}$/),
+  title: z.string().min(1),
+  docs_url: z.url(),
+  base_url: z.url(),
+  hosts: z
+    .array(HostPattern)
+    .min(1)
+    .meta({ description: 'The only hosts that ever get this provider’s key, beside the configured base_url.' }),
+  auth: z.strictObject({
+    header: z.string().regex(/^[a-z-]+$/),
+    scheme: z.string().optional().meta({ description: 'Written before the key, for example "Bearer".' }),
+    env: z
+      .string()
+      .regex(/^[A-Z][A-Z0-9_]+$/)
+      .meta({ description: 'The environment variable that holds the key.' }),
+  }),
+  max_in_flight: z.number().int().positive().meta({ description: 'Unfinished tasks at once.' }),
+  timeouts: z.strictObject({
+    submit_ms: Milliseconds,
+    poll_ms: Milliseconds,
+    deadline_ms: Milliseconds.meta({ description: 'From submit to result; then provider_timeout.' }),
+  }),
+  polling: z.strictObject({
+    first_ms: Milliseconds.meta({ description: 'Before anything is measured: how long after the submit the first look is.' }),
+    min_ms: Milliseconds,
+    max_ms: Milliseconds,
+  }),
+  result_url_ttl_ms: Milliseconds.nullable().meta({ description: 'How long a delivered link lives; null where the vendor does not say.' }),
+  webhook_secret_header: z
+    .string()
+    .nullable()
+    .meta({ description: 'Header in which the vendor echoes our secret; null where it has none.' }),
+  declares: z
+    .strictObject({
+      delivery: z.array(z.enum(['sync', 'poll'])).min(1),
+      batch: z.boolean(),
+      recover: z.boolean().meta({ description: 'A lost submit reply can be asked for again.' }),
+      cost: z.enum(['at_submit', 'at_result', 'none']),
+      seed_returned: z.boolean(),
+      balance: z.boolean(),
+      webhook: z.boolean(),
+    })
+    .meta({ description: 'Chooses the parts of the conformance exam this provider sits.' }),
+  models: z.record(z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), ModelEntry),
+})
+export type Manifest = z.infer<typeof Manifest>

@@ -1,0 +1,81 @@
+import { z } from 'zod'
+
+/**
+ * Money. Outside: a decimal string of US dollars (`"0.045"`). Inside: an integer of nanodollars (1e-9 USD) as a bigint.
+ * This module is the only place that does arithmetic on money; a float never carries an amount.
+ */
+export const Usd = z
+  .string()
+  .regex(/^-?\d{1,12}(\.\d{1,9})?$/, 'a decimal string of US dollars with at most 9 decimals, for example "0.045"')
+  .meta({ id: 'Usd', description: 'US dollars as a decimal string, for example "0.045". Never a float.' })
+export type Usd = z.infer<typeof Usd>
+
+/** An integer count of nanodollars. */
+export type Nano = bigint
+
+const NANO_DECIMALS = 9
+
+export class MoneyError extends Error {}
+
+/**
+ * Reads a decimal in any spelling a vendor uses (`0.045`, `"4.5"`, `1e-7`) from its digits, without float arithmetic.
+ * Digits finer than a nanodollar are rounded half up. `shift` moves the decimal point: credits that are US cents use -2.
+ */
+export function nanoFromDecimal(value: string | number, shift = 0): Nano {
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(String(value).trim())
+  if (!match) throw new MoneyError(`not a decimal amount: ${String(value).slice(0, 40)}`)
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = match
+  const scale = Number(exponent) + shift + NANO_DECIMALS - fraction.length
+  if (Math.abs(scale) > 60 || whole.length + fraction.length > 60) throw new MoneyError('amount out of range')
+  const digits = BigInt(whole + fraction)
+  const divisor = 10n ** BigInt(Math.max(0, -scale))
+  const magnitude = scale >= 0 ? digits * 10n ** BigInt(scale) : (digits + divisor / 2n) / divisor
+  return sign ? -magnitude : magnitude
+}
+
+/** The canonical string: no exponent, no trailing zeros, `"0"` for nothing. */
+export function usdFromNano(nano: Nano): Usd {
+  const digits = (nano < 0n ? -nano : nano).toString().padStart(NANO_DECIMALS + 1, '0')
+  const whole = digits.slice(0, -NANO_DECIMALS)
+  const fraction = digits.slice(-NANO_DECIMALS).replace(/0+$/, '')
+  return `${nano < 0n ? '-' : ''}${whole}${fraction ? `.${fraction}` : ''}`
+}
+
+export const nanoFromUsd = (amount: Usd): Nano => nanoFromDecimal(amount)
+
+/** A vendor's decimal as canonical US dollars; `shift` as in `nanoFromDecimal`. */
+export const usdFromDecimal = (value: string | number, shift = 0): Usd => usdFromNano(nanoFromDecimal(value, shift))
+
+export function sumUsd(amounts: readonly Usd[]): Usd {
+  let total = 0n
+  for (const amount of amounts) total += nanoFromUsd(amount)
+  return usdFromNano(total)
+}
+
+/** The sum, or `null` as soon as one part is unknown: an unknown part makes the whole unknown, never smaller. */
+export function sumKnownUsd(amounts: readonly (Usd | null)[]): Usd | null {
+  const known = amounts.filter((amount): amount is Usd => amount !== null)
+  return known.length === amounts.length ? sumUsd(known) : null
+}
+
+export function multiplyUsd(amount: Usd, quantity: number): Usd {
+  if (!Number.isSafeInteger(quantity)) throw new MoneyError(`not a whole quantity: ${quantity}`)
+  return usdFromNano(nanoFromUsd(amount) * BigInt(quantity))
+}
+
+export const subtractUsd = (left: Usd, right: Usd): Usd => usdFromNano(nanoFromUsd(left) - nanoFromUsd(right))
+
+/** Negative, zero or positive, as `Array.prototype.sort` wants it. */
+export function compareUsd(left: Usd, right: Usd): number {
+  const difference = nanoFromUsd(left) - nanoFromUsd(right)
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+}
+
+/** `amount` as a signed percentage of `base` above or below it, rounded to whole percent: `"+50%"`. Null where base is nothing. */
+export function percentAbove(amount: Usd, base: Usd): string | null {
+  const baseNano = nanoFromUsd(base)
+  if (baseNano === 0n) return null
+  const difference = (nanoFromUsd(amount) - baseNano) * 100n
+  const magnitude = ((difference < 0n ? -difference : difference) + baseNano / 2n) / baseNano
+  return `${difference < 0n && magnitude > 0n ? '-' : '+'}${magnitude}%`
+}

@@ -1,0 +1,20 @@
+import type { Adapter } from './adapter.ts'
+import type { Limits } from './limits.ts'
+import type { Manifest } from './manifest.ts'
+import type { PriceRule } from './price.ts'
+
+/** An installed vendor: its data and its language. */
+export interface Provider {
+  readonly id: string
+  readonly manifest: Manifest
+  readonly adapter: Adapter
+}
+
+/** One provider's version of one model, with the operator's prices applied. */
+export interface Offer {
+  readonly provider: string
+  readonly model: string
+  readonly providerModel: string
+  readonly limits: Limits
+  readonly price: PriceRule | null
+}

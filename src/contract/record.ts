@@ -1,0 +1,104 @@
+import type { Call, ImageRef, VendorCost } from './adapter.ts'
+import type { GenerationError } from './failure.ts'
+import type { AttemptStatus, GenerationStatus, Routing, Warning } from './generation.ts'
+import type { JsonObject } from './json.ts'
+import type { OutputFormat } from './limits.ts'
+import type { Usd } from './money.ts'
+import type { CostLine } from './price.ts'
+import type { Applied } from './quote.ts'
+import type { GenerationRequest } from './request.ts'
+
+/** Milliseconds since 1970, UTC. */
+export type Instant = number
+
+/** A reference image as it is kept: bytes by hash, or a link the vendor will fetch. `pixels` is null where they cannot be seen. */
+export type Reference =
+  | {
+      readonly kind: 'stored'
+      readonly sha256: string
+      readonly format: OutputFormat
+      readonly pixels: { readonly width: number; readonly height: number }
+    }
+  | { readonly kind: 'url'; readonly url: string; readonly pixels: { readonly width: number; readonly height: number } | null }
+
+/** One eligible offer with the request already adapted to it; frozen when the generation is accepted. */
+export interface Route {
+  readonly provider: string
+  readonly model: string
+  readonly providerModel: string
+  readonly applied: Applied
+  readonly warnings: readonly Warning[]
+  /** Images in each paid task; their sum is `n`. */
+  readonly tasks: readonly number[]
+  readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
+  /** Parsed provider_options of this provider. */
+  readonly options: JsonObject
+}
+
+/** One paid task. Written before the submit (`submitting`), after it (`pending`), when the vendor is done (`collecting`), and at its end. */
+export interface AttemptRecord {
+  readonly id: string
+  /** Index into `routes`. */
+  readonly route: number
+  readonly images: number
+  readonly seed: number | null
+  /** Our id for the vendor's task. */
+  readonly taskId: string
+  status: AttemptStatus
+  providerTaskId: string | null
+  /** The free call that continues this attempt; null before the submit's reply and after the end. */
+  next: Call | null
+  /** What the vendor delivered and is not yet stored. */
+  results: readonly ImageRef[]
+  /** Images stored so far, by id. */
+  imageIds: readonly string[]
+  cost: VendorCost | null
+  error: GenerationError | null
+  progress: number | null
+  polls: number
+  startedAt: Instant
+  submittedAt: Instant | null
+  readyAt: Instant | null
+  endedAt: Instant | null
+}
+
+/** A delivered picture. `sha256` is null where the vendor's own link is handed on (`link`). */
+export interface ImageRecord {
+  readonly id: string
+  readonly generationId: string
+  readonly sha256: string | null
+  readonly format: OutputFormat | null
+  readonly width: number | null
+  readonly height: number | null
+  readonly bytes: number | null
+  readonly seed: string | null
+  readonly flagged: boolean | null
+  readonly link: { readonly url: string; readonly expiresAt: Instant | null } | null
+}
+
+/** Everything about one generation; the row that survives a crash. */
+export interface GenerationRecord {
+  readonly id: string
+  /** Name of the gateway key that asked; null where no keys are configured. */
+  readonly key: string | null
+  readonly sandbox: boolean
+  readonly createdAt: Instant
+  /** As normalized: `reference_images` replaced by `references`. */
+  readonly request: Omit<GenerationRequest, 'reference_images'>
+  readonly references: readonly Reference[]
+  readonly model: string
+  readonly routing: Routing
+  readonly routes: readonly Route[]
+  /** The route being tried, or the one that ended it. */
+  routeIndex: number
+  status: GenerationStatus
+  attempts: AttemptRecord[]
+  images: ImageRecord[]
+  warnings: Warning[]
+  error: GenerationError | null
+  promptUsed: string | null
+  startedAt: Instant | null
+  completedAt: Instant | null
+  /** Time spent fetching, checking and storing pictures. */
+  storeMs: number | null
+}

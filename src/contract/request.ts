@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import { Usd } from './money.ts'
+import { OutputFormat } from './limits.ts'
+
+export const MAX_PROMPT_CHARS = 32_000
+export const MAX_REFERENCE_IMAGES = 10
+export const MAX_IMAGES_PER_REQUEST = 20
+
+const AspectRatio = z
+  .string()
+  .regex(/^[1-9]\d{0,3}:[1-9]\d{0,3}$/, 'two whole numbers joined by a colon, for example "3:2"')
+  .meta({
+    description: 'Shape instead of width and height, for example "3:2". With `megapixels` or alone (1 megapixel).',
+    examples: ['3:2'],
+  })
+
+/** An `https:` URL, a `data:` URI, or a picture this gateway has stored. Order is kept; none is ever dropped. */
+export const ReferenceImage = z
+  .union(
+    [
+      z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i),
+      z.string().regex(/^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2}$/),
+      z.strictObject({ image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/) }),
+    ],
+    { error: 'an https URL, a data:image/(png|jpeg|webp);base64 URI, or { "image": "img_…" }' },
+  )
+  .meta({ id: 'ReferenceImage', examples: ['https://example.com/cat.png', { image: 'img_0197a1' }] })
+export type ReferenceImage = z.infer<typeof ReferenceImage>
+
+const ProviderList = z.array(z.string().min(1)).min(1).max(50)
+
+/** Routing for this one request; each key given overrides the configuration. */
+export const RoutingPreference = z
+  .strictObject({
+    order: ProviderList.optional().meta({ description: 'Try these first, in this order.' }),
+    only: ProviderList.optional().meta({ description: 'Use no other provider.' }),
+    ignore: ProviderList.optional().meta({ description: 'Never use these.' }),
+    sort: z.enum(['price', 'latency']).optional(),
+    allow_fallbacks: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Default true: after a failure that cost nothing, the next provider is tried.' }),
+    max_price_usd: Usd.optional().meta({ description: 'The most the whole request may be quoted at.' }),
+  })
+  .meta({ id: 'RoutingPreference' })
+export type RoutingPreference = z.infer<typeof RoutingPreference>
+
+export const WEBHOOK_EVENTS = ['generation.succeeded', 'generation.failed', 'generation.canceled'] as const
+
+const Webhook = z
+  .strictObject({
+    url: z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i, 'an https URL'),
+    events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
+  })
+  .meta({ id: 'Webhook', description: 'Told when the generation ends; signed as Standard Webhooks says.' })
+
+const Metadata = z
+  .record(z.string().min(1).max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= 16, 'at most 16 pairs')
+  .meta({ description: 'Up to 16 string pairs: echoed, filterable, never sent to a provider.' })
+
+/** Every field of a request but `provider_options`, whose shape the installed providers decide. */
+export const requestFields = {
+  model: z
+    .string()
+    .min(1)
+    .max(200)
+    .meta({ description: 'A model of GET /v1/models, an alias, or `provider/model` to pin one provider.', examples: ['flux-2-pro'] }),
+  prompt: z.string().min(1).max(MAX_PROMPT_CHARS),
+  width: z.number().int().min(1).max(65_536).optional().meta({ description: 'Pixels; together with height.' }),
+  height: z.number().int().min(1).max(65_536).optional().meta({ description: 'Pixels; together with width.' }),
+  aspect_ratio: AspectRatio.optional(),
+  megapixels: z
+    .number()
+    .min(0.01)
+    .max(100)
+    .optional()
+    .meta({ description: 'Size instead of width and height; 1 megapixel is 1,048,576 pixels.' }),
+  reference_images: z.array(ReferenceImage).max(MAX_REFERENCE_IMAGES).optional(),
+  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  n: z
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_IMAGES_PER_REQUEST)
+    .optional()
+    .meta({ description: 'Images wanted, default 1. Fewer delivered is a result, not an error.' }),
+  output_format: OutputFormat.optional().meta({ description: 'Default: the provider’s default.' }),
+  output_quality: z.number().int().min(20).max(99).optional(),
+  safety_tolerance: z
+    .number()
+    .int()
+    .min(0)
+    .max(6)
+    .optional()
+    .meta({ description: '0 is strictest, 6 loosest. Never loosened on the way.' }),
+  prompt_upsampling: z.boolean().optional(),
+  guidance: z.number().min(1.5).max(10).optional(),
+  steps: z.number().int().min(1).max(50).optional(),
+  provider: RoutingPreference.optional(),
+  on_unsupported: z
+    .enum(['adapt', 'reject'])
+    .optional()
+    .meta({ description: 'Default "adapt": the nearest legal value is used and a warning says so.' }),
+  webhook: Webhook.optional(),
+  metadata: Metadata.optional(),
+} as const
+
+/** Rules over two fields, each naming the field that is wrong. */
+export function checkFieldsTogether(
+  request: { width?: unknown; height?: unknown; aspect_ratio?: unknown; megapixels?: unknown },
+  context: z.RefinementCtx,
+): void {
+  const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+  const hasWidth = request.width !== undefined
+  if (hasWidth !== (request.height !== undefined))
+    refuse(hasWidth ? 'height' : 'width', 'width and height go together: send both or neither')
+  if (!hasWidth && request.height === undefined) return
+  if (request.aspect_ratio !== undefined) refuse('aspect_ratio', 'send either width and height, or aspect_ratio')
+  if (request.megapixels !== undefined) refuse('megapixels', 'send either width and height, or megapixels')
+}
+
+/**
+ * The strict request schema for the providers that are installed.
+ * @param providerOptions each provider's own strict schema, by provider id
+ */
+export function requestSchema(providerOptions: Readonly<Record<string, z.ZodType>>) {
+  const options = Object.fromEntries(Object.entries(providerOptions).map(([id, schema]) => [id, schema.optional()]))
+  const provider_options = z
+    .strictObject(options)
+    .optional()
+    .meta({ description: 'What one provider takes beyond these fields. Options of a provider that was not used become a warning.' })
+  return z
+    .strictObject({ ...requestFields, provider_options })
+    .superRefine(checkFieldsTogether)
+    .meta({ id: 'GenerationRequest' })
+}
+
+const plainFields = z.strictObject({ ...requestFields, provider_options: z.record(z.string(), z.record(z.string(), z.json())).optional() })
+export type GenerationRequest = z.infer<typeof plainFields>

@@ -1,0 +1,3 @@
+export * from './emulator.ts'
+export * from './picture.ts'
+export * from './stories.ts'
