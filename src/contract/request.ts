@@ -138,3 +138,14 @@ export function requestSchema(providerOptions: Readonly<Record<string, z.ZodType
 
 const plainFields = z.strictObject({ ...requestFields, provider_options: z.record(z.string(), z.record(z.string(), z.json())).optional() })
 export type GenerationRequest = z.infer<typeof plainFields>
+
+/** How the operator wants a model routed; at most one of these. Without any: cheapest first, unpriced last. */
+export const RouteRule = z
+  .strictObject({
+    order: z.array(z.string()).min(1).optional(),
+    sort: z.enum(['price', 'latency']).optional(),
+    weights: z.record(z.string(), z.number().positive()).optional(),
+  })
+  .refine((rule) => Object.keys(rule).length <= 1, 'give one of order, sort or weights')
+  .meta({ id: 'RouteRule' })
+export type RouteRule = z.infer<typeof RouteRule>
