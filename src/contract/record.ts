@@ -4,7 +4,7 @@ import type { AttemptStatus, GenerationStatus, Routing, Warning } from './genera
 import type { JsonObject } from './json.ts'
 import type { OutputFormat } from './limits.ts'
 import type { Usd } from './money.ts'
-import type { CostLine } from './price.ts'
+import type { CostBasis, CostLine, PriceRule } from './price.ts'
 import type { Applied } from './quote.ts'
 import type { GenerationRequest } from './request.ts'
 
@@ -31,6 +31,8 @@ export interface Route {
   /** Images in each paid task; their sum is `n`. */
   readonly tasks: readonly number[]
   readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
+  /** The rule the quote came from; prices what is delivered where the vendor tells no cost. */
+  readonly price: PriceRule | null
   /** Parsed provider_options of this provider. */
   readonly options: JsonObject
 }
@@ -46,14 +48,21 @@ export interface AttemptRecord {
   readonly taskId: string
   status: AttemptStatus
   providerTaskId: string | null
-  /** The free call that continues this attempt; null before the submit's reply and after the end. */
+  /** The free call that continues this attempt, or asks for its result again; null before the submit's reply. */
   next: Call | null
   /** What the vendor delivered and is not yet stored. */
   results: readonly ImageRef[]
   /** Images stored so far, by id. */
   imageIds: readonly string[]
+  /** What the vendor says it charges. */
   cost: VendorCost | null
+  /** What it cost in the end; null while open. */
+  settled: { readonly amount: Usd | null; readonly basis: CostBasis; readonly lines: readonly CostLine[] } | null
   error: GenerationError | null
+  /** How often this task was tried at this provider so far, this attempt included. */
+  readonly tries: number
+  /** A later attempt took over this one's task. */
+  retried: boolean
   progress: number | null
   polls: number
   startedAt: Instant
@@ -74,6 +83,15 @@ export interface ImageRecord {
   readonly seed: string | null
   readonly flagged: boolean | null
   readonly link: { readonly url: string; readonly expiresAt: Instant | null } | null
+}
+
+/** One line of a generation's history, numbered from 1: what its event stream replays. */
+export interface TimelineEntry {
+  readonly seq: number
+  readonly type: 'queued' | 'running' | 'progress' | 'attempt_failed' | 'succeeded' | 'failed' | 'canceled'
+  readonly at: Instant
+  readonly provider: string | null
+  readonly progress: number | null
 }
 
 /** Everything about one generation; the row that survives a crash. */
@@ -97,6 +115,7 @@ export interface GenerationRecord {
   warnings: Warning[]
   error: GenerationError | null
   promptUsed: string | null
+  timeline: TimelineEntry[]
   startedAt: Instant | null
   completedAt: Instant | null
   /** Time spent fetching, checking and storing pictures. */

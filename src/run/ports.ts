@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Call, GenerationRecord, GenerationStatus, ImageRecord, Instant, Json, OutputFormat, Provider, Reply } from '#contract'
+import type { Call, FailureCode, GenerationRecord, GenerationStatus, ImageRecord, Instant, Json, OutputFormat, Provider, Reply } from '#contract'
 
 /**
  * What the run needs from outside, as arguments. Every port is asynchronous where it may one day leave the process;
@@ -13,6 +13,7 @@ export interface Ports {
   readonly store: Store
   readonly assets: Assets
   readonly settings: Settings
+  readonly observer: Observer
   readonly log: Log
 }
 
@@ -34,7 +35,7 @@ export interface Ids {
 /** What can change while we run; read at each use so that an edited configuration applies at once. */
 export interface Settings {
   readonly sandbox: boolean
-  /** An installed and enabled provider, or null. */
+  /** An installed provider, enabled for new requests or not: what is in flight is finished. */
   provider(id: string): ActiveProvider | null
   /** Keep pictures (fetch, check, store), or hand on the vendor's link. */
   readonly keepImages: boolean
@@ -160,6 +161,15 @@ export interface Store {
 
 export class IdempotencyConflict extends Error {}
 export class BadCursor extends Error {}
+
+/** Told what happened, for metrics and health; must not throw. */
+export interface Observer {
+  /** A submit was answered, or not: what a breaker counts. `code` is null where the vendor took the task. */
+  submitted(provider: string, code: FailureCode | null): void
+  /** A paid task ended. `durationMs` is from submit to ready; null where it never got ready. */
+  taskEnded(task: { provider: string; model: string; code: FailureCode | null; durationMs: number | null; polls: number }): void
+  generationEnded(generation: GenerationRecord): void
+}
 
 /** Structured log; fields never hold a key, a prompt, a body or a signed URL. */
 export interface Log {

@@ -1,0 +1,88 @@
+import fastify from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { validatorCompiler } from 'fastify-type-provider-zod'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Accept } from '../run/accept.ts'
+import type { Run } from '../run/generate.ts'
+import type { Idempotency } from '../run/idempotency.ts'
+import type { Assets, Clock, Store } from '../run/ports.ts'
+import type { RequestSchema } from './request-schema.ts'
+import { requireKey } from './auth.ts'
+import type { KeyNames } from './auth.ts'
+import { installProblems } from './problem.ts'
+import { installDocs } from './docs.ts'
+import { generationRoutes } from './routes/generations.ts'
+import { generationEventRoutes } from './routes/generation-events.ts'
+import { healthRoutes } from './routes/health.ts'
+import { imageRoutes } from './routes/images.ts'
+import { modelRoutes } from './routes/models.ts'
+import { providerRoutes } from './routes/providers.ts'
+import { quoteRoutes } from './routes/quotes.ts'
+import type { ModelSource } from './routes/models.ts'
+import type { ProviderSource } from './routes/providers.ts'
+
+/** What the HTTP side needs; nothing here knows where it comes from. */
+export interface AppDependencies {
+  readonly run: Run
+  readonly accept: Accept
+  readonly idempotency: Idempotency
+  readonly store: Store
+  readonly assets: Assets
+  readonly clock: Clock
+  readonly requestSchema: RequestSchema
+  readonly models: ModelSource
+  readonly providers: ProviderSource
+  readonly keyNames: KeyNames
+  /** Prometheus text. */
+  readonly metrics: () => Promise<string>
+  readonly observeRequest: (request: { method: string; route: string; status: number; ms: number }) => void
+  /** Null while requests may be taken; else why not. */
+  readonly notReady: () => Promise<string | null>
+  readonly publicUrl: () => string
+  readonly bodyLimitBytes: number
+  readonly log: FastifyBaseLogger
+  readonly version: string
+}
+
+export type App = FastifyInstance
+
+/** The application without a socket: `app.inject` in tests, `listen` in `main.ts`. */
+export async function buildApp(deps: AppDependencies): Promise<App> {
+  const app = fastify({
+    loggerInstance: deps.log,
+    disableRequestLogging: true,
+    bodyLimit: deps.bodyLimitBytes,
+    routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
+    return503OnClosing: true,
+  }).withTypeProvider<ZodTypeProvider>()
+  app.setValidatorCompiler(validatorCompiler)
+  // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.decorateRequest('gatewayKey', null)
+  installProblems(app)
+  logRequests(app, deps)
+  await installDocs(app, deps.version)
+  await app.register(healthRoutes, deps)
+  await app.register(imageRoutes, deps)
+  await app.register(async (guarded) => {
+    requireKey(guarded, deps.keyNames)
+    await guarded.register(generationRoutes, deps)
+    await guarded.register(generationEventRoutes, deps)
+    await guarded.register(quoteRoutes, deps)
+    await guarded.register(modelRoutes, deps)
+    await guarded.register(providerRoutes, deps)
+  })
+  return app
+}
+
+/** One line for each request: no body, no query, no key. */
+function logRequests(app: FastifyInstance, { observeRequest, log }: AppDependencies): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    const ms = Math.round(reply.elapsedTime)
+    const line = { method: request.method, route, status: reply.statusCode, ms, ...(request.gatewayKey ? { key: request.gatewayKey } : {}) }
+    log.info(line, 'request')
+    observeRequest(line)
+    done()
+  })
+}

@@ -1,0 +1,37 @@
+import swagger from '@fastify/swagger'
+import scalar from '@scalar/fastify-api-reference'
+import type { FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+
+/** `/openapi.json`, generated from the same schemas that validate, and `/docs`, a page to read and try it. */
+export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: {
+        title: 'imagegate',
+        version,
+        description: 'One image-generation API in front of many vendors: one request, every seller, exact prices, no lost or doubled pictures.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/', description: 'This server.' }],
+      components: { securitySchemes: { gatewayKey: { type: 'http', scheme: 'bearer', description: 'Only where gateway keys are configured.' } } },
+      security: [{ gatewayKey: [] }, {}],
+      tags: [
+        { name: 'generations', description: 'One request on its way, and its result.' },
+        { name: 'images', description: 'Delivered pictures.' },
+        { name: 'money', description: 'What it would cost and did cost.' },
+        { name: 'catalogue', description: 'Models, offers, providers.' },
+        { name: 'operations', description: 'Health, metrics.' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.serializer(JSON.stringify).send(app.swagger()))
+  await app.register(scalar, {
+    routePrefix: '/docs',
+    configuration: { title: 'imagegate', url: '/openapi.json', withDefaultFonts: false, hideClientButton: true, agent: { disabled: true }, telemetry: false },
+  })
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+}

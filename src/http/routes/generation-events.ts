@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { isTerminal } from '#contract'
+import type { GenerationRecord } from '#contract'
+import { viewOf } from '../../run/view.ts'
+import type { AppDependencies } from '../app.ts'
+import { owned } from './generations.ts'
+
+const HEARTBEAT_MS = 15_000
+
+/** Server-Sent Events of one generation: its timeline from the start, or after `Last-Event-ID`; ends after the terminal event. */
+export const generationEventRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, deps) => {
+  const schema = {
+    summary: 'State changes and progress as Server-Sent Events',
+    description:
+      'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation.',
+    tags: ['generations'],
+    params: z.object({ id: z.string().max(100) }),
+    headers: z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() }),
+    produces: ['text/event-stream'],
+  }
+
+  app.get('/v1/generations/:id/events', { schema }, async (request, reply) => {
+    const { id } = request.params
+    const record = await owned(deps, id, request.gatewayKey)
+    let sent = request.headers['last-event-id'] ?? 0
+    reply.hijack()
+    const { raw } = reply
+    raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
+
+    const finish = () => {
+      stopWatching()
+      stopHeartbeat()
+      raw.end()
+    }
+    const tell = (current: GenerationRecord) => {
+      for (const entry of current.timeline) {
+        if (entry.seq <= sent) continue
+        sent = entry.seq
+        const isLast = isTerminal(current.status) && entry.type === current.status
+        const data = isLast
+          ? viewOf(current, deps.publicUrl())
+          : { id, type: entry.type, at: new Date(entry.at).toISOString(), provider: entry.provider, progress: entry.progress }
+        raw.write(`id: ${entry.seq}\nevent: ${entry.type}\ndata: ${JSON.stringify(data)}\n\n`)
+      }
+      if (isTerminal(current.status)) finish()
+    }
+    let stopHeartbeat = () => {}
+    const beat = () => {
+      raw.write(': still here\n\n')
+      stopHeartbeat = deps.clock.after(HEARTBEAT_MS, beat)
+    }
+    const stopWatching = deps.run.watch(id, tell)
+    stopHeartbeat = deps.clock.after(HEARTBEAT_MS, beat)
+    raw.on('close', () => {
+      stopWatching()
+      stopHeartbeat()
+    })
+    // Read again after the watch began, so that nothing falls between.
+    tell((await deps.store.generation(id)) ?? record)
+  })
+}

@@ -1,0 +1,58 @@
+import type { FastifyReply } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { Problem } from '#contract'
+import type { AppDependencies } from '../app.ts'
+import { HttpProblem } from '../problem.ts'
+
+const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
+
+/** Picture bytes. The id is unguessable, so that a browser can show the link without a gateway key. */
+export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { store, assets }) => {
+  const schema = {
+    summary: 'The bytes of a picture',
+    description: 'Immutable; `ETag` is its SHA-256. Takes `Range` and `If-None-Match`.',
+    tags: ['images'],
+    params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
+    response: { 404: Problem, 410: Problem },
+  }
+
+  app.get('/v1/images/:file', { schema }, async (request, typedReply) => {
+    // Bytes and empty bodies are beside the documented JSON answers.
+    const reply: FastifyReply = typedReply
+    const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')
+    const image = await store.image(id)
+    if (!image) throw new HttpProblem({ code: 'not_found', detail: 'There is no such image.' })
+    if (!image.sha256 || !image.format || !image.bytes) throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
+    const etag = `"${image.sha256}"`
+    reply.headers({
+      'content-type': MEDIA_TYPES[image.format],
+      'cache-control': 'public, max-age=31536000, immutable',
+      etag,
+      'accept-ranges': 'bytes',
+      'x-content-type-options': 'nosniff',
+      'access-control-allow-origin': '*',
+    })
+    if (request.headers['if-none-match'] === etag) return reply.code(304).send()
+    const range = rangeOf(request.headers.range, image.bytes)
+    if (range === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${image.bytes}`).send()
+    const stream = await assets.open(image.sha256, image.format, range ?? undefined)
+    if (!stream) throw new HttpProblem({ code: 'gone', detail: 'This image is no longer stored.' })
+    if (range) {
+      reply.code(206).headers({ 'content-range': `bytes ${range.start}-${range.end}/${image.bytes}`, 'content-length': range.end - range.start + 1 })
+    } else reply.header('content-length', image.bytes)
+    return reply.send(stream)
+  })
+}
+
+/** One byte range of RFC 9110; null where there is none or it is not understood (then the whole is sent). Inclusive. */
+export function rangeOf(header: string | undefined, bytes: number): { start: number; end: number } | 'unsatisfiable' | null {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '')
+  if (!match || (match[1] === '' && match[2] === '')) return null
+  const [, from = '', to = ''] = match
+  if (from === '') return Number(to) === 0 ? 'unsatisfiable' : { start: Math.max(0, bytes - Number(to)), end: bytes - 1 }
+  const start = Number(from)
+  const end = to === '' ? bytes - 1 : Math.min(bytes - 1, Number(to))
+  if (to !== '' && Number(to) < start) return null
+  return start >= bytes ? 'unsatisfiable' : { start, end }
+}

@@ -1,0 +1,54 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { Latency, Limits, PriceRule, Problem } from '#contract'
+import type { AppDependencies } from '../app.ts'
+import { HttpProblem } from '../problem.ts'
+
+const ModelOffer = z
+  .object({
+    provider: z.string(),
+    provider_model: z.string(),
+    enabled: z.boolean(),
+    reason: z.string().nullable().meta({ description: 'Why it is not enabled.' }),
+    limits: Limits,
+    price: PriceRule.nullable().meta({ description: 'Null: no published price.' }),
+    latency_ms: Latency.nullable(),
+    docs_url: z.string(),
+    notes: z.array(z.string()),
+  })
+  .meta({ id: 'ModelOffer' })
+
+/** OpenAI's model object plus what each provider offers. */
+export const Model = z
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.number().int(),
+    owned_by: z.string(),
+    alias_of: z.string().nullable(),
+    offers: z.array(ModelOffer),
+  })
+  .meta({ id: 'Model' })
+export type Model = z.infer<typeof Model>
+
+const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).meta({ id: 'ModelList' })
+
+/** The catalogue as configured at this moment: canonical models first, then aliases. */
+export interface ModelSource {
+  list(): readonly Model[]
+  find(id: string): Model | null
+}
+
+export const modelRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { models }) => {
+  const list = { summary: 'Models and who offers them', tags: ['catalogue'], response: { 200: ModelList, 401: Problem } }
+  app.get('/v1/models', { schema: list }, async () => ({ object: 'list' as const, data: [...models.list()] }))
+
+  const show = { summary: 'One model', tags: ['catalogue'], params: z.object({ '*': z.string().max(200) }), response: { 200: Model, 401: Problem, 404: Problem } }
+  // A pinned name holds a slash.
+  app.get('/v1/models/*', { schema: show }, async (request) => {
+    const id = request.params['*']
+    const model = models.find(id)
+    if (!model) throw new HttpProblem({ code: 'model_not_found', detail: `There is no model ${JSON.stringify(id.slice(0, 200))}. GET /v1/models lists what there is.` })
+    return model
+  })
+}

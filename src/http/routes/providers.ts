@@ -1,0 +1,35 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { Problem, Usd } from '#contract'
+import type { AppDependencies } from '../app.ts'
+
+export const ProviderState = z
+  .object({
+    id: z.string(),
+    object: z.literal('provider'),
+    title: z.string(),
+    state: z.enum(['enabled', 'disabled']),
+    reason: z.string().nullable().meta({ description: 'Why it is disabled.' }),
+    sandbox: z.boolean(),
+    models: z.array(z.string()),
+    in_flight: z.number().int(),
+    waiting: z.number().int(),
+    max_in_flight: z.number().int(),
+    breaker: z.enum(['closed', 'open', 'half_open']),
+    success_rate: z.number().min(0).max(1).nullable().meta({ description: 'Of the last 100 paid tasks; null before the first.' }),
+    balance_usd: Usd.nullable().meta({ description: 'Null where the provider has no balance to read, or did not answer.' }),
+    docs_url: z.string(),
+  })
+  .meta({ id: 'Provider' })
+export type ProviderState = z.infer<typeof ProviderState>
+
+const ProviderList = z.object({ object: z.literal('list'), data: z.array(ProviderState) }).meta({ id: 'ProviderList' })
+
+export interface ProviderSource {
+  list(): Promise<readonly ProviderState[]>
+}
+
+export const providerRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { providers }) => {
+  const schema = { summary: 'Providers: state, load, health, balance', tags: ['catalogue'], response: { 200: ProviderList, 401: Problem } }
+  app.get('/v1/providers', { schema }, async () => ({ object: 'list' as const, data: [...(await providers.list())] }))
+}

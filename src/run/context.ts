@@ -1,0 +1,77 @@
+import { isTerminal } from '#contract'
+import type { AttemptRecord, GenerationRecord, ImageRecord, Route, TimelineEntry } from '#contract'
+import type { ActiveProvider, IdempotencyEntry, Ports } from './ports.ts'
+import type { Pace } from './pace.ts'
+import type { Slots } from './slots.ts'
+import type { Watchers } from './watchers.ts'
+import type { Wheel } from './wheel.ts'
+
+/** What every step of the run shares. */
+export interface RunContext {
+  readonly ports: Ports
+  readonly wheel: Wheel
+  readonly slots: Slots
+  readonly pace: Pace
+  readonly watchers: Watchers
+  readonly open: Map<string, OpenGeneration>
+  /** Lets a task wait for its place and then buys it; `delayMs` first. */
+  readonly enqueue: (open: OpenGeneration, attempt: AttemptRecord, delayMs?: number) => void
+}
+
+/** A generation being worked on: its row, and what takes back its timers. */
+export interface OpenGeneration {
+  readonly record: GenerationRecord
+  /** Per attempt: takes back a timer or a place in a queue. */
+  readonly pendingWork: Map<string, () => void>
+  /** The save that is being gathered in this turn of the event loop. */
+  saving: Promise<void> | null
+  newImages: ImageRecord[]
+  idempotency: IdempotencyEntry | null
+}
+
+export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {
+  const route = record.routes[attempt.route]
+  if (!route) throw new Error(`generation ${record.id} has no route ${attempt.route}`)
+  return route
+}
+
+export function providerOf(context: RunContext, record: GenerationRecord, attempt: AttemptRecord): ActiveProvider | null {
+  return context.ports.settings.provider(routeOf(record, attempt).provider)
+}
+
+/** Puts the generation on disk as it is now; several calls in one turn of the event loop are one write. */
+export function save(context: RunContext, open: OpenGeneration): Promise<void> {
+  open.saving ??= Promise.resolve().then(() => {
+    open.saving = null
+    const images = open.newImages
+    const idempotency = open.idempotency
+    open.newImages = []
+    open.idempotency = null
+    return context.ports.store.commit({ generations: [open.record], images, ...(idempotency ? { idempotency } : {}) })
+  })
+  return open.saving
+}
+
+/** As `save`, where the work goes on in memory even if the disk refuses: the next save tries again. */
+export async function saveIfPossible(context: RunContext, open: OpenGeneration): Promise<boolean> {
+  const images = open.newImages
+  try {
+    await save(context, open)
+    return true
+  } catch (error) {
+    open.newImages = [...images, ...open.newImages]
+    context.ports.log.error({ generation: open.record.id, error: error instanceof Error ? error.message : 'unknown' }, 'generation could not be saved')
+    return false
+  }
+}
+
+/** Saves, then lets watchers see: nothing is visible before it is on disk. */
+export async function publish(context: RunContext, open: OpenGeneration): Promise<void> {
+  await saveIfPossible(context, open)
+  context.watchers.notify(open.record)
+  if (isTerminal(open.record.status) && open.record.attempts.every((attempt) => attempt.endedAt !== null)) context.open.delete(open.record.id)
+}
+
+export function note(context: RunContext, record: GenerationRecord, type: TimelineEntry['type'], provider: string | null, progress: number | null = null): void {
+  record.timeline.push({ seq: record.timeline.length + 1, type, at: context.ports.clock.now(), provider, progress })
+}

@@ -1,0 +1,143 @@
+import { generationError, isTerminal } from '#contract'
+import type { GenerationRecord, Latency } from '#contract'
+import { enqueue } from './attempt.ts'
+import { note, publish, routeOf, save } from './context.ts'
+import type { OpenGeneration, RunContext } from './context.ts'
+import { startRoute } from './fallback.ts'
+import { createPace } from './pace.ts'
+import type { IdempotencyEntry, Ports } from './ports.ts'
+import { resumeAll } from './resume.ts'
+import { settle } from './settle.ts'
+import { createSlots } from './slots.ts'
+import { createWatchers } from './watchers.ts'
+import { createWheel } from './wheel.ts'
+
+/**
+ * The whole path of a generation:
+ *
+ *   accept      on disk, queued; its first route's tasks take their places         (here, `fallback.ts` startRoute)
+ *   submit      intent on disk, then the paid call                                 (`attempt.ts`)
+ *   look        polls until done or failed, as rarely as `pace.ts` finds worthwhile (`attempt.ts`)
+ *   collect     pictures fetched, checked, stored                                  (`collect.ts`)
+ *   conclude    cost settled; tried again, fallen back, or ended                   (`fallback.ts`, `settle.ts`)
+ *
+ * Every step writes its state before the next begins and before anybody sees it, so `resume.ts` can begin at any of them.
+ */
+export interface Run {
+  /** Puts a new generation on disk and starts it. Rejects, having bought nothing, where the disk or the idempotency entry refuses. */
+  accept(record: GenerationRecord, idempotency: IdempotencyEntry | null): Promise<void>
+  /** Continues every open generation from its last recorded call. Returns how many. */
+  resume(): Promise<number>
+  /** Stops polling and fallback. The answer is the generation as it then is; null where it is not open. */
+  cancel(id: string): Promise<GenerationRecord | null>
+  /** The generation once it has ended or `timeoutMs` is over, as it is on disk; null where there is none. */
+  wait(id: string, timeoutMs: number): Promise<GenerationRecord | null>
+  watch(id: string, listener: (record: GenerationRecord) => void): () => void
+  latency(provider: string, model: string): Latency | null
+  inFlight(provider: string): number
+  waiting(provider: string): number
+  readonly openCount: number
+}
+
+export function createRun(ports: Ports): Run {
+  const wheel = createWheel(ports.clock)
+  const slots = createSlots({
+    now: () => ports.clock.now(),
+    schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
+    limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,
+  })
+  const context: RunContext = {
+    ports,
+    wheel,
+    slots,
+    pace: createPace(),
+    watchers: createWatchers(),
+    open: new Map(),
+    enqueue: (open, attempt, delayMs) => enqueue(context, open, attempt, delayMs),
+  }
+
+  return {
+    async accept(record, idempotency) {
+      const open: OpenGeneration = { record, pendingWork: new Map(), saving: null, newImages: [], idempotency }
+      context.open.set(record.id, open)
+      note(context, record, 'queued', null)
+      startRoute(context, open)
+      try {
+        await save(context, open)
+      } catch (error) {
+        abandon(context, open)
+        throw error
+      }
+    },
+
+    resume: () => resumeAll(context),
+    cancel: (id) => cancel(context, id),
+    wait: (id, timeoutMs) => wait(context, id, timeoutMs),
+    watch: (id, listener) => context.watchers.watch(id, listener),
+    latency: (provider, model) => context.pace.latency(provider, model),
+    inFlight: (provider) => slots.inFlight(provider),
+    waiting: (provider) => slots.waiting(provider),
+    get openCount() {
+      return context.open.size
+    },
+  }
+}
+
+/** Never got on disk: forgotten, with its places in queues. */
+function abandon(context: RunContext, open: OpenGeneration): void {
+  for (const takeBack of open.pendingWork.values()) takeBack()
+  open.pendingWork.clear()
+  context.open.delete(open.record.id)
+}
+
+async function wait(context: RunContext, id: string, timeoutMs: number): Promise<GenerationRecord | null> {
+  const { store } = context.ports
+  const isOpen = context.open.has(id)
+  const found = isOpen ? null : await store.generation(id)
+  if (!isOpen && (found === null || isTerminal(found.status))) return found
+  return new Promise((resolve, reject) => {
+    let finished = false
+    const finish = (record: GenerationRecord | null) => {
+      if (finished) return
+      finished = true
+      stopWatching()
+      stopTimer()
+      if (record) resolve(record)
+      else store.generation(id).then(resolve, reject)
+    }
+    const stopWatching = context.watchers.watch(id, (record) => {
+      if (isTerminal(record.status)) finish(record)
+    })
+    const stopTimer = context.wheel.schedule(timeoutMs, () => finish(null))
+    // It may have ended between the look above and the watch.
+    if (!context.open.has(id)) finish(null)
+  })
+}
+
+async function cancel(context: RunContext, id: string): Promise<GenerationRecord | null> {
+  const open = context.open.get(id)
+  if (!open || isTerminal(open.record.status)) return null
+  const { record } = open
+  const { clock } = context.ports
+  for (const takeBack of open.pendingWork.values()) takeBack()
+  open.pendingWork.clear()
+  for (const attempt of record.attempts) {
+    if (attempt.endedAt !== null || attempt.status === 'collecting') continue
+    const { provider } = routeOf(record, attempt)
+    const wasBought = attempt.submittedAt !== null
+    if (wasBought) context.slots.release(provider)
+    const message = wasBought ? `canceled; ${provider} goes on with the task and may bill it` : 'canceled before anything was bought'
+    attempt.status = 'canceled'
+    attempt.error = generationError({ code: 'canceled', message, billed: wasBought ? 'unknown' : false }, provider)
+    attempt.endedAt = clock.now()
+    attempt.settled = settle(record, attempt, routeOf(record, attempt), [])
+  }
+  const worst = record.attempts.find((attempt) => attempt.error?.billed === 'unknown') ?? record.attempts.at(-1)
+  record.status = 'canceled'
+  record.error = worst?.error ?? null
+  record.completedAt = clock.now()
+  note(context, record, 'canceled', null)
+  await publish(context, open)
+  context.ports.observer.generationEnded(record)
+  return record
+}

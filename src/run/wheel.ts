@@ -1,0 +1,54 @@
+import type { Clock } from './ports.ts'
+
+const TICK_MS = 20
+
+/** One timer for everything that waits. An entry costs a slot in a map, not a pending promise. */
+export interface Wheel {
+  /** Calls back once, at or at most a tick after `delayMs`; the returned function takes it back. */
+  schedule(delayMs: number, callback: () => void): () => void
+  readonly size: number
+}
+
+export function createWheel(clock: Clock): Wheel {
+  const buckets = new Map<number, Set<() => void>>()
+  let size = 0
+  let nextTick = 0
+  let ticking = false
+
+  function tick(): void {
+    const now = Math.floor(clock.now() / TICK_MS)
+    for (; nextTick <= now; nextTick++) {
+      const due = buckets.get(nextTick)
+      if (!due) continue
+      buckets.delete(nextTick)
+      size -= due.size
+      for (const callback of due) callback()
+    }
+    ticking = size > 0
+    if (ticking) clock.after(TICK_MS, tick)
+  }
+
+  return {
+    schedule(delayMs, callback) {
+      const now = clock.now()
+      if (!ticking) {
+        ticking = true
+        nextTick = Math.floor(now / TICK_MS)
+        clock.after(TICK_MS, tick)
+      }
+      const slot = Math.max(nextTick, Math.ceil((now + Math.max(0, delayMs)) / TICK_MS))
+      const bucket = buckets.get(slot) ?? new Set()
+      buckets.set(slot, bucket)
+      // A fresh closure, so that the same callback may be scheduled twice.
+      const entry = () => callback()
+      bucket.add(entry)
+      size++
+      return () => {
+        if (bucket.delete(entry)) size--
+      }
+    },
+    get size() {
+      return size
+    },
+  }
+}
