@@ -17,12 +17,16 @@ export function createWheel(clock: Clock): Wheel {
 
   function tick(): void {
     const now = Math.floor(clock.now() / TICK_MS)
-    for (; nextTick <= now; nextTick++) {
+    while (nextTick <= now) {
       const due = buckets.get(nextTick)
-      if (!due) continue
       buckets.delete(nextTick)
-      size -= due.size
-      for (const callback of due) callback()
+      // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
+      nextTick++
+      for (const callback of due ?? []) {
+        due?.delete(callback)
+        size--
+        callback()
+      }
     }
     ticking = size > 0
     if (ticking) clock.after(TICK_MS, tick)

@@ -1,0 +1,157 @@
+import { checkFieldsTogether, type RouteRule } from '#contract'
+import type { z } from 'zod'
+import type { Catalogue } from '../registry/catalogue.ts'
+import type { ConfigDocument } from './document.ts'
+import { readModelName } from './model-name.ts'
+import { isLoopback, isNetworkEntry } from './network.ts'
+import { suggest, type ConfigProblem } from './problem.ts'
+import type { ConfigFile, Defaults } from './schema.ts'
+
+type Path = readonly PropertyKey[]
+
+/** What the shape cannot tell: names that must exist, entries that must parse. */
+export function checkMeaning(file: ConfigFile, document: ConfigDocument, catalogue: Catalogue): readonly ConfigProblem[] {
+  const check = new Check(file, document, catalogue)
+  check.keys()
+  check.network()
+  check.providers()
+  check.models()
+  return check.problems
+}
+
+/** Doubtful, not wrong. */
+export function warnAbout(file: ConfigFile, document: ConfigDocument, sandbox: boolean): readonly ConfigProblem[] {
+  const warnings: ConfigProblem[] = []
+  for (const [id, { base_url }] of Object.entries(file.providers ?? {})) {
+    if (base_url === undefined) continue
+    const path = ['providers', id, 'base_url']
+    if (sandbox) warnings.push(document.at(path, 'is not used in the sandbox', 'give this provider an API key to use it'))
+    const { protocol, hostname } = new URL(base_url)
+    if (protocol === 'http:' && !isLoopback(hostname)) {
+      warnings.push(document.at(path, 'sends the API key over unencrypted http', 'use https unless the network is private'))
+    }
+  }
+  return warnings
+}
+
+class Check {
+  readonly problems: ConfigProblem[] = []
+  readonly #file: ConfigFile
+  readonly #document: ConfigDocument
+  readonly #catalogue: Catalogue
+
+  constructor(file: ConfigFile, document: ConfigDocument, catalogue: Catalogue) {
+    this.#file = file
+    this.#document = document
+    this.#catalogue = catalogue
+  }
+
+  keys(): void {
+    const seen = { name: new Set<string>(), key_hash: new Set<string>() }
+    for (const [index, key] of (this.#file.keys ?? []).entries()) {
+      const path = ['keys', index]
+      for (const field of ['name', 'key_hash'] as const) {
+        const value = key[field].toLowerCase()
+        if (seen[field].has(value)) this.#refuse([...path, field], 'is given twice', `give every key its own ${field}`)
+        seen[field].add(value)
+      }
+      for (const [position, name] of (key.models ?? []).entries()) this.#modelOrAlias([...path, 'models', position], name)
+      for (const [position, id] of (key.providers ?? []).entries()) this.#provider([...path, 'providers', position], id)
+    }
+  }
+
+  network(): void {
+    for (const [index, entry] of (this.#file.network?.allow ?? []).entries()) {
+      if (!isNetworkEntry(entry)) {
+        this.#refuse(['network', 'allow', index], 'is neither a network nor a service', 'write "10.0.0.0/8", "10.1.2.3" or "host:9000"')
+      }
+    }
+  }
+
+  providers(): void {
+    for (const [id, settings] of Object.entries(this.#file.providers ?? {})) {
+      const path = ['providers', id]
+      const provider = this.#catalogue.providers.get(id)
+      if (!this.#provider(path, id, 'key') || provider === undefined) continue
+      const { username, password, search, hash } = new URL(settings.base_url ?? 'http://localhost')
+      if (username + password + search + hash !== '') {
+        this.#refuse([...path, 'base_url'], 'holds credentials, a query or a fragment', 'write scheme, host, port and path only')
+      }
+      for (const model of Object.keys(settings.prices ?? {})) {
+        if (Object.hasOwn(provider.manifest.models, model)) continue
+        const remedy = suggest(model, Object.keys(provider.manifest.models))
+        this.#refuse([...path, 'prices', model], `is not a model of ${id}`, remedy, 'key')
+      }
+    }
+  }
+
+  models(): void {
+    for (const [name, settings] of Object.entries(this.#file.models ?? {})) {
+      const path = ['models', name]
+      const target = settings.model === undefined ? this.#canonical(path, name) : this.#alias(path, name, settings.model)
+      if (settings.route !== undefined) this.#route([...path, 'route'], settings.route, target)
+      if (settings.defaults !== undefined) this.#defaults([...path, 'defaults'], settings.defaults)
+    }
+  }
+
+  #canonical(path: Path, name: string): string | null {
+    if (this.#catalogue.models.includes(name)) return name
+    const remedy = `${suggest(name, this.#catalogue.models)} An alias needs \`model:\``
+    this.#refuse(path, 'is not a model any installed provider sells', remedy, 'key')
+    return null
+  }
+
+  #alias(path: Path, name: string, target: string): string | null {
+    if (this.#catalogue.models.includes(name)) {
+      this.#refuse(path, 'is a real model and cannot become an alias of another', 'choose another name', 'key')
+    } else if (name.includes('/')) {
+      this.#refuse(path, 'an alias has no slash; `provider/model` is reserved', 'choose another name', 'key')
+    }
+    const known = readModelName(this.#catalogue, target)
+    if (known !== null) return known.model
+    const isChain = this.#file.models?.[target]?.model !== undefined
+    if (isChain) this.#refuse([...path, 'model'], `"${target}" is itself an alias`, 'name the model it stands for')
+    else this.#refuse([...path, 'model'], `"${target}" is not a model any installed provider sells`, suggest(target, this.#catalogue.models))
+    return null
+  }
+
+  #route(path: Path, rule: RouteRule, model: string | null): void {
+    const named = [
+      ...(rule.order ?? []).map((id, index) => ({ id, path: [...path, 'order', index], where: 'value' as const })),
+      ...Object.keys(rule.weights ?? {}).map((id) => ({ id, path: [...path, 'weights', id], where: 'key' as const })),
+    ]
+    for (const { id, path, where } of named) {
+      if (!this.#provider(path, id, where) || model === null) continue
+      const sellers = this.#catalogue.offers(model).map((offer) => offer.provider)
+      if (!sellers.includes(id)) this.#refuse(path, `${id} does not sell ${model}`, `sold by: ${sellers.join(', ')}`, where)
+    }
+  }
+
+  #defaults(path: Path, defaults: Defaults): void {
+    const together = { addIssue: (issue: { path: PropertyKey[]; message: string }) => this.#refuse([...path, ...issue.path], issue.message, null) }
+    checkFieldsTogether(defaults, together as unknown as z.RefinementCtx)
+    for (const [id, options] of Object.entries(defaults.provider_options ?? {})) {
+      const here = [...path, 'provider_options', id]
+      if (!this.#provider(here, id, 'key')) continue
+      const parsed = this.#catalogue.providers.get(id)?.adapter.options.safeParse(options)
+      for (const issue of parsed?.error?.issues ?? []) this.#refuse([...here, ...issue.path], issue.message, null)
+    }
+  }
+
+  #modelOrAlias(path: Path, name: string): void {
+    const aliases = Object.keys(this.#file.models ?? {})
+    if (readModelName(this.#catalogue, name) !== null || aliases.includes(name)) return
+    this.#refuse(path, `"${name}" is neither a model nor an alias`, suggest(name, [...this.#catalogue.models, ...aliases]))
+  }
+
+  #provider(path: Path, id: string, where: 'key' | 'value' = 'value'): boolean {
+    const installed = [...this.#catalogue.providers.keys()]
+    if (installed.includes(id)) return true
+    this.#refuse(path, `no provider "${id}" is installed`, suggest(id, installed), where)
+    return false
+  }
+
+  #refuse(path: Path, message: string, remedy: string | null, where: 'key' | 'value' = 'value'): void {
+    this.problems.push(this.#document.at(path, message, remedy, where))
+  }
+}

@@ -1,0 +1,82 @@
+import type { RouteRule, Usd } from '#contract'
+import type { Secret } from '../transport/secret.ts'
+import type { ConfigProblem } from './problem.ts'
+import type { Defaults, PriceOverride } from './schema.ts'
+
+/** One frozen snapshot of everything the operator decides. A changed file makes a new one; a snapshot never changes. */
+export interface Config {
+  /** The file it was read from, or null where there is none. */
+  readonly path: string | null
+  readonly server: {
+    readonly host: string
+    /** 0 takes a free one. */
+    readonly port: number
+    /** Without a trailing slash. */
+    readonly publicUrl: string | null
+    readonly bodyLimitBytes: number
+  }
+  readonly logLevel: LogLevel
+  /** Absolute. */
+  readonly dataDirectory: string
+  /** `file:<absolute path>` or `postgres://…`. */
+  readonly storeUrl: string
+  /** `url` is `file:<absolute folder>` or `s3://…`. */
+  readonly assets: { readonly url: string; readonly keep: boolean; readonly maxImageBytes: number }
+  readonly keys: readonly GatewayKey[]
+  readonly network: { readonly allow: readonly string[] }
+  /** No provider has a key: every provider is played by its emulator, and every result says so. */
+  readonly sandbox: boolean
+  /** Every installed provider, disabled ones included. */
+  readonly providers: ReadonlyMap<string, ProviderConfig>
+  /** What the file says of models and aliases, by the name in the file. */
+  readonly models: ReadonlyMap<string, ModelConfig>
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export interface GatewayKey {
+  readonly name: string
+  /** SHA-256 of the key, lower-case hex. */
+  readonly keyHash: string
+  readonly budgetUsd: Usd | null
+  readonly period: 'day' | 'month' | 'total'
+  readonly models: readonly string[] | null
+  readonly providers: readonly string[] | null
+  readonly allowUnpriced: boolean
+}
+
+export interface ProviderConfig {
+  readonly id: string
+  readonly enabled: boolean
+  /** Why it is disabled, with the remedy; null where it is enabled. */
+  readonly reason: string | null
+  /** Null in the sandbox until the emulator runs, and where the provider is disabled. */
+  readonly apiKey: Secret | null
+  /** Without a trailing slash. */
+  readonly baseUrl: string
+  readonly maxInFlight: number
+  readonly prices: OperatorPrices
+}
+
+/** What the operator pays, where it differs from the manifest. */
+export interface OperatorPrices {
+  /** Off published prices, 0…100 with at most two decimals. */
+  readonly discountPercent: number
+  /** By model; final, never discounted. */
+  readonly byModel: ReadonlyMap<string, PriceOverride & { readonly as_of: string }>
+}
+
+export interface ModelConfig {
+  /** A canonical id. */
+  readonly model: string
+  /** Where the alias names `provider/model`. */
+  readonly pinned: string | null
+  readonly defaults: Defaults
+  /** Null: the model's own rule, or cheapest first. */
+  readonly route: RouteRule | null
+}
+
+export type ConfigResult =
+  | { readonly kind: 'config'; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] }

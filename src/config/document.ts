@@ -1,0 +1,115 @@
+import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml'
+import type { Variables } from './environment.ts'
+import type { ConfigProblem } from './problem.ts'
+
+type Path = readonly PropertyKey[]
+
+/** A configuration file as data, with the place of every key. */
+export interface ConfigDocument {
+  /** Plain data with every `${NAME}` replaced; null for an empty file. */
+  readonly data: unknown
+  /** A problem at a key's value, or at the key itself (an unknown one). */
+  at(path: Path, message: string, remedy: string | null, where?: 'key' | 'value'): ConfigProblem
+  /** Whether the value at the path came out of a variable, which is always text. */
+  isInterpolated(path: Path): boolean
+}
+
+export type ReadDocument = { readonly document: ConfigDocument; readonly problems: readonly ConfigProblem[] }
+
+/** An unset variable in these places is an absent value, not an error: without a key a provider is disabled, and says why. */
+const isApiKey = (path: Path): boolean => path.length === 3 && path[0] === 'providers' && path[2] === 'api_key'
+
+/** Parses YAML text. `${NAME}` and `${NAME:-default}` read variables; `$${` writes a literal `${`. */
+export function readDocument(file: string, text: string, variables: Variables): ReadDocument {
+  const lineCounter = new LineCounter()
+  const yaml = parseDocument(text, { lineCounter, prettyErrors: false })
+  const place = (offset: number) => {
+    const { line, col } = lineCounter.linePos(offset)
+    return { file, line, column: col }
+  }
+  const problems: ConfigProblem[] = [...yaml.errors, ...yaml.warnings].map((error) => ({
+    ...place(error.pos[0]),
+    path: '',
+    message: error.message,
+    remedy: yamlRemedy(text, lineCounter, error.pos[0]),
+  }))
+  const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => ({
+    ...place(offsetOf(yaml, path, where)),
+    path: path.map(String).join('.'),
+    message,
+    remedy,
+  })
+  if (yaml.errors.length > 0) return { document: { data: null, at, isInterpolated: () => false }, problems }
+
+  const interpolated = new Set<string>()
+  visit(yaml, {
+    Scalar(key, node, ancestors) {
+      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
+      const path = pathOf(ancestors, key)
+      const filled = fill(node.value, variables)
+      for (const name of isApiKey(path) ? [] : filled.missing) {
+        problems.push(at(path, `the environment variable ${name} is not set`, `set ${name}, or write "\${${name}:-default}"`))
+      }
+      node.value = filled.text
+      interpolated.add(JSON.stringify(path))
+    },
+  })
+  const data = toData(yaml, problems, at)
+  return { document: { data, at, isInterpolated: (path) => interpolated.has(JSON.stringify(path)) }, problems }
+}
+
+function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['at']): unknown {
+  try {
+    return yaml.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    problems.push(at([], error instanceof Error ? error.message : String(error), 'write the values out instead of aliases'))
+    return null
+  }
+}
+
+function fill(text: string, variables: Variables): { readonly text: string; readonly missing: readonly string[] } {
+  const missing: string[] = []
+  const filled = text.replace(/\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g, (_, literal?: string, name = '', fallback?: string) => {
+    if (literal !== undefined) return literal
+    const value = variables.read(name) ?? fallback
+    if (value === undefined) missing.push(name)
+    return value ?? ''
+  })
+  return { text: filled, missing }
+}
+
+function yamlRemedy(text: string, lineCounter: LineCounter, offset: number): string | null {
+  const { line } = lineCounter.linePos(offset)
+  const near = text.split('\n').slice(Math.max(0, line - 2), line).join('\n')
+  return /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null
+}
+
+/** Where a path's value, or its key, starts; the nearest parent that exists stands in for what is missing. */
+function offsetOf(yaml: Document, path: Path, where: 'key' | 'value'): number {
+  for (let length = path.length; length > 0; length--) {
+    const parent: unknown = yaml.getIn(path.slice(0, length - 1), true)
+    const container = isAlias(parent) ? parent.resolve(yaml) : parent
+    const name = path[length - 1]
+    if (isMap(container)) {
+      const pair = container.items.find((item) => isScalar(item.key) && String(item.key.value) === String(name))
+      const node = (where === 'key' || length < path.length ? pair?.key : (pair?.value ?? pair?.key)) as Node | null | undefined
+      if (node?.range) return node.range[0]
+    } else {
+      const node = yaml.getIn(path.slice(0, length), true) as Node | undefined
+      if (node?.range) return node.range[0]
+    }
+  }
+  return yaml.contents?.range?.[0] ?? 0
+}
+
+function pathOf(ancestors: readonly unknown[], key: unknown): Path {
+  const path: PropertyKey[] = []
+  for (const [index, ancestor] of ancestors.entries()) {
+    if (isPair(ancestor)) path.push(isScalar(ancestor.key) ? String(ancestor.key.value) : '?')
+    else if (typeof ancestor === 'object' && ancestor !== null && 'items' in ancestor && !isMap(ancestor)) {
+      const next = ancestors[index + 1]
+      path.push(next === undefined ? Number(key) : (ancestor.items as readonly unknown[]).indexOf(next))
+    }
+  }
+  return path
+}

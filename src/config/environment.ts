@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { inEnvironment, type ConfigProblem } from './problem.ts'
+
+/** Names to values, as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The process's own environment; nothing else in the program reads it. */
+export const processEnvironment = (): Environment => process.env
+
+/** Reads variables; each may instead be given as `<NAME>_FILE`, the path of a file that holds the value (container secrets). */
+export interface Variables {
+  /** The value, or null where it is unset or empty. */
+  read(name: string): string | null
+  /** What went wrong while reading, once per variable. */
+  problems(): readonly ConfigProblem[]
+}
+
+export function variablesOf(environment: Environment): Variables {
+  const problems = new Map<string, ConfigProblem>()
+  const read = (name: string): string | null => {
+    const direct = environment[name] ?? ''
+    const file = environment[`${name}_FILE`] ?? ''
+    if (direct !== '' && file !== '') {
+      problems.set(name, inEnvironment(name, `${name} and ${name}_FILE are both set`, 'unset one of them'))
+    }
+    if (direct !== '') return direct
+    if (file === '') return null
+    try {
+      const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      if (content === '') problems.set(name, inEnvironment(`${name}_FILE`, `${file} is empty`, 'write the value into it'))
+      return content === '' ? null : content
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+      problems.set(name, inEnvironment(`${name}_FILE`, `${file} cannot be read (${reason})`, 'correct the path or its permissions'))
+      return null
+    }
+  }
+  return { read, problems: () => [...problems.values()] }
+}

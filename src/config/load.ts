@@ -1,0 +1,118 @@
+import { readFile, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Catalogue } from '../registry/catalogue.ts'
+import { checkMeaning, warnAbout } from './check.ts'
+import type { Config, ConfigResult, GatewayKey, ModelConfig } from './config.ts'
+import { readDocument } from './document.ts'
+import { variablesOf, type Environment, type Variables } from './environment.ts'
+import type { ConfigProblem } from './problem.ts'
+import { readModelName } from './model-name.ts'
+import { providersOf } from './providers.ts'
+import type { ConfigFile } from './schema.ts'
+import { readServer } from './server.ts'
+import { validateFile } from './validate.ts'
+
+export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
+const MEBIBYTE = 1_048_576
+const DEFAULT_MAX_IMAGE_BYTES = 64 * MEBIBYTE
+
+/** Where configuration comes from. `path` wins over IMAGEGATE_CONFIG; relative paths start at the working directory. */
+export interface ConfigSource {
+  readonly env: Environment
+  readonly path?: string
+  readonly catalogue: Catalogue
+}
+
+/** The configuration file that applies: named, or `./imagegate.yaml` where it exists; null without any. */
+export async function configPath({ env, path }: Pick<ConfigSource, 'env' | 'path'>): Promise<string | null> {
+  const named = path ?? (env['IMAGEGATE_CONFIG'] || undefined)
+  if (named !== undefined) return named
+  return (await stat(DEFAULT_CONFIG_FILE).catch(() => null)) === null ? null : DEFAULT_CONFIG_FILE
+}
+
+/** Reads file and environment into one frozen snapshot, or every problem with its place and remedy. Never throws for bad input. */
+export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
+  const path = await configPath(source)
+  const text = path === null ? { text: '', writtenOn: '1970-01-01' } : await readText(path)
+  if ('problem' in text) return { kind: 'refused', problems: [text.problem] }
+  const variables = variablesOf(source.env)
+  const { document, problems: syntax } = readDocument(path ?? DEFAULT_CONFIG_FILE, text.text, variables)
+  const validated = validateFile(document)
+  const file = validated.kind === 'valid' ? validated.file : {}
+  const problems: ConfigProblem[] = [...syntax, ...(validated.kind === 'invalid' ? validated.problems : [])]
+  if (validated.kind === 'valid') problems.push(...checkMeaning(file, document, source.catalogue))
+  const server = readServer(file, variables, problems)
+  const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
+  problems.push(...variables.problems())
+  if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace) }
+  const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, providers })
+  return { kind: 'config', config, warnings: warnAbout(file, document, config.sandbox) }
+}
+
+async function readText(path: string): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
+  try {
+    const [text, { mtime }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
+    return { text, writtenOn: mtime.toISOString().slice(0, 10) }
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+    const message = `the configuration file cannot be read (${reason})`
+    return { problem: { file: path, line: null, column: null, path: '', message, remedy: 'correct IMAGEGATE_CONFIG or the file’s permissions' } }
+  }
+}
+
+const byPlace = (left: ConfigProblem, right: ConfigProblem): number =>
+  (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0)
+
+interface Parts extends Pick<Config, 'path'> {
+  readonly file: ConfigFile
+  readonly variables: Variables
+  readonly catalogue: Catalogue
+  readonly server: Pick<Config, 'server' | 'logLevel'>
+  readonly providers: Pick<Config, 'sandbox' | 'providers'>
+}
+
+function snapshot({ path, file, variables, catalogue, server, providers }: Parts): Config {
+  const dataDirectory = resolve(variables.read('IMAGEGATE_DATA') ?? 'data')
+  return deepFreeze({
+    path,
+    ...server,
+    dataDirectory,
+    storeUrl: absolute(file.store?.url ?? `file:${dataDirectory}/imagegate.db`),
+    assets: {
+      url: absolute(file.assets?.url ?? `file:${dataDirectory}/images`),
+      keep: file.assets?.keep ?? true,
+      maxImageBytes: file.assets?.max_image_bytes ?? DEFAULT_MAX_IMAGE_BYTES,
+    },
+    keys: (file.keys ?? []).map(gatewayKey),
+    network: { allow: file.network?.allow ?? [] },
+    ...providers,
+    models: new Map(Object.entries(file.models ?? {}).map(([name, settings]) => [name, modelConfig(catalogue, name, settings)])),
+  })
+}
+
+/** `file:data/x` becomes `file:/…/data/x`; other schemes stay. */
+const absolute = (url: string): string => (url.startsWith('file:') ? `file:${resolve(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''))}` : url)
+
+const gatewayKey = (key: NonNullable<ConfigFile['keys']>[number]): GatewayKey => ({
+  name: key.name,
+  keyHash: key.key_hash.toLowerCase(),
+  budgetUsd: key.budget_usd ?? null,
+  period: key.period ?? 'month',
+  models: key.models ?? null,
+  providers: key.providers ?? null,
+  allowUnpriced: key.allow_unpriced ?? false,
+})
+
+function modelConfig(catalogue: Catalogue, name: string, settings: NonNullable<ConfigFile['models']>[string]): ModelConfig {
+  const target = readModelName(catalogue, settings.model ?? name) ?? { model: name, pinned: null }
+  return { ...target, defaults: settings.defaults ?? {}, route: settings.route ?? null }
+}
+
+/** Freezes plain objects and lists all the way down; maps are read-only by type. */
+export function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  const values: readonly unknown[] = value instanceof Map ? [...value.values()] : Object.values(value)
+  for (const part of values) deepFreeze(part)
+  return Object.freeze(value)
+}
+

@@ -1,0 +1,96 @@
+import { multiplyUsd, usdFromDecimal, type GenerationRequest, type Manifest, type Offer, type PriceRule, type RouteRule, type Usd } from '#contract'
+import type { Catalogue } from '../registry/catalogue.ts'
+import type { Config, OperatorPrices } from './config.ts'
+import { readModelName } from './model-name.ts'
+import type { Defaults } from './schema.ts'
+
+/** What a caller's `model` means under this configuration. */
+export interface ResolvedModel {
+  /** Canonical id. */
+  readonly model: string
+  /** The only provider that may be used, or null. */
+  readonly pinned: string | null
+  /** For fields the request does not give; see `withDefaults`. */
+  readonly defaults: Defaults
+  /** Empty where the operator has no rule. */
+  readonly rule: RouteRule
+}
+
+/** Reads a canonical id, an alias or `provider/model`; null where it is none of them, never a substitute. */
+export function resolveModel(config: Config, catalogue: Catalogue, name: string): ResolvedModel | null {
+  const alias = config.models.get(name)
+  const target = alias ?? readModelName(catalogue, name)
+  if (target === null || catalogue.offers(target.model).length === 0) return null
+  const own = config.models.get(target.model)
+  return {
+    model: target.model,
+    pinned: target.pinned,
+    defaults: alias === undefined || alias === own ? (own?.defaults ?? {}) : withDefaults(alias.defaults, own?.defaults ?? {}),
+    rule: alias?.route ?? own?.route ?? {},
+  }
+}
+
+const SIZE_FIELDS = ['width', 'height', 'aspect_ratio', 'megapixels'] as const
+
+/** The fields of `given`, then of `defaults`. Sizes go together: any size field given replaces every default one. */
+export function withDefaults<Given extends Partial<GenerationRequest> | Defaults>(given: Given, defaults: Defaults): Given {
+  const hasSize = SIZE_FIELDS.some((field) => given[field] !== undefined)
+  const applicable = Object.entries(defaults).filter(
+    ([field, value]) => value !== undefined && !(hasSize && (SIZE_FIELDS as readonly string[]).includes(field)),
+  )
+  const own = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const providerOptions = mergeOptions(given.provider_options, defaults.provider_options)
+  return { ...Object.fromEntries(applicable), ...own, ...(providerOptions ? { provider_options: providerOptions } : {}) } as Given
+}
+
+type ProviderOptions = Defaults['provider_options']
+
+function mergeOptions(given: ProviderOptions, defaults: ProviderOptions): ProviderOptions {
+  if (given === undefined || defaults === undefined) return given ?? defaults
+  const ids = new Set([...Object.keys(defaults), ...Object.keys(given)])
+  return Object.fromEntries([...ids].map((id) => [id, { ...defaults[id], ...given[id] }]))
+}
+
+/** Every offer of a canonical model, enabled or not, with the operator's prices applied. */
+export function offersOf(config: Config, catalogue: Catalogue, model: string): readonly Offer[] {
+  return catalogue.offers(model).map((offer) => {
+    const prices = config.providers.get(offer.provider)?.prices
+    const entry = catalogue.providers.get(offer.provider)?.manifest.models[model]
+    return prices === undefined || entry === undefined ? offer : { ...offer, price: operatorPrice(prices, model, entry) }
+  })
+}
+
+type ModelEntry = Manifest['models'][string]
+
+/** An override names the provider's own page as its source, so that both can be compared. */
+function operatorPrice(prices: OperatorPrices, model: string, entry: ModelEntry): PriceRule | null {
+  const override = prices.byModel.get(model)
+  if (override === undefined) return discounted(entry.price, prices.discountPercent)
+  const provenance = {
+    as_of: override.as_of,
+    source_url: entry.price?.source_url ?? entry.docs_url,
+    note: 'operator price, set in the configuration; source_url is the provider’s own page',
+  }
+  if ('per_image' in override) return { kind: 'per_image', per_image: override.per_image, ...provenance }
+  const { first_output, extra_output, reference } = override
+  const reference_cap_mp = entry.price?.kind === 'megapixel' ? entry.price.reference_cap_mp : null
+  return { kind: 'megapixel', first_output, extra_output, reference, rounding: 'up_1048576', reference_cap_mp, ...provenance }
+}
+
+function discounted(price: PriceRule | null, percent: number): PriceRule | null {
+  if (price === null || percent === 0) return price
+  const less = (amount: Usd): Usd => usdFromDecimal(multiplyUsd(amount, 10_000 - Math.round(percent * 100)), -4)
+  const note = `published price less ${percent} %, the operator’s discount`
+  switch (price.kind) {
+    case 'per_image':
+      return { ...price, per_image: less(price.per_image), note }
+    case 'megapixel':
+      return {
+        ...price,
+        first_output: less(price.first_output),
+        extra_output: less(price.extra_output),
+        reference: less(price.reference),
+        note,
+      }
+  }
+}

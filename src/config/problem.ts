@@ -1,0 +1,58 @@
+/** One thing that is wrong (or, as a warning, doubtful) in the configuration, and what to do about it. */
+export interface ConfigProblem {
+  /** The file as it was named, or `environment`. */
+  readonly file: string
+  /** From 1; null where the problem is not in the file. */
+  readonly line: number | null
+  readonly column: number | null
+  /** Dotted key or the variable's name; empty for the whole file. */
+  readonly path: string
+  readonly message: string
+  readonly remedy: string | null
+}
+
+/** `imagegate.yaml:4:3: server.prot: unknown key (did you mean "port"?)` */
+export function formatProblem(problem: ConfigProblem): string {
+  const place = problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`
+  const path = problem.path === '' ? '' : `${problem.path}: `
+  return `${place}: ${path}${problem.message}${problem.remedy === null ? '' : ` — ${problem.remedy}`}`
+}
+
+export const inEnvironment = (name: string, message: string, remedy: string | null): ConfigProblem => ({
+  file: 'environment',
+  line: null,
+  column: null,
+  path: name,
+  message,
+  remedy,
+})
+
+/** The known name closest to a misspelt one, or null where none is near. */
+export function nearest(name: string, known: readonly string[]): string | null {
+  let best: { readonly name: string; readonly distance: number } | null = null
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (best === null || distance < best.distance) best = { name: candidate, distance }
+  }
+  return best !== null && best.distance <= Math.max(2, Math.floor(name.length / 3)) ? best.name : null
+}
+
+/** The remedy for a name that does not exist among `known`. */
+export function suggest(name: string, known: readonly string[]): string {
+  const near = nearest(name, known)
+  if (near !== null) return `did you mean "${near}"?`
+  return known.length === 0 ? 'there are none' : `known: ${known.join(', ')}`
+}
+
+function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= right.length; column++) {
+      const substitution = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1)
+      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[right.length] ?? 0
+}

@@ -1,0 +1,165 @@
+import { z } from 'zod'
+import { requestFields, RouteRule, Usd } from '#contract'
+
+const Price = Usd.refine((amount) => !amount.startsWith('-'), 'a price is not negative')
+
+const as_of = z.iso.date().optional().meta({ description: 'The day it was agreed. Default: the day this file was last written.' })
+
+/** The operator's own price of one model at one provider, instead of the manifest's. */
+const PriceOverride = z
+  .union(
+    [
+      z.strictObject({ per_image: Price.meta({ description: 'One amount for each image, whatever its size.' }), as_of }),
+      z.strictObject({
+        first_output: Price.meta({ description: 'First output megapixel of an image.' }),
+        extra_output: Price.meta({ description: 'Each further output megapixel.' }),
+        reference: Price.meta({ description: 'Each megapixel of a reference image.' }),
+        as_of,
+      }),
+    ],
+    { error: 'either { per_image: "0.028" } or { first_output: "0.03", extra_output: "0.015", reference: "0.015" }, as decimal strings' },
+  )
+  .meta({ description: 'The price agreed with this provider, in US dollars.' })
+export type PriceOverride = z.infer<typeof PriceOverride>
+
+const DiscountPercent = z
+  .number()
+  .min(0)
+  .max(100)
+  .multipleOf(0.01)
+  .meta({ description: 'Taken off every published price of this provider; a price given under `prices` is final and not discounted.' })
+
+const Server = z
+  .strictObject({
+    host: z.string().min(1).optional().meta({ description: 'Address to listen on; HOST wins over it. Default 127.0.0.1.' }),
+    port: z.number().int().min(0).max(65_535).optional().meta({ description: 'PORT wins over it; 0 takes a free one. Default 8080.' }),
+    public_url: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .meta({ description: 'Under which callers reach this gateway; links and webhooks use it. Default: the listening address.' }),
+    body_limit_bytes: z
+      .number()
+      .int()
+      .min(1024)
+      .optional()
+      .meta({ description: 'Largest request body; reference images travel in it. Default 67108864.' }),
+  })
+  .meta({ description: 'Where the gateway listens. A change needs a restart.' })
+
+const Store = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^(file:.+|postgres(ql)?:\/\/.+)/, '"file:<path>" or "postgres://…"')
+      .optional()
+      .meta({ description: 'The database. Default: imagegate.db in the data folder. A change needs a restart.' }),
+  })
+  .meta({ description: 'Where generations and costs are kept.' })
+
+const Assets = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^(file:.+|s3:\/\/.+)/, '"file:<folder>" or "s3://<bucket>"')
+      .optional()
+      .meta({ description: 'Picture files. Default: the folder images in the data folder. A change needs a restart.' }),
+    keep: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Default true: pictures are fetched, checked and stored. false hands on the provider’s own expiring link.' }),
+    max_image_bytes: z.number().int().min(1024).optional().meta({ description: 'Largest picture taken. Default 67108864.' }),
+  })
+  .meta({ description: 'Where pictures are kept.' })
+
+const GatewayKey = z
+  .strictObject({
+    name: z.string().min(1).max(100).meta({ description: 'Who it is; shown in costs, never secret.' }),
+    key_hash: z
+      .string()
+      .regex(/^[0-9a-fA-F]{64}$/, 'the SHA-256 of the key as 64 hex digits: printf %s "$KEY" | sha256sum')
+      .meta({ description: 'SHA-256 of the key, in hex: printf %s "$KEY" | sha256sum. The key itself is never kept.' }),
+    budget_usd: Usd.refine((amount) => !amount.startsWith('-'), 'a budget is not negative')
+      .optional()
+      .meta({ description: 'The most this key may spend in a period. Default: no limit.' }),
+    period: z.enum(['day', 'month', 'total']).optional().meta({ description: 'When the budget starts anew (UTC). Default month.' }),
+    models: z.array(z.string().min(1)).min(1).optional().meta({ description: 'The only models it may use. Default: all.' }),
+    providers: z.array(z.string().min(1)).min(1).optional().meta({ description: 'The only providers it may use. Default: all.' }),
+    allow_unpriced: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Whether a key with a budget may use an offer that has no price. Default false.' }),
+  })
+  .meta({ description: 'A caller of this gateway.' })
+
+const ProviderSettings = z
+  .strictObject({
+    enabled: z.boolean().optional().meta({ description: 'false takes the provider out, whatever its key. Default true.' }),
+    api_key: z
+      .string()
+      .optional()
+      .meta({ description: 'Its API key, best as "${NAME}"; where NAME is unset there is no key. Default: the variable the manifest names.' }),
+    base_url: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .meta({ description: 'Any host, a proxy or a test double included; it gets this provider’s key. Default: the manifest’s.' }),
+    max_in_flight: z.number().int().min(1).optional().meta({ description: 'Unfinished tasks at once. Default: the manifest’s.' }),
+    discount_percent: DiscountPercent.optional(),
+    prices: z.record(z.string(), PriceOverride).optional().meta({ description: 'Own prices, by model.' }),
+  })
+  .meta({ description: 'One provider account.' })
+
+/** What an alias may preset: the fields of a request that describe the picture. */
+const Defaults = z
+  .strictObject({
+    width: requestFields.width,
+    height: requestFields.height,
+    aspect_ratio: requestFields.aspect_ratio,
+    megapixels: requestFields.megapixels,
+    seed: requestFields.seed,
+    n: requestFields.n,
+    output_format: requestFields.output_format,
+    output_quality: requestFields.output_quality,
+    safety_tolerance: requestFields.safety_tolerance,
+    prompt_upsampling: requestFields.prompt_upsampling,
+    guidance: requestFields.guidance,
+    steps: requestFields.steps,
+    on_unsupported: requestFields.on_unsupported,
+    provider_options: z.record(z.string(), z.record(z.string(), z.json())).optional().meta({
+      description: 'By provider id: what one provider takes beyond these fields.',
+    }),
+  })
+  .meta({ description: 'Used where a request does not say.' })
+export type Defaults = z.infer<typeof Defaults>
+
+const ModelSettings = z
+  .strictObject({
+    model: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'Makes this entry an alias of that model, or of `provider/model`. An alias of an alias is refused.' }),
+    defaults: Defaults.optional(),
+    route: RouteRule.optional().meta({
+      description: 'One of { order: […] }, { sort: price | latency }, { weights: {…} }. Default: cheapest first, unpriced last.',
+    }),
+  })
+  .meta({ description: 'How a model is routed, or an alias with presets.' })
+
+/** The configuration file. Every key is optional; an unknown one is an error. */
+export const ConfigFile = z.strictObject({
+  server: Server.optional(),
+  store: Store.optional(),
+  assets: Assets.optional(),
+  keys: z.array(GatewayKey).optional().meta({ description: 'Who may use the gateway. Without keys anybody may, and only loopback is served.' }),
+  network: z
+    .strictObject({
+      allow: z.array(z.string().min(1)).optional().meta({
+        description: 'Private addresses (CIDR, or host:port) that downloads, references and webhooks may reach. Default: none.',
+      }),
+    })
+    .optional(),
+  providers: z.record(z.string(), ProviderSettings).optional().meta({ description: 'By provider id.' }),
+  models: z.record(z.string().min(1), ModelSettings).optional().meta({ description: 'By canonical model id or alias name.' }),
+})
+export type ConfigFile = z.infer<typeof ConfigFile>
+export type ProviderSettings = z.infer<typeof ProviderSettings>

@@ -1,0 +1,48 @@
+import { LOG_LEVELS, type Config, type LogLevel } from './config.ts'
+import type { Variables } from './environment.ts'
+import { isLoopback } from './network.ts'
+import { inEnvironment, suggest, type ConfigProblem } from './problem.ts'
+import type { ConfigFile } from './schema.ts'
+
+const DEFAULT_HOST = '127.0.0.1'
+const DEFAULT_PORT = 8080
+const DEFAULT_BODY_LIMIT_BYTES = 67_108_864
+
+/** Where to listen: environment before file before default. Refuses a public address that nobody needs a key for. */
+export function readServer(file: ConfigFile, variables: Variables, problems: ConfigProblem[]): Pick<Config, 'server' | 'logLevel'> {
+  const host = variables.read('HOST') ?? file.server?.host ?? DEFAULT_HOST
+  if (!isLoopback(host) && (file.keys ?? []).length === 0) {
+    problems.push(
+      inEnvironment(
+        variables.read('HOST') === null ? 'server.host' : 'HOST',
+        `refusing to listen on ${host}, where others could spend your money without a key`,
+        'add `keys: [{ name: …, key_hash: … }]` to the configuration file (key_hash: printf %s "$KEY" | sha256sum), or listen on 127.0.0.1',
+      ),
+    )
+  }
+  return {
+    server: {
+      host,
+      port: readPort(variables, problems) ?? file.server?.port ?? DEFAULT_PORT,
+      publicUrl: file.server?.public_url?.replace(/\/+$/, '') ?? null,
+      bodyLimitBytes: file.server?.body_limit_bytes ?? DEFAULT_BODY_LIMIT_BYTES,
+    },
+    logLevel: readLogLevel(variables, problems),
+  }
+}
+
+function readPort(variables: Variables, problems: ConfigProblem[]): number | null {
+  const text = variables.read('PORT')
+  if (text === null) return null
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (port <= 65_535) return port
+  problems.push(inEnvironment('PORT', `"${text.slice(0, 20)}" is not a port`, 'write a number from 0 to 65535'))
+  return null
+}
+
+function readLogLevel(variables: Variables, problems: ConfigProblem[]): LogLevel {
+  const text = variables.read('LOG_LEVEL') ?? 'info'
+  const level = LOG_LEVELS.find((level) => level === text.toLowerCase())
+  if (level === undefined) problems.push(inEnvironment('LOG_LEVEL', `"${text.slice(0, 20)}" is not a level`, suggest(text, LOG_LEVELS)))
+  return level ?? 'info'
+}

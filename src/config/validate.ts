@@ -1,0 +1,120 @@
+import type { z } from 'zod'
+import type { ConfigDocument } from './document.ts'
+import { suggest, type ConfigProblem } from './problem.ts'
+import { ConfigFile } from './schema.ts'
+
+export type ValidatedFile =
+  | { readonly kind: 'valid'; readonly file: ConfigFile }
+  | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
+
+/** Judges the file's shape; every problem is reported, at its place. */
+export function validateFile(document: ConfigDocument): ValidatedFile {
+  const data = document.data ?? {}
+  const first = ConfigFile.safeParse(data)
+  if (first.success) return { kind: 'valid', file: first.data }
+  const converted = first.error.issues.reduce((converted, issue) => convertVariable(data, issue, document) || converted, false)
+  const parsed = converted ? ConfigFile.safeParse(data) : first
+  if (parsed.success) return { kind: 'valid', file: parsed.data }
+  return { kind: 'invalid', problems: parsed.error.issues.flatMap((issue) => describe(issue, document)) }
+}
+
+/** A variable's text becomes the number or boolean its place asks for: `port: "${PORT}"`. */
+function convertVariable(data: unknown, issue: z.core.$ZodIssue, document: ConfigDocument): boolean {
+  if (issue.code !== 'invalid_type' || !document.isInterpolated(issue.path)) return false
+  const parent = valueAt(data, issue.path.slice(0, -1)) as Record<PropertyKey, unknown>
+  const name = issue.path.at(-1)
+  const text = name === undefined ? undefined : parent[name]
+  if (name === undefined || typeof text !== 'string') return false
+  const isNumber = (issue.expected === 'number' || issue.expected === 'int') && /^-?\d+(\.\d+)?$/.test(text)
+  const isBoolean = issue.expected === 'boolean' && /^(true|false)$/.test(text)
+  if (isNumber) parent[name] = Number(text)
+  if (isBoolean) parent[name] = text === 'true'
+  return isNumber || isBoolean
+}
+
+function describe(issue: z.core.$ZodIssue, document: ConfigDocument): readonly ConfigProblem[] {
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = knownKeys(issue.path)
+      return issue.keys.map((key) => document.at([...issue.path, key], 'unknown key', suggest(key, known), 'key'))
+    }
+    case 'invalid_type': {
+      const value = valueAt(document.data, issue.path)
+      if (value === undefined) return [document.at(issue.path, 'is required', `add it: ${typeInWords(issue.expected)}`)]
+      return [document.at(issue.path, `is ${inWords(value)}`, `write ${typeInWords(issue.expected)}`)]
+    }
+    case 'invalid_value':
+      return [document.at(issue.path, 'is not one of the known values', `write one of: ${issue.values.map(String).join(', ')}`)]
+    case 'invalid_format':
+    case 'invalid_union':
+      return [document.at(issue.path, 'does not have the right form', formInWords(issue))]
+    case 'too_small':
+    case 'too_big':
+    case 'not_multiple_of':
+    case 'invalid_key':
+    case 'invalid_element':
+    case 'custom':
+      return [document.at(issue.path, 'is refused', issue.message)]
+  }
+}
+
+function formInWords(issue: z.core.$ZodIssue): string {
+  return issue.message === 'Invalid URL' ? 'write a whole http(s) URL' : `expected: ${issue.message.replace(/^Invalid (input|string): /, '')}`
+}
+
+function typeInWords(expected: string): string {
+  switch (expected) {
+    case 'int':
+      return 'a whole number'
+    case 'object':
+    case 'record':
+      return 'a mapping of keys'
+    case 'array':
+      return 'a list'
+    case 'boolean':
+      return 'true or false'
+    case 'string':
+      return 'text in quotes'
+    default:
+      return `a ${expected}`
+  }
+}
+
+function inWords(value: unknown): string {
+  if (value === null) return 'empty'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a mapping'
+  return typeof value === 'string' ? 'text' : `the ${typeof value} ${String(value)}`
+}
+
+function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
+  let value = data
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = (value as Record<PropertyKey, unknown>)[name]
+  }
+  return value
+}
+
+/** The keys a mapping at this path may have, read from the schema. */
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  let schema: unknown = ConfigFile
+  for (const name of path) schema = child(unwrap(schema), name)
+  return Object.keys(shapeOf(unwrap(schema)) ?? {})
+}
+
+interface SchemaNode {
+  readonly def?: { readonly innerType?: unknown; readonly valueType?: unknown; readonly element?: unknown }
+  readonly shape?: Readonly<Record<string, unknown>>
+}
+
+const shapeOf = (schema: unknown): Readonly<Record<string, unknown>> | undefined => (schema as SchemaNode | undefined)?.shape
+
+function unwrap(schema: unknown): unknown {
+  const inner = (schema as SchemaNode | undefined)?.def?.innerType
+  return inner === undefined ? schema : unwrap(inner)
+}
+
+function child(schema: unknown, name: PropertyKey): unknown {
+  return shapeOf(schema)?.[String(name)] ?? (schema as SchemaNode | undefined)?.def?.valueType ?? (schema as SchemaNode | undefined)?.def?.element
+}

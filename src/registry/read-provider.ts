@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Manifest } from '#contract'
+import type { Adapter, Provider } from '#contract'
+
+/** A provider folder that cannot be used; the message has one line per problem, each with file and field. */
+export class CatalogueError extends Error {}
+
+export type ReadProvider =
+  | { readonly kind: 'provider'; readonly provider: Provider }
+  | { readonly kind: 'refused'; readonly problems: readonly string[] }
+
+/** Reads one provider's folder: its manifest as data, its adapter as code. */
+export async function readProvider(folder: string): Promise<ReadProvider> {
+  const manifest = await readManifest(folder)
+  const adapter = await readAdapter(folder)
+  const problems = [...('problems' in manifest ? manifest.problems : []), ...('problems' in adapter ? adapter.problems : [])]
+  if ('problems' in manifest || 'problems' in adapter) return { kind: 'refused', problems }
+  return { kind: 'provider', provider: { id: manifest.value.id, manifest: manifest.value, adapter: adapter.value } }
+}
+
+type Read<Value> = { readonly value: Value } | { readonly problems: readonly string[] }
+
+async function readManifest(folder: string): Promise<Read<Manifest>> {
+  const file = join(folder, 'manifest.json')
+  let json: unknown
+  try {
+    json = JSON.parse(await readFile(file, 'utf8'))
+  } catch (error) {
+    return { problems: [`${file}: not readable as JSON: ${error instanceof Error ? error.message : String(error)}`] }
+  }
+  const parsed = Manifest.safeParse(json)
+  if (!parsed.success) return { problems: parsed.error.issues.map((issue) => `${file}: ${fieldName(issue.path)}: ${issue.message}`) }
+  if (parsed.data.id !== basename(folder)) {
+    return { problems: [`${file}: id: "${parsed.data.id}" is not the name of its folder, "${basename(folder)}"`] }
+  }
+  return { value: parsed.data }
+}
+
+const fieldName = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(whole file)' : path.map(String).join('.'))
+
+async function readAdapter(folder: string): Promise<Read<Adapter>> {
+  const file = join(folder, 'adapter.ts')
+  if (!existsSync(file)) return { problems: [`${file}: does not exist; a provider needs an adapter that exports \`adapter\``] }
+  let loaded: { readonly adapter?: Partial<Adapter> }
+  try {
+    loaded = await import(pathToFileURL(file).href)
+  } catch (error) {
+    return { problems: [`${file}: cannot be imported: ${error instanceof Error ? error.message : String(error)}`] }
+  }
+  const { adapter } = loaded
+  if (typeof adapter !== 'object' || adapter === null) return { problems: [`${file}: adapter: must be exported by this name`] }
+  const missing = [
+    ...(typeof adapter.options?.safeParse === 'function' ? [] : ['options']),
+    ...(typeof adapter.translate === 'function' ? [] : ['translate']),
+    ...(typeof adapter.interpret === 'function' ? [] : ['interpret']),
+  ]
+  if (missing.length > 0) return { problems: missing.map((name) => `${file}: adapter.${name}: is missing`) }
+  return { value: adapter as Adapter }
+}

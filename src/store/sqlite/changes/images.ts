@@ -1,0 +1,26 @@
+import type { ImageRecord } from '#contract'
+import type { ChangeKind } from '../change.ts'
+
+const flag = (value: boolean | null): number | null => (value === null ? null : Number(value))
+
+/** Saves delivered pictures, which a resumed generation may hand in a second time. */
+export const imageChanges: ChangeKind = (database) => {
+  const upsert = database.prepare(`
+    INSERT INTO images (id, generation_id, sha256, format, width, height, bytes, seed, flagged, link_url, link_expires_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+      sha256 = excluded.sha256, format = excluded.format, width = excluded.width, height = excluded.height, bytes = excluded.bytes,
+      seed = excluded.seed, flagged = excluded.flagged, link_url = excluded.link_url, link_expires_at = excluded.link_expires_at`)
+
+  const save = ({ id, generationId, sha256, format, width, height, bytes, seed, flagged, link }: ImageRecord): void => {
+    const url = link?.url ?? null
+    const expiresAt = link?.expiresAt ?? null
+    upsert.run(id, generationId, sha256, format, width, height, bytes, seed, flag(flagged), url, expiresAt)
+  }
+
+  return ({ images = [] }) => {
+    if (images.length === 0) return null
+    const taken = [...images]
+    return { apply: () => taken.forEach(save) }
+  }
+}

@@ -1,0 +1,120 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { StoreError } from '../store-error.ts'
+import type { Change } from './change.ts'
+import { failureOf } from './failure-of.ts'
+
+interface Waiting {
+  readonly changes: readonly Change[]
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** A refusal of one unit; `null` where it was written. */
+type Verdict = { readonly refused: unknown } | null
+
+export interface GroupCommit {
+  /** Resolves when the changes are on disk; rejects with the unit's own error, or with a `StoreError` where the disk failed. */
+  readonly add: (changes: readonly Change[]) => Promise<void>
+  /** Writes what waits and takes nothing more. */
+  readonly close: () => void
+}
+
+/**
+ * Writes all units of one turn of the event loop in one transaction: a single fsync, whatever their number. While it blocks, the next
+ * turn's work gathers, so groups grow with the load.
+ *
+ * A unit is refused by a check before it has written anything, so the usual group needs no savepoints. Only when a write itself fails is
+ * the group rolled back and written again with a savepoint around each unit, so that the fault stays with its own.
+ */
+export function groupCommit(database: DatabaseSync): GroupCommit {
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  let queue: Waiting[] = []
+  let isClosed = false
+
+  const flush = (): void => {
+    const group = queue
+    queue = []
+    if (group.length === 0) return
+    let verdicts: readonly Verdict[]
+    try {
+      verdicts = write(group)
+    } catch (error) {
+      const failure = failureOf(error) ?? error
+      for (const unit of group) unit.reject(failure)
+      return
+    }
+    for (const [index, unit] of group.entries()) {
+      const verdict = verdicts[index] ?? null
+      if (verdict === null) unit.resolve()
+      else unit.reject(verdict.refused)
+    }
+  }
+
+  const write = (group: readonly Waiting[]): readonly Verdict[] => {
+    try {
+      return inTransaction(() => group.map(writePlain))
+    } catch (error) {
+      if (failureOf(error) !== null) throw error
+      return inTransaction(() => group.map(writeIsolated))
+    }
+  }
+
+  const inTransaction = <T>(work: () => T): T => {
+    begin.run()
+    try {
+      const result = work()
+      commit.run()
+      return result
+    } catch (error) {
+      // A full disk may have ended the transaction already.
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  const writePlain = ({ changes }: Waiting): Verdict => {
+    try {
+      for (const change of changes) change.check?.()
+    } catch (refused) {
+      return refusal(refused)
+    }
+    for (const change of changes) change.apply()
+    return null
+  }
+
+  const writeIsolated = ({ changes }: Waiting): Verdict => {
+    database.exec('SAVEPOINT unit')
+    try {
+      for (const change of changes) change.check?.()
+      for (const change of changes) change.apply()
+      database.exec('RELEASE unit')
+      return null
+    } catch (refused) {
+      const verdict = refusal(refused)
+      if (!database.isTransaction) throw refused
+      database.exec('ROLLBACK TO unit; RELEASE unit')
+      return verdict
+    }
+  }
+
+  return {
+    add(changes) {
+      if (isClosed) return Promise.reject(new StoreError('closed', 'the store is closed; nothing was written'))
+      return new Promise((resolve, reject) => {
+        queue.push({ changes, resolve, reject })
+        if (queue.length === 1) setImmediate(flush)
+      })
+    },
+    close() {
+      isClosed = true
+      flush()
+    },
+  }
+}
+
+/** A fault of the disk is everybody's and ends the group; any other is the unit's own. */
+function refusal(error: unknown): Verdict {
+  if (failureOf(error) !== null) throw error
+  return { refused: error }
+}

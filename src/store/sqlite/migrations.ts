@@ -1,0 +1,104 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { StoreError } from '../store-error.ts'
+
+/**
+ * The schema, as numbered steps: number n brings `user_version` from n - 1 to n. Steps are only ever appended; one that has been
+ * released stays as it is, word for word.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE generations (
+    id         TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    status     TEXT NOT NULL,
+    open       INTEGER NOT NULL,
+    model      TEXT NOT NULL,
+    provider   TEXT,
+    key        TEXT,
+    record     TEXT NOT NULL
+  ) STRICT;
+  -- Covers every filter of a list but metadata, so a page reads only the rows it shows.
+  CREATE INDEX generations_newest ON generations (created_at, id, status, model, provider, key);
+  CREATE INDEX generations_open ON generations (created_at, id) WHERE open = 1;
+
+  CREATE TABLE generation_metadata (
+    key           TEXT NOT NULL,
+    value         TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    generation_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    PRIMARY KEY (key, value, created_at, generation_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX generation_metadata_owner ON generation_metadata (generation_id);
+
+  CREATE TABLE images (
+    id              TEXT PRIMARY KEY,
+    generation_id   TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    sha256          TEXT,
+    format          TEXT,
+    width           INTEGER,
+    height          INTEGER,
+    bytes           INTEGER,
+    seed            TEXT,
+    flagged         INTEGER,
+    link_url        TEXT,
+    link_expires_at INTEGER
+  ) STRICT;
+  CREATE INDEX images_generation ON images (generation_id);
+
+  CREATE TABLE events (
+    generation_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    seq           INTEGER NOT NULL,
+    type          TEXT NOT NULL,
+    at            INTEGER NOT NULL,
+    data          TEXT NOT NULL,
+    PRIMARY KEY (generation_id, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE idempotency (
+    scope         TEXT NOT NULL,
+    key           TEXT NOT NULL,
+    body_hash     TEXT NOT NULL,
+    generation_id TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    PRIMARY KEY (scope, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX idempotency_age ON idempotency (created_at);
+
+  -- One row for each paid task of an ended generation, in the order they ended.
+  CREATE TABLE durations (
+    seq        INTEGER PRIMARY KEY,
+    attempt_id TEXT NOT NULL UNIQUE,
+    provider   TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    ms         INTEGER NOT NULL,
+    ok         INTEGER NOT NULL
+  ) STRICT;
+  `,
+]
+
+/**
+ * Runs the steps the database has not had, each in its own transaction, so a crash between two leaves a state the next start continues.
+ * @throws StoreError `newer_schema` where the database has had more steps than there are
+ */
+export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+  const version = schemaVersion(database)
+  if (version > migrations.length) {
+    const message = `the database has schema ${version} and this version of imagegate knows ${migrations.length}; run the newer version, or restore a backup made before the upgrade`
+    throw new StoreError('newer_schema', message)
+  }
+  for (const [index, step] of migrations.entries()) {
+    if (index < version) continue
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      database.exec(step)
+      database.exec(`PRAGMA user_version = ${index + 1}`)
+      database.exec('COMMIT')
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+export const schemaVersion = (database: DatabaseSync): number =>
+  Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)

@@ -1,0 +1,53 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { StoreError } from '../store-error.ts'
+import { failureOf, resultCodeOf } from './failure-of.ts'
+import { migrate } from './migrations.ts'
+
+export const DATABASE_FILE = 'imagegate.db'
+
+/** How long a starting process waits for one that is just leaving. */
+const lockWaitMs = 1_000
+const cacheKilobytes = 32_768
+const busy = 5
+
+/**
+ * Opens `<directory>/imagegate.db`, brings its schema up to date and keeps it for this process alone.
+ *
+ * The exclusive locking mode is the lock on the data folder: the operating system holds it and lets go when the process dies, however it
+ * dies, so nothing stale is left behind. Nothing else in this process may open and close the file: POSIX would drop the lock.
+ * @throws StoreError `in_use`, `newer_schema`, `damaged`, `io`
+ */
+export function openDatabase(directory: string): DatabaseSync {
+  let database: DatabaseSync | null = null
+  try {
+    mkdirSync(directory, { recursive: true })
+    database = new DatabaseSync(join(directory, DATABASE_FILE), { timeout: lockWaitMs, enableForeignKeyConstraints: true })
+    database.exec('PRAGMA locking_mode = EXCLUSIVE')
+    database.exec('PRAGMA journal_mode = WAL')
+    database.exec('PRAGMA synchronous = FULL')
+    database.exec(`PRAGMA cache_size = -${cacheKilobytes}`)
+    database.exec('BEGIN IMMEDIATE; COMMIT')
+    migrate(database)
+    return database
+  } catch (error) {
+    database?.close()
+    throw explain(error, directory)
+  }
+}
+
+function explain(error: unknown, directory: string): unknown {
+  if (error instanceof StoreError) return error
+  if (resultCodeOf(error) === busy) {
+    const message = `another imagegate process is using the data folder ${directory}; stop it, or set IMAGEGATE_DATA to another folder`
+    return new StoreError('in_use', message, { cause: error })
+  }
+  const failure = failureOf(error)
+  if (failure !== null) return new StoreError(failure.reason, `${directory}: ${failure.message}`, { cause: error })
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    const message = `the data folder ${directory} cannot be used (${error.message}); set IMAGEGATE_DATA to a folder this process may write`
+    return new StoreError('io', message, { cause: error })
+  }
+  return error
+}

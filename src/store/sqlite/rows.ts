@@ -1,0 +1,54 @@
+import type { SQLOutputValue } from 'node:sqlite'
+import type { GenerationRecord, ImageRecord, Json } from '#contract'
+import type { IdempotencyEntry, StoredEvent } from '../../run/ports.ts'
+
+/** A row as SQLite gives it. The columns' types are held by the STRICT tables that only this folder writes. */
+type Row = Readonly<Record<string, SQLOutputValue>>
+
+export const generationOf = (row: Row): GenerationRecord => JSON.parse(String(row['record'])) as GenerationRecord
+
+export function imageOf(row: Row): ImageRecord {
+  const column = row as unknown as ImageColumns
+  return {
+    id: column.id,
+    generationId: column.generation_id,
+    sha256: column.sha256,
+    format: column.format,
+    width: column.width,
+    height: column.height,
+    bytes: column.bytes,
+    seed: column.seed,
+    flagged: column.flagged === null ? null : column.flagged === 1,
+    link: column.link_url === null ? null : { url: column.link_url, expiresAt: column.link_expires_at },
+  }
+}
+
+interface ImageColumns extends Pick<ImageRecord, 'id' | 'sha256' | 'format' | 'width' | 'height' | 'bytes' | 'seed'> {
+  readonly generation_id: string
+  readonly flagged: 0 | 1 | null
+  readonly link_url: string | null
+  readonly link_expires_at: number | null
+}
+
+export const eventOf = (row: Row): StoredEvent => ({
+  generationId: String(row['generation_id']),
+  seq: Number(row['seq']),
+  type: String(row['type']),
+  at: Number(row['at']),
+  data: JSON.parse(String(row['data'])) as Json,
+})
+
+export const idempotencyOf = (row: Row): IdempotencyEntry => ({
+  scope: String(row['scope']),
+  key: String(row['key']),
+  bodyHash: String(row['body_hash']),
+  generationId: String(row['generation_id']),
+  createdAt: Number(row['created_at']),
+})
+
+export const durationOf = (row: Row) => ({
+  provider: String(row['provider']),
+  model: String(row['model']),
+  ms: Number(row['ms']),
+  ok: row['ok'] === 1,
+})

@@ -1,0 +1,61 @@
+import type { LookupFunction } from 'node:net'
+import { Agent, type Dispatcher } from 'undici'
+import { type AllowList, guardedConnector, hostPort } from './guard.ts'
+
+export interface AgentsOptions {
+  readonly providers: readonly { readonly id: string; readonly baseUrl: string }[]
+  readonly allow: AllowList
+  /** Until a connection stands, TLS included. */
+  readonly connectTimeoutMs?: number
+  readonly lookup?: LookupFunction
+  /** PEM of further certificate authorities. */
+  readonly ca?: string
+}
+
+/** Kept-alive connections, HTTP/1.1. All of them are guarded; a provider's may also reach its own base URL wherever that is. */
+export interface Agents {
+  provider(id: string): Dispatcher | undefined
+  readonly untrusted: Dispatcher
+  /** Refuses new calls, lets those in flight finish, then closes every connection. */
+  close(): Promise<void>
+}
+
+/** A bound against running away. How many tasks a provider gets at once is decided long before. */
+const MAX_CONNECTIONS_PER_PROVIDER_HOST = 1_024
+const MAX_CONNECTIONS_PER_UNTRUSTED_HOST = 32
+
+/** Below the shortest usual idle limit of a server (5 s), so that a call seldom meets a connection the other side is closing. */
+const KEEP_ALIVE_MS = 4_000
+/** However long the server promises. */
+const KEEP_ALIVE_MAX_MS = 55_000
+
+/** Timeouts of headers and bodies are off: each call has one exact timer for the whole of it. */
+const SETTINGS = {
+  allowH2: false,
+  pipelining: 1,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+} as const
+
+export function createAgents({ providers, ...guard }: AgentsOptions): Agents {
+  const agents = new Map(
+    providers.map(({ id, baseUrl }) => [
+      id,
+      new Agent({
+        ...SETTINGS,
+        connections: MAX_CONNECTIONS_PER_PROVIDER_HOST,
+        connect: guardedConnector({ ...guard, trusted: hostPort(new URL(baseUrl)) }),
+      }),
+    ]),
+  )
+  const untrusted = new Agent({ ...SETTINGS, connections: MAX_CONNECTIONS_PER_UNTRUSTED_HOST, connect: guardedConnector(guard) })
+  return {
+    provider: (id) => agents.get(id),
+    untrusted,
+    async close() {
+      await Promise.all([untrusted.close(), ...[...agents.values()].map((agent) => agent.close())])
+    },
+  }
+}

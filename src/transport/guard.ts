@@ -1,0 +1,152 @@
+import dns from 'node:dns'
+import net from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { buildConnector } from 'undici'
+
+type Address = ReturnType<typeof ipaddr.process>
+
+/** Private places that may be reached all the same: networks, and origins as `host:port`. */
+export interface AllowList {
+  readonly networks: readonly (readonly [Address, number])[]
+  readonly origins: ReadonlySet<string>
+}
+
+export class BlockedAddressError extends Error {
+  readonly code = 'EBLOCKED'
+  /** Names the host as it was asked for, never what it resolves to: inner addresses are not for the asker. */
+  constructor(host: string) {
+    super(`${host} is not at a public address`)
+  }
+}
+
+/** The part of IPv6 that is given to the public internet (RFC 4291, IANA); the rest is special or unassigned. */
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3')
+
+/** Whether an address is on the public internet. IPv4 inside IPv6 counts as the IPv4 address it is. */
+export function isPublicAddress(address: string): boolean {
+  if (net.isIP(address) === 0) return false
+  const parsed = ipaddr.process(address)
+  if (parsed.range() !== 'unicast') return false
+  return parsed instanceof ipaddr.IPv6 ? parsed.match(GLOBAL_IPV6) : true
+}
+
+/**
+ * Reads the configuration's `network.allow`: networks (`10.1.0.0/16`, `fd00::/8`), single addresses (`10.1.2.3`), and
+ * `host:port` (`minio.internal:9000`, `[::1]:9000`), which match a URL's host as written.
+ * @throws TypeError that names the entry that is none of these
+ */
+export function parseAllow(list: readonly string[]): AllowList {
+  const networks: (readonly [Address, number])[] = []
+  const origins = new Set<string>()
+  for (const [index, entry] of list.entries()) {
+    const network = parseNetwork(entry)
+    const origin = network === null ? parseOrigin(entry) : null
+    if (network !== null) networks.push(network)
+    else if (origin !== null) origins.add(origin)
+    else
+      throw new TypeError(
+        `network.allow[${index}] ${JSON.stringify(entry)}: give a network such as 10.1.0.0/16, an address such as 10.1.2.3, or host:port such as minio.internal:9000`,
+      )
+  }
+  return { networks, origins }
+}
+
+function parseNetwork(entry: string): readonly [Address, number] | null {
+  const [address = '', prefix, ...rest] = entry.split('/')
+  const version = net.isIP(address)
+  if (version === 0 || address.includes('%') || rest.length > 0) return null
+  const width = version === 4 ? 32 : 128
+  if (prefix === undefined) return wholeAddress(ipaddr.process(address))
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > width) return null
+  const parsed = ipaddr.parse(address)
+  // Written as IPv4 inside IPv6, no address would ever match it: those are compared as IPv4.
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) return null
+  return [parsed, Number(prefix)]
+}
+
+const wholeAddress = (address: Address): readonly [Address, number] => [address, address instanceof ipaddr.IPv6 ? 128 : 32]
+
+function parseOrigin(entry: string): string | null {
+  if (!/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+):[1-9]\d{0,4}$/i.test(entry)) return null
+  const url = URL.parse(`http://${entry}`)
+  return url === null || url.hostname === '' ? null : hostPort(url)
+}
+
+/** A URL's host and port, the port always written: `api.example.com:443`. */
+export function hostPort(url: { readonly hostname: string; readonly port: string; readonly protocol: string }): string {
+  const host = net.isIPv6(url.hostname) ? `[${url.hostname}]` : url.hostname
+  return `${host}:${url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port}`
+}
+
+/** An untrusted URL that is worth connecting to, or why not. Where its host is, the connector judges. */
+export function parseUntrustedUrl(text: string, base?: URL): URL | { readonly refused: string } {
+  const url = URL.parse(text, base)
+  if (url === null) return { refused: 'not a URL' }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return { refused: `${url.protocol} is not http or https` }
+  if (url.username !== '' || url.password !== '') return { refused: 'a URL with a user name or password is not fetched' }
+  return url
+}
+
+export interface GuardOptions {
+  readonly allow: AllowList
+  /** `host:port` of a provider's configured base URL, which the operator vouches for. */
+  readonly trusted?: string
+  readonly connectTimeoutMs?: number
+  readonly lookup?: net.LookupFunction
+  /** PEM of further certificate authorities. */
+  readonly ca?: string
+}
+
+/**
+ * A connector that reaches public addresses only, and what is allowed besides. The address that is checked is the address that
+ * is connected to, so a name cannot change its mind in between; one private address among a name's answers fails the name.
+ * Fails with `BlockedAddressError`. HTTP/1.1 only.
+ */
+export function guardedConnector({
+  allow,
+  trusted,
+  connectTimeoutMs = 5_000,
+  lookup = dns.lookup,
+  ca,
+}: GuardOptions): buildConnector.connector {
+  const options = { allowH2: false, timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) }
+  const isReachable = (address: string): boolean => isPublicAddress(address) || isInNetworks(address, allow.networks)
+  const open = buildConnector({ ...options, lookup })
+  const openChecked = buildConnector({ ...options, lookup: checkedLookup(lookup, isReachable) })
+
+  return (target, callback) => {
+    const origin = hostPort(target)
+    if (origin === trusted || allow.origins.has(origin)) return open(target, callback)
+    const host = target.hostname.replace(/^\[|\]$/g, '')
+    // A literal address is never looked up.
+    if (net.isIP(host) !== 0 && !isReachable(host)) return callback(new BlockedAddressError(host), null)
+    return openChecked(target, (error, socket) => {
+      if (error !== null) return callback(error, null)
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined || isReachable(remoteAddress)) return callback(null, socket)
+      socket.destroy()
+      return callback(new BlockedAddressError(host), null)
+    })
+  }
+}
+
+function checkedLookup(lookup: net.LookupFunction, isReachable: (address: string) => boolean): net.LookupFunction {
+  return (host, options, callback) =>
+    lookup(host, { ...options, all: true }, (error, answers) => {
+      if (error !== null) return callback(error, '', 0)
+      const addresses = typeof answers === 'string' ? [{ address: answers, family: net.isIP(answers) }] : answers
+      const [first] = addresses
+      if (first === undefined || !addresses.every(({ address }) => isReachable(address)))
+        return callback(new BlockedAddressError(host), '', 0)
+      return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family)
+    })
+}
+
+function isInNetworks(address: string, networks: AllowList['networks']): boolean {
+  if (net.isIP(address) === 0) return false
+  const parsed = ipaddr.process(address)
+  return networks.some(([network, prefix]) => {
+    if (parsed instanceof ipaddr.IPv6) return network instanceof ipaddr.IPv6 && parsed.match(network, prefix)
+    return network instanceof ipaddr.IPv4 && parsed.match(network, prefix)
+  })
+}

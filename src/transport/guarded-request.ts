@@ -1,0 +1,129 @@
+import { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { BlockedAddressError } from './guard.ts'
+import { type HeadersAsTold, stringHeaders } from './headers.ts'
+import { reasonOf } from './reason.ts'
+
+/** Why a body's stream failed. `too_large`: more than was allowed; `stream`: it broke on the way or took too long. */
+export class DownloadError extends Error {
+  readonly reason: 'too_large' | 'stream'
+  constructor(reason: DownloadError['reason'], message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+export interface GuardedRequest {
+  readonly url: URL
+  readonly method: 'GET' | 'POST'
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+  /** From now to the last byte of the answer. */
+  readonly timeoutMs: number
+  readonly maxBytes: number
+}
+
+/** The body must be consumed or destroyed; it fails with `DownloadError`. */
+export type Answer =
+  | { readonly kind: 'answer'; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Readable }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+/** Asks a server nobody vouches for, through a guarded agent. Follows nothing, adds nothing, never throws. */
+export function ask(agent: Dispatcher, request: GuardedRequest): Promise<Answer> {
+  return new Promise((resolve) => {
+    const handler = new AnswerHandler(request, resolve)
+    const { url, method, headers, body } = request
+    try {
+      agent.dispatch(
+        { origin: url.origin, path: url.pathname + url.search, method, headers, ...(body === undefined ? {} : { body }) },
+        handler,
+      )
+    } catch (error) {
+      handler.onResponseError(null, error)
+    }
+  })
+}
+
+/** The longest a timer can run. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+class AnswerHandler implements Dispatcher.DispatchHandler {
+  readonly #request: GuardedRequest
+  readonly #resolve: (answer: Answer) => void
+  readonly #timer: NodeJS.Timeout
+  #controller: Dispatcher.DispatchController | null = null
+  #body: AnswerBody | null = null
+  #isGivenUp = false
+  #bytes = 0
+
+  constructor(request: GuardedRequest, resolve: (answer: Answer) => void) {
+    this.#request = request
+    this.#resolve = resolve
+    this.#timer = setTimeout(() => this.#timeOut(), Math.min(request.timeoutMs, MAX_TIMER_MS))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#isGivenUp) controller.abort(new Error('no longer wanted'))
+    else this.#controller = controller
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HeadersAsTold): void {
+    if (status < 200) return
+    this.#body = new AnswerBody(controller, () => clearTimeout(this.#timer))
+    this.#resolve({ kind: 'answer', status, headers: stringHeaders(headers), body: this.#body })
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+    const { maxBytes } = this.#request
+    if (this.#bytes > maxBytes) this.#body?.destroy(new DownloadError('too_large', `the body is larger than ${maxBytes} bytes`))
+    else if (this.#body?.push(chunk) === false) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    clearTimeout(this.#timer)
+    this.#body?.push(null)
+  }
+
+  onResponseError(_controller: unknown, error: unknown): void {
+    if (error instanceof BlockedAddressError) this.#fail('refused', error.message)
+    else this.#fail('failed', reasonOf(error))
+  }
+
+  #timeOut(): void {
+    const reason = 'not done in time'
+    this.#isGivenUp = true
+    this.#fail('failed', reason)
+    this.#controller?.abort(new Error(reason))
+  }
+
+  #fail(kind: 'refused' | 'failed', reason: string): void {
+    clearTimeout(this.#timer)
+    if (this.#body === null) this.#resolve({ kind, reason })
+    else this.#body.destroy(new DownloadError('stream', reason))
+  }
+}
+
+class AnswerBody extends Readable {
+  readonly #controller: Dispatcher.DispatchController
+  readonly #onClosed: () => void
+
+  constructor(controller: Dispatcher.DispatchController, onClosed: () => void) {
+    super({ highWaterMark: 64 * 1_024 })
+    this.#controller = controller
+    this.#onClosed = onClosed
+    // It may fail before its consumer listens; the consumer still finds the error on the stream.
+    this.on('error', () => {})
+  }
+
+  override _read(): void {
+    this.#controller.resume()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#onClosed()
+    this.#controller.abort(error ?? new Error('the body is not wanted'))
+    callback(error)
+  }
+}

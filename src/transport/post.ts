@@ -1,0 +1,54 @@
+import type { Agents } from './agents.ts'
+import { parseUntrustedUrl } from './guard.ts'
+import { ask } from './guarded-request.ts'
+import { USER_AGENT } from './user-agent.ts'
+
+export interface PostOptions {
+  readonly agents: Agents
+  /** Milliseconds since 1970, for a Retry-After that names a date. */
+  readonly now?: () => number
+}
+
+/** `refused`: not a public address, or not http(s); nothing was sent. `failed`: no answer, so it may have arrived. */
+export type Posted =
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Tells a URL that a user gave something; follows no redirect, reads nothing of the answer but its status. Never throws. */
+export type Post = (
+  url: string,
+  message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
+) => Promise<Posted>
+
+/** What is read of an answer, and thrown away, so that its connection can serve again. */
+const MAX_ANSWER_BYTES = 64 * 1_024
+
+export function createPost({ agents, now = Date.now }: PostOptions): Post {
+  return async (address, { body, headers, timeoutMs }) => {
+    const url = parseUntrustedUrl(address)
+    if (!(url instanceof URL)) return { kind: 'refused', reason: url.refused }
+    const answer = await ask(agents.untrusted, {
+      url,
+      method: 'POST',
+      headers: { 'user-agent': USER_AGENT, 'content-type': 'application/json', ...lowerCaseNames(headers) },
+      body,
+      timeoutMs,
+      maxBytes: MAX_ANSWER_BYTES,
+    })
+    if (answer.kind !== 'answer') return answer
+    answer.body.resume()
+    return { kind: 'status', status: answer.status, retryAfterMs: retryAfterMs(answer.headers['retry-after'], now) }
+  }
+}
+
+const lowerCaseNames = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+
+/** Seconds, or a date (RFC 9110, 10.2.3). */
+function retryAfterMs(value: string | undefined, now: () => number): number | null {
+  if (value === undefined) return null
+  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1_000
+  const date = value.endsWith('GMT') ? Date.parse(value) : Number.NaN
+  return Number.isNaN(date) ? null : Math.max(0, date - now())
+}

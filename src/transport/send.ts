@@ -1,0 +1,174 @@
+import type { Call } from '#contract'
+import type { Dispatcher } from 'undici'
+import type { Log, Send, Sent } from '../run/ports.ts'
+import type { Agents } from './agents.ts'
+import type { Credentials } from './credentials.ts'
+import { BlockedAddressError } from './guard.ts'
+import { type HeadersAsTold, stringHeaders } from './headers.ts'
+import { reasonOf } from './reason.ts'
+import { decode, parseBody } from './reply-body.ts'
+import { USER_AGENT } from './user-agent.ts'
+
+export interface SendOptions {
+  readonly credentials: Credentials
+  readonly agents: Agents
+  /** One line per call that left for a vendor: never a path, query, body or key. */
+  readonly log?: Pick<Log, 'info'>
+  /** Milliseconds on a clock that never goes back; for the log. */
+  readonly now?: () => number
+  /** A larger reply is `lost`. It may hold pictures in base64. */
+  readonly maxReplyBytes?: number
+}
+
+const DEFAULT_MAX_REPLY_BYTES = 64 * 1_024 * 1_024
+/** The longest a timer can run. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+const FIXED_HEADERS = ['user-agent', USER_AGENT, 'accept', 'application/json', 'accept-encoding', 'identity']
+
+/** Says calls to vendors. A redirect is a reply like any other. */
+export function createSend({
+  credentials,
+  agents,
+  log,
+  now = () => performance.now(),
+  maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
+}: SendOptions): Send {
+  return (provider, call, timeoutMs) => {
+    const target = credentials.resolve(provider, call.url)
+    if ('refused' in target) return Promise.resolve({ kind: 'refused', reason: target.refused })
+    const agent = agents.provider(provider)
+    if (agent === undefined) return Promise.resolve({ kind: 'refused', reason: `provider ${provider} is not configured` })
+    const { url, header } = target
+    const startedAt = now()
+    return new Promise((resolve) => {
+      const exchange = new Exchange(timeoutMs, maxReplyBytes, (sent) => {
+        log?.info(logFields(provider, call, url.host, sent, Math.round(now() - startedAt)), 'vendor call')
+        resolve(sent)
+      })
+      try {
+        agent.dispatch(requestOf(call, url, header), exchange)
+      } catch (error) {
+        exchange.onResponseError(null, error)
+      }
+    })
+  }
+}
+
+function requestOf(call: Call, url: URL, header: readonly [string, string]): Dispatcher.DispatchOptions {
+  const { origin } = url
+  const path = url.pathname + url.search
+  if (call.body === undefined) return { origin, path, method: call.method, headers: [...FIXED_HEADERS, ...header] }
+  const headers = [...FIXED_HEADERS, 'content-type', 'application/json', ...header]
+  return { origin, path, method: call.method, headers, body: JSON.stringify(call.body) }
+}
+
+function logFields(provider: string, call: Call, host: string, sent: Sent, ms: number): object {
+  const { purpose, method } = call
+  const outcome = sent.kind
+  return sent.kind === 'reply'
+    ? { provider, purpose, method, host, outcome, status: sent.reply.status, ms }
+    : { provider, purpose, method, host, outcome, reason: sent.reason, ms }
+}
+
+/**
+ * One call on its way. What decides between `unsent` and `lost` is whether undici has announced the request to a connection
+ * (`onRequestStart`): it does so immediately before it writes, in the same tick, and never for a request that still waits for a
+ * connection. From then on nothing proves that no byte arrived, not even on a kept-alive connection which turns out to be closed:
+ * a socket counts bytes when it takes them, not when they leave, and a server may read a request and close without a reply.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #maxBytes: number
+  readonly #settle: (sent: Sent) => void
+  readonly #timer: NodeJS.Timeout
+  readonly #timeoutMs: number
+  #controller: Dispatcher.DispatchController | null = null
+  #isSettled = false
+  #status = 0
+  #headers: Readonly<Record<string, string>> = {}
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+
+  constructor(timeoutMs: number, maxBytes: number, settle: (sent: Sent) => void) {
+    this.#timeoutMs = timeoutMs
+    this.#maxBytes = maxBytes
+    this.#settle = settle
+    this.#timer = setTimeout(onTimeout, Math.min(timeoutMs, MAX_TIMER_MS), this)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Settled while it waited for a connection: aborted here, nothing of it is written.
+    if (this.#isSettled) controller.abort(new Error('no longer wanted'))
+    else this.#controller = controller
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HeadersAsTold): void {
+    if (status < 200) return
+    this.#status = status
+    this.#headers = stringHeaders(headers)
+    if (Number(this.#headers['content-length']) > this.#maxBytes) this.#refuseSize(controller)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#maxBytes) this.#refuseSize(controller)
+    else this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const [first] = this.#chunks
+    const bytes = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#bytes)
+    const encoding = this.#headers['content-encoding']
+    if (encoding === undefined || bytes.length === 0) {
+      this.#reply(bytes)
+      return
+    }
+    decode(bytes, encoding, this.#maxBytes).then(
+      (decoded) => this.#reply(decoded),
+      (error: unknown) => this.#finish({ kind: 'lost', reason: `the reply could not be decompressed: ${reasonOf(error)}` }),
+    )
+  }
+
+  onResponseError(_controller: unknown, error: unknown): void {
+    if (this.#controller !== null) this.#finish({ kind: 'lost', reason: reasonOf(error) })
+    else if (error instanceof BlockedAddressError) this.#finish({ kind: 'refused', reason: error.message })
+    else this.#finish({ kind: 'unsent', reason: reasonOf(error) })
+  }
+
+  timeOut(): void {
+    if (this.#controller === null) {
+      this.#finish({ kind: 'unsent', reason: `no connection within ${this.#timeoutMs} ms` })
+      return
+    }
+    const reason = this.#status === 0 ? `no reply within ${this.#timeoutMs} ms` : `no whole reply within ${this.#timeoutMs} ms`
+    this.#finish({ kind: 'lost', reason })
+    this.#controller.abort(new Error(reason))
+  }
+
+  #refuseSize(controller: Dispatcher.DispatchController): void {
+    const reason = `the reply is larger than ${this.#maxBytes} bytes`
+    this.#finish({ kind: 'lost', reason })
+    controller.abort(new Error(reason))
+  }
+
+  #reply(bytes: Buffer): void {
+    const { body, isJson } = parseBody(bytes)
+    if (!isJson && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
+      this.#finish({ kind: 'lost', reason: 'the reply broke off' })
+    else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
+  }
+
+  /** Without a length or chunks, the end of a reply and a broken connection look the same. */
+  #mayBreakOff(): boolean {
+    return this.#headers['content-length'] === undefined && this.#headers['transfer-encoding'] === undefined
+  }
+
+  #finish(sent: Sent): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    clearTimeout(this.#timer)
+    this.#settle(sent)
+  }
+}
+
+const onTimeout = (exchange: Exchange): void => exchange.timeOut()

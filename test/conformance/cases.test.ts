@@ -1,0 +1,141 @@
+import type { LookupFunction } from 'node:net'
+import nock from 'nock'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Call, Outcome, Provider, Reply } from '#contract'
+import { Secret } from '../../src/transport/secret.ts'
+import { createTransport } from '../../src/transport/index.ts'
+import { readCase, replyOf, storiesOf, textOf, type Case, type RecordedReply } from '../support/case-files.ts'
+import { loadProviders } from '../support/installed-providers.ts'
+import { offerOf, ordersFor, parseRequest } from '../support/order-from-request.ts'
+
+const CANARY = 'canary-7f3a91-key'
+
+const providers = await loadProviders()
+
+/** Says a call and brings what came back; null where the reply was lost. */
+type Speak = (call: Call, step: number) => Promise<Reply | null>
+
+/** Plays a story as the run does: translate, then interpret until the end. Fails where a call differs from its file. */
+async function play(story: Case, provider: Provider, speak: Speak): Promise<{ readonly outcome: Outcome; readonly calls: number }> {
+  const request = parseRequest(story.request, providers)
+  const planned = await ordersFor(request, provider, offerOf(provider, request.model))
+  if (planned.kind === 'refused') throw new Error(`the offer refuses request.json: ${planned.reasons.join(' ')}`)
+  const [order] = planned.orders
+  if (order === undefined) throw new Error('request.json leads to no paid task')
+
+  let call: Call = provider.adapter.translate(order).call
+  for (const [index, step] of story.steps.entries()) {
+    expect(call, `${index + 1}.call.json`).toEqual(step.call)
+    const reply = await speak(call, index)
+    if (reply === null) {
+      call = afterLostReply(provider, call)
+      continue
+    }
+    const outcome = provider.adapter.interpret(reply, call)
+    if (outcome.kind !== 'pending') return { outcome, calls: index + 1 }
+    call = outcome.next
+  }
+  throw new Error(`the story stops at call ${story.steps.length} with more to say: ${JSON.stringify(call)}`)
+}
+
+/** A lost poll is said again. A lost submit is asked after where the vendor can be asked; where not, nothing more can be told. */
+function afterLostReply({ adapter, id }: Provider, call: Call): Call {
+  if (call.purpose !== 'submit') return call
+  const question = adapter.recover?.(call) ?? null
+  if (question === null) throw new Error(`the reply to a submit is lost, and ${id} cannot be asked what became of it`)
+  return question
+}
+
+const recorded = (story: Case, index: number): RecordedReply => {
+  const reply = story.steps[index]?.reply
+  if (reply === undefined) throw new Error(`there is no reply ${index + 1}`)
+  return reply
+}
+
+/** What arrived at the vendor. */
+interface Arrival {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** A vendor on the wire that answers one call, whatever it says, at the host the call names; what arrived is noted. */
+function answerOnce(call: Call, reply: RecordedReply, { manifest }: Provider, arrivals: Arrival[]): void {
+  const url = new URL(call.url, manifest.base_url)
+  const interceptor = nock(url.origin).intercept(`${url.pathname}${url.search}`, call.method)
+  interceptor.reply(async (request: Request) => {
+    arrivals.push({ method: request.method, url: request.url, headers: Object.fromEntries(request.headers), body: await request.text() })
+    if ('lost' in reply) throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
+    return [reply.status, textOf(reply), { 'content-type': 'application/json', ...reply.headers }]
+  })
+}
+
+/** A public address for every name, so that no name is ever looked up. */
+const anyName: LookupFunction = (_host, options, callback) =>
+  options.all === true ? callback(null, [{ address: '203.0.114.7', family: 4 }]) : callback(null, '203.0.114.7', 4)
+
+const connect = ({ id, manifest }: Provider) =>
+  createTransport({
+    providers: [{ id, manifest, baseUrl: manifest.base_url, apiKey: new Secret(CANARY) }],
+    allow: [],
+    lookup: anyName,
+  })
+
+/** The key is in the header that the manifest names, and nowhere else in what was said. */
+function expectKeyOnlyInItsHeader({ headers, url, body }: Arrival, { manifest }: Provider): void {
+  const { header, scheme } = manifest.auth
+  expect(headers[header]).toBe(scheme === undefined ? CANARY : `${scheme} ${CANARY}`)
+  const elsewhere = Object.entries(headers).filter(([name, value]) => name !== header && value.includes(CANARY))
+  expect(elsewhere).toEqual([])
+  expect(`${url} ${body}`).not.toContain(CANARY)
+}
+
+afterEach(() => nock.cleanAll())
+
+describe.each(providers)('the stories of $id', (provider) => {
+  const stories = storiesOf(provider.id)
+
+  test('are told in at least one folder', () => {
+    expect(stories.length).toBeGreaterThan(0)
+  })
+
+  test.for(stories)('%s, as pure functions', async (name) => {
+    const story = readCase(provider.id, name)
+    const { outcome, calls } = await play(story, provider, async (_, index) => replyOf(recorded(story, index)))
+    expect(outcome, 'outcome.json').toEqual(story.outcome)
+    expect(calls, 'every reply of the folder is used').toBe(story.steps.length)
+  })
+
+  test.for(stories)('%s, on the wire', async (name) => {
+    const story = readCase(provider.id, name)
+    const transport = connect(provider)
+    const arrivals: Arrival[] = []
+    const speak: Speak = async (call, index) => {
+      const reply = recorded(story, index)
+      answerOnce(call, reply, provider, arrivals)
+      const sent = await transport.send(provider.id, call, 5_000)
+      if ('lost' in reply) {
+        expect(sent.kind).toBe('lost')
+        return null
+      }
+      if (sent.kind !== 'reply') throw new Error(`call ${index + 1} was ${sent.kind}: ${sent.reason}`)
+      return sent.reply
+    }
+    try {
+      const { outcome } = await play(story, provider, speak)
+      expect(outcome, 'outcome.json').toEqual(story.outcome)
+      expect(JSON.stringify(outcome)).not.toContain(CANARY)
+    } finally {
+      await transport.close()
+    }
+    expect(arrivals).toHaveLength(story.steps.length)
+    for (const [index, arrival] of arrivals.entries()) {
+      const call = story.steps[index]?.call
+      expect(arrival.method).toBe(call?.method)
+      expect(arrival.url).toBe(new URL(call?.url ?? '', provider.manifest.base_url).href)
+      expect(arrival.body === '' ? undefined : JSON.parse(arrival.body)).toEqual(call?.body)
+      expectKeyOnlyInItsHeader(arrival, provider)
+    }
+  })
+})

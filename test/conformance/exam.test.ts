@@ -1,0 +1,479 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { FAILURES, type Call, type Json, type JsonObject, type Offer, type Order, type Outcome, type Reply } from '#contract'
+import {
+  callFor,
+  candidate,
+  deepFrozen,
+  failuresOf,
+  knownCalls,
+  knownReplies,
+  noOptions,
+  partAt,
+  pathsIn,
+  plainOrders,
+  withPart,
+  type Candidate,
+} from '../support/examined.ts'
+import { providerFolders } from '../support/installed-providers.ts'
+import { legalOrders, plainOrder, referenceAt, sizeNear } from '../support/legal-orders.ts'
+import { LegalCall, objectionsTo } from '../support/legal-outcome.ts'
+
+/** The same examples every time. */
+const RUNS = { seed: 20_261_121, numRuns: 100, endOnFailure: true } as const
+
+const candidates = await Promise.all(providerFolders().map((id) => candidate(id)))
+
+/** Each text of a JSON value, in order. */
+const textsIn = (value: Json | undefined): readonly string[] =>
+  value === undefined ? [] : pathsIn(value).flatMap((path) => [partAt(value, path)].filter((part) => typeof part === 'string'))
+
+const reply = (status: number, body: Json, headers: Record<string, string> = {}): Reply => ({ status, headers, body })
+
+describe.each(candidates)('$id translates', (examined) => {
+  const { adapter, offers } = examined
+  const options = noOptions(examined)
+
+  test.each(offers)('every legal order of $model, always the same way, without touching it', (offer) => {
+    fc.assert(
+      fc.property(legalOrders(offer, options), (order) => {
+        const { call, warnings } = adapter.translate(deepFrozen(order))
+        expect(LegalCall.safeParse(call).error?.issues ?? []).toEqual([])
+        expect(call.purpose).toBe('submit')
+        expect(call.url.startsWith('/'), 'a submit goes to the base URL').toBe(true)
+        expect(adapter.translate(structuredClone(order)).call).toEqual(call)
+        expect(JSON.parse(JSON.stringify(call)), 'a call survives the database').toEqual(call)
+        expect(warnings, 'without options of its own there is nothing to warn of').toEqual([])
+      }),
+      RUNS,
+    )
+  })
+
+  test.each(offers)('the prompt of $model to the letter and every reference in order', (offer) => {
+    fc.assert(
+      fc.property(legalOrders(offer, options), (order) => {
+        const texts = textsIn(callFor(examined, order).body)
+        expect(texts).toContain(order.prompt)
+        const sent = texts.filter((text) => order.references.includes(text))
+        expect(sent).toEqual(order.references)
+      }),
+      RUNS,
+    )
+  })
+
+  test.each(offers)('the size and the model of $model', (offer) => {
+    fc.assert(
+      fc.property(legalOrders(offer, options), (order) => {
+        const call = callFor(examined, order)
+        const said = JSON.stringify([call.url, call.body])
+        expect(said).toContain(order.providerModel)
+        if (order.width !== undefined && order.height !== undefined) {
+          expect(said).toContain(String(order.width))
+          expect(said).toContain(String(order.height))
+        }
+      }),
+      RUNS,
+    )
+  })
+
+  test('nothing that looks like a key', () => {
+    for (const order of plainOrders(examined)) {
+      expect(JSON.stringify(callFor(examined, order))).not.toMatch(/api[-_]?key|authorization|bearer|x-key|secret|password/i)
+    }
+  })
+
+  for (const offer of offers) {
+    test.each(variationsOf(offer, options))(`${offer.model}: $field changes what is said`, ({ variants }) => {
+      const calls = variants.map((order) => JSON.stringify(callFor(examined, order)))
+      expect(new Set(calls).size).toBe(variants.length)
+    })
+  }
+
+  test('each of its own options into the call, or into a warning that it is ignored', () => {
+    const dropped = optionSamples(examined).filter(({ samples }) => !samples.some((sample) => hasEffect(examined, sample)))
+    expect(dropped.map(({ name }) => name)).toEqual([])
+  })
+
+  test('only options it knows', () => {
+    expect(adapter.options.safeParse({}).success).toBe(true)
+    expect(adapter.options.safeParse({ no_such_option: 1 }).success).toBe(false)
+    for (const value of [null, 1, 'text', []]) expect(adapter.options.safeParse(value).success).toBe(false)
+  })
+})
+
+interface Variation {
+  readonly field: string
+  readonly variants: readonly Order[]
+}
+
+/** For each field an offer supports: orders that differ in it alone, so that their calls must differ. */
+function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
+  const { limits } = offer
+  const vary = (field: string, ...changes: readonly Partial<Order>[]): Variation => ({
+    field,
+    variants: changes.map((change) => plainOrder(offer, options, change)),
+  })
+  /** Both ends, and nothing; an end that is the vendor's own default may be said or left out. */
+  const ends = (field: string, key: keyof Order): readonly Variation[] => {
+    const range = limits[field as 'seed' | 'output_quality' | 'safety_tolerance' | 'guidance' | 'steps']
+    if (range === null) return []
+    const values = [range.min, range.max].filter((value) => value !== range.default)
+    return [vary(field, {}, ...values.map((value) => ({ [key]: value })))]
+  }
+  const { values, default: usual } = limits.output_format
+  const { settable, default: isUsual } = limits.prompt_upsampling
+  const [form] = limits.reference_images.forms
+  const small = sizeNear(limits.size, 512)
+  const other = { width: small.width + (limits.size.width.step ?? 1), height: small.height + 2 * (limits.size.height.step ?? 1) }
+  const withReferences = (count: number) => ({
+    references: form === undefined ? [] : Array.from({ length: count }, (_, place) => referenceAt(place, form)),
+  })
+  return [
+    vary('prompt', {}, { prompt: 'another picture' }),
+    vary('size', small, other, { width: other.width, height: small.height }, { width: small.width, height: other.height }),
+    ...ends('seed', 'seed'),
+    ...ends('output_quality', 'outputQuality'),
+    ...ends('safety_tolerance', 'safetyTolerance'),
+    ...ends('guidance', 'guidance'),
+    ...ends('steps', 'steps'),
+    vary('output_format', {}, ...values.filter((value) => value !== usual).map((outputFormat) => ({ outputFormat }))),
+    ...(limits.reference_images.max > 0
+      ? [vary('reference_images', ...Array.from({ length: limits.reference_images.max + 1 }, (_, count) => withReferences(count)))]
+      : []),
+    ...(limits.n.max > 1 ? [vary('n', {}, { count: 2 }, { count: limits.n.max })] : []),
+    ...(settable ? [vary('prompt_upsampling', {}, { promptUpsampling: isUsual !== true })] : []),
+    ...(settable ? [vary('prompt_upsampling, on and off', { promptUpsampling: true }, { promptUpsampling: false })] : []),
+  ]
+}
+
+type OptionSample = Readonly<Record<string, unknown>>
+
+/** A few legal values of each of a provider's own options, made from its schema. */
+function optionSamples({ adapter }: Candidate): readonly { readonly name: string; readonly samples: readonly OptionSample[] }[] {
+  const schema = z.toJSONSchema(adapter.options, { io: 'input' }) as { readonly properties?: Readonly<Record<string, object>> }
+  return Object.entries(schema.properties ?? {}).map(([name, property]) => ({
+    name,
+    samples: samplesOf(property as JsonObject)
+      .map((value) => ({ [name]: value }))
+      .filter((sample) => adapter.options.safeParse(sample).success),
+  }))
+}
+
+function samplesOf(schema: JsonObject): readonly unknown[] {
+  if (Array.isArray(schema['enum'])) return schema['enum']
+  if (Array.isArray(schema['anyOf'])) return schema['anyOf'].flatMap((option) => samplesOf(option as JsonObject))
+  switch (schema['type']) {
+    case 'boolean':
+      return [true, false]
+    case 'integer':
+    case 'number':
+      return [schema['minimum'] ?? 1, schema['maximum'] ?? 1].filter((value) => Number.isSafeInteger(value))
+    case 'string':
+      return ['text', 'https://example.com/a.png']
+    case 'object': {
+      const properties = Object.entries((schema['properties'] ?? {}) as Record<string, JsonObject>)
+      return properties.flatMap(([name, property]) => samplesOf(property).map((value) => ({ [name]: value })))
+    }
+    default:
+      return []
+  }
+}
+
+function hasEffect(examined: Candidate, sample: OptionSample): boolean {
+  const options = examined.adapter.options.parse(sample)
+  return examined.offers.some((offer) =>
+    offer.limits.output_format.values.some((outputFormat) => {
+      const plain = plainOrder(offer, noOptions(examined), { outputFormat })
+      const { call, warnings } = examined.adapter.translate({ ...plain, options })
+      return warnings.length > 0 || JSON.stringify(call) !== JSON.stringify(callFor(examined, plain))
+    }),
+  )
+}
+
+/** Anything a network may bring: statuses of every class, headers of any text, bodies of any JSON. */
+const anyStatus = fc.oneof(
+  fc.constantFrom(200, 201, 202, 204, 301, 400, 401, 402, 403, 404, 408, 422, 429, 500, 502, 503),
+  fc.integer({ min: 200, max: 599 }),
+)
+const anyHeaders = fc.dictionary(
+  fc.constantFrom('retry-after', 'date', 'content-type', 'location', 'x-request-id'),
+  fc.oneof(fc.string(), fc.constantFrom('7', '-1', '1e9', 'Sat, 21 Nov 2026 10:00:07 GMT')),
+)
+const anyJson = fc.jsonValue({ maxDepth: 4 }) as fc.Arbitrary<Json>
+const ODD_LEAVES: readonly Json[] = [
+  null,
+  '',
+  ' ',
+  0,
+  -1,
+  1.5,
+  1e300,
+  -0.01,
+  '9223372036854775807',
+  '-5',
+  'NaN',
+  true,
+  [],
+  {},
+  [[]],
+  'ftp://x/y',
+  '__proto__',
+]
+
+describe.each(candidates)('$id interprets', (examined) => {
+  const { adapter } = examined
+  const questions = knownCalls(examined, ['submit', 'poll', 'recover'])
+  const submits = knownCalls(examined, ['submit'])
+  const looks = knownCalls(examined, ['poll', 'recover'])
+  const answers = knownReplies(examined)
+
+  /** A real reply with one part changed: what a vendor's next release may say. */
+  const nearReplies = fc
+    .record({
+      place: fc.nat(),
+      part: fc.nat(),
+      value: fc.oneof(fc.constantFrom(...ODD_LEAVES), anyJson, fc.constant(undefined)),
+      status: fc.option(anyStatus),
+    })
+    .map(({ place, part, value, status }) => {
+      const { call, reply: told } = answers[place % answers.length] ?? { call: submits[0] as Call, reply: reply(200, null) }
+      const paths = pathsIn(told.body)
+      return { call, reply: { ...told, status: status ?? told.status, body: withPart(told.body, paths[part % paths.length] ?? [], value) } }
+    })
+
+  function expectLegal(answer: Reply, call: Call): Outcome {
+    const outcome = adapter.interpret(deepFrozen(answer), deepFrozen(call))
+    expect(objectionsTo(outcome), JSON.stringify({ outcome, answer, call })).toEqual([])
+    expect(JSON.parse(JSON.stringify(outcome)), 'an outcome survives the database').toEqual(outcome)
+    return outcome
+  }
+
+  test('is asked about the end of every story', () => {
+    expect(answers.length).toBeGreaterThan(0)
+    expect(looks.length).toBeGreaterThan(0)
+  })
+
+  test('any reply at all, legally and without throwing', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...questions), anyStatus, anyHeaders, anyJson, (call, status, headers, body) => {
+        expectLegal({ status, headers, body }, call)
+      }),
+      { ...RUNS, numRuns: 400 },
+    )
+  })
+
+  test('any reply that is nearly a real one, legally and the same way twice', () => {
+    fc.assert(
+      fc.property(nearReplies, ({ call, reply: answer }) => {
+        const outcome = expectLegal(answer, call)
+        expect(adapter.interpret(structuredClone(answer), structuredClone(call))).toEqual(outcome)
+      }),
+      { ...RUNS, numRuns: 1_500 },
+    )
+  })
+
+  test('a success it does not understand never as a picture, and never as certainly unpaid', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...questions), fc.integer({ min: 200, max: 299 }), anyJson, (call, status, body) => {
+        const outcome = expectLegal(reply(status, body), call)
+        const images = outcome.kind === 'done' ? outcome.images : []
+        const remembered = JSON.stringify(call)
+        expect(images.filter(({ source }) => !remembered.includes(source.kind === 'url' ? source.url : source.data))).toEqual([])
+        for (const { billed } of failuresOf(outcome)) expect(billed).not.toBe(false)
+      }),
+      { ...RUNS, numRuns: 300 },
+    )
+  })
+
+  test.each([200, 202, 204, 404, 500])('the same empty %d for ever with a call that does not grow', (status) => {
+    for (const start of [submits[0], looks[0]]) {
+      let call = start
+      const sizes: number[] = []
+      for (let round = 0; round < 50 && call !== undefined; round += 1) {
+        const outcome = expectLegal(reply(status, null), call)
+        call = outcome.kind === 'pending' ? outcome.next : undefined
+        sizes.push(JSON.stringify(call ?? null).length)
+      }
+      expect(Math.max(...sizes) - Math.min(...sizes.slice(1), sizes[0] ?? 0)).toBeLessThan(400)
+    }
+  })
+
+  const BODIES: readonly Json[] = [null, '', '<html>an error page</html>', {}, [], { message: 'no' }, { error: 'no' }, { detail: 'no' }]
+
+  function refusals(call: Call, status: number, headers: Record<string, string> = {}) {
+    return BODIES.map((body) => ({ body, outcome: expectLegal(reply(status, body, headers), call) }))
+  }
+
+  test.each([
+    [401, ['provider_unauthorized']],
+    [402, ['insufficient_credit']],
+    [403, ['provider_unauthorized', 'insufficient_credit']],
+    [429, ['rate_limited']],
+  ] as const)('HTTP %d to a submit as %j, for which nothing was paid', (status, codes) => {
+    for (const call of submits) {
+      for (const { outcome } of refusals(call, status)) {
+        if (outcome.kind !== 'failed') throw new Error(`HTTP ${status} is ${outcome.kind}`)
+        expect(codes).toContain(outcome.failure.code)
+        expect(outcome.failure).toMatchObject({ billed: false, provider_status: status })
+        expect(outcome.cost).toBeUndefined()
+      }
+    }
+  })
+
+  test.each([400, 404, 422])('HTTP %d to a submit as provider_rejected, without a cost', (status) => {
+    for (const call of submits) {
+      for (const { outcome } of refusals(call, status)) {
+        if (outcome.kind !== 'failed') throw new Error(`HTTP ${status} is ${outcome.kind}`)
+        expect(outcome.failure).toMatchObject({ code: 'provider_rejected', provider_status: status })
+        expect(outcome.failure.billed).not.toBe(true)
+        expect(outcome.cost).toBeUndefined()
+      }
+      expect(failuresOf(adapter.interpret(reply(status, null), call)).map(({ billed }) => billed)).toEqual([false])
+    }
+  })
+
+  test('Retry-After of a 429, in milliseconds', () => {
+    for (const call of submits) {
+      for (const { outcome } of refusals(call, 429, { 'retry-after': '7' })) {
+        expect(failuresOf(outcome).map(({ retry_after_ms }) => retry_after_ms)).toEqual([7_000])
+      }
+    }
+  })
+
+  test.each([408, 500, 502, 504, 520])('HTTP %d to a submit never as certainly unpaid', (status) => {
+    for (const call of submits) {
+      for (const { outcome } of refusals(call, status)) {
+        expect(outcome.kind).not.toBe('done')
+        for (const failure of failuresOf(outcome)) {
+          expect(failure.billed).not.toBe(false)
+          expect(['provider_unavailable', 'outcome_unknown', 'bad_reply']).toContain(failure.code)
+        }
+      }
+    }
+  })
+
+  test('HTTP 503 to a submit as an outage, or as a task to look for', () => {
+    for (const call of submits) {
+      for (const { outcome } of refusals(call, 503)) {
+        expect(outcome.kind).not.toBe('done')
+        for (const failure of failuresOf(outcome)) expect(failure.code).toBe('provider_unavailable')
+      }
+    }
+  })
+
+  test.each([301, 302, 307])('a redirect (%d) of a submit neither as done nor as certainly unpaid', (status) => {
+    for (const call of submits) {
+      const outcome = expectLegal(reply(status, null, { location: 'https://elsewhere.example/' }), call)
+      expect(outcome.kind).not.toBe('done')
+      for (const { billed } of failuresOf(outcome)) expect(billed).not.toBe(false)
+    }
+  })
+
+  test.each([408, 429, 500, 502, 503, 504])('HTTP %d to a poll as a reason to ask again the same', (status) => {
+    for (const call of looks) {
+      for (const { outcome } of refusals(call, status)) {
+        if (outcome.kind !== 'pending') throw new Error(`a poll answered ${status} is ${outcome.kind}`)
+        expect(outcome.next).toMatchObject({ method: call.method, url: call.url, ...(call.body === undefined ? {} : { body: call.body }) })
+      }
+    }
+  })
+
+  test.each([401, 403, 404])('HTTP %d to a poll never as certainly unpaid: the task was taken', (status) => {
+    for (const call of looks) {
+      for (const { outcome } of refusals(call, status)) for (const { billed } of failuresOf(outcome)) expect(billed).not.toBe(false)
+    }
+  })
+
+  test('no failure that could make the run buy again unless nothing was paid', () => {
+    fc.assert(
+      fc.property(nearReplies, ({ call, reply: answer }) => {
+        for (const { code, billed } of failuresOf(adapter.interpret(answer, call))) {
+          expect(Object.keys(FAILURES)).toContain(code)
+          expect([
+            'internal',
+            'canceled',
+            'model_not_found',
+            'no_eligible_offer',
+            'budget_exceeded',
+            'unauthorized',
+            'invalid_request',
+          ]).not.toContain(code)
+          if (call.purpose !== 'submit' && answer.status >= 500) expect(billed).not.toBe(false)
+        }
+      }),
+      { ...RUNS, numRuns: 400 },
+    )
+  })
+
+  test('a vendor’s words without the signatures of the links in them', () => {
+    const signed = 'see https://user:CANARY@pictures.example/a.png?se=2026&sig=CANARY#CANARY'
+    const spoken = answers.flatMap(({ call, reply: told }) =>
+      pathsIn(told.body)
+        .filter((path) => typeof partAt(told.body, path) === 'string')
+        .map((path) => ({ call, answer: { ...told, body: withPart(told.body, path, `${String(partAt(told.body, path))} ${signed}`) } })),
+    )
+    const shapes: readonly Json[] = [
+      { message: signed },
+      { error: signed },
+      { detail: signed },
+      { errors: [{ code: signed, message: signed }] },
+      { error: { code: signed, message: signed } },
+      signed,
+    ]
+    const refused = questions.flatMap((call) =>
+      [400, 401, 403, 500].flatMap((status) => shapes.map((body) => ({ call, answer: reply(status, body) }))),
+    )
+    const leaks = [...spoken, ...refused].flatMap(({ call, answer }) => {
+      const outcome = adapter.interpret(answer, call)
+      const said = JSON.stringify([failuresOf(outcome), outcome.kind === 'pending' ? outcome.note : null])
+      return said.includes('CANARY') ? [said] : []
+    })
+    expect([...new Set(leaks)]).toEqual([])
+  })
+})
+
+describe.each(candidates.filter(({ manifest }) => manifest.declares.recover))('$id recovers a lost submit', (examined) => {
+  test('with a free call that names the same task, and only for a submit', () => {
+    const recover = examined.adapter.recover?.bind(examined.adapter)
+    for (const order of plainOrders(examined)) {
+      const submit = callFor(examined, order)
+      const question = recover?.(submit) ?? null
+      expect(LegalCall.safeParse(question).error?.issues ?? []).toEqual([])
+      expect(question?.purpose).toBe('recover')
+      expect(JSON.stringify(question)).toContain(order.taskId)
+      expect(JSON.stringify(question?.body ?? null)).not.toContain(order.prompt)
+    }
+    for (const call of knownCalls(examined, ['poll', 'account'])) expect(recover?.(call) ?? null).toBeNull()
+  })
+})
+
+describe.each(candidates.filter(({ manifest }) => manifest.declares.balance))('$id tells the balance', ({ adapter }) => {
+  const ID = '00000000-0000-4000-8000-00000000000a'
+
+  test('by a free call that is the same for the same id', () => {
+    const call = adapter.account?.(ID)
+    expect(LegalCall.safeParse(call).error?.issues ?? []).toEqual([])
+    expect(call?.purpose).toBe('account')
+    expect(adapter.account?.(ID)).toEqual(call)
+  })
+
+  test('as dollars, or as null where the reply is anything else', () => {
+    fc.assert(
+      fc.property(anyStatus, anyJson, (status, body) => {
+        expect(adapter.readBalance?.(reply(status, body)) ?? null).toBeNull()
+      }),
+      RUNS,
+    )
+  })
+})
+
+describe.each(candidates.filter(({ manifest }) => manifest.declares.webhook))('$id is told where to announce the end', (examined) => {
+  test('by the address in the call, and by nothing without one', () => {
+    const webhook = { url: 'https://gate.example/hooks/abc123', secret: 'tell-me-this' }
+    for (const order of plainOrders(examined)) {
+      expect(textsIn(callFor(examined, { ...order, webhook }).body)).toContain(webhook.url)
+      expect(JSON.stringify(callFor(examined, order))).not.toContain('hook')
+    }
+  })
+})

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest'
+import { COMPUTED, filesBelow, importsOf, isTypeScript, type Import } from '../support/source-tree.ts'
+
+/** What a room may import beyond its own folder. Node's modules are listed where a room may use any of them. */
+interface Room {
+  readonly packages: readonly string[]
+  readonly rooms: readonly string[]
+  /** Rooms of which only types may come. */
+  readonly typesOf?: readonly string[]
+  readonly node: 'none' | 'any' | readonly string[]
+  /** Imports files it finds at run time: the one way from src/ to a provider. */
+  readonly finds?: boolean
+}
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  contract: { packages: ['zod'], rooms: [], node: 'none' },
+  sandbox: { packages: ['sharp'], rooms: ['contract'], node: 'any' },
+  plan: { packages: [], rooms: ['contract'], node: 'none' },
+  registry: {
+    packages: [],
+    rooms: ['contract'],
+    typesOf: ['sandbox'],
+    finds: true,
+    node: ['node:fs', 'node:fs/promises', 'node:path', 'node:url'],
+  },
+  run: { packages: ['cockatiel'], rooms: ['contract', 'plan'], typesOf: ['registry'], node: ['node:crypto'] },
+  transport: { packages: ['undici', 'ipaddr.js'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'any' },
+  store: { packages: ['sharp'], rooms: ['contract', 'run/ports.ts'], node: 'any' },
+  http: {
+    packages: ['fastify', '@fastify/*', '@scalar/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
+    rooms: ['contract', 'run', 'plan'],
+    node: 'any',
+  },
+  config: { packages: ['yaml', 'zod'], rooms: ['contract'], node: 'any' },
+}
+
+/** A package that only one room may import, wherever else it might be allowed. */
+const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'transport', 'node:sqlite': 'store' }
+
+/** The composition roots: they wire everything, so they may import everything. */
+const isRoot = (path: string) => path === 'src/main.ts' || path.startsWith('src/cli/')
+
+const sources = filesBelow(['src'], isTypeScript)
+const providerSources = filesBelow(['providers'], isTypeScript)
+const importsIn = (files: readonly string[]): readonly Import[] => files.flatMap((file) => importsOf(file))
+
+const roomOf = (path: string) => path.split('/')[1] ?? ''
+const matches = (pattern: string, name: string) =>
+  pattern.endsWith('/*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern || name.startsWith(`${pattern}/`)
+const allowsNode = (room: Room, specifier: string) => room.node === 'any' || (room.node !== 'none' && room.node.includes(specifier))
+
+/** The room inside src/ an import leads to, as written in the table, or null for a package. */
+function destination({ specifier, target }: Import): string | null {
+  if (specifier === '#contract') return 'contract'
+  if (specifier === '#sandbox') return 'sandbox'
+  return target?.startsWith('src/') ? target.slice('src/'.length) : null
+}
+
+function objection(from: string, room: Room, found: Import): string | null {
+  const { specifier, typeOnly, target } = found
+  if (specifier === COMPUTED) return room.finds === true ? null : `${from}/ may not import what only run time knows`
+  const led = destination(found)
+  if (led !== null) {
+    const allowed = [from, ...room.rooms, ...(typeOnly ? (room.typesOf ?? []) : [])]
+    return allowed.some((name) => led === name || led.startsWith(`${name}/`)) ? null : `${from}/ may not import ${specifier}`
+  }
+  if (target !== null) return `${from}/ may not leave src/ (${specifier})`
+  if (specifier.startsWith('node:')) {
+    return typeOnly || allowsNode(room, specifier) ? null : `${from}/ may not import ${specifier}`
+  }
+  return room.packages.some((name) => matches(name, specifier)) ? null : `${from}/ may not import the package ${specifier}`
+}
+
+describe('who may import whom', () => {
+  test('each room of src/ imports only what its row of the table allows', () => {
+    const wrong = importsIn(sources.filter((path) => !isRoot(path))).flatMap((found) => {
+      const from = roomOf(found.path)
+      const room = ROOMS[from]
+      const why = room ? objection(from, room, found) : `src/${from} is not a room of the house`
+      return why === null ? [] : [`${found.line}: ${why}`]
+    })
+    expect(wrong).toEqual([])
+  })
+
+  test('a provider imports the contract, zod and its own files; only its sandbox may do more', () => {
+    const wrong = importsIn(providerSources).flatMap((found) => {
+      const { specifier, target, path, line } = found
+      const folder = path.slice(0, path.lastIndexOf('/') + 1)
+      const own = target !== null && target.startsWith(folder)
+      const inSandbox = /\/sandbox[^/]*\.ts$/.test(path)
+      const sandboxMay = inSandbox && (specifier === 'fastify' || specifier === '#sandbox' || specifier.startsWith('node:'))
+      return own || specifier === '#contract' || specifier === 'zod' || sandboxMay ? [] : [`${line}: ${specifier}`]
+    })
+    expect(wrong).toEqual([])
+  })
+
+  test('an adapter never reaches its emulator', () => {
+    const wrong = importsIn(providerSources).filter(({ path, target }) => !path.includes('/sandbox') && target?.includes('/sandbox'))
+    expect(wrong.map(({ line }) => line)).toEqual([])
+  })
+
+  test.each(Object.entries(ONLY_IMPORTER))('%s is imported by src/%s and nowhere else', (name, only) => {
+    const elsewhere = importsIn([...sources, ...providerSources]).filter(
+      ({ specifier, path }) => matches(name, specifier) && !path.startsWith(`src/${only}/`),
+    )
+    expect(elsewhere.map(({ line }) => line)).toEqual([])
+  })
+
+  test('nobody imports the composition root, and no room imports the command line or a provider', () => {
+    const wrong = importsIn(sources).filter(({ target, path }) => {
+      if (target === 'src/main.ts') return true
+      if (target?.startsWith('src/cli/')) return !isRoot(path)
+      return target?.startsWith('providers/') === true
+    })
+    expect(wrong.map(({ line, specifier }) => `${line}: ${specifier}`)).toEqual([])
+  })
+
+  test('relative imports end in .ts or .json and never climb into a package’s inside', () => {
+    const wrong = importsIn([...sources, ...providerSources]).filter(
+      ({ specifier }) => (specifier.startsWith('.') && !/\.(ts|tsx|json)$/.test(specifier)) || specifier.includes('node_modules'),
+    )
+    expect(wrong.map(({ line, specifier }) => `${line}: ${specifier}`)).toEqual([])
+  })
+})

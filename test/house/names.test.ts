@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import { filesBelow, foldersOf, isTypeScript, readText } from '../support/source-tree.ts'
+import { providerFolders, readManifest } from '../support/installed-providers.ts'
+
+const code = filesBelow(['src', 'providers', 'test', 'bench'])
+const FORBIDDEN = /^(utils?|helpers?|common|misc|types|managers?|services?)$/
+const MAX_CODE_LINES = 250
+
+/** Lines that are neither blank nor comment. */
+function codeLines(text: string): number {
+  const withoutBlocks = text.replace(/^\s*\/\*[\s\S]*?\*\/\s*$/gm, '')
+  return withoutBlocks.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('//')).length
+}
+
+/** Words that name a vendor: its folder, its manifest's id and title, and the names its hosts are known by. */
+function vendorWords(): readonly string[] {
+  const words = providerFolders().flatMap((folder) => {
+    const manifest = readManifest(folder)
+    const domains = manifest.hosts.map((host) => host.split('.').at(-2) ?? '')
+    return [folder, manifest.id, manifest.title, ...domains]
+  })
+  return [...new Set(words.map((word) => word.toLowerCase()).filter((word) => word.length >= 3))]
+}
+
+describe('names', () => {
+  test('no file or folder has a name that says nothing', () => {
+    const parts = [...code, ...foldersOf(code)].filter((path) => path.split('/').some((part) => FORBIDDEN.test(part.split('.')[0] ?? '')))
+    expect(parts).toEqual([])
+  })
+
+  test('TypeScript files and their folders are kebab-case', () => {
+    const sources = code.filter((path) => isTypeScript(path))
+    const stem = (part: string) => part.replace(/\.(test|bench|d)?\.?tsx?$/, '')
+    const wrong = sources.filter((path) => !path.split('/').every((part) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(stem(part))))
+    expect(wrong).toEqual([])
+  })
+
+  test(`no source file has more than ${MAX_CODE_LINES} lines of code`, () => {
+    const sources = filesBelow(['src', 'providers'], isTypeScript)
+    const long = sources.map((path) => ({ path, lines: codeLines(readText(path)) })).filter(({ lines }) => lines > MAX_CODE_LINES)
+    expect(long).toEqual([])
+  })
+
+  test('the core never spells a vendor’s name, not even in a comment; only the doors that speak a vendor’s language do', () => {
+    const words = vendorWords()
+    expect(words.length).toBeGreaterThan(0)
+    const pattern = new RegExp(`(?<![a-z])(${words.map((word) => word.replaceAll(/[^a-z0-9]/g, '\\$&')).join('|')})(?![a-z])`, 'i')
+    const spelled = filesBelow(['src'])
+      .filter((path) => !path.startsWith('src/http/doors/') && !path.endsWith('.md'))
+      .flatMap((path) =>
+        readText(path)
+          .split('\n')
+          .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
+      )
+    expect(spelled).toEqual([])
+    expect(filesBelow(['src']).filter((path) => !path.startsWith('src/http/doors/') && pattern.test(path))).toEqual([])
+  })
+})

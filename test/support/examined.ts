@@ -1,0 +1,100 @@
+import { Manifest, type Adapter, type Call, type Json, type Offer, type Order, type Outcome } from '#contract'
+import { readCase, replyOf, storiesOf, type Case } from './case-files.ts'
+import { loadProvider, offersOf, readManifestJson } from './installed-providers.ts'
+import { plainOrder } from './legal-orders.ts'
+
+/** The day the exam is sat: what a manifest says it read later is a slip of the pen. Raise it when prices are read again. */
+export const EXAM_DAY = '2026-11-21'
+
+/** A provider at its exam, with everything its folder tells. */
+export interface Candidate {
+  readonly id: string
+  readonly manifest: Manifest
+  readonly adapter: Adapter
+  readonly offers: readonly Offer[]
+  readonly cases: readonly Case[]
+}
+
+export async function candidate(id: string): Promise<Candidate> {
+  const parsed = Manifest.safeParse(readManifestJson(id))
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+    throw new Error(`providers/${id}/manifest.json: ${problems.join('; ')}`)
+  }
+  const provider = await loadProvider(id)
+  return { ...provider, offers: offersOf(provider), cases: storiesOf(id).map((story) => readCase(id, story)) }
+}
+
+/** The options of somebody who gave none. */
+export const noOptions = ({ adapter }: Pick<Candidate, 'adapter'>): unknown => adapter.options.parse({})
+
+/** What an adapter says for an order, as it goes to the vendor and into the database. */
+export const callFor = ({ adapter }: Pick<Candidate, 'adapter'>, order: Order): Call => adapter.translate(order).call
+
+export const plainOrders = (examined: Candidate): readonly Order[] => examined.offers.map((offer) => plainOrder(offer, noOptions(examined)))
+
+/** Submits of every offer, and every call of the stories: what a reply may be an answer to. */
+export function knownCalls(examined: Candidate, purposes: readonly Call['purpose'][]): readonly Call[] {
+  const told = examined.cases.flatMap(({ steps }) => steps.map(({ call }) => call))
+  const calls = [...plainOrders(examined).map((order) => callFor(examined, order)), ...told]
+  return distinct(calls.filter(({ purpose }) => purposes.includes(purpose)))
+}
+
+/** Every reply of the stories that did arrive, with the call it answers. */
+export const knownReplies = ({ cases }: Candidate) =>
+  cases.flatMap(({ story, steps }) =>
+    steps.flatMap((step) => {
+      const reply = replyOf(step.reply)
+      return reply === null ? [] : [{ story, call: step.call, reply }]
+    }),
+  )
+
+const distinct = <Value>(values: readonly Value[]): readonly Value[] => [
+  ...new Map(values.map((value) => [JSON.stringify(value), value])).values(),
+]
+
+/** Every failure an outcome tells. */
+export function failuresOf(outcome: Outcome) {
+  switch (outcome.kind) {
+    case 'done':
+      return outcome.failures ?? []
+    case 'failed':
+      return [outcome.failure]
+    case 'pending':
+      return []
+  }
+}
+
+/** Frozen to its leaves, so that an adapter that writes into what it is given fails at once. */
+export function deepFrozen<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const part of Object.values(value)) deepFrozen(part)
+  return Object.freeze(value)
+}
+
+export type Path = readonly (string | number)[]
+
+/** The paths to every part of a JSON value, itself included. */
+export function pathsIn(value: Json): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return [[]]
+  const parts = Array.isArray(value) ? value.map((part: Json, index) => [index, part] as const) : Object.entries(value)
+  return [[], ...parts.flatMap(([key, part]) => pathsIn(part as Json).map((rest) => [key, ...rest]))]
+}
+
+export function partAt(value: Json, [key, ...rest]: Path): Json {
+  if (key === undefined) return value
+  return partAt((value as Record<string | number, Json>)[key] ?? null, rest)
+}
+
+/** The value with another part at a path; without that part where `part` is undefined. */
+export function withPart(value: Json, [key, ...rest]: Path, part: Json | undefined): Json {
+  if (key === undefined) return part ?? null
+  if (Array.isArray(value)) {
+    const list: readonly Json[] = value
+    if (rest.length === 0 && part === undefined) return list.filter((_, index) => index !== key)
+    return list.map((entry, index) => (index === key ? withPart(entry, rest, part) : entry))
+  }
+  const entries = Object.entries(value as Record<string, Json>)
+  if (rest.length === 0 && part === undefined) return Object.fromEntries(entries.filter(([name]) => name !== key))
+  return Object.fromEntries(entries.map(([name, entry]) => [name, name === key ? withPart(entry, rest, part) : entry]))
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import type { Limits, Offer, Order, OutputFormat, Range, ReferenceForm } from '#contract'
+
+export const TASK_ID = '00000000-0000-4000-8000-000000000001'
+
+/** A one-pixel PNG. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+
+/** The reference at a place, in a form; two places never give the same text. */
+export function referenceAt(place: number, form: ReferenceForm): string {
+  const payload = Buffer.concat([Buffer.from(PIXEL, 'base64'), Buffer.from(String(place))]).toString('base64')
+  switch (form) {
+    case 'url':
+      return `https://pictures.example/reference-${place}.png`
+    case 'data_uri':
+      return `data:image/png;base64,${payload}`
+    case 'base64':
+      return payload
+  }
+}
+
+/** The numbers a range allows. Without a step any number is legal; two decimals are enough to find a rounding. */
+function inRange({ min, max, step }: Range, ceiling = Number.MAX_SAFE_INTEGER): fc.Arbitrary<number> {
+  const top = Math.min(max, ceiling)
+  if (step === undefined) return fc.integer({ min: Math.ceil(min * 100), max: Math.floor(top * 100) }).map((hundredths) => hundredths / 100)
+  return fc.integer({ min: 0, max: Math.floor((top - min) / step) }).map((steps) => min + steps * step)
+}
+
+export interface Pixels {
+  readonly width: number
+  readonly height: number
+}
+
+/** Sizes inside the limits, none with a side beyond `maxSide`. */
+const legalSizes = ({ width, height, max_pixels }: Limits['size'], maxSide: number): fc.Arbitrary<Pixels> =>
+  inRange(width, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / height.min))).chain((chosen) =>
+    inRange(height, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / chosen))).map((other) => ({
+      width: chosen,
+      height: other,
+    })),
+  )
+
+/** A size every test can use: the legal one nearest to the given side, square where that is legal. */
+export function sizeNear({ width, height, max_pixels }: Limits['size'], side: number): Pixels {
+  const nearest = ({ min, max, step = 1 }: Range) => {
+    const legal = min + Math.round((Math.min(Math.max(side, min), max) - min) / step) * step
+    return legal > max ? legal - step : legal
+  }
+  const chosen = { width: nearest(width), height: nearest(height) }
+  if (max_pixels !== null && chosen.width * chosen.height > max_pixels) throw new Error(`no legal size near ${side}`)
+  return chosen
+}
+
+const maybe = <Value>(arbitrary: fc.Arbitrary<Value> | null): fc.Arbitrary<Value | undefined> =>
+  arbitrary === null ? fc.constant(undefined) : fc.option(arbitrary, { nil: undefined })
+
+/** Prompts with what breaks escaping: quotes, backslashes, line ends, other alphabets, emoji. Never one of the sandbox's stories. */
+const prompts = ({ min_chars, max_chars }: Limits['prompt']): fc.Arbitrary<string> =>
+  fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
+    .map((text) => `a picture of ${text.replaceAll('sandbox:', '')}`)
+    .filter((text) => text.length >= min_chars && text.length <= max_chars)
+
+const references = ({ max, forms }: Limits['reference_images']): fc.Arbitrary<readonly string[]> =>
+  max === 0 || forms.length === 0
+    ? fc.constant([])
+    : fc
+        .array(fc.constantFrom(...forms), { maxLength: max, size: 'max' })
+        .map((chosen) => chosen.map((form, place) => referenceAt(place, form)))
+
+/** Drops the fields that were not asked for: an order has no undefined in it. */
+const present = <Fields extends object>(fields: Fields): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never
+
+/** The least an offer accepts: a prompt, and a size where it insists on one. `options` come parsed from nothing. */
+export function plainOrder(offer: Offer, options: unknown, overrides: Partial<Order> = {}): Order {
+  const { size } = offer.limits
+  return {
+    taskId: TASK_ID,
+    model: offer.model,
+    providerModel: offer.providerModel,
+    limits: offer.limits,
+    prompt: 'a lighthouse at dusk',
+    ...(size.required ? sizeNear(size, 512) : {}),
+    references: [],
+    count: 1,
+    options,
+    ...overrides,
+  }
+}
+
+/** Every order the limits of an offer allow. */
+export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.Arbitrary<Order> {
+  const { limits } = offer
+  const sizes = legalSizes(limits.size, maxSide)
+  return fc
+    .record({
+      taskId: fc.uuid({ version: 4 }),
+      prompt: prompts(limits.prompt),
+      size: limits.size.required ? sizes : maybe(sizes),
+      references: references(limits.reference_images),
+      seed: maybe(limits.seed && inRange(limits.seed)),
+      count: fc.integer({ min: 1, max: limits.n.max }),
+      outputFormat: maybe<OutputFormat>(fc.constantFrom(...limits.output_format.values)),
+      outputQuality: maybe(limits.output_quality && inRange(limits.output_quality)),
+      safetyTolerance: maybe(limits.safety_tolerance && inRange(limits.safety_tolerance)),
+      promptUpsampling: maybe(limits.prompt_upsampling.settable ? fc.boolean() : null),
+      guidance: maybe(limits.guidance && inRange(limits.guidance)),
+      steps: maybe(limits.steps && inRange(limits.steps)),
+    })
+    .map(({ size, taskId, prompt, references: chosen, count, ...rest }) => ({
+      ...plainOrder(offer, options, { taskId, prompt, references: chosen, count }),
+      ...size,
+      ...present(rest),
+    }))
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { Failure, Usd, type Json, type Outcome } from '#contract'
+
+/** Plain JSON that comes back the same from a restart: no undefined, no NaN, no bigint, no date. */
+const PlainJson: z.ZodType<Json> = z.json()
+
+export const LegalCall = z.strictObject({
+  purpose: z.enum(['submit', 'poll', 'recover', 'account']),
+  method: z.enum(['GET', 'POST']),
+  url: z.string().regex(/^(\/(?!\/)|https?:\/\/)\S+$/, 'a path below the base URL, or an absolute http(s) URL'),
+  body: PlainJson.optional(),
+  memo: PlainJson.optional(),
+})
+
+const NotNegative = Usd.refine((amount) => !amount.startsWith('-'), 'no vendor pays us')
+const Cost = z.strictObject({ amount: NotNegative, raw: PlainJson })
+
+const Image = z.strictObject({
+  source: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('url'), url: z.string().regex(/^https?:\/\/\S+$/i) }),
+    z.strictObject({ kind: z.literal('base64'), data: z.string().min(1) }),
+  ]),
+  expiresAt: z.iso.datetime({ offset: true }).optional(),
+  seed: z.string().regex(/^\d+$/).optional(),
+  flagged: z.boolean().optional(),
+})
+
+const LegalFailure = Failure.strict().refine(({ message }) => message.trim() !== '', 'a failure says something')
+
+/** What an adapter may answer. Stricter than the type: nothing extra, nothing empty. */
+export const LegalOutcome = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('done'),
+    images: z.array(Image).min(1),
+    failures: z.array(LegalFailure).optional(),
+    cost: Cost.optional(),
+    promptUsed: z.string().optional(),
+    taskId: z.string().min(1).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('pending'),
+    next: LegalCall.refine(({ purpose }) => purpose === 'poll' || purpose === 'recover', 'the next call after a pending is free'),
+    afterMs: z.number().int().nonnegative().nullable(),
+    progress: z.number().min(0).max(1).optional(),
+    cost: Cost.optional(),
+    taskId: z.string().min(1).optional(),
+    note: z.string().min(1).optional(),
+  }),
+  z.strictObject({ kind: z.literal('failed'), failure: LegalFailure, cost: Cost.optional(), taskId: z.string().min(1).optional() }),
+])
+
+/** Why an outcome is illegal, a line for each objection; empty where it is legal. */
+export function objectionsTo(outcome: Outcome): readonly string[] {
+  const parsed = LegalOutcome.safeParse(outcome)
+  return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+}
