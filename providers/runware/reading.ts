@@ -72,7 +72,7 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
     const status = statusOf(item)
     if (status === 'failed') errors.push(item)
     else if (status === 'strange') {
-      strangeStatus = item.status?.slice(0, 100)
+      strangeStatus = item.status
       open.push(item)
     } else if (status === 'open') open.push(item)
     else if (sourceOf(item) !== null) images.set(identityOf(item), item)

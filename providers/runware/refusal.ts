@@ -60,24 +60,25 @@ function namesOf({ parameter }: VendorError): readonly string[] {
   return typeof parameter === 'string' ? [parameter] : parameter
 }
 
-/** Links in vendor messages keep their path and lose their query, which may hold a signature. */
-const withoutSignatures = (message: string): string => message.replace(/(https?:\/\/[^\s"'?#]+)[?#][^\s"']*/gi, '$1').slice(0, 500)
-
 /** One vendor error as a failure. `status` is that of the reply that told it. */
 export function refusal(error: VendorError, status: number): Failure {
   const { code, billed } = meaningOf(error)
-  const said = error.message === undefined ? null : withoutSignatures(error.message)
   const names = namesOf(error)
   const subject = names.length > 0 ? ` (${names.join(', ')})` : ''
   return {
     code,
-    message: `Runware: ${error.isWithoutPicture ? 'a result is told as success without a picture' : (said ?? error.code ?? 'an error without code or message')}${subject}`,
+    message: `Runware: ${saidBy(error)}${subject}`,
     billed,
     provider_status: status,
     provider_code: error.code ?? null,
-    provider_message: said,
+    provider_message: error.message ?? null,
     ...(code === 'moderated' ? { stage: stageOf(error), reasons: [error.code ?? 'moderated'] } : {}),
   }
+}
+
+function saidBy(error: VendorError): string {
+  if (error.isWithoutPicture) return 'a result is told as success without a picture'
+  return error.message ?? error.code ?? 'an error without code or message'
 }
 
 /** The failure that speaks for a whole task: one that may have cost money before one that did not. */

@@ -18,17 +18,26 @@ export const RunwareOptions = z.strictObject({
 export type RunwareOptions = z.infer<typeof RunwareOptions>
 
 const text = z.string().optional().catch(undefined)
+/** Links lose user, query and fragment, any of which may hold a signature. */
+const withoutSecrets = (said: string): string =>
+  said.replace(/(https?:\/\/)(?:[^\s/?#@]*@)?([^\s"'?#]*)(?:[?#][^\s"']*)?/gi, '$1$2').slice(0, 500)
+
+/** The vendor's words, which are shown to callers. */
+const words = z.string().transform(withoutSecrets)
+const saying = words.optional().catch(undefined)
+const parameter = z
+  .union([words, z.array(words)])
+  .optional()
+  .catch(undefined)
+
 /** A number as digits that a double holds, or as the string of digits that it does not. */
 const decimal = z.union([z.number(), z.string()]).optional().catch(undefined)
 
 /** An entry of `errors[]`. `parameter` is an array for rules over several fields. Source: https://runware.ai/docs/platform/errors, 2026-11-21. */
 export const VendorError = z.object({
-  code: text,
-  message: text,
-  parameter: z
-    .union([z.string(), z.array(z.string())])
-    .optional()
-    .catch(undefined),
+  code: saying,
+  message: saying,
+  parameter,
   taskUUID: text,
 })
 /** `isWithoutPicture` is our finding, never read from a reply: the vendor told success and delivered nothing. */
@@ -44,11 +53,11 @@ export const Item = z.object({
   seed: decimal,
   NSFWContent: z.boolean().optional().catch(undefined),
   cost: decimal,
-  status: text,
+  status: saying,
   progress: z.number().optional().catch(undefined),
-  code: text,
-  message: text,
-  parameter: VendorError.shape.parameter,
+  code: saying,
+  message: saying,
+  parameter,
 })
 export type Item = z.infer<typeof Item>
 

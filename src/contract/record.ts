@@ -112,6 +112,7 @@ export interface GenerationRecord {
   status: GenerationStatus
   attempts: AttemptRecord[]
   images: ImageRecord[]
+  /** What came up on the way; what the plan adapted is with the route. */
   warnings: Warning[]
   error: GenerationError | null
   promptUsed: string | null

@@ -45,8 +45,8 @@ export function adaptFormat(asked: OutputFormat | undefined, limit: Limits['outp
 export function adaptNumber(field: 'output_quality' | 'guidance' | 'steps', asked: number | undefined, limit: Range | null): Finding {
   if (asked === undefined) return {}
   if (limit === null) return { warnings: [unsupported(field, asked, null, `This offer has no setting for ${field}; nothing is sent.`)] }
-  const used = nearestIn(limit, asked)
   if (isInRange(asked, limit)) return { applied: { [field]: asked } }
+  const used = nearestIn(limit, asked)
   const reason = `This offer takes ${field} of ${describeRange(limit)}.`
   return { applied: { [field]: used }, warnings: [adjusted(field, asked, used, reason)] }
 }

@@ -1,7 +1,7 @@
 import type { Reference, SizeLimit, Warning } from '#contract'
 import { adjusted, type Finding, type PlannedRequest } from './finding.ts'
 import { describeRange } from './range.ts'
-import { factorBetween, MAX_RATIO_CHANGE, MEGAPIXEL, nearestSize, pixelsOf, ratioChange, sizeForShape, type Size } from './size.ts'
+import { factorBetween, idealSize, isNearEnough, MEGAPIXEL, nearestSize, pixelsOf, ratioChange, sizeForShape, type Size } from './size.ts'
 
 /** Asked for where a request gives neither a size nor a reference, so that the same request has the same shape and price everywhere. */
 const DEFAULT_SIZE: Size = { width: 1024, height: 1024 }
@@ -27,8 +27,7 @@ export function adaptSize(request: PlannedRequest, references: readonly Referenc
 
 function explicitSize(asked: Size, limit: SizeLimit): Finding {
   const size = nearestSize(asked, limit)
-  if (size === null || ratioChange(asked, size) > MAX_RATIO_CHANGE)
-    return { reasons: [impossible(`${dimensions(asked)} was asked`, limit)] }
+  if (size === null || !isNearEnough(asked, size)) return { reasons: [impossible(`${dimensions(asked)} was asked`, limit)] }
   return { applied: size, warnings: sidesChanged(asked, size, (side) => asked[side], describeSize(limit)) }
 }
 
@@ -36,8 +35,8 @@ function shapedSize(aspectRatio: string | undefined, megapixels: number | undefi
   const shape = shapeOf(aspectRatio ?? '1:1')
   const pixels = (megapixels ?? 1) * MEGAPIXEL
   const size = sizeForShape(shape, pixels, limit)
-  if (size === null || ratioChange(shape, size) > MAX_RATIO_CHANGE)
-    return { reasons: [impossible(`the shape ${aspectRatio ?? '1:1'} was asked`, limit)] }
+  if (size === null || !isNearEnough(idealSize(shape, pixels), size))
+    return { reasons: [impossible(`the shape ${aspectRatio ?? '1:1'} at ${megapixels ?? 1} megapixels was asked`, limit)] }
   const warnings: Warning[] = []
   const reason = `The nearest legal size is ${dimensions(size)}: ${lowerFirst(describeSize(limit))}`
   if (ratioChange(shape, size) > RATIO_TOLERANCE) warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason))
@@ -56,7 +55,7 @@ function sizeOfReference(first: Reference, limit: SizeLimit): Finding {
   const { pixels } = first
   const wanted = pixels ?? DEFAULT_SIZE
   const size = nearestSize(wanted, limit)
-  if (size === null || ratioChange(wanted, size) > MAX_RATIO_CHANGE)
+  if (size === null || !isNearEnough(wanted, size))
     return { reasons: [impossible(`the first reference image is ${dimensions(wanted)}`, limit)] }
   if (pixels === null) {
     const reason = 'This offer does not take its size from a reference image, and that of the first one cannot be seen.'
@@ -76,7 +75,7 @@ const sidesChanged = (asked: Size, used: Size, requested: (side: 'width' | 'heig
     .map((side) => adjusted(side, requested(side), used[side], reason))
 
 const impossible = (what: string, limit: SizeLimit): string =>
-  `width and height: ${what}, and no legal size has a shape near it; ${lowerFirst(describeSize(limit))}`
+  `width and height: ${what}, and no legal size is near it; ${lowerFirst(describeSize(limit))}`
 
 function describeSize(limit: SizeLimit): string {
   const pixels = limit.max_pixels === null ? '' : `, at most ${limit.max_pixels} pixels in all`

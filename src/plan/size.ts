@@ -9,8 +9,8 @@ export interface Size {
   readonly height: number
 }
 
-/** A size whose width-to-height ratio is farther than this factor from the asked one is another picture, not an adapted one. */
-export const MAX_RATIO_CHANGE = 2
+const MAX_RATIO_CHANGE = 2
+const MAX_GROWTH = 2
 
 /** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is told. */
 const RATIO_WEIGHT = 5
@@ -28,6 +28,13 @@ export const factorBetween = (left: number, right: number): number => Math.max(l
 
 export const ratioChange = (left: Size, right: Size): number => factorBetween(left.width / left.height, right.width / right.height)
 
+/**
+ * Whether a legal size still is what was asked: its ratio within a factor of two, and, beyond one megapixel, at most twice the pixels, so
+ * that a sliver like 10000×10 is refused instead of being bent into another shape or grown into megapixels nobody asked to pay.
+ */
+export const isNearEnough = (wanted: Size, legal: Size): boolean =>
+  ratioChange(wanted, legal) <= MAX_RATIO_CHANGE && pixelsOf(legal) <= Math.max(MEGAPIXEL, MAX_GROWTH * pixelsOf(wanted))
+
 export const isLegalSize = (size: Size, limit: SizeLimit): boolean =>
   isInRange(size.width, limit.width) && isInRange(size.height, limit.height) && pixelsOf(size) <= maxPixels(limit)
 
@@ -35,7 +42,7 @@ export const isLegalSize = (size: Size, limit: SizeLimit): boolean =>
  * The legal size nearest to a width and height. A legal size is returned untouched. One that is too large or too small is first scaled
  * into the limits in its own shape; then, of the grid points around it, the one with the smallest sum of relative errors in
  * width, height and ratio wins, measured as logarithms so that shrinking and growing count alike.
- * Null where the limits hold no size at all. The shape can change where no legal size has it; see `ratioChange`.
+ * Null where the limits hold no size at all. The shape can change where no legal size has it; see `isNearEnough`.
  */
 export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
   if (isLegalSize(wanted, limit)) return wanted
@@ -50,6 +57,12 @@ export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
   })
 }
 
+/** The size of a shape with a number of pixels, off any grid. */
+export const idealSize = (shape: Size, pixels: number): Size => {
+  const ratio = shape.width / shape.height
+  return { width: Math.sqrt(pixels * ratio), height: Math.sqrt(pixels / ratio) }
+}
+
 /**
  * The legal size for a shape and a number of pixels. The ideal size is scaled into the limits, then the grid around it is searched for
  * the least `5 × ratio error + pixel error`, both as absolute logarithms. Sizes above the pixels aimed at are taken only where no
@@ -57,7 +70,7 @@ export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
  */
 export function sizeForShape(shape: Size, pixels: number, limit: SizeLimit): Size | null {
   const ratio = shape.width / shape.height
-  const target = intoLimits({ width: Math.sqrt(pixels * ratio), height: Math.sqrt(pixels / ratio) }, limit)
+  const target = intoLimits(idealSize(shape, pixels), limit)
   const budget = pixelsOf(target)
   const candidates = widthsAround(target.width, limit).flatMap((width) =>
     [...neighbours(limit.height, width / ratio, 1), ...neighbours(limit.height, budget / width, 1)].map((height) => ({ width, height })),

@@ -1,4 +1,5 @@
-import type { Failure, GenerationRecord, GenerationRequest, JsonObject, Quote, Reference, ReferenceImage, RouteRule } from '#contract'
+import type { Failure, GenerationRecord, GenerationRequest, JsonObject, Quote, Reference, ReferenceImage, Route, RouteRule, Warning } from '#contract'
+import { orderFor } from '../plan/order.ts'
 import { plan, quote } from '../plan/plan.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { AssetError } from './ports.ts'
@@ -84,6 +85,12 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
         throw new Refusal('no_eligible_offer', `No offer of ${input.request.model} can take this request. ${detail}`, errors)
       }
       const { request, references } = input
+      const judged = planned.routes.map((route) => ({ route, own: optionWarnings(ports, route, request.prompt) }))
+      const usable = request.on_unsupported === 'reject' ? judged.filter(({ own }) => own.length === 0) : judged
+      if (usable.length === 0) {
+        const errors = judged.map(({ route, own }) => ({ path: route.provider, message: own.map(({ field, reason }) => `${field}: ${reason}`).join('; ') }))
+        throw new Refusal('no_eligible_offer', `No offer of ${request.model} takes these provider_options as they are.`, errors)
+      }
       return {
         id: ports.ids.generation(),
         key,
@@ -93,7 +100,7 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
         references,
         model: request.model,
         routing: planned.routing,
-        routes: planned.routes,
+        routes: usable.map(({ route, own }) => (own.length === 0 ? route : { ...route, warnings: [...route.warnings, ...own] })),
         routeIndex: 0,
         status: 'queued',
         attempts: [],
@@ -110,4 +117,13 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
 
     quote: async (asked) => quote(await gather(asked)),
   }
+}
+
+/** What a provider's own options cause, told by its adapter before anything is bought. */
+function optionWarnings(ports: Ports, route: Route, prompt: string): readonly Warning[] {
+  const provider = ports.settings.provider(route.provider)
+  const limits = provider?.manifest.models[route.model]?.limits
+  if (!provider || !limits || Object.keys(route.options).length === 0) return []
+  const attempt = { taskId: '00000000-0000-4000-8000-000000000000', images: route.tasks[0] ?? 1, seed: null }
+  return provider.adapter.translate(orderFor({ route, limits, prompt, attempt, references: [] })).warnings
 }

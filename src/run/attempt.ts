@@ -55,9 +55,7 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
   let call: Call
   try {
     const references = record.references.length === 0 ? [] : await handOn(context, record.references, limits.reference_images.forms, provider.id)
-    const translated = provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references }))
-    call = translated.call
-    if (attempt.tries === 1 && isFirstOfRoute(open, attempt)) record.warnings.push(...translated.warnings)
+    call = provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references })).call
   } catch (error) {
     if (error instanceof ReferenceUnavailable) return fail(context, open, attempt, unsold('invalid_request', error.message))
     throw error
@@ -78,8 +76,6 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
   const sent = await ports.send(provider.id, call, provider.manifest.timeouts.submit_ms)
   await understand(context, open, attempt, provider, call, sent)
 }
-
-const isFirstOfRoute = (open: OpenGeneration, attempt: AttemptRecord) => open.record.attempts.find((other) => other.route === attempt.route) === attempt
 
 /** What a call's end means for its attempt. */
 export async function understand(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: ActiveProvider, call: Call, sent: Sent): Promise<void> {

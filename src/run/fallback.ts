@@ -88,7 +88,7 @@ export function startRoute(context: RunContext, open: OpenGeneration): void {
 }
 
 /** When every task of the route is over: images make it a success, a failure that cost nothing makes the next route's turn. */
-async function concludeRoute(context: RunContext, open: OpenGeneration): Promise<void> {
+export async function concludeRoute(context: RunContext, open: OpenGeneration): Promise<void> {
   const { record } = open
   const tasks = record.attempts.filter((attempt) => attempt.route === record.routeIndex && !attempt.retried)
   if (tasks.some((attempt) => attempt.endedAt === null)) return publish(context, open)

@@ -4,6 +4,7 @@ import { fail, lookLater, recoverOrGiveUp } from './attempt.ts'
 import { collect } from './collect.ts'
 import { providerOf, publish, routeOf } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
+import { concludeRoute } from './fallback.ts'
 import { handOn } from './references.ts'
 
 /** Continues every generation a crash or a restart left open, each attempt from its last recorded call. */
@@ -15,12 +16,13 @@ export async function resumeAll(context: RunContext): Promise<number> {
   for (const record of records) {
     const open: OpenGeneration = { record, pendingWork: new Map(), saving: null, newImages: [], idempotency: null }
     context.open.set(record.id, open)
-    for (const attempt of record.attempts) {
-      if (attempt.endedAt === null) {
-        resumeAttempt(context, open, attempt).catch((error: unknown) => {
-          context.ports.log.error({ generation: record.id, error: error instanceof Error ? error.message : 'unknown' }, 'could not be resumed')
-        })
-      }
+    const steps = record.attempts.filter((attempt) => attempt.endedAt === null).map((attempt) => resumeAttempt(context, open, attempt))
+    // Stopped between the end of the last attempt and the conclusion.
+    if (steps.length === 0) steps.push(concludeRoute(context, open))
+    for (const step of steps) {
+      step.catch((error: unknown) => {
+        context.ports.log.error({ generation: record.id, error: error instanceof Error ? error.message : 'unknown' }, 'could not be resumed')
+      })
     }
   }
   return records.length

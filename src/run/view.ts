@@ -26,7 +26,7 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
     timing: timingOf(record),
     routing: record.routing,
     attempts: record.attempts.map((attempt) => viewAttempt(record, attempt)),
-    warnings: record.warnings,
+    warnings: [...(record.routes[record.routeIndex]?.warnings ?? []), ...record.warnings],
     error: record.error,
     metadata: record.request.metadata ?? {},
   }

@@ -1,5 +1,5 @@
 /**
- * Failures a caller can rehearse, by a word in the prompt: `sandbox:moderated`, or `sandbox:moderated@bfl` for one vendor only.
+ * Failures a caller can rehearse, by a word in the prompt: `sandbox:moderated`, or `sandbox:moderated@<provider id>` for one vendor only.
  * Every emulator plays every story that its vendor's wire can tell.
  */
 export const STORIES = {

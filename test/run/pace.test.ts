@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { bestSchedule, createPace } from '../../src/run/pace.ts'
+
+const polling = { first_ms: 1_000, min_ms: 250, max_ms: 5_000 }
+
+/** Polls made and lateness of one task under a pace. */
+function follow(pace: ReturnType<typeof createPace>, durationMs: number) {
+  let at = 0
+  let polls = 0
+  while (at < durationMs) {
+    at += pace.nextLookMs('p', 'm', polling, at, null)
+    polls++
+  }
+  return { polls, lateMs: at - durationMs }
+}
+
+describe('before anything is measured', () => {
+  test('the first look is when the manifest says, and later looks are ever rarer within its bounds', () => {
+    const pace = createPace()
+    expect(pace.nextLookMs('p', 'm', polling, 0, null)).toBe(1_000)
+    expect(pace.nextLookMs('p', 'm', polling, 1_000, null)).toBe(300)
+    expect(pace.nextLookMs('p', 'm', polling, 100_000, null)).toBe(5_000)
+    expect(pace.latency('p', 'm')).toBeNull()
+  })
+})
+
+describe('with measured durations', () => {
+  test('a task that takes what it always takes needs one look, at the end', () => {
+    const pace = createPace()
+    for (let i = 0; i < 20; i++) pace.observe('p', 'm', 3_000 + (i % 3))
+    expect(follow(pace, 3_001)).toMatchObject({ polls: 1 })
+    expect(follow(pace, 3_001).lateMs).toBeLessThan(20)
+  })
+
+  test('a task later than any before is looked at ever more rarely, but always again', () => {
+    const pace = createPace()
+    for (let i = 0; i < 20; i++) pace.observe('p', 'm', 1_000)
+    const { polls, lateMs } = follow(pace, 60_000)
+    expect(polls).toBeLessThan(30)
+    expect(lateMs).toBeLessThanOrEqual(5_000)
+  })
+
+  test('the vendor’s own progress says when it will be done', () => {
+    const pace = createPace()
+    expect(pace.nextLookMs('p', 'm', polling, 2_000, 0.5)).toBeCloseTo(2_080, -1)
+  })
+
+  test('latency is the median and the 95th percentile', () => {
+    const pace = createPace()
+    for (let i = 1; i <= 60; i++) pace.observe('p', 'm', i * 100)
+    expect(pace.latency('p', 'm')).toEqual({ p50: 3_100, p95: 5_800 })
+  })
+})
+
+describe('the best schedule', () => {
+  const durations = fc.array(fc.integer({ min: 100, max: 60_000 }), { minLength: 1, maxLength: 64 }).map((list) => list.toSorted((a, b) => a - b))
+
+  test('is ascending, and its last look comes after the longest duration', () => {
+    fc.assert(
+      fc.property(durations, (sorted) => {
+        const times = bestSchedule(sorted)
+        expect(times.toSorted((a, b) => a - b)).toEqual(times)
+        expect(times.at(-1)).toBeGreaterThanOrEqual(sorted.at(-1) ?? 0)
+      }),
+      { seed: 7 },
+    )
+  })
+
+  test('costs no more than any fixed interval, lateness and looks taken together', () => {
+    const cost = (times: readonly number[], sorted: readonly number[]) =>
+      sorted.reduce((sum, duration) => {
+        const index = times.findIndex((time) => time >= duration)
+        return sum + ((times[index] ?? 0) - duration) + 150 * (index + 1)
+      }, 0)
+    fc.assert(
+      fc.property(durations, fc.integer({ min: 250, max: 3_000 }), (sorted, interval) => {
+        const fixed = Array.from({ length: Math.ceil((sorted.at(-1) ?? 0) / interval) }, (_, i) => (i + 1) * interval)
+        expect(cost(bestSchedule(sorted), sorted)).toBeLessThanOrEqual(cost(fixed, sorted) + 5 * sorted.length)
+      }),
+      { seed: 7 },
+    )
+  })
+})
