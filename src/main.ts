@@ -16,6 +16,7 @@ import { withEmulators } from './config/providers.ts'
 import { liveConfig, watchConfig } from './config/watch.ts'
 import type { Reloaded } from './config/watch.ts'
 import { buildApp } from './http/app.ts'
+import { createPipe } from './http/pipe.ts'
 import { createHealth } from './observe/health.ts'
 import { createMetrics, observeAll } from './observe/metrics.ts'
 import { loadCatalogue } from './registry/catalogue.ts'
@@ -65,18 +66,29 @@ const CLOCK: Clock = {
 }
 /** Ordered by time, then random: an id sorts by age and cannot be guessed. */
 const orderedId = (prefix: string) => `${prefix}_${randomUUIDv7().replaceAll('-', '')}`
-const IDS: Ids = { generation: () => orderedId('gen'), attempt: () => orderedId('att'), image: () => orderedId('img'), task: () => randomUUID() }
+const IDS: Ids = {
+  generation: () => orderedId('gen'),
+  attempt: () => orderedId('att'),
+  image: () => orderedId('img'),
+  task: () => randomUUID(),
+}
 
 /** Wires everything together and listens. Everything a room needs comes to it as an argument from here. */
 export async function startServer({ env, overrides = {} }: StartOptions): Promise<Server> {
   const catalogue = await loadCatalogue()
-  const environment = { ...env, ...(overrides.dataDirectory ? { IMAGEGATE_DATA: overrides.dataDirectory } : {}), ...(overrides.port !== undefined ? { PORT: String(overrides.port) } : {}) }
+  const environment = {
+    ...env,
+    ...(overrides.dataDirectory ? { IMAGEGATE_DATA: overrides.dataDirectory } : {}),
+    ...(overrides.port !== undefined ? { PORT: String(overrides.port) } : {}),
+  }
   const loaded = await loadConfig({ env: environment, catalogue })
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
   const log = pino({ level: overrides.quiet ? 'error' : loaded.config.logLevel }, pino.destination({ sync: false })) as FastifyBaseLogger
   tell(log, loaded.warnings)
 
-  const emulators = loaded.config.sandbox ? await startEmulators(catalogue, { typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS }) : null
+  const emulators = loaded.config.sandbox
+    ? await startEmulators(catalogue, { typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS })
+    : null
   const filledIn = (config: Config) => (emulators ? withEmulators(config, emulators.urls, new Secret(SANDBOX_KEY)) : config)
   const store = await openStore({ directory: loaded.config.dataDirectory })
   const assets = await openAssets({ directory: loaded.config.assets.url.replace(/^file:/, '') })
@@ -114,14 +126,16 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
   const run = createRun(ports)
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   let publicUrl = config().server.publicUrl ?? ''
+  const accept = createAccept({ ports, market: createMarket(config, catalogue, run), roll: Math.random })
+  const schema = requestSchema(options)
   const app = await buildApp({
     run,
-    accept: createAccept({ ports, market: createMarket(config, catalogue, run), roll: Math.random }),
-    idempotency: createIdempotency(store, () => CLOCK.now()),
+    accept,
+    pipe: createPipe({ requestSchema: schema, accept, run, idempotency: createIdempotency(store, () => CLOCK.now()) }),
     store,
     assets,
     clock: CLOCK,
-    requestSchema: requestSchema(options),
+    requestSchema: schema,
     models: modelListing(config, catalogue, run),
     providers: providerListing({ config, catalogue, run, health, send: transport.send, clock: CLOCK, ids: IDS }),
     keyNames: keyNamesOf(config),
@@ -142,7 +156,12 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
 
   const { host, port } = config().server
   // Known before anything can ask for it; with port 0 the real one is known only once it listens.
-  const url = await app.listen({ host, port, listenTextResolver: (address) => `imagegate listens on ${address}${config().sandbox ? ' (sandbox: no vendor key is set, every vendor is emulated)' : ''}` })
+  const url = await app.listen({
+    host,
+    port,
+    listenTextResolver: (address) =>
+      `imagegate listens on ${address}${config().sandbox ? ' (sandbox: no vendor key is set, every vendor is emulated)' : ''}`,
+  })
   publicUrl ||= url
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
@@ -211,7 +230,10 @@ function reportReload(log: FastifyBaseLogger, reloaded: Reloaded): void {
       return
     case 'swapped':
       tell(log, reloaded.warnings)
-      log.info({ ...(reloaded.needRestart.length > 0 ? { waits_for_restart: reloaded.needRestart } : {}) }, 'the changed configuration is in force')
+      log.info(
+        reloaded.needRestart.length > 0 ? { waits_for_restart: reloaded.needRestart } : {},
+        'the changed configuration is in force',
+      )
   }
 }
 

@@ -7,7 +7,7 @@ interface Meaning {
 }
 
 /**
- * What each kind of error means for the caller and his money. `billed: false` only where nothing can have run, because
+ * What each kind of error means for the caller and the bill. `billed: false` only where nothing can have run, because
  * it is what lets another provider be tried:
  * - safety: whether a moderated request is billed is not documented, so it is unknown.
  * - provider (`inferenceError`, `taskFailed`, `provider…`): the model was at work; whether that is billed is not documented.

@@ -4,7 +4,7 @@ import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Accept } from '../run/accept.ts'
 import type { Run } from '../run/generate.ts'
-import type { Idempotency } from '../run/idempotency.ts'
+import type { Pipe } from './pipe.ts'
 import type { Assets, Clock, Store } from '../run/ports.ts'
 import type { RequestSchema } from './request-schema.ts'
 import { requireKey } from './auth.ts'
@@ -25,7 +25,7 @@ import type { ProviderSource } from './routes/providers.ts'
 export interface AppDependencies {
   readonly run: Run
   readonly accept: Accept
-  readonly idempotency: Idempotency
+  readonly pipe: Pipe
   readonly store: Store
   readonly assets: Assets
   readonly clock: Clock

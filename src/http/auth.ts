@@ -21,7 +21,9 @@ export function requireKey(app: FastifyInstance, keyNames: KeyNames): void {
     if (names.size === 0) return done()
     const name = names.get(hashOfKey(bearerOf(request) ?? ''))
     if (name === undefined) {
-      return done(new HttpProblem({ code: 'unauthorized', detail: 'This server asks for a gateway key: send `Authorization: Bearer <key>`.' }))
+      return done(
+        new HttpProblem({ code: 'unauthorized', detail: 'This server asks for a gateway key: send `Authorization: Bearer <key>`.' }),
+      )
     }
     request.gatewayKey = name
     done()

@@ -11,11 +11,14 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
       info: {
         title: 'imagegate',
         version,
-        description: 'One image-generation API in front of many vendors: one request, every seller, exact prices, no lost or doubled pictures.',
+        description:
+          'One image-generation API in front of many vendors: one request, every seller, exact prices, no lost or doubled pictures.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This server.' }],
-      components: { securitySchemes: { gatewayKey: { type: 'http', scheme: 'bearer', description: 'Only where gateway keys are configured.' } } },
+      components: {
+        securitySchemes: { gatewayKey: { type: 'http', scheme: 'bearer', description: 'Only where gateway keys are configured.' } },
+      },
       security: [{ gatewayKey: [] }, {}],
       tags: [
         { name: 'generations', description: 'One request on its way, and its result.' },
@@ -31,7 +34,14 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.serializer(JSON.stringify).send(app.swagger()))
   await app.register(scalar, {
     routePrefix: '/docs',
-    configuration: { title: 'imagegate', url: '/openapi.json', withDefaultFonts: false, hideClientButton: true, agent: { disabled: true }, telemetry: false },
+    configuration: {
+      title: 'imagegate',
+      url: '/openapi.json',
+      withDefaultFonts: false,
+      hideClientButton: true,
+      agent: { disabled: true },
+      telemetry: false,
+    },
   })
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
 }

@@ -2,7 +2,10 @@ const DEFAULT_WAIT_S = 60
 const MAX_WAIT_S = 600
 
 /** `Prefer` of RFC 7240: how long the caller would wait for the end. A value we do not understand is left unapplied, as the RFC asks. */
-export function waitOf(prefer: string | undefined, defaultSeconds: number = DEFAULT_WAIT_S): { readonly waitMs: number; readonly applied: string | null } {
+export function waitOf(
+  prefer: string | undefined,
+  defaultSeconds: number = DEFAULT_WAIT_S,
+): { readonly waitMs: number; readonly applied: string | null } {
   for (const preference of (prefer ?? '').split(',')) {
     const text = preference.trim().toLowerCase()
     if (text === 'respond-async') return { waitMs: 0, applied: text }

@@ -1,9 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import type { z } from 'zod'
 import { FAILURES } from '#contract'
 import type { Problem, ProblemCode } from '#contract'
 import { Refusal } from '../run/accept.ts'
+import { invalidRequest } from './invalid-request.ts'
 import { IdempotencyMismatch } from '../run/idempotency.ts'
 import { BadCursor } from '../run/ports.ts'
 
@@ -30,7 +32,8 @@ export class HttpProblem extends Error {
 const OTHER_STATUS = { not_found: 404, gone: 410, payload_too_large: 413, unsupported_media_type: 415 } as const
 
 export function problemOf({ code, detail, status, errors, generation_id }: ProblemDetails): Problem {
-  const httpStatus = status ?? (code in OTHER_STATUS ? OTHER_STATUS[code as keyof typeof OTHER_STATUS] : FAILURES[code as keyof typeof FAILURES].http)
+  const httpStatus =
+    status ?? (code in OTHER_STATUS ? OTHER_STATUS[code as keyof typeof OTHER_STATUS] : FAILURES[code as keyof typeof FAILURES].http)
   return {
     type: `${TYPE_BASE}${code}`,
     title: STATUS_CODES[httpStatus] ?? 'Error',
@@ -44,27 +47,39 @@ export function problemOf({ code, detail, status, errors, generation_id }: Probl
 
 function sendProblem(reply: FastifyReply, details: ProblemDetails): FastifyReply {
   const problem = problemOf(details)
-  return reply.code(problem.status).header('content-type', 'application/problem+json; charset=utf-8').serializer(JSON.stringify).send(problem)
+  return reply
+    .code(problem.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(problem)
 }
 
 /** Every error of every route leaves as RFC 9457; what we did not expect is logged and told without its text. */
 export function installProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(reply, detailsOf(error, request)))
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, { code: 'not_found', detail: `There is no ${request.method} ${pathOf(request)}. GET /openapi.json lists every route.` }),
+    sendProblem(reply, {
+      code: 'not_found',
+      detail: `There is no ${request.method} ${pathOf(request)}. GET /openapi.json lists every route.`,
+    }),
   )
 }
 
 const pathOf = (request: FastifyRequest): string => request.url.split('?')[0]?.slice(0, 200) ?? '/'
 
-function detailsOf(error: FastifyError, request: FastifyRequest): ProblemDetails {
+function detailsOf(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCode'>>, request: FastifyRequest): ProblemDetails {
   if (error instanceof HttpProblem) return error.details
   if (error instanceof Refusal) return { code: error.code, detail: error.message, errors: error.errors }
   if (error instanceof BadCursor) return fieldProblem('cursor', 'not a cursor of this list; leave it out to begin at the newest')
   if (error instanceof IdempotencyMismatch) {
-    return { code: 'invalid_request', status: 422, detail: `${error.message}; send the same body or another key.`, errors: [{ path: 'Idempotency-Key', message: error.message }] }
+    return {
+      code: 'invalid_request',
+      status: 422,
+      detail: `${error.message}; send the same body or another key.`,
+      errors: [{ path: 'Idempotency-Key', message: error.message }],
+    }
   }
-  if (hasZodFastifySchemaValidationErrors(error)) return validationDetails(error)
+  if (hasZodFastifySchemaValidationErrors(error)) return detailsOf(invalidRequest(issuesOf(error)), request)
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return { code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit).' }
@@ -82,22 +97,12 @@ function detailsOf(error: FastifyError, request: FastifyRequest): ProblemDetails
   return { code: 'internal', detail: 'An unexpected error; the server log says more. Nothing is known to have been bought.' }
 }
 
-export const fieldProblem = (path: string, message: string): ProblemDetails => ({ code: 'invalid_request', detail: `${path}: ${message}`, errors: [{ path, message }] })
+export const fieldProblem = (path: string, message: string): ProblemDetails => ({
+  code: 'invalid_request',
+  detail: `${path}: ${message}`,
+  errors: [{ path, message }],
+})
 
-function validationDetails(error: { validation: readonly { instancePath: string; message?: string; params?: unknown }[] }): ProblemDetails {
-  const errors = error.validation.slice(0, 50).flatMap((issue) => {
-    const path = issue.instancePath.replace(/^\//, '').replaceAll('/', '.')
-    const unknown = unknownKeys(issue.params)
-    if (unknown.length === 0) return [{ path, message: issue.message ?? 'invalid' }]
-    return unknown.slice(0, 20).map((key) => ({ path: path ? `${path}.${key.slice(0, 100)}` : key.slice(0, 100), message: 'unknown field; remove it or correct its spelling' }))
-  })
-  const first = errors[0]
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  return { code: 'invalid_request', detail: first ? `${first.path || 'body'}: ${first.message}${more}` : 'The request is invalid.', errors }
-}
-
-/** zod names unknown keys in one issue at their parent. */
-function unknownKeys(params: unknown): string[] {
-  const issue = (params as { issue?: { code?: string; keys?: string[] } } | undefined)?.issue
-  return issue?.code === 'unrecognized_keys' ? (issue.keys ?? []) : []
-}
+/** Headers, parameters and queries are validated by fastify, which wraps zod's issues. */
+const issuesOf = (error: { readonly validation: readonly { readonly params: unknown }[] }) =>
+  error.validation.map(({ params }) => (params as { readonly issue: z.core.$ZodIssue }).issue)

@@ -11,18 +11,65 @@ export interface Metrics {
 }
 
 /** `load` is read at each scrape. */
-export function createMetrics(load: () => { readonly open: number; readonly providers: readonly { id: string; inFlight: number; waiting: number }[] }): Metrics {
+export function createMetrics(
+  load: () => { readonly open: number; readonly providers: readonly { id: string; inFlight: number; waiting: number }[] },
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
-  const requests = new Counter({ name: 'imagegate_http_requests_total', help: 'HTTP requests answered.', labelNames: ['method', 'route', 'status'], registers })
-  const requestSeconds = new Histogram({ name: 'imagegate_http_request_seconds', help: 'From request to answer.', labelNames: ['route'], buckets: [0.01, ...SECONDS], registers })
-  const generations = new Counter({ name: 'imagegate_generations_total', help: 'Generations ended.', labelNames: ['model', 'provider', 'status', 'code'], registers })
-  const submits = new Counter({ name: 'imagegate_submits_total', help: 'Paid calls made, by what came of them.', labelNames: ['provider', 'code'], registers })
-  const tasks = new Counter({ name: 'imagegate_tasks_total', help: 'Paid tasks ended.', labelNames: ['provider', 'model', 'code'], registers })
-  const taskSeconds = new Histogram({ name: 'imagegate_task_seconds', help: 'From submit to ready.', labelNames: ['provider', 'model'], buckets: SECONDS, registers })
-  const polls = new Histogram({ name: 'imagegate_task_polls', help: 'Polls made for a task.', labelNames: ['provider'], buckets: [0, 1, 2, 3, 5, 8, 13, 21, 50], registers })
-  new Gauge({ name: 'imagegate_open_generations', help: 'Accepted and not ended.', registers, collect() { this.set(load().open) } })
+  const requests = new Counter({
+    name: 'imagegate_http_requests_total',
+    help: 'HTTP requests answered.',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  })
+  const requestSeconds = new Histogram({
+    name: 'imagegate_http_request_seconds',
+    help: 'From request to answer.',
+    labelNames: ['route'],
+    buckets: [0.01, ...SECONDS],
+    registers,
+  })
+  const generations = new Counter({
+    name: 'imagegate_generations_total',
+    help: 'Generations ended.',
+    labelNames: ['model', 'provider', 'status', 'code'],
+    registers,
+  })
+  const submits = new Counter({
+    name: 'imagegate_submits_total',
+    help: 'Paid calls made, by what came of them.',
+    labelNames: ['provider', 'code'],
+    registers,
+  })
+  const tasks = new Counter({
+    name: 'imagegate_tasks_total',
+    help: 'Paid tasks ended.',
+    labelNames: ['provider', 'model', 'code'],
+    registers,
+  })
+  const taskSeconds = new Histogram({
+    name: 'imagegate_task_seconds',
+    help: 'From submit to ready.',
+    labelNames: ['provider', 'model'],
+    buckets: SECONDS,
+    registers,
+  })
+  const polls = new Histogram({
+    name: 'imagegate_task_polls',
+    help: 'Polls made for a task.',
+    labelNames: ['provider'],
+    buckets: [0, 1, 2, 3, 5, 8, 13, 21, 50],
+    registers,
+  })
+  new Gauge({
+    name: 'imagegate_open_generations',
+    help: 'Accepted and not ended.',
+    registers,
+    collect() {
+      this.set(load().open)
+    },
+  })
   new Gauge({
     name: 'imagegate_provider_tasks',
     help: 'Paid tasks unfinished at a provider, and those that wait for a place.',

@@ -27,7 +27,8 @@ export function adaptSize(request: PlannedRequest, references: readonly Referenc
 
 function explicitSize(asked: Size, limit: SizeLimit): Finding {
   const size = nearestSize(asked, limit)
-  if (size === null || !isNearEnough(asked, size)) return { reasons: [impossible(`${dimensions(asked)} was asked`, limit)] }
+  if (size === null || !isNearEnough(asked, size))
+    return { reasons: [impossible('width, height', `${dimensions(asked)} was asked`, limit)] }
   return { applied: size, warnings: sidesChanged(asked, size, (side) => asked[side], describeSize(limit)) }
 }
 
@@ -36,7 +37,15 @@ function shapedSize(aspectRatio: string | undefined, megapixels: number | undefi
   const pixels = (megapixels ?? 1) * MEGAPIXEL
   const size = sizeForShape(shape, pixels, limit)
   if (size === null || !isNearEnough(idealSize(shape, pixels), size))
-    return { reasons: [impossible(`the shape ${aspectRatio ?? '1:1'} at ${megapixels ?? 1} megapixels was asked`, limit)] }
+    return {
+      reasons: [
+        impossible(
+          aspectRatio === undefined ? 'megapixels' : 'aspect_ratio',
+          `the shape ${aspectRatio ?? '1:1'} at ${megapixels ?? 1} megapixels was asked`,
+          limit,
+        ),
+      ],
+    }
   const warnings: Warning[] = []
   const reason = `The nearest legal size is ${dimensions(size)}: ${lowerFirst(describeSize(limit))}`
   if (ratioChange(shape, size) > RATIO_TOLERANCE) warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason))
@@ -47,7 +56,7 @@ function shapedSize(aspectRatio: string | undefined, megapixels: number | undefi
 
 function defaultSize(limit: SizeLimit): Finding {
   const size = nearestSize(DEFAULT_SIZE, limit)
-  return size === null ? { reasons: [impossible('no size was asked', limit)] } : { applied: size }
+  return size === null ? { reasons: [impossible('width, height', 'none was asked', limit)] } : { applied: size }
 }
 
 /** For offers that would not follow the reference by themselves. A reference size that is legal as it is needs no warning. */
@@ -56,7 +65,7 @@ function sizeOfReference(first: Reference, limit: SizeLimit): Finding {
   const wanted = pixels ?? DEFAULT_SIZE
   const size = nearestSize(wanted, limit)
   if (size === null || !isNearEnough(wanted, size))
-    return { reasons: [impossible(`the first reference image is ${dimensions(wanted)}`, limit)] }
+    return { reasons: [impossible('reference_images', `the first one is ${dimensions(wanted)}`, limit)] }
   if (pixels === null) {
     const reason = 'This offer does not take its size from a reference image, and that of the first one cannot be seen.'
     return { applied: size, warnings: [adjusted('width', null, size.width, reason), adjusted('height', null, size.height, reason)] }
@@ -74,8 +83,8 @@ const sidesChanged = (asked: Size, used: Size, requested: (side: 'width' | 'heig
     .filter((side) => asked[side] !== used[side])
     .map((side) => adjusted(side, requested(side), used[side], reason))
 
-const impossible = (what: string, limit: SizeLimit): string =>
-  `width and height: ${what}, and no legal size is near it; ${lowerFirst(describeSize(limit))}`
+const impossible = (field: string, what: string, limit: SizeLimit): string =>
+  `${field}: ${what}, and no legal size is near it; ${lowerFirst(describeSize(limit))}`
 
 function describeSize(limit: SizeLimit): string {
   const pixels = limit.max_pixels === null ? '' : `, at most ${limit.max_pixels} pixels in all`

@@ -1,4 +1,15 @@
-import type { Failure, GenerationRecord, GenerationRequest, JsonObject, Quote, Reference, ReferenceImage, Route, RouteRule, Warning } from '#contract'
+import type {
+  Failure,
+  GenerationRecord,
+  GenerationRequest,
+  JsonObject,
+  Quote,
+  Reference,
+  ReferenceImage,
+  Route,
+  RouteRule,
+  Warning,
+} from '#contract'
 import { orderFor } from '../plan/order.ts'
 import { plan, quote } from '../plan/plan.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
@@ -51,7 +62,14 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
     const { reference_images: images = [], ...request } = resolved.request
     const references = await Promise.all(images.map((image, index) => keep(image, index)))
     const candidates = market.candidates(resolved.model, request.provider_options ?? {})
-    return { request: { ...request, model: resolved.model }, references, candidates, rule: resolved.rule, pinned: resolved.pinned, roll: roll() }
+    return {
+      request: { ...request, model: resolved.model },
+      references,
+      candidates,
+      rule: resolved.rule,
+      pinned: resolved.pinned,
+      roll: roll(),
+    }
   }
 
   /** A reference by its bytes where we have them, so that it is still the same picture at the second provider. */
@@ -61,7 +79,8 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
     if (typeof image !== 'string') {
       const stored = await ports.store.image(image.image)
       if (!stored) throw refuse(`there is no image ${image.image}`)
-      if (!stored.sha256 || !stored.format || !stored.width || !stored.height) throw refuse(`image ${image.image} was handed on by link and is not stored`)
+      if (!stored.sha256 || !stored.format || !stored.width || !stored.height)
+        throw refuse(`image ${image.image} was handed on by link and is not stored`)
       return { kind: 'stored', sha256: stored.sha256, format: stored.format, pixels: { width: stored.width, height: stored.height } }
     }
     if (!image.startsWith('data:')) return { kind: 'url', url: image, pixels: null }
@@ -88,7 +107,10 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
       const judged = planned.routes.map((route) => ({ route, own: optionWarnings(ports, route, request.prompt) }))
       const usable = request.on_unsupported === 'reject' ? judged.filter(({ own }) => own.length === 0) : judged
       if (usable.length === 0) {
-        const errors = judged.map(({ route, own }) => ({ path: route.provider, message: own.map(({ field, reason }) => `${field}: ${reason}`).join('; ') }))
+        const errors = judged.map(({ route, own }) => ({
+          path: route.provider,
+          message: own.map(({ field, reason }) => `${field}: ${reason}`).join('; '),
+        }))
         throw new Refusal('no_eligible_offer', `No offer of ${request.model} takes these provider_options as they are.`, errors)
       }
       return {

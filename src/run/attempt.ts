@@ -54,7 +54,8 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
   if (!limits) return fail(context, open, attempt, unsold('provider_unavailable', `${route.provider} no longer offers ${route.model}`))
   let call: Call
   try {
-    const references = record.references.length === 0 ? [] : await handOn(context, record.references, limits.reference_images.forms, provider.id)
+    const references =
+      record.references.length === 0 ? [] : await handOn(context, record.references, limits.reference_images.forms, provider.id)
     call = provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references })).call
   } catch (error) {
     if (error instanceof ReferenceUnavailable) return fail(context, open, attempt, unsold('invalid_request', error.message))
@@ -78,7 +79,14 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
 }
 
 /** What a call's end means for its attempt. */
-export async function understand(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: ActiveProvider, call: Call, sent: Sent): Promise<void> {
+export async function understand(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  call: Call,
+  sent: Sent,
+): Promise<void> {
   const isSubmit = call.purpose === 'submit'
   if (attempt.endedAt !== null) return noteLate(context, open, attempt, provider, call, sent)
   switch (sent.kind) {
@@ -87,7 +95,9 @@ export async function understand(context: RunContext, open: OpenGeneration, atte
     case 'refused':
       return fail(context, open, attempt, isSubmit ? unsold('provider_unavailable', sent.reason) : sold('bad_reply', sent.reason))
     case 'unsent':
-      return isSubmit ? fail(context, open, attempt, unsold('provider_unavailable', `could not connect: ${sent.reason}`)) : lookAgain(context, open, attempt, provider, POLL_RETRY_MS)
+      return isSubmit
+        ? fail(context, open, attempt, unsold('provider_unavailable', `could not connect: ${sent.reason}`))
+        : lookAgain(context, open, attempt, provider, POLL_RETRY_MS)
     case 'lost': {
       if (!isSubmit) return lookAgain(context, open, attempt, provider, POLL_RETRY_MS)
       context.ports.observer.submitted(provider.id, 'outcome_unknown')
@@ -97,9 +107,17 @@ export async function understand(context: RunContext, open: OpenGeneration, atte
 }
 
 /** A lost submit reply: asked for where the vendor can be asked, else unknown for good. Never sent again. */
-export async function recoverOrGiveUp(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: ActiveProvider, submit: Call, reason: string): Promise<void> {
+export async function recoverOrGiveUp(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  submit: Call,
+  reason: string,
+): Promise<void> {
   const recover = provider.adapter.recover?.(submit) ?? null
-  if (!recover) return fail(context, open, attempt, sold('outcome_unknown', `the submit may have arrived and its reply was lost: ${reason}`))
+  if (!recover)
+    return fail(context, open, attempt, sold('outcome_unknown', `the submit may have arrived and its reply was lost: ${reason}`))
   attempt.status = 'pending'
   attempt.next = recover
   await publish(context, open)
@@ -107,7 +125,14 @@ export async function recoverOrGiveUp(context: RunContext, open: OpenGeneration,
 }
 
 /** Canceled while the vendor was answering: what was bought is still written down. */
-async function noteLate(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: ActiveProvider, call: Call, sent: Sent): Promise<void> {
+async function noteLate(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  call: Call,
+  sent: Sent,
+): Promise<void> {
   if (sent.kind !== 'reply') return
   const outcome = provider.adapter.interpret(sent.reply, call)
   attempt.cost = outcome.cost ?? attempt.cost
@@ -115,7 +140,14 @@ async function noteLate(context: RunContext, open: OpenGeneration, attempt: Atte
   await publish(context, open)
 }
 
-async function apply(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: ActiveProvider, call: Call, outcome: Outcome): Promise<void> {
+async function apply(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  call: Call,
+  outcome: Outcome,
+): Promise<void> {
   const { ports, pace } = context
   const { record } = open
   const route = routeOf(record, attempt)
@@ -124,7 +156,8 @@ async function apply(context: RunContext, open: OpenGeneration, attempt: Attempt
   if (call.purpose === 'submit') ports.observer.submitted(provider.id, outcome.kind === 'failed' ? outcome.failure.code : null)
   switch (outcome.kind) {
     case 'pending': {
-      if (outcome.note) ports.log.warn({ generation: record.id, provider: provider.id, note: outcome.note }, 'the provider told something we do not know')
+      if (outcome.note)
+        ports.log.warn({ generation: record.id, provider: provider.id, note: outcome.note }, 'the provider told something we do not know')
       const isNews = attempt.status !== 'pending' || JSON.stringify(attempt.next) !== JSON.stringify(outcome.next)
       attempt.status = 'pending'
       attempt.next = outcome.next
@@ -155,10 +188,17 @@ async function apply(context: RunContext, open: OpenGeneration, attempt: Attempt
 }
 
 /** Looks after `afterMs`, unless the provider's deadline is over. */
-async function lookAgain(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: ActiveProvider, afterMs: number): Promise<void> {
+async function lookAgain(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  afterMs: number,
+): Promise<void> {
   const { deadline_ms } = provider.manifest.timeouts
   const remainingMs = (attempt.submittedAt ?? 0) + deadline_ms - context.ports.clock.now()
-  if (remainingMs <= 0) return fail(context, open, attempt, sold('provider_timeout', `not finished ${Math.round(deadline_ms / 1000)} s after the submit`))
+  if (remainingMs <= 0)
+    return fail(context, open, attempt, sold('provider_timeout', `not finished ${Math.round(deadline_ms / 1000)} s after the submit`))
   lookLater(context, open, attempt, Math.min(afterMs, remainingMs))
 }
 
@@ -181,7 +221,13 @@ async function look(context: RunContext, open: OpenGeneration, attempt: AttemptR
 }
 
 /** Ends an attempt that delivered nothing. */
-export async function fail(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, failure: Failure, holdsSlot = true): Promise<void> {
+export async function fail(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  failure: Failure,
+  holdsSlot = true,
+): Promise<void> {
   const route = routeOf(open.record, attempt)
   if (attempt.endedAt !== null) return
   attempt.status = 'failed'
@@ -193,12 +239,20 @@ export async function fail(context: RunContext, open: OpenGeneration, attempt: A
   await attemptEnded(context, open, attempt, failure)
 }
 
-
 /** A defect in a step ends its attempt, not the server. */
 function watchOver(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, step: Promise<void>): void {
   step.catch((error: unknown) => {
-    context.ports.log.error({ generation: open.record.id, error: error instanceof Error ? (error.stack ?? error.message) : 'unknown' }, 'a step failed unexpectedly')
+    context.ports.log.error(
+      { generation: open.record.id, error: error instanceof Error ? (error.stack ?? error.message) : 'unknown' },
+      'a step failed unexpectedly',
+    )
     const billed = attempt.submittedAt === null ? false : 'unknown'
-    void fail(context, open, attempt, { code: 'internal', message: 'an internal error; see the server log', billed }, attempt.status !== 'queued')
+    void fail(
+      context,
+      open,
+      attempt,
+      { code: 'internal', message: 'an internal error; see the server log', billed },
+      attempt.status !== 'queued',
+    )
   })
 }

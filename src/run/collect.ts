@@ -10,7 +10,10 @@ const FETCH_TIMEOUT_MS = 60_000
 /** Waits before another try at a picture that could not be fetched or stored; the vendor's link lives for minutes. */
 const RETRY_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 60_000] as const
 
-type Collected = { readonly kind: 'image'; readonly image: ImageRecord } | { readonly kind: 'failure'; readonly failure: Failure } | { readonly kind: 'expired' }
+type Collected =
+  | { readonly kind: 'image'; readonly image: ImageRecord }
+  | { readonly kind: 'failure'; readonly failure: Failure }
+  | { readonly kind: 'expired' }
 
 /** The vendor is done: fetches, checks and stores each picture, then ends the attempt. `failures` are those the vendor told itself. */
 export async function collect(
@@ -36,7 +39,9 @@ export async function collect(
   record.storeMs = (record.storeMs ?? 0) + (ports.clock.now() - startedAt)
   warnOfOtherSize(open, attempt, images)
   const lost = collected.flatMap((one) => (one.kind === 'failure' ? [one.failure] : one.kind === 'expired' ? [expired] : []))
-  const failure = [...failures, ...lost][0] ?? (images.length === 0 ? { code: 'bad_reply' as const, message: 'the provider delivered no image', billed: 'unknown' as const } : null)
+  const failure =
+    [...failures, ...lost][0] ??
+    (images.length === 0 ? { code: 'bad_reply' as const, message: 'the provider delivered no image', billed: 'unknown' as const } : null)
   attempt.results = []
   attempt.status = images.length > 0 ? 'succeeded' : 'failed'
   if (failure) attempt.error = generationError(failure, provider.id)
@@ -73,7 +78,8 @@ async function collectOne(context: RunContext, open: OpenGeneration, provider: A
     const waitMs = RETRY_DELAYS_MS[tries]
     const expiresAt = expiryOf(context, provider, reference)
     const deadBy = waitMs !== undefined && expiresAt !== null && context.ports.clock.now() + waitMs > expiresAt
-    if (!result.retryable || waitMs === undefined || deadBy) return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
+    if (!result.retryable || waitMs === undefined || deadBy)
+      return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
     await new Promise<void>((resolve) => void context.wheel.schedule(waitMs, resolve))
   }
 }
@@ -92,16 +98,30 @@ async function fetchOnce(
   try {
     if (reference.source.kind === 'base64') return { kind: 'stored', asset: await put(Buffer.from(reference.source.data, 'base64')) }
     const { maxImageBytes: maxBytes } = context.ports.settings
-    const fetched = await context.ports.download(reference.source.url, { maxBytes, timeoutMs: FETCH_TIMEOUT_MS, trustedProvider: provider.id })
+    const fetched = await context.ports.download(reference.source.url, {
+      maxBytes,
+      timeoutMs: FETCH_TIMEOUT_MS,
+      trustedProvider: provider.id,
+    })
     switch (fetched.kind) {
       case 'body':
         return { kind: 'stored', asset: await put(fetched.stream) }
       case 'expired':
         return { kind: 'expired' }
       case 'failed':
-        return { kind: 'failed', code: 'bad_reply', message: `the picture could not be fetched: ${fetched.reason}`, retryable: fetched.retryable }
+        return {
+          kind: 'failed',
+          code: 'bad_reply',
+          message: `the picture could not be fetched: ${fetched.reason}`,
+          retryable: fetched.retryable,
+        }
       case 'refused':
-        return { kind: 'failed', code: 'bad_reply', message: `the picture’s link is not safe to fetch: ${fetched.reason}`, retryable: false }
+        return {
+          kind: 'failed',
+          code: 'bad_reply',
+          message: `the picture’s link is not safe to fetch: ${fetched.reason}`,
+          retryable: false,
+        }
     }
   } catch (error) {
     const reason = error instanceof AssetError ? error.reason : 'storage'
@@ -127,9 +147,17 @@ function expiryOf(context: RunContext, provider: ActiveProvider, reference: Imag
 /** A picture of another size than was ordered is kept, and said. */
 function warnOfOtherSize(open: OpenGeneration, attempt: AttemptRecord, images: readonly ImageRecord[]): void {
   const { applied, provider } = routeOf(open.record, attempt)
-  const other = images.find((image) => image.width !== null && applied.width !== undefined && (image.width !== applied.width || image.height !== applied.height))
+  const other = images.find(
+    (image) => image.width !== null && applied.width !== undefined && (image.width !== applied.width || image.height !== applied.height),
+  )
   if (!other) return
   const requested = { width: applied.width ?? null, height: applied.height ?? null }
   const used = { width: other.width, height: other.height }
-  open.record.warnings.push({ code: 'adjusted', field: 'width', requested, used, reason: `${provider} delivered another size than it was asked for` })
+  open.record.warnings.push({
+    code: 'adjusted',
+    field: 'width',
+    requested,
+    used,
+    reason: `${provider} delivered another size than it was asked for`,
+  })
 }

@@ -60,7 +60,10 @@ export async function saveIfPossible(context: RunContext, open: OpenGeneration):
     return true
   } catch (error) {
     open.newImages = [...images, ...open.newImages]
-    context.ports.log.error({ generation: open.record.id, error: error instanceof Error ? error.message : 'unknown' }, 'generation could not be saved')
+    context.ports.log.error(
+      { generation: open.record.id, error: error instanceof Error ? error.message : 'unknown' },
+      'generation could not be saved',
+    )
     return false
   }
 }
@@ -69,9 +72,16 @@ export async function saveIfPossible(context: RunContext, open: OpenGeneration):
 export async function publish(context: RunContext, open: OpenGeneration): Promise<void> {
   await saveIfPossible(context, open)
   context.watchers.notify(open.record)
-  if (isTerminal(open.record.status) && open.record.attempts.every((attempt) => attempt.endedAt !== null)) context.open.delete(open.record.id)
+  if (isTerminal(open.record.status) && open.record.attempts.every((attempt) => attempt.endedAt !== null))
+    context.open.delete(open.record.id)
 }
 
-export function note(context: RunContext, record: GenerationRecord, type: TimelineEntry['type'], provider: string | null, progress: number | null = null): void {
+export function note(
+  context: RunContext,
+  record: GenerationRecord,
+  type: TimelineEntry['type'],
+  provider: string | null,
+  progress: number | null = null,
+): void {
   record.timeline.push({ seq: record.timeline.length + 1, type, at: context.ports.clock.now(), provider, progress })
 }

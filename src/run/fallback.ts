@@ -10,13 +10,23 @@ const MAX_TRIES = 4
 const FIRST_RETRY_MS = 500
 
 /** An attempt is over: settles it, then tries again, falls back, or ends the generation. */
-export async function attemptEnded(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, failure: Failure | null): Promise<void> {
+export async function attemptEnded(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  failure: Failure | null,
+): Promise<void> {
   const { record } = open
   const { ports } = context
   const route = routeOf(record, attempt)
   open.pendingWork.delete(attempt.id)
   attempt.endedAt = ports.clock.now()
-  attempt.settled = settle(record, attempt, route, record.images.filter((image) => attempt.imageIds.includes(image.id)))
+  attempt.settled = settle(
+    record,
+    attempt,
+    route,
+    record.images.filter((image) => attempt.imageIds.includes(image.id)),
+  )
   const code = attempt.error?.code ?? null
   const durationMs = attempt.readyAt === null || attempt.submittedAt === null ? null : attempt.readyAt - attempt.submittedAt
   ports.observer.taskEnded({ provider: route.provider, model: route.model, code, durationMs, polls: attempt.polls })

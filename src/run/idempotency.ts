@@ -74,8 +74,13 @@ export function createIdempotency(store: Store, now: () => Instant): Idempotency
 /** The same for the same JSON, whatever the order of its keys. */
 export function hashOfBody(body: Json): string {
   return createHash('sha256')
-    .update(JSON.stringify(body, (_, value: unknown) => (isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value)))
+    .update(
+      JSON.stringify(body, (_, value: unknown) =>
+        isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value,
+      ),
+    )
     .digest('hex')
 }
 
-const isPlainObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

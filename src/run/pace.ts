@@ -86,7 +86,7 @@ export function bestSchedule(sorted: readonly number[]): readonly number[] {
     cost[first] = best
   }
   const times: number[] = []
-  for (let first = 0; first < count; ) {
+  for (let first = 0; first < count;) {
     const last = reach[first] ?? count - 1
     times.push((sorted[last] ?? 0) + 5)
     first = last + 1

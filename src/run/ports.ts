@@ -1,5 +1,16 @@
 import type { Readable } from 'node:stream'
-import type { Call, FailureCode, GenerationRecord, GenerationStatus, ImageRecord, Instant, Json, OutputFormat, Provider, Reply } from '#contract'
+import type {
+  Call,
+  FailureCode,
+  GenerationRecord,
+  GenerationStatus,
+  ImageRecord,
+  Instant,
+  Json,
+  OutputFormat,
+  Provider,
+  Reply,
+} from '#contract'
 
 /**
  * What the run needs from outside, as arguments. Every port is asynchronous where it may one day leave the process;

@@ -8,14 +8,20 @@ export class ReferenceUnavailable extends Error {}
 const FETCH_TIMEOUT_MS = 30_000
 
 /** Each reference in a form the offer takes: its link, a data URI, or bare base64. Links are fetched only where the offer takes none. */
-export function handOn(context: RunContext, references: readonly Reference[], forms: readonly ReferenceForm[], provider: string): Promise<string[]> {
+export function handOn(
+  context: RunContext,
+  references: readonly Reference[],
+  forms: readonly ReferenceForm[],
+  provider: string,
+): Promise<string[]> {
   return Promise.all(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
       if (reference.kind === 'url' && form === 'url') return reference.url
       const stored = reference.kind === 'stored' ? reference : await fetchReference(context, reference.url, index)
       const bytes = await context.ports.assets.read(stored.sha256, stored.format)
-      if (!bytes) throw new ReferenceUnavailable(`reference_images[${index}]: the picture is no longer stored; send it again for ${provider}`)
+      if (!bytes)
+        throw new ReferenceUnavailable(`reference_images[${index}]: the picture is no longer stored; send it again for ${provider}`)
       const base64 = bytes.toString('base64')
       return form === 'base64' ? base64 : `data:image/${stored.format};base64,${base64}`
     }),

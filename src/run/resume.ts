@@ -21,7 +21,10 @@ export async function resumeAll(context: RunContext): Promise<number> {
     if (steps.length === 0) steps.push(concludeRoute(context, open))
     for (const step of steps) {
       step.catch((error: unknown) => {
-        context.ports.log.error({ generation: record.id, error: error instanceof Error ? error.message : 'unknown' }, 'could not be resumed')
+        context.ports.log.error(
+          { generation: record.id, error: error instanceof Error ? error.message : 'unknown' },
+          'could not be resumed',
+        )
       })
     }
   }
@@ -35,14 +38,33 @@ async function resumeAttempt(context: RunContext, open: OpenGeneration, attempt:
       return context.enqueue(open, attempt)
     case 'submitting': {
       holdSlot(context, open.record, attempt)
-      if (!provider) return fail(context, open, attempt, { code: 'outcome_unknown', message: 'the provider is not installed any more', billed: 'unknown' })
-      return recoverOrGiveUp(context, open, attempt, provider, await rebuildSubmit(context, open, attempt), 'the server stopped before the reply was recorded')
+      if (!provider)
+        return fail(context, open, attempt, {
+          code: 'outcome_unknown',
+          message: 'the provider is not installed any more',
+          billed: 'unknown',
+        })
+      return recoverOrGiveUp(
+        context,
+        open,
+        attempt,
+        provider,
+        await rebuildSubmit(context, open, attempt),
+        'the server stopped before the reply was recorded',
+      )
     }
     case 'pending':
       holdSlot(context, open.record, attempt)
       return lookLater(context, open, attempt, 0)
     case 'collecting':
-      if (!provider) return fail(context, open, attempt, { code: 'result_expired', message: 'the provider is not installed any more', billed: true }, false)
+      if (!provider)
+        return fail(
+          context,
+          open,
+          attempt,
+          { code: 'result_expired', message: 'the provider is not installed any more', billed: true },
+          false,
+        )
       return collect(context, open, attempt, provider, [])
     case 'succeeded':
     case 'failed':

@@ -17,7 +17,8 @@ export function settle(record: GenerationRecord, attempt: AttemptRecord, route: 
   const computed = priceDelivered(record, route, images)
   if (attempt.cost) {
     const { amount } = attempt.cost
-    const lines = computed?.amount === amount ? computed.lines : [{ what: 'as billed by the provider', quantity: 1, unit_amount: amount, amount }]
+    const lines =
+      computed?.amount === amount ? computed.lines : [{ what: 'as billed by the provider', quantity: 1, unit_amount: amount, amount }]
     return { amount, basis: 'billed', lines }
   }
   if (attempt.error || !computed) return UNKNOWN
@@ -56,7 +57,13 @@ export function costOf(record: GenerationRecord): Cost {
   const open = settled.some((settlement) => settlement === null) || settled.length === 0
   if (open) return { currency: 'USD', quoted, amount: null, basis: 'unknown', lines: [] }
   const amount = sumKnownUsd(settled.map((settlement) => settlement?.amount ?? null))
-  return { currency: 'USD', quoted, amount, basis: basisOf(settled), lines: mergeLines(settled.flatMap((settlement) => settlement?.lines ?? [])) }
+  return {
+    currency: 'USD',
+    quoted,
+    amount,
+    basis: basisOf(settled),
+    lines: mergeLines(settled.flatMap((settlement) => settlement?.lines ?? [])),
+  }
 }
 
 function basisOf(settled: readonly (Settlement | null)[]): CostBasis {

@@ -19,7 +19,7 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
     started_at: isoOrNull(record.startedAt),
     completed_at: isoOrNull(record.completedAt),
     progress: progressOf(record),
-    request: requestView(record) as Generation["request"],
+    request: requestView(record) as Generation['request'],
     images: record.images.map((image) => viewImage(image, publicUrl)),
     prompt_used: record.promptUsed,
     cost: costOf(record),

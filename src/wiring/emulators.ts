@@ -10,7 +10,10 @@ export interface Emulators {
 /** Starts every provider's emulator on a free loopback port. */
 export async function startEmulators(catalogue: Catalogue, options: SandboxOptions): Promise<Emulators> {
   const started = await Promise.all(
-    [...catalogue.providers.keys()].map(async (id): Promise<readonly [string, Sandbox]> => [id, await (await catalogue.loadSandbox(id))(options)]),
+    [...catalogue.providers.keys()].map(async (id): Promise<readonly [string, Sandbox]> => [
+      id,
+      await (await catalogue.loadSandbox(id))(options),
+    ]),
   )
   return {
     urls: new Map(started.map(([id, sandbox]) => [id, sandbox.url])),

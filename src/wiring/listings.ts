@@ -18,7 +18,9 @@ export function modelListing(config: () => Config, catalogue: Catalogue, measure
   function entry(id: string): Model | null {
     const resolved = resolveModel(config(), catalogue, id)
     if (!resolved) return null
-    const offers = offersOf(config(), catalogue, resolved.model).filter((offer) => resolved.pinned === null || offer.provider === resolved.pinned)
+    const offers = offersOf(config(), catalogue, resolved.model).filter(
+      (offer) => resolved.pinned === null || offer.provider === resolved.pinned,
+    )
     return {
       id,
       object: 'model',

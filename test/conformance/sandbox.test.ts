@@ -9,8 +9,8 @@ import { loadSandbox, providerFolders } from '../support/installed-providers.ts'
 import { legalOrders, plainOrder, sizeNear } from '../support/legal-orders.ts'
 import { openSession, type Purchase, type VendorSession } from '../support/vendor-session.ts'
 
-/** Tasks take 10 to 40 ms; the story `slow` 20 times that. */
-const TYPICAL_MS = 20
+/** Tasks take 4 to 16 ms; the story `slow` 20 times that. */
+const TYPICAL_MS = 8
 const MAX_BYTES = 64 * 1024 * 1024
 
 const candidates = await Promise.all(providerFolders().map((id) => candidate(id)))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { COMPUTED, filesBelow, importsOf, isTypeScript, type Import } from '../support/source-tree.ts'
+import { COMPUTED, filesBelow, importsOf, isTypeScript, readText, type Import } from '../support/source-tree.ts'
 
 /** What a room may import beyond its own folder. Node's modules are listed where a room may use any of them. */
 interface Room {
@@ -31,14 +31,17 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ['contract', 'run', 'plan'],
     node: 'any',
   },
-  config: { packages: ['yaml', 'zod'], rooms: ['contract'], node: 'any' },
+  config: { packages: ['yaml', 'zod'], rooms: ['contract', 'transport/secret.ts'], typesOf: ['registry'], node: 'any' },
+  observe: { packages: ['prom-client'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'none' },
+  client: { packages: [], rooms: ['contract'], node: 'none' },
 }
 
 /** A package that only one room may import, wherever else it might be allowed. */
 const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'transport', 'node:sqlite': 'store' }
 
-/** The composition roots: they wire everything, so they may import everything. */
-const isRoot = (path: string) => path === 'src/main.ts' || path.startsWith('src/cli/')
+/** Where the house is put together: these may import everything, and nobody imports them but each other. */
+const ROOTS = ['src/main.ts', 'src/cli/', 'src/wiring/']
+const isRoot = (path: string) => ROOTS.some((root) => path.startsWith(root))
 
 const sources = filesBelow(['src'], isTypeScript)
 const providerSources = filesBelow(['providers'], isTypeScript)
@@ -64,6 +67,7 @@ function objection(from: string, room: Room, found: Import): string | null {
     const allowed = [from, ...room.rooms, ...(typeOnly ? (room.typesOf ?? []) : [])]
     return allowed.some((name) => led === name || led.startsWith(`${name}/`)) ? null : `${from}/ may not import ${specifier}`
   }
+  if (target === 'package.json') return null
   if (target !== null) return `${from}/ may not leave src/ (${specifier})`
   if (specifier.startsWith('node:')) {
     return typeOnly || allowsNode(room, specifier) ? null : `${from}/ may not import ${specifier}`
@@ -106,13 +110,19 @@ describe('who may import whom', () => {
     expect(elsewhere.map(({ line }) => line)).toEqual([])
   })
 
-  test('nobody imports the composition root, and no room imports the command line or a provider', () => {
+  test('what puts the house together is imported by nothing else, and nothing in src/ names a provider’s file', () => {
     const wrong = importsIn(sources).filter(({ target, path }) => {
-      if (target === 'src/main.ts') return true
-      if (target?.startsWith('src/cli/')) return !isRoot(path)
-      return target?.startsWith('providers/') === true
+      if (target === null) return false
+      return target.startsWith('providers/') || (isRoot(target) && !isRoot(path))
     })
     expect(wrong.map(({ line, specifier }) => `${line}: ${specifier}`)).toEqual([])
+  })
+
+  test('src/README.md has a row for every room, and no room that is not there', () => {
+    const told = [...readText('src/README.md').matchAll(/^\| `([a-z]+)\/` \|/gm)].map(([, room]) => room)
+    const there = new Set(sources.filter((path) => path.split('/').length > 2).map((path) => roomOf(path)))
+    expect([...there].filter((room) => !told.includes(room))).toEqual([])
+    expect(told.filter((room = '') => !(room in ROOMS) && !isRoot(`src/${room}/`))).toEqual([])
   })
 
   test('relative imports end in .ts or .json and never climb into a package’s inside', () => {

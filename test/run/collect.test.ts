@@ -10,7 +10,8 @@ describe('a delivered picture', () => {
   test('whose link is dead is asked for once more and then stored', async () => {
     let polls = 0
     const world = createWorld({
-      script: (call) => (call.purpose === 'submit' ? pending() : done(++polls === 1 ? 'https://cdn.example/dead.jpg' : 'https://cdn.example/fresh.jpg')),
+      script: (call) =>
+        call.purpose === 'submit' ? pending() : done(++polls === 1 ? 'https://cdn.example/dead.jpg' : 'https://cdn.example/fresh.jpg'),
       download: (url) => (url.includes('dead') ? DEAD : picture()),
     })
     const record = await runFor(world, planned(['alpha']), 2_000)
@@ -22,7 +23,11 @@ describe('a delivered picture', () => {
   test('whose link stays dead ends as result expired with its cost kept, and is not bought elsewhere', async () => {
     const world = createWorld({ script: polledTo('https://cdn.example/dead.jpg'), download: () => DEAD })
     const record = await runFor(world, planned(['alpha', 'beta']), 2_000)
-    expect(viewOf(record, '')).toMatchObject({ status: 'failed', error: { code: 'result_expired', billed: true }, cost: { amount: '0.05', basis: 'billed' } })
+    expect(viewOf(record, '')).toMatchObject({
+      status: 'failed',
+      error: { code: 'result_expired', billed: true },
+      cost: { amount: '0.05', basis: 'billed' },
+    })
     expect(world.submits()).toBe(1)
   })
 
@@ -40,7 +45,10 @@ describe('a delivered picture', () => {
       script: (call) =>
         call.purpose === 'submit'
           ? pending()
-          : says({ kind: 'done', images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' }, expiresAt: new Date(1_000_000 + 2_000).toISOString() }] }),
+          : says({
+              kind: 'done',
+              images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' }, expiresAt: new Date(1_000_000 + 2_000).toISOString() }],
+            }),
       download: () => ({ kind: 'failed', reason: '503', retryable: true }),
     })
     const record = await runFor(world, planned(['alpha']), 300_000)
@@ -55,12 +63,17 @@ describe('a delivered picture', () => {
   })
 
   test('whose link points inside our network is never fetched', async () => {
-    const world = createWorld({ script: polledTo('http://169.254.169.254/'), download: () => ({ kind: 'refused', reason: 'not a public address' }) })
+    const world = createWorld({
+      script: polledTo('http://169.254.169.254/'),
+      download: () => ({ kind: 'refused', reason: 'not a public address' }),
+    })
     expect((await runFor(world, planned(['alpha']), 2_000)).error).toMatchObject({ code: 'bad_reply' })
   })
 
   test('in the reply itself is stored without a download', async () => {
-    const world = createWorld({ script: () => says({ kind: 'done', images: [{ source: { kind: 'base64', data: Buffer.from('bytes').toString('base64') } }] }) })
+    const world = createWorld({
+      script: () => says({ kind: 'done', images: [{ source: { kind: 'base64', data: Buffer.from('bytes').toString('base64') } }] }),
+    })
     const record = await runFor(world, planned(['alpha']), 0)
     expect(record.images[0]).toMatchObject({ bytes: 5, link: null })
     expect(world.downloads).toEqual([])
@@ -68,30 +81,47 @@ describe('a delivered picture', () => {
 
   test('of another size than ordered is kept, with a warning', async () => {
     const record = planned(['alpha'])
-    const other = { ...record, routes: record.routes.map((route) => ({ ...route, applied: { ...route.applied, width: 512, height: 512 } })) }
+    const other = {
+      ...record,
+      routes: record.routes.map((route) => ({ ...route, applied: { ...route.applied, width: 512, height: 512 } })),
+    }
     const stored = await runFor(createWorld({ script: () => done('https://cdn.example/1.jpg') }), other, 0)
-    expect(stored.warnings).toMatchObject([{ code: 'adjusted', requested: { width: 512, height: 512 }, used: { width: 1024, height: 1024 } }])
+    expect(stored.warnings).toMatchObject([
+      { code: 'adjusted', requested: { width: 512, height: 512 }, used: { width: 1024, height: 1024 } },
+    ])
   })
 
   test('is not fetched where pictures are not kept: the vendor’s link and its end are handed on', async () => {
     const world = createWorld({ keepImages: false, script: () => done('https://cdn.example/1.jpg?sig=x') })
     const { images } = viewOf(await runFor(world, planned(['alpha']), 0), '')
-    expect(images).toMatchObject([{ url: 'https://cdn.example/1.jpg?sig=x', sha256: null, width: null, expires_at: new Date(1_600_000).toISOString() }])
+    expect(images).toMatchObject([
+      { url: 'https://cdn.example/1.jpg?sig=x', sha256: null, width: null, expires_at: new Date(1_600_000).toISOString() },
+    ])
     expect(world.downloads).toEqual([])
   })
 })
 
 test('two of three delivered pictures are a success with the failure of the third in its attempt', async () => {
   const world = createWorld({
-    script: () => says({ kind: 'done', images: ['a', 'dead', 'c'].map((name) => ({ source: { kind: 'url', url: `https://cdn.example/${name}.jpg` } })) }),
+    script: () =>
+      says({
+        kind: 'done',
+        images: ['a', 'dead', 'c'].map((name) => ({ source: { kind: 'url', url: `https://cdn.example/${name}.jpg` } })),
+      }),
     download: (url) => (url.includes('dead') ? { kind: 'failed', reason: '400', retryable: false } : picture()),
   })
   const record = await runFor(world, planned(['alpha'], { tasks: [3] }), 0)
-  expect(viewOf(record, '')).toMatchObject({ status: 'succeeded', images: [{}, {}], attempts: [{ status: 'succeeded', error: { code: 'bad_reply', billed: true } }] })
+  expect(viewOf(record, '')).toMatchObject({
+    status: 'succeeded',
+    images: [{}, {}],
+    attempts: [{ status: 'succeeded', error: { code: 'bad_reply', billed: true } }],
+  })
 })
 
 test('a cost the vendor does not tell is computed from what was delivered', async () => {
-  const world = createWorld({ script: () => says({ kind: 'done', images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' } }] }) })
+  const world = createWorld({
+    script: () => says({ kind: 'done', images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' } }] }),
+  })
   const { cost } = viewOf(await runFor(world, planned(['alpha']), 0), '')
   expect(cost).toMatchObject({ amount: '0.04', basis: 'computed', lines: [{ quantity: 1, unit_amount: '0.04', amount: '0.04' }] })
 })

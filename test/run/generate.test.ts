@@ -34,7 +34,9 @@ describe('a generation', () => {
 
   test('is polled until it is done, as often as the vendor asked', async () => {
     let polls = 0
-    const world = createWorld({ script: (call) => (call.purpose === 'submit' || ++polls < 3 ? pending() : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: (call) => (call.purpose === 'submit' || ++polls < 3 ? pending() : done('https://cdn.example/1.jpg')),
+    })
     const record = planned(['alpha'])
     expect((await runFor(world, record, 2_500)).status).toBe('running')
     await world.clock.pass(1_000)
@@ -58,7 +60,9 @@ describe('a generation', () => {
   })
 
   test('whose vendor tells an unknown status is still pending and the log says so', async () => {
-    const world = createWorld({ script: (call) => (call.purpose === 'submit' ? pending({ note: 'unknown status "Dreaming"' }) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: (call) => (call.purpose === 'submit' ? pending({ note: 'unknown status "Dreaming"' }) : done('https://cdn.example/1.jpg')),
+    })
     expect((await runFor(world, planned(['alpha']), 2_000)).status).toBe('succeeded')
     expect(world.logged.filter(({ level }) => level === 'warn')).toMatchObject([{ fields: { note: 'unknown status "Dreaming"' } }])
   })
@@ -76,7 +80,10 @@ describe('a generation', () => {
 
   test('whose intent cannot be written to disk buys nothing', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
-    const broken = createWorld({ script: () => done('https://cdn.example/1.jpg'), store: { ...world.store, commit: () => Promise.reject(new Error('disk full')) } })
+    const broken = createWorld({
+      script: () => done('https://cdn.example/1.jpg'),
+      store: { ...world.store, commit: () => Promise.reject(new Error('disk full')) },
+    })
     await expect(broken.run.accept(planned(['alpha']), null)).rejects.toThrow('disk full')
     await settled()
     expect(broken.submits()).toBe(0)
@@ -87,7 +94,9 @@ describe('a generation', () => {
 
 describe('a failure', () => {
   test('that provably cost nothing makes the next provider’s turn', async () => {
-    const world = createWorld({ script: (_, provider) => (provider === 'alpha' ? failed('insufficient_credit', false) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: (_, provider) => (provider === 'alpha' ? failed('insufficient_credit', false) : done('https://cdn.example/1.jpg')),
+    })
     const generation = viewOf(await runFor(world, planned(['alpha', 'beta']), 0), '')
     expect(generation).toMatchObject({ status: 'succeeded', provider: 'beta', cost: { amount: '0.05', basis: 'billed' } })
     expect(generation.attempts.map(({ provider, status, cost }) => [provider, status, cost.amount])).toEqual([
@@ -108,9 +117,14 @@ describe('a failure', () => {
   })
 
   test('to connect is tried at the next provider, since nothing was sent', async () => {
-    const world = createWorld({ script: (_, provider) => (provider === 'alpha' ? { kind: 'unsent', reason: 'ECONNREFUSED' } : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: (_, provider) => (provider === 'alpha' ? { kind: 'unsent', reason: 'ECONNREFUSED' } : done('https://cdn.example/1.jpg')),
+    })
     const record = await runFor(world, planned(['alpha', 'beta']), 0)
-    expect(record).toMatchObject({ status: 'succeeded', attempts: [{ error: { code: 'provider_unavailable', billed: false } }, { status: 'succeeded' }] })
+    expect(record).toMatchObject({
+      status: 'succeeded',
+      attempts: [{ error: { code: 'provider_unavailable', billed: false } }, { status: 'succeeded' }],
+    })
   })
 
   test('to connect at the only provider is tried four times, ever later', async () => {
@@ -123,7 +137,9 @@ describe('a failure', () => {
 
   test('by rate limit waits as long as the vendor said where there is no other provider', async () => {
     let submits = 0
-    const world = createWorld({ script: () => (++submits === 1 ? failed('rate_limited', false, { retry_after_ms: 10_000 }) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: () => (++submits === 1 ? failed('rate_limited', false, { retry_after_ms: 10_000 }) : done('https://cdn.example/1.jpg')),
+    })
     const record = planned(['alpha'])
     await runFor(world, record, 9_000)
     expect(submits).toBe(1)
@@ -133,7 +149,9 @@ describe('a failure', () => {
 
   test('by rate limit holds back every other task of that provider', async () => {
     let submits = 0
-    const world = createWorld({ script: () => (++submits === 1 ? failed('rate_limited', false, { retry_after_ms: 10_000 }) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: () => (++submits === 1 ? failed('rate_limited', false, { retry_after_ms: 10_000 }) : done('https://cdn.example/1.jpg')),
+    })
     await runFor(world, planned(['alpha', 'beta']), 0)
     await runFor(world, planned(['alpha']), 5_000)
     expect(world.calls.filter(({ provider }) => provider === 'alpha')).toHaveLength(1)
@@ -151,7 +169,10 @@ describe('a lost submit reply', () => {
   })
 
   test('is asked for where the vendor can be asked', async () => {
-    const world = createWorld({ recover: true, script: (call) => (call.purpose === 'submit' ? { kind: 'lost', reason: 'reset' } : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      recover: true,
+      script: (call) => (call.purpose === 'submit' ? { kind: 'lost', reason: 'reset' } : done('https://cdn.example/1.jpg')),
+    })
     const record = await runFor(world, planned(['alpha']), 1_000)
     expect(record).toMatchObject({ status: 'succeeded' })
     expect(world.calls.map(({ call }) => call.purpose)).toEqual(['submit', 'recover'])
@@ -178,7 +199,9 @@ describe('several images', () => {
 
   test('one of which is rate limited is bought here later, since its siblings were bought here', async () => {
     let submits = 0
-    const world = createWorld({ script: () => (++submits === 2 ? failed('rate_limited', false, { retry_after_ms: 1_000 }) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      script: () => (++submits === 2 ? failed('rate_limited', false, { retry_after_ms: 1_000 }) : done('https://cdn.example/1.jpg')),
+    })
     const record = await runFor(world, planned(['alpha', 'beta'], { tasks: [1, 1] }), 5_000)
     expect(record.images).toHaveLength(2)
     expect(new Set(world.calls.map(({ provider }) => provider))).toEqual(new Set(['alpha']))
@@ -204,17 +227,26 @@ describe('tasks in flight', () => {
   })
 
   test('of a hung provider do not hold up another provider', async () => {
-    const world = createWorld({ maxInFlight: 1, script: (_, provider) => (provider === 'alpha' ? new Promise<Sent>(() => {}) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      maxInFlight: 1,
+      script: (_, provider) => (provider === 'alpha' ? new Promise<Sent>(() => {}) : done('https://cdn.example/1.jpg')),
+    })
     await runFor(world, planned(['alpha']), 0)
     await runFor(world, planned(['alpha']), 0)
     expect((await runFor(world, planned(['beta']), 0)).status).toBe('succeeded')
   })
 
   test('that find no place until the deadline cost nothing and go to the next provider', async () => {
-    const world = createWorld({ maxInFlight: 1, script: (_, provider) => (provider === 'alpha' ? new Promise<Sent>(() => {}) : done('https://cdn.example/1.jpg')) })
+    const world = createWorld({
+      maxInFlight: 1,
+      script: (_, provider) => (provider === 'alpha' ? new Promise<Sent>(() => {}) : done('https://cdn.example/1.jpg')),
+    })
     await runFor(world, planned(['alpha']), 0)
     const record = await runFor(world, planned(['alpha', 'beta']), 61_000)
-    expect(record).toMatchObject({ status: 'succeeded', attempts: [{ error: { code: 'rate_limited', billed: false } }, { status: 'succeeded' }] })
+    expect(record).toMatchObject({
+      status: 'succeeded',
+      attempts: [{ error: { code: 'rate_limited', billed: false } }, { status: 'succeeded' }],
+    })
   })
 })
 

@@ -54,7 +54,9 @@ describe('with measured durations', () => {
 })
 
 describe('the best schedule', () => {
-  const durations = fc.array(fc.integer({ min: 100, max: 60_000 }), { minLength: 1, maxLength: 64 }).map((list) => list.toSorted((a, b) => a - b))
+  const durations = fc
+    .array(fc.integer({ min: 100, max: 60_000 }), { minLength: 1, maxLength: 64 })
+    .map((list) => list.toSorted((a, b) => a - b))
 
   test('is ascending, and its last look comes after the longest duration', () => {
     fc.assert(

@@ -73,7 +73,10 @@ describe('after a crash', () => {
   test('a finished task whose picture was not stored is fetched', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
     const results = [{ source: { kind: 'url' as const, url: 'https://cdn.example/1.jpg' } }]
-    const record = await resumed(world, leftOpen({ status: 'collecting', next: pollCall, results, submittedAt: 999_500, readyAt: 999_900, cost: { amount: '0.05', raw: 5 } }))
+    const record = await resumed(
+      world,
+      leftOpen({ status: 'collecting', next: pollCall, results, submittedAt: 999_500, readyAt: 999_900, cost: { amount: '0.05', raw: 5 } }),
+    )
     expect(record).toMatchObject({ status: 'succeeded', attempts: [{ settled: { amount: '0.05', basis: 'billed' } }] })
     expect(world.calls).toEqual([])
     expect(world.downloads).toHaveLength(1)
@@ -105,8 +108,20 @@ describe('after a crash', () => {
 
   test('a generation whose attempts had all ended before it was concluded is concluded now', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
-    const error = { code: 'insufficient_credit', message: '', provider: 'alpha', provider_status: null, provider_code: null, provider_message: null, retryable: false, billed: false } as const
-    const record = await resumed(world, leftOpen({ status: 'failed', endedAt: 999_900, settled: { amount: '0', basis: 'computed', lines: [] }, error }))
+    const error = {
+      code: 'insufficient_credit',
+      message: '',
+      provider: 'alpha',
+      provider_status: null,
+      provider_code: null,
+      provider_message: null,
+      retryable: false,
+      billed: false,
+    } as const
+    const record = await resumed(
+      world,
+      leftOpen({ status: 'failed', endedAt: 999_900, settled: { amount: '0', basis: 'computed', lines: [] }, error }),
+    )
     expect(record).toMatchObject({ status: 'succeeded', routeIndex: 1 })
   })
 })

@@ -48,7 +48,13 @@ export async function settled(): Promise<void> {
 
 export const limits = {
   prompt: { min_chars: 1, max_chars: 1000 },
-  size: { width: { type: 'range', min: 64, max: 2048 }, height: { type: 'range', min: 64, max: 2048 }, max_pixels: null, required: false, follows_reference: false },
+  size: {
+    width: { type: 'range', min: 64, max: 2048 },
+    height: { type: 'range', min: 64, max: 2048 },
+    max_pixels: null,
+    required: false,
+    follows_reference: false,
+  },
   reference_images: { max: 4, forms: ['url', 'base64'] },
   n: { max: 1 },
   seed: { type: 'range', min: 0, max: 4294967295 },
@@ -75,7 +81,15 @@ function manifestOf(id: string): Manifest {
     polling: { first_ms: 1_000, min_ms: 500, max_ms: 4_000 },
     result_url_ttl_ms: 600_000,
     webhook_secret_header: null,
-    declares: { delivery: ['sync', 'poll'], batch: false, recover: false, cost: 'at_result', seed_returned: true, balance: false, webhook: false },
+    declares: {
+      delivery: ['sync', 'poll'],
+      batch: false,
+      recover: false,
+      cost: 'at_result',
+      seed_returned: true,
+      balance: false,
+      webhook: false,
+    },
     models: { 'model-x': { provider_model: 'x-1', docs_url: 'https://vendor.example/docs', limits, price } },
   })
 }
@@ -83,18 +97,35 @@ function manifestOf(id: string): Manifest {
 /** Its replies hold the outcome itself, so that a test writes down what the vendor would mean. */
 const scripted: Adapter = {
   options: z.object({}),
-  translate: (order) => ({ call: { purpose: 'submit', method: 'POST', url: '/submit', body: { task: order.taskId, seed: order.seed ?? null, references: order.references } }, warnings: [] }),
+  translate: (order) => ({
+    call: {
+      purpose: 'submit',
+      method: 'POST',
+      url: '/submit',
+      body: { task: order.taskId, seed: order.seed ?? null, references: order.references },
+    },
+    warnings: [],
+  }),
   interpret: (reply) => reply.body as unknown as Outcome,
 }
 
 export const pollCall: Call = { purpose: 'poll', method: 'GET', url: '/task/1' }
 export const recoverCall: Call = { purpose: 'recover', method: 'GET', url: '/recover' }
 export const says = (outcome: Outcome): Sent => ({ kind: 'reply', reply: { status: 200, headers: {}, body: outcome } as unknown as Reply })
-export const pending = (more: Partial<Extract<Outcome, { kind: 'pending' }>> = {}): Sent => says({ kind: 'pending', next: pollCall, afterMs: 1_000, taskId: 'vendor-1', ...more })
+export const pending = (more: Partial<Extract<Outcome, { kind: 'pending' }>> = {}): Sent =>
+  says({ kind: 'pending', next: pollCall, afterMs: 1_000, taskId: 'vendor-1', ...more })
 export const done = (...urls: string[]): Sent =>
-  says({ kind: 'done', images: urls.map((url) => ({ source: { kind: 'url', url }, seed: '7' })), cost: { amount: '0.05', raw: 0.05 }, taskId: 'vendor-1' })
-export const failed = (code: 'moderated' | 'rate_limited' | 'provider_unavailable' | 'provider_rejected' | 'insufficient_credit', billed: boolean | 'unknown', more: object = {}): Sent =>
-  says({ kind: 'failed', failure: { code, message: `the vendor said ${code}`, billed, ...more } })
+  says({
+    kind: 'done',
+    images: urls.map((url) => ({ source: { kind: 'url', url }, seed: '7' })),
+    cost: { amount: '0.05', raw: 0.05 },
+    taskId: 'vendor-1',
+  })
+export const failed = (
+  code: 'moderated' | 'rate_limited' | 'provider_unavailable' | 'provider_rejected' | 'insufficient_credit',
+  billed: boolean | 'unknown',
+  more: object = {},
+): Sent => says({ kind: 'failed', failure: { code, message: `the vendor said ${code}`, billed, ...more } })
 
 export type Script = (call: Call, provider: string) => Sent | Promise<Sent>
 
@@ -164,8 +195,6 @@ export function picture(text = 'a picture'): Downloaded {
   return { kind: 'body', stream: Readable.from([Buffer.from(text)]), contentType: 'image/jpeg' }
 }
 
-
-
 async function collect(source: Readable): Promise<Buffer> {
   const parts: Buffer[] = []
   for await (const part of source) parts.push(Buffer.from(part as Buffer))
@@ -187,7 +216,10 @@ const route = (provider: string, tasks: readonly number[]): Route => ({
 let generations = 0
 
 /** A planned generation, about to be accepted. */
-export function planned(providers: readonly string[], more: { tasks?: readonly number[]; seed?: number; request?: Partial<GenerationRequest> } = {}): GenerationRecord {
+export function planned(
+  providers: readonly string[],
+  more: { tasks?: readonly number[]; seed?: number; request?: Partial<GenerationRequest> } = {},
+): GenerationRecord {
   const tasks = more.tasks ?? [1]
   return {
     id: `gen_${String(++generations).padStart(6, '0')}`,

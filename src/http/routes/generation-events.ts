@@ -26,7 +26,11 @@ export const generationEventRoutes: FastifyPluginAsyncZod<AppDependencies> = asy
     let sent = request.headers['last-event-id'] ?? 0
     reply.hijack()
     const { raw } = reply
-    raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
+    raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    })
 
     const finish = () => {
       stopWatching()

@@ -2,8 +2,7 @@ import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Generation, GenerationStatus, isTerminal, Problem } from '#contract'
-import type { GenerationRecord, GenerationRequest, Json } from '#contract'
-import { hashOfBody } from '../../run/idempotency.ts'
+import type { GenerationRecord, GenerationRequest } from '#contract'
 import { viewOf } from '../../run/view.ts'
 import type { AppDependencies } from '../app.ts'
 import { waitOf } from '../prefer.ts'
@@ -12,7 +11,12 @@ import { fieldProblem, HttpProblem } from '../problem.ts'
 const GenerationParams = z.object({ id: z.string().max(100) })
 
 const CreateHeaders = z.object({
-  'idempotency-key': z.string().min(1).max(255).optional().meta({ description: 'The same key and body give the same generation, once, for 24 hours.' }),
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: 'The same key and body give the same generation, once, for 24 hours.' }),
   prefer: z.string().max(200).optional().meta({ description: '`wait=<0…600>` seconds (default 60) or `respond-async`.' }),
 })
 
@@ -34,7 +38,7 @@ export const GenerationList = z
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
 export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, deps) => {
-  const { run, accept, idempotency, store } = deps
+  const { run, pipe, store } = deps
 
   const create = {
     summary: 'Generate images',
@@ -46,29 +50,19 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
   }
 
   app.post('/v1/generations', { schema: create }, async (request, reply) => {
-    const body = request.body as GenerationRequest
-    const key = request.gatewayKey
-    const idempotencyKey = request.headers['idempotency-key']
-    const started = await begin(body, key, idempotencyKey)
+    const started = await pipe.begin(request.body as GenerationRequest, request.gatewayKey, request.headers['idempotency-key'])
     if (started.replayed) reply.header('idempotent-replayed', 'true')
     return answer(reply, started.id, request.headers.prefer, undefined, true)
   })
 
-  async function begin(body: GenerationRequest, key: string | null, idempotencyKey: string | undefined) {
-    if (idempotencyKey === undefined) {
-      const record = await accept.prepare(body, key)
-      await run.accept(record, null)
-      return { id: record.id, replayed: false }
-    }
-    return idempotency.once(key ?? '', idempotencyKey, hashOfBody(body as Json), async (entry) => {
-      const record = await accept.prepare(body, key)
-      await run.accept(record, { ...entry, generationId: record.id })
-      return record
-    })
-  }
-
   /** Waits as the caller prefers, then tells the generation as it is. */
-  async function answer(reply: FastifyReply, id: string, prefer: string | undefined, defaultSeconds: number | undefined, isNew: boolean): Promise<Generation> {
+  async function answer(
+    reply: FastifyReply,
+    id: string,
+    prefer: string | undefined,
+    defaultSeconds: number | undefined,
+    isNew: boolean,
+  ): Promise<Generation> {
     const { waitMs, applied } = waitOf(prefer, defaultSeconds)
     const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
     if (!record) throw notFound(id)
@@ -91,7 +85,12 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
     return answer(reply, request.params.id, request.headers.prefer, 0, false)
   })
 
-  const list = { summary: 'Generations, newest first', tags: ['generations'], querystring: ListQuery, response: { 200: GenerationList, ...problems } }
+  const list = {
+    summary: 'Generations, newest first',
+    tags: ['generations'],
+    querystring: ListQuery,
+    response: { 200: GenerationList, ...problems },
+  }
 
   app.get('/v1/generations', { schema: list }, async (request) => {
     const { status, model, provider, cursor, limit, ...rest } = request.query
@@ -111,7 +110,8 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
 
   const cancel = {
     summary: 'Cancel a generation',
-    description: 'Stops polling and fallback. `error.billed` says whether a provider may still bill it. A generation that has ended stays as it is.',
+    description:
+      'Stops polling and fallback. `error.billed` says whether a provider may still bill it. A generation that has ended stays as it is.',
     tags: ['generations'],
     params: GenerationParams,
     response: { 200: Generation, ...problems },
@@ -126,7 +126,8 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
 
 function metadataFilter(rest: Record<string, unknown>): Record<string, string> {
   const entries = Object.entries(rest).map(([name, value]) => {
-    if (!name.startsWith('metadata.')) throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, metadata.<key>, cursor or limit'))
+    if (!name.startsWith('metadata.'))
+      throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, metadata.<key>, cursor or limit'))
     return [name.slice('metadata.'.length), String(value)] as const
   })
   return Object.fromEntries(entries)

@@ -6,7 +6,9 @@ const Health = z.object({ status: z.enum(['ok', 'unready']), reason: z.string().
 
 /** For load balancers and scrapers; never ask for a key, never tell a secret. */
 export const healthRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { notReady, metrics }) => {
-  app.get('/healthz', { schema: { summary: 'Liveness', tags: ['operations'], response: { 200: Health } } }, async () => ({ status: 'ok' as const }))
+  app.get('/healthz', { schema: { summary: 'Liveness', tags: ['operations'], response: { 200: Health } } }, async () => ({
+    status: 'ok' as const,
+  }))
 
   const readiness = { summary: 'Readiness', tags: ['operations'], response: { 200: Health, 503: Health } }
   app.get('/readyz', { schema: readiness }, async (_request, reply) => {
@@ -16,6 +18,9 @@ export const healthRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, 
   })
 
   app.get('/metrics', { schema: { summary: 'Prometheus metrics', tags: ['operations'] } }, async (_request, reply) =>
-    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').serializer(String).send(await metrics()),
+    reply
+      .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+      .serializer(String)
+      .send(await metrics()),
   )
 }

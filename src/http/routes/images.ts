@@ -23,7 +23,8 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')
     const image = await store.image(id)
     if (!image) throw new HttpProblem({ code: 'not_found', detail: 'There is no such image.' })
-    if (!image.sha256 || !image.format || !image.bytes) throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
+    if (!image.sha256 || !image.format || !image.bytes)
+      throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
     const etag = `"${image.sha256}"`
     reply.headers({
       'content-type': MEDIA_TYPES[image.format],
@@ -39,7 +40,9 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     const stream = await assets.open(image.sha256, image.format, range ?? undefined)
     if (!stream) throw new HttpProblem({ code: 'gone', detail: 'This image is no longer stored.' })
     if (range) {
-      reply.code(206).headers({ 'content-range': `bytes ${range.start}-${range.end}/${image.bytes}`, 'content-length': range.end - range.start + 1 })
+      reply
+        .code(206)
+        .headers({ 'content-range': `bytes ${range.start}-${range.end}/${image.bytes}`, 'content-length': range.end - range.start + 1 })
     } else reply.header('content-length', image.bytes)
     return reply.send(stream)
   })

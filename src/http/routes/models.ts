@@ -43,12 +43,21 @@ export const modelRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
   const list = { summary: 'Models and who offers them', tags: ['catalogue'], response: { 200: ModelList, 401: Problem } }
   app.get('/v1/models', { schema: list }, async () => ({ object: 'list' as const, data: [...models.list()] }))
 
-  const show = { summary: 'One model', tags: ['catalogue'], params: z.object({ '*': z.string().max(200) }), response: { 200: Model, 401: Problem, 404: Problem } }
+  const show = {
+    summary: 'One model',
+    tags: ['catalogue'],
+    params: z.object({ '*': z.string().max(200) }),
+    response: { 200: Model, 401: Problem, 404: Problem },
+  }
   // A pinned name holds a slash.
   app.get('/v1/models/*', { schema: show }, async (request) => {
     const id = request.params['*']
     const model = models.find(id)
-    if (!model) throw new HttpProblem({ code: 'model_not_found', detail: `There is no model ${JSON.stringify(id.slice(0, 200))}. GET /v1/models lists what there is.` })
+    if (!model)
+      throw new HttpProblem({
+        code: 'model_not_found',
+        detail: `There is no model ${JSON.stringify(id.slice(0, 200))}. GET /v1/models lists what there is.`,
+      })
     return model
   })
 }

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { GenerationRecord } from '#contract'
 import type { ListQuery } from '../../run/ports.ts'
 import { cursorOf, positionOf } from './cursor.ts'
+import { generationOf } from './rows.ts'
 
 interface Page {
   readonly records: readonly GenerationRecord[]
@@ -24,7 +25,7 @@ export function lister(database: DatabaseSync): (query: ListQuery) => Page {
   return (query) => {
     const { sql, values } = selection(query)
     const rows = prepared(sql).all(...values, query.limit + 1)
-    const records = rows.slice(0, query.limit).map(({ record }) => JSON.parse(String(record)) as GenerationRecord)
+    const records = rows.slice(0, query.limit).map(generationOf)
     const last = records.at(-1)
     return { records, nextCursor: rows.length > query.limit && last !== undefined ? cursorOf(last) : null }
   }

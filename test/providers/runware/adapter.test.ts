@@ -183,18 +183,18 @@ describe('the balance', () => {
   })
 })
 
-describe('the prices', () => {
-  const cost = (model: string, width: number, height: number, references = 0) => {
-    const rule = manifest.models[model]?.price
-    if (!rule) throw new Error(`${model} has no price`)
-    return priceOf(rule, {
-      width,
-      height,
-      images: 1,
-      references: Array.from({ length: references }, () => ({ width: 1024, height: 1024 })),
-    }).amount
-  }
+const cost = (model: string, width: number, height: number, references = 0) => {
+  const rule = manifest.models[model]?.price
+  if (!rule) throw new Error(`${model} has no price`)
+  return priceOf(rule, {
+    width,
+    height,
+    images: 1,
+    references: Array.from({ length: references }, () => ({ width: 1024, height: 1024 })),
+  }).amount
+}
 
+describe('the prices', () => {
   test('the four priced examples of the page of bfl:5@1 come out', () => {
     expect([
       cost('flux-2-pro', 1536, 1024, 3),
@@ -214,9 +214,9 @@ describe('the prices', () => {
   })
 })
 
-describe('the decisions where sources contradict each other', () => {
-  const limitsOf = (model: string) => manifest.models[model]?.limits
+const limitsOf = (model: string) => manifest.models[model]?.limits
 
+describe('the decisions where sources contradict each other', () => {
   test('safety goes to 6, as the provider’s own page says, though the model’s maker stops at 5', () => {
     expect(limitsOf('flux-2-pro')?.safety_tolerance).toMatchObject({ min: 0, max: 6, default: 2 })
   })

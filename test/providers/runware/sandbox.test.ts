@@ -91,6 +91,8 @@ const task = (fields: object = {}) => ({
   ...fields,
 })
 
+const balance = async () => adapter.readBalance?.(await post(adapter.account?.(randomUUID()).body))
+
 describe('a generation at the emulator', () => {
   test.each([{}, async])('ends with a real picture of the size asked for and its price, with options %j', async (options) => {
     const { outcome } = await generate({ options, seed: 42 })
@@ -119,7 +121,6 @@ describe('a generation at the emulator', () => {
   })
 
   test('charges the account', async () => {
-    const balance = async () => adapter.readBalance?.(await post(adapter.account?.(randomUUID()).body))
     expect(await balance()).toBe('1000')
     await generate({ count: 2 })
     expect(await balance()).toBe('999.94')
@@ -222,6 +223,10 @@ describe('the stories', () => {
   })
 })
 
+const signIn = (apiKey: string) => post([{ taskType: 'authentication', apiKey }, task()], 'none')
+
+const firstOf = (said: Reply) => (said.body as unknown as { readonly data: readonly object[] }).data[0]
+
 describe('the wire of the emulator', () => {
   test('a task is never bought twice: its UUID is taken, whatever the second says', async () => {
     const first = task()
@@ -241,7 +246,6 @@ describe('the wire of the emulator', () => {
   })
 
   test('the key may come as a leading task instead of a header', async () => {
-    const signIn = (apiKey: string) => post([{ taskType: 'authentication', apiKey }, task()], 'none')
     expect((await signIn(SANDBOX_KEY)).status).toBe(200)
     expect((await signIn('wrong')).status).toBe(401)
   })
@@ -287,9 +291,8 @@ describe('the wire of the emulator', () => {
   })
 
   test('the price is told only where it is asked for', async () => {
-    const first = (said: Reply) => (said.body as unknown as { readonly data: readonly object[] }).data[0]
-    expect(first(await post([task()]))).not.toHaveProperty('cost')
-    expect(first(await post([task({ includeCost: true })]))).toHaveProperty('cost', 0.03)
+    expect(firstOf(await post([task()]))).not.toHaveProperty('cost')
+    expect(firstOf(await post([task({ includeCost: true })]))).toHaveProperty('cost', 0.03)
   })
 
   test.each([
