@@ -111,7 +111,8 @@ class Check {
     if (known !== null) return known.model
     const isChain = this.#file.models?.[target]?.model !== undefined
     if (isChain) this.#refuse([...path, 'model'], `"${target}" is itself an alias`, 'name the model it stands for')
-    else this.#refuse([...path, 'model'], `"${target}" is not a model any installed provider sells`, suggest(target, this.#catalogue.models))
+    else
+      this.#refuse([...path, 'model'], `"${target}" is not a model any installed provider sells`, suggest(target, this.#catalogue.models))
     return null
   }
 
@@ -128,7 +129,9 @@ class Check {
   }
 
   #defaults(path: Path, defaults: Defaults): void {
-    const together = { addIssue: (issue: { path: PropertyKey[]; message: string }) => this.#refuse([...path, ...issue.path], issue.message, null) }
+    const together = {
+      addIssue: (issue: { path: PropertyKey[]; message: string }) => this.#refuse([...path, ...issue.path], issue.message, null),
+    }
     checkFieldsTogether(defaults, together as unknown as z.RefinementCtx)
     for (const [id, options] of Object.entries(defaults.provider_options ?? {})) {
       const here = [...path, 'provider_options', id]
@@ -139,7 +142,7 @@ class Check {
   }
 
   #modelOrAlias(path: Path, name: string): void {
-    const aliases = Object.keys(this.#file.models ?? {})
+    const aliases = this.#document.names('models')
     if (readModelName(this.#catalogue, name) !== null || aliases.includes(name)) return
     this.#refuse(path, `"${name}" is neither a model nor an alias`, suggest(name, [...this.#catalogue.models, ...aliases]))
   }

@@ -10,6 +10,8 @@ export interface ConfigDocument {
   readonly data: unknown
   /** A problem at a key's value, or at the key itself (an unknown one). */
   at(path: Path, message: string, remedy: string | null, where?: 'key' | 'value'): ConfigProblem
+  /** The names or positions in a section as written, whether its shape is right or not. */
+  names(section: string): readonly string[]
   /** Whether the value at the path came out of a variable, which is always text. */
   isInterpolated(path: Path): boolean
 }
@@ -39,7 +41,7 @@ export function readDocument(file: string, text: string, variables: Variables): 
     message,
     remedy,
   })
-  if (yaml.errors.length > 0) return { document: { data: null, at, isInterpolated: () => false }, problems }
+  if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], isInterpolated: () => false }, problems }
 
   const interpolated = new Set<string>()
   visit(yaml, {
@@ -55,7 +57,8 @@ export function readDocument(file: string, text: string, variables: Variables): 
     },
   })
   const data = toData(yaml, problems, at)
-  return { document: { data, at, isInterpolated: (path) => interpolated.has(JSON.stringify(path)) }, problems }
+  const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
+  return { document: { data, at, names, isInterpolated: (path) => interpolated.has(JSON.stringify(path)) }, problems }
 }
 
 function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['at']): unknown {
@@ -69,18 +72,24 @@ function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['a
 
 function fill(text: string, variables: Variables): { readonly text: string; readonly missing: readonly string[] } {
   const missing: string[] = []
-  const filled = text.replace(/\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g, (_, literal?: string, name = '', fallback?: string) => {
-    if (literal !== undefined) return literal
-    const value = variables.read(name) ?? fallback
-    if (value === undefined) missing.push(name)
-    return value ?? ''
-  })
+  const filled = text.replace(
+    /\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g,
+    (_, literal?: string, name = '', fallback?: string) => {
+      if (literal !== undefined) return literal
+      const value = variables.read(name) ?? fallback
+      if (value === undefined) missing.push(name)
+      return value ?? ''
+    },
+  )
   return { text: filled, missing }
 }
 
 function yamlRemedy(text: string, lineCounter: LineCounter, offset: number): string | null {
   const { line } = lineCounter.linePos(offset)
-  const near = text.split('\n').slice(Math.max(0, line - 2), line).join('\n')
+  const near = text
+    .split('\n')
+    .slice(Math.max(0, line - 2), line)
+    .join('\n')
   return /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null
 }
 

@@ -38,10 +38,9 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const variables = variablesOf(source.env)
   const { document, problems: syntax } = readDocument(path ?? DEFAULT_CONFIG_FILE, text.text, variables)
   const validated = validateFile(document)
-  const file = validated.kind === 'valid' ? validated.file : {}
-  const problems: ConfigProblem[] = [...syntax, ...(validated.kind === 'invalid' ? validated.problems : [])]
-  if (validated.kind === 'valid') problems.push(...checkMeaning(file, document, source.catalogue))
-  const server = readServer(file, variables, problems)
+  const { file } = validated
+  const problems: ConfigProblem[] = [...syntax, ...validated.problems, ...checkMeaning(file, document, source.catalogue)]
+  const server = readServer(file, document.names('keys').length > 0, variables, problems)
   const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
   problems.push(...variables.problems())
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace) }
@@ -49,14 +48,18 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   return { kind: 'config', config, warnings: warnAbout(file, document, config.sandbox) }
 }
 
-async function readText(path: string): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
+async function readText(
+  path: string,
+): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
   try {
     const [text, { mtime }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
     return { text, writtenOn: mtime.toISOString().slice(0, 10) }
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error)
     const message = `the configuration file cannot be read (${reason})`
-    return { problem: { file: path, line: null, column: null, path: '', message, remedy: 'correct IMAGEGATE_CONFIG or the file’s permissions' } }
+    return {
+      problem: { file: path, line: null, column: null, path: '', message, remedy: 'correct IMAGEGATE_CONFIG or the file’s permissions' },
+    }
   }
 }
 
@@ -91,7 +94,8 @@ function snapshot({ path, file, variables, catalogue, server, providers }: Parts
 }
 
 /** `file:data/x` becomes `file:/…/data/x`; other schemes stay. */
-const absolute = (url: string): string => (url.startsWith('file:') ? `file:${resolve(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''))}` : url)
+const absolute = (url: string): string =>
+  url.startsWith('file:') ? `file:${resolve(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''))}` : url
 
 const gatewayKey = (key: NonNullable<ConfigFile['keys']>[number]): GatewayKey => ({
   name: key.name,
@@ -115,4 +119,3 @@ export function deepFreeze<Value>(value: Value): Value {
   for (const part of values) deepFreeze(part)
   return Object.freeze(value)
 }
-

@@ -1,4 +1,13 @@
-import { multiplyUsd, usdFromDecimal, type GenerationRequest, type Manifest, type Offer, type PriceRule, type RouteRule, type Usd } from '#contract'
+import {
+  multiplyUsd,
+  usdFromDecimal,
+  type GenerationRequest,
+  type Manifest,
+  type Offer,
+  type PriceRule,
+  type RouteRule,
+  type Usd,
+} from '#contract'
 import type { Catalogue } from '../registry/catalogue.ts'
 import type { Config, OperatorPrices } from './config.ts'
 import { readModelName } from './model-name.ts'

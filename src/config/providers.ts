@@ -80,6 +80,8 @@ function readKey(id: string, manifest: Manifest, { file, document, variables, pr
 }
 
 function operatorPrices(settings: ProviderSettings, writtenOn: string): OperatorPrices {
-  const byModel = Object.entries(settings.prices ?? {}).map(([model, price]) => [model, { ...price, as_of: price.as_of ?? writtenOn }] as const)
+  const byModel = Object.entries(settings.prices ?? {}).map(
+    ([model, price]) => [model, { ...price, as_of: price.as_of ?? writtenOn }] as const,
+  )
   return { discountPercent: settings.discount_percent ?? 0, byModel: new Map(byModel) }
 }

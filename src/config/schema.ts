@@ -97,7 +97,9 @@ const ProviderSettings = z
     api_key: z
       .string()
       .optional()
-      .meta({ description: 'Its API key, best as "${NAME}"; where NAME is unset there is no key. Default: the variable the manifest names.' }),
+      .meta({
+        description: 'Its API key, best as "${NAME}"; where NAME is unset there is no key. Default: the variable the manifest names.',
+      }),
     base_url: z
       .url({ protocol: /^https?$/ })
       .optional()
@@ -150,14 +152,18 @@ export const ConfigFile = z.strictObject({
   server: Server.optional(),
   store: Store.optional(),
   assets: Assets.optional(),
-  keys: z.array(GatewayKey).optional().meta({ description: 'Who may use the gateway. Without keys anybody may, and only loopback is served.' }),
+  keys: z
+    .array(GatewayKey)
+    .optional()
+    .meta({ description: 'Who may use the gateway. Without keys anybody may, and only loopback is served.' }),
   network: z
     .strictObject({
       allow: z.array(z.string().min(1)).optional().meta({
         description: 'Private addresses (CIDR, or host:port) that downloads, references and webhooks may reach. Default: none.',
       }),
     })
-    .optional(),
+    .optional()
+    .meta({ description: 'What the gateway may reach besides public addresses.' }),
   providers: z.record(z.string(), ProviderSettings).optional().meta({ description: 'By provider id.' }),
   models: z.record(z.string().min(1), ModelSettings).optional().meta({ description: 'By canonical model id or alias name.' }),
 })

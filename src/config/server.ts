@@ -9,9 +9,14 @@ const DEFAULT_PORT = 8080
 const DEFAULT_BODY_LIMIT_BYTES = 67_108_864
 
 /** Where to listen: environment before file before default. Refuses a public address that nobody needs a key for. */
-export function readServer(file: ConfigFile, variables: Variables, problems: ConfigProblem[]): Pick<Config, 'server' | 'logLevel'> {
+export function readServer(
+  file: ConfigFile,
+  hasKeys: boolean,
+  variables: Variables,
+  problems: ConfigProblem[],
+): Pick<Config, 'server' | 'logLevel'> {
   const host = variables.read('HOST') ?? file.server?.host ?? DEFAULT_HOST
-  if (!isLoopback(host) && (file.keys ?? []).length === 0) {
+  if (!isLoopback(host) && !hasKeys) {
     problems.push(
       inEnvironment(
         variables.read('HOST') === null ? 'server.host' : 'HOST',

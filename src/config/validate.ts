@@ -3,19 +3,28 @@ import type { ConfigDocument } from './document.ts'
 import { suggest, type ConfigProblem } from './problem.ts'
 import { ConfigFile } from './schema.ts'
 
-export type ValidatedFile =
-  | { readonly kind: 'valid'; readonly file: ConfigFile }
-  | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
+export interface ValidatedFile {
+  /** The sections whose shape is right, so that their meaning can be judged too. */
+  readonly file: ConfigFile
+  readonly problems: readonly ConfigProblem[]
+}
 
 /** Judges the file's shape; every problem is reported, at its place. */
 export function validateFile(document: ConfigDocument): ValidatedFile {
   const data = document.data ?? {}
   const first = ConfigFile.safeParse(data)
-  if (first.success) return { kind: 'valid', file: first.data }
+  if (first.success) return { file: first.data, problems: [] }
   const converted = first.error.issues.reduce((converted, issue) => convertVariable(data, issue, document) || converted, false)
   const parsed = converted ? ConfigFile.safeParse(data) : first
-  if (parsed.success) return { kind: 'valid', file: parsed.data }
-  return { kind: 'invalid', problems: parsed.error.issues.flatMap((issue) => describe(issue, document)) }
+  if (parsed.success) return { file: parsed.data, problems: [] }
+  return { file: soundSections(data, parsed.error.issues), problems: parsed.error.issues.flatMap((issue) => describe(issue, document)) }
+}
+
+function soundSections(data: unknown, issues: readonly z.core.$ZodIssue[]): ConfigFile {
+  const unsound = new Set(issues.map(({ path }) => path[0]))
+  const sections = typeof data === 'object' && data !== null ? Object.entries(data) : []
+  const sound = sections.filter(([name]) => Object.hasOwn(ConfigFile.shape, name) && !unsound.has(name))
+  return ConfigFile.safeParse(Object.fromEntries(sound)).data ?? {}
 }
 
 /** A variable's text becomes the number or boolean its place asks for: `port: "${PORT}"`. */
@@ -59,13 +68,16 @@ function describe(issue: z.core.$ZodIssue, document: ConfigDocument): readonly C
 }
 
 function formInWords(issue: z.core.$ZodIssue): string {
-  return issue.message === 'Invalid URL' ? 'write a whole http(s) URL' : `expected: ${issue.message.replace(/^Invalid (input|string): /, '')}`
+  return issue.message === 'Invalid URL'
+    ? 'write a whole http(s) URL'
+    : `expected: ${issue.message.replace(/^Invalid (input|string): /, '')}`
 }
 
 function typeInWords(expected: string): string {
   switch (expected) {
     case 'int':
-      return 'a whole number'
+    case 'number':
+      return expected === 'int' ? 'a whole number' : 'a number'
     case 'object':
     case 'record':
       return 'a mapping of keys'
@@ -116,5 +128,9 @@ function unwrap(schema: unknown): unknown {
 }
 
 function child(schema: unknown, name: PropertyKey): unknown {
-  return shapeOf(schema)?.[String(name)] ?? (schema as SchemaNode | undefined)?.def?.valueType ?? (schema as SchemaNode | undefined)?.def?.element
+  return (
+    shapeOf(schema)?.[String(name)] ??
+    (schema as SchemaNode | undefined)?.def?.valueType ??
+    (schema as SchemaNode | undefined)?.def?.element
+  )
 }

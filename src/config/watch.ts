@@ -6,7 +6,12 @@ import { inEnvironment, type ConfigProblem } from './problem.ts'
 /** What a look at the changed file came to. */
 export type Reloaded =
   /** The new snapshot is in force. `needRestart` names keys whose change waits for a restart. */
-  | { readonly kind: 'swapped'; readonly config: Config; readonly warnings: readonly ConfigProblem[]; readonly needRestart: readonly string[] }
+  | {
+      readonly kind: 'swapped'
+      readonly config: Config
+      readonly warnings: readonly ConfigProblem[]
+      readonly needRestart: readonly string[]
+    }
   /** The old snapshot stays. */
   | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] }
 
@@ -51,7 +56,14 @@ function judge(started: Config, result: ConfigResult): Reloaded {
   if (result.kind === 'refused') return result
   if (result.config.sandbox !== started.sandbox) {
     const message = `this change turns the sandbox ${result.config.sandbox ? 'on' : 'off'}, which a running gateway does not do`
-    const problem: ConfigProblem = { file: result.config.path ?? 'environment', line: null, column: null, path: '', message, remedy: 'restart' }
+    const problem: ConfigProblem = {
+      file: result.config.path ?? 'environment',
+      line: null,
+      column: null,
+      path: '',
+      message,
+      remedy: 'restart',
+    }
     return { kind: 'refused', problems: [problem] }
   }
   return { ...result, kind: 'swapped', needRestart: restartKeys(started, result.config) }

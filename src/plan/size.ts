@@ -15,8 +15,9 @@ const MAX_GROWTH = 2
 /** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is told. */
 const RATIO_WEIGHT = 5
 
-/** Widths this far from the ideal one, as a factor, are looked at when a shape is fitted to the grid. */
-const WIDTH_WINDOW = 1.25
+/** Widths this far from the ideal one, as a factor and beyond it in steps, are looked at when a shape is fitted to the grid. */
+const WINDOW_FACTOR = 1.25
+const WINDOW_STEPS = 4
 
 /** Room for the last bits of a square root. */
 const ROUNDING = 1 + 1e-9
@@ -100,9 +101,10 @@ function intoLimits(size: Size, limit: SizeLimit): Size {
 
 function widthsAround(ideal: number, limit: SizeLimit): readonly number[] {
   const step = limit.width.step ?? 1
-  const first = neighbours(limit.width, ideal / WIDTH_WINDOW, 1).at(-1) ?? ideal
-  const last = neighbours(limit.width, ideal * WIDTH_WINDOW, 1)[0] ?? ideal
-  const widths = [...neighbours(limit.width, ideal, 1)]
+  const margin = WINDOW_STEPS * step
+  const [first = ideal] = neighbours(limit.width, ideal / WINDOW_FACTOR - margin, 1)
+  const last = Math.min(highest(limit.width), ideal * WINDOW_FACTOR + margin)
+  const widths = []
   for (let width = first; width <= last; width += step) widths.push(width)
   return widths
 }

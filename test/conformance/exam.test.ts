@@ -411,7 +411,10 @@ describe.each(candidates)('$id interprets', (examined) => {
     const spoken = answers.flatMap(({ call, reply: told }) =>
       pathsIn(told.body)
         .filter((path) => typeof partAt(told.body, path) === 'string')
-        .map((path) => ({ call, answer: { ...told, body: withPart(told.body, path, `${String(partAt(told.body, path))} ${signed}`) } })),
+        .map((path) => ({
+          call,
+          answer: { ...told, body: withPart(told.body, path, `${JSON.stringify(partAt(told.body, path)).slice(1, -1)} ${signed}`) },
+        })),
     )
     const shapes: readonly Json[] = [
       { message: signed },

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   compareUsd,
@@ -14,6 +14,9 @@ import {
   usdFromDecimal,
   usdFromNano,
 } from '#contract'
+
+// The same cases in every run.
+fc.configureGlobal({ seed: 20_261_121 })
 
 const LIMIT = 10n ** 20n
 const nanos = fc.bigInt({ min: -LIMIT, max: LIMIT })
@@ -70,7 +73,11 @@ describe('reading a decimal', () => {
 
 describe('amounts', () => {
   it('come back unchanged from their string', () => {
-    fc.assert(fc.property(nanos, (nano) => expect(nanoFromUsd(usdFromNano(nano))).toBe(nano)))
+    fc.assert(
+      fc.property(nanos, (nano) => {
+        expect(nanoFromUsd(usdFromNano(nano))).toBe(nano)
+      }),
+    )
   })
 
   it('are written as the schema wants them, without an exponent or trailing zeros', () => {

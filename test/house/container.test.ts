@@ -43,10 +43,7 @@ function dockerInstructions(): readonly { readonly name: string; readonly value:
     .map((match) => ({ name: (match?.[1] ?? '?').toUpperCase(), value: (match?.[2] ?? '').trim() }))
 }
 
-const KNOWN = new Set([
-  ...['FROM', 'RUN', 'CMD', 'LABEL', 'EXPOSE', 'ENV', 'ADD', 'COPY', 'ENTRYPOINT', 'VOLUME', 'USER', 'WORKDIR', 'ARG', 'STOPSIGNAL'],
-  ...['HEALTHCHECK', 'SHELL'],
-])
+const KNOWN = new Set('FROM RUN CMD LABEL EXPOSE ENV ADD COPY ENTRYPOINT VOLUME USER WORKDIR ARG STOPSIGNAL HEALTHCHECK SHELL'.split(' '))
 
 /** `ENV A=1 B="2"` as pairs; the last one wins. */
 const dockerEnvironment = (): ReadonlyMap<string, string> =>
@@ -97,7 +94,7 @@ describe('docker-compose.yml', () => {
   const service = () => {
     expect(existsSync(join(ROOT, 'docker-compose.yml')), 'docker-compose.yml is not written yet').toBe(true)
     const compose = Compose.parse(parse(readText('docker-compose.yml')))
-    const [found] = Object.values(compose.services).filter(({ build }) => build !== undefined)
+    const found = Object.values(compose.services).find(({ build }) => build !== undefined)
     if (found === undefined) throw new Error('docker-compose.yml has no service that is built from this checkout')
     return { compose, found }
   }
@@ -108,7 +105,7 @@ describe('docker-compose.yml', () => {
   })
 
   test('hands every vendor key through from the host, with none written in', () => {
-    const environment = service().found.environment ?? new Map<string, unknown>()
+    const environment = service().found.environment ?? new Map<string, string>()
     for (const id of providerFolders()) {
       const name = readManifest(id).auth.env
       expect([...environment.keys()], name).toContain(name)

@@ -7,15 +7,14 @@ import { readText, ROOT } from '../support/source-tree.ts'
 const rows = Object.entries(FAILURES)
 
 /** SPEC §3, word for word. */
-const CLOSED_LIST = [
-  ...['invalid_request', 'model_not_found', 'no_eligible_offer', 'unauthorized', 'provider_unauthorized', 'insufficient_credit'],
-  ...['budget_exceeded', 'rate_limited', 'moderated', 'provider_rejected', 'provider_unavailable', 'provider_timeout', 'bad_reply'],
-  ...['result_expired', 'outcome_unknown', 'canceled', 'internal'],
-]
+const CLOSED_LIST = (
+  'invalid_request model_not_found no_eligible_offer unauthorized provider_unauthorized insufficient_credit budget_exceeded ' +
+  'rate_limited moderated provider_rejected provider_unavailable provider_timeout bad_reply result_expired outcome_unknown canceled internal'
+).split(' ')
 
 describe('the table of failures', () => {
   test('holds exactly the closed list of codes', () => {
-    expect(rows.map(([code]) => code).sort()).toEqual([...CLOSED_LIST].sort())
+    expect(rows.map(([code]) => code).sort()).toEqual(CLOSED_LIST.sort())
   })
 
   test.each(rows)('%s has an HTTP error status and tells the caller, in a sentence, what to do', (_, row) => {

@@ -5,7 +5,7 @@ import type { Candidate, PlanInput } from '../../src/plan/plan.ts'
 const SOURCE = { as_of: '2026-11-21', source_url: 'https://example.com/prices' } as const
 
 /** 0.03 for the first output megapixel, 0.015 for each further one and for each of a reference. */
-export const PRO_PRICE: PriceRule = {
+export const PRO_PRICE: Extract<PriceRule, { kind: 'megapixel' }> = {
   kind: 'megapixel',
   first_output: '0.03',
   extra_output: '0.015',

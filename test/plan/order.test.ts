@@ -85,7 +85,7 @@ describe('the seed of a task', () => {
   })
 
   it('stays a safe integer where the offer takes greater seeds', () => {
-    const wide = { type: 'range', min: 0, max: 9_223_372_036_854_775_807 } as const
+    const wide = { type: 'range', min: 0, max: 2 ** 63 } as const
     expect(seedFor(Number.MAX_SAFE_INTEGER, 1, [1, 1], wide)).toBe(0)
   })
 })

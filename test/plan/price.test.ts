@@ -1,10 +1,14 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compareUsd, multiplyUsd, sumUsd, type PriceRule } from '#contract'
 import { priceOf, quoteFor } from '../../src/plan/price.ts'
 import { bfl, perImage, PRO_PRICE, runware, stored, unseen, vtrix } from './offers.ts'
 
+// The same cases in every run.
+fc.configureGlobal({ seed: 20_261_121 })
+
 const SMALL = { width: 1024, height: 1024 }
+const copies = <T>(count: number, of: T): T[] => Array.from({ length: count }, () => of)
 
 describe('a price by the megapixel', () => {
   it.each([
@@ -13,7 +17,7 @@ describe('a price by the megapixel', () => {
     ['Tidal Clockwork Harbor Panorama', 3, '0.09'],
     ['Wind-Carved Salt Cathedral', 0, '0.045'],
   ])('is what the seller’s page prints for “%s”: 1536×1024 with %d references at %s', (_title, count, amount) => {
-    expect(priceOf(PRO_PRICE, { width: 1536, height: 1024, images: 1, references: Array(count).fill(SMALL) }).amount).toBe(amount)
+    expect(priceOf(PRO_PRICE, { width: 1536, height: 1024, images: 1, references: copies(count, SMALL) }).amount).toBe(amount)
   })
 
   it.each([
@@ -69,7 +73,7 @@ describe('every price', () => {
         reference: amount,
         reference_cap_mp: fc.option(fc.integer({ min: 1, max: 9 })),
       })
-      .map((amounts): PriceRule => ({ ...PRO_PRICE, ...amounts })),
+      .map((amounts): PriceRule => Object.assign({}, PRO_PRICE, amounts)),
   )
   const size = fc.record({ width: fc.integer({ min: 1, max: 8192 }), height: fc.integer({ min: 1, max: 8192 }) })
   const references = fc.array(size, { maxLength: 10 })

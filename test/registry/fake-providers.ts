@@ -31,7 +31,12 @@ const MEGAPIXEL_PRICE = {
   source_url: 'https://prices.example.com/',
 }
 
-export const modelEntry = (price: object | null = PRICE) => ({ provider_model: 'vendor-id', docs_url: 'https://docs.example.com/model', limits, price })
+export const modelEntry = (price: object | null = PRICE) => ({
+  provider_model: 'vendor-id',
+  docs_url: 'https://docs.example.com/model',
+  limits,
+  price,
+})
 
 export const manifest = (id: string, models: object) => ({
   id,

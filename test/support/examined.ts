@@ -78,7 +78,7 @@ export type Path = readonly (string | number)[]
 export function pathsIn(value: Json): readonly Path[] {
   if (typeof value !== 'object' || value === null) return [[]]
   const parts = Array.isArray(value) ? value.map((part: Json, index) => [index, part] as const) : Object.entries(value)
-  return [[], ...parts.flatMap(([key, part]) => pathsIn(part as Json).map((rest) => [key, ...rest]))]
+  return [[], ...parts.flatMap(([key, part]) => pathsIn(part).map((rest) => [key, ...rest]))]
 }
 
 export function partAt(value: Json, [key, ...rest]: Path): Json {
