@@ -96,7 +96,7 @@ class Check {
 
   #canonical(path: Path, name: string): string | null {
     if (this.#catalogue.models.includes(name)) return name
-    const remedy = `${suggest(name, this.#catalogue.models)} An alias needs \`model:\``
+    const remedy = `${suggest(name, this.#catalogue.models)}; an alias needs \`model:\``
     this.#refuse(path, 'is not a model any installed provider sells', remedy, 'key')
     return null
   }

@@ -76,8 +76,7 @@ function formInWords(issue: z.core.$ZodIssue): string {
 function typeInWords(expected: string): string {
   switch (expected) {
     case 'int':
-    case 'number':
-      return expected === 'int' ? 'a whole number' : 'a number'
+      return 'a whole number'
     case 'object':
     case 'record':
       return 'a mapping of keys'
@@ -96,7 +95,7 @@ function inWords(value: unknown): string {
   if (value === null) return 'empty'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
-  return typeof value === 'string' ? 'text' : `the ${typeof value} ${String(value)}`
+  return typeof value === 'string' ? 'text' : `the ${typeof value} ${JSON.stringify(value)}`
 }
 
 function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,4 +1,4 @@
-import type { SizeLimit } from '#contract'
+import type { Range, SizeLimit } from '#contract'
 import { clamp, highest, isInRange, lowest, neighbours } from './range.ts'
 
 /** Pixels in one megapixel, for asking a size as well as for billing one. */
@@ -15,9 +15,8 @@ const MAX_GROWTH = 2
 /** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is told. */
 const RATIO_WEIGHT = 5
 
-/** Widths this far from the ideal one, as a factor and beyond it in steps, are looked at when a shape is fitted to the grid. */
-const WINDOW_FACTOR = 1.25
-const WINDOW_STEPS = 4
+/** Bounds the search where a shape is far from anything legal. */
+const MAX_REACH = 1.5
 
 /** Room for the last bits of a square root. */
 const ROUNDING = 1 + 1e-9
@@ -66,20 +65,24 @@ export const idealSize = (shape: Size, pixels: number): Size => {
 
 /**
  * The legal size for a shape and a number of pixels. The ideal size is scaled into the limits, then the grid around it is searched for
- * the least `5 × ratio error + pixel error`, both as absolute logarithms. Sizes above the pixels aimed at are taken only where no
- * other is legal: a megapixel is billed as soon as it is begun, so one asked megapixel never becomes two paid ones.
+ * the least `5 × ratio error + pixel error`, both as absolute logarithms. The pixels aimed at are never exceeded, unless
+ * the smallest legal picture has more: a megapixel is billed as soon as it is begun, so one asked megapixel never becomes two paid ones.
  */
 export function sizeForShape(shape: Size, pixels: number, limit: SizeLimit): Size | null {
   const ratio = shape.width / shape.height
   const target = intoLimits(idealSize(shape, pixels), limit)
   const budget = pixelsOf(target)
-  const candidates = widthsAround(target.width, limit).flatMap((width) =>
-    [...neighbours(limit.height, width / ratio, 1), ...neighbours(limit.height, budget / width, 1)].map((height) => ({ width, height })),
-  )
   const error = (size: Size): number =>
     RATIO_WEIGHT * Math.abs(Math.log(size.width / size.height / ratio)) + Math.abs(Math.log(pixelsOf(size) / budget))
-  const within = candidates.filter((size) => pixelsOf(size) <= budget * ROUNDING)
-  return least(within, limit, error) ?? least(candidates, limit, error)
+  const withinBudget = (width: number): Size[] =>
+    [...neighbours(limit.height, width / ratio, 1), ...neighbours(limit.height, budget / width, 1)]
+      .map((height) => ({ width, height }))
+      .filter((size) => pixelsOf(size) <= budget * ROUNDING)
+  const near = least(neighbours(limit.width, target.width, 1).flatMap(withinBudget), limit, error)
+  if (near === null) return null
+  // A size whose error is at most e has a width within a factor of exp((1 + 1/5)·e/2) of the ideal one.
+  const reach = Math.min(MAX_REACH, Math.exp(((1 + 1 / RATIO_WEIGHT) * error(near)) / 2))
+  return least(widthsBetween(target.width / reach, target.width * reach, limit.width).flatMap(withinBudget), limit, error) ?? near
 }
 
 const maxPixels = (limit: SizeLimit): number => limit.max_pixels ?? Number.POSITIVE_INFINITY
@@ -99,13 +102,11 @@ function intoLimits(size: Size, limit: SizeLimit): Size {
     : { width, height: Math.max(low.height, maxPixels(limit) / width) }
 }
 
-function widthsAround(ideal: number, limit: SizeLimit): readonly number[] {
-  const step = limit.width.step ?? 1
-  const margin = WINDOW_STEPS * step
-  const [first = ideal] = neighbours(limit.width, ideal / WINDOW_FACTOR - margin, 1)
-  const last = Math.min(highest(limit.width), ideal * WINDOW_FACTOR + margin)
+function widthsBetween(least: number, most: number, range: Range): readonly number[] {
+  const step = range.step ?? 1
   const widths = []
-  for (let width = first; width <= last; width += step) widths.push(width)
+  for (let width = neighbours(range, least, 1)[0] ?? least; width <= Math.min(most * ROUNDING, highest(range)); width += step)
+    widths.push(width)
   return widths
 }
 

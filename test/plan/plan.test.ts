@@ -210,7 +210,7 @@ it('the same input gives the same plan', () => {
 
 describe('a quote', () => {
   it('lists every offer by price, unpriced ones after, unusable ones last and with their reasons', () => {
-    const strict = candidate(vtrix)
+    const strict = candidate(vtrix, latency(1))
     const quoted = quote(planning([strict, ...market], { request: asking({ safety_tolerance: 0 }) }))
     expect(quoted.offers.map((offer) => offer.provider)).toEqual(['cheap', 'middle', 'dear', 'unpriced', 'vtrix'])
     expect(quoted.offers.at(-1)).toMatchObject({ eligible: false, applied: null, cost: null, warnings: [] })

@@ -1,0 +1,28 @@
+import { Agent, request as send } from 'undici'
+import { cpuMicroseconds } from './processes.ts'
+import type { Served } from './processes.ts'
+
+export interface Measured {
+  readonly cpuPerRequest: number
+  readonly requestsPerSecond: number
+}
+
+/** Posts the same body over and over on `connections` kept-alive connections and reads what the server's CPU was. */
+export async function load(server: Served, path: string, body: string, requests: number, connections = 64): Promise<Measured> {
+  const dispatcher = new Agent({ connections, allowH2: false })
+  let left = requests
+  const before = cpuMicroseconds(server.pid)
+  const startedAt = performance.now()
+  const worker = async () => {
+    while (left-- > 0) {
+      const reply = await send(`${server.url}${path}`, { method: 'POST', dispatcher, headers: { 'content-type': 'application/json' }, body })
+      const text = await reply.body.text()
+      if (reply.statusCode !== 200) throw new Error(`${path} answered ${reply.statusCode}: ${text.slice(0, 300)}`)
+    }
+  }
+  await Promise.all(Array.from({ length: connections }, worker))
+  const seconds = (performance.now() - startedAt) / 1000
+  const cpu = cpuMicroseconds(server.pid) - before
+  await dispatcher.close()
+  return { cpuPerRequest: cpu / requests, requestsPerSecond: requests / seconds }
+}

@@ -1,0 +1,11 @@
+import { overhead } from './overhead.ts'
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { overhead }
+
+const wanted = process.argv.slice(2)
+for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHMARKS)) {
+  const benchmark = BENCHMARKS[name]
+  if (!benchmark) throw new Error(`no benchmark ${name}; there are ${Object.keys(BENCHMARKS).join(', ')}`)
+  console.log(`\n== ${name}`)
+  await benchmark()
+}

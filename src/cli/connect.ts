@@ -1,0 +1,89 @@
+import { createClient, type Client } from '../client/client.ts'
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { formatProblem } from '../config/problem.ts'
+import { loadCatalogue } from '../registry/catalogue.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
+
+/** The options every verb that talks to a gateway has. */
+export interface ConnectOptions {
+  readonly url?: string
+  readonly key?: string
+  readonly config?: string
+}
+
+export interface Connected {
+  readonly client: Client
+  readonly url: string
+  /** The gateway runs inside this process and ends with it. */
+  readonly embedded: boolean
+  close(): Promise<void>
+}
+
+const PROBE_TIMEOUT_MS = 1_000
+
+/**
+ * Finds the gateway to talk to: the one named by `--url` or IMAGEGATE_URL, which must answer; else the one that runs
+ * where the configuration says; else a new one in this process, on a free loopback port.
+ */
+export async function connect(options: ConnectOptions, terminal: Terminal): Promise<Connected> {
+  const named = options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined)
+  const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
+  const remote = (url: string): Connected => ({ client: createClient({ url, key }), url, embedded: false, close: async () => {} })
+  if (named !== undefined) {
+    if (!/^https?:\/\//.test(named) || !URL.canParse(named)) throw new VerbFailed(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
+    if (await isGateway(named)) return remote(named)
+    throw new VerbFailed(`no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to run embedded`)
+  }
+  const config = await configOrFail(options, terminal)
+  const running = addressOf(config)
+  if (running !== null && (await isGateway(running))) return remote(running)
+  return embedded(options, key, terminal)
+}
+
+async function embedded(options: ConnectOptions, key: string | undefined, terminal: Terminal): Promise<Connected> {
+  // Loaded only where it is needed: a verb that talks to a running gateway stays quick.
+  const { startServer } = await import('../main.ts')
+  const env = { ...environmentOf(options, terminal), HOST: '127.0.0.1' }
+  const server = await startServer({ env, overrides: { port: 0, quiet: true } })
+  return { client: createClient({ url: server.url, key }), url: server.url, embedded: true, close: () => server.close() }
+}
+
+/** The environment a verb's gateway sees: `--config` stands in for IMAGEGATE_CONFIG. */
+export const environmentOf = (options: Pick<ConnectOptions, 'config'>, { env }: Terminal): Terminal['env'] =>
+  options.config === undefined ? env : { ...env, IMAGEGATE_CONFIG: options.config }
+
+async function configOrFail(options: ConnectOptions, terminal: Terminal): Promise<Config> {
+  const loaded = await loadConfig({ env: environmentOf(options, terminal), catalogue: await loadCatalogue() })
+  if (loaded.kind === 'refused') throw new VerbFailed(`the configuration is refused:\n${loaded.problems.map(formatProblem).join('\n')}`)
+  return loaded.config
+}
+
+/** Where the configured gateway would answer a caller on this machine; null where its port is chosen at start. */
+export function addressOf({ server: { host, port } }: Pick<Config, 'server'>): string | null {
+  if (port === 0) return null
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+/** Whether an imagegate answers there; any other program on the port is not one. */
+export async function isGateway(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url.replace(/\/+$/, '')}/v1/models`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' })
+    const body = (await response.json()) as { object?: unknown; data?: readonly { offers?: unknown }[]; code?: unknown }
+    if (response.status === 401) return body.code === 'unauthorized'
+    return body.object === 'list' && Array.isArray(body.data) && body.data.every((model) => Array.isArray(model.offers))
+  } catch {
+    return false
+  }
+}
+
+/** Runs a verb's work against a gateway and leaves nothing running behind. */
+export async function withGateway(options: ConnectOptions, terminal: Terminal, work: (connected: Connected) => Promise<number>): Promise<number> {
+  const connected = await connect(options, terminal)
+  try {
+    return await work(connected)
+  } finally {
+    await connected.close()
+  }
+}

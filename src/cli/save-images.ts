@@ -1,0 +1,25 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Generation } from '#contract'
+import type { Client } from '../client/client.ts'
+
+/**
+ * Writes a generation's pictures into a folder, made where it does not exist.
+ * @param stem the file name without number and ending
+ * @returns the paths, in the order of the pictures
+ */
+export async function saveImages(client: Client, generation: Generation, folder: string, stem: string): Promise<readonly string[]> {
+  if (generation.images.length === 0) return []
+  await mkdir(folder, { recursive: true })
+  const safeStem = stem.replace(/[^A-Za-z0-9_.-]/g, '_')
+  const paths: string[] = []
+  for (const [index, image] of generation.images.entries()) {
+    const number = generation.images.length === 1 ? '' : `-${index + 1}`
+    const path = join(folder, `${safeStem}${number}.${endingOf(image.format)}`)
+    await writeFile(path, await client.image(image))
+    paths.push(path)
+  }
+  return paths
+}
+
+const endingOf = (format: string | null): string => (format === null ? 'img' : format === 'jpeg' ? 'jpg' : format)

@@ -1,0 +1,77 @@
+import type { Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
+import type { Model } from '../http/routes/models.ts'
+import type { ProviderState } from '../http/routes/providers.ts'
+import { connection } from './connection.ts'
+import { waitForEnd, type WaitOptions } from './wait.ts'
+
+export { ClientError } from './connection.ts'
+export type { Model, ProviderState }
+
+export interface ClientOptions {
+  /** Where the gateway answers, for example `http://127.0.0.1:8080`. */
+  readonly url: string
+  /** A gateway key, where the gateway has keys. */
+  readonly key?: string | undefined
+}
+
+export interface ListQuery {
+  readonly status?: GenerationStatus
+  readonly model?: string
+  readonly provider?: string
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly cursor?: string
+  readonly limit?: number
+}
+
+export interface List<Item> {
+  readonly object: 'list'
+  readonly data: readonly Item[]
+}
+
+export interface Page<Item> extends List<Item> {
+  readonly has_more: boolean
+  readonly next_cursor: string | null
+}
+
+/** The gateway's HTTP interface, typed. Every method rejects with `ClientError`; nothing is retried that could buy twice. */
+export interface Client {
+  /** Asks for pictures and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
+  create(request: GenerationRequest, options?: { readonly waitSeconds?: number; readonly idempotencyKey?: string }): Promise<Generation>
+  get(id: string, options?: { readonly waitSeconds?: number }): Promise<Generation>
+  /** Watches a generation to its end, telling each state on the way. */
+  wait(id: string, options?: WaitOptions): Promise<Generation>
+  cancel(id: string): Promise<Generation>
+  list(query?: ListQuery): Promise<Page<Generation>>
+  quote(request: GenerationRequest): Promise<Quote>
+  models(): Promise<readonly Model[]>
+  providers(): Promise<readonly ProviderState[]>
+  /** The picture's bytes. The gateway key is never sent for them. */
+  image(image: Pick<Image, 'url'>): Promise<Uint8Array>
+}
+
+export function createClient(options: ClientOptions): Client {
+  const { json, bytes, here } = connection(options)
+  const generation = (id: string) => `/v1/generations/${encodeURIComponent(id)}`
+  const prefer = (seconds: number): Record<string, string> => ({ prefer: seconds > 0 ? `wait=${Math.ceil(seconds)}` : 'respond-async' })
+  const get: Client['get'] = (id, { waitSeconds = 0 } = {}) => json('GET', generation(id), { headers: prefer(waitSeconds) })
+  return {
+    get,
+    create: (body, { waitSeconds = 0, idempotencyKey } = {}) =>
+      json('POST', '/v1/generations', {
+        body,
+        headers: { ...prefer(waitSeconds), ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
+      }),
+    wait: (id, options) => waitForEnd(() => get(id, { waitSeconds: 1 }), options),
+    cancel: (id) => json('POST', `${generation(id)}/cancel`),
+    list: (query = {}) => json('GET', `/v1/generations?${search(query).toString()}`),
+    quote: (body) => json('POST', '/v1/quotes', { body }),
+    models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
+    providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
+    image: ({ url }) => bytes(here(url)),
+  }
+}
+
+function search({ metadata = {}, ...query }: ListQuery): URLSearchParams {
+  const plain = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+  return new URLSearchParams([...plain, ...Object.entries(metadata).map(([name, value]) => [`metadata.${name}`, value])])
+}

@@ -1,0 +1,94 @@
+import { Problem } from '#contract'
+import type { ClientOptions } from './client.ts'
+
+/** The gateway refused, or did not answer as a gateway does. `problem` is its own words; `status` is null where nothing answered. */
+export class ClientError extends Error {
+  readonly status: number | null
+  readonly problem: Problem | null
+  constructor(message: string, status: number | null, problem: Problem | null = null) {
+    super(message)
+    this.name = 'ClientError'
+    this.status = status
+    this.problem = problem
+  }
+}
+
+interface Ask {
+  readonly body?: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Connection {
+  json<Body>(method: 'GET' | 'POST', path: string, ask?: Ask): Promise<Body>
+  bytes(url: string): Promise<Uint8Array>
+  /** A picture of this gateway at the address this client reaches it under, whatever address the gateway calls itself by. */
+  here(url: string): string
+}
+
+export function connection({ url, key }: ClientOptions): Connection {
+  const base = url.replace(/\/+$/, '')
+  const reach = async (target: string, init: RequestInit): Promise<Response> => {
+    try {
+      return await fetch(target, init)
+    } catch (error) {
+      throw new ClientError(`no answer from ${new URL(target).origin}: ${causeOf(error)}`, null)
+    }
+  }
+  return {
+    async json(method, path, { body, headers = {} } = {}) {
+      const response = await reach(`${base}${path}`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      const text = await textOf(response)
+      const parsed = parse(text)
+      if (response.ok && parsed !== undefined) return parsed as never
+      throw refusal(base, response.status, parsed)
+    },
+    async bytes(target) {
+      const response = await reach(target, {})
+      if (!response.ok) throw new ClientError(`the picture cannot be fetched: ${response.status} from ${new URL(target).origin}`, response.status)
+      return new Uint8Array(await response.arrayBuffer())
+    },
+    here(target) {
+      const { pathname, search } = new URL(target, base)
+      return pathname.startsWith('/v1/images/') ? `${base}${pathname}${search}` : target
+    },
+  }
+}
+
+function refusal(base: string, status: number, parsed: unknown): ClientError {
+  const problem = Problem.safeParse(parsed)
+  if (!problem.success) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status)
+  const { detail, errors = [] } = problem.data
+  const fields = errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('')
+  return new ClientError(`${detail}${fields}`, status, problem.data)
+}
+
+async function textOf(response: Response): Promise<string> {
+  try {
+    return await response.text()
+  } catch (error) {
+    throw new ClientError(`the answer broke off: ${causeOf(error)}`, response.status)
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  if (!(cause instanceof Error)) return String(cause)
+  return (cause as NodeJS.ErrnoException).code ?? cause.message
+}

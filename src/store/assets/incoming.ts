@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type { OutputFormat } from '#contract'
+import { AssetError } from '../../run/ports.ts'
+import { assertFormat, SIGNATURE_BYTES } from './picture.ts'
+
+export interface Received {
+  readonly sha256: string
+  readonly bytes: number
+  readonly format: OutputFormat
+}
+
+/**
+ * Writes a source to an open file and hashes it on the way; what is no picture is refused at its first bytes, not its last.
+ * The source is destroyed where it is not read to its end.
+ * @throws AssetError `not_an_image`, `too_large`, `stream`; any other error is the file's
+ */
+export async function receive(source: Readable | Buffer, file: FileHandle, maxBytes: number): Promise<Received> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  let head: Buffer = Buffer.alloc(0)
+  let format: OutputFormat | null = null
+
+  async function* taken(): AsyncGenerator<Buffer> {
+    for await (const chunk of chunksOf(source)) {
+      bytes += chunk.length
+      if (bytes > maxBytes) throw new AssetError('too_large', `the picture has more than the ${maxBytes} bytes that are taken`)
+      if (format === null) {
+        head = Buffer.concat([head, chunk.subarray(0, SIGNATURE_BYTES - head.length)])
+        if (head.length === SIGNATURE_BYTES) format = assertFormat(head)
+      }
+      hash.update(chunk)
+      yield chunk
+    }
+  }
+
+  await file.writeFile(taken())
+  return { sha256: hash.digest('hex'), bytes, format: format ?? assertFormat(head) }
+}
+
+async function* chunksOf(source: Readable | Buffer): AsyncGenerator<Buffer> {
+  if (Buffer.isBuffer(source)) {
+    yield source
+    return
+  }
+  const chunks: AsyncIterator<unknown> = source[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { done, value } = await chunks.next().catch(broken)
+      if (done === true) return
+      yield Buffer.isBuffer(value) ? value : Buffer.from(value as Uint8Array)
+    }
+  } finally {
+    // Reached early where the reader gave up.
+    await chunks.return?.()
+  }
+}
+
+function broken(error: unknown): never {
+  const reason = error instanceof Error ? error.message : String(error)
+  throw new AssetError('stream', `the picture broke off on its way (${reason})`)
+}

@@ -1,0 +1,350 @@
+import { inspect } from 'node:util'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/load.ts'
+import { loadCatalogue } from '../../src/registry/catalogue.ts'
+import { fakeProviders, temporaryFolder, writeFiles } from '../registry/fake-providers.ts'
+import { accepted, load } from './load-config.ts'
+
+const HASH = 'a'.repeat(64)
+
+describe('a file that cannot be used', () => {
+  test('has every problem named at once, in the order of the file, each with line, column and remedy', async () => {
+    const yaml = [
+      'server:',
+      '  prot: 80',
+      '  port: "eighty"',
+      'keys:',
+      '  - name: a',
+      'assets: { keep: perhaps }',
+      'network: { allow: [10.0.0.0/99] }',
+    ].join('\n')
+    const { config, lines } = await load(yaml)
+    expect(config).toBeNull()
+    expect(lines).toEqual([
+      'imagegate.yaml:2:3: server.prot: unknown key — did you mean "port"?',
+      'imagegate.yaml:3:9: server.port: is text — write a number',
+      'imagegate.yaml:5:5: keys.0.key_hash: is required — add it: text in quotes',
+      'imagegate.yaml:6:17: assets.keep: is text — write true or false',
+      'imagegate.yaml:7:20: network.allow.0: is neither a network nor a service — write "10.0.0.0/8", "10.1.2.3" or "host:9000"',
+    ])
+  })
+
+  test('is not YAML: the place is named, and quoting where a variable stands bare', async () => {
+    const { lines } = await load('providers:\n  acme: { api_key: ${ACME_API_KEY} }\n')
+    expect(lines[0]).toMatch(/^imagegate\.yaml:2:\d+: .* — quote values that contain \$\{…\}: "\$\{NAME\}"$/)
+  })
+
+  test.each([
+    ['a list', '- a\n- b', 'imagegate.yaml:1:1: is a list — write a mapping of keys'],
+    ['a key given twice', 'server: {}\nserver: {}', 'imagegate.yaml:2:1: Map keys must be unique'],
+    ['a __proto__ key', '__proto__: { server: {} }', 'imagegate.yaml:1:1: __proto__: unknown key'],
+    [
+      'an alias bomb',
+      'a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]',
+      'Excessive alias count',
+    ],
+  ])('is %s', async (_, yaml, expected) => {
+    const { config, lines } = await load(yaml)
+    expect(config).toBeNull()
+    expect(lines.join('\n')).toContain(expected)
+  })
+
+  test('does not exist though it was named', async () => {
+    const catalogue = await loadCatalogue(await fakeProviders())
+    const result = await loadConfig({ env: { IMAGEGATE_CONFIG: '/nowhere/imagegate.yaml' }, catalogue })
+    expect(result).toMatchObject({
+      kind: 'refused',
+      problems: [{ file: '/nowhere/imagegate.yaml', message: 'the configuration file cannot be read (ENOENT)' }],
+    })
+  })
+})
+
+describe('names that must exist', () => {
+  test.each([
+    [
+      'an unknown provider',
+      'providers: { acne: {} }',
+      'imagegate.yaml:1:14: providers.acne: no provider "acne" is installed — did you mean "acme"?',
+    ],
+    [
+      'an unknown provider in an order',
+      'models: { big: { route: { order: [acme, nobody] } } }',
+      'models.big.route.order.1: no provider "nobody" is installed — known: acme, zenith',
+    ],
+    [
+      'an unknown provider in weights',
+      'models: { big: { route: { weights: { zenit: 2 } } } }',
+      'imagegate.yaml:1:38: models.big.route.weights.zenit: no provider "zenit" is installed — did you mean "zenith"?',
+    ],
+    [
+      'a provider that does not sell the model',
+      'models: { small: { route: { order: [zenith] } } }',
+      'models.small.route.order.0: zenith does not sell small — sold by: acme',
+    ],
+    [
+      'an unknown model',
+      'models: { bog: {} }',
+      'imagegate.yaml:1:11: models.bog: is not a model any installed provider sells — did you mean "big"?; an alias needs `model:`',
+    ],
+    [
+      'an alias of nothing',
+      'models: { house: { model: bigg } }',
+      'models.house.model: "bigg" is not a model any installed provider sells — did you mean "big"?',
+    ],
+    [
+      'an alias of an alias',
+      'models: { one: { model: big }, two: { model: one } }',
+      'models.two.model: "one" is itself an alias — name the model it stands for',
+    ],
+    [
+      'an alias that hides a model',
+      'models: { big: { model: small } }',
+      'models.big: is a real model and cannot become an alias of another — choose another name',
+    ],
+    ['an alias that looks pinned', 'models: { acme/house: { model: big } }', 'models.acme/house: an alias has no slash'],
+    [
+      'a price of a model it does not sell',
+      'providers: { zenith: { prices: { small: { per_image: "1" } } } }',
+      'providers.zenith.prices.small: is not a model of zenith',
+    ],
+    [
+      'a key limited to an unknown model',
+      `keys: [{ name: a, key_hash: ${HASH}, models: [bag] }]`,
+      'keys.0.models.0: "bag" is neither a model nor an alias — did you mean "big"?',
+    ],
+    [
+      'a key limited to an unknown provider',
+      `keys: [{ name: a, key_hash: ${HASH}, providers: [acm] }]`,
+      'keys.0.providers.0: no provider "acm" is installed',
+    ],
+    [
+      'a preset option its provider does not know',
+      'models: { h: { model: big, defaults: { provider_options: { acme: { tune: 1 } } } } }',
+      'models.h.defaults.provider_options.acme.tone: only tone is known',
+    ],
+  ])('%s is refused', async (_, yaml, expected) => {
+    const { config, lines } = await load(yaml)
+    expect(config).toBeNull()
+    expect(lines).toEqual([expect.stringContaining(expected)])
+  })
+})
+
+describe('values that cannot be meant', () => {
+  test.each([
+    [
+      'a key hash that is a key',
+      'keys: [{ name: a, key_hash: sk-secret }]',
+      'keys.0.key_hash: does not have the right form — expected: the SHA-256 of the key as 64 hex digits',
+    ],
+    [
+      'a budget as a float',
+      `keys: [{ name: a, key_hash: ${HASH}, budget_usd: 50 }]`,
+      'keys.0.budget_usd: is the number 50 — write text in quotes',
+    ],
+    [
+      'a negative budget',
+      `keys: [{ name: a, key_hash: ${HASH}, budget_usd: "-1" }]`,
+      'keys.0.budget_usd: is refused — a budget is not negative',
+    ],
+    [
+      'an unknown period',
+      `keys: [{ name: a, key_hash: ${HASH}, period: week }]`,
+      'keys.0.period: is not one of the known values — write one of: day, month, total',
+    ],
+    [
+      'two keys of one name',
+      `keys: [{ name: a, key_hash: ${HASH} }, { name: A, key_hash: ${'b'.repeat(64)} }]`,
+      'keys.1.name: is given twice',
+    ],
+    [
+      'an address that is none',
+      'network: { allow: ["10.0.0.0/33"] }',
+      'network.allow.0: is neither a network nor a service — write "10.0.0.0/8"',
+    ],
+    ['a service without a port', 'network: { allow: [minio.internal] }', 'network.allow.0: is neither a network nor a service'],
+    [
+      'a base URL that is no URL',
+      'providers: { acme: { base_url: api.acme.example } }',
+      'providers.acme.base_url: does not have the right form — write a whole http(s) URL',
+    ],
+    [
+      'a base URL with credentials',
+      'providers: { acme: { base_url: "https://u:p@acme.example" } }',
+      'providers.acme.base_url: holds credentials, a query or a fragment',
+    ],
+    [
+      'half a price',
+      'providers: { acme: { prices: { big: { first_output: "1" } } } }',
+      'providers.acme.prices.big: does not have the right form — expected: either { per_image',
+    ],
+    [
+      'a negative price',
+      'providers: { acme: { prices: { big: { per_image: "-1" } } } }',
+      'providers.acme.prices.big.per_image: is refused — a price is not negative',
+    ],
+    ['a discount above all', 'providers: { acme: { discount_percent: 101 } }', 'providers.acme.discount_percent: is refused'],
+    [
+      'two routes at once',
+      'models: { big: { route: { sort: price, order: [acme] } } }',
+      'models.big.route: is refused — give one of order, sort or weights',
+    ],
+    [
+      'half a default size',
+      'models: { h: { model: big, defaults: { width: 100 } } }',
+      'models.h.defaults.height: width and height go together',
+    ],
+    ['a default a request could not have', 'models: { h: { model: big, defaults: { steps: 99 } } }', 'models.h.defaults.steps: is refused'],
+  ])('%s is refused', async (_, yaml, expected) => {
+    const { config, lines } = await load(yaml)
+    expect(config).toBeNull()
+    expect(lines).toEqual([expect.stringContaining(expected)])
+  })
+
+  test('an open address without keys is refused, with the way out', async () => {
+    const { lines } = await load('', { HOST: '0.0.0.0' })
+    expect(lines).toEqual([
+      expect.stringMatching(/^environment: HOST: refusing to listen on 0\.0\.0\.0.* — add `keys:.*or listen on 127\.0\.0\.1$/),
+    ])
+    expect((await load('server: { host: "::" }')).lines[0]).toContain('environment: server.host: refusing to listen on ::')
+    expect((await accepted(`keys: [{ name: a, key_hash: ${HASH.toUpperCase()} }]`, { HOST: '0.0.0.0' })).config.keys[0]).toEqual({
+      name: 'a',
+      keyHash: HASH,
+      budgetUsd: null,
+      period: 'month',
+      models: null,
+      providers: null,
+      allowUnpriced: false,
+    })
+  })
+
+  test('PORT and LOG_LEVEL that make no sense are refused', async () => {
+    const { lines } = await load('', { PORT: '80a', LOG_LEVEL: 'inf' })
+    expect(lines).toEqual([
+      'environment: PORT: "80a" is not a port — write a number from 0 to 65535',
+      'environment: LOG_LEVEL: "inf" is not a level — did you mean "info"?',
+    ])
+  })
+
+  test('a key no header can carry is refused and never printed', async () => {
+    const { lines } = await load('providers: { acme: { api_key: "sec ret" } }', { ZENITH_API_KEY: 'can\nary' })
+    expect(lines).toEqual([
+      expect.stringContaining('environment: ZENITH_API_KEY: the API key holds a space'),
+      expect.stringContaining('imagegate.yaml:1:31: providers.acme.api_key: the API key holds a space'),
+    ])
+    expect(lines.join()).not.toMatch(/sec ret|can\nary/)
+  })
+})
+
+describe('variables', () => {
+  test('a missing one names itself and its place', async () => {
+    const { lines } = await load('server:\n  public_url: "${PUBLIC_URL}"')
+    expect(lines).toContain(
+      'imagegate.yaml:2:15: server.public_url: the environment variable PUBLIC_URL is not set — set PUBLIC_URL, or write "${PUBLIC_URL:-default}"',
+    )
+  })
+
+  test('a default stands in where it is unset or empty, and text becomes the number or boolean that is wanted', async () => {
+    const yaml = 'server: { port: "${WEB_PORT:-9000}" }\nassets: { keep: "${KEEP}" }\nstore: { url: "file:/data/${NAME:-x}-$${NAME}.db" }'
+    const { config } = await accepted(yaml, { WEB_PORT: '', KEEP: 'false' })
+    expect([config.server.port, config.assets.keep, config.storeUrl]).toEqual([9000, false, 'file:/data/x-${NAME}.db'])
+  })
+
+  test('an API key made of digits stays text to the last digit', async () => {
+    const { config } = await accepted('providers: { acme: { api_key: "${KEY}" } }', { KEY: '90071992547409931' })
+    expect(config.providers.get('acme')?.apiKey?.reveal()).toBe('90071992547409931')
+  })
+
+  test('a secret may come from a file, without its last line break', async () => {
+    const folder = await temporaryFolder()
+    await writeFiles(folder, { key: 'from-file\n' })
+    const { config } = await accepted('', { ACME_API_KEY_FILE: join(folder, 'key') })
+    expect(config.providers.get('acme')?.apiKey?.reveal()).toBe('from-file')
+  })
+
+  test('a secret’s file that is not there, or is given beside the secret, is refused', async () => {
+    const { lines } = await load('', { ACME_API_KEY_FILE: '/nowhere/key', ZENITH_API_KEY: 'x', ZENITH_API_KEY_FILE: '/nowhere/key' })
+    expect(lines).toEqual([
+      'environment: ACME_API_KEY_FILE: /nowhere/key cannot be read (ENOENT) — correct the path or its permissions',
+      'environment: ZENITH_API_KEY: ZENITH_API_KEY and ZENITH_API_KEY_FILE are both set — unset one of them',
+    ])
+  })
+})
+
+describe('the snapshot', () => {
+  test('without file and environment has the documented defaults', async () => {
+    const { config } = await accepted('')
+    expect(config.server).toEqual({ host: '127.0.0.1', port: 8080, publicUrl: null, bodyLimitBytes: 67_108_864 })
+    expect(config.dataDirectory).toBe(resolve('data'))
+    expect(config.storeUrl).toBe(`file:${resolve('data/imagegate.db')}`)
+    expect(config.assets).toEqual({ url: `file:${resolve('data/images')}`, keep: true, maxImageBytes: 67_108_864 })
+    expect(config.network.allow).toEqual([])
+  })
+
+  test('takes HOST and PORT from the environment before the file', async () => {
+    const { config } = await accepted('server: { host: localhost, port: 1, public_url: "https://img.example.com/" }', {
+      HOST: '127.0.0.2',
+      PORT: '0',
+    })
+    expect(config.server).toMatchObject({ host: '127.0.0.2', port: 0, publicUrl: 'https://img.example.com' })
+  })
+
+  test('cannot be changed', async () => {
+    const { config } = await accepted('models: { big: { route: { order: [acme] } } }')
+    expect(() => Object.assign(config.server, { port: 1 })).toThrow(TypeError)
+    expect(() => Object.assign(config.models.get('big')?.route ?? {}, { order: [] })).toThrow(TypeError)
+  })
+
+  test('never prints a key', async () => {
+    const { config } = await accepted('', { ACME_API_KEY: 'canary-key' })
+    const provider = config.providers.get('acme')
+    expect(`${JSON.stringify(provider)} ${inspect(config, { depth: 9 })} ${String(provider?.apiKey)}`).not.toContain('canary-key')
+  })
+})
+
+describe('who is real', () => {
+  test('without any key everything is sandbox, and a provider that was switched off stays off', async () => {
+    const { config } = await accepted('providers: { zenith: { enabled: false }, acme: { api_key: "${UNSET_KEY}" } }')
+    expect(config.sandbox).toBe(true)
+    expect(config.providers.get('acme')).toMatchObject({
+      enabled: true,
+      reason: null,
+      apiKey: null,
+      baseUrl: 'https://api.acme.example',
+      maxInFlight: 8,
+    })
+    expect(config.providers.get('zenith')).toMatchObject({
+      enabled: false,
+      reason: 'switched off: remove `providers.zenith.enabled: false`',
+    })
+  })
+
+  test('one key makes its provider real and disables the others with the remedy', async () => {
+    const { config } = await accepted('providers: { acme: { base_url: "http://127.0.0.1:9/x/", max_in_flight: 2 } }', { ACME_API_KEY: 'k' })
+    expect(config.sandbox).toBe(false)
+    expect(config.providers.get('acme')).toMatchObject({ enabled: true, baseUrl: 'http://127.0.0.1:9/x', maxInFlight: 2 })
+    expect(config.providers.get('zenith')).toMatchObject({
+      enabled: false,
+      reason: 'no API key: set ZENITH_API_KEY or providers.zenith.api_key',
+    })
+  })
+
+  test('a key of a provider that is switched off still ends the sandbox', async () => {
+    const { config } = await accepted('providers: { acme: { enabled: false } }', { ACME_API_KEY: 'k' })
+    expect(config.sandbox).toBe(false)
+    expect([...config.providers.values()].map(({ enabled }) => enabled)).toEqual([false, false])
+  })
+
+  test('the file’s key wins over the environment’s', async () => {
+    const { config } = await accepted('providers: { acme: { api_key: file-key } }', { ACME_API_KEY: 'environment-key' })
+    expect(config.providers.get('acme')?.apiKey?.reveal()).toBe('file-key')
+  })
+
+  test('a key sent in the clear is warned about, and a base URL the sandbox does not use', async () => {
+    const yaml = 'providers: { acme: { base_url: "http://proxy.internal" } }'
+    expect((await accepted(yaml, { ACME_API_KEY: 'k' })).lines).toEqual([
+      expect.stringContaining('sends the API key over unencrypted http'),
+    ])
+    expect((await accepted(yaml)).lines[0]).toContain('is not used in the sandbox')
+  })
+})

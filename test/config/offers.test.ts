@@ -1,0 +1,116 @@
+import { expect, describe, test } from 'vitest'
+import { PriceRule } from '#contract'
+import { withEmulators } from '../../src/config/providers.ts'
+import { offersOf, resolveModel, withDefaults } from '../../src/config/offers.ts'
+import { Secret } from '../../src/transport/secret.ts'
+import { accepted } from './load-config.ts'
+
+const pricesOf = async (yaml: string) => {
+  const { config, catalogue } = await accepted(yaml)
+  return Object.fromEntries(offersOf(config, catalogue, 'big').map(({ provider, price }) => [provider, price]))
+}
+
+describe('the operator’s prices', () => {
+  test('without any, the published ones hold and unpriced stays unpriced', async () => {
+    const { acme, zenith } = await pricesOf('')
+    expect(acme).toMatchObject({ kind: 'megapixel', first_output: '0.03' })
+    expect(zenith).toBeNull()
+  })
+
+  test('a price for an unpriced offer names the provider’s own page and the day it was agreed', async () => {
+    const { zenith } = await pricesOf('providers: { zenith: { prices: { big: { per_image: "0.028", as_of: 2026-10-09 } } } }')
+    expect(zenith).toMatchObject({
+      kind: 'per_image',
+      per_image: '0.028',
+      as_of: '2026-10-09',
+      source_url: 'https://docs.example.com/model',
+    })
+    expect(zenith?.note).toContain('operator price')
+  })
+
+  test('a price replaces the published kind whole and is a valid rule dated by the file', async () => {
+    const { acme } = await pricesOf(
+      'providers: { acme: { discount_percent: 50, prices: { big: { first_output: "1", extra_output: "0.5", reference: "0" } } } }',
+    )
+    expect(PriceRule.parse(acme)).toMatchObject({ first_output: '1', extra_output: '0.5', reference: '0', reference_cap_mp: 4 })
+    expect(acme?.as_of).toMatch(/^\d{4}-\d\d-\d\d$/)
+  })
+
+  test('a discount comes off each published amount exactly', async () => {
+    const { acme, zenith } = await pricesOf('providers: { acme: { discount_percent: 12.5 }, zenith: { discount_percent: 12.5 } }')
+    expect(acme).toMatchObject({ first_output: '0.02625', extra_output: '0.013125', reference: '0.013125', as_of: '2026-11-01' })
+    expect(zenith).toBeNull()
+  })
+})
+
+describe('what a model name means', () => {
+  const YAML = `
+models:
+  big: { route: { sort: latency }, defaults: { steps: 20, n: 2 } }
+  house: { model: big, defaults: { steps: 40, aspect_ratio: "3:2" } }
+  pinned: { model: acme/big, route: { order: [acme] } }
+`
+  test('an unknown name is null, never a substitute', async () => {
+    const { config, catalogue } = await accepted(YAML)
+    for (const name of ['bigger', 'zenith/small', 'nobody/big', 'acme/house', '/big', 'big/', '__proto__']) {
+      expect(resolveModel(config, catalogue, name), name).toBeNull()
+    }
+  })
+
+  test('a canonical id, an alias, a pin and an alias of a pin are each understood', async () => {
+    const { config, catalogue } = await accepted(YAML)
+    expect(resolveModel(config, catalogue, 'small')).toEqual({ model: 'small', pinned: null, defaults: {}, rule: {} })
+    expect(resolveModel(config, catalogue, 'big')).toEqual({
+      model: 'big',
+      pinned: null,
+      defaults: { steps: 20, n: 2 },
+      rule: { sort: 'latency' },
+    })
+    expect(resolveModel(config, catalogue, 'zenith/big')).toMatchObject({ model: 'big', pinned: 'zenith', defaults: { steps: 20, n: 2 } })
+    expect(resolveModel(config, catalogue, 'pinned')).toMatchObject({ model: 'big', pinned: 'acme', rule: { order: ['acme'] } })
+  })
+
+  test('an alias inherits its model’s rule and presets where it has none of its own', async () => {
+    const { config, catalogue } = await accepted(YAML)
+    expect(resolveModel(config, catalogue, 'house')).toEqual({
+      model: 'big',
+      pinned: null,
+      defaults: { steps: 40, n: 2, aspect_ratio: '3:2' },
+      rule: { sort: 'latency' },
+    })
+  })
+})
+
+describe('presets', () => {
+  test('never mix with a size the request gives', () => {
+    expect(withDefaults({ width: 64, height: 64 }, { aspect_ratio: '3:2', megapixels: 2, steps: 4 })).toEqual({
+      width: 64,
+      height: 64,
+      steps: 4,
+    })
+  })
+
+  test('give way to the request field by field, options of a provider included', () => {
+    const given = { steps: 9, provider_options: { acme: { tone: 'warm' } } }
+    const defaults = { steps: 4, guidance: 3, provider_options: { acme: { tone: 'cold', grain: 1 }, zenith: { x: 1 } } }
+    expect(withDefaults(given, defaults)).toEqual({
+      steps: 9,
+      guidance: 3,
+      provider_options: { acme: { tone: 'warm', grain: 1 }, zenith: { x: 1 } },
+    })
+  })
+})
+
+describe('a sandbox whose emulators run', () => {
+  test('reaches each provider at its emulator, and disables one whose emulator does not run', async () => {
+    const { config } = await accepted('')
+    const running = withEmulators(config, new Map([['acme', 'http://127.0.0.1:7']]), new Secret('sandbox'))
+    expect(running.providers.get('acme')).toMatchObject({ enabled: true, baseUrl: 'http://127.0.0.1:7' })
+    expect(running.providers.get('zenith')).toMatchObject({ enabled: false, reason: 'its emulator does not run' })
+  })
+
+  test('never touches a configuration with real keys', async () => {
+    const { config } = await accepted('', { ACME_API_KEY: 'k' })
+    expect(withEmulators(config, new Map([['acme', 'http://127.0.0.1:7']]), new Secret('sandbox'))).toBe(config)
+  })
+})
