@@ -31,9 +31,12 @@ export async function connect(options: ConnectOptions, terminal: Terminal): Prom
   const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
   const remote = (url: string): Connected => ({ client: createClient({ url, key }), url, embedded: false, close: async () => {} })
   if (named !== undefined) {
-    if (!/^https?:\/\//.test(named) || !URL.canParse(named)) throw new VerbFailed(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
+    if (!/^https?:\/\//.test(named) || !URL.canParse(named))
+      throw new VerbFailed(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
     if (await isGateway(named)) return remote(named)
-    throw new VerbFailed(`no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to run embedded`)
+    throw new VerbFailed(
+      `no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to run embedded`,
+    )
   }
   const config = await configOrFail(options, terminal)
   const running = addressOf(config)
@@ -69,7 +72,10 @@ export function addressOf({ server: { host, port } }: Pick<Config, 'server'>): s
 /** Whether an imagegate answers there; any other program on the port is not one. */
 export async function isGateway(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url.replace(/\/+$/, '')}/v1/models`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'error' })
+    const response = await fetch(`${url.replace(/\/+$/, '')}/v1/models`, {
+      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      redirect: 'error',
+    })
     const body = (await response.json()) as { object?: unknown; data?: readonly { offers?: unknown }[]; code?: unknown }
     if (response.status === 401) return body.code === 'unauthorized'
     return body.object === 'list' && Array.isArray(body.data) && body.data.every((model) => Array.isArray(model.offers))
@@ -79,7 +85,11 @@ export async function isGateway(url: string): Promise<boolean> {
 }
 
 /** Runs a verb's work against a gateway and leaves nothing running behind. */
-export async function withGateway(options: ConnectOptions, terminal: Terminal, work: (connected: Connected) => Promise<number>): Promise<number> {
+export async function withGateway(
+  options: ConnectOptions,
+  terminal: Terminal,
+  work: (connected: Connected) => Promise<number>,
+): Promise<number> {
   const connected = await connect(options, terminal)
   try {
     return await work(connected)

@@ -1,11 +1,15 @@
 /** Control characters would let a reply move the cursor or hide text. */
-export const printable = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\uFFFD')
+export const printable = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '\uFFFD')
 
 /** Rows under a head, columns as wide as their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [head, ...rows].map((row) => row.map((cell) => printable(cell).replaceAll(/[\n\t]/g, ' ')))
   const widths = head.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
-  const line = (row: readonly string[]) => widths.map((width, column) => (row[column] ?? '').padEnd(width)).join('  ').trimEnd()
+  const line = (row: readonly string[]) =>
+    widths
+      .map((width, column) => (row[column] ?? '').padEnd(width))
+      .join('  ')
+      .trimEnd()
   const [first = [], ...rest] = cells
   return [line(first), widths.map((width) => '─'.repeat(width)).join('  '), ...rest.map(line)].join('\n')
 }
@@ -15,7 +19,13 @@ export function sideBySide(blocks: readonly { readonly title: string; readonly t
   const gap = ' │ '
   const room = Math.floor((columns - gap.length * (blocks.length - 1)) / Math.max(1, blocks.length))
   if (room < 34) return blocks.map(({ title, text }) => `${title}\n${'─'.repeat(title.length)}\n${printable(text)}`).join('\n\n')
-  const wrapped = blocks.map(({ title, text }) => [title, '─'.repeat(room), ...printable(text).split('\n').flatMap((line) => wrap(line, room))])
+  const wrapped = blocks.map(({ title, text }) => [
+    title,
+    '─'.repeat(room),
+    ...printable(text)
+      .split('\n')
+      .flatMap((line) => wrap(line, room)),
+  ])
   const height = Math.max(...wrapped.map((lines) => lines.length))
   return Array.from({ length: height }, (_, row) =>
     wrapped

@@ -22,7 +22,7 @@ export const processTerminal = (): Terminal => ({
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
   draw: (text) => void process.stderr.write(text),
-  isInteractive: process.stderr.isTTY === true,
+  isInteractive: process.stderr.isTTY,
   columns: process.stdout.columns ?? DEFAULT_COLUMNS,
   env: processEnvironment(),
   stopped: () =>

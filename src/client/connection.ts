@@ -53,7 +53,8 @@ export function connection({ url, key }: ClientOptions): Connection {
     },
     async bytes(target) {
       const response = await reach(target, {})
-      if (!response.ok) throw new ClientError(`the picture cannot be fetched: ${response.status} from ${new URL(target).origin}`, response.status)
+      if (!response.ok)
+        throw new ClientError(`the picture cannot be fetched: ${response.status} from ${new URL(target).origin}`, response.status)
       return new Uint8Array(await response.arrayBuffer())
     },
     here(target) {

@@ -94,12 +94,9 @@ const GatewayKey = z
 const ProviderSettings = z
   .strictObject({
     enabled: z.boolean().optional().meta({ description: 'false takes the provider out, whatever its key. Default true.' }),
-    api_key: z
-      .string()
-      .optional()
-      .meta({
-        description: 'Its API key, best as "${NAME}"; where NAME is unset there is no key. Default: the variable the manifest names.',
-      }),
+    api_key: z.string().optional().meta({
+      description: 'Its API key, best as "${NAME}"; where NAME is unset there is no key. Default: the variable the manifest names.',
+    }),
     base_url: z
       .url({ protocol: /^https?$/ })
       .optional()

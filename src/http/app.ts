@@ -1,7 +1,7 @@
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { z } from 'zod'
 import type { Accept } from '../run/accept.ts'
 import type { Run } from '../run/generate.ts'
 import type { Pipe } from './pipe.ts'
@@ -9,6 +9,7 @@ import type { Assets, Clock, Store } from '../run/ports.ts'
 import type { RequestSchema } from './request-schema.ts'
 import { requireKey } from './auth.ts'
 import type { KeyNames } from './auth.ts'
+import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { installDocs } from './docs.ts'
 import { generationRoutes } from './routes/generations.ts'
@@ -57,9 +58,13 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
   }).withTypeProvider<ZodTypeProvider>()
-  app.setValidatorCompiler(validatorCompiler)
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
+    const parsed = schema.safeParse(data)
+    return parsed.success ? { value: parsed.data } : { error: invalidRequest(parsed.error.issues) }
+  })
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.removeContentTypeParser('text/plain')
   app.decorateRequest('gatewayKey', null)
   installProblems(app)
   logRequests(app, deps)

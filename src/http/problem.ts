@@ -1,11 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
-import type { z } from 'zod'
 import { FAILURES } from '#contract'
 import type { Problem, ProblemCode } from '#contract'
 import { Refusal } from '../run/accept.ts'
-import { invalidRequest } from './invalid-request.ts'
 import { IdempotencyMismatch } from '../run/idempotency.ts'
 import { BadCursor } from '../run/ports.ts'
 
@@ -79,7 +76,6 @@ function detailsOf(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCod
       errors: [{ path: 'Idempotency-Key', message: error.message }],
     }
   }
-  if (hasZodFastifySchemaValidationErrors(error)) return detailsOf(invalidRequest(issuesOf(error)), request)
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return { code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit).' }
@@ -102,7 +98,3 @@ export const fieldProblem = (path: string, message: string): ProblemDetails => (
   detail: `${path}: ${message}`,
   errors: [{ path, message }],
 })
-
-/** Headers, parameters and queries are validated by fastify, which wraps zod's issues. */
-const issuesOf = (error: { readonly validation: readonly { readonly params: unknown }[] }) =>
-  error.validation.map(({ params }) => (params as { readonly issue: z.core.$ZodIssue }).issue)

@@ -9,6 +9,8 @@ import type { ActiveProvider, StoredAsset } from './ports.ts'
 const FETCH_TIMEOUT_MS = 60_000
 /** Waits before another try at a picture that could not be fetched or stored; the vendor's link lives for minutes. */
 const RETRY_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 60_000] as const
+/** A picture that breaks off is likely broken at the vendor; a full disk or a busy host may mend. */
+const BROKEN_RETRIES = 2
 
 type Collected =
   | { readonly kind: 'image'; readonly image: ImageRecord }
@@ -75,10 +77,10 @@ async function collectOne(context: RunContext, open: OpenGeneration, provider: A
     const result = await fetchOnce(context, provider, reference, (source) => assets.put(source, settings.maxImageBytes))
     if (result.kind === 'stored') return { kind: 'image', image: { ...common, ...result.asset, link: null } }
     if (result.kind === 'expired') return { kind: 'expired' }
-    const waitMs = RETRY_DELAYS_MS[tries]
+    const waitMs = tries < result.retries ? RETRY_DELAYS_MS[tries] : undefined
     const expiresAt = expiryOf(context, provider, reference)
     const deadBy = waitMs !== undefined && expiresAt !== null && context.ports.clock.now() + waitMs > expiresAt
-    if (!result.retryable || waitMs === undefined || deadBy)
+    if (waitMs === undefined || deadBy)
       return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
     await new Promise<void>((resolve) => void context.wheel.schedule(waitMs, resolve))
   }
@@ -87,7 +89,7 @@ async function collectOne(context: RunContext, open: OpenGeneration, provider: A
 type Fetched =
   | { readonly kind: 'stored'; readonly asset: StoredAsset }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string; readonly retryable: boolean }
+  | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string; readonly retries: number }
 
 async function fetchOnce(
   context: RunContext,
@@ -128,12 +130,12 @@ async function fetchOnce(
     const message = error instanceof Error ? error.message : 'the picture could not be stored'
     switch (reason) {
       case 'storage':
-        return { kind: 'failed', code: 'internal', message, retryable: true }
+        return { kind: 'failed', code: 'internal', message, retries: RETRY_DELAYS_MS.length }
       case 'stream':
-        return { kind: 'failed', code: 'bad_reply', message, retryable: true }
+        return { kind: 'failed', code: 'bad_reply', message, retries: BROKEN_RETRIES }
       case 'not_an_image':
       case 'too_large':
-        return { kind: 'failed', code: 'bad_reply', message, retryable: false }
+        return { kind: 'failed', code: 'bad_reply', message, retries: 0 }
     }
   }
 }

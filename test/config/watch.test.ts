@@ -24,7 +24,13 @@ describe('reading again', () => {
     const { config, reports, path, started } = await live('assets: { keep: true }')
     await writeFile(path, 'assets: { kep: false }\nmodels: { nothing: {} }')
     const reloaded = await config.reload()
-    expect(reloaded).toMatchObject({ kind: 'refused', problems: [{ path: 'assets.kep', line: 1 }, { path: 'models.nothing', line: 2 }] })
+    expect(reloaded).toMatchObject({
+      kind: 'refused',
+      problems: [
+        { path: 'assets.kep', line: 1 },
+        { path: 'models.nothing', line: 2 },
+      ],
+    })
     expect(reports).toEqual([reloaded])
     expect(config.current()).toBe(started)
   })

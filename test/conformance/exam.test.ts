@@ -286,6 +286,32 @@ describe.each(candidates)('$id interprets', (examined) => {
     )
   })
 
+  test.runIf(examined.manifest.declares.delivery.includes('poll'))('a finished task under a status nobody documented never as done', () => {
+    const judged = answers
+      .filter(({ call }) => call.purpose !== 'submit')
+      .map((answer) => ({ ...answer, outcome: adapter.interpret(answer.reply, answer.call) }))
+    const ended = judged.filter(({ outcome }) => outcome.kind === 'done' && failuresOf(outcome).length === 0)
+    const waiting = judged.filter(({ outcome }) => outcome.kind === 'pending')
+    /** Where a status stands: the text of a waiting reply there makes a finished one wait. */
+    const statusPaths = ended.flatMap(({ call, reply: told }) =>
+      pathsIn(told.body)
+        .filter((path) => typeof partAt(told.body, path) === 'string')
+        .filter((path) =>
+          waiting.some(({ reply: { body } }) => {
+            const word = partAt(body, path)
+            const changed = { ...told, body: withPart(told.body, path, word) }
+            return typeof word === 'string' && adapter.interpret(changed, call).kind === 'pending'
+          }),
+        )
+        .map((path) => ({ call, told, path })),
+    )
+    expect(statusPaths.length).toBeGreaterThan(0)
+    for (const { call, told, path } of statusPaths) {
+      const strange = { ...told, body: withPart(told.body, path, 'Recalibrating') }
+      expect(adapter.interpret(strange, call).kind, path.join('.')).not.toBe('done')
+    }
+  })
+
   test.each([200, 202, 204, 404, 500])('the same empty %d for ever with a call that does not grow', (status) => {
     for (const start of [submits[0], looks[0]]) {
       let call = start

@@ -33,7 +33,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   config: { packages: ['yaml', 'zod'], rooms: ['contract', 'transport/secret.ts'], typesOf: ['registry'], node: 'any' },
   observe: { packages: ['prom-client'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'none' },
-  client: { packages: [], rooms: ['contract'], node: 'none' },
+  client: { packages: [], rooms: ['contract'], typesOf: ['http'], node: 'any' },
 }
 
 /** A package that only one room may import, wherever else it might be allowed. */

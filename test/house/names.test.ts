@@ -22,6 +22,16 @@ function vendorWords(): readonly string[] {
   return [...new Set(words.map((word) => word.toLowerCase()).filter((word) => word.length >= 3))]
 }
 
+/** A word of its own in any case, or a part of a name in camel case: `runware`, `viaRunware`, `RUNWARE_KEY`, `runwareCall`. */
+function spellingOf(words: readonly string[]): RegExp {
+  const escaped = words.map((word) => word.replaceAll(/[^a-z0-9]/g, '\\$&'))
+  const alone = escaped.flatMap((word) => [word, word.toUpperCase(), capital(word)]).join('|')
+  const inside = escaped.map((word) => capital(word)).join('|')
+  return new RegExp(`(?<![A-Za-z])(${alone})(?![a-z])|(?<=[a-z])(${inside})(?![a-z])`)
+}
+
+const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1)
+
 describe('names', () => {
   test('no file or folder has a name that says nothing', () => {
     const parts = [...code, ...foldersOf(code)].filter((path) => path.split('/').some((part) => FORBIDDEN.test(part.split('.')[0] ?? '')))
@@ -44,7 +54,7 @@ describe('names', () => {
   test('the core never spells a vendor’s name, not even in a comment; only the doors that speak a vendor’s language do', () => {
     const words = vendorWords()
     expect(words.length).toBeGreaterThan(0)
-    const pattern = new RegExp(`(?<![a-z])(${words.map((word) => word.replaceAll(/[^a-z0-9]/g, '\\$&')).join('|')})(?![a-z])`, 'i')
+    const pattern = spellingOf(words)
     const spelled = filesBelow(['src'])
       .filter((path) => !path.startsWith('src/http/doors/') && !path.endsWith('.md'))
       .flatMap((path) =>

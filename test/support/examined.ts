@@ -81,8 +81,10 @@ export function pathsIn(value: Json): readonly Path[] {
   return [[], ...parts.flatMap(([key, part]) => pathsIn(part).map((rest) => [key, ...rest]))]
 }
 
+/** The part at a path; null where the value has none. */
 export function partAt(value: Json, [key, ...rest]: Path): Json {
   if (key === undefined) return value
+  if (typeof value !== 'object' || value === null) return null
   return partAt((value as Record<string | number, Json>)[key] ?? null, rest)
 }
 

@@ -59,8 +59,14 @@ function* walkSyntax(node: Syntax, ancestors: readonly Syntax[]): Generator<{ no
   }
 }
 
+const WRAPPERS = new Set(['ChainExpression', 'ParenthesizedExpression', 'TSNonNullExpression', 'TSAsExpression', 'TSSatisfiesExpression'])
+
+/** What an optional chain, brackets or a cast hold inside. */
+const unwrapped = (node: unknown): unknown => (isSyntax(node) && WRAPPERS.has(node.type) ? unwrapped(node['expression']) : node)
+
 /** `a.b.c` for a plain chain of names, else null. */
-export function dottedName(node: unknown): string | null {
+export function dottedName(wrapped: unknown): string | null {
+  const node = unwrapped(wrapped)
   if (!isSyntax(node)) return null
   if (node.type === 'Identifier') return String(node['name'])
   if (node.type !== 'MemberExpression' || node['computed'] === true) return null

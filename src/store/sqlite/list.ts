@@ -9,12 +9,18 @@ interface Page {
   readonly nextCursor: string | null
 }
 
+/** How far the rows of a metadata pair are counted to find the rarest one. */
+const COUNTED_ROWS = 1_000
+
+type Pair = readonly [key: string, value: string]
+
 /**
- * Lists newest first. Without a metadata filter it walks the covering index of generations; with one, the index of that metadata
- * pair, which has the same order, so a rare pair is found without passing over everything else.
+ * Lists newest first. Without a metadata filter it walks the covering index of generations; with one, the index of the rarest of the
+ * pairs, which has the same order, so a rare pair is found without passing over everything else.
  */
 export function lister(database: DatabaseSync): (query: ListQuery) => Page {
   const statements = new Map<string, StatementSync>()
+  const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
   const prepared = (sql: string): StatementSync => {
     const statement = statements.get(sql) ?? database.prepare(sql)
@@ -22,8 +28,14 @@ export function lister(database: DatabaseSync): (query: ListQuery) => Page {
     return statement
   }
 
+  const rarestFirst = (pairs: readonly Pair[]): readonly Pair[] => {
+    if (pairs.length < 2) return pairs
+    const counted = pairs.map((pair) => ({ pair, rows: Number(count.get(...pair, COUNTED_ROWS)?.['rows']) }))
+    return counted.toSorted((a, b) => a.rows - b.rows).map(({ pair }) => pair)
+  }
+
   return (query) => {
-    const { sql, values } = selection(query)
+    const { sql, values } = selection(query, rarestFirst(Object.entries(query.metadata ?? {})))
     const rows = prepared(sql).all(...values, query.limit + 1)
     const records = rows.slice(0, query.limit).map(generationOf)
     const last = records.at(-1)
@@ -31,11 +43,17 @@ export function lister(database: DatabaseSync): (query: ListQuery) => Page {
   }
 }
 
-function selection(query: ListQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
-  const [firstPair, ...otherPairs] = Object.entries(query.metadata ?? {})
-  const [source, createdAt, id] = firstPair
-    ? ['generation_metadata AS first CROSS JOIN generations AS g ON g.id = first.generation_id', 'first.created_at', 'first.generation_id']
-    : ['generations AS g', 'g.created_at', 'g.id']
+interface Selection {
+  readonly sql: string
+  readonly values: readonly SQLInputValue[]
+}
+
+function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]): Selection {
+  // The row's own index answers the other filters of a pair's generations without reading their records.
+  const source = firstPair
+    ? 'generation_metadata AS first CROSS JOIN generations AS g INDEXED BY generations_newest ON g.created_at = first.created_at AND g.id = first.generation_id'
+    : 'generations AS g'
+  const [createdAt, id] = firstPair ? ['first.created_at', 'first.generation_id'] : ['g.created_at', 'g.id']
   const conditions: string[] = []
   const values: SQLInputValue[] = []
   const require = (condition: string, ...bound: readonly SQLInputValue[]): void => {
@@ -44,7 +62,8 @@ function selection(query: ListQuery): { readonly sql: string; readonly values: r
   }
   if (firstPair) require('first.key = ? AND first.value = ?', ...firstPair)
   for (const pair of otherPairs) {
-    require('EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND m.created_at = g.created_at AND m.generation_id = g.id)', ...pair)
+    const sameGeneration = `m.created_at = ${createdAt} AND m.generation_id = ${id}`
+    require(`EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND ${sameGeneration})`, ...pair)
   }
   if (query.status !== undefined) require('g.status = ?', query.status)
   if (query.model !== undefined) require('g.model = ?', query.model)

@@ -8,7 +8,7 @@ import { migrate } from './migrations.ts'
 export const DATABASE_FILE = 'imagegate.db'
 
 /** How long a starting process waits for one that is just leaving. */
-const lockWaitMs = 1_000
+const lockWaitMs = 500
 const cacheKilobytes = 32_768
 const busy = 5
 

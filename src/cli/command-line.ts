@@ -1,0 +1,46 @@
+import { Command, CommanderError } from 'commander'
+import { ClientError } from '../client/client.ts'
+import { demoVerb } from './demo.ts'
+import { doctorVerb } from './doctor.ts'
+import { generateVerb } from './generate.ts'
+import { modelsVerb } from './models.ts'
+import { providersVerb } from './providers.ts'
+import { sandboxVerb } from './sandbox.ts'
+import { schemaVerb } from './schema.ts'
+import { serveVerb } from './serve.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
+
+/** One verb: its options and its work. `finish` takes the exit status of the work: 0 done, 1 not done. */
+export type Verb = (terminal: Terminal, finish: (work: Promise<number>) => Promise<void>) => Command
+
+const VERBS: readonly Verb[] = [serveVerb, generateVerb, modelsVerb, providersVerb, doctorVerb, sandboxVerb, demoVerb, schemaVerb]
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
+
+/** Runs one command line; resolves with the exit status (0 done, 1 not done, 2 not understood) and never rejects for a caller's mistake. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  let status = 0
+  const program = new Command('imagegate').description('One image-generation API in front of many vendors.')
+  const finish = async (work: Promise<number>) => {
+    status = await work
+  }
+  for (const verb of VERBS) program.addCommand(verb(terminal, finish))
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride()
+    command.showSuggestionAfterError()
+    command.configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return status
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+    if (!isExpected(error)) throw error
+    terminal.err(`imagegate: ${error.message}`)
+    return EXIT_FAILED
+  }
+}
+
+/** A refusal with a message made for its reader; anything else is a fault of the program and keeps its stack. */
+const isExpected = (error: unknown): error is Error =>
+  error instanceof VerbFailed || error instanceof ClientError || (error instanceof Error && error.constructor.name === 'StartRefused')

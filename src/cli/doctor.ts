@@ -1,0 +1,91 @@
+import { access, constants, mkdir } from 'node:fs/promises'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
+import { formatProblem } from '../config/problem.ts'
+import { loadCatalogue } from '../registry/catalogue.ts'
+import type { Verb } from './command-line.ts'
+import { addressOf, environmentOf, isGateway, type ConnectOptions } from './connect.ts'
+import { gatewayCommand } from './options.ts'
+import { table } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+interface Finding {
+  readonly check: string
+  /** `bad` keeps the gateway from working; `note` is worth knowing. */
+  readonly verdict: 'ok' | 'note' | 'bad'
+  readonly detail: string
+}
+
+const OLDEST_NODE = 26
+
+export const doctorVerb: Verb = (terminal, finish) =>
+  gatewayCommand('doctor', 'look for what would keep the gateway from working').action((options: ConnectOptions & { json?: boolean }) =>
+    finish(
+      examine(options, terminal).then((findings) => {
+        const rows = findings.map(({ check, verdict, detail }) => [verdict, check, detail])
+        terminal.out(options.json ? JSON.stringify(findings, null, 2) : table(['', 'check', 'found'], rows))
+        return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0
+      }),
+    ),
+  )
+
+async function examine(options: ConnectOptions, terminal: Terminal): Promise<readonly Finding[]> {
+  const catalogue = await loadCatalogue()
+  const loaded = await loadConfig({ env: environmentOf(options, terminal), catalogue })
+  if (loaded.kind === 'refused') {
+    const problems = loaded.problems.map((problem): Finding => ({ check: 'configuration', verdict: 'bad', detail: formatProblem(problem) }))
+    return [nodeVersion(), ...problems]
+  }
+  const { config, warnings } = loaded
+  return [
+    nodeVersion(),
+    { check: 'configuration', verdict: 'ok', detail: config.path === null ? 'no file; defaults and environment' : config.path },
+    ...warnings.map((problem): Finding => ({ check: 'configuration', verdict: 'note', detail: formatProblem(problem) })),
+    await dataFolder(config.dataDirectory),
+    ...providerKeys(config),
+    await server(options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined), config),
+  ]
+}
+
+function nodeVersion(): Finding {
+  const isNew = Number(process.versions.node.split('.')[0]) >= OLDEST_NODE
+  const remedy = `; ${OLDEST_NODE} or newer is needed: run it through npm, which brings its own`
+  return { check: 'Node.js', verdict: isNew ? 'ok' : 'bad', detail: `${process.version}${isNew ? '' : remedy}` }
+}
+
+async function dataFolder(directory: string): Promise<Finding> {
+  try {
+    await mkdir(directory, { recursive: true })
+    await access(directory, constants.W_OK | constants.R_OK)
+    return { check: 'data folder', verdict: 'ok', detail: directory }
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+    return {
+      check: 'data folder',
+      verdict: 'bad',
+      detail: `${directory} cannot be written (${reason}); set IMAGEGATE_DATA to a folder that can`,
+    }
+  }
+}
+
+function providerKeys(config: Config): readonly Finding[] {
+  if (config.sandbox) return [{ check: 'providers', verdict: 'note', detail: 'no API key at all: sandbox, every vendor is emulated' }]
+  const findings = [...config.providers.values()].map(({ id, reason }): Finding => ({
+    check: `provider ${id}`,
+    verdict: reason === null ? 'ok' : 'note',
+    detail: reason ?? 'has an API key',
+  }))
+  const noneEnabled = [...config.providers.values()].every(({ enabled }) => !enabled)
+  return noneEnabled
+    ? [...findings, { check: 'providers', verdict: 'bad', detail: 'every provider is disabled; nothing can be generated' }]
+    : findings
+}
+
+async function server(named: string | undefined, config: Config): Promise<Finding> {
+  const url = named ?? addressOf(config)
+  if (url === null)
+    return { check: 'server', verdict: 'note', detail: 'its port is chosen at start; name it with --url to have it checked' }
+  if (await isGateway(url)) return { check: 'server', verdict: 'ok', detail: `answers at ${url}` }
+  const remedy = named === undefined ? 'start it with `npm start`; other verbs run embedded' : 'start it, or correct --url or IMAGEGATE_URL'
+  return { check: 'server', verdict: named === undefined ? 'note' : 'bad', detail: `no imagegate answers at ${url}; ${remedy}` }
+}

@@ -1,0 +1,31 @@
+import { Command, InvalidArgumentError } from 'commander'
+
+/** A verb that talks to a gateway, with the options they all share. */
+export const gatewayCommand = (name: string, description: string): Command =>
+  new Command(name)
+    .description(description)
+    .option('--url <url>', 'a running gateway (default: IMAGEGATE_URL, then the configured address, then one inside this process)')
+    .option('--key <key>', 'gateway key (better: IMAGEGATE_KEY, which no process list shows)')
+    .option('--config <file>', 'configuration file (default: IMAGEGATE_CONFIG, then ./imagegate.yaml)')
+    .option('--json', 'print JSON')
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(Number(text))) throw new InvalidArgumentError('expected a whole number.')
+  return Number(text)
+}
+
+export function decimal(text: string): number {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text)) throw new InvalidArgumentError('expected a number.')
+  return Number(text)
+}
+
+/** `a,b`, also given several times. */
+export const names = (text: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  ...text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== ''),
+]
+
+export const each = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises'
+import type { GenerationRequest, JsonObject, ReferenceImage } from '#contract'
+import { VerbFailed } from './terminal.ts'
+
+/** The flags of `generate`, as commander reads them. */
+export interface RequestOptions {
+  readonly model: string
+  readonly width?: number
+  readonly height?: number
+  readonly aspectRatio?: string
+  readonly megapixels?: number
+  readonly count?: number
+  readonly seed?: number
+  readonly format?: string
+  readonly quality?: number
+  readonly safety?: number
+  readonly upsampling?: boolean
+  readonly guidance?: number
+  readonly steps?: number
+  readonly strict?: boolean
+  readonly ref?: readonly string[]
+  readonly provider?: string
+  readonly only?: readonly string[]
+  readonly order?: readonly string[]
+  readonly option?: readonly string[]
+}
+
+/** The body of POST /v1/generations. Only what was given is sent; the gateway judges it. */
+export async function requestFromOptions(prompt: string, options: RequestOptions): Promise<GenerationRequest> {
+  const routing = routingOf(options)
+  const references = await Promise.all((options.ref ?? []).map(referenceOf))
+  const fields = {
+    model: options.model,
+    prompt,
+    width: options.width,
+    height: options.height,
+    aspect_ratio: options.aspectRatio,
+    megapixels: options.megapixels,
+    n: options.count,
+    seed: options.seed,
+    output_format: options.format === 'jpg' ? 'jpeg' : options.format,
+    output_quality: options.quality,
+    safety_tolerance: options.safety,
+    prompt_upsampling: options.upsampling,
+    guidance: options.guidance,
+    steps: options.steps,
+    on_unsupported: options.strict ? 'reject' : undefined,
+    reference_images: references.length > 0 ? references : undefined,
+    provider: Object.keys(routing).length > 0 ? routing : undefined,
+    provider_options: providerOptions(options.option ?? []),
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as GenerationRequest
+}
+
+function routingOf({ provider, only, order }: RequestOptions): NonNullable<GenerationRequest['provider']> {
+  if (provider !== undefined && only !== undefined) throw new VerbFailed('--provider x is short for --only x: give one of them')
+  const allowed = provider === undefined ? only : [provider]
+  return { ...(allowed ? { only: [...allowed] } : {}), ...(order ? { order: [...order] } : {}) }
+}
+
+const IMAGE_ID = /^img_[A-Za-z0-9]{1,64}$/
+
+/** A URL or a stored image's id as it is; a file as a data URI. */
+async function referenceOf(text: string): Promise<ReferenceImage> {
+  if (/^(https?:\/\/|data:)/i.test(text)) return text
+  if (IMAGE_ID.test(text)) return { image: text }
+  const bytes = await readFile(text).catch((error: NodeJS.ErrnoException) => {
+    throw new VerbFailed(`--ref ${text}: cannot be read (${error.code ?? error.message}); give a file, an https URL or an img_… id`)
+  })
+  const format = formatOf(bytes)
+  if (format === null) throw new VerbFailed(`--ref ${text}: is not a PNG, JPEG or WebP picture`)
+  return `data:image/${format};base64,${bytes.toString('base64')}`
+}
+
+/** By its first bytes; a file's name may lie. */
+function formatOf(bytes: Buffer): 'png' | 'jpeg' | 'webp' | null {
+  if (bytes.subarray(0, 4).toString('latin1') === '\u0089PNG') return 'png'
+  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'jpeg'
+  return bytes.subarray(0, 4).toString('latin1') === 'RIFF' && bytes.subarray(8, 12).toString('latin1') === 'WEBP' ? 'webp' : null
+}
+
+/** `provider.name=value`; a value that is JSON is taken as such, any other as text. */
+function providerOptions(settings: readonly string[]): Record<string, Record<string, JsonObject[string]>> | undefined {
+  const options = new Map<string, [string, JsonObject[string]][]>()
+  for (const setting of settings) {
+    const match = /^([a-z][a-z0-9-]*)\.([^=]+)=([^]*)$/.exec(setting)
+    if (!match) throw new VerbFailed(`--option ${setting}: write provider.name=value`)
+    const [, provider = '', name = '', value = ''] = match
+    options.set(provider, [...(options.get(provider) ?? []), [name, jsonOrText(value)]])
+  }
+  if (options.size === 0) return undefined
+  return Object.fromEntries([...options].map(([provider, pairs]) => [provider, Object.fromEntries(pairs)]))
+}
+
+function jsonOrText(value: string): JsonObject[string] {
+  try {
+    const parsed = JSON.parse(value) as JsonObject[string]
+    // Digits a double cannot hold stay text, so that none is lost.
+    return typeof parsed === 'number' && String(parsed) !== value ? value : parsed
+  } catch {
+    return value
+  }
+}

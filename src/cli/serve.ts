@@ -1,0 +1,30 @@
+import { Command } from 'commander'
+import { environmentOf } from './connect.ts'
+import type { Verb } from './command-line.ts'
+import { wholeNumber } from './options.ts'
+
+interface ServeOptions {
+  readonly port?: number
+  readonly config?: string
+  readonly json?: boolean
+}
+
+export const serveVerb: Verb = (terminal, finish) =>
+  new Command('serve')
+    .description('run the gateway until Ctrl-C or SIGTERM; the same as `npm start`')
+    .option('--port <port>', 'wins over PORT and the configuration; 0 takes a free port', wholeNumber)
+    .option('--config <file>', 'configuration file (default: IMAGEGATE_CONFIG, then ./imagegate.yaml)')
+    .option('--json', 'print the address as JSON once it listens')
+    .action((options: ServeOptions) =>
+      finish(
+        (async () => {
+          const { startServer } = await import('../main.ts')
+          const overrides = options.port === undefined ? {} : { port: options.port }
+          const server = await startServer({ env: environmentOf(options, terminal), overrides })
+          if (options.json) terminal.out(JSON.stringify({ url: server.url, sandbox: server.sandbox }))
+          await terminal.stopped()
+          await server.close()
+          return 0
+        })(),
+      ),
+    )

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startServer } from '../../src/main.ts'
+import type { Generation, Problem } from '#contract'
+
+export interface GatewayOptions {
+  readonly config?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly typicalMs?: number
+  readonly dataDirectory?: string
+}
+
+/** A real gateway on a free port, its vendors emulated over real HTTP unless the options name keys. */
+export async function startGateway({ config, env = {}, typicalMs = 30, dataDirectory }: GatewayOptions = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
+  const configPath = join(folder, 'imagegate.yaml')
+  if (config !== undefined) writeFileSync(configPath, config)
+  const server = await startServer({
+    env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
+    overrides: { port: 0, dataDirectory: dataDirectory ?? join(folder, 'data'), quiet: process.env['LOUD'] === undefined, sandboxTypicalMs: typicalMs },
+  })
+  const ask = async (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)
+  return {
+    url: server.url,
+    folder,
+    configPath,
+    ask,
+    post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
+      ask(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    async generate(body: object, headers: Record<string, string> = {}): Promise<Generation> {
+      const reply = await this.post('/v1/generations', { model: 'flux-2-pro', prompt: 'a lighthouse', ...body }, headers)
+      if (reply.status !== 200 && reply.status !== 202) throw new Error(`${reply.status}: ${await reply.text()}`)
+      return (await reply.json()) as Generation
+    },
+    async close() {
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export type Gateway = Awaited<ReturnType<typeof startGateway>>
+
+export const json = async <T>(reply: Response): Promise<T> => (await reply.json()) as T
+export const problem = (reply: Response): Promise<Problem> => json<Problem>(reply)

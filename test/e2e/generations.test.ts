@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Generation } from '#contract'
+import { GenerationList } from '../../src/http/routes/generations.ts'
+import { json, problem, startGateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
+
+let gateway: Gateway
+beforeAll(async () => {
+  gateway = await startGateway()
+})
+afterAll(() => gateway.close())
+
+describe.for([
+  ['bfl', 'flux-2-pro'],
+  ['bfl', 'flux-2-flex'],
+  ['bfl', 'flux-1.1-pro'],
+  ['runware', 'flux-2-pro'],
+  ['runware', 'flux-2-flex'],
+  ['runware', 'flux-1.1-pro'],
+  ['vtrix', 'flux-2-pro'],
+  ['vtrix', 'flux-1.1-pro'],
+] as const)('%s sells %s:', ([provider, model]) => {
+  test('the same request comes back as the same shape, with a real picture of the asked size', async () => {
+    const generation = await gateway.generate({ model: `${provider}/${model}`, width: 768, height: 512, seed: 42, metadata: { run: `${provider} ${model}` } })
+    expect(Generation.parse(generation)).toEqual(generation)
+    expect(generation).toMatchObject({ status: 'succeeded', sandbox: true, provider, model, warnings: [], error: null, metadata: { run: `${provider} ${model}` } })
+    expect(generation.cost).toMatchObject({ currency: 'USD', basis: 'billed', amount: expect.stringMatching(/^\d+\.\d+$/) })
+    if (generation.cost.quoted !== null) expect(generation.cost.amount).toBe(generation.cost.quoted)
+    const [image] = generation.images
+    const reply = await fetch(image?.url ?? '')
+    const bytes = Buffer.from(await reply.arrayBuffer())
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(image?.sha256)
+    expect(bytes.length).toBe(image?.bytes)
+    expect(await sharp(bytes).metadata()).toMatchObject({ width: 768, height: 512, format: image?.format })
+  })
+})
+
+describe('one request', () => {
+  test('with everything normalized in it is honoured or said, never dropped in silence', async () => {
+    const generation = await gateway.generate({
+      model: 'runware/flux-2-flex',
+      aspect_ratio: '16:9',
+      megapixels: 1,
+      seed: 7,
+      n: 3,
+      output_format: 'webp',
+      output_quality: 80,
+      safety_tolerance: 1,
+      prompt_upsampling: true,
+      guidance: 4,
+      steps: 20,
+      provider_options: { bfl: { transparent_bg: true } },
+    })
+    expect(generation.images).toHaveLength(3)
+    expect(new Set(generation.images.map((image) => image.sha256)).size).toBe(3)
+    expect(generation.images[0]?.format).toBe('webp')
+    expect(generation.warnings).toMatchObject([{ code: 'ignored_option', field: 'provider_options.bfl' }])
+  })
+
+  test('for several images at a vendor without batches makes several paid tasks', async () => {
+    const generation = await gateway.generate({ model: 'bfl/flux-2-pro', n: 3 })
+    expect(generation.images).toHaveLength(3)
+    expect(generation.attempts).toHaveLength(3)
+    expect(new Set(generation.attempts.map((attempt) => attempt.provider_task_id)).size).toBe(3)
+    expect(generation.cost.amount).toBe('0.09')
+  })
+
+  test('may refer to a picture this gateway made', async () => {
+    const first = await gateway.generate({ width: 640, height: 448 })
+    for (const provider of ['bfl', 'runware', 'vtrix']) {
+      const edit = await gateway.generate({ model: `${provider}/flux-2-pro`, prompt: 'at night', reference_images: [{ image: first.images[0]?.id }] })
+      expect([provider, edit.status]).toEqual([provider, 'succeeded'])
+      expect(edit.request['reference_images']).toEqual([{ sha256: first.images[0]?.sha256, width: 640, height: 448 }])
+    }
+  })
+
+  test('that does not end within the wait is answered 202 with its place, and waited for there', async () => {
+    const slow = await startGateway({ typicalMs: 1_500 })
+    try {
+      const reply = await slow.post('/v1/generations', { model: 'flux-2-pro', prompt: 'x' }, { prefer: 'respond-async' })
+      expect([reply.status, reply.headers.get('preference-applied')]).toEqual([202, 'respond-async'])
+      const location = reply.headers.get('location') ?? ''
+      expect(await json(reply)).toMatchObject({ status: expect.stringMatching(/queued|running/), images: [], cost: { amount: null } })
+      const done = await slow.ask(location, { headers: { prefer: 'wait=20' } })
+      expect(await json(done)).toMatchObject({ status: 'succeeded' })
+    } finally {
+      await slow.close()
+    }
+  })
+
+  test('with an Idempotency-Key is one generation however often it is posted', async () => {
+    const ask = (body: object) => gateway.post('/v1/generations', { model: 'flux-2-pro', prompt: 'once', ...body }, { 'idempotency-key': 'order-1' })
+    const replies = await Promise.all(Array.from({ length: 10 }, () => ask({})))
+    const ids = await Promise.all(replies.map(async (reply) => (await json<Generation>(reply)).id))
+    expect(new Set(ids).size).toBe(1)
+    expect(replies.filter((reply) => reply.headers.get('idempotent-replayed') === 'true')).toHaveLength(9)
+    const other = await ask({ seed: 1 })
+    expect(other.status).toBe(422)
+    expect(await problem(other)).toMatchObject({ errors: [{ path: 'Idempotency-Key' }] })
+  })
+
+  test('can be canceled, and says that the vendor may bill it', async () => {
+    const slow = await startGateway({ typicalMs: 5_000 })
+    try {
+      const { id } = await slow.generate({ model: 'bfl/flux-2-pro' }, { prefer: 'wait=1' })
+      const canceled = await json<Generation>(await slow.ask(`/v1/generations/${id}/cancel`, { method: 'POST' }))
+      expect(canceled).toMatchObject({ status: 'canceled', error: { code: 'canceled', billed: 'unknown' }, cost: { amount: null, basis: 'unknown' } })
+      expect(await json(await slow.ask(`/v1/generations/${id}`))).toEqual(canceled)
+    } finally {
+      await slow.close()
+    }
+  })
+})
+
+describe('the list', () => {
+  test('is newest first, pages by cursor and filters by everything together', async () => {
+    const ids: string[] = []
+    for (let i = 0; i < 5; i++) ids.push((await gateway.generate({ model: i % 2 ? 'bfl/flux-2-pro' : 'runware/flux-2-pro', metadata: { suite: 'list' } })).id)
+    const list = async (query: string) => GenerationList.parse(await json(await gateway.ask(`/v1/generations?metadata.suite=list&${query}`)))
+    const first = await list('limit=3')
+    expect(first.data.map(({ id }) => id)).toEqual(ids.toReversed().slice(0, 3))
+    expect(first.has_more).toBe(true)
+    const second = await list(`limit=3&cursor=${first.next_cursor}`)
+    expect(second.data.map(({ id }) => id)).toEqual(ids.toReversed().slice(3))
+    expect(second).toMatchObject({ has_more: false, next_cursor: null })
+    expect((await list('provider=bfl&status=succeeded&model=flux-2-pro')).data.map(({ id }) => id)).toEqual([ids[3], ids[1]])
+    expect((await list('status=failed')).data).toEqual([])
+  })
+})
+
+describe('a picture', () => {
+  test('is served immutable, in ranges, and not again where it is known', async () => {
+    const [image] = (await gateway.generate({})).images
+    const url = image?.url ?? ''
+    const whole = await fetch(url)
+    expect(whole.headers.get('cache-control')).toContain('immutable')
+    const bytes = Buffer.from(await whole.arrayBuffer())
+    const part = await fetch(url, { headers: { range: 'bytes=10-19' } })
+    expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 10-19/${bytes.length}`])
+    expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(10, 20))
+    const tail = await fetch(url, { headers: { range: 'bytes=-5' } })
+    expect(Buffer.from(await tail.arrayBuffer())).toEqual(bytes.subarray(-5))
+    expect((await fetch(url, { headers: { range: 'bytes=99999999-' } })).status).toBe(416)
+    expect((await fetch(url, { headers: { 'if-none-match': whole.headers.get('etag') ?? '' } })).status).toBe(304)
+    expect((await fetch(url, { method: 'HEAD' })).headers.get('content-length')).toBe(String(bytes.length))
+  })
+
+  test('that there is not, or whose name climbs out of the folder, is not found', async () => {
+    for (const name of ['img_none.jpg', '..%2F..%2Fimagegate.db', 'img_x%00.jpg']) expect((await gateway.ask(`/v1/images/${name}`)).status).toBe(404)
+  })
+})
+
+describe('the event stream', () => {
+  async function events(url: string, headers: Record<string, string> = {}) {
+    const text = await (await fetch(url, { headers })).text()
+    return [...text.matchAll(/^id: (\d+)\nevent: (\S+)\ndata: (.*)$/gm)].map(([, id, type, data]) => ({ id: Number(id), type, data: JSON.parse(data ?? '') as { status?: string } }))
+  }
+
+  test('tells every state change and ends with the whole generation; Last-Event-ID resumes it', async () => {
+    const { id } = await gateway.generate({ model: 'bfl/flux-2-pro' }, { prefer: 'respond-async' })
+    const url = `${gateway.url}/v1/generations/${id}/events`
+    const all = await events(url)
+    expect(all.map(({ type }) => type).filter((type) => type !== 'progress')).toEqual(['queued', 'running', 'succeeded'])
+    expect(all.map((event) => event.id)).toEqual(all.map((_, index) => index + 1))
+    expect(all.at(-1)?.data).toMatchObject({ id, status: 'succeeded' })
+    expect(await events(url, { 'last-event-id': '1' })).toEqual(all.slice(1))
+  })
+})

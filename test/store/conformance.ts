@@ -1,0 +1,343 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/run/ports.ts'
+import { attemptRecord, generationRecord, imageRecord, routeTo } from './records.ts'
+
+/** One empty place to keep things in. `open` opens it, again where it was closed before. */
+export interface StorePlace {
+  readonly open: () => Promise<Store>
+  readonly remove: () => Promise<void>
+}
+
+/** What every store must do, whatever is behind it. */
+export function storeConformance(name: string, makePlace: () => Promise<StorePlace>): void {
+  describe(`${name} as a store`, () => {
+    let place: StorePlace
+    let store: Store
+
+    beforeEach(async () => {
+      place = await makePlace()
+      store = await place.open()
+    })
+    afterEach(async () => {
+      await store.close()
+      await place.remove()
+    })
+
+    const idsOf = async (query: Partial<ListQuery>) => (await store.list({ limit: 100, ...query })).records.map(({ id }) => id)
+    const entry = (overrides: Partial<IdempotencyEntry> = {}): IdempotencyEntry => ({
+      scope: 'team-a',
+      key: 'order 1',
+      bodyHash: 'hash',
+      generationId: 'gen_1',
+      createdAt: 1_000,
+      ...overrides,
+    })
+
+    describe('keeping generations', () => {
+      test('gives back a generation exactly as it was committed', async () => {
+        const record = generationRecord('gen_1', {
+          metadata: { __proto: 'x', 'späße "q"': '' },
+          attempts: [attemptRecord('att_1', { results: [{ source: { kind: 'base64', data: 'AAAA' }, seed: '18446744073709551615' }] })],
+        })
+        await store.commit({ generations: [record] })
+        expect(await store.generation('gen_1')).toEqual(record)
+      })
+
+      test('knows nothing of a generation nobody committed', async () => {
+        expect(await store.generation('gen_1')).toBeNull()
+      })
+
+      test('gives back the latest of several saves, in one unit, in one turn and one after the other', async () => {
+        const saved = (storeMs: number) => generationRecord('gen_1', { storeMs })
+        await store.commit({ generations: [saved(1), saved(2)] })
+        expect((await store.generation('gen_1'))?.storeMs).toBe(2)
+        await Promise.all([store.commit({ generations: [saved(3)] }), store.commit({ generations: [saved(4)] })])
+        expect((await store.generation('gen_1'))?.storeMs).toBe(4)
+        await store.commit({ generations: [saved(5)] })
+        expect((await store.generation('gen_1'))?.storeMs).toBe(5)
+      })
+
+      test('writes a record as it was when it was handed in, whatever happens to it afterwards', async () => {
+        const record = generationRecord('gen_1')
+        const committed = store.commit({ generations: [record], events: [{ generationId: 'gen_1', type: 'queued', at: 1, data: null }] })
+        record.status = 'running'
+        await committed
+        expect((await store.generation('gen_1'))?.status).toBe('queued')
+      })
+
+      test('refuses what cannot be written as JSON and keeps working', async () => {
+        const record = generationRecord('gen_1', { storeMs: 1n as unknown as number })
+        await expect(store.commit({ generations: [record] })).rejects.toThrow(TypeError)
+        await store.commit({ generations: [generationRecord('gen_2')] })
+        expect(await idsOf({})).toEqual(['gen_2'])
+      })
+
+      test('takes an empty unit', async () => {
+        await expect(store.commit({})).resolves.toBeUndefined()
+      })
+
+      test('has everything after it was closed and opened again', async () => {
+        await store.commit({
+          generations: [generationRecord('gen_1')],
+          images: [imageRecord('img_1', 'gen_1')],
+          events: [{ generationId: 'gen_1', type: 'queued', at: 1, data: {} }],
+          idempotency: entry(),
+        })
+        await store.close()
+        store = await place.open()
+        expect(await store.generation('gen_1')).toEqual(generationRecord('gen_1'))
+        expect(await store.image('img_1')).toEqual(imageRecord('img_1', 'gen_1'))
+        expect(await store.events('gen_1', 0)).toHaveLength(1)
+        expect(await store.idempotency('team-a', 'order 1')).toEqual(entry())
+      })
+
+      test('writes what was handed in before it was closed, and refuses what comes after', async () => {
+        const committed = store.commit({ generations: [generationRecord('gen_1')] })
+        await store.close()
+        await committed
+        await expect(store.commit({ generations: [generationRecord('gen_2')] })).rejects.toThrow(/closed/)
+        await expect(store.generation('gen_1')).rejects.toThrow(/closed/)
+        await expect(store.ping()).rejects.toThrow(/closed/)
+        store = await place.open()
+        expect(await idsOf({})).toEqual(['gen_1'])
+      })
+    })
+
+    describe('claiming', () => {
+      test('hands out the open generations, oldest first, and no ended ones', async () => {
+        await store.commit({
+          generations: [
+            generationRecord('gen_c', { status: 'running', createdAt: 3 }),
+            generationRecord('gen_a', { status: 'queued', createdAt: 1 }),
+            generationRecord('gen_b', { status: 'running', createdAt: 2 }),
+            generationRecord('gen_d', { status: 'succeeded', createdAt: 1 }),
+            generationRecord('gen_e', { status: 'failed' }),
+            generationRecord('gen_f', { status: 'canceled' }),
+          ],
+        })
+        await store.commit({ generations: [generationRecord('gen_b', { status: 'succeeded', createdAt: 2 })] })
+        expect((await store.claimOpen()).map(({ id }) => id)).toEqual(['gen_a', 'gen_c'])
+      })
+    })
+
+    describe('listing', () => {
+      test('lists the newest first, and those of one instant in one fixed order', async () => {
+        for (const [id, createdAt] of [
+          ['gen_b', 2],
+          ['gen_d', 4],
+          ['gen_a', 1],
+          ['gen_c2', 3],
+          ['gen_c1', 3],
+        ] as const) {
+          await store.commit({ generations: [generationRecord(id, { createdAt })] })
+        }
+        expect(await idsOf({})).toEqual(['gen_d', 'gen_c2', 'gen_c1', 'gen_b', 'gen_a'])
+      })
+
+      test('pages through everything once, though new ones arrive in between', async () => {
+        const expected = Array.from({ length: 7 }, (_, index) => `gen_${index}`).toReversed()
+        await store.commit({ generations: expected.map((id, index) => generationRecord(id, { createdAt: 100 - Math.floor(index / 3) })) })
+        const seen: string[] = []
+        let cursor: string | null = null
+        do {
+          const page = await store.list({ limit: 2, ...(cursor === null ? {} : { cursor }) })
+          seen.push(...page.records.map(({ id }) => id))
+          cursor = page.nextCursor
+          await store.commit({ generations: [generationRecord(`gen_new_${seen.length}`, { createdAt: 200 })] })
+        } while (cursor !== null)
+        expect(seen).toEqual(expected)
+      })
+
+      test('has no next page where the last one is exactly full', async () => {
+        await store.commit({ generations: [generationRecord('gen_1'), generationRecord('gen_2')] })
+        expect((await store.list({ limit: 2 })).nextCursor).toBeNull()
+      })
+
+      test('filters by each field, and by several together', async () => {
+        await store.commit({
+          generations: [
+            generationRecord('gen_1', { createdAt: 1 }),
+            generationRecord('gen_2', { createdAt: 2, status: 'failed', key: 'team-a' }),
+            generationRecord('gen_3', { createdAt: 3, model: 'flux-2-flex', routeIndex: 1 }),
+            generationRecord('gen_4', { createdAt: 4, status: 'failed', routes: [routeTo('west')], key: 'team-b' }),
+            generationRecord('gen_5', { createdAt: 5, routes: [] }),
+          ],
+        })
+        expect(await idsOf({ status: 'failed' })).toEqual(['gen_4', 'gen_2'])
+        expect(await idsOf({ model: 'flux-2-flex' })).toEqual(['gen_3'])
+        expect(await idsOf({ provider: 'north' })).toEqual(['gen_2', 'gen_1'])
+        expect(await idsOf({ key: 'team-a' })).toEqual(['gen_2'])
+        expect(await idsOf({ status: 'failed', provider: 'west', key: 'team-b' })).toEqual(['gen_4'])
+        expect(await idsOf({ status: 'failed', key: 'team-c' })).toEqual([])
+      })
+
+      test('filters by the provider now being tried, not the one tried before', async () => {
+        await store.commit({ generations: [generationRecord('gen_1')] })
+        await store.commit({ generations: [generationRecord('gen_1', { routeIndex: 1 })] })
+        expect(await idsOf({ provider: 'north' })).toEqual([])
+        expect(await idsOf({ provider: 'south' })).toEqual(['gen_1'])
+      })
+
+      test('filters by metadata: every pair must match, exactly', async () => {
+        await store.commit({
+          generations: [
+            generationRecord('gen_1', { createdAt: 1, metadata: { team: 'a', job: '1' } }),
+            generationRecord('gen_2', { createdAt: 2, metadata: { team: 'a', job: '2' } }),
+            generationRecord('gen_3', { createdAt: 3, metadata: { team: 'A' } }),
+            generationRecord('gen_4', { createdAt: 4, status: 'failed', metadata: { team: 'a' } }),
+          ],
+        })
+        expect(await idsOf({ metadata: { team: 'a' } })).toEqual(['gen_4', 'gen_2', 'gen_1'])
+        expect(await idsOf({ metadata: { team: 'a', job: '2' } })).toEqual(['gen_2'])
+        expect(await idsOf({ metadata: { team: 'a' }, status: 'failed' })).toEqual(['gen_4'])
+        expect(await idsOf({ metadata: { team: 'a', job: '3' } })).toEqual([])
+        expect(await idsOf({ metadata: { team: "' OR 1=1 --" } })).toEqual([])
+      })
+
+      test('pages through a metadata filter', async () => {
+        const ids = ['gen_5', 'gen_4', 'gen_3', 'gen_2', 'gen_1']
+        await store.commit({
+          generations: ids.map((id, index) => generationRecord(id, { createdAt: 10, metadata: { odd: String((5 - index) % 2) } })),
+        })
+        const first = await store.list({ limit: 2, metadata: { odd: '1' } })
+        const second = await store.list({ limit: 2, metadata: { odd: '1' }, cursor: String(first.nextCursor) })
+        expect([first, second].map(({ records }) => records.map(({ id }) => id))).toEqual([['gen_5', 'gen_3'], ['gen_1']])
+        expect(second.nextCursor).toBeNull()
+      })
+
+      test.each([
+        '',
+        'x',
+        '!!!',
+        'MTAwMA',
+        Buffer.from('-1:gen_1').toString('base64url'),
+        `${Buffer.from('1:gen_1').toString('base64url')}=`,
+      ])('refuses the cursor %j, which it never gave', async (cursor) => {
+        await expect(store.list({ limit: 2, cursor })).rejects.toThrow(BadCursor)
+      })
+    })
+
+    describe('images', () => {
+      test('gives back an image as it was committed, stored or handed on', async () => {
+        const stored = imageRecord('img_1', 'gen_1', { flagged: null })
+        const nothing = { sha256: null, format: null, width: null, height: null, bytes: null, seed: null, flagged: true }
+        const linked = imageRecord('img_2', 'gen_1', { ...nothing, link: { url: 'https://example.com/a.png', expiresAt: 5 } })
+        const undated = imageRecord('img_3', 'gen_1', { ...nothing, link: { url: 'https://example.com/b.png', expiresAt: null } })
+        await store.commit({ generations: [generationRecord('gen_1')], images: [stored, linked, undated] })
+        expect(await store.image('img_1')).toEqual(stored)
+        expect(await store.image('img_2')).toEqual(linked)
+        expect(await store.image('img_3')).toEqual(undated)
+        expect(await store.image('img_4')).toBeNull()
+      })
+
+      test('takes the same image twice and keeps the later', async () => {
+        await store.commit({ generations: [generationRecord('gen_1')], images: [imageRecord('img_1', 'gen_1')] })
+        await store.commit({ images: [imageRecord('img_1', 'gen_1', { bytes: 7 })] })
+        expect((await store.image('img_1'))?.bytes).toBe(7)
+      })
+    })
+
+    describe('events', () => {
+      const event = (generationId: string, type: string) => ({ generationId, type, at: 1, data: { type } })
+
+      test('numbers events within each generation from 1, in the order they were handed in', async () => {
+        await store.commit({ generations: [generationRecord('gen_1'), generationRecord('gen_2')] })
+        await Promise.all([
+          store.commit({ events: [event('gen_1', 'a'), event('gen_2', 'x'), event('gen_1', 'b')] }),
+          store.commit({ events: [event('gen_1', 'c')] }),
+        ])
+        await store.commit({ events: [event('gen_1', 'd')] })
+        expect((await store.events('gen_1', 0)).map(({ seq, type }) => `${seq}${type}`)).toEqual(['1a', '2b', '3c', '4d'])
+        expect(await store.events('gen_2', 0)).toEqual([{ ...event('gen_2', 'x'), seq: 1 }])
+      })
+
+      test('gives only the events after a number', async () => {
+        await store.commit({ generations: [generationRecord('gen_1')], events: [event('gen_1', 'a'), event('gen_1', 'b')] })
+        expect((await store.events('gen_1', 1)).map(({ type }) => type)).toEqual(['b'])
+        expect(await store.events('gen_1', 2)).toEqual([])
+      })
+    })
+
+    describe('idempotency', () => {
+      const unit = (id: string): UnitOfWork => ({
+        generations: [generationRecord(id)],
+        events: [{ generationId: id, type: 'queued', at: 1, data: null }],
+        idempotency: entry({ generationId: id }),
+      })
+
+      test('takes one of 50 simultaneous units with the same key and writes nothing of the others', async () => {
+        const ids = Array.from({ length: 50 }, (_, index) => `gen_${index}`)
+        const settled = await Promise.allSettled(ids.map((id) => store.commit(unit(id))))
+        const refused = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+        expect(refused).toHaveLength(49)
+        expect(refused.every((reason) => reason instanceof IdempotencyConflict)).toBe(true)
+        const winner = (await store.idempotency('team-a', 'order 1'))?.generationId
+        expect(await idsOf({})).toEqual([winner])
+        for (const id of ids) expect(await store.events(id, 0)).toHaveLength(id === winner ? 1 : 0)
+      })
+
+      test('writes the other units of a turn in which one was refused', async () => {
+        await store.commit(unit('gen_1'))
+        const before = store.commit({ generations: [generationRecord('gen_before')] })
+        const conflict = store.commit(unit('gen_2'))
+        const after = store.commit({ generations: [generationRecord('gen_after')] })
+        await expect(conflict).rejects.toThrow(IdempotencyConflict)
+        await Promise.all([before, after])
+        expect((await idsOf({})).toSorted()).toEqual(['gen_1', 'gen_after', 'gen_before'])
+      })
+
+      test('keeps the same key of two scopes apart', async () => {
+        await store.commit({ generations: [generationRecord('gen_1')], idempotency: entry() })
+        await store.commit({ generations: [generationRecord('gen_2')], idempotency: entry({ scope: '', generationId: 'gen_2' }) })
+        expect((await store.idempotency('team-a', 'order 1'))?.generationId).toBe('gen_1')
+        expect((await store.idempotency('', 'order 1'))?.generationId).toBe('gen_2')
+        expect(await store.idempotency('team-b', 'order 1')).toBeNull()
+      })
+
+      test('forgets the entries before an instant, so that their keys are free again', async () => {
+        await store.commit({ idempotency: entry({ key: 'old', createdAt: 999 }) })
+        await store.commit({ idempotency: entry({ key: 'new', createdAt: 1_000 }) })
+        await store.forgetIdempotencyBefore(1_000)
+        expect(await store.idempotency('team-a', 'old')).toBeNull()
+        await expect(store.commit({ idempotency: entry({ key: 'new' }) })).rejects.toThrow(IdempotencyConflict)
+        await store.commit({ idempotency: entry({ key: 'old' }) })
+      })
+    })
+
+    describe('durations', () => {
+      const ended = (id: string, submittedAt: number | null, readyAt: number | null, status: 'succeeded' | 'failed' | 'canceled') =>
+        attemptRecord(id, { status, submittedAt, readyAt, endedAt: 10_000 })
+
+      test('tells how long the tasks of ended generations took, newest last, and only the latest', async () => {
+        const first = ended('att_1', 1_000, 3_500, 'succeeded')
+        const second = { ...ended('att_2', 2_000, 4_000, 'succeeded'), route: 1 }
+        await store.commit({ generations: [generationRecord('gen_1', { status: 'succeeded', attempts: [first] })] })
+        await store.commit({ generations: [generationRecord('gen_2', { status: 'succeeded', attempts: [second] })] })
+        const slow = { provider: 'north', model: 'flux-2-pro', ms: 2_500, ok: true }
+        const quick = { provider: 'south', model: 'flux-2-pro', ms: 2_000, ok: true }
+        expect(await store.recentDurations(10)).toEqual([slow, quick])
+        expect(await store.recentDurations(1)).toEqual([quick])
+      })
+
+      test('counts a task once, though its generation is saved again after its end', async () => {
+        const record = generationRecord('gen_1', { status: 'succeeded', attempts: [ended('att_1', 1, 2, 'succeeded')] })
+        await store.commit({ generations: [record] })
+        await store.commit({ generations: [record] })
+        expect(await store.recentDurations(10)).toHaveLength(1)
+      })
+
+      test('marks a task that failed, and leaves out those that were never submitted, are open or were canceled', async () => {
+        const attempts = [ended('att_1', 4_000, null, 'failed'), ended('att_2', null, null, 'failed'), ended('att_3', 1, 2, 'canceled')]
+        await store.commit({ generations: [generationRecord('gen_1', { status: 'failed', attempts })] })
+        await store.commit({
+          generations: [generationRecord('gen_2', { status: 'running', attempts: [ended('att_4', 1, 2, 'succeeded')] })],
+        })
+        expect(await store.recentDurations(10)).toEqual([{ provider: 'north', model: 'flux-2-pro', ms: 6_000, ok: false }])
+      })
+    })
+
+    test('answers a ping', async () => {
+      await expect(store.ping()).resolves.toBeUndefined()
+    })
+  })
+}

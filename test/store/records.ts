@@ -1,0 +1,83 @@
+import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '#contract'
+
+export const routeTo = (provider: string, model = 'flux-2-pro'): Route => ({
+  provider,
+  model,
+  providerModel: `${provider}:${model}`,
+  applied: { width: 1536, height: 1024 } as Route['applied'],
+  warnings: [],
+  tasks: [1],
+  quoted: null,
+  price: null,
+  options: {},
+})
+
+/** A generation that has just been accepted; `overrides` says what a test is about. */
+export function generationRecord(
+  id: string,
+  overrides: Partial<GenerationRecord> & { metadata?: Record<string, string> } = {},
+): GenerationRecord {
+  const { metadata, ...fields } = overrides
+  return {
+    id,
+    key: null,
+    sandbox: true,
+    createdAt: 1_000,
+    request: { model: 'flux-2-pro', prompt: 'a lighthouse, „Leuchtturm“ 灯台 \u0000', ...(metadata === undefined ? {} : { metadata }) },
+    references: [],
+    model: 'flux-2-pro',
+    routing: { strategy: 'order', considered: [] },
+    routes: [routeTo('north'), routeTo('south')],
+    routeIndex: 0,
+    status: 'queued',
+    attempts: [],
+    images: [],
+    warnings: [],
+    error: null,
+    promptUsed: null,
+    timeline: [],
+    startedAt: null,
+    completedAt: null,
+    storeMs: null,
+    ...fields,
+  }
+}
+
+export const attemptRecord = (id: string, overrides: Partial<AttemptRecord> = {}): AttemptRecord => ({
+  id,
+  route: 0,
+  images: 1,
+  seed: null,
+  taskId: `task of ${id}`,
+  status: 'submitting',
+  providerTaskId: null,
+  next: null,
+  results: [],
+  imageIds: [],
+  cost: null,
+  settled: null,
+  error: null,
+  tries: 1,
+  retried: false,
+  progress: null,
+  polls: 0,
+  startedAt: 1_000,
+  submittedAt: null,
+  readyAt: null,
+  endedAt: null,
+  ...overrides,
+})
+
+export const imageRecord = (id: string, generationId: string, overrides: Partial<ImageRecord> = {}): ImageRecord => ({
+  id,
+  generationId,
+  sha256: 'ab'.repeat(32),
+  format: 'jpeg',
+  width: 1536,
+  height: 1024,
+  bytes: 412_345,
+  seed: '18446744073709551615',
+  flagged: false,
+  link: null,
+  ...overrides,
+})
