@@ -35,12 +35,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     return status
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-    if (!isExpected(error)) throw error
+    // Any other error is a fault of the program and keeps its stack.
+    if (!(error instanceof VerbFailed || error instanceof ClientError)) throw error
     terminal.err(`imagegate: ${error.message}`)
     return EXIT_FAILED
   }
 }
-
-/** A refusal with a message made for its reader; anything else is a fault of the program and keeps its stack. */
-const isExpected = (error: unknown): error is Error =>
-  error instanceof VerbFailed || error instanceof ClientError || (error instanceof Error && error.constructor.name === 'StartRefused')

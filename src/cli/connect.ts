@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
 import { loadCatalogue } from '../registry/catalogue.ts'
+import { startGateway } from './start-gateway.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
 /** The options every verb that talks to a gateway has. */
@@ -45,10 +46,8 @@ export async function connect(options: ConnectOptions, terminal: Terminal): Prom
 }
 
 async function embedded(options: ConnectOptions, key: string | undefined, terminal: Terminal): Promise<Connected> {
-  // Loaded only where it is needed: a verb that talks to a running gateway stays quick.
-  const { startServer } = await import('../main.ts')
   const env = { ...environmentOf(options, terminal), HOST: '127.0.0.1' }
-  const server = await startServer({ env, overrides: { port: 0, quiet: true } })
+  const server = await startGateway({ env, overrides: { port: 0, quiet: true } })
   return { client: createClient({ url: server.url, key }), url: server.url, embedded: true, close: () => server.close() }
 }
 

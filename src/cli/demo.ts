@@ -13,6 +13,7 @@ import { callReport, requestReport, resultReport, summaryOf, warningReport, type
 import { wholeNumber } from './options.ts'
 import { showProgress, type Progress } from './progress.ts'
 import { saveImages } from './save-images.ts'
+import { startGateway } from './start-gateway.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
 interface DemoOptions {
@@ -45,8 +46,7 @@ async function demo(options: DemoOptions, terminal: Terminal): Promise<number> {
     const configFile = join(folder, 'imagegate.yaml')
     await writeFile(configFile, '# The demo uses the defaults.\n')
     const env: Environment = { IMAGEGATE_CONFIG: configFile, IMAGEGATE_DATA: join(folder, 'data'), HOST: '127.0.0.1' }
-    const { startServer } = await import('../main.ts')
-    const server = await startServer({ env, overrides: { port: 0, quiet: true, sandboxTypicalMs: options.typicalMs } })
+    const server = await startGateway({ env, overrides: { port: 0, quiet: true, sandboxTypicalMs: options.typicalMs } })
     try {
       if (!server.sandbox) throw new VerbFailed('the demo runs in the sandbox only, and this gateway has a vendor key')
       return await play(createClient({ url: server.url }), env, options, terminal)

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { environmentOf } from './connect.ts'
 import type { Verb } from './command-line.ts'
 import { wholeNumber } from './options.ts'
+import { startGateway } from './start-gateway.ts'
 
 interface ServeOptions {
   readonly port?: number
@@ -18,9 +19,8 @@ export const serveVerb: Verb = (terminal, finish) =>
     .action((options: ServeOptions) =>
       finish(
         (async () => {
-          const { startServer } = await import('../main.ts')
           const overrides = options.port === undefined ? {} : { port: options.port }
-          const server = await startServer({ env: environmentOf(options, terminal), overrides })
+          const server = await startGateway({ env: environmentOf(options, terminal), overrides })
           if (options.json) terminal.out(JSON.stringify({ url: server.url, sandbox: server.sandbox }))
           await terminal.stopped()
           await server.close()

@@ -68,7 +68,10 @@ function refusal(base: string, status: number, parsed: unknown): ClientError {
   const problem = Problem.safeParse(parsed)
   if (!problem.success) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status)
   const { detail, errors = [] } = problem.data
-  const fields = errors.map(({ path, message }) => `\n  ${path}: ${message}`).join('')
+  const fields = errors
+    .filter(({ message }) => !detail.includes(message))
+    .map(({ path, message }) => `\n  ${path}: ${message}`)
+    .join('')
   return new ClientError(`${detail}${fields}`, status, problem.data)
 }
 

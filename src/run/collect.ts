@@ -115,14 +115,14 @@ async function fetchOnce(
           kind: 'failed',
           code: 'bad_reply',
           message: `the picture could not be fetched: ${fetched.reason}`,
-          retryable: fetched.retryable,
+          retries: fetched.retryable ? RETRY_DELAYS_MS.length : 0,
         }
       case 'refused':
         return {
           kind: 'failed',
           code: 'bad_reply',
           message: `the picture’s link is not safe to fetch: ${fetched.reason}`,
-          retryable: false,
+          retries: 0,
         }
     }
   } catch (error) {

@@ -1,0 +1,15 @@
+import type { Server, StartOptions } from '../main.ts'
+import { VerbFailed } from './terminal.ts'
+
+/** Starts a gateway in this process. Its code is loaded only here, so that a verb that talks to a running one stays quick. */
+export async function startGateway(options: StartOptions): Promise<Server> {
+  const { startServer, StartRefused } = await import('../main.ts')
+  try {
+    return await startServer(options)
+  } catch (error) {
+    if (error instanceof StartRefused) throw new VerbFailed(`the gateway cannot start:\n${error.message}`)
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+      throw new VerbFailed(`${(error as Error).message}; choose another with PORT or --port`)
+    throw error
+  }
+}
