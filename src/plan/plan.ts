@@ -1,4 +1,4 @@
-import type { Quote, QuotedOffer, Route, Routing } from '#contract'
+import type { PriceRule, Quote, QuotedOffer, Route, Routing } from '#contract'
 import { assess, isEligible, type Assessment, type PlanInput } from './assess.ts'
 import { byLatencyThenPrice, byPrice, choose } from './choose.ts'
 
@@ -74,10 +74,17 @@ function routeOf({ candidate: { offer, options }, adaptation, price }: Assessmen
       warnings,
       tasks: splitImages(applied.n, offer.limits.n.max),
       quoted: price && { amount: price.amount, lines: price.lines },
-      price: offer.price,
+      price: withoutNote(offer.price),
       options,
     },
   ]
+}
+
+/** A note explains a price to a reader; the row that is kept for each generation does without. */
+function withoutNote(price: PriceRule | null): PriceRule | null {
+  if (price === null) return null
+  const { note: _, ...rule } = price
+  return rule
 }
 
 /** Images in each paid task: full batches, then the rest. */

@@ -112,20 +112,7 @@ export class AssetError extends Error {
 export interface UnitOfWork {
   readonly generations?: readonly GenerationRecord[]
   readonly images?: readonly ImageRecord[]
-  readonly events?: readonly NewEvent[]
   readonly idempotency?: IdempotencyEntry
-}
-
-export interface NewEvent {
-  readonly generationId: string
-  readonly type: string
-  readonly at: Instant
-  readonly data: Json
-}
-
-/** `seq` grows within a generation, from 1. */
-export interface StoredEvent extends NewEvent {
-  readonly seq: number
 }
 
 export interface IdempotencyEntry {
@@ -158,13 +145,8 @@ export interface Store {
   /** The open generations this process now answers for. */
   claimOpen(): Promise<readonly GenerationRecord[]>
   image(id: string): Promise<ImageRecord | null>
-  events(generationId: string, afterSeq: number): Promise<readonly StoredEvent[]>
   idempotency(scope: string, key: string): Promise<IdempotencyEntry | null>
   forgetIdempotencyBefore(instant: Instant): Promise<void>
-  /** Recent successful tasks, newest last: how long each offer took from submit to ready. */
-  recentDurations(
-    limit: number,
-  ): Promise<readonly { readonly provider: string; readonly model: string; readonly ms: number; readonly ok: boolean }[]>
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>

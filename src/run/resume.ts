@@ -7,11 +7,11 @@ import type { OpenGeneration, RunContext } from './context.ts'
 import { concludeRoute } from './fallback.ts'
 import { handOn } from './references.ts'
 
+const REMEMBERED = 300
+
 /** Continues every generation a crash or a restart left open, each attempt from its last recorded call. */
 export async function resumeAll(context: RunContext): Promise<number> {
-  for (const { provider, model, ms, ok } of await context.ports.store.recentDurations(500)) {
-    if (ok) context.pace.observe(provider, model, ms)
-  }
+  await rememberDurations(context)
   const records = await context.ports.store.claimOpen()
   for (const record of records) {
     const open: OpenGeneration = { record, pendingWork: new Map(), saving: null, newImages: [], idempotency: null }
@@ -29,6 +29,18 @@ export async function resumeAll(context: RunContext): Promise<number> {
     }
   }
   return records.length
+}
+
+/** What the pace has measured before; the newest generations are enough. */
+async function rememberDurations(context: RunContext): Promise<void> {
+  const { records } = await context.ports.store.list({ status: 'succeeded', limit: REMEMBERED })
+  for (const record of records.toReversed()) {
+    for (const attempt of record.attempts) {
+      if (attempt.readyAt === null || attempt.submittedAt === null) continue
+      const { provider, model } = routeOf(record, attempt)
+      context.pace.observe(provider, model, attempt.readyAt - attempt.submittedAt)
+    }
+  }
 }
 
 async function resumeAttempt(context: RunContext, open: OpenGeneration, attempt: AttemptRecord): Promise<void> {

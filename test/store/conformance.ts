@@ -59,7 +59,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
 
       test('writes a record as it was when it was handed in, whatever happens to it afterwards', async () => {
         const record = generationRecord('gen_1')
-        const committed = store.commit({ generations: [record], events: [{ generationId: 'gen_1', type: 'queued', at: 1, data: null }] })
+        const committed = store.commit({ generations: [record] })
         record.status = 'running'
         await committed
         expect((await store.generation('gen_1'))?.status).toBe('queued')
@@ -80,14 +80,12 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         await store.commit({
           generations: [generationRecord('gen_1')],
           images: [imageRecord('img_1', 'gen_1')],
-          events: [{ generationId: 'gen_1', type: 'queued', at: 1, data: {} }],
           idempotency: entry(),
         })
         await store.close()
         store = await place.open()
         expect(await store.generation('gen_1')).toEqual(generationRecord('gen_1'))
         expect(await store.image('img_1')).toEqual(imageRecord('img_1', 'gen_1'))
-        expect(await store.events('gen_1', 0)).toHaveLength(1)
         expect(await store.idempotency('team-a', 'order 1')).toEqual(entry())
       })
 
@@ -237,31 +235,9 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
       })
     })
 
-    describe('events', () => {
-      const event = (generationId: string, type: string) => ({ generationId, type, at: 1, data: { type } })
-
-      test('numbers events within each generation from 1, in the order they were handed in', async () => {
-        await store.commit({ generations: [generationRecord('gen_1'), generationRecord('gen_2')] })
-        await Promise.all([
-          store.commit({ events: [event('gen_1', 'a'), event('gen_2', 'x'), event('gen_1', 'b')] }),
-          store.commit({ events: [event('gen_1', 'c')] }),
-        ])
-        await store.commit({ events: [event('gen_1', 'd')] })
-        expect((await store.events('gen_1', 0)).map(({ seq, type }) => `${seq}${type}`)).toEqual(['1a', '2b', '3c', '4d'])
-        expect(await store.events('gen_2', 0)).toEqual([{ ...event('gen_2', 'x'), seq: 1 }])
-      })
-
-      test('gives only the events after a number', async () => {
-        await store.commit({ generations: [generationRecord('gen_1')], events: [event('gen_1', 'a'), event('gen_1', 'b')] })
-        expect((await store.events('gen_1', 1)).map(({ type }) => type)).toEqual(['b'])
-        expect(await store.events('gen_1', 2)).toEqual([])
-      })
-    })
-
     describe('idempotency', () => {
       const unit = (id: string): UnitOfWork => ({
         generations: [generationRecord(id)],
-        events: [{ generationId: id, type: 'queued', at: 1, data: null }],
         idempotency: entry({ generationId: id }),
       })
 
@@ -273,7 +249,6 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(refused.every((reason) => reason instanceof IdempotencyConflict)).toBe(true)
         const winner = (await store.idempotency('team-a', 'order 1'))?.generationId
         expect(await idsOf({})).toEqual([winner])
-        for (const id of ids) expect(await store.events(id, 0)).toHaveLength(id === winner ? 1 : 0)
       })
 
       test('writes the other units of a turn in which one was refused', async () => {
@@ -301,38 +276,6 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(await store.idempotency('team-a', 'old')).toBeNull()
         await expect(store.commit({ idempotency: entry({ key: 'new' }) })).rejects.toThrow(IdempotencyConflict)
         await store.commit({ idempotency: entry({ key: 'old' }) })
-      })
-    })
-
-    describe('durations', () => {
-      const ended = (id: string, submittedAt: number | null, readyAt: number | null, status: 'succeeded' | 'failed' | 'canceled') =>
-        attemptRecord(id, { status, submittedAt, readyAt, endedAt: 10_000 })
-
-      test('tells how long the tasks of ended generations took, newest last, and only the latest', async () => {
-        const first = ended('att_1', 1_000, 3_500, 'succeeded')
-        const second = { ...ended('att_2', 2_000, 4_000, 'succeeded'), route: 1 }
-        await store.commit({ generations: [generationRecord('gen_1', { status: 'succeeded', attempts: [first] })] })
-        await store.commit({ generations: [generationRecord('gen_2', { status: 'succeeded', attempts: [second] })] })
-        const slow = { provider: 'north', model: 'flux-2-pro', ms: 2_500, ok: true }
-        const quick = { provider: 'south', model: 'flux-2-pro', ms: 2_000, ok: true }
-        expect(await store.recentDurations(10)).toEqual([slow, quick])
-        expect(await store.recentDurations(1)).toEqual([quick])
-      })
-
-      test('counts a task once, though its generation is saved again after its end', async () => {
-        const record = generationRecord('gen_1', { status: 'succeeded', attempts: [ended('att_1', 1, 2, 'succeeded')] })
-        await store.commit({ generations: [record] })
-        await store.commit({ generations: [record] })
-        expect(await store.recentDurations(10)).toHaveLength(1)
-      })
-
-      test('marks a task that failed, and leaves out those that were never submitted, are open or were canceled', async () => {
-        const attempts = [ended('att_1', 4_000, null, 'failed'), ended('att_2', null, null, 'failed'), ended('att_3', 1, 2, 'canceled')]
-        await store.commit({ generations: [generationRecord('gen_1', { status: 'failed', attempts })] })
-        await store.commit({
-          generations: [generationRecord('gen_2', { status: 'running', attempts: [ended('att_4', 1, 2, 'succeeded')] })],
-        })
-        expect(await store.recentDurations(10)).toEqual([{ provider: 'north', model: 'flux-2-pro', ms: 6_000, ok: false }])
       })
     })
 

@@ -32,7 +32,7 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE images (
     id              TEXT PRIMARY KEY,
-    generation_id   TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    generation_id   TEXT NOT NULL,
     sha256          TEXT,
     format          TEXT,
     width           INTEGER,
@@ -42,16 +42,6 @@ export const MIGRATIONS: readonly string[] = [
     flagged         INTEGER,
     link_url        TEXT,
     link_expires_at INTEGER
-  ) STRICT;
-  CREATE INDEX images_generation ON images (generation_id);
-
-  CREATE TABLE events (
-    generation_id TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
-    seq           INTEGER NOT NULL,
-    type          TEXT NOT NULL,
-    at            INTEGER NOT NULL,
-    data          TEXT NOT NULL,
-    PRIMARY KEY (generation_id, seq)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE idempotency (
@@ -63,16 +53,6 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (scope, key)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX idempotency_age ON idempotency (created_at);
-
-  -- One row for each paid task of an ended generation, in the order they ended.
-  CREATE TABLE durations (
-    seq        INTEGER PRIMARY KEY,
-    attempt_id TEXT NOT NULL UNIQUE,
-    provider   TEXT NOT NULL,
-    model      TEXT NOT NULL,
-    ms         INTEGER NOT NULL,
-    ok         INTEGER NOT NULL
-  ) STRICT;
   `,
 ]
 

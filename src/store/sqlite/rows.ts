@@ -1,6 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import type { GenerationRecord, ImageRecord, Json } from '#contract'
-import type { IdempotencyEntry, StoredEvent } from '../../run/ports.ts'
+import type { IdempotencyEntry } from '../../run/ports.ts'
 
 /** A row as SQLite gives it. The columns' types are held by the STRICT tables that only this folder writes. */
 type Row = Readonly<Record<string, SQLOutputValue>>
@@ -30,25 +30,10 @@ interface ImageColumns extends Pick<ImageRecord, 'id' | 'sha256' | 'format' | 'w
   readonly link_expires_at: number | null
 }
 
-export const eventOf = (row: Row): StoredEvent => ({
-  generationId: String(row['generation_id']),
-  seq: Number(row['seq']),
-  type: String(row['type']),
-  at: Number(row['at']),
-  data: JSON.parse(String(row['data'])) as Json,
-})
-
 export const idempotencyOf = (row: Row): IdempotencyEntry => ({
   scope: String(row['scope']),
   key: String(row['key']),
   bodyHash: String(row['body_hash']),
   generationId: String(row['generation_id']),
   createdAt: Number(row['created_at']),
-})
-
-export const durationOf = (row: Row) => ({
-  provider: String(row['provider']),
-  model: String(row['model']),
-  ms: Number(row['ms']),
-  ok: row['ok'] === 1,
 })

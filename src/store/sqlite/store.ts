@@ -2,17 +2,16 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Store } from '../../run/ports.ts'
 import { StoreError } from '../store-error.ts'
 import type { Change } from './change.ts'
-import { eventChanges } from './changes/events.ts'
 import { generationChanges } from './changes/generations.ts'
 import { idempotencyChange } from './changes/idempotency.ts'
 import { imageChanges } from './changes/images.ts'
 import { groupCommit } from './group-commit.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
-import { durationOf, eventOf, generationOf, idempotencyOf, imageOf } from './rows.ts'
+import { generationOf, idempotencyOf, imageOf } from './rows.ts'
 
-/** Everything a unit of work can hold, in the order it is written: what others refer to comes first. */
-const changeKinds = [idempotencyChange, generationChanges, imageChanges, eventChanges]
+/** Everything a unit of work can hold. */
+const changeKinds = [idempotencyChange, generationChanges, imageChanges]
 
 /**
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
@@ -30,10 +29,8 @@ export function sqliteStore(database: DatabaseSync): Store {
   const generation = database.prepare('SELECT record FROM generations WHERE id = ?')
   const open = database.prepare('SELECT record FROM generations WHERE open = 1 ORDER BY created_at, id')
   const image = database.prepare('SELECT * FROM images WHERE id = ?')
-  const events = database.prepare('SELECT * FROM events WHERE generation_id = ? AND seq > ? ORDER BY seq')
   const idempotency = database.prepare('SELECT * FROM idempotency WHERE scope = ? AND key = ?')
   const forget = database.prepare('DELETE FROM idempotency WHERE created_at < ?')
-  const durations = database.prepare('SELECT * FROM (SELECT * FROM durations ORDER BY seq DESC LIMIT ?) ORDER BY seq')
   const one = database.prepare('SELECT 1')
   let isClosed = false
 
@@ -68,10 +65,6 @@ export function sqliteStore(database: DatabaseSync): Store {
       const row = image.get(id)
       return row === undefined ? null : imageOf(row)
     },
-    async events(generationId, afterSeq) {
-      assertOpen()
-      return events.all(generationId, afterSeq).map(eventOf)
-    },
     async idempotency(scope, key) {
       assertOpen()
       const row = idempotency.get(scope, key)
@@ -79,10 +72,6 @@ export function sqliteStore(database: DatabaseSync): Store {
     },
     async forgetIdempotencyBefore(instant) {
       await group.add([{ apply: () => forget.run(instant) }])
-    },
-    async recentDurations(limit) {
-      assertOpen()
-      return durations.all(limit).map(durationOf)
     },
     async ping() {
       assertOpen()

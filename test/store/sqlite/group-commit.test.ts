@@ -7,7 +7,7 @@ import type { Store } from '../../../src/run/ports.ts'
 import { StoreError } from '../../../src/store/store-error.ts'
 import { DATABASE_FILE, openDatabase } from '../../../src/store/sqlite/open.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
-import { generationRecord } from '../records.ts'
+import { generationRecord, imageRecord } from '../records.ts'
 
 const ids = (count: number, prefix = 'gen') => Array.from({ length: count }, (_, index) => `${prefix}_${index}`)
 
@@ -61,14 +61,13 @@ describe('group commit', () => {
 
   test('keeps a write that fails to its own unit, and takes back what that unit wrote before', async () => {
     const before = commitsOnDisk()
-    const orphan = { generationId: 'gen_unknown', type: 'queued', at: 1, data: null }
     const broken = store.commit({
       generations: [generationRecord('gen_broken')],
-      events: [orphan],
+      images: [imageRecord('img_broken', 'gen_broken', { bytes: 1.5 })],
       idempotency: { scope: '', key: 'k', bodyHash: 'h', generationId: 'gen_broken', createdAt: 1 },
     })
     const others = ids(20).map(save)
-    await expect(broken).rejects.toThrow(/FOREIGN KEY/)
+    await expect(broken).rejects.toThrow(/INTEGER/)
     await Promise.all(others)
     expect(await listed()).toEqual(ids(20).toSorted())
     expect(await store.idempotency('', 'k')).toBeNull()

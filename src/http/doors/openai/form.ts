@@ -26,7 +26,7 @@ const MAX_DEPTH = 4
  * `provider[order][]=a`, `metadata[team]=b`. Inside `provider_options` a text that spells a number or a boolean is one.
  */
 export function readForm(fields: readonly FormField[]): FormReading {
-  const body = new Map<string, Json>()
+  const body = new Map<string, Draft>()
   for (const { name, value } of fields) {
     const [, root = '', brackets = ''] = NAME.exec(name) ?? []
     const path = [...brackets.matchAll(/\[([^[\]]*)\]/g)].map(([, key = '']) => key)
@@ -48,7 +48,8 @@ function readValue(name: string, root: string, path: readonly string[], text: st
   if (NUMBERS.has(name)) return NUMBER.test(text) ? of(Number(text)) : { kind: 'refused', message: 'a number' }
   if (BOOLEANS.has(name)) return text === 'true' || text === 'false' ? of(text === 'true') : { kind: 'refused', message: '"true" or "false"' }
   if (path.length === 0 && STRUCTURES.has(root)) return readStructure(text)
-  if (root === 'provider_options' && (text === 'true' || text === 'false' || NUMBER.test(text))) return of(JSON.parse(text) as Json)
+  if (root === 'provider_options' && (text === 'true' || text === 'false')) return of(text === 'true')
+  if (root === 'provider_options' && NUMBER.test(text)) return of(Number(text))
   // A stored picture: reference_images[][image]=img_… is an object, reference_images[]=https://… a text.
   return of(text)
 }
@@ -63,31 +64,32 @@ function readStructure(text: string): ValueReading {
   return { kind: 'refused', message: 'JSON text, or fields in brackets such as name[key]' }
 }
 
+/** A body while it is put together. */
+type Draft = null | boolean | number | string | Draft[] | { [key: string]: Draft }
+
 /** Puts a value where its name says; false where something else is there already. An empty key appends to a list. */
-function place(body: Map<string, Json>, root: string, path: readonly string[], value: Json): boolean {
+function place(body: Map<string, Draft>, root: string, path: readonly string[], value: Json): boolean {
   if (path.length === 0) {
     if (body.has(root)) return false
-    body.set(root, value)
+    body.set(root, value as Draft)
     return true
   }
-  const start: Json = body.get(root) ?? (path[0] === '' ? [] : {})
-  body.set(root, start)
-  let container: Json = start
+  let container = body.get(root) ?? emptyFor(path[0])
+  body.set(root, container)
   for (const [depth, key] of path.entries()) {
     const isLast = depth === path.length - 1
-    const next = isLast ? value : path[depth + 1] === '' ? [] : {}
+    const next = isLast ? (value as Draft) : emptyFor(path[depth + 1])
+    if (typeof container !== 'object' || container === null || Array.isArray(container) !== (key === '')) return false
     if (Array.isArray(container)) {
-      if (key !== '') return false
       container.push(next)
       container = next
       continue
     }
-    if (typeof container !== 'object' || container === null || key === '') return false
-    const within: Record<string, Json> = container
-    const before: Json | undefined = Object.hasOwn(within, key) ? within[key] : undefined
+    const before: Draft | undefined = Object.hasOwn(container, key) ? container[key] : undefined
     if (isLast && before !== undefined) return false
-    container = before ?? next
-    within[key] = container
+    container = container[key] = before ?? next
   }
   return true
 }
+
+const emptyFor = (key: string | undefined): Draft => (key === '' ? [] : {})
