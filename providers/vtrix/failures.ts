@@ -1,5 +1,5 @@
 import type { Billed, Failure, FailureCode, Reply } from '#contract'
-import { readHttpError, type Task, type VendorError } from './wire.ts'
+import { printable, readHttpError, type Task, type VendorError } from './wire.ts'
 
 /**
  * What an error's words say. The vendor publishes no list of task error codes and no moderation signal (2026-11-21), so this is
@@ -135,7 +135,7 @@ export const refusedTask = (error: VendorError, billed: Billed, reply: Reply): F
 /** A task that ended without a picture. */
 export function taskFailure(task: Task, billed: Billed): Failure {
   const error = task.error ?? { code: null, message: null }
-  return fromWords(error, billed, task.status ?? null, `The provider’s task failed${error.message ? '' : ' without saying why'}.`)
+  return fromWords(error, billed, task.status === undefined ? null : printable(task.status), `The provider’s task failed${error.message ? '' : ' without saying why'}.`)
 }
 
 /** A 2xx reply that holds nothing we can use. */

@@ -165,8 +165,12 @@ export function readHttpError(body: unknown): VendorError {
 
 const LONGEST_TEXT = 500
 
-/** A vendor's words as they may be shown: signatures in links cut off, bounded in length. */
-export const printable = (text: string): string => text.replaceAll(/(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi, '$1').slice(0, LONGEST_TEXT)
+/** A vendor's words as they may be shown: signatures and passwords in links cut off, bounded in length. */
+export const printable = (text: string): string =>
+  text
+    .replaceAll(/(https?:\/\/)[^\s/?#@"'<>]*@/gi, '$1')
+    .replaceAll(/(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi, '$1')
+    .slice(0, LONGEST_TEXT)
 
 /**
  * `in_progress | completed | failed` in the vendor's client (2026-04-10), `pending | processing | completed | failed` on

@@ -20,10 +20,10 @@ export function checkMeaning(file: ConfigFile, document: ConfigDocument, catalog
 }
 
 /** Doubtful, not wrong. */
-export function warnAbout(file: ConfigFile, document: ConfigDocument, sandbox: boolean): readonly ConfigProblem[] {
+export function warnAbout(file: ConfigFile, document: ConfigDocument, catalogue: Catalogue, sandbox: boolean): readonly ConfigProblem[] {
   const warnings: ConfigProblem[] = []
   for (const [id, { base_url }] of Object.entries(file.providers ?? {})) {
-    if (base_url === undefined) continue
+    if (base_url === undefined || base_url === catalogue.providers.get(id)?.manifest.base_url) continue
     const path = ['providers', id, 'base_url']
     if (sandbox) warnings.push(document.at(path, 'is not used in the sandbox', 'give this provider an API key to use it'))
     const { protocol, hostname } = new URL(base_url)

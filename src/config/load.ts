@@ -45,7 +45,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   problems.push(...variables.problems())
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace) }
   const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, providers })
-  return { kind: 'config', config, warnings: warnAbout(file, document, config.sandbox) }
+  return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox) }
 }
 
 async function readText(

@@ -12,6 +12,7 @@ import type { KeyNames } from './auth.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { installDocs } from './docs.ts'
+import { openaiDoor } from './doors/openai/openai-door.ts'
 import { generationRoutes } from './routes/generations.ts'
 import { generationEventRoutes } from './routes/generation-events.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -78,6 +79,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await guarded.register(quoteRoutes, deps)
     await guarded.register(modelRoutes, deps)
     await guarded.register(providerRoutes, deps)
+    await guarded.register(openaiDoor, deps)
   })
   return app
 }

@@ -1,4 +1,4 @@
-import type { GenerationRecord, GenerationRequest, Json } from '#contract'
+import type { GenerationRecord, GenerationRequest, Json, Warning } from '#contract'
 import type { Accept } from '../run/accept.ts'
 import type { Run } from '../run/generate.ts'
 import { hashOfBody } from '../run/idempotency.ts'
@@ -12,12 +12,14 @@ export interface Pipe {
   read(body: unknown): GenerationRequest
   /**
    * Starts a generation, or finds the one its idempotency key started. Nothing is bought where it throws.
+   * @param warnings what a door could not express; they stay with the generation
    * @throws Refusal · IdempotencyMismatch
    */
   begin(
     request: GenerationRequest,
     key: string | null,
     idempotencyKey?: string,
+    warnings?: readonly Warning[],
   ): Promise<{ readonly id: string; readonly replayed: boolean }>
   /** The generation once it has ended or `waitMs` is over; null where there is none. */
   wait(id: string, waitMs: number): Promise<GenerationRecord | null>
@@ -37,14 +39,19 @@ export function createPipe({ requestSchema, accept, idempotency, run }: PipeDepe
       if (parsed.success) return parsed.data as GenerationRequest
       throw invalidRequest(parsed.error.issues)
     },
-    async begin(request, key, idempotencyKey) {
-      if (idempotencyKey === undefined) {
+    async begin(request, key, idempotencyKey, warnings = []) {
+      const prepare = async (): Promise<GenerationRecord> => {
         const record = await accept.prepare(request, key)
+        record.warnings.push(...warnings)
+        return record
+      }
+      if (idempotencyKey === undefined) {
+        const record = await prepare()
         await run.accept(record, null)
         return { id: record.id, replayed: false }
       }
       return idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), async (entry) => {
-        const record = await accept.prepare(request, key)
+        const record = await prepare()
         await run.accept(record, { ...entry, generationId: record.id })
         return record
       })

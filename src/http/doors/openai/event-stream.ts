@@ -7,7 +7,11 @@ import type { OpenaiProblem } from './problems.ts'
 
 const HEARTBEAT_MS = 15_000
 
-const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }
+const EVENT_STREAM = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
 
 /** One event as OpenAI writes it: its type is both the event's name and a field of its data. */
 const eventText = (event: CompletedEvent): string => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`

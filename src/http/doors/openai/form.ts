@@ -12,7 +12,9 @@ export type FormReading =
 
 /** A form has text only; these fields are read as what they are. */
 const NUMBERS = new Set(
-  'n output_compression partial_images frame_count frame_duration_ms megapixels seed output_quality safety_tolerance guidance steps'.split(' '),
+  'n output_compression partial_images frame_count frame_duration_ms megapixels seed output_quality safety_tolerance guidance steps'.split(
+    ' ',
+  ),
 )
 const BOOLEANS = new Set(['stream', 'prompt_upsampling', 'provider[allow_fallbacks]'])
 const STRUCTURES = new Set(['provider', 'provider_options', 'metadata', 'reference_images'])
@@ -46,7 +48,8 @@ function readValue(name: string, root: string, path: readonly string[], text: st
   const of = (value: Json): ValueReading => ({ kind: 'value', value })
   if (path.length === 0 && text === 'null' && root !== 'prompt' && root !== 'model') return of(null)
   if (NUMBERS.has(name)) return NUMBER.test(text) ? of(Number(text)) : { kind: 'refused', message: 'a number' }
-  if (BOOLEANS.has(name)) return text === 'true' || text === 'false' ? of(text === 'true') : { kind: 'refused', message: '"true" or "false"' }
+  if (BOOLEANS.has(name))
+    return text === 'true' || text === 'false' ? of(text === 'true') : { kind: 'refused', message: '"true" or "false"' }
   if (path.length === 0 && STRUCTURES.has(root)) return readStructure(text)
   if (root === 'provider_options' && (text === 'true' || text === 'false')) return of(text === 'true')
   if (root === 'provider_options' && NUMBER.test(text)) return of(Number(text))

@@ -89,7 +89,8 @@ function accepted(translation: Translation): Accepted {
 }
 
 async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: number): Promise<Accepted> {
-  if (!request.isMultipart()) throw new DoorProblem(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
+  if (!request.isMultipart())
+    throw new DoorProblem(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
   if (Number(request.headers['content-length'] ?? 0) > 2 * maxBytes) {
     reply.header('connection', 'close')
     throw new DoorProblem(tooLarge('The body is larger than this server takes (server.body_limit_bytes).'))

@@ -92,7 +92,8 @@ export function failureProblem(error: GenerationError, generationId: string, isK
   const sold = error.billed !== false
   const said = error.provider_message && error.provider_message !== error.message ? ` (${error.provider_message})` : ''
   const cost = error.billed === true ? ' It was billed.' : sold ? ' It may have been billed.' : ''
-  const stage = error.code === 'moderated' ? { moderation_stage: error.stage === 'output' ? ('output' as const) : ('input' as const) } : null
+  const stage =
+    error.code === 'moderated' ? { moderation_stage: error.stage === 'output' ? ('output' as const) : ('input' as const) } : null
   const lead = stage ? 'Your request was rejected by the provider’s safety system: ' : ''
   const mayRepeat = error.retryable && !sold && !isKeyed
   return {
@@ -122,5 +123,9 @@ export function unfinishedProblem(generationId: string): OpenaiProblem {
 /** Something of ours broke after the generation had begun; it goes on, or has ended, and may have cost money. */
 export function brokenProblem(generationId: string): OpenaiProblem {
   const message = `An unexpected error while answering. GET /v1/generations/${generationId} tells what became of the pictures.`
-  return { status: DO_NOT_REPEAT, body: { error: { message, type: 'server_error', param: null, code: 'internal_error' } }, mayRepeat: false }
+  return {
+    status: DO_NOT_REPEAT,
+    body: { error: { message, type: 'server_error', param: null, code: 'internal_error' } },
+    mayRepeat: false,
+  }
 }
