@@ -22,6 +22,8 @@ import { createMetrics, observeAll } from './observe/metrics.ts'
 import { loadCatalogue } from './registry/catalogue.ts'
 import type { Catalogue } from './registry/catalogue.ts'
 import { createAccept } from './run/accept.ts'
+import { createCosts } from './run/costs.ts'
+import { createCompare } from './run/compare.ts'
 import { createRun } from './run/generate.ts'
 import { createIdempotency } from './run/idempotency.ts'
 import type { Clock, Ids, Ports, Settings } from './run/ports.ts'
@@ -126,12 +128,28 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
   const run = createRun(ports)
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   let publicUrl = config().server.publicUrl ?? ''
-  const accept = createAccept({ ports, market: createMarket(config, catalogue, run), roll: Math.random })
+  const market = createMarket(config, catalogue, run)
+  const accept = createAccept({ ports, market, roll: Math.random })
   const schema = requestSchema(options)
+  const idempotency = createIdempotency(store, () => CLOCK.now())
+  const pipe = createPipe({ requestSchema: schema, accept, run, idempotency })
+  const compare = createCompare({
+    accept,
+    run,
+    store,
+    idempotency,
+    now: () => CLOCK.now(),
+    newId: () => orderedId('cmp'),
+    beginGeneration: pipe.begin,
+    publicUrl: () => publicUrl,
+    log,
+  })
   const app = await buildApp({
     run,
     accept,
-    pipe: createPipe({ requestSchema: schema, accept, run, idempotency: createIdempotency(store, () => CLOCK.now()) }),
+    costs: createCosts({ store, market, clock: CLOCK }),
+    pipe,
+    compare,
     store,
     assets,
     clock: CLOCK,
@@ -149,6 +167,7 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
       )
     },
     publicUrl: () => publicUrl,
+    post: transport.post,
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
     version: await packageVersion(),
@@ -165,6 +184,7 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
   publicUrl ||= url
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
+  await compare.resume()
   const stopWatching = config().path === null ? () => {} : watchConfig(config().path ?? '', () => void live.reload())
   const onHangUp = () => void live.reload()
   process.on('SIGHUP', onHangUp)

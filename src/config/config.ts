@@ -44,6 +44,8 @@ export interface GatewayKey {
   readonly models: readonly string[] | null
   readonly providers: readonly string[] | null
   readonly allowUnpriced: boolean
+  /** Sees everybody's costs. */
+  readonly admin: boolean
 }
 
 export interface ProviderConfig {

@@ -105,6 +105,7 @@ const gatewayKey = (key: NonNullable<ConfigFile['keys']>[number]): GatewayKey =>
   models: key.models ?? null,
   providers: key.providers ?? null,
   allowUnpriced: key.allow_unpriced ?? false,
+  admin: key.admin ?? false,
 })
 
 function modelConfig(catalogue: Catalogue, name: string, settings: NonNullable<ConfigFile['models']>[string]): ModelConfig {

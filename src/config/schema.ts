@@ -88,6 +88,7 @@ const GatewayKey = z
       .boolean()
       .optional()
       .meta({ description: 'Whether a key with a budget may use an offer that has no price. Default false.' }),
+    admin: z.boolean().optional().meta({ description: 'Whether it sees the costs of every key. Default false.' }),
   })
   .meta({ description: 'A caller of this gateway.' })
 

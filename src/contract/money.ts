@@ -71,11 +71,58 @@ export function compareUsd(left: Usd, right: Usd): number {
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }
 
-/** `amount` as a signed percentage of `base` above or below it, rounded to whole percent: `"+50%"`. Null where base is nothing. */
-export function percentAbove(amount: Usd, base: Usd): string | null {
+/** `part` of `whole` equal shares of an amount, rounded half away from zero to a nanodollar. */
+export function shareOfUsd(amount: Usd, part: number, whole: number): Usd {
+  if (!Number.isSafeInteger(part) || !Number.isSafeInteger(whole) || whole <= 0) throw new MoneyError(`no share: ${part} of ${whole}`)
+  const product = nanoFromUsd(amount) * BigInt(part)
+  const half = BigInt(whole) / 2n
+  return usdFromNano((product < 0n ? product - half : product + half) / BigInt(whole))
+}
+
+/** Whether `amount` is above or below `base` by more than so many whole percent of it. Above nothing, everything is. */
+export function isBeyondPercent(amount: Usd, base: Usd, percent: number): boolean {
+  const baseNano = nanoFromUsd(base)
+  const difference = nanoFromUsd(amount) - baseNano
+  return (difference < 0n ? -difference : difference) * 100n > (baseNano < 0n ? -baseNano : baseNano) * BigInt(percent)
+}
+
+/** A sum that grows; cheaper than summing lists where there are many amounts. */
+export interface UsdTally {
+  add(amount: Usd): void
+  total(): Usd
+}
+
+export function createTally(): UsdTally {
+  let nano = 0n
+  return {
+    add(amount) {
+      nano += nanoFromUsd(amount)
+    },
+    total: () => usdFromNano(nano),
+  }
+}
+
+/**
+ * `amount` as a signed percentage of `base` above or below it, rounded half up: `"+50%"`, with one decimal `"+50.0%"`.
+ * Null where base is nothing.
+ */
+export function percentAbove(amount: Usd, base: Usd, decimals = 0): string | null {
   const baseNano = nanoFromUsd(base)
   if (baseNano === 0n) return null
-  const difference = (nanoFromUsd(amount) - baseNano) * 100n
+  const scale = 10n ** BigInt(decimals)
+  const difference = (nanoFromUsd(amount) - baseNano) * 100n * scale
   const magnitude = ((difference < 0n ? -difference : difference) + baseNano / 2n) / baseNano
-  return `${difference < 0n && magnitude > 0n ? '-' : '+'}${magnitude}%`
+  const fraction = decimals > 0 ? `.${(magnitude % scale).toString().padStart(decimals, '0')}` : ''
+  return `${difference < 0n && magnitude > 0n ? '-' : '+'}${magnitude / scale}${fraction}%`
+}
+
+/** An amount in whole nanodollars for each of `parts`, the first ones taking what does not divide, so that they sum to the amount. */
+export function shareUsd(amount: Usd, parts: number): readonly Usd[] {
+  if (!Number.isSafeInteger(parts) || parts < 1) throw new MoneyError(`not a number of parts: ${parts}`)
+  const nano = nanoFromUsd(amount)
+  const divisor = BigInt(parts)
+  const [share, rest] = [nano / divisor, nano % divisor]
+  const unit = rest < 0n ? -1n : 1n
+  const extra = rest * unit
+  return Array.from({ length: parts }, (_, index) => usdFromNano(BigInt(index) < extra ? share + unit : share))
 }

@@ -38,6 +38,10 @@ export const QuotedOffer = z
       .object({ amount: Usd, lines: z.array(CostLine) })
       .nullable()
       .meta({ description: 'Null where the offer has no published price.' }),
+    observed: z.object({ amount: Usd, samples: z.number().int(), as_of: z.iso.datetime() }).nullable().optional().meta({
+      description:
+        'For an offer without a published price: what as many pictures of this size and number of references were billed on average before. Never used as a price.',
+    }),
     assumptions: z.array(z.string()),
     latency_ms: Latency.nullable(),
   })

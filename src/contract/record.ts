@@ -94,11 +94,26 @@ export interface TimelineEntry {
   readonly progress: number | null
 }
 
+/** What a key's budget holds for one generation. */
+export interface Reservation {
+  /** The period it counts in, by its UTC day, month, or `total`; stays the one of the acceptance. */
+  readonly period: string
+  readonly periodStart: Instant
+  /** When the next period begins; null for `total`. */
+  readonly renewsAt: Instant | null
+  /** The budget as it was at the acceptance. */
+  readonly limit: Usd
+  /** Held until the end; raised before a dearer route is tried. */
+  amount: Usd
+}
+
 /** Everything about one generation; the row that survives a crash. */
 export interface GenerationRecord {
   readonly id: string
   /** Name of the gateway key that asked; null where no keys are configured. */
   readonly key: string | null
+  /** Absent where the key has no budget. */
+  readonly reserved?: Reservation
   readonly sandbox: boolean
   readonly createdAt: Instant
   /** As normalized: `reference_images` replaced by `references`. */

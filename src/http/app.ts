@@ -3,6 +3,8 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import type { Accept } from '../run/accept.ts'
+import type { Compare } from '../run/compare.ts'
+import type { Costs } from '../run/costs.ts'
 import type { Run } from '../run/generate.ts'
 import type { Pipe } from './pipe.ts'
 import type { Assets, Clock, Store } from '../run/ports.ts'
@@ -12,13 +14,20 @@ import type { KeyNames } from './auth.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { installDocs } from './docs.ts'
+import { bflDoor } from './doors/bfl/bfl-door.ts'
+import type { PostMessage } from './doors/courier.ts'
+import type { BudgetLeft } from './doors/dollars-left.ts'
+import { mcpDoor } from './doors/mcp/mcp-door.ts'
 import { openaiDoor } from './doors/openai/openai-door.ts'
+import { runwareDoor } from './doors/runware/runware-door.ts'
+import { comparisonRoutes } from './routes/comparisons.ts'
 import { generationRoutes } from './routes/generations.ts'
 import { generationEventRoutes } from './routes/generation-events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { imageRoutes } from './routes/images.ts'
 import { modelRoutes } from './routes/models.ts'
 import { providerRoutes } from './routes/providers.ts'
+import { costRoutes } from './routes/costs.ts'
 import { quoteRoutes } from './routes/quotes.ts'
 import type { ModelSource } from './routes/models.ts'
 import type { ProviderSource } from './routes/providers.ts'
@@ -27,7 +36,9 @@ import type { ProviderSource } from './routes/providers.ts'
 export interface AppDependencies {
   readonly run: Run
   readonly accept: Accept
+  readonly costs: Costs
   readonly pipe: Pipe
+  readonly compare: Compare
   readonly store: Store
   readonly assets: Assets
   readonly clock: Clock
@@ -41,6 +52,10 @@ export interface AppDependencies {
   /** Null while requests may be taken; else why not. */
   readonly notReady: () => Promise<string | null>
   readonly publicUrl: () => string
+  /** Tells webhooks named in a vendor’s own shape; without it they are refused. */
+  readonly post?: PostMessage
+  /** What is left of a gateway key’s budget. */
+  readonly budgetLeft?: BudgetLeft
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
@@ -72,14 +87,20 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   await installDocs(app, deps.version)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
+  // These two ask for the gateway key in their own ways.
+  await app.register(bflDoor, deps)
+  await app.register(runwareDoor, deps)
   await app.register(async (guarded) => {
     requireKey(guarded, deps.keyNames)
     await guarded.register(generationRoutes, deps)
     await guarded.register(generationEventRoutes, deps)
     await guarded.register(quoteRoutes, deps)
+    await guarded.register(costRoutes, deps)
+    await guarded.register(comparisonRoutes, deps)
     await guarded.register(modelRoutes, deps)
     await guarded.register(providerRoutes, deps)
     await guarded.register(openaiDoor, deps)
+    await guarded.register(mcpDoor, deps)
   })
   return app
 }

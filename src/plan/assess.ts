@@ -1,4 +1,4 @@
-import type { GenerationRequest, JsonObject, Latency, Offer, Reference, RouteRule } from '#contract'
+import type { GenerationRequest, JsonObject, Latency, Offer, Reference, RouteRule, Usd } from '#contract'
 import { compareUsd } from '#contract'
 import { adapt, type Adaptation } from './adapt.ts'
 import type { PlannedRequest } from './finding.ts'
@@ -26,6 +26,8 @@ export interface PlanInput {
   readonly pinned: string | null
   /** 0…1, drawn by the caller; only weights use it. */
   readonly roll: number
+  /** What the key that asks may still spend; absent or null: no limit. */
+  readonly budget?: { readonly left: Usd; readonly allowUnpriced: boolean } | null
 }
 
 /** A candidate judged: eligible where `reasons` is empty. */
@@ -49,7 +51,7 @@ export function assess(input: PlanInput): readonly Assessment[] {
     const reasons = [
       ...(candidate.unavailable === null ? [] : [candidate.unavailable]),
       ...excluded(candidate.offer.provider, input),
-      ...(adaptation.eligible ? tooExpensive(price, input.request.provider) : adaptation.reasons),
+      ...(adaptation.eligible ? [...tooExpensive(price, input.request.provider), ...overBudget(price, input.budget)] : adaptation.reasons),
     ]
     return { candidate, position, adaptation, price, reasons }
   })
@@ -62,6 +64,16 @@ function excluded(provider: string, { request, pinned }: PlanInput): string[] {
   if (only && !only.includes(provider)) reasons.push(`provider.only: ${provider} is not in it.`)
   if (ignore?.includes(provider)) reasons.push(`provider.ignore: ${provider} is in it.`)
   return reasons
+}
+
+function overBudget(price: QuotedPrice | null, budget: PlanInput['budget']): string[] {
+  if (!budget) return []
+  const { left, allowUnpriced } = budget
+  if (price !== null) {
+    return compareUsd(price.amount, left) <= 0 ? [] : [`budget: the quote is ${price.amount}, and the key's budget has ${left} left.`]
+  }
+  if (!allowUnpriced) return ['budget: this offer has no price, and the key has a budget (allow it with keys.allow_unpriced).']
+  return compareUsd(left, '0') > 0 ? [] : ["budget: nothing is left of the key's budget."]
 }
 
 function tooExpensive(price: QuotedPrice | null, preference: GenerationRequest['provider']): string[] {

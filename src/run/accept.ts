@@ -3,6 +3,7 @@ import type {
   GenerationRecord,
   GenerationRequest,
   JsonObject,
+  Offer,
   Quote,
   Reference,
   ReferenceImage,
@@ -13,7 +14,11 @@ import type {
 import { orderFor } from '../plan/order.ts'
 import { plan, quote } from '../plan/plan.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
-import { AssetError } from './ports.ts'
+import { budgetOf, reservationOf } from './budget.ts'
+import type { Budget, KeyPolicy } from './budget.ts'
+import { measureReferences } from './measure-references.ts'
+import { withObserved } from './observed.ts'
+import { AssetError, BudgetExceeded } from './ports.ts'
 import type { Ports } from './ports.ts'
 
 /** What is for sale, as configured at this moment. */
@@ -24,6 +29,12 @@ export interface Market {
   ): { readonly request: GenerationRequest; readonly model: string; readonly pinned: string | null; readonly rule: RouteRule } | null
   /** Every provider's offer of the model, usable or not. `options` are the request's parsed provider_options. */
   candidates(model: string, options: Readonly<Record<string, JsonObject>>): readonly Candidate[]
+  /** Every provider's offer of the model, at today's prices. */
+  offers(model: string): readonly Offer[]
+  /** What a gateway key may do; null where there is no such key. */
+  key(name: string): KeyPolicy | null
+  /** Every gateway key. */
+  keys(): readonly KeyPolicy[]
 }
 
 /** Why a request was not accepted. Nothing was bought. */
@@ -37,11 +48,17 @@ export class Refusal extends Error {
   }
 }
 
+/** A budget that was taken by others between the plan and the acceptance. */
+export const overBudget = (error: BudgetExceeded): Refusal =>
+  new Refusal('budget_exceeded', `The budget of this key does not hold what the request was quoted: ${error.message}.`, [
+    { path: 'budget_usd', message: error.message },
+  ])
+
 export interface Accept {
   /** A validated request as the row it will be; throws `Refusal`. Nothing is on disk but reference images. */
   prepare(request: GenerationRequest, key: string | null): Promise<GenerationRecord>
-  /** What every offer would charge; throws `Refusal`. */
-  quote(request: GenerationRequest): Promise<Quote>
+  /** What every offer would charge; throws `Refusal`. `key` is the gateway key that asks. */
+  quote(request: GenerationRequest, key?: string | null): Promise<Quote>
 }
 
 export interface AcceptDependencies {
@@ -52,23 +69,26 @@ export interface AcceptDependencies {
 }
 
 export function createAccept({ ports, market, roll }: AcceptDependencies): Accept {
-  async function gather(asked: GenerationRequest): Promise<PlanInput> {
+  async function gather(asked: GenerationRequest, key: string | null): Promise<PlanInput & { readonly budget: Budget | null }> {
+    const policy = key === null ? null : market.key(key)
     const resolved = market.resolve(asked)
     if (!resolved) {
       throw new Refusal('model_not_found', `There is no model ${JSON.stringify(asked.model)}. GET /v1/models lists what there is.`, [
         { path: 'model', message: 'unknown model, alias or provider/model' },
       ])
     }
+    if (policy) requireModel(policy, asked.model, resolved.model)
     const { reference_images: images = [], ...request } = resolved.request
     const references = await Promise.all(images.map((image, index) => keep(image, index)))
     const candidates = market.candidates(resolved.model, request.provider_options ?? {})
     return {
       request: { ...request, model: resolved.model },
       references,
-      candidates,
+      candidates: policy?.providers ? candidates.map((candidate) => allowedTo(policy, candidate)) : candidates,
       rule: resolved.rule,
       pinned: resolved.pinned,
       roll: roll(),
+      budget: await budgetOf(ports.store, policy, ports.clock.now()),
     }
   }
 
@@ -96,9 +116,10 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
 
   return {
     async prepare(asked, key) {
-      const input = await gather(asked)
+      const input = await gather(asked, key)
       const planned = plan(input)
       if (planned.kind === 'refused') {
+        if (input.budget) refuseOverBudget(input, input.budget)
         const errors = planned.considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') }))
         const detail = errors.map((error) => `${error.path}: ${error.message}`).join(' · ')
         throw new Refusal('no_eligible_offer', `No offer of ${input.request.model} can take this request. ${detail}`, errors)
@@ -113,9 +134,11 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
         }))
         throw new Refusal('no_eligible_offer', `No offer of ${request.model} takes these provider_options as they are.`, errors)
       }
+      const quoted = usable[0]?.route.quoted?.amount ?? null
       return {
         id: ports.ids.generation(),
         key,
+        ...(input.budget ? { reserved: reservationOf(input.budget, quoted) } : {}),
         sandbox: ports.settings.sandbox,
         createdAt: ports.clock.now(),
         request: { ...request, model: asked.model },
@@ -137,8 +160,39 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
       }
     },
 
-    quote: async (asked) => quote(await gather(asked)),
+    async quote(asked, key = null) {
+      const gathered = await gather(asked, key)
+      const input = { ...gathered, references: await measureReferences(ports, gathered.references) }
+      return withObserved(ports.store, quote(input), input.references.length)
+    },
   }
+}
+
+/** As a model that does not exist, which is how other services hide what a key may not use; the detail says what it may. */
+function requireModel({ name, models }: KeyPolicy, asked: string, model: string): void {
+  if (models === null || models.includes(asked) || models.includes(model)) return
+  throw new Refusal(
+    'model_not_found',
+    `The key ${name} may not use the model ${JSON.stringify(asked)}; it may use: ${models.join(', ')}.`,
+    [{ path: 'model', message: 'not a model this key may use' }],
+  )
+}
+
+function allowedTo({ name, providers }: KeyPolicy, candidate: Candidate): Candidate {
+  const { provider } = candidate.offer
+  if (candidate.unavailable !== null || providers === null || providers.includes(provider)) return candidate
+  return { ...candidate, unavailable: `key: ${name} may not use ${provider}.` }
+}
+
+/** Throws where a priced offer would have been eligible but for the budget. */
+function refuseOverBudget(input: PlanInput, budget: Budget): void {
+  const { budget: _, ...unlimited } = input
+  const planned = plan(unlimited)
+  if (planned.kind === 'refused' || planned.routes.every(({ quoted }) => quoted === null)) return
+  const errors = planned.routes.map(({ provider, quoted }) => ({ path: provider, message: `quoted at ${quoted?.amount ?? 'no price'}` }))
+  const left = new BudgetExceeded(budget).message
+  const detail = `The budget of the key ${budget.key} does not hold this request: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`
+  throw new Refusal('budget_exceeded', detail, [{ path: 'budget_usd', message: left }, ...errors])
 }
 
 /** What a provider's own options cause, told by its adapter before anything is bought. */

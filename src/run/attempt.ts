@@ -1,6 +1,7 @@
 import { generationError } from '#contract'
 import type { AttemptRecord, Call, Failure, Outcome } from '#contract'
 import { orderFor } from '../plan/order.ts'
+import { enterLateCost } from './account.ts'
 import { collect } from './collect.ts'
 import { note, providerOf, publish, routeOf, save } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
@@ -137,6 +138,7 @@ async function noteLate(
   const outcome = provider.adapter.interpret(sent.reply, call)
   attempt.cost = outcome.cost ?? attempt.cost
   attempt.providerTaskId = outcome.taskId ?? attempt.providerTaskId
+  enterLateCost(context, open, attempt)
   await publish(context, open)
 }
 

@@ -1,6 +1,7 @@
 import { isTerminal } from '#contract'
-import type { AttemptRecord, GenerationRecord, ImageRecord, Route, TimelineEntry } from '#contract'
-import type { ActiveProvider, IdempotencyEntry, Ports } from './ports.ts'
+import type { AttemptRecord, GenerationRecord, ImageRecord, LedgerEntry, Route, TimelineEntry } from '#contract'
+import { closeAccount } from './account.ts'
+import type { ActiveProvider, BudgetCheck, IdempotencyEntry, Ports } from './ports.ts'
 import type { Pace } from './pace.ts'
 import type { Slots } from './slots.ts'
 import type { Watchers } from './watchers.ts'
@@ -27,7 +28,26 @@ export interface OpenGeneration {
   saving: Promise<void> | null
   newImages: ImageRecord[]
   idempotency: IdempotencyEntry | null
+  /** Lines of the account that are not on disk yet. */
+  newEntries: LedgerEntry[]
+  /** What the lines that reserve must fit into. */
+  budget: BudgetCheck | null
+  /** A dearer route is being reserved. */
+  isRaising: boolean
+  isAccountClosed: boolean
 }
+
+export const openGeneration = (record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration => ({
+  record,
+  pendingWork: new Map(),
+  saving: null,
+  newImages: [],
+  idempotency,
+  newEntries: [],
+  budget: null,
+  isRaising: false,
+  isAccountClosed: false,
+})
 
 export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {
   const route = record.routes[attempt.route]
@@ -41,15 +61,30 @@ export function providerOf(context: RunContext, record: GenerationRecord, attemp
 
 /** Puts the generation on disk as it is now; several calls in one turn of the event loop are one write. */
 export function save(context: RunContext, open: OpenGeneration): Promise<void> {
-  open.saving ??= Promise.resolve().then(() => {
-    open.saving = null
-    const images = open.newImages
-    const idempotency = open.idempotency
-    open.newImages = []
-    open.idempotency = null
-    return context.ports.store.commit({ generations: [open.record], images, ...(idempotency ? { idempotency } : {}) })
-  })
+  open.saving ??= Promise.resolve().then(() => commit(context, open))
   return open.saving
+}
+
+/** Lines of the account that the disk refuses are kept for the next save; a budget that refuses is not asked again. */
+async function commit(context: RunContext, open: OpenGeneration): Promise<void> {
+  const { newImages: images, newEntries: ledger, idempotency, budget } = open
+  open.saving = null
+  open.newImages = []
+  open.newEntries = []
+  open.idempotency = null
+  open.budget = null
+  try {
+    await context.ports.store.commit({
+      generations: [open.record],
+      images,
+      ledger,
+      ...(idempotency ? { idempotency } : {}),
+      ...(budget ? { budget } : {}),
+    })
+  } catch (error) {
+    open.newEntries = [...ledger, ...open.newEntries]
+    throw error
+  }
 }
 
 /** As `save`, where the work goes on in memory even if the disk refuses: the next save tries again. */
@@ -70,6 +105,7 @@ export async function saveIfPossible(context: RunContext, open: OpenGeneration):
 
 /** Saves, then lets watchers see: nothing is visible before it is on disk. */
 export async function publish(context: RunContext, open: OpenGeneration): Promise<void> {
+  closeAccount(context, open)
   await saveIfPossible(context, open)
   context.watchers.notify(open.record)
   if (isTerminal(open.record.status) && open.record.attempts.every((attempt) => attempt.endedAt !== null))

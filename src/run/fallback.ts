@@ -1,7 +1,9 @@
-import { FAILURES, generationError, isSafeToFallBack } from '#contract'
+import { FAILURES, generationError, isSafeToFallBack, isTerminal } from '#contract'
 import type { AttemptRecord, Failure, GenerationError } from '#contract'
+import { enterSettlement } from './account.ts'
 import { note, publish, routeOf } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
+import { raiseReservation } from './reservation.ts'
 import { settle } from './settle.ts'
 import { seedFor } from '../plan/order.ts'
 
@@ -27,6 +29,7 @@ export async function attemptEnded(
     route,
     record.images.filter((image) => attempt.imageIds.includes(image.id)),
   )
+  enterSettlement(context, open, attempt, route)
   const code = attempt.error?.code ?? null
   const durationMs = attempt.readyAt === null || attempt.submittedAt === null ? null : attempt.readyAt - attempt.submittedAt
   ports.observer.taskEnded({ provider: route.provider, model: route.model, code, durationMs, polls: attempt.polls })
@@ -84,8 +87,8 @@ export function freshAttempt(context: RunContext, task: Pick<AttemptRecord, 'rou
   }
 }
 
-/** Makes the tasks of the current route and lets each wait for its place. */
-export function startRoute(context: RunContext, open: OpenGeneration): void {
+/** Makes the tasks of the current route. */
+export function addTasks(context: RunContext, open: OpenGeneration): void {
   const { record } = open
   const route = record.routes[record.routeIndex]
   if (!route) throw new Error(`generation ${record.id} has no route ${record.routeIndex}`)
@@ -94,7 +97,12 @@ export function startRoute(context: RunContext, open: OpenGeneration): void {
     freshAttempt(context, { route: record.routeIndex, images, seed: seedFor(route.applied.seed, index, route.tasks, seeds) }),
   )
   record.attempts.push(...tasks)
-  for (const task of tasks) context.enqueue(open, task)
+}
+
+/** Lets each task of the current route wait for its place. */
+export function enqueueTasks(context: RunContext, open: OpenGeneration): void {
+  const { record } = open
+  for (const task of record.attempts) if (task.route === record.routeIndex && task.status === 'queued') context.enqueue(open, task)
 }
 
 /** When every task of the route is over: images make it a success, a failure that cost nothing makes the next route's turn. */
@@ -105,12 +113,20 @@ export async function concludeRoute(context: RunContext, open: OpenGeneration): 
   if (record.images.length > 0) return succeed(context, open)
   const errors = tasks.map((attempt) => attempt.error).filter((error) => error !== null)
   const mayFallBack = errors.length === tasks.length && errors.every((error) => isSafeToFallBack({ ...error, message: '' }))
-  if (mayFallBack && record.routeIndex + 1 < record.routes.length) {
-    record.routeIndex++
-    startRoute(context, open)
+  let overBudget: GenerationError | null = null
+  for (const [index, next] of record.routes.entries()) {
+    if (!mayFallBack || index <= record.routeIndex) continue
+    overBudget = await raiseReservation(context, open, next, worstOf(errors))
+    // Canceled while the budget was asked.
+    if (isTerminal(record.status)) return publish(context, open)
+    if (overBudget) continue
+    record.routeIndex = index
+    addTasks(context, open)
+    enqueueTasks(context, open)
     return publish(context, open)
   }
-  record.error = worstOf(errors) ?? generationError({ code: 'internal', message: 'no attempt told an error', billed: 'unknown' }, null)
+  record.error =
+    overBudget ?? worstOf(errors) ?? generationError({ code: 'internal', message: 'no attempt told an error', billed: 'unknown' }, null)
   await end(context, open, 'failed')
 }
 

@@ -1,10 +1,13 @@
 import { generationError, isTerminal } from '#contract'
 import type { GenerationRecord, Latency } from '#contract'
+import { overBudget } from './accept.ts'
+import { enterSettlement, openAccount } from './account.ts'
 import { enqueue } from './attempt.ts'
-import { note, publish, routeOf, save } from './context.ts'
+import { note, openGeneration, publish, routeOf, save } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
-import { startRoute } from './fallback.ts'
+import { addTasks, enqueueTasks } from './fallback.ts'
 import { createPace } from './pace.ts'
+import { BudgetExceeded } from './ports.ts'
 import type { IdempotencyEntry, Ports } from './ports.ts'
 import { resumeAll } from './resume.ts'
 import { settle } from './settle.ts'
@@ -15,7 +18,7 @@ import { createWheel } from './wheel.ts'
 /**
  * The whole path of a generation:
  *
- *   accept      on disk, queued; its first route's tasks take their places         (here, `fallback.ts` startRoute)
+ *   accept      on disk, queued; its first route's tasks take their places         (here, `fallback.ts` addTasks)
  *   submit      intent on disk, then the paid call                                 (`attempt.ts`)
  *   look        polls until done or failed, as rarely as `pace.ts` finds worthwhile (`attempt.ts`)
  *   collect     pictures fetched, checked, stored                                  (`collect.ts`)
@@ -24,7 +27,7 @@ import { createWheel } from './wheel.ts'
  * Every step writes its state before the next begins and before anybody sees it, so `resume.ts` can begin at any of them.
  */
 export interface Run {
-  /** Puts a new generation on disk and starts it. Rejects, having bought nothing, where the disk or the idempotency entry refuses. */
+  /** Puts a new generation on disk and starts it. Rejects, having bought nothing, where the disk, the budget or the idempotency entry refuses. */
   accept(record: GenerationRecord, idempotency: IdempotencyEntry | null): Promise<void>
   /** Continues every open generation from its last recorded call. Returns how many. */
   resume(): Promise<number>
@@ -58,16 +61,21 @@ export function createRun(ports: Ports): Run {
 
   return {
     async accept(record, idempotency) {
-      const open: OpenGeneration = { record, pendingWork: new Map(), saving: null, newImages: [], idempotency }
+      const open = openGeneration(record, idempotency)
       context.open.set(record.id, open)
       note(context, record, 'queued', null)
-      startRoute(context, open)
+      addTasks(context, open)
+      openAccount(open)
+      // A budget must hold before anything is bought; without one, the first step is written together with the acceptance.
+      const waitsForBudget = record.reserved !== undefined
+      if (!waitsForBudget) enqueueTasks(context, open)
       try {
         await save(context, open)
       } catch (error) {
         abandon(context, open)
-        throw error
+        throw error instanceof BudgetExceeded ? overBudget(error) : error
       }
+      if (waitsForBudget) enqueueTasks(context, open)
     },
 
     resume: () => resumeAll(context),
@@ -131,6 +139,7 @@ async function cancel(context: RunContext, id: string): Promise<GenerationRecord
     attempt.error = generationError({ code: 'canceled', message, billed: wasBought ? 'unknown' : false }, provider)
     attempt.endedAt = clock.now()
     attempt.settled = settle(record, attempt, routeOf(record, attempt), [])
+    enterSettlement(context, open, attempt, routeOf(record, attempt))
   }
   const worst = record.attempts.find((attempt) => attempt.error?.billed === 'unknown') ?? record.attempts.at(-1)
   record.status = 'canceled'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { GenerationRecord, Instant, Json } from '#contract'
+import type { Instant, Json } from '#contract'
 import { IdempotencyConflict } from './ports.ts'
 import type { IdempotencyEntry, Store } from './ports.ts'
 
@@ -17,7 +17,7 @@ export interface Idempotency {
     scope: string,
     key: string,
     bodyHash: string,
-    create: (entry: Omit<IdempotencyEntry, 'generationId'>) => Promise<GenerationRecord>,
+    create: (entry: Omit<IdempotencyEntry, 'generationId'>) => Promise<{ readonly id: string }>,
   ): Promise<{ readonly id: string; readonly replayed: boolean }>
 }
 

@@ -1,15 +1,19 @@
 import type { Readable } from 'node:stream'
 import type {
   Call,
+  ComparisonRecord,
+  CostRow,
   FailureCode,
   GenerationRecord,
   GenerationStatus,
   ImageRecord,
   Instant,
-  Json,
+  LedgerEntry,
+  Made,
   OutputFormat,
   Provider,
   Reply,
+  Usd,
 } from '#contract'
 
 /**
@@ -89,6 +93,8 @@ export interface Assets {
   /** The bytes, or null where they are gone. `range` is inclusive. */
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>
+  /** Width and height from a picture's first bytes; null where they do not tell them (yet). Checks nothing else. */
+  measure(head: Buffer): Promise<{ readonly width: number; readonly height: number } | null>
 }
 
 export interface StoredAsset {
@@ -112,7 +118,21 @@ export class AssetError extends Error {
 export interface UnitOfWork {
   readonly generations?: readonly GenerationRecord[]
   readonly images?: readonly ImageRecord[]
+  readonly comparisons?: readonly ComparisonRecord[]
   readonly idempotency?: IdempotencyEntry
+  readonly ledger?: readonly LedgerEntry[]
+  /** What this unit reserves must fit into this budget. */
+  readonly budget?: BudgetCheck
+}
+
+/** A key's budget in one period, as what is reserved is held against it. */
+export interface BudgetCheck {
+  readonly key: string
+  readonly period: string
+  readonly periodStart: Instant
+  /** When the next period begins; null where there is none. */
+  readonly renewsAt: Instant | null
+  readonly limit: Usd
 }
 
 export interface IdempotencyEntry {
@@ -120,6 +140,7 @@ export interface IdempotencyEntry {
   readonly scope: string
   readonly key: string
   readonly bodyHash: string
+  /** What the key stands for: a generation's id, or a comparison's. */
   readonly generationId: string
   readonly createdAt: Instant
 }
@@ -137,7 +158,10 @@ export interface ListQuery {
 
 /** One unit of work is one transaction; units of one tick may share a commit. A promise resolves when its unit is on disk. */
 export interface Store {
-  /** Rejects with `IdempotencyConflict` and writes nothing where the entry's (scope, key) is taken. */
+  /**
+   * Rejects with `IdempotencyConflict` where the entry's (scope, key) is taken, with `BudgetExceeded` where the unit reserves more than
+   * the budget has left, and writes nothing then. A settlement of an attempt that is settled already is not written again.
+   */
   commit(unit: UnitOfWork): Promise<void>
   generation(id: string): Promise<GenerationRecord | null>
   /** Newest first. `cursor` is opaque; an unknown one throws `BadCursor`. */
@@ -145,14 +169,55 @@ export interface Store {
   /** The open generations this process now answers for. */
   claimOpen(): Promise<readonly GenerationRecord[]>
   image(id: string): Promise<ImageRecord | null>
+  comparison(id: string): Promise<ComparisonRecord | null>
+  /** Newest first, only `key`'s where it is given. `cursor` as in `list`. */
+  comparisons(query: {
+    readonly key?: string
+    readonly cursor?: string
+    readonly limit: number
+  }): Promise<{ readonly records: readonly ComparisonRecord[]; readonly nextCursor: string | null }>
+  /** Those not all of whose providers have been asked, oldest first. */
+  unbegunComparisons(): Promise<readonly ComparisonRecord[]>
   idempotency(scope: string, key: string): Promise<IdempotencyEntry | null>
   forgetIdempotencyBefore(instant: Instant): Promise<void>
+  /** What counts against a key's budget in a period: reserved less released. A period without reservations begins with what the key has spent in it. */
+  budgetUsed(key: string, period: string, periodStart: Instant): Promise<Usd>
+  /** Settled and adjusted lines, oldest first, in pages. */
+  costs(query: CostQuery): AsyncIterable<readonly CostRow[]>
+  /** The newest bills of an offer that was unpriced when it was bought, newest first. */
+  observedBills(provider: string, model: string, limit: number): Promise<readonly ObservedBill[]>
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>
 }
 
+export interface CostQuery {
+  /** Inclusive. */
+  readonly from: Instant | null
+  /** Exclusive. */
+  readonly to: Instant | null
+  /** Only this gateway key's; null is everybody's. */
+  readonly key: string | null
+  /** Metadata keys whose values are wanted with each line. */
+  readonly metadata: readonly string[]
+}
+
+export interface ObservedBill {
+  readonly amount: Usd
+  readonly images: number
+  readonly made: Made | null
+  readonly at: Instant
+}
+
 export class IdempotencyConflict extends Error {}
+
+/** The budget has less left than was to be held; nothing was written. */
+export class BudgetExceeded extends Error {
+  constructor({ left, limit, renewsAt }: { readonly left: Usd; readonly limit: Usd; readonly renewsAt: Instant | null }) {
+    const renewal = renewsAt === null ? 'it does not renew' : `it renews at ${new Date(renewsAt).toISOString()}`
+    super(`${left} of ${limit} USD is left; ${renewal}`)
+  }
+}
 export class BadCursor extends Error {}
 
 /** Told what happened, for metrics and health; must not throw. */

@@ -2,7 +2,7 @@ import type { AttemptRecord, GenerationRecord } from '#contract'
 import { orderFor } from '../plan/order.ts'
 import { fail, lookLater, recoverOrGiveUp } from './attempt.ts'
 import { collect } from './collect.ts'
-import { providerOf, publish, routeOf } from './context.ts'
+import { openGeneration, providerOf, publish, routeOf } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
 import { concludeRoute } from './fallback.ts'
 import { handOn } from './references.ts'
@@ -14,7 +14,7 @@ export async function resumeAll(context: RunContext): Promise<number> {
   await rememberDurations(context)
   const records = await context.ports.store.claimOpen()
   for (const record of records) {
-    const open: OpenGeneration = { record, pendingWork: new Map(), saving: null, newImages: [], idempotency: null }
+    const open = openGeneration(record, null)
     context.open.set(record.id, open)
     const steps = record.attempts.filter((attempt) => attempt.endedAt === null).map((attempt) => resumeAttempt(context, open, attempt))
     // Stopped between the end of the last attempt and the conclusion.

@@ -32,7 +32,8 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
   }
 }
 
-function requestView(record: GenerationRecord): Record<string, Json> {
+/** A request as a caller may see it again: without its metadata, references as hashes or bare links. */
+export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {
   const { metadata: _, ...request } = record.request
   const references = record.references.map((reference): Json =>
     reference.kind === 'stored' ? { sha256: reference.sha256, ...reference.pixels } : { url: withoutQuery(reference.url) },

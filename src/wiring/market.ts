@@ -23,5 +23,9 @@ export function createMarket(config: () => Config, catalogue: Catalogue, measure
         options: options[offer.provider] ?? {},
       }))
     },
+
+    offers: (model) => offersOf(config(), catalogue, model),
+    key: (name) => config().keys.find((key) => key.name === name) ?? null,
+    keys: () => config().keys,
   }
 }

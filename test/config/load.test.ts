@@ -215,6 +215,7 @@ describe('values that cannot be meant', () => {
       models: null,
       providers: null,
       allowUnpriced: false,
+      admin: false,
     })
   })
 

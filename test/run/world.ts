@@ -175,6 +175,7 @@ export function createWorld(options: WorldOptions) {
       },
       open: async () => null,
       read: async () => PICTURE,
+      measure: async () => null,
     },
     settings: {
       sandbox: false,

@@ -12,5 +12,5 @@ export const quoteRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     body: requestSchema,
     response: { 200: Quote, 400: Problem, 401: Problem, 404: Problem },
   }
-  app.post('/v1/quotes', { schema }, async (request) => accept.quote(request.body as GenerationRequest))
+  app.post('/v1/quotes', { schema }, async (request) => accept.quote(request.body as GenerationRequest, request.gatewayKey))
 }

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { OutputFormat } from '#contract'
 import { AssetError, type Assets, type StoredAsset } from '../../run/ports.ts'
 import { receive } from './incoming.ts'
+import { measureHead } from './measure.ts'
 import { assertWhole, readHeader } from './picture.ts'
 
 /** Half-written pictures live here, in the same file system as the finished ones, so that a rename is all it takes. */
@@ -63,6 +64,7 @@ export async function openAssets(options: { readonly directory: string }): Promi
     async read(sha256, format) {
       return existing(() => readFile(pathOf(directory, sha256, format)))
     },
+    measure: measureHead,
   }
 }
 

@@ -54,6 +54,49 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX idempotency_age ON idempotency (created_at);
   `,
+  `
+  -- What became of a comparison is in its generations; \`unbegun\` is 1 while not all of them have been begun.
+  CREATE TABLE comparisons (
+    id         TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    key        TEXT,
+    unbegun    INTEGER NOT NULL,
+    body       TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX comparisons_newest ON comparisons (created_at, id);
+  CREATE INDEX comparisons_of_key ON comparisons (key, created_at, id);
+  CREATE INDEX comparisons_unbegun ON comparisons (created_at, id) WHERE unbegun = 1;
+  `,
+  `
+  -- The account: lines are only appended. Amounts are nanodollars (1e-9 USD).
+  CREATE TABLE ledger (
+    seq           INTEGER PRIMARY KEY,
+    at            INTEGER NOT NULL,
+    kind          TEXT NOT NULL,
+    generation_id TEXT NOT NULL,
+    attempt_id    TEXT,
+    key           TEXT,
+    provider      TEXT NOT NULL,
+    model         TEXT NOT NULL,
+    amount        INTEGER,
+    period        TEXT,
+    quoted        INTEGER,
+    images        INTEGER,
+    task          TEXT
+  ) STRICT;
+  CREATE UNIQUE INDEX ledger_settled_once ON ledger (attempt_id) WHERE kind IN ('billed', 'computed', 'unknown');
+  CREATE UNIQUE INDEX ledger_released_once ON ledger (generation_id) WHERE kind = 'released';
+  CREATE INDEX ledger_costs ON ledger (at) WHERE kind IN ('billed', 'computed', 'unknown', 'adjusted');
+  CREATE INDEX ledger_observed ON ledger (provider, model) WHERE kind = 'billed' AND quoted IS NULL;
+
+  -- What counts against a key's budget in a period: what its lines reserve less what they release.
+  CREATE TABLE budgets (
+    key    TEXT NOT NULL,
+    period TEXT NOT NULL,
+    used   INTEGER NOT NULL,
+    PRIMARY KEY (key, period)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

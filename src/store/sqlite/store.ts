@@ -1,17 +1,22 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { usdFromNano } from '#contract'
 import type { Store } from '../../run/ports.ts'
 import { StoreError } from '../store-error.ts'
+import { budgetReader } from './budgets.ts'
 import type { Change } from './change.ts'
 import { generationChanges } from './changes/generations.ts'
 import { idempotencyChange } from './changes/idempotency.ts'
 import { imageChanges } from './changes/images.ts'
+import { ledgerChanges } from './changes/ledger.ts'
+import { comparisonChanges, comparisonReader } from './comparisons.ts'
+import { observedBillReader, readCosts } from './costs.ts'
 import { groupCommit } from './group-commit.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { generationOf, idempotencyOf, imageOf } from './rows.ts'
 
 /** Everything a unit of work can hold. */
-const changeKinds = [idempotencyChange, generationChanges, imageChanges]
+const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, ledgerChanges]
 
 /**
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
@@ -26,6 +31,9 @@ export function sqliteStore(database: DatabaseSync): Store {
   const kinds = changeKinds.map((kind) => kind(database))
   const group = groupCommit(database)
   const list = lister(database)
+  const budgets = budgetReader(database)
+  const observedBills = observedBillReader(database)
+  const comparisons = comparisonReader(database)
   const generation = database.prepare('SELECT record FROM generations WHERE id = ?')
   const open = database.prepare('SELECT record FROM generations WHERE open = 1 ORDER BY created_at, id')
   const image = database.prepare('SELECT * FROM images WHERE id = ?')
@@ -65,6 +73,18 @@ export function sqliteStore(database: DatabaseSync): Store {
       const row = image.get(id)
       return row === undefined ? null : imageOf(row)
     },
+    async comparison(id) {
+      assertOpen()
+      return comparisons.comparison(id)
+    },
+    async comparisons(query) {
+      assertOpen()
+      return comparisons.comparisons(query)
+    },
+    async unbegunComparisons() {
+      assertOpen()
+      return comparisons.unbegunComparisons()
+    },
     async idempotency(scope, key) {
       assertOpen()
       const row = idempotency.get(scope, key)
@@ -72,6 +92,18 @@ export function sqliteStore(database: DatabaseSync): Store {
     },
     async forgetIdempotencyBefore(instant) {
       await group.add([{ apply: () => forget.run(instant) }])
+    },
+    async budgetUsed(key, period, periodStart) {
+      assertOpen()
+      return usdFromNano(budgets.used(key, period, periodStart))
+    },
+    costs(query) {
+      assertOpen()
+      return readCosts(database, query)
+    },
+    async observedBills(provider, model, limit) {
+      assertOpen()
+      return observedBills(provider, model, limit)
     },
     async ping() {
       assertOpen()

@@ -90,6 +90,7 @@ export function createAnswer(deps: DoorDependencies): Answer {
         open.end(end === null ? unfinishedProblem(id) : await eventsOf(end, route, assets))
       } catch (error) {
         request.log.error({ err: error, generation: id }, 'a generation could not be answered')
+        keepForRepeat()
         open.end(brokenProblem(id))
       }
     }

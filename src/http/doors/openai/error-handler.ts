@@ -1,5 +1,4 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { FAILURES } from '#contract'
 import type { FailureCode } from '#contract'
@@ -20,7 +19,18 @@ export class DoorProblem extends Error {
 
 /** Every error of this door's routes leaves as OpenAI's error object, those raised before the route's own code included. */
 export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendProblem(reply, problemOf(error, request))
+  const problem = problemOf(error, request)
+  return sendProblem(reply, request.routeOptions.url === EDITS_PATH ? inWordsOfAnEdit(problem) : problem)
+}
+
+export const EDITS_PATH = '/v1/images/edits'
+
+/** The files of an edit are the first reference images of its request. */
+function inWordsOfAnEdit(problem: OpenaiProblem): OpenaiProblem {
+  const { error } = problem.body
+  if (!error.param?.startsWith('reference_images')) return problem
+  const param = error.param.replace('reference_images', 'image')
+  return { ...problem, body: { error: { ...error, param, message: error.message.replace(/^reference_images(\.\d+)?/, param) } } }
 }
 
 export function sendProblem(reply: FastifyReply, problem: OpenaiProblem): FastifyReply {
@@ -43,8 +53,6 @@ export function problemOf(error: Error & Partial<Pick<FastifyError, 'code' | 'st
       as: 'idempotency_key_reused',
       status: 422,
     })
-  if (hasZodFastifySchemaValidationErrors(error))
-    return problemOfIssues(error.validation.map(({ params }) => (params as { readonly issue: z.core.$ZodIssue }).issue))
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return tooLarge('The body is larger than this server takes (server.body_limit_bytes).')

@@ -1,12 +1,11 @@
 import multipart from '@fastify/multipart'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
-import { validatorCompiler } from 'fastify-type-provider-zod'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { MAX_REFERENCE_IMAGES } from '#contract'
 import { createAnswer } from './answer.ts'
 import type { DoorDependencies } from './answer.ts'
 import { EditBody, EditForm, GenerationBody } from './body.ts'
-import { DoorProblem, problemOfIssues, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
+import { DoorProblem, EDITS_PATH, problemOfIssues, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
 import { readForm } from './form.ts'
 import { ImagesResponse } from './images-response.ts'
 import { OpenaiError, refusal } from './problems.ts'
@@ -34,6 +33,7 @@ const MOST_FIELD_BYTES = 1_048_576
  */
 export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps) => {
   app.setErrorHandler(sendError)
+  app.setValidatorCompiler<z.ZodType>(validator)
   const answer = createAnswer(deps)
 
   const generate = {
@@ -71,15 +71,20 @@ export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps
       body: EditForm,
       response: { 200: ImagesResponse, ...errors },
     }
-    forms.post('/v1/images/edits', { schema: edit, validatorCompiler: allButBody }, async (request, reply) =>
+    forms.post(EDITS_PATH, { schema: edit }, async (request, reply) =>
       answer(request, reply, 'image_edit', await readEdit(request, reply, deps.bodyLimitBytes)),
     )
   })
 }
 
-/** A form is read part by part in the route; everything else is validated as usual. */
-const allButBody: FastifySchemaCompiler<z.ZodType> = (route) =>
-  route.httpPart === 'body' ? (value: unknown) => ({ value }) : validatorCompiler(route)
+/** What is wrong is told in OpenAI's words; a form is read part by part in its route and passes here as it is. */
+const validator = ({ schema, httpPart, url }: { readonly schema: z.ZodType; readonly httpPart?: string; readonly url: string }) =>
+  httpPart === 'body' && url === EDITS_PATH
+    ? (value: unknown) => ({ value })
+    : (value: unknown) => {
+        const parsed = schema.safeParse(value)
+        return parsed.success ? { value: parsed.data } : { error: new DoorProblem(problemOfIssues(parsed.error.issues)) }
+      }
 
 type Accepted = Extract<Translation, { kind: 'request' }>
 
@@ -95,7 +100,7 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
     reply.header('connection', 'close')
     throw new DoorProblem(tooLarge('The body is larger than this server takes (server.body_limit_bytes).'))
   }
-  const upload = await readUpload(request.parts(), maxBytes)
+  const upload = await readUpload(request.parts(), maxBytes).catch(notAForm)
   if (upload.kind === 'refused') throw new DoorProblem(upload.problem)
   const form = readForm(upload.fields)
   if (form.kind === 'refused')
@@ -107,4 +112,10 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
       refusal('invalid_request', "Missing required parameter: 'image'.", { param: 'image', as: 'missing_required_parameter' }),
     )
   return accepted(toRequest(parsed.data, upload.images))
+}
+
+/** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */
+function notAForm(error: unknown): never {
+  const reason = error instanceof Error ? error.message : 'unknown'
+  throw new DoorProblem(refusal('invalid_request', `The form could not be read: ${reason.slice(0, 200)}`, { as: 'invalid_request' }))
 }

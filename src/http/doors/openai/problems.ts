@@ -58,7 +58,7 @@ const ROWS = {
   result_expired: { status: 502, type: 'server_error', code: 'result_expired' },
   outcome_unknown: { status: 502, type: 'server_error', code: 'outcome_unknown' },
   canceled: { status: DO_NOT_REPEAT, type: 'server_error', code: 'canceled' },
-  internal: { status: 500, type: 'server_error', code: 'internal_error' },
+  internal: { status: 500, type: 'server_error', code: 'internal' },
 } as const satisfies Record<FailureCode, Row>
 
 /** The run has waited and tried again by itself before it gave up with `rate_limited`. */
@@ -125,7 +125,7 @@ export function brokenProblem(generationId: string): OpenaiProblem {
   const message = `An unexpected error while answering. GET /v1/generations/${generationId} tells what became of the pictures.`
   return {
     status: DO_NOT_REPEAT,
-    body: { error: { message, type: 'server_error', param: null, code: 'internal_error' } },
+    body: { error: { message, type: 'server_error', param: null, code: 'internal' } },
     mayRepeat: false,
   }
 }

@@ -1,0 +1,105 @@
+import type { Json } from '#contract'
+
+/** One entry of FastAPI's 422 `detail`. */
+export interface Issue {
+  readonly loc: readonly (string | number)[]
+  readonly msg: string
+  readonly type: string
+}
+
+type Fault = Pick<Issue, 'msg' | 'type'>
+export type Checked = { readonly kind: 'value'; readonly value: Json } | ({ readonly kind: 'fault' } & Fault)
+
+/** Judges one field as pydantic does in its lax mode, conversions from texts included. Pure and total. */
+export type Check = (value: Json) => Checked
+
+const accept = (value: Json): Checked => ({ kind: 'value', value })
+const fault = (type: string, msg: string): Checked => ({ kind: 'fault', type, msg })
+
+export const nullable =
+  (check: Check): Check =>
+  (value) =>
+    value === null ? accept(null) : check(value)
+
+export const string: Check = (value) => (typeof value === 'string' ? accept(value) : fault('string_type', 'Input should be a valid string'))
+
+export interface Bounds {
+  readonly min?: number
+  readonly max?: number
+  readonly step?: number
+}
+
+function bounded(value: number, { min, max, step }: Bounds): Checked {
+  if (min !== undefined && value < min) return fault('greater_than_equal', `Input should be greater than or equal to ${min}`)
+  if (max !== undefined && value > max) return fault('less_than_equal', `Input should be less than or equal to ${max}`)
+  return step !== undefined && value % step !== 0 ? fault('multiple_of', `Input should be a multiple of ${step}`) : accept(value)
+}
+
+export const integer =
+  (bounds: Bounds = {}): Check =>
+  (value) => {
+    if (typeof value === 'boolean') return bounded(value ? 1 : 0, bounds)
+    if (typeof value === 'string') {
+      return /^\s*[-+]?\d+(\.0*)?\s*$/.test(value)
+        ? bounded(Number(value), bounds)
+        : fault('int_parsing', 'Input should be a valid integer, unable to parse string as an integer')
+    }
+    if (typeof value !== 'number') return fault('int_type', 'Input should be a valid integer')
+    return Number.isInteger(value)
+      ? bounded(value, bounds)
+      : fault('int_from_float', 'Input should be a valid integer, got a number with a fractional part')
+  }
+
+export const number =
+  (bounds: Bounds = {}): Check =>
+  (value) => {
+    if (typeof value === 'boolean') return bounded(value ? 1 : 0, bounds)
+    if (typeof value === 'string') {
+      return value.trim() !== '' && Number.isFinite(Number(value))
+        ? bounded(Number(value), bounds)
+        : fault('float_parsing', 'Input should be a valid number, unable to parse string as a number')
+    }
+    return typeof value === 'number' ? bounded(value, bounds) : fault('float_type', 'Input should be a valid number')
+  }
+
+const YES: ReadonlySet<Json> = new Set(['1', 't', 'true', 'y', 'yes', 'on', 1])
+const NO: ReadonlySet<Json> = new Set(['0', 'f', 'false', 'n', 'no', 'off', 0])
+
+export const boolean: Check = (value) => {
+  if (typeof value === 'boolean') return accept(value)
+  const said = typeof value === 'string' ? value.toLowerCase() : value
+  if (YES.has(said)) return accept(true)
+  if (NO.has(said)) return accept(false)
+  return typeof value === 'string' || typeof value === 'number'
+    ? fault('bool_parsing', 'Input should be a valid boolean, unable to interpret input')
+    : fault('bool_type', 'Input should be a valid boolean')
+}
+
+export const oneOf =
+  (values: readonly string[]): Check =>
+  (value) => {
+    if (typeof value === 'string' && values.includes(value)) return accept(value)
+    const shown = values.map((each) => `'${each}'`)
+    return fault('enum', `Input should be ${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`)
+  }
+
+const MAX_URL_CHARS = 2083
+
+export const webUrl: Check = (value) => {
+  if (typeof value !== 'string') return fault('url_type', 'URL input should be a string or URL')
+  if (value.length > MAX_URL_CHARS) return fault('url_too_long', `URL should have at most ${MAX_URL_CHARS} characters`)
+  const parsed = URL.parse(value)
+  if (parsed === null)
+    return fault('url_parsing', `Input should be a valid URL, ${value === '' ? 'input is empty' : 'it cannot be parsed'}`)
+  return parsed.protocol === 'http:' || parsed.protocol === 'https:'
+    ? accept(value)
+    : fault('url_scheme', "URL scheme should be 'http' or 'https'")
+}
+
+/** A text that an HTTP header can carry. */
+export const headerText: Check = (value) => {
+  if (typeof value !== 'string') return string(value)
+  return /^[\x20-\x7e]*$/.test(value) && value.trim() === value
+    ? accept(value)
+    : fault('value_error', 'Value error, it is sent in a header: use printable ASCII without spaces at either end')
+}

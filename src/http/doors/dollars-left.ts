@@ -1,0 +1,24 @@
+import { sumUsd } from '#contract'
+import type { Usd } from '#contract'
+import type { AppDependencies } from '../app.ts'
+
+/** Dollars left of a gateway key's budget; null where it has none. */
+export type BudgetLeft = (key: string | null) => Promise<Usd | null>
+
+export interface BalanceSources {
+  readonly providers: AppDependencies['providers']
+  readonly budgetLeft?: BudgetLeft | undefined
+}
+
+/**
+ * What a caller can still spend: the rest of its own budget, else the balances of the enabled providers that tell one, added up.
+ * Null where neither is known.
+ */
+export async function dollarsLeft({ providers, budgetLeft }: BalanceSources, key: string | null): Promise<Usd | null> {
+  const budget = (await budgetLeft?.(key)) ?? null
+  if (budget !== null) return budget
+  const balances = (await providers.list()).flatMap(({ state, balance_usd: balance }) =>
+    state === 'enabled' && balance !== null ? [balance] : [],
+  )
+  return balances.length === 0 ? null : sumUsd(balances)
+}

@@ -1,0 +1,67 @@
+import type { CallToolResult } from '@modelcontextprotocol/server'
+import type { FastifyBaseLogger } from 'fastify'
+import { FAILURES } from '#contract'
+import type { FailureCode, ProblemCode } from '#contract'
+import { Refusal } from '../../../run/accept.ts'
+import { IdempotencyMismatch } from '../../../run/idempotency.ts'
+import { HttpProblem } from '../../problem.ts'
+
+interface Told {
+  readonly code: ProblemCode
+  readonly message: string
+  readonly errors?: readonly { readonly path: string; readonly message: string }[]
+}
+
+/** Everything a tool may throw, as a result a model can read and act on: code, message, remedy. What was not expected is logged and told without its text. */
+export function toolError(error: unknown, log: FastifyBaseLogger): CallToolResult {
+  const told = toldOf(error)
+  if (told === null) log.error({ err: error }, 'a tool call failed unexpectedly')
+  const {
+    code,
+    message,
+    errors = [],
+  } = told ?? {
+    code: 'internal',
+    message: 'An unexpected error; the server log says more. Whether anything was bought is not known.',
+  }
+  const fields = errors
+    .filter((each) => each.path !== '' && !message.includes(each.message))
+    .map((each) => `- ${each.path}: ${each.message}`)
+  const text = inWordsOfTheTools([`${code}: ${message}`, ...fields, `Remedy: ${remedyOf(code)}`].join('\n'))
+  return { content: [{ type: 'text', text }], isError: true }
+}
+
+function toldOf(error: unknown): Told | null {
+  if (error instanceof Refusal) return error
+  if (error instanceof HttpProblem) {
+    const { code, detail, errors } = error.details
+    return { code, message: detail, ...(errors ? { errors } : {}) }
+  }
+  if (error instanceof IdempotencyMismatch) {
+    return { code: 'invalid_request', message: `idempotency_key: ${error.message}; send the same arguments or another key.` }
+  }
+  return null
+}
+
+/** What the caller can do, and with which tool. */
+export function remedyOf(code: ProblemCode): string {
+  switch (code) {
+    case 'model_not_found':
+      return `${FAILURES[code].remedy} The tool list_models tells them.`
+    case 'no_eligible_offer':
+      return `${FAILURES[code].remedy} The tool quote tells each offer’s price and limits, and spends nothing.`
+    case 'not_found':
+      return 'Use an id that generate or compare returned; a key sees its own generations only.'
+    case 'gone':
+      return 'It is no longer kept; generate it again.'
+    case 'payload_too_large':
+      return 'Send less: references as links instead of data.'
+    case 'unsupported_media_type':
+      return 'Send JSON.'
+    default:
+      return FAILURES[code satisfies FailureCode].remedy
+  }
+}
+
+/** The ceiling is an argument of its own here. */
+const inWordsOfTheTools = (text: string): string => text.replaceAll('provider.max_price_usd', 'max_price_usd')

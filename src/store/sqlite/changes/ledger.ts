@@ -1,0 +1,89 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { LedgerEntry, Usd } from '#contract'
+import { nanoFromUsd, subtractUsd, usdFromNano } from '#contract'
+import { BudgetExceeded } from '../../../run/ports.ts'
+import type { BudgetCheck } from '../../../run/ports.ts'
+import { budgetReader } from '../budgets.ts'
+import type { ChangeKind } from '../change.ts'
+
+/**
+ * Appends lines of the account, and moves what counts against a budget by what they reserve and release. Amounts are integers of
+ * nanodollars. A line that may exist once and does is left as it is: a unit whose fate was unknown is handed in again.
+ */
+export const ledgerChanges: ChangeKind = (database) => {
+  const insert = database.prepare(`
+    INSERT INTO ledger (at, kind, generation_id, attempt_id, key, provider, model, amount, period, quoted, images, task)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+  const move = moverOf(database)
+  const budgets = budgetReader(database)
+
+  const append = (entry: LedgerEntry): void => {
+    const { at, generationId, attemptId, key, provider, model, period, task } = entry
+    const amount = columnOf(entry.amount)
+    // An amount no column holds is as good as none.
+    const kind = entry.amount !== null && amount === null && task !== null ? 'unknown' : entry.kind
+    const { changes } = insert.run(
+      at,
+      kind,
+      generationId,
+      attemptId,
+      key,
+      provider,
+      model,
+      amount,
+      period,
+      columnOf(task?.quoted ?? null),
+      task?.images ?? null,
+      task && JSON.stringify(restOf(task)),
+    )
+    if (changes === 0 || key === null || period === null || amount === null) return
+    if (kind === 'reserved') move(key, period, amount)
+    if (kind === 'released') move(key, period, -amount)
+  }
+
+  return ({ ledger = [], budget }) => {
+    if (ledger.length === 0) return null
+    const entries = [...ledger]
+    return {
+      check() {
+        if (budget) assertLeft(budget, entries)
+      },
+      apply() {
+        if (budget) budgets.open(budget)
+        for (const entry of entries) append(entry)
+      },
+    }
+  }
+
+  function assertLeft(budget: BudgetCheck, entries: readonly LedgerEntry[]): void {
+    const limit = nanoFromUsd(budget.limit)
+    const used = budgets.used(budget.key, budget.period, budget.periodStart)
+    const wanted = entries.reduce((sum, { kind, amount }) => (kind === 'reserved' && amount !== null ? sum + nanoFromUsd(amount) : sum), 0n)
+    if (used + wanted <= limit) return
+    throw new BudgetExceeded({ left: subtractUsd(budget.limit, usdFromNano(used)), limit: budget.limit, renewsAt: budget.renewsAt })
+  }
+}
+
+/** What a task tells beside its own columns. */
+const restOf = ({ providerModel, providerTaskId, status, code, made }: NonNullable<LedgerEntry['task']>) => ({
+  providerModel,
+  providerTaskId,
+  status,
+  code,
+  made,
+})
+
+/** Nanodollars, or null where there are none or more than the 64 bits of a column, which no honest bill has. */
+function columnOf(amount: Usd | null): bigint | null {
+  if (amount === null) return null
+  const value = nanoFromUsd(amount)
+  return BigInt.asIntN(64, value) === value ? value : null
+}
+
+function moverOf(database: DatabaseSync): (key: string, period: string, by: bigint) => void {
+  const update = database.prepare('UPDATE budgets SET used = used + ? WHERE key = ? AND period = ?')
+  const insert = database.prepare('INSERT INTO budgets (used, key, period) VALUES (?, ?, ?)')
+  return (key, period, by) => {
+    if (update.run(by, key, period).changes === 0) insert.run(by, key, period)
+  }
+}
