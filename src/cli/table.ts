@@ -46,3 +46,7 @@ export const thousands = (value: number): string => value.toLocaleString('en-US'
 
 /** `5.3 s`, or `–` where it is not known. */
 export const seconds = (ms: number | null): string => (ms === null ? '–' : `${(ms / 1000).toFixed(1)} s`)
+
+/** `412 kB`, `3.1 MB` */
+export const fileSize = (bytes: number): string =>
+  bytes < 999_500 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`

@@ -1,4 +1,4 @@
-import type { CostReport, CostRow, Instant } from '#contract'
+import type { CostReport, CostRow, Instant, Usd } from '#contract'
 import type { Market } from './accept.ts'
 import { budgetOf, budgetView } from './budget.ts'
 import { createCostTally } from './cost-tally.ts'
@@ -19,6 +19,8 @@ export interface Costs {
   report(asked: CostsAsked, key: string | null): Promise<CostReport>
   /** Each attempt by itself, in pages, with the metadata named in `groupBy`. */
   rows(asked: CostsAsked, key: string | null): AsyncIterable<readonly CostRow[]>
+  /** What a key may still spend in its period; null where it has no budget. */
+  budgetLeft(key: string | null): Promise<Usd | null>
 }
 
 export interface CostsDependencies {
@@ -50,6 +52,7 @@ export function createCosts({ store, market, clock }: CostsDependencies): Costs 
 
   return {
     rows,
+    budgetLeft: async (key) => (key === null ? null : ((await budgetOf(store, market.key(key), clock.now()))?.left ?? null)),
     async report(asked, key) {
       const { groupBy } = asked
       const groups = new Map<string, Group>()

@@ -37,7 +37,7 @@ describe('a budget', () => {
 
   test('gives back what a generation provably did not cost', async () => {
     const server = await withKeys(team('budget_usd: "0.03", providers: [bfl]'))
-    const first = await server.post('/v1/generations', { ...request, prompt: 'sandbox:moderated-request' }, bearer('team'))
+    const first = await server.post('/v1/generations', { ...request, prompt: 'sandbox:no-credit' }, bearer('team'))
     expect((await json<Generation>(first)).cost.amount).toBe('0')
     expect((await costs(server)).budgets[0]).toMatchObject({ used: '0', left: '0.03' })
     expect((await server.post('/v1/generations', request, bearer('team'))).status).toBe(200)

@@ -44,7 +44,7 @@ describe('a failed generation', () => {
     ['provider_unauthorized', 502, 'server_error', 'provider_unauthorized'],
     ['insufficient_credit', 429, 'insufficient_quota', 'insufficient_quota'],
     ['budget_exceeded', 429, 'insufficient_quota', 'insufficient_quota'],
-    ['rate_limited', 429, 'requests', 'rate_limit_exceeded'],
+    ['rate_limited', 429, 'rate_limit_error', 'rate_limit_exceeded'],
     ['moderated', 400, 'image_generation_user_error', 'moderation_blocked'],
     ['provider_rejected', 400, 'invalid_request_error', 'provider_rejected'],
     ['provider_unavailable', 503, 'server_error', 'provider_unavailable'],

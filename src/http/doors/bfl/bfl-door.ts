@@ -79,11 +79,11 @@ function routes(door: FastifyInstance, prefix: string, deps: BflDoorDependencies
       throw new BflProblem(422, [{ loc: ['body', 'webhook_url'], msg, type: 'value_error' }])
     }
     const { id, replayed } = await begin()
-    const record = await store.generation(id)
-    if (!record) throw new Error(`generation ${id} is not in the store`)
+    // From here on nothing may fail: a client that is told an error submits, and buys, again.
+    const record = await store.generation(id).catch(() => null)
     if (webhook && !replayed) tellAtEnd(id, webhook)
-    reply.headers(generationHeaders(viewOf(record, deps.publicUrl())))
-    return send(reply, 200, submitReply(record, deps.publicUrl(), webhook?.url ?? null))
+    if (record) reply.headers(generationHeaders(viewOf(record, deps.publicUrl())))
+    return send(reply, 200, submitReply(id, record, deps.publicUrl(), webhook?.url ?? null))
 
     async function begin(): ReturnType<typeof pipe.begin> {
       try {

@@ -20,18 +20,21 @@ function inputMegapixels(references: readonly Reference[]): number | null {
   return megapixels(pixels)
 }
 
-/** `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was given. The cost is the quote, null where there is none. */
-export function submitReply(record: GenerationRecord, publicUrl: string, webhookUrl: string | null): object {
-  const route = record.routes[record.routeIndex]
+/**
+ * `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was given. The cost is the quote, null where there is none.
+ * @param record null where it cannot be read at this moment: the task is accepted all the same
+ */
+export function submitReply(id: string, record: GenerationRecord | null, publicUrl: string, webhookUrl: string | null): object {
+  const route = record?.routes[record.routeIndex]
   const { width, height } = route?.applied ?? {}
   const told = {
     cost: route?.quoted ? creditsOf(route.quoted.amount) : null,
-    input_mp: inputMegapixels(record.references),
+    input_mp: record && inputMegapixels(record.references),
     output_mp: width === undefined || height === undefined ? null : megapixels(width * height),
   }
   return webhookUrl === null
-    ? { id: record.id, polling_url: `${publicUrl}/bfl/v1/get_result?id=${record.id}`, ...told }
-    : { id: record.id, status: 'Pending', webhook_url: webhookUrl, ...told }
+    ? { id, polling_url: `${publicUrl}/bfl/v1/get_result?id=${id}`, ...told }
+    : { id, status: 'Pending', webhook_url: webhookUrl, ...told }
 }
 
 type Status = 'Task not found' | 'Pending' | 'Request Moderated' | 'Content Moderated' | 'Ready' | 'Error'

@@ -38,8 +38,9 @@ interface Row {
 const DO_NOT_REPEAT = 424
 
 /**
- * Our failure codes in OpenAI's words. Types and codes: https://developers.openai.com/api/docs/guides/error-codes (read 2026-11-21);
- * `image_generation_user_error` with `moderation_blocked` is what its image models answer a refused picture with.
+ * Our failure codes in OpenAI's words where it has them, else in our own. Statuses: https://developers.openai.com/docs/guides/error-codes
+ * (a stored copy, read 2026-11-21), which prints no bodies; `insufficient_quota` and `moderation_blocked` are as callers reported them:
+ * https://github.com/cursor/cursor/issues/1293, https://github.com/jeffstric/ZJT/issues/480 (read 2026-11-21).
  */
 const ROWS = {
   invalid_request: { status: 400, type: 'invalid_request_error', code: 'invalid_value' },
@@ -49,7 +50,7 @@ const ROWS = {
   provider_unauthorized: { status: 502, type: 'server_error', code: 'provider_unauthorized' },
   insufficient_credit: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota' },
   budget_exceeded: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota' },
-  rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
+  rate_limited: { status: 429, type: 'rate_limit_error', code: 'rate_limit_exceeded' },
   moderated: { status: 400, type: 'image_generation_user_error', code: 'moderation_blocked' },
   provider_rejected: { status: 400, type: 'invalid_request_error', code: 'provider_rejected' },
   provider_unavailable: { status: 503, type: 'server_error', code: 'provider_unavailable' },

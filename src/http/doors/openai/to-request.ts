@@ -80,7 +80,10 @@ function sizeOf(size: string): { width?: number; height?: number } {
   return width === undefined ? {} : { width: Number(width), height: Number(height) }
 }
 
-/** OpenAI calls it a compression level and takes 100, the least loss, where nothing is said: it is the encoder’s quality, as ours is. */
+/**
+ * Read as the encoder's quality, as ours is. OpenAI calls it a compression level and does not say which end is which; its default is 100,
+ * so 100 asks for nothing here either.
+ */
 function qualityOf(compression: number | null): { readonly quality: number | null; readonly warnings: readonly Warning[] } {
   if (compression === null || compression === 100) return { quality: null, warnings: [] }
   const quality = Math.max(MIN_QUALITY, Math.min(MAX_QUALITY, compression))

@@ -83,9 +83,17 @@ export function createPerform(deps: PerformDependencies): Perform {
       const fresh = deliveredImages(record).filter((image) => !told.has(image.id))
       if (fresh.length === 0) return
       for (const image of fresh) told.add(image.id)
-      telling = telling.then(async () => {
+      telling = tellAfter(telling, record, fresh)
+    }
+    // Never rejects: nobody looks at it before the generation has ended.
+    const tellAfter = async (earlier: Promise<void>, record: GenerationRecord, fresh: GenerationRecord['images']): Promise<void> => {
+      await earlier
+      try {
         tell({ data: await Promise.all(fresh.map((image) => toItem(record, image, wanted))), errors: [] })
-      })
+      } catch (error) {
+        log.error({ generation: id, err: error }, 'a picture could not be told')
+        tell({ data: [], errors: [errorItem(UNTOLD, wanted.taskUUID)] })
+      }
     }
     const stop = run.watch(id, tellNew)
     const record = await pipe.wait(id, waitMs).finally(stop)
@@ -157,6 +165,11 @@ const idempotencyKeyOf = (taskUUID: string): string => `runware:${taskUUID.toLow
 
 const taskUuidProblem = (taskUUID: unknown): TaskError =>
   taskUUID === undefined ? missing('taskUUID') : invalid('taskUUID', 'it must be a UUID v4')
+
+const UNTOLD: TaskError = {
+  code: 'internalServerError',
+  message: 'A picture was made and could not be read; ask again with getResponse.',
+}
 
 const stillRunning = (waitMs: number): TaskError => ({
   code: 'timeoutResponse',
