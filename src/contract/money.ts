@@ -35,13 +35,32 @@ export function nanoFromDecimal(value: string | number, shift = 0): Nano {
 
 /** The canonical string: no exponent, no trailing zeros, `"0"` for nothing. */
 export function usdFromNano(nano: Nano): Usd {
+  const known = written.get(nano)
+  return known ?? remember(written, nano, writeNano(nano))
+}
+
+function writeNano(nano: Nano): Usd {
   const digits = (nano < 0n ? -nano : nano).toString().padStart(NANO_DECIMALS + 1, '0')
   const whole = digits.slice(0, -NANO_DECIMALS)
   const fraction = digits.slice(-NANO_DECIMALS).replace(/0+$/, '')
   return `${nano < 0n ? '-' : ''}${whole}${fraction ? `.${fraction}` : ''}`
 }
 
-export const nanoFromUsd = (amount: Usd): Nano => nanoFromDecimal(amount)
+export function nanoFromUsd(amount: Usd): Nano {
+  const known = read.get(amount)
+  return known ?? remember(read, amount, nanoFromDecimal(amount))
+}
+
+/** The same few amounts come again with every request, so each is converted only once. */
+const MOST_REMEMBERED = 2_048
+const read = new Map<Usd, Nano>()
+const written = new Map<Nano, Usd>()
+
+function remember<Key, Value>(memory: Map<Key, Value>, key: Key, value: Value): Value {
+  if (memory.size >= MOST_REMEMBERED) memory.clear()
+  memory.set(key, value)
+  return value
+}
 
 /** A vendor's decimal as canonical US dollars; `shift` as in `nanoFromDecimal`. */
 export const usdFromDecimal = (value: string | number, shift = 0): Usd => usdFromNano(nanoFromDecimal(value, shift))

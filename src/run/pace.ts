@@ -18,8 +18,9 @@ export interface Pace {
 interface Samples {
   readonly ring: number[]
   next: number
-  /** Ascending poll times after submit; rebuilt when samples came in. */
+  /** Ascending poll times after submit, and the latency; rebuilt when asked for after samples came in. */
   schedule: readonly number[] | null
+  latency: Latency | null
 }
 
 export function createPace(): Pace {
@@ -35,10 +36,11 @@ export function createPace(): Pace {
     observe(provider, model, durationMs) {
       const id = key(provider, model)
       let samples = offers.get(id)
-      if (!samples) offers.set(id, (samples = { ring: [], next: 0, schedule: null }))
+      if (!samples) offers.set(id, (samples = { ring: [], next: 0, schedule: null, latency: null }))
       samples.ring[samples.next] = durationMs
       samples.next = (samples.next + 1) % KEPT
-      samples.schedule = null
+      // A quarter of the samples may be newer than what was computed from them: sorting on every sample would cost more than it tells.
+      if (samples.ring.length < ENOUGH || samples.next % (KEPT / 4) === 0) samples.schedule = samples.latency = null
     },
 
     nextLookMs(provider, model, polling, elapsedMs, progress) {
@@ -53,11 +55,10 @@ export function createPace(): Pace {
     },
 
     latency(provider, model) {
-      const ring = offers.get(key(provider, model))?.ring
-      if (!ring || ring.length === 0) return null
-      const sorted = ring.toSorted((a, b) => a - b)
-      const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0)
-      return { p50: at(0.5), p95: at(0.95) }
+      const samples = offers.get(key(provider, model))
+      if (!samples || samples.ring.length === 0) return null
+      samples.latency ??= latencyOf(samples.ring.toSorted((a, b) => a - b))
+      return samples.latency
     },
   }
 }
@@ -92,4 +93,9 @@ export function bestSchedule(sorted: readonly number[]): readonly number[] {
     first = last + 1
   }
   return times
+}
+
+function latencyOf(sorted: readonly number[]): Latency {
+  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0)
+  return { p50: at(0.5), p95: at(0.95) }
 }

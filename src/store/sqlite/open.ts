@@ -10,6 +10,8 @@ export const DATABASE_FILE = 'imagegate.db'
 /** How long a starting process waits for one that is just leaving. */
 const lockWaitMs = 500
 const cacheKilobytes = 32_768
+/** 32 MB of log: a page that changes often is copied to the database once, not once for every few megabytes. */
+const checkpointPages = 8_192
 const busy = 5
 
 /**
@@ -28,6 +30,7 @@ export function openDatabase(directory: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
     database.exec(`PRAGMA cache_size = -${cacheKilobytes}`)
+    database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
     database.exec('BEGIN IMMEDIATE; COMMIT')
     migrate(database)
     return database
