@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander'
 import { ClientError } from '../client/client.ts'
+import { compareVerb } from './compare.ts'
 import { demoVerb } from './demo.ts'
 import { doctorVerb } from './doctor.ts'
 import { generateVerb } from './generate.ts'
 import { modelsVerb } from './models.ts'
 import { providersVerb } from './providers.ts'
+import { quoteVerb } from './quote.ts'
 import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
@@ -13,7 +15,18 @@ import { VerbFailed, type Terminal } from './terminal.ts'
 /** One verb: its options and its work. `finish` takes the exit status of the work: 0 done, 1 not done. */
 export type Verb = (terminal: Terminal, finish: (work: Promise<number>) => Promise<void>) => Command
 
-const VERBS: readonly Verb[] = [serveVerb, generateVerb, modelsVerb, providersVerb, doctorVerb, sandboxVerb, demoVerb, schemaVerb]
+const VERBS: readonly Verb[] = [
+  serveVerb,
+  generateVerb,
+  quoteVerb,
+  compareVerb,
+  modelsVerb,
+  providersVerb,
+  doctorVerb,
+  sandboxVerb,
+  demoVerb,
+  schemaVerb,
+]
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 

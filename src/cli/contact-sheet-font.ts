@@ -69,7 +69,10 @@ const GLYPHS: Readonly<Record<string, Glyph>> = {
   0: [8.8, 'M4.4 0A4.4 7 0 1 0 4.4 14A4.4 7 0 1 0 4.4 0Z'],
   1: [8.8, 'M1.6 2.8L5.2 0V14'],
   2: [8.8, 'M.6 3.7C.8 1.4 2.3 0 4.4 0C6.6 0 8.2 1.5 8.2 3.6C8.2 6.4 5.6 8.4 .4 14H8.6'],
-  3: [8.8, 'M.8 2.2C1.6 .8 2.8 0 4.4 0C6.5 0 8 1.3 8 3.2C8 5.2 6.4 6.4 3.8 6.4C6.8 6.4 8.6 7.9 8.6 10.2C8.6 12.5 6.8 14 4.3 14C2.3 14 .9 13.1 .2 11.4'],
+  3: [
+    8.8,
+    'M.8 2.2C1.6 .8 2.8 0 4.4 0C6.5 0 8 1.3 8 3.2C8 5.2 6.4 6.4 3.8 6.4C6.8 6.4 8.6 7.9 8.6 10.2C8.6 12.5 6.8 14 4.3 14C2.3 14 .9 13.1 .2 11.4',
+  ],
   4: [8.8, 'M6.6 14V0L0 10.2H8.8'],
   5: [8.8, 'M7.9 0H1.8L1 6.3C2 5.4 3.2 5 4.4 5C6.9 5 8.6 6.8 8.6 9.4C8.6 12.1 6.8 14 4.2 14C2.4 14 1 13.2 .2 11.8'],
   6: [8.8, 'M4.4 5.2A4.2 4.4 0 1 0 4.4 14A4.2 4.4 0 1 0 4.4 5.2M.8 7.5L5.6 0'],
@@ -82,7 +85,10 @@ const GLYPHS: Readonly<Record<string, Glyph>> = {
   ';': [1, 'M1 6.6V6.7M1 13.4L0 16.4'],
   '!': [0, 'M0 0V9.6M0 13.8V13.9'],
   '?': [7, 'M0 3.2C.4 1.2 1.8 0 3.6 0C5.6 0 7 1.4 7 3.2C7 6 3.6 6.2 3.6 9.6M3.6 13.8V13.9'],
-  $: [8.2, 'M7.7 3.5C7 2.2 5.9 1.6 4.3 1.6C2.2 1.6 .8 2.7 .8 4.4C.8 8.2 8.2 6 8.2 9.8C8.2 11.5 6.6 12.6 4.4 12.6C2.4 12.6 .8 11.8 .2 10.4M4.3 -.8V15'],
+  $: [
+    8.2,
+    'M7.7 3.5C7 2.2 5.9 1.6 4.3 1.6C2.2 1.6 .8 2.7 .8 4.4C.8 8.2 8.2 6 8.2 9.8C8.2 11.5 6.6 12.6 4.4 12.6C2.4 12.6 .8 11.8 .2 10.4M4.3 -.8V15',
+  ],
   '%': [11, 'M9.6 0L1.4 14M2.6 .4A2.5 2.8 0 1 0 2.6 6A2.5 2.8 0 1 0 2.6 .4ZM8.4 8A2.5 2.8 0 1 0 8.4 13.6A2.5 2.8 0 1 0 8.4 8Z'],
   '+': [8, 'M0 8.2H8M4 4.2V12.2'],
   '-': [4.6, 'M0 8.8H4.6'],
@@ -103,7 +109,10 @@ const GLYPHS: Readonly<Record<string, Glyph>> = {
   '*': [6, 'M3 0V6.4M.2 1.6L5.8 4.8M5.8 1.6L.2 4.8'],
   '#': [9, 'M3.2 0L1.6 14M7.4 0L5.8 14M.6 4.6H9M0 9.4H8.4'],
   '&': [10.4, 'M10.4 14L2.4 4.4C.6 2 2 0 4.2 0C6.4 0 7.4 2.6 5.4 4.6L2.2 7.2C-.6 9.6 .6 14 4.4 14C7.6 14 9.4 11.6 9.8 8.4'],
-  '@': [13, 'M9.6 9.8C8.6 11 3.8 11.6 3.8 7.6C3.8 3.6 9.4 3.4 9.6 7.2V9.4C9.8 11.4 13 11 13 7C13 3 10.2 0 6.5 0C2.8 0 0 3 0 7C0 11 2.8 14 6.5 14C8 14 9.2 13.6 10.4 13'],
+  '@': [
+    13,
+    'M9.6 9.8C8.6 11 3.8 11.6 3.8 7.6C3.8 3.6 9.4 3.4 9.6 7.2V9.4C9.8 11.4 13 11 13 7C13 3 10.2 0 6.5 0C2.8 0 0 3 0 7C0 11 2.8 14 6.5 14C8 14 9.2 13.6 10.4 13',
+  ],
   _: [8, 'M0 15.4H8'],
   "'": [0, 'M0 0V4'],
   '"': [3, 'M0 0V4M3 0V4'],
@@ -117,7 +126,7 @@ const MISSING: Glyph = [7, 'M0 0H7V14H0Z']
 /** Letters that can be drawn: accents fall off, a sign nobody drew is a box. */
 function glyphsOf(text: string): readonly (Glyph | null)[] {
   const plain = text.normalize('NFKD').replaceAll(/\p{M}/gu, '')
-  return [...plain].map((letter) => {
+  return Array.from(plain, (letter) => {
     if (/\s/.test(letter)) return null
     const known = SISTERS[letter] ?? letter
     return Object.hasOwn(GLYPHS, known) ? (GLYPHS[known] ?? MISSING) : MISSING
@@ -153,10 +162,8 @@ export function textSvg(text: string, x: number, y: number, { size, color, weigh
 
 /** The beginning of a text that fits, with an ellipsis where something is left out. */
 export function shortened(text: string, size: number, width: number): string {
-  if (textWidth(text, size) <= width) return text
-  const letters = [...text]
-  while (letters.length > 0 && textWidth(`${letters.join('')}…`, size) > width) letters.pop()
-  return `${letters.join('').trimEnd()}…`
+  if (fitting(text, size, width) === text) return text
+  return `${fitting(text, size, width - textWidth(' …', size)).trimEnd()}…`
 }
 
 /** Lines no wider than `width`, broken between words; at most `most`, the last one shortened. */
@@ -164,20 +171,30 @@ export function wrapped(text: string, size: number, width: number, most: number)
   const lines: string[] = []
   let rest = text.replaceAll(/\s+/g, ' ').trim()
   while (rest !== '' && lines.length < most) {
-    const line = lines.length === most - 1 ? shortened(rest, size, width) : wordsThatFit(rest, size, width)
+    const isLast = lines.length === most - 1
+    const line = isLast ? shortened(rest, size, width) : wordsThatFit(rest, size, width)
     lines.push(line)
-    rest = lines.length === most ? '' : rest.slice(line.length).trim()
+    rest = isLast ? '' : rest.slice(line.length).trim()
   }
   return lines
 }
 
+/** Whole words where even one fits, else as much of the first as does. */
 function wordsThatFit(text: string, size: number, width: number): string {
-  const words = text.split(' ')
-  let count = words.length
-  while (count > 1 && textWidth(words.slice(0, count).join(' '), size) > width) count -= 1
-  const line = words.slice(0, count).join(' ')
-  if (textWidth(line, size) <= width) return line
-  const letters = [...line]
-  while (letters.length > 1 && textWidth(letters.join(''), size) > width) letters.pop()
-  return letters.join('')
+  const line = fitting(text, size, width)
+  if (line === text || text[line.length] === ' ') return line
+  const end = line.lastIndexOf(' ')
+  return end > 0 ? line.slice(0, end) : line
+}
+
+/** As many letters from the beginning as are no wider than `width`, at least one. */
+function fitting(text: string, size: number, width: number): string {
+  let taken = ''
+  let pen = 0
+  for (const letter of text) {
+    for (const glyph of glyphsOf(letter)) pen += advance(glyph)
+    if (taken !== '' && (pen - SPACING) * (size / CAPITAL) > width) return taken
+    taken += letter
+  }
+  return taken
 }

@@ -143,7 +143,12 @@ async function framed(pictures: readonly Uint8Array[], left: number, top: number
   }
   const tiles = await Promise.all(
     pictures.map(async (picture, index) => ({
-      input: await sharp(picture).rotate().resize({ ...tile, fit: 'contain', background: COLORS.empty }).flatten({ background: COLORS.empty }).png({ compressionLevel: 1 }).toBuffer(),
+      input: await sharp(picture)
+        .rotate()
+        .resize({ ...tile, fit: 'contain', background: COLORS.empty })
+        .flatten({ background: COLORS.empty })
+        .png({ compressionLevel: 1 })
+        .toBuffer(),
       left: (index % across) * (tile.width + inner),
       top: Math.floor(index / across) * (tile.height + inner),
     })),
@@ -152,6 +157,9 @@ async function framed(pictures: readonly Uint8Array[], left: number, top: number
     `<svg xmlns="http://www.w3.org/2000/svg" width="${CELL_WIDTH}" height="${boxHeight}"><rect width="100%" height="100%" rx="${CORNER}"/></svg>`,
   )
   const box = sharp({ create: { width: CELL_WIDTH, height: boxHeight, channels: 4, background: COLORS.empty } })
-  const filled = await box.composite([...tiles, { input: mask, blend: 'dest-in' }]).png({ compressionLevel: 1 }).toBuffer()
+  const filled = await box
+    .composite([...tiles, { input: mask, blend: 'dest-in' }])
+    .png({ compressionLevel: 1 })
+    .toBuffer()
   return [{ input: filled, left, top }]
 }

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { FAILURES, isTerminal, type Generation } from '#contract'
 import type { Verb } from './command-line.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
-import { decimal, each, gatewayCommand, names, wholeNumber } from './options.ts'
+import { wholeNumber } from './options.ts'
 import { showProgress } from './progress.ts'
+import { requestCommand } from './request-command.ts'
 import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
 import { saveImages } from './save-images.ts'
 import { seconds, table, thousands } from './table.ts'
@@ -17,28 +18,7 @@ interface GenerateOptions extends ConnectOptions, RequestOptions {
 }
 
 export const generateVerb: Verb = (terminal, finish) =>
-  gatewayCommand('generate', 'generate pictures and save them')
-    .argument('<prompt>', 'what to show')
-    .requiredOption('--model <model>', 'a model of `imagegate models`, an alias, or provider/model')
-    .option('--width <pixels>', 'with --height', wholeNumber)
-    .option('--height <pixels>', 'with --width', wholeNumber)
-    .option('--aspect-ratio <w:h>', 'shape instead of a size, for example 3:2')
-    .option('--megapixels <number>', 'size instead of width and height', decimal)
-    .option('-n, --count <number>', 'how many pictures', wholeNumber)
-    .option('--seed <number>', 'the same seed repeats a picture where the vendor can', wholeNumber)
-    .option('--format <format>', 'jpeg, png or webp')
-    .option('--quality <number>', '20 to 99', wholeNumber)
-    .option('--safety <number>', '0 (strictest) to 6', wholeNumber)
-    .option('--upsampling', 'let the vendor rewrite the prompt')
-    .option('--no-upsampling', 'keep the prompt as it is')
-    .option('--guidance <number>', '1.5 to 10', decimal)
-    .option('--steps <number>', '1 to 50', wholeNumber)
-    .option('--strict', 'refuse where anything would have to be adapted')
-    .option('--ref <picture>', 'reference picture: a file, an https URL or an img_… id; several keep their order', each)
-    .option('--provider <id>', 'this provider only')
-    .option('--only <ids>', 'no other providers than these', names)
-    .option('--order <ids>', 'try these providers first, in this order', names)
-    .option('--option <provider.name=value>', 'what one vendor takes beyond these; several', each)
+  requestCommand('generate', 'generate pictures and save them')
     .option('--out <folder>', 'where the pictures go', '.')
     .option('--wait <seconds>', 'stop waiting after this; it goes on without you (default: wait to the end)', wholeNumber)
     .option('--no-wait', 'print the id at once')

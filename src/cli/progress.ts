@@ -10,7 +10,7 @@ export interface Progress {
 
 const REDRAW_MS = 100
 const BAR_WIDTH = 24
-const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const
+export const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const
 
 export function showProgress(terminal: Terminal, names: readonly string[]): Progress {
   return terminal.isInteractive ? bars(terminal, names) : lines(terminal)
@@ -57,15 +57,15 @@ function row(name: string, generation: Generation | undefined, frame: number, el
   const ended = generation !== undefined && isTerminal(generation.status)
   const sign = ended ? (generation.status === 'succeeded' ? '✔' : '✖') : (SPINNER[frame % SPINNER.length] ?? '')
   const ms = ended ? (generation.timing.total_ms ?? elapsedMs) : elapsedMs
-  const text = `${sign} ${name}  ${bar(ended ? 1 : (generation?.progress ?? null), frame)}  ${(ms / 1000).toFixed(1)} s  ${generation ? stateOf(generation) : 'asking'}`
+  const text = `${sign} ${name}  ${progressBar(ended ? 1 : (generation?.progress ?? null), frame)}  ${(ms / 1000).toFixed(1)} s  ${generation ? stateOf(generation) : 'asking'}`
   return text.slice(0, Math.max(20, columns - 1))
 }
 
 /** A share where the provider tells one, else a block that wanders. */
-function bar(share: number | null, frame: number): string {
-  if (share !== null) return '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░')
-  const at = frame % (BAR_WIDTH - 3)
-  return `${'░'.repeat(at)}███`.padEnd(BAR_WIDTH, '░')
+export function progressBar(share: number | null, frame: number, width: number = BAR_WIDTH): string {
+  if (share !== null) return '█'.repeat(Math.round(share * width)).padEnd(width, '░')
+  const at = frame % (width - 3)
+  return `${'░'.repeat(at)}███`.padEnd(width, '░')
 }
 
 function stateOf({ status, provider, progress, error }: Generation): string {

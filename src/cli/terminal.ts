@@ -23,7 +23,8 @@ export const processTerminal = (): Terminal => ({
   err: (text) => void process.stderr.write(`${text}\n`),
   draw: (text) => void process.stderr.write(text),
   isInteractive: process.stderr.isTTY,
-  columns: process.stdout.columns ?? DEFAULT_COLUMNS,
+  // Some pseudo-terminals say 0.
+  columns: process.stdout.columns || DEFAULT_COLUMNS,
   env: processEnvironment(),
   stopped: () =>
     new Promise((resolve) => {

@@ -1,4 +1,5 @@
-import type { Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Comparison, Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
 import type { Model } from '../http/routes/models.ts'
 import type { ProviderState } from '../http/routes/providers.ts'
 import { connection } from './connection.ts'
@@ -33,6 +34,9 @@ export interface Page<Item> extends List<Item> {
   readonly next_cursor: string | null
 }
 
+/** Rows end one by one, so a comparison is looked at rather than waited for. */
+const COMPARISON_LOOK_MS = 250
+
 /** The gateway's HTTP interface, typed. Every method rejects with `ClientError`; nothing is retried that could buy twice. */
 export interface Client {
   /** Asks for pictures and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
@@ -43,6 +47,14 @@ export interface Client {
   cancel(id: string): Promise<Generation>
   list(query?: ListQuery): Promise<Page<Generation>>
   quote(request: GenerationRequest): Promise<Quote>
+  /** Runs a request at each of `providers`, or at all that can take it, and answers as soon as it is accepted or `waitSeconds` are over. */
+  compare(
+    request: GenerationRequest,
+    options?: { readonly providers?: readonly string[] | undefined; readonly waitSeconds?: number; readonly idempotencyKey?: string },
+  ): Promise<Comparison>
+  comparison(id: string): Promise<Comparison>
+  /** Watches a comparison to its end, telling its rows a few times a second. */
+  waitForComparison(id: string, options?: WaitOptions<Comparison>): Promise<Comparison>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
   /** The picture's bytes. The gateway key is never sent for them. */
@@ -53,6 +65,7 @@ export function createClient(options: ClientOptions): Client {
   const { json, bytes, here } = connection(options)
   const generation = (id: string) => `/v1/generations/${encodeURIComponent(id)}`
   const prefer = (seconds: number): Record<string, string> => ({ prefer: seconds > 0 ? `wait=${Math.ceil(seconds)}` : 'respond-async' })
+  const comparison: Client['comparison'] = (id) => json('GET', `/v1/comparisons/${encodeURIComponent(id)}`)
   const get: Client['get'] = (id, { waitSeconds = 0 } = {}) => json('GET', generation(id), { headers: prefer(waitSeconds) })
   return {
     get,
@@ -65,6 +78,17 @@ export function createClient(options: ClientOptions): Client {
     cancel: (id) => json('POST', `${generation(id)}/cancel`),
     list: (query = {}) => json('GET', `/v1/generations?${search(query).toString()}`),
     quote: (body) => json('POST', '/v1/quotes', { body }),
+    compare: (request, { providers, waitSeconds = 0, idempotencyKey } = {}) =>
+      json('POST', '/v1/comparisons', {
+        body: { ...request, ...(providers === undefined ? {} : { providers }) },
+        headers: { ...prefer(waitSeconds), ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
+      }),
+    comparison,
+    waitForComparison: (id, options) =>
+      waitForEnd(async () => {
+        await sleep(COMPARISON_LOOK_MS)
+        return comparison(id)
+      }, options),
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
     image: ({ url }) => bytes(here(url)),

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isTerminal, type Generation } from '#contract'
+import { isTerminal, type Generation, type GenerationStatus } from '#contract'
 import { ClientError } from './connection.ts'
 
-export interface WaitOptions {
+export interface WaitOptions<Seen = Generation> {
   /** Told of every state seen, the last one included. */
-  readonly onUpdate?: (generation: Generation) => void
+  readonly onUpdate?: (seen: Seen) => void
   /** Stops waiting, not the generation: the last state seen is the answer. Default: waits to the end. */
   readonly timeoutMs?: number
   /** How often a gateway that does not answer is asked again, with a growing pause. Default 5; asking is free. */
@@ -14,7 +14,10 @@ export interface WaitOptions {
 const FIRST_PAUSE_MS = 200
 
 /** Asks until the generation has ended. `look` itself waits a while for the end, so that no pause is needed between looks. */
-export async function waitForEnd(look: () => Promise<Generation>, options: WaitOptions = {}): Promise<Generation> {
+export async function waitForEnd<Seen extends { readonly status: GenerationStatus }>(
+  look: () => Promise<Seen>,
+  options: WaitOptions<Seen> = {},
+): Promise<Seen> {
   const { onUpdate, timeoutMs = Number.POSITIVE_INFINITY, retries = 5 } = options
   const startedAt = performance.now()
   let failures = 0

@@ -6,6 +6,10 @@ type Cell = string | number | null
 /** One record of RFC 4180, with its CRLF. */
 const record = (cells: readonly Cell[]): string => `${cells.map(cell).join(',')}\r\n`
 
+/** What a spreadsheet takes for the beginning of a formula, its full-width twins and blanks before it included. */
+const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/
+const AMOUNT = /^-?\d+(\.\d+)?$/
+
 /**
  * A text that a spreadsheet would take for a formula gets an apostrophe in front: vendors and callers write some of these texts.
  * https://owasp.org/www-community/attacks/CSV_Injection
@@ -13,7 +17,7 @@ const record = (cells: readonly Cell[]): string => `${cells.map(cell).join(',')}
 function cell(value: Cell): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
-  const text = /^[=+\-@\t\r\n]/.test(value) && !/^-?\d+(\.\d+)?$/.test(value) ? `'${value}` : value
+  const text = FORMULA.test(value) && !AMOUNT.test(value) ? `'${value}` : value
   return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
 }
 

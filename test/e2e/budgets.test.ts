@@ -15,7 +15,8 @@ afterEach(async () => {
 const withKeys = async (keys: string, rest = ''): Promise<Gateway> => (gateway = await startGateway({ config: `keys:\n${keys}\n${rest}` }))
 const team = (fields: string) => `  - { name: team, key_hash: ${keyHash('team')}, ${fields} }`
 const request = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 1024, height: 1024 }
-const costs = async (from: Gateway, query = '', key = 'team') => json<CostReport>(await from.ask(`/v1/costs?${query}`, { headers: bearer(key) }))
+const costs = async (from: Gateway, query = '', key = 'team') =>
+  json<CostReport>(await from.ask(`/v1/costs?${query}`, { headers: bearer(key) }))
 
 describe('a budget', () => {
   test('that fits 7 requests lets 200 at once buy exactly 7, and refuses the rest with what is left', async () => {
@@ -27,7 +28,10 @@ describe('a budget', () => {
     expect(generations.map(({ status }) => status)).toEqual(Array(7).fill('succeeded'))
     const refused = replies.filter(({ status }) => status === 402)
     expect(refused).toHaveLength(193)
-    expect(await problem(refused[0] as Response)).toMatchObject({ code: 'budget_exceeded', detail: expect.stringMatching(/0 of 0\.21 USD is left; it renews at \d{4}-\d\d-01T00:00:00\.000Z/) })
+    expect(await problem(refused[0] as Response)).toMatchObject({
+      code: 'budget_exceeded',
+      detail: expect.stringMatching(/0 of 0\.21 USD is left; it renews at \d{4}-\d\d-01T00:00:00\.000Z/),
+    })
     const report = await costs(server)
     expect(report.total).toMatchObject({ spend: '0.21', generations: 7, images: 7, cost_per_image: '0.03' })
     expect(report.budgets).toEqual([expect.objectContaining({ key: 'team', limit: '0.21', used: '0.21', left: '0', period: 'month' })])
@@ -66,7 +70,10 @@ describe('a key', () => {
   test('may use its own models and providers only', async () => {
     const server = await withKeys(team('models: [flux-2-pro], providers: [runware]'))
     const model = await server.post('/v1/generations', { ...request, model: 'flux-2-flex' }, bearer('team'))
-    expect([model.status, await problem(model)]).toEqual([404, expect.objectContaining({ code: 'model_not_found', detail: expect.stringContaining('it may use: flux-2-pro') })])
+    expect([model.status, await problem(model)]).toEqual([
+      404,
+      expect.objectContaining({ code: 'model_not_found', detail: expect.stringContaining('it may use: flux-2-pro') }),
+    ])
     const provider = await server.post('/v1/generations', { ...request, model: 'bfl/flux-2-pro' }, bearer('team'))
     expect([provider.status, (await problem(provider)).detail]).toEqual([422, expect.stringContaining('key: team may not use bfl')])
     const allowed = await server.post('/v1/generations', request, bearer('team'))

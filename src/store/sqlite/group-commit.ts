@@ -9,9 +9,6 @@ interface Waiting {
   readonly reject: (reason: unknown) => void
 }
 
-/** A generation takes seconds; milliseconds more are not seen, and each commit saved is CPU saved. */
-const GATHER_MS = 3
-
 /** A refusal of one unit; `null` where it was written. */
 type Verdict = { readonly refused: unknown } | null
 
@@ -34,13 +31,11 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
   const commit = database.prepare('COMMIT')
   let queue: Waiting[] = []
   let isClosed = false
-  let lastFlushAt = 0
 
   const flush = (): void => {
     const group = queue
     queue = []
     if (group.length === 0) return
-    lastFlushAt = performance.now()
     let verdicts: readonly Verdict[]
     try {
       verdicts = write(group)
@@ -103,19 +98,12 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
-  /** At once where it is quiet; under load no sooner than `GATHER_MS` after the last, so that one fsync serves more units. */
-  const schedule = (): void => {
-    const waitMs = lastFlushAt + GATHER_MS - performance.now()
-    if (waitMs <= 0) setImmediate(flush)
-    else setTimeout(flush, waitMs)
-  }
-
   return {
     add(changes) {
       if (isClosed) return Promise.reject(new StoreError('closed', 'the store is closed; nothing was written'))
       return new Promise((resolve, reject) => {
         queue.push({ changes, resolve, reject })
-        if (queue.length === 1) schedule()
+        if (queue.length === 1) setImmediate(flush)
       })
     },
     close() {

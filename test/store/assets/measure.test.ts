@@ -1,6 +1,6 @@
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { measure } from '../../../src/store/assets/measure.ts'
+import { measure, measureHead } from '../../../src/store/assets/measure.ts'
 import { vastPng } from './vast-png.ts'
 
 const blank = (width: number, height: number) => sharp({ create: { width, height, channels: 3, background: '#fff' } })
@@ -26,5 +26,52 @@ describe('measuring a picture', () => {
   test('refuses more than 100 megapixels by their number', async () => {
     await expect(measure(vastPng(20_000, 6_000))).rejects.toMatchObject({ reason: 'too_large' })
     await expect(measure(vastPng(10_000, 6_000))).resolves.toMatchObject({ width: 10_000, height: 6_000 })
+  })
+})
+
+describe('measuring the first bytes of a picture', () => {
+  const noisy = (width: number, height: number, channels: 3 | 4 = 3) =>
+    sharp({
+      create: { width, height, channels, background: { r: 90, g: 120, b: 60, alpha: 0.5 }, noise: { type: 'gaussian', mean: 128, sigma: 60 } },
+    })
+  const made: readonly (readonly [string, () => Promise<Buffer>])[] = [
+    ['a JPEG', () => noisy(1500, 1000).jpeg().toBuffer()],
+    ['a progressive JPEG', () => noisy(1500, 1000).jpeg({ progressive: true }).toBuffer()],
+    ['a PNG', () => noisy(1500, 1000).png().toBuffer()],
+    ['an interlaced PNG', () => noisy(1500, 1000).png({ progressive: true }).toBuffer()],
+    ['a lossy WebP', () => noisy(1500, 1000).webp().toBuffer()],
+    ['a lossless WebP', () => noisy(1500, 1000).webp({ lossless: true }).toBuffer()],
+    ['an extended WebP', () => noisy(1500, 1000).withExif({ IFD0: { Copyright: 'nobody' } }).webp().toBuffer()],
+  ]
+
+  test.each(made)('tells the size of %s', async (_, make) => {
+    const picture = await make()
+    expect(picture.length).toBeGreaterThan(8192)
+    expect(await measureHead(picture.subarray(0, 4096))).toEqual({ width: 1500, height: 1000 })
+    expect(await measureHead(picture)).toEqual({ width: 1500, height: 1000 })
+  })
+
+  test('of a JPEG whose size stands behind a long profile does not tell it before it has come', async () => {
+    const plain = await noisy(300, 200).jpeg().toBuffer()
+    const note = Buffer.concat([Buffer.from([0xff, 0xe2, 0xff, 0xfe]), Buffer.alloc(0xfffc)])
+    const picture = Buffer.concat([plain.subarray(0, 2), note, note, plain.subarray(2)])
+    expect(await measureHead(picture.subarray(0, 4096))).toBeNull()
+    expect(await measureHead(picture.subarray(0, 2 * 65_540))).toEqual({ width: 300, height: 200 })
+  })
+
+  test.each([
+    ['nothing', Buffer.alloc(0)],
+    ['a page', Buffer.from('<html>no</html>')],
+    ['a drawing', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="5" height="5"/>')],
+    ['a PNG cut off in its header', Buffer.from('89504e470d0a1a0a0000000d', 'hex')],
+    ['a WebP cut off in its header', Buffer.from('RIFF\0\0\0\0WEBPVP8L')],
+    ['a WebP of a kind nobody knows', Buffer.concat([Buffer.from('RIFF\0\0\0\0WEBPVP9 '), Buffer.alloc(40)])],
+    ['a WebP without a side', Buffer.concat([Buffer.from('RIFF\0\0\0\0WEBPVP8 '), Buffer.alloc(40)])],
+  ])('tells nothing of %s, and does not fail', async (_, bytes) => {
+    expect(await measureHead(bytes)).toBeNull()
+  })
+
+  test('tells nothing of more than 100 megapixels', async () => {
+    expect(await measureHead(vastPng(20_000, 6_000))).toBeNull()
   })
 })
