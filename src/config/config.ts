@@ -21,7 +21,16 @@ export interface Config {
   /** `file:<absolute path>` or `postgres://…`. */
   readonly storeUrl: string
   /** `url` is `file:<absolute folder>` or `s3://…`. */
-  readonly assets: { readonly url: string; readonly keep: boolean; readonly maxImageBytes: number }
+  readonly assets: {
+    readonly url: string
+    readonly keep: boolean
+    readonly maxImageBytes: number
+    /** Null: no limit. */
+    readonly maxAgeDays: number | null
+    readonly maxBytes: number | null
+  }
+  /** Null: no breaker ever opens. */
+  readonly breaker: { readonly faults: number; readonly coolDownMs: number } | null
   readonly keys: readonly GatewayKey[]
   readonly network: { readonly allow: readonly string[] }
   /** No provider has a key: every provider is played by its emulator, and every result says so. */

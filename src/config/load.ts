@@ -15,6 +15,8 @@ import { validateFile } from './validate.ts'
 export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
 const MEBIBYTE = 1_048_576
 const DEFAULT_MAX_IMAGE_BYTES = 64 * MEBIBYTE
+const DEFAULT_FAULTS = 5
+const DEFAULT_COOL_DOWN_SECONDS = 30
 
 /** Where configuration comes from. `path` wins over IMAGEGATE_CONFIG; relative paths start at the working directory. */
 export interface ConfigSource {
@@ -85,7 +87,10 @@ function snapshot({ path, file, variables, catalogue, server, providers }: Parts
       url: absolute(file.assets?.url ?? `file:${dataDirectory}/images`),
       keep: file.assets?.keep ?? true,
       maxImageBytes: file.assets?.max_image_bytes ?? DEFAULT_MAX_IMAGE_BYTES,
+      maxAgeDays: file.assets?.max_age_days ?? null,
+      maxBytes: file.assets?.max_bytes ?? null,
     },
+    breaker: breakerOf(file.breaker, providers.sandbox),
     keys: (file.keys ?? []).map(gatewayKey),
     network: { allow: file.network?.allow ?? [] },
     ...providers,
@@ -96,6 +101,13 @@ function snapshot({ path, file, variables, catalogue, server, providers }: Parts
 /** `file:data/x` becomes `file:/…/data/x`; other schemes stay. */
 const absolute = (url: string): string =>
   url.startsWith('file:') ? `file:${resolve(url.slice('file:'.length).replace(/^\/\/(?=\/)/, ''))}` : url
+
+/** In the sandbox failures are rehearsed by prompt and say nothing of a provider, so there it is off unless the file asks for it. */
+function breakerOf(settings: ConfigFile['breaker'], sandbox: boolean): Config['breaker'] {
+  if (sandbox && !settings) return null
+  const { faults = DEFAULT_FAULTS, cool_down_seconds: seconds = DEFAULT_COOL_DOWN_SECONDS } = settings ?? {}
+  return { faults, coolDownMs: seconds * 1000 }
+}
 
 const gatewayKey = (key: NonNullable<ConfigFile['keys']>[number]): GatewayKey => ({
   name: key.name,

@@ -68,6 +68,15 @@ const Assets = z
       .optional()
       .meta({ description: 'Default true: pictures are fetched, checked and stored. false hands on the provider’s own expiring link.' }),
     max_image_bytes: z.number().int().min(1024).optional().meta({ description: 'Largest picture taken. Default 67108864.' }),
+    max_age_days: z
+      .number()
+      .positive()
+      .max(36_500)
+      .optional()
+      .meta({ description: 'Pictures older than this are removed; their links answer 410. Default: never.' }),
+    max_bytes: z.number().int().min(0).optional().meta({
+      description: 'Where all pictures together take more, the oldest are removed; those of the last 15 minutes stay. Default: no limit.',
+    }),
   })
   .meta({ description: 'Where pictures are kept.' })
 
@@ -145,6 +154,21 @@ const ModelSettings = z
   })
   .meta({ description: 'How a model is routed, or an alias with presets.' })
 
+const Breaker = z
+  .strictObject({
+    faults: z.number().int().min(1).max(1_000).optional().meta({ description: 'Faults of a provider in a row that open its breaker. Default 5.' }),
+    cool_down_seconds: z
+      .number()
+      .min(0.01)
+      .max(600)
+      .optional()
+      .meta({ description: 'How long it then gets no tasks before it is probed; doubles while it stays broken, up to 600. Default 30.' }),
+  })
+  .meta({
+    description:
+      'When a failing provider is left out, so that others take over. Without this section it is on, but off in the sandbox, where failures are rehearsed.',
+  })
+
 /** The configuration file. Every key is optional; an unknown one is an error. */
 export const ConfigFile = z.strictObject({
   server: Server.optional(),
@@ -163,6 +187,7 @@ export const ConfigFile = z.strictObject({
     .optional()
     .meta({ description: 'What the gateway may reach besides public addresses.' }),
   providers: z.record(z.string(), ProviderSettings).optional().meta({ description: 'By provider id.' }),
+  breaker: Breaker.optional(),
   models: z.record(z.string().min(1), ModelSettings).optional().meta({ description: 'By canonical model id or alias name.' }),
 })
 export type ConfigFile = z.infer<typeof ConfigFile>

@@ -15,6 +15,8 @@ export interface ProblemDetails {
   readonly status?: number
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
   readonly generation_id?: string
+  /** Told as Retry-After, in whole seconds. */
+  readonly retryAfterMs?: number | null
 }
 
 /** Thrown by a route; becomes the problem document. */
@@ -44,6 +46,7 @@ export function problemOf({ code, detail, status, errors, generation_id }: Probl
 
 function sendProblem(reply: FastifyReply, details: ProblemDetails): FastifyReply {
   const problem = problemOf(details)
+  if (details.retryAfterMs) reply.header('retry-after', String(Math.ceil(details.retryAfterMs / 1000)))
   return reply
     .code(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
@@ -66,7 +69,7 @@ const pathOf = (request: FastifyRequest): string => request.url.split('?')[0]?.s
 
 function detailsOf(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCode'>>, request: FastifyRequest): ProblemDetails {
   if (error instanceof HttpProblem) return error.details
-  if (error instanceof Refusal) return { code: error.code, detail: error.message, errors: error.errors }
+  if (error instanceof Refusal) return { code: error.code, detail: error.message, errors: error.errors, retryAfterMs: error.retryAfterMs }
   if (error instanceof BadCursor) return fieldProblem('cursor', 'not a cursor of this list; leave it out to begin at the newest')
   if (error instanceof IdempotencyMismatch) {
     return {

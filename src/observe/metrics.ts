@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Observer } from '../run/ports.ts'
+import type { BreakerState } from './breaker.ts'
 
+const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'half_open']
 const SECONDS = [0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
 
 export interface Metrics {
@@ -12,7 +14,7 @@ export interface Metrics {
 
 /** `load` is read at each scrape. */
 export function createMetrics(
-  load: () => { readonly open: number; readonly providers: readonly { id: string; inFlight: number; waiting: number }[] },
+  load: () => { readonly open: number; readonly providers: readonly { id: string; inFlight: number; waiting: number; breaker: BreakerState }[] },
 ): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -80,6 +82,16 @@ export function createMetrics(
         this.set({ provider: id, state: 'in_flight' }, inFlight)
         this.set({ provider: id, state: 'waiting' }, waiting)
       }
+    },
+  })
+  new Gauge({
+    name: 'imagegate_provider_breaker',
+    help: 'The state of each provider’s circuit breaker: 1 for the one it is in.',
+    labelNames: ['provider', 'state'],
+    registers,
+    collect() {
+      for (const { id, breaker } of load().providers)
+        for (const state of BREAKER_STATES) this.set({ provider: id, state }, Number(state === breaker))
     },
   })
 

@@ -9,6 +9,8 @@ export interface Candidate {
   readonly offer: Offer
   /** Null where it can be used; else the reason why not: disabled, breaker open. */
   readonly unavailable: string | null
+  /** Present where it is unavailable only for now: how long until it is worth asking again. */
+  readonly retryAfterMs?: number
   /** Measured; null before anything was. */
   readonly latency: Latency | null
   /** Parsed provider_options of this provider, `{}` where none were given. */

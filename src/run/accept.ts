@@ -41,10 +41,13 @@ export interface Market {
 export class Refusal extends Error {
   readonly code: Failure['code']
   readonly errors: readonly { readonly path: string; readonly message: string }[]
-  constructor(code: Failure['code'], message: string, errors: Refusal['errors'] = []) {
+  /** When the same request is worth sending again; null where that is not known. */
+  readonly retryAfterMs: number | null
+  constructor(code: Failure['code'], message: string, errors: Refusal['errors'] = [], retryAfterMs: number | null = null) {
     super(message)
     this.code = code
     this.errors = errors
+    this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -121,6 +124,7 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
       if (planned.kind === 'refused') {
         if (input.budget) refuseOverBudget(input, input.budget)
         const errors = planned.considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') }))
+        refuseForNow(input, errors)
         const detail = errors.map((error) => `${error.path}: ${error.message}`).join(' · ')
         throw new Refusal('no_eligible_offer', `No offer of ${input.request.model} can take this request. ${detail}`, errors)
       }
@@ -179,9 +183,26 @@ function requireModel({ name, models }: KeyPolicy, asked: string, model: string)
 }
 
 function allowedTo({ name, providers }: KeyPolicy, candidate: Candidate): Candidate {
-  const { provider } = candidate.offer
-  if (candidate.unavailable !== null || providers === null || providers.includes(provider)) return candidate
-  return { ...candidate, unavailable: `key: ${name} may not use ${provider}.` }
+  const { retryAfterMs, ...rest } = candidate
+  const { provider } = rest.offer
+  const isDisabled = rest.unavailable !== null && retryAfterMs === undefined
+  if (isDisabled || providers === null || providers.includes(provider)) return candidate
+  return { ...rest, unavailable: `key: ${name} may not use ${provider}.` }
+}
+
+/** Throws where an offer would have been eligible but for a provider that is unavailable only for now. */
+function refuseForNow(input: PlanInput, errors: Refusal['errors']): void {
+  const paused = input.candidates.flatMap(({ retryAfterMs }) => retryAfterMs ?? [])
+  if (paused.length === 0) return
+  const candidates = input.candidates.map((one) => (one.retryAfterMs === undefined ? one : { ...one, unavailable: null }))
+  if (plan({ ...input, candidates }).kind === 'refused') return
+  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')
+  throw new Refusal(
+    'provider_unavailable',
+    `Every provider that could take this request is failing at the moment; nothing was bought. ${detail}`,
+    errors,
+    Math.min(...paused),
+  )
 }
 
 /** Throws where a priced offer would have been eligible but for the budget. */

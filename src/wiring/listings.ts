@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel } from '../config/offers.ts'
 import type { Model, ModelSource } from '../http/routes/models.ts'
 import type { ProviderSource } from '../http/routes/providers.ts'
+import type { Breakers } from '../observe/breaker.ts'
 import type { Health } from '../observe/health.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import type { Run } from '../run/generate.ts'
@@ -58,13 +59,14 @@ export interface ProviderListingDependencies {
   readonly catalogue: Catalogue
   readonly run: Pick<Run, 'inFlight' | 'waiting'>
   readonly health: Health
+  readonly breakers: Pick<Breakers, 'state'>
   readonly send: Send
   readonly clock: Clock
   readonly ids: Ids
 }
 
 /** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
-export function providerListing({ config, catalogue, run, health, send, clock, ids }: ProviderListingDependencies): ProviderSource {
+export function providerListing({ config, catalogue, run, health, breakers, send, clock, ids }: ProviderListingDependencies): ProviderSource {
   const balances = new Map<string, { readonly at: number; readonly usd: Promise<Usd | null> }>()
 
   async function ask(id: string): Promise<Usd | null> {
@@ -99,7 +101,7 @@ export function providerListing({ config, catalogue, run, health, send, clock, i
             in_flight: run.inFlight(provider.id),
             waiting: run.waiting(provider.id),
             max_in_flight: provider.maxInFlight,
-            breaker: 'closed' as const,
+            breaker: breakers.state(provider.id),
             success_rate: health.successRate(provider.id),
             balance_usd: provider.enabled ? await balanceOf(provider.id) : null,
             docs_url: manifest?.docs_url ?? '',

@@ -1,12 +1,26 @@
 import type { JsonObject } from '#contract'
+import type { Candidate } from '../plan/plan.ts'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import type { Market } from '../run/accept.ts'
 import type { Run } from '../run/generate.ts'
+import type { Breakers } from '../observe/breaker.ts'
 
 /** What is for sale, from the configuration in force and what has been measured. */
-export function createMarket(config: () => Config, catalogue: Catalogue, measured: Pick<Run, 'latency'>): Market {
+export function createMarket(
+  config: () => Config,
+  catalogue: Catalogue,
+  measured: Pick<Run, 'latency'>,
+  breakers: Pick<Breakers, 'pause'>,
+): Market {
+  function availability(provider: string): Pick<Candidate, 'unavailable' | 'retryAfterMs'> {
+    const disabled = config().providers.get(provider)?.reason ?? null
+    if (disabled !== null) return { unavailable: disabled }
+    const pause = breakers.pause(provider)
+    return pause ? { unavailable: pause.reason, retryAfterMs: pause.retryAfterMs } : { unavailable: null }
+  }
+
   return {
     resolve(request) {
       const resolved = resolveModel(config(), catalogue, request.model)
@@ -18,7 +32,7 @@ export function createMarket(config: () => Config, catalogue: Catalogue, measure
     candidates(model, options: Readonly<Record<string, JsonObject>>) {
       return offersOf(config(), catalogue, model).map((offer) => ({
         offer,
-        unavailable: config().providers.get(offer.provider)?.reason ?? null,
+        ...availability(offer.provider),
         latency: measured.latency(offer.provider, model),
         options: options[offer.provider] ?? {},
       }))

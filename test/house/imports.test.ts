@@ -32,7 +32,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     node: 'any',
   },
   config: { packages: ['yaml', 'zod'], rooms: ['contract', 'transport/secret.ts'], typesOf: ['registry'], node: 'any' },
-  observe: { packages: ['prom-client'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'none' },
+  observe: { packages: ['prom-client', 'cockatiel'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'none' },
   client: { packages: [], rooms: ['contract'], typesOf: ['http'], node: 'any' },
 }
 

@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, extname, join } from 'node:path'
+import type { Comparison, ComparisonRow } from '#contract'
+import type { Client } from '../client/client.ts'
+import type { Verb } from './command-line.ts'
+import { comparisonReport } from './comparison-report.ts'
+import { withGateway, type ConnectOptions } from './connect.ts'
+import { contactSheet, type SheetCell } from './contact-sheet.ts'
+import { names } from './options.ts'
+import { requestCommand } from './request-command.ts'
+import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
+import { saveImages } from './save-images.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
+import { watchComparison } from './watch-comparison.ts'
+
+interface CompareOptions extends ConnectOptions, RequestOptions {
+  /** `all`, or ids. */
+  readonly providers: readonly string[]
+  readonly out: string
+  /** A file, false for none. */
+  readonly sheet?: string | false
+  readonly json?: boolean
+}
+
+export const compareVerb: Verb = (terminal, finish) =>
+  requestCommand('compare', 'run one request at several providers, side by side, and write a contact sheet')
+    .option('--providers <ids>', '`all` that can take it, or ids: a,b', onlyOnce(), ['all'])
+    .option('--out <folder>', 'where the pictures and the contact sheet go', '.')
+    .option('--sheet <file>', 'the contact sheet: .jpg, .png or .webp (default: in the folder, named after the comparison)')
+    .option('--no-sheet', 'write no contact sheet')
+    .action((prompt: string, options: CompareOptions) => finish(compare(prompt, options, terminal)))
+
+/** Ids given replace the default instead of joining it. */
+function onlyOnce(): (text: string) => readonly string[] {
+  let given: readonly string[] = []
+  return (text) => (given = names(text, given))
+}
+
+async function compare(prompt: string, options: CompareOptions, terminal: Terminal): Promise<number> {
+  const request = await requestFromOptions(prompt, options)
+  const providers = options.providers.includes('all') ? undefined : options.providers
+  const format = typeof options.sheet === 'string' ? formatOf(options.sheet) : 'jpeg'
+  return withGateway(options, terminal, async ({ client, url, embedded }) => {
+    const note = (text: string) => (options.json ? undefined : terminal.err(text))
+    note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)
+    const accepted = await client.compare(request, { providers, idempotencyKey: randomUUID() })
+    note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
+    const watching = options.json ? null : watchComparison(terminal, accepted)
+    const comparison = await client
+      .waitForComparison(accepted.id, { onUpdate: (seen) => watching?.update(seen) })
+      .finally(() => watching?.end())
+    const saved = await savedPictures(client, comparison, options.out)
+    const sheet = options.sheet === false ? null : (options.sheet ?? join(options.out, `${comparison.id}.jpg`))
+    if (sheet !== null) {
+      await mkdir(dirname(sheet), { recursive: true })
+      await writeFile(sheet, await contactSheet(comparison, await cellsOf(client, comparison), format))
+    }
+    terminal.out(
+      options.json
+        ? JSON.stringify({ ...comparison, saved: Object.fromEntries(saved), sheet }, null, 2)
+        : [comparisonReport(comparison), ...(sheet === null ? [] : ['', `contact sheet: ${sheet}`])].join('\n'),
+    )
+    return comparison.status === 'succeeded' ? 0 : 1
+  })
+}
+
+const generationOf = (comparison: Comparison, row: ComparisonRow) => comparison.generations.find(({ id }) => id === row.generation_id)
+
+/** Each provider's pictures as files of their own. */
+async function savedPictures(
+  client: Client,
+  comparison: Comparison,
+  folder: string,
+): Promise<readonly (readonly [string, readonly string[]])[]> {
+  return Promise.all(
+    comparison.summary.map(async (row) => {
+      const generation = generationOf(comparison, row)
+      const paths = generation ? await saveImages(client, generation, folder, `${comparison.id}-${row.provider}`) : []
+      return [row.provider, paths] as const
+    }),
+  )
+}
+
+const cellsOf = (client: Client, comparison: Comparison): Promise<readonly SheetCell[]> =>
+  Promise.all(
+    comparison.summary.map(async (row) => ({
+      row,
+      pictures: await Promise.all((generationOf(comparison, row)?.images ?? []).map((image) => client.image(image))),
+    })),
+  )
+
+function formatOf(file: string): 'jpeg' | 'png' | 'webp' {
+  switch (extname(file).toLowerCase()) {
+    case '.jpg':
+    case '.jpeg':
+      return 'jpeg'
+    case '.png':
+      return 'png'
+    case '.webp':
+      return 'webp'
+    default:
+      throw new VerbFailed(`--sheet ${file}: give it one of the endings .jpg, .png, .webp`)
+  }
+}

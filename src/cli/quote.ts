@@ -1,0 +1,60 @@
+import type { Quote, QuotedOffer } from '#contract'
+import type { Verb } from './command-line.ts'
+import { withGateway, type ConnectOptions } from './connect.ts'
+import { requestCommand } from './request-command.ts'
+import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
+import { seconds, table } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+interface QuoteOptions extends ConnectOptions, RequestOptions {
+  readonly json?: boolean
+}
+
+export const quoteVerb: Verb = (terminal, finish) =>
+  requestCommand('quote', 'show what each provider would charge for a request; spends nothing').action(
+    (prompt: string, options: QuoteOptions) => finish(quote(prompt, options, terminal)),
+  )
+
+async function quote(prompt: string, options: QuoteOptions, terminal: Terminal): Promise<number> {
+  const request = await requestFromOptions(prompt, options)
+  return withGateway(options, terminal, async ({ client }) => {
+    const quoted = await client.quote(request)
+    terminal.out(options.json ? JSON.stringify(quoted, null, 2) : quoteReport(quoted))
+    return quoted.offers.some(({ eligible }) => eligible) ? 0 : 1
+  })
+}
+
+/** Every offer, the cheapest first; below, what each would be asked for instead and what its price takes for granted. */
+export function quoteReport({ model, offers, cheapest, fastest }: Quote): string {
+  const head = ['provider', 'eligible', 'size', 'price', 'how it comes to that', 'usual time']
+  const rows = offers.map((offer) => [
+    offer.provider,
+    offer.eligible ? 'yes' : 'no',
+    sizeOf(offer),
+    offer.cost === null ? '–' : `$${offer.cost.amount}`,
+    linesOf(offer),
+    offer.latency_ms === null ? '–' : `${seconds(offer.latency_ms.p50)} (p95 ${seconds(offer.latency_ms.p95)})`,
+  ])
+  const notes = offers.flatMap(({ provider, reasons, warnings, assumptions }) => [
+    ...reasons.map((reason) => `  ${provider} cannot: ${reason}`),
+    ...warnings.map(
+      ({ field, requested, used, reason }) =>
+        `  ${provider} adapts ${field} ${JSON.stringify(requested)} → ${JSON.stringify(used)}: ${reason}`,
+    ),
+    ...assumptions.map((assumption) => `  ${provider}: ${assumption}`),
+  ])
+  const best = [`cheapest: ${cheapest ?? 'none is priced'}`, `fastest: ${fastest ?? 'none was measured yet'}`].join(' · ')
+  return [`What ${model} would cost`, '', table(head, rows), '', best, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')
+}
+
+function sizeOf({ applied }: QuotedOffer): string {
+  if (applied === null) return '–'
+  const size = applied.width === undefined ? 'its own' : `${applied.width}×${applied.height ?? '–'}`
+  return applied.n > 1 ? `${applied.n} × ${size}` : size
+}
+
+function linesOf({ cost, applied, observed }: QuotedOffer): string {
+  if (cost === null && observed) return `no published price; $${observed.amount} on average before (${observed.samples} billed)`
+  if (cost === null) return applied === null ? '–' : 'no published price'
+  return cost.lines.map(({ what, quantity, unit_amount: unit }) => `${quantity} × ${what} at $${unit}`).join(' + ')
+}

@@ -1,0 +1,96 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { COST_COLUMNS, type CostRow } from '#contract'
+import { costHeader, costLine } from '../../src/http/csv.ts'
+import { settlement } from '../store/ledger-entries.ts'
+
+// The same cases in every run.
+fc.configureGlobal({ seed: 20_261_121 })
+
+/** A parser after the grammar of RFC 4180, character by character; throws where a file breaks it. */
+function parse(text: string): string[][] {
+  const records: string[][] = [[]]
+  let at = 0
+  while (at < text.length) {
+    let field = ''
+    if (text[at] === '"') {
+      for (at++; ; at++) {
+        if (at >= text.length) throw new Error('a quote is never closed')
+        if (text[at] !== '"') field += text[at]
+        else if (text[at + 1] === '"') field += text[at++]
+        else break
+      }
+      at++
+    } else for (; at < text.length && !/[",\r\n]/.test(text.charAt(at)); at++) field += text[at]
+    records.at(-1)?.push(field)
+    if (text[at] === ',') at++
+    else if (text.slice(at, at + 2) === '\r\n') {
+      at += 2
+      if (at < text.length) records.push([])
+    } else throw new Error(`neither a comma nor CRLF at ${at}`)
+  }
+  return records
+}
+
+const row = (overrides: Partial<CostRow> = {}): CostRow => ({
+  ...settlement('gen_1', 'att_1', { at: Date.UTC(2026, 10, 21) }),
+  metadata: [],
+  ...overrides,
+})
+
+describe('a line of the CSV', () => {
+  test('has a cell for each column of the header, in its order', () => {
+    const [header = [], line = []] = parse(costHeader(['project']) + costLine(row({ metadata: ['north, "2"\r\nsouth'] })))
+    expect(header).toEqual([...COST_COLUMNS, 'metadata.project'])
+    expect(Object.fromEntries(header.map((name, index) => [name, line[index]]))).toEqual({
+      settled_at: '2026-11-21T00:00:00.000Z',
+      generation_id: 'gen_1',
+      attempt_id: 'att_1',
+      key: 'team',
+      model: 'flux-2-pro',
+      provider: 'north',
+      provider_model: 'north:2-pro',
+      provider_task_id: "vendor's att_1",
+      status: 'succeeded',
+      error_code: '',
+      images: '1',
+      width: '1024',
+      height: '1024',
+      reference_images: '0',
+      quoted_usd: '0.03',
+      amount_usd: '0.03',
+      basis: 'billed',
+      'metadata.project': 'north, "2"\r\nsouth',
+    })
+  })
+
+  test('leaves an unknown amount empty, never 0', () => {
+    const [line = []] = parse(costLine(row({ kind: 'unknown', amount: null })))
+    expect(line.slice(-2)).toEqual(['', 'unknown'])
+  })
+
+  test.each(['=1+1', '+1', '-2+3', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '=cmd|"/c calc"!A0', ' =1', '\u{ff1d}1+1'])(
+    'takes the power from a formula: %j',
+    (text) => {
+      const [line = []] = parse(costLine(row({ metadata: [text] })))
+      expect(line.at(-1)).toBe(`'${text}`)
+    },
+  )
+
+  test('leaves an amount alone that only looks like one', () => {
+    const [line = []] = parse(costLine(row({ amount: '-0.01' })))
+    expect(line.at(-2)).toBe('-0.01')
+  })
+
+  test('is read back whole, whatever a caller or a vendor wrote into it', () => {
+    const text = fc.string({ unit: fc.constantFrom(',', '"', '\r', '\n', ';', ' ', "'", '=', 'a', 'ß', '灯', '\u0000') })
+    fc.assert(
+      fc.property(fc.array(fc.array(text, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 5 }), (values) => {
+        const lines = parse(values.map((metadata) => costLine(row({ metadata }))).join(''))
+        const read = lines.flatMap((line) => line.slice(-2))
+        expect(read).toHaveLength(values.length * 2)
+        for (const [index, value] of values.flat().entries()) expect([value, `'${value}`]).toContain(read[index])
+      }),
+    )
+  })
+})
