@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { ClientError } from '../client/client.ts'
 import { compareVerb } from './compare.ts'
+import { costsVerb } from './costs.ts'
 import { demoVerb } from './demo.ts'
 import { doctorVerb } from './doctor.ts'
 import { generateVerb } from './generate.ts'
@@ -20,6 +21,7 @@ const VERBS: readonly Verb[] = [
   generateVerb,
   quoteVerb,
   compareVerb,
+  costsVerb,
   modelsVerb,
   providersVerb,
   doctorVerb,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Comparison, Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
+import type { Comparison, CostReport, Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
 import type { Model } from '../http/routes/models.ts'
 import type { ProviderState } from '../http/routes/providers.ts'
 import { connection } from './connection.ts'
@@ -37,6 +37,14 @@ export interface Page<Item> extends List<Item> {
 /** Rows end one by one, so a comparison is looked at rather than waited for. */
 const COMPARISON_LOOK_MS = 250
 
+export interface CostsQuery {
+  /** A day (UTC) or an instant; a day in `to` is included. */
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  /** `provider`, `model`, `day`, `key`, `metadata.<key>`. */
+  readonly groupBy?: readonly string[] | undefined
+}
+
 /** The gateway's HTTP interface, typed. Every method rejects with `ClientError`; nothing is retried that could buy twice. */
 export interface Client {
   /** Asks for pictures and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
@@ -55,6 +63,9 @@ export interface Client {
   comparison(id: string): Promise<Comparison>
   /** Watches a comparison to its end, telling its rows a few times a second. */
   waitForComparison(id: string, options?: WaitOptions<Comparison>): Promise<Comparison>
+  costs(query?: CostsQuery): Promise<CostReport>
+  /** A row for each attempt, RFC 4180. */
+  costsAsCsv(query?: CostsQuery): Promise<string>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
   /** The picture's bytes. The gateway key is never sent for them. */
@@ -62,7 +73,7 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { json, bytes, here } = connection(options)
+  const { json, text, bytes, here } = connection(options)
   const generation = (id: string) => `/v1/generations/${encodeURIComponent(id)}`
   const prefer = (seconds: number): Record<string, string> => ({ prefer: seconds > 0 ? `wait=${Math.ceil(seconds)}` : 'respond-async' })
   const comparison: Client['comparison'] = (id) => json('GET', `/v1/comparisons/${encodeURIComponent(id)}`)
@@ -89,11 +100,20 @@ export function createClient(options: ClientOptions): Client {
         await sleep(COMPARISON_LOOK_MS)
         return comparison(id)
       }, options),
+    costs: (query) => json('GET', `/v1/costs?${costsSearch(query).toString()}`),
+    costsAsCsv: (query) => text(`/v1/costs?${costsSearch(query).toString()}&format=csv`),
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
     image: ({ url }) => bytes(here(url)),
   }
 }
+
+const costsSearch = ({ from, to, groupBy }: CostsQuery = {}): URLSearchParams =>
+  new URLSearchParams({
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    ...(groupBy === undefined ? {} : { group_by: groupBy.join(',') }),
+  })
 
 function search({ metadata = {}, ...query }: ListQuery): URLSearchParams {
   const plain = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))

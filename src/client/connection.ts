@@ -20,6 +20,8 @@ interface Ask {
 
 export interface Connection {
   json<Body>(method: 'GET' | 'POST', path: string, ask?: Ask): Promise<Body>
+  /** An answer that is no JSON, as it comes. */
+  text(path: string): Promise<string>
   bytes(url: string): Promise<Uint8Array>
   /** A picture of this gateway at the address this client reaches it under, whatever address the gateway calls itself by. */
   here(url: string): string
@@ -50,6 +52,12 @@ export function connection({ url, key }: ClientOptions): Connection {
       const parsed = parse(text)
       if (response.ok && parsed !== undefined) return parsed as never
       throw refusal(base, response.status, parsed)
+    },
+    async text(path) {
+      const response = await reach(`${base}${path}`, { headers: key === undefined ? {} : { authorization: `Bearer ${key}` } })
+      const text = await textOf(response)
+      if (response.ok) return text
+      throw refusal(base, response.status, parse(text))
     },
     async bytes(target) {
       const response = await reach(target, {})

@@ -14,6 +14,8 @@ import type {
   Provider,
   Reply,
   Usd,
+  WebhookDeliveryRecord,
+  WebhookDeliveryStatus,
 } from '#contract'
 
 /**
@@ -30,7 +32,32 @@ export interface Ports {
   readonly settings: Settings
   readonly observer: Observer
   readonly log: Log
+  /** Where vendors may tell us the end of a task; absent where they cannot reach this gateway. */
+  readonly hooks?: Hooks
+  /** Told when deliveries that are due came on disk; must not throw. */
+  readonly deliveriesDue?: () => void
 }
+
+/** Addresses at which vendors may tell us the end of a task. A telling is a hint and nothing more. */
+export interface Hooks {
+  /** Whether this provider tells, and can reach us. */
+  isOn(provider: string): boolean
+  /** Where and with which secret it tells the end of this attempt; the same after a restart. Undefined where it does not. */
+  webhookFor(provider: string, generationId: string, attemptId: string): { readonly url: string; readonly secret: string } | undefined
+}
+
+/** Tells a URL that a caller gave something, through the guard; follows no redirect. Never throws. */
+export type Post = (
+  url: string,
+  message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
+) => Promise<Posted>
+
+export type Posted =
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
+  /** No answer; it may have arrived. */
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** Not a public address, or not http(s); nothing was sent. */
+  | { readonly kind: 'refused'; readonly reason: string }
 
 export interface Clock {
   now(): Instant
@@ -123,6 +150,8 @@ export interface UnitOfWork {
   readonly ledger?: readonly LedgerEntry[]
   /** What this unit reserves must fit into this budget. */
   readonly budget?: BudgetCheck
+  /** Saved whole, new or known; what was claimed is given back by it. */
+  readonly deliveries?: readonly WebhookDeliveryRecord[]
 }
 
 /** A key's budget in one period, as what is reserved is held against it. */
@@ -186,9 +215,37 @@ export interface Store {
   costs(query: CostQuery): AsyncIterable<readonly CostRow[]>
   /** The newest bills of an offer that was unpriced when it was bought, newest first. */
   observedBills(provider: string, model: string, limit: number): Promise<readonly ObservedBill[]>
+  delivery(id: string): Promise<WebhookDeliveryRecord | null>
+  /** Newest first. `cursor` as in `list`. */
+  deliveries(query: DeliveryQuery): Promise<{ readonly records: readonly WebhookDeliveryRecord[]; readonly nextCursor: string | null }>
+  /** Due deliveries, the longest due first, for this process alone until it commits them, `leaseMs` are over, or it dies. */
+  claimDeliveries(claim: DeliveryClaim): Promise<{
+    readonly records: readonly WebhookDeliveryRecord[]
+    /** When the next one can be claimed that is not at a busy origin; null where none is left. */
+    readonly nextAt: Instant | null
+  }>
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>
+}
+
+export interface DeliveryQuery {
+  readonly generationId?: string
+  readonly status?: WebhookDeliveryStatus
+  /** Only this gateway key's. */
+  readonly key?: string
+  readonly cursor?: string
+  readonly limit: number
+}
+
+export interface DeliveryClaim {
+  readonly now: Instant
+  readonly leaseMs: number
+  readonly limit: number
+  /** At most this many to one receiver, so that a slow one does not hold up the others. */
+  readonly perOrigin: number
+  /** Receivers that have enough on their hands. */
+  readonly busyOrigins: readonly string[]
 }
 
 export interface CostQuery {

@@ -38,10 +38,17 @@ export interface ParsedBody {
   readonly isJson: boolean
 }
 
-/** Parsed JSON; the beginning of the text where it is not JSON; null where it is empty. */
-export function parseBody(bytes: Buffer): ParsedBody {
+/** A shorter key is found in innocent text as well. */
+const MIN_SECRET_CHARS = 8
+
+/**
+ * Parsed JSON; the beginning of the text where it is not JSON; null where it is empty.
+ * A vendor that says our key back in its words does not get it any further than here.
+ */
+export function parseBody(bytes: Buffer, key: string): ParsedBody {
   if (bytes.length === 0) return { body: null, isJson: false }
-  const text = bytes.toString()
+  const told = bytes.toString()
+  const text = key.length >= MIN_SECRET_CHARS && told.includes(key) ? told.replaceAll(key, '[redacted]') : told
   try {
     return { body: parseJson(text.startsWith('\uFEFF') ? text.slice(1) : text), isJson: true }
   } catch {

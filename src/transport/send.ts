@@ -42,7 +42,7 @@ export function createSend({
     const { url, header } = target
     const startedAt = now()
     return new Promise((resolve) => {
-      const exchange = new Exchange(timeoutMs, maxReplyBytes, (sent) => {
+      const exchange = new Exchange(timeoutMs, maxReplyBytes, keyOf(header), (sent) => {
         log?.info(logFields(provider, call, url.host, sent, Math.round(now() - startedAt)), 'vendor call')
         resolve(sent)
       })
@@ -54,6 +54,9 @@ export function createSend({
     })
   }
 }
+
+/** The bare key of an auth header, whatever scheme stands before it. */
+const keyOf = ([, value]: readonly [string, string]): string => value.slice(value.lastIndexOf(' ') + 1)
 
 function requestOf(call: Call, url: URL, header: readonly [string, string]): Dispatcher.DispatchOptions {
   const { origin } = url
@@ -79,6 +82,7 @@ function logFields(provider: string, call: Call, host: string, sent: Sent, ms: n
  */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #maxBytes: number
+  readonly #key: string
   readonly #settle: (sent: Sent) => void
   readonly #timer: NodeJS.Timeout
   readonly #timeoutMs: number
@@ -89,7 +93,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #chunks: Buffer[] = []
   #bytes = 0
 
-  constructor(timeoutMs: number, maxBytes: number, settle: (sent: Sent) => void) {
+  constructor(timeoutMs: number, maxBytes: number, key: string, settle: (sent: Sent) => void) {
+    this.#key = key
     this.#timeoutMs = timeoutMs
     this.#maxBytes = maxBytes
     this.#settle = settle
@@ -152,7 +157,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #reply(bytes: Buffer): void {
-    const { body, isJson } = parseBody(bytes)
+    const { body, isJson } = parseBody(bytes, this.#key)
     if (!isJson && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
       this.#finish({ kind: 'lost', reason: 'the reply broke off' })
     else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })

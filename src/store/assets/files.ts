@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { OutputFormat } from '#contract'
@@ -87,7 +87,13 @@ async function take(source: Readable | Buffer, maxBytes: number, temporary: stri
   }
 }
 
+/** What is stored again is as young as if it were new: retention counts from here. */
 async function isStored(path: string, bytes: number): Promise<boolean> {
+  const now = new Date()
+  // First the touch, then the look: a sweep that removes it in between did not see the touch, and the look sees that it is gone.
+  await utimes(path, now, now).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error
+  })
   const found = await stat(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return null
     throw error

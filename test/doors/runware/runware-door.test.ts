@@ -88,7 +88,7 @@ describe('without gateway keys', () => {
   })
 
   test('a task that runs is processing, with its progress in percent', async () => {
-    const task = inference({ deliveryMethod: 'async', positivePrompt: 'sandbox:never' })
+    const task = inference({ deliveryMethod: 'async', positivePrompt: 'sandbox:slow' })
     await ask(gateway, task)
     const { data = [] } = await ask(gateway, { taskType: 'getResponse', taskUUID: task['taskUUID'] })
     expect(data).toEqual([{ taskType: 'imageInference', taskUUID: task['taskUUID'], status: 'processing', progress: expect.any(Number) }])

@@ -12,7 +12,7 @@ export const GenerationFacts = z.object({
   status: Generation.shape.status.describe(
     '"queued" and "running" are not finished; "succeeded" has images; "failed" and "canceled" have an error.',
   ),
-  sandbox: z.boolean().describe('true: no real provider was called, the pictures are placeholders and nothing was charged.'),
+  sandbox: z.boolean().describe('true: no real provider was called, the pictures are placeholders and no money was spent.'),
   model: z.string(),
   provider: z.string().nullable(),
   progress: z.number().nullable().describe('0 to 1, where the provider tells it.'),
@@ -68,8 +68,8 @@ function textOf(facts: GenerationFacts, asked: unknown): string {
     ...images.map((image) =>
       [image.url, sizeText(image), image.format, image.flagged === true ? 'flagged by the provider' : null].filter(Boolean).join(' '),
     ),
-    ...warnings.map((warning) => `Warning: ${warning.field}: ${warning.reason}`),
-    ...(facts.sandbox ? ['Sandbox: no real provider was called; pictures are placeholders, nothing was charged.'] : []),
+    ...warnings.map((warning) => `Warning: ${warningText(warning)}`),
+    ...(facts.sandbox ? ['Sandbox: no real provider was called; pictures are placeholders and no money was spent.'] : []),
     `Generation ${facts.id}`,
   ].join('\n')
 }
@@ -79,9 +79,17 @@ const plural = (count: number, noun: string): string => `${count} ${noun}${count
 const sizeText = ({ width, height }: { width: number | null; height: number | null }): string | null =>
   width === null || height === null ? null : `${width}×${height}`
 
+/** What was asked, what is used instead, and why. */
+export function warningText({ field, requested, used, reason }: z.infer<typeof WarningFacts>): string {
+  return `${field}: ${shown(requested)} → ${shown(used)}: ${reason}`
+}
+
+const MOST_CHARS = 60
+const shown = (value: unknown): string => (value === null || value === undefined ? 'none' : JSON.stringify(value).slice(0, MOST_CHARS))
+
 function costText({ cost }: Pick<GenerationFacts, 'cost'>): string {
   if (cost.amount !== null) return `${cost.amount} USD (${cost.basis})`
-  return cost.quoted === null ? 'cost not known' : `cost not known yet (quoted ${cost.quoted} USD)`
+  return cost.quoted === null ? 'cost not known' : `cost not known (quoted ${cost.quoted} USD)`
 }
 
 function billedText(billed: GenerationError['billed']): string {

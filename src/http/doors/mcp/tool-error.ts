@@ -43,9 +43,13 @@ function toldOf(error: unknown): Told | null {
   return null
 }
 
-/** What the caller can do, and with which tool. */
+/** What the caller can do, in the words of the tools. */
 export function remedyOf(code: ProblemCode): string {
   switch (code) {
+    case 'invalid_request':
+      return 'Correct the arguments named here and call again; nothing was bought.'
+    case 'rate_limited':
+      return 'Try again after a while.'
     case 'model_not_found':
       return `${FAILURES[code].remedy} The tool list_models tells them.`
     case 'no_eligible_offer':

@@ -75,5 +75,5 @@ function textOf({ id, status, sandbox, summary }: ComparisonFacts): string {
     ]
     return `${row.provider}: ${parts.filter((part) => part !== null).join(', ')}`
   })
-  return [`${status}: comparison ${id}${sandbox ? ' (sandbox: placeholders, nothing was charged)' : ''}`, ...lines].join('\n')
+  return [`${status}: comparison ${id}${sandbox ? ' (sandbox: placeholders, no money was spent)' : ''}`, ...lines].join('\n')
 }

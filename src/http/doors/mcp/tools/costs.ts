@@ -1,7 +1,11 @@
 import { z } from 'zod'
-import { CostReport } from '#contract'
+import { CostGroup, CostReport } from '#contract'
 import type { Costs } from '../../../../run/costs.ts'
 import { defineTool } from '../tool.ts'
+
+/** The whole picture for the total, the figures alone for each group. */
+const CostFacts = CostReport.extend({ groups: z.array(CostGroup.omit({ what_if: true, drift: true })) })
+type CostFacts = z.infer<typeof CostFacts>
 
 const DAY_MS = 86_400_000
 const Grouping = /^(provider|model|day|key|metadata\..{1,64})$/
@@ -23,7 +27,7 @@ export const lookAtCosts = (costs: Pick<Costs, 'report'>) =>
         .default(['provider'])
         .describe('One group for each combination of these: "provider", "model", "day", "key", "metadata.<name>". Default: by provider.'),
     }),
-    facts: CostReport,
+    facts: CostFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     async run({ from, to, group_by: groupBy }, key) {
       const asked = { from: from === undefined ? null : Date.parse(from), to: to === undefined ? null : Date.parse(to) + DAY_MS, groupBy }
@@ -32,17 +36,10 @@ export const lookAtCosts = (costs: Pick<Costs, 'report'>) =>
     },
   })
 
-function textOf({ total, groups, budgets, group_by }: CostReport): string {
+function textOf({ total, groups, budgets }: CostFacts): string {
   return [
     `Total: ${figures(total)}`,
-    ...(group_by.length === 0
-      ? []
-      : groups.map(
-          (each) =>
-            `${Object.values(each.group)
-              .map((value) => value ?? '-')
-              .join(' / ')}: ${figures(each)}`,
-        )),
+    ...groups.map((each) => `${nameOf(each.group)}: ${figures(each)}`),
     ...total.what_if.map(({ provider, amount, vs_spent, images }) =>
       amount === null
         ? `At ${provider}: not priced`
@@ -52,7 +49,18 @@ function textOf({ total, groups, budgets, group_by }: CostReport): string {
   ].join('\n')
 }
 
-const figures = ({ spend, images, cost_per_image, wasted, unknown_cost_generations }: CostReport['total']): string =>
+const nameOf = (group: Readonly<Record<string, string | null>>): string =>
+  Object.values(group)
+    .map((value) => value ?? '-')
+    .join(' / ')
+
+const figures = ({
+  spend,
+  images,
+  cost_per_image,
+  wasted,
+  unknown_cost_generations,
+}: CostFacts['groups'][number] | CostFacts['total']): string =>
   [
     `${spend} USD`,
     `${images} images`,

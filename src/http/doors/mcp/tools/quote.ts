@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Quote, QuotedOffer } from '#contract'
 import type { AppDependencies } from '../../../app.ts'
-import { WarningFacts } from '../generation-facts.ts'
+import { WarningFacts, warningText } from '../generation-facts.ts'
 import { bodyOf, ceilingOf, pictureArguments } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
@@ -31,7 +31,7 @@ function textOf({ model, offers, cheapest, fastest }: Quote): string {
     const price = offer.cost === null ? 'no published price' : `${offer.cost.amount} USD`
     if (!offer.eligible) return `${offer.provider}: not eligible: ${offer.reasons.join(' ')}`
     const { width, height } = offer.applied ?? {}
-    const notes = [...offer.warnings.map(({ field, reason }) => `${field}: ${reason}`), ...offer.assumptions]
+    const notes = [...offer.warnings.map(warningText), ...offer.assumptions]
     return `${offer.provider}: ${[price, ...(width && height ? [`${width}×${height}`] : []), ...notes].join('; ')}`
   })
   const best = [...(cheapest === null ? [] : [`cheapest: ${cheapest}`]), ...(fastest === null ? [] : [`fastest: ${fastest}`])]

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import type { Instant } from './record.ts'
+import { WEBHOOK_EVENTS } from './request.ts'
+
+export const WebhookEvent = z.enum(WEBHOOK_EVENTS).meta({ id: 'WebhookEvent' })
+export type WebhookEvent = z.infer<typeof WebhookEvent>
+
+/** `pending` until a receiver took it or no further try is planned. */
+export const WebhookDeliveryStatus = z.enum(['pending', 'delivered', 'failed']).meta({ id: 'WebhookDeliveryStatus' })
+export type WebhookDeliveryStatus = z.infer<typeof WebhookDeliveryStatus>
+
+/** One event on its way to the receiver its request named. */
+export const WebhookDelivery = z
+  .object({
+    id: z.string().meta({ description: 'Sent as `webhook-id`; the same at every try, so that a receiver can tell a repetition.' }),
+    object: z.literal('webhook_delivery'),
+    generation_id: z.string(),
+    type: WebhookEvent,
+    url: z.string().meta({ description: 'Without its query, which may hold a secret.' }),
+    status: WebhookDeliveryStatus,
+    created_at: z.iso.datetime(),
+    tries: z.number().int(),
+    last_try: z
+      .object({
+        at: z.iso.datetime(),
+        status_code: z.number().int().nullable().meta({ description: 'What the receiver answered; null where there was no answer.' }),
+        reason: z.string().nullable().meta({ description: 'Why it did not count as delivered; null where it did.' }),
+      })
+      .nullable(),
+    next_try_at: z.iso.datetime().nullable().meta({ description: 'Null once it was delivered or given up.' }),
+    ended_at: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'WebhookDelivery' })
+export type WebhookDelivery = z.infer<typeof WebhookDelivery>
+
+/** A delivery's row. What it says is made from the generation at each try. */
+export interface WebhookDeliveryRecord {
+  readonly id: string
+  readonly generationId: string
+  /** Name of the gateway key whose generation it is; null where no keys are configured. */
+  readonly key: string | null
+  readonly type: WebhookEvent
+  readonly url: string
+  /** When the generation ended. */
+  readonly createdAt: Instant
+  readonly status: WebhookDeliveryStatus
+  readonly tries: number
+  /** Failed tries since it was announced, or asked for again: its place in the schedule. */
+  readonly failures: number
+  readonly lastTry: { readonly at: Instant; readonly statusCode: number | null; readonly reason: string | null } | null
+  /** Null where none is planned. */
+  readonly nextTryAt: Instant | null
+  readonly endedAt: Instant | null
+}

@@ -1,0 +1,111 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { Instant, WebhookDeliveryRecord } from '#contract'
+import type { Store } from '../../run/ports.ts'
+import type { ChangeKind } from './change.ts'
+import { cursorOf, positionOf } from './cursor.ts'
+
+/** Claimed deliveries by id, and until when. In memory: this process is the only one, and a restart frees them all. */
+export type Leases = Map<string, Instant>
+
+/** Saves whole records and gives back their claims. */
+export const deliveryChanges =
+  (leases: Leases): ChangeKind =>
+  (database) => {
+    const upsert = database.prepare(`
+      INSERT INTO webhook_deliveries (id, created_at, generation_id, key, status, origin, next_try_at, record)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET status = excluded.status, next_try_at = excluded.next_try_at, record = excluded.record`)
+    return ({ deliveries = [] }) => {
+      if (deliveries.length === 0) return null
+      const rows = deliveries.map(
+        (record) =>
+          [
+            record.id,
+            record.createdAt,
+            record.generationId,
+            record.key,
+            record.status,
+            originOf(record.url),
+            record.nextTryAt,
+            JSON.stringify(record),
+          ] as const,
+      )
+      return {
+        apply() {
+          for (const row of rows) {
+            upsert.run(...row)
+            leases.delete(row[0])
+          }
+        },
+      }
+    }
+  }
+
+const originOf = (url: string): string => URL.parse(url)?.origin ?? ''
+
+const recordOf = (row: object): WebhookDeliveryRecord =>
+  JSON.parse(String((row as { readonly record: unknown }).record)) as WebhookDeliveryRecord
+
+type DeliveryReader = Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'>
+
+export function deliveryReader(database: DatabaseSync, leases: Leases): DeliveryReader {
+  const one = database.prepare('SELECT record FROM webhook_deliveries WHERE id = ?')
+  const planned = database.prepare(`
+    SELECT id, origin, next_try_at FROM webhook_deliveries
+    WHERE next_try_at IS NOT NULL AND origin NOT IN (SELECT value FROM json_each(?)) ORDER BY next_try_at, id`)
+
+  return {
+    async delivery(id) {
+      const row = one.get(id)
+      return row === undefined ? null : recordOf(row)
+    },
+
+    async deliveries({ generationId, status, key, cursor, limit }) {
+      const conditions: string[] = []
+      const values: SQLInputValue[] = []
+      const require = (condition: string, ...bound: readonly SQLInputValue[]): void => {
+        conditions.push(condition)
+        values.push(...bound)
+      }
+      if (generationId !== undefined) require('generation_id = ?', generationId)
+      if (status !== undefined) require('status = ?', status)
+      if (key !== undefined) require('key = ?', key)
+      if (cursor !== undefined) {
+        const { createdAt, id } = positionOf(cursor)
+        require('(created_at, id) < (?, ?)', createdAt, id)
+      }
+      const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+      const rows = database
+        .prepare(`SELECT record FROM webhook_deliveries ${where} ORDER BY created_at DESC, id DESC LIMIT ?`)
+        .all(...values, limit + 1)
+      const records = rows.slice(0, limit).map(recordOf)
+      const last = records.at(-1)
+      return { records, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null }
+    },
+
+    async claimDeliveries({ now, leaseMs, limit, perOrigin, busyOrigins }) {
+      const taken: string[] = []
+      const atOrigin = new Map<string, number>()
+      let nextAt = Infinity
+      for (const row of planned.iterate(JSON.stringify(busyOrigins))) {
+        const { id, origin, next_try_at: dueAt } = row as { readonly id: string; readonly origin: string; readonly next_try_at: Instant }
+        const freeAt = Math.max(dueAt, leases.get(id) ?? 0)
+        const held = atOrigin.get(origin) ?? 0
+        if (freeAt <= now && taken.length < limit && held < perOrigin) {
+          taken.push(id)
+          atOrigin.set(origin, held + 1)
+        } else {
+          nextAt = Math.min(nextAt, freeAt)
+          // From here on all are later, or there is no room for them.
+          if (dueAt > now || taken.length === limit) break
+        }
+      }
+      for (const id of taken) leases.set(id, now + leaseMs)
+      const records = taken.flatMap((id) => {
+        const row = one.get(id)
+        return row === undefined ? [] : [recordOf(row)]
+      })
+      return { records, nextAt: nextAt === Infinity ? null : nextAt }
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Generation } from '#contract'
+import { StartRefused } from '../../src/main.ts'
+import { json, problem, startGateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
+
+const open: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close()
+})
+
+async function gateway(...options: Parameters<typeof startGateway>): Promise<Gateway> {
+  const started = await startGateway(...options)
+  open.push(started)
+  return started
+}
+
+async function until<T>(look: () => Promise<T | null>, what: string): Promise<T> {
+  for (let tries = 0; tries < 200; tries++) {
+    const found = await look()
+    if (found !== null) return found
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`never: ${what}`)
+}
+
+describe('switching sellers', () => {
+  test('is an edit of one line: the next request goes elsewhere, one in flight is not disturbed', async () => {
+    const g = await gateway({ config: 'models: { flux-2-pro: { route: { order: [bfl] } } }', typicalMs: 1_500 })
+    const inFlight = await g.generate({ prompt: 'first' }, { prefer: 'respond-async' })
+    writeFileSync(g.configPath, 'models: { flux-2-pro: { route: { order: [runware] } } }')
+    process.emit('SIGHUP')
+    const switched = await until(async () => {
+      const quote = await g.generate({ prompt: 'next' }, { prefer: 'respond-async' })
+      return quote.routing.considered[0]?.provider === 'runware' ? quote : null
+    }, 'the new configuration in force')
+    expect(switched.routing).toMatchObject({ strategy: 'order' })
+    const first = await json<Generation>(await g.ask(`/v1/generations/${inFlight.id}`, { headers: { prefer: 'wait=20' } }))
+    expect(first).toMatchObject({ status: 'succeeded', provider: 'bfl' })
+  })
+
+  test('is noticed without a signal when the file changes', async () => {
+    const g = await gateway({ config: 'models: { house: { model: flux-2-pro } }' })
+    writeFileSync(g.configPath, 'models: { home: { model: flux-2-pro } }')
+    await until(async () => ((await g.ask('/v1/models/home')).status === 200 ? true : null), 'the new alias')
+    expect((await g.ask('/v1/models/house')).status).toBe(404)
+  })
+
+  test('to a bad file changes nothing', async () => {
+    const g = await gateway({ config: 'models: { house: { model: flux-2-pro } }' })
+    writeFileSync(g.configPath, 'models: { house: { model: flux-9 } }\nprovders: {}\n')
+    process.emit('SIGHUP')
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect((await g.ask('/v1/models/house')).status).toBe(200)
+  })
+})
+
+describe('starting', () => {
+  test('is refused with every problem, its line and column, and the remedy', async () => {
+    const config = 'server: { prot: 80 }\nmodels:\n  a: { model: flux-9 }\n  b: { model: flux-2-pro, route: { order: [nobody] } }\n'
+    const error: unknown = await startGateway({ config }).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(StartRefused)
+    expect(String(error)).toMatch(/yaml:1:\d+.*prot/)
+  })
+
+  test('on all interfaces without keys is refused, and says how to fix it', async () => {
+    const error: unknown = await startGateway({ env: { HOST: '0.0.0.0' } }).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(StartRefused)
+    expect(String(error)).toMatch(/key/)
+  })
+})
+
+describe('gateway keys', () => {
+  const KEY = 'a-gateway-key'
+  // printf %s a-gateway-key | sha256sum
+  const config = 'keys: [ { name: team-a, key_hash: 9e66bc0f4e5cd3fb0cb9aaf6b9eaea6cb0b0ca2a4efcbae6dd6b7a7bb2a0b9b1 } ]'
+
+  test('are asked for on every route but health and pictures, and separate what each may see', async () => {
+    const { createHash } = await import('node:crypto')
+    const hash = (key: string) => createHash('sha256').update(key).digest('hex')
+    const g = await gateway({ config: config.replace(/key_hash: \w+ \}/, `key_hash: ${hash(KEY)} }, { name: team-b, key_hash: ${hash('other')} }`) })
+    const as = (key: string) => ({ authorization: `Bearer ${key}` })
+    for (const path of ['/v1/generations', '/v1/models', '/v1/providers', '/v1/generations/gen_x', '/v1/generations/gen_x/events']) {
+      const reply = await g.ask(path)
+      expect([path, reply.status]).toEqual([path, 401])
+      expect(await problem(reply)).toMatchObject({ code: 'unauthorized' })
+      expect((await g.ask(path, { headers: as('wrong') })).status).toBe(401)
+    }
+    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs']) expect([path, (await g.ask(path)).status]).toEqual([path, 200])
+    const mine = await g.generate({}, as(KEY))
+    expect((await g.ask(`/v1/generations/${mine.id}`, { headers: as(KEY) })).status).toBe(200)
+    expect((await g.ask(`/v1/generations/${mine.id}`, { headers: as('other') })).status).toBe(404)
+    expect((await g.ask(`/v1/generations/${mine.id}/cancel`, { method: 'POST', headers: as('other') })).status).toBe(404)
+    expect(await json<{ data: unknown[] }>(await g.ask('/v1/generations', { headers: as('other') }))).toMatchObject({ data: [] })
+    expect((await fetch(mine.images[0]?.url ?? '')).status).toBe(200)
+  })
+})
+
+describe('a real vendor key', () => {
+  /** A vendor that remembers what it was told. */
+  async function vendor() {
+    const seen: { url: string; key: string | undefined }[] = []
+    const server = createServer((request, response) => {
+      seen.push({ url: request.url ?? '', key: request.headers['x-key'] as string | undefined })
+      response.writeHead(402, { 'content-type': 'application/json' }).end('{"detail":"Insufficient credits"}')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    open.push({ close: () => new Promise((resolve) => server.close(() => resolve())) })
+    return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  }
+
+  test('makes that provider real and the others disabled, with the reason; sandbox and real are never mixed', async () => {
+    const real = await vendor()
+    const g = await gateway({ env: { BFL_API_KEY: 'real-key' }, config: `providers: { bfl: { base_url: "${real.url}" } }` })
+    const { data } = await json<{ data: { id: string; state: string; reason: string | null; sandbox: boolean }[] }>(await g.ask('/v1/providers'))
+    expect(data.map(({ id, state, sandbox }) => [id, state, sandbox])).toEqual([
+      ['bfl', 'enabled', false],
+      ['runware', 'disabled', false],
+      ['vtrix', 'disabled', false],
+    ])
+    expect(data[1]?.reason).toContain('RUNWARE_API_KEY')
+    const generation = await g.generate({})
+    expect(generation).toMatchObject({ sandbox: false, status: 'failed', error: { code: 'insufficient_credit', provider: 'bfl', billed: false }, cost: { amount: '0' } })
+    expect(real.seen.filter(({ url }) => url === '/v1/flux-2-pro')).toEqual([{ url: '/v1/flux-2-pro', key: 'real-key' }])
+  })
+})

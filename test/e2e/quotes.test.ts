@@ -1,0 +1,111 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Quote } from '#contract'
+import { json, startGateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
+
+/** Where references are fetched from: a picture of 2048×1536 noise, one that never answers, and one that is none. */
+const pictures = createServer((request, response) => {
+  fetched.push(request.url ?? '')
+  if (request.url === '/never.jpg') return
+  if (request.url === '/page') return void response.end('<html>no picture</html>')
+  response.setHeader('content-type', 'image/jpeg')
+  response.setHeader('content-length', large.length)
+  response.end(large)
+})
+const fetched: string[] = []
+let large: Buffer
+let square: string
+let place: string
+let gateway: Gateway
+
+beforeAll(async () => {
+  const noise = { type: 'gaussian', mean: 128, sigma: 60 } as const
+  large = await sharp({ create: { width: 2048, height: 1536, channels: 3, background: '#468', noise } }).jpeg({ quality: 95 }).toBuffer()
+  const small = await sharp({ create: { width: 1024, height: 1024, channels: 3, background: '#468' } }).png().toBuffer()
+  square = `data:image/png;base64,${small.toString('base64')}`
+  await new Promise<void>((resolve) => pictures.listen(0, '127.0.0.1', resolve))
+  place = `127.0.0.1:${(pictures.address() as AddressInfo).port}`
+  gateway = await startGateway({
+    config: `network: { allow: ["${place}"] }\nproviders: { vtrix: { prices: { flux-2-pro: { per_image: "0.028" } } } }`,
+  })
+})
+afterAll(async () => {
+  await gateway.close()
+  pictures.closeAllConnections()
+  await new Promise((resolve) => pictures.close(resolve))
+})
+
+async function quote(body: object): Promise<Quote> {
+  const reply = await gateway.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'a lighthouse', ...body })
+  if (reply.status !== 200) throw new Error(`${reply.status}: ${await reply.text()}`)
+  return Quote.parse(await reply.json())
+}
+const offer = ({ offers }: Quote, provider: string) => offers.find((one) => one.provider === provider)
+const amounts = ({ offers }: Quote) => Object.fromEntries(offers.map(({ provider, cost }) => [provider, cost?.amount ?? null]))
+
+describe('the priced examples of the vendor’s page (https://runware.ai/docs/models/bfl-flux-2-pro, read 2026-11-21)', () => {
+  const common = { width: 1536, height: 1024, prompt_upsampling: true, safety_tolerance: 2 }
+  test.each([
+    ['Volcanic Glasshouse Orchid Procession', 15903, 3, '0.09'],
+    ['Submerged Grand Library Atrium', 16070, 0, '0.045'],
+    ['Tidal Clockwork Harbor Panorama', 27270, 3, '0.09'],
+    ['Wind-Carved Salt Cathedral', 73410, 0, '0.045'],
+  ])('%s is quoted to the cent', async (_, seed, references, printed) => {
+    const images = Array.from({ length: references }, () => square)
+    const quoted = await quote({ ...common, seed, ...(references > 0 ? { reference_images: images } : {}) })
+    expect(offer(quoted, 'runware')).toMatchObject({ eligible: true, warnings: [], cost: { amount: printed } })
+  })
+})
+
+describe('a quote', () => {
+  test('measures a reference behind a link, reading only its beginning', async () => {
+    const quoted = await quote({ width: 1024, height: 1024, reference_images: [`http://${place}/large.jpg`] })
+    expect(large.length).toBeGreaterThan(1_000_000)
+    expect(amounts(quoted)).toEqual({ bfl: '0.075', runware: '0.075', vtrix: '0.028' })
+    expect(offer(quoted, 'bfl')?.assumptions).toEqual([])
+  })
+
+  test('measures a stored picture and one sent along, and fetches nothing for them', async () => {
+    const before = fetched.length
+    const [image] = (await gateway.generate({ model: 'runware/flux-2-pro', width: 1536, height: 1024 })).images
+    const quoted = await quote({ width: 1024, height: 1024, reference_images: [{ image: image?.id }, square] })
+    expect(amounts(quoted)).toMatchObject({ bfl: '0.075', runware: '0.075' })
+    expect(fetched.length).toBe(before)
+  })
+
+  test.each([
+    ['is no picture', () => `http://${place}/page`],
+    ['is at a private address nobody allowed', () => 'http://127.0.0.1:9/secret.png'],
+    ['is at a name that does not exist', () => 'https://no-such-host.invalid/1.png'],
+  ])('of a reference that %s says what it takes for granted', async (_, url) => {
+    const quoted = await quote({ width: 1024, height: 1024, reference_images: [url()] })
+    expect(offer(quoted, 'bfl')).toMatchObject({
+      eligible: true,
+      cost: { amount: '0.045' },
+      assumptions: ['The size of reference image 1 cannot be seen; it is priced as 1 megapixel.'],
+    })
+  })
+
+  test('does not wait long for a reference that never comes', async () => {
+    const startedAt = performance.now()
+    const quoted = await quote({ width: 1024, height: 1024, reference_images: [`http://${place}/never.jpg`, `http://${place}/large.jpg`] })
+    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    expect(amounts(quoted)).toMatchObject({ bfl: '0.09' })
+  })
+
+  test('shows every offer, eligible or not and why, cheapest first, and spends nothing', async () => {
+    const quoted = await quote({ safety_tolerance: 0 })
+    expect(quoted.offers.map(({ provider, eligible }) => [provider, eligible]).toSorted()).toEqual([
+      ['bfl', true],
+      ['runware', true],
+      ['vtrix', false],
+    ])
+    expect(offer(quoted, 'vtrix')?.reasons.join()).toContain('safety_tolerance')
+    expect(quoted.cheapest).not.toBe('vtrix')
+    const { data } = await json<{ data: readonly { request: { safety_tolerance?: number } }[] }>(await gateway.ask('/v1/generations'))
+    expect(data.filter(({ request }) => request.safety_tolerance === 0)).toEqual([])
+  })
+})
