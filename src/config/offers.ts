@@ -60,8 +60,18 @@ function mergeOptions(given: ProviderOptions, defaults: ProviderOptions): Provid
   return Object.fromEntries([...ids].map((id) => [id, { ...defaults[id], ...given[id] }]))
 }
 
-/** Every offer of a canonical model, enabled or not, with the operator's prices applied. */
+/** Every offer of a canonical model, enabled or not, with the operator's prices applied. A snapshot never changes, so neither do its offers. */
 export function offersOf(config: Config, catalogue: Catalogue, model: string): readonly Offer[] {
+  const known = offersBySnapshot.get(config) ?? new Map<string, readonly Offer[]>()
+  offersBySnapshot.set(config, known)
+  const offers = known.get(model) ?? pricedOffers(config, catalogue, model)
+  known.set(model, offers)
+  return offers
+}
+
+const offersBySnapshot = new WeakMap<Config, Map<string, readonly Offer[]>>()
+
+function pricedOffers(config: Config, catalogue: Catalogue, model: string): readonly Offer[] {
   return catalogue.offers(model).map((offer) => {
     const prices = config.providers.get(offer.provider)?.prices
     const entry = catalogue.providers.get(offer.provider)?.manifest.models[model]

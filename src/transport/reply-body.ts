@@ -45,7 +45,7 @@ const MIN_SECRET_CHARS = 8
  * Parsed JSON; the beginning of the text where it is not JSON; null where it is empty.
  * A vendor that says our key back in its words does not get it any further than here.
  */
-export function parseBody(bytes: Buffer, key: string): ParsedBody {
+export function parseBody(bytes: Buffer, key = ''): ParsedBody {
   if (bytes.length === 0) return { body: null, isJson: false }
   const told = bytes.toString()
   const text = key.length >= MIN_SECRET_CHARS && told.includes(key) ? told.replaceAll(key, '[redacted]') : told

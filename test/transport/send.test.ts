@@ -363,3 +363,13 @@ describe('the log of a call', () => {
     expect(JSON.stringify(lines)).not.toMatch(/secret|canary|v1/)
   })
 })
+
+it('does not hear a vendor that says our key back in its words', async () => {
+  const { url } = await httpServer((request, response) => {
+    const words = `bad key ${JSON.stringify(request.headers)}`
+    response.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify({ detail: words }))
+  })
+  const sent = await sendTo(url)(poll)
+  expect(JSON.stringify(sent)).toContain('[redacted]')
+  expect(JSON.stringify(sent)).not.toContain(API_KEY)
+})
