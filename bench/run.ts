@@ -1,6 +1,7 @@
 import { overhead } from './overhead.ts'
+import { polling } from './polling.ts'
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { overhead }
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { overhead, polling }
 
 const wanted = process.argv.slice(2)
 for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHMARKS)) {

@@ -11,30 +11,34 @@ import { processEnvironment } from './config/environment.ts'
 import type { Environment } from './config/environment.ts'
 import { loadConfig } from './config/load.ts'
 import { formatProblem } from './config/problem.ts'
-import type { ConfigProblem } from './config/problem.ts'
 import { withEmulators } from './config/providers.ts'
 import { liveConfig, watchConfig } from './config/watch.ts'
-import type { Reloaded } from './config/watch.ts'
 import { buildApp } from './http/app.ts'
 import { createPipe } from './http/pipe.ts'
+import { createBreakers } from './observe/breaker.ts'
 import { createHealth } from './observe/health.ts'
 import { createMetrics, observeAll } from './observe/metrics.ts'
 import { loadCatalogue } from './registry/catalogue.ts'
-import type { Catalogue } from './registry/catalogue.ts'
 import { createAccept } from './run/accept.ts'
 import { createCosts } from './run/costs.ts'
 import { createCompare } from './run/compare.ts'
+import { drainable } from './run/drain.ts'
 import { createRun } from './run/generate.ts'
 import { createIdempotency } from './run/idempotency.ts'
-import type { Clock, Ids, Ports, Settings } from './run/ports.ts'
+import type { Clock, Ids, Ports } from './run/ports.ts'
 import { openAssets } from './store/assets/files.ts'
+import { startRetention } from './store/assets/retention.ts'
 import { openStore } from './store/sqlite/store.ts'
 import { createTransport } from './transport/index.ts'
-import type { TransportConfig } from './transport/index.ts'
 import { Secret } from './transport/secret.ts'
 import { startEmulators } from './wiring/emulators.ts'
 import { modelListing, providerListing } from './wiring/listings.ts'
+import { keyNamesOf, settingsOf, transportConfig } from './wiring/from-config.ts'
 import { createMarket } from './wiring/market.ts'
+import { createProbe } from './wiring/probe.ts'
+import { reportReload, tell } from './wiring/report-config.ts'
+import { shutDown, within } from './wiring/shutdown.ts'
+import { createWebhooks } from './wiring/webhooks.ts'
 
 export interface StartOptions {
   readonly env: Environment
@@ -46,6 +50,10 @@ export interface StartOptions {
     readonly quiet?: boolean
     /** The middle of how long an emulated task takes. */
     readonly sandboxTypicalMs?: number
+    /** Stands between the run and what it uses: where tests break things. */
+    readonly wrapPorts?: (ports: Ports) => Ports
+    /** Waits between the tries of a webhook. */
+    readonly webhookDelaysMs?: readonly number[]
   }
 }
 
@@ -59,6 +67,8 @@ export interface Server {
 export class StartRefused extends Error {}
 
 const SANDBOX_TYPICAL_MS = 2_000
+const TRANSPORT_CLOSE_MS = 5_000
+const NOTIFY_STOP_MS = 2_000
 const CLOCK: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
@@ -76,7 +86,18 @@ const IDS: Ids = {
 }
 
 /** Wires everything together and listens. Everything a room needs comes to it as an argument from here. */
-export async function startServer({ env, overrides = {} }: StartOptions): Promise<Server> {
+export async function startServer(options: StartOptions): Promise<Server> {
+  const opened = new AsyncDisposableStack()
+  try {
+    return await assemble(options, opened)
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+/** What is opened on the way is closed by `opened`, the last first. */
+async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisposableStack): Promise<Server> {
   const catalogue = await loadCatalogue()
   const environment = {
     ...env,
@@ -91,10 +112,14 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
   const emulators = loaded.config.sandbox
     ? await startEmulators(catalogue, { typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS })
     : null
+  if (emulators) opened.defer(() => emulators.close())
   const filledIn = (config: Config) => (emulators ? withEmulators(config, emulators.urls, new Secret(SANDBOX_KEY)) : config)
   const store = await openStore({ directory: loaded.config.dataDirectory })
-  const assets = await openAssets({ directory: loaded.config.assets.url.replace(/^file:/, '') })
+  opened.defer(() => store.close())
+  const assetsDirectory = loaded.config.assets.url.replace(/^file:/, '')
+  const assets = await openAssets({ directory: assetsDirectory })
   const transport = createTransport(transportConfig(filledIn(loaded.config), catalogue, log))
+  opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
 
   const live = liveConfig(
     filledIn(loaded.config),
@@ -104,50 +129,78 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
     },
     (reloaded) => {
       reportReload(log, reloaded)
-      if (reloaded.kind === 'swapped') transport.update(transportConfig(reloaded.config, catalogue, log))
+      if (reloaded.kind !== 'swapped') return
+      transport.update(transportConfig(reloaded.config, catalogue, log))
+      breakers.reset()
     },
   )
   const config = live.current
 
   const health = createHealth()
+  const probe = createProbe({ catalogue, send: transport.send, ids: IDS })
+  const breakers = createBreakers({ clock: CLOCK, log, settings: () => config().breaker, probe })
+  opened.defer(() => breakers.reset())
   const metrics = createMetrics(() => ({
     open: run.openCount,
-    providers: [...catalogue.providers.keys()].map((id) => ({ id, inFlight: run.inFlight(id), waiting: run.waiting(id) })),
+    providers: [...catalogue.providers.keys()].map((id) => ({
+      id,
+      inFlight: run.inFlight(id),
+      waiting: run.waiting(id),
+      breaker: breakers.state(id),
+    })),
   }))
-  const ports: Ports = {
+  let publicUrl = config().server.publicUrl ?? ''
+  const { notify, hooks, hookSecretHeader } = await createWebhooks({
+    config,
+    catalogue,
+    store,
+    clock: CLOCK,
+    post: transport.post,
+    publicUrl: () => publicUrl,
+    delaysMs: overrides.webhookDelaysMs,
+    log,
+  })
+  opened.defer(async () => void (await within(CLOCK, notify.stop(), NOTIFY_STOP_MS)))
+  const { wrapPorts = (ports: Ports) => ports } = overrides
+  const drain = drainable({
     clock: CLOCK,
     ids: IDS,
-    send: transport.send,
+    send(provider, call, timeoutMs) {
+      if (call.purpose === 'submit') breakers.submitting(provider)
+      return transport.send(provider, call, timeoutMs)
+    },
     download: transport.download,
     store,
     assets,
     settings: settingsOf(config, catalogue),
-    observer: observeAll([metrics.observer, health.observer]),
+    observer: observeAll([metrics.observer, health.observer, breakers.observer]),
     log,
-  }
+    hooks,
+    deliveriesDue: notify.wake,
+  })
+  const ports = wrapPorts(drain.ports)
   const run = createRun(ports)
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
-  let publicUrl = config().server.publicUrl ?? ''
-  const market = createMarket(config, catalogue, run)
-  const accept = createAccept({ ports, market, roll: Math.random })
+  const market = createMarket(config, catalogue, run, breakers)
+  const costs = createCosts({ store, market, clock: CLOCK })
+  const accept = createAccept({ ports, market, roll: Math.random, webhookObjection: transport.objection })
   const schema = requestSchema(options)
   const idempotency = createIdempotency(store, () => CLOCK.now())
   const pipe = createPipe({ requestSchema: schema, accept, run, idempotency })
   const compare = createCompare({
+    ports,
     accept,
     run,
-    store,
     idempotency,
-    now: () => CLOCK.now(),
     newId: () => orderedId('cmp'),
     beginGeneration: pipe.begin,
     publicUrl: () => publicUrl,
-    log,
   })
   const app = await buildApp({
     run,
     accept,
-    costs: createCosts({ store, market, clock: CLOCK }),
+    costs,
+    budgetLeft: costs.budgetLeft,
     pipe,
     compare,
     store,
@@ -155,7 +208,7 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
     clock: CLOCK,
     requestSchema: schema,
     models: modelListing(config, catalogue, run),
-    providers: providerListing({ config, catalogue, run, health, send: transport.send, clock: CLOCK, ids: IDS }),
+    providers: providerListing({ config, catalogue, run, health, breakers, send: transport.send, clock: CLOCK, ids: IDS }),
     keyNames: keyNamesOf(config),
     metrics: metrics.text,
     observeRequest: metrics.observeRequest,
@@ -167,11 +220,16 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
       )
     },
     publicUrl: () => publicUrl,
+    notify,
+    hooks,
+    hookSecretHeader,
     post: transport.post,
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
     version: await packageVersion(),
   })
+
+  opened.defer(() => app.close())
 
   const { host, port } = config().server
   // Known before anything can ask for it; with port 0 the real one is known only once it listens.
@@ -182,78 +240,24 @@ export async function startServer({ env, overrides = {} }: StartOptions): Promis
       `imagegate listens on ${address}${config().sandbox ? ' (sandbox: no vendor key is set, every vendor is emulated)' : ''}`,
   })
   publicUrl ||= url
+  notify.wake()
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await compare.resume()
   const stopWatching = config().path === null ? () => {} : watchConfig(config().path ?? '', () => void live.reload())
+  opened.defer(stopWatching)
   const onHangUp = () => void live.reload()
   process.on('SIGHUP', onHangUp)
+  opened.defer(() => void process.off('SIGHUP', onHangUp))
+  opened.defer(startRetention({ directory: assetsDirectory, store, clock: CLOCK, log, limits: () => config().assets }))
 
   return {
     url,
     sandbox: config().sandbox,
     async close() {
-      stopWatching()
-      process.off('SIGHUP', onHangUp)
-      await app.close()
-      await transport.close()
-      await store.close()
-      await emulators?.close()
+      await shutDown({ app, run, drain, clock: CLOCK })
+      await opened.disposeAsync()
     },
-  }
-}
-
-function transportConfig(config: Config, catalogue: Catalogue, log: FastifyBaseLogger): TransportConfig {
-  const providers = [...catalogue.providers.values()].flatMap(({ id, manifest }) => {
-    const settings = config.providers.get(id)
-    return settings?.apiKey ? [{ id, manifest, baseUrl: settings.baseUrl, apiKey: settings.apiKey }] : []
-  })
-  return { providers, allow: config.network.allow, log }
-}
-
-const settingsOf = (config: () => Config, catalogue: Catalogue): Settings => ({
-  get sandbox() {
-    return config().sandbox
-  },
-  get keepImages() {
-    return config().assets.keep
-  },
-  get maxImageBytes() {
-    return config().assets.maxImageBytes
-  },
-  provider(id) {
-    const provider = catalogue.providers.get(id)
-    return provider ? { ...provider, maxInFlight: config().providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight } : null
-  },
-})
-
-/** Rebuilt only when the configuration was swapped. */
-function keyNamesOf(config: () => Config): () => ReadonlyMap<string, string> {
-  let from: Config['keys'] | null = null
-  let names: ReadonlyMap<string, string> = new Map()
-  return () => {
-    const { keys } = config()
-    if (keys !== from) {
-      from = keys
-      names = new Map(keys.map((key) => [key.keyHash, key.name]))
-    }
-    return names
-  }
-}
-
-const tell = (log: FastifyBaseLogger, problems: readonly ConfigProblem[]) => problems.forEach((problem) => log.warn(formatProblem(problem)))
-
-function reportReload(log: FastifyBaseLogger, reloaded: Reloaded): void {
-  switch (reloaded.kind) {
-    case 'refused':
-      log.error({ problems: reloaded.problems.map(formatProblem) }, 'the changed configuration is refused; the old one stays in force')
-      return
-    case 'swapped':
-      tell(log, reloaded.warnings)
-      log.info(
-        reloaded.needRestart.length > 0 ? { waits_for_restart: reloaded.needRestart } : {},
-        'the changed configuration is in force',
-      )
   }
 }
 

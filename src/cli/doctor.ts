@@ -1,8 +1,10 @@
 import { access, constants, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/config.ts'
 import { formatProblem } from '../config/problem.ts'
 import { loadCatalogue } from '../registry/catalogue.ts'
+import { WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
 import type { Verb } from './command-line.ts'
 import { addressOf, environmentOf, isGateway, type ConnectOptions } from './connect.ts'
 import { gatewayCommand } from './options.ts'
@@ -42,6 +44,7 @@ async function examine(options: ConnectOptions, terminal: Terminal): Promise<rea
     { check: 'configuration', verdict: 'ok', detail: config.path === null ? 'no file; defaults and environment' : config.path },
     ...warnings.map((problem): Finding => ({ check: 'configuration', verdict: 'note', detail: formatProblem(problem) })),
     await dataFolder(config.dataDirectory),
+    webhookSecrets(config),
     ...providerKeys(config),
     await server(options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined), config),
   ]
@@ -66,6 +69,16 @@ async function dataFolder(directory: string): Promise<Finding> {
       detail: `${directory} cannot be written (${reason}); set IMAGEGATE_DATA to a folder that can`,
     }
   }
+}
+
+/** Says where the secret is, never what: this report is made to be shown to others. */
+function webhookSecrets({ webhooks, dataDirectory }: Config): Finding {
+  const count = webhooks.secrets.length
+  const detail =
+    count > 0
+      ? `signed with ${count} configured secret${count > 1 ? 's' : ''}`
+      : `signed with the gateway’s own secret, kept in ${join(dataDirectory, WEBHOOK_SECRET_FILE)} from the first start on`
+  return { check: 'webhooks', verdict: 'ok', detail }
 }
 
 function providerKeys(config: Config): readonly Finding[] {

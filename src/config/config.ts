@@ -33,6 +33,8 @@ export interface Config {
   readonly breaker: { readonly faults: number; readonly coolDownMs: number } | null
   readonly keys: readonly GatewayKey[]
   readonly network: { readonly allow: readonly string[] }
+  /** `whsec_…`, all live at once; none where the gateway uses its own, kept in the data folder. */
+  readonly webhooks: { readonly secrets: readonly Secret[] }
   /** No provider has a key: every provider is played by its emulator, and every result says so. */
   readonly sandbox: boolean
   /** Every installed provider, disabled ones included. */

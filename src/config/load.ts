@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Catalogue } from '../registry/catalogue.ts'
+import { Secret } from '../transport/secret.ts'
 import { checkMeaning, warnAbout } from './check.ts'
 import type { Config, ConfigResult, GatewayKey, ModelConfig } from './config.ts'
 import { readDocument } from './document.ts'
@@ -93,6 +94,7 @@ function snapshot({ path, file, variables, catalogue, server, providers }: Parts
     breaker: breakerOf(file.breaker, providers.sandbox),
     keys: (file.keys ?? []).map(gatewayKey),
     network: { allow: file.network?.allow ?? [] },
+    webhooks: { secrets: (file.webhooks?.secrets ?? []).map((secret) => new Secret(secret)) },
     ...providers,
     models: new Map(Object.entries(file.models ?? {}).map(([name, settings]) => [name, modelConfig(catalogue, name, settings)])),
   })

@@ -156,7 +156,13 @@ const ModelSettings = z
 
 const Breaker = z
   .strictObject({
-    faults: z.number().int().min(1).max(1_000).optional().meta({ description: 'Faults of a provider in a row that open its breaker. Default 5.' }),
+    faults: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000)
+      .optional()
+      .meta({ description: 'Faults of a provider in a row that open its breaker. Default 5.' }),
     cool_down_seconds: z
       .number()
       .min(0.01)
@@ -168,6 +174,27 @@ const Breaker = z
     description:
       'When a failing provider is left out, so that others take over. Without this section it is on, but off in the sandbox, where failures are rehearsed.',
   })
+
+const Webhooks = z
+  .strictObject({
+    secrets: z
+      .array(
+        z
+          .string()
+          .refine(
+            (secret) => /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/.test(secret),
+            'write "whsec_" and 24 to 64 bytes in base64: printf whsec_; openssl rand -base64 32',
+          ),
+      )
+      .min(1)
+      .max(4)
+      .optional()
+      .meta({
+        description:
+          'Sign webhooks, one signature each, so that an old and a new one can be live at once; best as "${NAME}". Default: one of its own, in webhook.secret in the data folder.',
+      }),
+  })
+  .meta({ description: 'How generations’ ends are told.' })
 
 /** The configuration file. Every key is optional; an unknown one is an error. */
 export const ConfigFile = z.strictObject({
@@ -186,6 +213,7 @@ export const ConfigFile = z.strictObject({
     })
     .optional()
     .meta({ description: 'What the gateway may reach besides public addresses.' }),
+  webhooks: Webhooks.optional(),
   providers: z.record(z.string(), ProviderSettings).optional().meta({ description: 'By provider id.' }),
   breaker: Breaker.optional(),
   models: z.record(z.string().min(1), ModelSettings).optional().meta({ description: 'By canonical model id or alias name.' }),

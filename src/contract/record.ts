@@ -67,6 +67,8 @@ export interface AttemptRecord {
   polls: number
   startedAt: Instant
   submittedAt: Instant | null
+  /** The last look at which the vendor was not done. */
+  unfinishedAt: Instant | null
   readyAt: Instant | null
   endedAt: Instant | null
 }

@@ -14,14 +14,15 @@ import type { KeyNames } from './auth.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { installDocs } from './docs.ts'
-import { bflDoor } from './doors/bfl/bfl-door.ts'
 import type { PostMessage } from './doors/courier.ts'
 import type { BudgetLeft } from './doors/dollars-left.ts'
 import { mcpDoor } from './doors/mcp/mcp-door.ts'
 import { openaiDoor } from './doors/openai/openai-door.ts'
-import { runwareDoor } from './doors/runware/runware-door.ts'
+import { vendorDoors } from './doors/vendor-doors.ts'
 import { comparisonRoutes } from './routes/comparisons.ts'
 import { generationRoutes } from './routes/generations.ts'
+import { hookRoutes } from './routes/hooks.ts'
+import type { HookDependencies } from './routes/hooks.ts'
 import { generationEventRoutes } from './routes/generation-events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { imageRoutes } from './routes/images.ts'
@@ -29,6 +30,8 @@ import { modelRoutes } from './routes/models.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { costRoutes } from './routes/costs.ts'
 import { quoteRoutes } from './routes/quotes.ts'
+import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts'
+import type { DeliveryDependencies } from './routes/webhook-deliveries.ts'
 import type { ModelSource } from './routes/models.ts'
 import type { ProviderSource } from './routes/providers.ts'
 
@@ -52,6 +55,9 @@ export interface AppDependencies {
   /** Null while requests may be taken; else why not. */
   readonly notReady: () => Promise<string | null>
   readonly publicUrl: () => string
+  readonly notify: DeliveryDependencies['notify']
+  readonly hooks: HookDependencies['hooks']
+  readonly hookSecretHeader: HookDependencies['hookSecretHeader']
   /** Tells webhooks named in a vendor’s own shape; without it they are refused. */
   readonly post?: PostMessage
   /** What is left of a gateway key’s budget. */
@@ -87,9 +93,9 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   await installDocs(app, deps.version)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
-  // These two ask for the gateway key in their own ways.
-  await app.register(bflDoor, deps)
-  await app.register(runwareDoor, deps)
+  // Its addresses are their own proof.
+  await app.register(hookRoutes, deps)
+  await app.register(vendorDoors, deps)
   await app.register(async (guarded) => {
     requireKey(guarded, deps.keyNames)
     await guarded.register(generationRoutes, deps)
@@ -99,6 +105,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await guarded.register(comparisonRoutes, deps)
     await guarded.register(modelRoutes, deps)
     await guarded.register(providerRoutes, deps)
+    await guarded.register(webhookDeliveryRoutes, deps)
     await guarded.register(openaiDoor, deps)
     await guarded.register(mcpDoor, deps)
   })

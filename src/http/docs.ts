@@ -24,6 +24,7 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
         { name: 'generations', description: 'One request on its way, and its result.' },
         { name: 'images', description: 'Delivered pictures.' },
         { name: 'money', description: 'What it would cost and did cost.' },
+        { name: 'webhooks', description: 'What receivers were told, and telling them again.' },
         { name: 'catalogue', description: 'Models, offers, providers.' },
         { name: 'operations', description: 'Health, metrics.' },
       ],

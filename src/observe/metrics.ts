@@ -14,7 +14,10 @@ export interface Metrics {
 
 /** `load` is read at each scrape. */
 export function createMetrics(
-  load: () => { readonly open: number; readonly providers: readonly { id: string; inFlight: number; waiting: number; breaker: BreakerState }[] },
+  load: () => {
+    readonly open: number
+    readonly providers: readonly { id: string; inFlight: number; waiting: number; breaker: BreakerState }[]
+  },
 ): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })

@@ -69,9 +69,11 @@ export interface AcceptDependencies {
   readonly market: Market
   /** A number in 0…1, for weighted routing. */
   readonly roll: () => number
+  /** Why a webhook's URL cannot be told anything; null where it can, as far as is known now. Without it none is refused. */
+  readonly webhookObjection?: (url: string) => Promise<string | null>
 }
 
-export function createAccept({ ports, market, roll }: AcceptDependencies): Accept {
+export function createAccept({ ports, market, roll, webhookObjection }: AcceptDependencies): Accept {
   async function gather(asked: GenerationRequest, key: string | null): Promise<PlanInput & { readonly budget: Budget | null }> {
     const policy = key === null ? null : market.key(key)
     const resolved = market.resolve(asked)
@@ -119,6 +121,9 @@ export function createAccept({ ports, market, roll }: AcceptDependencies): Accep
 
   return {
     async prepare(asked, key) {
+      const objection = asked.webhook ? ((await webhookObjection?.(asked.webhook.url)) ?? null) : null
+      if (objection !== null)
+        throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
       const input = await gather(asked, key)
       const planned = plan(input)
       if (planned.kind === 'refused') {
@@ -210,7 +215,10 @@ function refuseOverBudget(input: PlanInput, budget: Budget): void {
   const { budget: _, ...unlimited } = input
   const planned = plan(unlimited)
   if (planned.kind === 'refused' || planned.routes.every(({ quoted }) => quoted === null)) return
-  const errors = planned.routes.map(({ provider, quoted }) => ({ path: provider, message: `quoted at ${quoted?.amount ?? 'no price'}` }))
+  const errors = planned.routes.map(({ provider, quoted }) => ({
+    path: provider,
+    message: quoted ? `quoted at ${quoted.amount}` : 'has no price',
+  }))
   const left = new BudgetExceeded(budget).message
   const detail = `The budget of the key ${budget.key} does not hold this request: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`
   throw new Refusal('budget_exceeded', detail, [{ path: 'budget_usd', message: left }, ...errors])
@@ -222,5 +230,6 @@ function optionWarnings(ports: Ports, route: Route, prompt: string): readonly Wa
   const limits = provider?.manifest.models[route.model]?.limits
   if (!provider || !limits || Object.keys(route.options).length === 0) return []
   const attempt = { taskId: '00000000-0000-4000-8000-000000000000', images: route.tasks[0] ?? 1, seed: null }
-  return provider.adapter.translate(orderFor({ route, limits, prompt, attempt, references: [] })).warnings
+  const webhook = ports.hooks?.webhookFor(provider.id, '', '')
+  return provider.adapter.translate(orderFor({ route, limits, prompt, attempt, references: [], webhook })).warnings
 }

@@ -6,6 +6,8 @@ import { collect } from './collect.ts'
 import { note, providerOf, publish, routeOf, save } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
 import { attemptEnded } from './fallback.ts'
+import { nextLookMs, wasFoundLate } from './hints.ts'
+import { observeDuration } from './pace.ts'
 import type { ActiveProvider, Sent } from './ports.ts'
 import { handOn, ReferenceUnavailable } from './references.ts'
 
@@ -57,7 +59,8 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
   try {
     const references =
       record.references.length === 0 ? [] : await handOn(context, record.references, limits.reference_images.forms, provider.id)
-    call = provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references })).call
+    const webhook = ports.hooks?.webhookFor(provider.id, record.id, attempt.id)
+    call = provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references, webhook })).call
   } catch (error) {
     if (error instanceof ReferenceUnavailable) return fail(context, open, attempt, unsold('invalid_request', error.message))
     throw error
@@ -163,13 +166,15 @@ async function apply(
       const isNews = attempt.status !== 'pending' || JSON.stringify(attempt.next) !== JSON.stringify(outcome.next)
       attempt.status = 'pending'
       attempt.next = outcome.next
+      attempt.unfinishedAt = ports.clock.now()
       const grew = outcome.progress !== undefined && outcome.progress >= (attempt.progress ?? 0) + 0.05
       if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
       if (grew) note(context, record, 'progress', provider.id, attempt.progress)
       if (isNews || grew) await publish(context, open)
       const elapsedMs = ports.clock.now() - (attempt.submittedAt ?? 0)
-      const usual = pace.nextLookMs(provider.id, route.model, provider.manifest.polling, elapsedMs, attempt.progress)
-      return lookAgain(context, open, attempt, provider, outcome.afterMs ?? usual)
+      const usualMs = () => pace.nextLookMs(provider.id, route.model, provider.manifest.polling, elapsedMs, outcome.progress ?? null)
+      const afterMs = nextLookMs(context, open, attempt, provider, outcome.next, outcome.afterMs, usualMs)
+      return lookAgain(context, open, attempt, provider, afterMs)
     }
     case 'done': {
       attempt.readyAt = ports.clock.now()
@@ -178,8 +183,7 @@ async function apply(
       if (call.purpose !== 'submit') attempt.next = call
       else attempt.next = provider.adapter.recover?.(call) ?? null
       record.promptUsed ??= outcome.promptUsed ?? null
-      const durationMs = attempt.readyAt - (attempt.submittedAt ?? attempt.readyAt)
-      pace.observe(provider.id, route.model, durationMs)
+      if (!wasFoundLate(context, open, attempt, provider.id, call)) observeDuration(pace, route, attempt)
       context.slots.release(provider.id)
       attempt.status = 'collecting'
       return collect(context, open, attempt, provider, outcome.failures ?? [])

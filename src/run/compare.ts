@@ -1,11 +1,11 @@
-import type { Comparison, ComparisonEntry, ComparisonRecord, GenerationRecord, GenerationRequest, Instant, Json } from '#contract'
+import type { Comparison, ComparisonEntry, ComparisonRecord, GenerationRecord, GenerationRequest, Json } from '#contract'
 import { Refusal } from './accept.ts'
 import type { Accept } from './accept.ts'
 import { comparisonView } from './comparison-view.ts'
 import type { Run } from './generate.ts'
 import { hashOfBody, IDEMPOTENCY_LIFE_MS } from './idempotency.ts'
 import type { Idempotency } from './idempotency.ts'
-import type { Log, Store } from './ports.ts'
+import type { Ports } from './ports.ts'
 
 /** A request and where to run it; `providers` absent asks every provider that can take it. */
 export interface ComparisonRequest {
@@ -28,20 +28,19 @@ export interface Compare {
 }
 
 export interface CompareDependencies {
+  readonly ports: Pick<Ports, 'clock' | 'store' | 'log'>
   readonly accept: Pick<Accept, 'prepare'>
   readonly run: Pick<Run, 'wait'>
-  readonly store: Store
   readonly idempotency: Idempotency
-  readonly now: () => Instant
   readonly newId: () => string
   /** The one way in for a generation, limits and budgets included; begins one for each idempotency key. */
   readonly beginGeneration: (request: GenerationRequest, key: string | null, idempotencyKey: string) => Promise<{ readonly id: string }>
   readonly publicUrl: () => string
-  readonly log: Pick<Log, 'error'>
 }
 
 export function createCompare(deps: CompareDependencies): Compare {
-  const { accept, run, store, idempotency, now } = deps
+  const { accept, run, idempotency } = deps
+  const { clock, store, log } = deps.ports
 
   async function plan({ request, providers }: ComparisonRequest, key: string | null): Promise<ComparisonRecord> {
     const allowed = request.provider?.only
@@ -63,7 +62,7 @@ export function createCompare(deps: CompareDependencies): Compare {
       id: deps.newId(),
       key,
       sandbox: judged.record.sandbox,
-      createdAt: now(),
+      createdAt: clock.now(),
       request: plain,
       references: judged.record.references,
       entries,
@@ -90,7 +89,7 @@ export function createCompare(deps: CompareDependencies): Compare {
   async function beginOne(record: ComparisonRecord, request: GenerationRequest, entry: ComparisonEntry): Promise<ComparisonEntry> {
     if (entry.kind !== 'planned') return entry
     const { provider } = entry
-    if (now() - record.createdAt > IDEMPOTENCY_LIFE_MS) {
+    if (clock.now() - record.createdAt > IDEMPOTENCY_LIFE_MS) {
       const reason =
         'The gateway stopped while this provider was being asked, more than a day ago; GET /v1/generations shows whether it was.'
       return { kind: 'refused', provider, code: 'outcome_unknown', reasons: [reason] }
@@ -146,7 +145,7 @@ export function createCompare(deps: CompareDependencies): Compare {
       await Promise.all(
         left.map((record) =>
           beginRest(record).catch((error: unknown) =>
-            deps.log.error({ err: error, comparison: record.id }, 'a comparison could not be continued; the next start tries again'),
+            log.error({ err: error, comparison: record.id }, 'a comparison could not be continued; the next start tries again'),
           ),
         ),
       )

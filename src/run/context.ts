@@ -1,6 +1,7 @@
 import { isTerminal } from '#contract'
-import type { AttemptRecord, GenerationRecord, ImageRecord, LedgerEntry, Route, TimelineEntry } from '#contract'
+import type { AttemptRecord, GenerationRecord, ImageRecord, LedgerEntry, Route, TimelineEntry, WebhookDeliveryRecord } from '#contract'
 import { closeAccount } from './account.ts'
+import type { HintState, HookTrust } from './hints.ts'
 import type { ActiveProvider, BudgetCheck, IdempotencyEntry, Ports } from './ports.ts'
 import type { Pace } from './pace.ts'
 import type { Slots } from './slots.ts'
@@ -13,10 +14,13 @@ export interface RunContext {
   readonly wheel: Wheel
   readonly slots: Slots
   readonly pace: Pace
+  readonly trust: HookTrust
   readonly watchers: Watchers
   readonly open: Map<string, OpenGeneration>
   /** Lets a task wait for its place and then buys it; `delayMs` first. */
   readonly enqueue: (open: OpenGeneration, attempt: AttemptRecord, delayMs?: number) => void
+  /** Answers those who wait for an end, before it has come. */
+  readonly dismissals: Set<() => void>
 }
 
 /** A generation being worked on: its row, and what takes back its timers. */
@@ -35,6 +39,10 @@ export interface OpenGeneration {
   /** A dearer route is being reserved. */
   isRaising: boolean
   isAccountClosed: boolean
+  /** The telling of its end that is not on disk yet. */
+  newDelivery: WebhookDeliveryRecord | null
+  /** What vendors told of its attempts without being asked, by attempt; null where none has. */
+  hints: Map<string, HintState> | null
 }
 
 export const openGeneration = (record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration => ({
@@ -47,6 +55,8 @@ export const openGeneration = (record: GenerationRecord, idempotency: Idempotenc
   budget: null,
   isRaising: false,
   isAccountClosed: false,
+  newDelivery: null,
+  hints: null,
 })
 
 export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {
@@ -67,10 +77,11 @@ export function save(context: RunContext, open: OpenGeneration): Promise<void> {
 
 /** Lines of the account that the disk refuses are kept for the next save; a budget that refuses is not asked again. */
 async function commit(context: RunContext, open: OpenGeneration): Promise<void> {
-  const { newImages: images, newEntries: ledger, idempotency, budget } = open
+  const { newImages: images, newEntries: ledger, newDelivery: delivery, idempotency, budget } = open
   open.saving = null
   open.newImages = []
   open.newEntries = []
+  open.newDelivery = null
   open.idempotency = null
   open.budget = null
   try {
@@ -80,8 +91,11 @@ async function commit(context: RunContext, open: OpenGeneration): Promise<void> 
       ledger,
       ...(idempotency ? { idempotency } : {}),
       ...(budget ? { budget } : {}),
+      ...(delivery ? { deliveries: [delivery] } : {}),
     })
+    if (delivery) context.ports.deliveriesDue?.()
   } catch (error) {
+    open.newDelivery ??= delivery
     open.newEntries = [...ledger, ...open.newEntries]
     throw error
   }

@@ -1,6 +1,7 @@
 import { FAILURES, generationError, isSafeToFallBack, isTerminal } from '#contract'
 import type { AttemptRecord, Failure, GenerationError } from '#contract'
 import { enterSettlement } from './account.ts'
+import { announce } from './announce.ts'
 import { note, publish, routeOf } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
 import { raiseReservation } from './reservation.ts'
@@ -82,6 +83,7 @@ export function freshAttempt(context: RunContext, task: Pick<AttemptRecord, 'rou
     polls: 0,
     startedAt: clock.now(),
     submittedAt: null,
+    unfinishedAt: null,
     readyAt: null,
     endedAt: null,
   }
@@ -151,6 +153,7 @@ async function end(context: RunContext, open: OpenGeneration, status: 'succeeded
   record.status = status
   record.completedAt = context.ports.clock.now()
   note(context, record, status, record.routes[record.routeIndex]?.provider ?? null)
+  announce(context, open)
   await publish(context, open)
   context.ports.observer.generationEnded(record)
 }

@@ -2,10 +2,13 @@ import { generationError, isTerminal } from '#contract'
 import type { GenerationRecord, Latency } from '#contract'
 import { overBudget } from './accept.ts'
 import { enterSettlement, openAccount } from './account.ts'
+import { announce } from './announce.ts'
 import { enqueue } from './attempt.ts'
 import { note, openGeneration, publish, routeOf, save } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
 import { addTasks, enqueueTasks } from './fallback.ts'
+import { hint } from './hint.ts'
+import { createHookTrust } from './hints.ts'
 import { createPace } from './pace.ts'
 import { BudgetExceeded } from './ports.ts'
 import type { IdempotencyEntry, Ports } from './ports.ts'
@@ -35,7 +38,14 @@ export interface Run {
   cancel(id: string): Promise<GenerationRecord | null>
   /** The generation once it has ended or `timeoutMs` is over, as it is on disk; null where there is none. */
   wait(id: string, timeoutMs: number): Promise<GenerationRecord | null>
+  /** A provider says that an attempt has news, and proved that it is the one who was told where: looks early. */
+  hint(provider: string, generationId: string, attemptId: string): void
   watch(id: string, listener: (record: GenerationRecord) => void): () => void
+  /**
+   * Stands still, for a stop of the server: nothing more is bought or asked, and those who wait are answered with the generation as it is.
+   * Replies under way are still recorded.
+   */
+  halt(): void
   latency(provider: string, model: string): Latency | null
   inFlight(provider: string): number
   waiting(provider: string): number
@@ -54,8 +64,12 @@ export function createRun(ports: Ports): Run {
     wheel,
     slots,
     pace: createPace(),
+    trust: createHookTrust((provider) =>
+      ports.log.warn({ provider }, 'the provider’s webhooks do not arrive, so it is polled as usual; can it reach server.public_url?'),
+    ),
     watchers: createWatchers(),
     open: new Map(),
+    dismissals: new Set(),
     enqueue: (open, attempt, delayMs) => enqueue(context, open, attempt, delayMs),
   }
 
@@ -81,7 +95,13 @@ export function createRun(ports: Ports): Run {
     resume: () => resumeAll(context),
     cancel: (id) => cancel(context, id),
     wait: (id, timeoutMs) => wait(context, id, timeoutMs),
+    hint: (provider, generationId, attemptId) => hint(context, provider, generationId, attemptId),
     watch: (id, listener) => context.watchers.watch(id, listener),
+    halt() {
+      wheel.stop()
+      slots.stop()
+      for (const dismiss of context.dismissals) dismiss()
+    },
     latency: (provider, model) => context.pace.latency(provider, model),
     inFlight: (provider) => slots.inFlight(provider),
     waiting: (provider) => slots.waiting(provider),
@@ -110,6 +130,7 @@ async function wait(context: RunContext, id: string, timeoutMs: number): Promise
       finished = true
       stopWatching()
       stopTimer()
+      context.dismissals.delete(dismiss)
       if (record) resolve(record)
       else store.generation(id).then(resolve, reject)
     }
@@ -117,6 +138,8 @@ async function wait(context: RunContext, id: string, timeoutMs: number): Promise
       if (isTerminal(record.status)) finish(record)
     })
     const stopTimer = context.wheel.schedule(timeoutMs, () => finish(null))
+    const dismiss = () => finish(null)
+    context.dismissals.add(dismiss)
     // It may have ended between the look above and the watch.
     if (!context.open.has(id)) finish(null)
   })
@@ -146,6 +169,7 @@ async function cancel(context: RunContext, id: string): Promise<GenerationRecord
   record.error = worst?.error ?? null
   record.completedAt = clock.now()
   note(context, record, 'canceled', null)
+  announce(context, open)
   await publish(context, open)
   context.ports.observer.generationEnded(record)
   return record

@@ -5,6 +5,7 @@ import { collect } from './collect.ts'
 import { openGeneration, providerOf, publish, routeOf } from './context.ts'
 import type { OpenGeneration, RunContext } from './context.ts'
 import { concludeRoute } from './fallback.ts'
+import { observeDuration } from './pace.ts'
 import { handOn } from './references.ts'
 
 const REMEMBERED = 300
@@ -36,9 +37,7 @@ async function rememberDurations(context: RunContext): Promise<void> {
   const { records } = await context.ports.store.list({ status: 'succeeded', limit: REMEMBERED })
   for (const record of records.toReversed()) {
     for (const attempt of record.attempts) {
-      if (attempt.readyAt === null || attempt.submittedAt === null) continue
-      const { provider, model } = routeOf(record, attempt)
-      context.pace.observe(provider, model, attempt.readyAt - attempt.submittedAt)
+      observeDuration(context.pace, routeOf(record, attempt), attempt)
     }
   }
 }
@@ -98,5 +97,6 @@ async function rebuildSubmit(context: RunContext, open: OpenGeneration, attempt:
   const limits = provider?.manifest.models[route.model]?.limits
   if (!provider || !limits) throw new Error(`${route.provider} no longer offers ${route.model}`)
   const references = await handOn(context, record.references, limits.reference_images.forms, provider.id)
-  return provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references })).call
+  const webhook = context.ports.hooks?.webhookFor(provider.id, record.id, attempt.id)
+  return provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references, webhook })).call
 }

@@ -12,6 +12,8 @@ export interface Slots {
   pause(provider: string, untilMs: number): void
   inFlight(provider: string): number
   waiting(provider: string): number
+  /** Lets nobody enter any more. */
+  stop(): void
 }
 
 interface Gate {
@@ -29,6 +31,7 @@ export interface SlotsDependencies {
 
 export function createSlots({ now, schedule, limitOf }: SlotsDependencies): Slots {
   const gates = new Map<string, Gate>()
+  let isStopped = false
 
   function gateOf(provider: string): Gate {
     let gate = gates.get(provider)
@@ -36,7 +39,7 @@ export function createSlots({ now, schedule, limitOf }: SlotsDependencies): Slot
     return gate
   }
 
-  const isOpen = (gate: Gate, provider: string) => gate.inFlight < limitOf(provider) && gate.pausedUntilMs <= now()
+  const isOpen = (gate: Gate, provider: string) => !isStopped && gate.inFlight < limitOf(provider) && gate.pausedUntilMs <= now()
 
   function drain(provider: string): void {
     const gate = gateOf(provider)
@@ -75,5 +78,8 @@ export function createSlots({ now, schedule, limitOf }: SlotsDependencies): Slot
     },
     inFlight: (provider) => gateOf(provider).inFlight,
     waiting: (provider) => gateOf(provider).queue.size,
+    stop() {
+      isStopped = true
+    },
   }
 }

@@ -7,6 +7,8 @@ export interface Wheel {
   /** Calls back once, at or at most a tick after `delayMs`; the returned function takes it back. */
   schedule(delayMs: number, callback: () => void): () => void
   readonly size: number
+  /** Calls nobody back any more. */
+  stop(): void
 }
 
 export function createWheel(clock: Clock): Wheel {
@@ -14,8 +16,10 @@ export function createWheel(clock: Clock): Wheel {
   let size = 0
   let nextTick = 0
   let ticking = false
+  let isStopped = false
 
   function tick(): void {
+    if (isStopped) return
     const now = Math.floor(clock.now() / TICK_MS)
     while (nextTick <= now) {
       const due = buckets.get(nextTick)
@@ -53,6 +57,9 @@ export function createWheel(clock: Clock): Wheel {
     },
     get size() {
       return size
+    },
+    stop() {
+      isStopped = true
     },
   }
 }

@@ -142,7 +142,8 @@ function checkedLookup(lookup: net.LookupFunction, isReachable: (address: string
     })
 }
 
-function isInNetworks(address: string, networks: AllowList['networks']): boolean {
+/** Whether an address lies in one of the networks. */
+export function isInNetworks(address: string, networks: AllowList['networks']): boolean {
   if (net.isIP(address) === 0) return false
   const parsed = ipaddr.process(address)
   return networks.some(([network, prefix]) => {

@@ -3,6 +3,7 @@ import type { Manifest } from '#contract'
 import type { Download, Log, Send } from '../run/ports.ts'
 import { type Agents, createAgents } from './agents.ts'
 import { createCredentials } from './credentials.ts'
+import { createDestinationCheck, type DestinationCheck } from './destination.ts'
 import { createDownload } from './download.ts'
 import { parseAllow } from './guard.ts'
 import { createPost, type Post } from './post.ts'
@@ -28,6 +29,8 @@ export interface Transport {
   readonly send: Send
   readonly download: Download
   readonly post: Post
+  /** Judges a URL that `post` is to tell something later. */
+  readonly objection: DestinationCheck
   /**
    * New calls use the new settings; calls in flight finish undisturbed, then their connections close.
    * @throws TypeError where the settings are wrong; the old ones stay
@@ -49,6 +52,7 @@ export function createTransport(config: TransportConfig): Transport {
     send: (provider, call, timeoutMs) => current.send(provider, call, timeoutMs),
     download: (url, options) => current.during((wiring) => wiring.download(url, options)),
     post: (url, message) => current.during((wiring) => wiring.post(url, message)),
+    objection: (url) => current.objection(url),
     update(next) {
       const old = current
       current = new Wiring(next)
@@ -66,6 +70,7 @@ class Wiring {
   readonly send: Send
   readonly download: Download
   readonly post: Post
+  readonly objection: DestinationCheck
   readonly #agents: Agents
   readonly #idle = Promise.withResolvers<void>()
   #busy = 0
@@ -82,6 +87,7 @@ class Wiring {
     })
     this.download = createDownload({ agents: this.#agents })
     this.post = createPost({ agents: this.#agents })
+    this.objection = createDestinationCheck({ allow: parseAllow(allow), ...(lookup === undefined ? {} : { lookup }) })
   }
 
   /** Keeps the agents open between the hops of one fetch. */

@@ -66,7 +66,16 @@ export interface ProviderListingDependencies {
 }
 
 /** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
-export function providerListing({ config, catalogue, run, health, breakers, send, clock, ids }: ProviderListingDependencies): ProviderSource {
+export function providerListing({
+  config,
+  catalogue,
+  run,
+  health,
+  breakers,
+  send,
+  clock,
+  ids,
+}: ProviderListingDependencies): ProviderSource {
   const balances = new Map<string, { readonly at: number; readonly usd: Promise<Usd | null> }>()
 
   async function ask(id: string): Promise<Usd | null> {

@@ -2,11 +2,14 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   compareUsd,
+  createTally,
+  isBeyondPercent,
   MoneyError,
   multiplyUsd,
   nanoFromDecimal,
   nanoFromUsd,
   percentAbove,
+  shareOfUsd,
   subtractUsd,
   sumKnownUsd,
   sumUsd,
@@ -153,5 +156,72 @@ describe('a percentage above a base', () => {
 
   it('is unknown over nothing', () => {
     expect(percentAbove('0.03', '0')).toBeNull()
+  })
+})
+
+describe('a share of an amount', () => {
+  it.each([
+    ['0.09', 2, 3, '0.06'],
+    ['0.1', 1, 3, '0.033333333'],
+    ['0.2', 1, 3, '0.066666667'],
+    ['-0.2', 1, 3, '-0.066666667'],
+    ['0.000000001', 1, 2, '0.000000001'],
+    ['5', 0, 4, '0'],
+  ])('of %s, %d of %d, is %s', (amount, part, whole, share) => {
+    expect(shareOfUsd(amount, part, whole)).toBe(share)
+  })
+
+  it.each([
+    [1, 0],
+    [1, -1],
+    [0.5, 1],
+    [1, Number.NaN],
+  ])('is refused for %d of %d', (part, whole) => {
+    expect(() => shareOfUsd('1', part, whole)).toThrow(MoneyError)
+  })
+
+  it('gives the amount back when the whole of it was made of equal parts', () => {
+    fc.assert(
+      fc.property(nanos, fc.integer({ min: 1, max: 20 }), (nano, whole) => {
+        expect(shareOfUsd(multiplyUsd(usdFromNano(nano), whole), 1, whole)).toBe(usdFromNano(nano))
+      }),
+    )
+  })
+})
+
+describe('a difference in percent', () => {
+  it.each([
+    ['0.0404', '0.04', false],
+    ['0.0396', '0.04', false],
+    ['0.040400001', '0.04', true],
+    ['0.039599999', '0.04', true],
+    ['0', '0', false],
+    ['0.000000001', '0', true],
+  ])('from %s to %s is beyond one: %s', (amount, base, beyond) => {
+    expect(isBeyondPercent(amount, base, 1)).toBe(beyond)
+  })
+
+  it.each([
+    ['0.0405', '0.04', '+1.3%'],
+    ['0.03', '0.04', '-25.0%'],
+    ['0.04', '0.04', '+0.0%'],
+    ['0.0399999', '0.04', '+0.0%'],
+    ['0.0805', '0.04', '+101.3%'],
+    ['1', '0', null],
+  ])('from %s to %s with one decimal is %s', (amount, base, percent) => {
+    expect(percentAbove(amount, base, 1)).toBe(percent)
+  })
+})
+
+describe('a tally', () => {
+  it('is the sum of what was added, and nothing before', () => {
+    expect(createTally().total()).toBe('0')
+    fc.assert(
+      fc.property(fc.array(nanos), (amounts) => {
+        const tally = createTally()
+        for (const nano of amounts) tally.add(usdFromNano(nano))
+        expect(tally.total()).toBe(sumUsd(amounts.map(usdFromNano)))
+      }),
+    )
   })
 })

@@ -32,24 +32,39 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`) {
   const prepare = async (one: GenerationRequest): Promise<GenerationRecord> => {
     planned.push(one)
     const isAllowed = (provider: string) => provider !== 'west' && (one.provider?.only?.includes(provider) ?? true)
-    const considered = ['north', 'south', 'west'].map((provider) => ({ provider, eligible: isAllowed(provider), quoted: null, latency_ms: null, reasons: isAllowed(provider) ? [] : [`not ${provider}`] }))
+    const considered = ['north', 'south', 'west'].map((provider) => ({
+      provider,
+      eligible: isAllowed(provider),
+      quoted: null,
+      latency_ms: null,
+      reasons: isAllowed(provider) ? [] : [`not ${provider}`],
+    }))
     if (!considered.some(({ eligible }) => eligible))
-      throw new Refusal('no_eligible_offer', 'nobody', considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') })))
-    return generationRecord('gen_planned', { routes: considered.filter(({ eligible }) => eligible).map(({ provider }) => routeTo(provider)), routing: { strategy: 'price', considered } })
+      throw new Refusal(
+        'no_eligible_offer',
+        'nobody',
+        considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') })),
+      )
+    return generationRecord('gen_planned', {
+      routes: considered.filter(({ eligible }) => eligible).map(({ provider }) => routeTo(provider)),
+      routing: { strategy: 'price', considered },
+    })
   }
   const compare = createCompare({
+    ports: {
+      store,
+      clock: { now: () => now, after: () => () => {} },
+      log: { info() {}, warn() {}, error: (fields) => void logged.push(fields) },
+    },
     accept: { prepare },
     run: { wait: (id) => store.generation(id) },
-    store,
     idempotency: createIdempotency(store, () => now),
-    now: () => now,
     newId: () => 'cmp_1',
     async beginGeneration(one, _key, idempotencyKey) {
       asked.push({ request: one, idempotencyKey })
       return { id: begin(one.provider?.only?.[0] ?? '', idempotencyKey) }
     },
     publicUrl: () => 'http://x',
-    log: { error: (fields) => void logged.push(fields) },
   })
   return { compare, asked, planned }
 }

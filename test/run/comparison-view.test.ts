@@ -35,11 +35,25 @@ const ended = (provider: string, amount: string | null, ms: number, changes: Par
     ...changes,
   })
 
-const error = { code: 'moderated', message: 'refused', provider: 'b', provider_status: null, provider_code: null, provider_message: null, retryable: false, billed: false } as const
-const failed = (provider: string, amount: string) => ended(provider, amount, 50, { status: 'failed', images: [], error: { ...error, provider } })
+const error = {
+  code: 'moderated',
+  message: 'refused',
+  provider: 'b',
+  provider_status: null,
+  provider_code: null,
+  provider_message: null,
+  retryable: false,
+  billed: false,
+} as const
+const failed = (provider: string, amount: string) =>
+  ended(provider, amount, 50, { status: 'failed', images: [], error: { ...error, provider } })
 
 function view(generations: readonly GenerationRecord[], others: readonly ComparisonEntry[] = []) {
-  const begun = generations.map(({ id, routes }): ComparisonEntry => ({ kind: 'begun', provider: routes[0]?.provider ?? '', generationId: id }))
+  const begun = generations.map(({ id, routes }): ComparisonEntry => ({
+    kind: 'begun',
+    provider: routes[0]?.provider ?? '',
+    generationId: id,
+  }))
   const record: ComparisonRecord = {
     id: 'cmp_1',
     key: null,
@@ -52,7 +66,8 @@ function view(generations: readonly GenerationRecord[], others: readonly Compari
   }
   return Comparison.parse(comparisonView(record, new Map(generations.map((generation) => [generation.id, generation])), 'http://x'))
 }
-const column = <Key extends keyof Comparison['summary'][number]>(comparison: Comparison, key: Key) => comparison.summary.map((row) => row[key])
+const column = <Key extends keyof Comparison['summary'][number]>(comparison: Comparison, key: Key) =>
+  comparison.summary.map((row) => row[key])
 
 describe('the summary of a comparison', () => {
   test('sets what each cost against the cheapest, in whole percent', () => {
@@ -66,7 +81,16 @@ describe('the summary of a comparison', () => {
     const comparison = view([ended('a', '0.045', 10), failed('b', '0')])
     expect(comparison.summary).toMatchObject([
       { vs_cheapest: '+0%' },
-      { status: 'failed', amount: '0', vs_cheapest: null, error_code: 'moderated', reasons: ['refused'], images: 0, bytes: null, width: null },
+      {
+        status: 'failed',
+        amount: '0',
+        vs_cheapest: null,
+        error_code: 'moderated',
+        reasons: ['refused'],
+        images: 0,
+        bytes: null,
+        width: null,
+      },
     ])
     expect(comparison.status).toBe('succeeded')
   })
@@ -119,7 +143,10 @@ describe('the state of a comparison', () => {
   })
 
   test('is running while a provider has not been asked', () => {
-    expect(view([ended('a', '0.03', 10)], [{ kind: 'planned', provider: 'b' }])).toMatchObject({ status: 'running', summary: [{}, { status: 'queued' }] })
+    expect(view([ended('a', '0.03', 10)], [{ kind: 'planned', provider: 'b' }])).toMatchObject({
+      status: 'running',
+      summary: [{}, { status: 'queued' }],
+    })
   })
 
   test('ends when the last generation did', () => {

@@ -253,7 +253,7 @@ describe('what the same would have cost elsewhere', () => {
     const made = (references: NonNullable<SettledTask['made']>['references']) => ({ width: 1024, height: 1024, references })
     const total = await totalOf(
       line({ task: { made: made([null]) } }),
-      line({ task: { made: made(Array(5).fill({ width: 64, height: 64 })) } }),
+      line({ task: { made: made(Array.from({ length: 5 }, () => ({ width: 64, height: 64 }))) } }),
       line({ task: { made: null } }),
     )
     expect(total.what_if.map(({ provider, images, not_priced }) => [provider, images, not_priced])).toEqual([

@@ -24,7 +24,9 @@ function endless() {
   return counted
 }
 
-const delivers = (stream: Readable): Download => async () => ({ kind: 'body', stream, contentType: null })
+const delivers =
+  (stream: Readable): Download =>
+  async () => ({ kind: 'body', stream, contentType: null })
 
 describe('measuring references behind links', () => {
   test.each<[string, Downloaded | Error]>([
@@ -39,7 +41,9 @@ describe('measuring references behind links', () => {
       if (answer instanceof Error) throw answer
       return answer
     }
-    expect(await measureReferences({ download, assets: measuredAt(100_000) }, [link('https://a.example/1')])).toEqual([link('https://a.example/1')])
+    expect(await measureReferences({ download, assets: measuredAt(100_000) }, [link('https://a.example/1')])).toEqual([
+      link('https://a.example/1'),
+    ])
   })
 
   test('leaves one whose connection breaks as it was', async () => {
@@ -54,7 +58,9 @@ describe('measuring references behind links', () => {
 
   test('stops reading as soon as the size is known', async () => {
     const picture = endless()
-    const [reference] = await measureReferences({ download: delivers(picture.stream ?? Readable.from([])), assets: measuredAt(10_000) }, [link('https://a.example/1')])
+    const [reference] = await measureReferences({ download: delivers(picture.stream ?? Readable.from([])), assets: measuredAt(10_000) }, [
+      link('https://a.example/1'),
+    ])
     expect(reference).toEqual({ kind: 'url', url: 'https://a.example/1', pixels: size })
     expect(picture.pieces).toBeLessThan(24)
     expect(picture.stream?.destroyed).toBe(true)
@@ -62,7 +68,10 @@ describe('measuring references behind links', () => {
 
   test('gives up after half a megabyte, whatever the picture weighs', async () => {
     const picture = endless()
-    const [reference] = await measureReferences({ download: delivers(picture.stream ?? Readable.from([])), assets: measuredAt(Number.POSITIVE_INFINITY) }, [link('https://a.example/1')])
+    const [reference] = await measureReferences(
+      { download: delivers(picture.stream ?? Readable.from([])), assets: measuredAt(Number.POSITIVE_INFINITY) },
+      [link('https://a.example/1')],
+    )
     expect(reference?.pixels).toBeNull()
     expect(picture.pieces).toBeLessThan(1_060)
     expect(picture.stream?.destroyed).toBe(true)
@@ -81,7 +90,12 @@ describe('measuring references behind links', () => {
       return { kind: 'body', stream: Readable.from([Buffer.alloc(10)]), contentType: null }
     }
     const stored: Reference = { kind: 'stored', sha256: 'a', format: 'png', pixels: { width: 1, height: 1 } }
-    const measured = await measureReferences({ download, assets: measuredAt(1) }, [link('https://a.example/1'), stored, link('https://a.example/2'), link('https://a.example/1')])
+    const measured = await measureReferences({ download, assets: measuredAt(1) }, [
+      link('https://a.example/1'),
+      stored,
+      link('https://a.example/2'),
+      link('https://a.example/1'),
+    ])
     expect(urls).toEqual(['https://a.example/1', 'https://a.example/2'])
     expect(most).toBe(2)
     expect(measured.map(({ pixels }) => pixels)).toEqual([size, { width: 1, height: 1 }, size, size])

@@ -43,7 +43,7 @@ describe('with measured durations', () => {
 
   test('the vendor’s own progress says when it will be done', () => {
     const pace = createPace()
-    expect(pace.nextLookMs('p', 'm', polling, 2_000, 0.5)).toBeCloseTo(2_080, -1)
+    expect(pace.nextLookMs('p', 'm', polling, 2_000, 0.5)).toBe(2_060)
   })
 
   test('latency is the median and the 95th percentile', () => {
@@ -82,5 +82,41 @@ describe('the best schedule', () => {
       }),
       { seed: 7 },
     )
+  })
+})
+
+describe('a pace that only sees what it looks at', () => {
+  /** Durations spread from 2.5 to 10 s; the pace is told only what its looks show. */
+  function live(tellsProgress: boolean) {
+    const pace = createPace()
+    const seen: { polls: number; lateMs: number }[] = []
+    for (let task = 0; task < 600; task++) {
+      const durationMs = 5_000 * 2 ** (2 * ((task * 7919) % 600) / 600 - 1)
+      let at = 0
+      let unfinishedAt = 0
+      let polls = 0
+      while (at < durationMs) {
+        unfinishedAt = at
+        at += pace.nextLookMs('p', 'm', polling, at, tellsProgress && at > 0 ? at / durationMs : null)
+        polls++
+      }
+      pace.observe('p', 'm', at, unfinishedAt)
+      seen.push({ polls, lateMs: at - durationMs })
+    }
+    const late = seen.slice(100)
+    return { polls: late.reduce((sum, one) => sum + one.polls, 0) / late.length, lateMs: late.reduce((sum, one) => sum + one.lateMs, 0) / late.length }
+  }
+
+  test('does not drift into looking ever later', () => {
+    const { polls, lateMs } = live(false)
+    // Polling every 1.5 s makes 4.1 looks and is 750 ms late on these durations.
+    expect(polls).toBeLessThan(4.1)
+    expect(lateMs).toBeLessThan(750)
+  })
+
+  test('of a vendor that tells progress makes fewer looks than polling every 1.5 s and is less late than polling every 0.5 s', () => {
+    const { polls, lateMs } = live(true)
+    expect(polls).toBeLessThan(4.1)
+    expect(lateMs).toBeLessThan(250)
   })
 })

@@ -28,6 +28,7 @@ function leftOpen(attempt: Partial<AttemptRecord>): GenerationRecord {
       polls: 0,
       startedAt: 999_000,
       submittedAt: null,
+      unfinishedAt: null,
       readyAt: null,
       endedAt: null,
       ...attempt,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/run/ports.ts'
-import { attemptRecord, generationRecord, imageRecord, routeTo } from './records.ts'
+import { attemptRecord, comparisonRecord, generationRecord, imageRecord, routeTo } from './records.ts'
 
 /** One empty place to keep things in. `open` opens it, again where it was closed before. */
 export interface StorePlace {
@@ -276,6 +276,58 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(await store.idempotency('team-a', 'old')).toBeNull()
         await expect(store.commit({ idempotency: entry({ key: 'new' }) })).rejects.toThrow(IdempotencyConflict)
         await store.commit({ idempotency: entry({ key: 'old' }) })
+      })
+    })
+
+    describe('comparisons', () => {
+      const listed = async (query: { key?: string; cursor?: string; limit?: number }) => store.comparisons({ limit: 100, ...query })
+      const ids = async (query: { key?: string }) => (await listed(query)).records.map(({ id }) => id)
+
+      test('are given back as they were committed, and again as they were saved last', async () => {
+        const record = comparisonRecord('cmp_1', { unbegun: { model: 'm', prompt: 'späße 灯台' } })
+        await store.commit({ comparisons: [record] })
+        expect(await store.comparison('cmp_1')).toEqual(record)
+        const begun = { ...record, unbegun: null, entries: [{ kind: 'begun', provider: 'north', generationId: 'gen_1' }] } as const
+        await store.commit({ comparisons: [begun] })
+        expect(await store.comparison('cmp_1')).toEqual(begun)
+        expect(await store.comparison('cmp_2')).toBeNull()
+      })
+
+      test('are listed newest first, in pages that stay put, a key’s own only', async () => {
+        const keys = ['a', 'b', 'a', null, 'a']
+        const records = keys.map((key, index) => comparisonRecord(`cmp_${index}`, { key, createdAt: 1_000 + Math.floor(index / 2) }))
+        await store.commit({ comparisons: records })
+        expect(await ids({})).toEqual(['cmp_4', 'cmp_3', 'cmp_2', 'cmp_1', 'cmp_0'])
+        expect(await ids({ key: 'a' })).toEqual(['cmp_4', 'cmp_2', 'cmp_0'])
+        expect(await ids({ key: 'c' })).toEqual([])
+        const first = await listed({ key: 'a', limit: 2 })
+        await store.commit({ comparisons: [comparisonRecord('cmp_9', { key: 'a', createdAt: 9_000 })] })
+        const second = await listed({ key: 'a', limit: 2, cursor: first.nextCursor ?? '' })
+        expect([...first.records, ...second.records].map(({ id }) => id)).toEqual(['cmp_4', 'cmp_2', 'cmp_0'])
+        expect(second.nextCursor).toBeNull()
+        await expect(listed({ cursor: 'nonsense' })).rejects.toThrow(BadCursor)
+      })
+
+      test('whose providers were not all asked are found, oldest first, also after the store was opened again', async () => {
+        const unbegun = { model: 'm', prompt: 'p' }
+        const records = [
+          comparisonRecord('cmp_2', { createdAt: 2_000, unbegun }),
+          comparisonRecord('cmp_1', { unbegun }),
+          comparisonRecord('cmp_3'),
+        ]
+        await store.commit({ comparisons: records })
+        await store.close()
+        store = await place.open()
+        expect((await store.unbegunComparisons()).map(({ id }) => id)).toEqual(['cmp_1', 'cmp_2'])
+        await store.commit({ comparisons: [comparisonRecord('cmp_1')] })
+        expect((await store.unbegunComparisons()).map(({ id }) => id)).toEqual(['cmp_2'])
+      })
+
+      test('are not written where their idempotency key is taken', async () => {
+        await store.commit({ comparisons: [comparisonRecord('cmp_1')], idempotency: entry({ generationId: 'cmp_1' }) })
+        const second = store.commit({ comparisons: [comparisonRecord('cmp_2')], idempotency: entry({ generationId: 'cmp_2' }) })
+        await expect(second).rejects.toThrow(IdempotencyConflict)
+        expect(await ids({})).toEqual(['cmp_1'])
       })
     })
 

@@ -1,4 +1,4 @@
-import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '#contract'
+import type { AttemptRecord, ComparisonRecord, GenerationRecord, ImageRecord, Route } from '#contract'
 
 export const routeTo = (provider: string, model = 'flux-2-pro'): Route => ({
   provider,
@@ -79,5 +79,18 @@ export const imageRecord = (id: string, generationId: string, overrides: Partial
   seed: '18446744073709551615',
   flagged: false,
   link: null,
+  ...overrides,
+})
+
+/** A comparison all of whose providers have been asked. */
+export const comparisonRecord = (id: string, overrides: Partial<ComparisonRecord> = {}): ComparisonRecord => ({
+  id,
+  key: null,
+  sandbox: true,
+  createdAt: 1_000,
+  request: { model: 'flux-2-pro', prompt: 'a lighthouse' },
+  references: [],
+  entries: [{ kind: 'planned', provider: 'north' }],
+  unbegun: null,
   ...overrides,
 })

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Comparison, Problem } from '#contract'
 import type { AppDependencies } from '../app.ts'
-import { comparisonRequest, comparisonSchema } from '../comparison-pipe.ts'
+import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
 import { waitOf } from '../prefer.ts'
 import { comparisonEventRoutes, noComparison, ownedComparison } from './comparison-events.ts'
 

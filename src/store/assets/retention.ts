@@ -65,7 +65,8 @@ export async function sweep({ directory, store, clock, limits, log }: RetentionD
     freedBytes += file.bytes
     removed++
   }
-  if (removed > 0) log.info({ pictures: removed, bytes: freedBytes }, 'pictures were removed as assets.max_age_days and assets.max_bytes ask')
+  if (removed > 0)
+    log.info({ pictures: removed, bytes: freedBytes }, 'pictures were removed as assets.max_age_days and assets.max_bytes ask')
   return { removed, freedBytes }
 }
 

@@ -97,6 +97,21 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (key, period)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE webhook_deliveries (
+    id            TEXT PRIMARY KEY,
+    created_at    INTEGER NOT NULL,
+    generation_id TEXT NOT NULL,
+    key           TEXT,
+    status        TEXT NOT NULL,
+    origin        TEXT NOT NULL,
+    next_try_at   INTEGER,
+    record        TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX webhook_deliveries_newest ON webhook_deliveries (created_at, id, status, key);
+  CREATE INDEX webhook_deliveries_of_generation ON webhook_deliveries (generation_id);
+  CREATE INDEX webhook_deliveries_planned ON webhook_deliveries (next_try_at, id, origin) WHERE next_try_at IS NOT NULL;
+  `,
 ]
 
 /**

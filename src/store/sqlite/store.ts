@@ -10,6 +10,8 @@ import { imageChanges } from './changes/images.ts'
 import { ledgerChanges } from './changes/ledger.ts'
 import { comparisonChanges, comparisonReader } from './comparisons.ts'
 import { observedBillReader, readCosts } from './costs.ts'
+import { deliveryChanges, deliveryReader } from './deliveries.ts'
+import type { Leases } from './deliveries.ts'
 import { groupCommit } from './group-commit.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
@@ -28,12 +30,14 @@ export async function openStore(options: { readonly directory: string }): Promis
 
 /** The store over an open database whose schema is up to date; `close` closes the database. */
 export function sqliteStore(database: DatabaseSync): Store {
-  const kinds = changeKinds.map((kind) => kind(database))
+  const leases: Leases = new Map()
+  const kinds = [...changeKinds, deliveryChanges(leases)].map((kind) => kind(database))
   const group = groupCommit(database)
   const list = lister(database)
   const budgets = budgetReader(database)
   const observedBills = observedBillReader(database)
   const comparisons = comparisonReader(database)
+  const deliveries = deliveryReader(database, leases)
   const generation = database.prepare('SELECT record FROM generations WHERE id = ?')
   const open = database.prepare('SELECT record FROM generations WHERE open = 1 ORDER BY created_at, id')
   const image = database.prepare('SELECT * FROM images WHERE id = ?')
@@ -104,6 +108,18 @@ export function sqliteStore(database: DatabaseSync): Store {
     async observedBills(provider, model, limit) {
       assertOpen()
       return observedBills(provider, model, limit)
+    },
+    async delivery(id) {
+      assertOpen()
+      return deliveries.delivery(id)
+    },
+    async deliveries(query) {
+      assertOpen()
+      return deliveries.deliveries(query)
+    },
+    async claimDeliveries(claim) {
+      assertOpen()
+      return deliveries.claimDeliveries(claim)
     },
     async ping() {
       assertOpen()

@@ -186,7 +186,9 @@ describe('with gateway keys', () => {
   const hash = (key: string) => createHash('sha256').update(key).digest('hex')
   let gateway: Gateway
   beforeAll(async () => {
-    gateway = await startGateway({ config: `keys: [{ name: a, key_hash: ${hash('key-a')} }, { name: b, key_hash: ${hash('key-b')} }]\n` })
+    gateway = await startGateway({
+      config: `keys: [{ name: a, key_hash: ${hash('key-a')}, budget_usd: "0.07" }, { name: b, key_hash: ${hash('key-b')} }]\n`,
+    })
   })
   afterAll(() => gateway.close())
 
@@ -208,6 +210,17 @@ describe('with gateway keys', () => {
     expect(await ended(gateway, task['polling_url'], { 'x-key': 'key-a' })).toMatchObject({ status: 'Ready' })
     const other = await fetch(String(task['polling_url']), { headers: { 'x-key': 'key-b' } })
     expect([other.status, await other.json()]).toMatchObject([404, { status: 'Task not found' }])
+  })
+
+  test('credits are what is left of the key’s budget, and a task beyond it is 402', async () => {
+    const headers = { 'x-key': 'key-a' }
+    const credits = async () => (await json<{ credits: number }>(await gateway.ask('/bfl/v1/credits', { headers }))).credits
+    const before = await credits()
+    expect(before).toBeLessThanOrEqual(7)
+    await submit(gateway, 'flux-2-pro', { prompt: 'a' }, headers)
+    expect(await credits()).toBe(before - 3)
+    const beyond = await submit(gateway, 'flux-2-pro', { prompt: 'a', width: 2048, height: 2048 }, headers)
+    expect([beyond.status, await beyond.json()]).toEqual([402, { detail: expect.stringContaining('budget') }])
   })
 })
 

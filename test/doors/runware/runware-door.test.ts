@@ -217,7 +217,9 @@ describe('with gateway keys', () => {
   const hash = (key: string) => createHash('sha256').update(key).digest('hex')
   let gateway: Gateway
   beforeAll(async () => {
-    gateway = await startGateway({ config: `keys: [{ name: a, key_hash: ${hash('key-a')} }, { name: b, key_hash: ${hash('key-b')} }]\n` })
+    gateway = await startGateway({
+      config: `keys: [{ name: a, key_hash: ${hash('key-a')}, budget_usd: "0.05" }, { name: b, key_hash: ${hash('key-b')} }]\n`,
+    })
   })
   afterAll(() => gateway.close())
 
@@ -241,6 +243,16 @@ describe('with gateway keys', () => {
     expect(await json<Reply>(await post(gateway, look, { authorization: 'Bearer key-a' }))).toMatchObject({ data: [{ status: 'success' }] })
     expect(await json<Reply>(await post(gateway, look, { authorization: 'Bearer key-b' }))).toMatchObject({
       errors: [{ code: 'taskNotFound' }],
+    })
+  })
+
+  test('the balance is what is left of the key’s budget, and a task beyond it is an error of its own', async () => {
+    const account = { taskType: 'accountManagement', taskUUID: randomUUID(), operation: 'getDetails' }
+    const beyond = inference({ width: 2048, height: 2048 })
+    const reply = await post(gateway, [account, beyond], { authorization: 'Bearer key-a' })
+    expect(await json<Reply>(reply)).toMatchObject({
+      data: [{ organizationName: 'a', balance: expect.closeTo(0.02) }],
+      errors: [{ code: 'insufficientCredits', taskUUID: beyond['taskUUID'] }],
     })
   })
 })

@@ -32,7 +32,13 @@ describe('measuring a picture', () => {
 describe('measuring the first bytes of a picture', () => {
   const noisy = (width: number, height: number, channels: 3 | 4 = 3) =>
     sharp({
-      create: { width, height, channels, background: { r: 90, g: 120, b: 60, alpha: 0.5 }, noise: { type: 'gaussian', mean: 128, sigma: 60 } },
+      create: {
+        width,
+        height,
+        channels,
+        background: { r: 90, g: 120, b: 60, alpha: 0.5 },
+        noise: { type: 'gaussian', mean: 128, sigma: 60 },
+      },
     })
   const made: readonly (readonly [string, () => Promise<Buffer>])[] = [
     ['a JPEG', () => noisy(1500, 1000).jpeg().toBuffer()],
@@ -41,7 +47,14 @@ describe('measuring the first bytes of a picture', () => {
     ['an interlaced PNG', () => noisy(1500, 1000).png({ progressive: true }).toBuffer()],
     ['a lossy WebP', () => noisy(1500, 1000).webp().toBuffer()],
     ['a lossless WebP', () => noisy(1500, 1000).webp({ lossless: true }).toBuffer()],
-    ['an extended WebP', () => noisy(1500, 1000).withExif({ IFD0: { Copyright: 'nobody' } }).webp().toBuffer()],
+    [
+      'an extended WebP',
+      () =>
+        noisy(1500, 1000)
+          .withExif({ IFD0: { Copyright: 'nobody' } })
+          .webp()
+          .toBuffer(),
+    ],
   ]
 
   test.each(made)('tells the size of %s', async (_, make) => {

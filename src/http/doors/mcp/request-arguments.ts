@@ -57,7 +57,7 @@ export const pictureArguments = {
     '"adapt" (default): use the nearest value a provider can honour, and warn. "reject": use only providers that honour every argument exactly.',
   ),
   provider_options: z
-    .record(z.string(), z.record(z.string(), z.json()))
+    .record(z.string(), z.record(z.string(), z.unknown()))
     .optional()
     .describe('Rarely needed: what one provider takes beyond these arguments, as {"<provider>": {…}}. Checked strictly.'),
   metadata: requestFields.metadata.describe(

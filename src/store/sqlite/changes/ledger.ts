@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { LedgerEntry, Usd } from '#contract'
 import { nanoFromUsd, subtractUsd, usdFromNano } from '#contract'
 import { BudgetExceeded } from '../../../run/ports.ts'
@@ -8,13 +7,15 @@ import type { ChangeKind } from '../change.ts'
 
 /**
  * Appends lines of the account, and moves what counts against a budget by what they reserve and release. Amounts are integers of
- * nanodollars. A line that may exist once and does is left as it is: a unit whose fate was unknown is handed in again.
+ * nanodollars. What reserves comes with the budget it is held against, whose row is begun first. A line that may exist once and does is
+ * left as it is: a unit whose fate was unknown is handed in again.
  */
 export const ledgerChanges: ChangeKind = (database) => {
   const insert = database.prepare(`
     INSERT INTO ledger (at, kind, generation_id, attempt_id, key, provider, model, amount, period, quoted, images, task)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-  const move = moverOf(database)
+  const hold = database.prepare('UPDATE budgets SET used = used + ? WHERE key = ? AND period = ?')
+  const giveBack = database.prepare('UPDATE budgets SET used = used - ? WHERE key = ? AND period = ?')
   const budgets = budgetReader(database)
 
   const append = (entry: LedgerEntry): void => {
@@ -37,8 +38,8 @@ export const ledgerChanges: ChangeKind = (database) => {
       task && JSON.stringify(restOf(task)),
     )
     if (changes === 0 || key === null || period === null || amount === null) return
-    if (kind === 'reserved') move(key, period, amount)
-    if (kind === 'released') move(key, period, -amount)
+    if (kind === 'reserved') hold.run(amount, key, period)
+    if (kind === 'released') giveBack.run(amount, key, period)
   }
 
   return ({ ledger = [], budget }) => {
@@ -78,12 +79,4 @@ function columnOf(amount: Usd | null): bigint | null {
   if (amount === null) return null
   const value = nanoFromUsd(amount)
   return BigInt.asIntN(64, value) === value ? value : null
-}
-
-function moverOf(database: DatabaseSync): (key: string, period: string, by: bigint) => void {
-  const update = database.prepare('UPDATE budgets SET used = used + ? WHERE key = ? AND period = ?')
-  const insert = database.prepare('INSERT INTO budgets (used, key, period) VALUES (?, ?, ?)')
-  return (key, period, by) => {
-    if (update.run(by, key, period).changes === 0) insert.run(by, key, period)
-  }
 }

@@ -1,0 +1,88 @@
+import type { AttemptRecord, Call } from '#contract'
+import { routeOf } from './context.ts'
+import type { OpenGeneration, RunContext } from './context.ts'
+import type { ActiveProvider } from './ports.ts'
+
+/** What a vendor's tellings of one attempt have cost so far. */
+export interface HintState {
+  /** Looks made sooner than planned. */
+  early: number
+  /** One came while a call was on its way: its reply may be from before. */
+  isUnheard: boolean
+  /** Takes back the early look that is planned; null where none is. */
+  planned: (() => void) | null
+}
+
+/** Whether a provider's tellings reach us. Several ends in a row that were found without one say they do not, until the next one arrives. */
+export interface HookTrust {
+  isTrusted(provider: string): boolean
+  /** A genuine telling came, however late. */
+  arrived(provider: string): void
+  /** An end was found that had not been told. */
+  missed(provider: string): void
+}
+
+const MISSES_IN_A_ROW = 3
+
+export function createHookTrust(onLost: (provider: string) => void): HookTrust {
+  const misses = new Map<string, number>()
+  return {
+    isTrusted: (provider) => (misses.get(provider) ?? 0) < MISSES_IN_A_ROW,
+    arrived: (provider) => void misses.delete(provider),
+    missed(provider) {
+      const count = (misses.get(provider) ?? 0) + 1
+      misses.set(provider, count)
+      if (count === MISSES_IN_A_ROW) onLost(provider)
+    },
+  }
+}
+
+/**
+ * Plans the next look at an unfinished task: the one place that decides between polling and waiting to be told. A task that was told of as
+ * often as it has images and is still not finished is polled as usual: the vendor's word ran ahead of its own records.
+ * @param afterMs what the vendor asks for, or null
+ * @param usualMs what the pace finds worthwhile
+ * @returns milliseconds from now
+ */
+export function nextLookMs(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  next: Call,
+  afterMs: number | null,
+  usualMs: () => number,
+): number {
+  const state = open.hints?.get(attempt.id)
+  if (next.purpose === 'recover' || !isAwaited(context, provider.id)) return afterMs ?? usualMs()
+  if (state?.isUnheard) {
+    state.isUnheard = false
+    if (state.early < attempt.images) {
+      state.early++
+      return Math.max(afterMs ?? 0, provider.manifest.polling.min_ms)
+    }
+  }
+  if (state && state.early >= attempt.images) return afterMs ?? usualMs()
+  const { model } = routeOf(open.record, attempt)
+  return Math.max(afterMs ?? 0, context.pace.safetyNetMs(provider.id, model, provider.manifest.polling))
+}
+
+/** Whether the end of a task was found by the safety net alone; then how long it took is not known, only that it was shorter. */
+export function wasFoundLate(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: string, call: Call): boolean {
+  if (call.purpose !== 'poll' || !isAwaited(context, provider)) return false
+  const state = open.hints?.get(attempt.id)
+  if (state && (state.early > 0 || state.isUnheard)) return false
+  context.trust.missed(provider)
+  return true
+}
+
+const isAwaited = (context: RunContext, provider: string): boolean =>
+  (context.ports.hooks?.isOn(provider) ?? false) && context.trust.isTrusted(provider)
+
+/** What was told of the attempt so far. */
+export function hintsOf(open: OpenGeneration, attempt: AttemptRecord): HintState {
+  open.hints ??= new Map()
+  let state = open.hints.get(attempt.id)
+  if (!state) open.hints.set(attempt.id, (state = { early: 0, isUnheard: false, planned: null }))
+  return state
+}

@@ -1,0 +1,49 @@
+import dns from 'node:dns'
+import net from 'node:net'
+import { type AllowList, hostPort, isInNetworks, isPublicAddress, parseUntrustedUrl } from './guard.ts'
+
+/** Why a URL may not be told anything, with the remedy; null where it may, as far as can be seen now. Never rejects. */
+export type DestinationCheck = (url: string) => Promise<string | null>
+
+export interface DestinationCheckOptions {
+  readonly allow: AllowList
+  readonly lookup?: net.LookupFunction
+  /** A name that is not resolved by then is judged when it is connected to. */
+  readonly lookupTimeoutMs?: number
+}
+
+const REMEDY = 'the operator can allow it under network.allow'
+
+/**
+ * Judges where a caller wants to be told something, before anything depends on it: https to public addresses; http, or a private address,
+ * only where `network.allow` covers it. The connector judges again, by the address it really connects to.
+ */
+export function createDestinationCheck({ allow, lookup = dns.lookup, lookupTimeoutMs = 1_500 }: DestinationCheckOptions): DestinationCheck {
+  return async (text) => {
+    const url = parseUntrustedUrl(text)
+    if (!(url instanceof URL)) return `${url.refused}; give an https URL`
+    if (allow.origins.has(hostPort(url))) return null
+    const isSecure = url.protocol === 'https:'
+    // Without networks that are allowed, no answer could make http acceptable.
+    if (!isSecure && allow.networks.length === 0) return `http is not encrypted; give an https URL, or ${REMEDY}`
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const addresses = net.isIP(host) === 0 ? await resolve(host, lookup, lookupTimeoutMs) : [host]
+    const isAllowed = addresses.length > 0 && addresses.every((address) => isInNetworks(address, allow.networks))
+    if (isAllowed) return null
+    if (!isSecure) return `http is not encrypted; give an https URL, or ${REMEDY}`
+    const isReachable = addresses.every((address) => isPublicAddress(address) || isInNetworks(address, allow.networks))
+    return isReachable ? null : `${host} is not at a public address; give one that is, or ${REMEDY}`
+  }
+}
+
+/** Every address of a name; none where it is not known in time. */
+function resolve(host: string, lookup: net.LookupFunction, timeoutMs: number): Promise<readonly string[]> {
+  return new Promise((settle) => {
+    const timer = setTimeout(settle, timeoutMs, [])
+    lookup(host, { all: true }, (error, answers) => {
+      clearTimeout(timer)
+      if (error !== null) return settle([])
+      settle(typeof answers === 'string' ? [answers] : answers.map(({ address }) => address))
+    })
+  })
+}

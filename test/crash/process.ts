@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Step } from './steps.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+export interface ServerProcess {
+  readonly url: string
+  /** When it said that it listens, in milliseconds since 1970. */
+  readonly listensAt: number
+  /** From the spawn until it listened. */
+  readonly startMs: number
+  /** The signal that ended it, or its exit code. */
+  readonly ended: Promise<string>
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<string>
+}
+
+/** A gateway as its own process, on a free port; dies by itself at `crash.step` where that is given. */
+export async function startProcess(
+  environment: Readonly<Record<string, string>>,
+  crash: { readonly step: Step; readonly mark: string } | null = null,
+): Promise<ServerProcess> {
+  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, crash.mark] : [join(ROOT, 'src/main.ts')]
+  const spawnedAt = Date.now()
+  const child = spawn(process.execPath, program, {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk) => (said += String(chunk)))
+  const ended = once(child, 'exit').then(([code, signal]) => String(signal ?? code))
+  const lines = createInterface({ input: child.stdout })
+  const url = await new Promise<string>((resolve, reject) => {
+    lines.on('line', (line) => {
+      said += `${line}\n`
+      const address = /listens on (http:\/\/[\d.:]+)/.exec(line)?.[1]
+      if (address !== undefined) resolve(address)
+    })
+    void ended.then((how) => reject(new Error(`the server ended (${how}) before it listened:\n${said.slice(-4_000)}`)))
+  })
+  const listensAt = Date.now()
+  return {
+    url,
+    listensAt,
+    startMs: listensAt - spawnedAt,
+    ended,
+    kill(signal) {
+      child.kill(signal)
+      return ended
+    },
+  }
+}

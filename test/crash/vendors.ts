@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SANDBOX_KEY } from '#sandbox'
+import { loadCatalogue } from '../../src/registry/catalogue.ts'
+import { startFront } from '../support/vendor-front.ts'
+import type { Front } from '../support/vendor-front.ts'
+
+/** Emulated vendors that outlive the gateways which buy from them, each behind a front that sees every request. */
+export interface Vendors {
+  readonly fronts: ReadonlyMap<string, Front>
+  front(provider: string): Front
+  /** Tasks the emulator has sold. */
+  submits(provider: string): number
+  /** A fresh folder with a configuration that names these vendors; what a gateway's environment must hold. */
+  folder(more?: string): { readonly environment: Readonly<Record<string, string>>; readonly dataDirectory: string; remove(): void }
+  close(): Promise<void>
+}
+
+export async function startVendors({ providers, typicalMs = 40 }: { providers: readonly string[]; typicalMs?: number }): Promise<Vendors> {
+  const catalogue = await loadCatalogue()
+  const started = await Promise.all(
+    providers.map(async (id) => {
+      const sandbox = await (await catalogue.loadSandbox(id))({ typicalMs })
+      return { id, sandbox, front: await startFront(sandbox.url) }
+    }),
+  )
+  const fronts = new Map(started.map(({ id, front }) => [id, front]))
+  return {
+    fronts,
+    front(provider) {
+      const front = fronts.get(provider)
+      if (!front) throw new Error(`${provider} was not started`)
+      return front
+    },
+    submits: (provider) => started.find(({ id }) => id === provider)?.sandbox.submits() ?? 0,
+    folder(more = '') {
+      const folder = mkdtempSync(join(tmpdir(), 'imagegate-crash-'))
+      const lines = started.map(({ id, front }) => `  ${id}: { api_key: ${SANDBOX_KEY}, base_url: "${front.url}" }`)
+      const path = join(folder, 'imagegate.yaml')
+      writeFileSync(path, `providers:\n${lines.join('\n')}\n${more}`)
+      const dataDirectory = join(folder, 'data')
+      return {
+        environment: { IMAGEGATE_CONFIG: path, IMAGEGATE_DATA: dataDirectory },
+        dataDirectory,
+        remove: () => rmSync(folder, { recursive: true, force: true }),
+      }
+    },
+    async close() {
+      await Promise.all(started.flatMap(({ sandbox, front }) => [front.close(), sandbox.close()]))
+    },
+  }
+}
