@@ -15,7 +15,12 @@ export async function load(server: Served, path: string, body: string, requests:
   const startedAt = performance.now()
   const worker = async () => {
     while (left-- > 0) {
-      const reply = await send(`${server.url}${path}`, { method: 'POST', dispatcher, headers: { 'content-type': 'application/json' }, body })
+      const reply = await send(`${server.url}${path}`, {
+        method: 'POST',
+        dispatcher,
+        headers: { 'content-type': 'application/json' },
+        body,
+      })
       const text = await reply.body.text()
       if (reply.statusCode !== 200) throw new Error(`${path} answered ${reply.statusCode}: ${text.slice(0, 300)}`)
     }

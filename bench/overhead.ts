@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { GENERATION, serveGateway } from './gateway.ts'
 import { load } from './load.ts'
 import type { Measured } from './load.ts'
 import { median, serve } from './processes.ts'
@@ -13,35 +11,47 @@ const REQUESTS = 6_000
  * with everything on (validation, planning, SQLite with FULL sync, log), in interleaved rounds of one run.
  */
 export async function overhead(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
   const vendor = await serve('./servers/vendor.ts')
   const passThrough = await serve('./servers/pass-through.ts', [vendor.url])
-  const config = join(folder, 'imagegate.yaml')
-  writeFileSync(config, `server: { port: 0 }\nassets: { keep: false }\nproviders: { runware: { base_url: "${vendor.url}", max_in_flight: 1000 } }\n`)
-  const env = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), RUNWARE_API_KEY: 'bench', PORT: '0' }
-  const gateway = await serve('../src/main.ts', [], env)
-  const request = JSON.stringify({ model: 'flux-2-pro', prompt: 'A vast sunken library atrium beneath clear seawater', width: 1536, height: 1024, seed: 16070 })
-  const task = JSON.stringify([{ taskType: 'imageInference', taskUUID: '57dfe0a1-910d-4be7-ba1a-bdc5c876e655', model: 'bfl:5@1', positivePrompt: 'A vast sunken library atrium', width: 1536, height: 1024, seed: 16070 }])
+  const gateway = await serveGateway(vendor.url, 'runware')
+  const task = JSON.stringify([
+    {
+      taskType: 'imageInference',
+      taskUUID: '57dfe0a1-910d-4be7-ba1a-bdc5c876e655',
+      model: 'bfl:5@1',
+      positivePrompt: 'A vast sunken library atrium',
+      width: 1536,
+      height: 1024,
+      seed: 16070,
+    },
+  ])
   const rounds: { bare: Measured; gateway: Measured }[] = []
   try {
     await load(passThrough, '/', task, REQUESTS)
-    await load(gateway, '/v1/generations', request, REQUESTS)
+    await load(gateway, '/v1/generations', GENERATION, REQUESTS)
     for (let round = 1; round <= ROUNDS; round++) {
       const bare = await load(passThrough, '/', task, REQUESTS)
-      const ours = await load(gateway, '/v1/generations', request, REQUESTS)
+      const ours = await load(gateway, '/v1/generations', GENERATION, REQUESTS)
       rounds.push({ bare, gateway: ours })
-      console.log(`round ${round}: bare ${bare.cpuPerRequest.toFixed(1)} µs, gateway ${ours.cpuPerRequest.toFixed(1)} µs, ${Math.round(ours.requestsPerSecond)} requests/s`)
+      console.log(
+        `round ${round}: bare ${bare.cpuPerRequest.toFixed(1)} µs, gateway ${ours.cpuPerRequest.toFixed(1)} µs, ${Math.round(ours.requestsPerSecond)} requests/s`,
+      )
     }
   } finally {
     for (const server of [gateway, passThrough, vendor]) server.stop()
-    rmSync(folder, { recursive: true, force: true })
   }
   const bare = median(rounds.map((round) => round.bare.cpuPerRequest))
   const ours = median(rounds.map((round) => round.gateway.cpuPerRequest))
   const ratio = median(rounds.map((round) => round.gateway.cpuPerRequest / round.bare.cpuPerRequest))
   console.log(`\nmedian of ${ROUNDS} interleaved rounds, 64 connections, CPU of the server process:`)
-  console.log(`  bare undici pass-through   ${bare.toFixed(1)} µs/request  ${Math.round(median(rounds.map((round) => round.bare.requestsPerSecond)))} requests/s`)
-  console.log(`  imagegate, Runware sync    ${ours.toFixed(1)} µs/request  ${Math.round(median(rounds.map((round) => round.gateway.requestsPerSecond)))} requests/s`)
+  console.log(
+    `  bare undici pass-through   ${bare.toFixed(1)} µs/request  ${Math.round(median(rounds.map((round) => round.bare.requestsPerSecond)))} requests/s`,
+  )
+  console.log(
+    `  imagegate, Runware sync    ${ours.toFixed(1)} µs/request  ${Math.round(median(rounds.map((round) => round.gateway.requestsPerSecond)))} requests/s`,
+  )
   console.log(`  ratio                      ${ratio.toFixed(2)} (aim: at most 2.5)`)
-  console.log(`  one core's worth           ${Math.round(1_000_000 / ours)} requests/s (Portkey 1.15.2 as measured in the dependency evaluation: 1,600)`)
+  console.log(
+    `  one core's worth           ${Math.round(1_000_000 / ours)} requests/s (Portkey 1.15.2 as measured in the dependency evaluation: 1,600)`,
+  )
 }

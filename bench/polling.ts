@@ -30,7 +30,13 @@ function report(name: string, followed: readonly Followed[]): void {
   const mean = (of: (one: Followed) => number) => followed.reduce((sum, one) => sum + of(one), 0) / followed.length
   const late = followed.map(({ lateMs }) => lateMs).toSorted((a, b) => a - b)
   const p95 = late[Math.floor(late.length * 0.95)] ?? 0
-  console.log(`  ${name.padEnd(34)} ${mean(({ polls }) => polls).toFixed(2).padStart(6)} polls   late ${mean(({ lateMs }) => lateMs).toFixed(0).padStart(5)} ms on average, ${p95.toFixed(0).padStart(5)} ms at p95`)
+  console.log(
+    `  ${name.padEnd(34)} ${mean(({ polls }) => polls)
+      .toFixed(2)
+      .padStart(6)} polls   late ${mean(({ lateMs }) => lateMs)
+      .toFixed(0)
+      .padStart(5)} ms on average, ${p95.toFixed(0).padStart(5)} ms at p95`,
+  )
 }
 
 /** Polls made and lateness over the emulators' spread of durations, beside fixed intervals. A simulation: no clock, no network. */
@@ -38,7 +44,11 @@ export async function polling(): Promise<void> {
   for (const typicalMs of [2_000, 5_000, 12_000]) {
     const durations = Array.from({ length: TASKS }, (_, index) => taskDurationMs(typicalMs, ((index * 7919) % TASKS) / TASKS))
     console.log(`tasks of ${typicalMs / 2000}–${(typicalMs * 2) / 1000} s:`)
-    for (const interval of [500, 1_500]) report(`every ${interval / 1000} s`, durations.map((duration) => follow(duration, () => interval, false)))
+    for (const interval of [500, 1_500])
+      report(
+        `every ${interval / 1000} s`,
+        durations.map((duration) => follow(duration, () => interval, false)),
+      )
     for (const tellsProgress of [false, true]) {
       const pace = createPace()
       const followed = durations.map((duration) => {

@@ -13,7 +13,10 @@ export interface Served {
 /** Starts a script of this project that prints its port (or its address) first. */
 export async function serve(script: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Served> {
   const path = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, [path, ...args], { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [path, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const line = await firstLine(child)
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? /^(\d+)$/.exec(line.trim())?.[1]
   if (!port || child.pid === undefined) throw new Error(`${script} did not tell its port: ${line}`)

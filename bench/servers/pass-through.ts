@@ -9,7 +9,12 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', async () => {
-    const reply = await send(`${vendor}/v1`, { method: 'POST', dispatcher, headers: { 'content-type': 'application/json' }, body: Buffer.concat(chunks) })
+    const reply = await send(`${vendor}/v1`, {
+      method: 'POST',
+      dispatcher,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.concat(chunks),
+    })
     const body = await reply.body.text()
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
     response.end(body)

@@ -17,12 +17,12 @@ export interface ServerProcess {
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<string>
 }
 
-/** A gateway as its own process, on a free port; dies by itself at `crash.step` where that is given. */
+/** A gateway as its own process, on a free port; dies by itself where all marked generations have come to `crash.step`, if that is given. */
 export async function startProcess(
   environment: Readonly<Record<string, string>>,
-  crash: { readonly step: Step; readonly mark: string } | null = null,
+  crash: { readonly step: Step; readonly marks: readonly string[] } | null = null,
 ): Promise<ServerProcess> {
-  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, crash.mark] : [join(ROOT, 'src/main.ts')]
+  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [join(ROOT, 'src/main.ts')]
   const spawnedAt = Date.now()
   const child = spawn(process.execPath, program, {
     cwd: ROOT,

@@ -23,25 +23,33 @@ export const isStep = (text: string | undefined): text is Step => STEPS.some((st
 /** The metadata key whose value marks the generation to die with; its prompt holds the same mark. */
 export const MARK = 'crash'
 
-/** Ports that end the process at a step of the marked generation. `in the submit` is not ours: there the vendor's side kills. */
-export function dyingPorts(ports: Ports, step: Step, mark: string, die: () => void): Ports {
-  let marked: GenerationRecord | null = null
+/**
+ * Ports that hold each marked generation for ever when it comes to the step, and end the process when all of them have come.
+ * `in the submit` is not ours: there the vendors' side kills.
+ */
+export function dyingPorts(ports: Ports, step: Step, marks: readonly string[], die: () => void): Ports {
+  const marked = new Map<string, GenerationRecord>()
+  let arrived = 0
   const dead = <Value>(): Promise<Value> => {
-    die()
+    arrived++
+    if (arrived === marks.length) die()
     return new Promise(() => {})
   }
-  const isMarked = (record: GenerationRecord) => record.request.metadata?.[MARK] === mark
+  const markOf = (record: GenerationRecord) => marks.find((mark) => record.request.metadata?.[MARK] === mark)
   const isOurs = (call: Call) =>
-    call.purpose === 'submit' ? JSON.stringify(call.body).includes(mark) : (marked?.attempts.some(({ next }) => next === call) ?? false)
+    call.purpose === 'submit'
+      ? marks.some((mark) => JSON.stringify(call.body).includes(mark))
+      : [...marked.values()].some((record) => record.attempts.some(({ next }) => next === call))
 
   return {
     ...ports,
     store: {
       ...ports.store,
       async commit(unit) {
-        const record = unit.generations?.find(isMarked)
-        if (!record) return ports.store.commit(unit)
-        marked = record
+        const [record] = unit.generations ?? []
+        const mark = record && markOf(record)
+        if (!record || mark === undefined) return ports.store.commit(unit)
+        marked.set(mark, record)
         if (step === 'before the intent') return dead()
         const statuses = record.attempts.map(({ status }) => status)
         const isOver = isTerminal(record.status)
@@ -59,29 +67,28 @@ export function dyingPorts(ports: Ports, step: Step, mark: string, die: () => vo
       return sent
     },
     async download(url, options) {
-      if (marked === null) return ports.download(url, options)
+      if (marked.size === 0) return ports.download(url, options)
       if (step === 'ready but not fetched') return dead()
       const fetched = await ports.download(url, options)
       if (step !== 'half fetched' || fetched.kind !== 'body') return fetched
-      return { ...fetched, stream: Readable.from(halfOf(fetched.stream, die)) }
+      return { ...fetched, stream: Readable.from(halfOf(fetched.stream, dead)) }
     },
     assets: {
       ...ports.assets,
       async put(source, maxBytes) {
         const stored = await ports.assets.put(source, maxBytes)
-        return step === 'stored but not settled' && marked !== null ? dead() : stored
+        return step === 'stored but not settled' && marked.size > 0 ? dead() : stored
       },
     },
   }
 }
 
-/** The first half of the first piece, time enough for it to be written, then the end of everything. */
-async function* halfOf(stream: Readable, die: () => void): AsyncGenerator<Buffer> {
+/** The first half of the first piece, time enough for it to be written, then nothing more. */
+async function* halfOf(stream: Readable, dead: () => Promise<void>): AsyncGenerator<Buffer> {
   for await (const chunk of stream) {
     const bytes = Buffer.from(chunk as Buffer)
     yield bytes.subarray(0, Math.ceil(bytes.length / 2))
     await new Promise((resolve) => setTimeout(resolve, 20))
-    die()
-    await new Promise(() => {})
+    await dead()
   }
 }

@@ -9,16 +9,19 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly typicalMs?: number
   readonly dataDirectory?: string
+  /** A free one unless named. */
+  readonly port?: number
+  readonly webhookDelaysMs?: readonly number[]
 }
 
 /** A real gateway on a free port, its vendors emulated over real HTTP unless the options name keys. */
-export async function startGateway({ config, env = {}, typicalMs = 30, dataDirectory }: GatewayOptions = {}) {
+export async function startGateway({ config, env = {}, typicalMs = 30, dataDirectory, port = 0, webhookDelaysMs }: GatewayOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
   if (config !== undefined) writeFileSync(configPath, config)
   const server = await startServer({
     env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
-    overrides: { port: 0, dataDirectory: dataDirectory ?? join(folder, 'data'), quiet: process.env['LOUD'] === undefined, sandboxTypicalMs: typicalMs },
+    overrides: { port, dataDirectory: dataDirectory ?? join(folder, 'data'), quiet: process.env['LOUD'] === undefined, sandboxTypicalMs: typicalMs, ...(webhookDelaysMs ? { webhookDelaysMs } : {}) },
   })
   const ask = async (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)
   return {

@@ -63,6 +63,7 @@ export const attemptRecord = (id: string, overrides: Partial<AttemptRecord> = {}
   polls: 0,
   startedAt: 1_000,
   submittedAt: null,
+  unfinishedAt: null,
   readyAt: null,
   endedAt: null,
   ...overrides,

@@ -27,8 +27,16 @@ async function begun(test: string): Promise<readonly Generation[]> {
 
 const errorOf = ({ facts }: Called) => facts?.['error'] as Record<string, unknown> | null
 /** A list among the facts; empty where there is none. */
-const listOf = <Item>({ facts }: Called, name: string, empty: readonly Item[] = []): readonly Item[] =>
-  (facts?.[name] ?? empty) as readonly Item[]
+const listOf = ({ facts }: Called, name: string): readonly Item[] => (facts?.[name] ?? []) as readonly Item[]
+/** What the tests read of an image, a row, an offer or a model. */
+interface Item {
+  readonly id: string
+  readonly url: string
+  readonly provider: string
+  readonly cost: { readonly amount: string } | null
+  readonly image_urls: readonly string[]
+  readonly generation_id: string
+}
 const idOf = ({ facts }: Called) => String(facts?.['id'])
 
 describe.each(CLIENTS)('%s', (_, connectAs) => {
@@ -52,7 +60,7 @@ describe.each(CLIENTS)('%s', (_, connectAs) => {
   test('a generated picture comes back as a link that can be fetched, with its cost, and never as bytes', async () => {
     const made = await client.call('generate', { ...good, width: 768, height: 512 })
     expect(made).toMatchObject({ isError: false, facts: { status: 'succeeded', sandbox: true, cost: { amount: '0.03' }, error: null } })
-    const [image] = listOf<{ readonly url: string }>(made, 'images')
+    const [image] = listOf(made, 'images')
     const bytes = Buffer.from(await (await fetch(image?.url ?? '')).arrayBuffer())
     expect(await sharp(bytes).metadata()).toMatchObject({ width: 768, height: 512 })
     expect(made.text).toContain(image?.url)
@@ -63,7 +71,7 @@ describe.each(CLIENTS)('%s', (_, connectAs) => {
   test('a quote prices every offer and begins nothing', async () => {
     const quoted = await client.call('quote', { model: 'flux-2-pro', prompt: 'x', width: 2048, height: 1024, metadata: { test: 'quote' } })
     expect(quoted.isError).toBe(false)
-    const offers = listOf<{ readonly provider: string; readonly cost: { readonly amount: string } | null }>(quoted, 'offers')
+    const offers = listOf(quoted, 'offers')
     expect(Object.fromEntries(offers.map(({ provider, cost }) => [provider, cost?.amount ?? null]))).toEqual({
       bfl: '0.045',
       runware: '0.045',
@@ -117,9 +125,7 @@ describe('generate', () => {
   test.each(wrong)('%s is refused by the argument’s name, and nothing is begun', async (_, change, path) => {
     const refused = await agent.call('generate', { ...good, metadata: { test: 'wrong' }, ...change })
     expect(refused.isError).toBe(true)
-    expect(refused.text.replaceAll('provider.max_price_usd', 'max_price_usd')).toMatch(
-      new RegExp(`^invalid_request: ${path.replace('provider.max', 'max').replaceAll('.', '\\.')}: `),
-    )
+    expect(refused.text).toMatch(new RegExp(`^invalid_request: ${path.replaceAll('.', '\\.')}: `))
     expect(await begun('wrong')).toEqual([])
   })
 
@@ -180,7 +186,7 @@ describe('generate', () => {
   })
 
   test('an earlier picture is edited by its id', async () => {
-    const [image] = listOf<{ readonly id: string }>(await agent.call('generate', good), 'images')
+    const [image] = listOf(await agent.call('generate', good), 'images')
     const edited = await agent.call('generate', { ...good, prompt: 'at night', reference_images: [image?.id] })
     expect(edited).toMatchObject({ isError: false, facts: { status: 'succeeded', cost: { amount: '0.045' } } })
   })
@@ -202,7 +208,7 @@ describe('compare', () => {
   test('makes the picture at each provider and tells price, time and link side by side', async () => {
     const compared = await agent.call('compare', both)
     expect(compared).toMatchObject({ isError: false, facts: { status: 'succeeded', sandbox: true } })
-    const rows = listOf<{ readonly image_urls: readonly string[] }>(compared, 'summary')
+    const rows = listOf(compared, 'summary')
     expect(rows).toMatchObject([
       { provider: 'bfl', status: 'succeeded', amount: '0.03', vs_cheapest: '+0%' },
       { provider: 'runware', status: 'succeeded', amount: '0.03', vs_cheapest: '+0%' },
@@ -234,7 +240,7 @@ describe('compare', () => {
   test('what is not finished within the wait comes back with the ids to look at', async () => {
     const open = await agent.call('compare', { ...both, prompt: 'x sandbox:slow', wait_seconds: 0 })
     expect(open).toMatchObject({ isError: false, facts: { status: 'running' } })
-    const ids = listOf<{ readonly generation_id: string }>(open, 'summary').map((row) => row.generation_id)
+    const ids = listOf(open, 'summary').map((row) => row.generation_id)
     expect(ids).toHaveLength(2)
     for (const id of ids) {
       expect(open.text).toContain(`call get_generation with id "${id}"`)
@@ -257,7 +263,7 @@ describe('compare', () => {
 describe('the free tools', () => {
   test('list_models tells each offer’s price in words and its limits', async () => {
     const all = await agent.call('list_models')
-    const models = listOf<{ readonly id: string }>(all, 'models')
+    const models = listOf(all, 'models')
     expect(models.map(({ id }) => id)).toEqual(['flux-1.1-pro', 'flux-2-flex', 'flux-2-pro'])
     const one = await agent.call('list_models', { model: 'bfl/flux-1.1-pro' })
     expect(one.facts).toMatchObject({

@@ -16,23 +16,25 @@ interface Told {
 export function toolError(error: unknown, log: FastifyBaseLogger): CallToolResult {
   const told = toldOf(error)
   if (told === null) log.error({ err: error }, 'a tool call failed unexpectedly')
-  const {
-    code,
-    message,
-    errors = [],
-  } = told ?? {
-    code: 'internal',
-    message: 'An unexpected error; the server log says more. Whether anything was bought is not known.',
-  }
+  return { content: [{ type: 'text', text: textOf(told ?? UNEXPECTED) }], isError: true }
+}
+
+const UNEXPECTED: Told = {
+  code: 'internal',
+  message: 'An unexpected error; the server log says more. Whether anything was bought is not known.',
+}
+
+/** Fields that the message does not already tell follow it, one a line. */
+function textOf({ code, message, errors = [] }: Told): string {
   const fields = errors
-    .filter((each) => each.path !== '' && !message.includes(each.message))
-    .map((each) => `- ${each.path}: ${each.message}`)
-  const text = inWordsOfTheTools([`${code}: ${message}`, ...fields, `Remedy: ${remedyOf(code)}`].join('\n'))
-  return { content: [{ type: 'text', text }], isError: true }
+    .filter(({ path, message: own }) => path !== '' && !message.includes(own))
+    .map(({ path, message: own }) => `- ${path}: ${own}`)
+  return [`${code}: ${message}`, ...fields, `Remedy: ${remedyOf(code)}`].join('\n')
 }
 
 function toldOf(error: unknown): Told | null {
-  if (error instanceof Refusal) return error
+  if (error instanceof Refusal)
+    return error.code === 'no_eligible_offer' ? { code: error.code, message: withOwnCeiling(error.message) } : error
   if (error instanceof HttpProblem) {
     const { code, detail, errors } = error.details
     return { code, message: detail, ...(errors ? { errors } : {}) }
@@ -67,5 +69,5 @@ export function remedyOf(code: ProblemCode): string {
   }
 }
 
-/** The ceiling is an argument of its own here. */
-const inWordsOfTheTools = (text: string): string => text.replaceAll('provider.max_price_usd', 'max_price_usd')
+/** What each offer refuses, in one message; the ceiling is an argument of its own here. */
+const withOwnCeiling = (text: string): string => text.replaceAll('provider.max_price_usd', 'max_price_usd')
