@@ -83,9 +83,15 @@ function routeOf({ candidate: { offer, options }, adaptation, price }: Assessmen
 /** A note explains a price to a reader; the row that is kept for each generation does without. */
 function withoutNote(price: PriceRule | null): PriceRule | null {
   if (price === null) return null
+  const known = rulesWithoutNote.get(price)
+  if (known) return known
   const { note: _, ...rule } = price
+  rulesWithoutNote.set(price, rule)
   return rule
 }
+
+/** One copy of a rule, however many generations hold it. */
+const rulesWithoutNote = new WeakMap<PriceRule, PriceRule>()
 
 /** Images in each paid task: full batches, then the rest. */
 function splitImages(images: number, batch: number): readonly number[] {

@@ -21,34 +21,38 @@ const post = (url: string, model: string, prefer: string, prompt = 'a lighthouse
   })
 
 describe('on SIGTERM', () => {
-  test('a server answers those who wait, leaves within seconds, and completes what is open at the next start', { timeout: 40_000 }, async () => {
-    const folder = vendors.folder()
-    const server = await startProcess(folder.environment)
-    const replies = PROVIDERS.map(async (provider) => post(server.url, `${provider}/flux-2-pro`, 'wait=60'))
-    const events = await post(server.url, 'bfl/flux-2-pro', 'respond-async')
-      .then((reply) => reply.json() as Promise<Generation>)
-      .then(({ id }) => fetch(`${server.url}/v1/generations/${id}/events`))
-    await until(() => vendors.submits('bfl') === 2 && vendors.submits('runware') === 1 && vendors.submits('vtrix') === 1)
+  test(
+    'a server answers those who wait, leaves within seconds, and completes what is open at the next start',
+    { timeout: 40_000 },
+    async () => {
+      const folder = vendors.folder()
+      const server = await startProcess(folder.environment)
+      const replies = PROVIDERS.map(async (provider) => post(server.url, `${provider}/flux-2-pro`, 'wait=60'))
+      const events = await post(server.url, 'bfl/flux-2-pro', 'respond-async')
+        .then((reply) => reply.json() as Promise<Generation>)
+        .then(({ id }) => fetch(`${server.url}/v1/generations/${id}/events`))
+      await until(() => vendors.submits('bfl') === 2 && vendors.submits('runware') === 1 && vendors.submits('vtrix') === 1)
 
-    const stoppedAt = Date.now()
-    expect(await server.kill('SIGTERM')).toBe('0')
-    expect(Date.now() - stoppedAt).toBeLessThan(8_000)
-    const answers = await Promise.all(replies)
-    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
-    await events.text().catch(() => '')
-    const books = readBooks(folder.dataDirectory)
-    expect(books.open).toBe(4)
-    expect(books.generations.flatMap(({ attempts }) => attempts.map(({ status }) => status))).toEqual(Array(4).fill('pending'))
+      const stoppedAt = Date.now()
+      expect(await server.kill('SIGTERM')).toBe('0')
+      expect(Date.now() - stoppedAt).toBeLessThan(8_000)
+      const answers = await Promise.all(replies)
+      expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
+      await events.text().catch(() => '')
+      const books = readBooks(folder.dataDirectory)
+      expect(books.open).toBe(4)
+      expect(books.generations.flatMap(({ attempts }) => attempts.map(({ status }) => status))).toEqual(Array(4).fill('pending'))
 
-    const next = await startProcess(folder.environment)
-    for (const { id } of books.generations) {
-      const done = await fetch(`${next.url}/v1/generations/${id}`, { headers: { prefer: 'wait=20' } })
-      expect(await done.json()).toMatchObject({ status: 'succeeded', attempts: [{ status: 'succeeded' }] })
-    }
-    expect(await next.kill('SIGTERM')).toBe('0')
-    expect([vendors.submits('bfl'), vendors.submits('runware'), vendors.submits('vtrix')]).toEqual([2, 1, 1])
-    folder.remove()
-  })
+      const next = await startProcess(folder.environment)
+      for (const { id } of books.generations) {
+        const done = await fetch(`${next.url}/v1/generations/${id}`, { headers: { prefer: 'wait=20' } })
+        expect(await done.json()).toMatchObject({ status: 'succeeded', attempts: [{ status: 'succeeded' }] })
+      }
+      expect(await next.kill('SIGTERM')).toBe('0')
+      expect([vendors.submits('bfl'), vendors.submits('runware'), vendors.submits('vtrix')]).toEqual([2, 1, 1])
+      folder.remove()
+    },
+  )
 
   test('a submit under way gets its reply recorded before the server leaves', { timeout: 30_000 }, async () => {
     const folder = vendors.folder()

@@ -26,20 +26,17 @@ function world({ settings = { faults: 3, coolDownMs: COOL_DOWN_MS } as BreakerSe
 }
 
 describe('a closed breaker', () => {
-  test.each([
-    'provider_unavailable',
-    'provider_timeout',
-    'bad_reply',
-    'provider_unauthorized',
-    'insufficient_credit',
-  ] as const)('opens on %s three times in a row, and says until when', (code) => {
-    const { ends, state, pause, clock } = world()
-    ends(code, code)
-    expect([state(), pause()]).toEqual(['closed', null])
-    ends(code)
-    const until = new Date(clock.now() + COOL_DOWN_MS).toISOString()
-    expect([state(), pause()]).toEqual(['open', { reason: `breaker open until ${until}.`, retryAfterMs: COOL_DOWN_MS }])
-  })
+  test.each(['provider_unavailable', 'provider_timeout', 'bad_reply', 'provider_unauthorized', 'insufficient_credit'] as const)(
+    'opens on %s three times in a row, and says until when',
+    (code) => {
+      const { ends, state, pause, clock } = world()
+      ends(code, code)
+      expect([state(), pause()]).toEqual(['closed', null])
+      ends(code)
+      const until = new Date(clock.now() + COOL_DOWN_MS).toISOString()
+      expect([state(), pause()]).toEqual(['open', { reason: `breaker open until ${until}.`, retryAfterMs: COOL_DOWN_MS }])
+    },
+  )
 
   test.each(['rate_limited', 'internal', 'invalid_request', 'result_expired', 'canceled', 'outcome_unknown'] as const)(
     'does not count %s, which is not the provider’s fault or was counted at its submit',
@@ -50,11 +47,14 @@ describe('a closed breaker', () => {
     },
   )
 
-  test.each([null, 'moderated', 'provider_rejected'] as const)('begins to count anew after %s, which shows the provider at work', (code) => {
-    const { ends, state } = world()
-    ends('bad_reply', 'bad_reply', code, 'bad_reply', 'bad_reply')
-    expect(state()).toBe('closed')
-  })
+  test.each([null, 'moderated', 'provider_rejected'] as const)(
+    'begins to count anew after %s, which shows the provider at work',
+    (code) => {
+      const { ends, state } = world()
+      ends('bad_reply', 'bad_reply', code, 'bad_reply', 'bad_reply')
+      expect(state()).toBe('closed')
+    },
+  )
 
   test('counts a submit whose reply never came, whatever becomes of its task', () => {
     const { breakers, ends, state } = world()

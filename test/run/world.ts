@@ -137,6 +137,7 @@ export interface WorldOptions {
   readonly download?: (url: string) => Downloaded
   readonly store?: Store
   readonly adapter?: Adapter
+  readonly hooks?: Ports['hooks']
 }
 
 const PICTURE = Buffer.from('a picture')
@@ -185,6 +186,7 @@ export function createWorld(options: WorldOptions) {
     },
     observer: { submitted() {}, taskEnded() {}, generationEnded() {} },
     log: { info: log('info'), warn: log('warn'), error: log('error') },
+    ...(options.hooks ? { hooks: options.hooks } : {}),
   }
   const submits = () => calls.filter(({ call }) => call.purpose === 'submit').length
   return { ports, clock, store, calls, logged, downloads, submits, run: createRun(ports) }

@@ -96,7 +96,7 @@ describe('what a receiver is told', () => {
     await receiver.hears(1)
     expect(JSON.parse(first(receiver).body)).toMatchObject({ type: 'generation.failed', data: { id: failed.id, error: { code: 'moderated' } } })
     const open = await gateway.generate({ model: 'bfl/flux-2-pro', prompt: 'sandbox:never', webhook: { url: receiver.url } }, { prefer: 'respond-async' })
-    await gateway.post(`/v1/generations/${open.id}/cancel`, '')
+    await gateway.ask(`/v1/generations/${open.id}/cancel`, { method: 'POST' })
     await receiver.hears(2)
     expect(JSON.parse(receiver.heard[1]?.body ?? '')).toMatchObject({ type: 'generation.canceled', data: { id: open.id, status: 'canceled' } })
   })
@@ -172,7 +172,7 @@ describe('a delivery that fails', () => {
     const generation = await gateway.generate({ webhook: { url: receiver.url } })
     const failed = await deliveryWhen(gateway, generation.id, ({ status }) => status === 'failed')
     receiver.answerWith(200)
-    const reply = await gateway.post(`/v1/webhooks/deliveries/${failed.id}/retry`, '')
+    const reply = await gateway.ask(`/v1/webhooks/deliveries/${failed.id}/retry`, { method: 'POST' })
     expect(reply.status).toBe(202)
     expect(WebhookDelivery.parse(await reply.json())).toMatchObject({ id: failed.id, status: 'pending', tries: 1 })
     const delivery = await deliveryWhen(gateway, generation.id, ({ status }) => status === 'delivered')
@@ -224,7 +224,7 @@ describe('deliveries', () => {
   test('that do not exist are not found, to read or to retry', async () => {
     const gateway = await gatewayWith()
     expect((await gateway.ask('/v1/webhooks/deliveries/msg_1')).status).toBe(404)
-    expect((await gateway.post('/v1/webhooks/deliveries/msg_1/retry', '')).status).toBe(404)
+    expect((await gateway.ask('/v1/webhooks/deliveries/msg_1/retry', { method: 'POST' })).status).toBe(404)
   })
 
   test('of one gateway key are nobody else’s', async () => {
@@ -238,7 +238,7 @@ describe('deliveries', () => {
     const [delivery] = await deliveriesOf(gateway, '', mine)
     expect(await deliveriesOf(gateway, '', others)).toEqual([])
     expect((await gateway.ask(`/v1/webhooks/deliveries/${delivery?.id}`, { headers: others ?? {} })).status).toBe(404)
-    expect((await gateway.post(`/v1/webhooks/deliveries/${delivery?.id}/retry`, '', others)).status).toBe(404)
+    expect((await gateway.ask(`/v1/webhooks/deliveries/${delivery?.id}/retry`, { method: 'POST', headers: others ?? {} })).status).toBe(404)
     expect((await gateway.ask('/v1/webhooks/deliveries')).status).toBe(401)
   })
 })

@@ -9,7 +9,7 @@ export const DATABASE_FILE = 'imagegate.db'
 
 /** How long a starting process waits for one that is just leaving. */
 const lockWaitMs = 500
-const cacheKilobytes = 32_768
+const cacheKilobytes = 8_192
 /** 32 MB of log: a page that changes often is copied to the database once, not once for every few megabytes. */
 const checkpointPages = 8_192
 const busy = 5

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Generation, Problem } from '#contract'
+import { startServer } from '../../src/main.ts'
+import type { Server } from '../../src/main.ts'
+import type { ProviderState } from '../../src/http/routes/providers.ts'
+import { startVendors } from '../crash/vendors.ts'
+import type { Vendors } from '../crash/vendors.ts'
+import type { Visit } from '../support/vendor-front.ts'
+
+const COOL_DOWN_SECONDS = 0.5
+let vendors: Vendors
+let server: Server
+let removeFolder: () => void
+
+beforeEach(async () => {
+  vendors = await startVendors({ providers: ['bfl', 'runware', 'vtrix'], typicalMs: 20 })
+  const folder = vendors.folder(`breaker: { faults: 2, cool_down_seconds: ${COOL_DOWN_SECONDS} }\n`)
+  removeFolder = folder.remove
+  server = await startServer({ env: folder.environment, overrides: { port: 0, quiet: true } })
+})
+afterEach(async () => {
+  await server.close()
+  await vendors.close()
+  removeFolder()
+})
+
+const post = (body: object) =>
+  fetch(`${server.url}/v1/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256, ...body }),
+  })
+const generate = async (body: object): Promise<Generation> => (await (await post(body)).json()) as Generation
+const providerState = async (id: string): Promise<ProviderState | undefined> => {
+  const { data } = (await (await fetch(`${server.url}/v1/providers`)).json()) as { readonly data: readonly ProviderState[] }
+  return data.find((provider) => provider.id === id)
+}
+const refusePaid = (visit: Visit) => (visit.purpose === 'submit' ? { kind: 'refuse' as const } : { kind: 'pass' as const })
+const submitsHeard = (provider: string) => vendors.front(provider).visits.filter(({ purpose }) => purpose === 'submit').length
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+describe('a provider that fails again and again', () => {
+  test('is left out while others serve, then probed for nothing, tried with one request and taken back', async () => {
+    const front = vendors.front('vtrix')
+    front.treat = refusePaid
+    const provider = { order: ['vtrix', 'runware'] }
+    for (let i = 0; i < 2; i++)
+      expect((await generate({ provider })).attempts.map((attempt) => attempt.provider)).toEqual(['vtrix', 'runware'])
+    expect(await providerState('vtrix')).toMatchObject({ state: 'enabled', breaker: 'open' })
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('imagegate_provider_breaker{provider="vtrix",state="open"} 1')
+
+    const spared = await generate({ provider })
+    expect(spared).toMatchObject({ status: 'succeeded', provider: 'runware', attempts: [{ provider: 'runware' }] })
+    expect(spared.routing.considered.find((row) => row.provider === 'vtrix')?.reasons).toEqual([
+      expect.stringMatching(/^breaker open until 20/),
+    ])
+    expect(submitsHeard('vtrix')).toBe(2)
+
+    front.treat = () => ({ kind: 'pass' })
+    await until(async () => (await providerState('vtrix'))?.breaker === 'half_open')
+    expect(submitsHeard('vtrix')).toBe(2)
+    expect(await generate({ provider })).toMatchObject({ status: 'succeeded', provider: 'vtrix' })
+    expect(await providerState('vtrix')).toMatchObject({ breaker: 'closed' })
+  })
+
+  test('is refused with 503 and the time to come back where there is nobody else; nothing is bought', async () => {
+    vendors.front('bfl').treat = refusePaid
+    for (let i = 0; i < 2; i++) {
+      // Tried four times each, since it was provably not sold.
+      const generation = await generate({ model: 'bfl/flux-2-pro' })
+      expect(generation.error).toMatchObject({ code: 'provider_unavailable', billed: false })
+      if ((await providerState('bfl'))?.breaker === 'open') break
+    }
+    const heard = submitsHeard('bfl')
+    const reply = await post({ model: 'bfl/flux-2-pro' })
+    expect(reply.status).toBe(503)
+    expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    expect((await reply.json()) as Problem).toMatchObject({
+      code: 'provider_unavailable',
+      errors: expect.arrayContaining([{ path: 'bfl', message: expect.stringMatching(/^breaker open/) }]),
+    })
+    expect(submitsHeard('bfl')).toBe(heard)
+    // What the request itself rules out is not a matter of waiting.
+    expect((await post({ model: 'bfl/flux-2-pro', provider: { ignore: ['bfl'] } })).status).toBe(422)
+  })
+
+  test('whose front does not answer the free call either stays left out', async () => {
+    vendors.front('bfl').treat = () => ({ kind: 'refuse' })
+    const provider = { order: ['bfl', 'runware'] }
+    for (let i = 0; i < 2; i++) await generate({ provider })
+    const probes = () => vendors.front('bfl').visits.filter(({ purpose }) => purpose === 'account').length
+    const before = probes()
+    await until(async () => probes() > before)
+    expect(await providerState('bfl')).toMatchObject({ breaker: 'open' })
+    expect(await generate({ provider })).toMatchObject({ provider: 'runware', attempts: [{ provider: 'runware' }] })
+  })
+})
+
+test('a hung vendor does not slow the others', async () => {
+  vendors.front('bfl').treat = () => ({ kind: 'hang' })
+  const hung = await Promise.all(
+    Array.from({ length: 30 }, async () => {
+      const reply = await fetch(`${server.url}/v1/generations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', prefer: 'respond-async' },
+        body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse' }),
+      })
+      return (await reply.json()) as Generation
+    }),
+  )
+  // As many as the vendor takes at once are in flight, the rest wait for a place there, and nowhere else.
+  expect(await providerState('bfl')).toMatchObject({ in_flight: 24, waiting: 6 })
+  const startedAt = performance.now()
+  const others = await Promise.all(Array.from({ length: 20 }, () => generate({ model: 'runware/flux-2-pro' })))
+  expect(others.map(({ status }) => status)).toEqual(Array(20).fill('succeeded'))
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  await Promise.all(hung.map(({ id }) => fetch(`${server.url}/v1/generations/${id}/cancel`, { method: 'POST' })))
+})
