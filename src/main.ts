@@ -35,6 +35,7 @@ import { startEmulators } from './wiring/emulators.ts'
 import { modelListing, providerListing } from './wiring/listings.ts'
 import { keyNamesOf, settingsOf, transportConfig } from './wiring/from-config.ts'
 import { createMarket } from './wiring/market.ts'
+import { assetsDirectory, storeDirectory } from './wiring/places.ts'
 import { createProbe } from './wiring/probe.ts'
 import { reportReload, tell } from './wiring/report-config.ts'
 import { shutDown, within } from './wiring/shutdown.ts'
@@ -106,7 +107,7 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
   }
   const loaded = await loadConfig({ env: environment, catalogue })
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
-  const log = pino({ level: overrides.quiet ? 'error' : loaded.config.logLevel }, pino.destination({ sync: false })) as FastifyBaseLogger
+  const log = pino({ level: overrides.quiet ? 'error' : loaded.config.logLevel }, pino.destination({ dest: overrides.quiet ? 2 : 1, sync: false })) as FastifyBaseLogger
   tell(log, loaded.warnings)
 
   const emulators = loaded.config.sandbox
@@ -114,10 +115,10 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
     : null
   if (emulators) opened.defer(() => emulators.close())
   const filledIn = (config: Config) => (emulators ? withEmulators(config, emulators.urls, new Secret(SANDBOX_KEY)) : config)
-  const store = await openStore({ directory: loaded.config.dataDirectory })
+  const places = placesOf(loaded.config)
+  const store = await openStore({ directory: places.store })
   opened.defer(() => store.close())
-  const assetsDirectory = loaded.config.assets.url.replace(/^file:/, '')
-  const assets = await openAssets({ directory: assetsDirectory })
+  const assets = await openAssets({ directory: places.assets })
   const transport = createTransport(transportConfig(filledIn(loaded.config), catalogue, log))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
 
@@ -249,7 +250,7 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
   const onHangUp = () => void live.reload()
   process.on('SIGHUP', onHangUp)
   opened.defer(() => void process.off('SIGHUP', onHangUp))
-  opened.defer(startRetention({ directory: assetsDirectory, store, clock: CLOCK, log, limits: () => config().assets }))
+  opened.defer(startRetention({ directory: places.assets, store, clock: CLOCK, log, limits: () => config().assets }))
 
   return {
     url,
@@ -258,6 +259,14 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
       await shutDown({ app, run, drain, clock: CLOCK })
       await opened.disposeAsync()
     },
+  }
+}
+
+function placesOf(config: Config): { readonly store: string; readonly assets: string } {
+  try {
+    return { store: storeDirectory(config.storeUrl), assets: assetsDirectory(config.assets.url) }
+  } catch (error) {
+    throw new StartRefused(error instanceof Error ? error.message : 'unknown place')
   }
 }
 

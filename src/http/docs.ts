@@ -26,6 +26,7 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
         { name: 'money', description: 'What it would cost and did cost.' },
         { name: 'webhooks', description: 'What receivers were told, and telling them again.' },
         { name: 'catalogue', description: 'Models, offers, providers.' },
+        { name: 'doors', description: 'Existing clients, unmodified: the APIs they speak, in front of the same pipe.' },
         { name: 'operations', description: 'Health, metrics.' },
       ],
     },

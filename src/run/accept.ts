@@ -4,6 +4,7 @@ import type {
   GenerationRequest,
   JsonObject,
   Offer,
+  OutputFormat,
   Quote,
   Reference,
   ReferenceImage,
@@ -97,6 +98,13 @@ export function createAccept({ ports, market, roll, webhookObjection }: AcceptDe
     }
   }
 
+  /** Whether a picture has not been removed by its age or for want of room. */
+  async function isStill(sha256: string, format: OutputFormat): Promise<boolean> {
+    const stream = await ports.assets.open(sha256, format, { start: 0, end: 0 })
+    stream?.destroy()
+    return stream !== null
+  }
+
   /** A reference by its bytes where we have them, so that it is still the same picture at the second provider. */
   async function keep(image: ReferenceImage, index: number): Promise<Reference> {
     const path = `reference_images.${index}`
@@ -106,6 +114,7 @@ export function createAccept({ ports, market, roll, webhookObjection }: AcceptDe
       if (!stored) throw refuse(`there is no image ${image.image}`)
       if (!stored.sha256 || !stored.format || !stored.width || !stored.height)
         throw refuse(`image ${image.image} was handed on by link and is not stored`)
+      if (!(await isStill(stored.sha256, stored.format))) throw refuse(`image ${image.image} is no longer stored; send it as a data: URI`)
       return { kind: 'stored', sha256: stored.sha256, format: stored.format, pixels: { width: stored.width, height: stored.height } }
     }
     if (!image.startsWith('data:')) return { kind: 'url', url: image, pixels: null }

@@ -9,6 +9,8 @@ export interface HintState {
   early: number
   /** One came while a call was on its way: its reply may be from before. */
   isUnheard: boolean
+  /** It was looked at once more after every image was told of: the vendor's word may run ahead of its own records. */
+  isConfirmed: boolean
   /** Takes back the early look that is planned; null where none is. */
   planned: (() => void) | null
 }
@@ -38,8 +40,8 @@ export function createHookTrust(onLost: (provider: string) => void): HookTrust {
 }
 
 /**
- * Plans the next look at an unfinished task: the one place that decides between polling and waiting to be told. A task that was told of as
- * often as it has images and is still not finished is polled as usual: the vendor's word ran ahead of its own records.
+ * Plans the next look at an unfinished task: the one place that decides between polling and waiting to be told. A task whose end is told
+ * is looked at early once for each image, once more to be sure, and otherwise by the safety net.
  * @param afterMs what the vendor asks for, or null
  * @param usualMs what the pace finds worthwhile
  * @returns milliseconds from now
@@ -55,16 +57,18 @@ export function nextLookMs(
 ): number {
   const state = open.hints?.get(attempt.id)
   if (next.purpose === 'recover' || !isAwaited(context, provider.id)) return afterMs ?? usualMs()
-  if (state?.isUnheard) {
+  const { polling } = provider.manifest
+  if (state?.isUnheard && state.early < attempt.images) {
     state.isUnheard = false
-    if (state.early < attempt.images) {
-      state.early++
-      return Math.max(afterMs ?? 0, provider.manifest.polling.min_ms)
-    }
+    state.early++
+    return afterMs ?? 0
   }
-  if (state && state.early >= attempt.images) return afterMs ?? usualMs()
+  if (state && !state.isConfirmed && state.early >= attempt.images) {
+    state.isConfirmed = true
+    return Math.max(afterMs ?? 0, polling.min_ms)
+  }
   const { model } = routeOf(open.record, attempt)
-  return Math.max(afterMs ?? 0, context.pace.safetyNetMs(provider.id, model, provider.manifest.polling))
+  return Math.max(afterMs ?? 0, context.pace.safetyNetMs(provider.id, model, polling))
 }
 
 /** Whether the end of a task was found by the safety net alone; then how long it took is not known, only that it was shorter. */
@@ -83,6 +87,6 @@ const isAwaited = (context: RunContext, provider: string): boolean =>
 export function hintsOf(open: OpenGeneration, attempt: AttemptRecord): HintState {
   open.hints ??= new Map()
   let state = open.hints.get(attempt.id)
-  if (!state) open.hints.set(attempt.id, (state = { early: 0, isUnheard: false, planned: null }))
+  if (!state) open.hints.set(attempt.id, (state = { early: 0, isUnheard: false, isConfirmed: false, planned: null }))
   return state
 }

@@ -67,7 +67,7 @@ export function createNotify(deps: NotifyDependencies): Notify {
         leaseMs: LEASE_MS,
         limit,
         perOrigin: MOST_PER_ORIGIN,
-        busyOrigins: busyOrigins(),
+        underWay: countByOrigin(),
       })
       if (isStopped) return
       for (const delivery of records) begin(delivery)
@@ -82,10 +82,10 @@ export function createNotify(deps: NotifyDependencies): Notify {
     takeBackAlarm = clock.after(Math.min(LONGEST_SLEEP_MS, Math.max(0, afterMs)), wake)
   }
 
-  function busyOrigins(): readonly string[] {
+  function countByOrigin(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>()
     for (const { origin } of underWay.values()) counts.set(origin, (counts.get(origin) ?? 0) + 1)
-    return [...counts].flatMap(([origin, count]) => (count >= MOST_PER_ORIGIN ? [origin] : []))
+    return counts
   }
 
   function begin(delivery: WebhookDeliveryRecord): void {

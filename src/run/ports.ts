@@ -221,7 +221,7 @@ export interface Store {
   /** Due deliveries, the longest due first, for this process alone until it commits them, `leaseMs` are over, or it dies. */
   claimDeliveries(claim: DeliveryClaim): Promise<{
     readonly records: readonly WebhookDeliveryRecord[]
-    /** When the next one can be claimed that is not at a busy origin; null where none is left. */
+    /** When the next one can be claimed that is not at a receiver with enough under way; null where none is left. */
     readonly nextAt: Instant | null
   }>
   /** Cheap proof that the store answers. */
@@ -242,10 +242,10 @@ export interface DeliveryClaim {
   readonly now: Instant
   readonly leaseMs: number
   readonly limit: number
-  /** At most this many to one receiver, so that a slow one does not hold up the others. */
+  /** At most this many to one receiver, those under way included, so that a slow one does not hold up the others. */
   readonly perOrigin: number
-  /** Receivers that have enough on their hands. */
-  readonly busyOrigins: readonly string[]
+  /** How many are under way, by the origin of their URL. */
+  readonly underWay: ReadonlyMap<string, number>
 }
 
 export interface CostQuery {

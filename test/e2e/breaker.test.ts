@@ -19,8 +19,9 @@ beforeEach(async () => {
   server = await startServer({ env: folder.environment, overrides: { port: 0, quiet: true } })
 })
 afterEach(async () => {
-  await server.close()
+  // The vendors first: a gateway that leaves gives calls under way time to be answered.
   await vendors.close()
+  await server.close()
   removeFolder()
 })
 

@@ -66,6 +66,15 @@ describe('starting', () => {
     expect(String(error)).toMatch(/yaml:1:\d+.*prot/)
   })
 
+  test.for([
+    ['store: { url: "postgres://db/imagegate" }', /store\.url.*file:/],
+    ['assets: { url: "s3://bucket" }', /assets\.url.*file:/],
+  ] as const)('with %s is refused, not silently kept elsewhere', async ([config, reason]) => {
+    const error: unknown = await startGateway({ config }).catch((refused: unknown) => refused)
+    expect(error).toBeInstanceOf(StartRefused)
+    expect(String(error)).toMatch(reason)
+  })
+
   test('on all interfaces without keys is refused, and says how to fix it', async () => {
     const error: unknown = await startGateway({ env: { HOST: '0.0.0.0' } }).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(StartRefused)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startServer } from '../../src/main.ts'
 import type { Generation, Problem } from '#contract'
+import type { Ports } from '../../src/run/ports.ts'
 
 export interface GatewayOptions {
   readonly config?: string
@@ -12,16 +13,17 @@ export interface GatewayOptions {
   /** A free one unless named. */
   readonly port?: number
   readonly webhookDelaysMs?: readonly number[]
+  readonly wrapPorts?: (ports: Ports) => Ports
 }
 
 /** A real gateway on a free port, its vendors emulated over real HTTP unless the options name keys. */
-export async function startGateway({ config, env = {}, typicalMs = 30, dataDirectory, port = 0, webhookDelaysMs }: GatewayOptions = {}) {
+export async function startGateway({ config, env = {}, typicalMs = 30, dataDirectory, port = 0, webhookDelaysMs, wrapPorts }: GatewayOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
   if (config !== undefined) writeFileSync(configPath, config)
   const server = await startServer({
     env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
-    overrides: { port, dataDirectory: dataDirectory ?? join(folder, 'data'), quiet: process.env['LOUD'] === undefined, sandboxTypicalMs: typicalMs, ...(webhookDelaysMs ? { webhookDelaysMs } : {}) },
+    overrides: { port, dataDirectory: dataDirectory ?? join(folder, 'data'), quiet: process.env['LOUD'] === undefined, sandboxTypicalMs: typicalMs, ...(webhookDelaysMs ? { webhookDelaysMs } : {}), ...(wrapPorts ? { wrapPorts } : {}) },
   })
   const ask = async (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)
   return {

@@ -7,6 +7,9 @@ import type { Purpose, Treatment } from '../support/vendor-front.ts'
 const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 type ProviderId = (typeof PROVIDERS)[number]
 
+// Each gateway of this file listens for SIGHUP.
+process.setMaxListeners(60)
+
 const FAULTS: Readonly<Record<string, Treatment>> = {
   slow: { kind: 'slow', ms: 800 },
   half: { kind: 'half' },

@@ -27,7 +27,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   transport: { packages: ['undici', 'ipaddr.js'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'any' },
   store: { packages: ['sharp'], rooms: ['contract', 'run/ports.ts'], node: 'any' },
   http: {
-    packages: ['fastify', '@fastify/*', '@scalar/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
+    packages: ['fastify', '@fastify/*', '@scalar/*', '@modelcontextprotocol/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
     rooms: ['contract', 'run', 'plan'],
     node: 'any',
   },

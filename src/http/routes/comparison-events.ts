@@ -4,9 +4,8 @@ import { isTerminal } from '#contract'
 import type { Comparison, ComparisonRecord, ComparisonRow } from '#contract'
 import { hasEnded } from '../../run/comparison-view.ts'
 import type { AppDependencies } from '../app.ts'
+import { openEventStream } from '../event-stream.ts'
 import { HttpProblem } from '../problem.ts'
-
-const HEARTBEAT_MS = 15_000
 
 /** Server-Sent Events of one comparison: a `row` whenever a provider's part has ended, then the end of the whole. */
 export const comparisonEventRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, deps) => {
@@ -30,24 +29,15 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<AppDependencies> = asy
     const { id } = await ownedComparison(deps, request.params.id, request.gatewayKey)
     // An id names the rows told so far by their places: whatever order they end in, a resumed stream tells exactly the others.
     const told = (request.headers['last-event-id'] ?? '').split('.').filter((place) => place !== '')
-    reply.hijack()
-    const { raw } = reply
-    raw.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache, no-transform',
-      'x-accel-buffering': 'no',
-    })
-
     const watched = new Map<string, () => void>()
     let finished = false
-    let stopHeartbeat = () => {}
     const leave = () => {
       finished = true
-      stopHeartbeat()
       for (const stopWatching of watched.values()) stopWatching()
       watched.clear()
     }
-    const write = (event: string, data: object) => raw.write(`id: ${told.join('.')}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+    const stream = openEventStream(reply, deps.clock, leave, () => look())
+    const write = (event: string, data: object) => stream.send(told.join('.'), event, data)
 
     const tell = (comparison: Comparison) => {
       for (const { row, place } of endedRows(comparison)) {
@@ -57,8 +47,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<AppDependencies> = asy
       }
       if (comparison.status === 'running' || finished) return
       write(comparison.status, comparison)
-      leave()
-      raw.end()
+      stream.end()
     }
 
     /** One look at a time, and another after it where something ended meanwhile. */
@@ -81,8 +70,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<AppDependencies> = asy
         }
       } catch (error) {
         request.log.error({ err: error }, 'the events of a comparison broke off')
-        leave()
-        raw.end()
+        stream.end()
       } finally {
         isLooking = false
       }
@@ -97,13 +85,6 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<AppDependencies> = asy
       }
       return fresh.length > 0
     }
-    const beat = () => {
-      raw.write(': still here\n\n')
-      look()
-      stopHeartbeat = deps.clock.after(HEARTBEAT_MS, beat)
-    }
-    stopHeartbeat = deps.clock.after(HEARTBEAT_MS, beat)
-    raw.on('close', leave)
     look()
   })
 }

@@ -4,9 +4,8 @@ import { isTerminal } from '#contract'
 import type { GenerationRecord } from '#contract'
 import { viewOf } from '../../run/view.ts'
 import type { AppDependencies } from '../app.ts'
+import { openEventStream } from '../event-stream.ts'
 import { owned } from './generations.ts'
-
-const HEARTBEAT_MS = 15_000
 
 /** Server-Sent Events of one generation: its timeline from the start, or after `Last-Event-ID`; ends after the terminal event. */
 export const generationEventRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, deps) => {
@@ -24,42 +23,19 @@ export const generationEventRoutes: FastifyPluginAsyncZod<AppDependencies> = asy
     const { id } = request.params
     const record = await owned(deps, id, request.gatewayKey)
     let sent = request.headers['last-event-id'] ?? 0
-    reply.hijack()
-    const { raw } = reply
-    raw.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache, no-transform',
-      'x-accel-buffering': 'no',
-    })
-
-    const finish = () => {
-      stopWatching()
-      stopHeartbeat()
-      raw.end()
-    }
+    const stream = openEventStream(reply, deps.clock, () => stopWatching())
     const tell = (current: GenerationRecord) => {
       for (const entry of current.timeline) {
         if (entry.seq <= sent) continue
         sent = entry.seq
         const isLast = isTerminal(current.status) && entry.type === current.status
-        const data = isLast
-          ? viewOf(current, deps.publicUrl())
-          : { id, type: entry.type, at: new Date(entry.at).toISOString(), provider: entry.provider, progress: entry.progress }
-        raw.write(`id: ${entry.seq}\nevent: ${entry.type}\ndata: ${JSON.stringify(data)}\n\n`)
+        const { type, provider, progress } = entry
+        const change = { id, type, at: new Date(entry.at).toISOString(), provider, progress }
+        stream.send(entry.seq, type, isLast ? viewOf(current, deps.publicUrl()) : change)
       }
-      if (isTerminal(current.status)) finish()
-    }
-    let stopHeartbeat = () => {}
-    const beat = () => {
-      raw.write(': still here\n\n')
-      stopHeartbeat = deps.clock.after(HEARTBEAT_MS, beat)
+      if (isTerminal(current.status)) stream.end()
     }
     const stopWatching = deps.run.watch(id, tell)
-    stopHeartbeat = deps.clock.after(HEARTBEAT_MS, beat)
-    raw.on('close', () => {
-      stopWatching()
-      stopHeartbeat()
-    })
     // Read again after the watch began, so that nothing falls between.
     tell((await deps.store.generation(id)) ?? record)
   })

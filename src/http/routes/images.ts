@@ -26,6 +26,13 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     if (!image.sha256 || !image.format || !image.bytes)
       throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
     const etag = `"${image.sha256}"`
+    const range = rangeOf(request.headers.range, image.bytes)
+    const stream = await assets.open(image.sha256, image.format, range === null || range === 'unsatisfiable' ? undefined : range)
+    if (!stream) {
+      const detail =
+        'This image is no longer stored: pictures are removed by age and for want of room (assets.max_age_days, assets.max_bytes).'
+      throw new HttpProblem({ code: 'gone', detail })
+    }
     reply.headers({
       'content-type': MEDIA_TYPES[image.format],
       'cache-control': 'public, max-age=31536000, immutable',
@@ -34,11 +41,10 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
       'x-content-type-options': 'nosniff',
       'access-control-allow-origin': '*',
     })
-    if (request.headers['if-none-match'] === etag) return reply.code(304).send()
-    const range = rangeOf(request.headers.range, image.bytes)
+    const isKnown = request.headers['if-none-match'] === etag
+    if (isKnown || range === 'unsatisfiable') stream.destroy()
+    if (isKnown) return reply.code(304).send()
     if (range === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${image.bytes}`).send()
-    const stream = await assets.open(image.sha256, image.format, range ?? undefined)
-    if (!stream) throw new HttpProblem({ code: 'gone', detail: 'This image is no longer stored.' })
     if (range) {
       reply
         .code(206)

@@ -83,9 +83,10 @@ export function deliveryReader(database: DatabaseSync, leases: Leases): Delivery
       return { records, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null }
     },
 
-    async claimDeliveries({ now, leaseMs, limit, perOrigin, busyOrigins }) {
+    async claimDeliveries({ now, leaseMs, limit, perOrigin, underWay }) {
       const taken: string[] = []
-      const atOrigin = new Map<string, number>()
+      const atOrigin = new Map(underWay)
+      const busyOrigins = [...underWay].flatMap(([origin, count]) => (count >= perOrigin ? [origin] : []))
       let nextAt = Infinity
       for (const row of planned.iterate(JSON.stringify(busyOrigins))) {
         const { id, origin, next_try_at: dueAt } = row as { readonly id: string; readonly origin: string; readonly next_try_at: Instant }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Warning } from '#contract'
-import { warningsHeader } from '../../../src/http/doors/openai/generation-headers.ts'
+import { warningsHeader } from '../../../src/http/doors/generation-headers.ts'
 
 const warning = (requested: string, reason = 'because'): Warning => ({ code: 'adjusted', field: 'prompt', requested, used: null, reason })
 

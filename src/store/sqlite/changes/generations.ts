@@ -35,7 +35,8 @@ export const generationChanges: ChangeKind = (database) => {
 type GenerationRow = ReturnType<typeof rowOf>
 
 function rowOf(record: GenerationRecord) {
-  const isOpen = !isTerminal(record.status)
+  // A canceled generation may still have a picture on its way that is paid for.
+  const isOpen = !isTerminal(record.status) || record.attempts.some((attempt) => attempt.endedAt === null)
   return {
     id: record.id,
     createdAt: record.createdAt,
