@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import closeWithGrace from 'close-with-grace'
-import { randomUUIDv7 } from 'node:crypto'
 import { pino } from 'pino'
 import type { FastifyBaseLogger } from 'fastify'
 import { requestSchema } from '#contract'
@@ -25,12 +23,13 @@ import { createCompare } from './run/compare.ts'
 import { drainable } from './run/drain.ts'
 import { createRun } from './run/generate.ts'
 import { createIdempotency } from './run/idempotency.ts'
-import type { Clock, Ids, Ports } from './run/ports.ts'
+import type { Ports } from './run/ports.ts'
 import { openAssets } from './store/assets/files.ts'
 import { startRetention } from './store/assets/retention.ts'
 import { openStore } from './store/sqlite/store.ts'
 import { createTransport } from './transport/index.ts'
 import { Secret } from './transport/secret.ts'
+import { CLOCK, IDS, orderedId } from './wiring/clock-and-ids.ts'
 import { startEmulators } from './wiring/emulators.ts'
 import { modelListing, providerListing } from './wiring/listings.ts'
 import { keyNamesOf, settingsOf, transportConfig } from './wiring/from-config.ts'
@@ -70,21 +69,6 @@ export class StartRefused extends Error {}
 const SANDBOX_TYPICAL_MS = 2_000
 const TRANSPORT_CLOSE_MS = 5_000
 const NOTIFY_STOP_MS = 2_000
-const CLOCK: Clock = {
-  now: () => Date.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
-    return () => clearTimeout(timer)
-  },
-}
-/** Ordered by time, then random: an id sorts by age and cannot be guessed. */
-const orderedId = (prefix: string) => `${prefix}_${randomUUIDv7().replaceAll('-', '')}`
-const IDS: Ids = {
-  generation: () => orderedId('gen'),
-  attempt: () => orderedId('att'),
-  image: () => orderedId('img'),
-  task: () => randomUUID(),
-}
 
 /** Wires everything together and listens. Everything a room needs comes to it as an argument from here. */
 export async function startServer(options: StartOptions): Promise<Server> {
@@ -107,7 +91,10 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
   }
   const loaded = await loadConfig({ env: environment, catalogue })
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
-  const log = pino({ level: overrides.quiet ? 'error' : loaded.config.logLevel }, pino.destination({ dest: overrides.quiet ? 2 : 1, sync: false })) as FastifyBaseLogger
+  const log = pino(
+    { level: overrides.quiet ? 'error' : loaded.config.logLevel },
+    pino.destination({ dest: overrides.quiet ? 2 : 1, sync: false }),
+  ) as FastifyBaseLogger
   tell(log, loaded.warnings)
 
   const emulators = loaded.config.sandbox

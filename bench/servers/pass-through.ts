@@ -8,7 +8,8 @@ const dispatcher = new Agent({ connections: 64, allowH2: false })
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
-  request.on('end', async () => {
+  request.on('end', () => void answer())
+  const answer = async () => {
     const reply = await send(`${vendor}/v1`, {
       method: 'POST',
       dispatcher,
@@ -18,7 +19,7 @@ const server = createServer((request, response) => {
     const body = await reply.body.text()
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
     response.end(body)
-  })
+  }
 })
 
 server.keepAliveTimeout = 60_000

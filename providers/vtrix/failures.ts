@@ -135,7 +135,12 @@ export const refusedTask = (error: VendorError, billed: Billed, reply: Reply): F
 /** A task that ended without a picture. */
 export function taskFailure(task: Task, billed: Billed): Failure {
   const error = task.error ?? { code: null, message: null }
-  return fromWords(error, billed, task.status === undefined ? null : printable(task.status), `The provider’s task failed${error.message ? '' : ' without saying why'}.`)
+  return fromWords(
+    error,
+    billed,
+    task.status === undefined ? null : printable(task.status),
+    `The provider’s task failed${error.message ? '' : ' without saying why'}.`,
+  )
 }
 
 /** A 2xx reply that holds nothing we can use. */

@@ -16,12 +16,9 @@ export const ComparisonRow = z
     status: z.union([GenerationStatus, z.literal('ineligible')]),
     quoted: Usd.nullable().meta({ description: 'Null where the offer has no published price or cannot take the request.' }),
     amount: Usd.nullable().meta({ description: 'Null while it is not known; never "0" for unknown.' }),
-    vs_cheapest: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'For each delivered picture, against the cheapest that delivered, for example "+50%"; the cheapest has "+0%".',
-      }),
+    vs_cheapest: z.string().nullable().meta({
+      description: 'For each delivered picture, against the cheapest that delivered, for example "+50%"; the cheapest has "+0%".',
+    }),
     total_ms: z.number().int().nullable(),
     images: z.number().int().meta({ description: 'Pictures delivered.' }),
     bytes: z.number().int().nullable().meta({ description: 'Of all its pictures together.' }),

@@ -80,8 +80,7 @@ async function collectOne(context: RunContext, open: OpenGeneration, provider: A
     const waitMs = tries < result.retries ? RETRY_DELAYS_MS[tries] : undefined
     const expiresAt = expiryOf(context, provider, reference)
     const deadBy = waitMs !== undefined && expiresAt !== null && context.ports.clock.now() + waitMs > expiresAt
-    if (waitMs === undefined || deadBy)
-      return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
+    if (waitMs === undefined || deadBy) return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
     await new Promise<void>((resolve) => void context.wheel.schedule(waitMs, resolve))
   }
 }

@@ -27,7 +27,9 @@ export interface InboundHooksDependencies {
 /** Addresses nobody can guess, one for each attempt, and the secret that goes with each. */
 export function createInboundHooks({ key, baseFor }: InboundHooksDependencies): InboundHooks {
   const mac = (purpose: 'token' | 'secret', { provider, generationId, attemptId }: HookAddressee): string =>
-    createHmac('sha256', key).update(JSON.stringify([purpose, provider, generationId, attemptId])).digest('base64url')
+    createHmac('sha256', key)
+      .update(JSON.stringify([purpose, provider, generationId, attemptId]))
+      .digest('base64url')
 
   return {
     isOn: (provider) => baseFor(provider) !== null,

@@ -104,7 +104,10 @@ export function createNotify(deps: NotifyDependencies): Notify {
     const after = judgeTry(delivery, posted, { now: clock.now(), delaysMs: deps.delaysMs, random: deps.random })
     if (after.status === 'failed') {
       const { generationId: generation, tries, lastTry } = after
-      log.warn({ delivery: after.id, generation, host: URL.parse(after.url)?.host, tries, reason: lastTry?.reason }, 'a webhook is given up')
+      log.warn(
+        { delivery: after.id, generation, host: URL.parse(after.url)?.host, tries, reason: lastTry?.reason },
+        'a webhook is given up',
+      )
     }
     await store.commit({ deliveries: [after] })
   }

@@ -3,7 +3,8 @@ import { basename, dirname } from 'node:path'
 /** The folder of the database file `store.url` names. @throws Error with the remedy where it is not a file we can open */
 export function storeDirectory(storeUrl: string): string {
   const path = filePath('store.url', storeUrl)
-  if (basename(path) !== 'imagegate.db') throw new Error(`store.url: the database file is always named imagegate.db; name it so in ${storeUrl}`)
+  if (basename(path) !== 'imagegate.db')
+    throw new Error(`store.url: the database file is always named imagegate.db; name it so in ${storeUrl}`)
   return dirname(path)
 }
 

@@ -24,7 +24,12 @@ export interface Webhooks {
 }
 
 /** Webhooks out and in, with the secrets of the data folder. */
-export async function createWebhooks({ config, catalogue, delaysMs = DELIVERY_DELAYS_MS, ...deps }: WebhooksDependencies): Promise<Webhooks> {
+export async function createWebhooks({
+  config,
+  catalogue,
+  delaysMs = DELIVERY_DELAYS_MS,
+  ...deps
+}: WebhooksDependencies): Promise<Webhooks> {
   const { dataDirectory, server } = config()
   const own = await keptSecret(dataDirectory, WEBHOOK_SECRET_FILE, newWebhookSecret)
   const key = Buffer.from(await keptSecret(dataDirectory, NODE_SECRET_FILE, newNodeSecret), 'base64')

@@ -14,8 +14,20 @@ const PIXEL = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcS
 const cases: readonly [string, unknown, number, string, string][] = [
   ['an unknown field', { ...good, widht: 10 }, 400, 'invalid_request', 'widht'],
   ['an unknown field inside provider', { ...good, provider: { onyl: ['bfl'] } }, 400, 'invalid_request', 'provider.onyl'],
-  ['an unknown provider in provider_options', { ...good, provider_options: { nobody: {} } }, 400, 'invalid_request', 'provider_options.nobody'],
-  ['an unknown option of a provider', { ...good, provider_options: { bfl: { magic: 1 } } }, 400, 'invalid_request', 'provider_options.bfl.magic'],
+  [
+    'an unknown provider in provider_options',
+    { ...good, provider_options: { nobody: {} } },
+    400,
+    'invalid_request',
+    'provider_options.nobody',
+  ],
+  [
+    'an unknown option of a provider',
+    { ...good, provider_options: { bfl: { magic: 1 } } },
+    400,
+    'invalid_request',
+    'provider_options.bfl.magic',
+  ],
   ['a prompt of the wrong type', { ...good, prompt: 7 }, 400, 'invalid_request', 'prompt'],
   ['an empty prompt', { ...good, prompt: '' }, 400, 'invalid_request', 'prompt'],
   ['a prompt of 10 MB', { ...good, prompt: 'x'.repeat(10_000_000) }, 400, 'invalid_request', 'prompt'],
@@ -28,15 +40,33 @@ const cases: readonly [string, unknown, number, string, string][] = [
   ['a malformed aspect ratio', { ...good, aspect_ratio: '16x9' }, 400, 'invalid_request', 'aspect_ratio'],
   ['eleven references', { ...good, reference_images: Array(11).fill(PIXEL) }, 400, 'invalid_request', 'reference_images'],
   ['a reference that is not a link', { ...good, reference_images: ['ftp://x/y.png'] }, 400, 'invalid_request', 'reference_images.0'],
-  ['a reference that is not a picture', { ...good, reference_images: ['data:image/png;base64,aGVsbG8gd29ybGQ='] }, 400, 'invalid_request', 'reference_images.0'],
-  ['a reference to a picture there is not', { ...good, reference_images: [{ image: 'img_none' }] }, 400, 'invalid_request', 'reference_images.0'],
+  [
+    'a reference that is not a picture',
+    { ...good, reference_images: ['data:image/png;base64,aGVsbG8gd29ybGQ='] },
+    400,
+    'invalid_request',
+    'reference_images.0',
+  ],
+  [
+    'a reference to a picture there is not',
+    { ...good, reference_images: [{ image: 'img_none' }] },
+    400,
+    'invalid_request',
+    'reference_images.0',
+  ],
   ['a negative seed', { ...good, seed: -1 }, 400, 'invalid_request', 'seed'],
   ['a seed beyond 2^53', '{"model":"flux-2-pro","prompt":"x","seed":9223372036854775807}', 400, 'invalid_request', 'seed'],
   ['21 images', { ...good, n: 21 }, 400, 'invalid_request', 'n'],
   ['a format nobody makes', { ...good, output_format: 'gif' }, 400, 'invalid_request', 'output_format'],
   ['a price limit as a number', { ...good, provider: { max_price_usd: 0.05 } }, 400, 'invalid_request', 'provider.max_price_usd'],
   ['metadata that is not text', { ...good, metadata: { a: 1 } }, 400, 'invalid_request', 'metadata.a'],
-  ['17 metadata pairs', { ...good, metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v'])) }, 400, 'invalid_request', 'metadata'],
+  [
+    '17 metadata pairs',
+    { ...good, metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v'])) },
+    400,
+    'invalid_request',
+    'metadata',
+  ],
   ['an array', [good], 400, 'invalid_request', ''],
   ['a string', '"hello"', 400, 'invalid_request', ''],
   ['null', 'null', 400, 'invalid_request', ''],
@@ -48,7 +78,13 @@ describe('bad input gets a problem document that names the field, and nothing is
     expect(reply.status).toBe(status)
     expect(reply.headers.get('content-type')).toContain('application/problem+json')
     const document = await problem(reply)
-    expect(document).toMatchObject({ status, code, type: expect.stringContaining(code), title: expect.any(String), detail: expect.any(String) })
+    expect(document).toMatchObject({
+      status,
+      code,
+      type: expect.stringContaining(code),
+      title: expect.any(String),
+      detail: expect.any(String),
+    })
     expect(document.errors?.map((error) => error.path)).toContain(path)
     expect(JSON.stringify(document).length).toBeLessThan(5_000)
   })
@@ -69,7 +105,11 @@ describe('bad input gets a problem document that names the field, and nothing is
   })
 
   test('a body of another type', async () => {
-    const reply = await gateway.ask('/v1/generations', { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'draw me a sheep' })
+    const reply = await gateway.ask('/v1/generations', {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: 'draw me a sheep',
+    })
     expect(reply.status).toBe(415)
     expect(await problem(reply)).toMatchObject({ code: 'unsupported_media_type' })
   })

@@ -90,7 +90,9 @@ describe('gateway keys', () => {
   test('are asked for on every route but health and pictures, and separate what each may see', async () => {
     const { createHash } = await import('node:crypto')
     const hash = (key: string) => createHash('sha256').update(key).digest('hex')
-    const g = await gateway({ config: config.replace(/key_hash: \w+ \}/, `key_hash: ${hash(KEY)} }, { name: team-b, key_hash: ${hash('other')} }`) })
+    const g = await gateway({
+      config: config.replace(/key_hash: \w+ \}/, `key_hash: ${hash(KEY)} }, { name: team-b, key_hash: ${hash('other')} }`),
+    })
     const as = (key: string) => ({ authorization: `Bearer ${key}` })
     for (const path of ['/v1/generations', '/v1/models', '/v1/providers', '/v1/generations/gen_x', '/v1/generations/gen_x/events']) {
       const reply = await g.ask(path)
@@ -98,7 +100,8 @@ describe('gateway keys', () => {
       expect(await problem(reply)).toMatchObject({ code: 'unauthorized' })
       expect((await g.ask(path, { headers: as('wrong') })).status).toBe(401)
     }
-    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs']) expect([path, (await g.ask(path)).status]).toEqual([path, 200])
+    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs'])
+      expect([path, (await g.ask(path)).status]).toEqual([path, 200])
     const mine = await g.generate({}, as(KEY))
     expect((await g.ask(`/v1/generations/${mine.id}`, { headers: as(KEY) })).status).toBe(200)
     expect((await g.ask(`/v1/generations/${mine.id}`, { headers: as('other') })).status).toBe(404)
@@ -124,7 +127,9 @@ describe('a real vendor key', () => {
   test('makes that provider real and the others disabled, with the reason; sandbox and real are never mixed', async () => {
     const real = await vendor()
     const g = await gateway({ env: { BFL_API_KEY: 'real-key' }, config: `providers: { bfl: { base_url: "${real.url}" } }` })
-    const { data } = await json<{ data: { id: string; state: string; reason: string | null; sandbox: boolean }[] }>(await g.ask('/v1/providers'))
+    const { data } = await json<{ data: { id: string; state: string; reason: string | null; sandbox: boolean }[] }>(
+      await g.ask('/v1/providers'),
+    )
     expect(data.map(({ id, state, sandbox }) => [id, state, sandbox])).toEqual([
       ['bfl', 'enabled', false],
       ['runware', 'disabled', false],
@@ -132,7 +137,12 @@ describe('a real vendor key', () => {
     ])
     expect(data[1]?.reason).toContain('RUNWARE_API_KEY')
     const generation = await g.generate({})
-    expect(generation).toMatchObject({ sandbox: false, status: 'failed', error: { code: 'insufficient_credit', provider: 'bfl', billed: false }, cost: { amount: '0' } })
+    expect(generation).toMatchObject({
+      sandbox: false,
+      status: 'failed',
+      error: { code: 'insufficient_credit', provider: 'bfl', billed: false },
+      cost: { amount: '0' },
+    })
     expect(real.seen.filter(({ url }) => url === '/v1/flux-2-pro')).toEqual([{ url: '/v1/flux-2-pro', key: 'real-key' }])
   })
 })

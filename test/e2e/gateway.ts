@@ -17,13 +17,28 @@ export interface GatewayOptions {
 }
 
 /** A real gateway on a free port, its vendors emulated over real HTTP unless the options name keys. */
-export async function startGateway({ config, env = {}, typicalMs = 30, dataDirectory, port = 0, webhookDelaysMs, wrapPorts }: GatewayOptions = {}) {
+export async function startGateway({
+  config,
+  env = {},
+  typicalMs = 30,
+  dataDirectory,
+  port = 0,
+  webhookDelaysMs,
+  wrapPorts,
+}: GatewayOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
   if (config !== undefined) writeFileSync(configPath, config)
   const server = await startServer({
     env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
-    overrides: { port, dataDirectory: dataDirectory ?? join(folder, 'data'), quiet: process.env['LOUD'] === undefined, sandboxTypicalMs: typicalMs, ...(webhookDelaysMs ? { webhookDelaysMs } : {}), ...(wrapPorts ? { wrapPorts } : {}) },
+    overrides: {
+      port,
+      dataDirectory: dataDirectory ?? join(folder, 'data'),
+      quiet: process.env['LOUD'] === undefined,
+      sandboxTypicalMs: typicalMs,
+      ...(webhookDelaysMs ? { webhookDelaysMs } : {}),
+      ...(wrapPorts ? { wrapPorts } : {}),
+    },
   })
   const ask = async (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)
   return {
@@ -32,7 +47,11 @@ export async function startGateway({ config, env = {}, typicalMs = 30, dataDirec
     configPath,
     ask,
     post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
-      ask(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ask(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
     async generate(body: object, headers: Record<string, string> = {}): Promise<Generation> {
       const reply = await this.post('/v1/generations', { model: 'flux-2-pro', prompt: 'a lighthouse', ...body }, headers)
       if (reply.status !== 200 && reply.status !== 202) throw new Error(`${reply.status}: ${await reply.text()}`)

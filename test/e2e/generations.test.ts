@@ -23,9 +23,23 @@ describe.for([
   ['vtrix', 'flux-1.1-pro'],
 ] as const)('%s sells %s:', ([provider, model]) => {
   test('the same request comes back as the same shape, with a real picture of the asked size', async () => {
-    const generation = await gateway.generate({ model: `${provider}/${model}`, width: 768, height: 512, seed: 42, metadata: { run: `${provider} ${model}` } })
+    const generation = await gateway.generate({
+      model: `${provider}/${model}`,
+      width: 768,
+      height: 512,
+      seed: 42,
+      metadata: { run: `${provider} ${model}` },
+    })
     expect(Generation.parse(generation)).toEqual(generation)
-    expect(generation).toMatchObject({ status: 'succeeded', sandbox: true, provider, model, warnings: [], error: null, metadata: { run: `${provider} ${model}` } })
+    expect(generation).toMatchObject({
+      status: 'succeeded',
+      sandbox: true,
+      provider,
+      model,
+      warnings: [],
+      error: null,
+      metadata: { run: `${provider} ${model}` },
+    })
     expect(generation.cost).toMatchObject({ currency: 'USD', basis: 'billed', amount: expect.stringMatching(/^\d+\.\d+$/) })
     if (generation.cost.quoted !== null) expect(generation.cost.amount).toBe(generation.cost.quoted)
     const [image] = generation.images
@@ -70,7 +84,11 @@ describe('one request', () => {
   test('may refer to a picture this gateway made', async () => {
     const first = await gateway.generate({ width: 640, height: 448 })
     for (const provider of ['bfl', 'runware', 'vtrix']) {
-      const edit = await gateway.generate({ model: `${provider}/flux-2-pro`, prompt: 'at night', reference_images: [{ image: first.images[0]?.id }] })
+      const edit = await gateway.generate({
+        model: `${provider}/flux-2-pro`,
+        prompt: 'at night',
+        reference_images: [{ image: first.images[0]?.id }],
+      })
       expect([provider, edit.status]).toEqual([provider, 'succeeded'])
       expect(edit.request['reference_images']).toEqual([{ sha256: first.images[0]?.sha256, width: 640, height: 448 }])
     }
@@ -91,7 +109,8 @@ describe('one request', () => {
   })
 
   test('with an Idempotency-Key is one generation however often it is posted', async () => {
-    const ask = (body: object) => gateway.post('/v1/generations', { model: 'flux-2-pro', prompt: 'once', ...body }, { 'idempotency-key': 'order-1' })
+    const ask = (body: object) =>
+      gateway.post('/v1/generations', { model: 'flux-2-pro', prompt: 'once', ...body }, { 'idempotency-key': 'order-1' })
     const replies = await Promise.all(Array.from({ length: 10 }, () => ask({})))
     const ids = await Promise.all(replies.map(async (reply) => (await json<Generation>(reply)).id))
     expect(new Set(ids).size).toBe(1)
@@ -106,7 +125,11 @@ describe('one request', () => {
     try {
       const { id } = await slow.generate({ model: 'bfl/flux-2-pro' }, { prefer: 'wait=1' })
       const canceled = await json<Generation>(await slow.ask(`/v1/generations/${id}/cancel`, { method: 'POST' }))
-      expect(canceled).toMatchObject({ status: 'canceled', error: { code: 'canceled', billed: 'unknown' }, cost: { amount: null, basis: 'unknown' } })
+      expect(canceled).toMatchObject({
+        status: 'canceled',
+        error: { code: 'canceled', billed: 'unknown' },
+        cost: { amount: null, basis: 'unknown' },
+      })
       expect(await json(await slow.ask(`/v1/generations/${id}`))).toEqual(canceled)
     } finally {
       await slow.close()
@@ -117,8 +140,10 @@ describe('one request', () => {
 describe('the list', () => {
   test('is newest first, pages by cursor and filters by everything together', async () => {
     const ids: string[] = []
-    for (let i = 0; i < 5; i++) ids.push((await gateway.generate({ model: i % 2 ? 'bfl/flux-2-pro' : 'runware/flux-2-pro', metadata: { suite: 'list' } })).id)
-    const list = async (query: string) => GenerationList.parse(await json(await gateway.ask(`/v1/generations?metadata.suite=list&${query}`)))
+    for (let i = 0; i < 5; i++)
+      ids.push((await gateway.generate({ model: i % 2 ? 'bfl/flux-2-pro' : 'runware/flux-2-pro', metadata: { suite: 'list' } })).id)
+    const list = async (query: string) =>
+      GenerationList.parse(await json(await gateway.ask(`/v1/generations?metadata.suite=list&${query}`)))
     const first = await list('limit=3')
     expect(first.data.map(({ id }) => id)).toEqual(ids.toReversed().slice(0, 3))
     expect(first.has_more).toBe(true)
@@ -148,14 +173,19 @@ describe('a picture', () => {
   })
 
   test('that there is not, or whose name climbs out of the folder, is not found', async () => {
-    for (const name of ['img_none.jpg', '..%2F..%2Fimagegate.db', 'img_x%00.jpg']) expect((await gateway.ask(`/v1/images/${name}`)).status).toBe(404)
+    for (const name of ['img_none.jpg', '..%2F..%2Fimagegate.db', 'img_x%00.jpg'])
+      expect((await gateway.ask(`/v1/images/${name}`)).status).toBe(404)
   })
 })
 
 describe('the event stream', () => {
   async function events(url: string, headers: Record<string, string> = {}) {
     const text = await (await fetch(url, { headers })).text()
-    return [...text.matchAll(/^id: (\d+)\nevent: (\S+)\ndata: (.*)$/gm)].map(([, id, type, data]) => ({ id: Number(id), type, data: JSON.parse(data ?? '') as { status?: string } }))
+    return [...text.matchAll(/^id: (\d+)\nevent: (\S+)\ndata: (.*)$/gm)].map(([, id, type, data]) => ({
+      id: Number(id),
+      type,
+      data: JSON.parse(data ?? '') as { status?: string },
+    }))
   }
 
   test('tells every state change and ends with the whole generation; Last-Event-ID resumes it', async () => {

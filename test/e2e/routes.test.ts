@@ -8,7 +8,8 @@ import { Quote } from '#contract'
 let gateway: Gateway
 beforeAll(async () => {
   gateway = await startGateway({
-    config: 'models:\n  house-style: { model: flux-2-flex, defaults: { guidance: 4, steps: 40 }, route: { order: [bfl] } }\n  flux-1.1-pro: { route: { order: [vtrix, bfl] } }\n',
+    config:
+      'models:\n  house-style: { model: flux-2-flex, defaults: { guidance: 4, steps: 40 }, route: { order: [bfl] } }\n  flux-1.1-pro: { route: { order: [vtrix, bfl] } }\n',
   })
 })
 afterAll(() => gateway.close())
@@ -20,7 +21,9 @@ test('models are OpenAI’s list plus what each provider offers, with dated pric
   for (const model of list.data) expect(Model.parse(model)).toEqual(model)
   const pro = list.data.find(({ id }) => id === 'flux-2-pro')
   expect(pro?.offers.map(({ provider }) => provider)).toEqual(['bfl', 'runware', 'vtrix'])
-  expect(pro?.offers[0]).toMatchObject({ price: { kind: 'megapixel', first_output: '0.03', as_of: expect.any(String), source_url: expect.stringMatching(/^https:/) } })
+  expect(pro?.offers[0]).toMatchObject({
+    price: { kind: 'megapixel', first_output: '0.03', as_of: expect.any(String), source_url: expect.stringMatching(/^https:/) },
+  })
   expect(pro?.offers[2]?.price).toBeNull()
 })
 
@@ -75,12 +78,29 @@ describe('operations', () => {
   })
 
   test('OpenAPI 3.1 names every route and schema, and the docs page loads it', async () => {
-    const document = await json<{ openapi: string; paths: Record<string, Record<string, { responses?: object }>>; components: { schemas: Record<string, unknown> } }>(await gateway.ask('/openapi.json'))
+    const document = await json<{
+      openapi: string
+      paths: Record<string, Record<string, { responses?: object }>>
+      components: { schemas: Record<string, unknown> }
+    }>(await gateway.ask('/openapi.json'))
     expect(document.openapi).toMatch(/^3\.1/)
-    for (const path of ['/v1/generations', '/v1/generations/{id}', '/v1/generations/{id}/events', '/v1/generations/{id}/cancel', '/v1/images/{file}', '/v1/models', '/v1/providers', '/v1/quotes', '/healthz', '/readyz', '/metrics']) {
+    for (const path of [
+      '/v1/generations',
+      '/v1/generations/{id}',
+      '/v1/generations/{id}/events',
+      '/v1/generations/{id}/cancel',
+      '/v1/images/{file}',
+      '/v1/models',
+      '/v1/providers',
+      '/v1/quotes',
+      '/healthz',
+      '/readyz',
+      '/metrics',
+    ]) {
       expect(Object.keys(document.paths)).toContain(path)
     }
-    for (const schema of ['Generation', 'GenerationRequest', 'Problem', 'Model', 'Quote']) expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([schema]))
+    for (const schema of ['Generation', 'GenerationRequest', 'Problem', 'Model', 'Quote'])
+      expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([schema]))
     const docs = await gateway.ask('/docs')
     expect(docs.status).toBe(200)
     expect(await docs.text()).toContain('/openapi.json')

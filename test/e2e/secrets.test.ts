@@ -8,7 +8,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-const CANARIES = ['canary-bfl-7f3a', 'canary-runware-91bc', 'canary-vtrix-c0de', 'canary-gateway-5511', 'canary-signature-aa42', 'canary-prompt-93d1'] as const
+const CANARIES = [
+  'canary-bfl-7f3a',
+  'canary-runware-91bc',
+  'canary-vtrix-c0de',
+  'canary-gateway-5511',
+  'canary-signature-aa42',
+  'canary-prompt-93d1',
+] as const
 const [BFL, RUNWARE, VTRIX, GATEWAY, SIGNATURE, PROMPT] = CANARIES
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -21,7 +28,12 @@ function spiteful() {
   return createServer((request, response) => {
     const key = String(request.headers['x-key'] ?? request.headers.authorization ?? '')
     const words = `your key ${key} at https://cdn.example/x.png?sig=${SIGNATURE} is not welcome`
-    const body = JSON.stringify({ detail: words, message: words, error: words, errors: [{ code: 'invalidModel', message: words, parameter: words }] })
+    const body = JSON.stringify({
+      detail: words,
+      message: words,
+      error: words,
+      errors: [{ code: 'invalidModel', message: words, parameter: words }],
+    })
     response.writeHead(request.url?.includes('flex') ? 500 : 422, { 'content-type': 'application/json' }).end(body)
   })
 }
@@ -34,8 +46,20 @@ beforeAll(async () => {
   const { createHash } = await import('node:crypto')
   const hash = createHash('sha256').update(GATEWAY).digest('hex')
   const config = join(folder, 'imagegate.yaml')
-  writeFileSync(config, `keys: [{ name: team, key_hash: ${hash} }]\nproviders: { bfl: { base_url: "${url}" }, runware: { base_url: "${url}" }, vtrix: { base_url: "${url}" } }\n`)
-  const env = { PATH: process.env['PATH'], PORT: '0', IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), BFL_API_KEY: BFL, RUNWARE_API_KEY: RUNWARE, VTRIX_API_KEY: VTRIX, LOG_LEVEL: 'trace' }
+  writeFileSync(
+    config,
+    `keys: [{ name: team, key_hash: ${hash} }]\nproviders: { bfl: { base_url: "${url}" }, runware: { base_url: "${url}" }, vtrix: { base_url: "${url}" } }\n`,
+  )
+  const env = {
+    PATH: process.env['PATH'],
+    PORT: '0',
+    IMAGEGATE_CONFIG: config,
+    IMAGEGATE_DATA: join(folder, 'data'),
+    BFL_API_KEY: BFL,
+    RUNWARE_API_KEY: RUNWARE,
+    VTRIX_API_KEY: VTRIX,
+    LOG_LEVEL: 'trace',
+  }
   const server = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const read = (chunk: Buffer) => (log += chunk.toString())
   server.stdout.on('data', read)
@@ -55,7 +79,8 @@ beforeAll(async () => {
       answers += text.replaceAll(PROMPT, '')
     }
   }
-  for (const path of ['/v1/providers', '/v1/models', '/metrics', '/openapi.json', '/docs', '/v1/nothing', '/v1/images/x']) answers += await say(path)
+  for (const path of ['/v1/providers', '/v1/models', '/metrics', '/openapi.json', '/docs', '/v1/nothing', '/v1/images/x'])
+    answers += await say(path)
   answers += await (await fetch(`${base}/v1/models`, { headers: { authorization: `Bearer ${GATEWAY}x` } })).text()
   server.kill('SIGTERM')
   await once(server, 'exit')
@@ -63,7 +88,8 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const filesOf = (path: string): string[] => (statSync(path).isDirectory() ? readdirSync(path).flatMap((name) => filesOf(join(path, name))) : [path])
+const filesOf = (path: string): string[] =>
+  statSync(path).isDirectory() ? readdirSync(path).flatMap((name) => filesOf(join(path, name))) : [path]
 
 test.for(CANARIES)('%s is in no answer', (canary) => {
   expect(answers.length).toBeGreaterThan(10_000)

@@ -11,7 +11,10 @@ afterAll(() => gateway.close())
 
 const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 const play = (provider: string, story: string, more: object = {}): Promise<Generation> =>
-  gateway.generate({ model: `${provider}/flux-2-pro`, prompt: `a harbour sandbox:${story}`, width: 512, height: 512, ...more }, { prefer: 'wait=20' })
+  gateway.generate(
+    { model: `${provider}/flux-2-pro`, prompt: `a harbour sandbox:${story}`, width: 512, height: 512, ...more },
+    { prefer: 'wait=20' },
+  )
 
 /** What a caller sees of each failure, at each vendor that can tell it. */
 const endings: readonly [story: string, code: string, billed: boolean | 'unknown' | undefined][] = [
@@ -68,7 +71,11 @@ describe.concurrent('a lost reply', () => {
 
   test.concurrent.for(['bfl', 'vtrix'])('at %s is an unknown outcome, bought nowhere else', async (provider) => {
     const generation = await gateway.generate({ prompt: 'harbour sandbox:lost-reply', provider: { order: [provider] } })
-    expect(generation).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown', billed: 'unknown', retryable: false }, cost: { amount: null } })
+    expect(generation).toMatchObject({
+      status: 'failed',
+      error: { code: 'outcome_unknown', billed: 'unknown', retryable: false },
+      cost: { amount: null },
+    })
     expect(generation.attempts).toHaveLength(1)
   })
 })

@@ -64,7 +64,9 @@ describe('a generation', () => {
       script: (call) => (call.purpose === 'submit' ? pending({ note: 'unknown status "Dreaming"' }) : done('https://cdn.example/1.jpg')),
     })
     expect((await runFor(world, planned(['alpha']), 2_000)).status).toBe('succeeded')
-    expect(world.logged.filter(({ level, fields }) => level === 'warn' && 'note' in fields)).toMatchObject([{ fields: { note: 'unknown status "Dreaming"' } }])
+    expect(world.logged.filter(({ level, fields }) => level === 'warn' && 'note' in fields)).toMatchObject([
+      { fields: { note: 'unknown status "Dreaming"' } },
+    ])
   })
 
   test('ends as an internal error, not a crash, where an adapter has a defect', async () => {

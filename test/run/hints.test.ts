@@ -5,7 +5,10 @@ import type { World, WorldOptions } from './world.ts'
 
 const hooks: NonNullable<WorldOptions['hooks']> = {
   isOn: () => true,
-  webhookFor: (provider, generationId, attemptId) => ({ url: `https://gate.example/${provider}/${generationId}.${attemptId}`, secret: 's' }),
+  webhookFor: (provider, generationId, attemptId) => ({
+    url: `https://gate.example/${provider}/${generationId}.${attemptId}`,
+    secret: 's',
+  }),
 }
 const inProgress = () => pending({ afterMs: null })
 const finished = () => done('https://cdn.example/1.jpg')

@@ -91,7 +91,7 @@ describe('a pace that only sees what it looks at', () => {
     const pace = createPace()
     const seen: { polls: number; lateMs: number }[] = []
     for (let task = 0; task < 600; task++) {
-      const durationMs = 5_000 * 2 ** (2 * ((task * 7919) % 600) / 600 - 1)
+      const durationMs = 5_000 * 2 ** ((2 * ((task * 7919) % 600)) / 600 - 1)
       let at = 0
       let unfinishedAt = 0
       let polls = 0
@@ -104,7 +104,10 @@ describe('a pace that only sees what it looks at', () => {
       seen.push({ polls, lateMs: at - durationMs })
     }
     const late = seen.slice(100)
-    return { polls: late.reduce((sum, one) => sum + one.polls, 0) / late.length, lateMs: late.reduce((sum, one) => sum + one.lateMs, 0) / late.length }
+    return {
+      polls: late.reduce((sum, one) => sum + one.polls, 0) / late.length,
+      lateMs: late.reduce((sum, one) => sum + one.lateMs, 0) / late.length,
+    }
   }
 
   test('does not drift into looking ever later', () => {

@@ -86,7 +86,14 @@ describe('after a crash', () => {
   test('a picture that was being fetched when its generation was canceled is still stored and settled', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
     const results = [{ source: { kind: 'url' as const, url: 'https://cdn.example/1.jpg' } }]
-    const left = leftOpen({ status: 'collecting', next: pollCall, results, submittedAt: 999_500, readyAt: 999_900, cost: { amount: '0.05', raw: 5 } })
+    const left = leftOpen({
+      status: 'collecting',
+      next: pollCall,
+      results,
+      submittedAt: 999_500,
+      readyAt: 999_900,
+      cost: { amount: '0.05', raw: 5 },
+    })
     left.status = 'canceled'
     const record = await resumed(world, left)
     expect(record).toMatchObject({ status: 'canceled', images: [{}], attempts: [{ settled: { amount: '0.05', basis: 'billed' } }] })

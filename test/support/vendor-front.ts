@@ -50,9 +50,11 @@ export async function startFront(upstream: string): Promise<Front> {
         headers: headersFor(request),
         ...(body.length > 0 ? { body } : {}),
       }).catch(() => null)
-      if (reply === null) return response.destroy()
+      // What breaks off at the vendor breaks off here.
+      const whole = await reply?.arrayBuffer().catch(() => null)
+      if (!reply || !whole) return response.destroy()
       const type = reply.headers.get('content-type') ?? 'application/octet-stream'
-      const bytes = Buffer.from(await reply.arrayBuffer())
+      const bytes = Buffer.from(whole)
       const shown = type.includes('json') ? Buffer.from(bytes.toString().replaceAll(upstream, origin)) : bytes
       await front.beforeReply(visit)
       await deliver(response, treatment, reply.status, type, reply.headers.get('retry-after'), shown)

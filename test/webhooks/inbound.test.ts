@@ -119,7 +119,13 @@ describe('with a public URL', () => {
   test('what a telling says is not believed', async () => {
     const { id, url } = await unfinished('runware')
     const taskUUID = (submits()[0]?.body as { taskUUID: string }[])[0]?.taskUUID
-    const body = JSON.stringify({ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL: 'http://evil.example/1.png', cost: 0 })
+    const body = JSON.stringify({
+      taskType: 'imageInference',
+      taskUUID,
+      imageUUID: taskUUID,
+      imageURL: 'http://evil.example/1.png',
+      cost: 0,
+    })
     expect((await tell(url, null, body)).status).toBe(200)
     await soon()
     expect(await shown(id)).toMatchObject({ status: 'running', images: [] })

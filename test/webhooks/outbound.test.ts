@@ -52,7 +52,11 @@ async function deliveriesOf(gateway: Gateway, query = '', headers: Record<string
 }
 
 /** The one delivery of a generation, once it is as wanted. */
-async function deliveryWhen(gateway: Gateway, generationId: string, isWanted: (delivery: WebhookDelivery) => boolean): Promise<WebhookDelivery> {
+async function deliveryWhen(
+  gateway: Gateway,
+  generationId: string,
+  isWanted: (delivery: WebhookDelivery) => boolean,
+): Promise<WebhookDelivery> {
   for (let looks = 0; looks < 400; looks++) {
     const [delivery] = await deliveriesOf(gateway, `?generation_id=${generationId}`)
     if (delivery && isWanted(delivery)) return delivery
@@ -73,7 +77,12 @@ describe('what a receiver is told', () => {
     expect(event).toMatchObject({ type: 'generation.succeeded', timestamp: generation.completed_at })
     expect(Generation.parse(event.data)).toEqual(generation)
     const delivery = await deliveryWhen(gateway, generation.id, ({ status }) => status === 'delivered')
-    expect(delivery).toMatchObject({ url: `${receiver.url}/hook`, tries: 1, next_try_at: null, last_try: { status_code: 204, reason: null } })
+    expect(delivery).toMatchObject({
+      url: `${receiver.url}/hook`,
+      tries: 1,
+      next_try_at: null,
+      last_try: { status_code: 204, reason: null },
+    })
     expect(first(receiver).headers['webhook-id']).toBe(delivery.id)
     expect(() => verify(first(receiver), newSecret())).toThrow(WebhookVerificationError)
   })
@@ -94,11 +103,20 @@ describe('what a receiver is told', () => {
     const [gateway, receiver] = [await gatewayWith(), await receiverOf()]
     const failed = await gateway.generate({ model: 'bfl/flux-2-pro', prompt: 'sandbox:moderated', webhook: { url: receiver.url } })
     await receiver.hears(1)
-    expect(JSON.parse(first(receiver).body)).toMatchObject({ type: 'generation.failed', data: { id: failed.id, error: { code: 'moderated' } } })
-    const open = await gateway.generate({ model: 'bfl/flux-2-pro', prompt: 'sandbox:never', webhook: { url: receiver.url } }, { prefer: 'respond-async' })
+    expect(JSON.parse(first(receiver).body)).toMatchObject({
+      type: 'generation.failed',
+      data: { id: failed.id, error: { code: 'moderated' } },
+    })
+    const open = await gateway.generate(
+      { model: 'bfl/flux-2-pro', prompt: 'sandbox:never', webhook: { url: receiver.url } },
+      { prefer: 'respond-async' },
+    )
     await gateway.ask(`/v1/generations/${open.id}/cancel`, { method: 'POST' })
     await receiver.hears(2)
-    expect(JSON.parse(receiver.heard[1]?.body ?? '')).toMatchObject({ type: 'generation.canceled', data: { id: open.id, status: 'canceled' } })
+    expect(JSON.parse(receiver.heard[1]?.body ?? '')).toMatchObject({
+      type: 'generation.canceled',
+      data: { id: open.id, status: 'canceled' },
+    })
   })
 
   test('is only the events that were asked for', async () => {
@@ -137,7 +155,9 @@ describe('a delivery that fails', () => {
     expect(delivery.tries).toBeGreaterThan(1)
     expect(receiver.heard.length).toBe(heardBefore + 1)
     // Signed with the secret that was generated before the restart.
-    expect(verify(receiver.heard.at(-1) as Heard, readFileSync(join(dataDirectory, 'webhook.secret'), 'utf8').trim()).data.id).toBe(generation.id)
+    expect(verify(receiver.heard.at(-1) as Heard, readFileSync(join(dataDirectory, 'webhook.secret'), 'utf8').trim()).data.id).toBe(
+      generation.id,
+    )
   })
 
   test('is given up when its schedule is over, and says why', async () => {
@@ -215,11 +235,14 @@ describe('deliveries', () => {
     expect(await one.json()).toEqual(rest[0])
   })
 
-  test.each(['?status=lost', '?limit=0', '?cursor=x', '?generation=gen_1'])('asked for with %s are refused with the field', async (query) => {
-    const reply = await (await gatewayWith()).ask(`/v1/webhooks/deliveries${query}`)
-    expect(reply.status).toBe(400)
-    expect((await problem(reply)).errors?.[0]?.path).toBe(query.slice(1).split('=')[0])
-  })
+  test.each(['?status=lost', '?limit=0', '?cursor=x', '?generation=gen_1'])(
+    'asked for with %s are refused with the field',
+    async (query) => {
+      const reply = await (await gatewayWith()).ask(`/v1/webhooks/deliveries${query}`)
+      expect(reply.status).toBe(400)
+      expect((await problem(reply)).errors?.[0]?.path).toBe(query.slice(1).split('=')[0])
+    },
+  )
 
   test('that do not exist are not found, to read or to retry', async () => {
     const gateway = await gatewayWith()

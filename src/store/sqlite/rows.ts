@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { GenerationRecord, ImageRecord, Json } from '#contract'
+import type { GenerationRecord, ImageRecord } from '#contract'
 import type { IdempotencyEntry } from '../../run/ports.ts'
 
 /** A row as SQLite gives it. The columns' types are held by the STRICT tables that only this folder writes. */
