@@ -15,9 +15,9 @@ export function readBooks(dataDirectory: string): Books {
   const database = new DatabaseSync(join(dataDirectory, 'imagegate.db'))
   try {
     const generations = database
-      .prepare('SELECT record FROM generations')
+      .prepare('SELECT state, plan FROM generations JOIN generation_plans USING (number)')
       .all()
-      .map((row) => JSON.parse(String(row['record'])) as GenerationRecord)
+      .map((row) => ({ ...JSON.parse(String(row['plan'])), ...JSON.parse(String(row['state'])) }) as GenerationRecord)
     const settled = database
       .prepare(`SELECT attempt_id, count(*) AS times FROM ledger WHERE kind IN ('billed', 'computed', 'unknown') GROUP BY attempt_id`)
       .all()

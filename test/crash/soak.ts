@@ -126,6 +126,9 @@ const violations = {
   bought_twice: books.generations.filter((record) => maySell(record) > 1).map(({ id }) => id),
   not_settled_once: [...books.settlements].filter(([, times]) => times !== 1).map(([id]) => id),
 }
+const lives = books.generations
+  .map((record) => ({ id: record.id, ms: (record.completedAt ?? Infinity) - record.createdAt, prompt: record.request.prompt, record }))
+  .toSorted((left, right) => right.ms - left.ms)
 const summary = {
   generations: books.generations.length,
   killed: crashes,
@@ -133,6 +136,17 @@ const summary = {
   slowest_start_ms: slowestStartMs,
   outcomes: Object.fromEntries(Object.entries(outcomes).map(([name, records]) => [name, records?.length])),
   sold: Object.fromEntries(PROVIDERS.map((provider) => [provider, vendors.submits(provider)])),
+  longest: lives.slice(0, 3).map(({ id, ms, prompt, record }) => ({
+    id,
+    ms,
+    prompt,
+    ended: record.error?.code ?? record.status,
+    attempts: record.attempts.map(({ route, error, startedAt, endedAt }) => ({
+      provider: record.routes[route]?.provider,
+      code: error?.code ?? null,
+      ms: (endedAt ?? Infinity) - startedAt,
+    })),
+  })),
   violations,
 }
 process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`)

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/run/ports.ts'
+import { deliveryConformance } from './delivery-conformance.ts'
 import { attemptRecord, comparisonRecord, generationRecord, imageRecord, routeTo } from './records.ts'
 
 /** One empty place to keep things in. `open` opens it, again where it was closed before. */
@@ -330,6 +331,8 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         expect(await ids({})).toEqual(['cmp_1'])
       })
     })
+
+    deliveryConformance(() => store)
 
     test('answers a ping', async () => {
       await expect(store.ping()).resolves.toBeUndefined()

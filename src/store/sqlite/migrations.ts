@@ -8,14 +8,20 @@ import { StoreError } from '../store-error.ts'
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE generations (
-    id         TEXT PRIMARY KEY,
+    number     INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
     status     TEXT NOT NULL,
     open       INTEGER NOT NULL,
     model      TEXT NOT NULL,
     provider   TEXT,
     key        TEXT,
-    record     TEXT NOT NULL
+    state      TEXT NOT NULL
+  ) STRICT;
+  -- The half of a record that never changes after its first save, so that a change of state does not write it again.
+  CREATE TABLE generation_plans (
+    number INTEGER PRIMARY KEY REFERENCES generations (number) ON DELETE CASCADE,
+    plan   TEXT NOT NULL
   ) STRICT;
   -- Covers every filter of a list but metadata, so a page reads only the rows it shows.
   CREATE INDEX generations_newest ON generations (created_at, id, status, model, provider, key);

@@ -5,7 +5,11 @@ import type { IdempotencyEntry } from '../../run/ports.ts'
 /** A row as SQLite gives it. The columns' types are held by the STRICT tables that only this folder writes. */
 type Row = Readonly<Record<string, SQLOutputValue>>
 
-export const generationOf = (row: Row): GenerationRecord => JSON.parse(String(row['record'])) as GenerationRecord
+/** What a query reads of a generation: `state` and `plan`, the two halves of its record. */
+export const GENERATION = 'generations AS g JOIN generation_plans AS p USING (number)'
+
+export const generationOf = (row: Row): GenerationRecord =>
+  Object.assign(JSON.parse(String(row['plan'])) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord
 
 export function imageOf(row: Row): ImageRecord {
   const column = row as unknown as ImageColumns

@@ -15,7 +15,7 @@ import type { Leases } from './deliveries.ts'
 import { groupCommit } from './group-commit.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
-import { generationOf, idempotencyOf, imageOf } from './rows.ts'
+import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
 
 /** Everything a unit of work can hold. */
 const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, ledgerChanges]
@@ -38,8 +38,8 @@ export function sqliteStore(database: DatabaseSync): Store {
   const observedBills = observedBillReader(database)
   const comparisons = comparisonReader(database)
   const deliveries = deliveryReader(database, leases)
-  const generation = database.prepare('SELECT record FROM generations WHERE id = ?')
-  const open = database.prepare('SELECT record FROM generations WHERE open = 1 ORDER BY created_at, id')
+  const generation = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.id = ?`)
+  const open = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.open = 1 ORDER BY g.created_at, g.id`)
   const image = database.prepare('SELECT * FROM images WHERE id = ?')
   const idempotency = database.prepare('SELECT * FROM idempotency WHERE scope = ? AND key = ?')
   const forget = database.prepare('DELETE FROM idempotency WHERE created_at < ?')

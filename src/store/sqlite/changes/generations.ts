@@ -2,50 +2,57 @@ import { type GenerationRecord, isTerminal } from '#contract'
 import type { ChangeKind } from '../change.ts'
 
 /**
- * Saves whole records: the row with its columns for filters, and its metadata when it is new.
- * What never changes after the first save (model, key, metadata, time of creation) is written once.
+ * Saves whole records: the state at each save; what never changes after the first save (the plan, model, key, metadata, time of creation)
+ * once.
  */
 export const generationChanges: ChangeKind = (database) => {
-  const update = database.prepare('UPDATE generations SET status = ?, open = ?, provider = ?, record = ? WHERE id = ?')
+  const update = database.prepare('UPDATE generations SET status = ?, open = ?, provider = ?, state = ? WHERE id = ?')
   const insert = database.prepare(
-    'INSERT INTO generations (status, open, provider, record, id, created_at, model, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO generations (status, open, provider, state, id, created_at, model, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   )
+  const insertPlan = database.prepare('INSERT INTO generation_plans (number, plan) VALUES (?, ?)')
   const insertMetadata = database.prepare('INSERT INTO generation_metadata (key, value, created_at, generation_id) VALUES (?, ?, ?, ?)')
 
-  const save = (row: GenerationRow): void => {
-    const { id, createdAt } = row
-    const { changes } = update.run(row.status, row.open, row.provider, row.record, id)
-    if (changes === 0) {
-      insert.run(row.status, row.open, row.provider, row.record, id, createdAt, row.model, row.key)
-      for (const [key, value] of row.metadata) insertMetadata.run(key, value, createdAt, id)
-    }
+  const save = ({ record, status, open, provider, state }: Snapshot): void => {
+    const { id, createdAt, model, key } = record
+    if (update.run(status, open, provider, state, id).changes !== 0) return
+    const { lastInsertRowid } = insert.run(status, open, provider, state, id, createdAt, model, key)
+    insertPlan.run(lastInsertRowid, planOf(record))
+    for (const [name, value] of Object.entries(record.request.metadata ?? {})) insertMetadata.run(name, value, createdAt, id)
   }
 
   return ({ generations = [] }) => {
     if (generations.length === 0) return null
-    const rows = generations.map(rowOf)
+    const snapshots = generations.map(snapshotOf)
     return {
       apply() {
-        for (const row of rows) save(row)
+        for (const snapshot of snapshots) save(snapshot)
       },
     }
   }
 }
 
-type GenerationRow = ReturnType<typeof rowOf>
+type Snapshot = ReturnType<typeof snapshotOf>
 
-function rowOf(record: GenerationRecord) {
+/** What may change while the unit waits, as it is now. */
+function snapshotOf(record: GenerationRecord) {
   // A canceled generation may still have a picture on its way that is paid for.
   const isOpen = !isTerminal(record.status) || record.attempts.some((attempt) => attempt.endedAt === null)
   return {
-    id: record.id,
-    createdAt: record.createdAt,
+    record,
     status: record.status,
     open: isOpen ? 1 : 0,
-    model: record.model,
     provider: record.routes[record.routeIndex]?.provider ?? null,
-    key: record.key,
-    record: JSON.stringify(record),
-    metadata: Object.entries(record.request.metadata ?? {}),
+    state: stateOf(record),
   }
+}
+
+function planOf({ id, key, sandbox, createdAt, request, references, model, routing, routes }: GenerationRecord): string {
+  return JSON.stringify({ id, key, sandbox, createdAt, request, references, model, routing, routes })
+}
+
+/** Everything but the plan: a field that is added to a record is kept without a change here. */
+function stateOf(record: GenerationRecord): string {
+  const { id: _i, key: _k, sandbox: _s, createdAt: _c, request: _r, references: _f, model: _m, routing: _o, routes: _t, ...state } = record
+  return JSON.stringify(state)
 }
