@@ -3,10 +3,11 @@ import type { Comparison, CostReport, Generation, GenerationRequest, GenerationS
 import type { Model } from '../http/routes/models.ts'
 import type { ProviderState } from '../http/routes/providers.ts'
 import { connection } from './connection.ts'
+import { followEvents, type GenerationEvent } from './events.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
 
 export { ClientError } from './connection.ts'
-export type { Model, ProviderState }
+export type { GenerationEvent, Model, ProviderState }
 
 export interface ClientOptions {
   /** Where the gateway answers, for example `http://127.0.0.1:8080`. */
@@ -52,6 +53,8 @@ export interface Client {
   get(id: string, options?: { readonly waitSeconds?: number }): Promise<Generation>
   /** Watches a generation to its end, telling each state on the way. */
   wait(id: string, options?: WaitOptions): Promise<Generation>
+  /** Every change from the start to the end, as it happens; taken up again where the connection breaks. */
+  stream(id: string): AsyncGenerator<GenerationEvent, void, undefined>
   cancel(id: string): Promise<Generation>
   list(query?: ListQuery): Promise<Page<Generation>>
   quote(request: GenerationRequest): Promise<Quote>
@@ -73,7 +76,7 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { json, text, bytes, here } = connection(options)
+  const { json, text, bytes, stream, here } = connection(options)
   const generation = (id: string) => `/v1/generations/${encodeURIComponent(id)}`
   const prefer = (seconds: number): Record<string, string> => ({ prefer: seconds > 0 ? `wait=${Math.ceil(seconds)}` : 'respond-async' })
   const comparison: Client['comparison'] = (id) => json('GET', `/v1/comparisons/${encodeURIComponent(id)}`)
@@ -86,6 +89,7 @@ export function createClient(options: ClientOptions): Client {
         headers: { ...prefer(waitSeconds), ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
       }),
     wait: (id, options) => waitForEnd(() => get(id, { waitSeconds: 1 }), options),
+    stream: (id) => followEvents(stream, `${generation(id)}/events`),
     cancel: (id) => json('POST', `${generation(id)}/cancel`),
     list: (query = {}) => json('GET', `/v1/generations?${search(query).toString()}`),
     quote: (body) => json('POST', '/v1/quotes', { body }),

@@ -23,6 +23,8 @@ export interface Connection {
   /** An answer that is no JSON, as it comes. */
   text(path: string): Promise<string>
   bytes(url: string): Promise<Uint8Array>
+  /** An answer that goes on, such as an event stream. */
+  stream(path: string, headers?: Readonly<Record<string, string>>): Promise<ReadableStream<Uint8Array>>
   /** A picture of this gateway at the address this client reaches it under, whatever address the gateway calls itself by. */
   here(url: string): string
 }
@@ -58,6 +60,13 @@ export function connection({ url, key }: ClientOptions): Connection {
       const text = await textOf(response)
       if (response.ok) return text
       throw refusal(base, response.status, parse(text))
+    },
+    async stream(path, headers = {}) {
+      const response = await reach(`${base}${path}`, {
+        headers: { accept: 'text/event-stream', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...headers },
+      })
+      if (response.ok && response.body) return response.body
+      throw refusal(base, response.status, parse(await textOf(response)))
     },
     async bytes(target) {
       const response = await reach(target, {})

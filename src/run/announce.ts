@@ -14,7 +14,7 @@ export function announce(context: RunContext, open: OpenGeneration): void {
     key: record.key,
     type,
     url: webhook.url,
-    createdAt: now,
+    createdAt: record.completedAt ?? now,
     status: 'pending',
     tries: 0,
     failures: 0,

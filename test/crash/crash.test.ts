@@ -1,3 +1,6 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { readBooks } from './books.ts'
@@ -12,10 +15,26 @@ const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 type ProviderId = (typeof PROVIDERS)[number]
 
 let vendors: Vendors
+/** The ids of the messages that came, by generation. */
+const told = new Map<string, Set<string>>()
+const receiver = createServer((request, response) => {
+  void text(request).then((body) => {
+    const { data } = JSON.parse(body) as { readonly data: Generation }
+    told.set(data.id, (told.get(data.id) ?? new Set()).add(String(request.headers['webhook-id'])))
+    response.end()
+  })
+})
+const receiverAddress = () => `127.0.0.1:${(receiver.address() as AddressInfo).port}`
+
 beforeAll(async () => {
   vendors = await startVendors({ providers: PROVIDERS })
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
 })
-afterAll(() => vendors.close())
+afterAll(async () => {
+  receiver.closeAllConnections()
+  receiver.close()
+  await vendors.close()
+})
 
 /** Where a crash leaves it open whether the vendor heard of the task; only one of them can be asked. */
 const IN_DOUBT: ReadonlySet<Step> = new Set(['after the intent', 'in the submit', 'reply received but not recorded'])
@@ -48,6 +67,7 @@ async function post(server: ServerProcess, provider: ProviderId, step: Step, wai
       width: 256,
       height: 256,
       metadata: { [MARK]: mark },
+      webhook: { url: `http://${receiverAddress()}/told` },
       ...polled,
     }),
   }).catch(() => null)
@@ -90,7 +110,7 @@ test(
   'killed -9 at every step with all vendors, a server loses nothing, buys nothing twice and settles once',
   { timeout: 90_000 },
   async () => {
-    const folder = vendors.folder()
+    const folder = vendors.folder(`network: { allow: ["${receiverAddress()}"] }\n`)
     const report: object[] = []
     let server = await start(folder.environment, STEPS[0])
     for (const [index, step] of STEPS.entries()) {
@@ -118,12 +138,15 @@ test(
       })
       report.push(...(await Promise.all(rows)))
     }
+    // Every end is told, those too that a crash came before.
+    await expect.poll(() => told.size, { timeout: 10_000 }).toBe(report.length)
     expect(await server.kill('SIGTERM')).toBe('0')
     expect(report).toEqual(STEPS.flatMap((step) => PROVIDERS.map((provider) => expected(provider, step))))
 
     const books = readBooks(folder.dataDirectory)
     expect(books.generations).toHaveLength(STEPS.length * PROVIDERS.length)
     expect(books.open).toBe(0)
+    expect([...told].map(([id, messages]) => [id, messages.size]).toSorted()).toEqual(books.generations.map(({ id }) => [id, 1]).toSorted())
     expect([...books.settlements.values()]).toEqual(books.generations.map(() => 1))
     for (const provider of PROVIDERS) expect(vendors.submits(provider)).toBe(STEPS.length - 1)
     folder.remove()

@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000
 const OK: Posted = { kind: 'status', status: 200, retryAfterMs: null }
 const BUSY: Posted = { kind: 'status', status: 503, retryAfterMs: null }
 
-async function world(post: Post, { broken = () => false, delaysMs = [1_000, HOUR_MS] } = {}) {
+async function world(post: Post, { broken = (): boolean => false, delaysMs = [1_000, HOUR_MS] } = {}) {
   const database = new DatabaseSync(':memory:')
   migrate(database)
   const disk = sqliteStore(database)

@@ -117,7 +117,7 @@ describe('with a public URL', () => {
 
   test('what a telling says is not believed', async () => {
     const { id, url } = await unfinished('runware')
-    const taskUUID = (submits()[0]?.body as { taskUUID: string }[])[0]?.taskUUID
+    const taskUUID = (submits()[0]?.body as { taskUUID: string }[] | undefined)?.[0]?.taskUUID
     const body = JSON.stringify({
       taskType: 'imageInference',
       taskUUID,

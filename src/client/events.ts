@@ -1,0 +1,65 @@
+import type { Generation, TimelineEntry } from '#contract'
+import { ClientError, type Connection } from './connection.ts'
+
+/** One event of a generation's stream: a change on the way, or the end with the whole generation. */
+export type GenerationEvent =
+  | {
+      readonly kind: 'change'
+      readonly type: TimelineEntry['type']
+      readonly at: string
+      readonly provider: string | null
+      readonly progress: number | null
+    }
+  | { readonly kind: 'end'; readonly generation: Generation }
+
+const RETRIES = 5
+
+interface RawEvent {
+  readonly id: string
+  readonly event: string
+  readonly data: string
+}
+
+/**
+ * Follows a generation to its end. A stream that breaks off is taken up again after the last event that came (`Last-Event-ID`);
+ * nothing is told twice. @throws ClientError where the gateway refuses, or cannot be reached several times in a row
+ */
+export async function* followEvents(open: Connection['stream'], path: string): AsyncGenerator<GenerationEvent, void, undefined> {
+  let lastId: string | null = null
+  for (let failures = 0; ;) {
+    try {
+      for await (const { id, event, data } of eventsOf(await open(path, lastId === null ? {} : { 'last-event-id': lastId }))) {
+        failures = 0
+        lastId = id
+        const told = JSON.parse(data) as Generation | Omit<Extract<GenerationEvent, { kind: 'change' }>, 'kind'>
+        if ('object' in told) {
+          yield { kind: 'end', generation: told }
+          return
+        }
+        const { type, at, provider, progress } = told
+        yield { kind: 'change', type: type ?? (event as TimelineEntry['type']), at, provider, progress }
+      }
+    } catch (error) {
+      if (error instanceof ClientError && error.status !== null) throw error
+      if (failures >= RETRIES) throw error
+    }
+    failures++
+    if (failures > RETRIES) throw new ClientError('the event stream ends without an end again and again', null)
+  }
+}
+
+/** Server-Sent Events as they arrive; comments are passed over. */
+async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<RawEvent, void, undefined> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of body) {
+    text += decoder.decode(chunk, { stream: true })
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const block = text.slice(0, end)
+      text = text.slice(end + 2)
+      const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(block)?.[1]
+      const data = field('data')
+      if (data !== undefined) yield { id: field('id') ?? '', event: field('event') ?? 'message', data }
+    }
+  }
+}
