@@ -39,7 +39,7 @@ describe('on SIGTERM', () => {
       const answers = await Promise.all(replies)
       expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
       await events.text().catch(() => '')
-      const books = readBooks(folder.dataDirectory)
+      const books = await readBooks(folder.dataDirectory)
       expect(books.open).toBe(4)
       expect(books.generations.flatMap(({ attempts }) => attempts.map(({ status }) => status))).toEqual(Array(4).fill('pending'))
 
@@ -69,7 +69,7 @@ describe('on SIGTERM', () => {
     expect(await server.kill('SIGTERM')).toBe('0')
     front.beforeReply = () => {}
     expect((await answer).status).toBe(202)
-    const [record] = readBooks(folder.dataDirectory).generations
+    const [record] = (await readBooks(folder.dataDirectory)).generations
     expect(record?.attempts).toMatchObject([{ status: 'pending', providerTaskId: expect.stringMatching(/./) }])
     folder.remove()
   })

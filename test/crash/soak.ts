@@ -104,7 +104,7 @@ async function countOpen(): Promise<number> {
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
 }
 
-const books = readBooks(folder.dataDirectory)
+const books = await readBooks(folder.dataDirectory)
 const markOf = (record: GenerationRecord) => record.request.metadata?.['mark'] ?? ''
 const byMark = Map.groupBy(books.generations, markOf)
 const submitsOf = new Map<string, number>()

@@ -51,11 +51,11 @@ export function dyingPorts(ports: Ports, step: Step, marks: readonly string[], d
         if (!record || mark === undefined) return ports.store.commit(unit)
         marked.set(mark, record)
         if (step === 'before the intent') return dead()
-        const statuses = record.attempts.map(({ status }) => status)
+        const statuses = new Set(record.attempts.map(({ status }) => status))
         const isOver = isTerminal(record.status)
         await ports.store.commit(unit)
-        if (step === 'after the intent' && statuses.includes('submitting')) return dead()
-        if (step === 'recorded' && (statuses.includes('pending') || statuses.includes('collecting'))) return dead()
+        if (step === 'after the intent' && statuses.has('submitting')) return dead()
+        if (step === 'recorded' && (statuses.has('pending') || statuses.has('collecting'))) return dead()
         if (step === 'settled but not notified' && isOver) return dead()
       },
     },

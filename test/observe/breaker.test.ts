@@ -6,7 +6,13 @@ import { manualClock } from '../run/world.ts'
 
 const COOL_DOWN_MS = 30_000
 
-function world({ settings = { faults: 3, coolDownMs: COOL_DOWN_MS } as BreakerSettings | null, mended = [] as boolean[] } = {}) {
+interface WorldOptions {
+  readonly settings?: BreakerSettings | null
+  /** What each probe finds; the last ones find it mended. */
+  readonly mended?: readonly boolean[]
+}
+
+function world({ settings = { faults: 3, coolDownMs: COOL_DOWN_MS }, mended = [] }: WorldOptions = {}) {
   const clock = manualClock()
   const probes: { provider: string; fault: FailureCode }[] = []
   const breakers = createBreakers({

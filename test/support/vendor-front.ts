@@ -40,28 +40,37 @@ export async function startFront(upstream: string): Promise<Front> {
   let origin = ''
   const server = http.createServer((request, response) => {
     request.on('error', () => {})
-    void bodyOf(request).then(async (body) => {
-      const visit: Visit = { purpose: purposeOf(request, body), body: body.toString(), at: Date.now() }
-      visits.push(visit)
-      const treatment = front.treat(visit)
-      if (treatment.kind === 'refuse') return response.writeHead(503).end('Service Unavailable')
-      const reply = await fetch(`${upstream}${request.url ?? '/'}`, {
-        method: request.method ?? 'GET',
-        headers: headersFor(request),
-        ...(body.length > 0 ? { body } : {}),
-      }).catch(() => null)
-      // What breaks off at the vendor breaks off here.
-      const whole = await reply?.arrayBuffer().catch(() => null)
-      if (!reply || !whole) return response.destroy()
-      const type = reply.headers.get('content-type') ?? 'application/octet-stream'
-      const bytes = Buffer.from(whole)
-      const shown = type.includes('json') ? Buffer.from(bytes.toString().replaceAll(upstream, origin)) : bytes
-      await front.beforeReply(visit)
-      await deliver(response, treatment, reply.status, type, reply.headers.get('retry-after'), shown)
-    })
+    void relay(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  async function relay(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const body = await bodyOf(request)
+    const visit: Visit = { purpose: purposeOf(request, body), body: body.toString(), at: Date.now() }
+    visits.push(visit)
+    const treatment = front.treat(visit)
+    if (treatment.kind === 'refuse') {
+      response.writeHead(503).end('Service Unavailable')
+      return
+    }
+    const reply = await fetch(`${upstream}${request.url ?? '/'}`, {
+      method: request.method ?? 'GET',
+      headers: headersFor(request),
+      ...(body.length > 0 ? { body } : {}),
+    }).catch(() => null)
+    // What breaks off at the vendor breaks off here.
+    const whole = await reply?.arrayBuffer().catch(() => null)
+    if (!reply || !whole) {
+      response.destroy()
+      return
+    }
+    const type = reply.headers.get('content-type') ?? 'application/octet-stream'
+    const bytes = Buffer.from(whole)
+    const shown = type.includes('json') ? Buffer.from(bytes.toString().replaceAll(upstream, origin)) : bytes
+    await front.beforeReply(visit)
+    await deliver(response, treatment, reply.status, type, reply.headers.get('retry-after'), shown)
+  }
+
   const front: Front = {
     url: origin,
     visits,
