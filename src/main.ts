@@ -171,7 +171,7 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   const market = createMarket(config, catalogue, run, breakers)
   const costs = createCosts({ store, market, clock: CLOCK })
-  const accept = createAccept({ ports, market, roll: Math.random, webhookObjection: transport.objection })
+  const accept = createAccept({ ports, market, roll: Math.random, urlObjection: transport.objection })
   const schema = requestSchema(options)
   const idempotency = createIdempotency(store, () => CLOCK.now())
   const pipe = createPipe({ requestSchema: schema, accept, run, idempotency })

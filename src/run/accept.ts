@@ -71,10 +71,10 @@ export interface AcceptDependencies {
   /** A number in 0…1, for weighted routing. */
   readonly roll: () => number
   /** Why a webhook's URL cannot be told anything; null where it can, as far as is known now. Without it none is refused. */
-  readonly webhookObjection?: (url: string) => Promise<string | null>
+  readonly urlObjection?: (url: string) => Promise<string | null>
 }
 
-export function createAccept({ ports, market, roll, webhookObjection }: AcceptDependencies): Accept {
+export function createAccept({ ports, market, roll, urlObjection }: AcceptDependencies): Accept {
   async function gather(asked: GenerationRequest, key: string | null): Promise<PlanInput & { readonly budget: Budget | null }> {
     const policy = key === null ? null : market.key(key)
     const resolved = market.resolve(asked)
@@ -117,7 +117,11 @@ export function createAccept({ ports, market, roll, webhookObjection }: AcceptDe
       if (!(await isStill(stored.sha256, stored.format))) throw refuse(`image ${image.image} is no longer stored; send it as a data: URI`)
       return { kind: 'stored', sha256: stored.sha256, format: stored.format, pixels: { width: stored.width, height: stored.height } }
     }
-    if (!image.startsWith('data:')) return { kind: 'url', url: image, pixels: null }
+    if (!image.startsWith('data:')) {
+      const objection = (await urlObjection?.(image)) ?? null
+      if (objection !== null) throw refuse(objection)
+      return { kind: 'url', url: image, pixels: null }
+    }
     const bytes = Buffer.from(image.slice(image.indexOf(',') + 1), 'base64')
     try {
       const { sha256, format, width, height } = await ports.assets.put(bytes, ports.settings.maxImageBytes)
@@ -130,7 +134,7 @@ export function createAccept({ ports, market, roll, webhookObjection }: AcceptDe
 
   return {
     async prepare(asked, key) {
-      const objection = asked.webhook ? ((await webhookObjection?.(asked.webhook.url)) ?? null) : null
+      const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
       if (objection !== null)
         throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
       const input = await gather(asked, key)

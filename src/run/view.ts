@@ -34,11 +34,15 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
 
 /** A request as a caller may see it again: without its metadata, references as hashes or bare links. */
 export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {
-  const { metadata: _, ...request } = record.request
+  const { metadata: _, webhook, ...request } = record.request
   const references = record.references.map((reference): Json =>
     reference.kind === 'stored' ? { sha256: reference.sha256, ...reference.pixels } : { url: withoutQuery(reference.url) },
   )
-  return { ...(request as Record<string, Json>), ...(references.length > 0 ? { reference_images: references } : {}) }
+  return {
+    ...(request as Record<string, Json>),
+    ...(webhook ? { webhook: { ...webhook, url: withoutQuery(webhook.url) } as Json } : {}),
+    ...(references.length > 0 ? { reference_images: references } : {}),
+  }
 }
 
 /** Signed links carry their secret in the query; it is not echoed. */

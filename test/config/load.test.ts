@@ -278,8 +278,27 @@ describe('the snapshot', () => {
     expect(config.server).toEqual({ host: '127.0.0.1', port: 8080, publicUrl: null, bodyLimitBytes: 67_108_864 })
     expect(config.dataDirectory).toBe(resolve('data'))
     expect(config.storeUrl).toBe(`file:${resolve('data/imagegate.db')}`)
-    expect(config.assets).toEqual({ url: `file:${resolve('data/images')}`, keep: true, maxImageBytes: 67_108_864 })
+    expect(config.assets).toEqual({
+      url: `file:${resolve('data/images')}`,
+      keep: true,
+      maxImageBytes: 67_108_864,
+      maxAgeDays: null,
+      maxBytes: null,
+    })
     expect(config.network.allow).toEqual([])
+  })
+
+  test('has a breaker with real providers, and in the sandbox only where the file asks for one', async () => {
+    expect((await accepted('')).config.breaker).toBeNull()
+    expect((await accepted('breaker: {}')).config.breaker).toEqual({ faults: 5, coolDownMs: 30_000 })
+    expect((await accepted('', { ACME_API_KEY: 'key' })).config.breaker).toEqual({ faults: 5, coolDownMs: 30_000 })
+    const { config } = await accepted('breaker: { faults: 2, cool_down_seconds: 0.5 }', { ACME_API_KEY: 'key' })
+    expect(config.breaker).toEqual({ faults: 2, coolDownMs: 500 })
+  })
+
+  test('takes the limits of retention', async () => {
+    const { config } = await accepted('assets: { max_age_days: 0.5, max_bytes: 1000 }')
+    expect(config.assets).toMatchObject({ maxAgeDays: 0.5, maxBytes: 1_000 })
   })
 
   test('takes HOST and PORT from the environment before the file', async () => {

@@ -58,14 +58,18 @@ export async function startFront(upstream: string): Promise<Front> {
       headers: headersFor(request),
       ...(body.length > 0 ? { body } : {}),
     }).catch(() => null)
-    // What breaks off at the vendor breaks off here.
-    const whole = await reply?.arrayBuffer().catch(() => null)
-    if (!reply || !whole) {
+    if (!reply) {
       response.destroy()
       return
     }
     const type = reply.headers.get('content-type') ?? 'application/octet-stream'
-    const bytes = Buffer.from(whole)
+    const { bytes, isWhole } = await read(reply)
+    if (!isWhole) {
+      // What breaks off at the vendor breaks off here, at the same byte.
+      response.writeHead(reply.status, { 'content-type': type, 'content-length': reply.headers.get('content-length') ?? bytes.length + 1 })
+      response.write(bytes, () => response.destroy())
+      return
+    }
     const shown = type.includes('json') ? Buffer.from(bytes.toString().replaceAll(upstream, origin)) : bytes
     await front.beforeReply(visit)
     await deliver(response, treatment, reply.status, type, reply.headers.get('retry-after'), shown)
@@ -118,6 +122,16 @@ async function deliver(
     ...(retryAfter === null ? {} : { 'retry-after': retryAfter }),
   })
   response.end(bytes)
+}
+
+async function read(reply: Response): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  const chunks: Uint8Array[] = []
+  try {
+    for await (const chunk of reply.body ?? []) chunks.push(chunk)
+    return { bytes: Buffer.concat(chunks), isWhole: true }
+  } catch {
+    return { bytes: Buffer.concat(chunks), isWhole: false }
+  }
 }
 
 async function bodyOf(request: http.IncomingMessage): Promise<Buffer> {
