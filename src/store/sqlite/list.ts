@@ -74,5 +74,8 @@ function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]
     require(`(${createdAt}, ${id}) < (?, ?)`, position.createdAt, position.id)
   }
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
-  return { sql: `SELECT g.state, p.plan FROM ${source} JOIN generation_plans AS p USING (number)${where} ORDER BY ${createdAt} DESC, ${id} DESC LIMIT ?`, values }
+  return {
+    sql: `SELECT g.state, p.plan FROM ${source} JOIN generation_plans AS p USING (number)${where} ORDER BY ${createdAt} DESC, ${id} DESC LIMIT ?`,
+    values,
+  }
 }
