@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Step } from './steps.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+
+/** A test that fails leaves no server behind. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
 export interface ServerProcess {
   readonly url: string
@@ -29,6 +34,8 @@ export async function startProcess(
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   let said = ''
   child.stderr.on('data', (chunk) => (said += String(chunk)))
   const ended = once(child, 'exit').then(([code, signal]) => String(signal ?? code))

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Quote } from '#contract'
-import { json, startGateway } from './gateway.ts'
+import { json, problem, startGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
 /** Where references are fetched from: a picture of 2048×1536 noise, one that never answers, and one that is none. */
@@ -82,7 +82,6 @@ describe('a quote', () => {
 
   test.each([
     ['is no picture', () => `http://${place}/page`],
-    ['is at a private address nobody allowed', () => 'http://127.0.0.1:9/secret.png'],
     ['is at a name that does not exist', () => 'https://no-such-host.invalid/1.png'],
   ])('of a reference that %s says what it takes for granted', async (_, url) => {
     const quoted = await quote({ width: 1024, height: 1024, reference_images: [url()] })
@@ -112,4 +111,10 @@ describe('a quote', () => {
     const { data } = await json<{ data: readonly { request: { safety_tolerance?: number } }[] }>(await gateway.ask('/v1/generations'))
     expect(data.filter(({ request }) => request.safety_tolerance === 0)).toEqual([])
   })
+})
+
+test('a reference at a private address nobody allowed is refused as it would be by a generation', async () => {
+  const reply = await gateway.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'x', reference_images: ['https://127.0.0.1:9/secret.png'] })
+  expect(reply.status).toBe(400)
+  expect(await problem(reply)).toMatchObject({ code: 'invalid_request', errors: [{ path: 'reference_images.0' }] })
 })
