@@ -65,6 +65,8 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
     if (error instanceof ReferenceUnavailable) return fail(context, open, attempt, unsold('invalid_request', error.message))
     throw error
   }
+  // Canceled while its references were read: its place was not yet given back.
+  if (attempt.endedAt !== null) return context.slots.release(provider.id)
   attempt.status = 'submitting'
   attempt.submittedAt = ports.clock.now()
   record.startedAt ??= attempt.submittedAt
@@ -75,8 +77,12 @@ async function submit(context: RunContext, open: OpenGeneration, attempt: Attemp
   try {
     await save(context, open)
   } catch {
+    // Refused as a whole: whoever asked is told so, and there is no generation to fail.
+    if (!open.isAccepted) return context.slots.release(provider.id)
     return fail(context, open, attempt, unsold('internal', 'the intent to buy could not be written to disk, so nothing was bought'))
   }
+  // Canceled while the intent was written: not a byte is sent any more.
+  if (attempt.endedAt !== null) return
   context.watchers.notify(record)
   const sent = await ports.send(provider.id, call, provider.manifest.timeouts.submit_ms)
   await understand(context, open, attempt, provider, call, sent)

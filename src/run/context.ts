@@ -28,6 +28,8 @@ export interface OpenGeneration {
   readonly record: GenerationRecord
   /** Per attempt: takes back a timer or a place in a queue. */
   readonly pendingWork: Map<string, () => void>
+  /** It has been on disk: until then a refusal is the caller's answer, not the generation's end. */
+  isAccepted: boolean
   /** The save that is being gathered in this turn of the event loop. */
   saving: Promise<void> | null
   newImages: ImageRecord[]
@@ -48,6 +50,7 @@ export interface OpenGeneration {
 export const openGeneration = (record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration => ({
   record,
   pendingWork: new Map(),
+  isAccepted: false,
   saving: null,
   newImages: [],
   idempotency,
@@ -117,10 +120,15 @@ export async function saveIfPossible(context: RunContext, open: OpenGeneration):
   }
 }
 
-/** Saves, then lets watchers see: nothing is visible before it is on disk. */
+const SAVE_AGAIN_MS = 2_000
+
+/** Saves, then lets watchers see: nothing is visible before it is on disk. What the disk refuses is tried again until it has room. */
 export async function publish(context: RunContext, open: OpenGeneration): Promise<void> {
   closeAccount(context, open)
-  await saveIfPossible(context, open)
+  if (!(await saveIfPossible(context, open))) {
+    context.wheel.schedule(SAVE_AGAIN_MS, () => void publish(context, open))
+    return
+  }
   context.watchers.notify(open.record)
   if (isTerminal(open.record.status) && open.record.attempts.every((attempt) => attempt.endedAt !== null))
     context.open.delete(open.record.id)

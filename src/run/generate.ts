@@ -89,6 +89,7 @@ export function createRun(ports: Ports): Run {
         abandon(context, open)
         throw error instanceof BudgetExceeded ? overBudget(error) : error
       }
+      open.isAccepted = true
       if (waitsForBudget) enqueueTasks(context, open)
     },
 

@@ -16,6 +16,7 @@ export async function resumeAll(context: RunContext): Promise<number> {
   const records = await context.ports.store.claimOpen()
   for (const record of records) {
     const open = openGeneration(record, null)
+    open.isAccepted = true
     context.open.set(record.id, open)
     const steps = record.attempts.filter((attempt) => attempt.endedAt === null).map((attempt) => resumeAttempt(context, open, attempt))
     // Stopped between the end of the last attempt and the conclusion.

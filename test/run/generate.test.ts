@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { viewOf } from '../../src/run/view.ts'
 import { createWorld, done, failed, onDisk, pending, planned, recoverCall, runFor, says, settled } from './world.ts'
+import { IdempotencyConflict } from '../../src/run/ports.ts'
 import type { Sent } from '../../src/run/ports.ts'
 
 describe('a generation', () => {
@@ -91,6 +92,42 @@ describe('a generation', () => {
     expect(broken.submits()).toBe(0)
     expect(broken.run.openCount).toBe(0)
     expect(broken.run.inFlight('alpha')).toBe(0)
+  })
+})
+
+test('an end that the disk refuses is written as soon as it has room, and seen only then', async () => {
+  const world = createWorld({ script: (call) => (call.purpose === 'submit' ? pending() : done('https://cdn.example/1.jpg')) })
+  const { commit } = world.store
+  let isFull = false
+  const broken = createWorld({
+    script: (call) => (call.purpose === 'submit' ? pending() : done('https://cdn.example/1.jpg')),
+    store: { ...world.store, commit: (unit) => (isFull ? Promise.reject(new Error('disk full')) : commit(unit)) },
+  })
+  const record = planned(['alpha'])
+  await runFor(broken, record, 0)
+  isFull = true
+  const waiting = broken.run.wait(record.id, 60_000)
+  await broken.clock.pass(5_000)
+  expect((await onDisk(broken, record.id)).status).toBe('running')
+  isFull = false
+  await broken.clock.pass(5_000)
+  expect((await waiting)?.status).toBe('succeeded')
+  expect((await onDisk(broken, record.id)).images).toHaveLength(1)
+  expect(broken.submits()).toBe(1)
+})
+
+describe('a generation that is refused as it is put on disk', () => {
+  test('leaves no row, buys nothing and gives its place back', async () => {
+    const world = createWorld({ maxInFlight: 1, script: () => done('https://cdn.example/1.jpg') })
+    const entry = { scope: '', key: 'k', bodyHash: 'b', createdAt: 1 }
+    const first = planned(['alpha'])
+    const second = planned(['alpha'])
+    await world.run.accept(first, { ...entry, generationId: first.id })
+    await expect(world.run.accept(second, { ...entry, generationId: second.id })).rejects.toThrow(IdempotencyConflict)
+    await world.clock.pass(10_000)
+    expect((await world.store.list({ limit: 10 })).records.map(({ id }) => id)).toEqual([first.id])
+    expect(world.submits()).toBe(1)
+    expect([world.run.inFlight('alpha'), world.run.openCount]).toEqual([0, 0])
   })
 })
 
@@ -272,6 +309,18 @@ describe('cancel', () => {
     expect(world.calls).toHaveLength(1)
     expect(await onDisk(world, record.id)).toMatchObject({ status: 'canceled' })
     expect(world.run.inFlight('alpha')).toBe(0)
+  })
+
+  test('while the intent is written sends nothing', async () => {
+    const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
+    const record = planned(['alpha'])
+    const accepted = world.run.accept(record, null)
+    const canceled = world.run.cancel(record.id)
+    await Promise.all([accepted, canceled])
+    await world.clock.pass(1_000)
+    expect(world.submits()).toBe(0)
+    expect(await onDisk(world, record.id)).toMatchObject({ status: 'canceled' })
+    expect([world.run.inFlight('alpha'), world.run.openCount]).toEqual([0, 0])
   })
 
   test('during the submit still writes down what was bought', async () => {
