@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 export interface Served {
   readonly url: string
   readonly pid: number
+  /** Everything it printed so far. */
+  readonly printed: () => string
   stop(): void
 }
 
@@ -17,10 +19,12 @@ export async function serve(script: string, args: readonly string[] = [], env: R
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  let text = ''
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
   const line = await firstLine(child)
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? /^(\d+)$/.exec(line.trim())?.[1]
   if (!port || child.pid === undefined) throw new Error(`${script} did not tell its port: ${line}`)
-  return { url: `http://127.0.0.1:${port}`, pid: child.pid, stop: () => void child.kill('SIGTERM') }
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid, printed: () => text, stop: () => void child.kill('SIGTERM') }
 }
 
 function firstLine(child: ChildProcess): Promise<string> {
