@@ -9,6 +9,9 @@ interface Waiting {
   readonly reject: (reason: unknown) => void
 }
 
+/** No unit waits longer than this many turns of the event loop for its commit. */
+const MOST_TURNS = 8
+
 /** A refusal of one unit; `null` where it was written. */
 type Verdict = { readonly refused: unknown } | null
 
@@ -20,8 +23,8 @@ export interface GroupCommit {
 }
 
 /**
- * Writes all units of one turn of the event loop in one transaction: a single fsync, whatever their number. While it blocks, the next
- * turn's work gathers, so groups grow with the load.
+ * Writes the units of one turn of the event loop, or under load of a few, in one transaction: a single fsync, whatever their number. While
+ * it blocks, the next turn's work gathers, so groups grow with the load.
  *
  * A unit is refused by a check before it has written anything, so the usual group needs no savepoints. Only when a write itself fails is
  * the group rolled back and written again with a savepoint around each unit, so that the fault stays with its own.
@@ -98,12 +101,18 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
+  /** Waits for the next turn as long as each one brings more units: under load one fsync serves many, in quiet it costs one empty turn. */
+  const gather = (before: number, turns: number): void => {
+    if (queue.length > before && turns < MOST_TURNS) setImmediate(gather, queue.length, turns + 1)
+    else flush()
+  }
+
   return {
     add(changes) {
       if (isClosed) return Promise.reject(new StoreError('closed', 'the store is closed; nothing was written'))
       return new Promise((resolve, reject) => {
         queue.push({ changes, resolve, reject })
-        if (queue.length === 1) setImmediate(flush)
+        if (queue.length === 1) setImmediate(gather, 0, 1)
       })
     },
     close() {

@@ -51,8 +51,11 @@ function planOf({ id, key, sandbox, createdAt, request, references, model, routi
   return JSON.stringify({ id, key, sandbox, createdAt, request, references, model, routing, routes })
 }
 
+const PLAN_FIELDS: ReadonlySet<string> = new Set(['id', 'key', 'sandbox', 'createdAt', 'request', 'references', 'model', 'routing', 'routes'])
+
 /** Everything but the plan: a field that is added to a record is kept without a change here. */
 function stateOf(record: GenerationRecord): string {
-  const { id: _i, key: _k, sandbox: _s, createdAt: _c, request: _r, references: _f, model: _m, routing: _o, routes: _t, ...state } = record
+  const state: Record<string, unknown> = {}
+  for (const field in record) if (!PLAN_FIELDS.has(field)) state[field] = record[field as keyof GenerationRecord]
   return JSON.stringify(state)
 }
