@@ -18,3 +18,4 @@ const wrapPorts = (ports: Ports): Ports => {
 
 const server = await startServer({ env: process.env, overrides: { wrapPorts } })
 process.stdout.write(`${server.url}\n`)
+process.on('SIGTERM', () => process.exit())

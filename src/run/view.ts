@@ -1,7 +1,18 @@
 import type { Attempt, AttemptRecord, Generation, GenerationRecord, Image, ImageRecord, Instant, Json, Timing } from '#contract'
 import { costOf } from './settle.ts'
 
-const iso = (instant: Instant): string => new Date(instant).toISOString()
+/** A generation tells few different instants many times over. */
+const MOST_REMEMBERED = 64
+const written = new Map<Instant, string>()
+
+function iso(instant: Instant): string {
+  const known = written.get(instant)
+  if (known !== undefined) return known
+  if (written.size >= MOST_REMEMBERED) written.clear()
+  const text = new Date(instant).toISOString()
+  written.set(instant, text)
+  return text
+}
 const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
 
 /** The row as a caller sees it. `publicUrl` is where this server is reached, without a slash at its end. */
