@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
 import type { FastifyBaseLogger } from 'fastify'
 import { requestSchema } from '#contract'
 import { SANDBOX_KEY } from '#sandbox'
+import packageJson from '../package.json' with { type: 'json' }
 import type { Config } from './config/config.ts'
 import { processEnvironment } from './config/environment.ts'
 import type { Environment } from './config/environment.ts'
@@ -214,7 +214,8 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
     post: transport.post,
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
-    version: await packageVersion(),
+    version: packageJson.version,
+    sandbox: config().sandbox,
   })
 
   opened.defer(() => app.close())
@@ -255,11 +256,6 @@ function placesOf(config: Config): { readonly store: string; readonly assets: st
   } catch (error) {
     throw new StartRefused(error instanceof Error ? error.message : 'unknown place')
   }
-}
-
-async function packageVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 if (import.meta.main) {

@@ -65,6 +65,8 @@ export interface AppDependencies {
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
+  /** Every vendor is emulated; every result and page says so. */
+  readonly sandbox: boolean
 }
 
 export type App = FastifyInstance
@@ -90,7 +92,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   app.decorateRequest('gatewayKey', null)
   installProblems(app)
   logRequests(app, deps)
-  await installDocs(app, deps.version)
+  await installDocs(app, deps.version, deps.sandbox)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
   // Its addresses are their own proof.

@@ -3,16 +3,18 @@ import scalar from '@scalar/fastify-api-reference'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 
+const SANDBOX_NOTE =
+  '\n\n**This server is a sandbox** (`"sandbox": true` in every result): no vendor key is set, every vendor is emulated on this machine, and no money is spent.'
+
 /** `/openapi.json`, generated from the same schemas that validate, and `/docs`, a page to read and try it. */
-export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
+export async function installDocs(app: FastifyInstance, version: string, sandbox: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.1',
       info: {
         title: 'imagegate',
         version,
-        description:
-          'One image-generation API in front of many vendors: one request, every seller, exact prices, no lost or doubled pictures.',
+        description: `One image-generation API in front of many vendors: one request, every seller, exact prices, no lost or doubled pictures.${sandbox ? SANDBOX_NOTE : ''}`,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This server.' }],
@@ -43,6 +45,9 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
       hideClientButton: true,
       agent: { disabled: true },
       telemetry: false,
+      showDeveloperTools: 'never',
+      // Both would send the document elsewhere.
+      mcp: { disabled: true },
     },
   })
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))

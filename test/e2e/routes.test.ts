@@ -84,6 +84,7 @@ describe('operations', () => {
       components: { schemas: Record<string, unknown> }
     }>(await gateway.ask('/openapi.json'))
     expect(document.openapi).toMatch(/^3\.1/)
+    expect(JSON.stringify(document)).toContain('This server is a sandbox')
     for (const path of [
       '/v1/generations',
       '/v1/generations/{id}',

@@ -51,7 +51,17 @@ function planOf({ id, key, sandbox, createdAt, request, references, model, routi
   return JSON.stringify({ id, key, sandbox, createdAt, request, references, model, routing, routes })
 }
 
-const PLAN_FIELDS: ReadonlySet<string> = new Set(['id', 'key', 'sandbox', 'createdAt', 'request', 'references', 'model', 'routing', 'routes'])
+const PLAN_FIELDS: ReadonlySet<string> = new Set([
+  'id',
+  'key',
+  'sandbox',
+  'createdAt',
+  'request',
+  'references',
+  'model',
+  'routing',
+  'routes',
+])
 
 /** Everything but the plan: a field that is added to a record is kept without a change here. */
 function stateOf(record: GenerationRecord): string {
