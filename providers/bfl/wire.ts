@@ -180,8 +180,15 @@ export function linkExpiry(url: URL): string | undefined {
 export const webUrl = (value: string | undefined): URL | null =>
   value !== undefined && /^https?:\/\/\S+$/.test(value) ? URL.parse(value) : null
 
-/** Milliseconds from `Retry-After` in seconds, up to a day. Its date form needs a clock and is left to the core. */
+const DAY_MS = 86_400_000
+
+/** Milliseconds from `Retry-After`, up to a day: seconds, or a date measured against the reply's own `Date`. */
 export function retryAfterMs(reply: Reply): number | undefined {
-  const seconds = /^\s*(\d{1,5})\s*$/.exec(reply.headers['retry-after'] ?? '')?.[1]
-  return seconds === undefined || Number(seconds) > 86_400 ? undefined : Number(seconds) * 1000
+  const value = reply.headers['retry-after']?.trim() ?? ''
+  const waitMs = /^\d{1,5}$/.test(value)
+    ? Number(value) * 1000
+    : /[a-z]/i.test(value)
+      ? Math.max(0, Date.parse(value) - Date.parse(reply.headers['date'] ?? ''))
+      : Number.NaN
+  return waitMs <= DAY_MS ? waitMs : undefined
 }

@@ -85,10 +85,12 @@ function saidBy(error: VendorError): string {
 export const worstOf = (failures: readonly Failure[]): Failure | undefined =>
   failures.find((failure) => failure.billed !== false) ?? failures[0]
 
-/** Seconds, as Runware sends it; a date would need a clock. */
+/** Milliseconds from `Retry-After`: seconds, as Runware sends it, or a date measured against the reply's own `Date`. */
 function retryAfterMs({ headers }: Reply): number | undefined {
-  const seconds = headers['retry-after']
-  return seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : undefined
+  const value = headers['retry-after']?.trim() ?? ''
+  if (/^\d{1,6}$/.test(value)) return Number(value) * 1000
+  const waitMs = /[a-z]/i.test(value) ? Date.parse(value) - Date.parse(headers['date'] ?? '') : Number.NaN
+  return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs)
 }
 
 /** A failure told by the HTTP status alone; null where the status does not settle what became of a submit. */

@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import { requestFields, RouteRule, Usd } from '#contract'
+import { compareUsd, requestFields, RouteRule, UNLIKELY_PRICE, Usd } from '#contract'
 
-const Price = Usd.refine((amount) => !amount.startsWith('-'), 'a price is not negative')
+const Price = Usd.refine((amount) => !amount.startsWith('-'), 'a price is not negative').refine(
+  (amount) => !Usd.safeParse(amount).success || compareUsd(amount, UNLIKELY_PRICE) < 0,
+  `a price is in US dollars (not cents) for one image or megapixel, below ${UNLIKELY_PRICE}`,
+)
 
 const as_of = z.iso.date().optional().meta({ description: 'The day it was agreed. Default: the day this file was last written.' })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Limits } from './limits.ts'
-import { PriceRule } from './price.ts'
+import { PublishedPrice } from './price.ts'
 
 /** A host the vendor's calls may go to, with its key: an exact name or `*.name` for any name below it. */
 const HostPattern = z.string().regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$/)
@@ -12,7 +12,7 @@ export const ModelEntry = z.strictObject({
   provider_model: z.string().min(1),
   docs_url: z.url(),
   limits: Limits,
-  price: PriceRule.nullable().meta({ description: 'Null: the vendor publishes none we could read. Never guessed.' }),
+  price: PublishedPrice.nullable().meta({ description: 'Null: the vendor publishes none we could read. Never guessed.' }),
   notes: z.array(z.string()).optional().meta({ description: 'Contradictions and open facts, each dated, with its source.' }),
 })
 export type ModelEntry = z.infer<typeof ModelEntry>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Usd } from './money.ts'
+import { compareUsd, Usd } from './money.ts'
 
 const Provenance = {
   as_of: z.iso.date().meta({ description: 'The day the price was read.' }),
@@ -28,6 +28,24 @@ export const MegapixelPrice = z
 
 export const PriceRule = z.discriminatedUnion('kind', [PerImagePrice, MegapixelPrice]).meta({ id: 'PriceRule' })
 export type PriceRule = z.infer<typeof PriceRule>
+
+/** What no image and no megapixel costs: from here on, cents were written as dollars. */
+export const UNLIKELY_PRICE: Usd = '5'
+/** Less than any vendor asks: below, a decimal point slipped. */
+const LOWEST_PRICE: Usd = '0.0001'
+
+/** A price as a vendor publishes it, each amount within what is likely for one image or megapixel. */
+export const PublishedPrice = PriceRule.superRefine((rule, context) => {
+  const amounts =
+    rule.kind === 'per_image'
+      ? { per_image: rule.per_image }
+      : { first_output: rule.first_output, extra_output: rule.extra_output, reference: rule.reference }
+  for (const [field, amount] of Object.entries(amounts)) {
+    if (compareUsd(amount, LOWEST_PRICE) >= 0 && compareUsd(amount, UNLIKELY_PRICE) < 0) continue
+    const message = `${amount} is no likely price: US dollars (not cents) for one image or megapixel, from ${LOWEST_PRICE} to below ${UNLIKELY_PRICE}`
+    context.addIssue({ code: 'custom', path: [field], message })
+  }
+})
 
 export const CostLine = z.object({ what: z.string(), quantity: z.number().int(), unit_amount: Usd, amount: Usd }).meta({ id: 'CostLine' })
 export type CostLine = z.infer<typeof CostLine>

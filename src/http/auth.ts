@@ -16,11 +16,13 @@ export const hashOfKey = (key: string): string => createHash('sha256').update(ke
 
 /** Every route of this scope asks for a key where keys are configured. */
 export function requireKey(app: FastifyInstance, keyNames: KeyNames): void {
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const names = keyNames()
     if (names.size === 0) return done()
     const name = names.get(hashOfKey(bearerOf(request) ?? ''))
     if (name === undefined) {
+      // RFC 9110 asks for it on every 401.
+      reply.header('www-authenticate', 'Bearer realm="imagegate"')
       return done(
         new HttpProblem({ code: 'unauthorized', detail: 'This server asks for a gateway key: send `Authorization: Bearer <key>`.' }),
       )

@@ -81,7 +81,7 @@ function detailsOf(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCod
   }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return { code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit).' }
+      return { code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit_bytes).' }
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return { code: 'unsupported_media_type', detail: 'Send application/json.' }
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':

@@ -30,7 +30,7 @@ export async function collect(
   const { record } = open
   if (ports.settings.keepImages) await saveIfPossible(context, open)
   const startedAt = ports.clock.now()
-  const collected = await Promise.all(attempt.results.map((reference) => collectOne(context, open, provider, reference)))
+  const collected = await Promise.all(attempt.results.map((reference) => collectOne(context, open, attempt, provider, reference)))
   if (mayAskAgain && collected.some((one) => one.kind === 'expired') && (await askAgain(context, attempt, provider))) {
     return collect(context, open, attempt, provider, failures, false)
   }
@@ -66,11 +66,17 @@ async function askAgain(context: RunContext, attempt: AttemptRecord, provider: A
   return true
 }
 
-async function collectOne(context: RunContext, open: OpenGeneration, provider: ActiveProvider, reference: ImageRef): Promise<Collected> {
+async function collectOne(
+  context: RunContext,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: ActiveProvider,
+  reference: ImageRef,
+): Promise<Collected> {
   const { settings, ids, assets } = context.ports
   const common = { id: ids.image(), generationId: open.record.id, seed: reference.seed ?? null, flagged: reference.flagged ?? null }
   if (!settings.keepImages && reference.source.kind === 'url') {
-    const link = { url: reference.source.url, expiresAt: expiryOf(context, provider, reference) }
+    const link = { url: reference.source.url, expiresAt: expiryOf(attempt, provider, reference) }
     return { kind: 'image', image: { ...common, sha256: null, format: null, width: null, height: null, bytes: null, link } }
   }
   for (let tries = 0; ; tries++) {
@@ -78,7 +84,7 @@ async function collectOne(context: RunContext, open: OpenGeneration, provider: A
     if (result.kind === 'stored') return { kind: 'image', image: { ...common, ...result.asset, link: null } }
     if (result.kind === 'expired') return { kind: 'expired' }
     const waitMs = tries < result.retries ? RETRY_DELAYS_MS[tries] : undefined
-    const expiresAt = expiryOf(context, provider, reference)
+    const expiresAt = expiryOf(attempt, provider, reference)
     const deadBy = waitMs !== undefined && expiresAt !== null && context.ports.clock.now() + waitMs > expiresAt
     if (waitMs === undefined || deadBy) return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
     await new Promise<void>((resolve) => void context.wheel.schedule(waitMs, resolve))
@@ -139,10 +145,11 @@ async function fetchOnce(
   }
 }
 
-function expiryOf(context: RunContext, provider: ActiveProvider, reference: ImageRef): Instant | null {
+/** When the vendor's link dies: as the reply says, else as long after the end of the task as the vendor promises. */
+function expiryOf(attempt: AttemptRecord, provider: ActiveProvider, reference: ImageRef): Instant | null {
   if (reference.expiresAt !== undefined) return Date.parse(reference.expiresAt)
   const { result_url_ttl_ms: ttlMs } = provider.manifest
-  return ttlMs === null ? null : context.ports.clock.now() + ttlMs
+  return ttlMs === null || attempt.readyAt === null ? null : attempt.readyAt + ttlMs
 }
 
 /** A picture of another size than was ordered is kept, and said. */

@@ -43,8 +43,10 @@ export async function attemptEnded(
 /** Unsent and rate-limited tasks are tried again where no other provider waits, or where siblings of the batch are already bought here. */
 function tryAgain(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): boolean {
   const { record } = open
-  const provablyUnsent = failure.billed === false && (failure.code === 'rate_limited' || failure.code === 'provider_unavailable')
-  if (!provablyUnsent || attempt.tries >= MAX_TRIES) return false
+  // An answered submit did arrive: whatever an outage says of itself, only a rate limit is repeated at the same provider.
+  const neverArrived = failure.code === 'provider_unavailable' && failure.provider_status === undefined
+  const isSafeToRepeat = failure.billed === false && (failure.code === 'rate_limited' || neverArrived)
+  if (!isSafeToRepeat || attempt.tries >= MAX_TRIES) return false
   const siblings = record.attempts.filter((other) => other.route === attempt.route && other !== attempt && !other.retried)
   const siblingsBought = siblings.some((other) => other.providerTaskId !== null || other.status === 'succeeded')
   const hasNextRoute = record.routeIndex + 1 < record.routes.length

@@ -155,14 +155,16 @@ describe('imagegate compare', () => {
 })
 
 describe('the live table', () => {
-  const half = comparison([row('north'), row('south', running), row('west', ineligible)], 'running')
+  const failed: Partial<ComparisonRow> = { status: 'failed', amount: '0', vs_cheapest: null, images: 0, error_code: 'moderated' }
+  const half = comparison([row('north'), row('south', running), row('west', ineligible), row('east', failed)], 'running')
 
   test('has a line for each provider, in its own state', () => {
     const lines = liveText(half, 0, 2_100, 200)
-    expect(lines).toHaveLength(5)
+    expect(lines).toHaveLength(6)
     expect(lines[2]).toMatch(/^✔ +north +succeeded +5\.3 s/)
     expect(lines[3]).toMatch(/^⠋ +south +█{6}░{6} +running +2\.1 s/)
     expect(lines[4]).toMatch(/^– +west +ineligible/)
+    expect(lines[5]).toMatch(/^✖ +east +failed: moderated/)
   })
 
   test('never is wider than the terminal', () => {
@@ -173,12 +175,12 @@ describe('the live table', () => {
   test('is drawn over itself, and wiped at the end', () => {
     const drawnTexts: string[] = []
     const watching = watchComparison({ ...fakeTerminal(), isInteractive: true, draw: (text) => void drawnTexts.push(text) }, half)
-    watching.update(comparison([row('north'), row('south'), row('west', ineligible)]))
+    watching.update(comparison([row('north'), row('south'), row('west', ineligible), row('east', failed)]))
     watching.end()
-    expect(drawnTexts[0]).not.toContain('\u001b[5A')
-    expect(drawnTexts.at(-2)?.startsWith('\u001b[5A')).toBe(true)
+    expect(drawnTexts[0]).not.toContain('\u001b[6A')
+    expect(drawnTexts.at(-2)?.startsWith('\u001b[6A')).toBe(true)
     expect(drawnTexts.at(-2)).toMatch(/✔ +south/)
-    expect(drawnTexts.at(-1)).toBe('\u001b[5A\u001b[0J')
+    expect(drawnTexts.at(-1)).toBe('\u001b[6A\u001b[0J')
   })
 })
 

@@ -183,6 +183,11 @@ describe('values that cannot be meant', () => {
       'providers: { acme: { prices: { big: { per_image: "-1" } } } }',
       'providers.acme.prices.big.per_image: is refused — a price is not negative',
     ],
+    [
+      'a price in cents',
+      'providers: { acme: { prices: { big: { per_image: "5" } } } }',
+      'providers.acme.prices.big.per_image: is refused — a price is in US dollars (not cents) for one image or megapixel, below 5',
+    ],
     ['a discount above all', 'providers: { acme: { discount_percent: 101 } }', 'providers.acme.discount_percent: is refused'],
     [
       'two routes at once',

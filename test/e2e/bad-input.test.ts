@@ -119,7 +119,7 @@ describe('bad input gets a problem document that names the field, and nothing is
     try {
       const reply = await small.post('/v1/generations', { ...good, prompt: 'x'.repeat(3_000) })
       expect(reply.status).toBe(413)
-      expect(await problem(reply)).toMatchObject({ code: 'payload_too_large' })
+      expect(await problem(reply)).toMatchObject({ code: 'payload_too_large', detail: expect.stringContaining('server.body_limit_bytes') })
     } finally {
       await small.close()
     }

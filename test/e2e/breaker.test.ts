@@ -70,7 +70,6 @@ describe('a provider that fails again and again', () => {
   test('is refused with 503 and the time to come back where there is nobody else; nothing is bought', async () => {
     vendors.front('bfl').treat = refusePaid
     for (let i = 0; i < 2; i++) {
-      // Tried four times each, since it was provably not sold.
       const generation = await generate({ model: 'bfl/flux-2-pro' })
       expect(generation.error).toMatchObject({ code: 'provider_unavailable', billed: false })
       if ((await providerState('bfl'))?.breaker === 'open') break

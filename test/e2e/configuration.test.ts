@@ -97,6 +97,7 @@ describe('gateway keys', () => {
     for (const path of ['/v1/generations', '/v1/models', '/v1/providers', '/v1/generations/gen_x', '/v1/generations/gen_x/events']) {
       const reply = await g.ask(path)
       expect([path, reply.status]).toEqual([path, 401])
+      expect(reply.headers.get('www-authenticate')).toBe('Bearer realm="imagegate"')
       expect(await problem(reply)).toMatchObject({ code: 'unauthorized' })
       expect((await g.ask(path, { headers: as('wrong') })).status).toBe(401)
     }

@@ -120,6 +120,27 @@ describe('one request', () => {
     expect(await problem(other)).toMatchObject({ errors: [{ path: 'Idempotency-Key' }] })
   })
 
+  test('whose caller goes away while it waits is made and paid for all the same', async () => {
+    const slow = await startGateway({ typicalMs: 400 })
+    try {
+      const caller = new AbortController()
+      const asked = slow.ask('/v1/generations', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+        body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'x' }),
+        signal: caller.signal,
+      })
+      const latest = async () => (await json<{ data: readonly Generation[] }>(await slow.ask('/v1/generations'))).data[0]
+      await expect.poll(async () => (await latest())?.status).toBe('running')
+      caller.abort()
+      await expect(asked).rejects.toThrow('aborted')
+      const left = await slow.ask(`/v1/generations/${(await latest())?.id}`, { headers: { prefer: 'wait=20' } })
+      expect(await json(left)).toMatchObject({ status: 'succeeded', images: [{}], attempts: [{}], cost: { basis: 'billed' } })
+    } finally {
+      await slow.close()
+    }
+  })
+
   test('can be canceled, and says that the vendor may bill it', async () => {
     const slow = await startGateway({ typicalMs: 5_000 })
     try {
@@ -170,6 +191,17 @@ describe('a picture', () => {
     expect((await fetch(url, { headers: { range: 'bytes=99999999-' } })).status).toBe(416)
     expect((await fetch(url, { headers: { 'if-none-match': whole.headers.get('etag') ?? '' } })).status).toBe(304)
     expect((await fetch(url, { method: 'HEAD' })).headers.get('content-length')).toBe(String(bytes.length))
+  })
+
+  test('is sent whole where a client resumes another one, and not again where its tag is weak, in a list or any', async () => {
+    const [image] = (await gateway.generate({})).images
+    const url = image?.url ?? ''
+    const etag = (await fetch(url)).headers.get('etag') ?? ''
+    const statusOf = async (headers: Record<string, string>) => (await fetch(url, { headers })).status
+    expect(await statusOf({ range: 'bytes=0-3', 'if-range': '"another"' })).toBe(200)
+    expect(await statusOf({ range: 'bytes=0-3', 'if-range': etag })).toBe(206)
+    for (const known of [`W/${etag}`, `"another", ${etag}`, '*']) expect(await statusOf({ 'if-none-match': known })).toBe(304)
+    expect(await statusOf({ 'if-none-match': '"another"' })).toBe(200)
   })
 
   test('that there is not, or whose name climbs out of the folder, is not found', async () => {

@@ -113,6 +113,27 @@ describe('a quote', () => {
   })
 })
 
+test('what a generation took is told beside the next quotes, and breaks the tie between equal prices', async () => {
+  const { routing } = await gateway.generate({ model: 'runware/flux-1.1-pro', width: 1024, height: 1024 })
+  expect(routing).toMatchObject({ strategy: 'pinned' })
+  const request = { model: 'flux-1.1-pro', width: 1024, height: 1024 }
+  const quoted = await quote(request)
+  expect(amounts(quoted)).toMatchObject({ bfl: '0.04', runware: '0.04' })
+  expect(offer(quoted, 'bfl')?.latency_ms).toBeNull()
+  const measured = offer(quoted, 'runware')?.latency_ms ?? null
+  expect(measured?.p50).toBeGreaterThan(0)
+  expect(quoted).toMatchObject({ cheapest: 'runware', fastest: 'runware' })
+  const { provider, routing: chosen } = await gateway.generate(request)
+  expect(provider).toBe('runware')
+  expect(chosen.strategy).toBe('price')
+  expect(chosen.considered).toEqual(
+    expect.arrayContaining([
+      { provider: 'bfl', eligible: true, quoted: '0.04', latency_ms: null, reasons: [] },
+      { provider: 'runware', eligible: true, quoted: '0.04', latency_ms: measured?.p50, reasons: [] },
+    ]),
+  )
+})
+
 test('a reference at a private address nobody allowed is refused as it would be by a generation', async () => {
   const reply = await gateway.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'x', reference_images: ['https://127.0.0.1:9/secret.png'] })
   expect(reply.status).toBe(400)

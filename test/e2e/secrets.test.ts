@@ -22,10 +22,13 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-canary-'))
 let answers = ''
 let log = ''
+let requests = 0
+let vendorCalls = 0
 
 /** A spiteful vendor: says the key and a signed link back in every error it can. */
 function spiteful() {
   return createServer((request, response) => {
+    vendorCalls++
     const key = String(request.headers['x-key'] ?? request.headers.authorization ?? '')
     const words = `your key ${key} at https://cdn.example/x.png?sig=${SIGNATURE} is not welcome`
     const body = JSON.stringify({
@@ -69,6 +72,7 @@ beforeAll(async () => {
   const headers = { authorization: `Bearer ${GATEWAY}`, 'content-type': 'application/json' }
   const say = async (path: string, body?: object) => {
     const reply = await fetch(base + path, { headers, ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}) })
+    requests += reply.redirected ? 2 : 1
     return reply.text()
   }
   for (const provider of ['bfl', 'runware', 'vtrix']) {
@@ -81,6 +85,7 @@ beforeAll(async () => {
   }
   for (const path of ['/v1/providers', '/v1/models', '/metrics', '/openapi.json', '/docs', '/v1/nothing', '/v1/images/x'])
     answers += await say(path)
+  requests++
   answers += await (await fetch(`${base}/v1/models`, { headers: { authorization: `Bearer ${GATEWAY}x` } })).text()
   server.kill('SIGTERM')
   await once(server, 'exit')
@@ -90,6 +95,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const filesOf = (path: string): string[] =>
   statSync(path).isDirectory() ? readdirSync(path).flatMap((name) => filesOf(join(path, name))) : [path]
+
+test('the log has one line for each request and one for each vendor call', () => {
+  const lines = log
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => (JSON.parse(line) as { readonly msg?: string }).msg)
+  expect(lines.filter((said) => said === 'request')).toHaveLength(requests)
+  expect(vendorCalls).toBeGreaterThanOrEqual(6)
+  expect(lines.filter((said) => said === 'vendor call')).toHaveLength(vendorCalls)
+})
 
 test.for(CANARIES)('%s is in no answer', (canary) => {
   expect(answers.length).toBeGreaterThan(10_000)

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { CatalogueError, loadCatalogue } from '../../src/registry/catalogue.ts'
-import { ADAPTER, fakeProviders, manifest, modelEntry } from './fake-providers.ts'
+import { ADAPTER, fakeProviders, manifest, MEGAPIXEL_PRICE, modelEntry } from './fake-providers.ts'
 
 const refusal = (directory: string) =>
   loadCatalogue(directory).then(
@@ -24,6 +24,19 @@ describe('a folder of providers that cannot be used', () => {
     const message = await refusal(directory)
     expect(message).toContain(`${join(directory, 'acme/manifest.json')}: max_in_flight: `)
     expect(message).toContain(`${join(directory, 'zenith/manifest.json')}: models.big.provider_model: `)
+  })
+
+  test.each([
+    ['cents written as dollars', { kind: 'per_image', per_image: '5' }, 'per_image'],
+    ['a negative amount', { kind: 'per_image', per_image: '-0.04' }, 'per_image'],
+    ['a slipped decimal point', { ...MEGAPIXEL_PRICE, extra_output: '0.000015' }, 'extra_output'],
+    ['a reference dearer than any picture', { ...MEGAPIXEL_PRICE, reference: '15' }, 'reference'],
+  ])('refuses %s as a price, by its field', async (_, price, field) => {
+    const provenance = { as_of: '2026-11-01', source_url: 'https://prices.example.com/' }
+    const directory = await fakeProviders({ 'acme/manifest.json': manifest('acme', { big: modelEntry({ ...provenance, ...price }) }) })
+    expect(await refusal(directory)).toMatch(
+      new RegExp(`models\\.big\\.price\\.${field}: .+ is no likely price: US dollars \\(not cents\\)`),
+    )
   })
 
   test('refuses a manifest whose id is not its folder’s name', async () => {

@@ -20,7 +20,7 @@ const limits = {
 }
 
 const PRICE = { kind: 'per_image', per_image: '0.04', as_of: '2026-11-01', source_url: 'https://prices.example.com/' }
-const MEGAPIXEL_PRICE = {
+export const MEGAPIXEL_PRICE = {
   kind: 'megapixel',
   first_output: '0.03',
   extra_output: '0.015',

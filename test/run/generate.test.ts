@@ -45,6 +45,26 @@ describe('a generation', () => {
     expect(world.submits()).toBe(1)
   })
 
+  test('tells the vendor’s progress as events, one for each twentieth it grew', async () => {
+    const told = [0.2, 0.22, 0.6, 0.6]
+    let polls = 0
+    const world = createWorld({
+      script: (call) => {
+        if (call.purpose === 'submit') return pending()
+        const progress = told[polls++]
+        return progress === undefined ? done('https://cdn.example/1.jpg') : pending({ progress })
+      },
+    })
+    const { timeline } = await runFor(world, planned(['alpha']), 20_000)
+    expect(timeline.map(({ type, progress }) => [type, progress])).toEqual([
+      ['queued', null],
+      ['running', null],
+      ['progress', 0.2],
+      ['progress', 0.6],
+      ['succeeded', null],
+    ])
+  })
+
   test('that outlives the provider’s deadline fails as possibly billed and is not bought elsewhere', async () => {
     const world = createWorld({ script: () => pending() })
     const record = await runFor(world, planned(['alpha', 'beta']), 70_000)
@@ -172,6 +192,13 @@ describe('a failure', () => {
     expect(record.attempts.map(({ startedAt }) => startedAt)).toHaveLength(4)
     expect(record.error).toMatchObject({ code: 'provider_unavailable', billed: false, retryable: true })
     expect(viewOf(record, '').cost).toMatchObject({ amount: '0', basis: 'computed' })
+  })
+
+  test('that the only provider answers with an outage is not repeated there, since the submit arrived', async () => {
+    const world = createWorld({ script: () => failed('provider_unavailable', false, { provider_status: 503 }) })
+    const record = await runFor(world, planned(['alpha']), 60_000)
+    expect(record).toMatchObject({ status: 'failed', error: { code: 'provider_unavailable', billed: false } })
+    expect(world.submits()).toBe(1)
   })
 
   test('by rate limit waits as long as the vendor said where there is no other provider', async () => {

@@ -11,7 +11,7 @@ const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' }
 export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { store, assets }) => {
   const schema = {
     summary: 'The bytes of a picture',
-    description: 'Immutable; `ETag` is its SHA-256. Takes `Range` and `If-None-Match`.',
+    description: 'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`.',
     tags: ['images'],
     params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
     response: { 404: Problem, 410: Problem },
@@ -26,7 +26,8 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     if (!image.sha256 || !image.format || !image.bytes)
       throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
     const etag = `"${image.sha256}"`
-    const range = rangeOf(request.headers.range, image.bytes)
+    const isAnotherPicture = request.headers['if-range'] !== undefined && request.headers['if-range'] !== etag
+    const range = isAnotherPicture ? null : rangeOf(request.headers.range, image.bytes)
     const stream = await assets.open(image.sha256, image.format, range === null || range === 'unsatisfiable' ? undefined : range)
     if (!stream) {
       const detail =
@@ -41,7 +42,7 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
       'x-content-type-options': 'nosniff',
       'access-control-allow-origin': '*',
     })
-    const isKnown = request.headers['if-none-match'] === etag
+    const isKnown = isAmong(etag, request.headers['if-none-match'])
     if (isKnown || range === 'unsatisfiable') stream.destroy()
     if (isKnown) return reply.code(304).send()
     if (range === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${image.bytes}`).send()
@@ -53,6 +54,10 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     return reply.send(stream)
   })
 }
+
+/** Whether `If-None-Match` names the tag: a list, of which each may be marked weak (proxies that compress do so), or `*`. */
+const isAmong = (etag: string, header: string | undefined): boolean =>
+  (header ?? '').split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
 
 /** One byte range of RFC 9110; null where there is none or it is not understood (then the whole is sent). Inclusive. */
 export function rangeOf(header: string | undefined, bytes: number): { start: number; end: number } | 'unsatisfiable' | null {

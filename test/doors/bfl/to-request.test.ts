@@ -157,10 +157,15 @@ test('every valid body becomes a valid request that says the same', () => {
       const asked = { ...fields, ...Object.fromEntries(images.map((slot) => [slot, PNG])) } as JsonObject
       const { request, slots } = requestOf(path, asked)
       const parsed = schema.parse(request) as Readonly<Record<string, Json>>
-      expect(parsed['reference_images'] ?? []).toHaveLength(images.length)
+      expect(parsed['reference_images'] ?? []).toEqual(images.map(() => `data:image/png;base64,${PNG}`))
       expect(slots).toEqual(images)
       expect(parsed['seed']).toBe(fields.seed ?? undefined)
       expect(parsed['safety_tolerance']).toBe(fields.safety_tolerance ?? 2)
+      expect(parsed['prompt']).toBe(fields.prompt === '' ? ' ' : fields.prompt)
+      expect(parsed['output_format']).toBe(fields.output_format ?? 'jpeg')
+      expect(parsed['guidance']).toBe(path === 'flux-2-flex' ? (fields.guidance ?? 5) : undefined)
+      expect(parsed['steps']).toBe(path === 'flux-2-flex' ? (fields.steps ?? 50) : undefined)
+      expect(parsed['prompt_upsampling']).toBe(fields.prompt_upsampling ?? true)
       if (fields.width && fields.height) expect(parsed).toMatchObject({ width: fields.width, height: fields.height })
     }),
   )

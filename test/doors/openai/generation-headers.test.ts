@@ -1,9 +1,29 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Warning } from '#contract'
-import { warningsHeader } from '../../../src/http/doors/generation-headers.ts'
+import { generationHeaders, warningsHeader } from '../../../src/http/doors/generation-headers.ts'
+import { viewOf } from '../../../src/run/view.ts'
+import { generationRecord } from '../../store/records.ts'
 
 const warning = (requested: string, reason = 'because'): Warning => ({ code: 'adjusted', field: 'prompt', requested, used: null, reason })
+
+test('a cost that is not known is an empty header with the basis unknown, never 0', () => {
+  const generation = { ...viewOf(generationRecord('gen_1'), 'http://gate.test'), provider: null }
+  const unknown = generationHeaders({ ...generation, cost: { ...generation.cost, amount: null, basis: 'unknown' } })
+  expect(unknown).toEqual({
+    'x-request-id': 'gen_1',
+    'x-imagegate-generation-id': 'gen_1',
+    'x-imagegate-provider': '',
+    'x-imagegate-cost-usd': '',
+    'x-imagegate-cost-basis': 'unknown',
+  })
+  const computed = generationHeaders({ ...generation, provider: 'bfl', cost: { ...generation.cost, amount: '0.03', basis: 'computed' } })
+  expect(computed).toMatchObject({
+    'x-imagegate-provider': 'bfl',
+    'x-imagegate-cost-usd': '0.03',
+    'x-imagegate-cost-basis': 'computed',
+  })
+})
 
 test('any warning is a header Node will send, and reads back as it was', () => {
   fc.assert(

@@ -255,6 +255,14 @@ describe('what BFL says', () => {
     expect(failureOf(adapter.interpret(reply(null, 429, { 'retry-after': header }), SUBMIT))?.retry_after_ms).toBe(ms)
   })
 
+  test('a Retry-After date is measured against the reply’s own date, never below zero', () => {
+    const waits = ['10:00:30', '10:00:10'].map((time) => {
+      const headers = { 'retry-after': `Sat, 21 Nov 2026 ${time} GMT`, date: 'Sat, 21 Nov 2026 10:00:20 GMT' }
+      return failureOf(adapter.interpret(reply(null, 429, headers), SUBMIT))?.retry_after_ms
+    })
+    expect(waits).toEqual([10_000, 0])
+  })
+
   test('what signs a link never reaches a message', () => {
     const detail = 'cannot fetch https://user:pass@a.example/x.png?sig=SECRET#SECRET, nor http://b.example?key=SECRET'
     const said = failureOf(adapter.interpret(reply({ detail }, 422), SUBMIT))?.provider_message
@@ -342,6 +350,33 @@ describe('the manifest', () => {
     const sides = Object.values(manifest.models).flatMap(({ limits: { size } }) => [size.width, size.height])
     expect(Math.min(...sides.map(({ min }) => min))).toBe(64)
     expect(sides.some((side) => side.default === 0)).toBe(false)
+  })
+
+  test('asks for the pinned version, though newer docs recommend the preview', () => {
+    expect(manifest.models['flux-2-pro']?.provider_model).toBe('flux-2-pro')
+    expect(manifest.models['flux-2-pro']?.notes?.join()).toContain('flux-2-pro-preview')
+  })
+
+  test('takes references in both forms the docs name, though the schema says path', () => {
+    expect(manifest.models['flux-2-pro']?.limits.reference_images.forms).toEqual(['url', 'base64'])
+    expect(manifest.models['flux-2-flex']?.limits.reference_images.forms).toEqual(['url', 'base64'])
+  })
+
+  test('counts a prompt in characters where the docs count tokens: as many characters are never more', () => {
+    expect(Object.values(manifest.models).map(({ limits }) => limits.prompt.max_chars)).toEqual([32_000, 32_000, 32_000])
+  })
+
+  test('has without a size the one of its own schema for FLUX1.1 [pro], and none for FLUX.2', () => {
+    const defaults = Object.values(manifest.models).map(({ limits: { size } }) => [size.width.default, size.height.default])
+    expect(defaults).toEqual([
+      [null, null],
+      [null, null],
+      [1024, 768],
+    ])
+  })
+
+  test('dates every note', () => {
+    for (const { notes = [] } of Object.values(manifest.models)) for (const note of notes) expect(note).toMatch(/2026-\d\d-\d\d/)
   })
 
   test('lets the total of pixels judge a FLUX.2 size: the longest side is what it leaves', () => {

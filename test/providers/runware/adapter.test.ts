@@ -158,6 +158,11 @@ describe('what Runware says', () => {
     expect(adapter.interpret(reply(429, null, { 'retry-after': '12' }), lookFor())).toMatchObject({ kind: 'pending', afterMs: 12_000 })
   })
 
+  test('a Retry-After date is measured against the reply’s own date', () => {
+    const headers = { 'retry-after': 'Sat, 21 Nov 2026 10:00:32 GMT', date: 'Sat, 21 Nov 2026 10:00:20 GMT' }
+    expect(adapter.interpret(reply(429, null, headers), lookFor())).toMatchObject({ kind: 'pending', afterMs: 12_000 })
+  })
+
   test('a cost below nothing is unknown', () => {
     const outcome = adapter.interpret(reply(200, { data: [{ ...picture(1), cost: -1 }] }), submitFor())
     expect(outcome.kind).toBe('done')
@@ -238,7 +243,11 @@ describe('the decisions where sources contradict each other', () => {
     expect(limitsOf('flux-1.1-pro')?.size).toMatchObject({ required: true, width: { min: 256, max: 1440, step: 32 } })
   })
 
-  test('each model’s notes carry the day they were written', () => {
-    for (const { notes = [] } of Object.values(manifest.models)) expect(notes.some((note) => note.includes('2026-11-21'))).toBe(true)
+  test('a prompt is counted in characters, as the page does, though the model’s maker counts tokens', () => {
+    expect(limitsOf('flux-2-pro')?.prompt).toEqual({ min_chars: 1, max_chars: 32_000 })
+  })
+
+  test('every note carries the day its source was read', () => {
+    for (const { notes = [] } of Object.values(manifest.models)) for (const note of notes) expect(note).toContain('2026-11-21')
   })
 })

@@ -42,6 +42,10 @@ describe('the manifest', () => {
     expect(manifest.models['flux-1.1-pro']?.limits.safety_tolerance).toMatchObject({ min: 0, max: 6, default: 2 })
   })
 
+  it('draws flux_pro_11 square without a size, where its maker draws 1024 × 768', () => {
+    expect(manifest.models['flux-1.1-pro']?.limits.size).toMatchObject({ width: { default: 1024 }, height: { default: 1024 } })
+  })
+
   it('states no price, since none could be read', () => {
     for (const entry of Object.values(manifest.models)) expect(entry.price).toBeNull()
   })
