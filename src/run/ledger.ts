@@ -45,7 +45,7 @@ function countedOf(record: GenerationRecord): Usd {
 }
 
 /** The part of a route's quote that is for so many of its images. */
-function quotedShare(route: Route | undefined, images: number): Usd | null {
+export function quotedShare(route: Route | undefined, images: number): Usd | null {
   if (!route?.quoted) return null
   return images === route.applied.n ? route.quoted.amount : shareOfUsd(route.quoted.amount, images, route.applied.n)
 }

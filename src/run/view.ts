@@ -1,4 +1,5 @@
 import type { Attempt, AttemptRecord, Generation, GenerationRecord, Image, ImageRecord, Instant, Json, Timing } from '#contract'
+import { quotedShare } from './ledger.ts'
 import { costOf } from './settle.ts'
 
 /** A generation tells few different instants many times over. */
@@ -80,7 +81,6 @@ export function viewImage(image: ImageRecord, publicUrl: string): Image {
 
 function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt {
   const route = record.routes[attempt.route]
-  const quoted = attempt.images === route?.applied.n ? (route?.quoted?.amount ?? null) : null
   return {
     provider: route?.provider ?? '',
     provider_model: route?.providerModel ?? '',
@@ -88,7 +88,11 @@ function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt 
     provider_task_id: attempt.providerTaskId,
     images: attempt.images,
     error: attempt.error,
-    cost: { quoted, amount: attempt.settled?.amount ?? null, basis: attempt.settled?.basis ?? 'unknown' },
+    cost: {
+      quoted: quotedShare(route, attempt.images),
+      amount: attempt.settled?.amount ?? null,
+      basis: attempt.settled?.basis ?? 'unknown',
+    },
     started_at: iso(attempt.startedAt),
     ended_at: isoOrNull(attempt.endedAt),
   }

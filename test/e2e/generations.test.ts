@@ -79,6 +79,7 @@ describe('one request', () => {
     expect(generation.attempts).toHaveLength(3)
     expect(new Set(generation.attempts.map((attempt) => attempt.provider_task_id)).size).toBe(3)
     expect(generation.cost.amount).toBe('0.09')
+    expect(generation.attempts.map(({ cost }) => cost.quoted)).toEqual(['0.03', '0.03', '0.03'])
   })
 
   test('may refer to a picture this gateway made', async () => {

@@ -4,7 +4,7 @@ export const routeTo = (provider: string, model = 'flux-2-pro'): Route => ({
   provider,
   model,
   providerModel: `${provider}:${model}`,
-  applied: { width: 1536, height: 1024 } as Route['applied'],
+  applied: { n: 1, width: 1536, height: 1024 } as Route['applied'],
   warnings: [],
   tasks: [1],
   quoted: null,
