@@ -155,7 +155,7 @@ function polled(reply: Reply, call: Call): Outcome {
   }
   switch (meaning) {
     case 'pending':
-      return { ...stillPending(call, known), ...(task?.progress === undefined ? {} : { progress: task.progress }) }
+      return { ...stillPending(call, known), ...(task?.progress === undefined ? {} : { progress: Math.abs(task.progress) }) }
     case 'ready':
       return ready(reply, task, known)
     case 'moderated':

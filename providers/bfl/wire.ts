@@ -112,7 +112,7 @@ export function httpMeaning(status: number): HttpMeaning {
 }
 
 /** Polls are free, so one that is answered so is asked again. */
-export const isWorthAskingAgain = (status: number): boolean => status >= 500 || status === 429 || status === 408
+export const isWorthAskingAgain = (status: number): boolean => status >= 500 || status < 400 || status === 429 || status === 408
 
 const Text = z.string().trim().min(1)
 const ValidationIssue = z.looseObject({

@@ -90,7 +90,8 @@ function readPoll(reply: Reply, call: Call): Outcome {
   if (!isSuccess(reply)) {
     // The vendor's client stops at an error status whose body tells a failed task.
     if (task && stateOf(task.status) === 'failed') return failed(task, taskId)
-    if (reply.status < 500 && reply.status !== 429 && reply.status !== 408)
+    // A redirect is some front's, not the API's word: the task goes on behind it.
+    if (reply.status >= 400 && reply.status < 500 && reply.status !== 429 && reply.status !== 408)
       return { kind: 'failed', failure: pollFailure(reply), ...(taskId ? { taskId } : {}) }
     return { ...stillPending(call, taskId), afterMs: retryAfterMs(reply) ?? null }
   }

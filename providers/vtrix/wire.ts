@@ -130,7 +130,8 @@ const isPicture = (type: string | undefined): boolean => !/^(video|audio)/i.test
 /** A float without a published range: 0…1, and percent where it is above 1. */
 function readProgress(progress: number | undefined): number | undefined {
   if (progress === undefined || !(progress >= 0 && progress <= 100)) return undefined
-  return progress > 1 ? progress / 100 : progress
+  // A negative zero would not survive as JSON.
+  return progress > 1 ? progress / 100 : Math.abs(progress)
 }
 
 const ErrorObject = z.object({

@@ -193,7 +193,7 @@ describe('what BFL says', () => {
     expect(failureOf(withheld)).toMatchObject({ code: 'moderated', stage: 'output', billed: false, reasons: ['Sexual Content'] })
   })
 
-  test.each([500, 502, 503, 504, 520, 429, 408])('a poll answered %i is asked again: polls are free', (status) => {
+  test.each([500, 502, 503, 504, 520, 429, 408, 302])('a poll answered %i is asked again: polls are free', (status) => {
     expect(adapter.interpret(reply('<html>', status, { 'retry-after': '3' }), POLL)).toMatchObject({
       kind: 'pending',
       next: POLL,
@@ -202,7 +202,7 @@ describe('what BFL says', () => {
     expect(adapter.interpret(reply(null, status), POLL)).toMatchObject({ kind: 'pending', next: POLL, afterMs: null })
   })
 
-  test.each([400, 401, 402, 403, 404, 409, 422, 302])('a poll answered %i ends with the paid task’s bill unknown', (status) => {
+  test.each([400, 401, 402, 403, 404, 409, 422])('a poll answered %i ends with the paid task’s bill unknown', (status) => {
     expect(failureOf(adapter.interpret(reply({ detail: 'no' }, status), POLL))).toMatchObject({ billed: 'unknown' })
   })
 

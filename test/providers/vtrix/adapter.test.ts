@@ -169,11 +169,11 @@ describe('interpret a submit', () => {
 describe('interpret a poll', () => {
   const completed = { id: 't1', status: 'completed', output: [{ content: [{ type: 'image', url: 'https://cdn.vtrix.ai/a.jpg' }] }] }
 
-  it.each([401, 403, 404, 410, 400, 302])('ends on %i without claiming that nothing was billed', (status) => {
+  it.each([401, 403, 404, 410, 400])('ends on %i without claiming that nothing was billed', (status) => {
     expect(failureOf(reply({ message: 'no' }, status), POLL).billed).toBe('unknown')
   })
 
-  it.each([429, 408, 500, 502, 503, 504])('asks again after %i, with the same call', (status) => {
+  it.each([429, 408, 500, 502, 503, 504, 302])('asks again after %i, with the same call', (status) => {
     expect(adapter.interpret(reply(null, status), POLL)).toMatchObject({ kind: 'pending', next: POLL, afterMs: null, taskId: 't1' })
   })
 
