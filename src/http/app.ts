@@ -7,14 +7,13 @@ import type { Compare } from '../run/compare.ts'
 import type { Costs } from '../run/costs.ts'
 import type { Run } from '../run/generate.ts'
 import type { Pipe } from './pipe.ts'
-import type { Assets, Clock, Store } from '../run/ports.ts'
+import type { Assets, Clock, Post, Store } from '../run/ports.ts'
 import type { RequestSchema } from './request-schema.ts'
 import { requireKey } from './auth.ts'
 import type { KeyNames } from './auth.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { installDocs } from './docs.ts'
-import type { PostMessage } from './doors/courier.ts'
 import type { BudgetLeft } from './doors/dollars-left.ts'
 import { mcpDoor } from './doors/mcp/mcp-door.ts'
 import { openaiDoor } from './doors/openai/openai-door.ts'
@@ -59,7 +58,7 @@ export interface AppDependencies {
   readonly hooks: HookDependencies['hooks']
   readonly hookSecretHeader: HookDependencies['hookSecretHeader']
   /** Tells webhooks named in a vendor’s own shape; without it they are refused. */
-  readonly post?: PostMessage
+  readonly post?: Post
   /** What is left of a gateway key’s budget. */
   readonly budgetLeft?: BudgetLeft
   readonly bodyLimitBytes: number

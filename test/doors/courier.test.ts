@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { createCourier } from '../../src/http/doors/courier.ts'
-import type { PostMessage } from '../../src/http/doors/courier.ts'
+import type { Post } from '../../src/run/ports.ts'
 import { manualClock, settled } from '../run/world.ts'
 
 const parcel = { url: 'https://user:secret@hooks.example/x?token=secret', body: '{"id":"gen_1"}', headers: { 'x-webhook-secret': 's' } }
 const status = (code: number) => ({ kind: 'status' as const, status: code, retryAfterMs: null })
 
 /** A courier whose post office gives these answers, the last one for ever. */
-function courierWith(...answers: readonly Awaited<ReturnType<PostMessage>>[]) {
+function courierWith(...answers: readonly Awaited<ReturnType<Post>>[]) {
   const clock = manualClock()
   const sent: { at: number; body: string }[] = []
   const warnings: object[] = []
-  const post: PostMessage = async (_url, { body }) => {
+  const post: Post = async (_url, { body }) => {
     sent.push({ at: clock.now(), body })
     return answers[Math.min(sent.length, answers.length) - 1] ?? status(204)
   }

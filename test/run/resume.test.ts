@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { AttemptRecord, GenerationRecord } from '#contract'
+import { attemptRecord } from '../store/records.ts'
 import { createWorld, done, onDisk, pollCall, planned, recoverCall } from './world.ts'
 import type { World } from './world.ts'
 
@@ -7,33 +8,7 @@ import type { World } from './world.ts'
 function leftOpen(attempt: Partial<AttemptRecord>): GenerationRecord {
   const record = planned(['alpha', 'beta'])
   record.status = attempt.status === 'queued' ? 'queued' : 'running'
-  record.attempts = [
-    {
-      id: 'att_left',
-      route: 0,
-      images: 1,
-      seed: null,
-      taskId: 'task_left',
-      status: 'queued',
-      providerTaskId: null,
-      next: null,
-      results: [],
-      imageIds: [],
-      cost: null,
-      settled: null,
-      error: null,
-      tries: 1,
-      retried: false,
-      progress: null,
-      polls: 0,
-      startedAt: 999_000,
-      submittedAt: null,
-      unfinishedAt: null,
-      readyAt: null,
-      endedAt: null,
-      ...attempt,
-    },
-  ]
+  record.attempts = [attemptRecord('att_left', { status: 'queued', startedAt: 999_000, ...attempt })]
   return record
 }
 

@@ -1,14 +1,4 @@
-import type { Clock, Log } from '../../run/ports.ts'
-
-/** Tells a URL that a caller gave something, through the guard against private addresses. Never throws. */
-export type PostMessage = (
-  url: string,
-  message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
-) => Promise<
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
-  | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'refused'; readonly reason: string }
->
+import type { Clock, Log, Post } from '../../run/ports.ts'
 
 export interface Parcel {
   readonly url: string
@@ -26,7 +16,7 @@ const RETRY_DELAYS_MS = [1_000, 5_000, 30_000] as const
  * Delivery to webhooks in a vendor's own shape: best effort, kept in memory, so a restart forgets what is not yet delivered. Whoever
  * must not miss an end polls, or names a webhook of POST /v1/generations.
  */
-export function createCourier({ post, clock, log }: { readonly post: PostMessage; readonly clock: Clock; readonly log: Log }): Courier {
+export function createCourier({ post, clock, log }: { readonly post: Post; readonly clock: Clock; readonly log: Log }): Courier {
   const deliver = async (parcel: Parcel, generation: string, tries: number): Promise<void> => {
     const answer = await post(parcel.url, { body: parcel.body, headers: parcel.headers, timeoutMs: TIMEOUT_MS })
     if (answer.kind === 'status' && answer.status >= 200 && answer.status < 300) return

@@ -1,3 +1,4 @@
+import type { Post } from '../../../run/ports.ts'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { Json } from '#contract'
 import { Refusal } from '../../../run/accept.ts'
@@ -5,7 +6,6 @@ import { viewOf } from '../../../run/view.ts'
 import type { AppDependencies } from '../../app.ts'
 import { hashOfKey } from '../../auth.ts'
 import { createCourier } from '../courier.ts'
-import type { PostMessage } from '../courier.ts'
 import { dollarsLeft } from '../dollars-left.ts'
 import type { BudgetLeft } from '../dollars-left.ts'
 import { generationHeaders } from '../generation-headers.ts'
@@ -21,7 +21,7 @@ export type BflDoorDependencies = Pick<
   'pipe' | 'run' | 'store' | 'clock' | 'keyNames' | 'providers' | 'publicUrl' | 'log'
 > & {
   /** Without it, a `webhook_url` is refused. */
-  readonly post?: PostMessage | undefined
+  readonly post?: Post | undefined
   readonly budgetLeft?: BudgetLeft | undefined
 }
 

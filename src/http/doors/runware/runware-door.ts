@@ -1,3 +1,4 @@
+import type { Post } from '../../../run/ports.ts'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Generation, JsonObject } from '#contract'
@@ -5,7 +6,6 @@ import type { AppDependencies } from '../../app.ts'
 import { hashOfKey } from '../../auth.ts'
 import type { KeyNames } from '../../auth.ts'
 import { createCourier } from '../courier.ts'
-import type { PostMessage } from '../courier.ts'
 import type { BudgetLeft } from '../dollars-left.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
@@ -20,7 +20,7 @@ export type RunwareDoorDependencies = Pick<
   'pipe' | 'run' | 'store' | 'assets' | 'models' | 'clock' | 'keyNames' | 'providers' | 'publicUrl' | 'bodyLimitBytes' | 'log'
 > & {
   /** Without it, a `webhookURL` is refused. */
-  readonly post?: PostMessage | undefined
+  readonly post?: Post | undefined
   readonly budgetLeft?: BudgetLeft | undefined
 }
 
