@@ -12,7 +12,7 @@ export const GENERATION = JSON.stringify({
   seed: 16070,
 })
 
-/** A gateway in a process of its own, whose one real vendor is at `vendorUrl`; pictures are handed on by link. */
+/** A gateway in a process of its own, whose one real vendor is at `vendorUrl`; images are handed on by link. */
 export async function serveGateway(vendorUrl: string, provider: string, script = '../src/main.ts'): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
   const config = join(folder, 'imagegate.yaml')

@@ -1,5 +1,5 @@
 import { taskDurationMs } from '#sandbox'
-import { createPace } from '../src/run/pace.ts'
+import { createPace } from '../src/core/scheduling/poll-schedule.ts'
 
 const POLLING = { first_ms: 2_000, min_ms: 500, max_ms: 5_000 }
 const TASKS = 4_000
@@ -52,7 +52,7 @@ export async function polling(): Promise<void> {
     for (const tellsProgress of [false, true]) {
       const pace = createPace()
       const followed = durations.map((duration) => {
-        const seen = follow(duration, (elapsed, progress) => pace.nextLookMs('p', 'm', POLLING, elapsed, progress), tellsProgress)
+        const seen = follow(duration, (elapsed, progress) => pace.nextPollMs('p', 'm', POLLING, elapsed, progress), tellsProgress)
         pace.observe('p', 'm', duration + seen.lateMs, seen.notYetAtMs)
         return seen
       })

@@ -2,12 +2,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { startServer } from '../../src/main.ts'
+import { startGateway } from '../../src/gateway/start.ts'
 
 /** The same gateway, and beside it a port that tells what is really held: heap and buffers after a full collection. Prints both addresses. */
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
-const server = await startServer({ env: process.env })
+const server = await startGateway({ env: process.env })
 
 const teller = createServer((_request, response) => {
   collect()

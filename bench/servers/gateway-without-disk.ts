@@ -1,6 +1,6 @@
-import { startServer } from '../../src/main.ts'
-import type { GenerationRecord } from '#contract'
-import type { Ports, Store } from '../../src/run/ports.ts'
+import { startGateway } from '../../src/gateway/start.ts'
+import type { GenerationRecord } from '../../src/core/records.ts'
+import type { Ports, Store } from '../../src/core/ports.ts'
 
 /** The same gateway with a store that forgets: what is left is the cost without durability. Prints its address. */
 const records = new Map<string, GenerationRecord>()
@@ -16,6 +16,6 @@ const wrapPorts = (ports: Ports): Ports => {
   return { ...ports, store }
 }
 
-const server = await startServer({ env: process.env, overrides: { wrapPorts } })
+const server = await startGateway({ env: process.env, overrides: { wrapPorts } })
 process.stdout.write(`${server.url}\n`)
 process.on('SIGTERM', () => process.exit())

@@ -20,7 +20,7 @@ import {
 } from './wire.ts'
 import type { Dialect, TaskReply } from './wire.ts'
 
-/** Submit a task, then ask its polling URL until it ends. The cost comes with the submit, the picture with the last poll. */
+/** Submit a task, then ask its polling URL until it ends. The cost comes with the submit, the image with the last poll. */
 export const adapter: Adapter<BflOptions> = {
   options: BflOptions,
 
@@ -63,7 +63,7 @@ export const adapter: Adapter<BflOptions> = {
 
 const isSuccess = (reply: Reply): boolean => reply.status >= 200 && reply.status < 300
 
-/** URLs go as they are, pictures as bare base64: the docs name no `data:` form. */
+/** URLs go as they are, images as bare base64: the docs name no `data:` form. */
 function references(order: Order<BflOptions>, dialect: Dialect): JsonObject {
   const payloads = order.references.map((reference) => reference.replace(/^data:[^,]*,/, ''))
   switch (dialect.references) {
@@ -185,7 +185,7 @@ function ready(reply: Reply, task: TaskReply | null, known: Known): Outcome {
   const result = task?.result
   const sample = webUrl(result?.sample)
   if (!result?.sample || !sample) {
-    const message = 'BFL finished the task and sent no link to the picture'
+    const message = 'BFL finished the task and sent no link to the image'
     const failure = failureOf(reply, { code: 'bad_reply', message, billed: true })
     return { kind: 'failed', failure: { ...failure, provider_status: task?.status ?? null }, ...known }
   }
@@ -209,7 +209,7 @@ function ready(reply: Reply, task: TaskReply | null, known: Known): Outcome {
 function moderated(reply: Reply, task: TaskReply | null, known: Known): Outcome {
   const stage = task?.status === 'Content Moderated' ? 'output' : 'request'
   const message =
-    stage === 'output' ? 'BFL’s moderation withheld the finished picture' : 'BFL’s moderation refused the prompt or a reference image'
+    stage === 'output' ? 'BFL’s moderation withheld the finished image' : 'BFL’s moderation refused the prompt or a reference image'
   const reasons = task ? [...moderationReasons(task)] : []
   return ended({ code: 'moderated', message, billed: false, provider_status: task?.status ?? reply.status, stage, reasons }, known)
 }

@@ -4,7 +4,7 @@ import { Item, STATUS, VendorError } from './wire.ts'
 
 /** A reply's entries for one task, sorted by what they say. */
 export interface Reading {
-  /** Pictures, each once. */
+  /** Images, each once. */
   readonly images: readonly Item[]
   readonly errors: readonly VendorError[]
   /** Acknowledged or in work. */
@@ -59,7 +59,7 @@ const statusOf = (item: Item): 'open' | 'done' | 'failed' | 'strange' | 'untold'
 
 /**
  * Reads what a reply says of one task; null where it is not a body of this vendor.
- * @param earlier pictures already seen by earlier looks at the same task
+ * @param earlier images already seen by earlier looks at the same task
  */
 export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = []): Reading | null {
   const entries = unwrap(reply.body)
@@ -77,7 +77,7 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
     } else if (status === 'open') open.push(item)
     else if (sourceOf(item) !== null) images.set(identityOf(item), item)
     else if (status === 'untold') open.push(item)
-    else errors.push({ ...item, isWithoutPicture: true })
+    else errors.push({ ...item, isWithoutImage: true })
   }
   return {
     images: [...images.values()],
@@ -90,7 +90,7 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
 
 const identityOf = (item: Item): string => item.imageUUID ?? item.imageURL ?? item.imageDataURI ?? item.imageBase64Data ?? ''
 
-/** Where the picture is, in whichever of the three output types it came; null where there is none. */
+/** Where the image is, in whichever of the three output types it came; null where there is none. */
 export function sourceOf(
   item: Item,
 ): { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string } | null {

@@ -15,7 +15,7 @@ interface Meaning {
  * - server, unknown: the vendor does not say what happened.
  */
 function meaningOf(error: VendorError): Meaning {
-  if (error.isWithoutPicture) return { code: 'bad_reply', billed: 'unknown' }
+  if (error.isWithoutImage) return { code: 'bad_reply', billed: 'unknown' }
   const bucket = bucketOf(error.code)
   switch (bucket) {
     case 'safety':
@@ -45,7 +45,7 @@ function meaningOf(error: VendorError): Meaning {
 
 /**
  * Which side was refused. A named request field, a blocked prompt or upstream's "Request Moderated" is the request; found
- * nudity, a blocked picture or "Content Moderated" is the output. Undecided counts as the request, the side a caller can change.
+ * nudity, a blocked image or "Content Moderated" is the output. Undecided counts as the request, the side a caller can change.
  */
 function stageOf(error: VendorError): 'request' | 'output' {
   if (namesOf(error).some((name) => /prompt|reference|inputs|seedImage/i.test(name))) return 'request'
@@ -77,7 +77,7 @@ export function refusal(error: VendorError, status: number): Failure {
 }
 
 function saidBy(error: VendorError): string {
-  if (error.isWithoutPicture) return 'a result is told as success without a picture'
+  if (error.isWithoutImage) return 'a result is told as success without an image'
   return error.message ?? error.code ?? 'an error without code or message'
 }
 

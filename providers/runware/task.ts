@@ -49,7 +49,7 @@ function vendorCostOf(task: Task, items: readonly Item[], failures: readonly Fai
   return amount === null ? null : { amount, raw: raw.length === 1 ? (raw[0] ?? null) : raw }
 }
 
-/** The end of a task: its pictures with what failed beside them, or the failure that speaks for all. */
+/** The end of a task: its images with what failed beside them, or the failure that speaks for all. */
 export function finish(task: Task, items: readonly Item[], failures: readonly Failure[]): Outcome {
   const taskId = task.taskUUID
   const failure = worstOf(failures)

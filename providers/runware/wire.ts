@@ -40,10 +40,10 @@ export const VendorError = z.object({
   parameter,
   taskUUID: text,
 })
-/** `isWithoutPicture` is our finding, never read from a reply: the vendor told success and delivered nothing. */
-export type VendorError = z.infer<typeof VendorError> & { readonly isWithoutPicture?: true }
+/** `isWithoutImage` is our finding, never read from a reply: the vendor told success and delivered nothing. */
+export type VendorError = z.infer<typeof VendorError> & { readonly isWithoutImage?: true }
 
-/** An entry of `data[]`: a picture, or how far one is. `status` and `progress` come from getResponse only. */
+/** An entry of `data[]`: an image, or how far one is. `status` and `progress` come from getResponse only. */
 export const Item = z.object({
   taskUUID: text,
   imageUUID: text,
@@ -61,7 +61,7 @@ export const Item = z.object({
 })
 export type Item = z.infer<typeof Item>
 
-/** What a call remembers until its reply. `looks` counts the looks that told nothing; `items` are pictures seen so far. */
+/** What a call remembers until its reply. `looks` counts the looks that told nothing; `items` are images seen so far. */
 export const Memo = z
   .object({
     numberResults: z.number().int().min(1).catch(1),

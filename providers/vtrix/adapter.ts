@@ -121,7 +121,7 @@ function done(task: Task, taskId: string | undefined, reply: Reply): Outcome {
   const told = { ...(cost ? { cost } : {}), ...(taskId ? { taskId } : {}) }
   if (task.imageUrls.length === 0) {
     const billed = chargeOf(task) ? true : 'unknown'
-    return { kind: 'failed', failure: badReply('The provider’s task is completed and holds no picture.', billed, reply), ...told }
+    return { kind: 'failed', failure: badReply('The provider’s task is completed and holds no image.', billed, reply), ...told }
   }
   // No schema of this vendor has a seed in its results, so none is told; the request's own is not the vendor's word.
   return { kind: 'done', images: task.imageUrls.map((url) => ({ source: { kind: 'url', url } })), ...told }

@@ -120,7 +120,7 @@ export function pollFailure(reply: Reply): Failure {
       return failure('provider_unauthorized', 'The provider refused to show the task to this API key.', 'unknown', status, error)
     case 404:
     case 410:
-      // Undocumented. Whether the picture was ever made cannot be told, so this is no `result_expired`.
+      // Undocumented. Whether the image was ever made cannot be told, so this is no `result_expired`.
       return failure('outcome_unknown', 'The provider no longer knows the task it had accepted.', 'unknown', status, error)
     default:
       if (status < 400) return badReply(`The provider answered ${status}, which is not part of its interface.`, 'unknown', reply)
@@ -132,7 +132,7 @@ export function pollFailure(reply: Reply): Failure {
 export const refusedTask = (error: VendorError, billed: Billed, reply: Reply): Failure =>
   fromWords(error, billed, reply.status, 'The provider refused the request.')
 
-/** A task that ended without a picture. */
+/** A task that ended without an image. */
 export function taskFailure(task: Task, billed: Billed): Failure {
   const error = task.error ?? { code: null, message: null }
   return fromWords(

@@ -117,15 +117,15 @@ export function readTask(body: unknown): Task | null {
   return {
     id: id ?? task_id,
     status,
-    imageUrls: output.flatMap(({ content }) => content.flatMap((item) => (item.url && isPicture(item.type) ? [item.url] : []))),
+    imageUrls: output.flatMap(({ content }) => content.flatMap((item) => (item.url && isImage(item.type) ? [item.url] : []))),
     error: readError(error),
     progress: readProgress(progress),
     usage,
   }
 }
 
-/** The client knows `video | image | audio`, a page shows `video_url`; whatever else comes with a link may be a picture, and its bytes are checked. */
-const isPicture = (type: string | undefined): boolean => !/^(video|audio)/i.test(type ?? '')
+/** The client knows `video | image | audio`, a page shows `video_url`; whatever else comes with a link may be an image, and its bytes are checked. */
+const isImage = (type: string | undefined): boolean => !/^(video|audio)/i.test(type ?? '')
 
 /** A float without a published range: 0…1, and percent where it is above 1. */
 function readProgress(progress: number | undefined): number | undefined {

@@ -26,7 +26,7 @@ interface CompareOptions extends ConnectOptions, RequestOptions {
 export const compareVerb: Verb = (terminal, finish) =>
   requestCommand('compare', 'run one request at several providers, side by side, and write a contact sheet')
     .option('--providers <ids>', '`all` that can take it, or ids: a,b', onlyOnce(), ['all'])
-    .option('--out <folder>', 'where the pictures and the contact sheet go', '.')
+    .option('--out <folder>', 'where the images and the contact sheet go', '.')
     .option('--sheet <file>', 'the contact sheet: .jpg, .png or .webp (default: in the folder, named after the comparison)')
     .option('--no-sheet', 'write no contact sheet')
     .action((prompt: string, options: CompareOptions) => finish(compare(prompt, options, terminal)))
@@ -50,7 +50,7 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
     const comparison = await client
       .waitForComparison(accepted.id, { onUpdate: (seen) => watching?.update(seen) })
       .finally(() => watching?.end())
-    const saved = await savedPictures(client, comparison, options.out)
+    const saved = await savedImages(client, comparison, options.out)
     const sheet = options.sheet === false ? null : (options.sheet ?? join(options.out, `${comparison.id}.jpg`))
     if (sheet !== null) {
       await mkdir(dirname(sheet), { recursive: true })
@@ -67,8 +67,8 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
 
 const generationOf = (comparison: Comparison, row: ComparisonRow) => comparison.generations.find(({ id }) => id === row.generation_id)
 
-/** Each provider's pictures as files of their own. */
-async function savedPictures(
+/** Each provider's images as files of their own. */
+async function savedImages(
   client: Client,
   comparison: Comparison,
   folder: string,
@@ -86,7 +86,7 @@ const cellsOf = (client: Client, comparison: Comparison): Promise<readonly Sheet
   Promise.all(
     comparison.summary.map(async (row) => ({
       row,
-      pictures: await Promise.all((generationOf(comparison, row)?.images ?? []).map((image) => client.image(image))),
+      images: await Promise.all((generationOf(comparison, row)?.images ?? []).map((image) => client.image(image))),
     })),
   )
 

@@ -2,7 +2,7 @@ import { createClient, type Client } from '../client/client.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
-import { loadCatalogue } from '../registry/catalogue.ts'
+import { loadCatalogue } from '../catalogue/catalogue.ts'
 import { startGateway } from './start-gateway.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 

@@ -4,10 +4,10 @@ import type { Comparison, ComparisonRow } from '#contract'
 import { shortened, textSvg, textWidth, wrapped, type TextStyle } from './contact-sheet-font.ts'
 import { fileSize, seconds } from './table.ts'
 
-/** One provider's place on the sheet: its row, and its pictures' bytes. */
+/** One provider's place on the sheet: its row, and its images' bytes. */
 export interface SheetCell {
   readonly row: ComparisonRow
-  readonly pictures: readonly Uint8Array[]
+  readonly images: readonly Uint8Array[]
 }
 
 const CELL_WIDTH = 520
@@ -39,7 +39,7 @@ const detail: TextStyle = { size: 12, color: COLORS.soft, weight: 1.5 }
 const trouble: TextStyle = { size: 17, color: COLORS.bad, weight: 2.3 }
 
 /**
- * All results of a comparison in one picture, side by side, captioned with provider, cost and time; a provider that delivered nothing has its
+ * All results of a comparison in one image, side by side, captioned with provider, cost and time; a provider that delivered nothing has its
  * place too, with the reason. Needs no font. Answers the bytes of `format`.
  */
 export async function contactSheet(
@@ -66,10 +66,10 @@ export async function contactSheet(
     ...places.map((place) => captioned(place, boxHeight)),
   ]
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${drawing.join('')}</svg>`
-  const pictures = await Promise.all(places.map(({ cell, left, top: cellTop }) => framed(cell.pictures, left, cellTop, boxHeight)))
+  const images = await Promise.all(places.map(({ cell, left, top: cellTop }) => framed(cell.images, left, cellTop, boxHeight)))
   const sheet = sharp({ create: { width, height, channels: 3, background: COLORS.paper } }).composite([
     { input: Buffer.from(svg), left: 0, top: 0 },
-    ...pictures.flat(),
+    ...images.flat(),
   ])
   return format === 'jpeg' ? sheet.jpeg({ quality: 92, chromaSubsampling: '4:4:4' }).toBuffer() : sheet.toFormat(format).toBuffer()
 }
@@ -81,27 +81,27 @@ function subtitleOf({ request, created_at: at, sandbox, id }: Comparison): strin
   return [model, `${at.slice(0, 16).replace('T', ' ')} UTC`, ...(sandbox ? ['sandbox'] : []), id].join('  ·  ')
 }
 
-/** The shape of the first delivered picture, unless it is very wide or very tall. */
+/** The shape of the first delivered image, unless it is very wide or very tall. */
 function boxHeightFor(cells: readonly SheetCell[]): number {
-  const first = cells.find(({ row, pictures }) => pictures.length > 0 && row.width !== null && row.height !== null)?.row
+  const first = cells.find(({ row, images }) => images.length > 0 && row.width !== null && row.height !== null)?.row
   const ratio = first?.width && first.height ? first.height / first.width : 2 / 3
   return Math.round(CELL_WIDTH * Math.min(1.5, Math.max(0.5, ratio)))
 }
 
-function captioned({ cell: { row, pictures }, left, top }: { cell: SheetCell; left: number; top: number }, boxHeight: number): string {
+function captioned({ cell: { row, images }, left, top }: { cell: SheetCell; left: number; top: number }, boxHeight: number): string {
   const y = top + boxHeight + 20
   const frame = `<rect x="${left}" y="${top}" width="${CELL_WIDTH}" height="${boxHeight}" rx="${CORNER}" fill="${COLORS.empty}"/>`
   const known = [
     seconds(row.total_ms),
     ...(row.width === null ? [] : [`${row.width}×${row.height ?? '–'}`]),
     ...(row.bytes === null ? [] : [fileSize(row.bytes)]),
-    ...(row.images > 1 ? [`${row.images} pictures`] : []),
+    ...(row.images > 1 ? [`${row.images} images`] : []),
   ]
   const price = row.amount === null ? (row.status === 'ineligible' ? '' : 'cost unknown') : `$${row.amount}`
   const nameWidth = textWidth(row.provider, name.size)
   return [
     frame,
-    pictures.length === 0 ? troubled(row, left, top, boxHeight) : '',
+    images.length === 0 ? troubled(row, left, top, boxHeight) : '',
     textSvg(row.provider, left, y, name),
     textSvg(price, left + nameWidth + 22, y, row.amount === null ? { ...amount, color: COLORS.soft } : amount),
     row.vs_cheapest === null ? '' : tag(row.vs_cheapest, left + CELL_WIDTH, y),
@@ -131,19 +131,19 @@ function troubled(row: ComparisonRow, left: number, top: number, boxHeight: numb
   ].join('')
 }
 
-/** A cell's pictures in its frame, several as tiles, each whole. */
-async function framed(pictures: readonly Uint8Array[], left: number, top: number, boxHeight: number): Promise<readonly OverlayOptions[]> {
-  if (pictures.length === 0) return []
-  const across = Math.ceil(Math.sqrt(pictures.length))
-  const down = Math.ceil(pictures.length / across)
-  const inner = pictures.length > 1 ? 6 : 0
+/** A cell's images in its frame, several as tiles, each whole. */
+async function framed(images: readonly Uint8Array[], left: number, top: number, boxHeight: number): Promise<readonly OverlayOptions[]> {
+  if (images.length === 0) return []
+  const across = Math.ceil(Math.sqrt(images.length))
+  const down = Math.ceil(images.length / across)
+  const inner = images.length > 1 ? 6 : 0
   const tile = {
     width: Math.floor((CELL_WIDTH - inner * (across - 1)) / across),
     height: Math.floor((boxHeight - inner * (down - 1)) / down),
   }
   const tiles = await Promise.all(
-    pictures.map(async (picture, index) => ({
-      input: await sharp(picture)
+    images.map(async (image, index) => ({
+      input: await sharp(image)
         .rotate()
         .resize({ ...tile, fit: 'contain', background: COLORS.empty })
         .flatten({ background: COLORS.empty })

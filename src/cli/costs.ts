@@ -37,10 +37,10 @@ async function costs({ from, to, groupBy, csv, json, ...options }: CostsOptions,
 /** Groups and their sum, then what the same would have cost elsewhere, then budgets. */
 export function costReport({ groups, total, group_by: groupBy, budgets }: CostReport): string {
   if (total.attempts === 0) return ['Nothing was bought.', ...budgets.map(budgetLine)].join('\n')
-  const head = [...groupBy, 'spent', 'generations', 'pictures', 'a picture', 'wasted', 'cost unknown', 'bill against quote']
+  const head = [...groupBy, 'spent', 'generations', 'images', 'an image', 'wasted', 'cost unknown', 'bill against quote']
   const rows = groups.map(({ group, ...figures }) => [...groupBy.map((name) => group[name] ?? '–'), ...figureCells(figures)])
   const sum = [...groupBy.map((_, index) => (index === 0 ? 'all' : '')), ...figureCells(total)]
-  const elsewhere = total.what_if.length === 0 ? [] : ['', 'The same pictures elsewhere', '', whatIfTable(total)]
+  const elsewhere = total.what_if.length === 0 ? [] : ['', 'The same images elsewhere', '', whatIfTable(total)]
   return [table(head, [...rows, sum]), ...elsewhere, ...(budgets.length > 0 ? ['', ...budgets.map(budgetLine)] : [])].join('\n')
 }
 
@@ -67,7 +67,7 @@ function whatIfTable({ what_if: rows }: CostFigures): string {
     String(row.not_priced),
     String(row.cost_unknown),
   ])
-  return table(['provider', 'there', 'here', 'difference', 'pictures', 'not priced there', 'cost unknown here'], cells)
+  return table(['provider', 'there', 'here', 'difference', 'images', 'not priced there', 'cost unknown here'], cells)
 }
 
 const budgetLine = ({ key, limit, period, used, left, renews_at: renewsAt }: BudgetState): string =>

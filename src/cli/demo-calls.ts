@@ -1,9 +1,9 @@
 import type { Call, GenerationRequest, Warning } from '#contract'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
-import { orderFor, seedFor } from '../plan/order.ts'
-import { plan } from '../plan/plan.ts'
-import type { Catalogue } from '../registry/catalogue.ts'
+import { orderFor, seedFor } from '../core/plan/order.ts'
+import { plan } from '../core/plan/plan.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 
 /** What one provider would be sent for a request: its paid call, and what had to be adapted; or why it cannot take it. */
 export interface DryCall {
@@ -20,7 +20,7 @@ const SHOWN_TASK_ID = '00000000-0000-4000-8000-000000000000'
 
 /**
  * Translates a request for each of `providers` as the gateway would, without sending anything.
- * The request has no reference pictures: those are read from storage when a generation runs.
+ * The request has no reference images: those are read from storage when a generation runs.
  */
 export function dryCalls(config: Config, catalogue: Catalogue, asked: GenerationRequest, providers: readonly string[]): readonly DryCall[] {
   const resolved = resolveModel(config, catalogue, asked.model)

@@ -6,7 +6,7 @@ import type { GenerationRequest } from '#contract'
 import { ClientError, createClient, type Client, type Model } from '../client/client.ts'
 import type { Environment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
-import { loadCatalogue } from '../registry/catalogue.ts'
+import { loadCatalogue } from '../catalogue/catalogue.ts'
 import type { Verb } from './command-line.ts'
 import { dryCalls, type DryCall } from './demo-calls.ts'
 import { callReport, requestReport, resultReport, summaryOf, warningReport, type DemoRow } from './demo-report.ts'
@@ -32,7 +32,7 @@ export const demoVerb: Verb = (terminal, finish) =>
     .description(
       'one request to every provider, in the sandbox: shows what each vendor is sent, what came back and what it cost; spends nothing',
     )
-    .option('--out <folder>', 'where the pictures go', 'demo-images')
+    .option('--out <folder>', 'where the images go', 'demo-images')
     .option('--prompt <text>', 'what to show; `sandbox:moderated` and the like rehearse failures', DEFAULT_PROMPT)
     .option('--model <model>', 'default: the one that most providers sell')
     .option('--typical-ms <ms>', 'how long an emulated task typically takes', wholeNumber, DEFAULT_TYPICAL_MS)
@@ -61,8 +61,8 @@ async function demo(options: DemoOptions, terminal: Terminal): Promise<number> {
 async function play(client: Client, env: Environment, options: DemoOptions, terminal: Terminal): Promise<number> {
   const tell = (text: string | null) => (options.json || text === null ? undefined : terminal.out(`${text}\n`))
   const model = pickModel(await client.models(), options.model)
-  const sellers = new Set(model.offers.map(({ provider }) => provider))
-  const providers = (await client.providers()).map(({ id }) => id).filter((id) => sellers.has(id))
+  const provider = new Set(model.offers.map(({ provider }) => provider))
+  const providers = (await client.providers()).map(({ id }) => id).filter((id) => provider.has(id))
   const request: GenerationRequest = { model: model.id, prompt: options.prompt, width: 1500, height: 1000, seed: 42, output_format: 'png' }
   tell(requestReport(request))
   const calls = await dryRun(env, request, providers)
@@ -76,7 +76,7 @@ async function play(client: Client, env: Environment, options: DemoOptions, term
     terminal.out(JSON.stringify({ request, calls, generations: rows.map((row) => row.generation), summary: summaryOf(rows) }, null, 2))
   tell(`\n${resultReport(rows)}`)
   tell(warningReport(rows))
-  tell(`Pictures: ${rows.flatMap(({ saved }) => saved).join(' · ') || 'none'}`)
+  tell(`Images: ${rows.flatMap(({ saved }) => saved).join(' · ') || 'none'}`)
   return rows.length > 0 && rows.every(({ generation }) => generation?.status === 'succeeded') ? 0 : 1
 }
 
@@ -98,7 +98,7 @@ async function ask(client: Client, request: GenerationRequest, provider: string,
   }
 }
 
-/** Sold by the most providers; of those, the one that takes the most reference pictures. */
+/** Sold by the most providers; of those, the one that takes the most reference images. */
 function pickModel(models: readonly Model[], wanted: string | undefined): Model {
   const most = (model: Model) => Math.max(0, ...model.offers.map(({ limits }) => limits.reference_images.max))
   const sorted = models

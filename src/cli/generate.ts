@@ -18,8 +18,8 @@ interface GenerateOptions extends ConnectOptions, RequestOptions {
 }
 
 export const generateVerb: Verb = (terminal, finish) =>
-  requestCommand('generate', 'generate pictures and save them')
-    .option('--out <folder>', 'where the pictures go', '.')
+  requestCommand('generate', 'generate images and save them')
+    .option('--out <folder>', 'where the images go', '.')
     .option('--wait <seconds>', 'stop waiting after this; it goes on without you (default: wait to the end)', wholeNumber)
     .option('--no-wait', 'print the id at once')
     .action((prompt: string, options: GenerateOptions) => finish(generate(prompt, options, terminal)))
@@ -74,7 +74,7 @@ function describe(generation: Generation, paths: readonly string[]): string {
   ])
   return [
     facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${value}`).join('\n'),
-    ...(rows.length > 0 ? ['', table(['picture', 'size', 'format', 'bytes', 'seed'], rows)] : []),
+    ...(rows.length > 0 ? ['', table(['image', 'size', 'format', 'bytes', 'seed'], rows)] : []),
     ...(warnings.length > 0 ? ['', ...warnings.map((warning) => `adapted: ${warning.field}: ${warning.reason}`)] : []),
     ...(error === null
       ? []

@@ -68,7 +68,7 @@ async function referenceOf(text: string): Promise<ReferenceImage> {
     throw new VerbFailed(`--ref ${text}: cannot be read (${error.code ?? error.message}); give a file, an https URL or an img_… id`)
   })
   const format = formatOf(bytes)
-  if (format === null) throw new VerbFailed(`--ref ${text}: is not a PNG, JPEG or WebP picture`)
+  if (format === null) throw new VerbFailed(`--ref ${text}: is not a PNG, JPEG or WebP image`)
   return `data:image/${format};base64,${bytes.toString('base64')}`
 }
 

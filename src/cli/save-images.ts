@@ -4,9 +4,9 @@ import type { Generation } from '#contract'
 import type { Client } from '../client/client.ts'
 
 /**
- * Writes a generation's pictures into a folder, made where it does not exist.
+ * Writes a generation's images into a folder, made where it does not exist.
  * @param stem the file name without number and ending
- * @returns the paths, in the order of the pictures
+ * @returns the paths, in the order of the images
  */
 export async function saveImages(client: Client, generation: Generation, folder: string, stem: string): Promise<readonly string[]> {
   if (generation.images.length === 0) return []

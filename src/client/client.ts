@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Comparison, CostReport, Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
-import type { Model } from '../http/routes/models.ts'
-import type { ProviderState } from '../http/routes/providers.ts'
+import type { Model } from '../http/api/models.ts'
+import type { ProviderState } from '../http/api/providers.ts'
 import { connection } from './connection.ts'
 import { followEvents, type GenerationEvent } from './events.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
@@ -48,7 +48,7 @@ export interface CostsQuery {
 
 /** The gateway's HTTP interface, typed. Every method rejects with `ClientError`; nothing is retried that could buy twice. */
 export interface Client {
-  /** Asks for pictures and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
+  /** Asks for images and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
   create(request: GenerationRequest, options?: { readonly waitSeconds?: number; readonly idempotencyKey?: string }): Promise<Generation>
   get(id: string, options?: { readonly waitSeconds?: number }): Promise<Generation>
   /** Watches a generation to its end, telling each state on the way. */
@@ -71,7 +71,7 @@ export interface Client {
   costsAsCsv(query?: CostsQuery): Promise<string>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
-  /** The picture's bytes. The gateway key is never sent for them. */
+  /** The image's bytes. The gateway key is never sent for them. */
   image(image: Pick<Image, 'url'>): Promise<Uint8Array>
 }
 

@@ -25,7 +25,7 @@ export interface Connection {
   bytes(url: string): Promise<Uint8Array>
   /** An answer that goes on, such as an event stream. */
   stream(path: string, headers?: Readonly<Record<string, string>>): Promise<ReadableStream<Uint8Array>>
-  /** A picture of this gateway at the address this client reaches it under, whatever address the gateway calls itself by. */
+  /** An image of this gateway at the address this client reaches it under, whatever address the gateway calls itself by. */
   here(url: string): string
 }
 
@@ -71,7 +71,7 @@ export function connection({ url, key }: ClientOptions): Connection {
     async bytes(target) {
       const response = await reach(target, {})
       if (!response.ok)
-        throw new ClientError(`the picture cannot be fetched: ${response.status} from ${new URL(target).origin}`, response.status)
+        throw new ClientError(`the image cannot be fetched: ${response.status} from ${new URL(target).origin}`, response.status)
       return new Uint8Array(await response.arrayBuffer())
     },
     here(target) {

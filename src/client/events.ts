@@ -1,4 +1,5 @@
-import type { Generation, TimelineEntry } from '#contract'
+import type { Generation } from '#contract'
+import type { TimelineEntry } from '../core/records.ts'
 import { ClientError, type Connection } from './connection.ts'
 
 /** One event of a generation's stream: a change on the way, or the end with the whole generation. */

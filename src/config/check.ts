@@ -1,6 +1,6 @@
 import { checkFieldsTogether, type RouteRule } from '#contract'
 import type { z } from 'zod'
-import type { Catalogue } from '../registry/catalogue.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
 import { readModelName } from './model-name.ts'
 import { isLoopback, isNetworkEntry } from './network.ts'
@@ -123,8 +123,8 @@ class Check {
     ]
     for (const { id, path, where } of named) {
       if (!this.#provider(path, id, where) || model === null) continue
-      const sellers = this.#catalogue.offers(model).map((offer) => offer.provider)
-      if (!sellers.includes(id)) this.#refuse(path, `${id} does not sell ${model}`, `sold by: ${sellers.join(', ')}`, where)
+      const provider = this.#catalogue.offers(model).map((offer) => offer.provider)
+      if (!provider.includes(id)) this.#refuse(path, `${id} does not sell ${model}`, `sold by: ${provider.join(', ')}`, where)
     }
   }
 

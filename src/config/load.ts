@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Catalogue } from '../registry/catalogue.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 import { Secret } from '../transport/secret.ts'
 import { checkMeaning, warnAbout } from './check.ts'
 import type { Config, ConfigResult, GatewayKey, ModelConfig } from './config.ts'

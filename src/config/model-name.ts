@@ -1,4 +1,4 @@
-import type { Catalogue } from '../registry/catalogue.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 
 /** A canonical model, perhaps pinned to one provider. */
 export interface ModelName {

@@ -8,7 +8,7 @@ import {
   type RouteRule,
   type Usd,
 } from '#contract'
-import type { Catalogue } from '../registry/catalogue.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config, OperatorPrices } from './config.ts'
 import { readModelName } from './model-name.ts'
 import type { Defaults } from './schema.ts'

@@ -1,6 +1,6 @@
 import type { Manifest } from '#contract'
 import { Secret } from '../transport/secret.ts'
-import type { Catalogue } from '../registry/catalogue.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config, OperatorPrices, ProviderConfig } from './config.ts'
 import type { ConfigDocument } from './document.ts'
 import type { Variables } from './environment.ts'

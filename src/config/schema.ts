@@ -65,23 +65,23 @@ const Assets = z
       .string()
       .regex(/^(file:.+|s3:\/\/.+)/, '"file:<folder>" or "s3://<bucket>"')
       .optional()
-      .meta({ description: 'Picture files. Default: the folder images in the data folder. A change needs a restart.' }),
+      .meta({ description: 'Image files. Default: the folder images in the data folder. A change needs a restart.' }),
     keep: z
       .boolean()
       .optional()
-      .meta({ description: 'Default true: pictures are fetched, checked and stored. false hands on the provider’s own expiring link.' }),
-    max_image_bytes: z.number().int().min(1024).optional().meta({ description: 'Largest picture taken. Default 67108864.' }),
+      .meta({ description: 'Default true: images are fetched, checked and stored. false hands on the provider’s own expiring link.' }),
+    max_image_bytes: z.number().int().min(1024).optional().meta({ description: 'Largest image taken. Default 67108864.' }),
     max_age_days: z
       .number()
       .positive()
       .max(36_500)
       .optional()
-      .meta({ description: 'Pictures older than this are removed; their links answer 410. Default: never.' }),
+      .meta({ description: 'Images older than this are removed; their links answer 410. Default: never.' }),
     max_bytes: z.number().int().min(0).optional().meta({
-      description: 'Where all pictures together take more, the oldest are removed; those of the last 15 minutes stay. Default: no limit.',
+      description: 'Where all images together take more, the oldest are removed; those of the last 15 minutes stay. Default: no limit.',
     }),
   })
-  .meta({ description: 'Where pictures are kept.' })
+  .meta({ description: 'Where images are kept.' })
 
 const GatewayKey = z
   .strictObject({
@@ -120,7 +120,7 @@ const ProviderSettings = z
   })
   .meta({ description: 'One provider account.' })
 
-/** What an alias may preset: the fields of a request that describe the picture. */
+/** What an alias may preset: the fields of a request that describe the image. */
 const Defaults = z
   .strictObject({
     width: requestFields.width,

@@ -28,7 +28,7 @@ export const FAILURES = {
     http: 502,
     retryable: false,
     fallback: false,
-    remedy: 'The picture was made and its link expired before it was stored; generate it again.',
+    remedy: 'The image was made and its link expired before it was stored; generate it again.',
   },
   outcome_unknown: {
     http: 502,

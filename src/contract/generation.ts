@@ -4,7 +4,7 @@ import { CostBasis, CostLine } from './price.ts'
 import { GenerationError } from './failure.ts'
 import { OutputFormat } from './limits.ts'
 
-/** Open: `queued`, `running`. Terminal: the rest. `succeeded` means every delivered picture was fetched, checked and stored. */
+/** Open: `queued`, `running`. Terminal: the rest. `succeeded` means every delivered image was fetched, checked and stored. */
 export const GenerationStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'canceled']).meta({ id: 'GenerationStatus' })
 export type GenerationStatus = z.infer<typeof GenerationStatus>
 
@@ -22,7 +22,7 @@ export const Warning = z
   .meta({ id: 'Warning' })
 export type Warning = z.infer<typeof Warning>
 
-/** One delivered picture. Width, height, format, bytes and hash are read from the stored bytes; null only when the vendor's link is handed on unfetched. */
+/** One delivered image. Width, height, format, bytes and hash are read from the stored bytes; null only when the vendor's link is handed on unfetched. */
 export const Image = z
   .object({
     id: z.string(),

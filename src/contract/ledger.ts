@@ -1,63 +1,5 @@
 import { z } from 'zod'
-import type { FailureCode } from './failure.ts'
-import type { AttemptStatus } from './generation.ts'
 import { Usd } from './money.ts'
-import type { Instant } from './record.ts'
-
-/**
- * `quoted`: the price told when the generation was accepted. `reserved`: held of a key's budget. `billed`, `computed`, `unknown`: how an
- * attempt was settled, once for each attempt. `adjusted`: what a vendor told of a cost after it was settled as unknown.
- * `released`: what is given back of the reservations at the end; negative where it cost more than was held.
- */
-export type LedgerKind = 'quoted' | 'reserved' | 'billed' | 'computed' | 'unknown' | 'released' | 'adjusted'
-
-/** One line of the account. Lines are only ever appended. */
-export interface LedgerEntry {
-  readonly generationId: string
-  /** Null where the line is about the generation as a whole. */
-  readonly attemptId: string | null
-  /** Name of the gateway key; null where no keys are configured. */
-  readonly key: string | null
-  readonly provider: string
-  readonly model: string
-  readonly kind: LedgerKind
-  /** Null where it is not known, never "0". */
-  readonly amount: Usd | null
-  readonly at: Instant
-  /** The budget period that `reserved` and `released` count in; null for the rest. */
-  readonly period: string | null
-  /** What was settled or adjusted; null for the rest. */
-  readonly task: SettledTask | null
-}
-
-/** What an invoice's line is compared with. */
-export interface SettledTask {
-  readonly providerModel: string
-  readonly providerTaskId: string | null
-  readonly status: AttemptStatus
-  readonly code: FailureCode | null
-  /** This attempt's share of the quote; null where the offer is unpriced. */
-  readonly quoted: Usd | null
-  /** Pictures delivered. */
-  readonly images: number
-  /** Null where nothing was delivered, or pictures of several sizes. */
-  readonly made: Made | null
-}
-
-/** What a price depends on: the size of each delivered picture, and of each reference (null where it cannot be seen). */
-export interface Made {
-  readonly width: number
-  readonly height: number
-  readonly references: readonly ({ readonly width: number; readonly height: number } | null)[]
-}
-
-/** A settled or adjusted line as a report reads it. */
-export interface CostRow extends LedgerEntry {
-  readonly task: SettledTask
-  readonly attemptId: string
-  /** The asked metadata of its generation, in the order asked. */
-  readonly metadata: readonly (string | null)[]
-}
 
 /** What GET /v1/costs?format=csv tells of each attempt, in this order; asked metadata follow as `metadata.<key>`. */
 export const COST_COLUMNS = [
@@ -85,18 +27,18 @@ const Percent = z
   .nullable()
   .meta({ description: 'Signed, for example "+50.0%"; null where there is nothing to compare with.', examples: ['+50.0%'] })
 
-/** The same pictures at one provider. */
+/** The same images at one provider. */
 export const WhatIf = z
   .object({
     provider: z.string(),
     amount: Usd.nullable().meta({
-      description: 'What the compared pictures would have cost there, by its price rule; null where none can be compared.',
+      description: 'What the compared images would have cost there, by its price rule; null where none can be compared.',
     }),
-    spent: Usd.meta({ description: 'What the compared pictures did cost.' }),
+    spent: Usd.meta({ description: 'What the compared images did cost.' }),
     vs_spent: Percent,
-    images: z.number().int().meta({ description: 'Pictures compared. What ran at this provider counts at what it cost.' }),
-    not_priced: z.number().int().meta({ description: 'Pictures it does not sell, or for no published price.' }),
-    cost_unknown: z.number().int().meta({ description: 'Pictures whose own cost is not known.' }),
+    images: z.number().int().meta({ description: 'Images compared. What ran at this provider counts at what it cost.' }),
+    not_priced: z.number().int().meta({ description: 'Images it does not sell, or for no published price.' }),
+    cost_unknown: z.number().int().meta({ description: 'Images whose own cost is not known.' }),
   })
   .meta({ id: 'WhatIf' })
 export type WhatIf = z.infer<typeof WhatIf>
@@ -106,15 +48,15 @@ export const CostFigures = z
     spend: Usd.meta({ description: 'The sum of all known costs; what is not known is counted in `unknown_cost_generations`.' }),
     generations: z.number().int(),
     attempts: z.number().int(),
-    images: z.number().int().meta({ description: 'Pictures delivered.' }),
-    cost_per_image: Usd.nullable().meta({ description: 'Spend, failures included, per delivered picture; null without any.' }),
+    images: z.number().int().meta({ description: 'Images delivered.' }),
+    cost_per_image: Usd.nullable().meta({ description: 'Spend, failures included, per delivered image; null without any.' }),
     wasted: z
       .object({
         amount: Usd.meta({ description: 'failed + moderated.' }),
         failed: Usd,
         moderated: Usd,
         unknown: Usd.meta({
-          description: 'Quoted for attempts without a picture whose cost is not known: possibly billed, not in `spend`.',
+          description: 'Quoted for attempts without an image whose cost is not known: possibly billed, not in `spend`.',
         }),
       })
       .meta({ description: 'Paid for attempts that delivered nothing.' }),
@@ -124,7 +66,7 @@ export const CostFigures = z
       .meta({ description: 'Over attempts that were quoted and that the provider billed itself.' }),
     what_if: z.array(WhatIf).meta({
       description:
-        'What the same pictures would have cost at every other provider, cheapest first, priced at the size that provider would make.',
+        'What the same images would have cost at every other provider, cheapest first, priced at the size that provider would make.',
     }),
   })
   .meta({ id: 'CostFigures' })

@@ -40,7 +40,7 @@ export const QuotedOffer = z
       .meta({ description: 'Null where the offer has no published price.' }),
     observed: z.object({ amount: Usd, samples: z.number().int(), as_of: z.iso.datetime() }).nullable().optional().meta({
       description:
-        'For an offer without a published price: what as many pictures of this size and number of references were billed on average before. Never used as a price.',
+        'For an offer without a published price: what as many images of this size and number of references were billed on average before. Never used as a price.',
     }),
     assumptions: z.array(z.string()),
     latency_ms: Latency.nullable(),

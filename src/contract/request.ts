@@ -14,7 +14,7 @@ const AspectRatio = z
     examples: ['3:2'],
   })
 
-/** An `https:` URL, a `data:` URI, or a picture this gateway has stored. Order is kept; none is ever dropped. */
+/** An `https:` URL, a `data:` URI, or an image this gateway has stored. Order is kept; none is ever dropped. */
 export const ReferenceImage = z
   .union(
     [

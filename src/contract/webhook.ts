@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { Instant } from './record.ts'
 import { WEBHOOK_EVENTS } from './request.ts'
 
 export const WebhookEvent = z.enum(WEBHOOK_EVENTS).meta({ id: 'WebhookEvent' })
@@ -32,23 +31,3 @@ export const WebhookDelivery = z
   })
   .meta({ id: 'WebhookDelivery' })
 export type WebhookDelivery = z.infer<typeof WebhookDelivery>
-
-/** A delivery's row. What it says is made from the generation at each try. */
-export interface WebhookDeliveryRecord {
-  readonly id: string
-  readonly generationId: string
-  /** Name of the gateway key whose generation it is; null where no keys are configured. */
-  readonly key: string | null
-  readonly type: WebhookEvent
-  readonly url: string
-  /** When the generation ended. */
-  readonly createdAt: Instant
-  readonly status: WebhookDeliveryStatus
-  readonly tries: number
-  /** Failed tries since it was announced, or asked for again: its place in the schedule. */
-  readonly failures: number
-  readonly lastTry: { readonly at: Instant; readonly statusCode: number | null; readonly reason: string | null } | null
-  /** Null where none is planned. */
-  readonly nextTryAt: Instant | null
-  readonly endedAt: Instant | null
-}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { GenerationRequest } from '#contract'
-import type { ComparisonRequest } from '../run/compare.ts'
+import type { ComparisonRequest } from '../core/comparisons/compare.ts'
 import type { RequestSchema } from './request-schema.ts'
 
 /** The body of POST /v1/comparisons: that of POST /v1/generations, and where to run it. */

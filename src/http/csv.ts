@@ -1,5 +1,5 @@
 import { COST_COLUMNS } from '#contract'
-import type { CostRow } from '#contract'
+import type { CostRow } from '../core/records.ts'
 
 type Cell = string | number | null
 

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { Clock } from '../run/ports.ts'
+import type { Clock } from '../core/ports.ts'
 
 const HEARTBEAT_MS = 15_000
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { Refusal } from '../run/accept.ts'
+import { Refusal } from '../core/generation/accept.ts'
 
 const MOST_ERRORS = 50
 const MOST_KEYS = 20

@@ -2,9 +2,9 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { FAILURES } from '#contract'
 import type { Problem, ProblemCode } from '#contract'
-import { Refusal } from '../run/accept.ts'
-import { IdempotencyMismatch } from '../run/idempotency.ts'
-import { BadCursor } from '../run/ports.ts'
+import { Refusal } from '../core/generation/accept.ts'
+import { IdempotencyMismatch } from '../core/generation/idempotency.ts'
+import { BadCursor } from '../core/ports.ts'
 
 /** Where each problem type is described. */
 const TYPE_BASE = 'https://imagegate.dev/problems/'

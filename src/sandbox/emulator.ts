@@ -13,8 +13,8 @@ export interface Sandbox {
   readonly close: () => Promise<void>
 }
 
-/** Every `providers/<id>/sandbox.ts` exports this as `startSandbox`. */
-export type StartSandbox = (options?: SandboxOptions) => Promise<Sandbox>
+/** Every `providers/<id>/emulator.ts` exports this as `startEmulator`. */
+export type StartEmulator = (options?: SandboxOptions) => Promise<Sandbox>
 
 /** The key every emulator accepts; it refuses any other as its vendor would. */
 export const SANDBOX_KEY = 'sandbox-key'

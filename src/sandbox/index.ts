@@ -1,3 +1,3 @@
 export * from './emulator.ts'
-export * from './picture.ts'
+export * from './draw-image.ts'
 export * from './stories.ts'

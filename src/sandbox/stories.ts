@@ -4,7 +4,7 @@
  */
 export const STORIES = {
   moderated: 'the request is refused by moderation',
-  'moderated-output': 'the picture is refused by moderation after it was made',
+  'moderated-output': 'the image is refused by moderation after it was made',
   'rate-limited': 'the first submit is answered 429 with Retry-After: 1; the next succeeds',
   'always-rate-limited': 'every submit is answered 429',
   unauthorized: 'the key is refused',
@@ -19,9 +19,9 @@ export const STORIES = {
   'lost-reply': 'the task is accepted and paid, and the connection breaks before the reply',
   garbage: 'the submit is answered with a page of HTML',
   half: 'the submit reply breaks off in the middle',
-  'expired-link': 'the picture’s link is dead when it is fetched',
-  'not-an-image': 'the link delivers something that is not a picture',
-  'half-image': 'the picture breaks off in the middle',
+  'expired-link': 'the image’s link is dead when it is fetched',
+  'not-an-image': 'the link delivers something that is not an image',
+  'half-image': 'the image breaks off in the middle',
   partial: 'the last image of a batch fails, the others succeed',
   'big-seed': 'the reply tells a seed beyond 2^53',
 } as const

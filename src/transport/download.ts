@@ -1,4 +1,4 @@
-import type { Download, Downloaded } from '../run/ports.ts'
+import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { type Answer, ask } from './guarded-request.ts'

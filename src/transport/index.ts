@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net'
 import type { Manifest } from '#contract'
-import type { Download, Log, Send } from '../run/ports.ts'
+import type { Download, Log, Send } from '../core/ports.ts'
 import { type Agents, createAgents } from './agents.ts'
 import { createCredentials } from './credentials.ts'
 import { createDestinationCheck, type DestinationCheck } from './destination.ts'

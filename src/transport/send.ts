@@ -1,6 +1,6 @@
 import type { Call } from '#contract'
 import type { Dispatcher } from 'undici'
-import type { Log, Send, Sent } from '../run/ports.ts'
+import type { Log, Send, Sent } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import type { Credentials } from './credentials.ts'
 import { BlockedAddressError } from './guard.ts'
@@ -16,7 +16,7 @@ export interface SendOptions {
   readonly log?: Pick<Log, 'info'>
   /** Milliseconds on a clock that never goes back; for the log. */
   readonly now?: () => number
-  /** A larger reply is `lost`. It may hold pictures in base64. */
+  /** A larger reply is `lost`. It may hold images in base64. */
   readonly maxReplyBytes?: number
 }
 

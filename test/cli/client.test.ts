@@ -67,7 +67,7 @@ describe('asking', () => {
     expect(heard[0]?.path).toBe('/v1/generations?status=failed&limit=5&metadata.team=a+b')
   })
 
-  test('a picture is fetched where this client reaches the gateway, and without the key', async () => {
+  test('an image is fetched where this client reaches the gateway, and without the key', async () => {
     const { url, heard } = await fakeGateway(() => ({ body: Buffer.from('bytes') }))
     const bytes = await createClient({ url, key: 'k' }).image({ url: 'https://public.example/v1/images/img_1.jpg' })
     expect(Buffer.from(bytes).toString()).toBe('bytes')

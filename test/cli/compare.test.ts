@@ -7,7 +7,7 @@ import type { Comparison, ComparisonRow, Quote } from '#contract'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import { quoteReport } from '../../src/cli/quote.ts'
 import { liveText, watchComparison } from '../../src/cli/watch-comparison.ts'
-import { temporaryFolder } from '../registry/fake-providers.ts'
+import { temporaryFolder } from '../catalogue/fake-providers.ts'
 import { fakeGateway, fakeTerminal, generation, type Heard } from './fake-gateway.ts'
 
 const row = (provider: string, changes: Partial<ComparisonRow> = {}): ComparisonRow => ({
@@ -69,7 +69,7 @@ const comparison = (summary: readonly ComparisonRow[], status: Comparison['statu
   summary: [...summary],
 })
 
-const picture = await sharp({ create: { width: 60, height: 40, channels: 3, background: '#f00' } })
+const image = await sharp({ create: { width: 60, height: 40, channels: 3, background: '#f00' } })
   .jpeg()
   .toBuffer()
 
@@ -78,7 +78,7 @@ const gateway = (summary: readonly ComparisonRow[], status?: Comparison['status'
   let looks = 0
   return fakeGateway(({ method, path }: Heard) => {
     if (path === '/v1/models') return { body: { object: 'list', data: [] } }
-    if (path.startsWith('/v1/images/')) return { body: picture }
+    if (path.startsWith('/v1/images/')) return { body: image }
     if (method === 'POST')
       return {
         status: 202,
@@ -101,7 +101,7 @@ const gateway = (summary: readonly ComparisonRow[], status?: Comparison['status'
 }
 
 describe('imagegate compare', () => {
-  test('tells each change once, prints the rows with their reasons, and leaves pictures and a contact sheet', async () => {
+  test('tells each change once, prints the rows with their reasons, and leaves images and a contact sheet', async () => {
     const { url, heard } = await gateway([row('north'), row('south', ineligible)])
     const folder = join(await temporaryFolder(), 'new')
     const terminal = fakeTerminal()

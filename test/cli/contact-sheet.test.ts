@@ -57,12 +57,12 @@ async function drawn(cells: readonly SheetCell[], prompt?: string) {
 }
 
 describe('the contact sheet', () => {
-  test('has a place of the same size for each provider beside the others, and its picture in it', async () => {
-    const one = await drawn([{ row: row('north'), pictures: [await plain('#ff0000')] }])
+  test('has a place of the same size for each provider beside the others, and its image in it', async () => {
+    const one = await drawn([{ row: row('north'), images: [await plain('#ff0000')] }])
     const three = await drawn([
-      { row: row('north'), pictures: [await plain('#ff0000')] },
-      { row: row('south'), pictures: [await plain('#0000ff')] },
-      { row: row('west', failure), pictures: [] },
+      { row: row('north'), images: [await plain('#ff0000')] },
+      { row: row('south'), images: [await plain('#0000ff')] },
+      { row: row('west', failure), images: [] },
     ])
     expect([one.width, three.width]).toEqual([608, 3 * 520 + 2 * 28 + 2 * 44])
     expect(three.height).toBe(one.height)
@@ -74,17 +74,17 @@ describe('the contact sheet', () => {
 
   test('begins a second line of places after four', async () => {
     const cells = await Promise.all(
-      Array.from({ length: 7 }, async (_, index) => ({ row: row(`p${index}`), pictures: [await plain('#00aa00')] })),
+      Array.from({ length: 7 }, async (_, index) => ({ row: row(`p${index}`), images: [await plain('#00aa00')] })),
     )
     const [four, seven] = [await drawn(cells.slice(0, 4)), await drawn(cells)]
     expect(seven.width).toBe(four.width)
     expect(seven.height - four.height).toBe(347 + 104 + 28)
   })
 
-  test('captions every place, also one without a picture, and draws the prompt above', async () => {
+  test('captions every place, also one without an image, and draws the prompt above', async () => {
     const sheet = await drawn([
-      { row: row('north'), pictures: [await plain('#ff0000')] },
-      { row: row('south', failure), pictures: [] },
+      { row: row('north'), images: [await plain('#ff0000')] },
+      { row: row('south', failure), images: [] },
     ])
     const captionTop = sheet.height - 104 + 10
     for (const left of [44, 44 + 548]) expect(sheet.inked(left, captionTop, 520, 70)).toBeGreaterThan(400)
@@ -94,16 +94,16 @@ describe('the contact sheet', () => {
 
   test('says more in a longer caption', async () => {
     const inkOf = async (changes: Partial<ComparisonRow>) => {
-      const sheet = await drawn([{ row: row('north', { vs_cheapest: null, ...changes }), pictures: [] }])
+      const sheet = await drawn([{ row: row('north', { vs_cheapest: null, ...changes }), images: [] }])
       return sheet.inked(44, sheet.height - 94, 520, 30)
     }
     expect(await inkOf({ amount: '0.0675' })).toBeGreaterThan(await inkOf({ amount: '0.07' }))
     expect(await inkOf({ vs_cheapest: '+50%' })).toBeGreaterThan((await inkOf({})) + 500)
   })
 
-  test('shows several pictures of one provider as tiles', async () => {
-    const pictures = await Promise.all(['#ff0000', '#00ff00', '#0000ff'].map((color) => plain(color)))
-    const sheet = await drawn([{ row: row('north', { images: 3 }), pictures }])
+  test('shows several images of one provider as tiles', async () => {
+    const images = await Promise.all(['#ff0000', '#00ff00', '#0000ff'].map((color) => plain(color)))
+    const sheet = await drawn([{ row: row('north', { images: 3 }), images }])
     const top = sheet.height - 14 - 104 - 347
     const at = (x: number, y: number) => sheet.colorAt(44 + x, top + y)
     expect([at(130, 85)[0], at(390, 85)[1], at(130, 260)[2]].every((value) => (value ?? 0) > 240)).toBe(true)
@@ -111,11 +111,11 @@ describe('the contact sheet', () => {
 
   test('is there when nobody delivered anything, and with any prompt', async () => {
     for (const prompt of ['', 'x'.repeat(32_000), '灯台 🎨 \u0000 <script>&amp;</script>', 'a\nb'])
-      expect((await drawn([{ row: row('north', failure), pictures: [] }], prompt)).width).toBe(608)
+      expect((await drawn([{ row: row('north', failure), images: [] }], prompt)).width).toBe(608)
   })
 
   test.each(['jpeg', 'png', 'webp'] as const)('is written as %s', async (format) => {
-    const bytes = await contactSheet(comparison(), [{ row: row('north'), pictures: [await plain('#ff0000')] }], format)
+    const bytes = await contactSheet(comparison(), [{ row: row('north'), images: [await plain('#ff0000')] }], format)
     expect((await sharp(bytes).metadata()).format).toBe(format)
   })
 })

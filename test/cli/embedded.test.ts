@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { loadCatalogue } from '../../src/registry/catalogue.ts'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
 import { runCommandLine } from '../../src/cli/command-line.ts'
-import { temporaryFolder, writeFiles } from '../registry/fake-providers.ts'
+import { temporaryFolder, writeFiles } from '../catalogue/fake-providers.ts'
 import { fakeTerminal } from './fake-gateway.ts'
 
 async function surroundings() {
@@ -52,7 +52,7 @@ describe('the demo', () => {
 })
 
 describe('a verb without a running gateway', () => {
-  test('runs one inside itself and leaves a real picture', async () => {
+  test('runs one inside itself and leaves a real image', async () => {
     const { folder, env } = await surroundings()
     const terminal = fakeTerminal(env)
     const [model = ''] = (await loadCatalogue()).models

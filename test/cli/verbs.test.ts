@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { runCommandLine } from '../../src/cli/command-line.ts'
-import { modelEntry, temporaryFolder, writeFiles } from '../registry/fake-providers.ts'
+import { modelEntry, temporaryFolder, writeFiles } from '../catalogue/fake-providers.ts'
 import { fakeGateway, fakeTerminal, generation, type Answer, type Heard } from './fake-gateway.ts'
 
 const MODELS = {
@@ -29,7 +29,7 @@ const gateway = (states: readonly Generation[], other: (heard: Heard) => Answer 
   return fakeGateway((heard) => {
     if (heard.path === '/v1/models') return { body: MODELS }
     if (heard.path.startsWith('/v1/generations')) return { body: left.length > 1 ? left.shift() : left[0] }
-    return heard.path.startsWith('/v1/images/') ? { body: Buffer.from('picture') } : other(heard)
+    return heard.path.startsWith('/v1/images/') ? { body: Buffer.from('image') } : other(heard)
   })
 }
 
@@ -78,13 +78,13 @@ describe('a gateway that is not there', () => {
 })
 
 describe('generate', () => {
-  test('a reference that cannot be read, or is no picture, is refused before anything is asked', async () => {
+  test('a reference that cannot be read, or is no image, is refused before anything is asked', async () => {
     const { url, heard } = await gateway([generation()])
     const folder = await temporaryFolder()
-    await writeFile(join(folder, 'notes.png'), 'not a picture')
+    await writeFile(join(folder, 'notes.png'), 'not an image')
     for (const [ref, expected] of [
       [join(folder, 'none.png'), 'cannot be read (ENOENT)'],
-      [join(folder, 'notes.png'), 'is not a PNG, JPEG or WebP picture'],
+      [join(folder, 'notes.png'), 'is not a PNG, JPEG or WebP image'],
     ] as const) {
       const { status, err } = await run(['generate', 'x', '--model', 'big', '--url', url, '--ref', ref])
       expect(status).toBe(1)
@@ -162,7 +162,7 @@ describe('generate', () => {
     })
   })
 
-  test('shows each change as a plain line where nobody watches, saves the pictures and prints the result', async () => {
+  test('shows each change as a plain line where nobody watches, saves the images and prints the result', async () => {
     const running = generation({ status: 'running', images: [], progress: 0.4 })
     const { url } = await gateway([generation({ status: 'queued', provider: null, images: [] }), running, running, generation()])
     const folder = await temporaryFolder()
@@ -171,10 +171,10 @@ describe('generate', () => {
     expect(err.split('\n').filter((line) => line.startsWith('big: '))).toEqual(['big: running at acme, 40 %', 'big: succeeded at acme'])
     expect(out).toContain('cost        $0.045 (billed)')
     expect(out).toMatch(/gen_1\.jpg +1504×1008 +jpeg +412,345 +9007199254740993/)
-    expect(await readFile(join(folder, 'new/gen_1.jpg'), 'utf8')).toBe('picture')
+    expect(await readFile(join(folder, 'new/gen_1.jpg'), 'utf8')).toBe('image')
   })
 
-  test('--json prints the generation and where its pictures are, and nothing else', async () => {
+  test('--json prints the generation and where its images are, and nothing else', async () => {
     const { url } = await gateway([generation()])
     const folder = await temporaryFolder()
     const { out, err } = await run(['generate', 'a cat', '--model', 'big', '--url', url, '--out', folder, '--json'])
@@ -252,7 +252,7 @@ describe('doctor', () => {
     const folder = await temporaryFolder()
     await writeFiles(folder, { 'empty.yaml': '' })
     const { url } = await gateway([])
-    const { loadCatalogue } = await import('../../src/registry/catalogue.ts')
+    const { loadCatalogue } = await import('../../src/catalogue/catalogue.ts')
     const names = [...(await loadCatalogue()).providers.values()].map(({ manifest }) => manifest.auth.env)
     const env = { [names[0] ?? '']: 'canary-key', IMAGEGATE_DATA: folder, IMAGEGATE_CONFIG: join(folder, 'empty.yaml') }
     const { status, out } = await run(['doctor', '--url', url], env)

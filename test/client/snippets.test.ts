@@ -1,7 +1,7 @@
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startGateway } from '../e2e/gateway.ts'
+import { launchGateway } from '../e2e/gateway.ts'
 import { projectFolder, runModule, snippetsOf } from '../support/snippets.ts'
 import { readText, ROOT } from '../support/source-tree.ts'
 
@@ -10,7 +10,7 @@ const ADDRESS = 'http://127.0.0.1:8080'
 test('imagegate-client prints the price at each provider, the states, then the link and the cost', async () => {
   const code = snippetsOf('docs/clients.md').get('imagegate-client')?.code ?? ''
   expect(code).toContain(ADDRESS)
-  const gateway = await startGateway({ typicalMs: 100 })
+  const gateway = await launchGateway({ typicalMs: 100 })
   const project = projectFolder({ 'snippet.ts': code.replaceAll(ADDRESS, gateway.url) })
   symlinkSync(join(ROOT, 'src'), join(project.folder, 'src'))
   try {

@@ -2,11 +2,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { ClientError, createClient, type GenerationEvent } from '../../src/client/client.ts'
-import { startGateway, type Gateway } from '../e2e/gateway.ts'
+import { launchGateway, type Gateway } from '../e2e/gateway.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await startGateway({ typicalMs: 100 })
+  gateway = await launchGateway({ typicalMs: 100 })
 })
 afterAll(() => gateway.close())
 
@@ -16,7 +16,7 @@ async function all(events: AsyncIterable<GenerationEvent>): Promise<GenerationEv
   return list
 }
 
-test('a generation is followed to its end: create, stream, get the picture', async () => {
+test('a generation is followed to its end: create, stream, get the image', async () => {
   const client = createClient({ url: gateway.url })
   const { id } = await client.create({ model: 'flux-2-pro', prompt: 'a lighthouse' })
   const events = await all(client.stream(id))

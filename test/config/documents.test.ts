@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { printConfigJsonSchema } from '../../src/config/json-schema.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { formatProblem } from '../../src/config/problem.ts'
-import { loadCatalogue } from '../../src/registry/catalogue.ts'
-import { temporaryFolder, writeFiles } from '../registry/fake-providers.ts'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
+import { temporaryFolder, writeFiles } from '../catalogue/fake-providers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const EXAMPLE = readFileSync(join(ROOT, 'imagegate.example.yaml'), 'utf8')

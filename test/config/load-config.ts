@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { loadCatalogue, type Catalogue } from '../../src/registry/catalogue.ts'
+import { loadCatalogue, type Catalogue } from '../../src/catalogue/catalogue.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { formatProblem } from '../../src/config/problem.ts'
-import { fakeProviders, temporaryFolder, writeFiles } from '../registry/fake-providers.ts'
+import { fakeProviders, temporaryFolder, writeFiles } from '../catalogue/fake-providers.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 

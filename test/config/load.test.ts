@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import { loadCatalogue } from '../../src/registry/catalogue.ts'
-import { fakeProviders, temporaryFolder, writeFiles } from '../registry/fake-providers.ts'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
+import { fakeProviders, temporaryFolder, writeFiles } from '../catalogue/fake-providers.ts'
 import { accepted, load } from './load-config.ts'
 
 const HASH = 'a'.repeat(64)

@@ -1,11 +1,11 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Catalogue } from '../../src/registry/catalogue.ts'
-import { loadCatalogue } from '../../src/registry/catalogue.ts'
+import type { Catalogue } from '../../src/catalogue/catalogue.ts'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { liveConfig, watchConfig, type Reloaded } from '../../src/config/watch.ts'
-import { fakeProviders, temporaryFolder } from '../registry/fake-providers.ts'
+import { fakeProviders, temporaryFolder } from '../catalogue/fake-providers.ts'
 
 async function live(yaml: string, env: Record<string, string> = {}) {
   const path = join(await temporaryFolder(), 'imagegate.yaml')

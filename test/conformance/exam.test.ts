@@ -130,7 +130,7 @@ function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
     references: form === undefined ? [] : Array.from({ length: count }, (_, place) => referenceAt(place, form)),
   })
   return [
-    vary('prompt', {}, { prompt: 'another picture' }),
+    vary('prompt', {}, { prompt: 'another image' }),
     vary('size', small, other, { width: other.width, height: small.height }, { width: small.width, height: other.height }),
     ...ends('seed', 'seed'),
     ...ends('output_quality', 'outputQuality'),
@@ -273,7 +273,7 @@ describe.each(candidates)('$id interprets', (examined) => {
     )
   })
 
-  test('a success it does not understand never as a picture, and never as certainly unpaid', () => {
+  test('a success it does not handleResponse never as an image, and never as certainly unpaid', () => {
     fc.assert(
       fc.property(fc.constantFrom(...questions), fc.integer({ min: 200, max: 299 }), anyJson, (call, status, body) => {
         const outcome = expectLegal(reply(status, body), call)
@@ -290,7 +290,7 @@ describe.each(candidates)('$id interprets', (examined) => {
     const judged = answers
       .filter(({ call }) => call.purpose !== 'submit')
       .map((answer) => ({ ...answer, outcome: adapter.interpret(answer.reply, answer.call) }))
-    // Beside other pictures or failures, another id or code makes a reply wait too; a single picture leaves the status alone to do it.
+    // Beside other images or failures, another id or code makes a reply wait too; a single image leaves the status alone to do it.
     const ended = judged.filter(({ outcome }) => outcome.kind === 'done' && outcome.images.length === 1 && failuresOf(outcome).length === 0)
     const waiting = judged.filter(({ outcome }) => outcome.kind === 'pending')
     /** Where a status stands: the text of a waiting reply there makes a finished one wait. */
@@ -435,7 +435,7 @@ describe.each(candidates)('$id interprets', (examined) => {
   })
 
   test('a vendor’s words without the signatures of the links in them', () => {
-    const signed = 'see https://user:CANARY@pictures.example/a.png?se=2026&sig=CANARY#CANARY'
+    const signed = 'see https://user:CANARY@images.example/a.png?se=2026&sig=CANARY#CANARY'
     const spoken = answers.flatMap(({ call, reply: told }) =>
       pathsIn(told.body)
         .filter((path) => typeof partAt(told.body, path) === 'string')

@@ -154,7 +154,7 @@ describe.each(providerFolders())('the stories of %s', (id) => {
       const raw = outcome.kind === 'done' ? outcome.cost?.raw : undefined
       return steps.length > 1 && JSON.stringify(steps[1]?.call.memo ?? null).includes(JSON.stringify(raw))
     })
-    expect(atSubmit.length > 0, 'the cost of the submit is remembered until the picture comes').toBe(manifest.declares.cost === 'at_submit')
+    expect(atSubmit.length > 0, 'the cost of the submit is remembered until the image comes').toBe(manifest.declares.cost === 'at_submit')
   })
 
   test('read the seed where the vendor tells it', async () => {

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
-import type { GenerationRecord } from '#contract'
+import type { GenerationRecord } from '../../src/core/records.ts'
 import { openStore } from '../../src/store/sqlite/store.ts'
 
 export interface Books {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import type { Generation, GenerationRecord } from '#contract'
+import type { Generation } from '#contract'
+import type { GenerationRecord } from '../../src/core/records.ts'
 import { readBooks } from './books.ts'
 import { startProcess } from './process.ts'
 import type { ServerProcess } from './process.ts'
@@ -40,7 +41,7 @@ let slowestStartMs = 0
 const pick = <Value>(from: readonly Value[]): Value => from[Math.floor(Math.random() * from.length)] as Value
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-/** Buys one picture as a careful client does: the same key until somebody answers. */
+/** Buys one image as a careful client does: the same key until somebody answers. */
 async function buy(mark: string): Promise<void> {
   const story = pick([...STORIES, ...STORIES_LATER])
   const order = PROVIDERS.toSorted(() => Math.random() - 0.5)

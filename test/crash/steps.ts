@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import { isTerminal } from '#contract'
-import type { Call, GenerationRecord } from '#contract'
-import type { Ports } from '../../src/run/ports.ts'
+import type { Call } from '#contract'
+import type { GenerationRecord } from '../../src/core/records.ts'
+import type { Ports } from '../../src/core/ports.ts'
 
 /** Where a server dies, in the order a generation comes by. */
 export const STEPS = [

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SANDBOX_KEY } from '#sandbox'
-import { loadCatalogue } from '../../src/registry/catalogue.ts'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
 import { startFront } from '../support/vendor-front.ts'
 import type { Front } from '../support/vendor-front.ts'
 
@@ -21,7 +21,7 @@ export async function startVendors({ providers, typicalMs = 40 }: { providers: r
   const catalogue = await loadCatalogue()
   const started = await Promise.all(
     providers.map(async (id) => {
-      const sandbox = await (await catalogue.loadSandbox(id))({ typicalMs })
+      const sandbox = await (await catalogue.loadEmulator(id))({ typicalMs })
       return { id, sandbox, front: await startFront(sandbox.url) }
     }),
   )

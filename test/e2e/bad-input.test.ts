@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { json, problem, startGateway } from './gateway.ts'
+import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await startGateway()
+  gateway = await launchGateway()
 })
 afterAll(() => gateway.close())
 
@@ -41,14 +41,14 @@ const cases: readonly [string, unknown, number, string, string][] = [
   ['eleven references', { ...good, reference_images: Array(11).fill(PIXEL) }, 400, 'invalid_request', 'reference_images'],
   ['a reference that is not a link', { ...good, reference_images: ['ftp://x/y.png'] }, 400, 'invalid_request', 'reference_images.0'],
   [
-    'a reference that is not a picture',
+    'a reference that is not an image',
     { ...good, reference_images: ['data:image/png;base64,aGVsbG8gd29ybGQ='] },
     400,
     'invalid_request',
     'reference_images.0',
   ],
   [
-    'a reference to a picture there is not',
+    'a reference to an image there is not',
     { ...good, reference_images: [{ image: 'img_none' }] },
     400,
     'invalid_request',
@@ -115,7 +115,7 @@ describe('bad input gets a problem document that names the field, and nothing is
   })
 
   test('a body larger than the server takes', async () => {
-    const small = await startGateway({ config: 'server: { body_limit_bytes: 2000 }' })
+    const small = await launchGateway({ config: 'server: { body_limit_bytes: 2000 }' })
     try {
       const reply = await small.post('/v1/generations', { ...good, prompt: 'x'.repeat(3_000) })
       expect(reply.status).toBe(413)

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Generation, Problem } from '#contract'
-import { startServer } from '../../src/main.ts'
-import type { Server } from '../../src/main.ts'
-import type { ProviderState } from '../../src/http/routes/providers.ts'
+import { startGateway } from '../../src/gateway/start.ts'
+import type { Server } from '../../src/gateway/start.ts'
+import type { ProviderState } from '../../src/http/api/providers.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Vendors } from '../crash/vendors.ts'
 import type { Visit } from '../support/vendor-front.ts'
@@ -16,7 +16,7 @@ beforeEach(async () => {
   vendors = await startVendors({ providers: ['bfl', 'runware', 'vtrix'], typicalMs: 20 })
   const folder = vendors.folder(`breaker: { faults: 2, cool_down_seconds: ${COOL_DOWN_SECONDS} }\n`)
   removeFolder = folder.remove
-  server = await startServer({ env: folder.environment, overrides: { port: 0, quiet: true } })
+  server = await startGateway({ env: folder.environment, overrides: { port: 0, quiet: true } })
 })
 afterEach(async () => {
   // The vendors first: a gateway that leaves gives calls under way time to be answered.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CostReport, Generation, Quote } from '#contract'
-import { json, problem, startGateway, type Gateway } from './gateway.ts'
+import { json, problem, launchGateway, type Gateway } from './gateway.ts'
 
 const keyHash = (key: string) => createHash('sha256').update(key).digest('hex')
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
@@ -12,7 +12,7 @@ afterEach(async () => {
   gateway = null
 })
 
-const withKeys = async (keys: string, rest = ''): Promise<Gateway> => (gateway = await startGateway({ config: `keys:\n${keys}\n${rest}` }))
+const withKeys = async (keys: string, rest = ''): Promise<Gateway> => (gateway = await launchGateway({ config: `keys:\n${keys}\n${rest}` }))
 const team = (fields: string) => `  - { name: team, key_hash: ${keyHash('team')}, ${fields} }`
 const request = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 1024, height: 1024 }
 const costs = async (from: Gateway, query = '', key = 'team') =>

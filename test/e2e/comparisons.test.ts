@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Comparison } from '#contract'
 import { SANDBOX_KEY } from '#sandbox'
-import { ComparisonList } from '../../src/http/routes/comparisons.ts'
+import { ComparisonList } from '../../src/http/api/comparisons.ts'
 import { hashOfKey } from '../../src/http/auth.ts'
-import { loadCatalogue } from '../../src/registry/catalogue.ts'
-import { json, problem, startGateway } from './gateway.ts'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
+import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await startGateway()
+  gateway = await launchGateway()
 })
 afterAll(() => gateway.close())
 
@@ -82,7 +82,7 @@ describe('a comparison', () => {
   test('that is not there, or another key’s, is 404', async () => {
     for (const path of ['/v1/comparisons/cmp_none', '/v1/comparisons/cmp_none/events']) expect((await gateway.ask(path)).status).toBe(404)
     const hash = (name: string) => `{ name: ${name}, key_hash: "${hashOfKey(`${name}-key`)}" }`
-    const keyed = await startGateway({ config: `keys: [${hash('one')}, ${hash('two')}]` })
+    const keyed = await launchGateway({ config: `keys: [${hash('one')}, ${hash('two')}]` })
     try {
       const as = (name: string) => ({ authorization: `Bearer ${name}-key` })
       const { id } = await compare({}, as('one'), keyed)
@@ -170,7 +170,7 @@ describe('a comparison', () => {
 
 describe('waiting for a comparison', () => {
   test('that does not end in time is answered 202 with its place; there it is told at once or waited for', async () => {
-    const slow = await startGateway({ typicalMs: 1_000 })
+    const slow = await launchGateway({ typicalMs: 1_000 })
     try {
       const reply = await slow.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x' }, { prefer: 'respond-async' })
       expect([reply.status, reply.headers.get('preference-applied')]).toEqual([202, 'respond-async'])
@@ -184,7 +184,7 @@ describe('waiting for a comparison', () => {
   })
 
   test('by its events tells each row as it ends, then the whole; Last-Event-ID resumes without a gap or a repetition', async () => {
-    const slow = await startGateway({ typicalMs: 40 })
+    const slow = await launchGateway({ typicalMs: 40 })
     try {
       const { id } = await compare({ prompt: 'sandbox:slow@bfl', safety_tolerance: 0 }, { prefer: 'respond-async' }, slow)
       const url = `${slow.url}/v1/comparisons/${id}/events`
@@ -250,11 +250,11 @@ describe('a restart in the middle', () => {
     const dataDirectory = join(folder, 'data')
     const { emulators, config } = await standingVendors()
     try {
-      const first = await startGateway({ dataDirectory, config })
+      const first = await launchGateway({ dataDirectory, config })
       const begun = await compare({ prompt: 'a lighthouse' }, { prefer: 'respond-async', 'idempotency-key': 'k' }, first)
       expect(begun.status).toBe('running')
       await first.close()
-      const second = await startGateway({ dataDirectory, config })
+      const second = await launchGateway({ dataDirectory, config })
       try {
         const reply = await second.ask(`/v1/comparisons/${begun.id}`, { headers: { prefer: 'wait=20' } })
         const ended = Comparison.parse(await json(reply))
@@ -278,7 +278,7 @@ describe('a restart in the middle', () => {
 async function standingVendors() {
   const catalogue = await loadCatalogue()
   const ids = [...catalogue.providers.keys()]
-  const emulators = await Promise.all(ids.map(async (id) => (await catalogue.loadSandbox(id))({ typicalMs: 600 })))
+  const emulators = await Promise.all(ids.map(async (id) => (await catalogue.loadEmulator(id))({ typicalMs: 600 })))
   const providers = ids.map((id, index) => `  ${id}: { api_key: ${SANDBOX_KEY}, base_url: "${emulators[index]?.url}" }`)
   return { emulators, config: `providers:\n${providers.join('\n')}\n` }
 }

@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { StartRefused } from '../../src/main.ts'
-import { json, problem, startGateway } from './gateway.ts'
+import { StartRefused } from '../../src/gateway/start.ts'
+import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
 const open: { close(): Promise<void> }[] = []
@@ -12,8 +12,8 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one.close()
 })
 
-async function gateway(...options: Parameters<typeof startGateway>): Promise<Gateway> {
-  const started = await startGateway(...options)
+async function gateway(...options: Parameters<typeof launchGateway>): Promise<Gateway> {
+  const started = await launchGateway(...options)
   open.push(started)
   return started
 }
@@ -27,7 +27,7 @@ async function until<T>(look: () => Promise<T | null>, what: string): Promise<T>
   throw new Error(`never: ${what}`)
 }
 
-describe('switching sellers', () => {
+describe('switching provider', () => {
   test('is an edit of one line: the next request goes elsewhere, one in flight is not disturbed', async () => {
     const g = await gateway({ config: 'models: { flux-2-pro: { route: { order: [bfl] } } }', typicalMs: 1_500 })
     const inFlight = await g.generate({ prompt: 'first' }, { prefer: 'respond-async' })
@@ -61,7 +61,7 @@ describe('switching sellers', () => {
 describe('starting', () => {
   test('is refused with every problem, its line and column, and the remedy', async () => {
     const config = 'server: { prot: 80 }\nmodels:\n  a: { model: flux-9 }\n  b: { model: flux-2-pro, route: { order: [nobody] } }\n'
-    const error: unknown = await startGateway({ config }).catch((reason: unknown) => reason)
+    const error: unknown = await launchGateway({ config }).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(StartRefused)
     expect(String(error)).toMatch(/yaml:1:\d+.*prot/)
   })
@@ -70,13 +70,13 @@ describe('starting', () => {
     ['store: { url: "postgres://db/imagegate" }', /store\.url.*file:/],
     ['assets: { url: "s3://bucket" }', /assets\.url.*file:/],
   ] as const)('with %s is refused, not silently kept elsewhere', async ([config, reason]) => {
-    const error: unknown = await startGateway({ config }).catch((refused: unknown) => refused)
+    const error: unknown = await launchGateway({ config }).catch((refused: unknown) => refused)
     expect(error).toBeInstanceOf(StartRefused)
     expect(String(error)).toMatch(reason)
   })
 
   test('on all interfaces without keys is refused, and says how to fix it', async () => {
-    const error: unknown = await startGateway({ env: { HOST: '0.0.0.0' } }).catch((reason: unknown) => reason)
+    const error: unknown = await launchGateway({ env: { HOST: '0.0.0.0' } }).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(StartRefused)
     expect(String(error)).toMatch(/key/)
   })
@@ -87,7 +87,7 @@ describe('gateway keys', () => {
   // printf %s a-gateway-key | sha256sum
   const config = 'keys: [ { name: team-a, key_hash: 9e66bc0f4e5cd3fb0cb9aaf6b9eaea6cb0b0ca2a4efcbae6dd6b7a7bb2a0b9b1 } ]'
 
-  test('are asked for on every route but health and pictures, and separate what each may see', async () => {
+  test('are asked for on every route but health and images, and separate what each may see', async () => {
     const { createHash } = await import('node:crypto')
     const hash = (key: string) => createHash('sha256').update(key).digest('hex')
     const g = await gateway({

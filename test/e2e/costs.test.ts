@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CostReport, type Generation } from '#contract'
-import { json, problem, startGateway, type Gateway } from './gateway.ts'
+import { json, problem, launchGateway, type Gateway } from './gateway.ts'
 
 let gateway: Gateway
 const bought: Record<string, Generation> = {}
 
 beforeAll(async () => {
-  gateway = await startGateway({})
+  gateway = await launchGateway({})
   const size = { width: 1024, height: 1024 }
   bought['bfl'] = await gateway.generate({ ...size, model: 'bfl/flux-2-pro', metadata: { project: '=north' } })
   bought['runware'] = await gateway.generate({ width: 1536, height: 1024, model: 'runware/flux-2-pro', n: 2 })

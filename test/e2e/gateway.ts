@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startServer } from '../../src/main.ts'
+import { startGateway } from '../../src/gateway/start.ts'
 import type { Generation, Problem } from '#contract'
-import type { Ports } from '../../src/run/ports.ts'
+import type { Ports } from '../../src/core/ports.ts'
 
 export interface GatewayOptions {
   readonly config?: string
@@ -17,7 +17,7 @@ export interface GatewayOptions {
 }
 
 /** A real gateway on a free port, its vendors emulated over real HTTP unless the options name keys. */
-export async function startGateway({
+export async function launchGateway({
   config,
   env = {},
   typicalMs = 30,
@@ -29,7 +29,7 @@ export async function startGateway({
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
   if (config !== undefined) writeFileSync(configPath, config)
-  const server = await startServer({
+  const server = await startGateway({
     env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
     overrides: {
       port,
@@ -64,7 +64,7 @@ export async function startGateway({
   }
 }
 
-export type Gateway = Awaited<ReturnType<typeof startGateway>>
+export type Gateway = Awaited<ReturnType<typeof launchGateway>>
 
 export const json = async <T>(reply: Response): Promise<T> => (await reply.json()) as T
 export const problem = (reply: Response): Promise<Problem> => json<Problem>(reply)

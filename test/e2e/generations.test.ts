@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Generation } from '#contract'
-import { GenerationList } from '../../src/http/routes/generations.ts'
-import { json, problem, startGateway } from './gateway.ts'
+import { GenerationList } from '../../src/http/api/generations.ts'
+import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await startGateway()
+  gateway = await launchGateway()
 })
 afterAll(() => gateway.close())
 
@@ -22,7 +22,7 @@ describe.for([
   ['vtrix', 'flux-2-pro'],
   ['vtrix', 'flux-1.1-pro'],
 ] as const)('%s sells %s:', ([provider, model]) => {
-  test('the same request comes back as the same shape, with a real picture of the asked size', async () => {
+  test('the same request comes back as the same shape, with a real image of the asked size', async () => {
     const generation = await gateway.generate({
       model: `${provider}/${model}`,
       width: 768,
@@ -82,7 +82,7 @@ describe('one request', () => {
     expect(generation.attempts.map(({ cost }) => cost.quoted)).toEqual(['0.03', '0.03', '0.03'])
   })
 
-  test('may refer to a picture this gateway made', async () => {
+  test('may refer to an image this gateway made', async () => {
     const first = await gateway.generate({ width: 640, height: 448 })
     for (const provider of ['bfl', 'runware', 'vtrix']) {
       const edit = await gateway.generate({
@@ -96,7 +96,7 @@ describe('one request', () => {
   })
 
   test('that does not end within the wait is answered 202 with its place, and waited for there', async () => {
-    const slow = await startGateway({ typicalMs: 1_500 })
+    const slow = await launchGateway({ typicalMs: 1_500 })
     try {
       const reply = await slow.post('/v1/generations', { model: 'flux-2-pro', prompt: 'x' }, { prefer: 'respond-async' })
       expect([reply.status, reply.headers.get('preference-applied')]).toEqual([202, 'respond-async'])
@@ -122,7 +122,7 @@ describe('one request', () => {
   })
 
   test('whose caller goes away while it waits is made and paid for all the same', async () => {
-    const slow = await startGateway({ typicalMs: 400 })
+    const slow = await launchGateway({ typicalMs: 400 })
     try {
       const caller = new AbortController()
       const asked = slow.ask('/v1/generations', {
@@ -143,7 +143,7 @@ describe('one request', () => {
   })
 
   test('can be canceled, and says that the vendor may bill it', async () => {
-    const slow = await startGateway({ typicalMs: 5_000 })
+    const slow = await launchGateway({ typicalMs: 5_000 })
     try {
       const { id } = await slow.generate({ model: 'bfl/flux-2-pro' }, { prefer: 'wait=1' })
       const canceled = await json<Generation>(await slow.ask(`/v1/generations/${id}/cancel`, { method: 'POST' }))
@@ -177,7 +177,7 @@ describe('the list', () => {
   })
 })
 
-describe('a picture', () => {
+describe('an image', () => {
   test('is served immutable, in ranges, and not again where it is known', async () => {
     const [image] = (await gateway.generate({})).images
     const url = image?.url ?? ''

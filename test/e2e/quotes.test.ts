@@ -3,14 +3,14 @@ import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Quote } from '#contract'
-import { json, problem, startGateway } from './gateway.ts'
+import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
-/** Where references are fetched from: a picture of 2048×1536 noise, one that never answers, and one that is none. */
-const pictures = createServer((request, response) => {
+/** Where references are fetched from: an image of 2048×1536 noise, one that never answers, and one that is none. */
+const images = createServer((request, response) => {
   fetched.push(request.url ?? '')
   if (request.url === '/never.jpg') return
-  if (request.url === '/page') return void response.end('<html>no picture</html>')
+  if (request.url === '/page') return void response.end('<html>no image</html>')
   response.setHeader('content-type', 'image/jpeg')
   response.setHeader('content-length', large.length)
   response.end(large)
@@ -30,16 +30,16 @@ beforeAll(async () => {
     .png()
     .toBuffer()
   square = `data:image/png;base64,${small.toString('base64')}`
-  await new Promise<void>((resolve) => pictures.listen(0, '127.0.0.1', resolve))
-  place = `127.0.0.1:${(pictures.address() as AddressInfo).port}`
-  gateway = await startGateway({
+  await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve))
+  place = `127.0.0.1:${(images.address() as AddressInfo).port}`
+  gateway = await launchGateway({
     config: `network: { allow: ["${place}"] }\nproviders: { vtrix: { prices: { flux-2-pro: { per_image: "0.028" } } } }`,
   })
 })
 afterAll(async () => {
   await gateway.close()
-  pictures.closeAllConnections()
-  await new Promise((resolve) => pictures.close(resolve))
+  images.closeAllConnections()
+  await new Promise((resolve) => images.close(resolve))
 })
 
 async function quote(body: object): Promise<Quote> {
@@ -72,7 +72,7 @@ describe('a quote', () => {
     expect(offer(quoted, 'bfl')?.assumptions).toEqual([])
   })
 
-  test('measures a stored picture and one sent along, and fetches nothing for them', async () => {
+  test('measures a stored image and one sent along, and fetches nothing for them', async () => {
     const before = fetched.length
     const [image] = (await gateway.generate({ model: 'runware/flux-2-pro', width: 1536, height: 1024 })).images
     const quoted = await quote({ width: 1024, height: 1024, reference_images: [{ image: image?.id }, square] })
@@ -81,7 +81,7 @@ describe('a quote', () => {
   })
 
   test.each([
-    ['is no picture', () => `http://${place}/page`],
+    ['is no image', () => `http://${place}/page`],
     ['is at a name that does not exist', () => 'https://no-such-host.invalid/1.png'],
   ])('of a reference that %s says what it takes for granted', async (_, url) => {
     const quoted = await quote({ width: 1024, height: 1024, reference_images: [url()] })

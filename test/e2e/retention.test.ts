@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { json, problem, startGateway } from './gateway.ts'
+import { json, problem, launchGateway } from './gateway.ts'
 
 const closers: (() => Promise<void> | void)[] = []
 afterEach(async () => {
@@ -18,16 +18,16 @@ function age(folder: string, days: number): void {
   }
 }
 
-test('a picture past its age is 410 after the next start, for its bytes, its parts and as a reference', { timeout: 20_000 }, async () => {
+test('an image past its age is 410 after the next start, for its bytes, its parts and as a reference', { timeout: 20_000 }, async () => {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'imagegate-retention-'))
   closers.push(() => rmSync(dataDirectory, { recursive: true, force: true }))
   const config = 'assets: { max_age_days: 30 }\n'
-  const before = await startGateway({ config, dataDirectory })
+  const before = await launchGateway({ config, dataDirectory })
   const [old] = (await before.generate({ width: 256, height: 256, seed: 1 })).images
   await before.close()
   age(join(dataDirectory, 'images'), 31)
 
-  const gateway = await startGateway({ config, dataDirectory })
+  const gateway = await launchGateway({ config, dataDirectory })
   closers.push(() => gateway.close())
   const [young] = (await gateway.generate({ width: 256, height: 256, seed: 2 })).images
   const path = (image: { readonly url: string } | undefined) => new URL(image?.url ?? '').pathname
@@ -59,7 +59,7 @@ function mountTinyDisk(bytes: number): string | null {
 }
 
 test(
-  'a full disk holds up only the generation whose picture does not fit, until there is room again',
+  'a full disk holds up only the generation whose image does not fit, until there is room again',
   { timeout: 30_000 },
   async ({ skip }) => {
     const disk = mountTinyDisk(256 * 1024)
@@ -69,9 +69,9 @@ test(
       rmSync(disk, { recursive: true })
     })
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(200 * 1024))
-    const gateway = await startGateway({ config: `assets: { url: "file:${disk}/images" }\n` })
+    const gateway = await launchGateway({ config: `assets: { url: "file:${disk}/images" }\n` })
     closers.push(() => gateway.close())
-    const large = { model: 'bfl/flux-2-pro', prompt: 'a large picture', width: 2048, height: 2048, output_format: 'png' }
+    const large = { model: 'bfl/flux-2-pro', prompt: 'a large image', width: 2048, height: 2048, output_format: 'png' }
     const big = await gateway.generate(large, { prefer: 'wait=3' })
     expect(big).toMatchObject({ status: 'running', attempts: [{ status: 'collecting' }] })
     const small = await gateway.generate({ model: 'runware/flux-2-pro', width: 256, height: 256 })

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { json, startGateway } from './gateway.ts'
+import { json, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
-import { Model } from '../../src/http/routes/models.ts'
-import { ProviderState } from '../../src/http/routes/providers.ts'
+import { Model } from '../../src/http/api/models.ts'
+import { ProviderState } from '../../src/http/api/providers.ts'
 import { Quote } from '#contract'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await startGateway({
+  gateway = await launchGateway({
     config:
       'models:\n  house-style: { model: flux-2-flex, defaults: { guidance: 4, steps: 40 }, route: { order: [bfl] } }\n  flux-1.1-pro: { route: { order: [vtrix, bfl] } }\n',
   })

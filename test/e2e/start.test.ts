@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startServer } from '../../src/main.ts'
+import { startGateway } from '../../src/gateway/start.ts'
 
 const servers = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
 
@@ -14,10 +14,10 @@ test('a start that fails leaves nothing open: no emulator, no lock on the data f
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   const { port } = taken.address() as AddressInfo
   const before = servers()
-  await expect(startServer({ env: {}, overrides: { port, dataDirectory, quiet: true } })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await expect(startGateway({ env: {}, overrides: { port, dataDirectory, quiet: true } })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   await expect.poll(servers).toBe(before)
 
-  const server = await startServer({ env: {}, overrides: { port: 0, dataDirectory, quiet: true } })
+  const server = await startGateway({ env: {}, overrides: { port: 0, dataDirectory, quiet: true } })
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
   await server.close()
   await expect.poll(servers).toBe(before)

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startGateway } from './gateway.ts'
+import { launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await startGateway()
+  gateway = await launchGateway()
 })
 afterAll(() => gateway.close())
 
@@ -63,7 +63,7 @@ describe.concurrent.for(PROVIDERS)('%s,', (provider) => {
 })
 
 describe.concurrent('a lost reply', () => {
-  test.concurrent('is recovered at the vendor that can be asked: one purchase, one picture', async () => {
+  test.concurrent('is recovered at the vendor that can be asked: one purchase, one image', async () => {
     const generation = await play('runware', 'lost-reply')
     expect(generation).toMatchObject({ status: 'succeeded', cost: { basis: 'billed' } })
     expect(generation.attempts).toHaveLength(1)

@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startServer } from '../../src/main.ts'
+import { startGateway } from '../../src/gateway/start.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Purpose, Treatment } from '../support/vendor-front.ts'
 
@@ -16,7 +16,7 @@ const FAULTS: Readonly<Record<string, Treatment>> = {
   reset: { kind: 'reset' },
   garbage: { kind: 'garbage' },
 }
-const PURPOSES = ['submit', 'poll', 'picture'] as const
+const PURPOSES = ['submit', 'poll', 'image'] as const
 
 /** The vendor's first reply of this purpose is spoilt on its way; every other arrives. */
 async function buyThrough(provider: ProviderId, purpose: Purpose, treatment: Treatment): Promise<object> {
@@ -25,7 +25,7 @@ async function buyThrough(provider: ProviderId, purpose: Purpose, treatment: Tre
   const front = vendors.front(provider)
   let spoilt = 0
   front.treat = (visit) => (visit.purpose === purpose && spoilt++ === 0 ? treatment : { kind: 'pass' })
-  const server = await startServer({ env: folder.environment, overrides: { port: 0, quiet: true } })
+  const server = await startGateway({ env: folder.environment, overrides: { port: 0, quiet: true } })
   try {
     const polled = provider === 'runware' && purpose === 'poll' ? { provider_options: { runware: { deliveryMethod: 'async' } } } : {}
     const reply = await fetch(`${server.url}/v1/generations`, {
@@ -52,21 +52,21 @@ async function buyThrough(provider: ProviderId, purpose: Purpose, treatment: Tre
 const DELIVERED = { status: 'succeeded', code: null, images: 1, basis: 'billed', bought: 1, wasSpoilt: true }
 const bought = (code: string, basis: string) => ({ status: 'failed', code, images: 0, basis, bought: 1, wasSpoilt: true })
 
-/** What differs from a picture delivered once and paid once. */
+/** What differs from an image delivered once and paid once. */
 const EXPECTED: Readonly<Record<ProviderId, Readonly<Record<string, object>>>> = {
   bfl: {
     'half at submit': bought('outcome_unknown', 'unknown'),
     'reset at submit': bought('outcome_unknown', 'unknown'),
     'garbage at submit': bought('bad_reply', 'unknown'),
-    'garbage at picture': bought('bad_reply', 'billed'),
+    'garbage at image': bought('bad_reply', 'billed'),
   },
   // A lost or unreadable reply is asked for again by the id that we chose.
-  runware: { 'garbage at picture': bought('bad_reply', 'billed') },
+  runware: { 'garbage at image': bought('bad_reply', 'billed') },
   vtrix: {
     'half at submit': bought('outcome_unknown', 'unknown'),
     'reset at submit': bought('outcome_unknown', 'unknown'),
     'garbage at submit': bought('bad_reply', 'unknown'),
-    'garbage at picture': bought('bad_reply', 'billed'),
+    'garbage at image': bought('bad_reply', 'billed'),
   },
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { COMPUTED, filesBelow, importsOf, isTypeScript, readText, type Import } from '../support/source-tree.ts'
+import { COMPUTED, filesBelow, importsOf, isSource, isTypeScript, readText, type Import } from '../support/source-tree.ts'
 
 /** What a room may import beyond its own folder. Node's modules are listed where a room may use any of them. */
 interface Room {
@@ -15,24 +15,24 @@ interface Room {
 const ROOMS: Readonly<Record<string, Room>> = {
   contract: { packages: ['zod'], rooms: [], node: 'none' },
   sandbox: { packages: ['sharp'], rooms: ['contract'], node: 'any' },
-  plan: { packages: [], rooms: ['contract'], node: 'none' },
-  registry: {
+
+  catalogue: {
     packages: [],
     rooms: ['contract'],
     typesOf: ['sandbox'],
     finds: true,
     node: ['node:fs', 'node:fs/promises', 'node:path', 'node:url'],
   },
-  run: { packages: ['cockatiel'], rooms: ['contract', 'plan'], typesOf: ['registry'], node: ['node:crypto'] },
-  transport: { packages: ['undici', 'ipaddr.js'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'any' },
-  store: { packages: ['sharp'], rooms: ['contract', 'run/ports.ts'], node: 'any' },
+  core: { packages: ['cockatiel'], rooms: ['contract'], node: ['node:crypto', 'node:stream'] },
+  transport: { packages: ['undici', 'ipaddr.js'], rooms: ['contract'], typesOf: ['core'], node: 'any' },
+  store: { packages: ['sharp'], rooms: ['contract', 'core'], node: 'any' },
   http: {
     packages: ['fastify', '@fastify/*', '@scalar/*', '@modelcontextprotocol/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
-    rooms: ['contract', 'run', 'plan'],
+    rooms: ['contract', 'core'],
     node: 'any',
   },
-  config: { packages: ['yaml', 'zod'], rooms: ['contract', 'transport/secret.ts'], typesOf: ['registry'], node: 'any' },
-  observe: { packages: ['prom-client', 'cockatiel'], rooms: ['contract'], typesOf: ['run/ports.ts'], node: 'none' },
+  config: { packages: ['yaml', 'zod'], rooms: ['contract', 'transport/secret.ts'], typesOf: ['catalogue'], node: 'any' },
+  monitoring: { packages: ['prom-client'], rooms: ['contract'], typesOf: ['core'], node: 'none' },
   client: { packages: [], rooms: ['contract'], typesOf: ['http'], node: 'any' },
 }
 
@@ -40,11 +40,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'transport', 'node:sqlite': 'store' }
 
 /** Where the house is put together: these may import everything, and nobody imports them but each other. */
-const ROOTS = ['src/main.ts', 'src/cli/', 'src/wiring/']
+const ROOTS = ['src/main.ts', 'src/cli/', 'src/gateway/']
 const isRoot = (path: string) => ROOTS.some((root) => path.startsWith(root))
 
 const sources = filesBelow(['src'], isTypeScript)
-const providerSources = filesBelow(['providers'], isTypeScript)
+const providerSources = filesBelow(['providers'], isSource)
 const importsIn = (files: readonly string[]): readonly Import[] => files.flatMap((file) => importsOf(file))
 
 const roomOf = (path: string) => path.split('/')[1] ?? ''
@@ -91,7 +91,7 @@ describe('who may import whom', () => {
       const { specifier, target, path, line } = found
       const folder = path.slice(0, path.lastIndexOf('/') + 1)
       const own = target !== null && target.startsWith(folder)
-      const inSandbox = /\/sandbox[^/]*\.ts$/.test(path)
+      const inSandbox = /\/emulator[^/]*\.ts$/.test(path)
       const sandboxMay = inSandbox && (specifier === 'fastify' || specifier === '#sandbox' || specifier.startsWith('node:'))
       return own || specifier === '#contract' || specifier === 'zod' || sandboxMay ? [] : [`${line}: ${specifier}`]
     })
@@ -99,7 +99,7 @@ describe('who may import whom', () => {
   })
 
   test('an adapter never reaches its emulator', () => {
-    const wrong = importsIn(providerSources).filter(({ path, target }) => !path.includes('/sandbox') && target?.includes('/sandbox'))
+    const wrong = importsIn(providerSources).filter(({ path, target }) => !path.includes('/emulator') && target?.includes('/emulator'))
     expect(wrong.map(({ line }) => line)).toEqual([])
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { filesBelow, foldersOf, isTypeScript, readText } from '../support/source-tree.ts'
+import { filesBelow, foldersOf, isSource, isTypeScript, readText } from '../support/source-tree.ts'
 import { providerFolders, readManifest } from '../support/installed-providers.ts'
 
 const code = filesBelow(['src', 'providers', 'test', 'bench'])
@@ -46,7 +46,7 @@ describe('names', () => {
   })
 
   test(`no source file has more than ${MAX_CODE_LINES} lines of code`, () => {
-    const sources = filesBelow(['src', 'providers'], isTypeScript)
+    const sources = filesBelow(['src', 'providers'], isSource)
     const long = sources.map((path) => ({ path, lines: codeLines(readText(path)) })).filter(({ lines }) => lines > MAX_CODE_LINES)
     expect(long).toEqual([])
   })
@@ -56,13 +56,13 @@ describe('names', () => {
     expect(words.length).toBeGreaterThan(0)
     const pattern = spellingOf(words)
     const spelled = filesBelow(['src'])
-      .filter((path) => !path.startsWith('src/http/doors/') && !path.endsWith('.md'))
+      .filter((path) => !path.startsWith('src/http/compatible/') && !path.endsWith('.md'))
       .flatMap((path) =>
         readText(path)
           .split('\n')
           .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
       )
     expect(spelled).toEqual([])
-    expect(filesBelow(['src']).filter((path) => !path.startsWith('src/http/doors/') && pattern.test(path))).toEqual([])
+    expect(filesBelow(['src']).filter((path) => !path.startsWith('src/http/compatible/') && pattern.test(path))).toEqual([])
   })
 })

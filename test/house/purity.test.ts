@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { dottedName, filesBelow, isTypeScript, syntaxOf, whereIs, type Syntax } from '../support/source-tree.ts'
+import { dottedName, filesBelow, isSource, isTypeScript, syntaxOf, whereIs, type Syntax } from '../support/source-tree.ts'
 
-const adapterSources = filesBelow(['providers'], (path) => isTypeScript(path) && !/\/sandbox[^/]*\.ts$/.test(path))
-const planSources = filesBelow(['src/plan', 'src/contract'], isTypeScript)
-const everySource = filesBelow(['src', 'providers'], isTypeScript)
+const adapterSources = filesBelow(['providers'], (path) => isSource(path) && !/\/emulator[^/]*\.ts$/.test(path))
+const planSources = filesBelow(['src/core/plan', 'src/contract'], isTypeScript)
+const everySource = filesBelow(['src', 'providers'], isSource)
 
 /** Globals through which the world gets in. A date made from a text is pure, so `Date` itself is judged by its use. */
 const WORLD = new Set(

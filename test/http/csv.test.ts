@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { COST_COLUMNS, type CostRow } from '#contract'
+import { COST_COLUMNS } from '#contract'
+import type { CostRow } from '../../src/core/records.ts'
 import { costHeader, costLine } from '../../src/http/csv.ts'
 import { settlement } from '../store/ledger-entries.ts'
 

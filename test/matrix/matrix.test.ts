@@ -67,7 +67,7 @@ async function cell(asked: Readonly<Record<string, Json>>, provider: Provider, o
 const rowOf = (asked: Readonly<Record<string, Json>>): Promise<readonly Cell[]> =>
   Promise.all(offersInOrder().map(({ provider, offer }) => cell(asked, provider, offer)))
 
-/** The same model of every seller side by side. */
+/** The same model of every provider side by side. */
 const offersInOrder = () =>
   providers
     .flatMap((provider) => offersOf(provider).map((offer) => ({ provider, offer })))

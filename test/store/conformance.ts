@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/run/ports.ts'
+import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/core/ports.ts'
 import { deliveryConformance } from './delivery-conformance.ts'
 import { attemptRecord, comparisonRecord, generationRecord, imageRecord, routeTo } from './records.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { WebhookDeliveryRecord } from '#contract'
-import { BadCursor, IdempotencyConflict } from '../../src/run/ports.ts'
-import type { DeliveryClaim, Store } from '../../src/run/ports.ts'
+import type { WebhookDeliveryRecord } from '../../src/core/records.ts'
+import { BadCursor, IdempotencyConflict } from '../../src/core/ports.ts'
+import type { DeliveryClaim, Store } from '../../src/core/ports.ts'
 import { generationRecord } from './records.ts'
 
 const delivery = (id: string, overrides: Partial<WebhookDeliveryRecord> = {}): WebhookDeliveryRecord => ({

@@ -1,5 +1,5 @@
-import type { LedgerEntry, SettledTask } from '#contract'
-import type { BudgetCheck } from '../../src/run/ports.ts'
+import type { LedgerEntry, SettledTask } from '../../src/core/records.ts'
+import type { BudgetCheck } from '../../src/core/ports.ts'
 
 /** A line about a generation as a whole; `overrides` says what a test is about. */
 export const ledgerEntry = (generationId: string, overrides: Partial<LedgerEntry> = {}): LedgerEntry => ({
@@ -16,7 +16,7 @@ export const ledgerEntry = (generationId: string, overrides: Partial<LedgerEntry
   ...overrides,
 })
 
-/** The settlement of an attempt that delivered one picture. */
+/** The settlement of an attempt that delivered one image. */
 export function settlement(
   generationId: string,
   attemptId: string,

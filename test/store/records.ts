@@ -1,4 +1,4 @@
-import type { AttemptRecord, ComparisonRecord, GenerationRecord, ImageRecord, Route } from '#contract'
+import type { AttemptRecord, ComparisonRecord, GenerationRecord, ImageRecord, Route } from '../../src/core/records.ts'
 
 export const routeTo = (provider: string, model = 'flux-2-pro'): Route => ({
   provider,

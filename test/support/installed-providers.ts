@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Manifest, type Adapter, type Offer, type Provider } from '#contract'
-import type { StartSandbox } from '#sandbox'
+import type { StartEmulator } from '#sandbox'
 import { ROOT } from './source-tree.ts'
 
 const PROVIDERS = join(ROOT, 'providers')
@@ -32,10 +32,10 @@ export async function loadProvider(id: string): Promise<Provider> {
 /** Every installed provider, sorted by id. */
 export const loadProviders = (): Promise<readonly Provider[]> => Promise.all(providerFolders().map((id) => loadProvider(id)))
 
-export async function loadSandbox(id: string): Promise<StartSandbox> {
-  const { startSandbox } = await load(id, 'sandbox.ts')
-  if (startSandbox === undefined) throw new Error(`providers/${id}/sandbox.ts exports no \`startSandbox\``)
-  return startSandbox as StartSandbox
+export async function loadEmulator(id: string): Promise<StartEmulator> {
+  const { startEmulator } = await load(id, 'emulator.ts')
+  if (startEmulator === undefined) throw new Error(`providers/${id}/emulator.ts exports no \`startEmulator\``)
+  return startEmulator as StartEmulator
 }
 
 /** What a provider sells, at its published prices. */

@@ -11,7 +11,7 @@ export function referenceAt(place: number, form: ReferenceForm): string {
   const payload = Buffer.concat([Buffer.from(PIXEL, 'base64'), Buffer.from(String(place))]).toString('base64')
   switch (form) {
     case 'url':
-      return `https://pictures.example/reference-${place}.png`
+      return `https://images.example/reference-${place}.png`
     case 'data_uri':
       return `data:image/png;base64,${payload}`
     case 'base64':
@@ -58,7 +58,7 @@ const maybe = <Value>(arbitrary: fc.Arbitrary<Value> | null): fc.Arbitrary<Value
 const prompts = ({ min_chars, max_chars }: Limits['prompt']): fc.Arbitrary<string> =>
   fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
-    .map((text) => `a picture of ${text.replaceAll('sandbox:', '')}`)
+    .map((text) => `an image of ${text.replaceAll('sandbox:', '')}`)
     .filter((text) => text.length >= min_chars && text.length <= max_chars)
 
 const references = ({ max, forms }: Limits['reference_images']): fc.Arbitrary<readonly string[]> =>

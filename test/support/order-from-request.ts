@@ -1,17 +1,9 @@
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
-import {
-  requestSchema,
-  type GenerationRequest,
-  type JsonObject,
-  type Offer,
-  type Order,
-  type Provider,
-  type Reference,
-  type Route,
-} from '#contract'
-import { orderFor, referenceForm, seedFor } from '../../src/plan/order.ts'
-import { plan } from '../../src/plan/plan.ts'
+import { requestSchema, type GenerationRequest, type JsonObject, type Offer, type Order, type Provider } from '#contract'
+import type { Reference, Route } from '../../src/core/records.ts'
+import { orderFor, referenceForm, seedFor } from '../../src/core/plan/order.ts'
+import { plan } from '../../src/core/plan/plan.ts'
 import { offersOf } from './installed-providers.ts'
 import { TASK_ID } from './legal-orders.ts'
 

@@ -35,6 +35,9 @@ const parents = (file: string): string[] => {
 
 export const isTypeScript = (path: string): boolean => /\.tsx?$/.test(path)
 
+/** What runs, as against a provider's own tests, which live in its folder. */
+export const isSource = (path: string): boolean => isTypeScript(path) && !/^providers\/[^/]+\/test\//.test(path)
+
 export const readText = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
 /** A node of the syntax tree, as ESTree names its parts. */

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export type Purpose = 'submit' | 'poll' | 'account' | 'picture'
+export type Purpose = 'submit' | 'poll' | 'account' | 'image'
 
 /** One request that came to a vendor. */
 export interface Visit {
@@ -146,7 +146,7 @@ function headersFor(request: http.IncomingMessage): Record<string, string> {
 }
 
 function purposeOf({ method, url = '' }: http.IncomingMessage, body: Buffer): Purpose {
-  if (/\.(jpe?g|png|webp)(\?|$)/.test(url)) return 'picture'
+  if (/\.(jpe?g|png|webp)(\?|$)/.test(url)) return 'image'
   if (url.includes('/credits') || body.includes('accountManagement')) return 'account'
   return method === 'GET' || body.includes('getResponse') ? 'poll' : 'submit'
 }

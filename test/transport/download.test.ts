@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Downloaded } from '../../src/run/ports.ts'
+import type { Downloaded } from '../../src/core/ports.ts'
 import { createAgents } from '../../src/transport/agents.ts'
 import { createDownload } from '../../src/transport/download.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
@@ -22,10 +22,10 @@ async function bytesOf(downloaded: Downloaded): Promise<string> {
 
 describe('a download', () => {
   it('streams the body and tells its type', async () => {
-    const server = await httpServer((_request, response) => response.setHeader('content-type', 'image/png').end('picture'))
+    const server = await httpServer((_request, response) => response.setHeader('content-type', 'image/png').end('image'))
     const downloaded = await downloader()(`${server.url}/a.png?sig=1`)
     expect(downloaded).toMatchObject({ kind: 'body', contentType: 'image/png' })
-    expect(await bytesOf(downloaded)).toBe('picture')
+    expect(await bytesOf(downloaded)).toBe('image')
     expect(server.heard[0]).toMatchObject({ method: 'GET', url: '/a.png?sig=1' })
   })
 
@@ -33,10 +33,10 @@ describe('a download', () => {
     const server = await httpServer((request, response) => {
       response.setHeader('set-cookie', 'a=1')
       if (request.url === '/1') response.writeHead(302, { location: '/2' }).end()
-      else response.end('picture')
+      else response.end('image')
     })
     const downloaded = await downloader([], server.url)(`${server.url}/1`, { trustedProvider: 'acme' })
-    expect(await bytesOf(downloaded)).toBe('picture')
+    expect(await bytesOf(downloaded)).toBe('image')
     expect(server.heard.map(({ url }) => url)).toEqual(['/1', '/2'])
     for (const { headers } of server.heard) {
       expect(headers['user-agent']).toMatch(/^imagegate\/\d/)
@@ -46,13 +46,13 @@ describe('a download', () => {
   })
 
   it('reaches a provider’s private base URL only where that provider is trusted', async () => {
-    const server = await httpServer((_request, response) => response.end('picture'))
+    const server = await httpServer((_request, response) => response.end('image'))
     const other = await httpServer((_request, response) => response.end('secret'))
     const download = downloader([], server.url)
     expect(await download(server.url)).toHaveProperty('kind', 'refused')
     expect(await download(other.url, { trustedProvider: 'acme' })).toHaveProperty('kind', 'refused')
     expect(await download(server.url, { trustedProvider: 'nobody' })).toHaveProperty('kind', 'refused')
-    expect(await bytesOf(await download(server.url, { trustedProvider: 'acme' }))).toBe('picture')
+    expect(await bytesOf(await download(server.url, { trustedProvider: 'acme' }))).toBe('image')
     expect(other.heard).toEqual([])
   })
 
@@ -111,7 +111,7 @@ describe('a download', () => {
   })
 
   it('fails where the body is compressed', async () => {
-    const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(gzipSync('picture')))
+    const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(gzipSync('image')))
     expect(await downloader()(server.url)).toMatchObject({ kind: 'failed', retryable: false })
   })
 })
@@ -169,19 +169,19 @@ describe('the stream of a download', () => {
 
 describe('a redirect', () => {
   it.each([301, 302, 303, 307, 308])('with status %i is followed, also to another host', async (status) => {
-    const target = await httpServer((_request, response) => response.end('picture'))
+    const target = await httpServer((_request, response) => response.end('image'))
     const server = await httpServer((_request, response) => response.writeHead(status, { location: `${target.url}/b` }).end())
-    expect(await bytesOf(await downloader()(server.url))).toBe('picture')
+    expect(await bytesOf(await downloader()(server.url))).toBe('image')
   })
 
   it('is followed three times and not a fourth', async () => {
     const server = await httpServer((request, response) => {
       const hop = Number(request.url?.slice(1))
-      if (hop === 0) response.end('picture')
+      if (hop === 0) response.end('image')
       else response.writeHead(302, { location: `/${hop - 1}` }).end()
     })
     const download = downloader()
-    expect(await bytesOf(await download(`${server.url}/3`))).toBe('picture')
+    expect(await bytesOf(await download(`${server.url}/3`))).toBe('image')
     expect(await download(`${server.url}/4`)).toEqual({ kind: 'failed', reason: 'more than 3 redirects', retryable: false })
     expect(server.heard.map(({ url }) => url)).toEqual(['/3', '/2', '/1', '/0', '/4', '/3', '/2', '/1'])
   })

@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Call } from '#contract'
-import type { Sent } from '../../src/run/ports.ts'
+import type { Sent } from '../../src/core/ports.ts'
 import { type AgentsOptions, createAgents } from '../../src/transport/agents.ts'
 import { createCredentials } from '../../src/transport/credentials.ts'
 import { parseAllow } from '../../src/transport/guard.ts'

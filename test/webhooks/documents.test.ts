@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
-import { DELIVERY_DELAYS_MS } from '../../src/run/delivery-schedule.ts'
-import { newWebhookSecret, signedHeaders } from '../../src/run/webhook-signature.ts'
+import { DELIVERY_DELAYS_MS } from '../../src/core/webhooks/retry-schedule.ts'
+import { newWebhookSecret, signedHeaders } from '../../src/core/webhooks/signature.ts'
 import { projectFolder, snippetsOf } from '../support/snippets.ts'
 import { readText } from '../support/source-tree.ts'
 

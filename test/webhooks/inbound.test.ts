@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Call, Generation } from '#contract'
-import type { Ports } from '../../src/run/ports.ts'
-import { json, startGateway } from '../e2e/gateway.ts'
+import type { Ports } from '../../src/core/ports.ts'
+import { json, launchGateway } from '../e2e/gateway.ts'
 import type { Gateway } from '../e2e/gateway.ts'
 
 async function freePort(): Promise<number> {
@@ -50,7 +50,7 @@ const newFolder = (): string => {
   return folder
 }
 const start = (more: { readonly config?: string; readonly dataDirectory?: string } = {}) =>
-  startGateway({ port, wrapPorts: listening, config: `server: { public_url: "http://127.0.0.1:${port}" }\n`, ...more })
+  launchGateway({ port, wrapPorts: listening, config: `server: { public_url: "http://127.0.0.1:${port}" }\n`, ...more })
 
 beforeAll(async () => {
   port = await freePort()
@@ -199,7 +199,7 @@ describe('with a public URL', () => {
   test('asks for no gateway key where others must give one', async () => {
     const other = await freePort()
     const keys = `keys: [{ name: a, key_hash: ${'ab'.repeat(32)} }]`
-    const closed = await startGateway({ port: other, config: `server: { public_url: "http://127.0.0.1:${other}" }\n${keys}\n` })
+    const closed = await launchGateway({ port: other, config: `server: { public_url: "http://127.0.0.1:${other}" }\n${keys}\n` })
     try {
       expect((await closed.ask('/v1/models')).status).toBe(401)
       expect((await tell(`${closed.url}/v1/hooks/bfl/x`, null)).status).toBe(404)
@@ -229,7 +229,7 @@ test('addresses stay good over a restart: the vendor’s late word is still take
 test('without a public URL, or with one no emulator can reach, vendors are told no address', async () => {
   for (const config of ['', 'server: { public_url: "https://img.example.com" }\n']) {
     said = []
-    const plain = await startGateway({ config, wrapPorts: listening })
+    const plain = await launchGateway({ config, wrapPorts: listening })
     await plain.generate({ model: 'runware/flux-2-pro' })
     expect(submits().map(addressIn)).toEqual([null])
     await plain.close()

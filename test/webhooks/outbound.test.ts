@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { Generation, WebhookDelivery } from '#contract'
-import { WebhookDeliveryList } from '../../src/http/routes/webhook-deliveries.ts'
-import { json, problem, startGateway } from '../e2e/gateway.ts'
+import { WebhookDeliveryList } from '../../src/http/api/webhook-deliveries.ts'
+import { json, problem, launchGateway } from '../e2e/gateway.ts'
 import type { Gateway, GatewayOptions } from '../e2e/gateway.ts'
 import { headersOf, startReceiver } from './receiver.ts'
 import type { Heard, Receiver } from './receiver.ts'
@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 async function gatewayWith(options: GatewayOptions = {}): Promise<Gateway> {
-  const gateway = await startGateway({ config: ALLOW_LOOPBACK, webhookDelaysMs: [LONG_MS], ...options })
+  const gateway = await launchGateway({ config: ALLOW_LOOPBACK, webhookDelaysMs: [LONG_MS], ...options })
   closing.push(() => gateway.close())
   return gateway
 }
@@ -144,7 +144,7 @@ describe('a delivery that fails', () => {
   test('goes on after a restart, from where its schedule was', async () => {
     const dataDirectory = folderForData()
     const receiver = await receiverOf(503)
-    const before = await startGateway({ config: ALLOW_LOOPBACK, dataDirectory, webhookDelaysMs: [100, LONG_MS] })
+    const before = await launchGateway({ config: ALLOW_LOOPBACK, dataDirectory, webhookDelaysMs: [100, LONG_MS] })
     const generation = await before.generate({ webhook: { url: receiver.url } })
     await deliveryWhen(before, generation.id, ({ tries }) => tries === 1)
     await before.close()

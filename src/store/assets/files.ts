@@ -3,17 +3,17 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, utim
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { OutputFormat } from '#contract'
-import { AssetError, type Assets, type StoredAsset } from '../../run/ports.ts'
+import { AssetError, type Assets, type StoredAsset } from '../../core/ports.ts'
 import { receive } from './incoming.ts'
 import { measureHead } from './measure.ts'
-import { assertWhole, readHeader } from './picture.ts'
+import { assertWhole, readHeader } from './image-file.ts'
 
-/** Half-written pictures live here, in the same file system as the finished ones, so that a rename is all it takes. */
+/** Half-written images live here, in the same file system as the finished ones, so that a rename is all it takes. */
 const INCOMING = 'incoming'
 const extensions: Readonly<Record<OutputFormat, string>> = { jpeg: 'jpg', png: 'png', webp: 'webp' }
 
 /**
- * Picture files under `directory`, named by their content: `ab/cd/<sha256>.jpg`. A file under its final name is whole, checked and on
+ * Image files under `directory`, named by their content: `ab/cd/<sha256>.jpg`. A file under its final name is whole, checked and on
  * disk. What a crash left half-written is removed here, so the folder must be this process's own: open the store, which locks it, first.
  * @throws AssetError `storage` where the folder cannot be made or written
  */
@@ -25,10 +25,7 @@ export async function openAssets(options: { readonly directory: string }): Promi
     const leftovers = await readdir(incoming)
     await Promise.all(leftovers.map((name) => rm(join(incoming, name), { force: true })))
   } catch (error) {
-    throw new AssetError(
-      'storage',
-      `the picture folder ${directory} cannot be used (${messageOf(error)}); make it writable for this process`,
-    )
+    throw new AssetError('storage', `the image folder ${directory} cannot be used (${messageOf(error)}); make it writable for this process`)
   }
 
   const existing = async <T>(look: () => Promise<T>): Promise<T | null> => {
@@ -126,8 +123,8 @@ async function streamOf(file: FileHandle, range?: { readonly start: number; read
 
 /** Only a hash and a known format ever become part of a path. */
 function pathOf(directory: string, sha256: string, format: OutputFormat): string {
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError('a picture is named by its SHA-256 in 64 lower-case hex digits')
-  if (!Object.hasOwn(extensions, format)) throw new TypeError('a picture is jpeg, png or webp')
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError('an image is named by its SHA-256 in 64 lower-case hex digits')
+  if (!Object.hasOwn(extensions, format)) throw new TypeError('an image is jpeg, png or webp')
   return join(directory, sha256.slice(0, 2), sha256.slice(2, 4), `${sha256}.${extensions[format]}`)
 }
 
@@ -139,12 +136,12 @@ function storageError(error: unknown): AssetError {
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return new AssetError('storage', `the picture could not be stored: the disk is full (${code}); free some space`)
+      return new AssetError('storage', `the image could not be stored: the disk is full (${code}); free some space`)
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return new AssetError('storage', `the picture folder may not be written or read (${code}); correct its permissions`)
+      return new AssetError('storage', `the image folder may not be written or read (${code}); correct its permissions`)
     default:
-      return new AssetError('storage', `the picture could not be stored or read (${typeof code === 'string' ? code : messageOf(error)})`)
+      return new AssetError('storage', `the image could not be stored or read (${typeof code === 'string' ? code : messageOf(error)})`)
   }
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { OutputFormat } from '#contract'
-import { AssetError } from '../../run/ports.ts'
-import { assertFormat, SIGNATURE_BYTES } from './picture.ts'
+import { AssetError } from '../../core/ports.ts'
+import { assertFormat, SIGNATURE_BYTES } from './image-file.ts'
 
 export interface Received {
   readonly sha256: string
@@ -12,7 +12,7 @@ export interface Received {
 }
 
 /**
- * Writes a source to an open file and hashes it on the way; what is no picture is refused at its first bytes, not its last.
+ * Writes a source to an open file and hashes it on the way; what is no image is refused at its first bytes, not its last.
  * The source is destroyed where it is not read to its end.
  * @throws AssetError `not_an_image`, `too_large`, `stream`; any other error is the file's
  */
@@ -25,7 +25,7 @@ export async function receive(source: Readable | Buffer, file: FileHandle, maxBy
   async function* taken(): AsyncGenerator<Buffer> {
     for await (const chunk of chunksOf(source)) {
       bytes += chunk.length
-      if (bytes > maxBytes) throw new AssetError('too_large', `the picture has more than the ${maxBytes} bytes that are taken`)
+      if (bytes > maxBytes) throw new AssetError('too_large', `the image has more than the ${maxBytes} bytes that are taken`)
       if (format === null) {
         head = Buffer.concat([head, chunk.subarray(0, SIGNATURE_BYTES - head.length)])
         if (head.length === SIGNATURE_BYTES) format = assertFormat(head)
@@ -59,5 +59,5 @@ async function* chunksOf(source: Readable | Buffer): AsyncGenerator<Buffer> {
 
 function broken(error: unknown): never {
   const reason = error instanceof Error ? error.message : String(error)
-  throw new AssetError('stream', `the picture broke off on its way (${reason})`)
+  throw new AssetError('stream', `the image broke off on its way (${reason})`)
 }

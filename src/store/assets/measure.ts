@@ -1,16 +1,16 @@
-import { assertFormat, formatOf, MAX_PIXELS, type PictureHeader, readHeader, SIGNATURE_BYTES } from './picture.ts'
+import { assertFormat, formatOf, MAX_PIXELS, type ImageHeader, readHeader, SIGNATURE_BYTES } from './image-file.ts'
 
 /**
- * Format and size in pixels of a picture in memory, as its header tells them: what a reference image costs depends on it.
+ * Format and size in pixels of an image in memory, as its header tells them: what a reference image costs depends on it.
  * Only `Assets.put` checks that the rest is there too.
  * @throws AssetError `not_an_image`, or `too_large` where it has more than 100 megapixels
  */
-export async function measure(picture: Buffer): Promise<PictureHeader> {
-  return readHeader(picture, assertFormat(picture.subarray(0, SIGNATURE_BYTES)))
+export async function measure(image: Buffer): Promise<ImageHeader> {
+  return readHeader(image, assertFormat(image.subarray(0, SIGNATURE_BYTES)))
 }
 
 /**
- * Width and height from a picture's first bytes, whose rest was never fetched; null where they do not tell them, or tell of more than
+ * Width and height from an image's first bytes, whose rest was never fetched; null where they do not tell them, or tell of more than
  * 100 megapixels. A JPEG may keep its size behind a long profile: more bytes may tell.
  */
 export async function measureHead(head: Buffer): Promise<{ readonly width: number; readonly height: number } | null> {

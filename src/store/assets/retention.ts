@@ -1,13 +1,13 @@
 import { statSync, unlinkSync } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { GenerationRecord } from '#contract'
-import type { Clock, Log, Store } from '../../run/ports.ts'
+import type { GenerationRecord } from '../../core/records.ts'
+import type { Clock, Log, Store } from '../../core/ports.ts'
 
 export interface RetentionLimits {
   /** Null: no limit. */
   readonly maxAgeDays: number | null
-  /** Of all pictures together; null: no limit. */
+  /** Of all images together; null: no limit. */
   readonly maxBytes: number | null
 }
 
@@ -41,7 +41,7 @@ const PICTURE = /^([0-9a-f]{64})\.(?:jpg|png|webp)$/
 const PAGE = 100
 
 /**
- * Removes pictures by age, then the oldest until all fit into the allowed bytes. The file is the truth: one that is gone answers 410, and
+ * Removes images by age, then the oldest until all fit into the allowed bytes. The file is the truth: one that is gone answers 410, and
  * content that several images share is one file, as young as the last time it was stored, so it goes when none of them is young enough.
  * What an open generation refers to or has stored is never removed.
  * @returns null where there is no limit, and nothing was looked at
@@ -65,8 +65,7 @@ export async function sweep({ directory, store, clock, limits, log }: RetentionD
     freedBytes += file.bytes
     removed++
   }
-  if (removed > 0)
-    log.info({ pictures: removed, bytes: freedBytes }, 'pictures were removed as assets.max_age_days and assets.max_bytes ask')
+  if (removed > 0) log.info({ images: removed, bytes: freedBytes }, 'images were removed as assets.max_age_days and assets.max_bytes ask')
   return { removed, freedBytes }
 }
 
@@ -79,7 +78,7 @@ export function startRetention(dependencies: RetentionDependencies): () => Promi
     try {
       await sweep(dependencies)
     } catch (error) {
-      log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'pictures could not be swept; the next try is in an hour')
+      log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'images could not be swept; the next try is in an hour')
     }
     if (isStopped) return
     stopTimer = clock.after(HOUR_MS, () => {
@@ -94,7 +93,7 @@ export function startRetention(dependencies: RetentionDependencies): () => Promi
   }
 }
 
-/** Pictures lie two folders deep; half-written ones, in a folder of another name, are not among them. */
+/** Images lie two folders deep; half-written ones, in a folder of another name, are not among them. */
 async function storedFiles(directory: string): Promise<StoredFile[]> {
   const found: StoredFile[] = []
   for await (const first of names(directory)) {

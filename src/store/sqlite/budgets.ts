@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { BudgetCheck } from '../../run/ports.ts'
+import type { BudgetCheck } from '../../core/ports.ts'
 
 export interface BudgetReader {
   /** Nanodollars that count in a period. */

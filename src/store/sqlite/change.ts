@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { UnitOfWork } from '../../run/ports.ts'
+import type { UnitOfWork } from '../../core/ports.ts'
 
 /** One kind of a unit's writes, bound to the values as they are when the unit is handed in: a record may change while it waits. */
 export interface Change {

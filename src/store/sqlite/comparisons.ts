@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { ComparisonRecord } from '#contract'
-import type { Store } from '../../run/ports.ts'
+import type { ComparisonRecord } from '../../core/records.ts'
+import type { Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
 import { cursorOf, positionOf } from './cursor.ts'
 

@@ -1,8 +1,9 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { usdFromNano } from '#contract'
-import type { CostRow, LedgerKind, SettledTask, Usd } from '#contract'
-import type { CostQuery, ObservedBill } from '../../run/ports.ts'
+import type { Usd } from '#contract'
+import type { CostRow, LedgerKind, SettledTask } from '../../core/records.ts'
+import type { CostQuery, ObservedBill } from '../../core/ports.ts'
 
 const PAGE_ROWS = 1_000
 

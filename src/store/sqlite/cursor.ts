@@ -1,4 +1,4 @@
-import { BadCursor } from '../../run/ports.ts'
+import { BadCursor } from '../../core/ports.ts'
 
 /** Where a page ended: the next one starts with what is older. */
 export interface Position {

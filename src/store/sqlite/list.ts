@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import type { GenerationRecord } from '#contract'
-import type { ListQuery } from '../../run/ports.ts'
+import type { GenerationRecord } from '../../core/records.ts'
+import type { ListQuery } from '../../core/ports.ts'
 import { cursorOf, positionOf } from './cursor.ts'
 import { generationOf } from './rows.ts'
 

@@ -1,6 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { GenerationRecord, ImageRecord } from '#contract'
-import type { IdempotencyEntry } from '../../run/ports.ts'
+import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
+import type { IdempotencyEntry } from '../../core/ports.ts'
 
 /** A row as SQLite gives it. The columns' types are held by the STRICT tables that only this folder writes. */
 type Row = Readonly<Record<string, SQLOutputValue>>

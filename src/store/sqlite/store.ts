@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { usdFromNano } from '#contract'
-import type { Store } from '../../run/ports.ts'
+import type { Store } from '../../core/ports.ts'
 import { StoreError } from '../store-error.ts'
 import { budgetReader } from './budgets.ts'
 import type { Change } from './change.ts'

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { Offer, Reference } from '#contract'
-import { quote } from '../../../src/plan/plan.ts'
+import type { Offer } from '#contract'
+import type { Reference } from '../../../src/core/records.ts'
+import { quote } from '../../../src/core/plan/plan.ts'
 import { loadProviders, offersOf } from '../../support/installed-providers.ts'
 
 const lines = readFileSync(new URL('quotes.md', import.meta.url), 'utf8').split('\n')
@@ -20,7 +21,7 @@ const size = (text: string) => {
 }
 const reference = (text: string): Reference =>
   text === '?'
-    ? { kind: 'url', url: 'https://pictures.example/1.jpg', pixels: null }
+    ? { kind: 'url', url: 'https://images.example/1.jpg', pixels: null }
     : { kind: 'stored', sha256: 'a'.repeat(64), format: 'jpeg', pixels: size(text) }
 
 /** What the program makes of a row, by provider, as the table would say it. */

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers'
 import sharp from 'sharp'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { OutputFormat } from '#contract'
-import { AssetError, type Assets } from '../../../src/run/ports.ts'
+import { AssetError, type Assets } from '../../../src/core/ports.ts'
 import { openAssets } from '../../../src/store/assets/files.ts'
 import { vastPng } from './vast-png.ts'
 
@@ -16,14 +16,14 @@ const NO_LIMIT = 10_000_000
 
 let directory: string
 let assets: Assets
-const pictures = {} as Record<OutputFormat, Buffer>
+const images = {} as Record<OutputFormat, Buffer>
 
 const drawn = (width = 160, height = 96) =>
   sharp({ create: { width, height, channels: 3, background: '#468', noise: { type: 'gaussian', mean: 128, sigma: 40 } } })
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 beforeAll(async () => {
-  for (const format of FORMATS) pictures[format] = await drawn().toFormat(format).toBuffer()
+  for (const format of FORMATS) images[format] = await drawn().toFormat(format).toBuffer()
 })
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'imagegate-assets-'))
@@ -56,42 +56,42 @@ async function refusal(work: Promise<unknown>): Promise<AssetError> {
   return error as AssetError
 }
 
-describe('storing a picture', () => {
+describe('storing an image', () => {
   test.each(FORMATS)('keeps a %s under its hash and tells what it is', async (format) => {
-    const picture = pictures[format]
-    const sha256 = hashOf(picture)
-    const stored = await assets.put(inPieces(picture, 5), NO_LIMIT)
-    expect(stored).toEqual({ sha256, format, width: 160, height: 96, bytes: picture.length })
+    const image = images[format]
+    const sha256 = hashOf(image)
+    const stored = await assets.put(inPieces(image, 5), NO_LIMIT)
+    expect(stored).toEqual({ sha256, format, width: 160, height: 96, bytes: image.length })
     const extension = format === 'jpeg' ? 'jpg' : format
     expect(await files()).toEqual([`${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}.${extension}`])
-    expect(await assets.read(sha256, format)).toEqual(picture)
+    expect(await assets.read(sha256, format)).toEqual(image)
   })
 
   test('takes a buffer as it takes a stream', async () => {
-    const stored = await assets.put(pictures.png, NO_LIMIT)
-    expect(await assets.read(stored.sha256, 'png')).toEqual(pictures.png)
+    const stored = await assets.put(images.png, NO_LIMIT)
+    expect(await assets.read(stored.sha256, 'png')).toEqual(images.png)
   })
 
   test('keeps the same bytes once, handed in at once or again later', async () => {
-    await Promise.all([assets.put(pictures.png, NO_LIMIT), assets.put(inPieces(pictures.png, 1_000), NO_LIMIT)])
-    const again = await assets.put(pictures.png, NO_LIMIT)
+    await Promise.all([assets.put(images.png, NO_LIMIT), assets.put(inPieces(images.png, 1_000), NO_LIMIT)])
+    const again = await assets.put(images.png, NO_LIMIT)
     expect(again).toMatchObject({ width: 160, height: 96, format: 'png' })
     expect(await files()).toHaveLength(1)
   })
 
   test('replaces a stored file that something else has shortened', async () => {
-    const { sha256 } = await assets.put(pictures.png, NO_LIMIT)
+    const { sha256 } = await assets.put(images.png, NO_LIMIT)
     const [path = ''] = await files()
     await writeFile(join(directory, path), 'short')
-    await assets.put(pictures.png, NO_LIMIT)
-    expect(await assets.read(sha256, 'png')).toEqual(pictures.png)
+    await assets.put(images.png, NO_LIMIT)
+    expect(await assets.read(sha256, 'png')).toEqual(images.png)
   })
 
-  test('takes a picture of exactly the most bytes', async () => {
-    await expect(assets.put(inPieces(pictures.jpeg, 100), pictures.jpeg.length)).resolves.toMatchObject({ format: 'jpeg' })
+  test('takes an image of exactly the most bytes', async () => {
+    await expect(assets.put(inPieces(images.jpeg, 100), images.jpeg.length)).resolves.toMatchObject({ format: 'jpeg' })
   })
 
-  test('stores many pictures at the same time', async () => {
+  test('stores many images at the same time', async () => {
     const many = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
         drawn(40 + index, 40)
@@ -99,17 +99,17 @@ describe('storing a picture', () => {
           .toBuffer(),
       ),
     )
-    const stored = await Promise.all(many.map((picture) => assets.put(inPieces(picture, 700), NO_LIMIT)))
+    const stored = await Promise.all(many.map((image) => assets.put(inPieces(image, 700), NO_LIMIT)))
     expect(stored.map(({ width }) => width)).toEqual(many.map((_, index) => 40 + index))
     expect(await files()).toHaveLength(12)
   })
 })
 
-describe('refusing what is not a whole picture', () => {
+describe('refusing what is not a whole image', () => {
   const cuts = FORMATS.flatMap((format) => [0.3, 0.6, 0.99].map((part) => [format, part] as const))
 
   test.each(cuts)('refuses a %s cut off at %f of its bytes and leaves nothing behind', async (format, part) => {
-    const cut = pictures[format].subarray(0, Math.floor(pictures[format].length * part))
+    const cut = images[format].subarray(0, Math.floor(images[format].length * part))
     const { reason, message } = await refusal(assets.put(inPieces(cut, 1_000), NO_LIMIT))
     expect([reason, await files()]).toEqual(['not_an_image', []])
     expect(message).toMatch(/cut off or damaged/)
@@ -117,7 +117,7 @@ describe('refusing what is not a whole picture', () => {
   })
 
   test('refuses a png with a hole in its middle', async () => {
-    const holed = Buffer.from(pictures.png)
+    const holed = Buffer.from(images.png)
     const middle = Math.floor(holed.length / 2)
     holed.fill(0, middle, middle + 200)
     expect(await refusal(assets.put(holed, NO_LIMIT))).toMatchObject({ reason: 'not_an_image' })
@@ -133,12 +133,12 @@ describe('refusing what is not a whole picture', () => {
     ['something else', 'PK\x03\x04'],
   ])('refuses %s by that name', async (what, text) => {
     const { reason, message } = await refusal(assets.put(inPieces(Buffer.from(text, 'latin1'), 3), NO_LIMIT))
-    expect([reason, message]).toEqual(['not_an_image', `not a JPEG, PNG or WebP picture but ${what}`])
+    expect([reason, message]).toEqual(['not_an_image', `not a JPEG, PNG or WebP image but ${what}`])
     expect(await files()).toEqual([])
   })
 
-  test('refuses what only begins like a picture', async () => {
-    const { reason } = await refusal(assets.put(Buffer.concat([pictures.jpeg.subarray(0, 12), Buffer.alloc(500, 'x')]), NO_LIMIT))
+  test('refuses what only begins like an image', async () => {
+    const { reason } = await refusal(assets.put(Buffer.concat([images.jpeg.subarray(0, 12), Buffer.alloc(500, 'x')]), NO_LIMIT))
     expect(reason).toBe('not_an_image')
   })
 
@@ -157,7 +157,7 @@ describe('refusing what is not a whole picture', () => {
   })
 
   test('stops reading beyond the most bytes, and says how many that is', async () => {
-    const source = inPieces(pictures.png, 1_000)
+    const source = inPieces(images.png, 1_000)
     const { reason, message } = await refusal(assets.put(source, 2_500))
     expect([reason, source.destroyed, await files()]).toEqual(['too_large', true, []])
     expect(message).toContain('2500 bytes')
@@ -175,7 +175,7 @@ describe('what breaks on the way', () => {
   test('says that the stream broke, and leaves nothing behind', async () => {
     const source = Readable.from(
       (async function* broken() {
-        yield pictures.jpeg.subarray(0, 1_000)
+        yield images.jpeg.subarray(0, 1_000)
         throw new Error('other side closed')
       })(),
     )
@@ -207,11 +207,11 @@ describe('what breaks on the way', () => {
     await handle.close()
     await rm(join(directory, 'incoming', 'probe'))
     vi.spyOn(prototype, 'writeFile').mockRejectedValueOnce(Object.assign(new Error(`${code}: write`), { code }))
-    const source = inPieces(pictures.jpeg, 1_000)
+    const source = inPieces(images.jpeg, 1_000)
     const error = await refusal(assets.put(source, NO_LIMIT))
     expect([error.reason, source.destroyed, await files()]).toEqual(['storage', true, []])
     expect(error.message).toMatch(message)
-    await expect(assets.put(pictures.jpeg, NO_LIMIT)).resolves.toMatchObject({ format: 'jpeg' })
+    await expect(assets.put(images.jpeg, NO_LIMIT)).resolves.toMatchObject({ format: 'jpeg' })
   })
 
   test('says that storing failed where the disk does not confirm the bytes, and shows no file under the hash', async () => {
@@ -220,23 +220,23 @@ describe('what breaks on the way', () => {
     await handle.close()
     await rm(join(directory, 'incoming', 'probe'))
     vi.spyOn(prototype, 'sync').mockRejectedValueOnce(Object.assign(new Error('EIO: fsync'), { code: 'EIO' }))
-    expect(await refusal(assets.put(pictures.jpeg, NO_LIMIT))).toMatchObject({ reason: 'storage' })
+    expect(await refusal(assets.put(images.jpeg, NO_LIMIT))).toMatchObject({ reason: 'storage' })
     expect(await files()).toEqual([])
   })
 
   test('says that storing failed where a file stands in the way of a folder', async () => {
-    const sha256 = hashOf(pictures.jpeg)
+    const sha256 = hashOf(images.jpeg)
     await writeFile(join(directory, sha256.slice(0, 2)), '')
-    expect(await refusal(assets.put(pictures.jpeg, NO_LIMIT))).toMatchObject({ reason: 'storage' })
+    expect(await refusal(assets.put(images.jpeg, NO_LIMIT))).toMatchObject({ reason: 'storage' })
     expect(await files()).toEqual([sha256.slice(0, 2)])
   })
 
   test('removes at its start what a crash left half-written, and nothing else', async () => {
-    const { sha256 } = await assets.put(pictures.webp, NO_LIMIT)
+    const { sha256 } = await assets.put(images.webp, NO_LIMIT)
     await writeFile(join(directory, 'incoming', 'left-over'), 'half a pic')
     assets = await openAssets({ directory })
     expect(await files()).toHaveLength(1)
-    expect(await assets.read(sha256, 'webp')).toEqual(pictures.webp)
+    expect(await assets.read(sha256, 'webp')).toEqual(images.webp)
   })
 
   test('says which folder it cannot use', async () => {
@@ -248,20 +248,20 @@ describe('what breaks on the way', () => {
   })
 })
 
-describe('reading a picture', () => {
+describe('reading an image', () => {
   test('gives the whole of it, or the bytes of a range with both ends', async () => {
-    const { sha256 } = await assets.put(pictures.jpeg, NO_LIMIT)
+    const { sha256 } = await assets.put(images.jpeg, NO_LIMIT)
     const bytesOf = async (range?: { start: number; end: number }) => {
       const stream = await assets.open(sha256, 'jpeg', range)
       return stream === null ? null : buffer(stream)
     }
-    expect(await bytesOf()).toEqual(pictures.jpeg)
-    expect(await bytesOf({ start: 10, end: 19 })).toEqual(pictures.jpeg.subarray(10, 20))
-    expect(await bytesOf({ start: 0, end: 0 })).toEqual(pictures.jpeg.subarray(0, 1))
+    expect(await bytesOf()).toEqual(images.jpeg)
+    expect(await bytesOf({ start: 10, end: 19 })).toEqual(images.jpeg.subarray(10, 20))
+    expect(await bytesOf({ start: 0, end: 0 })).toEqual(images.jpeg.subarray(0, 1))
   })
 
   test('says null for one that is gone or was never there', async () => {
-    const { sha256 } = await assets.put(pictures.jpeg, NO_LIMIT)
+    const { sha256 } = await assets.put(images.jpeg, NO_LIMIT)
     expect(await assets.open(sha256, 'png')).toBeNull()
     expect(await assets.read('0'.repeat(64), 'jpeg')).toBeNull()
     const [path = ''] = await files()
@@ -288,7 +288,7 @@ describe('reading a picture', () => {
   })
 
   test('stores what it later reads without changing a byte', async () => {
-    const { sha256 } = await assets.put(inPieces(pictures.webp, 333), NO_LIMIT)
+    const { sha256 } = await assets.put(inPieces(images.webp, 333), NO_LIMIT)
     const [path = ''] = await files()
     expect(hashOf(await readFile(join(directory, path)))).toBe(sha256)
   })

@@ -5,7 +5,7 @@ import { vastPng } from './vast-png.ts'
 
 const blank = (width: number, height: number) => sharp({ create: { width, height, channels: 3, background: '#fff' } })
 
-describe('measuring a picture', () => {
+describe('measuring an image', () => {
   test.each(['jpeg', 'png', 'webp'] as const)('reads format and size of a %s', async (format) => {
     expect(await measure(await blank(37, 21).toFormat(format).toBuffer())).toEqual({ format, width: 37, height: 21 })
   })
@@ -29,7 +29,7 @@ describe('measuring a picture', () => {
   })
 })
 
-describe('measuring the first bytes of a picture', () => {
+describe('measuring the first bytes of an image', () => {
   const noisy = (width: number, height: number, channels: 3 | 4 = 3) =>
     sharp({
       create: {
@@ -58,18 +58,18 @@ describe('measuring the first bytes of a picture', () => {
   ]
 
   test.each(made)('tells the size of %s', async (_, make) => {
-    const picture = await make()
-    expect(picture.length).toBeGreaterThan(8192)
-    expect(await measureHead(picture.subarray(0, 4096))).toEqual({ width: 1500, height: 1000 })
-    expect(await measureHead(picture)).toEqual({ width: 1500, height: 1000 })
+    const image = await make()
+    expect(image.length).toBeGreaterThan(8192)
+    expect(await measureHead(image.subarray(0, 4096))).toEqual({ width: 1500, height: 1000 })
+    expect(await measureHead(image)).toEqual({ width: 1500, height: 1000 })
   })
 
   test('of a JPEG whose size stands behind a long profile does not tell it before it has come', async () => {
     const plain = await noisy(300, 200).jpeg().toBuffer()
     const note = Buffer.concat([Buffer.from([0xff, 0xe2, 0xff, 0xfe]), Buffer.alloc(0xfffc)])
-    const picture = Buffer.concat([plain.subarray(0, 2), note, note, plain.subarray(2)])
-    expect(await measureHead(picture.subarray(0, 4096))).toBeNull()
-    expect(await measureHead(picture.subarray(0, 133_000))).toEqual({ width: 300, height: 200 })
+    const image = Buffer.concat([plain.subarray(0, 2), note, note, plain.subarray(2)])
+    expect(await measureHead(image.subarray(0, 4096))).toBeNull()
+    expect(await measureHead(image.subarray(0, 133_000))).toEqual({ width: 300, height: 200 })
   })
 
   test.each([

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { GenerationRecord } from '#contract'
+import type { GenerationRecord } from '../../../src/core/records.ts'
 import { openAssets } from '../../../src/store/assets/files.ts'
 import { startRetention, sweep } from '../../../src/store/assets/retention.ts'
 import type { RetentionDependencies, RetentionLimits } from '../../../src/store/assets/retention.ts'
-import { manualClock, planned } from '../../run/world.ts'
+import { manualClock, planned } from '../../core/generation/world.ts'
 
 const DAY_MS = 86_400_000
 const NOW = Date.UTC(2026, 10, 21)
@@ -86,7 +86,7 @@ describe('a sweep', () => {
     expect(await sweep(world({ maxBytes: 700 }).dependencies)).toEqual({ removed: 0, freedBytes: 0 })
   })
 
-  test('spares the pictures of the last 15 minutes, whatever the limits', async () => {
+  test('spares the images of the last 15 minutes, whatever the limits', async () => {
     const fresh = await stored('fresh', 14 / 1_440)
     await stored('stale', 16 / 1_440)
     await sweep(world({ maxBytes: 0, maxAgeDays: 0.001 }).dependencies)
@@ -115,7 +115,7 @@ describe('a sweep', () => {
     expect(await left()).not.toContain(unneeded)
   })
 
-  test('leaves content that was stored again: it is as young as its youngest picture', async () => {
+  test('leaves content that was stored again: it is as young as its youngest image', async () => {
     const assets = await openAssets({ directory })
     const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#123' } })
       .png()
@@ -170,6 +170,6 @@ describe('retention', () => {
     const { dependencies, logged } = world({ maxAgeDays: 30 })
     const stop = startRetention({ ...dependencies, directory: join(directory, 'missing') })
     await stop()
-    expect(logged).toEqual(['pictures could not be swept; the next try is in an hour'])
+    expect(logged).toEqual(['images could not be swept; the next try is in an hour'])
   })
 })

@@ -1,6 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib'
 
-/** A PNG of a few dozen bytes whose header promises a black picture of any size. https://www.w3.org/TR/png-3/#5DataRep */
+/** A PNG of a few dozen bytes whose header promises a black image of any size. https://www.w3.org/TR/png-3/#5DataRep */
 export function vastPng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)

@@ -1,4 +1,5 @@
-import { type GenerationRecord, isTerminal } from '#contract'
+import { isTerminal } from '#contract'
+import type { GenerationRecord } from '../../../core/records.ts'
 import type { ChangeKind } from '../change.ts'
 
 /**
@@ -36,7 +37,7 @@ type Snapshot = ReturnType<typeof snapshotOf>
 
 /** What may change while the unit waits, as it is now. */
 function snapshotOf(record: GenerationRecord) {
-  // A canceled generation may still have a picture on its way that is paid for.
+  // A canceled generation may still have an image on its way that is paid for.
   const isOpen = !isTerminal(record.status) || record.attempts.some((attempt) => attempt.endedAt === null)
   return {
     record,

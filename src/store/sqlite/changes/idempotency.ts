@@ -1,4 +1,4 @@
-import { IdempotencyConflict } from '../../../run/ports.ts'
+import { IdempotencyConflict } from '../../../core/ports.ts'
 import type { ChangeKind } from '../change.ts'
 
 /** Takes the (scope, key) for a generation; a taken one refuses the whole unit. */

@@ -1,9 +1,9 @@
-import type { ImageRecord } from '#contract'
+import type { ImageRecord } from '../../../core/records.ts'
 import type { ChangeKind } from '../change.ts'
 
 const flag = (value: boolean | null): number | null => (value === null ? null : Number(value))
 
-/** Saves delivered pictures, which a resumed generation may hand in a second time. */
+/** Saves delivered images, which a resumed generation may hand in a second time. */
 export const imageChanges: ChangeKind = (database) => {
   const upsert = database.prepare(`
     INSERT INTO images (id, generation_id, sha256, format, width, height, bytes, seed, flagged, link_url, link_expires_at)

@@ -1,7 +1,8 @@
-import type { LedgerEntry, Usd } from '#contract'
+import type { Usd } from '#contract'
+import type { LedgerEntry } from '../../../core/records.ts'
 import { nanoFromUsd, subtractUsd, usdFromNano } from '#contract'
-import { BudgetExceeded } from '../../../run/ports.ts'
-import type { BudgetCheck } from '../../../run/ports.ts'
+import { BudgetExceeded } from '../../../core/ports.ts'
+import type { BudgetCheck } from '../../../core/ports.ts'
 import { budgetReader } from '../budgets.ts'
 import type { ChangeKind } from '../change.ts'
 

@@ -1,0 +1,73 @@
+import { readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Offer, Provider } from '#contract'
+import type { StartEmulator } from '#sandbox'
+import { CatalogueError, readProvider } from './read-provider.ts'
+
+/** Every installed provider and what it sells, read once at start. */
+export interface Catalogue {
+  /** By id, in the order of the folder names. */
+  readonly providers: ReadonlyMap<string, Provider>
+  /** Canonical ids, sorted. */
+  readonly models: readonly string[]
+  /** One offer per provider that sells the model, with the manifest's own prices, in the order of provider ids. Empty where nobody does. */
+  offers(model: string): readonly Offer[]
+  /** Loads the provider's emulator on demand; rejects with `CatalogueError` where the provider is unknown or has none. */
+  loadEmulator(id: string): Promise<StartEmulator>
+}
+
+/** The `providers/` folder beside `src/`. */
+export const PROVIDERS_DIRECTORY = fileURLToPath(new URL('../../providers/', import.meta.url))
+
+/**
+ * Finds `providers/<id>/manifest.json` and the adapter beside it. A folder without a manifest is not a provider.
+ * @throws CatalogueError with every wrong file and field, not only the first
+ */
+export async function loadCatalogue(directory: string = PROVIDERS_DIRECTORY): Promise<Catalogue> {
+  const folders = await providerFolders(directory)
+  const read = await Promise.all(folders.map((folder) => readProvider(folder)))
+  const problems = read.flatMap((result) => (result.kind === 'refused' ? result.problems : []))
+  if (problems.length > 0) throw new CatalogueError(problems.join('\n'))
+  const providers = new Map(read.flatMap((result) => (result.kind === 'provider' ? [[result.provider.id, result.provider] as const] : [])))
+  const offers = offersByModel(providers)
+  return {
+    providers,
+    models: [...offers.keys()].sort(),
+    offers: (model) => offers.get(model) ?? [],
+    loadEmulator: (id) => loadEmulator(directory, id, providers),
+  }
+}
+
+async function providerFolders(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new CatalogueError(`${directory}: the providers folder cannot be read (${error.code ?? error.message})`)
+  })
+  return entries
+    .filter((entry) => entry.isDirectory() && existsSync(join(directory, entry.name, 'manifest.json')))
+    .map((entry) => join(directory, entry.name))
+    .sort()
+}
+
+function offersByModel(providers: ReadonlyMap<string, Provider>): ReadonlyMap<string, readonly Offer[]> {
+  const offers = new Map<string, Offer[]>()
+  for (const { id, manifest } of providers.values()) {
+    for (const [model, entry] of Object.entries(manifest.models)) {
+      const offer: Offer = { provider: id, model, providerModel: entry.provider_model, limits: entry.limits, price: entry.price }
+      offers.set(model, [...(offers.get(model) ?? []), offer])
+    }
+  }
+  return offers
+}
+
+async function loadEmulator(directory: string, id: string, providers: ReadonlyMap<string, Provider>): Promise<StartEmulator> {
+  if (!providers.has(id)) throw new CatalogueError(`no provider "${id}" is installed; there are: ${[...providers.keys()].join(', ')}`)
+  const file = join(directory, id, 'emulator.ts')
+  if (!existsSync(file)) throw new CatalogueError(`${file} does not exist: provider "${id}" has no emulator`)
+  const loaded: { readonly startEmulator?: unknown } = await import(pathToFileURL(file).href)
+  if (typeof loaded.startEmulator !== 'function') throw new CatalogueError(`${file}: must export a function \`startEmulator\``)
+  return loaded.startEmulator as StartEmulator
+}
+
+export { CatalogueError } from './read-provider.ts'

@@ -1,0 +1,72 @@
+import { subtractUsd } from '#contract'
+import type { BudgetPeriod, BudgetState, Usd } from '#contract'
+import type { Instant, Reservation } from '../records.ts'
+import type { Store } from '../ports.ts'
+
+/** What a gateway key may do. */
+export interface KeyPolicy {
+  readonly name: string
+  /** Null: no limit. */
+  readonly budgetUsd: Usd | null
+  readonly period: BudgetPeriod
+  /** The only models and aliases it may use; null: all. */
+  readonly models: readonly string[] | null
+  /** The only providers it may use; null: all. */
+  readonly providers: readonly string[] | null
+  /** Whether a budget lets unpriced offers pass. */
+  readonly allowUnpriced: boolean
+  /** Whether it sees everybody's costs. */
+  readonly admin: boolean
+}
+
+export type Period = Pick<Reservation, 'period' | 'periodStart' | 'renewsAt'>
+
+/** The UTC day or month an instant lies in, or all of time. */
+export function periodAt(kind: BudgetPeriod, instant: Instant): Period {
+  const date = new Date(instant)
+  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
+  switch (kind) {
+    case 'day':
+      return { period: date.toISOString().slice(0, 10), periodStart: Date.UTC(year, month, day), renewsAt: Date.UTC(year, month, day + 1) }
+    case 'month':
+      return { period: date.toISOString().slice(0, 7), periodStart: Date.UTC(year, month), renewsAt: Date.UTC(year, month + 1) }
+    case 'total':
+      return { period: 'total', periodStart: 0, renewsAt: null }
+  }
+}
+
+/** A key's budget as it stands. */
+export interface Budget extends Period {
+  readonly key: string
+  readonly limit: Usd
+  readonly used: Usd
+  readonly left: Usd
+  readonly allowUnpriced: boolean
+}
+
+/** Null where the key has no budget. */
+export async function budgetOf(store: Pick<Store, 'budgetUsed'>, policy: KeyPolicy | null, now: Instant): Promise<Budget | null> {
+  if (policy?.budgetUsd === null || policy === null) return null
+  const { name: key, budgetUsd: limit, allowUnpriced } = policy
+  const period = periodAt(policy.period, now)
+  const used = await store.budgetUsed(key, period.period, period.periodStart)
+  return { ...period, key, limit, used, left: subtractUsd(limit, used), allowUnpriced }
+}
+
+/** What a generation holds of a budget from its acceptance on: the quote of its first route, nothing where that is unpriced. */
+export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, quoted: Usd | null): Reservation => ({
+  period,
+  periodStart,
+  renewsAt,
+  limit,
+  amount: quoted ?? '0',
+})
+
+export const budgetView = ({ key, limit, used, left, renewsAt }: Budget, period: BudgetPeriod): BudgetState => ({
+  key,
+  limit,
+  period,
+  used,
+  left,
+  renews_at: renewsAt === null ? null : new Date(renewsAt).toISOString(),
+})

@@ -1,0 +1,96 @@
+import { compareUsd, shareOfUsd, subtractUsd, sumUsd } from '#contract'
+import type { Usd } from '#contract'
+import type { AttemptRecord, GenerationRecord, Instant, LedgerEntry, LedgerKind, Made, Route, SettledTask } from '../records.ts'
+
+/** What becomes of a generation in the account, as lines; pure. `account.ts` sees to it that each travels with the state it belongs to. */
+
+/** At the acceptance: what was quoted, and what is held of the key's budget for it. */
+export function acceptedEntries(record: GenerationRecord): readonly LedgerEntry[] {
+  const route = record.routes[record.routeIndex]
+  if (!route) return []
+  const quoted = line(record, route, 'quoted', route.quoted?.amount ?? null, record.createdAt)
+  return record.reserved ? [quoted, reservedEntry(record, route, record.reserved.amount, record.createdAt)] : [quoted]
+}
+
+export const reservedEntry = (record: GenerationRecord, route: Route, amount: Usd, at: Instant): LedgerEntry => ({
+  ...line(record, route, 'reserved', amount, at),
+  period: record.reserved?.period ?? null,
+})
+
+/** At the end of an attempt, once: billed, computed or unknown. */
+export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, at: Instant): LedgerEntry => ({
+  ...line(record, route, attempt.settled?.basis ?? 'unknown', attempt.settled?.amount ?? null, at),
+  attemptId: attempt.id,
+  task: taskOf(record, attempt, route),
+})
+
+/** A cost the vendor tells after the attempt was settled as unknown; it says nothing of the images again. */
+export const adjustedEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, amount: Usd, at: Instant): LedgerEntry => ({
+  ...settledEntry(record, attempt, route, at),
+  kind: 'adjusted',
+  amount,
+})
+
+/** At the end: what was held and is not needed. Negative where the vendor billed more than was held. */
+export function releasedEntry(record: GenerationRecord, at: Instant): LedgerEntry | null {
+  const route = record.routes[record.routeIndex]
+  if (!record.reserved || !route) return null
+  const { amount, period } = record.reserved
+  return { ...line(record, route, 'released', subtractUsd(amount, countedOf(record)), at), period }
+}
+
+/** What a generation counts against its budget: known costs, and the quote of what may have been billed. */
+function countedOf(record: GenerationRecord): Usd {
+  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? quotedShare(record.routes[attempt.route], attempt.images))
+  return sumUsd(amounts.filter((amount) => amount !== null))
+}
+
+/** The part of a route's quote that is for so many of its images. */
+export function quotedShare(route: Route | undefined, images: number): Usd | null {
+  if (!route?.quoted) return null
+  return images === route.applied.n ? route.quoted.amount : shareOfUsd(route.quoted.amount, images, route.applied.n)
+}
+
+/** How much more a route may cost than is held; null where that is enough. */
+export function missingFor(record: GenerationRecord, route: Route): Usd | null {
+  if (!record.reserved || !route.quoted) return null
+  const missing = subtractUsd(route.quoted.amount, record.reserved.amount)
+  return compareUsd(missing, '0') > 0 ? missing : null
+}
+
+/** What providers billed themselves, beside what was quoted for it; null where nothing was both. */
+export function driftOf(record: GenerationRecord): { readonly quoted: Usd; readonly billed: Usd } | null {
+  const both = record.attempts.flatMap(({ settled, route, images }) => {
+    const quoted = quotedShare(record.routes[route], images)
+    return settled?.basis === 'billed' && settled.amount !== null && quoted !== null ? [{ quoted, billed: settled.amount }] : []
+  })
+  if (both.length === 0) return null
+  return { quoted: sumUsd(both.map(({ quoted }) => quoted)), billed: sumUsd(both.map(({ billed }) => billed)) }
+}
+
+function line(record: GenerationRecord, route: Route, kind: LedgerKind, amount: Usd | null, at: Instant): LedgerEntry {
+  const { provider, model } = route
+  return { generationId: record.id, attemptId: null, key: record.key, provider, model, kind, amount, at, period: null, task: null }
+}
+
+function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route): SettledTask {
+  return {
+    providerModel: route.providerModel,
+    providerTaskId: attempt.providerTaskId,
+    status: attempt.status,
+    code: attempt.error?.code ?? null,
+    quoted: quotedShare(route, attempt.images),
+    images: attempt.imageIds.length,
+    made: madeOf(record, attempt, route),
+  }
+}
+
+function madeOf(record: GenerationRecord, attempt: AttemptRecord, route: Route): Made | null {
+  const sizes = record.images
+    .filter((image) => attempt.imageIds.includes(image.id))
+    .map((image) => ({ width: image.width ?? route.applied.width, height: image.height ?? route.applied.height }))
+  const [first] = sizes
+  if (first?.width === undefined || first.height === undefined) return null
+  if (sizes.some(({ width, height }) => width !== first.width || height !== first.height)) return null
+  return { width: first.width, height: first.height, references: record.references.map(({ pixels }) => pixels) }
+}

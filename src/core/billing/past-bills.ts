@@ -1,0 +1,35 @@
+import { shareOfUsd, sumUsd } from '#contract'
+import type { Quote, QuotedOffer } from '#contract'
+import type { ObservedBill, Store } from '../ports.ts'
+
+/** How many bills of an offer are looked through; prices change, so old ones say little. */
+const MOST_BILLS = 500
+
+/** Puts beside each unpriced offer what it has billed before for images of the same size with as many references. Never a price. */
+export async function withObserved(store: Pick<Store, 'observedBills'>, quote: Quote, references: number): Promise<Quote> {
+  if (quote.offers.every((offer) => offer.cost !== null)) return quote
+  const offers = await Promise.all(
+    quote.offers.map(async (offer) => {
+      if (offer.cost !== null || offer.applied === null) return offer
+      const bills = await store.observedBills(offer.provider, offer.model, MOST_BILLS)
+      return { ...offer, observed: observedOf(bills, offer.applied, references) }
+    }),
+  )
+  return { ...quote, offers }
+}
+
+/** For the size that is asked; null where none is, or nothing was billed for it. */
+export function observedOf(
+  bills: readonly ObservedBill[],
+  { width, height, n }: NonNullable<QuotedOffer['applied']>,
+  references: number,
+): NonNullable<QuotedOffer['observed']> | null {
+  const same = bills.filter(({ made }) => made?.width === width && made?.height === height && made?.references.length === references)
+  const images = same.reduce((sum, bill) => sum + bill.images, 0)
+  if (width === undefined || images === 0) return null
+  return {
+    amount: shareOfUsd(sumUsd(same.map(({ amount }) => amount)), n, images),
+    samples: same.length,
+    as_of: new Date(Math.max(...same.map(({ at }) => at))).toISOString(),
+  }
+}

@@ -1,0 +1,45 @@
+import { generationError, sumUsd } from '#contract'
+import type { GenerationError } from '#contract'
+import type { Route } from '../records.ts'
+import { askBudget } from './account.ts'
+import { save } from '../generation/context.ts'
+import type { OpenGeneration, RunContext } from '../generation/context.ts'
+import { missingFor, reservedEntry } from './ledger.ts'
+import { BudgetExceeded } from '../ports.ts'
+
+/**
+ * Holds what a dearer route costs beyond what is held already, before anything is bought there. The answer is null where it is held,
+ * else why the route must not be used.
+ */
+export async function raiseReservation(
+  context: RunContext,
+  open: OpenGeneration,
+  route: Route,
+  failed: GenerationError | null,
+): Promise<GenerationError | null> {
+  const { record } = open
+  const missing = missingFor(record, route)
+  if (!record.reserved || missing === null) return null
+  const { reserved } = record
+  const before = reserved.amount
+  const entry = reservedEntry(record, route, missing, context.ports.clock.now())
+  reserved.amount = sumUsd([before, missing])
+  open.newEntries.push(entry)
+  askBudget(open)
+  open.isRaising = true
+  try {
+    await save(context, open)
+    return null
+  } catch (error) {
+    reserved.amount = before
+    open.newEntries = open.newEntries.filter((other) => other !== entry)
+    if (!(error instanceof BudgetExceeded))
+      return (
+        failed ?? generationError({ code: 'internal', message: 'what the next provider may cost could not be held', billed: false }, null)
+      )
+    const reason = `${failed?.provider ?? 'the first provider'} failed (${failed?.code ?? 'internal'}) and ${route.provider} would cost more than the budget has left: ${error.message}`
+    return generationError({ code: 'budget_exceeded', message: reason, billed: false }, null)
+  } finally {
+    open.isRaising = false
+  }
+}

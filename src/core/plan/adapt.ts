@@ -1,0 +1,65 @@
+import type { Applied, Offer, Warning } from '#contract'
+import type { Reference } from '../records.ts'
+import {
+  adaptFormat,
+  adaptNumber,
+  adaptPrompt,
+  adaptReferences,
+  adaptSafety,
+  adaptSeed,
+  adaptUpsampling,
+  ignoredOptions,
+} from './adapt-fields.ts'
+import { adaptSize } from './adapt-size.ts'
+import type { PlannedRequest } from './finding.ts'
+
+/** A request made legal for one offer, or why it cannot be: one sentence for each obstacle, naming the field and the limit. */
+export type Adaptation =
+  | {
+      readonly eligible: true
+      readonly applied: Applied
+      readonly warnings: readonly Warning[]
+      readonly assumptions: readonly string[]
+    }
+  | { readonly eligible: false; readonly reasons: readonly string[] }
+
+/**
+ * Judges a request against an offer's limits and picks the nearest legal values. Reference images, safety and the model are never adapted away.
+ * With `on_unsupported: "reject"` whatever would need a warning refuses the offer, except options meant for other providers:
+ * they are expected where a request names several.
+ * @param request validated body of a request: an alias's defaults merged, `model` canonical
+ * @param references in order, in place of `reference_images`
+ */
+export function adapt(request: PlannedRequest, references: readonly Reference[], offer: Offer): Adaptation {
+  const { limits } = offer
+  const findings = [
+    adaptPrompt(request.prompt, limits.prompt),
+    adaptReferences(references, limits.reference_images),
+    adaptSize(request, references, limits.size),
+    adaptSeed(request.seed, limits.seed),
+    adaptFormat(request.output_format, limits.output_format),
+    adaptNumber('output_quality', request.output_quality, limits.output_quality),
+    adaptSafety(request.safety_tolerance, limits.safety_tolerance),
+    adaptUpsampling(request.prompt_upsampling, limits.prompt_upsampling),
+    adaptNumber('guidance', request.guidance, limits.guidance),
+    adaptNumber('steps', request.steps, limits.steps),
+  ]
+  const warnings = findings.flatMap((finding) => finding.warnings ?? [])
+  const reasons = findings.flatMap((finding) => finding.reasons ?? [])
+  if (request.on_unsupported === 'reject') reasons.push(...warnings.map(refusal))
+  if (reasons.length > 0) return { eligible: false, reasons }
+  const applied: Applied = { n: request.n ?? 1, reference_images: references.length }
+  for (const finding of findings) Object.assign(applied, finding.applied)
+  return {
+    eligible: true,
+    applied,
+    warnings: [...warnings, ...(ignoredOptions(request.provider_options, offer.provider).warnings ?? [])],
+    assumptions: findings.flatMap((finding) => finding.assumptions ?? []),
+  }
+}
+
+function refusal({ code, field, requested, used, reason }: Warning): string {
+  const asked = requested === null ? 'nothing was asked' : `${JSON.stringify(requested)} was asked`
+  const instead = code === 'adjusted' ? `the nearest is ${JSON.stringify(used)}` : 'it cannot be honoured'
+  return `${field}: ${asked} and ${instead}, which on_unsupported "reject" forbids; ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`
+}

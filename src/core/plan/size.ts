@@ -1,0 +1,125 @@
+import type { Range, SizeLimit } from '#contract'
+import { clamp, highest, isInRange, lowest, neighbours } from './range.ts'
+
+/** Pixels in one megapixel, for asking a size as well as for billing one. */
+export const MEGAPIXEL = 1_048_576
+
+export interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+const MAX_RATIO_CHANGE = 2
+const MAX_GROWTH = 2
+
+/** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is told. */
+const RATIO_WEIGHT = 5
+
+/** Bounds the search where a shape is far from anything legal. */
+const MAX_REACH = 1.5
+
+/** Room for the last bits of a square root. */
+const ROUNDING = 1 + 1e-9
+
+export const pixelsOf = (size: Size): number => size.width * size.height
+
+/** How far two positive numbers are apart, as a factor of at least 1. */
+export const factorBetween = (left: number, right: number): number => Math.max(left / right, right / left)
+
+export const ratioChange = (left: Size, right: Size): number => factorBetween(left.width / left.height, right.width / right.height)
+
+/**
+ * Whether a legal size still is what was asked: its ratio within a factor of two, and, beyond one megapixel, at most twice the pixels, so
+ * that a sliver like 10000×10 is refused instead of being bent into another shape or grown into megapixels nobody asked to pay.
+ */
+export const isNearEnough = (wanted: Size, legal: Size): boolean =>
+  ratioChange(wanted, legal) <= MAX_RATIO_CHANGE && pixelsOf(legal) <= Math.max(MEGAPIXEL, MAX_GROWTH * pixelsOf(wanted))
+
+export const isLegalSize = (size: Size, limit: SizeLimit): boolean =>
+  isInRange(size.width, limit.width) && isInRange(size.height, limit.height) && pixelsOf(size) <= maxPixels(limit)
+
+/**
+ * The legal size nearest to a width and height. A legal size is returned untouched. One that is too large or too small is first scaled
+ * into the limits in its own shape; then, of the grid points around it, the one with the smallest sum of relative errors in
+ * width, height and ratio wins, measured as logarithms so that shrinking and growing count alike.
+ * Null where the limits hold no size at all. The shape can change where no legal size has it; see `isNearEnough`.
+ */
+export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
+  if (isLegalSize(wanted, limit)) return wanted
+  const target = intoLimits(wanted, limit)
+  const candidates = neighbours(limit.width, target.width, 1).flatMap((width) =>
+    neighbours(limit.height, target.height, 1).map((height) => ({ width, height })),
+  )
+  return least(candidates, limit, (size) => {
+    const width = Math.log(size.width / target.width)
+    const height = Math.log(size.height / target.height)
+    return Math.abs(width) + Math.abs(height) + Math.abs(width - height)
+  })
+}
+
+/** The size of a shape with a number of pixels, off any grid. */
+export const idealSize = (shape: Size, pixels: number): Size => {
+  const ratio = shape.width / shape.height
+  return { width: Math.sqrt(pixels * ratio), height: Math.sqrt(pixels / ratio) }
+}
+
+/**
+ * The legal size for a shape and a number of pixels. The ideal size is scaled into the limits, then the grid around it is searched for
+ * the least `5 × ratio error + pixel error`, both as absolute logarithms. The pixels aimed at are never exceeded, unless
+ * the smallest legal image has more: a megapixel is billed as soon as it is begun, so one asked megapixel never becomes two paid ones.
+ */
+export function sizeForShape(shape: Size, pixels: number, limit: SizeLimit): Size | null {
+  const ratio = shape.width / shape.height
+  const target = intoLimits(idealSize(shape, pixels), limit)
+  const budget = pixelsOf(target)
+  const error = (size: Size): number =>
+    RATIO_WEIGHT * Math.abs(Math.log(size.width / size.height / ratio)) + Math.abs(Math.log(pixelsOf(size) / budget))
+  const withinBudget = (width: number): Size[] =>
+    [...neighbours(limit.height, width / ratio, 1), ...neighbours(limit.height, budget / width, 1)]
+      .map((height) => ({ width, height }))
+      .filter((size) => pixelsOf(size) <= budget * ROUNDING)
+  const near = least(neighbours(limit.width, target.width, 1).flatMap(withinBudget), limit, error)
+  if (near === null) return null
+  // A size whose error is at most e has a width within a factor of exp((1 + 1/5)·e/2) of the ideal one.
+  const reach = Math.min(MAX_REACH, Math.exp(((1 + 1 / RATIO_WEIGHT) * error(near)) / 2))
+  return least(widthsBetween(target.width / reach, target.width * reach, limit.width).flatMap(withinBudget), limit, error) ?? near
+}
+
+const maxPixels = (limit: SizeLimit): number => limit.max_pixels ?? Number.POSITIVE_INFINITY
+
+/** The size scaled in its own shape as little as needed to fit the limits, off the grid still; bent where the shape itself does not fit. */
+function intoLimits(size: Size, limit: SizeLimit): Size {
+  const low = { width: lowest(limit.width), height: lowest(limit.height) }
+  const high = { width: highest(limit.width), height: highest(limit.height) }
+  const greatestScale = Math.min(high.width / size.width, high.height / size.height, Math.sqrt(maxPixels(limit) / pixelsOf(size)))
+  const leastScale = Math.max(low.width / size.width, low.height / size.height)
+  const scale = Math.min(greatestScale, Math.max(1, leastScale))
+  const width = clamp(size.width * scale, low.width, high.width)
+  const height = clamp(size.height * scale, low.height, high.height)
+  if (width * height <= maxPixels(limit) * ROUNDING) return { width, height }
+  return width / low.width > height / low.height
+    ? { width: Math.max(low.width, maxPixels(limit) / height), height }
+    : { width, height: Math.max(low.height, maxPixels(limit) / width) }
+}
+
+function widthsBetween(least: number, most: number, range: Range): readonly number[] {
+  const step = range.step ?? 1
+  const widths = []
+  for (let width = neighbours(range, least, 1)[0] ?? least; width <= Math.min(most * ROUNDING, highest(range)); width += step)
+    widths.push(width)
+  return widths
+}
+
+/** The legal candidate with the least error; the first of equals. */
+function least(candidates: readonly Size[], limit: SizeLimit, error: (size: Size) => number): Size | null {
+  let best: Size | null = null
+  let bestError = Number.POSITIVE_INFINITY
+  for (const candidate of candidates) {
+    if (!isLegalSize(candidate, limit)) continue
+    const candidateError = error(candidate)
+    if (candidateError >= bestError) continue
+    best = candidate
+    bestError = candidateError
+  }
+  return best
+}

@@ -1,0 +1,287 @@
+import type { Readable } from 'node:stream'
+import type { Call, FailureCode, GenerationStatus, OutputFormat, Provider, Reply, Usd, WebhookDeliveryStatus } from '#contract'
+import type {
+  ComparisonRecord,
+  CostRow,
+  GenerationRecord,
+  ImageRecord,
+  Instant,
+  LedgerEntry,
+  Made,
+  WebhookDeliveryRecord,
+} from './records.ts'
+
+/**
+ * What the run needs from outside, as arguments. Every port is asynchronous where it may one day leave the process;
+ * nothing here assumes a single process. Implementations live in `transport/` and `store/`.
+ */
+export interface Ports {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly send: Send
+  readonly download: Download
+  readonly store: Store
+  readonly assets: Assets
+  readonly settings: Settings
+  readonly observer: Observer
+  readonly log: Log
+  /** Where vendors may tell us the end of a task; absent where they cannot reach this gateway. */
+  readonly hooks?: Hooks
+  /** Told when deliveries that are due came on disk; must not throw. */
+  readonly deliveriesDue?: () => void
+}
+
+/** Addresses at which vendors may tell us the end of a task. A telling is a hint and nothing more. */
+export interface Hooks {
+  /** Whether this provider tells, and can reach us. */
+  isOn(provider: string): boolean
+  /** Where and with which secret it tells the end of this attempt; the same after a restart. Undefined where it does not. */
+  webhookFor(provider: string, generationId: string, attemptId: string): { readonly url: string; readonly secret: string } | undefined
+}
+
+/** Tells a URL that a caller gave something, through the guard; follows no redirect. Never throws. */
+export type Post = (
+  url: string,
+  message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
+) => Promise<Posted>
+
+export type Posted =
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
+  /** No answer; it may have arrived. */
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** Not a public address, or not http(s); nothing was sent. */
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export interface Clock {
+  now(): Instant
+  /** Calls back once after `delayMs`; the returned function takes it back. */
+  after(delayMs: number, callback: () => void): () => void
+}
+
+/** Fresh ids, injected so that tests are deterministic. */
+export interface Ids {
+  generation(): string
+  attempt(): string
+  image(): string
+  /** UUID v4. */
+  task(): string
+}
+
+/** What can change while we run; read at each use so that an edited configuration applies at once. */
+export interface Settings {
+  readonly sandbox: boolean
+  /** An installed provider, enabled for new requests or not: what is in flight is finished. */
+  provider(id: string): ActiveProvider | null
+  /** Keep images (fetch, check, store), or hand on the vendor's link. */
+  readonly keepImages: boolean
+  readonly maxImageBytes: number
+}
+
+export interface ActiveProvider extends Provider {
+  readonly maxInFlight: number
+}
+
+/** `unsent`: it provably did not reach the vendor. `lost`: it may have; no whole reply came. */
+export type Sent =
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  | { readonly kind: 'unsent'; readonly reason: string }
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** The call's URL is outside the hosts this provider may be reached at; nothing was sent. */
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Says one call to a provider, with its key; never throws, never follows a redirect. */
+export type Send = (provider: string, call: Call, timeoutMs: number) => Promise<Sent>
+
+/** Fetches an untrusted URL through the guard, without any key. The stream must be consumed or destroyed. */
+export type Download = (
+  url: string,
+  options: { readonly maxBytes: number; readonly timeoutMs: number; readonly trustedProvider?: string },
+) => Promise<Downloaded>
+
+export type Downloaded =
+  | { readonly kind: 'body'; readonly stream: Readable; readonly contentType: string | null }
+  /** The link is dead: 403, 404 or 410. */
+  | { readonly kind: 'expired'; readonly status: number }
+  | { readonly kind: 'failed'; readonly reason: string; readonly retryable: boolean }
+  /** Not a public address, or not http(s). */
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Image files, content-addressed. */
+export interface Assets {
+  /** Streams to a temporary file, checks that it is a whole image, renames it to its hash. Throws `AssetError`. */
+  put(source: Readable | Buffer, maxBytes: number): Promise<StoredAsset>
+  /** The bytes, or null where they are gone. `range` is inclusive. */
+  open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
+  read(sha256: string, format: OutputFormat): Promise<Buffer | null>
+  /** Width and height from an image's first bytes; null where they do not tell them (yet). Checks nothing else. */
+  measure(head: Buffer): Promise<{ readonly width: number; readonly height: number } | null>
+}
+
+export interface StoredAsset {
+  readonly sha256: string
+  readonly format: OutputFormat
+  readonly width: number
+  readonly height: number
+  readonly bytes: number
+}
+
+/** `not_an_image`, `too_large`: the source's fault. `storage`: ours (disk full, permissions). `stream`: it broke on the way. */
+export class AssetError extends Error {
+  readonly reason: 'not_an_image' | 'too_large' | 'storage' | 'stream'
+  constructor(reason: AssetError['reason'], message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/** Everything that must be on disk together. */
+export interface UnitOfWork {
+  readonly generations?: readonly GenerationRecord[]
+  readonly images?: readonly ImageRecord[]
+  readonly comparisons?: readonly ComparisonRecord[]
+  readonly idempotency?: IdempotencyEntry
+  readonly ledger?: readonly LedgerEntry[]
+  /** What this unit reserves must fit into this budget. */
+  readonly budget?: BudgetCheck
+  /** Saved whole, new or known; what was claimed is given back by it. */
+  readonly deliveries?: readonly WebhookDeliveryRecord[]
+}
+
+/** A key's budget in one period, as what is reserved is held against it. */
+export interface BudgetCheck {
+  readonly key: string
+  readonly period: string
+  readonly periodStart: Instant
+  /** When the next period begins; null where there is none. */
+  readonly renewsAt: Instant | null
+  readonly limit: Usd
+}
+
+export interface IdempotencyEntry {
+  /** Key name, or "" where no keys are configured. */
+  readonly scope: string
+  readonly key: string
+  readonly bodyHash: string
+  /** What the key stands for: a generation's id, or a comparison's. */
+  readonly generationId: string
+  readonly createdAt: Instant
+}
+
+export interface ListQuery {
+  readonly status?: GenerationStatus
+  readonly model?: string
+  readonly provider?: string
+  /** Only this gateway key's generations. */
+  readonly key?: string
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly cursor?: string
+  readonly limit: number
+}
+
+/** One unit of work is one transaction; units of one tick may share a commit. A promise resolves when its unit is on disk. */
+export interface Store {
+  /**
+   * Rejects with `IdempotencyConflict` where the entry's (scope, key) is taken, with `BudgetExceeded` where the unit reserves more than
+   * the budget has left, and writes nothing then. A settlement of an attempt that is settled already is not written again.
+   */
+  commit(unit: UnitOfWork): Promise<void>
+  generation(id: string): Promise<GenerationRecord | null>
+  /** Newest first. `cursor` is opaque; an unknown one throws `BadCursor`. */
+  list(query: ListQuery): Promise<{ readonly records: readonly GenerationRecord[]; readonly nextCursor: string | null }>
+  /** The open generations this process now answers for. */
+  claimOpen(): Promise<readonly GenerationRecord[]>
+  image(id: string): Promise<ImageRecord | null>
+  comparison(id: string): Promise<ComparisonRecord | null>
+  /** Newest first, only `key`'s where it is given. `cursor` as in `list`. */
+  comparisons(query: {
+    readonly key?: string
+    readonly cursor?: string
+    readonly limit: number
+  }): Promise<{ readonly records: readonly ComparisonRecord[]; readonly nextCursor: string | null }>
+  /** Those not all of whose providers have been asked, oldest first. */
+  unbegunComparisons(): Promise<readonly ComparisonRecord[]>
+  idempotency(scope: string, key: string): Promise<IdempotencyEntry | null>
+  forgetIdempotencyBefore(instant: Instant): Promise<void>
+  /** What counts against a key's budget in a period: reserved less released. A period without reservations begins with what the key has spent in it. */
+  budgetUsed(key: string, period: string, periodStart: Instant): Promise<Usd>
+  /** Settled and adjusted lines, oldest first, in pages. */
+  costs(query: CostQuery): AsyncIterable<readonly CostRow[]>
+  /** The newest bills of an offer that was unpriced when it was bought, newest first. */
+  observedBills(provider: string, model: string, limit: number): Promise<readonly ObservedBill[]>
+  delivery(id: string): Promise<WebhookDeliveryRecord | null>
+  /** Newest first. `cursor` as in `list`. */
+  deliveries(query: DeliveryQuery): Promise<{ readonly records: readonly WebhookDeliveryRecord[]; readonly nextCursor: string | null }>
+  /** Due deliveries, the longest due first, for this process alone until it commits them, `leaseMs` are over, or it dies. */
+  claimDeliveries(claim: DeliveryClaim): Promise<{
+    readonly records: readonly WebhookDeliveryRecord[]
+    /** When the next one can be claimed that is not at a receiver with enough under way; null where none is left. */
+    readonly nextAt: Instant | null
+  }>
+  /** Cheap proof that the store answers. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface DeliveryQuery {
+  readonly generationId?: string
+  readonly status?: WebhookDeliveryStatus
+  /** Only this gateway key's. */
+  readonly key?: string
+  readonly cursor?: string
+  readonly limit: number
+}
+
+export interface DeliveryClaim {
+  readonly now: Instant
+  readonly leaseMs: number
+  readonly limit: number
+  /** At most this many to one receiver, those under way included, so that a slow one does not hold up the others. */
+  readonly perOrigin: number
+  /** How many are under way, by the origin of their URL. */
+  readonly underWay: ReadonlyMap<string, number>
+}
+
+export interface CostQuery {
+  /** Inclusive. */
+  readonly from: Instant | null
+  /** Exclusive. */
+  readonly to: Instant | null
+  /** Only this gateway key's; null is everybody's. */
+  readonly key: string | null
+  /** Metadata keys whose values are wanted with each line. */
+  readonly metadata: readonly string[]
+}
+
+export interface ObservedBill {
+  readonly amount: Usd
+  readonly images: number
+  readonly made: Made | null
+  readonly at: Instant
+}
+
+export class IdempotencyConflict extends Error {}
+
+/** The budget has less left than was to be held; nothing was written. */
+export class BudgetExceeded extends Error {
+  constructor({ left, limit, renewsAt }: { readonly left: Usd; readonly limit: Usd; readonly renewsAt: Instant | null }) {
+    const renewal = renewsAt === null ? 'it does not renew' : `it renews at ${new Date(renewsAt).toISOString()}`
+    super(`${left} of ${limit} USD is left; ${renewal}`)
+  }
+}
+export class BadCursor extends Error {}
+
+/** Told what happened, for metrics and health; must not throw. */
+export interface Observer {
+  /** A submit was answered, or not: what a breaker counts. `code` is null where the vendor took the task. */
+  submitted(provider: string, code: FailureCode | null): void
+  /** A paid task ended. `durationMs` is from submit to ready; null where it never got ready. */
+  taskEnded(task: { provider: string; model: string; code: FailureCode | null; durationMs: number | null; polls: number }): void
+  generationEnded(generation: GenerationRecord): void
+}
+
+/** Structured log; fields never hold a key, a prompt, a body or a signed URL. */
+export interface Log {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}

@@ -1,0 +1,126 @@
+import type { Attempt, Generation, Image, Json, Timing } from '#contract'
+import type { AttemptRecord, GenerationRecord, ImageRecord, Instant } from '../records.ts'
+import { quotedShare } from '../billing/ledger.ts'
+import { costOf } from '../billing/settle.ts'
+
+/** A generation tells few different instants many times over. */
+const MOST_REMEMBERED = 64
+const written = new Map<Instant, string>()
+
+function iso(instant: Instant): string {
+  const known = written.get(instant)
+  if (known !== undefined) return known
+  if (written.size >= MOST_REMEMBERED) written.clear()
+  const text = new Date(instant).toISOString()
+  written.set(instant, text)
+  return text
+}
+const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
+
+/** The row as a caller sees it. `publicUrl` is where this server is reached, without a slash at its end. */
+export function viewOf(record: GenerationRecord, publicUrl: string): Generation {
+  const route = record.attempts.length > 0 || record.routes.length === 1 ? record.routes[record.routeIndex] : undefined
+  return {
+    id: record.id,
+    object: 'generation',
+    status: record.status,
+    sandbox: record.sandbox,
+    model: record.model,
+    provider: route?.provider ?? null,
+    provider_model: route?.providerModel ?? null,
+    created_at: iso(record.createdAt),
+    started_at: isoOrNull(record.startedAt),
+    completed_at: isoOrNull(record.completedAt),
+    progress: progressOf(record),
+    request: requestView(record) as Generation['request'],
+    images: record.images.map((image) => viewImage(image, publicUrl)),
+    prompt_used: record.promptUsed,
+    cost: costOf(record),
+    timing: timingOf(record),
+    routing: record.routing,
+    attempts: record.attempts.map((attempt) => viewAttempt(record, attempt)),
+    warnings: [...(record.routes[record.routeIndex]?.warnings ?? []), ...record.warnings],
+    error: record.error,
+    metadata: record.request.metadata ?? {},
+  }
+}
+
+/** A request as a caller may see it again: without its metadata, references as hashes or bare links. */
+export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {
+  const { metadata: _, webhook, ...request } = record.request
+  const references = record.references.map((reference): Json =>
+    reference.kind === 'stored' ? { sha256: reference.sha256, ...reference.pixels } : { url: withoutQuery(reference.url) },
+  )
+  return {
+    ...(request as Record<string, Json>),
+    ...(webhook ? { webhook: { ...webhook, url: withoutQuery(webhook.url) } as Json } : {}),
+    ...(references.length > 0 ? { reference_images: references } : {}),
+  }
+}
+
+/** Signed links carry their secret in the query; it is not echoed. */
+function withoutQuery(url: string): string {
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}
+
+export function viewImage(image: ImageRecord, publicUrl: string): Image {
+  const extension = image.format ?? 'jpeg'
+  return {
+    id: image.id,
+    url: image.link?.url ?? `${publicUrl}/v1/images/${image.id}.${extension === 'jpeg' ? 'jpg' : extension}`,
+    width: image.width,
+    height: image.height,
+    format: image.format,
+    bytes: image.bytes,
+    sha256: image.sha256,
+    seed: image.seed,
+    flagged: image.flagged,
+    ...(image.link?.expiresAt ? { expires_at: iso(image.link.expiresAt) } : {}),
+  }
+}
+
+function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt {
+  const route = record.routes[attempt.route]
+  return {
+    provider: route?.provider ?? '',
+    provider_model: route?.providerModel ?? '',
+    status: attempt.status,
+    provider_task_id: attempt.providerTaskId,
+    images: attempt.images,
+    error: attempt.error,
+    cost: {
+      quoted: quotedShare(route, attempt.images),
+      amount: attempt.settled?.amount ?? null,
+      basis: attempt.settled?.basis ?? 'unknown',
+    },
+    started_at: iso(attempt.startedAt),
+    ended_at: isoOrNull(attempt.endedAt),
+  }
+}
+
+function progressOf(record: GenerationRecord): number | null {
+  if (record.status === 'succeeded') return 1
+  const known = record.attempts.filter((attempt) => attempt.route === record.routeIndex && !attempt.retried && attempt.progress !== null)
+  if (known.length === 0) return null
+  return known.reduce((sum, attempt) => sum + (attempt.progress ?? 0), 0) / known.length
+}
+
+function timingOf(record: GenerationRecord): Timing {
+  const submitted = earliest(record.attempts.map((attempt) => attempt.submittedAt))
+  const served = record.attempts.filter((attempt) => attempt.route === record.routeIndex)
+  const start = earliest(served.map((attempt) => attempt.submittedAt))
+  const ready = served.map((attempt) => attempt.readyAt).filter((instant) => instant !== null)
+  return {
+    queued_ms: submitted === null ? null : submitted - record.createdAt,
+    provider_ms: start === null || ready.length === 0 ? null : Math.max(...ready) - start,
+    store_ms: record.storeMs,
+    total_ms: record.completedAt === null ? null : record.completedAt - record.createdAt,
+    polls: record.attempts.reduce((sum, attempt) => sum + attempt.polls, 0),
+  }
+}
+
+function earliest(instants: readonly (Instant | null)[]): Instant | null {
+  const known = instants.filter((instant) => instant !== null)
+  return known.length === 0 ? null : Math.min(...known)
+}

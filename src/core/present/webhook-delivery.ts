@@ -1,0 +1,23 @@
+import type { WebhookDelivery } from '#contract'
+import type { Instant, WebhookDeliveryRecord } from '../records.ts'
+
+const iso = (instant: Instant): string => new Date(instant).toISOString()
+const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
+
+/** The row as a caller sees it. */
+export function deliveryView(record: WebhookDeliveryRecord): WebhookDelivery {
+  const { lastTry } = record
+  return {
+    id: record.id,
+    object: 'webhook_delivery',
+    generation_id: record.generationId,
+    type: record.type,
+    url: record.url.replace(/[?#].*$/s, ''),
+    status: record.status,
+    created_at: iso(record.createdAt),
+    tries: record.tries,
+    last_try: lastTry && { at: iso(lastTry.at), status_code: lastTry.statusCode, reason: lastTry.reason },
+    next_try_at: isoOrNull(record.nextTryAt),
+    ended_at: isoOrNull(record.endedAt),
+  }
+}

@@ -1,0 +1,254 @@
+import type {
+  Applied,
+  AttemptStatus,
+  Call,
+  CostBasis,
+  CostLine,
+  FailureCode,
+  GenerationError,
+  GenerationRequest,
+  GenerationStatus,
+  ImageRef,
+  JsonObject,
+  OutputFormat,
+  PriceRule,
+  Routing,
+  Usd,
+  VendorCost,
+  Warning,
+  WebhookDeliveryStatus,
+  WebhookEvent,
+} from '#contract'
+
+/** What is on disk. Adapters and callers never see these. */
+
+/** Milliseconds since 1970, UTC. */
+export type Instant = number
+
+/** A reference image as it is kept: bytes by hash, or a link the vendor will fetch. `pixels` is null where they cannot be seen. */
+export type Reference =
+  | {
+      readonly kind: 'stored'
+      readonly sha256: string
+      readonly format: OutputFormat
+      readonly pixels: { readonly width: number; readonly height: number }
+    }
+  | { readonly kind: 'url'; readonly url: string; readonly pixels: { readonly width: number; readonly height: number } | null }
+
+/** One eligible offer with the request already adapted to it; frozen when the generation is accepted. */
+export interface Route {
+  readonly provider: string
+  readonly model: string
+  readonly providerModel: string
+  readonly applied: Applied
+  readonly warnings: readonly Warning[]
+  /** Images in each paid task; their sum is `n`. */
+  readonly tasks: readonly number[]
+  readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
+  /** The rule the quote came from; prices what is delivered where the vendor tells no cost. */
+  readonly price: PriceRule | null
+  /** Parsed provider_options of this provider. */
+  readonly options: JsonObject
+}
+
+/** One paid task. Written before the submit (`submitting`), after it (`pending`), when the vendor is done (`collecting`), and at its end. */
+export interface AttemptRecord {
+  readonly id: string
+  /** Index into `routes`. */
+  readonly route: number
+  readonly images: number
+  readonly seed: number | null
+  /** Our id for the vendor's task. */
+  readonly taskId: string
+  status: AttemptStatus
+  providerTaskId: string | null
+  /** The free call that continues this attempt, or asks for its result again; null before the submit's reply. */
+  next: Call | null
+  /** What the vendor delivered and is not yet stored. */
+  results: readonly ImageRef[]
+  /** Images stored so far, by id. */
+  imageIds: readonly string[]
+  /** What the vendor says it charges. */
+  cost: VendorCost | null
+  /** What it cost in the end; null while open. */
+  settled: { readonly amount: Usd | null; readonly basis: CostBasis; readonly lines: readonly CostLine[] } | null
+  error: GenerationError | null
+  /** How often this task was tried at this provider so far, this attempt included. */
+  readonly tries: number
+  /** A later attempt took over this one's task. */
+  retried: boolean
+  progress: number | null
+  polls: number
+  startedAt: Instant
+  submittedAt: Instant | null
+  /** The last look at which the vendor was not done. */
+  unfinishedAt: Instant | null
+  readyAt: Instant | null
+  endedAt: Instant | null
+}
+
+/** A delivered image. `sha256` is null where the vendor's own link is handed on (`link`). */
+export interface ImageRecord {
+  readonly id: string
+  readonly generationId: string
+  readonly sha256: string | null
+  readonly format: OutputFormat | null
+  readonly width: number | null
+  readonly height: number | null
+  readonly bytes: number | null
+  readonly seed: string | null
+  readonly flagged: boolean | null
+  readonly link: { readonly url: string; readonly expiresAt: Instant | null } | null
+}
+
+/** One line of a generation's history, numbered from 1: what its event stream replays. */
+export interface TimelineEntry {
+  readonly seq: number
+  readonly type: 'queued' | 'running' | 'progress' | 'attempt_failed' | 'succeeded' | 'failed' | 'canceled'
+  readonly at: Instant
+  readonly provider: string | null
+  readonly progress: number | null
+}
+
+/** What a key's budget holds for one generation. */
+export interface Reservation {
+  /** The period it counts in, by its UTC day, month, or `total`; stays the one of the acceptance. */
+  readonly period: string
+  readonly periodStart: Instant
+  /** When the next period begins; null for `total`. */
+  readonly renewsAt: Instant | null
+  /** The budget as it was at the acceptance. */
+  readonly limit: Usd
+  /** Held until the end; raised before a dearer route is tried. */
+  amount: Usd
+}
+
+/** Everything about one generation; the row that survives a crash. */
+export interface GenerationRecord {
+  readonly id: string
+  /** Name of the gateway key that asked; null where no keys are configured. */
+  readonly key: string | null
+  /** Absent where the key has no budget. */
+  readonly reserved?: Reservation
+  readonly sandbox: boolean
+  readonly createdAt: Instant
+  /** As normalized: `reference_images` replaced by `references`. */
+  readonly request: Omit<GenerationRequest, 'reference_images'>
+  readonly references: readonly Reference[]
+  readonly model: string
+  readonly routing: Routing
+  readonly routes: readonly Route[]
+  /** The route being tried, or the one that ended it. */
+  routeIndex: number
+  status: GenerationStatus
+  attempts: AttemptRecord[]
+  images: ImageRecord[]
+  /** What came up on the way; what the plan adapted is with the route. */
+  warnings: Warning[]
+  error: GenerationError | null
+  promptUsed: string | null
+  timeline: TimelineEntry[]
+  startedAt: Instant | null
+  completedAt: Instant | null
+  /** Time spent fetching, checking and storing images. */
+  storeMs: number | null
+}
+
+/** One provider of a comparison as it is kept. */
+export type ComparisonEntry =
+  /** To be begun; on disk in this form only while the comparison is being begun. */
+  | { readonly kind: 'planned'; readonly provider: string }
+  | { readonly kind: 'begun'; readonly provider: string; readonly generationId: string }
+  /** It could be eligible and was refused when it was begun: a budget, a limit. Nothing was bought. */
+  | { readonly kind: 'refused'; readonly provider: string; readonly code: FailureCode; readonly reasons: readonly string[] }
+  | { readonly kind: 'ineligible'; readonly provider: string; readonly reasons: readonly string[] }
+
+/** A comparison's row. What became of it is never kept here: it follows from its generations. */
+export interface ComparisonRecord {
+  readonly id: string
+  /** Name of the gateway key that asked; null where no keys are configured. */
+  readonly key: string | null
+  readonly sandbox: boolean
+  readonly createdAt: Instant
+  /** As normalized: `reference_images` replaced by `references`. */
+  readonly request: Omit<GenerationRequest, 'reference_images'>
+  readonly references: readonly Reference[]
+  readonly entries: readonly ComparisonEntry[]
+  /** What each provider is asked, until all have been: then null. */
+  readonly unbegun: GenerationRequest | null
+}
+
+/** A delivery's row. What it says is made from the generation at each try. */
+export interface WebhookDeliveryRecord {
+  readonly id: string
+  readonly generationId: string
+  /** Name of the gateway key whose generation it is; null where no keys are configured. */
+  readonly key: string | null
+  readonly type: WebhookEvent
+  readonly url: string
+  /** When the generation ended. */
+  readonly createdAt: Instant
+  readonly status: WebhookDeliveryStatus
+  readonly tries: number
+  /** Failed tries since it was announced, or asked for again: its place in the schedule. */
+  readonly failures: number
+  readonly lastTry: { readonly at: Instant; readonly statusCode: number | null; readonly reason: string | null } | null
+  /** Null where none is planned. */
+  readonly nextTryAt: Instant | null
+  readonly endedAt: Instant | null
+}
+
+/**
+ * `quoted`: the price told when the generation was accepted. `reserved`: held of a key's budget. `billed`, `computed`, `unknown`: how an
+ * attempt was settled, once for each attempt. `adjusted`: what a vendor told of a cost after it was settled as unknown.
+ * `released`: what is given back of the reservations at the end; negative where it cost more than was held.
+ */
+export type LedgerKind = 'quoted' | 'reserved' | 'billed' | 'computed' | 'unknown' | 'released' | 'adjusted'
+
+/** One line of the account. Lines are only ever appended. */
+export interface LedgerEntry {
+  readonly generationId: string
+  /** Null where the line is about the generation as a whole. */
+  readonly attemptId: string | null
+  /** Name of the gateway key; null where no keys are configured. */
+  readonly key: string | null
+  readonly provider: string
+  readonly model: string
+  readonly kind: LedgerKind
+  /** Null where it is not known, never "0". */
+  readonly amount: Usd | null
+  readonly at: Instant
+  /** The budget period that `reserved` and `released` count in; null for the rest. */
+  readonly period: string | null
+  /** What was settled or adjusted; null for the rest. */
+  readonly task: SettledTask | null
+}
+
+/** What an invoice's line is compared with. */
+export interface SettledTask {
+  readonly providerModel: string
+  readonly providerTaskId: string | null
+  readonly status: AttemptStatus
+  readonly code: FailureCode | null
+  /** This attempt's share of the quote; null where the offer is unpriced. */
+  readonly quoted: Usd | null
+  /** Images delivered. */
+  readonly images: number
+  /** Null where nothing was delivered, or images of several sizes. */
+  readonly made: Made | null
+}
+
+/** What a price depends on: the size of each delivered image, and of each reference (null where it cannot be seen). */
+export interface Made {
+  readonly width: number
+  readonly height: number
+  readonly references: readonly ({ readonly width: number; readonly height: number } | null)[]
+}
+
+/** A settled or adjusted line as a report reads it. */
+export interface CostRow extends LedgerEntry {
+  readonly task: SettledTask
+  readonly attemptId: string
+  /** The asked metadata of its generation, in the order asked. */
+  readonly metadata: readonly (string | null)[]
+}

@@ -1,0 +1,170 @@
+import { ConsecutiveBreaker, ExponentialBackoff, noJitterGenerator } from 'cockatiel'
+import type { FailureCode } from '#contract'
+import type { Clock, Log, Observer } from '../ports.ts'
+
+export type BreakerState = 'closed' | 'open' | 'half_open'
+
+export interface BreakerSettings {
+  /** Faults in a row that open it. */
+  readonly faults: number
+  /** From opening to the first probe; doubles with each probe or trial that fails, to at most 10 minutes. */
+  readonly coolDownMs: number
+}
+
+/** Why a provider gets no new task for now. */
+export interface Pause {
+  readonly reason: string
+  /** How long until it is worth asking again. */
+  readonly retryAfterMs: number
+}
+
+/**
+ * A circuit breaker for each provider.
+ *
+ *   closed      tasks go there
+ *   open        none do: so many tasks in a row ended in the provider's own fault. When the cool-down is over it is probed with a free call
+ *   half_open   the probe was answered. Since a free call proves little of the paid one, one real task is let through: a success closes,
+ *               a fault opens again, for longer
+ *
+ * A vendor's moderation, refusal or rate limit is no fault. A rejected key or an empty account is one: it will not mend by itself, but
+ * others can take over.
+ */
+export interface Breakers {
+  readonly observer: Observer
+  /** A paid call leaves for the provider; half open, it is the trial. */
+  submitting(provider: string): void
+  state(provider: string): BreakerState
+  /** Null where new tasks may go there. */
+  pause(provider: string): Pause | null
+  /** Judges every provider anew, as after a change of the configuration. */
+  reset(): void
+}
+
+export interface BreakerDependencies {
+  readonly clock: Clock
+  readonly log: Pick<Log, 'warn' | 'info'>
+  /** Read at each use; null: no breaker ever opens. */
+  readonly settings: () => BreakerSettings | null
+  /** Whether a free call finds the provider mended of its last fault. Must not reject. */
+  readonly probe: (provider: string, fault: FailureCode) => Promise<boolean>
+}
+
+const MAX_COOL_DOWN_MS = 600_000
+/** A trial that tells nothing for so long was canceled or hangs: the next task may try. */
+const TRIAL_MS = 60_000
+const SOON_MS = 1_000
+
+/** A task that ended so shows that the provider is at work. */
+const ALIVE: ReadonlySet<FailureCode> = new Set(['moderated', 'provider_rejected'])
+const FAULTS: ReadonlySet<FailureCode> = new Set([
+  'provider_unavailable',
+  'provider_timeout',
+  'bad_reply',
+  'provider_unauthorized',
+  'insufficient_credit',
+])
+
+interface Circuit {
+  state: BreakerState
+  readonly counter: ConsecutiveBreaker
+  coolDown: ReturnType<ExponentialBackoff<number>['next']> | null
+  untilMs: number
+  trialUntilMs: number
+  stopTimer: () => void
+}
+
+export function createBreakers({ clock, log, settings, probe }: BreakerDependencies): Breakers {
+  const circuits = new Map<string, Circuit>()
+
+  function circuitOf(provider: string, { faults }: BreakerSettings): Circuit {
+    const known = circuits.get(provider)
+    if (known) return known
+    const counter = new ConsecutiveBreaker(faults)
+    const circuit: Circuit = { state: 'closed', counter, coolDown: null, untilMs: 0, trialUntilMs: 0, stopTimer: () => {} }
+    circuits.set(provider, circuit)
+    return circuit
+  }
+
+  function failed(provider: string, fault: FailureCode): void {
+    const current = settings()
+    if (!current) return
+    const circuit = circuitOf(provider, current)
+    switch (circuit.state) {
+      case 'closed':
+        if (circuit.counter.failure()) open(provider, circuit, current, fault)
+        return
+      case 'half_open':
+        open(provider, circuit, current, fault)
+        return
+      case 'open':
+    }
+  }
+
+  function succeeded(provider: string): void {
+    const circuit = circuits.get(provider)
+    // Open, it is a task bought before, which says nothing of the next one.
+    if (!circuit || circuit.state === 'open') return
+    circuit.counter.success()
+    if (circuit.state === 'closed') return
+    circuit.state = 'closed'
+    circuit.coolDown = null
+    log.info({ provider }, 'the breaker closed: the provider delivers again')
+  }
+
+  function open(provider: string, circuit: Circuit, { coolDownMs }: BreakerSettings, fault: FailureCode): void {
+    circuit.coolDown =
+      circuit.coolDown?.next(undefined) ??
+      new ExponentialBackoff({ generator: noJitterGenerator, initialDelay: coolDownMs, maxDelay: MAX_COOL_DOWN_MS }).next()
+    const { duration } = circuit.coolDown
+    circuit.state = 'open'
+    circuit.untilMs = clock.now() + duration
+    circuit.stopTimer = clock.after(duration, () => void knock(provider, circuit, fault))
+    log.warn({ provider, fault, for_ms: duration }, 'the breaker opened: no new task goes to the provider')
+  }
+
+  async function knock(provider: string, circuit: Circuit, fault: FailureCode): Promise<void> {
+    const mended = await probe(provider, fault)
+    const current = settings()
+    // Judged anew while it was probed.
+    if (!current || circuits.get(provider) !== circuit || circuit.state !== 'open') return
+    if (!mended) return open(provider, circuit, current, fault)
+    circuit.state = 'half_open'
+    circuit.trialUntilMs = 0
+    log.info({ provider }, 'the breaker is half open: the next task is the trial')
+  }
+
+  return {
+    observer: {
+      // A refusal is counted once, when its task ends. Only a reply that never came is counted here: the task may yet be recovered.
+      submitted(provider, code) {
+        if (code === 'outcome_unknown') failed(provider, code)
+      },
+      taskEnded({ provider, code }) {
+        if (code === null || ALIVE.has(code)) succeeded(provider)
+        else if (FAULTS.has(code)) failed(provider, code)
+      },
+      generationEnded() {},
+    },
+    submitting(provider) {
+      const circuit = circuits.get(provider)
+      if (circuit?.state === 'half_open') circuit.trialUntilMs = clock.now() + TRIAL_MS
+    },
+    state: (provider) => circuits.get(provider)?.state ?? 'closed',
+    pause(provider) {
+      const circuit = circuits.get(provider)
+      if (!circuit || circuit.state === 'closed') return null
+      const now = clock.now()
+      if (circuit.state === 'half_open') {
+        if (circuit.trialUntilMs <= now) return null
+        return { reason: 'breaker half open: one request is trying whether it works again.', retryAfterMs: SOON_MS }
+      }
+      const retryAfterMs = Math.max(SOON_MS, circuit.untilMs - now)
+      if (circuit.untilMs <= now) return { reason: 'breaker open: it is being probed.', retryAfterMs }
+      return { reason: `breaker open until ${new Date(circuit.untilMs).toISOString()}.`, retryAfterMs }
+    },
+    reset() {
+      for (const circuit of circuits.values()) circuit.stopTimer()
+      circuits.clear()
+    },
+  }
+}

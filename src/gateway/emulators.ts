@@ -1,0 +1,24 @@
+import type { Catalogue } from '../catalogue/catalogue.ts'
+import type { Sandbox, SandboxOptions } from '#sandbox'
+
+export interface Emulators {
+  /** Base URL by provider id. */
+  readonly urls: ReadonlyMap<string, string>
+  close(): Promise<void>
+}
+
+/** Starts every provider's emulator on a free loopback port. */
+export async function startEmulators(catalogue: Catalogue, options: SandboxOptions): Promise<Emulators> {
+  const started = await Promise.all(
+    [...catalogue.providers.keys()].map(async (id): Promise<readonly [string, Sandbox]> => [
+      id,
+      await (await catalogue.loadEmulator(id))(options),
+    ]),
+  )
+  return {
+    urls: new Map(started.map(([id, sandbox]) => [id, sandbox.url])),
+    close: async () => {
+      await Promise.all(started.map(([, sandbox]) => sandbox.close()))
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../config/config.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
+import type { Settings } from '../core/ports.ts'
+import type { TransportConfig } from '../transport/index.ts'
+
+/** Providers with a key, and what may be reached. */
+export function transportConfig(config: Config, catalogue: Catalogue, log: FastifyBaseLogger): TransportConfig {
+  const providers = [...catalogue.providers.values()].flatMap(({ id, manifest }) => {
+    const settings = config.providers.get(id)
+    return settings?.apiKey ? [{ id, manifest, baseUrl: settings.baseUrl, apiKey: settings.apiKey }] : []
+  })
+  return { providers, allow: config.network.allow, log }
+}
+
+/** What the run reads of the configuration in force. */
+export const settingsOf = (config: () => Config, catalogue: Catalogue): Settings => ({
+  get sandbox() {
+    return config().sandbox
+  },
+  get keepImages() {
+    return config().assets.keep
+  },
+  get maxImageBytes() {
+    return config().assets.maxImageBytes
+  },
+  provider(id) {
+    const provider = catalogue.providers.get(id)
+    return provider ? { ...provider, maxInFlight: config().providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight } : null
+  },
+})
+
+/** Gateway keys by hash. Rebuilt only when the configuration was swapped. */
+export function keyNamesOf(config: () => Config): () => ReadonlyMap<string, string> {
+  let from: Config['keys'] | null = null
+  let names: ReadonlyMap<string, string> = new Map()
+  return () => {
+    const { keys } = config()
+    if (keys !== from) {
+      from = keys
+      names = new Map(keys.map((key) => [key.keyHash, key.name]))
+    }
+    return names
+  }
+}

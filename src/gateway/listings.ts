@@ -1,0 +1,121 @@
+import type { Clock, Ids, Send } from '../core/ports.ts'
+import type { Usd } from '#contract'
+import type { Config } from '../config/config.ts'
+import { offersOf, resolveModel } from '../config/offers.ts'
+import type { Model, ModelSource } from '../http/api/models.ts'
+import type { ProviderSource } from '../http/api/providers.ts'
+import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
+import type { Health } from '../monitoring/health.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
+import type { Run } from '../core/generation/run.ts'
+
+/** 2025-01-01: OpenAI's shape asks for a time; models here have none of their own. */
+const CREATED = 1_735_689_600
+const BALANCE_LIFE_MS = 60_000
+const BALANCE_TIMEOUT_MS = 3_000
+
+/** GET /v1/models, from the configuration in force. */
+export function modelListing(config: () => Config, catalogue: Catalogue, measured: Pick<Run, 'latency'>): ModelSource {
+  function entry(id: string): Model | null {
+    const resolved = resolveModel(config(), catalogue, id)
+    if (!resolved) return null
+    const offers = offersOf(config(), catalogue, resolved.model).filter(
+      (offer) => resolved.pinned === null || offer.provider === resolved.pinned,
+    )
+    return {
+      id,
+      object: 'model',
+      created: CREATED,
+      owned_by: 'imagegate',
+      alias_of: id === resolved.model ? null : resolved.model,
+      offers: offers.map((offer) => {
+        const manifest = catalogue.providers.get(offer.provider)?.manifest
+        const provider = config().providers.get(offer.provider)
+        return {
+          provider: offer.provider,
+          provider_model: offer.providerModel,
+          enabled: provider?.enabled ?? false,
+          reason: provider?.reason ?? null,
+          limits: offer.limits,
+          price: offer.price,
+          latency_ms: measured.latency(offer.provider, resolved.model),
+          docs_url: manifest?.models[resolved.model]?.docs_url ?? '',
+          notes: [...(manifest?.models[resolved.model]?.notes ?? [])],
+        }
+      }),
+    }
+  }
+  return {
+    list: () => {
+      const aliases = [...config().models.keys()].filter((name) => !catalogue.models.includes(name))
+      return [...catalogue.models, ...aliases].flatMap((id) => entry(id) ?? [])
+    },
+    find: entry,
+  }
+}
+
+export interface ProviderListingDependencies {
+  readonly config: () => Config
+  readonly catalogue: Catalogue
+  readonly run: Pick<Run, 'inFlight' | 'waiting'>
+  readonly health: Health
+  readonly breakers: Pick<Breakers, 'state'>
+  readonly send: Send
+  readonly clock: Clock
+  readonly ids: Ids
+}
+
+/** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
+export function providerListing({
+  config,
+  catalogue,
+  run,
+  health,
+  breakers,
+  send,
+  clock,
+  ids,
+}: ProviderListingDependencies): ProviderSource {
+  const balances = new Map<string, { readonly at: number; readonly usd: Promise<Usd | null> }>()
+
+  async function ask(id: string): Promise<Usd | null> {
+    const adapter = catalogue.providers.get(id)?.adapter
+    const call = adapter?.account?.(ids.task())
+    if (!call) return null
+    const sent = await send(id, call, BALANCE_TIMEOUT_MS)
+    return sent.kind === 'reply' ? (adapter?.readBalance?.(sent.reply) ?? null) : null
+  }
+
+  function balanceOf(id: string): Promise<Usd | null> {
+    const known = balances.get(id)
+    if (known && known.at > clock.now() - BALANCE_LIFE_MS) return known.usd
+    const usd = ask(id)
+    balances.set(id, { at: clock.now(), usd })
+    return usd
+  }
+
+  return {
+    list: () =>
+      Promise.all(
+        [...config().providers.values()].map(async (provider) => {
+          const manifest = catalogue.providers.get(provider.id)?.manifest
+          return {
+            id: provider.id,
+            object: 'provider' as const,
+            title: manifest?.title ?? provider.id,
+            state: provider.enabled ? ('enabled' as const) : ('disabled' as const),
+            reason: provider.reason,
+            sandbox: config().sandbox,
+            models: Object.keys(manifest?.models ?? {}),
+            in_flight: run.inFlight(provider.id),
+            waiting: run.waiting(provider.id),
+            max_in_flight: provider.maxInFlight,
+            breaker: breakers.state(provider.id),
+            success_rate: health.successRate(provider.id),
+            balance_usd: provider.enabled ? await balanceOf(provider.id) : null,
+            docs_url: manifest?.docs_url ?? '',
+          }
+        }),
+      ),
+  }
+}

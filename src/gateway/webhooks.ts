@@ -1,0 +1,68 @@
+import type { Config } from '../config/config.ts'
+import { isLoopback } from '../config/network.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
+import { DELIVERY_DELAYS_MS } from '../core/webhooks/retry-schedule.ts'
+import { createInboundHooks } from '../core/scheduling/callback-addresses.ts'
+import type { InboundHooks } from '../core/scheduling/callback-addresses.ts'
+import { createNotify } from '../core/webhooks/engine.ts'
+import type { Notify, NotifyDependencies } from '../core/webhooks/engine.ts'
+import { newNodeSecret, newWebhookSecret } from '../core/webhooks/signature.ts'
+import { keptSecret, NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
+
+export interface WebhooksDependencies extends Pick<NotifyDependencies, 'store' | 'clock' | 'post' | 'log' | 'publicUrl'> {
+  readonly config: () => Config
+  readonly catalogue: Catalogue
+  /** Instead of the usual waits between tries. */
+  readonly delaysMs?: readonly number[] | undefined
+}
+
+export interface Webhooks {
+  readonly notify: Notify
+  readonly hooks: InboundHooks
+  /** In which header a provider says the secret it was given; null where it has none. */
+  readonly hookSecretHeader: (provider: string) => string | null
+}
+
+/** Webhooks out and in, with the secrets of the data folder. */
+export async function createWebhooks({
+  config,
+  catalogue,
+  delaysMs = DELIVERY_DELAYS_MS,
+  ...deps
+}: WebhooksDependencies): Promise<Webhooks> {
+  const { dataDirectory, server } = config()
+  const own = await keptSecret(dataDirectory, WEBHOOK_SECRET_FILE, newWebhookSecret)
+  const key = Buffer.from(await keptSecret(dataDirectory, NODE_SECRET_FILE, newNodeSecret), 'base64')
+  const { publicUrl } = server
+  return {
+    notify: createNotify({
+      ...deps,
+      delaysMs,
+      random: Math.random,
+      secrets() {
+        const { secrets } = config().webhooks
+        return secrets.length > 0 ? secrets.map((secret) => secret.reveal()) : [own]
+      },
+    }),
+    hooks: createInboundHooks({
+      key,
+      baseFor(id) {
+        const provider = catalogue.providers.get(id)
+        const settings = config().providers.get(id)
+        if (publicUrl === null || !provider?.manifest.declares.webhook || !settings) return null
+        return isReachableFrom(settings.baseUrl, publicUrl, config().sandbox) ? publicUrl : null
+      },
+    }),
+    hookSecretHeader: (id) => catalogue.providers.get(id)?.manifest.webhook_secret_header ?? null,
+  }
+}
+
+/**
+ * Whether a provider can be expected to reach the gateway: over https from anywhere, and on loopback only from this machine, where emulators
+ * are, which in turn tell nobody else.
+ */
+function isReachableFrom(providerUrl: string, publicUrl: string, isSandbox: boolean): boolean {
+  const { hostname, protocol } = new URL(publicUrl)
+  if (isLoopback(hostname)) return isLoopback(new URL(providerUrl).hostname)
+  return protocol === 'https:' && !isSandbox
+}

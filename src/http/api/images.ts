@@ -1,0 +1,72 @@
+import type { FastifyReply } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { Problem } from '#contract'
+import type { AppDependencies } from '../app.ts'
+import { HttpProblem } from '../problem.ts'
+
+const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
+
+/** Image bytes. The id is unguessable, so that a browser can show the link without a gateway key. */
+export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { store, assets }) => {
+  const schema = {
+    summary: 'The bytes of an image',
+    description: 'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`.',
+    tags: ['images'],
+    params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
+    response: { 404: Problem, 410: Problem },
+  }
+
+  app.get('/v1/images/:file', { schema }, async (request, typedReply) => {
+    // Bytes and empty bodies are beside the documented JSON answers.
+    const reply: FastifyReply = typedReply
+    const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')
+    const image = await store.image(id)
+    if (!image) throw new HttpProblem({ code: 'not_found', detail: 'There is no such image.' })
+    if (!image.sha256 || !image.format || !image.bytes)
+      throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
+    const etag = `"${image.sha256}"`
+    const isAnotherImage = request.headers['if-range'] !== undefined && request.headers['if-range'] !== etag
+    const range = isAnotherImage ? null : rangeOf(request.headers.range, image.bytes)
+    const stream = await assets.open(image.sha256, image.format, range === null || range === 'unsatisfiable' ? undefined : range)
+    if (!stream) {
+      const detail =
+        'This image is no longer stored: images are removed by age and for want of room (assets.max_age_days, assets.max_bytes).'
+      throw new HttpProblem({ code: 'gone', detail })
+    }
+    reply.headers({
+      'content-type': MEDIA_TYPES[image.format],
+      'cache-control': 'public, max-age=31536000, immutable',
+      etag,
+      'accept-ranges': 'bytes',
+      'x-content-type-options': 'nosniff',
+      'access-control-allow-origin': '*',
+    })
+    const isKnown = isAmong(etag, request.headers['if-none-match'])
+    if (isKnown || range === 'unsatisfiable') stream.destroy()
+    if (isKnown) return reply.code(304).send()
+    if (range === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${image.bytes}`).send()
+    if (range) {
+      reply
+        .code(206)
+        .headers({ 'content-range': `bytes ${range.start}-${range.end}/${image.bytes}`, 'content-length': range.end - range.start + 1 })
+    } else reply.header('content-length', image.bytes)
+    return reply.send(stream)
+  })
+}
+
+/** Whether `If-None-Match` names the tag: a list, of which each may be marked weak (proxies that compress do so), or `*`. */
+const isAmong = (etag: string, header: string | undefined): boolean =>
+  (header ?? '').split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+
+/** One byte range of RFC 9110; null where there is none or it is not understood (then the whole is sent). Inclusive. */
+export function rangeOf(header: string | undefined, bytes: number): { start: number; end: number } | 'unsatisfiable' | null {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '')
+  if (!match || (match[1] === '' && match[2] === '')) return null
+  const [, from = '', to = ''] = match
+  if (from === '') return Number(to) === 0 ? 'unsatisfiable' : { start: Math.max(0, bytes - Number(to)), end: bytes - 1 }
+  const start = Number(from)
+  const end = to === '' ? bytes - 1 : Math.min(bytes - 1, Number(to))
+  if (to !== '' && Number(to) < start) return null
+  return start >= bytes ? 'unsatisfiable' : { start, end }
+}

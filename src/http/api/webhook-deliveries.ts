@@ -1,0 +1,77 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { Problem, WebhookDelivery, WebhookDeliveryStatus } from '#contract'
+import type { WebhookDeliveryRecord } from '../../core/records.ts'
+import { deliveryView } from '../../core/present/webhook-delivery.ts'
+import type { Notify } from '../../core/webhooks/engine.ts'
+import type { Store } from '../../core/ports.ts'
+import { HttpProblem } from '../problem.ts'
+
+export interface DeliveryDependencies {
+  readonly store: Pick<Store, 'delivery' | 'deliveries'>
+  readonly notify: Pick<Notify, 'retry'>
+}
+
+const ListQuery = z.strictObject({
+  generation_id: z.string().max(100).optional(),
+  status: WebhookDeliveryStatus.optional(),
+  cursor: z.string().max(500).optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+})
+
+export const WebhookDeliveryList = z
+  .object({ object: z.literal('list'), data: z.array(WebhookDelivery), has_more: z.boolean(), next_cursor: z.string().nullable() })
+  .meta({ id: 'WebhookDeliveryList' })
+
+const params = z.object({ id: z.string().max(100) })
+const problems = { 400: Problem, 401: Problem, 404: Problem, 500: Problem } as const
+
+/** What became of webhooks, and telling one again. A key sees its own. */
+export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> = async (app, { store, notify }) => {
+  const list = {
+    summary: 'Webhook deliveries, newest first',
+    tags: ['webhooks'],
+    querystring: ListQuery,
+    response: { 200: WebhookDeliveryList, ...problems },
+  }
+  app.get('/v1/webhooks/deliveries', { schema: list }, async (request) => {
+    const { generation_id: generationId, status, cursor, limit } = request.query
+    const { records, nextCursor } = await store.deliveries({
+      limit,
+      ...(generationId ? { generationId } : {}),
+      ...(status ? { status } : {}),
+      ...(cursor ? { cursor } : {}),
+      ...(request.gatewayKey ? { key: request.gatewayKey } : {}),
+    })
+    return { object: 'list' as const, data: records.map(deliveryView), has_more: nextCursor !== null, next_cursor: nextCursor }
+  })
+
+  const show = { summary: 'One webhook delivery', tags: ['webhooks'], params, response: { 200: WebhookDelivery, ...problems } }
+  app.get('/v1/webhooks/deliveries/:id', { schema: show }, async (request) => deliveryView(await owned(request)))
+
+  const retry = {
+    summary: 'Deliver a webhook again',
+    description:
+      'Tries now, whatever became of the tries before, with the same `webhook-id`; where it fails, the schedule of retries begins anew.',
+    tags: ['webhooks'],
+    params,
+    response: { 202: WebhookDelivery, ...problems },
+  }
+  app.post('/v1/webhooks/deliveries/:id/retry', { schema: retry }, async (request, reply) => {
+    const { id } = await owned(request)
+    const planned = await notify.retry(id)
+    if (!planned) throw notFound(id)
+    return reply.code(202).send(deliveryView(planned))
+  })
+
+  async function owned(request: {
+    readonly params: { readonly id: string }
+    readonly gatewayKey: string | null
+  }): Promise<WebhookDeliveryRecord> {
+    const delivery = await store.delivery(request.params.id)
+    if (!delivery || (request.gatewayKey !== null && delivery.key !== request.gatewayKey)) throw notFound(request.params.id)
+    return delivery
+  }
+}
+
+const notFound = (id: string) => new HttpProblem({ code: 'not_found', detail: `There is no webhook delivery ${id.slice(0, 100)}.` })

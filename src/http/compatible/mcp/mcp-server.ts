@@ -1,0 +1,84 @@
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+import type { AuthInfo } from '@modelcontextprotocol/server'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import type { NodeIncomingMessageLike } from '@modelcontextprotocol/node'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Compare } from '../../../core/comparisons/compare.ts'
+import type { Costs } from '../../../core/billing/cost-report.ts'
+import type { AppDependencies } from '../../app.ts'
+import { guardAgainstRebinding } from './rebinding.ts'
+import { toolError } from './tool-error.ts'
+import type { Tool } from './tool.ts'
+import { compareProviders } from './tools/compare.ts'
+import { lookAtCosts } from './tools/costs.ts'
+import { generate } from './tools/generate.ts'
+import { getGeneration } from './tools/get-generation.ts'
+import { listModels } from './tools/list-models.ts'
+import { quote } from './tools/quote.ts'
+
+export interface McpDependencies extends Pick<
+  AppDependencies,
+  'intake' | 'accept' | 'store' | 'models' | 'publicUrl' | 'keyNames' | 'log' | 'version'
+> {
+  /** Without it the tool `compare` is not listed. */
+  readonly compare?: Pick<Compare, 'begin' | 'show'>
+  /** Without it the tool `costs` is not listed. */
+  readonly costs?: Pick<Costs, 'report'>
+}
+
+const INSTRUCTIONS =
+  'Images from several paid providers behind one interface. Usual order: list_models (which models there are), quote (what it would cost, free), ' +
+  'generate with max_price_usd (spends money), get_generation if it was not finished. Results are links to images; show them to the user as links.'
+
+/**
+ * `/mcp`: the gateway as tools for agents, over MCP's streamable HTTP, for clients of the revision 2026-07-28 and of the ones before it.
+ * No sessions: every request stands alone, so a restart breaks no client. Must be registered where a gateway key is asked for.
+ */
+export const mcpDoor: FastifyPluginAsync<McpDependencies> = async (app, deps) => {
+  const tools: readonly Tool[] = [
+    listModels(deps.models),
+    quote(deps),
+    generate(deps),
+    ...(deps.compare ? [compareProviders(deps, deps.compare)] : []),
+    getGeneration(deps),
+    ...(deps.costs ? [lookAtCosts(deps.costs)] : []),
+  ]
+  const handler = createMcpHandler(({ authInfo }) => serverFor(tools, deps, authInfo?.clientId ?? null), {
+    onerror: (error) => deps.log.info({ reason: error.message.slice(0, 200) }, 'an MCP message was refused'),
+  })
+  const serve = toNodeHandler(handler)
+  // Streams that are open would keep the server from closing.
+  app.addHook('preClose', () => handler.close())
+  guardAgainstRebinding(app, deps)
+
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    reply.hijack()
+    const { gatewayKey } = request
+    // Node's own message; its optional fields are declared another way.
+    const raw = request.raw as NodeIncomingMessageLike
+    await serve(gatewayKey === null ? raw : Object.assign(raw, { auth: authOf(gatewayKey) }), reply.raw, request.body)
+  }
+  const schema = {
+    summary: 'Tools for agents (MCP)',
+    description: `Model Context Protocol over streamable HTTP, without sessions. Tools: ${tools.map(({ name }) => `\`${name}\``).join(', ')}.`,
+    tags: ['doors'],
+  }
+  app.post('/mcp', { schema }, answer)
+  // Answered with 405: there is no session to listen to or to end.
+  app.route({ method: ['GET', 'DELETE'], url: '/mcp', schema: { hide: true }, handler: answer })
+}
+
+/** A server lives for one request; its tools are made once. */
+function serverFor(tools: readonly Tool[], { version, log }: McpDependencies, key: string | null): McpServer {
+  const server = new McpServer(
+    { name: 'imagegate', title: 'imagegate', version },
+    { capabilities: { tools: { listChanged: false } }, instructions: INSTRUCTIONS },
+  )
+  for (const { name, config, call } of tools) {
+    server.registerTool(name, config, (given) => call(given, key).catch((error: unknown) => toolError(error, log)))
+  }
+  return server
+}
+
+/** The name of the gateway key goes where the protocol has a client's id; the key itself goes nowhere. */
+const authOf = (key: string): AuthInfo => ({ token: '', clientId: key, scopes: [] })

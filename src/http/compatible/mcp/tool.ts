@@ -1,0 +1,78 @@
+import type { CallToolResult, StandardSchemaWithJSON, ToolAnnotations } from '@modelcontextprotocol/server'
+import { z } from 'zod'
+import { invalidRequest } from '../../invalid-request.ts'
+
+/** What a tool answers with: a short text for the model, and the same facts as data. Links only, never the bytes of an image. */
+export interface Answer<Facts> {
+  readonly text: string
+  readonly facts: Facts
+  /** The generation the facts tell of failed. */
+  readonly isError?: boolean
+}
+
+export interface ToolDefinition<Arguments extends z.ZodType, Facts extends z.ZodType> {
+  readonly name: string
+  readonly title: string
+  /** For the model that chooses between tools. */
+  readonly description: string
+  /** Strict; every field described. */
+  readonly arguments: Arguments
+  readonly facts: Facts
+  readonly annotations: ToolAnnotations
+  /** @param key name of the gateway key that asks; null where no keys are configured */
+  run(given: z.output<Arguments>, key: string | null): Promise<Answer<z.input<Facts>>>
+}
+
+/** A tool as it is listed and called, whatever it takes and tells. */
+export interface Tool {
+  readonly name: string
+  readonly config: {
+    readonly title: string
+    readonly description: string
+    readonly inputSchema: StandardSchemaWithJSON<unknown, unknown>
+    readonly outputSchema: StandardSchemaWithJSON<unknown, unknown>
+    readonly annotations: ToolAnnotations
+  }
+  /** @throws what the intake throws; Refusal where an argument is wrong, with its name */
+  call(given: unknown, key: string | null): Promise<CallToolResult>
+}
+
+export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>(definition: ToolDefinition<Arguments, Facts>): Tool {
+  const { name, title, description, annotations } = definition
+  return {
+    name,
+    config: {
+      title,
+      description,
+      annotations,
+      inputSchema: listed(definition.arguments, 'input'),
+      outputSchema: listed(definition.facts, 'output'),
+    },
+    async call(given, key) {
+      const parsed = definition.arguments.safeParse(given ?? {})
+      if (!parsed.success) throw invalidRequest(parsed.error.issues)
+      const { text, facts, isError } = await definition.run(parsed.data, key)
+      const structuredContent = definition.facts.parse(facts) as Record<string, unknown>
+      return { content: [{ type: 'text', text }], structuredContent, ...(isError === true ? { isError } : {}) }
+    },
+  }
+}
+
+/**
+ * A schema that is shown and does not judge: arguments are judged by `call`, whose refusals carry our code and remedy. The JSON is made once,
+ * because a server is made for each request. Definitions stand where they are used and no dialect is named: some clients follow no `$ref`
+ * and some know one dialect only.
+ */
+function listed(schema: z.ZodType, io: 'input' | 'output'): StandardSchemaWithJSON<unknown, unknown> {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io, metadata: new WithoutIds() })
+  const show = () => json
+  return { '~standard': { version: 1, vendor: 'imagegate', validate: (value) => ({ value }), jsonSchema: { input: show, output: show } } }
+}
+
+/** Without an id, a schema is written where it is used instead of among the definitions. */
+class WithoutIds extends z.core.$ZodRegistry<Record<string, unknown>> {
+  override get(schema: z.core.$ZodType): Record<string, unknown> {
+    const { id: _, ...meta } = z.globalRegistry.get(schema) ?? {}
+    return meta
+  }
+}

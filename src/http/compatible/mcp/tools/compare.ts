@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { Comparison, ComparisonRow, compareUsd, sumUsd } from '#contract'
+import type { Quote } from '#contract'
+import { Refusal } from '../../../../core/generation/accept.ts'
+import type { Compare } from '../../../../core/comparisons/compare.ts'
+import type { AppDependencies } from '../../../app.ts'
+import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, waitArgument } from '../request-arguments.ts'
+import { defineTool } from '../tool.ts'
+
+const ComparisonFacts = Comparison.pick({ id: true, status: true, sandbox: true }).extend({
+  summary: z.array(ComparisonRow.extend({ image_urls: z.array(z.string()) })).describe('One row for each provider; a failure is a row.'),
+})
+type ComparisonFacts = z.infer<typeof ComparisonFacts>
+
+export const compareProviders = (
+  { intake, accept }: Pick<AppDependencies, 'intake' | 'accept'>,
+  compare: Pick<Compare, 'begin' | 'show'>,
+) =>
+  defineTool({
+    name: 'compare',
+    title: 'Compare providers',
+    description:
+      'Makes the same image at several providers at once and tells price, time and link of each side by side. SPENDS MONEY at every provider it runs at; ' +
+      'max_price_usd is for all of them together. To compare prices only, use quote, which is free.',
+    arguments: z.strictObject({
+      ...imageArguments,
+      providers: z
+        .array(z.string().min(1))
+        .min(1)
+        .max(50)
+        .optional()
+        .describe('Run at these providers. Leave out for every provider that can take the request.'),
+      max_price_usd: ceilingOf('the whole comparison, all providers together,'),
+      wait_seconds: waitArgument,
+      idempotency_key: idempotencyArgument,
+    }),
+    facts: ComparisonFacts,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+    async run({ providers, max_price_usd, wait_seconds, idempotency_key, ...image }, key) {
+      const request = intake.read(bodyOf(image, max_price_usd))
+      requireCeiling(await accept.quote(request, key), providers, max_price_usd)
+      const { id } = await compare.begin({ request, providers }, key, idempotency_key)
+      const comparison = await compare.show(id, wait_seconds * 1000)
+      if (comparison === null) throw new Error(`comparison ${id} was begun and is not stored`)
+      const facts = factsOf(comparison)
+      return { facts, text: textOf(facts), isError: facts.status === 'failed' }
+    },
+  })
+
+/** Each offer was held to the ceiling on its own; here their sum is. Offers that are not eligible are not run and cost nothing. */
+function requireCeiling({ offers }: Quote, providers: readonly string[] | undefined, ceiling: string): void {
+  const run = offers.filter(({ provider, eligible }) => eligible && (providers?.includes(provider) ?? true))
+  const prices = run.flatMap(({ provider, cost }) => (cost === null ? [] : [{ provider, amount: cost.amount }]))
+  const total = sumUsd(prices.map(({ amount }) => amount))
+  if (compareUsd(total, ceiling) <= 0) return
+  const parts = prices.map(({ provider, amount }) => `${provider} ${amount}`).join(', ')
+  const message = `the comparison is quoted at ${total} USD (${parts}), and at most ${ceiling} is allowed; raise it or name fewer providers`
+  throw new Refusal('invalid_request', `max_price_usd: ${message}`, [{ path: 'max_price_usd', message }])
+}
+
+function factsOf({ id, status, sandbox, generations, summary }: Comparison): ComparisonFacts {
+  const urls = new Map(generations.map((generation) => [generation.id, generation.images.map((image) => image.url)]))
+  return { id, status, sandbox, summary: summary.map((row) => ({ ...row, image_urls: urls.get(row.generation_id ?? '') ?? [] })) }
+}
+
+function textOf({ id, status, sandbox, summary }: ComparisonFacts): string {
+  const lines = summary.map((row) => {
+    const parts = [
+      row.status,
+      row.amount === null ? (row.quoted === null ? null : `quoted ${row.quoted} USD`) : `${row.amount} USD`,
+      row.vs_cheapest,
+      row.total_ms === null ? null : `${row.total_ms} ms`,
+      row.width === null || row.height === null ? null : `${row.width}×${row.height}`,
+      row.error_code,
+      ...row.reasons,
+      row.status === 'queued' || row.status === 'running' ? `call get_generation with id "${row.generation_id}"` : null,
+      ...row.image_urls,
+    ]
+    return `${row.provider}: ${parts.filter((part) => part !== null).join(', ')}`
+  })
+  return [`${status}: comparison ${id}${sandbox ? ' (sandbox: placeholders, no money was spent)' : ''}`, ...lines].join('\n')
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import type { AppDependencies } from '../../../app.ts'
+import { viewOf } from '../../../../core/present/generation.ts'
+import { answerOf, GenerationFacts } from '../generation-facts.ts'
+import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, waitArgument } from '../request-arguments.ts'
+import { defineTool } from '../tool.ts'
+
+export const generate = ({ intake, publicUrl }: Pick<AppDependencies, 'intake' | 'publicUrl'>) =>
+  defineTool({
+    name: 'generate',
+    title: 'Generate images',
+    description:
+      'Makes images from a prompt, or edits reference_images, and returns links to them with what they cost. SPENDS MONEY, at most max_price_usd as quoted. ' +
+      'Waits for the end; when that takes longer than wait_seconds it returns an id for get_generation: do not call generate again for it, that would pay twice. ' +
+      'A refused prompt, a price above the ceiling or a provider’s failure is an error with a code and a remedy.',
+    arguments: z.strictObject({
+      ...imageArguments,
+      max_price_usd: ceilingOf('this call, all n images together,'),
+      wait_seconds: waitArgument,
+      idempotency_key: idempotencyArgument,
+    }),
+    facts: GenerationFacts,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+    async run({ max_price_usd, wait_seconds, idempotency_key, ...image }, key) {
+      const request = intake.read(bodyOf(image, max_price_usd))
+      const { id } = await intake.begin(request, key, idempotency_key)
+      const record = await intake.wait(id, wait_seconds * 1000)
+      if (record === null) throw new Error(`generation ${id} was begun and is not stored`)
+      return answerOf(viewOf(record, publicUrl()), true)
+    },
+  })

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import type { AppDependencies } from '../../../app.ts'
+import { viewOf } from '../../../../core/present/generation.ts'
+import { owned } from '../../../api/generations.ts'
+import { answerOf, GenerationFacts } from '../generation-facts.ts'
+import { waitArgument } from '../request-arguments.ts'
+import { defineTool } from '../tool.ts'
+
+export const getGeneration = ({ intake, store, publicUrl }: Pick<AppDependencies, 'intake' | 'store' | 'publicUrl'>) =>
+  defineTool({
+    name: 'get_generation',
+    title: 'Look at a generation',
+    description:
+      'How a generation stands: its links, cost and warnings once it has ended, or why it failed. Free. ' +
+      'Use it for an id that generate or compare returned unfinished; it waits for the end itself, so there is no need to call it in quick turns.',
+    arguments: z.strictObject({
+      id: z.string().min(1).max(100).describe('"gen_…", as generate or compare returned it.'),
+      wait_seconds: waitArgument,
+    }),
+    facts: GenerationFacts,
+    annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+    async run({ id, wait_seconds }, key) {
+      const record = await owned({ store }, id, key)
+      return answerOf(viewOf((await intake.wait(id, wait_seconds * 1000)) ?? record, publicUrl()), false)
+    },
+  })

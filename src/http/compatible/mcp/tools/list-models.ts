@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { Refusal } from '../../../../core/generation/accept.ts'
+import type { ModelSource } from '../../../api/models.ts'
+import { ModelFacts, modelFact, modelText } from '../model-facts.ts'
+import { defineTool } from '../tool.ts'
+
+export const listModels = (models: ModelSource) =>
+  defineTool({
+    name: 'list_models',
+    title: 'List image models',
+    description:
+      'The image models that can be generated with, and for each the providers that offer it: price, size limits, how many reference images. ' +
+      'Free. Call it first when you do not know a model id.',
+    arguments: z.strictObject({
+      model: z.string().min(1).max(200).optional().describe('Tell about this model only: an id, an alias, or "provider/model".'),
+    }),
+    facts: ModelFacts,
+    annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+    async run({ model }) {
+      const found = model === undefined ? models.list() : [models.find(model)].filter((each) => each !== null)
+      if (model !== undefined && found.length === 0) {
+        throw new Refusal('model_not_found', `model: there is no model ${JSON.stringify(model)}.`, [
+          { path: 'model', message: 'unknown model' },
+        ])
+      }
+      const facts = { models: found.map(modelFact) }
+      return { facts, text: facts.models.map(modelText).join('\n') }
+    },
+  })

@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { Quote, QuotedOffer } from '#contract'
+import type { AppDependencies } from '../../../app.ts'
+import { WarningFacts, warningText } from '../generation-facts.ts'
+import { bodyOf, ceilingOf, imageArguments } from '../request-arguments.ts'
+import { defineTool } from '../tool.ts'
+
+const QuoteFacts = Quote.extend({ offers: z.array(QuotedOffer.extend({ warnings: z.array(WarningFacts) })) })
+
+export const quote = ({ intake, accept }: Pick<AppDependencies, 'intake' | 'accept'>) =>
+  defineTool({
+    name: 'quote',
+    title: 'Quote an image',
+    description:
+      'What each provider would charge for an image before anything is bought: price, the size it would really make, what it would adapt, and why it ' +
+      'cannot where it cannot. Free. Takes the same arguments as generate; use its prices to choose max_price_usd.',
+    arguments: z.strictObject({
+      ...imageArguments,
+      max_price_usd: ceilingOf('it').optional(),
+    }),
+    facts: QuoteFacts,
+    annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+    async run({ max_price_usd, ...image }, key) {
+      const facts = await accept.quote(intake.read(bodyOf(image, max_price_usd ?? null)), key)
+      return { facts, text: textOf(facts) }
+    },
+  })
+
+function textOf({ model, offers, cheapest, fastest }: Quote): string {
+  const lines = offers.map((offer) => {
+    const price = offer.cost === null ? 'no published price' : `${offer.cost.amount} USD`
+    if (!offer.eligible) return `${offer.provider}: not eligible: ${offer.reasons.join(' ')}`
+    const { width, height } = offer.applied ?? {}
+    const notes = [...offer.warnings.map(warningText), ...offer.assumptions]
+    return `${offer.provider}: ${[price, ...(width && height ? [`${width}×${height}`] : []), ...notes].join('; ')}`
+  })
+  const best = [...(cheapest === null ? [] : [`cheapest: ${cheapest}`]), ...(fastest === null ? [] : [`fastest: ${fastest}`])]
+  return [`${model}${best.length > 0 ? ` (${best.join(', ')})` : ''}`, ...lines].join('\n')
+}

@@ -1,0 +1,121 @@
+import multipart from '@fastify/multipart'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { MAX_REFERENCE_IMAGES } from '#contract'
+import { createAnswer } from './answer.ts'
+import type { DoorDependencies } from './answer.ts'
+import { EditBody, EditForm, GenerationBody } from './body.ts'
+import { DoorProblem, EDITS_PATH, problemOfIssues, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
+import { readForm } from './form.ts'
+import { ImagesResponse } from './images-response.ts'
+import { OpenaiError, refusal } from './problems.ts'
+import { toRequest } from './to-request.ts'
+import type { Translation } from './to-request.ts'
+import { readUpload } from './upload.ts'
+
+const Headers = z.object({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: 'The same key and body give the same generation, once, for 24 hours. Best against double purchases.' }),
+})
+
+const errors = Object.fromEntries([400, 401, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]))
+
+const MOST_FORM_FIELDS = 200
+const MOST_FIELD_BYTES = 1_048_576
+
+/**
+ * OpenAI's Images API in front of the same intake as every other way in: `POST /v1/images/generations` and `POST /v1/images/edits`.
+ * `GET /v1/models` answers in OpenAI's shape already. Always waits for the end; every error leaves as OpenAI's error object.
+ */
+export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps) => {
+  app.setErrorHandler(sendError)
+  app.setValidatorCompiler<z.ZodType>(validator)
+  const answer = createAnswer(deps)
+
+  const generate = {
+    summary: 'Generate images (OpenAI)',
+    description:
+      'For the `openai` SDK and everything that speaks to it. Waits for the end. With `stream: true` the answer is `text/event-stream` of ' +
+      '`image_generation.completed` events. Cost, provider and warnings are in `x-imagegate-*` headers; a warning tells what was adapted.',
+    tags: ['doors'],
+    headers: Headers,
+    body: GenerationBody,
+    response: { 200: ImagesResponse, ...errors },
+  }
+  app.post('/v1/images/generations', { schema: generate }, async (request, reply) =>
+    answer(request, reply, 'image_generation', accepted(toRequest(request.body as GenerationBody))),
+  )
+
+  await app.register(async (forms) => {
+    await forms.register(multipart, {
+      throwFileSizeLimit: false,
+      limits: {
+        fileSize: deps.bodyLimitBytes,
+        // More are counted, and refused by name, as they are read.
+        files: 4 * MAX_REFERENCE_IMAGES,
+        fields: MOST_FORM_FIELDS,
+        fieldSize: MOST_FIELD_BYTES,
+        parts: MOST_FORM_FIELDS + 4 * MAX_REFERENCE_IMAGES,
+      },
+    })
+    const edit = {
+      summary: 'Edit images (OpenAI)',
+      description: `Up to ${MAX_REFERENCE_IMAGES} images and a prompt; a mask is refused. Otherwise as \`POST /v1/images/generations\`.`,
+      tags: ['doors'],
+      consumes: ['multipart/form-data'],
+      headers: Headers,
+      body: EditForm,
+      response: { 200: ImagesResponse, ...errors },
+    }
+    forms.post(EDITS_PATH, { schema: edit }, async (request, reply) =>
+      answer(request, reply, 'image_edit', await readEdit(request, reply, deps.bodyLimitBytes)),
+    )
+  })
+}
+
+/** What is wrong is told in OpenAI's words; a form is read part by part in its route and passes here as it is. */
+const validator = ({ schema, httpPart, url }: { readonly schema: z.ZodType; readonly httpPart?: string; readonly url: string }) =>
+  httpPart === 'body' && url === EDITS_PATH
+    ? (value: unknown) => ({ value })
+    : (value: unknown) => {
+        const parsed = schema.safeParse(value)
+        return parsed.success ? { value: parsed.data } : { error: new DoorProblem(problemOfIssues(parsed.error.issues)) }
+      }
+
+type Accepted = Extract<Translation, { kind: 'request' }>
+
+function accepted(translation: Translation): Accepted {
+  if (translation.kind === 'request') return translation
+  throw new DoorProblem(refusal('invalid_request', translation.message, { param: translation.param }))
+}
+
+async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: number): Promise<Accepted> {
+  if (!request.isMultipart())
+    throw new DoorProblem(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
+  if (Number(request.headers['content-length'] ?? 0) > 2 * maxBytes) {
+    reply.header('connection', 'close')
+    throw new DoorProblem(tooLarge('The body is larger than this server takes (server.body_limit_bytes).'))
+  }
+  const upload = await readUpload(request.parts(), maxBytes).catch(notAForm)
+  if (upload.kind === 'refused') throw new DoorProblem(upload.problem)
+  const form = readForm(upload.fields)
+  if (form.kind === 'refused')
+    throw new DoorProblem(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
+  const parsed = EditBody.safeParse(form.body)
+  if (!parsed.success) throw new DoorProblem(problemOfIssues(parsed.error.issues))
+  if (upload.images.length === 0 && !parsed.data.reference_images?.length)
+    throw new DoorProblem(
+      refusal('invalid_request', "Missing required parameter: 'image'.", { param: 'image', as: 'missing_required_parameter' }),
+    )
+  return accepted(toRequest(parsed.data, upload.images))
+}
+
+/** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */
+function notAForm(error: unknown): never {
+  const reason = error instanceof Error ? error.message : 'unknown'
+  throw new DoorProblem(refusal('invalid_request', `The form could not be read: ${reason.slice(0, 200)}`, { as: 'invalid_request' }))
+}

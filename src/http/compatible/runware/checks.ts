@@ -1,0 +1,126 @@
+import type { Json, JsonObject, Limits, Range } from '#contract'
+import { invalid, missing } from './task-error.ts'
+import type { TaskError } from './task-error.ts'
+
+/** What is wrong with a value, or null. */
+type Check = (value: Json) => string | null
+
+export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
+
+const within =
+  ({ min, max, step }: Pick<Range, 'min' | 'max' | 'step'>, whole = true): Check =>
+  (value) => {
+    const isLegal =
+      typeof value === 'number' &&
+      (!whole || Number.isInteger(value)) &&
+      value >= min &&
+      value <= max &&
+      (step === undefined || !whole || value % step === 0)
+    const multiple = step !== undefined && step > 1 ? ` and a multiple of ${step}` : ''
+    return isLegal ? null : `it must be ${whole ? 'an integer' : 'a number'} between ${min} and ${max}${multiple}`
+  }
+const flag: Check = (value) => (typeof value === 'boolean' ? null : 'it must be a boolean')
+const oneOf =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    typeof value === 'string' && values.includes(value) ? null : `it must be one of ${values.join(', ')}`
+const text =
+  (max: number): Check =>
+  (value) =>
+    typeof value === 'string' && value.length > 0 && value.length <= 2 * max && Array.from(value).length <= max
+      ? null
+      : `it must be a string of 1 to ${max} characters`
+const link: Check = (value) =>
+  typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '') ? null : 'it must be an http(s) URL'
+const texts: Check = (value) =>
+  Array.isArray(value) && value.every((entry) => typeof entry === 'string' && entry !== '') ? null : 'it must be an array of strings'
+
+const OUTPUT_TYPES = ['URL', 'base64Data', 'dataURI'] as const
+export type OutputType = (typeof OUTPUT_TYPES)[number]
+
+/** A string, or, as older pages have it, an array of them. */
+const outputType: Check = (value) => {
+  const list: readonly Json[] = Array.isArray(value) ? value : [value]
+  const isLegal = list.length > 0 && list.every((entry) => OUTPUT_TYPES.some((type) => type === entry))
+  return isLegal ? null : `it must be one of ${OUTPUT_TYPES.join(', ')}, or an array of them`
+}
+
+/** An object of which every key is known. */
+const nested =
+  (checks: Readonly<Record<string, Check>>): Check =>
+  (value) => {
+    if (!isObject(value)) return 'it must be an object'
+    for (const [name, entry] of Object.entries(value)) {
+      const check = Object.hasOwn(checks, name) ? checks[name] : undefined
+      const problem = check ? check(entry) : 'it is not a known parameter'
+      if (problem) return `${name}: ${problem}`
+    }
+    return null
+  }
+
+const MAX_PROMPT_CHARS = 32_000
+const MAX_RESULTS = 20
+/** The vendor's is 2^63 - 1; a JSON number read as a double carries no more than this without loss. */
+const SEED: Range = { type: 'range', min: 0, max: Number.MAX_SAFE_INTEGER }
+const SAFETY: Range = { type: 'range', min: 0, max: 6 }
+const QUALITY: Range = { type: 'range', min: 20, max: 99 }
+const SIDE: Range = { type: 'range', min: 1, max: 65_536 }
+const TTL: Range = { type: 'range', min: 60, max: Number.MAX_SAFE_INTEGER }
+
+/**
+ * Parameters of an imageInference task, as https://runware.ai/docs/models/bfl-flux-2-pro has them (read 2026-11-21), with the older top-level
+ * `referenceImages` and `checkNSFW` that the SDK still has.
+ * @param limits what Runware takes for the model, where it sells it
+ */
+function checksFor(limits: Limits | null): Readonly<Record<string, Check>> {
+  return {
+    taskType: () => null,
+    taskUUID: () => null,
+    model: () => null,
+    outputType,
+    outputFormat: oneOf('JPG', 'PNG', 'WEBP'),
+    outputQuality: within(limits?.output_quality ?? QUALITY),
+    webhookURL: link,
+    deliveryMethod: oneOf('sync', 'async'),
+    safety: nested({ checkContent: flag, mode: oneOf('none', 'fast') }),
+    checkNSFW: flag,
+    ttl: within(TTL),
+    includeCost: flag,
+    numberResults: within({ min: 1, max: MAX_RESULTS }),
+    inputs: nested({ referenceImages: texts }),
+    referenceImages: texts,
+    positivePrompt: text(MAX_PROMPT_CHARS),
+    width: within(limits?.size.width ?? SIDE),
+    height: within(limits?.size.height ?? SIDE),
+    seed: within(SEED),
+    ...(limits?.guidance === null ? {} : { CFGScale: within(limits?.guidance ?? { min: 1.5, max: 10 }, false) }),
+    ...(limits?.steps === null ? {} : { steps: within(limits?.steps ?? { min: 1, max: 50 }) }),
+    providerSettings: nested({ bfl: nested({ promptUpsampling: flag, safetyTolerance: within(limits?.safety_tolerance ?? SAFETY) }) }),
+  }
+}
+
+const REQUIRED = ['positivePrompt', 'width', 'height'] as const
+
+/** Everything that is wrong with an imageInference task whose taskUUID and model are known; empty where it is acceptable. */
+export function problemsOf(task: JsonObject, limits: Limits | null): readonly TaskError[] {
+  if ((task['width'] === undefined) !== (task['height'] === undefined)) {
+    return [{ code: 'incompatibleParameters', message: 'width and height must be used together.', parameter: ['width', 'height'] }]
+  }
+  const absent = REQUIRED.filter((name) => task[name] === undefined).map(missing)
+  if (absent.length > 0) return absent
+  const checks = checksFor(limits)
+  return Object.entries(task).flatMap(([name, value]): readonly TaskError[] => {
+    if (name === 'uploadEndpoint') {
+      const message = 'This server uploads nothing; fetch the image from its imageURL.'
+      return [{ code: 'unsupportedParameter', message, parameter: name }]
+    }
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined
+    const shown = name.slice(0, 100)
+    if (!check) return [{ code: 'unknownParameter', message: `Unknown parameter for this model: ${shown}.`, parameter: shown }]
+    const problem = check(value)
+    return problem === null ? [] : [invalid(name, problem)]
+  })
+}

@@ -1,0 +1,98 @@
+import { generationError, isTerminal, shareUsd } from '#contract'
+import type { GenerationError } from '#contract'
+import type { AttemptRecord, GenerationRecord, ImageRecord } from '../../../core/records.ts'
+import type { Assets } from '../../../core/ports.ts'
+import { viewImage } from '../../../core/present/generation.ts'
+import { exactNumber } from '../exact-number.ts'
+import type { OutputType } from './checks.ts'
+import { imageUuidOf } from './image-uuid.ts'
+import { errorOfFailure } from './task-error.ts'
+import type { TaskError } from './task-error.ts'
+import type { Wanted } from './to-request.ts'
+
+/** An entry of `data[]` or `errors[]`. */
+export type Item = Readonly<Record<string, unknown>>
+
+const TASK_TYPE = 'imageInference'
+
+/** Images whose attempt is over: stored, and priced. */
+export const deliveredImages = (record: GenerationRecord): readonly ImageRecord[] =>
+  isTerminal(record.status) ? record.images : record.images.filter(({ id }) => attemptOf(record, id)?.endedAt != null)
+
+const attemptOf = (record: GenerationRecord, imageId: string): AttemptRecord | undefined =>
+  record.attempts.find(({ imageIds }) => imageIds.includes(imageId))
+
+/** A result as the wire has it. Seed and cost are numbers of exactly our digits; a cost that is not known stays out. */
+export async function imageItem(
+  record: GenerationRecord,
+  image: ImageRecord,
+  wanted: Wanted,
+  { publicUrl, assets }: { readonly publicUrl: string; readonly assets: Pick<Assets, 'read'> },
+): Promise<Item> {
+  const amount = wanted.includeCost ? costOfImage(record, image) : null
+  return {
+    taskType: TASK_TYPE,
+    taskUUID: wanted.taskUUID,
+    imageUUID: imageUuidOf(image.id),
+    ...(await outputOf(image, wanted.outputTypes, publicUrl, assets)),
+    ...(image.seed === null ? {} : { seed: exactNumber(image.seed) }),
+    ...(image.flagged === null ? {} : { NSFWContent: image.flagged }),
+    ...(amount === null ? {} : { cost: exactNumber(amount) }),
+  }
+}
+
+/** The link stands in for bytes that are not stored here. */
+async function outputOf(image: ImageRecord, types: readonly OutputType[], publicUrl: string, assets: Pick<Assets, 'read'>): Promise<Item> {
+  const wantsBytes = types.some((type) => type !== 'URL')
+  const bytes = wantsBytes && image.sha256 !== null && image.format !== null ? await assets.read(image.sha256, image.format) : null
+  const base64 = bytes?.toString('base64') ?? null
+  return {
+    ...(types.includes('URL') || base64 === null ? { imageURL: viewImage(image, publicUrl).url } : {}),
+    ...(types.includes('base64Data') && base64 !== null ? { imageBase64Data: base64 } : {}),
+    ...(types.includes('dataURI') && base64 !== null ? { imageDataURI: `data:image/${image.format};base64,${base64}` } : {}),
+  }
+}
+
+/** An image's share of what its paid task cost; the shares sum to the whole. */
+function costOfImage(record: GenerationRecord, image: ImageRecord): string | null {
+  const attempt = attemptOf(record, image.id)
+  const amount = attempt?.settled?.amount ?? null
+  if (!attempt || amount === null) return null
+  return shareUsd(amount, attempt.imageIds.length)[attempt.imageIds.indexOf(image.id)] ?? null
+}
+
+export const errorItem = (error: TaskError, taskUUID: unknown, taskType: unknown = TASK_TYPE): Item => ({
+  ...error,
+  ...(taskType === undefined ? {} : { taskType }),
+  ...(taskUUID === undefined ? {} : { taskUUID }),
+})
+
+/** The error of an ended generation without images; else one for each image that it did not deliver. */
+export function undelivered(record: GenerationRecord, wanted: Wanted): readonly Item[] {
+  if (!isTerminal(record.status)) return []
+  const errors = record.attempts.flatMap(({ route, retried, error, images, imageIds }) =>
+    route === record.routeIndex && !retried && error !== null
+      ? Array.from({ length: images - imageIds.length }, (): GenerationError => error)
+      : [],
+  )
+  if (record.images.length === 0 && record.error) return [errorItem(errorOfFailure(record.error), wanted.taskUUID)]
+  const unexplained =
+    record.error ?? generationError({ code: 'bad_reply', message: 'fewer images were delivered than asked', billed: 'unknown' }, null)
+  const count = record.images.length === 0 ? 1 : countOf(record) - record.images.length
+  return Array.from({ length: count }, (_, index) => errorItem(errorOfFailure(errors[index] ?? unexplained), wanted.taskUUID))
+}
+
+/** Results still to come, as getResponse tells them; progress is 0–100. */
+export function processingItems(record: GenerationRecord, wanted: Wanted): readonly Item[] {
+  if (isTerminal(record.status)) return []
+  const open = record.attempts.filter(({ route, retried, endedAt }) => route === record.routeIndex && !retried && endedAt === null)
+  const progress = open.flatMap(({ images, progress: part }) => Array.from({ length: images }, () => part))
+  return Array.from({ length: countOf(record) - deliveredImages(record).length }, (_, index) => ({
+    taskType: TASK_TYPE,
+    taskUUID: wanted.taskUUID,
+    status: 'processing',
+    progress: Math.round((progress[index] ?? 0) * 100),
+  }))
+}
+
+const countOf = (record: GenerationRecord): number => record.request.n ?? 1

@@ -1,0 +1,33 @@
+import type { Observer } from '../core/ports.ts'
+
+const WINDOW = 100
+
+/** How each provider did lately. */
+export interface Health {
+  readonly observer: Observer
+  /** Of the last 100 paid tasks; null before the first. A moderated or canceled task says nothing about the provider's health. */
+  successRate(provider: string): number | null
+}
+
+const NOT_THE_PROVIDERS_FAULT = new Set(['moderated', 'canceled', 'invalid_request', 'provider_rejected', 'internal'])
+
+export function createHealth(): Health {
+  const outcomes = new Map<string, boolean[]>()
+  return {
+    observer: {
+      submitted() {},
+      taskEnded({ provider, code }) {
+        if (code !== null && NOT_THE_PROVIDERS_FAULT.has(code)) return
+        const recent = outcomes.get(provider) ?? []
+        outcomes.set(provider, recent)
+        recent.push(code === null)
+        if (recent.length > WINDOW) recent.shift()
+      },
+      generationEnded() {},
+    },
+    successRate(provider) {
+      const recent = outcomes.get(provider)
+      return recent ? recent.filter(Boolean).length / recent.length : null
+    },
+  }
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest'
+import { viewOf } from '../../../src/core/present/generation.ts'
+import type { Downloaded } from '../../../src/core/ports.ts'
+import { createWorld, done, pending, image, planned, runFor, says } from './world.ts'
+
+const polledTo = (url: string) => (call: { purpose: string }) => (call.purpose === 'submit' ? pending() : done(url))
+const DEAD: Downloaded = { kind: 'expired', status: 403 }
+
+describe('a delivered image', () => {
+  test('whose link is dead is asked for once more and then stored', async () => {
+    let polls = 0
+    const world = createWorld({
+      script: (call) =>
+        call.purpose === 'submit' ? pending() : done(++polls === 1 ? 'https://cdn.example/dead.jpg' : 'https://cdn.example/fresh.jpg'),
+      download: (url) => (url.includes('dead') ? DEAD : image()),
+    })
+    const record = await runFor(world, planned(['alpha']), 2_000)
+    expect(record.status).toBe('succeeded')
+    expect(world.downloads).toEqual(['https://cdn.example/dead.jpg', 'https://cdn.example/fresh.jpg'])
+    expect(world.submits()).toBe(1)
+  })
+
+  test('whose link stays dead ends as result expired with its cost kept, and is not bought elsewhere', async () => {
+    const world = createWorld({ script: polledTo('https://cdn.example/dead.jpg'), download: () => DEAD })
+    const record = await runFor(world, planned(['alpha', 'beta']), 2_000)
+    expect(viewOf(record, '')).toMatchObject({
+      status: 'failed',
+      error: { code: 'result_expired', billed: true },
+      cost: { amount: '0.05', basis: 'billed' },
+    })
+    expect(world.submits()).toBe(1)
+  })
+
+  test('that could not be fetched is fetched again while the link lives', async () => {
+    let tries = 0
+    const world = createWorld({
+      script: polledTo('https://cdn.example/1.jpg'),
+      download: () => (++tries < 3 ? { kind: 'failed', reason: '503', retryable: true } : image()),
+    })
+    expect((await runFor(world, planned(['alpha']), 5_000)).status).toBe('succeeded')
+  })
+
+  test('is not fetched again after its link must have died', async () => {
+    const world = createWorld({
+      script: (call) =>
+        call.purpose === 'submit'
+          ? pending()
+          : says({
+              kind: 'done',
+              images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' }, expiresAt: new Date(1_000_000 + 2_000).toISOString() }],
+            }),
+      download: () => ({ kind: 'failed', reason: '503', retryable: true }),
+    })
+    const record = await runFor(world, planned(['alpha']), 300_000)
+    expect(record.error).toMatchObject({ code: 'bad_reply', billed: true })
+    expect(world.downloads.length).toBeLessThanOrEqual(2)
+  })
+
+  test('that is not an image is a bad reply, paid for', async () => {
+    const world = createWorld({ script: polledTo('https://cdn.example/1.jpg'), download: () => image('this is not an image') })
+    const record = await runFor(world, planned(['alpha', 'beta']), 2_000)
+    expect(viewOf(record, '')).toMatchObject({ error: { code: 'bad_reply', billed: true }, cost: { amount: '0.05' } })
+  })
+
+  test('whose link points inside our network is never fetched', async () => {
+    const world = createWorld({
+      script: polledTo('http://169.254.169.254/'),
+      download: () => ({ kind: 'refused', reason: 'not a public address' }),
+    })
+    expect((await runFor(world, planned(['alpha']), 2_000)).error).toMatchObject({ code: 'bad_reply' })
+  })
+
+  test('in the reply itself is stored without a download', async () => {
+    const world = createWorld({
+      script: () => says({ kind: 'done', images: [{ source: { kind: 'base64', data: Buffer.from('bytes').toString('base64') } }] }),
+    })
+    const record = await runFor(world, planned(['alpha']), 0)
+    expect(record.images[0]).toMatchObject({ bytes: 5, link: null })
+    expect(world.downloads).toEqual([])
+  })
+
+  test('of another size than ordered is kept, with a warning', async () => {
+    const record = planned(['alpha'])
+    const other = {
+      ...record,
+      routes: record.routes.map((route) => ({ ...route, applied: { ...route.applied, width: 512, height: 512 } })),
+    }
+    const stored = await runFor(createWorld({ script: () => done('https://cdn.example/1.jpg') }), other, 0)
+    expect(stored.warnings).toMatchObject([
+      { code: 'adjusted', requested: { width: 512, height: 512 }, used: { width: 1024, height: 1024 } },
+    ])
+  })
+
+  test('is not fetched where images are not kept: the vendor’s link and its end are handed on', async () => {
+    const world = createWorld({ keepImages: false, script: () => done('https://cdn.example/1.jpg?sig=x') })
+    const { images } = viewOf(await runFor(world, planned(['alpha']), 0), '')
+    expect(images).toMatchObject([
+      { url: 'https://cdn.example/1.jpg?sig=x', sha256: null, width: null, expires_at: new Date(1_600_000).toISOString() },
+    ])
+    expect(world.downloads).toEqual([])
+  })
+})
+
+test('two of three delivered images are a success with the failure of the third in its attempt', async () => {
+  const world = createWorld({
+    script: () =>
+      says({
+        kind: 'done',
+        images: ['a', 'dead', 'c'].map((name) => ({ source: { kind: 'url', url: `https://cdn.example/${name}.jpg` } })),
+      }),
+    download: (url) => (url.includes('dead') ? { kind: 'failed', reason: '400', retryable: false } : image()),
+  })
+  const record = await runFor(world, planned(['alpha'], { tasks: [3] }), 0)
+  expect(viewOf(record, '')).toMatchObject({
+    status: 'succeeded',
+    images: [{}, {}],
+    attempts: [{ status: 'succeeded', error: { code: 'bad_reply', billed: true } }],
+  })
+})
+
+test('a cost the vendor does not tell is computed from what was delivered', async () => {
+  const world = createWorld({
+    script: () => says({ kind: 'done', images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' } }] }),
+  })
+  const { cost } = viewOf(await runFor(world, planned(['alpha']), 0), '')
+  expect(cost).toMatchObject({ amount: '0.04', basis: 'computed', lines: [{ quantity: 1, unit_amount: '0.04', amount: '0.04' }] })
+})

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import type { Sent } from '../../../src/core/ports.ts'
+import { createRun } from '../../../src/core/generation/run.ts'
+import { drainable } from '../../../src/core/generation/drain.ts'
+import { createWorld, done, onDisk, pending, planned, settled } from './world.ts'
+
+/** A vendor that answers each call only when it is told to. */
+function heldWorld() {
+  const answers: ((sent: Sent) => void)[] = []
+  const world = createWorld({ maxInFlight: 1, script: () => new Promise((resolve) => answers.push(resolve)) })
+  const drain = drainable(world.ports)
+  return { ...world, drain, answers, run: createRun(drain.ports) }
+}
+
+describe('a run that is told to stop', () => {
+  test('is idle at once where nothing is under way', async () => {
+    const { drain } = heldWorld()
+    expect(await drain.idle(1_000)).toBe(true)
+  })
+
+  test('waits for a submit’s reply, and is idle only once it is on disk', async () => {
+    const world = heldWorld()
+    const record = planned(['alpha'])
+    await world.run.accept(record, null)
+    await settled()
+    world.run.halt()
+    let isIdle: boolean | null = null
+    const idle = world.drain.idle(10_000).then((value) => (isIdle = value))
+    await settled()
+    expect(isIdle).toBeNull()
+    world.answers[0]?.(pending())
+    await idle
+    expect(isIdle).toBe(true)
+    expect(await onDisk(world, record.id)).toMatchObject({ status: 'running', attempts: [{ status: 'pending' }] })
+  })
+
+  test('gives up waiting for a vendor that does not answer', async () => {
+    const world = heldWorld()
+    await world.run.accept(planned(['alpha']), null)
+    await settled()
+    const idle = world.drain.idle(10_000)
+    await world.clock.pass(10_000)
+    expect(await idle).toBe(false)
+  })
+
+  test('buys and asks nothing more: what waited for a place stays queued, what was bought stays pending', async () => {
+    const world = heldWorld()
+    const [first, second] = [planned(['alpha']), planned(['alpha'])]
+    await world.run.accept(first, null)
+    await world.run.accept(second, null)
+    await settled()
+    world.run.halt()
+    world.answers[0]?.(pending())
+    await world.clock.pass(600_000)
+    expect(world.calls).toHaveLength(1)
+    expect((await onDisk(world, first.id)).attempts[0]?.status).toBe('pending')
+    expect((await onDisk(world, second.id)).attempts[0]?.status).toBe('queued')
+  })
+
+  test('answers those who wait with the generation as it is', async () => {
+    const world = heldWorld()
+    const record = planned(['alpha'])
+    await world.run.accept(record, null)
+    const waiting = world.run.wait(record.id, 600_000)
+    await settled()
+    world.run.halt()
+    expect(await waiting).toMatchObject({ id: record.id, status: 'running' })
+  })
+
+  test('is continued by the next one with the same submit', async () => {
+    const world = heldWorld()
+    const record = planned(['alpha'])
+    await world.run.accept(record, null)
+    await settled()
+    world.run.halt()
+    world.answers[0]?.(pending())
+    await world.drain.idle(1_000)
+    const next = createRun(world.ports)
+    await next.resume()
+    await world.clock.pass(100)
+    world.answers[1]?.(done('https://cdn.example/1.jpg'))
+    await world.clock.pass(100)
+    expect(await onDisk(world, record.id)).toMatchObject({ status: 'succeeded' })
+    expect(world.submits()).toBe(1)
+  })
+})

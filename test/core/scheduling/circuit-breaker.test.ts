@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest'
+import type { FailureCode } from '#contract'
+import { createBreakers } from '../../../src/core/scheduling/circuit-breaker.ts'
+import type { BreakerSettings } from '../../../src/core/scheduling/circuit-breaker.ts'
+import { manualClock } from '../generation/world.ts'
+
+const COOL_DOWN_MS = 30_000
+
+interface WorldOptions {
+  readonly settings?: BreakerSettings | null
+  /** What each probe finds; the last ones find it mended. */
+  readonly mended?: readonly boolean[]
+}
+
+function world({ settings = { faults: 3, coolDownMs: COOL_DOWN_MS }, mended = [] }: WorldOptions = {}) {
+  const clock = manualClock()
+  const probes: { provider: string; fault: FailureCode }[] = []
+  const breakers = createBreakers({
+    clock,
+    log: { warn() {}, info() {} },
+    settings: () => settings,
+    async probe(provider, fault) {
+      probes.push({ provider, fault })
+      return mended[probes.length - 1] ?? true
+    },
+  })
+  const ends = (...codes: readonly (FailureCode | null)[]) => {
+    for (const code of codes) breakers.observer.taskEnded({ provider: 'alpha', model: 'm', code, durationMs: null, polls: 0 })
+  }
+  const open = () => ends('provider_unavailable', 'provider_unavailable', 'provider_unavailable')
+  return { clock, breakers, probes, ends, open, state: () => breakers.state('alpha'), pause: () => breakers.pause('alpha') }
+}
+
+describe('a closed breaker', () => {
+  test.each(['provider_unavailable', 'provider_timeout', 'bad_reply', 'provider_unauthorized', 'insufficient_credit'] as const)(
+    'opens on %s three times in a row, and says until when',
+    (code) => {
+      const { ends, state, pause, clock } = world()
+      ends(code, code)
+      expect([state(), pause()]).toEqual(['closed', null])
+      ends(code)
+      const until = new Date(clock.now() + COOL_DOWN_MS).toISOString()
+      expect([state(), pause()]).toEqual(['open', { reason: `breaker open until ${until}.`, retryAfterMs: COOL_DOWN_MS }])
+    },
+  )
+
+  test.each(['rate_limited', 'internal', 'invalid_request', 'result_expired', 'canceled', 'outcome_unknown'] as const)(
+    'does not count %s, which is not the provider’s fault or was counted at its submit',
+    (code) => {
+      const { ends, state } = world()
+      ends(code, code, code, code, code)
+      expect(state()).toBe('closed')
+    },
+  )
+
+  test.each([null, 'moderated', 'provider_rejected'] as const)(
+    'begins to count anew after %s, which shows the provider at work',
+    (code) => {
+      const { ends, state } = world()
+      ends('bad_reply', 'bad_reply', code, 'bad_reply', 'bad_reply')
+      expect(state()).toBe('closed')
+    },
+  )
+
+  test('counts a submit whose reply never came, whatever becomes of its task', () => {
+    const { breakers, ends, state } = world()
+    for (let i = 0; i < 2; i++) {
+      breakers.observer.submitted('alpha', 'outcome_unknown')
+      ends('outcome_unknown')
+    }
+    expect(state()).toBe('closed')
+    breakers.observer.submitted('alpha', 'outcome_unknown')
+    expect(state()).toBe('open')
+  })
+
+  test('is each provider’s own', () => {
+    const { breakers, open } = world()
+    open()
+    expect([breakers.state('beta'), breakers.pause('beta')]).toEqual(['closed', null])
+  })
+
+  test('never opens where it is switched off', () => {
+    const { open, state, pause } = world({ settings: null })
+    open()
+    expect([state(), pause()]).toEqual(['closed', null])
+  })
+})
+
+describe('an open breaker', () => {
+  test('ignores how tasks end that were bought before', () => {
+    const { open, ends, state } = world()
+    open()
+    ends(null, 'bad_reply', null)
+    expect(state()).toBe('open')
+  })
+
+  test('probes once when the cool-down is over, told of the fault that opened it', async () => {
+    const { clock, open, probes, state } = world()
+    open()
+    await clock.pass(COOL_DOWN_MS - 1)
+    expect(probes).toEqual([])
+    await clock.pass(1)
+    expect(probes).toEqual([{ provider: 'alpha', fault: 'provider_unavailable' }])
+    expect(state()).toBe('half_open')
+  })
+
+  test('stays open twice as long after each probe in vain, ten minutes at most', async () => {
+    const { clock, open, probes, state } = world({ mended: Array<boolean>(20).fill(false) })
+    open()
+    for (const [index, waitMs] of [30_000, 60_000, 120_000, 240_000, 480_000, 600_000, 600_000].entries()) {
+      await clock.pass(waitMs - 1)
+      expect(probes).toHaveLength(index)
+      await clock.pass(1)
+      expect([probes.length, state()]).toEqual([index + 1, 'open'])
+    }
+  })
+
+  test('is closed when the operator changes the configuration, and its probe no longer matters', async () => {
+    const { clock, breakers, open, state, probes } = world()
+    open()
+    breakers.reset()
+    expect(state()).toBe('closed')
+    await clock.pass(COOL_DOWN_MS)
+    expect(probes).toEqual([])
+  })
+})
+
+describe('a half open breaker', () => {
+  const halfOpen = async () => {
+    const all = world()
+    all.open()
+    await all.clock.pass(COOL_DOWN_MS)
+    return all
+  }
+
+  test('lets one task through and holds back the others until it has ended', async () => {
+    const { breakers, ends, pause, state } = await halfOpen()
+    expect(pause()).toBeNull()
+    breakers.submitting('alpha')
+    expect(pause()).toEqual({ reason: 'breaker half open: one request is trying whether it works again.', retryAfterMs: 1_000 })
+    ends(null)
+    expect([state(), pause()]).toEqual(['closed', null])
+  })
+
+  test('opens again, for longer, at the first fault', async () => {
+    const { breakers, ends, pause, state } = await halfOpen()
+    breakers.submitting('alpha')
+    ends('provider_unavailable')
+    expect([state(), pause()?.retryAfterMs]).toEqual(['open', 2 * COOL_DOWN_MS])
+  })
+
+  test('lets another task try where the first tells nothing for a minute', async () => {
+    const { breakers, clock, pause } = await halfOpen()
+    breakers.submitting('alpha')
+    await clock.pass(59_999)
+    expect(pause()).not.toBeNull()
+    await clock.pass(1)
+    expect(pause()).toBeNull()
+  })
+
+  test('once closed, forgets how long it was open', async () => {
+    const { ends, open, pause } = await halfOpen()
+    ends(null)
+    open()
+    expect(pause()?.retryAfterMs).toBe(COOL_DOWN_MS)
+  })
+})

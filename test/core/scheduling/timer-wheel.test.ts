@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { createWheel } from '../../../src/core/scheduling/timer-wheel.ts'
+import { manualClock } from '../generation/world.ts'
+
+function world() {
+  const clock = manualClock(0)
+  return { clock, wheel: createWheel(clock), fired: [] as string[] }
+}
+
+test('calls back at the time or at most a tick later, never before', async () => {
+  const { clock, wheel } = world()
+  let at = -1
+  wheel.schedule(1_001, () => (at = clock.now()))
+  await clock.pass(5_000)
+  expect(at).toBeGreaterThanOrEqual(1_001)
+  expect(at).toBeLessThanOrEqual(1_041)
+})
+
+test('what is taken back is never called, and taking back twice changes nothing', async () => {
+  const { clock, wheel, fired } = world()
+  const takeBack = wheel.schedule(100, () => fired.push('no'))
+  wheel.schedule(100, () => fired.push('yes'))
+  takeBack()
+  takeBack()
+  await clock.pass(1_000)
+  expect(fired).toEqual(['yes'])
+  expect(wheel.size).toBe(0)
+})
+
+test('a callback that takes back itself and its neighbour leaves the count right', async () => {
+  const { clock, wheel, fired } = world()
+  const cancels: (() => void)[] = []
+  cancels.push(wheel.schedule(100, () => cancels.forEach((cancel) => cancel())))
+  cancels.push(wheel.schedule(100, () => fired.push('neighbour')))
+  wheel.schedule(200, () => fired.push('later'))
+  await clock.pass(1_000)
+  expect(fired).toEqual(['later'])
+  expect(wheel.size).toBe(0)
+})
+
+test('a callback may schedule for at once', async () => {
+  const { clock, wheel, fired } = world()
+  wheel.schedule(50, () => wheel.schedule(0, () => fired.push('second')))
+  await clock.pass(200)
+  expect(fired).toEqual(['second'])
+})
+
+test('costs no timer while nothing waits', async () => {
+  let timers = 0
+  const clock = manualClock(0)
+  const wheel = createWheel({ now: clock.now, after: (ms, callback) => (timers++, clock.after(ms, callback)) })
+  wheel.schedule(20, () => {})
+  await clock.pass(100)
+  const before = timers
+  await clock.pass(10_000)
+  expect(timers).toBe(before)
+})

@@ -1,0 +1,153 @@
+import { DatabaseSync } from 'node:sqlite'
+import { Webhook } from 'standardwebhooks'
+import { describe, expect, test } from 'vitest'
+import type { WebhookDeliveryRecord } from '../../../src/core/records.ts'
+import { createNotify } from '../../../src/core/webhooks/engine.ts'
+import type { Post, Posted, Store } from '../../../src/core/ports.ts'
+import { newWebhookSecret, signedHeaders } from '../../../src/core/webhooks/signature.ts'
+import { migrate } from '../../../src/store/sqlite/migrations.ts'
+import { sqliteStore } from '../../../src/store/sqlite/store.ts'
+import { manualClock, planned, settled } from '../generation/world.ts'
+
+const HOUR_MS = 3_600_000
+const OK: Posted = { kind: 'status', status: 200, retryAfterMs: null }
+const BUSY: Posted = { kind: 'status', status: 503, retryAfterMs: null }
+
+async function world(post: Post, { broken = (): boolean => false, delaysMs = [1_000, HOUR_MS] } = {}) {
+  const database = new DatabaseSync(':memory:')
+  migrate(database)
+  const disk = sqliteStore(database)
+  const store: Store = { ...disk, commit: async (unit) => (broken() ? Promise.reject(new Error('disk full')) : disk.commit(unit)) }
+  const clock = manualClock()
+  const logged: string[] = []
+  const log = (_: object, message: string) => void logged.push(message)
+  const posted: string[] = []
+  const notify = createNotify({
+    store,
+    clock,
+    log: { info: log, warn: log, error: log },
+    publicUrl: () => 'https://gate.example',
+    secrets: () => [newWebhookSecret()],
+    random: () => 0.5,
+    delaysMs,
+    post(url, message) {
+      posted.push(url)
+      return post(url, message)
+    },
+  })
+  async function add(url: string, more: Partial<WebhookDeliveryRecord> = {}): Promise<string> {
+    const generation = planned(['alpha'])
+    const id = more.id ?? `msg_${generation.id}`
+    const now = clock.now()
+    const common = {
+      generationId: generation.id,
+      key: null,
+      type: 'generation.succeeded',
+      status: 'pending',
+      lastTry: null,
+      endedAt: null,
+    } as const
+    await disk.commit({
+      generations: [generation],
+      deliveries: [{ ...common, id, url, createdAt: now, tries: 0, failures: 0, nextTryAt: now, ...more }],
+    })
+    return id
+  }
+  return { store: disk, clock, notify, posted, logged, add }
+}
+
+describe('telling', () => {
+  test('waits for what is planned later, with one alarm', async () => {
+    const { clock, notify, posted, add } = await world(async () => OK)
+    await add('https://a.example/1', { nextTryAt: clock.now() + 10 * HOUR_MS })
+    notify.wake()
+    await clock.pass(9 * HOUR_MS)
+    expect(posted).toEqual([])
+    await clock.pass(2 * HOUR_MS)
+    expect(posted).toEqual(['https://a.example/1'])
+  })
+
+  test('goes on where the result of a try could not be written, once the claim is over', async () => {
+    let isBroken = true
+    const { clock, notify, posted, logged, add, store } = await world(async () => OK, { broken: () => isBroken })
+    const id = await add('https://a.example/1')
+    notify.wake()
+    await settled()
+    expect(logged).toEqual(['a webhook could not be tried or recorded'])
+    isBroken = false
+    await clock.pass(61_000)
+    expect(posted).toHaveLength(2)
+    expect((await store.delivery(id))?.status).toBe('delivered')
+  })
+
+  test('sends at most eight at once to one receiver, and the rest as they end', async () => {
+    const held: (() => void)[] = []
+    const { clock, notify, posted, add } = await world(() => new Promise((resolve) => void held.push(() => resolve(OK))))
+    for (let count = 0; count < 20; count++) await add('https://slow.example/1')
+    for (let wakes = 0; wakes < 3; wakes++) {
+      notify.wake()
+      await settled()
+    }
+    expect(posted).toHaveLength(8)
+    await add('https://other.example/1')
+    notify.wake()
+    await clock.pass(100)
+    expect(posted).toHaveLength(9)
+    held[0]?.()
+    await settled()
+    expect(posted).toHaveLength(10)
+  })
+
+  test('a retry on request begins the schedule anew, and one under way is not doubled', async () => {
+    const answers: ((posted: Posted) => void)[] = []
+    const { clock, notify, posted, add, store } = await world(() => new Promise((resolve) => void answers.push(resolve)))
+    const id = await add('https://a.example/1', { failures: 2, tries: 2 })
+    notify.wake()
+    await settled()
+    expect(await notify.retry(id)).toMatchObject({ tries: 2 })
+    answers[0]?.(BUSY)
+    await settled()
+    expect(await store.delivery(id)).toMatchObject({ status: 'failed', tries: 3 })
+    expect(await notify.retry(id)).toMatchObject({ status: 'pending', failures: 0 })
+    await settled()
+    answers[1]?.(BUSY)
+    await settled()
+    expect(await store.delivery(id)).toMatchObject({ status: 'pending', tries: 4, nextTryAt: clock.now() + 1_000 })
+    expect(posted).toHaveLength(2)
+    expect(await notify.retry('msg_unknown')).toBeNull()
+  })
+
+  test('begins nothing after a stop, which waits for what is under way', async () => {
+    const answer = Promise.withResolvers<Posted>()
+    const { notify, posted, add, store } = await world(() => answer.promise)
+    const id = await add('https://a.example/1')
+    notify.wake()
+    await settled()
+    const stopped = notify.stop()
+    await add('https://a.example/2')
+    notify.wake()
+    answer.resolve(OK)
+    await stopped
+    await settled()
+    expect(posted).toHaveLength(1)
+    expect((await store.delivery(id))?.status).toBe('delivered')
+  })
+
+  test('gives up what is about a generation that is not kept any more', async () => {
+    const { notify, posted, add, store } = await world(async () => OK)
+    const id = await add('https://a.example/1', { generationId: 'gen_gone' })
+    notify.wake()
+    await settled()
+    expect(await store.delivery(id)).toMatchObject({ status: 'failed', lastTry: { reason: expect.stringContaining('not kept') } })
+    expect(posted).toEqual([])
+  })
+})
+
+test('a signature of any secret length is what the standard library computes itself', () => {
+  for (const bytes of [24, 32, 64]) {
+    const secret = `whsec_${Buffer.alloc(bytes, bytes).toString('base64')}`
+    const body = '{"a":"ü 灯"}'
+    const headers = signedHeaders([secret], 'msg_1', 1_700_000_000, body)
+    expect(headers['webhook-signature']).toBe(new Webhook(secret).sign('msg_1', new Date(1_700_000_000_000), body))
+  }
+})
