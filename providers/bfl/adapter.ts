@@ -1,3 +1,4 @@
+import { exactNumber } from '#adapter-kit'
 import type { Adapter, Billed, Call, Failure, Json, JsonObject, Order, Outcome, Reply, VendorCost, Warning } from '#contract'
 import {
   BflOptions,
@@ -33,7 +34,7 @@ export const adapter: Adapter<BflOptions> = {
       // 0 is the schema's own default and below its minimum; a size nobody asked for is left out.
       ...(order.width === undefined ? {} : { width: order.width }),
       ...(order.height === undefined ? {} : { height: order.height }),
-      ...(order.seed === undefined ? {} : { seed: order.seed }),
+      ...(order.seed === undefined ? {} : { seed: exactNumber(order.seed) }),
       ...upsampling(order, dialect),
       ...(order.guidance === undefined ? {} : { guidance: order.guidance }),
       ...(order.steps === undefined ? {} : { steps: order.steps }),
@@ -51,6 +52,7 @@ export const adapter: Adapter<BflOptions> = {
         return isSuccess(reply) ? submitted(reply) : failed(reply, 'submit')
       case 'poll':
       case 'recover':
+      case 'cancel':
       case 'account':
         return polled(reply, call)
     }

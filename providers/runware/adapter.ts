@@ -1,3 +1,4 @@
+import { exactNumber } from '#adapter-kit'
 import type { Adapter, Call, Failure, Order, Outcome, OutputFormat, Reply, Usd, Warning } from '#contract'
 import { firstOf, read, type Reading, usdOf } from './reading.ts'
 import { refusal, refusalByStatus, refusalOfSubmit, refusalOfTask } from './refusal.ts'
@@ -23,7 +24,7 @@ function translate(order: Order<RunwareOptions>): { readonly call: Call; readonl
     width: order.width,
     height: order.height,
     inputs: order.references.length > 0 ? { referenceImages: [...order.references] } : undefined,
-    seed: order.seed,
+    seed: order.seed === undefined ? undefined : exactNumber(order.seed),
     numberResults: order.count > 1 ? order.count : undefined,
     outputFormat: order.outputFormat && FORMATS[order.outputFormat],
     outputQuality: order.outputQuality,
@@ -139,6 +140,7 @@ function interpret(reply: Reply, call: Call): Outcome {
     case 'poll':
     case 'recover':
       return interpretLook(reply, call)
+    case 'cancel':
     case 'account':
       return {
         kind: 'failed',

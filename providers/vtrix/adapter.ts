@@ -1,3 +1,4 @@
+import { exactNumber } from '#adapter-kit'
 import {
   Usd,
   usdFromDecimal,
@@ -42,7 +43,7 @@ function paramsOf(order: Order<VtrixOptions>, safety: number | undefined): { rea
     ...Object.fromEntries(references),
     ...(order.width === undefined ? {} : { width: order.width }),
     ...(order.height === undefined ? {} : { height: order.height }),
-    ...(order.seed === undefined ? {} : { seed: order.seed }),
+    ...(order.seed === undefined ? {} : { seed: exactNumber(order.seed) }),
     ...(safety === undefined ? {} : { safety_tolerance: dialect.safety === 'string' ? String(safety) : safety }),
     ...(order.promptUpsampling === undefined ? {} : { prompt_upsampling: order.promptUpsampling }),
     ...(order.outputFormat === undefined ? {} : { output_format: order.outputFormat }),

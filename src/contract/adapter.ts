@@ -22,7 +22,8 @@ export interface Order<Options = unknown> {
   readonly height?: number
   /** In a form the offer takes: an https URL, a data URI, or bare base64. */
   readonly references: readonly string[]
-  readonly seed?: number
+  /** Digits, up to 2^63−1. Sent as a number with `exactNumber` of the adapter kit: not a digit is lost. */
+  readonly seed?: string
   /** Images in this one task, at most `limits.n.max`. */
   readonly count: number
   readonly outputFormat?: OutputFormat
@@ -40,10 +41,11 @@ export interface Order<Options = unknown> {
 /** What we say to a vendor: plain JSON without secrets, stored and sent again after a restart where it is a poll. */
 export interface Call {
   /** `submit` buys; it is never repeated unless it provably did not arrive. The others are free. */
-  readonly purpose: 'submit' | 'poll' | 'recover' | 'account'
-  readonly method: 'GET' | 'POST'
+  readonly purpose: 'submit' | 'poll' | 'recover' | 'cancel' | 'account'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** A path below the provider's base URL (`/v1/x`), or an absolute URL the vendor gave; transport guards its host. */
   readonly url: string
+  /** JSON. `{ "$digits": "…" }` anywhere in it is sent as a bare number of these digits. */
   readonly body?: Json
   /** What interpret needs to remember until the reply to this call: a cost told at submit, how many images were asked. Never sent. */
   readonly memo?: Json
@@ -61,6 +63,8 @@ export interface Reply {
 export interface ImageRef {
   /** An http(s) URL to fetch, a data URI, or bare base64. URLs from replies are untrusted. */
   readonly source: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string }
+  /** The vendor's own id of this image. An id or a link that comes twice in one reply is one image. */
+  readonly id?: string
   /** When the link dies, where the reply says it. ISO 8601. */
   readonly expiresAt?: string
   /** Digits. */
@@ -74,25 +78,35 @@ export interface VendorCost {
   readonly raw: Json
 }
 
+/** What every reply may say besides: the cost, the vendor's task id, and the small facts worth keeping (ids, megapixels, discount). */
+interface Said {
+  readonly cost?: VendorCost
+  readonly taskId?: string
+  /** Shown as `attempts[].vendor`, merged over the attempt's replies. */
+  readonly vendor?: Readonly<Record<string, Json>>
+}
+
 export type Outcome =
-  | {
+  | (Said & {
       readonly kind: 'done'
       readonly images: readonly ImageRef[]
       readonly failures?: readonly Failure[]
-      readonly cost?: VendorCost
       readonly promptUsed?: string
-      readonly taskId?: string
-    }
-  | {
+    })
+  | (Said & {
       readonly kind: 'pending'
       readonly next: Call
       readonly afterMs: number | null
       readonly progress?: number
-      readonly cost?: VendorCost
-      readonly taskId?: string
       readonly note?: string
-    }
-  | { readonly kind: 'failed'; readonly failure: Failure; readonly cost?: VendorCost; readonly taskId?: string }
+    })
+  /** The vendor's terminal word about the task. */
+  | (Said & { readonly kind: 'failed'; readonly failure: Failure })
+  /**
+   * The call was refused, and nothing is said about the task: an HTTP error, "not found", a reply without meaning. A refused submit bought
+   * nothing more than `failure.billed` says. A refused poll is repeated by the core while the task can live.
+   */
+  | (Said & { readonly kind: 'refused'; readonly failure: Failure })
 
 /**
  * A vendor's language, both ways. Pure and total: no clock, randomness, environment, network or secrets; never throws.
@@ -110,6 +124,8 @@ export interface Adapter<Options = unknown> {
   interpret(reply: Reply, call: Call): Outcome
   /** For a submit whose reply was lost: the free call that asks what became of it, where the vendor has one. */
   recover?(submit: Call): Call | null
+  /** The call that cancels the task `poll` asks about, where the vendor has one. Its reply is read by `interpret`. */
+  cancel?(poll: Call): Call | null
   /** The free call that reads the account's balance. `id` is a fresh UUID v4. */
   account?(id: string): Call
   /** Dollars left, from the reply to `account`; null where the reply does not say. */

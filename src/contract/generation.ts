@@ -13,7 +13,7 @@ export const isTerminal = (status: GenerationStatus): boolean => status === 'suc
 /** What was adapted on the way to a provider, or could not be honoured. */
 export const Warning = z
   .object({
-    code: z.enum(['adjusted', 'unsupported', 'ignored_option']),
+    code: z.enum(['adjusted', 'unsupported', 'ignored_option', 'deprecated']),
     field: z.string(),
     requested: z.json(),
     used: z.json(),

@@ -51,6 +51,10 @@ export const Manifest = z.strictObject({
     .string()
     .nullable()
     .meta({ description: 'Header in which the vendor echoes our secret; null where it has none.' }),
+  safety_options: z
+    .array(z.string())
+    .default([])
+    .meta({ description: 'Dotted paths in `provider_options` that switch a safety check on; a request that does never runs without it.' }),
   declares: z
     .strictObject({
       delivery: z.array(z.enum(['sync', 'poll'])).min(1),
@@ -60,6 +64,7 @@ export const Manifest = z.strictObject({
       seed_returned: z.boolean(),
       balance: z.boolean(),
       webhook: z.boolean(),
+      cancel: z.boolean().default(false).meta({ description: 'A task can be canceled at the vendor.' }),
     })
     .meta({ description: 'Chooses the parts of the conformance exam this provider sits.' }),
   models: z.record(z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), ModelEntry),

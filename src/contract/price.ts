@@ -50,6 +50,6 @@ export const PublishedPrice = PriceRule.superRefine((rule, context) => {
 export const CostLine = z.object({ what: z.string(), quantity: z.number().int(), unit_amount: Usd, amount: Usd }).meta({ id: 'CostLine' })
 export type CostLine = z.infer<typeof CostLine>
 
-/** `billed`: the vendor said so. `computed`: our price rule on what was delivered. `unknown`: amount is null, never "0". */
+/** `billed`: the vendor said the amount. `computed`: our price rule on what was delivered. `unknown`: amount is null, never "0". */
 export const CostBasis = z.enum(['billed', 'computed', 'unknown'])
 export type CostBasis = z.infer<typeof CostBasis>

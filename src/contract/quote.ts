@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Usd } from './money.ts'
 import { CostLine } from './price.ts'
 import { Warning } from './generation.ts'
+import { Seed } from './request.ts'
 
 /** What an offer would really be asked for, after adapting. */
 export const Applied = z
@@ -16,7 +17,7 @@ export const Applied = z
     prompt_upsampling: z.boolean().optional(),
     guidance: z.number().optional(),
     steps: z.number().optional(),
-    seed: z.number().optional(),
+    seed: Seed.optional(),
   })
   .meta({ id: 'Applied' })
 export type Applied = z.infer<typeof Applied>

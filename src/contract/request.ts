@@ -27,6 +27,28 @@ export const ReferenceImage = z
   .meta({ id: 'ReferenceImage', examples: ['https://example.com/cat.png', { image: 'img_0197a1' }] })
 export type ReferenceImage = z.infer<typeof ReferenceImage>
 
+/** 2^63−1: the largest seed any vendor takes or returns. */
+const MAX_SEED = 9_223_372_036_854_775_807n
+
+/** A number while a double holds it to the last digit, else its digits. */
+export const Seed = z
+  .union(
+    [
+      z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+      z
+        .string()
+        .regex(/^(0|[1-9]\d{0,18})$/)
+        .refine((digits) => BigInt(digits) <= MAX_SEED),
+    ],
+    { error: 'a whole number from 0 to 9223372036854775807; beyond 9007199254740991 as a string of digits' },
+  )
+  .meta({
+    id: 'Seed',
+    description: 'Any seed this gateway returned can be sent back, as a number or as its digits.',
+    examples: [42, '9223372036854775807'],
+  })
+export type Seed = z.infer<typeof Seed>
+
 const ProviderList = z.array(z.string().min(1)).min(1).max(50)
 
 /** Routing for this one request; each key given overrides the configuration. */
@@ -77,7 +99,7 @@ export const requestFields = {
     .optional()
     .meta({ description: 'Size instead of width and height; 1 megapixel is 1,048,576 pixels.' }),
   reference_images: z.array(ReferenceImage).max(MAX_REFERENCE_IMAGES).optional(),
-  seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  seed: Seed.optional(),
   n: z
     .number()
     .int()

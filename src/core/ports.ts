@@ -19,6 +19,8 @@ export interface Ports {
   readonly clock: Clock
   readonly ids: Ids
   readonly send: Send
+  readonly connect?: Connect
+  /** For URLs that callers gave. */
   readonly download: Download
   readonly store: Store
   readonly assets: Assets
@@ -53,7 +55,10 @@ export type Posted =
   | { readonly kind: 'refused'; readonly reason: string }
 
 export interface Clock {
+  /** Wall time, which may jump: only ever written down and shown. */
   now(): Instant
+  /** Milliseconds that never go back and know no clock changes: what waits and deadlines are measured with. */
+  monotonicMs(): number
   /** Calls back once after `delayMs`; the returned function takes it back. */
   after(delayMs: number, callback: () => void): () => void
 }
@@ -70,8 +75,12 @@ export interface Ids {
 /** What can change while we run; read at each use so that an edited configuration applies at once. */
 export interface Settings {
   readonly sandbox: boolean
-  /** An installed provider, enabled for new requests or not: what is in flight is finished. */
+  /** An installed provider as it is configured now. */
   provider(id: string): ActiveProvider | null
+  /** Whether a provider may be bought from at this moment; asked before each submit. */
+  availability(provider: string): Availability
+  /** How long a full provider keeps a task while another has a free slot. */
+  readonly slotWaitMs: number
   /** Keep images (fetch, check, store), or hand on the vendor's link. */
   readonly keepImages: boolean
   readonly maxImageBytes: number
@@ -81,6 +90,12 @@ export interface ActiveProvider extends Provider {
   readonly maxInFlight: number
 }
 
+/** `paused`: it failed too often and is probed; `retryAfterMs` is when it is worth asking again. `off`: disabled, or its model is gone. */
+export type Availability =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'paused'; readonly reason: string; readonly retryAfterMs: number }
+  | { readonly kind: 'off'; readonly reason: string }
+
 /** `unsent`: it provably did not reach the vendor. `lost`: it may have; no whole reply came. */
 export type Sent =
   | { readonly kind: 'reply'; readonly reply: Reply }
@@ -89,13 +104,36 @@ export type Sent =
   /** The call's URL is outside the hosts this provider may be reached at; nothing was sent. */
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** Says one call to a provider, with its key; never throws, never follows a redirect. */
+/** Sends one call to a provider, with its key; never throws, never follows a redirect. */
 export type Send = (provider: string, call: Call, timeoutMs: number) => Promise<Sent>
+
+/**
+ * A provider as it is configured now: an attempt takes a connection when it begins or is resumed and keeps it to its end, whatever becomes
+ * of the configuration meanwhile. Null where it is not installed.
+ */
+export type Connect = (provider: string) => Connection | null
+
+export interface Connection {
+  readonly provider: ActiveProvider
+  /** `refused` where the provider has no key under this configuration. */
+  send(call: Call, timeoutMs: number): Promise<Sent>
+  /** Fetches a delivered image through the guard; may also reach the provider's own base URL. */
+  readonly download: Download
+  /** Lets go of the settings; called once. */
+  release(): void
+}
 
 /** Fetches an untrusted URL through the guard, without any key. The stream must be consumed or destroyed. */
 export type Download = (
   url: string,
-  options: { readonly maxBytes: number; readonly timeoutMs: number; readonly trustedProvider?: string },
+  options: {
+    readonly maxBytes: number
+    /** The longest silence: without a byte for so long the fetch fails. A slow stream that goes on is never cut. */
+    readonly silenceMs?: number
+    /** From now to the last byte; no limit where it is absent. */
+    readonly timeoutMs?: number
+    readonly trustedProvider?: string
+  },
 ) => Promise<Downloaded>
 
 export type Downloaded =

@@ -1,4 +1,5 @@
 import type {
+  Json,
   Applied,
   AttemptStatus,
   Call,
@@ -57,7 +58,10 @@ export interface AttemptRecord {
   /** Index into `routes`. */
   readonly route: number
   readonly images: number
-  readonly seed: number | null
+  /** Index into the route's tasks: a retried task keeps it, and delivered images stand in this order. */
+  readonly task: number
+  /** Digits, as sent; null where none was. */
+  readonly seed: string | null
   /** Our id for the vendor's task. */
   readonly taskId: string
   status: AttemptStatus
@@ -70,6 +74,8 @@ export interface AttemptRecord {
   imageIds: readonly string[]
   /** What the vendor says it charges. */
   cost: VendorCost | null
+  /** Small facts the vendor gave: ids, megapixels, a discount. Null where it gave none. */
+  vendor: Readonly<Record<string, Json>> | null
   /** What it cost in the end; null while open. */
   settled: { readonly amount: Usd | null; readonly basis: CostBasis; readonly lines: readonly CostLine[] } | null
   error: GenerationError | null
@@ -79,6 +85,8 @@ export interface AttemptRecord {
   retried: boolean
   progress: number | null
   polls: number
+  /** The gateway was down or suspended while it ran, so how long it took is not the provider's latency. */
+  interrupted: boolean
   startedAt: Instant
   submittedAt: Instant | null
   /** The last look at which the vendor was not done. */
@@ -124,6 +132,16 @@ export interface Reservation {
 }
 
 /** Everything about one generation; the row that survives a crash. */
+/** Who is notified of the end, and in which format: our own, or that of a compatible API, which keeps in `context` what it needs. */
+export interface WebhookTarget {
+  /** `standard`, or the name a compatible API registered. */
+  readonly format: string
+  readonly url: string
+  /** Only these; absent: every end. */
+  readonly events?: readonly WebhookEvent[] | undefined
+  readonly context: Json
+}
+
 export interface GenerationRecord {
   readonly id: string
   /** Name of the gateway key that asked; null where no keys are configured. */
@@ -135,6 +153,7 @@ export interface GenerationRecord {
   /** As normalized: `reference_images` replaced by `references`. */
   readonly request: Omit<GenerationRequest, 'reference_images'>
   readonly references: readonly Reference[]
+  readonly webhook: WebhookTarget | null
   readonly model: string
   readonly routing: Routing
   readonly routes: readonly Route[]
@@ -152,6 +171,67 @@ export interface GenerationRecord {
   completedAt: Instant | null
   /** Time spent fetching, checking and storing images. */
   storeMs: number | null
+}
+
+/** An attempt before anything has happened to it: what code starts from, tests start from, and rows of earlier versions are read over. */
+export const BLANK_ATTEMPT = {
+  route: 0,
+  images: 1,
+  task: 0,
+  seed: null,
+  status: 'queued',
+  providerTaskId: null,
+  next: null,
+  results: [],
+  imageIds: [],
+  cost: null,
+  vendor: null,
+  settled: null,
+  error: null,
+  tries: 1,
+  retried: false,
+  progress: null,
+  polls: 0,
+  interrupted: false,
+  submittedAt: null,
+  unfinishedAt: null,
+  readyAt: null,
+  endedAt: null,
+} as const satisfies Partial<AttemptRecord>
+
+/** A generation before its first attempt; see `BLANK_ATTEMPT`. */
+export const blankGeneration = () =>
+  ({
+    key: null,
+    sandbox: false,
+    references: [],
+    webhook: null,
+    routeIndex: 0,
+    status: 'queued',
+    attempts: [],
+    images: [],
+    warnings: [],
+    error: null,
+    promptUsed: null,
+    timeline: [],
+    startedAt: null,
+    completedAt: null,
+    storeMs: null,
+  }) satisfies Partial<GenerationRecord>
+
+/** A stored row as this version knows it: fields that came later have their blank value, and seeds, once numbers, are digits. */
+export function readGeneration(stored: GenerationRecord): GenerationRecord {
+  const row: Partial<GenerationRecord> = stored
+  const attempts = stored.attempts.map((attempt, task) => {
+    const seed: unknown = attempt.seed
+    return Object.assign({ ...BLANK_ATTEMPT, task }, attempt, typeof seed === 'number' ? { seed: String(seed) } : {}) as AttemptRecord
+  })
+  return Object.assign(blankGeneration(), { webhook: standardWebhook(row) }, row, { attempts }) as GenerationRecord
+}
+
+/** What an earlier version kept in the request alone. */
+function standardWebhook({ request }: Partial<GenerationRecord>): WebhookTarget | null {
+  return request?.webhook ? { format: 'standard', ...request.webhook, context: null } : null
 }
 
 /** One provider of a comparison as it is kept. */

@@ -3,6 +3,7 @@ import type { Clock, Ids } from '../core/ports.ts'
 
 export const CLOCK: Clock = {
   now: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs)
     return () => clearTimeout(timer)

@@ -21,6 +21,8 @@ export const settingsOf = (config: () => Config, catalogue: Catalogue): Settings
   get keepImages() {
     return config().assets.keep
   },
+  slotWaitMs: 2_000,
+  availability: () => ({ kind: 'open' }),
   get maxImageBytes() {
     return config().assets.maxImageBytes
   },

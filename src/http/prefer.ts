@@ -1,7 +1,7 @@
 const DEFAULT_WAIT_S = 60
 const MAX_WAIT_S = 600
 
-/** `Prefer` of RFC 7240: how long the caller would wait for the end. A value we do not handleResponse is left unapplied, as the RFC asks. */
+/** `Prefer` of RFC 7240: how long the caller would wait for the end. A value we do not understand is left unapplied, as the RFC asks. */
 export function waitOf(
   prefer: string | undefined,
   defaultSeconds: number = DEFAULT_WAIT_S,

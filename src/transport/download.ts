@@ -15,7 +15,7 @@ const HEADERS = { 'user-agent': USER_AGENT, accept: 'image/*, */*;q=0.5', 'accep
 
 /** Fetches untrusted URLs. Every hop of a redirect passes the guard again; no hop gets a key or a cookie. */
 export function createDownload({ agents, now = () => performance.now() }: DownloadOptions): Download {
-  return async (address, { maxBytes, timeoutMs, trustedProvider }) => {
+  return async (address, { maxBytes, timeoutMs = 60_000, trustedProvider }) => {
     const agent = (trustedProvider === undefined ? undefined : agents.provider(trustedProvider)) ?? agents.untrusted
     const endsAt = now() + timeoutMs
     let url = parseUntrustedUrl(address)

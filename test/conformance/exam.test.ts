@@ -119,7 +119,7 @@ function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
     const range = limits[field as 'seed' | 'output_quality' | 'safety_tolerance' | 'guidance' | 'steps']
     if (range === null) return []
     const values = [range.min, range.max].filter((value) => value !== range.default)
-    return [vary(field, {}, ...values.map((value) => ({ [key]: value })))]
+    return [vary(field, {}, ...values.map((value) => ({ [key]: key === 'seed' ? String(BigInt(value)) : value })))]
   }
   const { values, default: usual } = limits.output_format
   const { settable, default: isUsual } = limits.prompt_upsampling
@@ -273,7 +273,7 @@ describe.each(candidates)('$id interprets', (examined) => {
     )
   })
 
-  test('a success it does not handleResponse never as an image, and never as certainly unpaid', () => {
+  test('a success it does not understand never as an image, and never as certainly unpaid', () => {
     fc.assert(
       fc.property(fc.constantFrom(...questions), fc.integer({ min: 200, max: 299 }), anyJson, (call, status, body) => {
         const outcome = expectLegal(reply(status, body), call)

@@ -1,3 +1,4 @@
+import { BLANK_ATTEMPT, blankGeneration } from '../../src/core/records.ts'
 import type { AttemptRecord, ComparisonRecord, GenerationRecord, ImageRecord, Route } from '../../src/core/records.ts'
 
 export const routeTo = (provider: string, model = 'flux-2-pro'): Route => ({
@@ -19,53 +20,25 @@ export function generationRecord(
 ): GenerationRecord {
   const { metadata, ...fields } = overrides
   return {
+    ...blankGeneration(),
     id,
-    key: null,
     sandbox: true,
     createdAt: 1_000,
     request: { model: 'flux-2-pro', prompt: 'a lighthouse, „Leuchtturm“ 灯台 \u0000', ...(metadata === undefined ? {} : { metadata }) },
-    references: [],
     model: 'flux-2-pro',
     routing: { strategy: 'order', considered: [] },
     routes: [routeTo('north'), routeTo('south')],
-    routeIndex: 0,
-    status: 'queued',
-    attempts: [],
-    images: [],
-    warnings: [],
-    error: null,
-    promptUsed: null,
-    timeline: [],
-    startedAt: null,
-    completedAt: null,
-    storeMs: null,
     ...fields,
   }
 }
 
 export const attemptRecord = (id: string, overrides: Partial<AttemptRecord> = {}): AttemptRecord => ({
+  ...BLANK_ATTEMPT,
   id,
-  route: 0,
-  images: 1,
-  seed: null,
   taskId: `task of ${id}`,
   status: 'submitting',
-  providerTaskId: null,
-  next: null,
-  results: [],
-  imageIds: [],
-  cost: null,
-  settled: null,
-  error: null,
-  tries: 1,
-  retried: false,
-  progress: null,
-  polls: 0,
   startedAt: 1_000,
   submittedAt: null,
-  unfinishedAt: null,
-  readyAt: null,
-  endedAt: null,
   ...overrides,
 })
 

@@ -59,6 +59,7 @@ export function failuresOf(outcome: Outcome) {
     case 'done':
       return outcome.failures ?? []
     case 'failed':
+    case 'refused':
       return [outcome.failure]
     case 'pending':
       return []

@@ -99,7 +99,7 @@ export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.
       prompt: prompts(limits.prompt),
       size: limits.size.required ? sizes : maybe(sizes),
       references: references(limits.reference_images),
-      seed: maybe(limits.seed && inRange(limits.seed)),
+      seed: maybe(limits.seed && inRange({ ...limits.seed, max: Math.min(limits.seed.max, Number.MAX_SAFE_INTEGER) })?.map(String)),
       count: fc.integer({ min: 1, max: limits.n.max }),
       outputFormat: maybe<OutputFormat>(fc.constantFrom(...limits.output_format.values)),
       outputQuality: maybe(limits.output_quality && inRange(limits.output_quality)),

@@ -5,12 +5,15 @@ import { Failure, Usd, type Json, type Outcome } from '#contract'
 const PlainJson: z.ZodType<Json> = z.json()
 
 export const LegalCall = z.strictObject({
-  purpose: z.enum(['submit', 'poll', 'recover', 'account']),
-  method: z.enum(['GET', 'POST']),
+  purpose: z.enum(['submit', 'poll', 'recover', 'cancel', 'account']),
+  method: z.enum(['GET', 'POST', 'PUT']),
   url: z.string().regex(/^(\/(?!\/)|https?:\/\/)\S+$/, 'a path below the base URL, or an absolute http(s) URL'),
   body: PlainJson.optional(),
   memo: PlainJson.optional(),
 })
+
+/** Small facts the vendor gave. */
+const Facts = z.record(z.string().min(1), PlainJson)
 
 const NotNegative = Usd.refine((amount) => !amount.startsWith('-'), 'no vendor pays us')
 const Cost = z.strictObject({ amount: NotNegative, raw: PlainJson })
@@ -20,6 +23,7 @@ const Image = z.strictObject({
     z.strictObject({ kind: z.literal('url'), url: z.string().regex(/^https?:\/\/\S+$/i) }),
     z.strictObject({ kind: z.literal('base64'), data: z.string().min(1) }),
   ]),
+  id: z.string().min(1).optional(),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
   seed: z.string().regex(/^\d+$/).optional(),
   flagged: z.boolean().optional(),
@@ -36,6 +40,7 @@ export const LegalOutcome = z.discriminatedUnion('kind', [
     cost: Cost.optional(),
     promptUsed: z.string().optional(),
     taskId: z.string().min(1).optional(),
+    vendor: Facts.optional(),
   }),
   z.strictObject({
     kind: z.literal('pending'),
@@ -44,9 +49,18 @@ export const LegalOutcome = z.discriminatedUnion('kind', [
     progress: z.number().min(0).max(1).optional(),
     cost: Cost.optional(),
     taskId: z.string().min(1).optional(),
+    vendor: Facts.optional(),
     note: z.string().min(1).optional(),
   }),
-  z.strictObject({ kind: z.literal('failed'), failure: LegalFailure, cost: Cost.optional(), taskId: z.string().min(1).optional() }),
+  ...(['failed', 'refused'] as const).map((kind) =>
+    z.strictObject({
+      kind: z.literal(kind),
+      failure: LegalFailure,
+      cost: Cost.optional(),
+      taskId: z.string().min(1).optional(),
+      vendor: Facts.optional(),
+    }),
+  ),
 ])
 
 /** Why an outcome is illegal, a line for each objection; empty where it is legal. */

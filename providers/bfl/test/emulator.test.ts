@@ -78,7 +78,7 @@ describe('an image is made', () => {
     ['flux-2-flex', { width: 1024, height: 1040, outputFormat: 'png' }, { width: 1024, height: 1040, format: 'png' }, '0.1'],
     ['flux-1.1-pro', {}, { width: 1024, height: 768, format: 'jpeg' }, '0.04'],
   ] as const)('by %s with %o', async (model, fields, image, cost) => {
-    const { outcome } = await play(orderOf(model, { ...fields, seed: 42 }))
+    const { outcome } = await play(orderOf(model, { ...fields, seed: '42' }))
     expect(outcome).toMatchObject({ kind: 'done', cost: { amount: cost }, images: [{ seed: '42' }] })
     const answer = await delivered(outcome)
     const bytes = Buffer.from(await answer.arrayBuffer())

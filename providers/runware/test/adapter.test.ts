@@ -61,7 +61,7 @@ describe('what is said to Runware', () => {
 
   test('without a seed none is sent, and never -1', () => {
     expect(taskIn(submitFor())).not.toHaveProperty('seed')
-    expect(taskIn(submitFor({ seed: 0 }))['seed']).toBe(0)
+    expect(taskIn(submitFor({ seed: '0' }))['seed']).toBe(0)
   })
 
   test('upsampling is told both ways, and left to the vendor where nobody asked', () => {

@@ -35,7 +35,7 @@ async function post(body: unknown, key = SANDBOX_KEY): Promise<Reply> {
 interface Wish {
   readonly prompt?: string
   readonly count?: number
-  readonly seed?: number
+  readonly seed?: string
   readonly references?: readonly string[]
   readonly options?: RunwareOptions
   readonly webhook?: { readonly url: string; readonly secret: string }
@@ -95,7 +95,7 @@ const balance = async () => adapter.readBalance?.(await post(adapter.account?.(r
 
 describe('a generation at the emulator', () => {
   test.each([{}, async])('ends with a real image of the size asked for and its price, with options %j', async (options) => {
-    const { outcome } = await generate({ options, seed: 42 })
+    const { outcome } = await generate({ options, seed: '42' })
     expect(outcome).toMatchObject({ kind: 'done', cost: { amount: '0.03' }, images: [{ seed: '42' }] })
     const answer = await linkOf(outcome)
     expect(answer.headers.get('content-type')).toBe('image/jpeg')
@@ -104,7 +104,7 @@ describe('a generation at the emulator', () => {
   })
 
   test('of a batch has a seed and a price for each, and is one purchase', async () => {
-    const { outcome } = await generate({ count: 4, seed: 7, references: ['https://images.example/a.png'] })
+    const { outcome } = await generate({ count: 4, seed: '7', references: ['https://images.example/a.png'] })
     if (outcome.kind !== 'done') throw new Error(outcome.kind)
     expect(outcome.images.map(({ seed }) => seed)).toEqual(['7', '8', '9', '10'])
     expect(outcome.cost?.amount).toBe('0.18')

@@ -104,7 +104,7 @@ describe('translate', () => {
   })
 
   it('says the same call for the same order', () => {
-    const request = { ...pro, width: 1024, height: 64, seed: Number.MAX_SAFE_INTEGER, safety_tolerance: 1 }
+    const request = { ...pro, width: 1024, height: 64, seed: String(Number.MAX_SAFE_INTEGER), safety_tolerance: 1 }
     expect(adapter.translate(orderOf(request))).toEqual(adapter.translate(orderOf(request)))
   })
 })
@@ -287,6 +287,7 @@ describe('interpret anything', () => {
             expect(outcome.next.purpose).toBe('poll')
             expect(new URL(outcome.next.url, 'https://cloud.vtrix.ai').pathname).toMatch(/^\/model\/v1\/generation\/task\/[^/]+$/)
             break
+          case 'refused':
           case 'failed':
             Failure.parse(outcome.failure)
             if (call.purpose === 'poll') expect(outcome.failure.billed).not.toBe(false)

@@ -90,7 +90,15 @@ describe('the emulator delivers', () => {
     ['flux-2-pro', 'png', '0.0285'],
     ['flux-1.1-pro', 'jpeg', '0.038'],
   ] as const)('a real image of %s in the asked size as %s, with its cost and no seed', async (model, output_format, cost) => {
-    const { outcome, notes } = await play({ model, prompt: 'a cat', width: 320, height: 256, seed: 7, output_format, safety_tolerance: 2 })
+    const { outcome, notes } = await play({
+      model,
+      prompt: 'a cat',
+      width: 320,
+      height: 256,
+      seed: '7',
+      output_format,
+      safety_tolerance: 2,
+    })
     const response = await fetch(imageUrl(outcome))
     expect(await sharp(await response.arrayBuffer()).metadata()).toMatchObject({ width: 320, height: 256, format: output_format })
     expect(outcome.cost?.amount).toBe(usdFromDecimal(cost))

@@ -13,7 +13,7 @@ export interface LegalRequest {
   readonly width?: number
   readonly height?: number
   readonly reference_images?: readonly string[]
-  readonly seed?: number
+  readonly seed?: string
   readonly output_format?: OutputFormat
   readonly safety_tolerance?: number
   readonly prompt_upsampling?: boolean

@@ -1,4 +1,5 @@
 import type { Failure, GenerationRequest, JsonObject, Offer, OutputFormat, Quote, ReferenceImage, RouteRule, Warning } from '#contract'
+import { blankGeneration } from '../records.ts'
 import type { GenerationRecord, Reference, Route } from '../records.ts'
 import { orderFor } from '../plan/order.ts'
 import { plan, quote } from '../plan/plan.ts'
@@ -146,27 +147,18 @@ export function createAccept({ ports, market, roll, urlObjection }: AcceptDepend
       }
       const quoted = usable[0]?.route.quoted?.amount ?? null
       return {
+        ...blankGeneration(),
         id: ports.ids.generation(),
         key,
         ...(input.budget ? { reserved: reservationOf(input.budget, quoted) } : {}),
         sandbox: ports.settings.sandbox,
         createdAt: ports.clock.now(),
         request: { ...request, model: asked.model },
+        webhook: asked.webhook ? { format: 'standard', ...asked.webhook, context: null } : null,
         references,
         model: request.model,
         routing: planned.routing,
         routes: usable.map(({ route, own }) => (own.length === 0 ? route : { ...route, warnings: [...route.warnings, ...own] })),
-        routeIndex: 0,
-        status: 'queued',
-        attempts: [],
-        images: [],
-        warnings: [],
-        error: null,
-        promptUsed: null,
-        timeline: [],
-        startedAt: null,
-        completedAt: null,
-        storeMs: null,
       }
     },
 

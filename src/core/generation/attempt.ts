@@ -165,7 +165,8 @@ async function apply(
   const route = routeOf(record, attempt)
   if (outcome.cost) attempt.cost = outcome.cost
   if (outcome.taskId) attempt.providerTaskId = outcome.taskId
-  if (call.purpose === 'submit') ports.observer.submitted(provider.id, outcome.kind === 'failed' ? outcome.failure.code : null)
+  if (call.purpose === 'submit')
+    ports.observer.submitted(provider.id, outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure.code : null)
   switch (outcome.kind) {
     case 'pending': {
       if (outcome.note)
@@ -195,6 +196,7 @@ async function apply(
       attempt.status = 'collecting'
       return collect(context, open, attempt, provider, outcome.failures ?? [])
     }
+    case 'refused':
     case 'failed':
       return fail(context, open, attempt, outcome.failure)
   }

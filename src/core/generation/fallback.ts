@@ -1,5 +1,6 @@
 import { FAILURES, generationError, isSafeToFallBack, isTerminal } from '#contract'
 import type { Failure, GenerationError } from '#contract'
+import { BLANK_ATTEMPT } from '../records.ts'
 import type { AttemptRecord } from '../records.ts'
 import { enterSettlement } from '../billing/account.ts'
 import { announce } from '../webhooks/announce.ts'
@@ -64,32 +65,10 @@ function tryAgain(context: RunContext, open: OpenGeneration, attempt: AttemptRec
 }
 
 /** A task that was not yet bought. */
-export function freshAttempt(context: RunContext, task: Pick<AttemptRecord, 'route' | 'images' | 'seed'>): AttemptRecord {
+export function freshAttempt(context: RunContext, task: Pick<AttemptRecord, 'route' | 'images' | 'task' | 'seed'>): AttemptRecord {
   const { ids, clock } = context.ports
-  return {
-    id: ids.attempt(),
-    route: task.route,
-    images: task.images,
-    seed: task.seed,
-    taskId: ids.task(),
-    status: 'queued',
-    providerTaskId: null,
-    next: null,
-    results: [],
-    imageIds: [],
-    cost: null,
-    settled: null,
-    error: null,
-    tries: 1,
-    retried: false,
-    progress: null,
-    polls: 0,
-    startedAt: clock.now(),
-    submittedAt: null,
-    unfinishedAt: null,
-    readyAt: null,
-    endedAt: null,
-  }
+  const { route, images, seed } = task
+  return { ...BLANK_ATTEMPT, route, images, task: task.task, seed, id: ids.attempt(), taskId: ids.task(), startedAt: clock.now() }
 }
 
 /** Makes the tasks of the current route. */
@@ -99,7 +78,7 @@ export function addTasks(context: RunContext, open: OpenGeneration): void {
   if (!route) throw new Error(`generation ${record.id} has no route ${record.routeIndex}`)
   const seeds = context.ports.settings.provider(route.provider)?.manifest.models[route.model]?.limits.seed ?? null
   const tasks = route.tasks.map((images, index) =>
-    freshAttempt(context, { route: record.routeIndex, images, seed: seedFor(route.applied.seed, index, route.tasks, seeds) }),
+    freshAttempt(context, { route: record.routeIndex, images, task: index, seed: seedFor(route.applied.seed, index, route.tasks, seeds) }),
   )
   record.attempts.push(...tasks)
 }

@@ -1,6 +1,7 @@
-import type { Limits, OutputFormat, Range } from '#contract'
+import type { Limits, OutputFormat, Seed, Range } from '#contract'
 import type { Reference } from '../records.ts'
 import { adjusted, unsupported, type Finding, type PlannedRequest } from './finding.ts'
+import { isSeedInRange } from './order.ts'
 import { describeRange, greatestNotAbove, isInRange, nearestIn } from './range.ts'
 
 /**
@@ -78,9 +79,9 @@ export function adaptUpsampling(asked: boolean | undefined, limit: Limits['promp
 }
 
 /** Another seed would be another image, so a seed outside the range is left out rather than moved. */
-export function adaptSeed(asked: number | undefined, limit: Range | null): Finding {
+export function adaptSeed(asked: Seed | undefined, limit: Range | null): Finding {
   if (asked === undefined) return {}
-  if (limit !== null && isInRange(asked, limit)) return { applied: { seed: asked } }
+  if (limit !== null && isSeedInRange(asked, limit)) return { applied: { seed: asked } }
   const reason = limit === null ? 'This offer takes no seed.' : `This offer takes seeds of ${describeRange(limit)}; none is sent.`
   return { warnings: [unsupported('seed', asked, null, reason)] }
 }

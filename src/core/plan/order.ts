@@ -1,4 +1,4 @@
-import type { Applied, Limits, Order, Range, ReferenceForm } from '#contract'
+import type { Applied, Limits, Order, Range, ReferenceForm, Seed } from '#contract'
 import type { AttemptRecord, Reference, Route } from '../records.ts'
 
 /** The order for one paid task of a route. `references` are already in a form the offer takes; see `referenceForm`. */
@@ -41,21 +41,33 @@ function settingsOf(applied: Applied): Partial<Order> {
   }
 }
 
+/** 2^63−1. A manifest's greatest seed is a double and may lie one above it. */
+const GREATEST_SEED = 9_223_372_036_854_775_807n
+
 /**
- * The seed of one task of a request, or null where none is sent. The first task has the asked seed; each later one has it raised by the
- * number of images before it, so that several tasks give different images and the whole can be repeated. Beyond the
+ * The seed of one task of a request as digits, or null where none is sent. The first task has the asked seed; each later one has it raised by
+ * the number of images before it, so that several tasks give different images and the whole can be repeated. Beyond the
  * offer's greatest seed it goes on from the smallest.
  * @param seed the applied seed
  * @param tasks images in each task, as in `Route.tasks`
  * @param range the offer's seeds
  */
-export function seedFor(seed: number | undefined, taskIndex: number, tasks: readonly number[], range: Range | null): number | null {
+export function seedFor(seed: Seed | undefined, taskIndex: number, tasks: readonly number[], range: Range | null): string | null {
   if (seed === undefined || range === null) return null
   const imagesBefore = tasks.slice(0, taskIndex).reduce((sum, images) => sum + images, 0)
-  const greatest = Math.min(range.max, Number.MAX_SAFE_INTEGER)
-  const room = greatest - seed
-  if (imagesBefore <= room) return seed + imagesBefore
-  return range.min + ((imagesBefore - room - 1) % (greatest - range.min + 1))
+  const smallest = BigInt(Math.ceil(range.min))
+  const room = greatestSeed(range) - BigInt(seed)
+  const raised = BigInt(imagesBefore) <= room ? BigInt(seed) + BigInt(imagesBefore) : null
+  return String(raised ?? smallest + ((BigInt(imagesBefore) - room - 1n) % (greatestSeed(range) - smallest + 1n)))
+}
+
+export function isSeedInRange(seed: Seed, range: Range): boolean {
+  return BigInt(seed) >= BigInt(Math.ceil(range.min)) && BigInt(seed) <= greatestSeed(range)
+}
+
+function greatestSeed(range: Range): bigint {
+  const max = BigInt(Math.floor(range.max))
+  return max < GREATEST_SEED ? max : GREATEST_SEED
 }
 
 /** How to hand a reference on: a link as a link where the offer takes links, else its bytes; a data URI before bare base64, since it names its format. */

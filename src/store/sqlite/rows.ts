@@ -1,4 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite'
+import { readGeneration } from '../../core/records.ts'
 import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
 import type { IdempotencyEntry } from '../../core/ports.ts'
 
@@ -9,7 +10,7 @@ type Row = Readonly<Record<string, SQLOutputValue>>
 export const GENERATION = 'generations AS g JOIN generation_plans AS p USING (number)'
 
 export const generationOf = (row: Row): GenerationRecord =>
-  Object.assign(JSON.parse(String(row['plan'])) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord
+  readGeneration(Object.assign(JSON.parse(String(row['plan'])) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord)
 
 export function imageOf(row: Row): ImageRecord {
   const column = row as unknown as ImageColumns

@@ -54,7 +54,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`) {
   const compare = createCompare({
     ports: {
       store,
-      clock: { now: () => now, after: () => () => {} },
+      clock: { now: () => now, monotonicMs: () => now, after: () => () => {} },
       log: { info() {}, warn() {}, error: (fields) => void logged.push(fields) },
     },
     accept: { prepare },

@@ -251,7 +251,7 @@ describe('several images', () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
     const record = await runFor(world, planned(['alpha'], { tasks: [1, 1, 1], seed: 40 }), 0)
     expect(record.images).toHaveLength(3)
-    expect(world.calls.map(({ call }) => (call.body as { seed: number }).seed)).toEqual([40, 41, 42])
+    expect(world.calls.map(({ call }) => (call.body as { seed: string }).seed)).toEqual(['40', '41', '42'])
     expect(viewOf(record, '').cost.amount).toBe('0.15')
   })
 

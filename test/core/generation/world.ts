@@ -1,10 +1,11 @@
+import { blankGeneration } from '../../../src/core/records.ts'
 import { createHash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { Manifest } from '#contract'
 import type { Adapter, Call, GenerationRequest, Outcome, Provider, Reply } from '#contract'
-import type { GenerationRecord, ImageRecord, Route } from '../../../src/core/records.ts'
+import type { GenerationRecord, Route } from '../../../src/core/records.ts'
 import { createRun } from '../../../src/core/generation/run.ts'
 import { AssetError } from '../../../src/core/ports.ts'
 import type { Downloaded, Ports, Sent, Store } from '../../../src/core/ports.ts'
@@ -17,6 +18,7 @@ export function manualClock(start = 1_000_000) {
   let timers: { at: number; callback: () => void }[] = []
   return {
     now: () => now,
+    monotonicMs: () => now,
     after(delayMs: number, callback: () => void) {
       const timer = { at: now + delayMs, callback }
       timers.push(timer)
@@ -182,6 +184,8 @@ export function createWorld(options: WorldOptions) {
     settings: {
       sandbox: false,
       keepImages: options.keepImages ?? true,
+      slotWaitMs: 2_000,
+      availability: () => ({ kind: 'open' }),
       maxImageBytes: 1_000_000,
       provider: (id) => (id === 'removed' ? null : { ...provider(id), maxInFlight: options.maxInFlight ?? 8 }),
     },
@@ -226,29 +230,16 @@ export function planned(
 ): GenerationRecord {
   const tasks = more.tasks ?? [1]
   return {
+    ...blankGeneration(),
     id: `gen_${String(++generations).padStart(6, '0')}`,
-    key: null,
-    sandbox: false,
     createdAt: 1_000_000,
     request: { model: 'model-x', prompt: 'a lighthouse', ...more.request },
-    references: [],
     model: 'model-x',
     routing: { strategy: 'order', considered: [] },
     routes: providers.map((id) => {
       const one = route(id, tasks)
       return more.seed === undefined ? one : { ...one, applied: { ...one.applied, seed: more.seed } }
     }),
-    routeIndex: 0,
-    status: 'queued',
-    attempts: [],
-    images: [] as ImageRecord[],
-    warnings: [],
-    error: null,
-    promptUsed: null,
-    timeline: [],
-    startedAt: null,
-    completedAt: null,
-    storeMs: null,
   }
 }
 

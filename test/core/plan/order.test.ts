@@ -48,7 +48,7 @@ describe('an order', () => {
       route: route(applied),
       limits: bfl.limits,
       prompt: 'a fox',
-      attempt: { ...attempt, images: 4, seed: 0 },
+      attempt: { ...attempt, images: 4, seed: '0' },
       references: ['https://example.com/a.png'],
       webhook: { url: 'https://img.example.com/hook', secret: 'test-secret' },
     })
@@ -61,7 +61,7 @@ describe('an order', () => {
       promptUpsampling: false,
       guidance: 2.5,
       steps: 20,
-      seed: 0,
+      seed: '0',
       count: 4,
       references: ['https://example.com/a.png'],
       webhook: { url: 'https://img.example.com/hook' },
@@ -76,17 +76,19 @@ describe('the seed of a task', () => {
   })
 
   it('is raised by the images of the tasks before it', () => {
-    expect([0, 1, 2].map((index) => seedFor(5, index, [4, 4, 2], SEEDS))).toEqual([5, 9, 13])
+    expect([0, 1, 2].map((index) => seedFor(5, index, [4, 4, 2], SEEDS))).toEqual(['5', '9', '13'])
   })
 
   it('goes on from the smallest beyond the greatest', () => {
-    expect([0, 1, 2].map((index) => seedFor(99, index, [1, 1, 1], SEEDS))).toEqual([99, 100, 0])
-    expect([0, 1].map((index) => seedFor(10, index, [1, 1], { type: 'range', min: 10, max: 10 }))).toEqual([10, 10])
+    expect([0, 1, 2].map((index) => seedFor(99, index, [1, 1, 1], SEEDS))).toEqual(['99', '100', '0'])
+    expect([0, 1].map((index) => seedFor(10, index, [1, 1], { type: 'range', min: 10, max: 10 }))).toEqual(['10', '10'])
   })
 
-  it('stays a safe integer where the offer takes greater seeds', () => {
+  it('keeps every digit up to 2^63−1, and goes on from the smallest there', () => {
     const wide = { type: 'range', min: 0, max: 2 ** 63 } as const
-    expect(seedFor(Number.MAX_SAFE_INTEGER, 1, [1, 1], wide)).toBe(0)
+    expect(seedFor(Number.MAX_SAFE_INTEGER, 1, [1, 1], wide)).toBe('9007199254740992')
+    expect(seedFor('9223372036854775807', 0, [1], wide)).toBe('9223372036854775807')
+    expect(seedFor('9223372036854775807', 1, [1, 1], wide)).toBe('0')
   })
 })
 

@@ -126,7 +126,7 @@ describe('a sweep', () => {
     await utimes(path, longAgo, longAgo)
     await assets.put(bytes, 1_000_000)
     const { dependencies } = world({ maxAgeDays: 30 })
-    await sweep({ ...dependencies, clock: { ...dependencies.clock, now: () => Date.now() } })
+    await sweep({ ...dependencies, clock: { ...dependencies.clock, now: () => Date.now(), monotonicMs: () => Date.now() } })
     expect(await left()).toEqual([sha256])
   })
 

@@ -48,8 +48,8 @@ function snapshotOf(record: GenerationRecord) {
   }
 }
 
-function planOf({ id, key, sandbox, createdAt, request, references, model, routing, routes }: GenerationRecord): string {
-  return JSON.stringify({ id, key, sandbox, createdAt, request, references, model, routing, routes })
+function planOf({ id, key, sandbox, createdAt, request, references, webhook, model, routing, routes }: GenerationRecord): string {
+  return JSON.stringify({ id, key, sandbox, createdAt, request, references, webhook, model, routing, routes })
 }
 
 const PLAN_FIELDS: ReadonlySet<string> = new Set([
@@ -59,6 +59,7 @@ const PLAN_FIELDS: ReadonlySet<string> = new Set([
   'createdAt',
   'request',
   'references',
+  'webhook',
   'model',
   'routing',
   'routes',

@@ -1,3 +1,4 @@
+import { blankGeneration } from '../../../../src/core/records.ts'
 import fastify from 'fastify'
 import OpenAI from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -24,26 +25,15 @@ const stored: ImageRecord = {
 const linked: ImageRecord = { ...stored, sha256: null, link: { url: 'https://vendor.test/a.png', expiresAt: null } }
 
 const record = (id: string, fields: Partial<GenerationRecord> = {}): GenerationRecord => ({
+  ...blankGeneration(),
   id,
-  key: null,
   sandbox: true,
   createdAt: 1_000,
   request: base,
-  references: [],
   model: 'm',
   routing: { strategy: 'price', considered: [] },
   routes: [],
-  routeIndex: 0,
   status: 'running',
-  attempts: [],
-  images: [],
-  warnings: [],
-  error: null,
-  promptUsed: null,
-  timeline: [],
-  startedAt: null,
-  completedAt: null,
-  storeMs: null,
   ...fields,
 })
 
@@ -77,7 +67,7 @@ async function door(
     },
     run: { watch: () => () => {} } as unknown as DoorDependencies['run'],
     assets: { read: async () => Buffer.from('png') } as unknown as DoorDependencies['assets'],
-    clock: { now: () => 0, after: () => () => {} },
+    clock: { now: () => 0, monotonicMs: () => 0, after: () => () => {} },
     publicUrl: () => 'http://gate.test',
     bodyLimitBytes: 100_000,
     ...over,
