@@ -224,7 +224,7 @@ export function readGeneration(stored: GenerationRecord): GenerationRecord {
   const row: Partial<GenerationRecord> = stored
   const attempts = stored.attempts.map((attempt, task) => {
     const seed: unknown = attempt.seed
-    return Object.assign({ ...BLANK_ATTEMPT, task }, attempt, typeof seed === 'number' ? { seed: String(seed) } : {}) as AttemptRecord
+    return Object.assign({ ...BLANK_ATTEMPT, task }, attempt, typeof seed === 'number' ? { seed: String(seed) } : {})
   })
   return Object.assign(blankGeneration(), { webhook: standardWebhook(row) }, row, { attempts }) as GenerationRecord
 }
