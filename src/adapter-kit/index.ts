@@ -1,1 +1,2 @@
 export * from './exact-number.ts'
+export * from './retry-after.ts'
