@@ -1,131 +1,101 @@
 import { describe, expect, test } from 'vitest'
 import { COMPUTED, filesBelow, importsOf, isSource, isTypeScript, readText, type Import } from '../support/source-tree.ts'
-
-/** What a room may import beyond its own folder. Node's modules are listed where a room may use any of them. */
-interface Room {
-  readonly packages: readonly string[]
-  readonly rooms: readonly string[]
-  /** Rooms of which only types may come. */
-  readonly typesOf?: readonly string[]
-  readonly node: 'none' | 'any' | readonly string[]
-  /** Imports files it finds at run time: the one way from src/ to a provider. */
-  readonly finds?: boolean
-}
-
-const ROOMS: Readonly<Record<string, Room>> = {
-  contract: { packages: ['zod'], rooms: [], node: 'none' },
-  sandbox: { packages: ['sharp'], rooms: ['contract'], node: 'any' },
-
-  catalogue: {
-    packages: [],
-    rooms: ['contract'],
-    typesOf: ['sandbox'],
-    finds: true,
-    node: ['node:fs', 'node:fs/promises', 'node:path', 'node:url'],
-  },
-  core: { packages: ['cockatiel'], rooms: ['contract'], node: ['node:crypto', 'node:stream'] },
-  transport: { packages: ['undici', 'ipaddr.js'], rooms: ['contract'], typesOf: ['core'], node: 'any' },
-  store: { packages: ['sharp'], rooms: ['contract', 'core'], node: 'any' },
-  http: {
-    packages: ['fastify', '@fastify/*', '@scalar/*', '@modelcontextprotocol/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
-    rooms: ['contract', 'core'],
-    node: 'any',
-  },
-  config: { packages: ['yaml', 'zod'], rooms: ['contract', 'transport/secret.ts'], typesOf: ['catalogue'], node: 'any' },
-  monitoring: { packages: ['prom-client'], rooms: ['contract'], typesOf: ['core'], node: 'none' },
-  client: { packages: [], rooms: ['contract'], typesOf: ['http'], node: 'any' },
-}
-
-/** A package that only one room may import, wherever else it might be allowed. */
-const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'transport', 'node:sqlite': 'store' }
-
-/** Where the house is put together: these may import everything, and nobody imports them but each other. */
-const ROOTS = ['src/main.ts', 'src/cli/', 'src/gateway/']
-const isRoot = (path: string) => ROOTS.some((root) => path.startsWith(root))
+import { wantedMap } from './import-map.ts'
+import { ADAPTER_RULE, COMPOSERS, EMULATOR_RULE, IMPORT_RULES, NAMED_FOLDERS, ONLY_IMPORTER, type ImportRule } from './rules.ts'
+import { notListed } from './still-open.ts'
 
 const sources = filesBelow(['src'], isTypeScript)
 const providerSources = filesBelow(['providers'], isSource)
 const importsIn = (files: readonly string[]): readonly Import[] => files.flatMap((file) => importsOf(file))
 
-const roomOf = (path: string) => path.split('/')[1] ?? ''
+const isBelow = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`)
+const isComposer = (path: string) => COMPOSERS.some((composer) => isBelow(path, composer.path))
+const isEmulator = (path: string) => /\/emulator[^/]*\.ts$/.test(path)
+
 const matches = (pattern: string, name: string) =>
   pattern.endsWith('/*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern || name.startsWith(`${pattern}/`)
-const allowsNode = (room: Room, specifier: string) => room.node === 'any' || (room.node !== 'none' && room.node.includes(specifier))
 
-/** The room inside src/ an import leads to, as written in the table, or null for a package. */
+/** The rule of the longest path that fits. */
+const ruleOf = (path: string): ImportRule | undefined =>
+  IMPORT_RULES.filter((rule) => isBelow(path, rule.path)).sort((a, b) => b.path.length - a.path.length)[0]
+
+/** The path below src/ an import leads to, or null where it leaves src/. */
 function destination({ specifier, target }: Import): string | null {
-  if (specifier === '#contract') return 'contract'
-  if (specifier === '#sandbox') return 'sandbox'
+  if (specifier in NAMED_FOLDERS) return NAMED_FOLDERS[specifier] ?? null
   return target?.startsWith('src/') ? target.slice('src/'.length) : null
 }
 
-function objection(from: string, room: Room, found: Import): string | null {
+/** Why a rule forbids an import, or null. `own` is the folder whose files may import one another. */
+function objection(rule: ImportRule, own: string, found: Import): string | null {
   const { specifier, typeOnly, target } = found
-  if (specifier === COMPUTED) return room.finds === true ? null : `${from}/ may not import what only run time knows`
+  if (specifier === COMPUTED) return rule.findsFiles === true ? null : 'an import whose file is known only at run time'
+  if (target !== null && isBelow(target, own)) return null
   const led = destination(found)
   if (led !== null) {
-    const allowed = [from, ...room.rooms, ...(typeOnly ? (room.typesOf ?? []) : [])]
-    return allowed.some((name) => led === name || led.startsWith(`${name}/`)) ? null : `${from}/ may not import ${specifier}`
+    const allowed = [...rule.imports, ...(typeOnly ? (rule.typesOf ?? []) : [])].map((name) => NAMED_FOLDERS[name] ?? name)
+    return allowed.some((name) => isBelow(led, name)) ? null : specifier
   }
   if (target === 'package.json') return null
-  if (target !== null) return `${from}/ may not leave src/ (${specifier})`
+  if (target !== null) return specifier
   if (specifier.startsWith('node:')) {
-    return typeOnly || allowsNode(room, specifier) ? null : `${from}/ may not import ${specifier}`
+    const allowed = rule.node === 'any' || (rule.node !== 'none' && rule.node.includes(specifier))
+    return typeOnly || allowed ? null : specifier
   }
-  return room.packages.some((name) => matches(name, specifier)) ? null : `${from}/ may not import the package ${specifier}`
+  return rule.packages.some((name) => matches(name, specifier)) ? null : specifier
 }
 
-describe('who may import whom', () => {
-  test('each room of src/ imports only what its row of the table allows', () => {
-    const wrong = importsIn(sources.filter((path) => !isRoot(path))).flatMap((found) => {
-      const from = roomOf(found.path)
-      const room = ROOMS[from]
-      const why = room ? objection(from, room, found) : `src/${from} is not a room of the house`
-      return why === null ? [] : [`${found.line}: ${why}`]
+const shown = (found: Import, why: string) => `${found.path}: ${found.typeOnly ? 'type ' : ''}${why}`
+
+describe('imports', () => {
+  test('every file below src/ imports only what its folder’s rule allows', () => {
+    const wrong = importsIn(sources.filter((path) => !isComposer(path))).flatMap((found) => {
+      const rule = ruleOf(found.path)
+      if (rule === undefined) return [`${found.path}: no rule in test/house/rules.ts`]
+      const why = objection(rule, rule.path, found)
+      return why === null ? [] : [shown(found, why)]
     })
-    expect(wrong).toEqual([])
+    expect(notListed('imports', wrong)).toEqual([])
   })
 
-  test('a provider imports the contract, zod and its own files; only its sandbox may do more', () => {
+  test('a provider’s file imports the contract, the adapter kit, zod and its own folder; only its emulator may import more', () => {
     const wrong = importsIn(providerSources).flatMap((found) => {
-      const { specifier, target, path, line } = found
-      const folder = path.slice(0, path.lastIndexOf('/') + 1)
-      const own = target !== null && target.startsWith(folder)
-      const inSandbox = /\/emulator[^/]*\.ts$/.test(path)
-      const sandboxMay = inSandbox && (specifier === 'fastify' || specifier === '#sandbox' || specifier.startsWith('node:'))
-      return own || specifier === '#contract' || specifier === 'zod' || sandboxMay ? [] : [`${line}: ${specifier}`]
+      const folder = found.path.split('/').slice(0, 2).join('/')
+      const why = objection(isEmulator(found.path) ? EMULATOR_RULE : ADAPTER_RULE, folder, found)
+      return why === null ? [] : [shown(found, why)]
     })
     expect(wrong).toEqual([])
   })
 
   test('an adapter never reaches its emulator', () => {
-    const wrong = importsIn(providerSources).filter(({ path, target }) => !path.includes('/emulator') && target?.includes('/emulator'))
+    const wrong = importsIn(providerSources).filter(({ path, target }) => !isEmulator(path) && target !== null && isEmulator(target))
     expect(wrong.map(({ line }) => line)).toEqual([])
   })
 
-  test.each(Object.entries(ONLY_IMPORTER))('%s is imported by src/%s and nowhere else', (name, only) => {
+  test.each(Object.entries(ONLY_IMPORTER))('%s is imported below %s and nowhere else', (name, only) => {
     const elsewhere = importsIn([...sources, ...providerSources]).filter(
-      ({ specifier, path }) => matches(name, specifier) && !path.startsWith(`src/${only}/`),
+      ({ specifier, path }) => matches(name, specifier) && !isBelow(path, only),
     )
     expect(elsewhere.map(({ line }) => line)).toEqual([])
   })
 
-  test('what puts the house together is imported by nothing else, and nothing in src/ names a provider’s file', () => {
+  test('gateway/, cli/ and main.ts are imported by nothing else, and nothing below src/ imports a provider’s file by name', () => {
     const wrong = importsIn(sources).filter(({ target, path }) => {
       if (target === null) return false
-      return target.startsWith('providers/') || (isRoot(target) && !isRoot(path))
+      return target.startsWith('providers/') || (isComposer(target) && !isComposer(path))
     })
     expect(wrong.map(({ line, specifier }) => `${line}: ${specifier}`)).toEqual([])
   })
 
-  test('src/README.md has a row for every room, and no room that is not there', () => {
-    const told = [...readText('src/README.md').matchAll(/^\| `([a-z]+)\/` \|/gm)].map(([, room]) => room)
-    const there = new Set(sources.filter((path) => path.split('/').length > 2).map((path) => roomOf(path)))
-    expect([...there].filter((room) => !told.includes(room))).toEqual([])
-    expect(told.filter((room = '') => !(room in ROOMS) && !isRoot(`src/${room}/`))).toEqual([])
+  test('src/README.md has the import table of these rules (`npm run map` writes it)', () => {
+    expect(readText('src/README.md')).toBe(wantedMap())
   })
 
-  test('relative imports end in .ts or .json and never climb into a package’s inside', () => {
+  test('every rule is about something that is there', () => {
+    const paths = [...IMPORT_RULES, ...COMPOSERS].map(({ path }) => path)
+    expect(paths.filter((path) => !sources.some((file) => isBelow(file, path)))).toEqual([])
+  })
+
+  test('relative imports end in .ts, .tsx or .json and never reach into node_modules', () => {
     const wrong = importsIn([...sources, ...providerSources]).filter(
       ({ specifier }) => (specifier.startsWith('.') && !/\.(ts|tsx|json)$/.test(specifier)) || specifier.includes('node_modules'),
     )

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { dottedName, filesBelow, isSource, isTypeScript, syntaxOf, whereIs, type Syntax } from '../support/source-tree.ts'
 
 const adapterSources = filesBelow(['providers'], (path) => isSource(path) && !/\/emulator[^/]*\.ts$/.test(path))
-const planSources = filesBelow(['src/core/plan', 'src/contract'], isTypeScript)
+const planSources = filesBelow(['src/core/plan', 'src/contract', 'src/adapter-kit'], isTypeScript)
 const everySource = filesBelow(['src', 'providers'], isSource)
 
 /** Globals through which the world gets in. A date made from a text is pure, so `Date` itself is judged by its use. */
@@ -38,7 +38,7 @@ const usesIn = (files: readonly string[], judge: (node: Syntax, parent: Syntax |
   )
 
 describe('purity', () => {
-  test('adapters, the plan and the contract touch no clock, chance, environment, network or timer', () => {
+  test('adapters, the adapter kit, the plan and the contract touch no clock, chance, environment, network or timer', () => {
     expect(usesIn([...adapterSources, ...planSources], worldUse)).toEqual([])
   })
 
