@@ -1,5 +1,6 @@
 import type { Manifest } from '#contract'
 import type { Secret } from './secret.ts'
+import { buildAll, SettingsRefused } from './settings-problem.ts'
 
 /** What is needed to call one provider. `baseUrl` may be any http(s) host the operator chose, loopback included. */
 export interface CredentialEntry {
@@ -22,10 +23,10 @@ export interface Credentials {
 /**
  * The only place that decides which host gets which key: the configured base URL's own scheme, host and port, and the hosts of
  * the provider's manifest over https on the default port. Everything else is refused.
- * @throws TypeError where a base URL is not a plain http(s) URL
+ * @throws SettingsRefused with each base URL that is not a plain http(s) URL
  */
 export function createCredentials(entries: readonly CredentialEntry[]): Credentials {
-  const accounts = new Map(entries.map((entry) => [entry.provider, account(entry)]))
+  const accounts = new Map(buildAll(entries.map((entry) => () => [entry.provider, account(entry)] as const)))
   return {
     resolve(provider, callUrl) {
       const found = accounts.get(provider)
@@ -60,13 +61,14 @@ function account({ provider, manifest, baseUrl, apiKey }: CredentialEntry): (cal
   }
 }
 
-/** @throws TypeError naming the provider and what is wrong, without the URL's own text, which may hold a password */
+/** @throws SettingsRefused that names the provider and what is wrong, without the URL's own text, which may hold a password */
 function parseBaseUrl(provider: string, baseUrl: string): URL {
+  const path = `providers.${provider}.base_url`
   const url = URL.parse(baseUrl)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw new TypeError(`providers.${provider}.base_url: give a full http or https URL, for example https://api.example.com`)
+    throw new SettingsRefused([{ path, message: 'give a full http or https URL, for example https://api.example.com' }])
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-    throw new TypeError(`providers.${provider}.base_url: give scheme, host, port and path only`)
+    throw new SettingsRefused([{ path, message: 'give scheme, host, port and path only' }])
   return url
 }
 

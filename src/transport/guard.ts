@@ -2,6 +2,7 @@ import dns from 'node:dns'
 import net from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { buildConnector } from 'undici'
+import { buildAll, SettingsRefused } from './settings-problem.ts'
 
 type Address = ReturnType<typeof ipaddr.process>
 
@@ -33,22 +34,21 @@ export function isPublicAddress(address: string): boolean {
 /**
  * Reads the configuration's `network.allow`: networks (`10.1.0.0/16`, `fd00::/8`), single addresses (`10.1.2.3`), and
  * `host:port` (`minio.internal:9000`, `[::1]:9000`), which match a URL's host as written.
- * @throws TypeError that names the entry that is none of these
+ * @throws SettingsRefused with each entry that is none of these
  */
 export function parseAllow(list: readonly string[]): AllowList {
-  const networks: (readonly [Address, number])[] = []
-  const origins = new Set<string>()
-  for (const [index, entry] of list.entries()) {
-    const network = parseNetwork(entry)
-    const origin = network === null ? parseOrigin(entry) : null
-    if (network !== null) networks.push(network)
-    else if (origin !== null) origins.add(origin)
-    else
-      throw new TypeError(
-        `network.allow[${index}] ${JSON.stringify(entry)}: give a network such as 10.1.0.0/16, an address such as 10.1.2.3, or host:port such as minio.internal:9000`,
-      )
+  const parsed = buildAll(list.map((entry, index) => () => parseEntry(entry, index)))
+  return {
+    networks: parsed.filter((one) => typeof one !== 'string'),
+    origins: new Set(parsed.filter((one) => typeof one === 'string')),
   }
-  return { networks, origins }
+}
+
+function parseEntry(entry: string, index: number): readonly [Address, number] | string {
+  const parsed = parseNetwork(entry) ?? parseOrigin(entry)
+  if (parsed !== null) return parsed
+  const remedy = 'give a network such as 10.1.0.0/16, an address such as 10.1.2.3, or host:port such as minio.internal:9000'
+  throw new SettingsRefused([{ path: `network.allow[${index}]`, message: `${JSON.stringify(entry)} cannot be read; ${remedy}` }])
 }
 
 function parseNetwork(entry: string): readonly [Address, number] | null {

@@ -1,109 +1,91 @@
-import type { LookupFunction } from 'node:net'
-import type { Manifest } from '#contract'
-import type { Download, Log, Send } from '../core/ports.ts'
-import { type Agents, createAgents } from './agents.ts'
-import { createCredentials } from './credentials.ts'
-import { createDestinationCheck, type DestinationCheck } from './destination.ts'
-import { createDownload } from './download.ts'
-import { parseAllow } from './guard.ts'
-import { createPost, type Post } from './post.ts'
-import type { Secret } from './secret.ts'
-import { createSend } from './send.ts'
+import type { Download, Send } from '../core/ports.ts'
+import type { DestinationCheck } from './destination.ts'
+import type { Post } from './post.ts'
+import { SettingsRefused, type SettingsProblem } from './settings-problem.ts'
+import { type TransportConfig, Wiring } from './wiring.ts'
 
-export interface TransportConfig {
-  readonly providers: readonly {
-    readonly id: string
-    readonly manifest: Pick<Manifest, 'hosts' | 'auth'>
-    readonly baseUrl: string
-    readonly apiKey: Secret
-  }[]
-  /** The configuration's `network.allow`. */
-  readonly allow: readonly string[]
-  readonly log?: Pick<Log, 'info'>
-  /** A larger vendor reply is `lost`; 64 MiB unless told. */
-  readonly maxReplyBytes?: number
-  readonly lookup?: LookupFunction
+export type { TransportConfig } from './wiring.ts'
+export { type SettingsProblem, SettingsRefused } from './settings-problem.ts'
+
+/** Sends and downloads with the settings that were in force when it was taken, whatever is changed meanwhile. */
+export interface TransportLease {
+  readonly send: Send
+  readonly download: Download
+  /** Lets go of the settings: when the last lease of replaced settings is released, their connections close. More than once does nothing. */
+  release(): void
 }
 
+/** Settings that were built whole and wait to be taken into force; or every reason why they cannot be. */
+export type Prepared =
+  | {
+      readonly kind: 'prepared'
+      /** False where the settings are those in force: nothing was built, and `apply` does nothing. */
+      readonly isChange: boolean
+      /** From now on new calls use these settings. Cannot fail. */
+      apply(): void
+    }
+  | { readonly kind: 'refused'; readonly problems: readonly SettingsProblem[] }
+
 export interface Transport {
+  /** The four use the settings in force at the moment of the call. */
   readonly send: Send
   readonly download: Download
   readonly post: Post
-  /** Judges a URL that `post` is to tell something later. */
+  /** Judges a URL that `post` is to be given later. */
   readonly objection: DestinationCheck
+  /** The settings in force, kept for as long as a task needs them: its keys, base URLs, allow list and connections. */
+  lease(): TransportLease
   /**
-   * New calls use the new settings; calls in flight finish undisturbed, then their connections close.
-   * @throws TypeError where the settings are wrong; the old ones stay
+   * Builds everything that new settings need and changes nothing, so that a reload can be refused whole. After `apply` new calls use the new
+   * settings; calls in flight and leases go on under the old ones, whose connections close when the last of them ends.
    */
+  prepare(config: TransportConfig): Prepared
+  /** `prepare` and `apply` in one. @throws SettingsRefused with every problem; the settings in force stay */
   update(config: TransportConfig): void
-  /** Refuses new calls and resolves when those in flight are done, which the caller bounds in time. */
+  /** Refuses new calls, those of leases included, and resolves when those in flight are done, which the caller bounds in time. */
   close(): Promise<void>
 }
 
-/** @throws TypeError where `allow` or a base URL is wrong, naming it */
+/** @throws SettingsRefused with every problem of `allow`, the base URLs and the proxy */
 export function createTransport(config: TransportConfig): Transport {
   let current = new Wiring(config)
-  const retiring = new Set<Promise<void>>()
-  const retire = (old: Wiring): void => {
-    const retired = old.retire().finally(() => retiring.delete(retired))
-    retiring.add(retired)
-  }
-  return {
-    send: (provider, call, timeoutMs) => current.send(provider, call, timeoutMs),
-    download: (url, options) => current.during((wiring) => wiring.download(url, options)),
-    post: (url, message) => current.during((wiring) => wiring.post(url, message)),
-    objection: (url) => current.objection(url),
-    update(next) {
-      const old = current
-      current = new Wiring(next)
-      retire(old)
-    },
-    async close() {
-      retire(current)
-      await Promise.all(retiring)
-    },
-  }
-}
+  const retiring = new Set<Wiring>()
 
-/** Everything that was built from one configuration. */
-class Wiring {
-  readonly send: Send
-  readonly download: Download
-  readonly post: Post
-  readonly objection: DestinationCheck
-  readonly #agents: Agents
-  readonly #idle = Promise.withResolvers<void>()
-  #busy = 0
-  #retired: Promise<void> | undefined
-
-  constructor({ providers, allow, log, maxReplyBytes, lookup }: TransportConfig) {
-    const credentials = createCredentials(providers.map(({ id, ...entry }) => ({ provider: id, ...entry })))
-    this.#agents = createAgents({ providers, allow: parseAllow(allow), ...(lookup === undefined ? {} : { lookup }) })
-    this.send = createSend({
-      credentials,
-      agents: this.#agents,
-      ...(log === undefined ? {} : { log }),
-      ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
-    })
-    this.download = createDownload({ agents: this.#agents })
-    this.post = createPost({ agents: this.#agents })
-    this.objection = createDestinationCheck({ allow: parseAllow(allow), ...(lookup === undefined ? {} : { lookup }) })
+  function swap(next: Wiring): void {
+    const old = current
+    current = next
+    retiring.add(old)
+    void old.retire().finally(() => retiring.delete(old))
   }
 
-  /** Keeps the agents open between the hops of one fetch. */
-  async during<Result>(work: (wiring: Wiring) => Promise<Result>): Promise<Result> {
-    this.#busy += 1
+  function prepare(next: TransportConfig): Prepared {
+    if (current.isBuiltFrom(next)) return { kind: 'prepared', isChange: false, apply: () => {} }
     try {
-      return await work(this)
-    } finally {
-      this.#busy -= 1
-      if (this.#retired !== undefined && this.#busy === 0) this.#idle.resolve()
+      const wiring = new Wiring(next)
+      return { kind: 'prepared', isChange: true, apply: () => swap(wiring) }
+    } catch (error) {
+      if (error instanceof SettingsRefused) return { kind: 'refused', problems: error.problems }
+      throw error
     }
   }
 
-  /** Resolves when nothing uses it any more and its connections are closed. Asked again, it is the same end. */
-  retire(): Promise<void> {
-    this.#retired ??= this.#busy > 0 ? this.#idle.promise.then(() => this.#agents.close()) : this.#agents.close()
-    return this.#retired
+  return {
+    send: (provider, call, timeoutMs) => current.send(provider, call, timeoutMs),
+    download: (url, options) => current.download(url, options),
+    post: (url, message) => current.post(url, message),
+    objection: (url) => current.objection(url),
+    lease() {
+      const { send, download } = current
+      return { send, download, release: current.lease() }
+    },
+    prepare,
+    update(next) {
+      const prepared = prepare(next)
+      if (prepared.kind === 'refused') throw new SettingsRefused(prepared.problems)
+      prepared.apply()
+    },
+    async close() {
+      await Promise.all([current, ...retiring].map((wiring) => wiring.close()))
+    },
   }
 }

@@ -200,7 +200,11 @@ describe('network.allow', () => {
     'a b:80',
     '[::1]',
   ])('names the entry %j that is neither a network, an address nor host:port', (entry) => {
-    expect(() => parseAllow(['10.0.0.0/8', entry])).toThrow(`network.allow[1] ${JSON.stringify(entry)}: give `)
+    expect(() => parseAllow(['10.0.0.0/8', entry])).toThrow(`network.allow[1]: ${JSON.stringify(entry)} cannot be read; give `)
+  })
+
+  it('names every entry that cannot be read, not only the first', () => {
+    expect(() => parseAllow(['x', '10.0.0.0/8', 'y'])).toThrow(/^network\.allow\[0\]: "x".*\nnetwork\.allow\[2\]: "y"/)
   })
 
   it.each([

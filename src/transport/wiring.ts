@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import type { LookupFunction } from 'node:net'
+import type { Manifest } from '#contract'
+import type { Download, Log, Send } from '../core/ports.ts'
+import { type Agents, createAgents } from './agents.ts'
+import { createCredentials } from './credentials.ts'
+import { createDestinationCheck, type DestinationCheck } from './destination.ts'
+import { createDownload } from './download.ts'
+import { parseAllow } from './guard.ts'
+import { createPost, type Post } from './post.ts'
+import type { Secret } from './secret.ts'
+import { createSend } from './send.ts'
+import { buildAll } from './settings-problem.ts'
+
+export interface TransportConfig {
+  readonly providers: readonly {
+    readonly id: string
+    readonly manifest: Pick<Manifest, 'hosts' | 'auth'>
+    readonly baseUrl: string
+    readonly apiKey: Secret
+  }[]
+  /** The configuration's `network.allow`. */
+  readonly allow: readonly string[]
+  readonly log?: Pick<Log, 'info'>
+  /** A larger vendor reply is `lost`; 64 MiB by default. */
+  readonly maxReplyBytes?: number
+  readonly lookup?: LookupFunction
+}
+
+/**
+ * Everything that was built from one configuration: keys, base URLs, the allow list and the connections. It lives until it is retired and
+ * nothing uses it any more.
+ */
+export class Wiring {
+  readonly send: Send
+  readonly download: Download
+  readonly post: Post
+  readonly objection: DestinationCheck
+  readonly #config: TransportConfig
+  readonly #fingerprint: string
+  readonly #agents: Agents
+  readonly #closed = Promise.withResolvers<void>()
+  #calls = 0
+  #leases = 0
+  #isRetired = false
+  #ignoresLeases = false
+  #isClosing = false
+
+  /** @throws SettingsRefused with every problem */
+  constructor(config: TransportConfig) {
+    const { providers, log, maxReplyBytes, lookup } = config
+    const [credentials, allow] = buildAll([
+      () => createCredentials(providers.map(({ id, ...entry }) => ({ provider: id, ...entry }))),
+      () => parseAllow(config.allow),
+    ])
+    this.#config = config
+    this.#fingerprint = fingerprintOf(config)
+    this.#agents = createAgents({ providers, allow, ...(lookup === undefined ? {} : { lookup }) })
+    const agents = this.#agents
+    this.send = createSend({
+      credentials,
+      agents,
+      ...(log === undefined ? {} : { log }),
+      ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
+    })
+    const download = createDownload({ agents })
+    this.download = (url, options) => this.#during(() => download(url, options))
+    const post = createPost({ agents })
+    this.post = (url, message) => this.#during(() => post(url, message))
+    this.objection = createDestinationCheck({ allow, ...(lookup === undefined ? {} : { lookup }) })
+  }
+
+  /** Whether these settings are the ones it was built from. */
+  isBuiltFrom(config: TransportConfig): boolean {
+    const { log, lookup } = this.#config
+    return config.log === log && config.lookup === lookup && fingerprintOf(config) === this.#fingerprint
+  }
+
+  /** Keeps it alive, its connections included, until the returned function is called; a second call of that does nothing. */
+  lease(): () => void {
+    let isHeld = true
+    this.#leases += 1
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#leases -= 1
+      this.#closeWhereUnused()
+    }
+  }
+
+  /** Resolves when no call and no lease uses it any more and its connections are closed. */
+  retire(): Promise<void> {
+    this.#isRetired = true
+    this.#closeWhereUnused()
+    return this.#closed.promise
+  }
+
+  /** As `retire`, but does not wait for leases: what they would still send is refused. */
+  close(): Promise<void> {
+    this.#ignoresLeases = true
+    return this.retire()
+  }
+
+  /** Keeps the connections open between the hops of one fetch. */
+  async #during<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#calls += 1
+    try {
+      return await work()
+    } finally {
+      this.#calls -= 1
+      this.#closeWhereUnused()
+    }
+  }
+
+  #closeWhereUnused(): void {
+    const isLeased = this.#leases > 0 && !this.#ignoresLeases
+    if (!this.#isRetired || this.#isClosing || this.#calls > 0 || isLeased) return
+    this.#isClosing = true
+    this.#agents.close().then(this.#closed.resolve, this.#closed.reject)
+  }
+}
+
+/** A hash of all settings, so that a key is compared and not kept a second time. */
+function fingerprintOf({ providers, allow, maxReplyBytes }: TransportConfig): string {
+  const settings = providers.map(({ id, manifest: { hosts, auth }, baseUrl, apiKey }) => [id, hosts, auth, baseUrl, apiKey.reveal()])
+  return createHash('sha256')
+    .update(JSON.stringify([settings, allow, maxReplyBytes]))
+    .digest('hex')
+}
