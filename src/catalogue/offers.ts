@@ -3,17 +3,17 @@ import type { Candidate } from '../core/plan/plan.ts'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
 import type { Catalogue } from './catalogue.ts'
-import type { Market } from '../core/generation/accept.ts'
+import type { Offers } from '../core/plan/offers.ts'
 import type { Run } from '../core/generation/run.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 
-/** What is for sale, from the configuration in force and what has been measured. */
-export function createMarket(
+/** What can be bought, from the configuration in force and what has been measured. */
+export function createOffers(
   config: () => Config,
   catalogue: Catalogue,
   measured: Pick<Run, 'latency'>,
   breakers: Pick<Breakers, 'pause'>,
-): Market {
+): Offers {
   function availability(provider: string): Pick<Candidate, 'unavailable' | 'retryAfterMs'> {
     const disabled = config().providers.get(provider)?.reason ?? null
     if (disabled !== null) return { unavailable: disabled }
@@ -38,7 +38,7 @@ export function createMarket(
       }))
     },
 
-    offers: (model) => offersOf(config(), catalogue, model),
+    ofModel: (model) => offersOf(config(), catalogue, model),
     key: (name) => config().keys.find((key) => key.name === name) ?? null,
     keys: () => config().keys,
   }

@@ -1,7 +1,7 @@
 import type { Call, GenerationRequest, Warning } from '#contract'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
-import { orderFor, seedFor } from '../core/plan/order.ts'
+import { tasksOf, translateOrder } from '../core/plan/order.ts'
 import { plan } from '../core/plan/plan.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 
@@ -44,7 +44,12 @@ export function dryCalls(config: Config, catalogue: Catalogue, asked: Generation
     const provider = catalogue.providers.get(id)
     const [route] = planned.kind === 'routes' ? planned.routes : []
     const limits = provider?.manifest.models[resolved.model]?.limits
-    if (route === undefined || provider === undefined || limits === undefined) {
+    const [task] = route && limits ? tasksOf(route, limits) : []
+    const translated =
+      provider && route && task
+        ? translateOrder(provider, { route, prompt: request.prompt, attempt: { ...task, taskId: SHOWN_TASK_ID }, references: [] })
+        : null
+    if (!provider || !route || !translated) {
       const rows = planned.kind === 'refused' ? planned.considered : []
       return {
         provider: id,
@@ -54,14 +59,7 @@ export function dryCalls(config: Config, catalogue: Catalogue, asked: Generation
         reasons: rows.find((row) => row.provider === id)?.reasons ?? ['does not sell it'],
       }
     }
-    const order = orderFor({
-      route,
-      limits,
-      prompt: request.prompt,
-      attempt: { taskId: SHOWN_TASK_ID, images: route.tasks[0] ?? 1, seed: seedFor(route.applied.seed, 0, route.tasks, limits.seed) },
-      references: [],
-    })
-    const { call, warnings } = provider.adapter.translate(order)
+    const { call, warnings } = translated
     const url = URL.canParse(call.url) ? call.url : `${provider.manifest.base_url.replace(/\/+$/, '')}${call.url}`
     return { provider: id, call, url, warnings: [...route.warnings, ...warnings], reasons: [] }
   })

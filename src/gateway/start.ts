@@ -31,7 +31,7 @@ import { CLOCK, IDS, orderedId } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { modelListing, providerListing } from './listings.ts'
 import { keyNamesOf, settingsOf, transportConfig } from './from-config.ts'
-import { createMarket } from '../catalogue/offers.ts'
+import { createOffers } from '../catalogue/offers.ts'
 import { assetsDirectory, storeDirectory } from './places.ts'
 import { createProbe } from './probe.ts'
 import { reportReload, tell } from './report-config.ts'
@@ -167,9 +167,9 @@ async function assemble({ env, overrides = {} }: StartOptions, opened: AsyncDisp
   const ports = wrapPorts(drain.ports)
   const run = createRun(ports)
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
-  const market = createMarket(config, catalogue, run, breakers)
-  const costs = createCosts({ store, market, clock: CLOCK })
-  const accept = createAccept({ ports, market, roll: Math.random, urlObjection: transport.objection })
+  const offers = createOffers(config, catalogue, run, breakers)
+  const costs = createCosts({ store, offers, clock: CLOCK })
+  const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const schema = requestSchema(options)
   const idempotency = createIdempotency(store, () => CLOCK.now())
   const intake = createIntake({ requestSchema: schema, accept, run, idempotency })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import { requestSchema, type GenerationRequest, type JsonObject, type Offer, type Order, type Provider } from '#contract'
 import type { Reference, Route } from '../../src/core/records.ts'
-import { orderFor, referenceForm, seedFor } from '../../src/core/plan/order.ts'
+import { orderFor, referenceForm, tasksOf } from '../../src/core/plan/order.ts'
 import { plan } from '../../src/core/plan/plan.ts'
 import { offersOf } from './installed-providers.ts'
 import { TASK_ID } from './legal-orders.ts'
@@ -42,12 +42,12 @@ export async function ordersFor(request: GenerationRequest, provider: Provider, 
   if (decided.kind === 'refused') return { kind: 'refused', reasons: decided.considered.flatMap(({ reasons }) => reasons) }
   const [route] = decided.routes
   if (route === undefined) throw new Error('the plan has no route and does not say why')
-  const orders = route.tasks.map((images, index) =>
+  const orders = tasksOf(route, offer.limits).map((task) =>
     orderFor({
       route,
       limits: offer.limits,
       prompt: request.prompt,
-      attempt: { taskId: taskIdAt(index), images, seed: seedFor(route.applied.seed, index, route.tasks, offer.limits.seed) },
+      attempt: { ...task, taskId: taskIdAt(task.task) },
       references: references.map((reference, place) => inForm(sources[place] ?? '', reference, offer)),
     }),
   )

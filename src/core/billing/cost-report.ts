@@ -1,6 +1,6 @@
 import type { CostReport, Usd } from '#contract'
 import type { CostRow, Instant } from '../records.ts'
-import type { Market } from '../generation/accept.ts'
+import type { Offers } from '../plan/offers.ts'
 import { budgetOf, budgetView } from './budget.ts'
 import { createCostTally } from './cost-tally.ts'
 import type { CostTally } from './cost-tally.ts'
@@ -26,7 +26,7 @@ export interface Costs {
 
 export interface CostsDependencies {
   readonly store: Pick<Store, 'costs' | 'budgetUsed'>
-  readonly market: Pick<Market, 'offers' | 'key' | 'keys'>
+  readonly offers: Pick<Offers, 'ofModel' | 'key' | 'keys'>
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -35,13 +35,13 @@ interface Group {
   readonly tally: CostTally
 }
 
-export function createCosts({ store, market, clock }: CostsDependencies): Costs {
-  const seenBy = (key: string | null): string | null => (key === null || market.key(key)?.admin === true ? null : key)
+export function createCosts({ store, offers, clock }: CostsDependencies): Costs {
+  const seenBy = (key: string | null): string | null => (key === null || offers.key(key)?.admin === true ? null : key)
 
   const rows: Costs['rows'] = ({ from, to, groupBy }, key) => store.costs({ from, to, key: seenBy(key), metadata: metadataOf(groupBy) })
 
   async function budgetsOf(key: string | null): Promise<CostReport['budgets']> {
-    const policies = market.keys().filter((policy) => policy.budgetUsd !== null && (key === null || policy.name === key))
+    const policies = offers.keys().filter((policy) => policy.budgetUsd !== null && (key === null || policy.name === key))
     const budgets = await Promise.all(
       policies.map(async (policy) => {
         const budget = await budgetOf(store, policy, clock.now())
@@ -53,7 +53,7 @@ export function createCosts({ store, market, clock }: CostsDependencies): Costs 
 
   return {
     rows,
-    budgetLeft: async (key) => (key === null ? null : ((await budgetOf(store, market.key(key), clock.now()))?.left ?? null)),
+    budgetLeft: async (key) => (key === null ? null : ((await budgetOf(store, offers.key(key), clock.now()))?.left ?? null)),
     async report(asked, key) {
       const { groupBy } = asked
       const groups = new Map<string, Group>()
@@ -77,9 +77,9 @@ export function createCosts({ store, market, clock }: CostsDependencies): Costs 
         key: seenBy(key),
         groups: [...groups.values()].toSorted(byValues).map(({ values, tally }) => ({
           group: Object.fromEntries(groupBy.map((name, index) => [name, values[index] ?? null])),
-          ...tally.figures(market.offers),
+          ...tally.figures(offers.ofModel),
         })),
-        total: total.figures(market.offers),
+        total: total.figures(offers.ofModel),
         budgets: await budgetsOf(seenBy(key)),
       }
     },

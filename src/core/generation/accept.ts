@@ -1,8 +1,9 @@
-import type { Failure, GenerationRequest, JsonObject, Offer, OutputFormat, Quote, ReferenceImage, RouteRule, Warning } from '#contract'
+import type { Failure, GenerationRequest, OutputFormat, Quote, ReferenceImage, Warning } from '#contract'
 import { blankGeneration } from '../records.ts'
 import type { GenerationRecord, Reference, Route } from '../records.ts'
-import { orderFor } from '../plan/order.ts'
+import { translateOrder } from '../plan/order.ts'
 import { plan, quote } from '../plan/plan.ts'
+import type { Offers } from '../plan/offers.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { budgetOf, reservationOf } from '../billing/budget.ts'
 import type { Budget, KeyPolicy } from '../billing/budget.ts'
@@ -10,22 +11,6 @@ import { measureReferences } from './measure-references.ts'
 import { withObserved } from '../billing/past-bills.ts'
 import { AssetError, BudgetExceeded } from '../ports.ts'
 import type { Ports } from '../ports.ts'
-
-/** What is for sale, as configured at this moment. */
-export interface Market {
-  /** What the request's `model` means (a canonical id, an alias, or `provider/model`), with an alias's defaults filled in; null where there is no such model. */
-  resolve(
-    request: GenerationRequest,
-  ): { readonly request: GenerationRequest; readonly model: string; readonly pinned: string | null; readonly rule: RouteRule } | null
-  /** Every provider's offer of the model, usable or not. `options` are the request's parsed provider_options. */
-  candidates(model: string, options: Readonly<Record<string, JsonObject>>): readonly Candidate[]
-  /** Every provider's offer of the model, at today's prices. */
-  offers(model: string): readonly Offer[]
-  /** What a gateway key may do; null where there is no such key. */
-  key(name: string): KeyPolicy | null
-  /** Every gateway key. */
-  keys(): readonly KeyPolicy[]
-}
 
 /** Why a request was not accepted. Nothing was bought. */
 export class Refusal extends Error {
@@ -43,7 +28,7 @@ export class Refusal extends Error {
 
 /** A budget that was taken by others between the plan and the acceptance. */
 export const overBudget = (error: BudgetExceeded): Refusal =>
-  new Refusal('budget_exceeded', `The budget of this key does not hold what the request was quoted: ${error.message}.`, [
+  new Refusal('budget_exceeded', `The quote exceeds what is left of this key's budget: ${error.message}.`, [
     { path: 'budget_usd', message: error.message },
   ])
 
@@ -56,17 +41,17 @@ export interface Accept {
 
 export interface AcceptDependencies {
   readonly ports: Ports
-  readonly market: Market
+  readonly offers: Offers
   /** A number in 0…1, for weighted routing. */
   readonly roll: () => number
-  /** Why a webhook's URL cannot be told anything; null where it can, as far as is known now. Without it none is refused. */
+  /** Why a URL that a caller gave cannot be used; null where it can, as far as is known now. Without it none is refused. */
   readonly urlObjection?: (url: string) => Promise<string | null>
 }
 
-export function createAccept({ ports, market, roll, urlObjection }: AcceptDependencies): Accept {
+export function createAccept({ ports, offers, roll, urlObjection }: AcceptDependencies): Accept {
   async function gather(asked: GenerationRequest, key: string | null): Promise<PlanInput & { readonly budget: Budget | null }> {
-    const policy = key === null ? null : market.key(key)
-    const resolved = market.resolve(asked)
+    const policy = key === null ? null : offers.key(key)
+    const resolved = offers.resolve(asked)
     if (!resolved) {
       throw new Refusal('model_not_found', `There is no model ${JSON.stringify(asked.model)}. GET /v1/models lists what there is.`, [
         { path: 'model', message: 'unknown model, alias or provider/model' },
@@ -75,7 +60,7 @@ export function createAccept({ ports, market, roll, urlObjection }: AcceptDepend
     if (policy) requireModel(policy, asked.model, resolved.model)
     const { reference_images: images = [], ...request } = resolved.request
     const references = await Promise.all(images.map((image, index) => keep(image, index)))
-    const candidates = market.candidates(resolved.model, request.provider_options ?? {})
+    const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
     return {
       request: { ...request, model: resolved.model },
       references,
@@ -213,16 +198,18 @@ function refuseOverBudget(input: PlanInput, budget: Budget): void {
     message: quoted ? `quoted at ${quoted.amount}` : 'has no price',
   }))
   const left = new BudgetExceeded(budget).message
-  const detail = `The budget of the key ${budget.key} does not hold this request: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`
+  const detail = `The quote exceeds what is left of the budget of the key ${budget.key}: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`
   throw new Refusal('budget_exceeded', detail, [{ path: 'budget_usd', message: left }, ...errors])
 }
 
-/** What a provider's own options cause, told by its adapter before anything is bought. */
+/** Stands for the task id where a call is only judged. */
+const NO_TASK_ID = '00000000-0000-4000-8000-000000000000'
+
+/** What a provider's own options cause, said by its adapter before anything is bought. */
 function optionWarnings(ports: Ports, route: Route, prompt: string): readonly Warning[] {
   const provider = ports.settings.provider(route.provider)
-  const limits = provider?.manifest.models[route.model]?.limits
-  if (!provider || !limits || Object.keys(route.options).length === 0) return []
-  const attempt = { taskId: '00000000-0000-4000-8000-000000000000', images: route.tasks[0] ?? 1, seed: null }
+  if (!provider || Object.keys(route.options).length === 0) return []
+  const attempt = { taskId: NO_TASK_ID, images: route.tasks[0] ?? 1, seed: null }
   const webhook = ports.hooks?.webhookFor(provider.id, '', '')
-  return provider.adapter.translate(orderFor({ route, limits, prompt, attempt, references: [], webhook })).warnings
+  return translateOrder(provider, { route, prompt, attempt, references: [], webhook })?.warnings ?? []
 }

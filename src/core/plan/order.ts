@@ -1,15 +1,37 @@
-import type { Applied, Limits, Order, Range, ReferenceForm, Seed } from '#contract'
+import type { Applied, Call, Limits, Order, Provider, Range, ReferenceForm, Seed, Warning } from '#contract'
 import type { AttemptRecord, Reference, Route } from '../records.ts'
 
-/** The order for one paid task of a route. `references` are already in a form the offer takes; see `referenceForm`. */
-export function orderFor(input: {
+/** One paid task of a route, with all that its order depends on: the same task gives the same order. */
+export interface OrderedTask {
   readonly route: Route
-  readonly limits: Limits
   readonly prompt: string
   readonly attempt: Pick<AttemptRecord, 'taskId' | 'images' | 'seed'>
+  /** In a form the offer takes; see `referenceForm`. */
   readonly references: readonly string[]
   readonly webhook?: { readonly url: string; readonly secret: string } | undefined
-}): Order {
+}
+
+/**
+ * The paid call of a task, in the provider's language, and what its options cause; null where the provider no longer offers the model.
+ * Whoever needs a call (a purchase, its recovery, a check of the options, a demonstration) gets it here.
+ */
+export function translateOrder(
+  { adapter, manifest }: Pick<Provider, 'adapter' | 'manifest'>,
+  task: OrderedTask,
+): { readonly call: Call; readonly warnings: readonly Warning[] } | null {
+  const limits = manifest.models[task.route.model]?.limits
+  return limits ? adapter.translate(orderFor({ ...task, limits })) : null
+}
+
+/** The paid tasks of a route, in their order: how many images each is asked for, and with which seed. `limits` are those of its offer. */
+export const tasksOf = (
+  route: Route,
+  limits: Pick<Limits, 'seed'> | null,
+): readonly Pick<AttemptRecord, 'task' | 'images' | 'seed'>[] =>
+  route.tasks.map((images, task) => ({ task, images, seed: seedFor(route.applied.seed, task, route.tasks, limits?.seed ?? null) }))
+
+/** The order for one paid task of a route. */
+export function orderFor(input: OrderedTask & { readonly limits: Limits }): Order {
   const { route, attempt } = input
   return {
     taskId: attempt.taskId,

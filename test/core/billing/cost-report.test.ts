@@ -66,7 +66,7 @@ function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used
         return used
       },
     },
-    market: { offers: () => OFFERS, key: (name) => keys.find((key) => key.name === name) ?? null, keys: () => keys },
+    offers: { ofModel: () => OFFERS, key: (name) => keys.find((key) => key.name === name) ?? null, keys: () => keys },
     clock: { now: () => NOON },
   })
   return {

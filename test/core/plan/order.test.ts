@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import type { Adapter, Manifest, Order } from '#contract'
 import type { Route } from '../../../src/core/records.ts'
-import { orderFor, referenceForm, seedFor } from '../../../src/core/plan/order.ts'
+import { orderFor, referenceForm, seedFor, tasksOf, translateOrder } from '../../../src/core/plan/order.ts'
 import { bfl, stored, unseen } from './offers.ts'
 
 const SEEDS = { type: 'range', min: 0, max: 100 } as const
@@ -17,6 +19,37 @@ const route = (applied: Partial<Route['applied']> = {}): Route => ({
   options: { raw: true },
 })
 const attempt = { taskId: '7b2f0c1e-9f57-4f0a-8a53-1f0f3a1f9c11', images: 1, seed: null }
+
+describe('the call for a task', () => {
+  const translated: Order[] = []
+  const adapter: Adapter = {
+    options: z.unknown(),
+    translate(order) {
+      translated.push(order)
+      return { call: { purpose: 'submit', method: 'POST', url: '/v1' }, warnings: [] }
+    },
+    interpret: () => ({ kind: 'done', images: [] }),
+  }
+  const manifest = { models: { 'flux-2-pro': { limits: bfl.limits } } } as unknown as Manifest
+  const task = { route: route({ seed: 7 }), prompt: 'a fox', attempt, references: [] }
+
+  it('is what the adapter makes of the order', () => {
+    expect(translateOrder({ adapter, manifest }, task)?.call.url).toBe('/v1')
+    expect(translated).toEqual([orderFor({ ...task, limits: bfl.limits })])
+  })
+
+  it('is none where the provider no longer offers the model', () => {
+    expect(translateOrder({ adapter, manifest }, { ...task, route: { ...task.route, model: 'gone' } })).toBeNull()
+  })
+
+  it('is for one of the tasks of the route, each with its images and its seed', () => {
+    expect(tasksOf({ ...task.route, tasks: [2, 1] }, bfl.limits)).toEqual([
+      { task: 0, images: 2, seed: '7' },
+      { task: 1, images: 1, seed: '9' },
+    ])
+    expect(tasksOf(task.route, null).map(({ seed }) => seed)).toEqual([null, null])
+  })
+})
 
 describe('an order', () => {
   it('holds nothing that was not asked for', () => {

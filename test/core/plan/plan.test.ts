@@ -14,7 +14,7 @@ const dear = candidate(offerBy('dear', '0.05'), latency(1000))
 const cheap = candidate(offerBy('cheap', '0.03'), latency(9000))
 const middle = candidate(offerBy('middle', '0.04'))
 const unpriced = candidate(offerBy('unpriced', null), latency(500))
-const market = [dear, unpriced, cheap, middle]
+const everyOffer = [dear, unpriced, cheap, middle]
 
 function routed(input: PlanInput) {
   const planned = plan(input)
@@ -67,7 +67,7 @@ describe('the order of routes', () => {
     ['order', { order: ['middle', 'unpriced'] }, ['middle', 'unpriced', 'cheap', 'dear']],
     ['order', { order: ['absent', 'dear'] }, ['dear', 'cheap', 'middle', 'unpriced']],
   ])('by %s under %o is %o', (strategy, rule, order) => {
-    const planned = routed(planning(market, { rule }))
+    const planned = routed(planning(everyOffer, { rule }))
     expect(planned.order).toEqual(order)
     expect(planned.routing.strategy).toBe(strategy)
   })
@@ -83,11 +83,11 @@ describe('the order of routes', () => {
 
   it('follows the request before the configuration', () => {
     const rule: RouteRule = { order: ['dear'] }
-    expect(routed(planning(market, { rule, request: asking({ provider: { sort: 'latency' } }) }))).toMatchObject({
+    expect(routed(planning(everyOffer, { rule, request: asking({ provider: { sort: 'latency' } }) }))).toMatchObject({
       order: ['unpriced', 'dear', 'cheap', 'middle'],
       routing: { strategy: 'latency' },
     })
-    expect(routed(planning(market, { rule, request: asking({ provider: { order: ['unpriced'] } }) }))).toMatchObject({
+    expect(routed(planning(everyOffer, { rule, request: asking({ provider: { order: ['unpriced'] } }) }))).toMatchObject({
       order: ['unpriced', 'dear', 'cheap', 'middle'],
       routing: { strategy: 'order' },
     })
@@ -95,7 +95,7 @@ describe('the order of routes', () => {
 
   it('keeps the configured rule where the request only filters', () => {
     const request = asking({ provider: { ignore: ['dear'], max_price_usd: '0.04' } })
-    expect(routed(planning(market, { rule: { order: ['middle'] }, request }))).toMatchObject({
+    expect(routed(planning(everyOffer, { rule: { order: ['middle'] }, request }))).toMatchObject({
       order: ['middle', 'cheap'],
       routing: { strategy: 'order' },
     })
@@ -112,7 +112,7 @@ describe('the order of routes', () => {
   })
 
   it('is one route only when a provider is pinned', () => {
-    const planned = routed(planning(market, { pinned: 'dear' }))
+    const planned = routed(planning(everyOffer, { pinned: 'dear' }))
     expect(planned.order).toEqual(['dear'])
     expect(planned.routing.strategy).toBe('pinned')
   })
@@ -128,21 +128,21 @@ describe('weights', () => {
     [1, ['cheap', 'dear', 'middle', 'unpriced']],
   ])('send a roll of %d to %o, and providers without a weight come last by price', (roll, order) => {
     // By price, cheap holds the first tenth of the roll.
-    const planned = routed(planning(market, { rule, roll: 1 - roll }))
+    const planned = routed(planning(everyOffer, { rule, roll: 1 - roll }))
     expect(planned.order).toEqual(order)
     expect(planned.routing.strategy).toBe('weights')
   })
 
   it('share the first place in proportion over evenly spread rolls', () => {
     const rolls = Array.from({ length: 1000 }, (_, index) => (index + 0.5) / 1000)
-    const firsts = rolls.map((roll) => routed(planning(market, { rule, roll })).order[0])
+    const firsts = rolls.map((roll) => routed(planning(everyOffer, { rule, roll })).order[0])
     expect(firsts.filter((first) => first === 'dear')).toHaveLength(900)
   })
 
   it('share the second place in proportion too', () => {
     const three: RouteRule = { weights: { dear: 2, cheap: 1, middle: 1 } }
     const rolls = Array.from({ length: 1200 }, (_, index) => (index + 0.5) / 1200)
-    const orders = rolls.map((roll) => routed(planning(market, { rule: three, roll })).order)
+    const orders = rolls.map((roll) => routed(planning(everyOffer, { rule: three, roll })).order)
     const afterCheap = orders.filter(([first]) => first === 'cheap').map(([, second]) => second)
     expect(afterCheap).toHaveLength(300)
     expect(afterCheap.filter((second) => second === 'dear')).toHaveLength(200)
@@ -151,7 +151,7 @@ describe('weights', () => {
   it('put every usable offer in exactly once, whatever the roll', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (roll) => {
-        expect(routed(planning(market, { rule, roll })).order.toSorted()).toEqual(['cheap', 'dear', 'middle', 'unpriced'])
+        expect(routed(planning(everyOffer, { rule, roll })).order.toSorted()).toEqual(['cheap', 'dear', 'middle', 'unpriced'])
       }),
     )
   })
@@ -204,14 +204,14 @@ it('the routing tells of every candidate what it offered and why it was not used
 })
 
 it('the same input gives the same plan', () => {
-  const input = planning(market, { rule: { weights: { dear: 1, cheap: 1, middle: 1 } }, roll: 0.42 })
+  const input = planning(everyOffer, { rule: { weights: { dear: 1, cheap: 1, middle: 1 } }, roll: 0.42 })
   expect(plan(input)).toEqual(plan(input))
 })
 
 describe('a quote', () => {
   it('lists every offer by price, unpriced ones after, unusable ones last and with their reasons', () => {
     const strict = candidate(vtrix, latency(1))
-    const quoted = quote(planning([strict, ...market], { request: asking({ safety_tolerance: 0 }) }))
+    const quoted = quote(planning([strict, ...everyOffer], { request: asking({ safety_tolerance: 0 }) }))
     expect(quoted.offers.map((offer) => offer.provider)).toEqual(['cheap', 'middle', 'dear', 'unpriced', 'vtrix'])
     expect(quoted.offers.at(-1)).toMatchObject({ eligible: false, applied: null, cost: null, warnings: [] })
     expect(quoted.offers.at(-1)?.reasons).toHaveLength(1)

@@ -1,0 +1,19 @@
+import type { GenerationRequest, JsonObject, Offer, RouteRule } from '#contract'
+import type { KeyPolicy } from '../billing/budget.ts'
+import type { Candidate } from './assess.ts'
+
+/** What can be bought, as configured and measured at this moment. */
+export interface Offers {
+  /** What the request's `model` means (a canonical id, an alias, or `provider/model`), with an alias's defaults filled in; null where there is no such model. */
+  resolve(
+    request: GenerationRequest,
+  ): { readonly request: GenerationRequest; readonly model: string; readonly pinned: string | null; readonly rule: RouteRule } | null
+  /** Every provider's offer of the model, usable or not. `options` are the request's parsed provider_options. */
+  candidates(model: string, options: Readonly<Record<string, JsonObject>>): readonly Candidate[]
+  /** Every provider's offer of the model, at today's prices. */
+  ofModel(model: string): readonly Offer[]
+  /** What a gateway key may do; null where there is no such key. */
+  key(name: string): KeyPolicy | null
+  /** Every gateway key. */
+  keys(): readonly KeyPolicy[]
+}
