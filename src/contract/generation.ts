@@ -61,8 +61,20 @@ export const Attempt = z
     status: AttemptStatus,
     provider_task_id: z.string().nullable(),
     images: z.number().int().meta({ description: 'Images asked of this attempt.' }),
+    seed: z.string().nullable().meta({ description: 'As it was sent, in digits; null where none was.' }),
+    vendor: z.record(z.string(), z.json()).nullable().meta({
+      description: 'Small facts the provider gave: ids, megapixels, a discount. Null where it gave none.',
+    }),
     error: GenerationError.nullable(),
-    cost: z.object({ quoted: Usd.nullable(), amount: Usd.nullable(), basis: CostBasis }),
+    cost: z.object({
+      quoted: Usd.nullable(),
+      amount: Usd.nullable(),
+      basis: CostBasis,
+      reported: z.string().nullable().meta({
+        description:
+          'US dollars as the provider reported them, believed or not: beyond ten times the quote, `amount` is null until an operator confirms it. Null where it reported none.',
+      }),
+    }),
     started_at: z.iso.datetime(),
     ended_at: z.iso.datetime().nullable(),
   })

@@ -77,7 +77,13 @@ export interface AttemptRecord {
   /** Small facts the vendor gave: ids, megapixels, a discount. Null where it gave none. */
   vendor: Readonly<Record<string, Json>> | null
   /** What it cost in the end; null while open. */
-  settled: { readonly amount: Usd | null; readonly basis: CostBasis; readonly lines: readonly CostLine[] } | null
+  settled: {
+    readonly amount: Usd | null
+    readonly basis: CostBasis
+    readonly lines: readonly CostLine[]
+    /** What the vendor reported where that is not believed: `amount` is null then, until an operator confirms it. */
+    readonly reported?: Usd
+  } | null
   error: GenerationError | null
   /** How often this task was tried at this provider so far, this attempt included. */
   readonly tries: number

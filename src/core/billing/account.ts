@@ -1,6 +1,7 @@
 import { isBeyondPercent, isTerminal, percentAbove } from '#contract'
 import type { AttemptRecord, Route } from '../records.ts'
 import type { OpenGeneration, RunContext } from '../generation/context.ts'
+import { settleLate } from './settle.ts'
 import { acceptedEntries, adjustedEntry, driftOf, releasedEntry, settledEntry } from './ledger.ts'
 
 /** From this difference between quoted and billed on, the operator is told. */
@@ -25,14 +26,14 @@ export function enterSettlement(context: RunContext, open: OpenGeneration, attem
   open.newEntries.push(settledEntry(open.record, attempt, route, context.ports.clock.now()))
 }
 
-/** A vendor that told a cost only after its task was given up: what was unknown becomes known. What the budget counts stays as quoted. */
+/** A vendor that reported a cost only after its task was given up: what was unknown becomes known. What the budget counts stays as quoted. */
 export function enterLateCost(context: RunContext, open: OpenGeneration, attempt: AttemptRecord): void {
   const route = open.record.routes[attempt.route]
-  if (attempt.settled?.basis !== 'unknown' || !attempt.cost || !route) return
-  const { amount } = attempt.cost
-  open.newEntries.push(adjustedEntry(open.record, attempt, route, amount, context.ports.clock.now()))
-  const lines = [{ what: 'as billed by the provider', quantity: 1, unit_amount: amount, amount }]
-  attempt.settled = { amount, basis: 'billed', lines }
+  const settled = route ? settleLate(attempt, route) : null
+  if (!route || !settled) return
+  attempt.settled = settled
+  const { amount } = settled
+  if (amount !== null) open.newEntries.push(adjustedEntry(open.record, attempt, route, amount, context.ports.clock.now()))
 }
 
 /** Once everything has ended: gives back what was held and not needed, and tells the operator where a bill differs from its quote. */

@@ -24,7 +24,7 @@ export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, r
   task: taskOf(record, attempt, route),
 })
 
-/** A cost the vendor tells after the attempt was settled as unknown; it says nothing of the images again. */
+/** A cost the vendor reports after the attempt was settled as unknown; it says nothing of the images again. */
 export const adjustedEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, amount: Usd, at: Instant): LedgerEntry => ({
   ...settledEntry(record, attempt, route, at),
   kind: 'adjusted',

@@ -1,40 +1,66 @@
-import { sumKnownUsd, sumUsd } from '#contract'
+import { compareUsd, multiplyUsd, sumKnownUsd, sumUsd } from '#contract'
 import type { Cost, CostBasis, CostLine, Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '../records.ts'
-import { priceOf } from '../plan/price.ts'
+import { dependsOnReferences, priceOf } from '../plan/price.ts'
+import { quotedShare } from './ledger.ts'
 
-type Settlement = NonNullable<AttemptRecord['settled']>
+export type Settlement = NonNullable<AttemptRecord['settled']>
 
 const UNKNOWN: Settlement = { amount: null, basis: 'unknown', lines: [] }
+const NOTHING: Settlement = { amount: '0', basis: 'computed', lines: [] }
 
 /**
- * What an ended attempt cost. The vendor's word wins; where it tells nothing, our price rule on what was delivered;
- * where neither can say, unknown. A failure that provably sold nothing costs nothing, whatever was announced before.
+ * What an ended attempt cost, whatever its end. The amount the vendor reported wins, except where the failure provably sold nothing; where it
+ * reported none, our price rule on what was delivered; where neither can say, unknown. A bill that is not believed is unknown, with the
+ * vendor's amount in `reported`: whoever settles writes it to the log and counts it.
  */
 export function settle(record: GenerationRecord, attempt: AttemptRecord, route: Route, images: readonly ImageRecord[]): Settlement {
   const billed = attempt.error?.billed
-  if (billed === false) return { amount: '0', basis: 'computed', lines: [] }
-  if (billed === 'unknown') return UNKNOWN
+  const reported = attempt.cost?.amount ?? null
+  if (billed === false && images.length === 0) return reported !== null && isNothing(reported) ? billedAt(reported, null) : NOTHING
   const computed = priceDelivered(record, route, images)
-  if (attempt.cost) {
-    const { amount } = attempt.cost
-    const lines =
-      computed?.amount === amount ? computed.lines : [{ what: 'as billed by the provider', quantity: 1, unit_amount: amount, amount }]
-    return { amount, basis: 'billed', lines }
-  }
-  if (attempt.error || !computed) return UNKNOWN
+  if (reported !== null) return isBelievable(reported, attempt, route) ? billedAt(reported, computed) : { ...UNKNOWN, reported }
+  // Beside images that were delivered, a part that was refused for nothing leaves the rest at its price; any other failure may have cost more.
+  if ((attempt.error && billed !== false) || !computed) return UNKNOWN
   return { ...computed, basis: 'computed' }
 }
 
+/** What a cost that the vendor reports after the attempt was settled as unknown makes of it; null where nothing changes. */
+export function settleLate(attempt: AttemptRecord, route: Route): Settlement | null {
+  const reported = attempt.cost?.amount ?? null
+  if (attempt.settled?.basis !== 'unknown' || reported === null || attempt.settled.reported === reported) return null
+  return isBelievable(reported, attempt, route) ? billedAt(reported, null) : { ...UNKNOWN, reported }
+}
+
+const isNothing = (amount: Usd): boolean => compareUsd(amount, '0') === 0
+
+function billedAt(amount: Usd, computed: ReturnType<typeof priceDelivered>): Settlement {
+  const lines =
+    computed?.amount === amount ? computed.lines : [{ what: 'as billed by the provider', quantity: 1, unit_amount: amount, amount }]
+  return { amount, basis: 'billed', lines: isNothing(amount) ? [] : lines }
+}
+
+/** A bill of more than so many times its quote is not believed. */
+const MOST_TIMES_QUOTED = 10
+/** Where there is no quote: US dollars for each image. */
+const MOST_FOR_AN_IMAGE: Usd = '10'
+
+function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): boolean {
+  const quoted = quotedShare(route, attempt.images)
+  const most = quoted === null ? multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images) : multiplyUsd(quoted, MOST_TIMES_QUOTED)
+  return compareUsd(reported, '0') >= 0 && compareUsd(reported, most) <= 0
+}
+
+/** Null where a size the price depends on cannot be seen. */
 function priceDelivered(record: GenerationRecord, route: Route, images: readonly ImageRecord[]): { amount: Usd; lines: CostLine[] } | null {
-  const references = record.references.map((reference) => reference.pixels)
-  if (!route.price || references.includes(null)) return null
+  const seen = record.references.map(({ pixels }) => pixels).filter((pixels) => pixels !== null)
+  if (!route.price || (dependsOnReferences(route.price) && seen.length < record.references.length)) return null
   const lines: CostLine[] = []
   for (const image of images) {
     const width = image.width ?? route.applied.width
     const height = image.height ?? route.applied.height
-    if (width === undefined || height === undefined) return null
-    lines.push(...priceOf(route.price, { width, height, images: 1, references: references.filter((pixels) => pixels !== null) }).lines)
+    if (route.price.kind !== 'per_image' && (width === undefined || height === undefined)) return null
+    lines.push(...priceOf(route.price, { width: width ?? 0, height: height ?? 0, images: 1, references: seen }).lines)
   }
   const merged = mergeLines(lines)
   return { amount: sumUsd(merged.map((line) => line.amount)), lines: merged }
@@ -67,8 +93,10 @@ export function costOf(record: GenerationRecord): Cost {
   }
 }
 
+/** A failure that cost nothing says nothing about how the rest was found; a bill of nothing does. */
 function basisOf(settled: readonly (Settlement | null)[]): CostBasis {
-  const bases = new Set(settled.filter((settlement) => settlement?.amount !== '0').map((settlement) => settlement?.basis ?? 'unknown'))
+  const relevant = settled.filter((settlement) => settlement?.basis !== 'computed' || settlement.amount !== '0')
+  const bases = new Set(relevant.map((settlement) => settlement?.basis ?? 'unknown'))
   if (bases.has('unknown')) return 'unknown'
   return bases.has('computed') || bases.size === 0 ? 'computed' : 'billed'
 }

@@ -24,10 +24,7 @@ export function translateOrder(
 }
 
 /** The paid tasks of a route, in their order: how many images each is asked for, and with which seed. `limits` are those of its offer. */
-export const tasksOf = (
-  route: Route,
-  limits: Pick<Limits, 'seed'> | null,
-): readonly Pick<AttemptRecord, 'task' | 'images' | 'seed'>[] =>
+export const tasksOf = (route: Route, limits: Pick<Limits, 'seed'> | null): readonly Pick<AttemptRecord, 'task' | 'images' | 'seed'>[] =>
   route.tasks.map((images, task) => ({ task, images, seed: seedFor(route.applied.seed, task, route.tasks, limits?.seed ?? null) }))
 
 /** The order for one paid task of a route. */

@@ -1,4 +1,4 @@
-import { multiplyUsd, sumUsd, type Applied, type CostLine, type Offer, type PriceRule, type Usd } from '#contract'
+import { compareUsd, multiplyUsd, sumUsd, type Applied, type CostLine, type Offer, type PriceRule, type Usd } from '#contract'
 import type { Reference } from '../records.ts'
 import { MEGAPIXEL, nearestSize, pixelsOf, type Size } from './size.ts'
 
@@ -29,6 +29,9 @@ export function priceOf(
   const lines = linesOf(rule, what).filter((line) => line.quantity > 0)
   return { amount: sumUsd(lines.map((line) => line.amount)), lines }
 }
+
+/** Whether the size of a reference image changes what an image costs. */
+export const dependsOnReferences = (rule: PriceRule): boolean => rule.kind === 'megapixel' && compareUsd(rule.reference, '0') !== 0
 
 function linesOf(rule: PriceRule, what: Parameters<typeof priceOf>[1]): CostLine[] {
   switch (rule.kind) {

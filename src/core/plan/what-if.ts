@@ -1,6 +1,6 @@
 import { compareUsd, createTally, percentAbove, type Offer, type Usd, type UsdTally, type WhatIf } from '#contract'
 import type { Made } from '../records.ts'
-import { priceOf, type Price } from './price.ts'
+import { dependsOnReferences, priceOf, type Price } from './price.ts'
 import { nearestSize } from './size.ts'
 
 /** Images of one kind that were delivered by one provider: what they have in common decides their price. */
@@ -97,7 +97,7 @@ export function priceMade(offer: Offer, made: Made, images: number): Price | nul
   const rule = offer.price
   const size = nearestSize(made, offer.limits.size)
   if (rule === null || size === null || made.references.length > offer.limits.reference_images.max) return null
-  if (rule.kind === 'megapixel' && made.references.includes(null)) return null
+  if (dependsOnReferences(rule) && made.references.includes(null)) return null
   return priceOf(rule, {
     width: size.width,
     height: size.height,

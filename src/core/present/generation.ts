@@ -2,8 +2,9 @@ import type { Attempt, Generation, Image, Json, Timing } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Instant } from '../records.ts'
 import { quotedShare } from '../billing/ledger.ts'
 import { costOf } from '../billing/settle.ts'
+import { orderedImages } from '../plan/delivery.ts'
 
-/** A generation tells few different instants many times over. */
+/** A generation shows few different instants many times over. */
 const MOST_REMEMBERED = 64
 const written = new Map<Instant, string>()
 
@@ -33,7 +34,7 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
     completed_at: isoOrNull(record.completedAt),
     progress: progressOf(record),
     request: requestView(record) as Generation['request'],
-    images: record.images.map((image) => viewImage(image, publicUrl)),
+    images: orderedImages(record).map((image) => viewImage(image, publicUrl)),
     prompt_used: record.promptUsed,
     cost: costOf(record),
     timing: timingOf(record),
@@ -88,11 +89,14 @@ function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt 
     status: attempt.status,
     provider_task_id: attempt.providerTaskId,
     images: attempt.images,
+    seed: attempt.seed,
+    vendor: attempt.vendor as Attempt['vendor'],
     error: attempt.error,
     cost: {
       quoted: quotedShare(route, attempt.images),
       amount: attempt.settled?.amount ?? null,
       basis: attempt.settled?.basis ?? 'unknown',
+      reported: attempt.settled?.reported ?? attempt.cost?.amount ?? null,
     },
     started_at: iso(attempt.startedAt),
     ended_at: isoOrNull(attempt.endedAt),
