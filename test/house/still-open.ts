@@ -73,6 +73,7 @@ const STILL_OPEN = {
     'src/store/sqlite/store.ts: sqliteStore',
   ],
   vendorNames: [],
+  openapiWords: ['tell', 'door', 'hand on'],
 } satisfies Readonly<Record<string, readonly string[]>>
 
 /** What a test is to find empty: faults that are not listed, and listed ones that are none any more. */
