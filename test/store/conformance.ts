@@ -3,25 +3,25 @@ import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, 
 import { deliveryConformance } from './delivery-conformance.ts'
 import { attemptRecord, comparisonRecord, generationRecord, imageRecord, routeTo } from './records.ts'
 
-/** One empty place to keep things in. `open` opens it, again where it was closed before. */
-export interface StorePlace {
+/** An empty folder or database. `open` opens it, and opens it again after it was closed. */
+export interface StoreLocation {
   readonly open: () => Promise<Store>
   readonly remove: () => Promise<void>
 }
 
 /** What every store must do, whatever is behind it. */
-export function storeConformance(name: string, makePlace: () => Promise<StorePlace>): void {
+export function storeConformance(name: string, makeLocation: () => Promise<StoreLocation>): void {
   describe(`${name} as a store`, () => {
-    let place: StorePlace
+    let location: StoreLocation
     let store: Store
 
     beforeEach(async () => {
-      place = await makePlace()
-      store = await place.open()
+      location = await makeLocation()
+      store = await location.open()
     })
     afterEach(async () => {
       await store.close()
-      await place.remove()
+      await location.remove()
     })
 
     const idsOf = async (query: Partial<ListQuery>) => (await store.list({ limit: 100, ...query })).records.map(({ id }) => id)
@@ -84,7 +84,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
           idempotency: entry(),
         })
         await store.close()
-        store = await place.open()
+        store = await location.open()
         expect(await store.generation('gen_1')).toEqual(generationRecord('gen_1'))
         expect(await store.image('img_1')).toEqual(imageRecord('img_1', 'gen_1'))
         expect(await store.idempotency('team-a', 'order 1')).toEqual(entry())
@@ -97,7 +97,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         await expect(store.commit({ generations: [generationRecord('gen_2')] })).rejects.toThrow(/closed/)
         await expect(store.generation('gen_1')).rejects.toThrow(/closed/)
         await expect(store.ping()).rejects.toThrow(/closed/)
-        store = await place.open()
+        store = await location.open()
         expect(await idsOf({})).toEqual(['gen_1'])
       })
     })
@@ -217,7 +217,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
     })
 
     describe('images', () => {
-      test('gives back an image as it was committed, stored or handed on', async () => {
+      test('gives back an image as it was committed, stored here or kept as a link', async () => {
         const stored = imageRecord('img_1', 'gen_1', { flagged: null })
         const nothing = { sha256: null, format: null, width: null, height: null, bytes: null, seed: null, flagged: true }
         const linked = imageRecord('img_2', 'gen_1', { ...nothing, link: { url: 'https://example.com/a.png', expiresAt: 5 } })
@@ -318,7 +318,7 @@ export function storeConformance(name: string, makePlace: () => Promise<StorePla
         ]
         await store.commit({ comparisons: records })
         await store.close()
-        store = await place.open()
+        store = await location.open()
         expect((await store.unbegunComparisons()).map(({ id }) => id)).toEqual(['cmp_1', 'cmp_2'])
         await store.commit({ comparisons: [comparisonRecord('cmp_1')] })
         expect((await store.unbegunComparisons()).map(({ id }) => id)).toEqual(['cmp_2'])

@@ -30,8 +30,7 @@ export interface GroupCommit {
  * the group rolled back and written again with a savepoint around each unit, so that the fault stays with its own.
  */
 export function groupCommit(database: DatabaseSync): GroupCommit {
-  const begin = database.prepare('BEGIN IMMEDIATE')
-  const commit = database.prepare('COMMIT')
+  const write = groupWriter(database)
   let queue: Waiting[] = []
   let isClosed = false
 
@@ -54,53 +53,6 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
     }
   }
 
-  const write = (group: readonly Waiting[]): readonly Verdict[] => {
-    try {
-      return inTransaction(() => group.map(writePlain))
-    } catch (error) {
-      if (failureOf(error) !== null) throw error
-      return inTransaction(() => group.map(writeIsolated))
-    }
-  }
-
-  const inTransaction = <T>(work: () => T): T => {
-    begin.run()
-    try {
-      const result = work()
-      commit.run()
-      return result
-    } catch (error) {
-      // A full disk may have ended the transaction already.
-      if (database.isTransaction) database.exec('ROLLBACK')
-      throw error
-    }
-  }
-
-  const writePlain = ({ changes }: Waiting): Verdict => {
-    try {
-      for (const change of changes) change.check?.()
-    } catch (refused) {
-      return refusal(refused)
-    }
-    for (const change of changes) change.apply()
-    return null
-  }
-
-  const writeIsolated = ({ changes }: Waiting): Verdict => {
-    database.exec('SAVEPOINT unit')
-    try {
-      for (const change of changes) change.check?.()
-      for (const change of changes) change.apply()
-      database.exec('RELEASE unit')
-      return null
-    } catch (refused) {
-      const verdict = refusal(refused)
-      if (!database.isTransaction) throw refused
-      database.exec('ROLLBACK TO unit; RELEASE unit')
-      return verdict
-    }
-  }
-
   /** Waits for the next turn as long as each one brings more units: under load one fsync serves many, in quiet it costs one empty turn. */
   const gather = (before: number, turns: number): void => {
     if (queue.length > before && turns < MOST_TURNS) setImmediate(gather, queue.length, turns + 1)
@@ -119,6 +71,59 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
       isClosed = true
       flush()
     },
+  }
+}
+
+/** Writes a group in one transaction, and answers for each unit. Throws where the disk failed: then none of them was written. */
+function groupWriter(database: DatabaseSync): (group: readonly Waiting[]) => readonly Verdict[] {
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+
+  const inTransaction = <T>(work: () => T): T => {
+    begin.run()
+    try {
+      const result = work()
+      commit.run()
+      return result
+    } catch (error) {
+      // A full disk may have ended the transaction already.
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  return (group) => {
+    try {
+      return inTransaction(() => group.map(writePlain))
+    } catch (error) {
+      if (failureOf(error) !== null) throw error
+      return inTransaction(() => group.map((unit) => writeIsolated(database, unit)))
+    }
+  }
+}
+
+function writePlain({ changes }: Waiting): Verdict {
+  try {
+    for (const change of changes) change.check?.()
+  } catch (refused) {
+    return refusal(refused)
+  }
+  for (const change of changes) change.apply()
+  return null
+}
+
+function writeIsolated(database: DatabaseSync, { changes }: Waiting): Verdict {
+  database.exec('SAVEPOINT unit')
+  try {
+    for (const change of changes) change.check?.()
+    for (const change of changes) change.apply()
+    database.exec('RELEASE unit')
+    return null
+  } catch (refused) {
+    const verdict = refusal(refused)
+    if (!database.isTransaction) throw refused
+    database.exec('ROLLBACK TO unit; RELEASE unit')
+    return verdict
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { usdFromNano } from '#contract'
-import type { Store } from '../../core/ports.ts'
+import type { IdempotencyEntry, Store } from '../../core/ports.ts'
+import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
 import { StoreError } from '../store-error.ts'
 import { budgetReader } from './budgets.ts'
 import type { Change } from './change.ts'
@@ -33,22 +34,21 @@ export function sqliteStore(database: DatabaseSync): Store {
   const leases: Leases = new Map()
   const kinds = [...changeKinds, deliveryChanges(leases)].map((kind) => kind(database))
   const group = groupCommit(database)
-  const list = lister(database)
+  const rows = rowReader(database)
   const budgets = budgetReader(database)
-  const observedBills = observedBillReader(database)
   const comparisons = comparisonReader(database)
   const deliveries = deliveryReader(database, leases)
-  const generation = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.id = ?`)
-  const open = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.open = 1 ORDER BY g.created_at, g.id`)
-  const image = database.prepare('SELECT * FROM images WHERE id = ?')
-  const idempotency = database.prepare('SELECT * FROM idempotency WHERE scope = ? AND key = ?')
-  const forget = database.prepare('DELETE FROM idempotency WHERE created_at < ?')
-  const one = database.prepare('SELECT 1')
   let isClosed = false
 
   const assertOpen = (): void => {
     if (isClosed) throw new StoreError('closed', 'the store is closed')
   }
+  const whileOpen =
+    <Query extends readonly unknown[], Found>(read: (...query: Query) => Found | Promise<Found>) =>
+    async (...query: Query): Promise<Found> => {
+      assertOpen()
+      return read(...query)
+    }
 
   return {
     async commit(unit) {
@@ -59,77 +59,59 @@ export function sqliteStore(database: DatabaseSync): Store {
       }
       await group.add(changes)
     },
-    async generation(id) {
-      assertOpen()
-      const row = generation.get(id)
-      return row === undefined ? null : generationOf(row)
-    },
-    async list(query) {
-      assertOpen()
-      return list(query)
-    },
-    async claimOpen() {
-      assertOpen()
-      return open.all().map(generationOf)
-    },
-    async image(id) {
-      assertOpen()
-      const row = image.get(id)
-      return row === undefined ? null : imageOf(row)
-    },
-    async comparison(id) {
-      assertOpen()
-      return comparisons.comparison(id)
-    },
-    async comparisons(query) {
-      assertOpen()
-      return comparisons.comparisons(query)
-    },
-    async unbegunComparisons() {
-      assertOpen()
-      return comparisons.unbegunComparisons()
-    },
-    async idempotency(scope, key) {
-      assertOpen()
-      const row = idempotency.get(scope, key)
-      return row === undefined ? null : idempotencyOf(row)
-    },
     async forgetIdempotencyBefore(instant) {
-      await group.add([{ apply: () => forget.run(instant) }])
+      await group.add([{ apply: () => rows.forgetIdempotencyBefore(instant) }])
     },
-    async budgetUsed(key, period, periodStart) {
-      assertOpen()
-      return usdFromNano(budgets.used(key, period, periodStart))
-    },
+    generation: whileOpen(rows.generation),
+    list: whileOpen(lister(database)),
+    claimOpen: whileOpen(rows.open),
+    image: whileOpen(rows.image),
+    comparison: whileOpen(comparisons.comparison),
+    comparisons: whileOpen(comparisons.comparisons),
+    unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
+    idempotency: whileOpen(rows.idempotency),
+    budgetUsed: whileOpen((...asked: Parameters<typeof budgets.used>) => usdFromNano(budgets.used(...asked))),
     costs(query) {
       assertOpen()
       return readCosts(database, query)
     },
-    async observedBills(provider, model, limit) {
-      assertOpen()
-      return observedBills(provider, model, limit)
-    },
-    async delivery(id) {
-      assertOpen()
-      return deliveries.delivery(id)
-    },
-    async deliveries(query) {
-      assertOpen()
-      return deliveries.deliveries(query)
-    },
-    async claimDeliveries(claim) {
-      assertOpen()
-      return deliveries.claimDeliveries(claim)
-    },
-    async ping() {
-      assertOpen()
-      one.get()
-    },
+    observedBills: whileOpen(observedBillReader(database)),
+    delivery: whileOpen(deliveries.delivery),
+    deliveries: whileOpen(deliveries.deliveries),
+    claimDeliveries: whileOpen(deliveries.claimDeliveries),
+    ping: whileOpen(rows.ping),
     async close() {
       if (isClosed) return
       group.close()
       isClosed = true
       database.close()
     },
+  }
+}
+
+/** Reads single rows by their keys. */
+function rowReader(database: DatabaseSync) {
+  const generation = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.id = ?`)
+  const open = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.open = 1 ORDER BY g.created_at, g.id`)
+  const image = database.prepare('SELECT * FROM images WHERE id = ?')
+  const idempotency = database.prepare('SELECT * FROM idempotency WHERE scope = ? AND key = ?')
+  const forget = database.prepare('DELETE FROM idempotency WHERE created_at < ?')
+  const one = database.prepare('SELECT 1')
+  return {
+    generation(id: string): GenerationRecord | null {
+      const row = generation.get(id)
+      return row === undefined ? null : generationOf(row)
+    },
+    open: (): readonly GenerationRecord[] => open.all().map(generationOf),
+    image(id: string): ImageRecord | null {
+      const row = image.get(id)
+      return row === undefined ? null : imageOf(row)
+    },
+    idempotency(scope: string, key: string): IdempotencyEntry | null {
+      const row = idempotency.get(scope, key)
+      return row === undefined ? null : idempotencyOf(row)
+    },
+    forgetIdempotencyBefore: (instant: number): void => void forget.run(instant),
+    ping: (): void => void one.get(),
   }
 }

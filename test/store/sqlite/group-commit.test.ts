@@ -74,7 +74,7 @@ describe('group commit', () => {
     expect(commitsOnDisk() - before).toBe(1)
   })
 
-  test('rejects every unit of a turn that the disk has no room for, and works again when there is room', async () => {
+  test('rejects every unit of a turn that the disk refuses as full, and works again when there is space', async () => {
     await save('gen_before')
     const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count'])
     database.exec(`PRAGMA max_page_count = ${pages}`)

@@ -96,7 +96,7 @@ describe('the ledger', () => {
     expect(seen.at(-1)).toBe('att_late')
   })
 
-  test('looks a range up in an index instead of reading everything', () => {
+  test('finds a range through an index instead of reading everything', () => {
     const plan = database
       .prepare(
         `EXPLAIN QUERY PLAN SELECT * FROM ledger AS l WHERE l.kind IN ('billed', 'computed', 'unknown', 'adjusted') AND (l.at, l.seq) > (?, ?) ORDER BY l.at, l.seq LIMIT 5`,
@@ -106,7 +106,7 @@ describe('the ledger', () => {
     expect(plan).toEqual([expect.stringMatching(/^SEARCH l USING INDEX ledger_costs/)])
   })
 
-  test('tells the newest bills of unpriced offers only', async () => {
+  test('returns the newest bills of unpriced offers only', async () => {
     const unpriced = (id: string, overrides: Partial<LedgerEntry> = {}) =>
       settlement(`gen_${id}`, `att_${id}`, { ...overrides, task: { quoted: null } })
     await write([

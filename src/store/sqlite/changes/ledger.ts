@@ -66,7 +66,7 @@ export const ledgerChanges: ChangeKind = (database) => {
   }
 }
 
-/** What a task tells beside its own columns. */
+/** What is known of a task beside its own columns. */
 const restOf = ({ providerModel, providerTaskId, status, code, made }: NonNullable<LedgerEntry['task']>) => ({
   providerModel,
   providerTaskId,
