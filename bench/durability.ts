@@ -9,7 +9,7 @@ const REQUESTS = 5_000
 export async function durability(): Promise<void> {
   const vendor = await serve('./servers/vendor.ts')
   const durable = await serveGateway(vendor.url, 'runware')
-  const forgetful = await serveGateway(vendor.url, 'runware', './servers/gateway-without-disk.ts')
+  const forgetful = await serveGateway(vendor.url, 'runware', { script: 'bench/servers/gateway-without-disk.ts' })
   const rounds: { durable: number; forgetful: number }[] = []
   try {
     for (const gateway of [durable, forgetful]) await load(gateway, '/v1/generations', GENERATION, REQUESTS)

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { serve } from './processes.ts'
 import type { Served } from './processes.ts'
 
+/** The checkout this file is in. */
+export const THIS_CHECKOUT = join(import.meta.dirname, '..')
+
 export const GENERATION = JSON.stringify({
   model: 'flux-2-pro',
   prompt: 'A vast sunken library atrium beneath clear seawater',
@@ -12,15 +15,25 @@ export const GENERATION = JSON.stringify({
   seed: 16070,
 })
 
-/** A gateway in a process of its own, whose one real vendor is at `vendorUrl`; images are handed on by link. */
-export async function serveGateway(vendorUrl: string, provider: string, script = '../src/main.ts'): Promise<Served> {
+export interface GatewayOptions {
+  /** The root of the checkout whose code runs; this one by default. */
+  readonly checkout?: string
+  /** What is started, below the checkout; by default the server itself. */
+  readonly script?: string
+  /** Images are fetched and stored; by default the answer carries the vendor's link and nothing is fetched. */
+  readonly keep?: boolean
+}
+
+/** A gateway in a process of its own, whose one real vendor is at `vendorUrl`. */
+export async function serveGateway(vendorUrl: string, provider: string, options: GatewayOptions = {}): Promise<Served> {
+  const { checkout = THIS_CHECKOUT, script = 'src/main.ts', keep = false } = options
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
   const config = join(folder, 'imagegate.yaml')
   writeFileSync(
     config,
-    `server: { port: 0 }\nassets: { keep: false }\nproviders: { ${provider}: { base_url: "${vendorUrl}", api_key: bench-key-0123, max_in_flight: 100000 } }\n`,
+    `server: { port: 0 }\nassets: { keep: ${keep} }\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nproviders: { ${provider}: { base_url: "${vendorUrl}", api_key: bench-key-0123, max_in_flight: 100000 } }\n`,
   )
-  const gateway = await serve(script, [], { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), PORT: '0' })
+  const gateway = await serve(join(checkout, script), [], { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), PORT: '0' })
   return {
     ...gateway,
     stop() {

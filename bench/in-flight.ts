@@ -1,16 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request as send } from 'undici'
-import { GENERATION, serveGateway } from './gateway.ts'
+import { GENERATION, serveGateway, THIS_CHECKOUT } from './gateway.ts'
 import { residentBytes, serve } from './processes.ts'
 import type { Served } from './processes.ts'
 
 const GENERATIONS = 10_000
 const CONNECTIONS = 64
 
-/** Memory and event-loop delay with many generations in flight at a vendor that is not done for minutes (BFL's submit and poll). */
-export async function inFlight(): Promise<void> {
+export interface InFlight {
+  readonly acceptedInSeconds: number
+  readonly open: number
+  readonly heldBytesEach: number
+  readonly residentBytesEach: number
+  readonly delayMs: number
+}
+
+/** Memory and event-loop delay of a gateway with `count` generations in flight at a vendor that is not done for minutes (BFL's submit and poll). */
+export async function measureInFlight(checkout: string, count: number, pollForMs: number): Promise<InFlight> {
   const vendor = await serve('./servers/slow-vendor.ts')
-  const gateway = await serveGateway(vendor.url, 'bfl', './servers/gateway-with-gc.ts')
+  const gateway = await serveGateway(vendor.url, 'bfl', { checkout, script: 'bench/servers/gateway-with-gc.ts' })
   const dispatcher = new Agent({ connections: CONNECTIONS })
   try {
     await submit(gateway, dispatcher, 500)
@@ -18,20 +26,28 @@ export async function inFlight(): Promise<void> {
     const idle = residentBytes(gateway.pid)
     const held = await heldBytes(gateway, dispatcher)
     const startedAt = performance.now()
-    await submit(gateway, dispatcher, GENERATIONS)
-    console.log(`${GENERATIONS} accepted in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
-    await sleep(12_000)
+    await submit(gateway, dispatcher, count)
+    const acceptedInSeconds = (performance.now() - startedAt) / 1000
+    await sleep(pollForMs)
     const { open, delaySeconds } = await metrics(gateway, dispatcher)
-    const resident = (residentBytes(gateway.pid) - idle) / GENERATIONS
-    const each = ((await heldBytes(gateway, dispatcher)) - held) / GENERATIONS
-    console.log(`  open generations         ${open}`)
-    console.log(`  memory held beyond idle  ${(each / 1000).toFixed(1)} kB each after a full collection (aim: at most 10)`)
-    console.log(`  resident beyond idle     ${(resident / 1000).toFixed(1)} kB each before it, garbage and database cache included`)
-    console.log(`  event-loop delay p99     ${(delaySeconds * 1000).toFixed(0)} ms (aim: under 50)`)
+    const residentBytesEach = (residentBytes(gateway.pid) - idle) / count
+    const heldBytesEach = ((await heldBytes(gateway, dispatcher)) - held) / count
+    return { acceptedInSeconds, open, heldBytesEach, residentBytesEach, delayMs: delaySeconds * 1000 }
   } finally {
     await dispatcher.close()
     for (const server of [gateway, vendor]) server.stop()
   }
+}
+
+export async function inFlight(): Promise<void> {
+  const seen = await measureInFlight(THIS_CHECKOUT, GENERATIONS, 12_000)
+  console.log(`${GENERATIONS} accepted in ${seen.acceptedInSeconds.toFixed(1)} s`)
+  console.log(`  open generations         ${seen.open}`)
+  console.log(`  memory held beyond idle  ${(seen.heldBytesEach / 1000).toFixed(1)} kB each after a full collection (aim: at most 10)`)
+  console.log(
+    `  resident beyond idle     ${(seen.residentBytesEach / 1000).toFixed(1)} kB each before it, garbage and database cache included`,
+  )
+  console.log(`  event-loop delay p99     ${seen.delayMs.toFixed(0)} ms (aim: under 50)`)
 }
 
 async function submit(gateway: Served, dispatcher: Agent, count: number): Promise<void> {

@@ -3,6 +3,18 @@ import { load } from './load.ts'
 import type { Measured } from './load.ts'
 import { median, serve } from './processes.ts'
 
+export const RUNWARE_TASK = JSON.stringify([
+  {
+    taskType: 'imageInference',
+    taskUUID: '57dfe0a1-910d-4be7-ba1a-bdc5c876e655',
+    model: 'bfl:5@1',
+    positivePrompt: 'A vast sunken library atrium',
+    width: 1536,
+    height: 1024,
+    seed: 16070,
+  },
+])
+
 const ROUNDS = 7
 const REQUESTS = 6_000
 
@@ -14,23 +26,12 @@ export async function overhead(): Promise<void> {
   const vendor = await serve('./servers/vendor.ts')
   const passThrough = await serve('./servers/pass-through.ts', [vendor.url])
   const gateway = await serveGateway(vendor.url, 'runware')
-  const task = JSON.stringify([
-    {
-      taskType: 'imageInference',
-      taskUUID: '57dfe0a1-910d-4be7-ba1a-bdc5c876e655',
-      model: 'bfl:5@1',
-      positivePrompt: 'A vast sunken library atrium',
-      width: 1536,
-      height: 1024,
-      seed: 16070,
-    },
-  ])
   const rounds: { bare: Measured; gateway: Measured }[] = []
   try {
-    await load(passThrough, '/', task, REQUESTS)
+    await load(passThrough, '/', RUNWARE_TASK, REQUESTS)
     await load(gateway, '/v1/generations', GENERATION, REQUESTS)
     for (let round = 1; round <= ROUNDS; round++) {
-      const bare = await load(passThrough, '/', task, REQUESTS)
+      const bare = await load(passThrough, '/', RUNWARE_TASK, REQUESTS)
       const ours = await load(gateway, '/v1/generations', GENERATION, REQUESTS)
       rounds.push({ bare, gateway: ours })
       console.log(

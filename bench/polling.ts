@@ -6,13 +6,13 @@ const TASKS = 4_000
 
 interface Followed {
   readonly polls: number
-  /** When the last look before the end was. */
+  /** When the last poll before the end was. */
   readonly notYetAtMs: number
   readonly lateMs: number
 }
 
-/** Looks at one task until it is seen done. `next` tells the wait after a look at `elapsedMs`. */
-function follow(durationMs: number, next: (elapsedMs: number, progress: number | null) => number, tellsProgress: boolean): Followed {
+/** Polls one task until a poll finds it done. `next` returns the wait after a poll at `elapsedMs`. */
+function follow(durationMs: number, next: (elapsedMs: number, progress: number | null) => number, reportsProgress: boolean): Followed {
   let at = 0
   let notYetAtMs = 0
   let polls = 0
@@ -22,7 +22,7 @@ function follow(durationMs: number, next: (elapsedMs: number, progress: number |
     polls++
     if (at >= durationMs) return { polls, notYetAtMs, lateMs: at - durationMs }
     notYetAtMs = at
-    progress = tellsProgress ? at / durationMs : null
+    progress = reportsProgress ? at / durationMs : null
   }
 }
 
@@ -49,14 +49,14 @@ export async function polling(): Promise<void> {
         `every ${interval / 1000} s`,
         durations.map((duration) => follow(duration, () => interval, false)),
       )
-    for (const tellsProgress of [false, true]) {
+    for (const reportsProgress of [false, true]) {
       const pace = createPace()
       const followed = durations.map((duration) => {
-        const seen = follow(duration, (elapsed, progress) => pace.nextPollMs('p', 'm', POLLING, elapsed, progress), tellsProgress)
+        const seen = follow(duration, (elapsed, progress) => pace.nextPollMs('p', 'm', POLLING, elapsed, progress), reportsProgress)
         pace.observe('p', 'm', duration + seen.lateMs, seen.notYetAtMs)
         return seen
       })
-      report(tellsProgress ? 'adaptive, vendor tells progress' : 'adaptive, no progress told', followed.slice(100))
+      report(reportsProgress ? 'adaptive, vendor reports progress' : 'adaptive, no progress reported', followed.slice(100))
     }
   }
 }

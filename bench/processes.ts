@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
 
 /** A server in a process of its own, so that its CPU can be read alone. */
 export interface Served {
@@ -12,10 +12,9 @@ export interface Served {
   stop(): void
 }
 
-/** Starts a script of this project that prints its port (or its address) first. */
+/** Starts a script, given by its path from this folder or its full one, that prints its port or its address first. */
 export async function serve(script: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Served> {
-  const path = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, [path, ...args], {
+  const child = spawn(process.execPath, [resolve(import.meta.dirname, script), ...args], {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -23,17 +22,17 @@ export async function serve(script: string, args: readonly string[] = [], env: R
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
   const line = await firstLine(child)
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? /^(\d+)$/.exec(line.trim())?.[1]
-  if (!port || child.pid === undefined) throw new Error(`${script} did not tell its port: ${line}`)
+  if (!port || child.pid === undefined) throw new Error(`${script} did not print its port: ${line}`)
   return { url: `http://127.0.0.1:${port}`, pid: child.pid, printed: () => text, stop: () => void child.kill('SIGTERM') }
 }
 
 function firstLine(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
+  return new Promise((found, reject) => {
     let text = ''
     child.stdout?.on('data', (chunk: Buffer) => {
       text += chunk.toString()
       const end = text.indexOf('\n')
-      if (end >= 0) resolve(text.slice(0, end))
+      if (end >= 0) found(text.slice(0, end))
     })
     child.on('exit', (code) => reject(new Error(`ended with ${code} before it listened`)))
   })

@@ -1,14 +1,22 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { beside } from './beside.ts'
 import { durability } from './durability.ts'
 import { inFlight } from './in-flight.ts'
+import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
 import { polling } from './polling.ts'
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { overhead, durability, 'in-flight': inFlight, polling }
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { overhead, kept, durability, 'in-flight': inFlight, polling }
 
-const wanted = process.argv.slice(2)
-for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHMARKS)) {
-  const benchmark = BENCHMARKS[name]
-  if (!benchmark) throw new Error(`no benchmark ${name}; there are ${Object.keys(BENCHMARKS).join(', ')}`)
-  console.log(`\n== ${name}`)
-  await benchmark()
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { beside: { type: 'string' } } })
+if (values.beside === undefined) {
+  for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHMARKS)) {
+    const benchmark = BENCHMARKS[name]
+    if (!benchmark) throw new Error(`no benchmark ${name}; there are ${Object.keys(BENCHMARKS).join(', ')}`)
+    console.log(`\n== ${name}`)
+    await benchmark()
+  }
+} else {
+  await beside(resolve(values.beside))
 }

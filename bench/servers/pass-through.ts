@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { Agent, request as send } from 'undici'
 
-/** The floor: takes a request, says one to the vendor with undici, hands the reply back. No log, no disk, no schema. Prints its port. */
+/** The floor: takes a request, sends one to the vendor with undici, returns the reply. No log, no disk, no schema. Prints its port. */
 const vendor = process.argv[2] ?? ''
 const dispatcher = new Agent({ connections: 64, allowH2: false })
 

@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { GENERATION, serveGateway, THIS_CHECKOUT } from './gateway.ts'
+import { measureInFlight, type InFlight } from './in-flight.ts'
+import { load } from './load.ts'
+import { RUNWARE_TASK } from './overhead.ts'
+import { median, serve, type Served } from './processes.ts'
+
+const ROUNDS = 5
+const REQUESTS = 2_000
+const KEPT_REQUESTS = 100
+const KEPT_ROUNDS = 5
+const IN_FLIGHT = 3_000
+const POLL_FOR_MS = 6_000
+
+interface Pair {
+  readonly before: number
+  readonly after: number
+}
+
+/** The same figures of two checkouts, their rounds interleaved, so that a noisy neighbour disturbs both. Under three minutes. */
+export async function beside(other: string): Promise<void> {
+  if (!existsSync(join(other, 'src/main.ts'))) throw new Error(`${other} is no checkout: it has no src/main.ts`)
+  if (!existsSync(join(other, 'node_modules'))) throw new Error(`${other} has no node_modules: run npm ci there`)
+  console.log(`before: ${other}\nafter:  ${THIS_CHECKOUT}\n`)
+  console.log(`${''.padEnd(46)}${'before'.padStart(10)}${'after'.padStart(10)}   after / before`)
+  await synchronous(other)
+  await keptImage(other)
+  await inFlight(other)
+}
+
+function line(what: string, rounds: readonly Pair[], digits: number): void {
+  const before = median(rounds.map((round) => round.before))
+  const after = median(rounds.map((round) => round.after))
+  const ratio = median(rounds.map((round) => round.after / round.before))
+  console.log(`${what.padEnd(46)}${before.toFixed(digits).padStart(10)}${after.toFixed(digits).padStart(10)}   ${ratio.toFixed(2)}`)
+}
+
+/** Both gateways at one vendor; each round measures both, the first one in turn. */
+async function interleaved(
+  rounds: number,
+  measure: (gateway: Served) => Promise<number>,
+  both: readonly [Served, Served],
+): Promise<readonly Pair[]> {
+  const [first, second] = both
+  const pairs: Pair[] = []
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 0) {
+      const before = await measure(first)
+      pairs.push({ before, after: await measure(second) })
+    } else {
+      const after = await measure(second)
+      pairs.push({ before: await measure(first), after })
+    }
+  }
+  return pairs
+}
+
+/** CPU of a synchronous Runware generation with `assets.keep: false`, beside a bare undici pass-through in the same minute. */
+async function synchronous(other: string): Promise<void> {
+  const vendor = await serve('./servers/vendor.ts')
+  const bare = await serve('./servers/pass-through.ts', [vendor.url])
+  const before = await serveGateway(vendor.url, 'runware', { checkout: other })
+  const after = await serveGateway(vendor.url, 'runware')
+  const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, REQUESTS)).cpuPerRequest
+  try {
+    await load(bare, '/', RUNWARE_TASK, REQUESTS)
+    await measure(before)
+    await measure(after)
+    line('CPU of a generation by link, µs', await interleaved(ROUNDS, measure, [before, after]), 0)
+    const floor = (await load(bare, '/', RUNWARE_TASK, REQUESTS)).cpuPerRequest
+    console.log(`${'  (a bare undici pass-through, µs)'.padEnd(46)}${floor.toFixed(0).padStart(10)}`)
+  } finally {
+    for (const server of [before, after, bare, vendor]) server.stop()
+  }
+}
+
+/** CPU of a generation whose image is fetched, checked and stored. */
+async function keptImage(other: string): Promise<void> {
+  const vendor = await serve('./servers/image-vendor.ts')
+  const before = await serveGateway(vendor.url, 'runware', { checkout: other, keep: true })
+  const after = await serveGateway(vendor.url, 'runware', { keep: true })
+  const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, KEPT_REQUESTS, 8)).cpuPerRequest / 1000
+  try {
+    await measure(before)
+    await measure(after)
+    line('CPU of a generation with a kept image, ms', await interleaved(KEPT_ROUNDS, measure, [before, after]), 1)
+  } finally {
+    for (const server of [before, after, vendor]) server.stop()
+  }
+}
+
+/** Memory and event-loop delay with many open generations; one after the other, as each fills the machine alone. */
+async function inFlight(other: string): Promise<void> {
+  const before = await measureInFlight(other, IN_FLIGHT, POLL_FOR_MS)
+  const after = await measureInFlight(THIS_CHECKOUT, IN_FLIGHT, POLL_FOR_MS)
+  const both = (read: (seen: InFlight) => number): readonly Pair[] => [{ before: read(before), after: read(after) }]
+  line(
+    `${IN_FLIGHT} open: accepted in, s`,
+    both((seen) => seen.acceptedInSeconds),
+    1,
+  )
+  line(
+    `${IN_FLIGHT} open: held memory each, kB`,
+    both((seen) => seen.heldBytesEach / 1000),
+    1,
+  )
+  line(
+    `${IN_FLIGHT} open: resident memory each, kB`,
+    both((seen) => seen.residentBytesEach / 1000),
+    1,
+  )
+  line(
+    `${IN_FLIGHT} open: event-loop delay p99, ms`,
+    both((seen) => seen.delayMs),
+    0,
+  )
+}
