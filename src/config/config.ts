@@ -31,6 +31,10 @@ export interface Config {
   }
   /** Null: no breaker ever opens. */
   readonly breaker: { readonly faults: number; readonly coolDownMs: number } | null
+  readonly routing: {
+    /** How long a full provider keeps a request while another near enough has a free slot. */
+    readonly slotWaitMs: number
+  }
   readonly keys: readonly GatewayKey[]
   readonly network: { readonly allow: readonly string[] }
   /** `whsec_…`, all live at once; none where the gateway uses its own, kept in the data folder. */
@@ -90,6 +94,13 @@ export interface ModelConfig {
   readonly route: RouteRule | null
 }
 
-export type ConfigResult =
-  | { readonly kind: 'config'; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
-  | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] }
+export type ConfigResult = ReadFiles &
+  (
+    | { readonly kind: 'config'; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+    | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] }
+  )
+
+/** The files a reading depends on, secret files included, read or not: a change of any of them is worth reading again. */
+interface ReadFiles {
+  readonly files: readonly string[]
+}

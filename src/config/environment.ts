@@ -13,13 +13,17 @@ export interface Variables {
   read(name: string): string | null
   /** What went wrong while reading, once per variable. */
   problems(): readonly ConfigProblem[]
+  /** The `<NAME>_FILE` paths of the variables that were asked for, whether they could be read or not. */
+  files(): readonly string[]
 }
 
 export function variablesOf(environment: Environment): Variables {
   const problems = new Map<string, ConfigProblem>()
+  const files = new Set<string>()
   const read = (name: string): string | null => {
     const direct = environment[name] ?? ''
     const file = environment[`${name}_FILE`] ?? ''
+    if (file !== '') files.add(file)
     if (direct !== '' && file !== '') {
       problems.set(name, inEnvironment(name, `${name} and ${name}_FILE are both set`, 'unset one of them'))
     }
@@ -35,5 +39,5 @@ export function variablesOf(environment: Environment): Variables {
       return null
     }
   }
-  return { read, problems: () => [...problems.values()] }
+  return { read, problems: () => [...problems.values()], files: () => [...files] }
 }

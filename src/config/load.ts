@@ -18,6 +18,7 @@ const MEBIBYTE = 1_048_576
 const DEFAULT_MAX_IMAGE_BYTES = 64 * MEBIBYTE
 const DEFAULT_FAULTS = 5
 const DEFAULT_COOL_DOWN_SECONDS = 30
+const DEFAULT_SLOT_WAIT_MS = 2_000
 
 /** Where configuration comes from. `path` wins over IMAGEGATE_CONFIG; relative paths start at the working directory. */
 export interface ConfigSource {
@@ -37,7 +38,7 @@ export async function configPath({ env, path }: Pick<ConfigSource, 'env' | 'path
 export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const path = await configPath(source)
   const text = path === null ? { text: '', writtenOn: '1970-01-01' } : await readText(path)
-  if ('problem' in text) return { kind: 'refused', problems: [text.problem] }
+  if ('problem' in text) return { kind: 'refused', problems: [text.problem], files: path === null ? [] : [path] }
   const variables = variablesOf(source.env)
   const { document, problems: syntax } = readDocument(path ?? DEFAULT_CONFIG_FILE, text.text, variables)
   const validated = validateFile(document)
@@ -46,9 +47,10 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const server = readServer(file, document.names('keys').length > 0, variables, problems)
   const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
   problems.push(...variables.problems())
-  if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace) }
+  const files = [...(path === null ? [] : [path]), ...variables.files()]
+  if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace), files }
   const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, providers })
-  return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox) }
+  return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox), files }
 }
 
 async function readText(
@@ -92,6 +94,7 @@ function snapshot({ path, file, variables, catalogue, server, providers }: Parts
       maxBytes: file.assets?.max_bytes ?? null,
     },
     breaker: breakerOf(file.breaker, providers.sandbox),
+    routing: { slotWaitMs: file.routing?.slot_wait_ms ?? DEFAULT_SLOT_WAIT_MS },
     keys: (file.keys ?? []).map(gatewayKey),
     network: { allow: file.network?.allow ?? [] },
     webhooks: { secrets: (file.webhooks?.secrets ?? []).map((secret) => new Secret(secret)) },

@@ -178,6 +178,15 @@ const Breaker = z
       'When a failing provider is left out, so that others take over. Without this section it is on, but off in the sandbox, where failures are rehearsed.',
   })
 
+const Routing = z
+  .strictObject({
+    slot_wait_ms: z.number().int().min(0).max(600_000).optional().meta({
+      description:
+        'The longest a provider whose slots are all taken keeps a request, in milliseconds, while another exact or near offer has a free one. Default 2000.',
+    }),
+  })
+  .meta({ description: 'How a request moves between providers.' })
+
 const Webhooks = z
   .strictObject({
     secrets: z
@@ -197,7 +206,7 @@ const Webhooks = z
           'Sign webhooks, one signature each, so that an old and a new one can be live at once; best as "${NAME}". Default: one of its own, in webhook.secret in the data folder.',
       }),
   })
-  .meta({ description: 'How generations’ ends are told.' })
+  .meta({ description: 'Webhooks that report the end of generations.' })
 
 /** The configuration file. Every key is optional; an unknown one is an error. */
 export const ConfigFile = z.strictObject({
@@ -219,6 +228,7 @@ export const ConfigFile = z.strictObject({
   webhooks: Webhooks.optional(),
   providers: z.record(z.string(), ProviderSettings).optional().meta({ description: 'By provider id.' }),
   breaker: Breaker.optional(),
+  routing: Routing.optional(),
   models: z.record(z.string().min(1), ModelSettings).optional().meta({ description: 'By canonical model id or alias name.' }),
 })
 export type ConfigFile = z.infer<typeof ConfigFile>

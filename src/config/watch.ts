@@ -1,9 +1,8 @@
-import { watch } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
 import type { Config, ConfigResult } from './config.ts'
 import { inEnvironment, type ConfigProblem } from './problem.ts'
+import { isSameSetting } from './same-setting.ts'
 
-/** What a look at the changed file came to. */
+/** What reading the configuration again came to. */
 export type Reloaded =
   /** The new snapshot is in force. `needRestart` names keys whose change waits for a restart. */
   | {
@@ -12,8 +11,22 @@ export type Reloaded =
       readonly warnings: readonly ConfigProblem[]
       readonly needRestart: readonly string[]
     }
+  /** The snapshot in force says the same already; nothing was done. */
+  | { readonly kind: 'unchanged' }
   /** The old snapshot stays. */
   | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] }
+
+export interface LiveConfigDependencies {
+  readonly started: Config
+  /** The files `started` was read from. */
+  readonly files: readonly string[]
+  /** Reads file, environment and secret files again, and completes a sandbox's configuration. */
+  readonly load: () => Promise<ConfigResult>
+  /** Builds all that is made from a configuration and can fail, and puts it in use; where it throws, the old configuration stays whole. */
+  readonly apply: (next: Config) => void
+  /** Called with the result of every reading. */
+  readonly report: (reloaded: Reloaded) => void
+}
 
 /** The snapshot in force, and the way to the next one. */
 export interface LiveConfig {
@@ -21,20 +34,33 @@ export interface LiveConfig {
   current(): Config
   /** Reads everything again, one reading at a time. Never rejects. */
   reload(): Promise<Reloaded>
+  /** The files the configuration depends on, as of the last reading. */
+  files(): readonly string[]
+  /** Calls back after every reading, whatever came of it. */
+  onRead(callback: () => void): void
+  /** Calls back after each swap. Must not throw. */
+  onSwapped(callback: (next: Config, before: Config) => void): void
 }
 
-/**
- * Swaps whole snapshots: a refused file changes nothing.
- * @param load reads file and environment again, and fills in emulators where the sandbox runs
- * @param report is told of every reload
- */
-export function liveConfig(started: Config, load: () => Promise<ConfigResult>, report: (reloaded: Reloaded) => void): LiveConfig {
+/** Swaps whole snapshots: a refused one changes nothing, and neither does one that says the same. */
+export function liveConfig({ started, files, load, apply, report }: LiveConfigDependencies): LiveConfig {
   let current = started
+  let ownFiles = files
+  let readFiles = files
   let last: Promise<unknown> = Promise.resolve()
-  const reloadOnce = async (): Promise<Reloaded> => {
-    const reloaded = judge(started, await load().catch(unreadable))
+  const onRead: (() => void)[] = []
+  const onSwapped: ((next: Config, before: Config) => void)[] = []
+
+  async function reloadOnce(): Promise<Reloaded> {
+    const result = await load().catch(unreadable)
+    const before = current
+    const reloaded = take(judge(started, before, result), apply)
+    readFiles = result.files
     if (reloaded.kind === 'swapped') current = reloaded.config
+    if (reloaded.kind !== 'refused') ownFiles = result.files
     report(reloaded)
+    if (reloaded.kind === 'swapped') for (const callback of onSwapped) callback(current, before)
+    for (const callback of onRead) callback()
     return reloaded
   }
   return {
@@ -44,29 +70,44 @@ export function liveConfig(started: Config, load: () => Promise<ConfigResult>, r
       last = next.catch(() => undefined)
       return next
     },
+    files: () => [...new Set([...ownFiles, ...readFiles])],
+    onRead: (callback) => void onRead.push(callback),
+    onSwapped: (callback) => void onSwapped.push(callback),
   }
 }
 
-const unreadable = (error: unknown): ConfigResult => ({
+const refused = (config: Config | null, message: string, remedy: string | null): Reloaded => ({
   kind: 'refused',
-  problems: [inEnvironment('', `the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`, null)],
+  problems: [{ ...inEnvironment('', message, remedy), ...(config?.path ? { file: config.path } : {}) }],
 })
 
-function judge(started: Config, result: ConfigResult): Reloaded {
-  if (result.kind === 'refused') return result
-  if (result.config.sandbox !== started.sandbox) {
-    const message = `this change turns the sandbox ${result.config.sandbox ? 'on' : 'off'}, which a running gateway does not do`
-    const problem: ConfigProblem = {
-      file: result.config.path ?? 'environment',
-      line: null,
-      column: null,
-      path: '',
-      message,
-      remedy: 'restart',
-    }
-    return { kind: 'refused', problems: [problem] }
+const unreadable = (error: unknown): ConfigResult => ({
+  kind: 'refused',
+  problems: [inEnvironment('', `the configuration cannot be read: ${inWords(error)}`, null)],
+  files: [],
+})
+
+const inWords = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+function judge(started: Config, current: Config, result: ConfigResult): Reloaded {
+  if (result.kind === 'refused') return { kind: 'refused', problems: result.problems }
+  const { config, warnings } = result
+  if (config.sandbox !== started.sandbox) {
+    const message = `this change turns the sandbox ${config.sandbox ? 'on' : 'off'}, which a running gateway does not do`
+    return refused(config, message, 'restart')
   }
-  return { ...result, kind: 'swapped', needRestart: restartKeys(started, result.config) }
+  if (isSameSetting(config, current)) return { kind: 'unchanged' }
+  return { kind: 'swapped', config, warnings, needRestart: restartKeys(started, config) }
+}
+
+function take(reloaded: Reloaded, apply: (next: Config) => void): Reloaded {
+  if (reloaded.kind !== 'swapped') return reloaded
+  try {
+    apply(reloaded.config)
+    return reloaded
+  } catch (error) {
+    return refused(reloaded.config, inWords(error), null)
+  }
 }
 
 function restartKeys(started: Config, next: Config): readonly string[] {
@@ -79,27 +120,4 @@ function restartKeys(started: Config, next: Config): readonly string[] {
     ['assets.url', started.assets.url, next.assets.url],
   ]
   return pairs.filter(([, before, after]) => before !== after).map(([name]) => name)
-}
-
-/**
- * Calls `onChange` once after each burst of changes to a file. The folder is watched, not the file, because editors
- * save by renaming another file into its place and mounted configuration swaps a link beside it.
- * @returns stops watching
- */
-export function watchConfig(path: string, onChange: () => void, settleMs = 100): () => void {
-  const file = resolve(path)
-  let timer: NodeJS.Timeout | null = null
-  const changed = () => {
-    if (timer !== null) clearTimeout(timer)
-    timer = setTimeout(onChange, settleMs)
-    timer.unref()
-  }
-  const watcher = watch(dirname(file), { persistent: false }, (_, name) => {
-    if (name === null || name === basename(file) || name === '..data') changed()
-  })
-  watcher.on('error', () => watcher.close())
-  return () => {
-    if (timer !== null) clearTimeout(timer)
-    watcher.close()
-  }
 }

@@ -315,6 +315,8 @@ export interface Observer {
   /** A paid task ended. `durationMs` is from submit to ready; null where it never got ready. */
   taskEnded(task: { provider: string; model: string; code: FailureCode | null; durationMs: number | null; polls: number }): void
   generationEnded(generation: GenerationRecord): void
+  /** A bill of far more than its quote was held as unknown. */
+  billNotBelieved?(provider: string): void
 }
 
 /** Structured log; fields never hold a key, a prompt, a body or a signed URL. */

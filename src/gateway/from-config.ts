@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../config/config.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Settings } from '../core/ports.ts'
+import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { TransportConfig } from '../transport/index.ts'
 
 /** Providers with a key, and what may be reached. */
@@ -13,22 +14,36 @@ export function transportConfig(config: Config, catalogue: Catalogue, log: Fasti
   return { providers, allow: config.network.allow, log }
 }
 
-/** What the run reads of the configuration in force. */
-export const settingsOf = (config: () => Config, catalogue: Catalogue): Settings => ({
+export interface SettingsDependencies {
+  readonly config: () => Config
+  readonly catalogue: Catalogue
+  readonly breakers: Pick<Breakers, 'pause'>
+}
+
+/** What the core reads of the configuration in force. */
+export const settingsOf = ({ config, catalogue, breakers }: SettingsDependencies): Settings => ({
   get sandbox() {
     return config().sandbox
   },
   get keepImages() {
     return config().assets.keep
   },
-  slotWaitMs: 2_000,
-  availability: () => ({ kind: 'open' }),
+  get slotWaitMs() {
+    return config().routing.slotWaitMs
+  },
   get maxImageBytes() {
     return config().assets.maxImageBytes
   },
   provider(id) {
     const provider = catalogue.providers.get(id)
     return provider ? { ...provider, maxInFlight: config().providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight } : null
+  },
+  availability(id) {
+    const provider = config().providers.get(id)
+    if (provider === undefined) return { kind: 'off', reason: 'it is not installed' }
+    if (provider.reason !== null) return { kind: 'off', reason: provider.reason }
+    const pause = breakers.pause(id)
+    return pause ? { kind: 'paused', ...pause } : { kind: 'open' }
   },
 })
 

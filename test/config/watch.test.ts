@@ -1,10 +1,12 @@
-import { rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Catalogue } from '../../src/catalogue/catalogue.ts'
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
+import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { liveConfig, watchConfig, type Reloaded } from '../../src/config/watch.ts'
+import { liveConfig, type Reloaded } from '../../src/config/watch.ts'
+import { watchFiles } from '../../src/config/watch-files.ts'
 import { fakeProviders, temporaryFolder } from '../catalogue/fake-providers.ts'
 
 async function live(yaml: string, env: Record<string, string> = {}) {
@@ -15,8 +17,23 @@ async function live(yaml: string, env: Record<string, string> = {}) {
   const started = await load()
   if (started.kind === 'refused') throw new Error(JSON.stringify(started.problems))
   const reports: Reloaded[] = []
-  const config = liveConfig(started.config, load, (reloaded) => reports.push(reloaded))
-  return { config, reports, path, started: started.config }
+  const applied: Config[] = []
+  const world = {
+    path,
+    started: started.config,
+    reports,
+    applied,
+    /** Throws where the next configuration cannot be built. */
+    apply: (next: Config): void => void applied.push(next),
+    config: liveConfig({
+      started: started.config,
+      files: started.files,
+      load,
+      apply: (next) => world.apply(next),
+      report: (reloaded) => reports.push(reloaded),
+    }),
+  }
+  return world
 }
 
 describe('reading again', () => {
@@ -64,15 +81,69 @@ describe('reading again', () => {
   })
 })
 
-describe('watching the file', () => {
+describe('reading the same again', () => {
+  test('changes nothing: no swap, and nobody is called', async () => {
+    const yaml =
+      'providers: { acme: { api_key: k, prices: { big: { per_image: "0.05", as_of: "2026-01-01" } } } }\nmodels: { mine: { model: big } }'
+    const { config, path, started, applied } = await live(yaml)
+    const swapped = vi.fn()
+    config.onSwapped(swapped)
+    await writeFile(path, `# rewritten\n${yaml}\n`)
+    expect(await config.reload()).toEqual({ kind: 'unchanged' })
+    expect([applied, swapped.mock.calls, config.current() === started]).toEqual([[], [], true])
+  })
+
+  test('with another key is a change, although no key is ever shown', async () => {
+    const { config, path, applied } = await live('providers: { acme: { api_key: k } }')
+    await writeFile(path, 'providers: { acme: { api_key: other } }')
+    expect(await config.reload()).toMatchObject({ kind: 'swapped' })
+    expect(applied.map(({ providers }) => providers.get('acme')?.apiKey?.reveal())).toEqual(['other'])
+  })
+})
+
+describe('a configuration that cannot be built', () => {
+  test('is refused in words, and nothing of it is in force', async () => {
+    const world = await live('assets: { keep: true }')
+    const swapped = vi.fn()
+    world.config.onSwapped(swapped)
+    world.apply = () => {
+      throw new TypeError('network.allow[0] "x": give a network')
+    }
+    await writeFile(world.path, 'assets: { keep: false }')
+    expect(await world.config.reload()).toMatchObject({ kind: 'refused', problems: [{ message: 'network.allow[0] "x": give a network' }] })
+    expect([world.config.current() === world.started, swapped.mock.calls]).toEqual([true, []])
+  })
+})
+
+describe('the files of a configuration', () => {
+  test('are the file itself and every secret file, those that a refused reading asked for included', async () => {
+    const folder = await temporaryFolder()
+    const secret = (name: string) => join(folder, name)
+    await writeFile(secret('acme'), 'key-1\n')
+    const { config, path } = await live('{}', { ACME_API_KEY_FILE: secret('acme'), MORE_FILE: secret('more') })
+    expect(config.files()).toEqual([path, secret('acme')])
+    await writeFile(path, 'server: { host: "${MORE}" }')
+    expect(await config.reload()).toMatchObject({ kind: 'refused' })
+    expect(config.files()).toEqual([path, secret('acme'), secret('more')])
+  })
+})
+
+describe('watching files', () => {
   const stops: (() => void)[] = []
   afterEach(() => stops.splice(0).forEach((stop) => stop()))
+
+  const watching = (paths: readonly string[], onChange: () => void, settleMs: number) => {
+    const watched = watchFiles(onChange, settleMs)
+    watched.set(paths)
+    stops.push(watched.stop)
+    return watched
+  }
 
   test('sees a write, and a save by renaming another file into its place, again and again', async () => {
     const path = join(await temporaryFolder(), 'imagegate.yaml')
     await writeFile(path, 'a')
     const changed = vi.fn()
-    stops.push(watchConfig(path, changed, 5))
+    watching([path], changed, 5)
     await writeFile(path, 'b')
     await vi.waitFor(() => expect(changed).toHaveBeenCalled())
     for (const content of ['c', 'd']) {
@@ -87,10 +158,47 @@ describe('watching the file', () => {
     const path = join(await temporaryFolder(), 'imagegate.yaml')
     await writeFile(path, 'a')
     const changed = vi.fn()
-    stops.push(watchConfig(path, changed, 60))
+    watching([path], changed, 60)
     await writeFile(`${path}.other`, 'x')
     for (const content of ['b', 'c', 'd', 'e']) await writeFile(path, content)
     await vi.waitFor(() => expect(changed).toHaveBeenCalled())
     expect(changed).toHaveBeenCalledTimes(1)
+  })
+
+  test('sees a change of the file a link leads to', async () => {
+    const [folder, elsewhere] = [await temporaryFolder(), await temporaryFolder()]
+    await writeFile(join(elsewhere, 'key'), 'a')
+    await symlink(join(elsewhere, 'key'), join(folder, 'key'))
+    const changed = vi.fn()
+    watching([join(folder, 'key')], changed, 5)
+    await writeFile(join(elsewhere, 'key'), 'b')
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+  })
+
+  test('sees a mounted folder swapped as a whole', async () => {
+    const folder = await temporaryFolder()
+    for (const [version, content] of [
+      ['v1', 'a'],
+      ['v2', 'b'],
+    ] as const) {
+      await mkdir(join(folder, version))
+      await writeFile(join(folder, version, 'key'), content)
+    }
+    await symlink('v1', join(folder, '..data'))
+    await symlink('..data/key', join(folder, 'key'))
+    const changed = vi.fn()
+    watching([join(folder, 'key')], changed, 5)
+    await symlink('v2', join(folder, '..data_tmp'))
+    await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+  })
+
+  test('leaves out a folder that is not there, and watches the others', async () => {
+    const path = join(await temporaryFolder(), 'key')
+    await writeFile(path, 'a')
+    const changed = vi.fn()
+    watching(['/nowhere/at/all/key', path], changed, 5)
+    await writeFile(path, 'b')
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
   })
 })

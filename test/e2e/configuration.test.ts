@@ -32,7 +32,7 @@ describe('switching provider', () => {
     const g = await gateway({ config: 'models: { flux-2-pro: { route: { order: [bfl] } } }', typicalMs: 1_500 })
     const inFlight = await g.generate({ prompt: 'first' }, { prefer: 'respond-async' })
     writeFileSync(g.configPath, 'models: { flux-2-pro: { route: { order: [runware] } } }')
-    process.emit('SIGHUP')
+    await g.reload()
     const switched = await until(async () => {
       const quote = await g.generate({ prompt: 'next' }, { prefer: 'respond-async' })
       return quote.routing.considered[0]?.provider === 'runware' ? quote : null
@@ -52,8 +52,7 @@ describe('switching provider', () => {
   test('to a bad file changes nothing', async () => {
     const g = await gateway({ config: 'models: { house: { model: flux-2-pro } }' })
     writeFileSync(g.configPath, 'models: { house: { model: flux-9 } }\nprovders: {}\n')
-    process.emit('SIGHUP')
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await g.reload()
     expect((await g.ask('/v1/models/house')).status).toBe(200)
   })
 })

@@ -46,6 +46,8 @@ export async function launchGateway({
     folder,
     configPath,
     ask,
+    /** What SIGHUP does to a process. */
+    reload: () => server.reload(),
     post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
       ask(path, {
         method: 'POST',

@@ -17,7 +17,7 @@ const CANARIES = [
   'canary-prompt-93d1',
 ] as const
 const [BFL, RUNWARE, VTRIX, GATEWAY, SIGNATURE, PROMPT] = CANARIES
-const MAIN = fileURLToPath(new URL('../../src/gateway/start.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-canary-'))
 let answers = ''

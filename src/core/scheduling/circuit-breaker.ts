@@ -22,12 +22,13 @@ export interface Pause {
  * A circuit breaker for each provider.
  *
  *   closed      tasks go there
- *   open        none do: so many tasks in a row ended in the provider's own fault. When the cool-down is over it is probed with a free call
- *   half_open   the probe was answered. Since a free call proves little of the paid one, one real task is let through: a success closes,
+ *   open        none do: so many submits in a row ended in the provider's own fault. When the cool-down is over it is probed with a free call
+ *   half_open   the probe was answered. Since a free call proves little of the paid one, one real submit is let through: a success closes,
  *               a fault opens again, for longer
  *
- * A vendor's moderation, refusal or rate limit is no fault. A rejected key or an empty account is one: it will not mend by itself, but
- * others can take over.
+ * Only submits count. A poll or a download that fails is repeated while its task can live, and what a vendor's image host does says nothing
+ * of its API. A vendor's moderation, refusal or rate limit is no fault. A rejected key or an empty account is one: it will not mend by
+ * itself, but others can take over. Waits are measured with the monotonic clock: a wall clock that jumps neither opens nor closes anything.
  */
 export interface Breakers {
   readonly observer: Observer
@@ -36,8 +37,10 @@ export interface Breakers {
   state(provider: string): BreakerState
   /** Null where new tasks may go there. */
   pause(provider: string): Pause | null
-  /** Judges every provider anew, as after a change of the configuration. */
-  reset(): void
+  /** Judges the provider anew, as after a change of its configuration. */
+  reset(provider: string): void
+  /** Stops every probe that waits. */
+  close(): void
 }
 
 export interface BreakerDependencies {
@@ -50,11 +53,12 @@ export interface BreakerDependencies {
 }
 
 const MAX_COOL_DOWN_MS = 600_000
-/** A trial that tells nothing for so long was canceled or hangs: the next task may try. */
+/** A trial without a result for so long was canceled or hangs: the next task may try. */
 const TRIAL_MS = 60_000
 const SOON_MS = 1_000
+const NOT_TRIED = Number.NEGATIVE_INFINITY
 
-/** A task that ended so shows that the provider is at work. */
+/** A submit that was answered so shows that the provider is at work. */
 const ALIVE: ReadonlySet<FailureCode> = new Set(['moderated', 'provider_rejected'])
 const FAULTS: ReadonlySet<FailureCode> = new Set([
   'provider_unavailable',
@@ -62,12 +66,15 @@ const FAULTS: ReadonlySet<FailureCode> = new Set([
   'bad_reply',
   'provider_unauthorized',
   'insufficient_credit',
+  // No reply came; the task may yet be recovered.
+  'outcome_unknown',
 ])
 
 interface Circuit {
   state: BreakerState
   readonly counter: ConsecutiveBreaker
   coolDown: ReturnType<ExponentialBackoff<number>['next']> | null
+  /** On the monotonic clock, as `trialUntilMs`. */
   untilMs: number
   trialUntilMs: number
   stopTimer: () => void
@@ -80,7 +87,7 @@ export function createBreakers({ clock, log, settings, probe }: BreakerDependenc
     const known = circuits.get(provider)
     if (known) return known
     const counter = new ConsecutiveBreaker(faults)
-    const circuit: Circuit = { state: 'closed', counter, coolDown: null, untilMs: 0, trialUntilMs: 0, stopTimer: () => {} }
+    const circuit: Circuit = { state: 'closed', counter, coolDown: null, untilMs: 0, trialUntilMs: NOT_TRIED, stopTimer: () => {} }
     circuits.set(provider, circuit)
     return circuit
   }
@@ -102,13 +109,13 @@ export function createBreakers({ clock, log, settings, probe }: BreakerDependenc
 
   function succeeded(provider: string): void {
     const circuit = circuits.get(provider)
-    // Open, it is a task bought before, which says nothing of the next one.
+    // Open, it is a submit sent before, which says nothing of the next one.
     if (!circuit || circuit.state === 'open') return
     circuit.counter.success()
     if (circuit.state === 'closed') return
     circuit.state = 'closed'
     circuit.coolDown = null
-    log.info({ provider }, 'the breaker closed: the provider delivers again')
+    log.info({ provider }, 'the breaker closed: the provider takes tasks again')
   }
 
   function open(provider: string, circuit: Circuit, { coolDownMs }: BreakerSettings, fault: FailureCode): void {
@@ -117,52 +124,53 @@ export function createBreakers({ clock, log, settings, probe }: BreakerDependenc
       new ExponentialBackoff({ generator: noJitterGenerator, initialDelay: coolDownMs, maxDelay: MAX_COOL_DOWN_MS }).next()
     const { duration } = circuit.coolDown
     circuit.state = 'open'
-    circuit.untilMs = clock.now() + duration
-    circuit.stopTimer = clock.after(duration, () => void knock(provider, circuit, fault))
+    circuit.untilMs = clock.monotonicMs() + duration
+    circuit.stopTimer = clock.after(duration, () => void probeNow(provider, circuit, fault))
     log.warn({ provider, fault, for_ms: duration }, 'the breaker opened: no new task goes to the provider')
   }
 
-  async function knock(provider: string, circuit: Circuit, fault: FailureCode): Promise<void> {
+  async function probeNow(provider: string, circuit: Circuit, fault: FailureCode): Promise<void> {
     const mended = await probe(provider, fault)
     const current = settings()
     // Judged anew while it was probed.
     if (!current || circuits.get(provider) !== circuit || circuit.state !== 'open') return
     if (!mended) return open(provider, circuit, current, fault)
     circuit.state = 'half_open'
-    circuit.trialUntilMs = 0
+    circuit.trialUntilMs = NOT_TRIED
     log.info({ provider }, 'the breaker is half open: the next task is the trial')
   }
 
   return {
     observer: {
-      // A refusal is counted once, when its task ends. Only a reply that never came is counted here: the task may yet be recovered.
       submitted(provider, code) {
-        if (code === 'outcome_unknown') failed(provider, code)
-      },
-      taskEnded({ provider, code }) {
         if (code === null || ALIVE.has(code)) succeeded(provider)
         else if (FAULTS.has(code)) failed(provider, code)
       },
+      taskEnded() {},
       generationEnded() {},
     },
     submitting(provider) {
       const circuit = circuits.get(provider)
-      if (circuit?.state === 'half_open') circuit.trialUntilMs = clock.now() + TRIAL_MS
+      if (circuit?.state === 'half_open') circuit.trialUntilMs = clock.monotonicMs() + TRIAL_MS
     },
     state: (provider) => circuits.get(provider)?.state ?? 'closed',
     pause(provider) {
       const circuit = circuits.get(provider)
       if (!circuit || circuit.state === 'closed') return null
-      const now = clock.now()
+      const now = clock.monotonicMs()
       if (circuit.state === 'half_open') {
         if (circuit.trialUntilMs <= now) return null
         return { reason: 'breaker half open: one request is trying whether it works again.', retryAfterMs: SOON_MS }
       }
       const retryAfterMs = Math.max(SOON_MS, circuit.untilMs - now)
       if (circuit.untilMs <= now) return { reason: 'breaker open: it is being probed.', retryAfterMs }
-      return { reason: `breaker open until ${new Date(circuit.untilMs).toISOString()}.`, retryAfterMs }
+      return { reason: `breaker open until ${new Date(clock.now() + retryAfterMs).toISOString()}.`, retryAfterMs }
     },
-    reset() {
+    reset(provider) {
+      circuits.get(provider)?.stopTimer()
+      circuits.delete(provider)
+    },
+    close() {
       for (const circuit of circuits.values()) circuit.stopTimer()
       circuits.clear()
     },

@@ -1,0 +1,65 @@
+import packageJson from '../../package.json' with { type: 'json' }
+import { buildApp } from '../http/app.ts'
+import type { App } from '../http/app.ts'
+import { CLOCK, IDS } from './clock-and-ids.ts'
+import type { Services } from './create-services.ts'
+import { keyNamesOf } from './from-config.ts'
+import { modelListing, providerListing } from './listings.ts'
+import type { Resources } from './open-resources.ts'
+
+/** The application with every route, not yet listening. */
+export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
+  const { catalogue, config, store, assets, transport, log } = resources
+  const { address, monitoring, webhooks, run, accept, costs, intake, compare } = services
+  const { metrics, health, breakers } = monitoring
+  metrics.readLoad(() => loadOf(resources, services))
+  const app = await buildApp({
+    run,
+    accept,
+    costs,
+    budgetLeft: costs.budgetLeft,
+    intake,
+    compare,
+    store,
+    assets,
+    clock: CLOCK,
+    requestSchema: services.requestSchema,
+    models: modelListing(config, catalogue, run),
+    providers: providerListing({ config, catalogue, run, health, breakers, send: transport.send, clock: CLOCK, ids: IDS }),
+    keyNames: keyNamesOf(config),
+    metrics: metrics.text,
+    observeRequest: metrics.observeRequest,
+    notReady: () => notReady(resources),
+    publicUrl: address.current,
+    notify: webhooks.notify,
+    hooks: webhooks.hooks,
+    hookSecretHeader: webhooks.hookSecretHeader,
+    post: transport.post,
+    bodyLimitBytes: config().server.bodyLimitBytes,
+    log,
+    version: packageJson.version,
+    sandbox: config().sandbox,
+  })
+  opened.defer(() => app.close())
+  return app
+}
+
+/** How busy everything is, for the metrics. */
+const loadOf = ({ catalogue }: Resources, { run, monitoring }: Services) => ({
+  open: run.openCount,
+  providers: [...catalogue.providers.keys()].map((id) => ({
+    id,
+    inFlight: run.inFlight(id),
+    waiting: run.waiting(id),
+    breaker: monitoring.breakers.state(id),
+  })),
+})
+
+/** Why no request can be taken, or null. */
+async function notReady({ config, store }: Resources): Promise<string | null> {
+  if (![...config().providers.values()].some((provider) => provider.enabled)) return 'no provider is enabled'
+  return store.ping().then(
+    () => null,
+    () => 'the database does not answer',
+  )
+}

@@ -1,0 +1,97 @@
+import { requestSchema } from '#contract'
+import { createOffers } from '../catalogue/offers.ts'
+import { createCosts } from '../core/billing/cost-report.ts'
+import type { Costs } from '../core/billing/cost-report.ts'
+import { createCompare } from '../core/comparisons/compare.ts'
+import type { Compare } from '../core/comparisons/compare.ts'
+import { createAccept } from '../core/generation/accept.ts'
+import type { Accept } from '../core/generation/accept.ts'
+import { drainable } from '../core/generation/drain.ts'
+import type { Drainable } from '../core/generation/drain.ts'
+import { createIdempotency } from '../core/generation/idempotency.ts'
+import { createRun } from '../core/generation/run.ts'
+import type { Run } from '../core/generation/run.ts'
+import type { Ports } from '../core/ports.ts'
+import { createIntake } from '../http/intake.ts'
+import type { Intake } from '../http/intake.ts'
+import type { RequestSchema } from '../http/request-schema.ts'
+import { CLOCK, orderedId } from './clock-and-ids.ts'
+import { composePorts } from './compose-ports.ts'
+import { createMonitoring } from './monitoring.ts'
+import type { Monitoring } from './monitoring.ts'
+import type { Resources } from './open-resources.ts'
+import { createPublicAddress } from './public-address.ts'
+import type { PublicAddress } from './public-address.ts'
+import { within } from './shutdown.ts'
+import { createWebhooks } from './webhooks.ts'
+import type { Webhooks } from './webhooks.ts'
+
+export interface Services {
+  readonly address: PublicAddress
+  readonly monitoring: Monitoring
+  readonly webhooks: Webhooks
+  readonly drain: Drainable
+  readonly run: Run
+  readonly requestSchema: RequestSchema
+  readonly accept: Accept
+  readonly costs: Costs
+  readonly intake: Intake
+  readonly compare: Compare
+}
+
+const NOTIFY_STOP_MS = 2_000
+
+/** Everything that works behind the HTTP routes, each made from what stands above it. */
+export async function createServices(resources: Resources, opened: AsyncDisposableStack): Promise<Services> {
+  const { catalogue, config, store, transport, live, overrides } = resources
+  const address = createPublicAddress(config().server.publicUrl)
+  const monitoring = createMonitoring(resources, opened)
+  const webhooks = await startWebhooks(resources, address, opened)
+  const { hooks, notify } = webhooks
+  const drain = drainable(composePorts({ resources, monitoring, hooks, deliveriesDue: notify.wake }))
+  const { wrapPorts = (ports: Ports) => ports } = overrides
+  const ports = wrapPorts(drain.ports)
+  const run = createRun(ports)
+  live.onSwapped(() => settingsChanged(run))
+  const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
+  const schema = requestSchema(options)
+  const offers = createOffers(config, catalogue, run, monitoring.breakers)
+  const costs = createCosts({ store, offers, clock: CLOCK })
+  const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
+  const idempotency = createIdempotency(store, () => CLOCK.now())
+  const intake = createIntake({ requestSchema: schema, accept, run, idempotency })
+  const compare = createCompare({
+    ports,
+    accept,
+    run,
+    idempotency,
+    newId: () => orderedId('cmp'),
+    beginGeneration: intake.begin,
+    publicUrl: address.current,
+  })
+  return { address, monitoring, webhooks, drain, run, requestSchema: schema, accept, costs, intake, compare }
+}
+
+async function startWebhooks(
+  { config, catalogue, store, transport, log, overrides }: Resources,
+  address: PublicAddress,
+  opened: AsyncDisposableStack,
+): Promise<Webhooks> {
+  const webhooks = await createWebhooks({
+    config,
+    catalogue,
+    store,
+    clock: CLOCK,
+    post: transport.post,
+    publicUrl: address.current,
+    delaysMs: overrides.webhookDelaysMs,
+    log,
+  })
+  opened.defer(async () => void (await within(CLOCK, webhooks.notify.stop(), NOTIFY_STOP_MS)))
+  return webhooks
+}
+
+/** A raised `max_in_flight` acts at once, and a provider that was switched off loses those who wait for it. */
+function settingsChanged(run: Run): void {
+  if ('settingsChanged' in run && typeof run.settingsChanged === 'function') run.settingsChanged()
+}

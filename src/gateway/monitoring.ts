@@ -1,0 +1,30 @@
+import { createBreakers } from '../core/scheduling/circuit-breaker.ts'
+import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
+import type { Observer } from '../core/ports.ts'
+import { createHealth } from '../monitoring/health.ts'
+import type { Health } from '../monitoring/health.ts'
+import { createMetrics, observeAll } from '../monitoring/metrics.ts'
+import type { Metrics } from '../monitoring/metrics.ts'
+import { CLOCK, IDS } from './clock-and-ids.ts'
+import type { Resources } from './open-resources.ts'
+import { createProbe } from './probe.ts'
+import { providersReachedAnew } from './providers-reached-anew.ts'
+
+export interface Monitoring {
+  readonly health: Health
+  readonly breakers: Breakers
+  readonly metrics: Metrics
+  /** Reports to all three. */
+  readonly observer: Observer
+}
+
+/** What watches the providers: their health, their breakers, and the figures for operators. */
+export function createMonitoring({ catalogue, transport, config, live, log }: Resources, opened: AsyncDisposableStack): Monitoring {
+  const health = createHealth()
+  const probe = createProbe({ catalogue, send: transport.send, ids: IDS })
+  const breakers = createBreakers({ clock: CLOCK, log, settings: () => config().breaker, probe })
+  opened.defer(() => breakers.close())
+  live.onSwapped((next, before) => providersReachedAnew(next, before).forEach((provider) => breakers.reset(provider)))
+  const metrics = createMetrics()
+  return { health, breakers, metrics, observer: observeAll([metrics.observer, health.observer, breakers.observer]) }
+}

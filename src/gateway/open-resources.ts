@@ -1,0 +1,80 @@
+import { SANDBOX_KEY } from '#sandbox'
+import type { Config } from '../config/config.ts'
+import { withEmulators } from '../config/providers.ts'
+import { liveConfig } from '../config/watch.ts'
+import type { LiveConfig } from '../config/watch.ts'
+import type { Assets, Store } from '../core/ports.ts'
+import { openAssets } from '../store/assets/files.ts'
+import { openStore } from '../store/sqlite/store.ts'
+import { createTransport } from '../transport/index.ts'
+import type { Transport } from '../transport/index.ts'
+import { Secret } from '../transport/secret.ts'
+import { CLOCK } from './clock-and-ids.ts'
+import { startEmulators } from './emulators.ts'
+import { transportConfig } from './from-config.ts'
+import { StartRefused } from './read-configuration.ts'
+import type { Configuration } from './read-configuration.ts'
+import { reportReload } from './report-reload.ts'
+import { within } from './shutdown.ts'
+import { storageFolders } from './storage-folders.ts'
+import type { StorageFolders } from './storage-folders.ts'
+
+export interface Resources extends Configuration {
+  /** The configuration in force, and the way to the next one. */
+  readonly live: LiveConfig
+  readonly config: () => Config
+  readonly store: Store
+  readonly assets: Assets
+  readonly transport: Transport
+  readonly folders: StorageFolders
+}
+
+const SANDBOX_TYPICAL_MS = 2_000
+const TRANSPORT_CLOSE_MS = 5_000
+
+/**
+ * Starts the emulators of a sandbox and opens the database, the image folder and the connections to vendors. What is opened is closed by
+ * `opened`, the last first.
+ * @throws StartRefused where the configuration names what cannot be opened
+ */
+export async function openResources(configuration: Configuration, opened: AsyncDisposableStack): Promise<Resources> {
+  const { catalogue, started, readAgain, log } = configuration
+  const folders = refusedInWords(() => storageFolders(started))
+  const complete = await emulatedProviders(configuration, opened)
+  const store = await openStore({ directory: folders.store })
+  opened.defer(() => store.close())
+  const assets = await openAssets({ directory: folders.assets })
+  const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))
+  opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
+  const live = liveConfig({
+    started: complete(started),
+    files: configuration.files,
+    async load() {
+      const result = await readAgain()
+      return result.kind === 'config' ? { ...result, config: complete(result.config) } : result
+    },
+    apply: (next) => transport.update(transportConfig(next, catalogue, log)),
+    report: (reloaded) => reportReload(log, reloaded),
+  })
+  return { ...configuration, live, config: live.current, store, assets, transport, folders }
+}
+
+/** Completes a configuration with the addresses of the emulators, which run where no provider has a key. */
+async function emulatedProviders(
+  { catalogue, started, overrides }: Configuration,
+  opened: AsyncDisposableStack,
+): Promise<(config: Config) => Config> {
+  if (!started.sandbox) return (config) => config
+  const emulators = await startEmulators(catalogue, { typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS })
+  opened.defer(() => emulators.close())
+  return (config) => withEmulators(config, emulators.urls, new Secret(SANDBOX_KEY))
+}
+
+/** What a configuration asks for and cannot be had is the operator's to correct: words, no stack. */
+function refusedInWords<Result>(open: () => Result): Result {
+  try {
+    return open()
+  } catch (error) {
+    throw new StartRefused(error instanceof Error ? error.message : String(error))
+  }
+}

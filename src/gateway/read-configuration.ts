@@ -1,0 +1,63 @@
+import { pino } from 'pino'
+import type { FastifyBaseLogger } from 'fastify'
+import { loadCatalogue } from '../catalogue/catalogue.ts'
+import type { Catalogue } from '../catalogue/catalogue.ts'
+import type { Config, ConfigResult } from '../config/config.ts'
+import type { Environment } from '../config/environment.ts'
+import { loadConfig } from '../config/load.ts'
+import { formatProblem } from '../config/problem.ts'
+import type { Ports } from '../core/ports.ts'
+import { logWarnings } from './report-reload.ts'
+
+export interface StartOptions {
+  readonly env: Environment
+  readonly overrides?: StartOverrides
+}
+
+export interface StartOverrides {
+  /** 0 takes a free port. */
+  readonly port?: number
+  readonly dataDirectory?: string
+  /** Logs errors only. */
+  readonly quiet?: boolean
+  /** The middle of how long an emulated task takes. */
+  readonly sandboxTypicalMs?: number
+  /** Stands between the core and its ports: where tests break things. */
+  readonly wrapPorts?: (ports: Ports) => Ports
+  /** Waits between the tries of a webhook. */
+  readonly webhookDelaysMs?: readonly number[]
+}
+
+/** The configuration is refused; the message lists every problem. */
+export class StartRefused extends Error {}
+
+export interface Configuration {
+  readonly catalogue: Catalogue
+  /** As it was read at the start. */
+  readonly started: Config
+  /** The files it was read from, those of secrets included. */
+  readonly files: readonly string[]
+  /** Reads file, environment and secret files again. */
+  readonly readAgain: () => Promise<ConfigResult>
+  readonly log: FastifyBaseLogger
+  readonly overrides: StartOverrides
+}
+
+/** Reads the installed providers, the configuration file and the environment. @throws StartRefused */
+export async function readConfiguration({ env, overrides = {} }: StartOptions): Promise<Configuration> {
+  const catalogue = await loadCatalogue()
+  const environment = {
+    ...env,
+    ...(overrides.dataDirectory ? { IMAGEGATE_DATA: overrides.dataDirectory } : {}),
+    ...(overrides.port !== undefined ? { PORT: String(overrides.port) } : {}),
+  }
+  const readAgain = () => loadConfig({ env: environment, catalogue })
+  const loaded = await readAgain()
+  if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
+  const log = createLog(loaded.config, overrides.quiet ?? false)
+  logWarnings(log, loaded.warnings)
+  return { catalogue, started: loaded.config, files: loaded.files, readAgain, log, overrides }
+}
+
+const createLog = ({ logLevel }: Config, quiet: boolean): FastifyBaseLogger =>
+  pino({ level: quiet ? 'error' : logLevel }, pino.destination({ dest: quiet ? 2 : 1, sync: false }))
