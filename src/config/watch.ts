@@ -22,11 +22,16 @@ export interface LiveConfigDependencies {
   readonly files: readonly string[]
   /** Reads file, environment and secret files again, and completes a sandbox's configuration. */
   readonly load: () => Promise<ConfigResult>
-  /** Builds all that is made from a configuration and can fail, and puts it in use; where it throws, the old configuration stays whole. */
-  readonly apply: (next: Config) => void
+  /** Builds all that is made from a configuration and can fail, and changes nothing. */
+  readonly prepare: (next: Config) => Prepared
   /** Called with the result of every reading. */
   readonly report: (reloaded: Reloaded) => void
 }
+
+/** What a new configuration needs, built and waiting to be used; or every reason why it cannot be built. */
+export type Prepared =
+  | { readonly kind: 'prepared'; apply(): void }
+  | { readonly kind: 'refused'; readonly problems: readonly { readonly path: string; readonly message: string }[] }
 
 /** The snapshot in force, and the way to the next one. */
 export interface LiveConfig {
@@ -43,7 +48,7 @@ export interface LiveConfig {
 }
 
 /** Swaps whole snapshots: a refused one changes nothing, and neither does one that says the same. */
-export function liveConfig({ started, files, load, apply, report }: LiveConfigDependencies): LiveConfig {
+export function liveConfig({ started, files, load, prepare, report }: LiveConfigDependencies): LiveConfig {
   let current = started
   let ownFiles = files
   let readFiles = files
@@ -54,7 +59,7 @@ export function liveConfig({ started, files, load, apply, report }: LiveConfigDe
   async function reloadOnce(): Promise<Reloaded> {
     const result = await load().catch(unreadable)
     const before = current
-    const reloaded = take(judge(started, before, result), apply)
+    const reloaded = take(judge(started, before, result), prepare)
     readFiles = result.files
     if (reloaded.kind === 'swapped') current = reloaded.config
     if (reloaded.kind !== 'refused') ownFiles = result.files
@@ -76,38 +81,36 @@ export function liveConfig({ started, files, load, apply, report }: LiveConfigDe
   }
 }
 
-const refused = (config: Config | null, message: string, remedy: string | null): Reloaded => ({
-  kind: 'refused',
-  problems: [{ ...inEnvironment('', message, remedy), ...(config?.path ? { file: config.path } : {}) }],
+const problemOf = ({ path }: Config, key: string, message: string, remedy: string | null): ConfigProblem => ({
+  ...inEnvironment(key, message, remedy),
+  ...(path === null ? {} : { file: path }),
 })
 
 const unreadable = (error: unknown): ConfigResult => ({
   kind: 'refused',
-  problems: [inEnvironment('', `the configuration cannot be read: ${inWords(error)}`, null)],
+  problems: [inEnvironment('', `the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`, null)],
   files: [],
 })
-
-const inWords = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function judge(started: Config, current: Config, result: ConfigResult): Reloaded {
   if (result.kind === 'refused') return { kind: 'refused', problems: result.problems }
   const { config, warnings } = result
   if (config.sandbox !== started.sandbox) {
     const message = `this change turns the sandbox ${config.sandbox ? 'on' : 'off'}, which a running gateway does not do`
-    return refused(config, message, 'restart')
+    return { kind: 'refused', problems: [problemOf(config, '', message, 'restart')] }
   }
   if (isSameSetting(config, current)) return { kind: 'unchanged' }
   return { kind: 'swapped', config, warnings, needRestart: restartKeys(started, config) }
 }
 
-function take(reloaded: Reloaded, apply: (next: Config) => void): Reloaded {
+function take(reloaded: Reloaded, prepare: (next: Config) => Prepared): Reloaded {
   if (reloaded.kind !== 'swapped') return reloaded
-  try {
-    apply(reloaded.config)
-    return reloaded
-  } catch (error) {
-    return refused(reloaded.config, inWords(error), null)
+  const prepared = prepare(reloaded.config)
+  if (prepared.kind === 'refused') {
+    return { kind: 'refused', problems: prepared.problems.map(({ path, message }) => problemOf(reloaded.config, path, message, null)) }
   }
+  prepared.apply()
+  return reloaded
 }
 
 function restartKeys(started: Config, next: Config): readonly string[] {

@@ -1,4 +1,5 @@
-import type { Connect, Hooks, Ports } from '../core/ports.ts'
+import type { Connect, Hooks, Ports, Send } from '../core/ports.ts'
+import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { Monitoring } from './monitoring.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import { settingsOf } from './from-config.ts'
@@ -16,30 +17,22 @@ export function composePorts({ resources, monitoring, hooks, deliveriesDue }: Po
   const { config, catalogue, transport, store, assets, log } = resources
   const { breakers, observer } = monitoring
   const settings = settingsOf({ config, catalogue, breakers })
-  const send: Ports['send'] = async (provider, call, timeoutMs) => {
-    if (call.purpose !== 'submit') return transport.send(provider, call, timeoutMs)
-    breakers.submitting(provider)
-    const sent = await transport.send(provider, call, timeoutMs)
-    // What was answered, or lost, the core reports: it can read the reply.
-    if (sent.kind === 'unsent' || sent.kind === 'refused') breakers.observer.submitted(provider, 'provider_unavailable')
-    return sent
-  }
+  const watched = (send: Send): Send => submitsWatched(send, breakers)
   const connect: Connect = (id) => {
     const provider = settings.provider(id)
     if (provider === null) return null
-    return {
-      provider,
-      send: (call, timeoutMs) => send(id, call, timeoutMs),
-      download: transport.download,
-      release() {},
-    }
+    const { send, download, release } = transport.lease()
+    const watchedSend = watched(send)
+    return { provider, send: (call, timeoutMs) => watchedSend(id, call, timeoutMs), download, release }
   }
+  const { download } = transport
+  const send = watched(transport.send)
   return {
     clock: CLOCK,
     ids: IDS,
     send,
     connect,
-    download: transport.download,
+    download,
     store,
     assets,
     settings,
@@ -47,5 +40,16 @@ export function composePorts({ resources, monitoring, hooks, deliveriesDue }: Po
     log,
     hooks,
     deliveriesDue,
+  }
+}
+
+/** Reports to the breakers when a submit leaves, and one that did not. What was answered, or lost, the core reports: it can read the reply. */
+function submitsWatched(send: Send, breakers: Breakers): Send {
+  return async (provider, call, timeoutMs) => {
+    if (call.purpose !== 'submit') return send(provider, call, timeoutMs)
+    breakers.submitting(provider)
+    const sent = await send(provider, call, timeoutMs)
+    if (sent.kind === 'unsent' || sent.kind === 'refused') breakers.observer.submitted(provider, 'provider_unavailable')
+    return sent
   }
 }

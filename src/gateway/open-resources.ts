@@ -53,7 +53,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
       const result = await readAgain()
       return result.kind === 'config' ? { ...result, config: complete(result.config) } : result
     },
-    apply: (next) => transport.update(transportConfig(next, catalogue, log)),
+    prepare: (next) => transport.prepare(transportConfig(next, catalogue, log)),
     report: (reloaded) => reportReload(log, reloaded),
   })
   return { ...configuration, live, config: live.current, store, assets, transport, folders }

@@ -5,7 +5,7 @@ import type { Catalogue } from '../../src/catalogue/catalogue.ts'
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { liveConfig, type Reloaded } from '../../src/config/watch.ts'
+import { liveConfig, type Prepared, type Reloaded } from '../../src/config/watch.ts'
 import { watchFiles } from '../../src/config/watch-files.ts'
 import { fakeProviders, temporaryFolder } from '../catalogue/fake-providers.ts'
 
@@ -23,13 +23,12 @@ async function live(yaml: string, env: Record<string, string> = {}) {
     started: started.config,
     reports,
     applied,
-    /** Throws where the next configuration cannot be built. */
-    apply: (next: Config): void => void applied.push(next),
+    prepare: (next: Config): Prepared => ({ kind: 'prepared', apply: () => void applied.push(next) }),
     config: liveConfig({
       started: started.config,
       files: started.files,
       load,
-      apply: (next) => world.apply(next),
+      prepare: (next) => world.prepare(next),
       report: (reloaded) => reports.push(reloaded),
     }),
   }
@@ -106,11 +105,12 @@ describe('a configuration that cannot be built', () => {
     const world = await live('assets: { keep: true }')
     const swapped = vi.fn()
     world.config.onSwapped(swapped)
-    world.apply = () => {
-      throw new TypeError('network.allow[0] "x": give a network')
-    }
+    world.prepare = () => ({ kind: 'refused', problems: [{ path: 'network.allow[0]', message: '"x" cannot be read' }] })
     await writeFile(world.path, 'assets: { keep: false }')
-    expect(await world.config.reload()).toMatchObject({ kind: 'refused', problems: [{ message: 'network.allow[0] "x": give a network' }] })
+    expect(await world.config.reload()).toMatchObject({
+      kind: 'refused',
+      problems: [{ path: 'network.allow[0]', message: '"x" cannot be read' }],
+    })
     expect([world.config.current() === world.started, swapped.mock.calls]).toEqual([true, []])
   })
 })
