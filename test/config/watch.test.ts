@@ -28,7 +28,7 @@ async function live(yaml: string, env: Record<string, string> = {}) {
       started: started.config,
       files: started.files,
       load,
-      prepare: (next) => world.prepare(next),
+      prepare: (next): Prepared => world.prepare(next),
       report: (reloaded) => reports.push(reloaded),
     }),
   }
