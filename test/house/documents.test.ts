@@ -72,7 +72,7 @@ describe('documents', () => {
     expect(readText(path).trim().length).toBeGreaterThan(100)
   })
 
-  test('every npm command a document tells to type exists in package.json', () => {
+  test('every npm command of a document exists in package.json', () => {
     const BUILT_IN = new Set(['ci', 'install', 'i', 'exec', 'start', 'test', 'version', 'help', 'audit'])
     const unknown = documents.flatMap((path) =>
       shellBlocks(readText(path)).flatMap((block) =>
@@ -84,6 +84,14 @@ describe('documents', () => {
       ),
     )
     expect(unknown).toEqual([])
+  })
+
+  test('src/README.md names files and folders that are there', () => {
+    const rows = readText('src/README.md').match(/^\|.*\|$/gm) ?? []
+    const cells = rows.map((row) => row.split('|').at(-2) ?? '')
+    const paths = cells.flatMap((cell) => [...cell.matchAll(/`((?:\.\.\/|[a-z-]+\/)[\w./-]*)`/g)].map(([, path = '']) => path))
+    expect(paths.length).toBeGreaterThan(10)
+    expect(paths.filter((path) => !existsSync(join(ROOT, 'src', path)))).toEqual([])
   })
 
   test('README gives one command that runs the demo and one that runs the tests', () => {

@@ -17,7 +17,7 @@ describe('the table of failures', () => {
     expect(rows.map(([code]) => code).sort()).toEqual(CLOSED_LIST.sort())
   })
 
-  test.each(rows)('%s has an HTTP error status and tells the caller, in a sentence, what to do', (_, row) => {
+  test.each(rows)('%s has an HTTP error status and says in a sentence what to do', (_, row) => {
     expect(row.http).toBeGreaterThanOrEqual(400)
     expect(row.http).toBeLessThan(600)
     expect(row.remedy).toMatch(/^[A-Z].{10,}\.$/)

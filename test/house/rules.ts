@@ -46,6 +46,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     path: 'src/core/plan',
     purpose: 'Adapts a request to each offer, prices it and chooses. Pure, no clock.',
     imports: [...VOCABULARY, 'core/records.ts'],
+    typesOf: ['core'],
     packages: [],
     node: 'none',
   },
