@@ -67,8 +67,6 @@ const STILL_OPEN = {
     'src/http/api/comparison-events.ts: comparisonEventRoutes',
     'src/http/api/generations.ts: generationRoutes',
     'src/http/compatible/runware/perform.ts: createPerform',
-    'src/store/sqlite/group-commit.ts: groupCommit',
-    'src/store/sqlite/store.ts: sqliteStore',
   ],
   vendorNames: [],
   openapiWords: ['tell', 'door', 'hand on'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { filesBelow, importsOf, isSource, readText, syntaxOf, type Syntax } from '../support/source-tree.ts'
+import { dottedName, filesBelow, importsOf, isSource, readText, syntaxOf, type Syntax } from '../support/source-tree.ts'
 import { MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_MAIN_LINES, NAMED_FOLDERS } from './rules.ts'
 import { notListed } from './still-open.ts'
 
@@ -88,6 +88,16 @@ describe('structure', () => {
       .map((path) => `${path}: ${codeLines(readText(path))}`)
       .filter((shown) => Number(shown.split(': ')[1]) > MAX_FILE_LINES)
     expect(long).toEqual([])
+  })
+
+  test('src/gateway/start.ts is five steps, each its own file, each called once, in order, with nothing between them that is set later', () => {
+    const nodes = [...syntaxOf('src/gateway/start.ts')].map(({ node }) => node)
+    const steps = new Set(importsOf('src/gateway/start.ts').flatMap(({ names, typeOnly }) => (typeOnly ? [] : names)))
+    const calls = nodes.flatMap((node) => (node.type === 'CallExpression' ? (dottedName(node['callee']) ?? []) : []))
+    expect(calls.filter((name) => steps.has(name)).length).toBe(5)
+    expect(new Set(calls.filter((name) => steps.has(name))).size).toBe(5)
+    expect(nodes.filter((node) => node.type === 'VariableDeclaration' && node['kind'] !== 'const')).toEqual([])
+    expect(nodes.filter((node) => FUNCTIONS.has(node.type)).length).toBe(1)
   })
 
   test(`src/main.ts has at most ${MAX_MAIN_LINES} lines`, () => {
