@@ -1,117 +1,137 @@
-import { multiplyUsd, sumUsd } from '#contract'
 import type { Usd } from '#contract'
+import { check, isFields, type Check, type Fault, type Fields, type ImageFormat, type MegapixelPrice } from '#sandbox'
 
 /** What the emulator knows of one endpoint, from BFL's OpenAPI (read 2026-11-21) and apart from the manifest, so that a slip in one shows. */
 export interface Endpoint {
   readonly family: 'flux-2' | 'flux-1.1'
-  readonly promptRequired: boolean
-  readonly formats: readonly ('jpeg' | 'png' | 'webp')[]
-  readonly maxSafety: number
-  readonly upsamplesByDefault: boolean
   readonly isFlex: boolean
-  /** Dollars: first output megapixel, each further one, each of a reference. A flat price has no further ones. */
-  readonly price: { readonly first: Usd; readonly extra: Usd; readonly reference: Usd }
+  readonly upsamplesByDefault: boolean
+  readonly formats: readonly ImageFormat[]
+  /** Dollars. */
+  readonly price: MegapixelPrice | { readonly flat: Usd }
+  /** Fields of the endpoint's schema. Those it does not name are ignored, as FastAPI does. */
+  readonly schema: Check
+}
+
+const { nullable, text, whole, number, flag, oneOf, form, isHttpUrl } = check
+const slots = Object.fromEntries(
+  Array.from({ length: 8 }, (_, index) => [index === 0 ? 'input_image' : `input_image_${index + 1}`, nullable(text())]),
+)
+const url: Check = (value) =>
+  typeof value === 'string' && (value === '' || value.length > 2083) ? text(1, 2083)(value) : form('a valid URL', isHttpUrl)(value)
+
+const common = (formats: readonly ImageFormat[], maxSafety: number): Readonly<Record<string, Check>> => ({
+  seed: nullable(whole()),
+  safety_tolerance: whole({ min: 0, max: maxSafety }),
+  output_format: nullable(oneOf(...formats)),
+  webhook_url: nullable(url),
+  webhook_secret: nullable(text()),
+})
+const side = nullable(whole({ min: 64 }))
+const side11 = whole({ min: 256, max: 1440, step: 32 })
+const flux2 = (formats: readonly ImageFormat[], own: Readonly<Record<string, Check>>): Check =>
+  check.fields(
+    { prompt: text(), width: side, height: side, transparent_bg: flag, ...slots, ...common(formats, 5), ...own },
+    { required: ['prompt'], isOpen: true },
+  )
+
+const PRO: readonly ImageFormat[] = ['jpeg', 'png', 'webp']
+const OTHERS: readonly ImageFormat[] = ['jpeg', 'png']
+const flex = {
+  prompt_upsampling: nullable(flag),
+  guidance: nullable(number({ min: 1.5, max: 10 })),
+  steps: nullable(whole({ min: 1, max: 50 })),
+  input_image_blob_path: nullable(text()),
 }
 
 export const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   'flux-2-pro': {
     family: 'flux-2',
-    promptRequired: true,
-    formats: ['jpeg', 'png', 'webp'],
-    maxSafety: 5,
-    upsamplesByDefault: true,
     isFlex: false,
+    upsamplesByDefault: true,
+    formats: PRO,
     price: { first: '0.03', extra: '0.015', reference: '0.015' },
+    schema: flux2(PRO, { disable_pup: flag }),
   },
   'flux-2-flex': {
     family: 'flux-2',
-    promptRequired: true,
-    formats: ['jpeg', 'png'],
-    maxSafety: 5,
-    upsamplesByDefault: true,
     isFlex: true,
+    upsamplesByDefault: true,
+    formats: OTHERS,
     price: { first: '0.05', extra: '0.05', reference: '0.05' },
+    schema: flux2(OTHERS, flex),
   },
   'flux-pro-1.1': {
     family: 'flux-1.1',
-    promptRequired: false,
-    formats: ['jpeg', 'png'],
-    maxSafety: 6,
-    upsamplesByDefault: false,
     isFlex: false,
-    price: { first: '0.04', extra: '0', reference: '0' },
+    upsamplesByDefault: false,
+    formats: OTHERS,
+    price: { flat: '0.04' },
+    schema: check.fields(
+      {
+        prompt: nullable(text()),
+        image_prompt: nullable(text()),
+        width: side11,
+        height: side11,
+        prompt_upsampling: flag,
+        ...common(OTHERS, 6),
+      },
+      { isOpen: true },
+    ),
   },
 }
 
-export interface Pixels {
-  readonly width: number
-  readonly height: number
+/** One entry of FastAPI's 422 `detail`. */
+interface Issue {
+  readonly loc: readonly (string | number)[]
+  readonly msg: string
+  readonly type: string
 }
 
-export const MEGAPIXEL = 1024 * 1024
-export const MAX_PIXELS = 4 * MEGAPIXEL
+export const MAX_PIXELS = 2048 * 2048
 
-const areaOf = ({ width, height }: Pixels): number => width * height
-const billedMegapixels = (pixels: Pixels): number => Math.max(1, Math.ceil(Math.min(areaOf(pixels), MAX_PIXELS) / MEGAPIXEL))
-
-/** Megapixels as the submit reply tells them: two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
-export const toldMegapixels = (images: readonly Pixels[]): number =>
-  Math.round((images.reduce((sum, image) => sum + areaOf(image), 0) / MEGAPIXEL) * 100) / 100
-
-/** What a task is charged, in dollars. */
-export function taskPrice({ price }: Endpoint, output: Pixels, references: readonly Pixels[]): Usd {
-  const referenceMegapixels = references.reduce((sum, reference) => sum + billedMegapixels(reference), 0)
-  return sumUsd([price.first, multiplyUsd(price.extra, billedMegapixels(output) - 1), multiplyUsd(price.reference, referenceMegapixels)])
+/** The `detail` of a 422, empty where the body is accepted. */
+export function issuesOf({ schema }: Endpoint, body: unknown): readonly Issue[] {
+  const issues = schema(body).map(({ path, fault }) => ({ loc: ['body', ...path], ...pydantic(fault) }))
+  return issues.length > 0 || !isFields(body) ? issues : checkTogether(body)
 }
 
-const floorTo = (step: number, value: number): number => Math.max(64, Math.floor(value / step) * step)
-
-/** The delivered size: as asked, on the grid of 16; else the first reference's, at most 4 MP; else the endpoint's own. */
-export function outputSize({ family }: Endpoint, asked: Partial<Pixels>, firstReference: Pixels | undefined): Pixels {
-  if (family === 'flux-1.1') return { width: asked.width ?? 1024, height: asked.height ?? 768 }
-  const base = firstReference ?? { width: 1024, height: 1024 }
-  const shrink = Math.min(1, Math.sqrt(MAX_PIXELS / areaOf(base)))
-  return { width: floorTo(16, asked.width ?? base.width * shrink), height: floorTo(16, asked.height ?? base.height * shrink) }
+/** Rules over several fields that BFL's own SDK checks before it sends (src/bfl/_models.py, 2026-11-21). */
+function checkTogether({ width, height, transparent_bg: transparent, output_format: format }: Fields): readonly Issue[] {
+  const whole = (msg: string): readonly Issue[] => [{ loc: ['body'], msg: `Value error, ${msg}`, type: 'value_error' }]
+  if (typeof width === 'number' && typeof height === 'number' && width * height > MAX_PIXELS)
+    return whole(`width*height (${width * height}) exceeds the 4MP limit (${MAX_PIXELS})`)
+  return transparent === true && format !== 'png' && format !== 'webp' ? whole("transparent_bg requires output_format 'png' or 'webp'") : []
 }
 
-/**
- * Pixels of a base64 image, read from its header: PNG, JPEG or WebP. A URL is not fetched by the emulator and, like a
- * image that cannot be read, counts as one megapixel.
- */
-export function referencePixels(payload: string): Pixels {
-  const unknown = { width: 1024, height: 1024 }
-  if (/^https?:/i.test(payload)) return unknown
-  const bytes = Buffer.from(payload.replace(/^data:[^,]*,/, ''), 'base64')
-  const size = pngSize(bytes) ?? webpSize(bytes) ?? jpegSize(bytes)
-  return size !== null && size.width > 0 && size.height > 0 ? size : unknown
-}
+const TYPES = { string: 'string', boolean: 'bool', integer: 'int', number: 'float', list: 'list', object: 'model_attributes' } as const
+const NAMES = { ...TYPES, boolean: 'boolean', integer: 'integer', number: 'number', object: 'dictionary' } as const
 
-const pngSize = (bytes: Buffer): Pixels | null =>
-  bytes.length >= 24 && bytes.readUInt32BE(0) === 0x89_50_4e_47 ? { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) } : null
-
-function webpSize(bytes: Buffer): Pixels | null {
-  if (bytes.length < 30 || bytes.toString('latin1', 0, 4) !== 'RIFF') return null
-  switch (bytes.toString('latin1', 12, 16)) {
-    case 'VP8 ':
-      return { width: bytes.readUInt16LE(26) & 0x3f_ff, height: bytes.readUInt16LE(28) & 0x3f_ff }
-    case 'VP8L':
-      return { width: (bytes.readUInt32LE(21) & 0x3f_ff) + 1, height: ((bytes.readUInt32LE(21) >>> 14) & 0x3f_ff) + 1 }
-    case 'VP8X':
-      return { width: bytes.readUIntLE(24, 3) + 1, height: bytes.readUIntLE(27, 3) + 1 }
-    default:
-      return null
+/** A fault in the words of pydantic 2, which FastAPI passes on. */
+function pydantic(fault: Fault): Pick<Issue, 'msg' | 'type'> {
+  switch (fault.kind) {
+    case 'missing':
+      return { msg: 'Field required', type: 'missing' }
+    case 'type':
+      if (fault.isFraction) return { msg: 'Input should be a valid integer, got a number with a fractional part', type: 'int_from_float' }
+      return { msg: `Input should be a valid ${NAMES[fault.expected]}`, type: `${TYPES[fault.expected]}_type` }
+    case 'least':
+      return { msg: `Input should be greater than or equal to ${fault.bound}`, type: 'greater_than_equal' }
+    case 'most':
+      return { msg: `Input should be less than or equal to ${fault.bound}`, type: 'less_than_equal' }
+    case 'step':
+      return { msg: `Input should be a multiple of ${fault.bound}`, type: 'multiple_of' }
+    case 'shortest':
+      return { msg: `String should have at least ${fault.bound} character`, type: 'string_too_short' }
+    case 'longest':
+      return { msg: `String should have at most ${fault.bound} characters`, type: 'string_too_long' }
+    case 'choice': {
+      const shown = fault.values.map((each) => `'${each}'`)
+      return { msg: `Input should be ${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`, type: 'enum' }
+    }
+    case 'form':
+      return { msg: 'Input should be a valid URL, relative URL without a base', type: 'url_parsing' }
+    case 'unknown':
+      return { msg: 'Extra inputs are not permitted', type: 'extra_forbidden' }
   }
-}
-
-/** Walks the segments to the frame header (SOF). */
-function jpegSize(bytes: Buffer): Pixels | null {
-  if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xff_d8) return null
-  let at = 2
-  while (at + 9 < bytes.length && bytes[at] === 0xff) {
-    const marker = bytes[at + 1] ?? 0
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc
-    if (isFrame) return { width: bytes.readUInt16BE(at + 7), height: bytes.readUInt16BE(at + 5) }
-    at += 2 + bytes.readUInt16BE(at + 2)
-  }
-  return null
 }

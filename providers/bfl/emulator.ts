@@ -1,194 +1,216 @@
-import fastify from 'fastify'
-import type { FastifyReply } from 'fastify'
-import { subtractUsd } from '#contract'
-import type { Usd } from '#contract'
-import { SANDBOX_KEY, storyOf } from '#sandbox'
-import type { StartEmulator, Story } from '#sandbox'
-import { ENDPOINTS } from './emulator-endpoints.ts'
+import { createHash, randomUUID } from 'node:crypto'
+import { usdFromDecimal, type Usd } from '#contract'
 import {
-  acceptTask,
-  asCredits,
-  isChargedFor,
-  isForgotten,
-  isLinkAlive,
-  isUnfinished,
-  notFound,
-  imageOf,
-  resultReply,
-  submitReply,
-} from './emulator-task.ts'
-import type { Task } from './emulator-task.ts'
-import { validate } from './emulator-validation.ts'
+  bareNumber,
+  createEmulator,
+  digitsOf,
+  float,
+  isFields,
+  MEGAPIXEL,
+  megapixelPrice,
+  referencePixels,
+  replyTable,
+  taskState,
+} from '#sandbox'
+import type { Fields, ImageFormat, Kit, Pixels, Poll, Task, TaskFailure, TaskImage, WireReply, WireRequest } from '#sandbox'
+import { ENDPOINTS, issuesOf, MAX_PIXELS, type Endpoint } from './emulator-endpoints.ts'
+import manifest from './manifest.json' with { type: 'json' }
 
+interface Facts {
+  readonly promptUsed: string
+  /** Null where the endpoint tells none: the older models (official types mark both nullable). */
+  readonly inputMegapixels: number | null
+  readonly outputMegapixels: number | null
+}
+
+/** Unfinished tasks an account may have, https://help.bfl.ai/articles/7158018353 (2026-11-21). */
 const MAX_UNFINISHED = 24
-const TYPICAL_MS = 3000
-const START_BALANCE: Usd = '1000'
-/** The same prompt is refused again, in `rate-limited`, only after this long. */
-const RATE_STORY_MS = 10_000
-const MAX_BODY_BYTES = 256 * 1024 * 1024
+/** Links live 10 minutes from completion (live reply, 2025-07). */
+const LINK_LIFE_MS = 10 * 60_000
+
+const json = (status: number, body: object): WireReply => ({ status, body })
+const detail = (status: number, said: unknown): WireReply => json(status, { detail: said })
+const issue = (loc: readonly (string | number)[], msg: string, type: string) => detail(422, [{ loc, msg, type }])
+const NOT_FOUND = detail(404, 'Not Found')
+const REPLIES = replyTable(detail, {
+  'bad-json': issue(['body', 0], 'JSON decode error', 'json_invalid'),
+  'wrong-key': detail(401, 'Not authenticated'),
+  unauthorized: detail(403, 'Not authenticated'),
+  crash: { status: 500, body: 'Internal Server Error' },
+  'rate-limited': detail(429, 'Too many active tasks'),
+})
+
+const string = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+const side = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
+const floorTo = (step: number, value: number): number => Math.max(64, Math.floor(value / step) * step)
+const formatOf = (value: unknown): ImageFormat => (value === 'png' || value === 'webp' ? value : 'jpeg')
+
+/** The delivered size: as ordered, on the grid of 16; else the first reference's, at most 4 MP; else the endpoint's own. */
+function outputSize({ family }: Endpoint, body: Fields, firstReference: Pixels = { width: 1024, height: 1024 }): Pixels {
+  const [width, height] = [side(body['width']), side(body['height'])]
+  if (family === 'flux-1.1') return { width: width ?? 1024, height: height ?? 768 }
+  const shrink = Math.min(1, Math.sqrt(MAX_PIXELS / (firstReference.width * firstReference.height)))
+  return { width: floorTo(16, width ?? firstReference.width * shrink), height: floorTo(16, height ?? firstReference.height * shrink) }
+}
+
+/** Two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
+const megapixels = (images: readonly Pixels[]): number =>
+  Math.round((images.reduce((sum, { width, height }) => sum + width * height, 0) / MEGAPIXEL) * 100) / 100
+
+function isUpsampled(endpoint: Endpoint, body: Fields): boolean {
+  if (endpoint.family === 'flux-2' && !endpoint.isFlex) return body['disable_pup'] !== true
+  return typeof body['prompt_upsampling'] === 'boolean' ? body['prompt_upsampling'] : endpoint.upsamplesByDefault
+}
+
+const referencesOf = (body: Fields): readonly string[] =>
+  Object.entries(body)
+    .filter(([name]) => /^input_image(_[2-8])?$/.test(name))
+    .sort(([left], [right]) => left.localeCompare(right))
+    .flatMap(([, value]) => string(value) ?? [])
+
+async function submit(kit: Kit<Facts>, { params, body }: WireRequest): Promise<WireReply> {
+  const endpoint = Object.hasOwn(ENDPOINTS, params['model'] ?? '') ? ENDPOINTS[params['model'] ?? ''] : undefined
+  if (!endpoint) return NOT_FOUND
+  const issues = issuesOf(endpoint, body)
+  if (issues.length > 0 || !isFields(body)) return detail(422, issues)
+  const prompt = string(body['prompt']) ?? ''
+  const refusal = kit.refusal(prompt)
+  if (refusal) return REPLIES[refusal]
+
+  const references = await Promise.all(referencesOf(body).map(referencePixels))
+  if (kit.unfinished() >= MAX_UNFINISHED) return detail(429, 'Too many active tasks')
+  const size = outputSize(endpoint, body, references[0])
+  const tellsMegapixels = endpoint.family === 'flux-2'
+  const url = string(body['webhook_url'])
+  const task = kit.accept({
+    id: randomUUID(),
+    newImageId: randomUUID,
+    prompt,
+    ...size,
+    format: formatOf(body['output_format']),
+    seed: digitsOf(body['seed']),
+    pricePerImage: 'flat' in endpoint.price ? endpoint.price.flat : megapixelPrice(endpoint.price, size, references),
+    linkLifeMs: LINK_LIFE_MS,
+    webhook: url === null ? null : { url, secret: string(body['webhook_secret']) },
+    facts: {
+      promptUsed: isUpsampled(endpoint, body) ? `${prompt}, in soft natural light with fine detail` : prompt,
+      inputMegapixels: tellsMegapixels ? megapixels(references) : null,
+      outputMegapixels: tellsMegapixels ? megapixels([size]) : null,
+    },
+  })
+  return kit.accepted([task], json(200, acceptance(task, kit.origin)))
+}
+
+const nullableFloat = (value: number | null): unknown => (value === null ? null : float(value))
+/** Dollars as BFL's credits, which are cents. */
+const asCredits = (dollars: Usd): unknown => float(usdFromDecimal(dollars, 2))
+
+/** `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was asked for. */
+function acceptance({ id, webhook, pricePerImage, facts }: Task<Facts>, origin: string): object {
+  const bill = {
+    cost: asCredits(pricePerImage),
+    input_mp: nullableFloat(facts.inputMegapixels),
+    output_mp: nullableFloat(facts.outputMegapixels),
+  }
+  return webhook === null
+    ? { id, polling_url: `${origin}/v1/get_result?id=${id}`, ...bill }
+    : { id, status: 'Pending', webhook_url: webhook.url, ...bill }
+}
+
+/** `ResultResponse`. */
+const result = (id: string, status: string, more: object = {}) => ({
+  id,
+  status,
+  result: null,
+  progress: null,
+  details: null,
+  preview: null,
+  ...more,
+})
+
+const FAILURES: Readonly<Record<TaskFailure, readonly [status: string, details: object]>> = {
+  moderated: ['Request Moderated', { 'Moderation Reasons': ['Violence'] }],
+  'moderated-output': ['Content Moderated', { 'Moderation Reasons': ['Sexual Content'] }],
+  error: ['Error', { error: 'The task failed while it was processed' }],
+}
+
+/** What a poll finds, in BFL's words; also a webhook's body. */
+async function resultOf(kit: Kit<Facts>, task: Task<Facts>, poll: Poll): Promise<WireReply> {
+  const { id, createdAt, images, facts } = task
+  switch (poll.kind) {
+    case 'vanished':
+      return json(200, result(id, 'Task not found'))
+    case 'refused':
+      return poll.status === 404 ? json(404, result(id, 'Task not found')) : detail(poll.status, 'refused')
+    case 'strange':
+      return json(200, result(id, poll.count === 1 ? 'Reasoning' : 'Generating'))
+    case 'pending':
+      return json(200, result(id, 'Pending', { progress: float(Math.round(poll.progress * 100) / 100) }))
+    case 'failed': {
+      const [status, details] = FAILURES[poll.failure]
+      return json(200, result(id, status, { details }))
+    }
+    case 'ready': {
+      const [image] = images
+      if (!image) return REPLIES.crash
+      const delivered = {
+        start_time: float(createdAt / 1000),
+        prompt: facts.promptUsed,
+        seed: bareNumber(image.seed),
+        sample: await kit.link(task, image),
+        end_time: float((createdAt + image.durationMs) / 1000),
+        duration: float(image.durationMs / 1000),
+      }
+      return json(200, result(id, 'Ready', { result: delivered }))
+    }
+  }
+}
+
+/** The query of a signed link, as Azure's storage writes it. */
+function linkQuery(task: Task<Facts>, image: TaskImage): Readonly<Record<string, string>> {
+  const end = `${new Date(task.createdAt + image.durationMs + LINK_LIFE_MS).toISOString().slice(0, 19)}Z`
+  const sig = createHash('sha256').update(`${image.id} ${end}`).digest('base64')
+  return { se: end, sp: 'r', sv: '2024-11-04', sr: 'b', rsct: `image/${image.format}`, sig }
+}
 
 /**
- * An emulator of BFL's API on loopback: the wire of https://api.bfl.ai/openapi.json (2026-11-21) over real HTTP, with real
- * images. It never fetches a reference; its webhooks go to loopback only. Where BFL documents nothing (texts of errors,
- * the balance at start), the emulator says something plausible.
+ * The wire of https://api.bfl.ai/openapi.json (2026-11-21). Where BFL documents nothing (words of errors, the balance at start, whether a
+ * webhook is sent again), the emulator does something plausible.
  */
-export const startEmulator: StartEmulator = async ({ port = 0, typicalMs = TYPICAL_MS } = {}) => {
-  const app = fastify({ logger: false, bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true })
-  const tasks = new Map<string, Task>()
-  const refusedAt = new Map<string, number>()
-  const timers = new Set<NodeJS.Timeout>()
-  let serial = 0
-  let balance = START_BALANCE
-  let origin = ''
-
-  app.setErrorHandler((error: { readonly statusCode?: number; readonly message: string }, _request, reply) => {
-    const status = error.statusCode ?? 500
-    if (status >= 500) return reply.code(500).type('text/plain').send('Internal Server Error')
-    if (status === 413) return sendJson(reply, 413, { detail: 'Request Entity Too Large' })
-    return sendJson(reply, 422, { detail: [{ loc: ['body', 0], msg: 'JSON decode error', type: 'json_invalid' }] })
-  })
-  app.setNotFoundHandler((_request, reply) => sendJson(reply, 404, { detail: 'Not Found' }))
-
-  app.post<{ Params: { model: string } }>('/v1/:model', async (request, reply) => {
-    if (request.headers['x-key'] !== SANDBOX_KEY) return sendJson(reply, 401, { detail: 'Not authenticated' })
-    const endpoint = Object.hasOwn(ENDPOINTS, request.params.model) ? ENDPOINTS[request.params.model] : undefined
-    if (!endpoint) return sendJson(reply, 404, { detail: 'Not Found' })
-    if (!isRecord(request.body)) {
-      return sendJson(reply, 422, { detail: [{ loc: ['body'], msg: 'Input should be a valid dictionary', type: 'model_attributes_type' }] })
-    }
-    const issues = validate(endpoint, request.body)
-    if (issues.length > 0) return sendJson(reply, 422, { detail: issues })
-
-    const prompt = typeof request.body['prompt'] === 'string' ? request.body['prompt'] : ''
-    const story = storyOf(prompt, 'bfl')
-    if (refuse(reply, story, prompt)) return reply
-    if (unfinishedTasks() >= MAX_UNFINISHED) return sendJson(reply, 429, { detail: 'Too many active tasks' })
-
-    const task = acceptTask(endpoint, request.body, serial, typicalMs)
-    serial += 1
-    tasks.set(task.id, task)
-    if (isChargedFor(task)) balance = subtractUsd(balance, task.price)
-    promiseWebhook(task)
-
-    const body = submitReply(task, origin)
-    if (story === 'lost-reply' || story === 'half')
-      return breakOff(reply, 'application/json', Buffer.from(JSON.stringify(body)), story === 'half')
-    return sendJson(reply, 200, body)
-  })
-
-  // No security is documented for this route; a key is neither asked for nor looked at.
-  app.get<{ Querystring: Readonly<Record<string, string>> }>('/v1/get_result', (request, reply) => {
-    const id = request.query['id']
-    if (!id) return sendJson(reply, 422, { detail: [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }] })
-    const task = tasks.get(id)
-    if (!task) return sendJson(reply, 404, notFound(id))
-    task.polls += 1
-    return sendJson(reply, 200, resultReply(task, Date.now(), origin))
-  })
-
-  app.get('/v1/credits', (request, reply) =>
-    request.headers['x-key'] === SANDBOX_KEY
-      ? sendJson(reply, 200, { credits: asCredits(balance) })
-      : sendJson(reply, 401, { detail: 'Not authenticated' }),
-  )
-
-  app.get<{ Params: { file: string }; Querystring: Readonly<Record<string, string>> }>('/delivery/:file', async (request, reply) => {
-    const task = tasks.get(request.params.file.replace(/\.\w+$/, ''))
-    if (!task || !isLinkAlive(task, request.query, Date.now())) {
-      return reply.code(403).type('application/xml').send('<?xml version="1.0"?><Error><Code>AuthenticationFailed</Code></Error>')
-    }
-    const type = `image/${task.format}`
-    if (task.story === 'not-an-image') return reply.type(type).send('This is not an image.')
-    const bytes = await imageOf(task)
-    return task.story === 'half-image' ? breakOff(reply, type, bytes, true) : reply.type(type).send(bytes)
-  })
-
-  function unfinishedTasks(): number {
-    const now = Date.now()
-    for (const task of tasks.values()) if (isForgotten(task, now)) tasks.delete(task.id)
-    return [...tasks.values()].filter((task) => isUnfinished(task, now)).length
-  }
-
-  /** Answers the stories that refuse a submit. False where the prompt asks for none of them. */
-  function refuse(reply: FastifyReply, story: Story | null, prompt: string): boolean {
-    switch (story) {
-      case 'unauthorized':
-        void sendJson(reply, 403, { detail: 'Not authenticated' })
-        return true
-      case 'no-credit':
-        void sendJson(reply, 402, { detail: 'Insufficient credits' })
-        return true
-      case 'unavailable':
-        void sendJson(reply, 503, { detail: 'Service Unavailable' })
-        return true
-      case 'crash':
-        void reply.code(500).type('text/plain').send('Internal Server Error')
-        return true
-      case 'garbage':
-        void reply.code(200).type('text/html').send('<!doctype html><title>Just a moment…</title><p>Checking your browser.</p>')
-        return true
-      case 'rate-limited':
-      case 'always-rate-limited': {
-        const now = Date.now()
-        if (story === 'rate-limited' && now - (refusedAt.get(prompt) ?? 0) < RATE_STORY_MS) return false
-        refusedAt.set(prompt, now)
-        void sendJson(reply.header('retry-after', '1'), 429, { detail: 'Too many active tasks' })
-        return true
-      }
-      default:
-        return false
-    }
-  }
-
-  function promiseWebhook(task: Task): void {
-    const { webhook } = task
-    if (webhook === null || task.story === 'never' || task.story === 'vanished' || !isLoopback(webhook.url)) return
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      const headers = { 'content-type': 'application/json', ...(webhook.secret === null ? {} : { 'x-webhook-secret': webhook.secret }) }
-      const body = JSON.stringify(resultReply(task, Date.now(), origin))
-      // A receiver that is gone is its own loss: whether and how BFL tries again is not documented.
-      fetch(webhook.url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(5000) }).then(
-        (answer) => answer.body?.cancel(),
-        () => undefined,
-      )
-    }, task.durationMs + 1)
-    timers.add(timer)
-  }
-
-  await app.listen({ host: '127.0.0.1', port })
-  const address = app.server.address()
-  origin = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : port}`
-  return {
-    url: origin,
-    submits: () => serial,
-    close: async () => {
-      for (const timer of timers) clearTimeout(timer)
-      await app.close()
+export const startEmulator = createEmulator<Facts>({
+  provider: manifest.id,
+  typicalMs: 3000,
+  startBalance: '1000',
+  taskLifeMs: 15 * 60_000,
+  unplayed: ['partial', 'extra-image'],
+  delivery: {
+    path: '/delivery',
+    extension: (format) => format,
+    query: linkQuery,
+    dead: { status: 403, type: 'application/xml', body: '<?xml version="1.0"?><Error><Code>AuthenticationFailed</Code></Error>' },
+  },
+  webhook: {
+    perImage: false,
+    tries: 1,
+    headers: ({ webhook }) => (webhook?.secret ? { 'x-webhook-secret': webhook.secret } : {}),
+    body: async (task, _image, kit) => (await resultOf(kit, task, taskState(task, Date.now()))).body as object,
+  },
+  key: ({ headers }) => headers['x-key'],
+  replies: REPLIES,
+  routes: (kit) => [
+    { method: 'POST', path: '/v1/:model', answer: (request) => submit(kit, request) },
+    { method: 'GET', path: '/v1/credits', answer: () => json(200, { credits: asCredits(kit.balance()) }) },
+    {
+      method: 'GET',
+      path: '/v1/get_result',
+      // No security is documented for this route; a key is neither asked for nor read.
+      isOpen: true,
+      answer: ({ query }) => {
+        const { id } = query
+        if (!id) return issue(['query', 'id'], 'Field required', 'missing')
+        const task = kit.find(id)
+        return task ? resultOf(kit, task, kit.poll(task)) : json(404, result(id, 'Task not found'))
+      },
     },
-  }
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const sendJson = (reply: FastifyReply, status: number, body: object): FastifyReply =>
-  reply.code(status).type('application/json').send(JSON.stringify(body))
-
-/** Ends the connection: after half of the body, or before any of the reply. */
-function breakOff(reply: FastifyReply, type: string, bytes: Buffer, half: boolean): FastifyReply {
-  reply.hijack()
-  if (!half) {
-    reply.raw.destroy()
-    return reply
-  }
-  reply.raw.writeHead(200, { 'content-type': type, 'content-length': bytes.length })
-  reply.raw.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => reply.raw.destroy())
-  return reply
-}
-
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
-const isLoopback = (url: string): boolean => {
-  const parsed = URL.parse(url)
-  return parsed?.protocol === 'http:' && LOOPBACK.has(parsed.hostname)
-}
+  ],
+})

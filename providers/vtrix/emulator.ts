@@ -1,198 +1,164 @@
 import { randomInt } from 'node:crypto'
-import fastify, { type FastifyReply } from 'fastify'
-import { drawImage, SANDBOX_KEY, storyOf, taskDurationMs, type StartEmulator, type Story } from '#sandbox'
-import { readSubmitBody, type Submitted } from './emulator-params.ts'
+import { check, createEmulator, digitsOf, isFields, replyTable, sentenceOf } from '#sandbox'
+import type { Check, Fields, Kit, Poll, Task, TaskFailure, WireReply } from '#sandbox'
+import manifest from './manifest.json' with { type: 'json' }
 
-interface Task extends Submitted {
-  readonly id: string
-  readonly story: Story | null
-  readonly createdAt: number
-  readonly durationMs: number
-  polls: number
-  image: Promise<Buffer> | null
+interface Facts {
+  readonly model: 'flux_2_pro' | 'flux_pro_11'
 }
 
-/** Prices of this emulator, made up to exercise the wire: the vendor's own are unknown. `cost` is the unit price less `discount`. */
-const MADE_UP_USAGE = {
-  flux_2_pro: { cost: '0.0285', discount: 0.0015, quantity: 1, unit_price: '0.03' },
-  flux_pro_11: { cost: '0.038', discount: 0.002, quantity: 1, unit_price: '0.04' },
-} as const
-
-const TYPICAL_MS = 3000
-const SLOW_FACTOR = 20
-const LARGEST_BODY_BYTES = 256 * 1024 * 1024
-const TASKS_KEPT = 50_000
-const PICTURES_KEPT = 100
-/** Polls that the story `unknown-status` answers with a status nobody documented. */
-const STRANGE_POLLS = 2
+const side = (min: number, max?: number) => check.whole({ min, ...(max === undefined ? {} : { max }), step: 32 })
+const base64 = check.form('base64 image data', check.isBase64)
+const urlOrBase64 = check.form('a URL or base64 image data', (value) => check.isHttpUrl(value) || check.isBase64(value))
+const slots = Object.fromEntries(
+  Array.from({ length: 8 }, (_, index) => [index === 0 ? 'input_image' : `input_image_${index + 1}`, urlOrBase64]),
+)
 
 /**
- * The vendor's wire over HTTP on loopback: submit, poll, and a delivery host in one. Of the stories, `partial` and `big-seed` end as
- * plain success: this wire has neither batches nor seeds in its replies. Task error codes are made up, as none are published.
+ * What is accepted, written from the vendor's pages and not from the adapter's tables, so that a mistake in one shows in the other:
+ * https://doc.vtrix.ai/docs/api/blackforestlabs/flux-2-pro and …/flux-pro-11, 2026-11-21. Refusing unknown fields is stricter than
+ * anything documented.
  */
-export const startEmulator: StartEmulator = async ({ port = 0, typicalMs = TYPICAL_MS } = {}) => {
-  const app = fastify({ bodyLimit: LARGEST_BODY_BYTES, forceCloseConnections: true })
-  const tasks = new Map<string, Task>()
-  const drawn: Task[] = []
-  const limitedOnce = new Set<string>()
-  let submits = 0
-  let origin = ''
+const PARAMS: Readonly<Record<Facts['model'], Check>> = {
+  flux_2_pro: check.fields(
+    {
+      prompt: check.text(1),
+      ...slots,
+      seed: check.whole(),
+      width: side(64),
+      height: side(64),
+      safety_tolerance: check.oneOf('1', '2', '3', '4', '5', '6'),
+      output_format: check.oneOf('jpeg', 'png'),
+    },
+    { required: ['prompt'] },
+  ),
+  flux_pro_11: check.fields(
+    {
+      prompt: check.text(1),
+      image_prompt: base64,
+      width: side(256, 1440),
+      height: side(256, 1440),
+      prompt_upsampling: check.flag,
+      seed: check.whole(),
+      safety_tolerance: check.whole({ min: 0, max: 6 }),
+      output_format: check.oneOf('jpeg', 'png'),
+    },
+    { required: ['prompt'] },
+  ),
+}
 
-  app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) =>
-    reply.code(error.statusCode ?? 500).send({ message: error.message }),
-  )
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'not found' }))
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.url.startsWith('/model/') && request.headers.authorization !== `Bearer ${SANDBOX_KEY}`) return sendUnauthorized(reply)
+const BODY = check.fields(
+  {
+    model: check.oneOf('flux_2_pro', 'flux_pro_11'),
+    input: check.list(check.fields({ params: () => [] }, { required: ['params'] }), 1, 1),
+  },
+  { required: ['model', 'input'] },
+)
+/** The upstream's limit; the vendor's page has none. It also bounds what this emulator has to draw. */
+const MOST_PIXELS = 4_194_304
+const DEFAULT_SIDE = 1024
+
+/** Prices of this emulator, made up to exercise the wire: the vendor's own are unknown. The cost is the unit price less the discount. */
+const MADE_UP = {
+  flux_2_pro: { cost: '0.0285', discount: 0.0015, unit_price: '0.03' },
+  flux_pro_11: { cost: '0.038', discount: 0.002, unit_price: '0.04' },
+} as const
+
+const message = (status: number, words: string): WireReply => ({ status, body: { message: words } })
+/** Balance and permission share 403, as the vendor's pages have it. */
+const REPLIES = replyTable(message, { 'no-credit': message(403, 'Insufficient balance') })
+
+/** The parameters of a submit as the vendor reads them, or the sentence it is refused with. */
+function read(body: unknown): { readonly model: Facts['model']; readonly params: Fields } | string {
+  const outer = sentences(BODY, body)
+  if (outer !== '') return outer
+  const { model, input } = body as { readonly model: Facts['model']; readonly input: readonly [{ readonly params: unknown }] }
+  const { params } = input[0]
+  const inner = sentences(PARAMS[model], params)
+  if (inner !== '' || !isFields(params)) return inner
+  return pixelsOf(params) > MOST_PIXELS ? `width: more than ${MOST_PIXELS} pixels` : { model, params }
+}
+
+const sentences = (judge: Check, value: unknown): string =>
+  judge(value)
+    .map(({ path, fault }) => `${path.join('.') || 'body'}: ${sentenceOf(fault)}`)
+    .join('; ')
+
+const sideOf = (value: unknown): number => (typeof value === 'number' ? value : DEFAULT_SIDE)
+const pixelsOf = (params: Fields): number => sideOf(params['width']) * sideOf(params['height'])
+
+function submit(kit: Kit<Facts>, body: unknown): WireReply {
+  const submitted = read(body)
+  if (typeof submitted === 'string') return message(400, submitted)
+  const { model, params } = submitted
+  const prompt = String(params['prompt'])
+  const refusal = kit.refusal(prompt)
+  if (refusal) return REPLIES[refusal]
+  const id = newTaskId()
+  const task = kit.accept({
+    id,
+    newImageId: newTaskId,
+    prompt,
+    width: sideOf(params['width']),
+    height: sideOf(params['height']),
+    format: params['output_format'] === 'png' ? 'png' : 'jpeg',
+    seed: digitsOf(params['seed']),
+    pricePerImage: MADE_UP[model].cost,
+    facts: { model },
   })
-
-  app.post('/model/v1/generation', (request, reply) => {
-    const submitted = readSubmitBody(request.body)
-    if ('refusal' in submitted) return reply.code(400).send({ message: submitted.refusal })
-    const story = storyOf(submitted.prompt, 'vtrix')
-    if (story === 'rate-limited' && !limitedOnce.delete(submitted.prompt)) {
-      limitedOnce.add(submitted.prompt)
-      return sendRateLimited(reply)
-    }
-    if (refuseSubmit(story, reply)) return reply
-
-    const duration = Math.max(1, taskDurationMs(typicalMs, Math.random())) * (story === 'slow' ? SLOW_FACTOR : 1)
-    const task: Task = { ...submitted, id: newTaskId(), story, createdAt: Date.now(), durationMs: duration, polls: 0, image: null }
-    submits += 1
-    tasks.set(task.id, task)
-    forgetOldest(tasks)
-    return acceptSubmit(task, reply)
-  })
-
-  app.get<{ Params: { id: string } }>('/model/v1/generation/task/:id', (request, reply) => {
-    const task = tasks.get(request.params.id)
-    if (!task || task.story === 'vanished') return reply.code(404).send({ message: 'task not found' })
-    task.polls += 1
-    return reply.send(taskBody(task, origin))
-  })
-
-  app.get<{ Params: { file: string } }>('/outputs/:file', async (request, reply) => {
-    const [id = '', extension] = request.params.file.split('.')
-    const task = tasks.get(id)
-    if (!task || stateOf(task) !== 'completed' || extension !== extensionOf(task)) return reply.code(404).send({ message: 'not found' })
-    if (task.story === 'expired-link') return reply.code(403).send({ message: 'link expired' })
-    if (task.story === 'not-an-image') return reply.type('text/html').send('<html><body>Not an image.</body></html>')
-    const bytes = await imageOf(task, drawn)
-    if (task.story === 'half-image') return breakOff(reply, `image/${task.format}`, bytes)
-    return reply.type(`image/${task.format}`).send(bytes)
-  })
-
-  origin = await app.listen({ host: '127.0.0.1', port })
-  return { url: origin, submits: () => submits, close: () => app.close() }
+  return kit.accepted([task], { status: 200, body: { ...head(task), status: 'in_progress' } })
 }
 
-const sendUnauthorized = (reply: FastifyReply) => reply.code(401).send({ message: 'API key is missing or invalid' })
-const sendRateLimited = (reply: FastifyReply) => reply.code(429).header('retry-after', '1').send({ message: 'Rate limit exceeded' })
+const head = ({ id, facts, createdAt }: Task<Facts>) => ({ id, model: facts.model, created_at: Math.floor(createdAt / 1000) })
 
-/** Answers a submit whose story refuses it; nothing is bought. */
-function refuseSubmit(story: Story | null, reply: FastifyReply): boolean {
-  switch (story) {
-    case 'always-rate-limited':
-      sendRateLimited(reply)
-      return true
-    case 'unauthorized':
-      sendUnauthorized(reply)
-      return true
-    case 'no-credit':
-      reply.code(403).send({ message: 'Insufficient balance' })
-      return true
-    case 'unavailable':
-      reply.code(503).send({ message: 'Service unavailable' })
-      return true
-    case 'crash':
-      reply.code(500).send({ message: 'Internal server error' })
-      return true
-    default:
-      return false
-  }
+/** Codes of failed tasks are made up, as none are published. */
+const FAILURES: Readonly<Record<TaskFailure, { readonly code: string; readonly message: string }>> = {
+  moderated: { code: 'request_moderated', message: 'Request Moderated: the prompt was refused' },
+  'moderated-output': { code: 'content_moderated', message: 'Content Moderated: the generated image was refused' },
+  error: { code: 'generation_failed', message: 'The model could not finish this task' },
 }
 
-/** Answers a submit that is taken and paid for; some stories lose the answer on its way. */
-function acceptSubmit(task: Task, reply: FastifyReply): FastifyReply {
-  const accepted = { id: task.id, status: 'in_progress', model: task.model, created_at: Math.floor(task.createdAt / 1000) }
-  switch (task.story) {
-    case 'lost-reply':
-      reply.hijack()
-      reply.raw.destroy()
-      return reply
-    case 'half':
-      return breakOff(reply, 'application/json', Buffer.from(JSON.stringify(accepted)))
-    case 'garbage':
-      return reply.type('text/html').send('<html><head><title>502</title></head><body>Bad gateway</body></html>')
-    default:
-      return reply.send(accepted)
-  }
-}
-
-/** Promises all bytes, sends half of them and cuts the connection. */
-function breakOff(reply: FastifyReply, contentType: string, bytes: Buffer): FastifyReply {
-  reply.hijack()
-  reply.raw.writeHead(200, { 'content-type': contentType, 'content-length': bytes.length })
-  reply.raw.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => reply.raw.destroy())
-  return reply
-}
-
-type State = 'in_progress' | 'completed' | 'failed' | 'warming_up'
-
-function stateOf(task: Task): State {
-  if (task.story === 'unknown-status' && task.polls <= STRANGE_POLLS) return 'warming_up'
-  if (task.story === 'never' || Date.now() - task.createdAt < task.durationMs) return 'in_progress'
-  return failureOf(task) ? 'failed' : 'completed'
-}
-
-function failureOf(task: Task): { readonly code: string; readonly message: string } | null {
-  switch (task.story) {
-    case 'moderated':
-      return { code: 'request_moderated', message: 'Request Moderated: the prompt was refused' }
-    case 'moderated-output':
-      return { code: 'content_moderated', message: 'Content Moderated: the generated image was refused' }
-    case 'error':
-      return { code: 'generation_failed', message: 'The model could not finish this task' }
-    default:
-      return null
-  }
-}
-
-function taskBody(task: Task, origin: string) {
-  const status = stateOf(task)
-  const head = { id: task.id, status, model: task.model, created_at: Math.floor(task.createdAt / 1000) }
-  switch (status) {
-    case 'warming_up':
-    case 'in_progress':
-      return { ...head, progress: Math.min(0.99, Math.floor(((Date.now() - task.createdAt) / task.durationMs) * 100) / 100) }
+async function result(kit: Kit<Facts>, task: Task<Facts>, poll: Poll): Promise<WireReply> {
+  const say = (body: object): WireReply => ({ status: 200, body: { ...head(task), ...body } })
+  switch (poll.kind) {
+    case 'vanished':
+      return message(404, 'task not found')
+    case 'refused':
+      return message(poll.status, 'refused')
+    case 'strange':
+      return say({ status: 'warming_up', progress: 0 })
+    case 'pending':
+      return say({ status: 'in_progress', progress: Math.floor(poll.progress * 100) / 100 })
     case 'failed':
-      return { ...head, error: failureOf(task) }
-    case 'completed': {
-      const url = `${origin}/outputs/${task.id}.${extensionOf(task)}`
-      return { ...head, progress: 1, output: [{ content: [{ type: 'image', url }] }], usage: MADE_UP_USAGE[task.model], metadata: {} }
+      return say({ status: 'failed', error: FAILURES[poll.failure] })
+    case 'ready': {
+      const content = await Promise.all(task.images.map(async (image) => ({ type: 'image', url: await kit.link(task, image) })))
+      const usage = { ...MADE_UP[task.facts.model], cost: task.pricePerImage, quantity: 1 }
+      return say({ status: 'completed', progress: 1, output: [{ content }], usage, metadata: {} })
     }
-  }
-}
-
-const extensionOf = (task: Task): string => (task.format === 'jpeg' ? 'jpg' : task.format)
-
-/** Drawn at the first fetch; the newest few are kept as bytes. */
-function imageOf(task: Task, drawn: Task[]): Promise<Buffer> {
-  if (!task.image) {
-    task.image = drawImage({ ...task, seed: String(task.seed ?? task.id) })
-    drawn.push(task)
-    const oldest = drawn.length > PICTURES_KEPT ? drawn.shift() : undefined
-    if (oldest) oldest.image = null
-  }
-  return task.image
-}
-
-function forgetOldest(tasks: Map<string, Task>): void {
-  for (const id of tasks.keys()) {
-    if (tasks.size <= TASKS_KEPT) return
-    tasks.delete(id)
   }
 }
 
 /** Twenty characters like the vendor's own `d758n65e878c73cmdg20`. */
 const newTaskId = (): string => Array.from({ length: 20 }, () => randomInt(32).toString(32)).join('')
+
+/** The vendor's wire: submit, poll, and a delivery host in one. It has neither batches nor seeds in its replies. */
+export const startEmulator = createEmulator<Facts>({
+  provider: manifest.id,
+  typicalMs: 3000,
+  unplayed: ['partial', 'big-seed'],
+  delivery: { path: '/outputs', extension: (format) => (format === 'jpeg' ? 'jpg' : format), dead: message(403, 'link expired') },
+  key: ({ headers }) => headers['authorization']?.replace(/^Bearer /, ''),
+  replies: REPLIES,
+  routes: (kit) => [
+    { method: 'POST', path: '/model/v1/generation', answer: ({ body }) => submit(kit, body) },
+    {
+      method: 'GET',
+      path: '/model/v1/generation/task/:id',
+      answer: ({ params }) => {
+        const task = kit.find(params['id'] ?? '')
+        return task ? result(kit, task, kit.poll(task)) : message(404, 'task not found')
+      },
+    },
+  ],
+})

@@ -1,15 +1,22 @@
+import type { Story } from './stories.ts'
+
 /** How an emulator is started. Times are real time, so it behaves over HTTP as a vendor does. */
 export interface SandboxOptions {
-  /** 0 takes a free port. Always loopback. */
+  /** 0 takes a free port, or the one of the last start where `directory` is given and the port is free. Always loopback. */
   readonly port?: number
   /** The middle of how long a task takes; single tasks spread from half to twice of it. */
   readonly typicalMs?: number
+  /** Where tasks are kept, so that a killed emulator goes on. Without it they live in memory. */
+  readonly directory?: string
 }
 
-/** A running emulator. `submits` counts accepted (paid) tasks by our task or the vendor's task id, for tests that count purchases. */
+/** A running emulator. */
 export interface Sandbox {
   readonly url: string
+  /** How many tasks were accepted, hence paid, earlier starts in the same directory included. For tests that count purchases. */
   readonly submits: () => number
+  /** Stories for which this vendor's wire has no words: they end as plain success. */
+  readonly unplayed: readonly Story[]
   readonly close: () => Promise<void>
 }
 

@@ -1,6 +1,7 @@
 /**
  * Failures a caller can rehearse, by a word in the prompt: `sandbox:moderated`, or `sandbox:moderated@<provider id>` for one vendor only.
- * Every emulator plays every story that its vendor's wire can tell.
+ * Some take a parameter: `sandbox:poll-refused=403,404`, `sandbox:late-link=3000@<provider id>`.
+ * Every emulator plays every story that its vendor's wire can express.
  */
 export const STORIES = {
   moderated: 'the request is refused by moderation',
@@ -15,24 +16,43 @@ export const STORIES = {
   slow: 'the task takes 20 times as long',
   never: 'the task stays pending',
   vanished: 'the task is accepted, then not found',
-  'unknown-status': 'the first polls tell a status nobody documented, then the task succeeds',
+  'unknown-status': 'the first polls return a status nobody documented, then the task succeeds',
+  'poll-refused': 'the first polls are refused with 401, 404 and 500 (or the statuses given: poll-refused=403,451), then the task succeeds',
   'lost-reply': 'the task is accepted and paid, and the connection breaks before the reply',
-  garbage: 'the submit is answered with a page of HTML',
+  garbage: 'the task is accepted and paid, and the submit is answered with a page of HTML',
   half: 'the submit reply breaks off in the middle',
   'expired-link': 'the image’s link is dead when it is fetched',
+  'late-link': 'the image’s link answers 404 and 403 for a while (late-link=<milliseconds>), then delivers',
+  'flaky-link':
+    'the link delivers a page of HTML, then no bytes, then half of the image (or what is given: flaky-link=html,empty,half), then the image',
+  'gzip-link': 'the image comes with a content coding nobody asked for: gzip, or the one given (gzip-link=br, deflate, chunked)',
+  'range-link': 'the image comes whole as 206 Partial Content',
+  'drip-link': 'the image comes in small pieces over a long time (drip-link=<milliseconds>)',
+  'odd-link': 'the link is relative, or as given: odd-link=data, space, newline or upper',
   'not-an-image': 'the link delivers something that is not an image',
   'half-image': 'the image breaks off in the middle',
+  'other-format': 'the image has another format than ordered',
+  'extra-image': 'one image more than ordered is delivered',
   partial: 'the last image of a batch fails, the others succeed',
-  'big-seed': 'the reply tells a seed beyond 2^53',
+  'big-seed': 'the reply has a seed beyond 2^53',
+  'huge-bill': 'the bill is a thousand times the price',
+  'zero-bill': 'the bill is 0',
 } as const
 
 export type Story = keyof typeof STORIES
 
-/** The story a prompt asks this vendor to play, or null for plain success. */
-export function storyOf(prompt: string, vendor: string): Story | null {
-  for (const match of prompt.matchAll(/\bsandbox:([a-z-]+)(?:@([a-z0-9-]+))?/g)) {
-    const [, name = '', only] = match
-    if (name in STORIES && (only === undefined || only === vendor)) return name as Story
+/** A story with what stands behind its `=`, or null. */
+export interface Play {
+  readonly story: Story
+  readonly parameter: string | null
+}
+
+/** The story a prompt asks this provider's emulator to play, or null for plain success. */
+export function playOf(prompt: string, provider: string): Play | null {
+  for (const match of prompt.matchAll(/\bsandbox:([a-z-]+)(?:=([a-z0-9,]+))?(?:@([a-z0-9-]+))?/g)) {
+    const [, name = '', parameter, only] = match
+    if (Object.hasOwn(STORIES, name) && (only === undefined || only === provider))
+      return { story: name as Story, parameter: parameter ?? null }
   }
   return null
 }

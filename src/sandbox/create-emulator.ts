@@ -1,0 +1,50 @@
+import { SANDBOX_KEY, type Sandbox, type StartEmulator } from './emulator.ts'
+import { imageRoute } from './image-route.ts'
+import { NO_JOURNAL, openJournal, type Journal } from './journal.ts'
+import { createKit } from './kit.ts'
+import { serve, type Route } from './server.ts'
+import { openTaskStore } from './task-store.ts'
+import type { Wire, WireRoute } from './wire.ts'
+
+/** An emulator of one vendor: a real HTTP server on loopback with real images. It fetches and posts on this machine only. */
+export function createEmulator<Facts>(wire: Wire<Facts>): StartEmulator {
+  return async ({ port = 0, typicalMs = wire.typicalMs, directory } = {}): Promise<Sandbox> => {
+    const journal = directory === undefined ? NO_JOURNAL : openJournal(directory, wire.provider)
+    const store = openTaskStore<Facts>({ provider: wire.provider, typicalMs, journal, lifeMs: wire.taskLifeMs ?? Number.POSITIVE_INFINITY })
+    const routes: Route[] = []
+    const server = await listen(wire, routes, port, journal)
+    if (server.isOwner) journal.compact([{ port: server.port }, ...store.lines()])
+    const { kit, close } = createKit({ wire, store, journal, typicalMs, origin: `http://127.0.0.1:${server.port}` })
+    routes.push(...wire.routes(kit).map((route) => withKey(wire, route)), imageRoute({ wire, store, kit, typicalMs }))
+    return {
+      url: kit.origin,
+      submits: store.accepted,
+      unplayed: wire.unplayed,
+      close: async () => {
+        close()
+        await server.close()
+        journal.close()
+      },
+    }
+  }
+}
+
+/**
+ * Listens on the wanted port, else on that of the last start, so that links already handed out go on; on a free one where another
+ * program has it, or another emulator of the same directory (`isOwner` is false then).
+ */
+async function listen<Facts>(wire: Wire<Facts>, routes: readonly Route[], wanted: number, journal: Journal) {
+  const remembered = (journal.lines as readonly { readonly port?: number }[]).findLast(({ port }) => port !== undefined)?.port ?? 0
+  const server = await serve({ routes, replies: wire.replies, port: wanted || remembered }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE' || wanted !== 0) throw error
+    return null
+  })
+  if (!server) return { ...(await serve({ routes, replies: wire.replies, port: 0 })), isOwner: false }
+  if (server.port !== remembered) journal.add({ port: server.port })
+  return { ...server, isOwner: true }
+}
+
+const withKey = <Facts>(wire: Wire<Facts>, route: WireRoute): Route =>
+  route.isOpen
+    ? route
+    : { ...route, answer: (request) => (wire.key(request) === SANDBOX_KEY ? route.answer(request) : wire.replies['wrong-key']) }

@@ -1,0 +1,20 @@
+const raw = (digits: string): unknown => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(digits)
+
+/** A number written with exactly these digits, where JSON.stringify would drop a `.0` or lose digits. */
+export const bareNumber = (digits: string): unknown => raw(digits)
+
+/** A number as Python writes a float: always with a point. */
+export const float = (value: number | string): unknown => raw(/[.e]/.test(String(value)) ? String(value) : `${value}.0`)
+
+/** JSON whose whole numbers beyond 2^53 come as bigint, so that a seed keeps its digits. @throws SyntaxError */
+export function parseExactJson(text: string): unknown {
+  const exact = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
+      ? BigInt(context?.source ?? '0')
+      : value
+  return JSON.parse(text, exact)
+}
+
+/** The digits of a whole number that came in a body; undefined where it is none. */
+export const digitsOf = (value: unknown): string | undefined =>
+  typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value)) ? BigInt(value).toString() : undefined
