@@ -1,4 +1,4 @@
-import { check, isFields, sentenceOf, type Check, type Fields } from '#sandbox'
+import { check, isFields, LARGEST_SEED, sentenceOf, type Check, type Fields } from '#sandbox'
 
 /** An entry of `errors[]` as the wire has it. `parameter` is a list where a rule is about several fields. */
 export interface WireError {
@@ -30,7 +30,7 @@ const COMMON: Readonly<Record<string, Check>> = {
   includeCost: flag,
   numberResults: whole({ min: 1, max: 20 }),
   // The page prints 9223372036854776000, which is 2^63 - 1 after a double has rounded it.
-  seed: whole({ min: 0, max: 2n ** 63n - 1n }),
+  seed: whole({ min: 0, max: LARGEST_SEED }),
   providerSettings: fields({ bfl: fields({ promptUpsampling: flag, safetyTolerance: whole({ min: 0, max: 6 }) }) }),
 }
 

@@ -11,7 +11,7 @@ import {
   replyTable,
   SANDBOX_KEY,
 } from '#sandbox'
-import type { Fields, ImageFormat, Kit, MegapixelPrice, Refusal, Task, TaskFailure, TaskImage, WireReply, WireRequest } from '#sandbox'
+import type { Fields, Kit, MegapixelPrice, Refusal, Task, TaskFailure, TaskImage, WireReply, WireRequest } from '#sandbox'
 import { faultsOf, isUuidV4, referencesOf, type WireError } from './emulator-rules.ts'
 import manifest from './manifest.json' with { type: 'json' }
 
@@ -64,7 +64,6 @@ const PRICES: Readonly<Record<string, MegapixelPrice>> = {
   'bfl:2@1': { first: '0.04', extra: '0', reference: '0' },
 }
 const FREE: MegapixelPrice = { first: '0', extra: '0', reference: '0' }
-const FORMATS: Readonly<Record<string, ImageFormat>> = { JPG: 'jpeg', PNG: 'png', WEBP: 'webp' }
 
 async function answerAll(kit: Kit<Facts>, { body, headers, closed }: WireRequest): Promise<WireReply> {
   if (!Array.isArray(body) || body.length === 0 || !body.every(isFields))
@@ -120,14 +119,14 @@ const uuidOf = (value: unknown): string => String(value).toLowerCase()
 
 function accept(kit: Kit<Facts>, fields: Fields, references: Parameters<typeof megapixelPrice>[2]): Task<Facts> {
   const size = { width: Number(fields['width']), height: Number(fields['height']) }
-  const { outputType, ttl, webhookURL: url, safety } = fields
+  const { outputType, outputFormat, ttl, webhookURL: url, safety } = fields
   return kit.accept({
     id: uuidOf(fields['taskUUID']),
     newImageId: randomUUID,
     prompt: String(fields['positivePrompt']),
     count: Number(fields['numberResults'] ?? 1),
     ...size,
-    format: FORMATS[String(fields['outputFormat'] ?? 'JPG')] ?? 'jpeg',
+    format: outputFormat === 'PNG' ? 'png' : outputFormat === 'WEBP' ? 'webp' : 'jpeg',
     quality: Number(fields['outputQuality'] ?? 95),
     seed: digitsOf(fields['seed']),
     pricePerImage: megapixelPrice(PRICES[String(fields['model'])] ?? FREE, size, references),

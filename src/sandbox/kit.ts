@@ -1,13 +1,14 @@
 import { subtractUsd } from '#contract'
 import { createDrawer, oddLink } from './delivery.ts'
 import type { Journal } from './journal.ts'
+import type { Refusal } from './replies.ts'
 import type { WireReply } from './server.ts'
 import { playOf } from './stories.ts'
 import type { TaskStore } from './task-store.ts'
 import { endsAt, pollTask, readyAt, type Task } from './task.ts'
 import { createTimers } from './timers.ts'
 import { createWebhookSender } from './webhook-sender.ts'
-import type { Kit, Refusal, Wire } from './wire.ts'
+import type { Kit, Wire } from './wire.ts'
 
 interface KitOptions<Facts> {
   readonly wire: Wire<Facts>
@@ -110,12 +111,11 @@ function promiseWebhooks<Facts>(wire: Wire<Facts>, journal: Journal, at: (instan
       const { url } = task.webhook
       for (const image of webhook.perImage ? task.images : task.images.slice(0, 1)) {
         if (taken.has(image.id)) continue
-        at(webhook.perImage ? readyAt(task, image) : endsAt(task), () => {
-          void webhook.body(task, image, kit).then((body) => {
-            const headers = webhook.headers?.(task) ?? {}
-            sender.deliver({ url, headers, body: JSON.stringify(body) }, () => journal.add({ webhookTaken: image.id }))
-          })
-        })
+        const send = async () => {
+          const body = JSON.stringify(await webhook.body(task, image, kit))
+          sender.deliver({ url, headers: webhook.headers?.(task) ?? {}, body }, () => journal.add({ webhookTaken: image.id }))
+        }
+        at(webhook.perImage ? readyAt(task, image) : endsAt(task), () => void send())
       }
     },
   }

@@ -1,5 +1,8 @@
 const raw = (digits: string): unknown => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(digits)
 
+/** 2^63 - 1. */
+export const LARGEST_SEED = BigInt('9223372036854775807')
+
 /** A number written with exactly these digits, where JSON.stringify would drop a `.0` or lose digits. */
 export const bareNumber = (digits: string): unknown => raw(digits)
 

@@ -1,6 +1,7 @@
 import type { ServerProblem, WireReply } from './server.ts'
-import type { Refusal } from './wire.ts'
 
+/** A story that refuses a submit before anything is bought. */
+export type Refusal = 'rate-limited' | 'unauthorized' | 'no-credit' | 'unavailable' | 'crash'
 export type ReplyKind = Refusal | ServerProblem | 'wrong-key'
 export type ReplyTable = Readonly<Record<ReplyKind, WireReply>>
 

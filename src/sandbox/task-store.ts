@@ -80,9 +80,9 @@ export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs }: S
     accepted: () => accepted,
     spent: () => spent,
     lines() {
-      const kept = [...tasks.values()].map(({ polls: _, ...record }) => record)
+      const kept = [...tasks.values()]
       const base = { accepted: accepted - kept.length, spent: subtractUsd(spent, sumUsd(kept.map(chargeOf))) }
-      return [{ base }, ...kept.map((task) => ({ task }))]
+      return [{ base }, ...kept.map((task) => ({ task: { ...task, polls: undefined } }))]
     },
   }
 }

@@ -1,6 +1,7 @@
 import { multiplyUsd, type Usd } from '#contract'
 import { share } from './chance.ts'
 import { taskDurationMs } from './emulator.ts'
+import { LARGEST_SEED } from './numbers.ts'
 import type { Play, Story } from './stories.ts'
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp'
@@ -75,7 +76,6 @@ export type Poll =
 const SLOW_FACTOR = 20
 const STRANGE_POLLS = 2
 const REFUSED_POLLS = '401,404,500'
-const BIG_SEED = 9_223_372_036_854_775_807n
 
 /** The record of a new task. `serial` is its number; whatever a vendor leaves to chance follows from `name` and it. */
 export function recordOf<Facts>(
@@ -88,7 +88,7 @@ export function recordOf<Facts>(
   const ordered = order.count ?? 1
   const count = play?.story === 'extra-image' ? ordered + 1 : ordered
   const firstSeed =
-    play?.story === 'big-seed' ? BIG_SEED - BigInt(count - 1) : BigInt(order.seed ?? Math.floor(share(`${name} seed`) * 2 ** 32))
+    play?.story === 'big-seed' ? LARGEST_SEED - BigInt(count - 1) : BigInt(order.seed ?? Math.floor(share(`${name} seed`) * 2 ** 32))
   const images = Array.from({ length: count }, (_, index) => ({
     id: order.newImageId(),
     width: order.width,

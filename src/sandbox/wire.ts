@@ -1,11 +1,8 @@
 import type { Usd } from '#contract'
-import type { ReplyTable } from './replies.ts'
+import type { Refusal, ReplyTable } from './replies.ts'
 import type { Route, WireReply, WireRequest } from './server.ts'
 import type { Story } from './stories.ts'
 import type { Poll, Task, TaskImage, TaskOrder } from './task.ts'
-
-/** A story that refuses a submit before anything is bought. */
-export type Refusal = 'rate-limited' | 'unauthorized' | 'no-credit' | 'unavailable' | 'crash'
 
 /** What makes a vendor: its wire. Everything else is the kit's. */
 export interface Wire<Facts> {

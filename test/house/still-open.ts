@@ -58,8 +58,6 @@ const STILL_OPEN = {
     'src/cli/serve.ts',
   ],
   longFunctions: [
-    'providers/bfl/emulator.ts: startEmulator',
-    'providers/runware/emulator.ts: startEmulator',
     'src/core/comparisons/compare.ts: createCompare',
     'src/core/generation/accept.ts: createAccept',
     'src/core/scheduling/circuit-breaker.ts: createBreakers',

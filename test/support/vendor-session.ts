@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Call, Order, Outcome, Provider } from '#contract'
+import type { Call, Order, Outcome, Provider, Reply } from '#contract'
 import { SANDBOX_KEY, type Sandbox } from '#sandbox'
 import { Secret } from '../../src/transport/secret.ts'
 import { createTransport, type Transport } from '../../src/transport/index.ts'
@@ -8,6 +8,8 @@ import { createTransport, type Transport } from '../../src/transport/index.ts'
 export interface Purchase {
   readonly end: Outcome | { readonly kind: 'lost'; readonly reason: string }
   readonly calls: readonly Call[]
+  /** Every reply that came whole, with the call it answers. */
+  readonly replies: readonly Reply[]
   /** What pending outcomes remarked on the way. */
   readonly notes: readonly string[]
   readonly ms: number
@@ -29,6 +31,8 @@ export interface VendorSession {
 }
 
 const BETWEEN_POLLS_MS = 4
+/** After so many refused polls in a row the task is given up. */
+const MAX_REFUSED_POLLS = 6
 
 /** A real transport to a running emulator, with the right key unless told another. */
 export function openSession(provider: Provider, sandbox: Sandbox, key: string = SANDBOX_KEY): VendorSession {
@@ -38,8 +42,10 @@ export function openSession(provider: Provider, sandbox: Sandbox, key: string = 
   async function buy(order: Order, { submitTimeoutMs = 5_000, maxCalls = 1_000 }: BuyOptions = {}): Promise<Purchase> {
     const startedAt = performance.now()
     const calls: Call[] = []
+    const replies: Reply[] = []
     const notes: string[] = []
-    const ended = (end: Purchase['end']): Purchase => ({ end, calls, notes, ms: performance.now() - startedAt })
+    let refusedPolls = 0
+    const ended = (end: Purchase['end']): Purchase => ({ end, calls, replies, notes, ms: performance.now() - startedAt })
     let call = adapter.translate(order).call
     for (;;) {
       calls.push(call)
@@ -50,8 +56,15 @@ export function openSession(provider: Provider, sandbox: Sandbox, key: string = 
         if (question === null) return ended({ kind: 'lost', reason: sent.reason })
         call = question
       } else {
+        replies.push(sent.reply)
         const outcome = adapter.interpret(sent.reply, call)
+        if (outcome.kind === 'refused' && call.purpose !== 'submit' && refusedPolls < MAX_REFUSED_POLLS) {
+          refusedPolls += 1
+          await sleep(BETWEEN_POLLS_MS)
+          continue
+        }
         if (outcome.kind !== 'pending') return ended(outcome)
+        refusedPolls = 0
         if (outcome.note !== undefined) notes.push(outcome.note)
         if (calls.length >= maxCalls) return ended(outcome)
         call = outcome.next

@@ -271,7 +271,7 @@ describe('the wire of the emulator', () => {
     ['settings of another vendor', [task({ providerSettings: { other: {} } })], 'invalidProviderSettings'],
     [
       'too many references',
-      [task({ inputs: { referenceImages: Array.from({ length: 10 }, () => 'https://x.example/a.png') } })],
+      [task({ inputs: { referenceImages: Array.from({ length: 9 }, () => 'https://x.example/a.png') } })],
       'invalidInputs',
     ],
     ['a task nobody knows', [{ taskType: 'getResponse', taskUUID: randomUUID() }], 'taskNotFound'],
