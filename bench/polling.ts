@@ -1,5 +1,5 @@
 import { taskDurationMs } from '#sandbox'
-import { createPace } from '../src/core/scheduling/poll-schedule.ts'
+import { createPollSchedule } from '../src/core/scheduling/poll-schedule.ts'
 
 const POLLING = { first_ms: 2_000, min_ms: 500, max_ms: 5_000 }
 const TASKS = 4_000
@@ -50,7 +50,7 @@ export async function polling(): Promise<void> {
         durations.map((duration) => follow(duration, () => interval, false)),
       )
     for (const reportsProgress of [false, true]) {
-      const pace = createPace()
+      const pace = createPollSchedule()
       const followed = durations.map((duration) => {
         const seen = follow(duration, (elapsed, progress) => pace.nextPollMs('p', 'm', POLLING, elapsed, progress), reportsProgress)
         pace.observe('p', 'm', duration + seen.lateMs, seen.notYetAtMs)

@@ -42,6 +42,8 @@ export interface Route {
   readonly model: string
   readonly providerModel: string
   readonly applied: Applied
+  /** How near it is to the image as requested; absent in rows of earlier versions. */
+  readonly fidelity?: 'exact' | 'near' | 'far'
   readonly warnings: readonly Warning[]
   /** Images in each paid task; their sum is `n`. */
   readonly tasks: readonly number[]

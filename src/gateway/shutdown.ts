@@ -1,5 +1,4 @@
 import type { Clock } from '../core/ports.ts'
-import type { Drainable } from '../core/generation/drain.ts'
 import type { Run } from '../core/generation/run.ts'
 
 export interface ShutdownDependencies {
@@ -7,8 +6,7 @@ export interface ShutdownDependencies {
     close(): PromiseLike<unknown>
     readonly server: { closeAllConnections(): void }
   }
-  readonly run: Pick<Run, 'halt' | 'openCount'>
-  readonly drain: Pick<Drainable, 'idle'>
+  readonly run: Pick<Run, 'stop' | 'idle' | 'openCount'>
   readonly clock: Clock
 }
 
@@ -23,11 +21,11 @@ const ANSWER_MS = 500
  * Takes no more requests, lets short generations end, then stands still: nothing new is bought or asked, those who wait are answered with
  * how their generation stands, and what vendors still answer is written down. Everything open continues at the next start.
  */
-export async function shutDown({ app, run, drain, clock }: ShutdownDependencies): Promise<void> {
+export async function shutDown({ app, run, clock }: ShutdownDependencies): Promise<void> {
   const httpClosed = Promise.resolve(app.close())
   for (let waitedMs = 0; run.openCount > 0 && waitedMs < FINISH_MS; waitedMs += LOOK_MS) await pause(clock, LOOK_MS)
-  run.halt()
-  await drain.idle(DRAIN_MS)
+  run.stop()
+  await run.idle(DRAIN_MS)
   // Event streams have no end of their own.
   if (!(await within(clock, httpClosed, ANSWER_MS))) app.server.closeAllConnections()
   await within(clock, httpClosed, ANSWER_MS)

@@ -60,19 +60,26 @@ export function dyingPorts(ports: Ports, step: Step, marks: readonly string[], d
         if (step === 'settled but not notified' && isOver) return dead()
       },
     },
-    async send(provider, call, timeoutMs) {
-      const sent = await ports.send(provider, call, timeoutMs)
-      if (!isOurs(call)) return sent
-      if (step === 'reply received but not recorded' && call.purpose === 'submit') return dead()
-      if (step === 'between polls' && call.purpose !== 'submit') return dead()
-      return sent
-    },
-    async download(url, options) {
-      if (marked.size === 0) return ports.download(url, options)
-      if (step === 'ready but not fetched') return dead()
-      const fetched = await ports.download(url, options)
-      if (step !== 'half fetched' || fetched.kind !== 'body') return fetched
-      return { ...fetched, stream: Readable.from(halfOf(fetched.stream, dead)) }
+    connect(provider) {
+      const connection = ports.connect(provider)
+      if (!connection) return null
+      return {
+        ...connection,
+        async send(call, timeoutMs) {
+          const sent = await connection.send(call, timeoutMs)
+          if (!isOurs(call)) return sent
+          if (step === 'reply received but not recorded' && call.purpose === 'submit') return dead()
+          if (step === 'between polls' && call.purpose !== 'submit') return dead()
+          return sent
+        },
+        async download(url, options) {
+          if (marked.size === 0) return connection.download(url, options)
+          if (step === 'ready but not fetched') return dead()
+          const fetched = await connection.download(url, options)
+          if (step !== 'half fetched' || fetched.kind !== 'body') return fetched
+          return { ...fetched, stream: Readable.from(halfOf(fetched.stream, dead)) }
+        },
+      }
     },
     assets: {
       ...ports.assets,

@@ -25,9 +25,16 @@ interface Address {
 let said: Call[] = []
 const listening = (ports: Ports): Ports => ({
   ...ports,
-  send(provider, call, timeoutMs) {
-    said.push(call)
-    return ports.send(provider, call, timeoutMs)
+  connect(provider) {
+    const connection = ports.connect(provider)
+    if (connection === null) return null
+    return {
+      ...connection,
+      send(call, timeoutMs) {
+        said.push(call)
+        return connection.send(call, timeoutMs)
+      },
+    }
   },
 })
 

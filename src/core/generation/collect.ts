@@ -1,172 +1,197 @@
 import { generationError } from '#contract'
 import type { Failure, FailureCode, ImageRef } from '#contract'
-import type { AttemptRecord, ImageRecord, Instant } from '../records.ts'
-import { attemptEnded } from './fallback.ts'
-import { routeOf, saveIfPossible } from './context.ts'
-import type { OpenGeneration, RunContext } from './context.ts'
 import { AssetError } from '../ports.ts'
-import type { ActiveProvider, StoredAsset } from '../ports.ts'
+import type { Connection, StoredAsset } from '../ports.ts'
+import type { AttemptRecord, ImageRecord } from '../records.ts'
+import { endAttempt } from './conclude.ts'
+import { later, type Next } from './next.ts'
+import {
+  connectionOf,
+  routeOf,
+  type AttemptTrack,
+  type CollectedImage,
+  type Collecting,
+  type Core,
+  type OpenGeneration,
+} from './open-generation.ts'
+import { saveIfPossible } from './save.ts'
 
-const FETCH_TIMEOUT_MS = 60_000
-/** Waits before another try at an image that could not be fetched or stored; the vendor's link lives for minutes. */
-const RETRY_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 60_000] as const
-/** An image that breaks off is likely broken at the vendor; a full disk or a busy host may mend. */
-const BROKEN_RETRIES = 2
-
-type Collected =
-  | { readonly kind: 'image'; readonly image: ImageRecord }
-  | { readonly kind: 'failure'; readonly failure: Failure }
-  | { readonly kind: 'expired' }
-
-/** The vendor is done: fetches, checks and stores each image, then ends the attempt. `failures` are those the vendor told itself. */
-export async function collect(
-  context: RunContext,
-  open: OpenGeneration,
-  attempt: AttemptRecord,
-  provider: ActiveProvider,
-  failures: readonly Failure[],
-  mayAskAgain = true,
-): Promise<void> {
-  const { ports } = context
-  const { record } = open
-  if (ports.settings.keepImages) await saveIfPossible(context, open)
-  const startedAt = ports.clock.now()
-  const collected = await Promise.all(attempt.results.map((reference) => collectOne(context, open, attempt, provider, reference)))
-  if (mayAskAgain && collected.some((one) => one.kind === 'expired') && (await askAgain(context, attempt, provider))) {
-    return collect(context, open, attempt, provider, failures, false)
-  }
-  const images = collected.flatMap((one) => (one.kind === 'image' ? [one.image] : []))
-  record.images.push(...images)
-  open.newImages.push(...images)
-  attempt.imageIds = images.map((image) => image.id)
-  record.storeMs = (record.storeMs ?? 0) + (ports.clock.now() - startedAt)
-  warnOfOtherSize(open, attempt, images)
-  const lost = collected.flatMap((one) => (one.kind === 'failure' ? [one.failure] : one.kind === 'expired' ? [expired] : []))
-  const failure =
-    [...failures, ...lost][0] ??
-    (images.length === 0 ? { code: 'bad_reply' as const, message: 'the provider delivered no image', billed: 'unknown' as const } : null)
-  attempt.results = []
-  attempt.status = images.length > 0 ? 'succeeded' : 'failed'
-  if (failure) attempt.error = generationError(failure, provider.id)
-  // Where images were delivered the task was sold, whatever failed beside them.
-  if (images.length > 0 && attempt.error) attempt.error = { ...attempt.error, billed: true }
-  await attemptEnded(context, open, attempt, null)
-}
-
-const expired: Failure = { code: 'result_expired', message: 'the image’s link expired before it was stored', billed: true }
-
-/** The free call that told the result tells it again, perhaps with a fresh link. */
-async function askAgain(context: RunContext, attempt: AttemptRecord, provider: ActiveProvider): Promise<boolean> {
-  if (!attempt.next) return false
-  const sent = await context.ports.send(provider.id, attempt.next, provider.manifest.timeouts.poll_ms)
-  attempt.polls++
-  if (sent.kind !== 'reply') return false
-  const outcome = provider.adapter.interpret(sent.reply, attempt.next)
-  if (outcome.kind !== 'done') return false
-  attempt.results = outcome.images
-  return true
-}
-
-async function collectOne(
-  context: RunContext,
-  open: OpenGeneration,
-  attempt: AttemptRecord,
-  provider: ActiveProvider,
-  reference: ImageRef,
-): Promise<Collected> {
-  const { settings, ids, assets } = context.ports
-  const common = { id: ids.image(), generationId: open.record.id, seed: reference.seed ?? null, flagged: reference.flagged ?? null }
-  if (!settings.keepImages && reference.source.kind === 'url') {
-    const link = { url: reference.source.url, expiresAt: expiryOf(attempt, provider, reference) }
-    return { kind: 'image', image: { ...common, sha256: null, format: null, width: null, height: null, bytes: null, link } }
-  }
-  for (let tries = 0; ; tries++) {
-    const result = await fetchOnce(context, provider, reference, (source) => assets.put(source, settings.maxImageBytes))
-    if (result.kind === 'stored') return { kind: 'image', image: { ...common, ...result.asset, link: null } }
-    if (result.kind === 'expired') return { kind: 'expired' }
-    const waitMs = tries < result.retries ? RETRY_DELAYS_MS[tries] : undefined
-    const expiresAt = expiryOf(attempt, provider, reference)
-    const deadBy = waitMs !== undefined && expiresAt !== null && context.ports.clock.now() + waitMs > expiresAt
-    if (waitMs === undefined || deadBy) return { kind: 'failure', failure: { code: result.code, message: result.message, billed: true } }
-    await new Promise<void>((resolve) => void context.wheel.schedule(waitMs, resolve))
-  }
-}
+/** Without a byte for so long a fetch has failed; a slow one that goes on is never cut. */
+const SILENCE_MS = 30_000
+/** Waits before another pass over the images that are missing; the last is repeated. */
+const PASS_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 30_000] as const
+/** However short a link is said to live, its image is tried for so many passes. */
+const LEAST_PASSES = 3
 
 type Fetched =
   | { readonly kind: 'stored'; readonly asset: StoredAsset }
-  | { readonly kind: 'expired' }
-  | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string; readonly retries: number }
+  /** A later pass may succeed. */
+  | { readonly kind: 'missing'; readonly failure: Failure; readonly isLinkDead: boolean }
+  | { readonly kind: 'lost'; readonly failure: Failure }
 
-async function fetchOnce(
-  context: RunContext,
-  provider: ActiveProvider,
+/** collecting: the vendor is done. Fetches, checks and stores each image that is still missing, once; then again, while the links can live. */
+export async function collect(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Promise<Next> {
+  const { ports } = core
+  const { record } = open
+  const connection = connectionOf(core, open, attempt, track)
+  const collecting = (track.collecting ??= {
+    results: attempt.results.map(() => null),
+    failures: [],
+    references: attempt.results,
+    passes: 0,
+  })
+  if (collecting.passes === 0 && ports.settings.keepImages) await saveIfPossible(core, open)
+  const startedAtMs = ports.clock.monotonicMs()
+  if (collecting.passes === 0) track.sinceMs = startedAtMs
+  const missing = await fetchMissing(core, open, attempt, connection, collecting)
+  collecting.passes++
+  record.storeMs = Math.round((record.storeMs ?? 0) + ports.clock.monotonicMs() - startedAtMs)
+  if (missing.length > 0) {
+    const waitMs = PASS_DELAYS_MS[Math.min(collecting.passes, PASS_DELAYS_MS.length) - 1] ?? 0
+    const mayLive = ports.clock.monotonicMs() - track.sinceMs + waitMs <= linkLifeMs(core, attempt, connection, collecting)
+    if (mayLive || collecting.passes < LEAST_PASSES) {
+      if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(attempt, connection, collecting)
+      return later(waitMs)
+    }
+  }
+  return finish(core, open, attempt, collecting, missing)
+}
+
+interface Missing {
+  readonly index: number
+  readonly failure: Failure
+  readonly isLinkDead: boolean
+}
+
+async function fetchMissing(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  connection: Connection | null,
+  collecting: Collecting,
+): Promise<readonly Missing[]> {
+  const missing: Missing[] = []
+  await Promise.all(
+    collecting.references.map(async (reference, index) => {
+      if (collecting.results[index]) return
+      const fetched = await fetchOne(core, open, attempt, connection, reference)
+      if (fetched.kind === 'missing') missing.push({ index, failure: fetched.failure, isLinkDead: fetched.isLinkDead })
+      else collecting.results[index] = fetched.kind === 'lost' ? { kind: 'failure', failure: fetched.failure } : fetched
+    }),
+  )
+  return missing
+}
+
+async function fetchOne(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  connection: Connection | null,
   reference: ImageRef,
-  put: (source: Parameters<RunContext['ports']['assets']['put']>[0]) => Promise<StoredAsset>,
-): Promise<Fetched> {
+): Promise<Extract<CollectedImage, { kind: 'image' }> | Exclude<Fetched, { kind: 'stored' }>> {
+  const { settings, ids } = core.ports
+  const common = { id: ids.image(), generationId: open.record.id, seed: reference.seed ?? null, flagged: reference.flagged ?? null }
+  if (!settings.keepImages && reference.source.kind === 'url') {
+    const link = { url: reference.source.url, expiresAt: expiryOf(attempt, connection, reference) }
+    return { kind: 'image', image: { ...common, sha256: null, format: null, width: null, height: null, bytes: null, link } }
+  }
+  const fetched = await fetchOnce(core, connection, reference)
+  return fetched.kind === 'stored' ? { kind: 'image', image: { ...common, ...fetched.asset, link: null } } : fetched
+}
+
+const paid = (code: FailureCode, message: string): Failure => ({ code, message, billed: true })
+
+async function fetchOnce({ ports }: Core, connection: Connection | null, { source }: ImageRef): Promise<Fetched> {
+  const { maxImageBytes } = ports.settings
   try {
-    if (reference.source.kind === 'base64') return { kind: 'stored', asset: await put(Buffer.from(reference.source.data, 'base64')) }
-    const { maxImageBytes: maxBytes } = context.ports.settings
-    const fetched = await context.ports.download(reference.source.url, {
-      maxBytes,
-      timeoutMs: FETCH_TIMEOUT_MS,
-      trustedProvider: provider.id,
-    })
+    if (source.kind === 'base64')
+      return { kind: 'stored', asset: await ports.assets.put(Buffer.from(source.data, 'base64'), maxImageBytes) }
+    const download = connection?.download ?? ports.download
+    const fetched = await download(source.url, { maxBytes: maxImageBytes, silenceMs: SILENCE_MS })
     switch (fetched.kind) {
       case 'body':
-        return { kind: 'stored', asset: await put(fetched.stream) }
+        return { kind: 'stored', asset: await ports.assets.put(fetched.stream, maxImageBytes) }
       case 'expired':
-        return { kind: 'expired' }
-      case 'failed':
-        return {
-          kind: 'failed',
-          code: 'bad_reply',
-          message: `the image could not be fetched: ${fetched.reason}`,
-          retries: fetched.retryable ? RETRY_DELAYS_MS.length : 0,
-        }
+        return missing(paid('result_expired', `the image’s link answered ${fetched.status} until it expired`), true)
+      case 'failed': {
+        const failure = paid('bad_reply', `the image could not be fetched: ${fetched.reason}`)
+        return fetched.retryable ? missing(failure) : { kind: 'lost', failure }
+      }
       case 'refused':
-        return {
-          kind: 'failed',
-          code: 'bad_reply',
-          message: `the image’s link is not safe to fetch: ${fetched.reason}`,
-          retries: 0,
-        }
+        return { kind: 'lost', failure: paid('bad_reply', `the image’s link is not safe to fetch: ${fetched.reason}`) }
     }
   } catch (error) {
-    const reason = error instanceof AssetError ? error.reason : 'storage'
-    const message = error instanceof Error ? error.message : 'the image could not be stored'
-    switch (reason) {
-      case 'storage':
-        return { kind: 'failed', code: 'internal', message, retries: RETRY_DELAYS_MS.length }
-      case 'stream':
-        return { kind: 'failed', code: 'bad_reply', message, retries: BROKEN_RETRIES }
-      case 'not_an_image':
-      case 'too_large':
-        return { kind: 'failed', code: 'bad_reply', message, retries: 0 }
-    }
+    return failureOf(error, source.kind === 'url')
   }
 }
 
+const missing = (failure: Failure, isLinkDead = false): Fetched => ({ kind: 'missing', failure, isLinkDead })
+
+/** What is wrong today may be right on the next pass, except a body that is too large, and bytes that came with the reply. */
+function failureOf(error: unknown, isLink: boolean): Fetched {
+  const reason = error instanceof AssetError ? error.reason : 'storage'
+  const message = error instanceof Error ? error.message : 'the image could not be stored'
+  switch (reason) {
+    case 'storage':
+      return missing(paid('internal', message))
+    case 'stream':
+    case 'not_an_image': {
+      const failure = paid('bad_reply', message)
+      return isLink ? missing(failure) : { kind: 'lost', failure }
+    }
+    case 'too_large':
+      return { kind: 'lost', failure: paid('bad_reply', message) }
+  }
+}
+
+/** The free call that reported the result reports it again, perhaps with fresh links. */
+async function askAgain(attempt: AttemptRecord, connection: Connection | null, collecting: Collecting): Promise<void> {
+  if (!attempt.next || !connection) return
+  attempt.polls++
+  const sent = await connection.send(attempt.next, connection.provider.manifest.timeouts.poll_ms)
+  if (sent.kind !== 'reply') return
+  const outcome = connection.provider.adapter.interpret(sent.reply, attempt.next)
+  if (outcome.kind !== 'done' || outcome.images.length < collecting.references.length) return
+  collecting.references = outcome.images.slice(0, collecting.references.length)
+  attempt.results = collecting.references
+}
+
+/** How long after the first pass the links can live, by the wall clock where the vendor names a time: then it is only trusted to be short or long. */
+function linkLifeMs({ ports, patience }: Core, attempt: AttemptRecord, connection: Connection | null, { references }: Collecting): number {
+  const lives = references.map((reference) => {
+    const expiresAt = expiryOf(attempt, connection, reference)
+    return expiresAt === null ? patience.linkMs : Math.max(patience.deadLinkMs, expiresAt - ports.clock.now())
+  })
+  return Math.min(patience.linkMs, Math.max(...lives))
+}
+
 /** When the vendor's link dies: as the reply says, else as long after the end of the task as the vendor promises. */
-function expiryOf(attempt: AttemptRecord, provider: ActiveProvider, reference: ImageRef): Instant | null {
-  if (reference.expiresAt !== undefined) return Date.parse(reference.expiresAt)
-  const { result_url_ttl_ms: ttlMs } = provider.manifest
+function expiryOf(attempt: AttemptRecord, connection: Connection | null, { expiresAt }: ImageRef): number | null {
+  if (expiresAt !== undefined) return Date.parse(expiresAt)
+  const ttlMs = connection?.provider.manifest.result_url_ttl_ms ?? null
   return ttlMs === null || attempt.readyAt === null ? null : attempt.readyAt + ttlMs
 }
 
-/** An image of another size than was ordered is kept, and said. */
-function warnOfOtherSize(open: OpenGeneration, attempt: AttemptRecord, images: readonly ImageRecord[]): void {
-  const { applied, provider } = routeOf(open.record, attempt)
-  const other = images.find(
-    (image) => image.width !== null && applied.width !== undefined && (image.width !== applied.width || image.height !== applied.height),
-  )
-  if (!other) return
-  const requested = { width: applied.width ?? null, height: applied.height ?? null }
-  const used = { width: other.width, height: other.height }
-  open.record.warnings.push({
-    code: 'adjusted',
-    field: 'width',
-    requested,
-    used,
-    reason: `${provider} delivered another size than it was asked for`,
-  })
+function finish(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  { results, failures }: Collecting,
+  missingImages: readonly Missing[],
+): Promise<Next> {
+  const { record } = open
+  const images = results.flatMap((one): ImageRecord[] => (one?.kind === 'image' ? [one.image] : []))
+  const lost = [...results.flatMap((one) => (one?.kind === 'failure' ? [one.failure] : [])), ...missingImages.map(({ failure }) => failure)]
+  record.images.push(...images)
+  open.newImages.push(...images)
+  attempt.imageIds = images.map((image) => image.id)
+  attempt.results = []
+  attempt.status = images.length > 0 ? 'succeeded' : 'failed'
+  const failure = [...failures, ...lost][0] ?? (images.length === 0 ? noImage : null)
+  if (failure) attempt.error = generationError(failure, routeOf(record, attempt).provider)
+  // Where images were delivered the task was sold, whatever failed beside them.
+  if (images.length > 0 && attempt.error) attempt.error = { ...attempt.error, billed: true }
+  return endAttempt(core, open, attempt, null)
 }
+
+const noImage: Failure = { code: 'bad_reply', message: 'the provider delivered no image', billed: 'unknown' }

@@ -1,7 +1,9 @@
 import type { ReferenceForm } from '#contract'
 import type { Reference } from '../records.ts'
 import { referenceForm } from '../plan/order.ts'
-import type { RunContext } from './context.ts'
+import type { Ports } from '../ports.ts'
+
+type ReferencePorts = Pick<Ports, 'download' | 'assets' | 'settings'>
 
 /** A reference image cannot be had any more; nothing was bought. */
 export class ReferenceUnavailable extends Error {}
@@ -10,7 +12,7 @@ const FETCH_TIMEOUT_MS = 30_000
 
 /** Each reference in a form the offer takes: its link, a data URI, or bare base64. Links are fetched only where the offer takes none. */
 export function referencesFor(
-  context: RunContext,
+  ports: ReferencePorts,
   references: readonly Reference[],
   forms: readonly ReferenceForm[],
   provider: string,
@@ -19,8 +21,8 @@ export function referencesFor(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
       if (reference.kind === 'url' && form === 'url') return reference.url
-      const stored = reference.kind === 'stored' ? reference : await fetchReference(context, reference.url, index)
-      const bytes = await context.ports.assets.read(stored.sha256, stored.format)
+      const stored = reference.kind === 'stored' ? reference : await fetchReference(ports, reference.url, index)
+      const bytes = await ports.assets.read(stored.sha256, stored.format)
       if (!bytes) throw new ReferenceUnavailable(`reference_images[${index}]: the image is no longer stored; send it again for ${provider}`)
       const base64 = bytes.toString('base64')
       return form === 'base64' ? base64 : `data:image/${stored.format};base64,${base64}`
@@ -28,8 +30,8 @@ export function referencesFor(
   )
 }
 
-async function fetchReference(context: RunContext, url: string, index: number) {
-  const { download, assets, settings } = context.ports
+async function fetchReference(ports: ReferencePorts, url: string, index: number) {
+  const { download, assets, settings } = ports
   const fetched = await download(url, { maxBytes: settings.maxImageBytes, timeoutMs: FETCH_TIMEOUT_MS })
   const field = `reference_images[${index}]`
   switch (fetched.kind) {

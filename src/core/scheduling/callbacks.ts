@@ -1,33 +1,34 @@
 import type { Call } from '#contract'
+import type { ActiveProvider, Ports } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
-import { routeOf } from '../generation/context.ts'
-import type { OpenGeneration, RunContext } from '../generation/context.ts'
-import type { ActiveProvider } from '../ports.ts'
+import type { PollSchedule } from './poll-schedule.ts'
 
-/** What a vendor's tellings of one attempt have cost so far. */
+/** What a vendor's callbacks about one attempt have caused so far. */
 export interface CallbackState {
-  /** Looks made sooner than planned. */
+  /** Polls made sooner than planned. */
   early: number
   /** One came while a call was on its way: its reply may be from before. */
   isUnheard: boolean
-  /** It was looked at once more after every image was told of: the vendor's word may run ahead of its own records. */
+  /** It was polled once more after every image was reported: the vendor's callback may run ahead of its own records. */
   isConfirmed: boolean
-  /** Takes back the early look that is planned; null where none is. */
-  planned: (() => void) | null
+  /** An early poll is planned already. */
+  isPlanned: boolean
 }
 
-/** Whether a provider's tellings reach us. Several ends in a row that were found without one say they do not, until the next one arrives. */
-export interface HookTrust {
+export const noCallbacks = (): CallbackState => ({ early: 0, isUnheard: false, isConfirmed: false, isPlanned: false })
+
+/** Whether a provider's callbacks reach us. Several ends in a row that were found without one say they do not, until the next one arrives. */
+export interface CallbackTrust {
   isTrusted(provider: string): boolean
-  /** A genuine telling came, however late. */
+  /** A genuine callback came, however late. */
   arrived(provider: string): void
-  /** An end was found that had not been told. */
+  /** An end was found that no callback had reported. */
   missed(provider: string): void
 }
 
 const MISSES_IN_A_ROW = 3
 
-export function createHookTrust(onLost: (provider: string) => void): HookTrust {
+export function createCallbackTrust(onLost: (provider: string) => void): CallbackTrust {
   const misses = new Map<string, number>()
   return {
     isTrusted: (provider) => (misses.get(provider) ?? 0) < MISSES_IN_A_ROW,
@@ -40,54 +41,64 @@ export function createHookTrust(onLost: (provider: string) => void): HookTrust {
   }
 }
 
+interface Awaiting {
+  readonly ports: Pick<Ports, 'hooks'>
+  readonly trust: CallbackTrust
+  readonly pollSchedule: Pick<PollSchedule, 'safetyNetMs'>
+}
+
 /**
- * Plans the next look at an unfinished task: the one place that decides between polling and waiting to be told. A task whose end is told
- * is looked at early once for each image, once more to be sure, and otherwise by the safety net.
- * @param afterMs what the vendor asks for, or null
- * @param usualMs what the pace finds worthwhile
+ * When an unfinished task is polled next: the one place that decides between polling and waiting for a callback. A task whose end is
+ * reported is polled early once for each image, once more to be sure, and otherwise by the safety net.
+ * @param asked what the vendor asks for, and the next call
+ * @param usualMs what the poll schedule finds worthwhile
  * @returns milliseconds from now
  */
 export function nextPollMs(
-  context: RunContext,
-  open: OpenGeneration,
-  attempt: AttemptRecord,
-  provider: ActiveProvider,
-  next: Call,
-  afterMs: number | null,
+  awaiting: Awaiting,
+  { images }: AttemptRecord,
+  state: CallbackState,
+  { id, manifest }: ActiveProvider,
+  model: string,
+  { afterMs, next }: { readonly afterMs: number | null; readonly next: Call },
   usualMs: () => number,
 ): number {
-  const state = open.hints?.get(attempt.id)
-  if (next.purpose === 'recover' || !isAwaited(context, provider.id)) return afterMs ?? usualMs()
-  const { polling } = provider.manifest
-  if (state?.isUnheard && state.early < attempt.images) {
+  if (next.purpose === 'recover' || !isAwaited(awaiting, id)) return afterMs ?? usualMs()
+  const { polling } = manifest
+  if (state.isUnheard && state.early < images) {
     state.isUnheard = false
     state.early++
     return afterMs ?? 0
   }
-  if (state && !state.isConfirmed && state.early >= attempt.images) {
+  if (!state.isConfirmed && state.early >= images) {
     state.isConfirmed = true
     return Math.max(afterMs ?? 0, polling.min_ms)
   }
-  const { model } = routeOf(open.record, attempt)
-  return Math.max(afterMs ?? 0, context.pace.safetyNetMs(provider.id, model, polling))
+  return Math.max(afterMs ?? 0, awaiting.pollSchedule.safetyNetMs(id, model, polling))
 }
 
 /** Whether the end of a task was found by the safety net alone; then how long it took is not known, only that it was shorter. */
-export function wasFoundLate(context: RunContext, open: OpenGeneration, attempt: AttemptRecord, provider: string, call: Call): boolean {
-  if (call.purpose !== 'poll' || !isAwaited(context, provider)) return false
-  const state = open.hints?.get(attempt.id)
-  if (state && (state.early > 0 || state.isUnheard)) return false
-  context.trust.missed(provider)
+export function wasFoundLate(awaiting: Awaiting, state: CallbackState, provider: string, call: Call): boolean {
+  if (call.purpose !== 'poll' || !isAwaited(awaiting, provider)) return false
+  if (state.early > 0 || state.isUnheard) return false
+  awaiting.trust.missed(provider)
   return true
 }
 
-const isAwaited = (context: RunContext, provider: string): boolean =>
-  (context.ports.hooks?.isOn(provider) ?? false) && context.trust.isTrusted(provider)
-
-/** What was told of the attempt so far. */
-export function callbacksOf(open: OpenGeneration, attempt: AttemptRecord): CallbackState {
-  open.hints ??= new Map()
-  let state = open.hints.get(attempt.id)
-  if (!state) open.hints.set(attempt.id, (state = { early: 0, isUnheard: false, isConfirmed: false, planned: null }))
-  return state
+/**
+ * A vendor says that an attempt has news. Nothing it says is believed; what an authenticated poll finds is. The answer is whether to poll
+ * now: once for each image at most, and not while a call is on its way.
+ */
+export function isWorthPolling(state: CallbackState, images: number, isPolling: boolean): boolean {
+  if (isPolling) {
+    state.isUnheard = true
+    return false
+  }
+  if (state.isPlanned || state.early >= images) return false
+  state.isPlanned = true
+  state.early++
+  return true
 }
+
+const isAwaited = ({ ports, trust }: Awaiting, provider: string): boolean =>
+  (ports.hooks?.isOn(provider) ?? false) && trust.isTrusted(provider)

@@ -17,7 +17,7 @@ const SPREAD = 0.618_033_988_75
 const SAFETY_FACTOR = 3
 
 /** How long each offer usually takes, and from that, when looking is worthwhile. */
-export interface Pace {
+export interface PollSchedule {
   /** A task was done at `byMs` after its submit at the latest, and not yet at `afterMs`, the look before; both are the same where the end is known. */
   observe(provider: string, model: string, byMs: number, afterMs?: number): void
   /** Milliseconds from now to the next look at a task submitted `elapsedMs` ago. `progress` (0…1) is the vendor's own estimate. */
@@ -38,7 +38,7 @@ interface Samples {
   sorted: readonly number[] | null
 }
 
-export function createPace(): Pace {
+export function createPollSchedule(): PollSchedule {
   const offers = new Map<string, Samples>()
 
   function samplesOf(provider: string, model: string): Samples {
@@ -123,13 +123,13 @@ export function bestSchedule(sorted: readonly number[]): readonly number[] {
 }
 
 /** Learns from a finished task: it ended between the last look at which it was unfinished and the one that found it done. */
-export function observeDuration(pace: Pick<Pace, 'observe'>, route: Route, attempt: AttemptRecord): void {
+export function observeDuration(pollSchedule: Pick<PollSchedule, 'observe'>, route: Route, attempt: AttemptRecord): void {
   const { submittedAt, readyAt, unfinishedAt, polls } = attempt
   if (submittedAt === null || readyAt === null) return
   const byMs = readyAt - submittedAt
   // Without a poll the submit's own reply told the end, at once.
   const afterMs = polls === 0 ? byMs : (unfinishedAt ?? submittedAt) - submittedAt
-  pace.observe(route.provider, route.model, byMs, afterMs)
+  pollSchedule.observe(route.provider, route.model, byMs, afterMs)
 }
 
 function sortedOf(samples: Samples): readonly number[] {

@@ -1,9 +1,11 @@
 import type { Clock } from '../ports.ts'
 
 const TICK_MS = 20
+/** A tick that comes this late means that the process was suspended, or the event loop stopped. */
+const PAUSE_MS = 2_000
 
-/** One timer for everything that waits. An entry costs a slot in a map, not a pending promise. */
-export interface Wheel {
+/** One timer for everything that waits, on the monotonic clock. An entry costs a slot in a map, not a pending promise. */
+export interface TimerWheel {
   /** Calls back once, at or at most a tick after `delayMs`; the returned function takes it back. */
   schedule(delayMs: number, callback: () => void): () => void
   readonly size: number
@@ -11,40 +13,60 @@ export interface Wheel {
   stop(): void
 }
 
-export function createWheel(clock: Clock): Wheel {
+/** @param onPause called before anything that became due during a pause of the process, with how long the pause was */
+export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, onPause: (pausedMs: number) => void = () => {}): TimerWheel {
   const buckets = new Map<number, Set<() => void>>()
   let size = 0
   let nextTick = 0
-  let ticking = false
+  let expectedAtMs = 0
+  let isTicking = false
   let isStopped = false
+
+  function awaitTick(): void {
+    expectedAtMs = clock.monotonicMs() + TICK_MS
+    clock.after(TICK_MS, tick)
+  }
 
   function tick(): void {
     if (isStopped) return
-    const now = Math.floor(clock.now() / TICK_MS)
-    while (nextTick <= now) {
-      const due = buckets.get(nextTick)
-      buckets.delete(nextTick)
-      // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
-      nextTick++
-      for (const callback of due ?? []) {
-        due?.delete(callback)
-        size--
-        callback()
-      }
+    const nowMs = clock.monotonicMs()
+    const lateMs = nowMs - expectedAtMs
+    if (lateMs > PAUSE_MS) onPause(lateMs)
+    const now = Math.floor(nowMs / TICK_MS)
+    for (const due of dueTicks(now)) run(due)
+    nextTick = Math.max(nextTick, now + 1)
+    isTicking = size > 0
+    if (isTicking) awaitTick()
+  }
+
+  /** After a long pause there are more ticks than entries, so the entries are walked. */
+  function dueTicks(now: number): readonly number[] {
+    const ticks = now - nextTick + 1
+    if (ticks > buckets.size) return [...buckets.keys()].filter((slot) => slot <= now).sort((one, other) => one - other)
+    return Array.from({ length: Math.max(0, ticks) }, (_, index) => nextTick + index)
+  }
+
+  function run(slot: number): void {
+    const due = buckets.get(slot)
+    buckets.delete(slot)
+    // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
+    nextTick = Math.max(nextTick, slot + 1)
+    for (const callback of due ?? []) {
+      due?.delete(callback)
+      size--
+      callback()
     }
-    ticking = size > 0
-    if (ticking) clock.after(TICK_MS, tick)
   }
 
   return {
     schedule(delayMs, callback) {
-      const now = clock.now()
-      if (!ticking) {
-        ticking = true
-        nextTick = Math.floor(now / TICK_MS)
-        clock.after(TICK_MS, tick)
+      const nowMs = clock.monotonicMs()
+      if (!isTicking) {
+        isTicking = true
+        nextTick = Math.floor(nowMs / TICK_MS)
+        awaitTick()
       }
-      const slot = Math.max(nextTick, Math.ceil((now + Math.max(0, delayMs)) / TICK_MS))
+      const slot = Math.max(nextTick, Math.ceil((nowMs + Math.max(0, delayMs)) / TICK_MS))
       const bucket = buckets.get(slot) ?? new Set()
       buckets.set(slot, bucket)
       // A fresh closure, so that the same callback may be scheduled twice.
@@ -52,7 +74,9 @@ export function createWheel(clock: Clock): Wheel {
       bucket.add(entry)
       size++
       return () => {
-        if (bucket.delete(entry)) size--
+        if (!bucket.delete(entry)) return
+        size--
+        if (bucket.size === 0 && buckets.get(slot) === bucket) buckets.delete(slot)
       }
     },
     get size() {

@@ -1,15 +1,12 @@
 import type { WebhookEvent } from '#contract'
-import type { WebhookDeliveryRecord } from '../records.ts'
-import type { OpenGeneration, RunContext } from '../generation/context.ts'
+import type { GenerationRecord, Instant, WebhookDeliveryRecord } from '../records.ts'
 
-/** The generation has just ended: whom its request wants told is written down together with the end. */
-export function announce(context: RunContext, open: OpenGeneration): void {
-  const { record } = open
-  const { webhook } = record.request
+/** The webhook delivery of a generation that has just ended, written together with the end; null where nobody is to be notified. */
+export function deliveryFor(record: GenerationRecord, now: Instant): WebhookDeliveryRecord | null {
+  const { webhook } = record
   const type = eventOf(record.status)
-  if (!webhook || type === null || !(webhook.events?.includes(type) ?? true)) return
-  const now = context.ports.clock.now()
-  open.newDelivery = {
+  if (!webhook || type === null || !(webhook.events?.includes(type) ?? true)) return null
+  return {
     id: deliveryIdOf(record.id),
     generationId: record.id,
     key: record.key,
@@ -28,7 +25,7 @@ export function announce(context: RunContext, open: OpenGeneration): void {
 /** A generation ends once, so its delivery has its id: an end that is written twice is told once. */
 export const deliveryIdOf = (generationId: string): WebhookDeliveryRecord['id'] => `msg_${generationId.replace(/^gen_/, '')}`
 
-function eventOf(status: OpenGeneration['record']['status']): WebhookEvent | null {
+function eventOf(status: GenerationRecord['status']): WebhookEvent | null {
   switch (status) {
     case 'succeeded':
       return 'generation.succeeded'

@@ -13,7 +13,7 @@ declare module 'fastify' {
 }
 
 export interface HookDependencies {
-  readonly run: Pick<Run, 'hint'>
+  readonly run: Pick<Run, 'callback'>
   readonly hooks: InboundHooks
   /** In which header a provider says the secret; null where it has none. */
   readonly hookSecretHeader: (provider: string) => string | null
@@ -48,7 +48,7 @@ export const hookRoutes: FastifyPluginAsyncZod<HookDependencies> = async (app, {
     },
     async (request) => {
       const { hookAddressee: addressee } = request
-      if (addressee) run.hint(addressee.provider, addressee.generationId, addressee.attemptId)
+      if (addressee) run.callback(addressee.provider, addressee.generationId, addressee.attemptId)
       return { status: 'ok' }
     },
   )

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AttemptRecord, GenerationRecord } from '../../../src/core/records.ts'
 import { attemptRecord } from '../../store/records.ts'
-import { createWorld, done, onDisk, pollCall, planned, recoverCall } from './world.ts'
+import { createWorld, done, onDisk, pollCall, planned, recoverCall, settled } from './world.ts'
 import type { World } from './world.ts'
 
 /** A row as a crash left it. */
@@ -79,6 +79,7 @@ describe('after a crash', () => {
     await world.store.commit({ generations: [leftOpen({ status: 'pending', next: pollCall, submittedAt: 999_500 })] })
     await world.run.resume()
     await world.run.accept(planned(['alpha']), null)
+    await settled()
     expect([world.run.inFlight('alpha'), world.run.waiting('alpha')]).toEqual([1, 1])
   })
 

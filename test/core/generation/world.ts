@@ -6,9 +6,10 @@ import { z } from 'zod'
 import { Manifest } from '#contract'
 import type { Adapter, Call, GenerationRequest, Outcome, Provider, Reply } from '#contract'
 import type { GenerationRecord, Route } from '../../../src/core/records.ts'
+import type { Patience } from '../../../src/core/generation/open-generation.ts'
 import { createRun } from '../../../src/core/generation/run.ts'
 import { AssetError } from '../../../src/core/ports.ts'
-import type { Downloaded, Ports, Sent, Store } from '../../../src/core/ports.ts'
+import type { Availability, Downloaded, Ports, Sent, Store } from '../../../src/core/ports.ts'
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
 
@@ -125,10 +126,30 @@ export const done = (...urls: string[]): Sent =>
     taskId: 'vendor-1',
   })
 export const failed = (
-  code: 'moderated' | 'rate_limited' | 'provider_unavailable' | 'provider_rejected' | 'insufficient_credit',
+  code:
+    | 'moderated'
+    | 'outcome_unknown'
+    | 'provider_unauthorized'
+    | 'rate_limited'
+    | 'provider_unavailable'
+    | 'provider_rejected'
+    | 'insufficient_credit',
   billed: boolean | 'unknown',
   more: object = {},
 ): Sent => says({ kind: 'failed', failure: { code, message: `the vendor said ${code}`, billed, ...more } })
+
+/** The call is refused; nothing is said about the task. */
+export const refused = (status: number, more: object = {}): Sent =>
+  says({
+    kind: 'refused',
+    failure: {
+      code: 'provider_unavailable',
+      message: `the vendor answered ${status}`,
+      billed: 'unknown',
+      provider_status: status,
+      ...more,
+    },
+  })
 
 export type Script = (call: Call, provider: string) => Sent | Promise<Sent>
 
@@ -141,6 +162,10 @@ export interface WorldOptions {
   readonly store?: Store
   readonly adapter?: Adapter
   readonly hooks?: Ports['hooks']
+  readonly patience?: Patience
+  /** By provider; open where absent. */
+  readonly availability?: (provider: string) => Availability
+  readonly put?: Ports['assets']['put']
 }
 
 const PICTURE = Buffer.from('an image')
@@ -159,17 +184,29 @@ export function createWorld(options: WorldOptions) {
   const adapter: Adapter = { ...(options.adapter ?? scripted), ...(options.recover ? { recover: () => recoverCall } : {}) }
   const provider = (id: string): Provider => ({ id, manifest: manifestOf(id), adapter })
   const log = (level: string) => (fields: object, message: string) => void logged.push({ level, fields, message })
+  const held = new Set<string>()
+  const download = async (url: string) => {
+    downloads.push(url)
+    return options.download?.(url) ?? image()
+  }
   const ports: Ports = {
     clock,
     ids: { generation: () => next('gen'), attempt: () => next('att'), image: () => next('img'), task: () => next('task') },
-    async send(id, call) {
-      calls.push({ provider: id, call })
-      return options.script(call, id)
+    connect(id) {
+      const installed = ports.settings.provider(id)
+      if (installed === null) return null
+      held.add(id)
+      return {
+        provider: installed,
+        async send(call) {
+          calls.push({ provider: id, call })
+          return options.script(call, id)
+        },
+        download,
+        release: () => void held.delete(id),
+      }
     },
-    async download(url) {
-      downloads.push(url)
-      return options.download?.(url) ?? image()
-    },
+    download,
     store,
     assets: {
       async put(source) {
@@ -185,7 +222,7 @@ export function createWorld(options: WorldOptions) {
       sandbox: false,
       keepImages: options.keepImages ?? true,
       slotWaitMs: 2_000,
-      availability: () => ({ kind: 'open' }),
+      availability: (id) => options.availability?.(id) ?? { kind: 'open' },
       maxImageBytes: 1_000_000,
       provider: (id) => (id === 'removed' ? null : { ...provider(id), maxInFlight: options.maxInFlight ?? 8 }),
     },
@@ -194,7 +231,7 @@ export function createWorld(options: WorldOptions) {
     ...(options.hooks ? { hooks: options.hooks } : {}),
   }
   const submits = () => calls.filter(({ call }) => call.purpose === 'submit').length
-  return { ports, clock, store, calls, logged, downloads, submits, run: createRun(ports) }
+  return { ports, clock, store, calls, logged, downloads, submits, held, run: createRun(ports, options.patience) }
 }
 
 export type World = ReturnType<typeof createWorld>

@@ -29,17 +29,17 @@ async function started(world: World, tasks: readonly number[] = [1]) {
   await world.run.accept(record, null)
   await world.clock.pass(50)
   const attempt = () => record.attempts.at(-1)?.id ?? ''
-  return { id: record.id, hint: (attemptId = attempt()) => world.run.hint('alpha', record.id, attemptId) }
+  return { id: record.id, callback: (attemptId = attempt()) => world.run.callback('alpha', record.id, attemptId) }
 }
 
 describe('a task whose end the vendor tells', () => {
   test('is not polled but for the safety net, and looked at once when it is told', async () => {
     const { world, state, polls } = vendor()
-    const { id, hint } = await started(world)
+    const { id, callback } = await started(world)
     await world.clock.pass(11_000)
     expect(polls()).toBe(0)
     state.isReady = true
-    hint()
+    callback()
     await world.clock.pass(50)
     expect(await onDisk(world, id)).toMatchObject({ status: 'succeeded', attempts: [{ polls: 1 }] })
   })
@@ -62,11 +62,11 @@ describe('a task whose end the vendor tells', () => {
 
   test('costs one early look for a telling that is too early and repeated, and one more to be sure', async () => {
     const { world, polls } = vendor()
-    const { id, hint } = await started(world)
-    for (let times = 0; times < 20; times++) hint()
+    const { id, callback } = await started(world)
+    for (let times = 0; times < 20; times++) callback()
     await world.clock.pass(50)
     expect(polls()).toBe(1)
-    for (let times = 0; times < 20; times++) hint()
+    for (let times = 0; times < 20; times++) callback()
     await world.clock.pass(50)
     expect(polls()).toBe(1)
     expect((await onDisk(world, id)).status).toBe('running')
@@ -78,8 +78,8 @@ describe('a task whose end the vendor tells', () => {
     const { world, state, polls } = vendor()
     const answered = Promise.withResolvers<Sent>()
     state.submitReply = () => answered.promise
-    const { id, hint } = await started(world)
-    hint()
+    const { id, callback } = await started(world)
+    callback()
     state.isReady = true
     answered.resolve(inProgress())
     await world.clock.pass(600)
@@ -96,10 +96,10 @@ describe('a task whose end the vendor tells', () => {
         return ++looks === 1 ? before.promise : finished()
       },
     })
-    const { id, hint } = await started(world, [1])
+    const { id, callback } = await started(world, [1])
     await world.clock.pass(12_000)
     expect(looks).toBe(1)
-    hint()
+    callback()
     before.resolve(inProgress())
     await world.clock.pass(600)
     expect(looks).toBe(2)
@@ -108,10 +108,10 @@ describe('a task whose end the vendor tells', () => {
 
   test('with several images is looked at for each telling, as they become ready one by one', async () => {
     const { world, state, polls } = vendor()
-    const { id, hint } = await started(world, [3])
+    const { id, callback } = await started(world, [3])
     for (const isLast of [false, false, true]) {
       state.isReady = isLast
-      hint()
+      callback()
       await world.clock.pass(50)
     }
     expect(polls()).toBe(3)
@@ -122,24 +122,24 @@ describe('a task whose end the vendor tells', () => {
 describe('a telling', () => {
   test('changes nothing once the task has ended, or where nobody knows it', async () => {
     const { world, state } = vendor()
-    const { id, hint } = await started(world)
+    const { id, callback } = await started(world)
     state.isReady = true
-    hint()
+    callback()
     await world.clock.pass(50)
     const before = { calls: world.calls.length, record: await onDisk(world, id) }
-    hint()
-    hint('att_unknown')
-    world.run.hint('alpha', 'gen_unknown', 'att_unknown')
+    callback()
+    callback('att_unknown')
+    world.run.callback('alpha', 'gen_unknown', 'att_unknown')
     await world.clock.pass(5_000)
     expect({ calls: world.calls.length, record: await onDisk(world, id) }).toEqual(before)
   })
 
   test('of a canceled generation changes nothing', async () => {
     const { world, state } = vendor()
-    const { id, hint } = await started(world)
+    const { id, callback } = await started(world)
     await world.run.cancel(id)
     state.isReady = true
-    hint()
+    callback()
     await world.clock.pass(5_000)
     expect((await onDisk(world, id)).status).toBe('canceled')
     expect(world.calls).toHaveLength(1)
@@ -148,8 +148,8 @@ describe('a telling', () => {
   test('cannot make a task that waits for its place be looked at', async () => {
     const { world, polls } = vendor({ maxInFlight: 1 })
     await started(world)
-    const { id, hint } = await started(world)
-    hint()
+    const { id, callback } = await started(world)
+    callback()
     await world.clock.pass(100)
     expect(polls()).toBe(0)
     expect((await onDisk(world, id)).status).toBe('queued')
@@ -169,7 +169,7 @@ describe('a vendor whose tellings do not arrive', () => {
 
   test('is polled as usual after three ends in a row that were not told, and the operator reads why', async () => {
     const { world, state } = await missedThree()
-    expect(world.logged.filter(({ message }) => message.includes('webhooks do not arrive'))).toHaveLength(1)
+    expect(world.logged.filter(({ message }) => message.includes('callbacks do not arrive'))).toHaveLength(1)
     state.isReady = true
     const { id } = await started(world)
     await world.clock.pass(1_100)
@@ -178,7 +178,7 @@ describe('a vendor whose tellings do not arrive', () => {
 
   test('is relied on again as soon as one arrives, however late', async () => {
     const { world, state, polls } = await missedThree()
-    world.run.hint('alpha', 'gen_old', 'att_old')
+    world.run.callback('alpha', 'gen_old', 'att_old')
     state.isReady = false
     const before = polls()
     await started(world)

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bestSchedule, createPace } from '../../../src/core/scheduling/poll-schedule.ts'
+import { bestSchedule, createPollSchedule } from '../../../src/core/scheduling/poll-schedule.ts'
 
 const polling = { first_ms: 1_000, min_ms: 250, max_ms: 5_000 }
 
 /** Polls made and lateness of one task under a pace. */
-function follow(pace: ReturnType<typeof createPace>, durationMs: number) {
+function follow(pace: ReturnType<typeof createPollSchedule>, durationMs: number) {
   let at = 0
   let polls = 0
   while (at < durationMs) {
@@ -17,7 +17,7 @@ function follow(pace: ReturnType<typeof createPace>, durationMs: number) {
 
 describe('before anything is measured', () => {
   test('the first look is when the manifest says, and later looks are ever rarer within its bounds', () => {
-    const pace = createPace()
+    const pace = createPollSchedule()
     expect(pace.nextPollMs('p', 'm', polling, 0, null)).toBe(1_000)
     expect(pace.nextPollMs('p', 'm', polling, 1_000, null)).toBe(300)
     expect(pace.nextPollMs('p', 'm', polling, 100_000, null)).toBe(5_000)
@@ -27,14 +27,14 @@ describe('before anything is measured', () => {
 
 describe('with measured durations', () => {
   test('a task that takes what it always takes needs one look, at the end', () => {
-    const pace = createPace()
+    const pace = createPollSchedule()
     for (let i = 0; i < 20; i++) pace.observe('p', 'm', 3_000 + (i % 3))
     expect(follow(pace, 3_001)).toMatchObject({ polls: 1 })
     expect(follow(pace, 3_001).lateMs).toBeLessThan(20)
   })
 
   test('a task later than any before is looked at ever more rarely, but always again', () => {
-    const pace = createPace()
+    const pace = createPollSchedule()
     for (let i = 0; i < 20; i++) pace.observe('p', 'm', 1_000)
     const { polls, lateMs } = follow(pace, 60_000)
     expect(polls).toBeLessThan(30)
@@ -42,12 +42,12 @@ describe('with measured durations', () => {
   })
 
   test('the vendor’s own progress says when it will be done', () => {
-    const pace = createPace()
+    const pace = createPollSchedule()
     expect(pace.nextPollMs('p', 'm', polling, 2_000, 0.5)).toBe(2_060)
   })
 
   test('latency is the median and the 95th percentile', () => {
-    const pace = createPace()
+    const pace = createPollSchedule()
     for (let i = 1; i <= 60; i++) pace.observe('p', 'm', i * 100)
     expect(pace.latency('p', 'm')).toEqual({ p50: 3_100, p95: 5_800 })
   })
@@ -88,7 +88,7 @@ describe('the best schedule', () => {
 describe('a pace that only sees what it looks at', () => {
   /** Durations spread from 2.5 to 10 s; the pace is told only what its looks show. */
   function live(tellsProgress: boolean) {
-    const pace = createPace()
+    const pace = createPollSchedule()
     const seen: { polls: number; lateMs: number }[] = []
     for (let task = 0; task < 600; task++) {
       const durationMs = 5_000 * 2 ** ((2 * ((task * 7919) % 600)) / 600 - 1)

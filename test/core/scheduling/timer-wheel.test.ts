@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { createWheel } from '../../../src/core/scheduling/timer-wheel.ts'
+import { createTimerWheel } from '../../../src/core/scheduling/timer-wheel.ts'
 import { manualClock } from '../generation/world.ts'
 
 function world() {
   const clock = manualClock(0)
-  return { clock, wheel: createWheel(clock), fired: [] as string[] }
+  return { clock, wheel: createTimerWheel(clock), fired: [] as string[] }
 }
 
 test('calls back at the time or at most a tick later, never before', async () => {
@@ -48,7 +48,7 @@ test('a callback may schedule for at once', async () => {
 test('costs no timer while nothing waits', async () => {
   let timers = 0
   const clock = manualClock(0)
-  const wheel = createWheel({
+  const wheel = createTimerWheel({
     now: clock.now,
     monotonicMs: clock.monotonicMs,
     after: (ms, callback) => (timers++, clock.after(ms, callback)),

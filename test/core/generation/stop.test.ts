@@ -1,21 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import type { Sent } from '../../../src/core/ports.ts'
 import { createRun } from '../../../src/core/generation/run.ts'
-import { drainable } from '../../../src/core/generation/drain.ts'
 import { createWorld, done, onDisk, pending, planned, settled } from './world.ts'
 
-/** A vendor that answers each call only when it is told to. */
+/** A vendor that answers each call only when it is made to. */
 function heldWorld() {
   const answers: ((sent: Sent) => void)[] = []
   const world = createWorld({ maxInFlight: 1, script: () => new Promise((resolve) => answers.push(resolve)) })
-  const drain = drainable(world.ports)
-  return { ...world, drain, answers, run: createRun(drain.ports) }
+  return { ...world, answers }
 }
 
-describe('a run that is told to stop', () => {
+describe('a run that is stopped', () => {
   test('is idle at once where nothing is under way', async () => {
-    const { drain } = heldWorld()
-    expect(await drain.idle(1_000)).toBe(true)
+    expect(await heldWorld().run.idle(1_000)).toBe(true)
   })
 
   test('waits for a submit’s reply, and is idle only once it is on disk', async () => {
@@ -23,9 +20,9 @@ describe('a run that is told to stop', () => {
     const record = planned(['alpha'])
     await world.run.accept(record, null)
     await settled()
-    world.run.halt()
+    world.run.stop()
     let isIdle: boolean | null = null
-    const idle = world.drain.idle(10_000).then((value) => (isIdle = value))
+    const idle = world.run.idle(10_000).then((value) => (isIdle = value))
     await settled()
     expect(isIdle).toBeNull()
     world.answers[0]?.(pending())
@@ -38,18 +35,18 @@ describe('a run that is told to stop', () => {
     const world = heldWorld()
     await world.run.accept(planned(['alpha']), null)
     await settled()
-    const idle = world.drain.idle(10_000)
+    const idle = world.run.idle(10_000)
     await world.clock.pass(10_000)
     expect(await idle).toBe(false)
   })
 
-  test('buys and asks nothing more: what waited for a place stays queued, what was bought stays pending', async () => {
+  test('buys and polls nothing more: what waited for a slot stays queued, what was bought stays pending', async () => {
     const world = heldWorld()
     const [first, second] = [planned(['alpha']), planned(['alpha'])]
     await world.run.accept(first, null)
     await world.run.accept(second, null)
     await settled()
-    world.run.halt()
+    world.run.stop()
     world.answers[0]?.(pending())
     await world.clock.pass(600_000)
     expect(world.calls).toHaveLength(1)
@@ -63,7 +60,7 @@ describe('a run that is told to stop', () => {
     await world.run.accept(record, null)
     const waiting = world.run.wait(record.id, 600_000)
     await settled()
-    world.run.halt()
+    world.run.stop()
     expect(await waiting).toMatchObject({ id: record.id, status: 'running' })
   })
 
@@ -72,9 +69,9 @@ describe('a run that is told to stop', () => {
     const record = planned(['alpha'])
     await world.run.accept(record, null)
     await settled()
-    world.run.halt()
+    world.run.stop()
     world.answers[0]?.(pending())
-    await world.drain.idle(1_000)
+    await world.run.idle(1_000)
     const next = createRun(world.ports)
     await next.resume()
     await world.clock.pass(100)

@@ -2,9 +2,9 @@ import { generationError, sumUsd } from '#contract'
 import type { GenerationError } from '#contract'
 import type { Route } from '../records.ts'
 import { askBudget } from './account.ts'
-import { save } from '../generation/context.ts'
-import type { OpenGeneration, RunContext } from '../generation/context.ts'
-import { missingFor, reservedEntry } from './ledger.ts'
+import { save } from './save.ts'
+import type { OpenGeneration, Core } from './open-generation.ts'
+import { missingFor, reservedEntry } from '../billing/ledger.ts'
 import { BudgetExceeded } from '../ports.ts'
 
 /**
@@ -12,7 +12,7 @@ import { BudgetExceeded } from '../ports.ts'
  * else why the route must not be used.
  */
 export async function raiseReservation(
-  context: RunContext,
+  core: Core,
   open: OpenGeneration,
   route: Route,
   failed: GenerationError | null,
@@ -22,13 +22,13 @@ export async function raiseReservation(
   if (!record.reserved || missing === null) return null
   const { reserved } = record
   const before = reserved.amount
-  const entry = reservedEntry(record, route, missing, context.ports.clock.now())
+  const entry = reservedEntry(record, route, missing, core.ports.clock.now())
   reserved.amount = sumUsd([before, missing])
   open.newEntries.push(entry)
   askBudget(open)
   open.isRaising = true
   try {
-    await save(context, open)
+    await save(core, open)
     return null
   } catch (error) {
     reserved.amount = before

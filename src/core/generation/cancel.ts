@@ -1,0 +1,38 @@
+import { isTerminal } from '#contract'
+import type { GenerationError } from '#contract'
+import type { GenerationRecord } from '../records.ts'
+import { deliveryFor } from '../webhooks/announce.ts'
+import { canceledError } from './conclude.ts'
+import type { Driver } from './driver.ts'
+import { note, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { publish } from './save.ts'
+
+/**
+ * Sets the status; then each open attempt advances and ends as it finds it. A submit that is on its way keeps its attempt open until the
+ * reply shows what was bought, and images that are being fetched are still stored: both are paid for.
+ * @returns the generation as it then is; null where it is not open
+ */
+export async function cancel(core: Core, driver: Driver, id: string): Promise<GenerationRecord | null> {
+  const open = core.open.get(id)
+  if (!open || isTerminal(open.record.status)) return null
+  const { record } = open
+  record.status = 'canceled'
+  record.error = errorOf(open)
+  record.completedAt = core.ports.clock.now()
+  note(core, record, 'canceled', null)
+  open.newDelivery = deliveryFor(record, record.completedAt)
+  const attempts = record.attempts.filter((attempt) => attempt.endedAt === null)
+  await Promise.all([publish(core, open), ...attempts.map((attempt) => driver.advanceNow(open, attempt))])
+  core.ports.observer.generationEnded(record)
+  return record
+}
+
+/** As far as is known now: what was sent may be billed. */
+function errorOf({ record, tracks }: OpenGeneration): GenerationError {
+  const sent = record.attempts.find(
+    (attempt) => attempt.endedAt === null && attempt.submittedAt !== null && (tracks.get(attempt.id)?.unsent ?? null) === null,
+  )
+  if (sent) return canceledError(routeOf(record, sent).provider, 'unknown')
+  const billed = record.attempts.find(({ error }) => error !== null && error.billed !== false)?.error
+  return billed ?? canceledError(record.routes[record.routeIndex]?.provider ?? '', false)
+}

@@ -1,0 +1,152 @@
+import { FAILURES, generationError, isSafeToFallBack, isTerminal } from '#contract'
+import type { Billed, Failure, GenerationError } from '#contract'
+import { seedFor } from '../plan/order.ts'
+import { BLANK_ATTEMPT } from '../records.ts'
+import type { AttemptRecord } from '../records.ts'
+import { deliveryFor } from '../webhooks/announce.ts'
+import { settleAttempt } from './account.ts'
+import { nothing, type Beginning, type Next } from './next.ts'
+import { dropTrack, note, providerOf, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { raiseReservation } from './reservation.ts'
+import { publish } from './save.ts'
+
+/** A task whose provider cannot be connected to is tried this often. */
+const MOST_CONNECTS = 4
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 10_000
+
+/** Ends an attempt that delivered nothing. */
+export function fail(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): Promise<Next> {
+  attempt.status = 'failed'
+  attempt.error = generationError(failure, routeOf(open.record, attempt).provider)
+  return endAttempt(core, open, attempt, failure)
+}
+
+/** The generation was canceled. What was bought may be billed, unless the vendor has just refused it. */
+export function failCanceled(core: Core, open: OpenGeneration, attempt: AttemptRecord, refusedBilled?: Billed): Promise<Next> {
+  const { record } = open
+  const billed = attempt.submittedAt === null || refusedBilled === false ? false : 'unknown'
+  attempt.status = 'canceled'
+  attempt.error = canceledError(routeOf(record, attempt).provider, billed)
+  if (record.attempts.every(({ error }) => error?.billed === false)) record.error = attempt.error
+  return endAttempt(core, open, attempt, null)
+}
+
+export function canceledError(provider: string, billed: false | 'unknown'): GenerationError {
+  const message = billed === false ? 'canceled before anything was bought' : `canceled; ${provider} goes on with the task and may bill it`
+  return generationError({ code: 'canceled', message, billed }, provider)
+}
+
+/** An attempt has ended: it is settled, and what follows from it is decided in the same turn. */
+export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure | null): Promise<Next> {
+  const { record } = open
+  const { provider, model } = routeOf(record, attempt)
+  attempt.endedAt = core.ports.clock.now()
+  settleAttempt(core.ports, open, attempt)
+  dropTrack(open, attempt)
+  if (attempt.submittedAt !== null) {
+    const durationMs = attempt.readyAt === null || attempt.interrupted ? null : attempt.readyAt - attempt.submittedAt
+    core.ports.observer.taskEnded({ provider, model, code: attempt.error?.code ?? null, durationMs, polls: attempt.polls })
+  }
+  if (attempt.error && record.status !== 'canceled') note(core, record, 'attempt_failed', provider)
+  const retry = failure === null || record.status === 'canceled' ? null : nextTry(core, open, attempt, failure)
+  return retry === null ? conclude(core, open) : publish(core, open).then(() => nothing([retry]))
+}
+
+/** A rate limit is waited out until the deadline, a connection is tried a few times: where no other provider waits, or siblings are bought here. */
+function nextTry(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): Beginning | null {
+  const { record } = open
+  // An answered submit did arrive: whatever an outage says of itself, only a rate limit is repeated at the same provider.
+  const neverArrived = failure.code === 'provider_unavailable' && failure.provider_status === undefined && attempt.submittedAt !== null
+  const mayRepeat = failure.billed === false && (failure.code === 'rate_limited' || neverArrived)
+  const deadlineMs = providerOf(core, record, attempt)?.manifest.timeouts.deadline_ms ?? 0
+  const backoffMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt.tries - 1, 10))
+  const afterMs = Math.max(failure.retry_after_ms ?? 0, backoffMs)
+  const isTooLate = core.ports.clock.monotonicMs() - open.sinceMs + afterMs > deadlineMs
+  if (!mayRepeat || isTooLate || attempt.submittedAt === null || (neverArrived && attempt.tries >= MOST_CONNECTS)) return null
+  const siblings = record.attempts.filter((other) => other.route === attempt.route && other !== attempt && !other.retried)
+  const isBoughtHere = siblings.some((other) => other.providerTaskId !== null || other.status === 'succeeded')
+  if (record.routeIndex + 1 < record.routes.length && !isBoughtHere) return null
+  attempt.retried = true
+  const next = freshAttempt(core, { ...attempt, tries: attempt.tries + 1 })
+  record.attempts.push(next)
+  return { attempt: next, afterMs }
+}
+
+/** A task that was not yet bought. */
+function freshAttempt(
+  core: Core,
+  { route, images, task, seed, tries }: Pick<AttemptRecord, 'route' | 'images' | 'task' | 'seed' | 'tries'>,
+): AttemptRecord {
+  const { ids, clock } = core.ports
+  return { ...BLANK_ATTEMPT, route, images, task, seed, tries, id: ids.attempt(), taskId: ids.task(), startedAt: clock.now() }
+}
+
+/** Makes the tasks of the current route. */
+export function addTasks(core: Core, open: OpenGeneration): readonly AttemptRecord[] {
+  const { record } = open
+  const route = record.routes[record.routeIndex]
+  if (!route) throw new Error(`generation ${record.id} has no route ${record.routeIndex}`)
+  const seeds = core.ports.settings.provider(route.provider)?.manifest.models[route.model]?.limits.seed ?? null
+  const tasks = route.tasks.map((images, task) =>
+    freshAttempt(core, { route: record.routeIndex, images, task, seed: seedFor(route.applied.seed, task, route.tasks, seeds), tries: 1 }),
+  )
+  record.attempts.push(...tasks)
+  return tasks
+}
+
+/** When every task of the route is over: images make it a success, a failure that cost nothing makes the next route's turn. */
+export async function conclude(core: Core, open: OpenGeneration): Promise<Next> {
+  const { record } = open
+  const tasks = record.attempts.filter((attempt) => attempt.route === record.routeIndex && !attempt.retried)
+  if (isTerminal(record.status) || open.isRaising || tasks.some((attempt) => attempt.endedAt === null)) {
+    await publish(core, open)
+    return nothing()
+  }
+  if (record.images.length > 0) return end(core, open, 'succeeded')
+  const errors = tasks.map((attempt) => attempt.error).filter((error) => error !== null)
+  const mayFallBack = errors.length === tasks.length && errors.every((error) => isSafeToFallBack({ ...error, message: '' }))
+  let overBudget: GenerationError | null = null
+  for (const [index, next] of record.routes.entries()) {
+    if (!mayFallBack || index <= record.routeIndex) continue
+    overBudget = await raiseReservation(core, open, next, worstOf(errors))
+    // Canceled while the budget was asked.
+    if (isTerminal(record.status)) {
+      await publish(core, open)
+      return nothing()
+    }
+    if (overBudget) continue
+    record.routeIndex = index
+    const begin = addTasks(core, open).map((attempt) => ({ attempt, afterMs: 0 }))
+    await publish(core, open)
+    return nothing(begin)
+  }
+  const unexplained = generationError({ code: 'internal', message: 'no attempt has an error', billed: 'unknown' }, null)
+  record.error = overBudget ?? worstOf(errors) ?? unexplained
+  return end(core, open, 'failed')
+}
+
+/** The error that matters most to the caller: one that may have cost money, else the first. */
+function worstOf(errors: readonly GenerationError[]): GenerationError | null {
+  return errors.find((error) => error.billed === true) ?? errors.find((error) => error.billed === 'unknown') ?? errors[0] ?? null
+}
+
+async function end(core: Core, open: OpenGeneration, status: 'succeeded' | 'failed'): Promise<Next> {
+  const { record } = open
+  if (status === 'succeeded') warnOfMissingImages(open)
+  record.status = status
+  record.completedAt = core.ports.clock.now()
+  note(core, record, status, record.routes[record.routeIndex]?.provider ?? null)
+  open.newDelivery = deliveryFor(record, record.completedAt)
+  await publish(core, open)
+  core.ports.observer.generationEnded(record)
+  return nothing()
+}
+
+function warnOfMissingImages({ record }: OpenGeneration): void {
+  const wanted = record.routes[record.routeIndex]?.applied.n ?? 1
+  if (record.images.length >= wanted) return
+  const failed = record.attempts.find((attempt) => attempt.route === record.routeIndex && attempt.error !== null)?.error
+  const reason = failed ? `${failed.code}: ${FAILURES[failed.code].remedy}` : 'the provider delivered fewer images than asked'
+  record.warnings.push({ code: 'adjusted', field: 'n', requested: wanted, used: record.images.length, reason })
+}

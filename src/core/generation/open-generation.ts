@@ -1,0 +1,172 @@
+import type { Call, Failure, ImageRef } from '#contract'
+import { noCallbacks } from '../scheduling/callbacks.ts'
+import type { CallbackState, CallbackTrust } from '../scheduling/callbacks.ts'
+import type { PollSchedule } from '../scheduling/poll-schedule.ts'
+import type { SlotState } from '../scheduling/provider-slots.ts'
+import type { ActiveProvider, BudgetCheck, Connection, IdempotencyEntry, Ports } from '../ports.ts'
+import type { AttemptRecord, GenerationRecord, ImageRecord, LedgerEntry, Route, TimelineEntry, WebhookDeliveryRecord } from '../records.ts'
+import type { Watchers } from './watchers.ts'
+
+/** What every step shares. Steps wait for nothing: they return what comes next, and the driver waits. */
+export interface Core {
+  readonly ports: Ports
+  readonly patience: Patience
+  readonly pollSchedule: PollSchedule
+  readonly trust: CallbackTrust
+  readonly watchers: Watchers
+  readonly open: Map<string, OpenGeneration>
+  readonly slots: SlotView
+  /** Calls back after `delayMs` of monotonic time. */
+  readonly schedule: (delayMs: number, callback: () => void) => () => void
+}
+
+/** What the steps may know and say of slots; the driver alone takes and releases them. */
+export interface SlotView {
+  state(provider: string): SlotState
+  rateLimited(provider: string, pauseMs: number): void
+  accepted(provider: string): void
+  recheck(provider?: string): void
+}
+
+/** How long what was bought is waited for where the vendor does not say. Milliseconds. */
+export interface Patience {
+  /** A submit whose reply was lost, while the vendor does not find it. */
+  readonly recoverMs: number
+  /** An image whose link has no known end. */
+  readonly linkMs: number
+  /** An image whose link must have died by the wall clock, which may be wrong. */
+  readonly deadLinkMs: number
+}
+
+export const PATIENCE: Patience = { recoverMs: 60_000, linkMs: 600_000, deadLinkMs: 5_000 }
+
+/** A generation that is worked on: its row, and what this process alone knows of it. */
+export interface OpenGeneration {
+  readonly record: GenerationRecord
+  readonly tracks: Map<string, AttemptTrack>
+  /** Monotonic: from when on it is counted how long no provider takes its tasks. */
+  sinceMs: number
+  /** The save that is being gathered in this turn of the event loop. */
+  saving: Promise<void> | null
+  idempotency: IdempotencyEntry | null
+  newImages: ImageRecord[]
+  newEntries: LedgerEntry[]
+  newDelivery: WebhookDeliveryRecord | null
+  /** What the new entries that reserve must fit into. */
+  budget: BudgetCheck | null
+  /** The next route is being reserved. */
+  isRaising: boolean
+  isAccountClosed: boolean
+}
+
+/** What this process alone knows of one open attempt. Times are monotonic milliseconds. */
+export interface AttemptTrack {
+  /** The provider as it was configured when the attempt was submitted or resumed; null before. */
+  connection: Connection | null
+  /** The submit whose intent is written and which is not sent yet. */
+  unsent: Call | null
+  /** Why a submit's reply is missing. */
+  lostReason: string
+  /** When this process began to wait for it: in the queue, then at the vendor. */
+  sinceMs: number
+  deadlineAtMs: number
+  /** Polls the vendor answered since the attempt began, was resumed, or the process was paused. */
+  answeredPolls: number
+  /** Polls in a row that were refused or not answered, and the last refusal. */
+  missedPolls: number
+  refusal: Failure | null
+  collecting: Collecting | null
+  readonly callbacks: CallbackState
+}
+
+/** Delivered images on their way into the store. */
+export interface Collecting {
+  readonly results: (CollectedImage | null)[]
+  /** Failures the vendor reported beside its images. */
+  readonly failures: readonly Failure[]
+  references: readonly ImageRef[]
+  passes: number
+}
+
+export type CollectedImage =
+  | { readonly kind: 'image'; readonly image: ImageRecord }
+  | { readonly kind: 'failure'; readonly failure: Failure }
+
+export function openGeneration(core: Core, record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration {
+  return {
+    record,
+    tracks: new Map(),
+    sinceMs: core.ports.clock.monotonicMs(),
+    saving: null,
+    idempotency,
+    newImages: [],
+    newEntries: [],
+    newDelivery: null,
+    budget: null,
+    isRaising: false,
+    isAccountClosed: false,
+  }
+}
+
+export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord): AttemptTrack {
+  const known = open.tracks.get(attempt.id)
+  if (known) return known
+  const sinceMs = core.ports.clock.monotonicMs()
+  const track: AttemptTrack = {
+    connection: null,
+    unsent: null,
+    lostReason: 'the server stopped before the reply was recorded',
+    sinceMs,
+    deadlineAtMs: sinceMs + remainingMs(core, open, attempt),
+    answeredPolls: 0,
+    missedPolls: 0,
+    refusal: null,
+    collecting: null,
+    callbacks: noCallbacks(),
+  }
+  open.tracks.set(attempt.id, track)
+  return track
+}
+
+/** By the wall clock, which may have jumped while nobody looked after the attempt: never more than the whole deadline, never less than none. */
+function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): number {
+  const deadlineMs = providerOf(core, open.record, attempt)?.manifest.timeouts.deadline_ms ?? 0
+  if (attempt.submittedAt === null) return deadlineMs
+  return Math.min(deadlineMs, Math.max(0, attempt.submittedAt + deadlineMs - core.ports.clock.now()))
+}
+
+/** The attempt has ended: its connection is let go. */
+export function dropTrack(open: OpenGeneration, attempt: AttemptRecord): void {
+  open.tracks.get(attempt.id)?.connection?.release()
+  open.tracks.delete(attempt.id)
+}
+
+export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {
+  const route = record.routes[attempt.route]
+  if (!route) throw new Error(`generation ${record.id} has no route ${attempt.route}`)
+  return route
+}
+
+/** Asked again after every wait: a cancel can come at any of them. */
+export const isCanceled = ({ record }: OpenGeneration): boolean => record.status === 'canceled'
+
+/** As configured now; null where it is not installed. */
+export function providerOf(core: Core, record: GenerationRecord, attempt: AttemptRecord): ActiveProvider | null {
+  return core.ports.settings.provider(routeOf(record, attempt).provider)
+}
+
+/** The settings the attempt began with, or, after a restart, those of now; null where the provider is not installed. */
+export function connectionOf(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Connection | null {
+  track.connection ??= core.ports.connect(routeOf(open.record, attempt).provider)
+  return track.connection
+}
+
+export function note(
+  core: Core,
+  record: GenerationRecord,
+  type: TimelineEntry['type'],
+  provider: string | null,
+  progress: number | null = null,
+): void {
+  record.timeline.push({ seq: record.timeline.length + 1, type, at: core.ports.clock.now(), provider, progress })
+}

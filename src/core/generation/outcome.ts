@@ -1,0 +1,162 @@
+import type { Call, Failure, ImageRef, Outcome } from '#contract'
+import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
+import { observeDuration } from '../scheduling/poll-schedule.ts'
+import type { AttemptRecord } from '../records.ts'
+import { fail, failCanceled } from './conclude.ts'
+import { later, NOW, type Next } from './next.ts'
+import { isCanceled, note, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
+import { publish } from './save.ts'
+
+/** Progress is shown for each twentieth it grew. */
+const SHOWN_PROGRESS = 0.05
+/** Waits between polls that are refused or not answered: doubled each time, up to the last. */
+const FIRST_MISSED_MS = 1_000
+const LAST_MISSED_MS = 30_000
+/** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
+const RECOVER_REFUSALS = 5
+
+/** What a reply means for its attempt, be it to the submit, a poll or a recovery. */
+export async function applyOutcome(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  call: Call,
+  outcome: Outcome,
+): Promise<Next> {
+  remember(attempt, outcome)
+  const isSubmit = call.purpose === 'submit'
+  const failure = outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : null
+  if (isSubmit) reportSubmit(core, open, attempt, failure)
+  else track.answeredPolls++
+  if (isCanceled(open)) return failCanceled(core, open, attempt, isSubmit ? failure?.billed : undefined)
+  switch (outcome.kind) {
+    case 'pending':
+      return stillPending(core, open, attempt, track, outcome)
+    case 'done':
+      return ready(core, open, attempt, track, call, outcome)
+    case 'failed':
+      return fail(core, open, attempt, outcome.failure)
+    case 'refused':
+      return isSubmit ? fail(core, open, attempt, outcome.failure) : refusedPoll(core, open, attempt, track, call, outcome.failure)
+  }
+}
+
+/** A poll without a usable reply is repeated on growing waits while the task can live. `askedMs` is what the vendor asked for. */
+export function pollLater(core: Core, track: AttemptTrack, askedMs = 0): Next {
+  const grownMs = Math.min(LAST_MISSED_MS, FIRST_MISSED_MS * 2 ** Math.min(track.missedPolls, 10))
+  track.missedPolls++
+  return untilDeadline(core, track, Math.max(grownMs, askedMs))
+}
+
+/** No wait goes beyond the deadline, whatever a vendor asks for. */
+function untilDeadline(core: Core, track: AttemptTrack, afterMs: number): Next {
+  const remainingMs = track.deadlineAtMs - core.ports.clock.monotonicMs()
+  return later(remainingMs > 0 ? Math.min(afterMs, remainingMs) : Math.min(afterMs, FIRST_MISSED_MS))
+}
+
+function remember(attempt: AttemptRecord, { cost, taskId, vendor }: Outcome): void {
+  if (cost) attempt.cost = cost
+  if (taskId) attempt.providerTaskId = taskId
+  if (vendor) attempt.vendor = { ...attempt.vendor, ...vendor }
+}
+
+/** The provider's slots and breaker learn how the submit was received. */
+function reportSubmit(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure | null): void {
+  const { provider } = routeOf(open.record, attempt)
+  core.ports.observer.submitted(provider, failure?.code ?? null)
+  if (failure === null) core.slots.accepted(provider)
+  if (failure?.code === 'rate_limited') {
+    const deadlineMs = core.ports.settings.provider(provider)?.manifest.timeouts.deadline_ms ?? 0
+    core.slots.rateLimited(provider, Math.min(failure.retry_after_ms ?? 0, deadlineMs))
+  }
+  // Those who wait here go elsewhere where they can.
+  if (core.ports.settings.availability(provider).kind !== 'open') core.slots.recheck(provider)
+}
+
+async function stillPending(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  outcome: Extract<Outcome, { kind: 'pending' }>,
+): Promise<Next> {
+  const { ports, pollSchedule } = core
+  const { record } = open
+  const route = routeOf(record, attempt)
+  const provider = track.connection?.provider
+  if (outcome.note)
+    ports.log.warn({ generation: record.id, provider: route.provider, note: outcome.note }, 'the provider sent something unknown')
+  track.missedPolls = 0
+  track.refusal = null
+  const isNews = attempt.status !== 'pending' || JSON.stringify(attempt.next) !== JSON.stringify(outcome.next)
+  attempt.status = 'pending'
+  attempt.next = outcome.next
+  attempt.unfinishedAt = ports.clock.now()
+  const grew = outcome.progress !== undefined && outcome.progress >= (attempt.progress ?? 0) + SHOWN_PROGRESS
+  if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
+  if (grew) note(core, record, 'progress', route.provider, attempt.progress)
+  if (isNews || grew) await publish(core, open)
+  if (!provider) return later(FIRST_MISSED_MS)
+  const elapsedMs = ports.clock.monotonicMs() - track.sinceMs
+  const usualMs = () => pollSchedule.nextPollMs(provider.id, route.model, provider.manifest.polling, elapsedMs, outcome.progress ?? null)
+  return untilDeadline(core, track, nextPollMs(core, attempt, track.callbacks, provider, route.model, outcome, usualMs))
+}
+
+async function ready(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  call: Call,
+  outcome: Extract<Outcome, { kind: 'done' }>,
+): Promise<Next> {
+  const { record } = open
+  const route = routeOf(record, attempt)
+  attempt.readyAt = core.ports.clock.now()
+  attempt.progress = 1
+  attempt.results = withoutRepeats(outcome.images)
+  // Asks for the result again, should a link be dead.
+  attempt.next = call.purpose === 'submit' ? attempt.next : call
+  record.promptUsed ??= outcome.promptUsed ?? null
+  if (!attempt.interrupted && !wasFoundLate(core, track.callbacks, route.provider, call)) {
+    observeDuration(core.pollSchedule, route, attempt)
+  }
+  track.collecting = { results: attempt.results.map(() => null), failures: outcome.failures ?? [], references: attempt.results, passes: 0 }
+  attempt.status = 'collecting'
+  return NOW
+}
+
+/** The same image twice in one reply is one image: by the vendor's id, else by its link or bytes. */
+export function withoutRepeats(images: readonly ImageRef[]): readonly ImageRef[] {
+  const known = new Set<string>()
+  return images.filter(({ id, source }) => {
+    const name = id ?? (source.kind === 'url' ? source.url : source.data)
+    return !known.has(name) && known.add(name)
+  })
+}
+
+/** The vendor refused the poll, and says nothing about the task. A task that was bought is not given up for that. */
+function refusedPoll(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  call: Call,
+  failure: Failure,
+): Next | Promise<Next> {
+  if (track.refusal === null) {
+    const { provider } = routeOf(open.record, attempt)
+    core.ports.log.warn(
+      { generation: open.record.id, provider, code: failure.code, status: failure.provider_status },
+      'a poll was refused; it is repeated',
+    )
+  }
+  track.refusal = failure
+  const waitedMs = core.ports.clock.monotonicMs() - track.sinceMs
+  if (call.purpose === 'recover' && track.missedPolls + 1 >= RECOVER_REFUSALS && waitedMs >= core.patience.recoverMs) {
+    const message = `the provider does not find the task whose submit was lost (${track.lostReason}): ${failure.message}`
+    return fail(core, open, attempt, { ...failure, code: 'outcome_unknown', message, billed: 'unknown' })
+  }
+  return pollLater(core, track, failure.retry_after_ms)
+}

@@ -1,0 +1,61 @@
+import { isTerminal } from '#contract'
+import { closeAccount } from './account.ts'
+import type { Core, OpenGeneration } from './open-generation.ts'
+
+const SAVE_AGAIN_MS = 2_000
+
+/** Puts the generation on disk as it is now; several calls in one turn of the event loop are one write. */
+export function save(core: Core, open: OpenGeneration): Promise<void> {
+  open.saving ??= Promise.resolve().then(() => commit(core, open))
+  return open.saving
+}
+
+/** What the disk refuses is kept for the next save; only a budget that refuses is not asked again. */
+async function commit(core: Core, open: OpenGeneration): Promise<void> {
+  const { newImages: images, newEntries: ledger, newDelivery: delivery, idempotency, budget } = open
+  Object.assign(open, { saving: null, newImages: [], newEntries: [], newDelivery: null, idempotency: null, budget: null })
+  try {
+    await core.ports.store.commit({
+      generations: [open.record],
+      images,
+      ledger,
+      ...(idempotency ? { idempotency } : {}),
+      ...(budget ? { budget } : {}),
+      ...(delivery ? { deliveries: [delivery] } : {}),
+    })
+    if (delivery) core.ports.deliveriesDue?.()
+  } catch (error) {
+    open.newImages = [...images, ...open.newImages]
+    open.newEntries = [...ledger, ...open.newEntries]
+    open.newDelivery ??= delivery
+    open.idempotency ??= idempotency
+    throw error
+  }
+}
+
+/** As `save`, where the work goes on in memory even if the disk refuses: the next save tries again. */
+export async function saveIfPossible(core: Core, open: OpenGeneration): Promise<boolean> {
+  try {
+    await save(core, open)
+    return true
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown'
+    core.ports.log.error({ generation: open.record.id, error: reason }, 'generation could not be saved')
+    return false
+  }
+}
+
+/** Saves, then lets watchers see: nothing is visible before it is on disk. What the disk refuses is tried again until it has room. */
+export async function publish(core: Core, open: OpenGeneration): Promise<void> {
+  closeAccount(core.ports, open)
+  if (!(await saveIfPossible(core, open))) {
+    core.schedule(SAVE_AGAIN_MS, () => void publish(core, open))
+    return
+  }
+  core.watchers.notify(open.record)
+  if (isOver(open)) core.open.delete(open.record.id)
+}
+
+/** Nothing more happens to it. A canceled generation may still have a task whose end decides its cost. */
+export const isOver = ({ record }: OpenGeneration): boolean =>
+  isTerminal(record.status) && record.attempts.every((attempt) => attempt.endedAt !== null)

@@ -1,0 +1,223 @@
+import type { Call, Failure } from '#contract'
+import { orderFor } from '../plan/order.ts'
+import type { Connection } from '../ports.ts'
+import type { AttemptRecord } from '../records.ts'
+import { fail, failCanceled } from './conclude.ts'
+import { later, NOW, type Next } from './next.ts'
+import {
+  isCanceled,
+  connectionOf,
+  note,
+  providerOf,
+  routeOf,
+  type AttemptTrack,
+  type Core,
+  type OpenGeneration,
+} from './open-generation.ts'
+import { applyOutcome } from './outcome.ts'
+import { referencesFor, ReferenceUnavailable } from './references.ts'
+import { publish, save } from './save.ts'
+
+/** How soon a lost submit is asked about. */
+const RECOVER_AFTER_MS = 500
+/** How often a task that waits for a paused provider asks whether it is still paused. */
+const ASK_AGAIN_MS = 5_000
+
+const unsold = (code: Failure['code'], message: string): Failure => ({ code, message, billed: false })
+
+/** queued → submitting: may it be bought here and now? Then the intent is written, with the free call that asks for it after a crash. */
+export async function prepareSubmit(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  hasSlot: boolean,
+): Promise<Next> {
+  const { record } = open
+  if (isCanceled(open)) return failCanceled(core, open, attempt)
+  const obstacle = obstacleTo(core, open, attempt, track, hasSlot)
+  if (obstacle) return 'failure' in obstacle ? fail(core, open, attempt, obstacle.failure) : obstacle
+  const connection = connectionOf(core, open, attempt, track)
+  const forms = connection?.provider.manifest.models[routeOf(record, attempt).model]?.limits.reference_images.forms
+  if (!connection || !forms) return fail(core, open, attempt, notOffered(open, attempt))
+  let references: readonly string[]
+  try {
+    references = await referencesFor(core.ports, record.references, forms, connection.provider.id)
+  } catch (error) {
+    if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unsold('invalid_request', error.message))
+    throw error
+  }
+  // Canceled while its references were read.
+  if (isCanceled(open)) return failCanceled(core, open, attempt)
+  writeIntent(core, open, attempt, track, connection, references)
+  try {
+    await save(core, open)
+  } catch {
+    track.unsent = null
+    attempt.submittedAt = null
+    return fail(core, open, attempt, unsold('internal', 'the intent to buy could not be written to disk, so nothing was bought'))
+  }
+  core.watchers.notify(record)
+  return NOW
+}
+
+/**
+ * The part of an acceptance that saves a second write: a task that needs nothing but a free slot has its intent written together with the
+ * generation. Nothing is sent before that is on disk. Returns false where it must wait; then it stays queued.
+ */
+export function prepareWithAcceptance(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): boolean {
+  if (open.record.references.length > 0 || obstacleTo(core, open, attempt, track, true)) return false
+  const connection = connectionOf(core, open, attempt, track)
+  if (!connection?.provider.manifest.models[routeOf(open.record, attempt).model]) return false
+  writeIntent(core, open, attempt, track, connection, [])
+  return true
+}
+
+/** Why the task cannot be bought at this moment: a failure that makes the next route's turn, or what to wait for. */
+function obstacleTo(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  hasSlot: boolean,
+): Next | { readonly failure: Failure } | null {
+  const { provider } = routeOf(open.record, attempt)
+  const nowMs = core.ports.clock.monotonicMs()
+  const remainingMs = track.deadlineAtMs - nowMs
+  const availability = core.ports.settings.availability(provider)
+  const { pausedMs } = core.slots.state(provider)
+  const others = otherRoutes(core, open, attempt)
+  if (availability.kind === 'off') return { failure: unsold('provider_unavailable', availability.reason) }
+  if (availability.kind === 'paused') {
+    if (others.length > 0 || remainingMs <= 0) return { failure: unsold('provider_unavailable', availability.reason) }
+    return later(Math.min(availability.retryAfterMs, ASK_AGAIN_MS, remainingMs))
+  }
+  if (pausedMs > 0) {
+    const message = `${provider} is rate limited for another ${Math.ceil(pausedMs / 1000)} s`
+    if (others.length > 0 || pausedMs > remainingMs)
+      return { failure: { ...unsold('rate_limited', message), retry_after_ms: Math.ceil(pausedMs) } }
+    return later(pausedMs)
+  }
+  return hasSlot ? null : waitForSlot(core, open, attempt, { waitedMs: nowMs - track.sinceMs, remainingMs, others })
+}
+
+/** A full provider keeps a task for a moment; then a route with a free slot is taken, if there is one. */
+function waitForSlot(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  { waitedMs, remainingMs, others }: { readonly waitedMs: number; readonly remainingMs: number; readonly others: readonly string[] },
+): Next | { readonly failure: Failure } {
+  const { provider } = routeOf(open.record, attempt)
+  const { slotWaitMs } = core.ports.settings
+  const limit = providerOf(core, open.record, attempt)?.maxInFlight ?? 0
+  const isFree = (other: string) => core.ports.settings.availability(other).kind === 'open' && core.slots.state(other).free > 0
+  const elsewhere = waitedMs >= slotWaitMs ? others.find(isFree) : undefined
+  if (elsewhere === undefined && remainingMs > 0) {
+    return {
+      kind: 'slot',
+      patienceMs: others.length === 0 ? remainingMs : Math.min(remainingMs, Math.max(slotWaitMs - waitedMs, slotWaitMs / 4)),
+    }
+  }
+  const message = `no free slot at ${provider} within ${Math.round(waitedMs / 100) / 10} s (max_in_flight ${limit})`
+  return { failure: unsold('rate_limited', elsewhere === undefined ? message : `${message}; ${elsewhere} has one`) }
+}
+
+/** The providers that may still be tried for this task; none where a sibling is already bought here. */
+function otherRoutes(core: Core, open: OpenGeneration, attempt: AttemptRecord): readonly string[] {
+  const { routes, attempts } = open.record
+  const isBoughtHere = attempts.some(
+    (other) => other.route === attempt.route && other !== attempt && other.submittedAt !== null && !other.retried,
+  )
+  if (isBoughtHere) return []
+  return routes.slice(attempt.route + 1).flatMap(({ provider, fidelity }) => (fidelity === 'far' ? [] : [provider]))
+}
+
+function notOffered(open: OpenGeneration, attempt: AttemptRecord): Failure {
+  const { provider, model } = routeOf(open.record, attempt)
+  return unsold('provider_unavailable', `${provider} is not installed, or no longer offers ${model}`)
+}
+
+function writeIntent(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  { provider }: Connection,
+  references: readonly string[],
+): void {
+  const { record } = open
+  const call = submitCall(core, open, attempt, provider, references)
+  attempt.status = 'submitting'
+  attempt.submittedAt = core.ports.clock.now()
+  // Asks by our own task id what became of the submit: after a crash it needs neither references nor the model.
+  attempt.next = provider.adapter.recover?.(call) ?? null
+  record.startedAt ??= attempt.submittedAt
+  if (record.status === 'queued') {
+    record.status = 'running'
+    note(core, record, 'running', provider.id)
+  }
+  track.unsent = call
+  track.sinceMs = core.ports.clock.monotonicMs()
+  track.deadlineAtMs = track.sinceMs + provider.manifest.timeouts.deadline_ms
+}
+
+function submitCall(
+  core: Core,
+  { record }: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: Connection['provider'],
+  references: readonly string[],
+): Call {
+  const route = routeOf(record, attempt)
+  const limits = provider.manifest.models[route.model]?.limits
+  if (!limits) throw new Error(`${provider.id} no longer offers ${route.model}`)
+  const webhook = core.ports.hooks?.webhookFor(provider.id, record.id, attempt.id)
+  return provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references, webhook })).call
+}
+
+/** submitting, with the intent on disk: the one paid call. */
+export async function sendSubmit(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, call: Call): Promise<Next> {
+  track.unsent = null
+  // Canceled while the intent was written: not a byte is sent.
+  if (isCanceled(open)) {
+    attempt.submittedAt = null
+    return failCanceled(core, open, attempt)
+  }
+  const connection = connectionOf(core, open, attempt, track)
+  if (!connection) return fail(core, open, attempt, notOffered(open, attempt))
+  const { id, adapter, manifest } = connection.provider
+  const sent = await connection.send(call, manifest.timeouts.submit_ms)
+  switch (sent.kind) {
+    case 'reply':
+      return applyOutcome(core, open, attempt, track, call, adapter.interpret(sent.reply, call))
+    case 'refused':
+      return fail(core, open, attempt, unsold('provider_unavailable', sent.reason))
+    case 'unsent':
+      return fail(core, open, attempt, unsold('provider_unavailable', `could not connect: ${sent.reason}`))
+    case 'lost':
+      core.ports.observer.submitted(id, 'outcome_unknown')
+      track.lostReason = sent.reason
+      return NOW
+  }
+}
+
+/** submitting, with the reply lost or never seen by this process: the vendor is asked where it can be, else the outcome is unknown for good. */
+export async function recoverSubmit(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Promise<Next> {
+  if (isCanceled(open)) return failCanceled(core, open, attempt)
+  attempt.next ??= recoverCall(core, open, attempt)
+  if (!attempt.next) {
+    const message = `the submit may have arrived and its reply was lost: ${track.lostReason}`
+    return fail(core, open, attempt, { code: 'outcome_unknown', message, billed: 'unknown' })
+  }
+  attempt.status = 'pending'
+  await publish(core, open)
+  return later(RECOVER_AFTER_MS)
+}
+
+/** For rows of versions that did not keep the call: a submit without references names the same task. */
+function recoverCall(core: Core, open: OpenGeneration, attempt: AttemptRecord): Call | null {
+  const provider = providerOf(core, open.record, attempt)
+  if (!provider?.adapter.recover || !provider.manifest.models[routeOf(open.record, attempt).model]) return null
+  return provider.adapter.recover(submitCall(core, open, attempt, provider, []))
+}
