@@ -18,7 +18,8 @@ import type {
 export interface Ports {
   readonly clock: Clock
   readonly ids: Ids
-  readonly connect: Connect
+  readonly send: Send
+  readonly connect?: Connect
   /** For URLs that callers gave. */
   readonly download: Download
   readonly store: Store

@@ -29,6 +29,11 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
   const images = record.images.filter((image) => attempt.imageIds.includes(image.id))
   attempt.settled = settle(record, attempt, route, images)
   open.newEntries.push(settledEntry(record, attempt, route, ports.clock.now()))
+  const { reported } = attempt.settled
+  if (reported === undefined) return
+  const fields = { generation: record.id, attempt: attempt.id, provider: route.provider, quoted: route.quoted?.amount ?? null, reported }
+  ports.log.error(fields, 'the provider’s bill is not believed; the cost is unknown until an operator confirms it')
+  ports.observer.billNotBelieved?.(route.provider)
 }
 
 /** Once everything has ended: releases what was reserved and not needed, and warns where a bill differs from its quote. */

@@ -20,6 +20,8 @@ import { saveIfPossible } from './save.ts'
 const SILENCE_MS = 30_000
 /** Waits before another pass over the images that are missing; the last is repeated. */
 const PASS_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 30_000] as const
+/** However long a link is said to live, it is not tried for longer. */
+const LONGEST_LIFE_MS = 3_600_000
 /** However short a link is said to live, its image is tried for so many passes. */
 const LEAST_PASSES = 3
 
@@ -36,7 +38,6 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
   const connection = connectionOf(core, open, attempt, track)
   const collecting = (track.collecting ??= {
     results: attempt.results.map(() => null),
-    failures: [],
     references: attempt.results,
     passes: 0,
   })
@@ -48,7 +49,7 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
   record.storeMs = Math.round((record.storeMs ?? 0) + ports.clock.monotonicMs() - startedAtMs)
   if (missing.length > 0) {
     const waitMs = PASS_DELAYS_MS[Math.min(collecting.passes, PASS_DELAYS_MS.length) - 1] ?? 0
-    const mayLive = ports.clock.monotonicMs() - track.sinceMs + waitMs <= linkLifeMs(core, attempt, connection, collecting)
+    const mayLive = waitMs <= linkLifeMs(core, attempt, track, connection, collecting)
     if (mayLive || collecting.passes < LEAST_PASSES) {
       if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(attempt, connection, collecting)
       return later(waitMs)
@@ -156,13 +157,21 @@ async function askAgain(attempt: AttemptRecord, connection: Connection | null, c
   attempt.results = collecting.references
 }
 
-/** How long after the first pass the links can live, by the wall clock where the vendor names a time: then it is only trusted to be short or long. */
-function linkLifeMs({ ports, patience }: Core, attempt: AttemptRecord, connection: Connection | null, { references }: Collecting): number {
+/** How much longer the links can live. A time that the vendor names is one of the wall clock, which may be wrong: it is trusted within bounds. */
+function linkLifeMs(
+  { ports, patience }: Core,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  connection: Connection | null,
+  { references }: Collecting,
+): number {
+  const triedMs = ports.clock.monotonicMs() - track.sinceMs
   const lives = references.map((reference) => {
     const expiresAt = expiryOf(attempt, connection, reference)
-    return expiresAt === null ? patience.linkMs : Math.max(patience.deadLinkMs, expiresAt - ports.clock.now())
+    if (expiresAt === null) return patience.linkMs - triedMs
+    return Math.max(patience.deadLinkMs - triedMs, Math.min(LONGEST_LIFE_MS - triedMs, expiresAt - ports.clock.now()))
   })
-  return Math.min(patience.linkMs, Math.max(...lives))
+  return Math.max(...lives)
 }
 
 /** When the vendor's link dies: as the reply says, else as long after the end of the task as the vendor promises. */
@@ -176,7 +185,7 @@ function finish(
   core: Core,
   open: OpenGeneration,
   attempt: AttemptRecord,
-  { results, failures }: Collecting,
+  { results }: Collecting,
   missingImages: readonly Missing[],
 ): Promise<Next> {
   const { record } = open
@@ -187,10 +196,10 @@ function finish(
   attempt.imageIds = images.map((image) => image.id)
   attempt.results = []
   attempt.status = images.length > 0 ? 'succeeded' : 'failed'
-  const failure = [...failures, ...lost][0] ?? (images.length === 0 ? noImage : null)
-  if (failure) attempt.error = generationError(failure, routeOf(record, attempt).provider)
-  // Where images were delivered the task was sold, whatever failed beside them.
-  if (images.length > 0 && attempt.error) attempt.error = { ...attempt.error, billed: true }
+  const failure = lost[0] ?? (images.length === 0 ? noImage : null)
+  if (failure) attempt.error ??= generationError(failure, routeOf(record, attempt).provider)
+  // Where images were delivered the task was sold, unless the vendor says that what failed beside them costs nothing.
+  if (images.length > 0 && attempt.error?.billed === 'unknown') attempt.error = { ...attempt.error, billed: true }
   return endAttempt(core, open, attempt, null)
 }
 

@@ -1,6 +1,7 @@
-import { FAILURES, generationError, isSafeToFallBack, isTerminal } from '#contract'
+import { generationError, isSafeToFallBack, isTerminal } from '#contract'
 import type { Billed, Failure, GenerationError } from '#contract'
-import { seedFor } from '../plan/order.ts'
+import { deliveryWarnings } from '../plan/delivery.ts'
+import { tasksOf } from '../plan/order.ts'
 import { BLANK_ATTEMPT } from '../records.ts'
 import type { AttemptRecord } from '../records.ts'
 import { deliveryFor } from '../webhooks/announce.ts'
@@ -87,10 +88,8 @@ export function addTasks(core: Core, open: OpenGeneration): readonly AttemptReco
   const { record } = open
   const route = record.routes[record.routeIndex]
   if (!route) throw new Error(`generation ${record.id} has no route ${record.routeIndex}`)
-  const seeds = core.ports.settings.provider(route.provider)?.manifest.models[route.model]?.limits.seed ?? null
-  const tasks = route.tasks.map((images, task) =>
-    freshAttempt(core, { route: record.routeIndex, images, task, seed: seedFor(route.applied.seed, task, route.tasks, seeds), tries: 1 }),
-  )
+  const limits = core.ports.settings.provider(route.provider)?.manifest.models[route.model]?.limits ?? null
+  const tasks = tasksOf(route, limits).map((task) => freshAttempt(core, { ...task, route: record.routeIndex, tries: 1 }))
   record.attempts.push(...tasks)
   return tasks
 }
@@ -133,7 +132,7 @@ function worstOf(errors: readonly GenerationError[]): GenerationError | null {
 
 async function end(core: Core, open: OpenGeneration, status: 'succeeded' | 'failed'): Promise<Next> {
   const { record } = open
-  if (status === 'succeeded') warnOfMissingImages(open)
+  if (status === 'succeeded') warnOfDifferences(open)
   record.status = status
   record.completedAt = core.ports.clock.now()
   note(core, record, status, record.routes[record.routeIndex]?.provider ?? null)
@@ -143,10 +142,8 @@ async function end(core: Core, open: OpenGeneration, status: 'succeeded' | 'fail
   return nothing()
 }
 
-function warnOfMissingImages({ record }: OpenGeneration): void {
-  const wanted = record.routes[record.routeIndex]?.applied.n ?? 1
-  if (record.images.length >= wanted) return
-  const failed = record.attempts.find((attempt) => attempt.route === record.routeIndex && attempt.error !== null)?.error
-  const reason = failed ? `${failed.code}: ${FAILURES[failed.code].remedy}` : 'the provider delivered fewer images than asked'
-  record.warnings.push({ code: 'adjusted', field: 'n', requested: wanted, used: record.images.length, reason })
+function warnOfDifferences({ record }: OpenGeneration): void {
+  const route = record.routes[record.routeIndex]
+  const attempts = record.attempts.filter((attempt) => attempt.route === record.routeIndex)
+  if (route) record.warnings.push(...deliveryWarnings(route, attempts, record.images))
 }

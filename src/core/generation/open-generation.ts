@@ -82,8 +82,6 @@ export interface AttemptTrack {
 /** Delivered images on their way into the store. */
 export interface Collecting {
   readonly results: (CollectedImage | null)[]
-  /** Failures the vendor reported beside its images. */
-  readonly failures: readonly Failure[]
   references: readonly ImageRef[]
   passes: number
 }

@@ -1,3 +1,4 @@
+import { generationError } from '#contract'
 import type { Call, Failure, ImageRef, Outcome } from '#contract'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
@@ -122,7 +123,9 @@ async function ready(
   if (!attempt.interrupted && !wasFoundLate(core, track.callbacks, route.provider, call)) {
     observeDuration(core.pollSchedule, route, attempt)
   }
-  track.collecting = { results: attempt.results.map(() => null), failures: outcome.failures ?? [], references: attempt.results, passes: 0 }
+  // Kept on disk: what failed beside the images must survive a crash.
+  const [failure] = outcome.failures ?? []
+  if (failure) attempt.error = generationError(failure, route.provider)
   attempt.status = 'collecting'
   return NOW
 }

@@ -1,5 +1,5 @@
 import type { Call, Failure } from '#contract'
-import { orderFor } from '../plan/order.ts'
+import { translateOrder } from '../plan/order.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
@@ -170,10 +170,10 @@ function submitCall(
   references: readonly string[],
 ): Call {
   const route = routeOf(record, attempt)
-  const limits = provider.manifest.models[route.model]?.limits
-  if (!limits) throw new Error(`${provider.id} no longer offers ${route.model}`)
   const webhook = core.ports.hooks?.webhookFor(provider.id, record.id, attempt.id)
-  return provider.adapter.translate(orderFor({ route, limits, prompt: record.request.prompt, attempt, references, webhook })).call
+  const translated = translateOrder(provider, { route, prompt: record.request.prompt, attempt, references, webhook })
+  if (!translated) throw new Error(`${provider.id} no longer offers ${route.model}`)
+  return translated.call
 }
 
 /** submitting, with the intent on disk: the one paid call. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { viewOf } from '../../../src/core/present/generation.ts'
 import type { Downloaded } from '../../../src/core/ports.ts'
-import { createWorld, done, pending, image, planned, runFor, says } from './world.ts'
+import { createWorld, done, onDisk, pending, image, planned, runFor, says } from './world.ts'
 
 const polledTo = (url: string) => (call: { purpose: string }) => (call.purpose === 'submit' ? pending() : done(url))
 const DEAD: Downloaded = { kind: 'expired', status: 403 }
@@ -20,15 +20,40 @@ describe('a delivered image', () => {
     expect(world.submits()).toBe(1)
   })
 
-  test('whose link stays dead ends as result expired with its cost kept, and is not bought elsewhere', async () => {
+  test('whose link stays dead until it expires ends as result expired with its cost kept, and is not bought elsewhere', async () => {
     const world = createWorld({ script: polledTo('https://cdn.example/dead.jpg'), download: () => DEAD })
-    const record = await runFor(world, planned(['alpha', 'beta']), 2_000)
-    expect(viewOf(record, '')).toMatchObject({
+    const record = planned(['alpha', 'beta'])
+    expect((await runFor(world, record, 500_000)).status).toBe('running')
+    await world.clock.pass(200_000)
+    expect(viewOf(await onDisk(world, record.id), '')).toMatchObject({
       status: 'failed',
       error: { code: 'result_expired', billed: true },
       cost: { amount: '0.05', basis: 'billed' },
     })
     expect(world.submits()).toBe(1)
+  })
+
+  test.for([
+    ['a link that answers 404', DEAD],
+    ['a server error', { kind: 'failed', reason: 'the server answered 503', retryable: true }],
+    ['bytes that are not an image', () => image('this is not an image')],
+  ] as const)('behind %s for a minute is stored once it is there', async ([, odd]) => {
+    let isThere = false
+    const world = createWorld({
+      script: polledTo('https://cdn.example/1.jpg'),
+      download: () => (isThere ? image() : typeof odd === 'function' ? odd() : odd),
+    })
+    const record = planned(['alpha'])
+    expect((await runFor(world, record, 60_000)).status).toBe('running')
+    isThere = true
+    await world.clock.pass(40_000)
+    expect(await onDisk(world, record.id)).toMatchObject({ status: 'succeeded', attempts: [{ cost: { amount: '0.05' } }] })
+    expect([world.submits(), world.downloads.length < 12]).toEqual([1, true])
+  })
+
+  test('that comes twice in one reply is one image', async () => {
+    const world = createWorld({ script: () => done('https://cdn.example/1.jpg', 'https://cdn.example/1.jpg') })
+    expect((await runFor(world, planned(['alpha']), 0)).images).toHaveLength(1)
   })
 
   test('that could not be fetched is fetched again while the link lives', async () => {
@@ -53,12 +78,12 @@ describe('a delivered image', () => {
     })
     const record = await runFor(world, planned(['alpha']), 300_000)
     expect(record.error).toMatchObject({ code: 'bad_reply', billed: true })
-    expect(world.downloads.length).toBeLessThanOrEqual(2)
+    expect(world.downloads.length).toBeLessThanOrEqual(4)
   })
 
-  test('that is not an image is a bad reply, paid for', async () => {
+  test('that is still not an image when its link expires is a bad reply, paid for', async () => {
     const world = createWorld({ script: polledTo('https://cdn.example/1.jpg'), download: () => image('this is not an image') })
-    const record = await runFor(world, planned(['alpha', 'beta']), 2_000)
+    const record = await runFor(world, planned(['alpha', 'beta']), 700_000)
     expect(viewOf(record, '')).toMatchObject({ error: { code: 'bad_reply', billed: true }, cost: { amount: '0.05' } })
   })
 

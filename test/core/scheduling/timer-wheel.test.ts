@@ -49,7 +49,6 @@ test('costs no timer while nothing waits', async () => {
   let timers = 0
   const clock = manualClock(0)
   const wheel = createTimerWheel({
-    now: clock.now,
     monotonicMs: clock.monotonicMs,
     after: (ms, callback) => (timers++, clock.after(ms, callback)),
   })
