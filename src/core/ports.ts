@@ -18,8 +18,7 @@ import type {
 export interface Ports {
   readonly clock: Clock
   readonly ids: Ids
-  readonly send: Send
-  readonly connect?: Connect
+  readonly connect: Connect
   /** For URLs that callers gave. */
   readonly download: Download
   readonly store: Store

@@ -16,23 +16,25 @@ export interface PortsDependencies {
 export function composePorts({ resources, monitoring, hooks, deliveriesDue }: PortsDependencies): Ports {
   const { config, catalogue, transport, store, assets, log } = resources
   const { breakers, observer } = monitoring
-  const settings = settingsOf({ config, catalogue, breakers })
+  const settings = settingsOf({ config, catalogue, breakers, deadlineMs: resources.overrides.deadlineMs })
   const watched = (send: Send): Send => submitsWatched(send, breakers)
   const connect: Connect = (id) => {
     const provider = settings.provider(id)
     if (provider === null) return null
     const { send, download, release } = transport.lease()
     const watchedSend = watched(send)
-    return { provider, send: (call, timeoutMs) => watchedSend(id, call, timeoutMs), download, release }
+    return {
+      provider,
+      send: (call, timeoutMs) => watchedSend(id, call, timeoutMs),
+      download: (url, options) => download(url, { ...options, trustedProvider: id }),
+      release,
+    }
   }
-  const { download } = transport
-  const send = watched(transport.send)
   return {
     clock: CLOCK,
     ids: IDS,
-    send,
     connect,
-    download,
+    download: transport.download,
     store,
     assets,
     settings,

@@ -6,11 +6,10 @@ import { createCompare } from '../core/comparisons/compare.ts'
 import type { Compare } from '../core/comparisons/compare.ts'
 import { createAccept } from '../core/generation/accept.ts'
 import type { Accept } from '../core/generation/accept.ts'
-import { drainable } from '../core/generation/drain.ts'
-import type { Drainable } from '../core/generation/drain.ts'
 import { createIdempotency } from '../core/generation/idempotency.ts'
 import { createRun } from '../core/generation/run.ts'
 import type { Run } from '../core/generation/run.ts'
+import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
 import { createIntake } from '../http/intake.ts'
 import type { Intake } from '../http/intake.ts'
@@ -30,7 +29,6 @@ export interface Services {
   readonly address: PublicAddress
   readonly monitoring: Monitoring
   readonly webhooks: Webhooks
-  readonly drain: Drainable
   readonly run: Run
   readonly requestSchema: RequestSchema
   readonly accept: Accept
@@ -48,11 +46,11 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const monitoring = createMonitoring(resources, opened)
   const webhooks = await startWebhooks(resources, address, opened)
   const { hooks, notify } = webhooks
-  const drain = drainable(composePorts({ resources, monitoring, hooks, deliveriesDue: notify.wake }))
   const { wrapPorts = (ports: Ports) => ports } = overrides
-  const ports = wrapPorts(drain.ports)
-  const run = createRun(ports)
-  live.onSwapped(() => settingsChanged(run))
+  const ports = wrapPorts(composePorts({ resources, monitoring, hooks, deliveriesDue: notify.wake }))
+  const run = createRun(ports, { ...PATIENCE, ...overrides.patience })
+  // A raised `max_in_flight` acts at once, and a provider that was switched off loses those who wait for it.
+  live.onSwapped(() => run.settingsChanged())
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   const schema = requestSchema(options)
   const offers = createOffers(config, catalogue, run, monitoring.breakers)
@@ -69,7 +67,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     beginGeneration: intake.begin,
     publicUrl: address.current,
   })
-  return { address, monitoring, webhooks, drain, run, requestSchema: schema, accept, costs, intake, compare }
+  return { address, monitoring, webhooks, run, requestSchema: schema, accept, costs, intake, compare }
 }
 
 async function startWebhooks(
@@ -89,9 +87,4 @@ async function startWebhooks(
   })
   opened.defer(async () => void (await within(CLOCK, webhooks.notify.stop(), NOTIFY_STOP_MS)))
   return webhooks
-}
-
-/** A raised `max_in_flight` acts at once, and a provider that was switched off loses those who wait for it. */
-function settingsChanged(run: Run): void {
-  if ('settingsChanged' in run && typeof run.settingsChanged === 'function') run.settingsChanged()
 }

@@ -18,10 +18,12 @@ export interface SettingsDependencies {
   readonly config: () => Config
   readonly catalogue: Catalogue
   readonly breakers: Pick<Breakers, 'pause'>
+  /** Instead of every provider's own deadline: for tests. */
+  readonly deadlineMs?: number | undefined
 }
 
 /** What the core reads of the configuration in force. */
-export const settingsOf = ({ config, catalogue, breakers }: SettingsDependencies): Settings => ({
+export const settingsOf = ({ config, catalogue, breakers, deadlineMs }: SettingsDependencies): Settings => ({
   get sandbox() {
     return config().sandbox
   },
@@ -36,7 +38,14 @@ export const settingsOf = ({ config, catalogue, breakers }: SettingsDependencies
   },
   provider(id) {
     const provider = catalogue.providers.get(id)
-    return provider ? { ...provider, maxInFlight: config().providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight } : null
+    if (provider === undefined) return null
+    const { manifest } = provider
+    const timeouts = deadlineMs === undefined ? manifest.timeouts : { ...manifest.timeouts, deadline_ms: deadlineMs }
+    return {
+      ...provider,
+      manifest: { ...manifest, timeouts },
+      maxInFlight: config().providers.get(id)?.maxInFlight ?? manifest.max_in_flight,
+    }
   },
   availability(id) {
     const provider = config().providers.get(id)

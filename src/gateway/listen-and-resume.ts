@@ -17,7 +17,7 @@ export interface Server {
 /** Takes requests, continues what an earlier process left open, and follows changes of the configuration. */
 export async function listenAndResume(app: App, resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<Server> {
   const { config, live, store, folders, log } = resources
-  const { address, webhooks, run, drain, compare } = services
+  const { address, webhooks, run, compare } = services
   const { host, port } = config().server
   const url = await app.listen({ host, port, listenTextResolver: (address) => greeting(address, config().sandbox) })
   address.listensAt(url)
@@ -32,7 +32,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
     sandbox: config().sandbox,
     reload: async () => void (await live.reload()),
     async close() {
-      await shutDown({ app, run, drain, clock: CLOCK })
+      await shutDown({ app, run, clock: CLOCK })
       await opened.disposeAsync()
     },
   }

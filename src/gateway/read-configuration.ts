@@ -6,6 +6,7 @@ import type { Config, ConfigResult } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
+import type { Patience } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
 import { logWarnings } from './report-reload.ts'
 
@@ -26,6 +27,10 @@ export interface StartOverrides {
   readonly wrapPorts?: (ports: Ports) => Ports
   /** Waits between the tries of a webhook. */
   readonly webhookDelaysMs?: readonly number[]
+  /** How long lost submits, dead links and full or refusing providers are waited for. */
+  readonly patience?: Partial<Patience>
+  /** Instead of every provider's own deadline. */
+  readonly deadlineMs?: number
 }
 
 /** The configuration is refused; the message lists every problem. */
