@@ -21,7 +21,7 @@ interface Finding {
 const OLDEST_NODE = 26
 
 export const doctorVerb: Verb = (terminal, finish) =>
-  gatewayCommand('doctor', 'look for what would keep the gateway from working').action((options: ConnectOptions & { json?: boolean }) =>
+  gatewayCommand('doctor', 'find what would keep the gateway from working').action((options: ConnectOptions & { json?: boolean }) =>
     finish(
       examine(options, terminal).then((findings) => {
         const rows = findings.map(({ check, verdict, detail }) => [verdict, check, detail])
@@ -44,6 +44,7 @@ async function examine(options: ConnectOptions, terminal: Terminal): Promise<rea
     { check: 'configuration', verdict: 'ok', detail: config.path === null ? 'no file; defaults and environment' : config.path },
     ...warnings.map((problem): Finding => ({ check: 'configuration', verdict: 'note', detail: formatProblem(problem) })),
     await dataFolder(config.dataDirectory),
+    wayOut(config),
     webhookSecrets(config),
     ...providerKeys(config),
     await server(options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined), config),
@@ -69,6 +70,14 @@ async function dataFolder(directory: string): Promise<Finding> {
       detail: `${directory} cannot be written (${reason}); set IMAGEGATE_DATA to a folder that can`,
     }
   }
+}
+
+/** Which way vendors and downloads are reached; a proxy's user name and password are not shown. */
+function wayOut({ network: { proxy } }: Config): Finding {
+  if (proxy === null) return { check: 'way out', verdict: 'ok', detail: 'direct; no proxy is configured' }
+  const { address, source, noProxy } = proxy
+  const besides = noProxy.length === 0 ? '' : `, but directly to ${noProxy.join(', ')}`
+  return { check: 'way out', verdict: 'ok', detail: `through the proxy ${address} (${source})${besides}` }
 }
 
 /** Says where the secret is, never what: this report is made to be shown to others. */

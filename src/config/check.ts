@@ -77,6 +77,7 @@ class Check {
       if (username + password + search + hash !== '') {
         this.#refuse([...path, 'base_url'], 'holds credentials, a query or a fragment', 'write scheme, host, port and path only')
       }
+      this.#versionPath(path, settings.base_url, provider.manifest.base_url)
       for (const model of Object.keys(settings.prices ?? {})) {
         if (Object.hasOwn(provider.manifest.models, model)) continue
         const remedy = suggest(model, Object.keys(provider.manifest.models))
@@ -92,6 +93,16 @@ class Check {
       if (settings.route !== undefined) this.#route([...path, 'route'], settings.route, target)
       if (settings.defaults !== undefined) this.#defaults([...path, 'defaults'], settings.defaults)
     }
+  }
+
+  /** A provider's calls begin with its own version path, so that a base URL which ends in one asks for `/v1/v1`. */
+  #versionPath(path: Path, baseUrl: string | undefined, manifestUrl: string): void {
+    if (baseUrl === undefined) return
+    const version = /(\/v\d+\w*)+\/*$/i.exec(new URL(baseUrl).pathname)?.[0]
+    if (version === undefined || baseUrl === manifestUrl) return
+    const right = baseUrl.slice(0, baseUrl.lastIndexOf(version))
+    const message = `ends in ${version.replace(/\/+$/, '')}, which this provider's calls add themselves`
+    this.#refuse([...path, 'base_url'], message, `write "${right}"`)
   }
 
   #canonical(path: Path, name: string): string | null {

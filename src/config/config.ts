@@ -36,7 +36,11 @@ export interface Config {
     readonly slotWaitMs: number
   }
   readonly keys: readonly GatewayKey[]
-  readonly network: { readonly allow: readonly string[] }
+  readonly network: {
+    readonly allow: readonly string[]
+    /** Null: everything is reached directly. */
+    readonly proxy: ProxyConfig | null
+  }
   /** `whsec_…`, all live at once; none where the gateway uses its own, kept in the data folder. */
   readonly webhooks: { readonly secrets: readonly Secret[] }
   /** No provider has a key: every provider is played by its emulator, and every result says so. */
@@ -45,6 +49,17 @@ export interface Config {
   readonly providers: ReadonlyMap<string, ProviderConfig>
   /** What the file says of models and aliases, by the name in the file. */
   readonly models: ReadonlyMap<string, ModelConfig>
+}
+
+export interface ProxyConfig {
+  /** With the user name and password, where it has them. */
+  readonly url: Secret
+  /** Scheme, host and port; fit to be shown. */
+  readonly address: string
+  /** The key or variable it was read from. */
+  readonly source: string
+  /** Names and addresses that are reached directly, as in NO_PROXY. */
+  readonly noProxy: readonly string[]
 }
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const

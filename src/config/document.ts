@@ -18,8 +18,14 @@ export interface ConfigDocument {
 
 export type ReadDocument = { readonly document: ConfigDocument; readonly problems: readonly ConfigProblem[] }
 
-/** An unset variable in these places is an absent value, not an error: without a key a provider is disabled, and says why. */
-const isApiKey = (path: Path): boolean => path.length === 3 && path[0] === 'providers' && path[2] === 'api_key'
+/**
+ * For these keys an unset variable is an absent value, not an error: without an API key a provider is disabled, and says why; without a proxy
+ * the way out is direct.
+ */
+function mayBeUnset([section, name, key, ...rest]: Path): boolean {
+  if (section === 'providers') return key === 'api_key' && rest.length === 0
+  return section === 'network' && (name === 'proxy' || name === 'no_proxy') && key === undefined
+}
 
 /** Parses YAML text. `${NAME}` and `${NAME:-default}` read variables; `$${` writes a literal `${`. */
 export function readDocument(file: string, text: string, variables: Variables): ReadDocument {
@@ -49,7 +55,7 @@ export function readDocument(file: string, text: string, variables: Variables): 
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
       const path = pathOf(ancestors, key)
       const filled = fill(node.value, variables)
-      for (const name of isApiKey(path) ? [] : filled.missing) {
+      for (const name of mayBeUnset(path) ? [] : filled.missing) {
         problems.push(at(path, `the environment variable ${name} is not set`, `set ${name}, or write "\${${name}:-default}"`))
       }
       node.value = filled.text

@@ -8,6 +8,7 @@ import { readDocument } from './document.ts'
 import { variablesOf, type Environment, type Variables } from './environment.ts'
 import type { ConfigProblem } from './problem.ts'
 import { readModelName } from './model-name.ts'
+import { readProxy } from './proxy.ts'
 import { providersOf } from './providers.ts'
 import type { ConfigFile } from './schema.ts'
 import { readServer } from './server.ts'
@@ -46,10 +47,11 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [...syntax, ...validated.problems, ...checkMeaning(file, document, source.catalogue)]
   const server = readServer(file, document.names('keys').length > 0, variables, problems)
   const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
+  const proxy = readProxy({ file, document, variables, problems })
   problems.push(...variables.problems())
   const files = [...(path === null ? [] : [path]), ...variables.files()]
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace), files }
-  const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, providers })
+  const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, proxy, providers })
   return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox), files }
 }
 
@@ -76,10 +78,11 @@ interface Parts extends Pick<Config, 'path'> {
   readonly variables: Variables
   readonly catalogue: Catalogue
   readonly server: Pick<Config, 'server' | 'logLevel'>
+  readonly proxy: Config['network']['proxy']
   readonly providers: Pick<Config, 'sandbox' | 'providers'>
 }
 
-function snapshot({ path, file, variables, catalogue, server, providers }: Parts): Config {
+function snapshot({ path, file, variables, catalogue, server, proxy, providers }: Parts): Config {
   const dataDirectory = resolve(variables.read('IMAGEGATE_DATA') ?? 'data')
   return deepFreeze({
     path,
@@ -96,7 +99,7 @@ function snapshot({ path, file, variables, catalogue, server, providers }: Parts
     breaker: breakerOf(file.breaker, providers.sandbox),
     routing: { slotWaitMs: file.routing?.slot_wait_ms ?? DEFAULT_SLOT_WAIT_MS },
     keys: (file.keys ?? []).map(gatewayKey),
-    network: { allow: file.network?.allow ?? [] },
+    network: { allow: file.network?.allow ?? [], proxy },
     webhooks: { secrets: (file.webhooks?.secrets ?? []).map((secret) => new Secret(secret)) },
     ...providers,
     models: new Map(Object.entries(file.models ?? {}).map(([name, settings]) => [name, modelConfig(catalogue, name, settings)])),

@@ -222,9 +222,16 @@ export const ConfigFile = z.strictObject({
       allow: z.array(z.string().min(1)).optional().meta({
         description: 'Private addresses (CIDR, or host:port) that downloads, references and webhooks may reach. Default: none.',
       }),
+      proxy: z.string().optional().meta({
+        description:
+          'The http or https proxy that everything outside is reached through. Default: HTTPS_PROXY, else HTTP_PROXY; "" reaches everything directly.',
+      }),
+      no_proxy: z.string().optional().meta({
+        description: 'Names, addresses and domains that are reached directly, joined by commas. Default: NO_PROXY.',
+      }),
     })
     .optional()
-    .meta({ description: 'What the gateway may reach besides public addresses.' }),
+    .meta({ description: 'What the gateway may reach, and through what.' }),
   webhooks: Webhooks.optional(),
   providers: z.record(z.string(), ProviderSettings).optional().meta({ description: 'By provider id.' }),
   breaker: Breaker.optional(),

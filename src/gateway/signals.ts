@@ -2,6 +2,8 @@
 export interface ReloadSignals {
   /** What SIGHUP does from now on; one that came before is answered at once. */
   onHangUp(reload: () => Promise<void>): void
+  /** Leaves both signals to Node.js again. */
+  stop(): void
 }
 
 /**
@@ -11,15 +13,21 @@ export interface ReloadSignals {
 export function receiveReloadSignals(): ReloadSignals {
   let reload: (() => Promise<void>) | null = null
   let cameEarly = false
-  process.on('SIGHUP', () => {
+  const onHangUp = () => {
     if (reload === null) cameEarly = true
     else void reload()
-  })
-  process.on('SIGUSR2', () => {})
+  }
+  const ignore = () => {}
+  process.on('SIGHUP', onHangUp)
+  process.on('SIGUSR2', ignore)
   return {
     onHangUp(answer) {
       reload = answer
       if (cameEarly) void reload()
+    },
+    stop() {
+      process.off('SIGHUP', onHangUp)
+      process.off('SIGUSR2', ignore)
     },
   }
 }

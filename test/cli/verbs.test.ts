@@ -248,7 +248,17 @@ describe('doctor', () => {
     expect(out).toMatch(/bad +server +no imagegate answers at http:\/\/127\.0\.0\.1:1/)
   })
 
-  test('tells that a key is there and never the key', async () => {
+  test('says which way out is used, without the proxy’s password', async () => {
+    const folder = await temporaryFolder()
+    await writeFiles(folder, { 'empty.yaml': '' })
+    const env = { IMAGEGATE_DATA: folder, IMAGEGATE_CONFIG: join(folder, 'empty.yaml'), PORT: '0' }
+    expect((await run(['doctor'], env)).out).toMatch(/ok +way out +direct; no proxy is configured/)
+    const { out } = await run(['doctor'], { ...env, HTTPS_PROXY: 'http://user:canary-password@proxy.internal:3128', NO_PROXY: '.internal' })
+    expect(out).toMatch(/ok +way out +through the proxy http:\/\/proxy\.internal:3128 \(HTTPS_PROXY\), but directly to \.internal/)
+    expect(out).not.toContain('canary')
+  })
+
+  test('says that a key is there and never the key', async () => {
     const folder = await temporaryFolder()
     await writeFiles(folder, { 'empty.yaml': '' })
     const { url } = await gateway([])

@@ -174,6 +174,16 @@ describe('values that cannot be meant', () => {
       'providers.acme.base_url: holds credentials, a query or a fragment',
     ],
     [
+      'a base URL that ends in a version',
+      'providers: { acme: { base_url: "https://proxy.example/acme/v1/" } }',
+      'providers.acme.base_url: ends in /v1, which this provider\'s calls add themselves — write "https://proxy.example/acme"',
+    ],
+    [
+      'a base URL that ends in two versions',
+      'providers: { acme: { base_url: "https://api.acme.example/v1/v2beta" } }',
+      'write "https://api.acme.example"',
+    ],
+    [
       'half a price',
       'providers: { acme: { prices: { big: { first_output: "1" } } } }',
       'providers.acme.prices.big: does not have the right form — expected: either { per_image',
@@ -352,6 +362,11 @@ describe('who is real', () => {
       enabled: false,
       reason: 'no API key: set ZENITH_API_KEY or providers.zenith.api_key',
     })
+  })
+
+  test('a base URL may have any path that is no version', async () => {
+    const { config } = await accepted('providers: { acme: { base_url: "https://proxy.example/v1/acme" } }', { ACME_API_KEY: 'k' })
+    expect(config.providers.get('acme')?.baseUrl).toBe('https://proxy.example/v1/acme')
   })
 
   test('a key of a provider that is switched off still ends the sandbox', async () => {

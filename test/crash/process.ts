@@ -13,6 +13,9 @@ process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
 export interface ServerProcess {
   readonly url: string
+  readonly pid: number
+  /** Everything it has written so far. */
+  said(): string
   /** When it said that it listens, in milliseconds since 1970. */
   readonly listensAt: number
   /** From the spawn until it listened. */
@@ -51,6 +54,8 @@ export async function startProcess(
   const listensAt = Date.now()
   return {
     url,
+    pid: child.pid ?? 0,
+    said: () => said,
     listensAt,
     startMs: listensAt - spawnedAt,
     ended,

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { startProcess } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const READ_AGAIN = 'the configuration was read again and has not changed'
+
+const closers: (() => Promise<unknown> | void)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close()
+})
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-living-'))
+  closers.push(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function started(environment: Readonly<Record<string, string>>): Promise<ServerProcess> {
+  const server = await startProcess({ IMAGEGATE_DATA: join(temporaryFolder(), 'data'), ...environment })
+  closers.push(() => server.kill('SIGKILL'))
+  return server
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const endsAt = performance.now() + 40_000
+  while (performance.now() < endsAt) {
+    if (await holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  throw new Error(`never: ${what}`)
+}
+
+describe('a running gateway', { timeout: 60_000 }, () => {
+  test('takes no notice of SIGUSR2, reads its configuration again on SIGHUP, without a configuration file too, and ends on SIGTERM', async () => {
+    const server = await started({ IMAGEGATE_CONFIG: '' })
+    process.kill(server.pid, 'SIGUSR2')
+    process.kill(server.pid, 'SIGHUP')
+    await until(() => server.said().includes(READ_AGAIN), 'the configuration read again')
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+    expect(await server.kill('SIGTERM')).toBe('0')
+  })
+})
+
+// What a process catches is read from /proc.
+describe.skipIf(process.platform !== 'linux')('a gateway that starts', { timeout: 60_000 }, () => {
+  const SIGHUP_AND_SIGUSR2 = 0x801n
+  const catchesBoth = (pid: number): boolean => {
+    const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
+    return (BigInt(`0x${mask}`) & SIGHUP_AND_SIGUSR2) === SIGHUP_AND_SIGUSR2
+  }
+
+  test.each([
+    ['npm start', 'src/main.ts', []],
+    ['imagegate serve', 'src/cli/imagegate.ts', ['serve']],
+  ] as const)('as `%s` outlives SIGHUP and SIGUSR2, and reads its configuration again once it listens', async (_, program, args) => {
+    const child = spawn(process.execPath, [join(ROOT, program), ...args], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'], PORT: '0', IMAGEGATE_DATA: join(temporaryFolder(), 'data') },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    closers.push(async () => {
+      if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit')
+    })
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await until(() => catchesBoth(child.pid ?? 0), 'the signals caught')
+    expect(said).toBe('')
+    child.kill('SIGHUP')
+    child.kill('SIGUSR2')
+    await until(() => said.includes('listens on'), 'it listens')
+    await until(() => said.includes(READ_AGAIN), 'the configuration read again')
+    expect([child.exitCode, child.signalCode]).toEqual([null, null])
+  })
+
+  test('with a configuration that cannot be built says why in words, without a stack', async () => {
+    const config = join(temporaryFolder(), 'imagegate.yaml')
+    writeFileSync(config, 'network: { allow: ["::ffff:a00:0/104"] }')
+    const environment = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(temporaryFolder(), 'data') }
+    const failed = await startProcess(environment).catch((error: unknown) => String(error))
+    expect(failed).toMatch(/ended \(1\).*imagegate cannot start:\n.*network\.allow.*::ffff:a00:0\/104/s)
+    expect(failed).not.toMatch(/\n\s+at /)
+  })
+})
+
+describe('a key file', { timeout: 60_000 }, () => {
+  test('is read again when it changes, and the next call carries the new key; the configuration beside it is applied on SIGHUP', async () => {
+    const keys: string[] = []
+    const vendor = createServer((request, response) => {
+      keys.push(String(request.headers['x-key']))
+      response.writeHead(402, { 'content-type': 'application/json' }).end('{"detail":"Insufficient credits"}')
+    })
+    await new Promise<void>((resolve) => vendor.listen(0, '127.0.0.1', resolve))
+    closers.push(() => new Promise((resolve) => vendor.close(resolve)))
+    const folder = temporaryFolder()
+    const [config, keyFile] = [join(folder, 'imagegate.yaml'), join(folder, 'secrets')]
+    writeFileSync(
+      config,
+      `providers: { bfl: { base_url: "http://127.0.0.1:${(vendor.address() as AddressInfo).port}" } }\nbreaker: { faults: 1000 }`,
+    )
+    writeFileSync(keyFile, 'first-key\n')
+    const server = await started({ IMAGEGATE_CONFIG: config, BFL_API_KEY_FILE: keyFile })
+    writeFileSync(config, `${readFileSync(config, 'utf8')}\nmodels: { mine: { model: flux-2-pro } }`)
+    process.kill(server.pid, 'SIGHUP')
+    await until(async () => (await fetch(`${server.url}/v1/models/mine`)).status === 200, 'the new alias')
+    const lastKey = async () => {
+      const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse' })
+      await fetch(`${server.url}/v1/generations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      return keys.at(-1)
+    }
+    expect(await lastKey()).toBe('first-key')
+    writeFileSync(`${keyFile}.new`, 'second-key\n')
+    renameSync(`${keyFile}.new`, keyFile)
+    await until(async () => (await lastKey()) === 'second-key', 'a call with the new key')
+  })
+})
