@@ -122,13 +122,16 @@ export interface Connection {
   release(): void
 }
 
-/** Fetches an untrusted URL through the guard, without any key. The stream must be consumed or destroyed. */
+/**
+ * Fetches an untrusted URL through the guard, without any key; a `data:` URL is its own body. The stream must be consumed or destroyed; it
+ * fails with an error whose `reason` is `too_large` or `stream`.
+ */
 export type Download = (
   url: string,
   options: {
     readonly maxBytes: number
     /** The longest silence: without a byte for so long the fetch fails. A slow stream that goes on is never cut. */
-    readonly silenceMs?: number
+    readonly silenceMs: number
     /** From now to the last byte; no limit where it is absent. */
     readonly timeoutMs?: number
     readonly trustedProvider?: string
@@ -136,9 +139,11 @@ export type Download = (
 ) => Promise<Downloaded>
 
 export type Downloaded =
+  /** Not empty, not an HTML page or a JSON document, and without any content coding. Whether it is an image, its reader has to check. */
   | { readonly kind: 'body'; readonly stream: Readable; readonly contentType: string | null }
-  /** The link is dead: 403, 404 or 410. */
+  /** Nothing to be had at the link: 401, 403, 404, 410 or 451. It is dead, or not there yet; worth another try while it can live. */
   | { readonly kind: 'expired'; readonly status: number }
+  /** `retryable` is false only where another try cannot help: the body is too large, or a `data:` URL cannot be read. */
   | { readonly kind: 'failed'; readonly reason: string; readonly retryable: boolean }
   /** Not a public address, or not http(s). */
   | { readonly kind: 'refused'; readonly reason: string }

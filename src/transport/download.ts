@@ -1,7 +1,12 @@
+import { Readable } from 'node:stream'
+import { documentIn } from '#contract'
 import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
+import { decodeStream, firstBytes } from './content-coding.ts'
+import { bytesOfDataUrl } from './data-url.ts'
 import { parseUntrustedUrl } from './guard.ts'
-import { type Answer, ask } from './guarded-request.ts'
+import { type Answer, ask, DownloadError } from './guarded-request.ts'
+import { reasonOf } from './reason.ts'
 import { USER_AGENT } from './user-agent.ts'
 
 export interface DownloadOptions {
@@ -10,47 +15,87 @@ export interface DownloadOptions {
   readonly now?: () => number
 }
 
+type Options = Parameters<Download>[1]
+
 const MAX_REDIRECTS = 3
 const HEADERS = { 'user-agent': USER_AGENT, accept: 'image/*, */*;q=0.5', 'accept-encoding': 'identity' }
+/** Enough to know an HTML page or a JSON document, white space before it included. */
+const HEAD_BYTES = 64
 
-/** Fetches untrusted URLs. Every hop of a redirect passes the guard again; no hop gets a key or a cookie. */
+/**
+ * Fetches untrusted URLs, in whatever spelling a WHATWG parser takes. Every hop of a redirect passes the guard again; no hop gets a key or a
+ * cookie. A `data:` URL is its own body.
+ */
 export function createDownload({ agents, now = () => performance.now() }: DownloadOptions): Download {
-  return async (address, { maxBytes, timeoutMs = 60_000, trustedProvider }) => {
+  return async (address, options) => {
+    const { maxBytes, silenceMs, timeoutMs, trustedProvider } = options
     const agent = (trustedProvider === undefined ? undefined : agents.provider(trustedProvider)) ?? agents.untrusted
-    const endsAt = now() + timeoutMs
+    const endsAt = timeoutMs === undefined ? null : now() + timeoutMs
+    if (/^\s*data:/i.test(address)) return inlineBody(address, options)
     let url = parseUntrustedUrl(address)
     for (let hop = 0; ; hop += 1) {
       if (!(url instanceof URL)) return { kind: 'refused', reason: url.refused }
-      const remainingMs = endsAt - now()
-      if (remainingMs <= 0) return { kind: 'failed', reason: 'not done in time', retryable: true }
-      const answer = await ask(agent, { url, method: 'GET', headers: HEADERS, timeoutMs: remainingMs, maxBytes })
+      const remaining = endsAt === null ? {} : { timeoutMs: endsAt - now() }
+      if (remaining.timeoutMs !== undefined && remaining.timeoutMs <= 0) return failed('not done in time')
+      const answer = await ask(agent, { url, method: 'GET', headers: HEADERS, silenceMs, maxBytes, ...remaining })
       if (answer.kind === 'refused') return answer
-      if (answer.kind === 'failed') return { ...answer, retryable: true }
+      if (answer.kind === 'failed') return failed(answer.reason)
       const location = isRedirect(answer.status) ? answer.headers['location'] : undefined
       if (location === undefined) return judge(answer, maxBytes)
       answer.body.destroy()
-      if (hop === MAX_REDIRECTS) return { kind: 'failed', reason: `more than ${MAX_REDIRECTS} redirects`, retryable: false }
+      if (hop === MAX_REDIRECTS) return failed(`more than ${MAX_REDIRECTS} redirects`)
       url = parseUntrustedUrl(location, url)
     }
   }
 }
 
+const failed = (reason: string, retryable = true): Downloaded => ({ kind: 'failed', reason, retryable })
+const tooLarge = (maxBytes: number): Downloaded => failed(`the body is larger than ${maxBytes} bytes`, false)
+
 const isRedirect = (status: number): boolean => status === 301 || status === 302 || status === 303 || status === 307 || status === 308
 
-function judge({ status, headers, body }: Extract<Answer, { kind: 'answer' }>, maxBytes: number): Downloaded {
+function inlineBody(address: string, { maxBytes }: Options): Downloaded {
+  const bytes = bytesOfDataUrl(address)
+  if (bytes === null) return failed('a data: URL that cannot be read', false)
+  if (bytes.length > maxBytes) return tooLarge(maxBytes)
+  return { kind: 'body', stream: Readable.from([bytes], { objectMode: false }), contentType: null }
+}
+
+/** Only a body that is too large is final: a server may answer anything else today and the image a minute later. */
+async function judge({ status, headers, body }: Extract<Answer, { kind: 'answer' }>, maxBytes: number): Promise<Downloaded> {
   const discard = (downloaded: Downloaded): Downloaded => {
     body.destroy()
     return downloaded
   }
-  if (status === 403 || status === 404 || status === 410) return discard({ kind: 'expired', status })
-  if (status !== 200) {
-    const retryable = status >= 500 || status === 202 || status === 408 || status === 425 || status === 429
-    return discard({ kind: 'failed', reason: `the server answered ${status}`, retryable })
+  switch (status) {
+    case 200:
+      break
+    case 206:
+      if (isWhole(headers['content-range'])) break
+      return discard(failed('the server sent only a part of the body'))
+    case 401:
+    case 403:
+    case 404:
+    case 410:
+    case 451:
+      return discard({ kind: 'expired', status })
+    default:
+      return discard(failed(`the server answered ${status}`))
   }
-  const encoding = headers['content-encoding'] ?? 'identity'
-  if (encoding.toLowerCase() !== 'identity')
-    return discard({ kind: 'failed', reason: 'the server sent a compressed body', retryable: false })
-  if (Number(headers['content-length']) > maxBytes)
-    return discard({ kind: 'failed', reason: `the body is larger than ${maxBytes} bytes`, retryable: false })
-  return { kind: 'body', stream: body, contentType: headers['content-type'] ?? null }
+  if (Number(headers['content-length']) > maxBytes) return discard(tooLarge(maxBytes))
+  try {
+    const decoded = await decodeStream(body, headers['content-encoding'] ?? '', maxBytes)
+    const { head, stream } = await firstBytes(decoded, HEAD_BYTES)
+    const unwanted = head.length === 0 ? 'an empty body' : documentIn(head)
+    if (unwanted !== null) return discard(failed(`the server sent ${unwanted} instead of an image`))
+    return { kind: 'body', stream, contentType: headers['content-type'] ?? null }
+  } catch (error) {
+    return discard(failed(reasonOf(error), !(error instanceof DownloadError && error.reason === 'too_large')))
+  }
+}
+
+/** Whether a `content-range` spans all there is: `bytes 0-99/100`. */
+function isWhole(contentRange: string | undefined): boolean {
+  const [, end, size] = /^\s*bytes\s+0-(\d+)\/(\d+)\s*$/i.exec(contentRange ?? '') ?? []
+  return end !== undefined && Number(end) + 1 === Number(size)
 }

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BlockedAddressError } from './guard.ts'
-import { type HeadersAsTold, stringHeaders } from './headers.ts'
+import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf } from './reason.ts'
+import { Timeout } from './timeout.ts'
 
 /** Why a body's stream failed. `too_large`: more than was allowed; `stream`: it broke on the way or took too long. */
 export class DownloadError extends Error {
@@ -18,8 +19,10 @@ export interface GuardedRequest {
   readonly method: 'GET' | 'POST'
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
-  /** From now to the last byte of the answer. */
-  readonly timeoutMs: number
+  /** Without a byte for so long it fails; what its reader holds up does not count. No limit where it is absent. */
+  readonly silenceMs?: number
+  /** From now to the last byte of the answer; no limit where it is absent. */
+  readonly timeoutMs?: number
   readonly maxBytes: number
 }
 
@@ -45,13 +48,10 @@ export function ask(agent: Dispatcher, request: GuardedRequest): Promise<Answer>
   })
 }
 
-/** The longest a timer can run. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #request: GuardedRequest
   readonly #resolve: (answer: Answer) => void
-  readonly #timer: NodeJS.Timeout
+  readonly #timers: Timers
   #controller: Dispatcher.DispatchController | null = null
   #body: AnswerBody | null = null
   #isGivenUp = false
@@ -60,7 +60,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   constructor(request: GuardedRequest, resolve: (answer: Answer) => void) {
     this.#request = request
     this.#resolve = resolve
-    this.#timer = setTimeout(() => this.#timeOut(), Math.min(request.timeoutMs, MAX_TIMER_MS))
+    this.#timers = new Timers(request, (reason) => this.#timeOut(reason))
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -68,21 +68,26 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     else this.#controller = controller
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HeadersAsTold): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReceivedHeaders): void {
     if (status < 200) return
-    this.#body = new AnswerBody(controller, () => clearTimeout(this.#timer))
+    this.#timers.silence?.touch()
+    this.#body = new AnswerBody(controller, this.#timers)
     this.#resolve({ kind: 'answer', status, headers: stringHeaders(headers), body: this.#body })
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length
+    this.#timers.silence?.touch()
     const { maxBytes } = this.#request
     if (this.#bytes > maxBytes) this.#body?.destroy(new DownloadError('too_large', `the body is larger than ${maxBytes} bytes`))
-    else if (this.#body?.push(chunk) === false) controller.pause()
+    else if (this.#body?.push(chunk) === false) {
+      this.#timers.silence?.hold()
+      controller.pause()
+    }
   }
 
   onResponseEnd(): void {
-    clearTimeout(this.#timer)
+    this.#timers.stop()
     this.#body?.push(null)
   }
 
@@ -91,38 +96,53 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     else this.#fail('failed', reasonOf(error))
   }
 
-  #timeOut(): void {
-    const reason = 'not done in time'
+  #timeOut(reason: string): void {
     this.#isGivenUp = true
     this.#fail('failed', reason)
     this.#controller?.abort(new Error(reason))
   }
 
   #fail(kind: 'refused' | 'failed', reason: string): void {
-    clearTimeout(this.#timer)
+    this.#timers.stop()
     if (this.#body === null) this.#resolve({ kind, reason })
     else this.#body.destroy(new DownloadError('stream', reason))
   }
 }
 
+class Timers {
+  readonly silence: Timeout | null
+  readonly #whole: Timeout | null
+
+  constructor({ silenceMs, timeoutMs }: GuardedRequest, onTimeout: (reason: string) => void) {
+    this.silence = silenceMs === undefined ? null : new Timeout(silenceMs, () => onTimeout(`no byte came for ${silenceMs} ms`))
+    this.#whole = timeoutMs === undefined ? null : new Timeout(timeoutMs, () => onTimeout('not done in time'))
+  }
+
+  stop(): void {
+    this.silence?.stop()
+    this.#whole?.stop()
+  }
+}
+
 class AnswerBody extends Readable {
   readonly #controller: Dispatcher.DispatchController
-  readonly #onClosed: () => void
+  readonly #timers: Timers
 
-  constructor(controller: Dispatcher.DispatchController, onClosed: () => void) {
+  constructor(controller: Dispatcher.DispatchController, timers: Timers) {
     super({ highWaterMark: 64 * 1_024 })
     this.#controller = controller
-    this.#onClosed = onClosed
+    this.#timers = timers
     // It may fail before its consumer listens; the consumer still finds the error on the stream.
     this.on('error', () => {})
   }
 
   override _read(): void {
+    this.#timers.silence?.touch()
     this.#controller.resume()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#onClosed()
+    this.#timers.stop()
     this.#controller.abort(error ?? new Error('the body is not wanted'))
     callback(error)
   }

@@ -4,9 +4,12 @@ import type { Log, Send, Sent } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import type { Credentials } from './credentials.ts'
 import { BlockedAddressError } from './guard.ts'
-import { type HeadersAsTold, stringHeaders } from './headers.ts'
+import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf } from './reason.ts'
-import { decode, parseBody } from './reply-body.ts'
+import { decodeBody } from './content-coding.ts'
+import { parseBody } from './reply-body.ts'
+import { serialize } from './json.ts'
+import { Timeout } from './timeout.ts'
 import { USER_AGENT } from './user-agent.ts'
 
 export interface SendOptions {
@@ -21,12 +24,9 @@ export interface SendOptions {
 }
 
 const DEFAULT_MAX_REPLY_BYTES = 64 * 1_024 * 1_024
-/** The longest a timer can run. */
-const MAX_TIMER_MS = 2 ** 31 - 1
-
 const FIXED_HEADERS = ['user-agent', USER_AGENT, 'accept', 'application/json', 'accept-encoding', 'identity']
 
-/** Says calls to vendors. A redirect is a reply like any other. */
+/** Sends calls to vendors. A redirect is a reply like any other. */
 export function createSend({
   credentials,
   agents,
@@ -63,7 +63,7 @@ function requestOf(call: Call, url: URL, header: readonly [string, string]): Dis
   const path = url.pathname + url.search
   if (call.body === undefined) return { origin, path, method: call.method, headers: [...FIXED_HEADERS, ...header] }
   const headers = [...FIXED_HEADERS, 'content-type', 'application/json', ...header]
-  return { origin, path, method: call.method, headers, body: JSON.stringify(call.body) }
+  return { origin, path, method: call.method, headers, body: serialize(call.body) }
 }
 
 function logFields(provider: string, call: Call, host: string, sent: Sent, ms: number): object {
@@ -84,7 +84,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #maxBytes: number
   readonly #key: string
   readonly #settle: (sent: Sent) => void
-  readonly #timer: NodeJS.Timeout
+  readonly #timeout: Timeout
   readonly #timeoutMs: number
   #controller: Dispatcher.DispatchController | null = null
   #isSettled = false
@@ -98,7 +98,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#timeoutMs = timeoutMs
     this.#maxBytes = maxBytes
     this.#settle = settle
-    this.#timer = setTimeout(onTimeout, Math.min(timeoutMs, MAX_TIMER_MS), this)
+    this.#timeout = new Timeout(timeoutMs, () => this.#timeOut())
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -107,7 +107,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     else this.#controller = controller
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HeadersAsTold): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReceivedHeaders): void {
     if (status < 200) return
     this.#status = status
     this.#headers = stringHeaders(headers)
@@ -128,9 +128,9 @@ class Exchange implements Dispatcher.DispatchHandler {
       this.#reply(bytes)
       return
     }
-    decode(bytes, encoding, this.#maxBytes).then(
+    decodeBody(bytes, encoding, this.#maxBytes).then(
       (decoded) => this.#reply(decoded),
-      (error: unknown) => this.#finish({ kind: 'lost', reason: `the reply could not be decompressed: ${reasonOf(error)}` }),
+      (error: unknown) => this.#replyAsItIs(bytes, `the reply could not be decompressed: ${reasonOf(error)}`),
     )
   }
 
@@ -140,7 +140,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     else this.#finish({ kind: 'unsent', reason: reasonOf(error) })
   }
 
-  timeOut(): void {
+  #timeOut(): void {
     if (this.#controller === null) {
       this.#finish({ kind: 'unsent', reason: `no connection within ${this.#timeoutMs} ms` })
       return
@@ -163,6 +163,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
   }
 
+  /** A label can be wrong: what is JSON as it came was never compressed. */
+  #replyAsItIs(bytes: Buffer, reason: string): void {
+    const { body, isJson } = parseBody(bytes, this.#key)
+    if (isJson) this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
+    else this.#finish({ kind: 'lost', reason })
+  }
+
   /** Without a length or chunks, the end of a reply and a broken connection look the same. */
   #mayBreakOff(): boolean {
     return this.#headers['content-length'] === undefined && this.#headers['transfer-encoding'] === undefined
@@ -171,9 +178,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #finish(sent: Sent): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    clearTimeout(this.#timer)
+    this.#timeout.stop()
     this.#settle(sent)
   }
 }
-
-const onTimeout = (exchange: Exchange): void => exchange.timeOut()

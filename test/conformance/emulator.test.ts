@@ -29,7 +29,7 @@ async function open({ id, manifest, adapter }: Candidate, key?: string): Promise
 
 async function fetchBytes(session: VendorSession, provider: string, { source }: ImageRef): Promise<Buffer> {
   if (source.kind === 'base64') return Buffer.from(source.data, 'base64')
-  const fetched = await session.transport.download(source.url, { maxBytes: MAX_BYTES, timeoutMs: 5_000, trustedProvider: provider })
+  const fetched = await session.transport.download(source.url, { maxBytes: MAX_BYTES, silenceMs: 5_000, trustedProvider: provider })
   if (fetched.kind !== 'body') throw new Error(`the image was ${fetched.kind}`)
   return buffer(fetched.stream)
 }

@@ -1,4 +1,5 @@
-import { gzipSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Downloaded } from '../../src/core/ports.ts'
 import { createAgents } from '../../src/transport/agents.ts'
@@ -12,7 +13,7 @@ function downloader(allow: readonly string[] = ['127.0.0.1/32'], baseUrl = 'http
   onTestFinished(() => agents.close())
   const download = createDownload({ agents })
   return (url: string, options: Partial<Parameters<typeof download>[1]> = {}) =>
-    download(url, { maxBytes: 10_000, timeoutMs: 2_000, ...options })
+    download(url, { maxBytes: 10_000, silenceMs: 2_000, ...options })
 }
 
 async function bytesOf(downloaded: Downloaded): Promise<string> {
@@ -20,8 +21,17 @@ async function bytesOf(downloaded: Downloaded): Promise<string> {
   return Buffer.concat(await downloaded.stream.toArray()).toString()
 }
 
+/** How a download fails, be it at once or on its way. */
+async function failureOf(downloaded: Downloaded): Promise<unknown> {
+  if (downloaded.kind === 'failed') return downloaded.retryable ? 'stream' : 'too_large'
+  return bytesOf(downloaded).then(
+    () => 'not at all',
+    (error: { readonly reason?: unknown }) => error.reason,
+  )
+}
+
 describe('a download', () => {
-  it('streams the body and tells its type', async () => {
+  it('streams the body and says its type', async () => {
     const server = await httpServer((_request, response) => response.setHeader('content-type', 'image/png').end('image'))
     const downloaded = await downloader()(`${server.url}/a.png?sig=1`)
     expect(downloaded).toMatchObject({ kind: 'body', contentType: 'image/png' })
@@ -68,7 +78,7 @@ describe('a download', () => {
     expect(bytes).toBe(size)
   })
 
-  it.each([403, 404, 410])('is expired at %i', async (status) => {
+  it.each([401, 403, 404, 410, 451])('is expired at %i', async (status) => {
     const server = await httpServer((_request, response) => response.writeHead(status).end('gone'))
     expect(await downloader()(server.url)).toEqual({ kind: 'expired', status })
   })
@@ -78,16 +88,72 @@ describe('a download', () => {
     [503, true],
     [429, true],
     [408, true],
-    [400, false],
-    [401, false],
-    [416, false],
-    [204, false],
-    [206, false],
-    [304, false],
-    [302, false],
+    [400, true],
+    [416, true],
+    [204, true],
+    [304, true],
+    [302, true],
   ])('with status %i fails and may be tried again: %s', async (status, retryable) => {
     const server = await httpServer((_request, response) => response.writeHead(status).end())
     expect(await downloader()(server.url)).toEqual({ kind: 'failed', reason: `the server answered ${status}`, retryable })
+  })
+
+  it.each([
+    ['bytes 0-99/100', 'body'],
+    ['BYTES 0-99/100', 'body'],
+    ['bytes 0-98/100', 'failed'],
+    ['bytes 1-99/100', 'failed'],
+    ['bytes 0-99/*', 'failed'],
+    ['', 'failed'],
+  ])('with status 206 and the range %j is a %s', async (range, kind) => {
+    const server = await httpServer((_request, response) => response.writeHead(206, { 'content-range': range }).end('x'.repeat(100)))
+    expect(await downloader()(server.url)).toMatchObject(kind === 'failed' ? { kind, retryable: true } : { kind })
+  })
+
+  it.each([
+    ['nothing', '', 'an empty body'],
+    ['a page', ' \n<!DOCTYPE html><title>busy</title>', 'an HTML page'],
+    ['a page behind a byte order mark', '\uFEFF<html><body>busy</body></html>', 'an HTML page'],
+    ['an XML document', '<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>', 'an XML or SVG document'],
+    ['a JSON document', '{"status":"pending"}', 'a JSON document'],
+  ])('that is answered with %s fails, to be tried again, and says what came', async (_name, text, what) => {
+    const server = await httpServer((_request, response) => response.setHeader('content-type', 'image/png').end(text))
+    expect(await downloader()(server.url)).toEqual({
+      kind: 'failed',
+      reason: `the server sent ${what} instead of an image`,
+      retryable: true,
+    })
+  })
+
+  it.each([
+    ['a space before and after', (url: string) => ` ${url}/a.png `, '/a.png'],
+    ['a line break in the middle', (url: string) => `${url}/a\n.png`, '/a.png'],
+    ['a space in its path', (url: string) => `${url}/a b.png`, '/a%20b.png'],
+    ['its scheme in upper case', (url: string) => `${url.replace('http:', 'HTTP:')}/a.png`, '/a.png'],
+    ['backslashes', (url: string) => url.replace('//', '\\\\') + '\\a.png', '/a.png'],
+  ])('of a URL with %s is one of the URL a browser makes of it', async (_name, spell, path) => {
+    const server = await httpServer((_request, response) => response.end('image'))
+    expect(await bytesOf(await downloader()(spell(server.url)))).toBe('image')
+    expect(server.heard[0]?.url).toBe(path)
+  })
+
+  it.each([
+    'data:image/png;base64,aW1hZ2U=',
+    'DATA:image/jpg;BASE64,aW1hZ2U=',
+    ' data:;name=a.png; base64 ,aW1h\n Z2U',
+    'data:image/png;base64,aW1hZ2U%3D',
+    'data:image/png,%69mage',
+    'data:,image#fragment',
+  ])('of %j is the bytes in it', async (url) => {
+    expect(await bytesOf(await downloader([])(url))).toBe('image')
+  })
+
+  it.each(['data:image/png;base64', 'data:image/png;base64,aW1*Z2U='])('of %j fails for good', async (url) => {
+    expect(await downloader([])(url)).toMatchObject({ kind: 'failed', retryable: false })
+  })
+
+  it('of a data: URL that is too large fails for good', async () => {
+    expect(await downloader([])(`data:,${'x'.repeat(10_001)}`)).toMatchObject({ kind: 'failed', retryable: false })
   })
 
   it('fails, to be tried again, where nobody listens', async () => {
@@ -102,7 +168,7 @@ describe('a download', () => {
 
   it('fails, to be tried again, where no answer comes in time', async () => {
     const server = await tcpServer(() => {})
-    expect(await downloader()(server.url, { timeoutMs: 60 })).toMatchObject({ kind: 'failed', retryable: true })
+    expect(await downloader()(server.url, { silenceMs: 60 })).toMatchObject({ kind: 'failed', retryable: true })
   })
 
   it('fails at once where the body says that it is too large', async () => {
@@ -110,9 +176,76 @@ describe('a download', () => {
     expect(await downloader()(server.url)).toEqual({ kind: 'failed', reason: 'the body is larger than 10000 bytes', retryable: false })
   })
 
-  it('fails where the body is compressed', async () => {
-    const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(gzipSync('image')))
+  it('asks for a body without any coding', async () => {
+    const server = await httpServer((_request, response) => response.end('image'))
+    await downloader()(server.url)
+    expect(server.heard[0]?.headers['accept-encoding']).toBe('identity')
+  })
+})
+
+describe('a coded body', () => {
+  const image = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(2_000, 'image')])
+
+  it.each<readonly [string, Buffer]>([
+    ['gzip', gzipSync(image)],
+    ['x-gzip', gzipSync(image)],
+    ['br', brotliCompressSync(image)],
+    ['deflate', deflateSync(image)],
+    ['deflate', deflateRawSync(image)],
+    ['zstd', zstdCompressSync(image)],
+    ['identity, GZIP', gzipSync(image)],
+    ['gzip, br', brotliCompressSync(gzipSync(image))],
+    ['aws-chunked, gzip', gzipSync(image)],
+  ])('of %s is decoded', async (coding, bytes) => {
+    const server = await httpServer((_request, response) => response.setHeader('content-encoding', coding).end(bytes))
+    expect(await bytesOf(await downloader()(server.url))).toBe(String(image))
+  })
+
+  it.each(['aws-chunked', 'identity, aws-chunked', 'secret-sauce', 'gzip', 'br', 'deflate', 'zstd', ''])(
+    'that is an image although it says %j is passed through',
+    async (coding) => {
+      const server = await httpServer((_request, response) => response.setHeader('content-encoding', coding).end(image))
+      expect(await bytesOf(await downloader()(server.url))).toBe(String(image))
+    },
+  )
+
+  it.each<readonly [string, (bytes: Buffer) => Buffer]>([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+    ['zstd', zstdCompressSync],
+  ])('of %s that unfolds beyond the limit fails as too large', async (coding, compress) => {
+    const bomb = compress(Buffer.alloc(5_000_000))
+    expect(bomb.length).toBeLessThan(10_000)
+    const server = await httpServer((_request, response) => response.setHeader('content-encoding', coding).end(bomb))
+    expect(await failureOf(await downloader()(server.url))).toBe('too_large')
+    expect(await failureOf(await downloader()(server.url, { maxBytes: 500_000 }))).toBe('too_large')
+  })
+
+  it('whose coded bytes alone are beyond the limit fails for good', async () => {
+    const bytes = gzipSync(randomBytes(12_000))
+    const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(bytes))
     expect(await downloader()(server.url)).toMatchObject({ kind: 'failed', retryable: false })
+  })
+
+  it('that breaks off, or is damaged, fails to be tried again', async () => {
+    const whole = gzipSync(randomBytes(5_000))
+    for (const bytes of [whole.subarray(0, 3_000), Buffer.concat([whole.subarray(0, 3_000), Buffer.alloc(3_000)])]) {
+      const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(bytes))
+      expect(await failureOf(await downloader()(server.url))).toBe('stream')
+    }
+  })
+
+  it('closes the connection when it is destroyed', async () => {
+    const closed = Promise.withResolvers<void>()
+    const server = await httpServer((_request, response) => {
+      response.on('close', () => closed.resolve())
+      response.setHeader('content-encoding', 'gzip').write(gzipSync(randomBytes(5_000)).subarray(0, 4_000))
+    })
+    const downloaded = await downloader()(server.url)
+    if (downloaded.kind === 'body') downloaded.stream.destroy()
+    await closed.promise
+    expect(downloaded.kind).toBe('body')
   })
 })
 
@@ -131,24 +264,51 @@ describe('the stream of a download', () => {
   })
 
   it.each([
-    ['with a length', 'content-length: 100\r\n\r\nhalf a pic'],
-    ['in chunks', 'transfer-encoding: chunked\r\n\r\na\r\nhalf a pic\r\n'],
+    ['with a length', `content-length: 200\r\n\r\n${'x'.repeat(100)}`],
+    ['in chunks', `transfer-encoding: chunked\r\n\r\n64\r\n${'x'.repeat(100)}\r\n`],
   ])('fails where a body %s breaks off', async (_name, rest) => {
     const server = await tcpServer((socket) => socket.write(`HTTP/1.1 200 OK\r\n${rest}`, () => socket.destroy()))
     await expect(bytesOf(await downloader()(server.url))).rejects.toMatchObject({ reason: 'stream' })
   })
 
-  it('fails where the body drips slower than the download may take', async () => {
-    const server = await tcpServer((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n')
+  /** Sends 100 bytes at once and then one at a time. */
+  const drippingServer = (bytes: number) =>
+    tcpServer((socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${bytes}\r\n\r\n${'x'.repeat(100)}`)
       const drip = setInterval(() => socket.write('x'), 10)
       socket.on('close', () => clearInterval(drip))
     })
+
+  it('never ends a body that drips on, however long it takes altogether', async () => {
+    const server = await drippingServer(160)
+    const startedAt = performance.now()
+    expect(await bytesOf(await downloader()(server.url, { silenceMs: 150 }))).toHaveLength(160)
+    expect(performance.now() - startedAt).toBeGreaterThan(450)
+  })
+
+  it('fails where the body drips slower than the whole may take, where the whole has a limit', async () => {
+    const server = await drippingServer(1_000)
     await expect(bytesOf(await downloader()(server.url, { timeoutMs: 80 }))).rejects.toMatchObject({ reason: 'stream' })
   })
 
-  it('tells its failure also to a consumer that comes late', async () => {
-    const server = await tcpServer((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf', () => socket.destroy()))
+  it('fails where no byte comes for the longest silence', async () => {
+    const server = await tcpServer((socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n${'x'.repeat(100)}`))
+    const failing = bytesOf(await downloader()(server.url, { silenceMs: 80 }))
+    await expect(failing).rejects.toMatchObject({ reason: 'stream', message: 'no byte came for 80 ms' })
+  })
+
+  it('does not take a consumer that pauses for a silent server', async () => {
+    const size = 2 * 1_024 * 1_024
+    const server = await httpServer((_request, response) => response.end(Buffer.alloc(size, 1)))
+    const downloaded = await downloader()(server.url, { maxBytes: size, silenceMs: 60 })
+    if (downloaded.kind !== 'body') throw new Error('no body')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(await bytesOf(downloaded)).toHaveLength(size)
+  })
+
+  it('gives its failure also to a consumer that comes late', async () => {
+    const half = `HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n${'x'.repeat(100)}`
+    const server = await tcpServer((socket) => socket.write(half, () => socket.destroy()))
     const downloaded = await downloader()(server.url)
     await new Promise((resolve) => setTimeout(resolve, 20))
     await expect(bytesOf(downloaded)).rejects.toMatchObject({ reason: 'stream' })
@@ -157,7 +317,7 @@ describe('the stream of a download', () => {
   it('closes the connection when it is destroyed', async () => {
     const closed = Promise.withResolvers<void>()
     const server = await tcpServer((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx')
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n${'x'.repeat(100)}`)
       socket.on('close', () => closed.resolve())
     })
     const downloaded = await downloader()(server.url)
@@ -182,7 +342,7 @@ describe('a redirect', () => {
     })
     const download = downloader()
     expect(await bytesOf(await download(`${server.url}/3`))).toBe('image')
-    expect(await download(`${server.url}/4`)).toEqual({ kind: 'failed', reason: 'more than 3 redirects', retryable: false })
+    expect(await download(`${server.url}/4`)).toEqual({ kind: 'failed', reason: 'more than 3 redirects', retryable: true })
     expect(server.heard.map(({ url }) => url)).toEqual(['/3', '/2', '/1', '/0', '/4', '/3', '/2', '/1'])
   })
 
@@ -190,6 +350,7 @@ describe('a redirect', () => {
     'http://169.254.169.254/latest',
     'http://[::ffff:10.0.0.1]/',
     'file:///etc/passwd',
+    'data:,image',
     'http://u:p@127.0.0.1/',
     'http://',
     'http://2130706434/',
@@ -214,7 +375,7 @@ describe('a redirect', () => {
     onTestFinished(() => agents.close())
     const download = createDownload({ agents, now: () => times.shift() ?? 5_000 })
     const startedAt = performance.now()
-    const downloaded = await download(`${server.url}/1`, { maxBytes: 100, timeoutMs: 5_000 })
+    const downloaded = await download(`${server.url}/1`, { maxBytes: 100, silenceMs: 5_000, timeoutMs: 5_000 })
     expect(downloaded).toEqual({ kind: 'failed', reason: 'not done in time', retryable: true })
     expect(performance.now() - startedAt).toBeLessThan(2_000)
     expect(server.heard.map(({ url }) => url)).toEqual(['/1', '/2'])

@@ -16,7 +16,7 @@ function downloader(allow: readonly string[], lookup = lookupOf(['127.0.0.1']), 
   })
   onTestFinished(() => agents.close())
   const download = createDownload({ agents })
-  return (url: string) => download(url, { maxBytes: 1_000, timeoutMs: 1_000 })
+  return (url: string) => download(url, { maxBytes: 1_000, silenceMs: 1_000 })
 }
 
 describe('an address', () => {
@@ -107,7 +107,6 @@ describe('the guard', () => {
   it.each([
     'file:///etc/passwd',
     'ftp://8.8.8.8/x',
-    'data:image/png;base64,AAAA',
     'gopher://8.8.8.8',
     'http://user:pass@8.8.8.8/',
     'http://user@8.8.8.8/',

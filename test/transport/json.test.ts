@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseJson } from '../../src/transport/json.ts'
+import { parseJson, serialize } from '../../src/transport/json.ts'
 
 describe('parseJson', () => {
   it.each([
@@ -39,5 +39,20 @@ describe('parseJson', () => {
 
   it.each(['', '{', '{"a":1,}', '{"seed":12345678901234567890', 'NaN', '<html>'])('throws on %j', (text) => {
     expect(() => parseJson(text)).toThrow(SyntaxError)
+  })
+})
+
+describe('the text of a body', () => {
+  it.each([
+    [{ seed: { $digits: '18446744073709551615' } }, '{"seed":18446744073709551615}'],
+    [[{ $digits: '0' }, [{ $digits: '-12' }]], '[0,[-12]]'],
+    [{ a: { $digits: '007' } }, '{"a":{"$digits":"007"}}'],
+    [{ a: { $digits: '1e5' } }, '{"a":{"$digits":"1e5"}}'],
+    [{ a: { $digits: '1', b: 2 } }, '{"a":{"$digits":"1","b":2}}'],
+    [{ a: { $digits: 5 } }, '{"a":{"$digits":5}}'],
+    [{ prompt: '{"$digits":"5"}' }, String.raw`{"prompt":"{\"$digits\":\"5\"}"}`],
+    [{ $digits: '5' }, '5'],
+  ])('of %j is %s', (body, text) => {
+    expect(serialize(body)).toBe(text)
   })
 })

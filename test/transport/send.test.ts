@@ -1,5 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { exactNumber } from '#adapter-kit'
 import type { Call } from '#contract'
 import type { Sent } from '../../src/core/ports.ts'
 import { type AgentsOptions, createAgents } from '../../src/transport/agents.ts'
@@ -231,9 +232,21 @@ describe('a call that may have arrived', () => {
     expect(await sendTo(server.url, { maxReplyBytes: 10_000 })(submit)).toHaveProperty('kind', 'lost')
   })
 
-  it.each(['gzip', 'br', 'secret-sauce'])('is lost where the reply is no %s although it says so', async (encoding) => {
-    const server = await httpServer((_request, response) => response.setHeader('content-encoding', encoding).end('{"id":"1"}'))
-    expect(await sendTo(server.url)(submit)).toEqual({ kind: 'lost', reason: expect.stringContaining('decompressed') })
+  it.each([
+    ['gzip', gzipSync('{"id":"1"}').subarray(0, 20)],
+    ['br', Buffer.from('damaged')],
+    ['deflate', deflateSync('{"id":"1"}').subarray(0, 10)],
+  ])('is lost where the reply is %s and damaged', async (encoding, bytes) => {
+    const server = await httpServer((_request, response) => response.setHeader('content-encoding', encoding).end(bytes))
+    for (const call of [submit, poll])
+      expect(await sendTo(server.url)(call)).toEqual({ kind: 'lost', reason: expect.stringContaining('decompressed') })
+  })
+
+  it('is lost where the reply to a poll breaks off in the middle, with any status', async () => {
+    for (const status of ['200 OK', '404 Not Found', '500 Oops']) {
+      const server = await tcpServer((socket) => socket.end(`HTTP/1.1 ${status}\r\ncontent-length: 100\r\n\r\n{"status":"Ready"`))
+      expect(await sendTo(server.url)(poll)).toHaveProperty('kind', 'lost')
+    }
   })
 })
 
@@ -320,6 +333,28 @@ describe('a reply', () => {
       response.setHeader('content-encoding', encoding).end(compress(Buffer.from('{"id":"1"}')))
     })
     expect(await sendTo(server.url)(submit)).toMatchObject({ kind: 'reply', reply: { body: { id: '1' } } })
+  })
+
+  it.each(['gzip', 'br', 'deflate', 'zstd', 'secret-sauce', 'aws-chunked', 'gzip, secret-sauce'])(
+    'that says %s and was never compressed is read as it is',
+    async (encoding) => {
+      const server = await httpServer((_request, response) => response.setHeader('content-encoding', encoding).end('{"id":"1"}'))
+      expect(await sendTo(server.url)(submit)).toMatchObject({ kind: 'reply', reply: { body: { id: '1' } } })
+    },
+  )
+
+  it.each(['PUT', 'POST', 'GET'] as const)('answers a %s, also one that cancels', async (method) => {
+    const server = await httpServer((_request, response) => response.end('{}'))
+    const call: Call = { purpose: 'cancel', method, url: '/v1/x/cancel', ...(method === 'POST' ? { body: { id: 'x' } } : {}) }
+    expect(await sendTo(server.url)(call)).toHaveProperty('kind', 'reply')
+    expect(server.heard).toMatchObject([{ method, url: '/v1/x/cancel', body: method === 'POST' ? '{"id":"x"}' : '' }])
+  })
+
+  it('answers a request whose seed has every digit, as a bare number', async () => {
+    const server = await httpServer((_request, response) => response.end('{}'))
+    const body = [{ seed: exactNumber('9223372036854775807'), prompt: 'a "$digits" cat', n: exactNumber('7') }]
+    await sendTo(server.url)({ ...submit, body })
+    expect(server.heard[0]?.body).toBe('[{"seed":9223372036854775807,"prompt":"a \\"$digits\\" cat","n":7}]')
   })
 
   it('comes over TLS where the certificate is trusted', async () => {

@@ -46,10 +46,10 @@ describe('a transport that is updated', () => {
     const target = await httpServer((_request, response) => response.end('image'))
     const server = await patientServer()
     const transport = open({ providers: [], allow: ['127.0.0.1'] })
-    const downloading = transport.download(server.url, { maxBytes: 100, timeoutMs: 1_000 })
+    const downloading = transport.download(server.url, { maxBytes: 100, silenceMs: 1_000 })
     const response = await server.asked
     transport.update({ providers: [], allow: [] })
-    expect(await transport.download(server.url, { maxBytes: 100, timeoutMs: 1_000 })).toHaveProperty('kind', 'refused')
+    expect(await transport.download(server.url, { maxBytes: 100, silenceMs: 1_000 })).toHaveProperty('kind', 'refused')
     response.writeHead(302, { location: target.url }).end()
     const downloaded = await downloading
     expect(downloaded.kind === 'body' && String(await downloaded.stream.toArray())).toBe('image')

@@ -25,7 +25,7 @@ export function measureReferences(
 
   async function look(url: string): Promise<Reference['pixels']> {
     // The limit is kept while reading: an image may be far larger than what is read of it.
-    const answer = await download(url, { maxBytes: Number.MAX_SAFE_INTEGER, timeoutMs: TIMEOUT_MS })
+    const answer = await download(url, { maxBytes: Number.MAX_SAFE_INTEGER, silenceMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS })
     if (answer.kind !== 'body') return null
     const parts: Buffer[] = []
     let bytes = 0

@@ -8,7 +8,7 @@ type ReferencePorts = Pick<Ports, 'download' | 'assets' | 'settings'>
 /** A reference image cannot be had any more; nothing was bought. */
 export class ReferenceUnavailable extends Error {}
 
-const FETCH_TIMEOUT_MS = 30_000
+const FETCH_SILENCE_MS = 30_000
 
 /** Each reference in a form the offer takes: its link, a data URI, or bare base64. Links are fetched only where the offer takes none. */
 export function referencesFor(
@@ -32,7 +32,7 @@ export function referencesFor(
 
 async function fetchReference(ports: ReferencePorts, url: string, index: number) {
   const { download, assets, settings } = ports
-  const fetched = await download(url, { maxBytes: settings.maxImageBytes, timeoutMs: FETCH_TIMEOUT_MS })
+  const fetched = await download(url, { maxBytes: settings.maxImageBytes, silenceMs: FETCH_SILENCE_MS })
   const field = `reference_images[${index}]`
   switch (fetched.kind) {
     case 'body':

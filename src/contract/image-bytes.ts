@@ -1,0 +1,35 @@
+import type { OutputFormat } from './limits.ts'
+
+/** As many first bytes as `formatOf` needs to be sure. */
+export const SIGNATURE_BYTES = 12
+
+/** The format of an image by its first bytes, whatever label it carries; null where it is none of the three that are taken. */
+export function formatOf(head: Uint8Array): OutputFormat | null {
+  if (startsWith(head, [0xff, 0xd8, 0xff])) return 'jpeg'
+  if (startsWith(head, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])) return 'png'
+  return latin1(head.subarray(0, 4)) === 'RIFF' && latin1(head.subarray(8, 12)) === 'WEBP' ? 'webp' : null
+}
+
+/** What first bytes are that are no image but text a server sends instead of one; null where they are no such text. */
+export function documentIn(head: Uint8Array): 'an HTML page' | 'an XML or SVG document' | 'a JSON document' | null {
+  const text = latin1(head)
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .trimStart()
+    .toLowerCase()
+  if (text.startsWith('<!doctype html') || text.startsWith('<html')) return 'an HTML page'
+  if (text.startsWith('<')) return 'an XML or SVG document'
+  return text.startsWith('{') || text.startsWith('[') ? 'a JSON document' : null
+}
+
+/** What first bytes are that are no JPEG, PNG or WebP image, in words for an error message. */
+export function described(head: Uint8Array): string {
+  if (head.length === 0) return 'nothing at all'
+  const text = latin1(head)
+  if (text.startsWith('GIF8')) return 'a GIF'
+  if (text.slice(4, 8) === 'ftyp') return 'an AVIF, HEIC or video file'
+  return documentIn(head) ?? 'something else'
+}
+
+const startsWith = (bytes: Uint8Array, start: readonly number[]): boolean => start.every((byte, index) => bytes[index] === byte)
+
+const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
