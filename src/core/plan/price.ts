@@ -1,6 +1,6 @@
 import { compareUsd, multiplyUsd, sumUsd, type Applied, type CostLine, type Offer, type PriceRule, type Usd } from '#contract'
 import type { Reference } from '../records.ts'
-import { MEGAPIXEL, nearestSize, pixelsOf, type Size } from './size.ts'
+import { billedMegapixels, nearestSize, type Size } from './size.ts'
 
 export interface Price {
   readonly amount: Usd
@@ -13,9 +13,6 @@ export interface QuotedPrice extends Price {
 }
 
 const UNSEEN: Size = { width: 1024, height: 1024 }
-
-/** Megapixels as billed: 1,048,576 pixels each, a begun one counts whole, at least one. */
-const billedMegapixels = (size: Size): number => Math.max(1, Math.ceil(pixelsOf(size) / MEGAPIXEL))
 
 /**
  * What a price rule makes of images of one size; the lines sum to the amount to the last digit. Serves quotes and, given what was

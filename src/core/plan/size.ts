@@ -23,6 +23,9 @@ const ROUNDING = 1 + 1e-9
 
 export const pixelsOf = (size: Size): number => size.width * size.height
 
+/** Megapixels as billed: a begun one counts whole, at least one. */
+export const billedMegapixels = (size: Size): number => Math.max(1, Math.ceil(pixelsOf(size) / MEGAPIXEL))
+
 /** How far two positive numbers are apart, as a factor of at least 1. */
 export const factorBetween = (left: number, right: number): number => Math.max(left / right, right / left)
 
@@ -40,8 +43,8 @@ export const isLegalSize = (size: Size, limit: SizeLimit): boolean =>
 
 /**
  * The legal size nearest to a width and height. A legal size is returned untouched. One that is too large or too small is first scaled
- * into the limits in its own shape; then, of the grid points around it, the one with the smallest sum of relative errors in
- * width, height and ratio wins, measured as logarithms so that shrinking and growing count alike.
+ * into the limits in its own shape; then, of the grid points around it, the one with the smallest sum of errors in width, height and shape
+ * wins, each as a share of what is wanted, so that a pixel less counts as much as a pixel more. Of equally near ones: see `least`.
  * Null where the limits hold no size at all. The shape can change where no legal size has it; see `isNearEnough`.
  */
 export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
@@ -51,8 +54,8 @@ export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
     neighbours(limit.height, target.height, 1).map((height) => ({ width, height })),
   )
   return least(candidates, limit, (size) => {
-    const width = Math.log(size.width / target.width)
-    const height = Math.log(size.height / target.height)
+    const width = (size.width - target.width) / target.width
+    const height = (size.height - target.height) / target.height
     return Math.abs(width) + Math.abs(height) + Math.abs(width - height)
   })
 }
@@ -110,16 +113,26 @@ function widthsBetween(least: number, most: number, range: Range): readonly numb
   return widths
 }
 
-/** The legal candidate with the least error; the first of equals. */
+/** Errors this near to each other are equal: what is left of rounding. */
+const EQUAL = 1e-9
+
+/** The legal candidate with the least error; of equals the one that buys fewer megapixels, and where all buy as many, the one with most pixels. */
 function least(candidates: readonly Size[], limit: SizeLimit, error: (size: Size) => number): Size | null {
   let best: Size | null = null
   let bestError = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
     if (!isLegalSize(candidate, limit)) continue
     const candidateError = error(candidate)
-    if (candidateError >= bestError) continue
+    const isNearer = candidateError < bestError - EQUAL
+    const isAsNear = candidateError <= bestError + EQUAL
+    if (!isNearer && !(isAsNear && best && isCheaper(candidate, best))) continue
     best = candidate
     bestError = candidateError
   }
   return best
+}
+
+function isCheaper(one: Size, other: Size): boolean {
+  const difference = billedMegapixels(one) - billedMegapixels(other)
+  return difference === 0 ? pixelsOf(one) > pixelsOf(other) : difference < 0
 }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SizeLimit } from '#contract'
-import { MEGAPIXEL, factorBetween, isLegalSize, isNearEnough, nearestSize, ratioChange, sizeForShape } from '../../../src/core/plan/size.ts'
+import { type Size, MEGAPIXEL, factorBetween, isLegalSize, isNearEnough, nearestSize, ratioChange, sizeForShape } from '../../../src/core/plan/size.ts'
 import { bfl, runware, vtrix } from './offers.ts'
 
 // The same cases in every run.
@@ -54,6 +54,35 @@ describe('the nearest legal size', () => {
     [{ width: 1, height: 1 }, free, { width: 64, height: 64 }],
   ])('of %o within %o is %o', (wanted, limit, legal) => {
     expect(nearestSize(wanted, limit)).toEqual(legal)
+  })
+
+  it.each([
+    [{ width: 1032, height: 1032 }, { width: 1024, height: 1024 }],
+    [{ width: 1032, height: 2048 }, { width: 1024, height: 2048 }],
+    [{ width: 1032, height: 1024 }, { width: 1024, height: 1024 }],
+    // Both cost one megapixel, so nothing is saved by the smaller one.
+    [{ width: 1000, height: 1000 }, { width: 1008, height: 1008 }],
+    // 1071 is nearer to 1072 than to 1056.
+    [{ width: 1024, height: 1071 }, { width: 1024, height: 1072 }],
+  ])('of %o, midway between two, is the one that buys fewer megapixels: %o', (wanted, legal) => {
+    expect(nearestSize(wanted, free)).toEqual(legal)
+  })
+
+  it('never buys a megapixel that an equally near size does not', () => {
+    const multiples = fc.integer({ min: 16, max: 127 }).map((steps) => steps * 16)
+    fc.assert(
+      fc.property(multiples, multiples, fc.constantFrom(0, 8), fc.constantFrom(0, 8), (width, height, right, down) => {
+        const size = nearestSize({ width: width + right, height: height + down }, boxed)
+        // Midway on every side that is off the grid, so both ends are equally near.
+        const ends = [
+          { width, height },
+          { width: width + 2 * right, height: height + 2 * down },
+        ]
+        const megapixels = (end: Size) => Math.ceil((end.width * end.height) / MEGAPIXEL)
+        expect(ends).toContainEqual(size)
+        expect(size && megapixels(size)).toBe(Math.min(...ends.map(megapixels)))
+      }),
+    )
   })
 
   it('is none where the limits hold no multiple of the step', () => {
