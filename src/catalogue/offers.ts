@@ -1,24 +1,27 @@
-import type { JsonObject } from '#contract'
+import type { Latency } from '#contract'
 import type { Candidate } from '../core/plan/plan.ts'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
 import type { Catalogue } from './catalogue.ts'
-import type { Offers } from '../core/plan/offers.ts'
-import type { Run } from '../core/generation/run.ts'
+import type { Offers } from '../core/offers.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 
+/** What the core knows of a provider at this moment. */
+export interface Measured {
+  latency(provider: string, model: string): Latency | null
+  /** Free slots, and for how long it starts nothing because it answered 429 (0: it is not paused). Absent: not known. */
+  slotState?(provider: string): { readonly free: number; readonly pausedMs: number }
+}
+
 /** What can be bought, from the configuration in force and what has been measured. */
-export function createOffers(
-  config: () => Config,
-  catalogue: Catalogue,
-  measured: Pick<Run, 'latency'>,
-  breakers: Pick<Breakers, 'pause'>,
-): Offers {
-  function availability(provider: string): Pick<Candidate, 'unavailable' | 'retryAfterMs'> {
+export function createOffers(config: () => Config, catalogue: Catalogue, measured: Measured, breakers: Pick<Breakers, 'pause'>): Offers {
+  function availability(provider: string): Pick<Candidate, 'unavailable' | 'retryAfterMs' | 'pausedMs' | 'isFull'> {
     const disabled = config().providers.get(provider)?.reason ?? null
     if (disabled !== null) return { unavailable: disabled }
     const pause = breakers.pause(provider)
-    return pause ? { unavailable: pause.reason, retryAfterMs: pause.retryAfterMs } : { unavailable: null }
+    if (pause) return { unavailable: pause.reason, retryAfterMs: pause.retryAfterMs }
+    const slots = measured.slotState?.(provider)
+    return { unavailable: null, ...(slots && { pausedMs: slots.pausedMs, isFull: slots.free <= 0 }) }
   }
 
   return {
@@ -28,16 +31,14 @@ export function createOffers(
       const { model, pinned, rule, defaults } = resolved
       return { request: withDefaults(request, defaults), model, pinned, rule }
     },
-
-    candidates(model, options: Readonly<Record<string, JsonObject>>) {
-      return offersOf(config(), catalogue, model).map((offer) => ({
+    candidates: (model, options) =>
+      offersOf(config(), catalogue, model).map((offer) => ({
         offer,
         ...availability(offer.provider),
         latency: measured.latency(offer.provider, model),
         options: options[offer.provider] ?? {},
-      }))
-    },
-
+      })),
+    safetyOptions: (provider) => catalogue.providers.get(provider)?.manifest.safety_options ?? [],
     ofModel: (model) => offersOf(config(), catalogue, model),
     key: (name) => config().keys.find((key) => key.name === name) ?? null,
     keys: () => config().keys,

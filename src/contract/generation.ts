@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Usd } from './money.ts'
 import { CostBasis, CostLine } from './price.ts'
 import { GenerationError } from './failure.ts'
+import { Fidelity } from './fidelity.ts'
 import { OutputFormat } from './limits.ts'
 
 /** Open: `queued`, `running`. Terminal: the rest. `succeeded` means every delivered image was fetched, checked and stored. */
@@ -100,6 +101,7 @@ export const Routing = z
       z.object({
         provider: z.string(),
         eligible: z.boolean(),
+        fidelity: Fidelity.nullable().meta({ description: 'Null where the offer cannot take the request.' }),
         quoted: Usd.nullable(),
         latency_ms: z.number().int().nullable(),
         reasons: z.array(z.string()),

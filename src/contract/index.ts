@@ -1,6 +1,7 @@
 export * from './adapter.ts'
 export * from './comparison.ts'
 export * from './failure.ts'
+export * from './fidelity.ts'
 export * from './generation.ts'
 export * from './image-bytes.ts'
 export * from './json.ts'

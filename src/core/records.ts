@@ -44,6 +44,8 @@ export interface Route {
   readonly applied: Applied
   /** How near it is to the image as requested; absent in rows of earlier versions. */
   readonly fidelity?: 'exact' | 'near' | 'far'
+  /** Vendor defaults that act where nothing is asked; see `VendorDefaults`. Never sent. Absent in rows of earlier versions. */
+  readonly defaults?: VendorDefaults
   readonly warnings: readonly Warning[]
   /** Images in each paid task; their sum is `n`. */
   readonly tasks: readonly number[]
@@ -53,6 +55,11 @@ export interface Route {
   /** Parsed provider_options of this provider. */
   readonly options: JsonObject
 }
+
+/** By field: what the vendor does where nothing is asked, null where it does not say. Fields that were asked, or that it has not, are absent. */
+export type VendorDefaults = Readonly<
+  Partial<Record<'guidance' | 'steps' | 'prompt_upsampling' | 'safety_tolerance', number | boolean | null>>
+>
 
 /** One paid task. Written before the submit (`submitting`), after it (`pending`), when the vendor is done (`collecting`), and at its end. */
 export interface AttemptRecord {

@@ -16,6 +16,8 @@ const row = (provider: string, changes: Partial<ComparisonRow> = {}): Comparison
   quoted: '0.03',
   amount: '0.03',
   vs_cheapest: '+0%',
+  fidelity: 'exact',
+  assumptions: [],
   total_ms: 5300,
   images: 1,
   bytes: 412_345,
@@ -187,6 +189,7 @@ describe('the live table', () => {
 describe('imagegate quote', () => {
   const quote: Quote = {
     object: 'quote',
+    sandbox: false,
     model: 'big',
     offers: [
       {
@@ -194,18 +197,20 @@ describe('imagegate quote', () => {
         model: 'big',
         provider_model: 'n-1',
         eligible: true,
+        fidelity: 'near',
         reasons: [],
         warnings: [{ code: 'adjusted', field: 'height', requested: 1000, used: 1008, reason: 'Steps of 16.' }],
         applied: { width: 1536, height: 1008, n: 2, reference_images: 0 },
-        cost: { amount: '0.09', lines: [{ what: 'image', quantity: 2, unit_amount: '0.045', amount: '0.09' }] },
+        cost: { amount: '0.09', per_megapixel: '0.03', lines: [{ what: 'image', quantity: 2, unit_amount: '0.045', amount: '0.09' }] },
         assumptions: [],
-        latency_ms: { p50: 5300, p95: 9100 },
+        latency_ms: { p50: 5300, p95: 9100, samples: 12 },
       },
       {
         provider: 'south',
         model: 'big',
         provider_model: 's-1',
         eligible: true,
+        fidelity: 'near',
         reasons: [],
         warnings: [],
         applied: { n: 2, reference_images: 1 },
@@ -218,6 +223,7 @@ describe('imagegate quote', () => {
         model: 'big',
         provider_model: 'w-1',
         eligible: false,
+        fidelity: null,
         reasons: ['n: at most 1'],
         warnings: [],
         applied: null,
@@ -226,6 +232,8 @@ describe('imagegate quote', () => {
         latency_ms: null,
       },
     ],
+    route: ['north', 'south'],
+    considered: [{ provider: 'west', reason: 'n: at most 1' }],
     cheapest: 'north',
     fastest: null,
   }

@@ -11,6 +11,8 @@ const row = (provider: string, changes: Partial<ComparisonRow> = {}): Comparison
   quoted: '0.03',
   amount: '0.03',
   vs_cheapest: '+0%',
+  fidelity: 'exact',
+  assumptions: [],
   total_ms: 5300,
   images: 1,
   bytes: 412_345,

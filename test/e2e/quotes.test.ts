@@ -128,8 +128,8 @@ test('what a generation took is told beside the next quotes, and breaks the tie 
   expect(chosen.strategy).toBe('price')
   expect(chosen.considered).toEqual(
     expect.arrayContaining([
-      { provider: 'bfl', eligible: true, quoted: '0.04', latency_ms: null, reasons: [] },
-      { provider: 'runware', eligible: true, quoted: '0.04', latency_ms: measured?.p50, reasons: [] },
+      { provider: 'bfl', eligible: true, fidelity: 'exact', quoted: '0.04', latency_ms: null, reasons: [] },
+      { provider: 'runware', eligible: true, fidelity: 'exact', quoted: '0.04', latency_ms: measured?.p50, reasons: [] },
     ]),
   )
 })

@@ -1,6 +1,6 @@
 import type { CostReport, Usd } from '#contract'
 import type { CostRow, Instant } from '../records.ts'
-import type { Offers } from '../plan/offers.ts'
+import type { Offers } from '../offers.ts'
 import { budgetOf, budgetView } from './budget.ts'
 import { createCostTally } from './cost-tally.ts'
 import type { CostTally } from './cost-tally.ts'

@@ -163,11 +163,9 @@ async function judge(
 ): Promise<{ readonly record: GenerationRecord | null; readonly entries: readonly ComparisonEntry[] }> {
   try {
     const record = await accept.prepare(request, key)
-    const usable = new Set(record.routes.map(({ provider }) => provider))
-    const entries = record.routing.considered.map(({ provider, eligible, reasons }): ComparisonEntry => {
-      if (usable.has(provider)) return { kind: 'planned', provider }
-      return { kind: 'ineligible', provider, reasons: eligible ? ['provider_options: it cannot take them as they are.'] : reasons }
-    })
+    const entries = record.routing.considered.map(({ provider, eligible, reasons }): ComparisonEntry =>
+      eligible ? { kind: 'planned', provider } : { kind: 'ineligible', provider, reasons },
+    )
     return { record, entries }
   } catch (error) {
     if (!(error instanceof Refusal) || error.code !== 'no_eligible_offer') throw error

@@ -2,12 +2,21 @@ import type { SizeLimit, Warning } from '#contract'
 import type { Reference } from '../records.ts'
 import { adjusted, type Finding, type PlannedRequest } from './finding.ts'
 import { describeRange } from './range.ts'
-import { factorBetween, idealSize, isNearEnough, MEGAPIXEL, nearestSize, pixelsOf, ratioChange, sizeForShape, type Size } from './size.ts'
+import {
+  DEFAULT_SIZE,
+  factorBetween,
+  idealSize,
+  isNearEnough,
+  MEGAPIXEL,
+  nearestSize,
+  pixelsOf,
+  ratioChange,
+  shapeOf,
+  sizeForShape,
+  type Size,
+} from './size.ts'
 
-/** Asked for where a request gives neither a size nor a reference, so that the same request has the same shape and price everywhere. */
-const DEFAULT_SIZE: Size = { width: 1024, height: 1024 }
-
-/** From here on a caller who asked for a shape is told that it was met only nearly. */
+/** From here on a caller who asked for a shape gets a warning that it was met only nearly. */
 const RATIO_TOLERANCE = 1.02
 const PIXEL_TOLERANCE = 1.1
 
@@ -90,11 +99,6 @@ const impossible = (field: string, what: string, limit: SizeLimit): string =>
 function describeSize(limit: SizeLimit): string {
   const pixels = limit.max_pixels === null ? '' : `, at most ${limit.max_pixels} pixels in all`
   return `This offer takes widths of ${describeRange(limit.width)} and heights of ${describeRange(limit.height)}${pixels}.`
-}
-
-function shapeOf(aspectRatio: string): Size {
-  const [width = 1, height = 1] = aspectRatio.split(':').map(Number)
-  return { width, height }
 }
 
 function ratioText(size: Size): string {

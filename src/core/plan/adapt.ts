@@ -1,5 +1,5 @@
-import type { Applied, Offer, Warning } from '#contract'
-import type { Reference } from '../records.ts'
+import type { Applied, Fidelity, Offer, Warning } from '#contract'
+import type { Reference, VendorDefaults } from '../records.ts'
 import {
   adaptFormat,
   adaptNumber,
@@ -11,13 +11,17 @@ import {
   ignoredOptions,
 } from './adapt-fields.ts'
 import { adaptSize } from './adapt-size.ts'
+import { fidelityOf, vendorDefaults } from './fidelity.ts'
 import type { PlannedRequest } from './finding.ts'
 
 /** A request made legal for one offer, or why it cannot be: one sentence for each obstacle, naming the field and the limit. */
 export type Adaptation =
   | {
       readonly eligible: true
+      /** What is asked of the offer, and nothing else. */
       readonly applied: Applied
+      readonly defaults: VendorDefaults
+      readonly fidelity: Fidelity
       readonly warnings: readonly Warning[]
       readonly assumptions: readonly string[]
     }
@@ -53,12 +57,15 @@ export function adapt(request: PlannedRequest, references: readonly Reference[],
   return {
     eligible: true,
     applied,
+    defaults: vendorDefaults(limits, applied),
+    fidelity: fidelityOf(request, references, limits, { applied, warnings }),
     warnings: [...warnings, ...(ignoredOptions(request.provider_options, offer.provider).warnings ?? [])],
     assumptions: findings.flatMap((finding) => finding.assumptions ?? []),
   }
 }
 
-function refusal({ code, field, requested, used, reason }: Warning): string {
+/** A warning as the reason against an offer, where `on_unsupported` is "reject". */
+export function refusal({ code, field, requested, used, reason }: Warning): string {
   const asked = requested === null ? 'nothing was asked' : `${JSON.stringify(requested)} was asked`
   const instead = code === 'adjusted' ? `the nearest is ${JSON.stringify(used)}` : 'it cannot be honoured'
   return `${field}: ${asked} and ${instead}, which on_unsupported "reject" forbids; ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`

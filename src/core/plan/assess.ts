@@ -1,9 +1,10 @@
-import type { GenerationRequest, JsonObject, Latency, Offer, RouteRule, Usd } from '#contract'
-import type { Reference } from '../records.ts'
+import type { GenerationRequest, JsonObject, Latency, Offer, PriceRule, RouteRule, Usd, Warning } from '#contract'
+import type { Reference, Route } from '../records.ts'
 import { compareUsd } from '#contract'
-import { adapt, type Adaptation } from './adapt.ts'
+import { adapt, refusal, type Adaptation } from './adapt.ts'
 import type { PlannedRequest } from './finding.ts'
 import { quoteFor, type QuotedPrice } from './price.ts'
+import { missingChecks, type SafetyCheck } from './safety-checks.ts'
 
 /** One offer of the asked model and what is known about it at this moment. */
 export interface Candidate {
@@ -12,6 +13,10 @@ export interface Candidate {
   readonly unavailable: string | null
   /** Present where it is unavailable only for now: how long until it is worth asking again. */
   readonly retryAfterMs?: number
+  /** How long it starts nothing, because it answered 429; absent or 0: it is not paused. */
+  readonly pausedMs?: number
+  /** Every slot is taken (`max_in_flight`): a request would wait there. */
+  readonly isFull?: boolean
   /** Measured; null before anything was. */
   readonly latency: Latency | null
   /** Parsed provider_options of this provider, `{}` where none were given. */
@@ -31,6 +36,10 @@ export interface PlanInput {
   readonly roll: number
   /** What the key that asks may still spend; absent or null: no limit. */
   readonly budget?: { readonly left: Usd; readonly allowUnpriced: boolean } | null
+  /** The safety checks that the request's provider_options switch on; absent: none. */
+  readonly safetyChecks?: readonly SafetyCheck[]
+  /** What a route's provider_options cause, said by its adapter; absent: nothing. Pure. */
+  readonly optionWarnings?: (route: Route) => readonly Warning[]
 }
 
 /** A candidate judged: eligible where `reasons` is empty. */
@@ -39,6 +48,8 @@ export interface Assessment {
   /** Index into the candidates. */
   readonly position: number
   readonly adaptation: Adaptation
+  /** The request adapted to this offer; null where it does not fit. */
+  readonly route: Route | null
   /** Null where the request does not fit the offer or the offer publishes no price. */
   readonly price: QuotedPrice | null
   readonly reasons: readonly string[]
@@ -46,18 +57,68 @@ export interface Assessment {
 
 export const isEligible = (assessment: Assessment): boolean => assessment.reasons.length === 0
 
-/** Judges every candidate; none is left out, so that each refusal can be told. */
-export function assess(input: PlanInput): readonly Assessment[] {
-  return input.candidates.map((candidate, position) => {
-    const adaptation = adapt(input.request, input.references, candidate.offer)
-    const price = adaptation.eligible ? quoteFor(candidate.offer, adaptation.applied, input.references) : null
-    const reasons = [
-      ...(candidate.unavailable === null ? [] : [candidate.unavailable]),
-      ...excluded(candidate.offer.provider, input),
-      ...(adaptation.eligible ? [...tooExpensive(price, input.request.provider), ...overBudget(price, input.budget)] : adaptation.reasons),
-    ]
-    return { candidate, position, adaptation, price, reasons }
-  })
+/** Judges every candidate, for a quote as for a purchase; none is left out, so that each refusal can be explained. */
+export const assess = (input: PlanInput): readonly Assessment[] =>
+  input.candidates.map((candidate, position) => ({ candidate, position, ...judge(candidate, input) }))
+
+function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> {
+  const { offer, unavailable } = candidate
+  const { request, references, budget } = input
+  const excluding = [
+    ...(unavailable === null ? [] : [unavailable]),
+    ...excluded(offer.provider, input),
+    ...missingChecks(offer.provider, input.safetyChecks ?? []),
+  ]
+  const adaptation = adapt(request, references, offer)
+  if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
+  const price = quoteFor(offer, adaptation.applied, references)
+  const route = routeOf(candidate, adaptation, price)
+  const own = Object.keys(candidate.options).length === 0 ? [] : (input.optionWarnings?.(route) ?? [])
+  const reasons = [
+    ...excluding,
+    ...(request.on_unsupported === 'reject' ? own.map(refusal) : []),
+    ...tooExpensive(price, request.provider),
+    ...overBudget(price, budget),
+  ]
+  const warnings = [...route.warnings, ...own]
+  return { adaptation: { ...adaptation, warnings }, route: own.length === 0 ? route : { ...route, warnings }, price, reasons }
+}
+
+function routeOf({ offer, options }: Candidate, adaptation: Extract<Adaptation, { eligible: true }>, price: QuotedPrice | null): Route {
+  const { applied, defaults, fidelity, warnings } = adaptation
+  return {
+    provider: offer.provider,
+    model: offer.model,
+    providerModel: offer.providerModel,
+    applied,
+    defaults,
+    fidelity,
+    warnings,
+    tasks: splitImages(applied.n, offer.limits.n.max),
+    quoted: price && { amount: price.amount, lines: price.lines },
+    price: withoutNote(offer.price),
+    options,
+  }
+}
+
+/** A note explains a price to a reader; the row that is kept for each generation does without. */
+function withoutNote(price: PriceRule | null): PriceRule | null {
+  if (price === null) return null
+  const known = rulesWithoutNote.get(price)
+  if (known) return known
+  const { note: _, ...rule } = price
+  rulesWithoutNote.set(price, rule)
+  return rule
+}
+
+/** One copy of a rule, however many generations hold it. */
+const rulesWithoutNote = new WeakMap<PriceRule, PriceRule>()
+
+/** Images in each paid task: full batches, then the rest. */
+function splitImages(images: number, batch: number): readonly number[] {
+  const full = Math.floor(images / batch)
+  const rest = images % batch
+  return [...Array.from({ length: full }, () => batch), ...(rest > 0 ? [rest] : [])]
 }
 
 function excluded(provider: string, { request, pinned }: PlanInput): string[] {

@@ -7,8 +7,9 @@ const providerOf = (assessment: Assessment): string => assessment.candidate.offe
 
 /**
  * The order in which eligible offers are tried, and the name of the rule that made it. A pin comes first, then what the request prefers, then the
- * operator's rule, else price. Providers that an order or weights leave out follow, by the rule beneath. Unpriced offers
- * come last by price, unmeasured ones last by latency; ties go to the faster, then to the one configured first.
+ * operator's rule, else price. Providers that an order or weights leave out follow, by the rule beneath. Price and latency compare equal images,
+ * so an offer far from the one requested comes after all others. Unpriced offers come last by price, unmeasured ones last by latency; ties go
+ * to the one with fewer warnings, then to the faster, then to the one configured first. A provider that is paused comes last whatever the rule.
  */
 export function choose(
   eligible: readonly Assessment[],
@@ -17,10 +18,19 @@ export function choose(
   const preference = input.request.provider
   const rule: RouteRule = preference?.sort ? { sort: preference.sort } : input.rule
   const base = arrange(eligible, rule, input.roll)
-  if (input.pinned !== null) return { strategy: 'pinned', ordered: base.ordered }
-  if (!preference?.order) return base
-  return { strategy: 'order', ordered: listedFirst(base.ordered, preference.order) }
+  if (input.pinned !== null) return { strategy: 'pinned', ordered: pausedLast(base.ordered) }
+  if (!preference?.order) return { ...base, ordered: pausedLast(base.ordered) }
+  return { strategy: 'order', ordered: pausedLast(listedFirst(base.ordered, preference.order)) }
 }
+
+/** Whether another provider is tried after one that failed at no cost. */
+export const mayFallBack = ({ pinned, request }: PlanInput): boolean => pinned === null && request.provider?.allow_fallbacks !== false
+
+/** Whether its provider starts nothing for now, because it answered 429. */
+export const isPaused = ({ candidate }: Assessment): boolean => (candidate.pausedMs ?? 0) > 0
+
+const pausedLast = (ordered: readonly Assessment[]): readonly Assessment[] =>
+  ordered.toSorted((left, right) => Number(isPaused(left)) - Number(isPaused(right)))
 
 function arrange(eligible: readonly Assessment[], rule: RouteRule, roll: number): ReturnType<typeof choose> {
   if (rule.order) return { strategy: 'order', ordered: listedFirst(eligible.toSorted(byPrice), rule.order) }
@@ -30,15 +40,32 @@ function arrange(eligible: readonly Assessment[], rule: RouteRule, roll: number)
     : { strategy: 'price', ordered: eligible.toSorted(byPrice) }
 }
 
-/** Cheapest first, unpriced last; ties by latency, then configured order. */
+/** Cheapest first, unpriced last, those far from the requested image after all; ties by warnings, latency, then configured order. */
 export const byPrice: Compare = (left, right) =>
-  comparePrices(left, right) || compareLatencies(left, right) || left.position - right.position
+  compareDistance(left, right) ||
+  comparePrices(left, right) ||
+  warningsOf(left) - warningsOf(right) ||
+  compareLatencies(left, right) ||
+  left.position - right.position
 
-/** Fastest first, unmeasured last; ties by price, then configured order. */
+/** Fastest first, unmeasured last, those far from the requested image after all; ties by price, warnings, then configured order. */
 export const byLatencyThenPrice: Compare = (left, right) =>
-  compareLatencies(left, right) || comparePrices(left, right) || left.position - right.position
+  compareDistance(left, right) ||
+  compareLatencies(left, right) ||
+  comparePrices(left, right) ||
+  warningsOf(left) - warningsOf(right) ||
+  left.position - right.position
 
-function comparePrices({ price: left }: Assessment, { price: right }: Assessment): number {
+/** Whether its image is not comparable with the one requested. */
+export const isFar = ({ adaptation }: Assessment): boolean => adaptation.eligible && adaptation.fidelity === 'far'
+
+const compareDistance: Compare = (left, right) => Number(isFar(left)) - Number(isFar(right))
+
+/** Options meant for another provider say nothing against this one. */
+const warningsOf = ({ adaptation }: Assessment): number =>
+  adaptation.eligible ? adaptation.warnings.filter(({ code }) => code !== 'ignored_option').length : 0
+
+export function comparePrices({ price: left }: Assessment, { price: right }: Assessment): number {
   if (left === null || right === null) return Number(left === null) - Number(right === null)
   return compareUsd(left.amount, right.amount)
 }
@@ -49,16 +76,16 @@ function compareLatencies({ candidate: { latency: left } }: Assessment, { candid
 }
 
 function listedFirst(assessments: readonly Assessment[], order: readonly string[]): readonly Assessment[] {
-  const place = (assessment: Assessment): number => {
+  const rankOf = (assessment: Assessment): number => {
     const index = order.indexOf(providerOf(assessment))
     return index === -1 ? order.length : index
   }
-  return assessments.toSorted((left, right) => place(left) - place(right))
+  return assessments.toSorted((left, right) => rankOf(left) - rankOf(right))
 }
 
 /**
- * A weighted shuffle: each place goes to a provider with a probability in proportion to its weight among those left. Where a roll lands within
- * the winner's share is itself an even roll, and draws the next place, so one roll decides the whole order.
+ * A weighted shuffle: each rank goes to a provider with a probability in proportion to its weight among those left. Where a roll lands within
+ * the winner's share is itself an even roll, and draws the next rank, so one roll decides the whole order.
  */
 function weighted(assessments: readonly Assessment[], weights: Readonly<Record<string, number>>, firstRoll: number): readonly Assessment[] {
   const weightOf = (assessment: Assessment): number => {

@@ -1,6 +1,7 @@
 import { compareUsd, multiplyUsd, sumUsd, type Applied, type CostLine, type Offer, type PriceRule, type Usd } from '#contract'
 import type { Reference } from '../records.ts'
-import { billedMegapixels, nearestSize, type Size } from './size.ts'
+import { outputSize } from './fidelity.ts'
+import { billedMegapixels, type Size } from './size.ts'
 
 export interface Price {
   readonly amount: Usd
@@ -60,7 +61,7 @@ const line = (what: string, quantity: number, unitAmount: Usd): CostLine => ({
 export function quoteFor(offer: Offer, applied: Applied, references: readonly Reference[]): QuotedPrice | null {
   const rule = offer.price
   if (rule === null) return null
-  const output = outputSize(offer, applied, references)
+  const output = pricedSize(offer, applied, references)
   const price = priceOf(rule, {
     ...output.size,
     images: applied.n,
@@ -69,11 +70,9 @@ export function quoteFor(offer: Offer, applied: Applied, references: readonly Re
   return { ...price, assumptions: rule.kind === 'per_image' ? [] : [...output.assumptions, ...unseenReferences(references)] }
 }
 
-function outputSize(offer: Offer, applied: Applied, references: readonly Reference[]): { size: Size; assumptions: readonly string[] } {
-  if (applied.width !== undefined && applied.height !== undefined)
-    return { size: { width: applied.width, height: applied.height }, assumptions: [] }
-  const pixels = references[0]?.pixels
-  const size = pixels ? nearestSize(pixels, offer.limits.size) : null
+function pricedSize(offer: Offer, applied: Applied, references: readonly Reference[]): { size: Size; assumptions: readonly string[] } {
+  const size = outputSize(applied, references, offer.limits)
+  if (size !== null && applied.width !== undefined) return { size, assumptions: [] }
   return size === null
     ? { size: UNSEEN, assumptions: ['The size of the image is not known before it is made; it is priced as 1 megapixel.'] }
     : { size, assumptions: [`The image is priced at the size of the first reference image, ${size.width}×${size.height}.`] }

@@ -9,10 +9,19 @@ export interface Size {
   readonly height: number
 }
 
+/** Asked for where a request gives neither a size nor a reference, so that the same request has the same shape and price everywhere. */
+export const DEFAULT_SIZE: Size = { width: 1024, height: 1024 }
+
+/** An `aspect_ratio` such as "3:2". */
+export function shapeOf(aspectRatio: string): Size {
+  const [width = 1, height = 1] = aspectRatio.split(':').map(Number)
+  return { width, height }
+}
+
 const MAX_RATIO_CHANGE = 2
 const MAX_GROWTH = 2
 
-/** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is told. */
+/** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is warned. */
 const RATIO_WEIGHT = 5
 
 /** Bounds the search where a shape is far from anything legal. */

@@ -1,6 +1,8 @@
 import { compareUsd, isTerminal, multiplyUsd, percentAbove } from '#contract'
 import type { Comparison, ComparisonRow, Generation, Usd } from '#contract'
-import type { ComparisonEntry, ComparisonRecord, GenerationRecord } from '../records.ts'
+import type { ComparisonEntry, ComparisonRecord, GenerationRecord, Route } from '../records.ts'
+import { differingDefaults } from '../plan/fidelity.ts'
+import { factorBetween } from '../plan/size.ts'
 import { requestView, viewOf } from './generation.ts'
 
 /** The row and its generations as a caller sees them; status, end and summary follow from the generations alone. */
@@ -9,11 +11,12 @@ export function comparisonView(
   generations: ReadonlyMap<string, GenerationRecord>,
   publicUrl: string,
 ): Comparison {
-  const views = record.entries.flatMap((entry) => {
+  const begun = record.entries.flatMap((entry): readonly Begun[] => {
     const generation = entry.kind === 'begun' ? generations.get(entry.generationId) : undefined
-    return generation === undefined ? [] : [viewOf(generation, publicUrl)]
+    return generation ? [{ provider: entry.provider, view: viewOf(generation, publicUrl), route: generation.routes[0] ?? null }] : []
   })
-  const summary = summaryOf(record.entries, views)
+  const views = begun.map(({ view }) => view)
+  const summary = summaryOf(record.entries, begun)
   const status = statusOf(summary)
   const createdAt = new Date(record.createdAt).toISOString()
   const ends = views.map((generation) => generation.completed_at ?? createdAt)
@@ -30,6 +33,13 @@ export function comparisonView(
   }
 }
 
+/** A generation of the comparison: it is tried at one provider only, so its first route is all there is. */
+interface Begun {
+  readonly provider: string
+  readonly view: Generation
+  readonly route: Route | null
+}
+
 /** Whether nothing more happens to a row. */
 export const hasEnded = ({ status }: Pick<ComparisonRow, 'status'>): boolean => status === 'ineligible' || isTerminal(status)
 
@@ -39,8 +49,9 @@ function statusOf(summary: readonly ComparisonRow[]): Comparison['status'] {
 }
 
 /** One row for each entry, in their order. */
-export function summaryOf(entries: readonly ComparisonEntry[], generations: readonly Generation[]): ComparisonRow[] {
+function summaryOf(entries: readonly ComparisonEntry[], generations: readonly Begun[]): ComparisonRow[] {
   const cheapest = cheapestOf(generations)
+  const differences = differingDefaults(generations.map(({ provider, route }) => ({ provider, defaults: route?.defaults ?? {} })))
   return entries.map((entry) => {
     switch (entry.kind) {
       case 'planned':
@@ -50,8 +61,9 @@ export function summaryOf(entries: readonly ComparisonEntry[], generations: read
       case 'refused':
         return { ...emptyRow(entry.provider, 'failed'), error_code: entry.code, reasons: [...entry.reasons] }
       case 'begun': {
-        const generation = generations.find(({ id }) => id === entry.generationId)
-        return { ...(generation ? rowOf(generation, cheapest) : emptyRow(entry.provider, 'queued')), provider: entry.provider }
+        const generation = generations.find(({ view }) => view.id === entry.generationId)
+        if (!generation) return emptyRow(entry.provider, 'queued')
+        return { ...rowOf(generation, cheapest), assumptions: [...differences(entry.provider)] }
       }
     }
   })
@@ -60,6 +72,7 @@ export function summaryOf(entries: readonly ComparisonEntry[], generations: read
 const emptyRow = (provider: string, status: ComparisonRow['status']): ComparisonRow => ({
   provider,
   status,
+  fidelity: null,
   quoted: null,
   amount: null,
   vs_cheapest: null,
@@ -68,21 +81,23 @@ const emptyRow = (provider: string, status: ComparisonRow['status']): Comparison
   bytes: null,
   width: null,
   height: null,
+  assumptions: [],
   error_code: null,
   reasons: [],
   generation_id: null,
 })
 
-function rowOf(generation: Generation, cheapest: Delivered | null): ComparisonRow {
-  const { images, cost, error } = generation
+function rowOf(generation: Begun, cheapest: Delivered | null): ComparisonRow {
+  const { images, cost, error, status, timing, id } = generation.view
   const [first] = images
   const delivered = deliveredBy(generation)
   return {
-    ...emptyRow(generation.provider ?? '', generation.status),
+    ...emptyRow(generation.provider, status),
+    fidelity: generation.route?.fidelity ?? null,
     quoted: cost.quoted,
     amount: cost.amount,
     vs_cheapest: delivered === null || cheapest === null ? null : aboveCheapest(delivered, cheapest),
-    total_ms: generation.timing.total_ms,
+    total_ms: timing.total_ms,
     images: images.length,
     bytes:
       first === undefined || images.some(({ bytes }) => bytes === null) ? null : images.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
@@ -90,19 +105,33 @@ function rowOf(generation: Generation, cheapest: Delivered | null): ComparisonRo
     height: first?.height ?? null,
     error_code: error?.code ?? null,
     reasons: error === null ? [] : [error.message],
-    generation_id: generation.id,
+    generation_id: id,
   }
 }
 
 interface Delivered {
   readonly amount: Usd
   readonly images: number
+  /** Of its first image; null where it cannot be seen. */
+  readonly pixels: number | null
 }
 
-/** What a provider delivered for how much; null where it delivered nothing or the cost is unknown: a failure that cost nothing is not cheap. */
-function deliveredBy({ status, cost, images }: Generation): Delivered | null {
-  return status === 'succeeded' && cost.amount !== null && images.length > 0 ? { amount: cost.amount, images: images.length } : null
+/**
+ * What a provider delivered for how much; null where it delivered nothing, the cost is unknown (a failure that cost nothing is not cheap), or
+ * its image is far from the one requested.
+ */
+function deliveredBy({ view: { status, cost, images }, route }: Begun): Delivered | null {
+  const [first] = images
+  if (status !== 'succeeded' || cost.amount === null || !first || route?.fidelity === 'far') return null
+  const pixels = first.width === null || first.height === null ? null : first.width * first.height
+  return { amount: cost.amount, images: images.length, pixels }
 }
+
+/** Two images that are both within 3 % of what was requested. */
+const COMPARABLE_AREA = 1.03 / 0.97
+
+const isComparable = (one: Delivered, other: Delivered): boolean =>
+  one.pixels === null || other.pixels === null || factorBetween(one.pixels, other.pixels) <= COMPARABLE_AREA
 
 /** Amounts for the same number of images, so that one image of three is not cheaper than three. */
 const sideBySide = (one: Delivered, other: Delivered): readonly [Usd, Usd] => [
@@ -110,9 +139,10 @@ const sideBySide = (one: Delivered, other: Delivered): readonly [Usd, Usd] => [
   multiplyUsd(other.amount, one.images),
 ]
 
-function cheapestOf(generations: readonly Generation[]): Delivered | null {
+function cheapestOf(generations: readonly Begun[]): Delivered | null {
   const delivered = generations.flatMap((generation) => deliveredBy(generation) ?? [])
   return delivered.toSorted((one, other) => compareUsd(...sideBySide(one, other)))[0] ?? null
 }
 
-const aboveCheapest = (one: Delivered, cheapest: Delivered): string | null => percentAbove(...sideBySide(one, cheapest))
+const aboveCheapest = (one: Delivered, cheapest: Delivered): string | null =>
+  isComparable(one, cheapest) ? percentAbove(...sideBySide(one, cheapest)) : null

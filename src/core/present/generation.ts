@@ -38,13 +38,19 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
     prompt_used: record.promptUsed,
     cost: costOf(record),
     timing: timingOf(record),
-    routing: record.routing,
+    routing: routingOf(record),
     attempts: record.attempts.map((attempt) => viewAttempt(record, attempt)),
     warnings: [...(record.routes[record.routeIndex]?.warnings ?? []), ...record.warnings],
     error: record.error,
     metadata: record.request.metadata ?? {},
   }
 }
+
+/** Rows of earlier versions do not say how near an offer was. */
+const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
+  ...routing,
+  considered: routing.considered.map((row) => ({ ...row, fidelity: row.fidelity ?? null })),
+})
 
 /** A request as a caller may see it again: without its metadata, references as hashes or bare links. */
 export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {

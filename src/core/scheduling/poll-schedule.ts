@@ -50,7 +50,7 @@ export function createPollSchedule(): PollSchedule {
 
   function latency(provider: string, model: string): Latency | null {
     const samples = samplesOf(provider, model)
-    return samples.ring.length === 0 ? null : { p50: quantile(samples, 0.5), p95: quantile(samples, 0.95) }
+    return samples.ring.length === 0 ? null : { p50: quantile(samples, 0.5), p95: quantile(samples, 0.95), samples: samples.ring.length }
   }
 
   return {

@@ -36,6 +36,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`) {
     const considered = ['north', 'south', 'west'].map((provider) => ({
       provider,
       eligible: isAllowed(provider),
+      fidelity: isAllowed(provider) ? ('exact' as const) : null,
       quoted: null,
       latency_ms: null,
       reasons: isAllowed(provider) ? [] : [`not ${provider}`],

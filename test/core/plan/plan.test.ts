@@ -8,7 +8,7 @@ import { asking, bfl, candidate, perImage, planning, runware, stored, vtrix, wit
 fc.configureGlobal({ seed: 20_261_121 })
 
 const offerBy = (provider: string, amount: string | null): Offer => ({ ...bfl, provider, price: amount === null ? null : perImage(amount) })
-const latency = (p50: number) => ({ latency: { p50, p95: p50 * 2 } })
+const latency = (p50: number) => ({ latency: { p50, p95: p50 * 2, samples: 5 } })
 
 const dear = candidate(offerBy('dear', '0.05'), latency(1000))
 const cheap = candidate(offerBy('cheap', '0.03'), latency(9000))
@@ -197,9 +197,9 @@ describe('a route', () => {
 it('the routing tells of every candidate what it offered and why it was not used', () => {
   const { routing } = routed(planning([{ ...cheap, unavailable: 'its breaker is open' }, dear, unpriced]))
   expect(routing.considered).toEqual([
-    { provider: 'dear', eligible: true, quoted: '0.05', latency_ms: 1000, reasons: [] },
-    { provider: 'unpriced', eligible: true, quoted: null, latency_ms: 500, reasons: [] },
-    { provider: 'cheap', eligible: false, quoted: '0.03', latency_ms: 9000, reasons: ['its breaker is open'] },
+    { provider: 'dear', eligible: true, fidelity: 'exact', quoted: '0.05', latency_ms: 1000, reasons: [] },
+    { provider: 'unpriced', eligible: true, fidelity: 'exact', quoted: null, latency_ms: 500, reasons: [] },
+    { provider: 'cheap', eligible: false, fidelity: 'exact', quoted: '0.03', latency_ms: 9000, reasons: ['its breaker is open'] },
   ])
 })
 
@@ -237,7 +237,7 @@ describe('a quote', () => {
     const quoted = quote(planning([candidate(bfl), candidate(runware)], { references: [stored(1536, 1024)] }))
     const row = (provider: string) => quoted.offers.find((offer) => offer.provider === provider)
     expect(row('bfl')).toMatchObject({ applied: { reference_images: 1 }, cost: { amount: '0.075' } })
-    expect(row('bfl')?.assumptions).toHaveLength(2)
+    expect(row('bfl')?.assumptions).toHaveLength(3)
     expect(row('runware')).toMatchObject({ applied: { width: 1536, height: 1024 }, cost: { amount: '0.075' } })
   })
 })

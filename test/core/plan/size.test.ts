@@ -1,7 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SizeLimit } from '#contract'
-import { type Size, MEGAPIXEL, factorBetween, isLegalSize, isNearEnough, nearestSize, ratioChange, sizeForShape } from '../../../src/core/plan/size.ts'
+import {
+  type Size,
+  MEGAPIXEL,
+  factorBetween,
+  isLegalSize,
+  isNearEnough,
+  nearestSize,
+  ratioChange,
+  sizeForShape,
+} from '../../../src/core/plan/size.ts'
 import { bfl, runware, vtrix } from './offers.ts'
 
 // The same cases in every run.
@@ -57,13 +66,28 @@ describe('the nearest legal size', () => {
   })
 
   it.each([
-    [{ width: 1032, height: 1032 }, { width: 1024, height: 1024 }],
-    [{ width: 1032, height: 2048 }, { width: 1024, height: 2048 }],
-    [{ width: 1032, height: 1024 }, { width: 1024, height: 1024 }],
+    [
+      { width: 1032, height: 1032 },
+      { width: 1024, height: 1024 },
+    ],
+    [
+      { width: 1032, height: 2048 },
+      { width: 1024, height: 2048 },
+    ],
+    [
+      { width: 1032, height: 1024 },
+      { width: 1024, height: 1024 },
+    ],
     // Both cost one megapixel, so nothing is saved by the smaller one.
-    [{ width: 1000, height: 1000 }, { width: 1008, height: 1008 }],
+    [
+      { width: 1000, height: 1000 },
+      { width: 1008, height: 1008 },
+    ],
     // 1071 is nearer to 1072 than to 1056.
-    [{ width: 1024, height: 1071 }, { width: 1024, height: 1072 }],
+    [
+      { width: 1024, height: 1071 },
+      { width: 1024, height: 1072 },
+    ],
   ])('of %o, midway between two, is the one that buys fewer megapixels: %o', (wanted, legal) => {
     expect(nearestSize(wanted, free)).toEqual(legal)
   })

@@ -49,7 +49,7 @@ describe('with measured durations', () => {
   test('latency is the median and the 95th percentile', () => {
     const pace = createPollSchedule()
     for (let i = 1; i <= 60; i++) pace.observe('p', 'm', i * 100)
-    expect(pace.latency('p', 'm')).toEqual({ p50: 3_100, p95: 5_800 })
+    expect(pace.latency('p', 'm')).toEqual({ p50: 3_100, p95: 5_800, samples: 60 })
   })
 })
 

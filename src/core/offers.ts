@@ -1,6 +1,6 @@
 import type { GenerationRequest, JsonObject, Offer, RouteRule } from '#contract'
-import type { KeyPolicy } from '../billing/budget.ts'
-import type { Candidate } from './assess.ts'
+import type { KeyPolicy } from './billing/budget.ts'
+import type { Candidate } from './plan/plan.ts'
 
 /** What can be bought, as configured and measured at this moment. */
 export interface Offers {
@@ -10,6 +10,8 @@ export interface Offers {
   ): { readonly request: GenerationRequest; readonly model: string; readonly pinned: string | null; readonly rule: RouteRule } | null
   /** Every provider's offer of the model, usable or not. `options` are the request's parsed provider_options. */
   candidates(model: string, options: Readonly<Record<string, JsonObject>>): readonly Candidate[]
+  /** Dotted paths in a provider's options that switch a safety check on; none for a provider that is not installed. */
+  safetyOptions(provider: string): readonly string[]
   /** Every provider's offer of the model, at today's prices. */
   ofModel(model: string): readonly Offer[]
   /** What a gateway key may do; null where there is no such key. */

@@ -1,0 +1,134 @@
+import type { GenerationRequest, OutputFormat, ReferenceImage, Warning } from '#contract'
+import type { Instant, Reference, Route } from '../records.ts'
+import { budgetOf } from '../billing/budget.ts'
+import type { Budget, KeyPolicy } from '../billing/budget.ts'
+import type { Offers } from '../offers.ts'
+import { translateOrder } from '../plan/order.ts'
+import { safetyChecksOn } from '../plan/safety-checks.ts'
+import type { Candidate, PlanInput } from '../plan/plan.ts'
+import { AssetError } from '../ports.ts'
+import type { Ports } from '../ports.ts'
+import { Refusal } from './refusal.ts'
+import { rememberSizes } from './remember-sizes.ts'
+
+/** All that a plan depends on, the same for a quote and for a purchase. */
+export interface Gathered extends PlanInput {
+  readonly budget: Budget | null
+  /** The instant the budget was read for: a purchase counts in the period it lies in. */
+  readonly now: Instant
+}
+
+/** Reads what a plan depends on: the model, the references with their real pixels, every offer, the key's budget. Buys nothing; throws `Refusal`. */
+export type Gather = (request: GenerationRequest, key: string | null) => Promise<Gathered>
+
+export interface GatherDependencies {
+  readonly ports: Ports
+  readonly offers: Offers
+  /** A number in 0…1, for weighted routing. */
+  readonly roll: () => number
+  /** Why a URL that a caller gave cannot be used; null where it can, as far as is known now. Without it none is refused. */
+  readonly urlObjection?: (url: string) => Promise<string | null>
+}
+
+export function createGather({ ports, offers, roll, urlObjection }: GatherDependencies): Gather {
+  const measure = rememberSizes(ports)
+  const keep = keeper(ports, urlObjection)
+
+  return async (asked, key) => {
+    const policy = key === null ? null : offers.key(key)
+    const resolved = offers.resolve(asked)
+    if (!resolved) {
+      throw new Refusal('model_not_found', `There is no model ${JSON.stringify(asked.model)}. GET /v1/models lists what there is.`, [
+        { path: 'model', message: 'unknown model, alias or provider/model' },
+      ])
+    }
+    if (policy) requireModel(policy, asked.model, resolved.model)
+    const { reference_images: images = [], ...request } = resolved.request
+    const references = await measure(await Promise.all(images.map((image, index) => keep(image, index))))
+    // What is measured and read from here on is as it is now, after the references have come.
+    const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
+    const now = ports.clock.now()
+    return {
+      request: { ...request, model: resolved.model },
+      references,
+      candidates: policy?.providers ? candidates.map((candidate) => allowedTo(policy, candidate)) : candidates,
+      rule: resolved.rule,
+      pinned: resolved.pinned,
+      roll: roll(),
+      safetyChecks: safetyChecksOn(request.provider_options ?? {}, offers.safetyOptions),
+      optionWarnings: (route) => optionWarnings(ports, route, request.prompt),
+      budget: await budgetOf(ports.store, policy, now),
+      now,
+    }
+  }
+}
+
+/** A reference by its bytes where we have them, so that it is still the same image at the second provider. */
+function keeper(
+  ports: Ports,
+  urlObjection: GatherDependencies['urlObjection'],
+): (image: ReferenceImage, index: number) => Promise<Reference> {
+  return async (image, index) => {
+    const path = `reference_images.${index}`
+    const refuse = (message: string) => new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
+    if (typeof image !== 'string') {
+      const stored = await ports.store.image(image.image)
+      if (!stored) throw refuse(`there is no image ${image.image}`)
+      if (!stored.sha256 || !stored.format || !stored.width || !stored.height)
+        throw refuse(`image ${image.image} was passed on as the provider's link and is not stored`)
+      if (!(await isStillStored(ports, stored.sha256, stored.format)))
+        throw refuse(`image ${image.image} is no longer stored; send it as a data: URI`)
+      return { kind: 'stored', sha256: stored.sha256, format: stored.format, pixels: { width: stored.width, height: stored.height } }
+    }
+    if (!image.startsWith('data:')) {
+      const objection = (await urlObjection?.(image)) ?? null
+      if (objection !== null) throw refuse(objection)
+      return { kind: 'url', url: image, pixels: null }
+    }
+    const bytes = Buffer.from(image.slice(image.indexOf(',') + 1), 'base64')
+    try {
+      const { sha256, format, width, height } = await ports.assets.put(bytes, ports.settings.maxImageBytes)
+      return { kind: 'stored', sha256, format, pixels: { width, height } }
+    } catch (error) {
+      if (error instanceof AssetError && error.reason !== 'storage') throw refuse(error.message)
+      throw error
+    }
+  }
+}
+
+/** Whether an image has not been removed by its age or for want of room. */
+async function isStillStored({ assets }: Ports, sha256: string, format: OutputFormat): Promise<boolean> {
+  const stream = await assets.open(sha256, format, { start: 0, end: 0 })
+  stream?.destroy()
+  return stream !== null
+}
+
+/** As a model that does not exist, which is how other services hide what a key may not use; the detail says what it may. */
+function requireModel({ name, models }: KeyPolicy, asked: string, model: string): void {
+  if (models === null || models.includes(asked) || models.includes(model)) return
+  throw new Refusal(
+    'model_not_found',
+    `The key ${name} may not use the model ${JSON.stringify(asked)}; it may use: ${models.join(', ')}.`,
+    [{ path: 'model', message: 'not a model this key may use' }],
+  )
+}
+
+function allowedTo({ name, providers }: KeyPolicy, candidate: Candidate): Candidate {
+  const { retryAfterMs, ...rest } = candidate
+  const { provider } = rest.offer
+  const isDisabled = rest.unavailable !== null && retryAfterMs === undefined
+  if (isDisabled || providers === null || providers.includes(provider)) return candidate
+  return { ...rest, unavailable: `key: ${name} may not use ${provider}.` }
+}
+
+/** Stands for the task id where a call is only judged. */
+const NO_TASK_ID = '00000000-0000-4000-8000-000000000000'
+
+/** What a provider's own options cause, said by its adapter before anything is bought. */
+function optionWarnings(ports: Ports, route: Route, prompt: string): readonly Warning[] {
+  const provider = ports.settings.provider(route.provider)
+  if (!provider) return []
+  const attempt = { taskId: NO_TASK_ID, images: route.tasks[0] ?? 1, seed: null }
+  const webhook = ports.hooks?.webhookFor(provider.id, '', '')
+  return translateOrder(provider, { route, prompt, attempt, references: [], webhook })?.warnings ?? []
+}

@@ -1,0 +1,86 @@
+import type { Applied, Fidelity, Limits, Warning } from '#contract'
+import type { Reference, VendorDefaults } from '../records.ts'
+import type { PlannedRequest } from './finding.ts'
+import { DEFAULT_SIZE, idealSize, MEGAPIXEL, nearestSize, pixelsOf, shapeOf, type Size } from './size.ts'
+
+/** The most that the area of a near image differs from the one requested. */
+const NEAR_AREA = 0.03
+/** What is left of rounding where a shape has exactly the asked ratio. */
+const EQUAL = 1e-9
+
+/** How near the adapted request is to the one that was made; `warnings` say what was adapted. */
+export function fidelityOf(
+  request: PlannedRequest,
+  references: readonly Reference[],
+  limits: Limits,
+  { applied, warnings }: { readonly applied: Applied; readonly warnings: readonly Warning[] },
+): Fidelity {
+  if (request.output_format !== undefined && applied.output_format !== request.output_format) return 'far'
+  const size = sizeFidelity(request, references, limits, applied)
+  return size === 'exact' && warnings.length > 0 ? 'near' : size
+}
+
+function sizeFidelity(request: PlannedRequest, references: readonly Reference[], limits: Limits, applied: Applied): Fidelity {
+  const wanted = wantedSize(request, references)
+  const made = outputSize(applied, references, limits)
+  // Nobody knows the size of the reference: it is met where the provider takes its size from it, and nowhere else.
+  if (wanted === null) return made === null ? 'exact' : 'far'
+  if (made === null) return 'far'
+  if (made.width === wanted.width && made.height === wanted.height) return 'exact'
+  const isNearArea = Math.abs(pixelsOf(made) / pixelsOf(wanted) - 1) <= NEAR_AREA
+  const hasShape = request.aspect_ratio !== undefined || request.megapixels !== undefined
+  if (hasShape && isNearArea && Math.abs((made.width * wanted.height) / (made.height * wanted.width) - 1) < EQUAL) return 'exact'
+  const isNearSide = (side: 'width' | 'height') => Math.abs(made[side] - wanted[side]) <= (limits.size[side].step ?? 1)
+  return isNearArea && isNearSide('width') && isNearSide('height') ? 'near' : 'far'
+}
+
+/** What was requested, off any grid; null where it is the size of a reference that nobody has seen. */
+function wantedSize({ width, height, aspect_ratio, megapixels }: PlannedRequest, references: readonly Reference[]): Size | null {
+  if (width !== undefined && height !== undefined) return { width, height }
+  if (aspect_ratio !== undefined || megapixels !== undefined)
+    return idealSize(aspect_ratio === undefined ? { width: 1, height: 1 } : shapeOf(aspect_ratio), (megapixels ?? 1) * MEGAPIXEL)
+  const [first] = references
+  return first ? first.pixels : DEFAULT_SIZE
+}
+
+/** The size of each image as far as it is known before it is made: as asked, or the first reference's where none is sent. */
+export function outputSize({ width, height }: Applied, references: readonly Reference[], limits: Pick<Limits, 'size'>): Size | null {
+  if (width !== undefined && height !== undefined) return { width, height }
+  const pixels = references[0]?.pixels
+  return pixels ? nearestSize(pixels, limits.size) : null
+}
+
+/** The vendor defaults that act in the fields that are not sent. */
+export function vendorDefaults(limits: Limits, applied: Applied): VendorDefaults {
+  return {
+    ...(limits.guidance && applied.guidance === undefined && { guidance: limits.guidance.default ?? null }),
+    ...(limits.steps && applied.steps === undefined && { steps: limits.steps.default ?? null }),
+    ...(applied.prompt_upsampling === undefined && { prompt_upsampling: limits.prompt_upsampling.default }),
+    ...(limits.safety_tolerance && applied.safety_tolerance === undefined && { safety_tolerance: limits.safety_tolerance.default ?? null }),
+  }
+}
+
+/** What acts, asked or not, as far as it is known: what a caller sees as `applied`. An order holds only what was asked. */
+export const appliedView = (applied: Applied, defaults: VendorDefaults): Applied => ({
+  ...(Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== null)) as Partial<Applied>),
+  ...applied,
+})
+
+/** One sentence for each field whose default differs between the rows, for those rows in which it acts. By provider. */
+export function differingDefaults(
+  rows: readonly { readonly provider: string; readonly defaults: VendorDefaults }[],
+): (provider: string) => readonly string[] {
+  const fields = ['guidance', 'steps', 'prompt_upsampling', 'safety_tolerance'] as const
+  const differing = fields.flatMap((field) => {
+    const concerned = rows.filter(({ defaults }) => defaults[field] !== undefined)
+    if (new Set(concerned.map(({ defaults }) => defaults[field])).size < 2) return []
+    const each = concerned.map(({ provider, defaults }) => `${provider} ${spoken(defaults[field] ?? null)}`)
+    return [{ providers: concerned.map(({ provider }) => provider), sentence: `${field}: not asked, and ${each.join(', ')}.` }]
+  })
+  return (provider) => differing.filter(({ providers }) => providers.includes(provider)).map(({ sentence }) => sentence)
+}
+
+function spoken(value: number | boolean | null): string {
+  if (value === null) return 'does not say what it uses'
+  return `uses ${typeof value === 'boolean' ? (value ? 'on' : 'off') : value}`
+}
