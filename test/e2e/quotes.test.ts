@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Quote } from '#contract'
+import type { Comparison } from '#contract'
 import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -64,9 +65,12 @@ describe('the priced examples of the vendor’s page (https://runware.ai/docs/mo
   })
 })
 
+/** Asked, so that no vendor default differs. */
+const alike = { prompt_upsampling: false, safety_tolerance: 2 }
+
 describe('a quote', () => {
   test('measures a reference behind a link, reading only its beginning', async () => {
-    const quoted = await quote({ width: 1024, height: 1024, reference_images: [`http://${place}/large.jpg`] })
+    const quoted = await quote({ ...alike, width: 1024, height: 1024, reference_images: [`http://${place}/large.jpg`] })
     expect(large.length).toBeGreaterThan(1_000_000)
     expect(amounts(quoted)).toEqual({ bfl: '0.075', runware: '0.075', vtrix: '0.028' })
     expect(offer(quoted, 'bfl')?.assumptions).toEqual([])
@@ -84,7 +88,7 @@ describe('a quote', () => {
     ['is no image', () => `http://${place}/page`],
     ['is at a name that does not exist', () => 'https://no-such-host.invalid/1.png'],
   ])('of a reference that %s says what it takes for granted', async (_, url) => {
-    const quoted = await quote({ width: 1024, height: 1024, reference_images: [url()] })
+    const quoted = await quote({ ...alike, width: 1024, height: 1024, reference_images: [url()] })
     expect(offer(quoted, 'bfl')).toMatchObject({
       eligible: true,
       cost: { amount: '0.045' },
@@ -113,7 +117,7 @@ describe('a quote', () => {
   })
 })
 
-test('what a generation took is told beside the next quotes, and breaks the tie between equal prices', async () => {
+test('what a generation took stands beside the next quotes, and breaks the tie between equal prices', async () => {
   const { routing } = await gateway.generate({ model: 'runware/flux-1.1-pro', width: 1024, height: 1024 })
   expect(routing).toMatchObject({ strategy: 'pinned' })
   const request = { model: 'flux-1.1-pro', width: 1024, height: 1024 }
@@ -121,8 +125,9 @@ test('what a generation took is told beside the next quotes, and breaks the tie 
   expect(amounts(quoted)).toMatchObject({ bfl: '0.04', runware: '0.04' })
   expect(offer(quoted, 'bfl')?.latency_ms).toBeNull()
   const measured = offer(quoted, 'runware')?.latency_ms ?? null
+  expect(measured).toMatchObject({ samples: 1 })
   expect(measured?.p50).toBeGreaterThan(0)
-  expect(quoted).toMatchObject({ cheapest: 'runware', fastest: 'runware' })
+  expect(quoted).toMatchObject({ cheapest: 'runware', fastest: null })
   const { provider, routing: chosen } = await gateway.generate(request)
   expect(provider).toBe('runware')
   expect(chosen.strategy).toBe('price')
@@ -132,6 +137,75 @@ test('what a generation took is told beside the next quotes, and breaks the tie 
       { provider: 'runware', eligible: true, fidelity: 'exact', quoted: '0.04', latency_ms: measured?.p50, reasons: [] },
     ]),
   )
+})
+
+describe('a purchase with references behind links', () => {
+  const links = () => Array.from({ length: 3 }, () => `http://${place}/large.jpg`)
+  // Three references of 3 megapixels: 0.03 + 9 × 0.015.
+  const price = '0.165'
+
+  test('is refused at the price its quote says, before anything is bought', async () => {
+    const body = { model: 'flux-2-pro', prompt: 'a capped one', width: 1024, height: 1024, reference_images: links() }
+    const capped = { ...body, provider: { only: ['bfl', 'runware'], max_price_usd: '0.10' } }
+    expect(amounts(await quote(body))).toMatchObject({ bfl: price, runware: price })
+    const reply = await gateway.post('/v1/generations', capped)
+    expect([reply.status, (await problem(reply)).detail]).toEqual([422, expect.stringContaining(`the quote is ${price}, and at most 0.10`)])
+    const { data } = await json<{ data: readonly { request: { prompt: string } }[] }>(await gateway.ask('/v1/generations'))
+    expect(data.filter(({ request }) => request.prompt === 'a capped one')).toEqual([])
+    const compared = await gateway.post('/v1/comparisons', { ...capped, providers: ['bfl', 'runware'] })
+    expect(compared.status).toBe(422)
+  })
+
+  test.each(['bfl', 'runware'])('is quoted and billed alike at %s, with every line of its cost', async (provider) => {
+    const request = { model: `${provider}/flux-2-pro`, width: 1024, height: 1024, reference_images: links() }
+    const { cost } = await gateway.generate(request)
+    expect(cost.quoted).toBe(price)
+    expect(offer(await quote(request), provider)?.cost?.lines).toEqual([
+      { what: 'first output megapixel', quantity: 1, unit_amount: '0.03', amount: '0.03' },
+      { what: 'reference megapixel', quantity: 9, unit_amount: '0.015', amount: '0.135' },
+    ])
+  })
+
+  test.each(['bfl', 'runware', 'vtrix'])('and without a size makes the size its quote is for, at %s', async (provider) => {
+    const request = { model: `${provider}/flux-2-pro`, reference_images: [`http://${place}/large.jpg`] }
+    const quoted = offer(await quote(request), provider)
+    const { images, cost } = await gateway.generate(request)
+    expect(quoted).toMatchObject({ fidelity: 'exact' })
+    expect(images[0]).toMatchObject({ width: 2048, height: 1536 })
+    expect(cost.quoted).toBe(quoted?.cost?.amount)
+  })
+
+  test('is compared with the same sizes everywhere, each link fetched once', async () => {
+    const before = fetched.length
+    const comparison = await json<Comparison>(
+      await gateway.post(
+        '/v1/comparisons',
+        { model: 'flux-2-pro', prompt: 'a lighthouse', reference_images: [`http://${place}/once.jpg`], providers: ['bfl', 'runware'] },
+        { prefer: 'wait=20' },
+      ),
+    )
+    expect(fetched.slice(before).filter((path) => path === '/once.jpg').length).toBeLessThanOrEqual(3)
+    expect(comparison.summary.map(({ provider, fidelity, width, height }) => ({ provider, fidelity, width, height }))).toEqual([
+      { provider: 'bfl', fidelity: 'exact', width: 2048, height: 1536 },
+      { provider: 'runware', fidelity: 'exact', width: 2048, height: 1536 },
+    ])
+    expect(comparison.summary[0]?.assumptions).toEqual([
+      expect.stringContaining('prompt_upsampling: not asked, and bfl uses on, runware uses off'),
+    ])
+  })
+})
+
+describe('where a request would go now', () => {
+  test('is what a purchase does, and everybody else is named with the reason', async () => {
+    const request = { model: 'flux-2-pro', width: 1000, height: 1000, provider: { ignore: ['vtrix'], sort: 'price' } }
+    const quoted = await quote(request)
+    expect(quoted.sandbox).toBe(true)
+    expect(quoted.considered).toEqual([{ provider: 'vtrix', reason: expect.stringContaining('provider.ignore') }])
+    expect(offer(quoted, 'bfl')).toMatchObject({ fidelity: 'near', applied: { width: 1008, height: 1008, safety_tolerance: 2 } })
+    const { provider, routing } = await gateway.generate(request)
+    expect(quoted.route[0]).toBe(provider)
+    expect(routing.considered.map(({ provider: name, fidelity }) => [name, fidelity])).toContainEqual(['bfl', 'near'])
+  })
 })
 
 test('a reference at a private address nobody allowed is refused as it would be by a generation', async () => {

@@ -30,10 +30,10 @@ export function missingChecks(provider: string, checks: readonly SafetyCheck[]):
   return checks.map(({ field }) => `${field}: it switches a safety check on that ${provider} does not have.`)
 }
 
-const OFF: readonly Json[] = ['', 'none', 'off', 'false']
+const OFF: ReadonlySet<string> = new Set(['', 'none', 'off', 'false'])
 
 function isOn(value: Json | undefined): boolean {
-  if (typeof value === 'string') return !OFF.includes(value.toLowerCase())
+  if (typeof value === 'string') return !OFF.has(value.toLowerCase())
   return value === true || (typeof value === 'number' && value > 0)
 }
 
