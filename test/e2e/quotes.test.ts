@@ -166,7 +166,7 @@ describe('a purchase with references behind links', () => {
     ])
   })
 
-  test.each(['bfl', 'runware', 'vtrix'])('and without a size makes the size its quote is for, at %s', async (provider) => {
+  test.each(['bfl', 'runware'])('and without a size makes the size its quote is for, at %s', async (provider) => {
     const request = { model: `${provider}/flux-2-pro`, reference_images: [`http://${place}/large.jpg`] }
     const quoted = offer(await quote(request), provider)
     const { images, cost } = await gateway.generate(request)
