@@ -7,7 +7,10 @@ export interface Emulators {
   close(): Promise<void>
 }
 
-/** Starts every provider's emulator on a free loopback port. */
+/**
+ * Starts every provider's emulator on loopback. With a `directory` each keeps its tasks and its port there, so that a sandbox that was
+ * killed goes on; several may run in one directory, the later ones on other ports.
+ */
 export async function startEmulators(catalogue: Catalogue, options: SandboxOptions): Promise<Emulators> {
   const started = await Promise.all(
     [...catalogue.providers.keys()].map(async (id): Promise<readonly [string, Sandbox]> => [

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { SANDBOX_KEY } from '#sandbox'
 import type { Config } from '../config/config.ts'
 import { withEmulators } from '../config/providers.ts'
@@ -65,7 +66,10 @@ async function emulatedProviders(
   opened: AsyncDisposableStack,
 ): Promise<(config: Config) => Config> {
   if (!started.sandbox) return (config) => config
-  const emulators = await startEmulators(catalogue, { typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS })
+  const emulators = await startEmulators(catalogue, {
+    typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS,
+    directory: join(started.dataDirectory, 'sandbox', 'emulators'),
+  })
   opened.defer(() => emulators.close())
   return (config) => withEmulators(config, emulators.urls, new Secret(SANDBOX_KEY))
 }
