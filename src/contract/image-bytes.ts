@@ -16,7 +16,7 @@ export function documentIn(head: Uint8Array): 'an HTML page' | 'an XML or SVG do
     .replace(/^\u00ef\u00bb\u00bf/, '')
     .trimStart()
     .toLowerCase()
-  if (text.startsWith('<!doctype html') || text.startsWith('<html')) return 'an HTML page'
+  if (text.startsWith('<!doctype') || text.startsWith('<html')) return 'an HTML page'
   if (text.startsWith('<')) return 'an XML or SVG document'
   return text.startsWith('{') || text.startsWith('[') ? 'a JSON document' : null
 }

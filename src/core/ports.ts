@@ -155,8 +155,11 @@ export interface Assets {
   /** The bytes, or null where they are gone. `range` is inclusive. */
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>
-  /** Width and height from an image's first bytes; null where they do not tell them (yet). Checks nothing else. */
-  measure(head: Buffer): Promise<{ readonly width: number; readonly height: number } | null>
+  /**
+   * Width and height as seen (EXIF orientation), from an image's first bytes; null where they do not say them (yet). Checks nothing else.
+   * `isLast`: no more bytes will be read.
+   */
+  measure(head: Buffer, isLast?: boolean): Promise<{ readonly width: number; readonly height: number } | null>
 }
 
 export interface StoredAsset {

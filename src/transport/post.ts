@@ -1,3 +1,4 @@
+import { retryAfterMs } from '#adapter-kit'
 import type { Agents } from './agents.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { ask } from './guarded-request.ts'
@@ -5,7 +6,7 @@ import { USER_AGENT } from './user-agent.ts'
 
 export interface PostOptions {
   readonly agents: Agents
-  /** Milliseconds since 1970, for a Retry-After that names a date. */
+  /** Milliseconds since 1970, for a Retry-After that names a date in an answer without one. */
   readonly now?: () => number
 }
 
@@ -15,7 +16,7 @@ export type Posted =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** Tells a URL that a user gave something; follows no redirect, reads nothing of the answer but its status. Never throws. */
+/** Sends a message to a URL that a user gave; follows no redirect, reads nothing of the answer but its status and `Retry-After`. Never throws. */
 export type Post = (
   url: string,
   message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
@@ -38,17 +39,9 @@ export function createPost({ agents, now = Date.now }: PostOptions): Post {
     })
     if (answer.kind !== 'answer') return answer
     answer.body.resume()
-    return { kind: 'status', status: answer.status, retryAfterMs: retryAfterMs(answer.headers['retry-after'], now) }
+    return { kind: 'status', status: answer.status, retryAfterMs: retryAfterMs(answer.headers, now()) }
   }
 }
 
 const lowerCaseNames = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
-
-/** Seconds, or a date (RFC 9110, 10.2.3). */
-function retryAfterMs(value: string | undefined, now: () => number): number | null {
-  if (value === undefined) return null
-  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1_000
-  const date = value.endsWith('GMT') ? Date.parse(value) : Number.NaN
-  return Number.isNaN(date) ? null : Math.max(0, date - now())
-}

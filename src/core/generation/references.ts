@@ -1,16 +1,32 @@
 import type { ReferenceForm } from '#contract'
 import type { Reference } from '../records.ts'
 import { referenceForm } from '../plan/order.ts'
-import type { Ports } from '../ports.ts'
+import { AssetError } from '../ports.ts'
+import type { Ports, StoredAsset } from '../ports.ts'
 
 type ReferencePorts = Pick<Ports, 'download' | 'assets' | 'settings'>
 
-/** A reference image cannot be had any more; nothing was bought. */
-export class ReferenceUnavailable extends Error {}
+/** A reference image cannot be had; nothing was bought. The message names the field and says what to send instead. */
+export class ReferenceUnavailable extends Error {
+  constructor(index: number, reason: string) {
+    super(`reference_images[${index}]: ${reason}`)
+  }
+}
 
-const FETCH_SILENCE_MS = 30_000
+const SILENCE_MS = 15_000
+/** The caller waits, and nothing is bought before it has come. */
+const TIMEOUT_MS = 60_000
+const REMEDY = 'give a link that anyone can open, or send the image as a data: URI'
 
-/** Each reference in a form the offer takes: its link, a data URI, or bare base64. Links are fetched only where the offer takes none. */
+/** What was fetched for one request's references, by link, so that several tasks and several offers fetch it once. */
+const fetchedFor = new WeakMap<readonly Reference[], Map<string, Promise<StoredAsset>>>()
+
+/**
+ * Each reference in a form the offer takes: its link, a data URI, or bare base64. A link is fetched only where the offer takes none: once for
+ * all tasks of a request, checked and stored, before anything is bought. The bytes decide the media type, whatever label they came with.
+ * @param references those of one request: the same array for all its tasks
+ * @throws ReferenceUnavailable
+ */
 export function referencesFor(
   ports: ReferencePorts,
   references: readonly Reference[],
@@ -21,30 +37,40 @@ export function referencesFor(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
       if (reference.kind === 'url' && form === 'url') return reference.url
-      const stored = reference.kind === 'stored' ? reference : await fetchReference(ports, reference.url, index)
+      const stored = reference.kind === 'stored' ? reference : await fetchOnce(ports, references, reference.url, index)
       const bytes = await ports.assets.read(stored.sha256, stored.format)
-      if (!bytes) throw new ReferenceUnavailable(`reference_images[${index}]: the image is no longer stored; send it again for ${provider}`)
+      if (!bytes) throw new ReferenceUnavailable(index, `the image is no longer stored; send it again as a data: URI for ${provider}`)
       const base64 = bytes.toString('base64')
       return form === 'base64' ? base64 : `data:image/${stored.format};base64,${base64}`
     }),
   )
 }
 
-async function fetchReference(ports: ReferencePorts, url: string, index: number) {
-  const { download, assets, settings } = ports
-  const fetched = await download(url, { maxBytes: settings.maxImageBytes, silenceMs: FETCH_SILENCE_MS })
-  const field = `reference_images[${index}]`
+function fetchOnce(ports: ReferencePorts, references: readonly Reference[], url: string, index: number): Promise<StoredAsset> {
+  const fetched = fetchedFor.get(references) ?? new Map<string, Promise<StoredAsset>>()
+  fetchedFor.set(references, fetched)
+  const known = fetched.get(url)
+  if (known) return known
+  const fetching = fetchReference(ports, url, index)
+  fetched.set(url, fetching)
+  // What failed is tried again for the next task.
+  fetching.catch(() => fetched.delete(url))
+  return fetching
+}
+
+async function fetchReference({ download, assets, settings }: ReferencePorts, url: string, index: number): Promise<StoredAsset> {
+  const limits = { maxBytes: settings.maxImageBytes, silenceMs: SILENCE_MS, timeoutMs: TIMEOUT_MS }
+  const fetched = await download(url, limits)
   switch (fetched.kind) {
     case 'body':
-      try {
-        return await assets.put(fetched.stream, settings.maxImageBytes)
-      } catch (error) {
-        throw new ReferenceUnavailable(`${field}: ${error instanceof Error ? error.message : 'not an image'}`)
-      }
+      return assets.put(fetched.stream, settings.maxImageBytes).catch((error: unknown) => {
+        if (error instanceof AssetError && error.reason !== 'storage') throw new ReferenceUnavailable(index, `${error.message}; ${REMEDY}`)
+        throw error
+      })
     case 'expired':
-      throw new ReferenceUnavailable(`${field}: the link answered ${fetched.status}`)
+      throw new ReferenceUnavailable(index, `the link answered ${fetched.status}; ${REMEDY}`)
     case 'failed':
     case 'refused':
-      throw new ReferenceUnavailable(`${field}: ${fetched.reason}`)
+      throw new ReferenceUnavailable(index, `the link cannot be fetched (${fetched.reason}); ${REMEDY}`)
   }
 }

@@ -78,7 +78,7 @@ async function take(source: Readable | Buffer, maxBytes: number, temporary: stri
       await rename(temporary, final)
     }
     await syncFolders(dirname(final), directory)
-    return { sha256, bytes, ...header }
+    return { sha256, bytes, format, width: header.width, height: header.height }
   } finally {
     await file.close()
   }

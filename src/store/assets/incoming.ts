@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { SIGNATURE_BYTES } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
-import { assertFormat, SIGNATURE_BYTES } from './image-file.ts'
+import { assertFormat } from './image-file.ts'
 
 export interface Received {
   readonly sha256: string
@@ -59,5 +60,6 @@ async function* chunksOf(source: Readable | Buffer): AsyncGenerator<Buffer> {
 
 function broken(error: unknown): never {
   const reason = error instanceof Error ? error.message : String(error)
-  throw new AssetError('stream', `the image broke off on its way (${reason})`)
+  const isTooLarge = error instanceof Error && 'reason' in error && error.reason === 'too_large'
+  throw isTooLarge ? new AssetError('too_large', reason) : new AssetError('stream', `the image broke off on its way (${reason})`)
 }

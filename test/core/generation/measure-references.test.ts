@@ -7,7 +7,7 @@ import type { Download, Downloaded } from '../../../src/core/ports.ts'
 const link = (url: string): Reference => ({ kind: 'url', url, pixels: null })
 const size = { width: 640, height: 480 }
 
-/** Tells the size once it has seen `bytes` of an image. */
+/** Says the size once it has seen `bytes` of an image. */
 const measuredAt = (bytes: number) => ({ measure: async (head: Buffer) => (head.length >= bytes ? size : null) }) as never
 
 /** An image of endless bytes, in pieces of 1 KiB, that counts how many were taken. */
@@ -75,6 +75,30 @@ describe('measuring references behind links', () => {
     expect(reference?.pixels).toBeNull()
     expect(image.pieces).toBeLessThan(1_060)
     expect(image.stream?.destroyed).toBe(true)
+  })
+
+  test('says when no more bytes will be read, at the end of the image or of what is read of it', async () => {
+    const seen: (readonly [number, boolean | undefined])[] = []
+    const assets = { measure: async (head: Buffer, isLast?: boolean) => (seen.push([head.length, isLast]), null) } as never
+    const whole = Readable.from([Buffer.alloc(5_000), Buffer.alloc(2_000)])
+    await measureReferences({ download: delivers(whole), assets }, [link('https://a.example/1')])
+    expect(seen).toEqual([
+      [5_000, false],
+      [7_000, true],
+    ])
+    seen.length = 0
+    await measureReferences({ download: delivers(endless().stream ?? whole), assets }, [link('https://a.example/2')])
+    expect(seen.at(-1)).toEqual([512 * 1_024, true])
+  })
+
+  test('waits three seconds for each at most', async () => {
+    const asked: unknown[] = []
+    const download: Download = async (_url, options) => (
+      asked.push(options),
+      { kind: 'failed', reason: 'not done in time', retryable: true }
+    )
+    await measureReferences({ download, assets: measuredAt(1) }, [link('https://a.example/1')])
+    expect(asked).toMatchObject([{ silenceMs: 3_000, timeoutMs: 3_000 }])
   })
 
   test('asks all at once, each link once, and none whose pixels are known', async () => {

@@ -67,6 +67,47 @@ describe('storing an image', () => {
     expect(await assets.read(sha256, format)).toEqual(image)
   })
 
+  test.each(FORMATS)('of a %s that is turned by a quarter gives the sides as they are seen', async (format) => {
+    for (const [orientation, width, height] of [
+      [3, 160, 96],
+      [5, 96, 160],
+      [6, 96, 160],
+      [8, 96, 160],
+    ] as const) {
+      const image = await drawn().withMetadata({ orientation }).toFormat(format).toBuffer()
+      expect(await assets.put(image, NO_LIMIT)).toMatchObject({ format, width, height })
+    }
+  })
+
+  test('of a turned image that is cut off is refused as of any other', async () => {
+    const image = await drawn().withMetadata({ orientation: 6 }).jpeg().toBuffer()
+    expect(await refusal(assets.put(image.subarray(0, image.length * 0.7), NO_LIMIT))).toMatchObject({ reason: 'not_an_image' })
+  })
+
+  test('refuses a page or a JSON document at its first bytes, and says what came', async () => {
+    for (const [text, what] of [
+      [' <!doctype html>', 'an HTML page'],
+      ['{"error":"busy"}', 'a JSON document'],
+    ] as const) {
+      let pieces = 0
+      const endless = Readable.from(
+        (function* () {
+          for (;;) yield Buffer.from(pieces++ === 0 ? text : ' '.repeat(1_000))
+        })(),
+      )
+      const error = await refusal(assets.put(endless, NO_LIMIT))
+      expect(error).toMatchObject({ reason: 'not_an_image', message: `not a JPEG, PNG or WebP image but ${what}` })
+      expect(pieces).toBeLessThan(40)
+    }
+  })
+
+  test('of a source that is found too large on its way is refused as too large', async () => {
+    const source = new Readable({ read() {} })
+    source.push(images.png.subarray(0, 100))
+    source.destroy(Object.assign(new Error('the body is larger than 100 bytes'), { reason: 'too_large' }))
+    expect(await refusal(assets.put(source, NO_LIMIT))).toMatchObject({ reason: 'too_large' })
+  })
+
   test('takes a buffer as it takes a stream', async () => {
     const stored = await assets.put(images.png, NO_LIMIT)
     expect(await assets.read(stored.sha256, 'png')).toEqual(images.png)
