@@ -1,5 +1,5 @@
 /**
- * Letters of the contact sheet, drawn as strokes: an image with captions needs no font on the machine, and looks the same on every one.
+ * Letters of the contact sheet, drawn as strokes: an image with captions needs no font on the machine, and is the same on every one.
  * Each glyph is an SVG path of a pen's way on a grid: capitals from 0 (top) to 14 (baseline), small letters from 5, descenders to 18.
  * The other number is how wide it is; what follows stands `SPACING` further right.
  */

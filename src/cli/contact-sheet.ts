@@ -4,7 +4,7 @@ import type { Comparison, ComparisonRow } from '#contract'
 import { shortened, textSvg, textWidth, wrapped, type TextStyle } from './contact-sheet-font.ts'
 import { fileSize, seconds } from './table.ts'
 
-/** One provider's place on the sheet: its row, and its images' bytes. */
+/** One provider's cell of the sheet: its row, and its images' bytes. */
 export interface SheetCell {
   readonly row: ComparisonRow
   readonly images: readonly Uint8Array[]
@@ -40,7 +40,7 @@ const trouble: TextStyle = { size: 17, color: COLORS.bad, weight: 2.3 }
 
 /**
  * All results of a comparison in one image, side by side, captioned with provider, cost and time; a provider that delivered nothing has its
- * place too, with the reason. Needs no font. Answers the bytes of `format`.
+ * cell too, with the reason. Needs no font. Returns the bytes of `format`.
  */
 export async function contactSheet(
   comparison: Comparison,
@@ -55,7 +55,7 @@ export async function contactSheet(
   const rows = Math.max(1, Math.ceil(cells.length / columns))
   const height = top + rows * (boxHeight + CAPTION) + (rows - 1) * GAP + MARGIN - 30
 
-  const places = cells.map((cell, index) => ({
+  const placed = cells.map((cell, index) => ({
     cell,
     left: MARGIN + (index % columns) * (CELL_WIDTH + GAP),
     top: top + Math.floor(index / columns) * (boxHeight + CAPTION + GAP),
@@ -63,10 +63,10 @@ export async function contactSheet(
   const drawing = [
     ...lines.map((line, index) => textSvg(line, MARGIN, MARGIN + index * 36, title)),
     textSvg(shortened(subtitleOf(comparison), subtitle.size, width - MARGIN * 2), MARGIN, MARGIN + lines.length * 36 + 2, subtitle),
-    ...places.map((place) => captioned(place, boxHeight)),
+    ...placed.map((cell) => captioned(cell, boxHeight)),
   ]
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${drawing.join('')}</svg>`
-  const images = await Promise.all(places.map(({ cell, left, top: cellTop }) => framed(cell.images, left, cellTop, boxHeight)))
+  const images = await Promise.all(placed.map(({ cell, left, top: cellTop }) => framed(cell.images, left, cellTop, boxHeight)))
   const sheet = sharp({ create: { width, height, channels: 3, background: COLORS.paper } }).composite([
     { input: Buffer.from(svg), left: 0, top: 0 },
     ...images.flat(),

@@ -59,24 +59,24 @@ async function demo(options: DemoOptions, terminal: Terminal): Promise<number> {
 }
 
 async function play(client: Client, env: Environment, options: DemoOptions, terminal: Terminal): Promise<number> {
-  const tell = (text: string | null) => (options.json || text === null ? undefined : terminal.out(`${text}\n`))
+  const print = (text: string | null) => (options.json || text === null ? undefined : terminal.out(`${text}\n`))
   const model = pickModel(await client.models(), options.model)
   const provider = new Set(model.offers.map(({ provider }) => provider))
   const providers = (await client.providers()).map(({ id }) => id).filter((id) => provider.has(id))
   const request: GenerationRequest = { model: model.id, prompt: options.prompt, width: 1500, height: 1000, seed: 42, output_format: 'png' }
-  tell(requestReport(request))
+  print(requestReport(request))
   const calls = await dryRun(env, request, providers)
-  tell(callReport(calls, terminal.columns))
-  tell('Sandbox: every vendor is emulated on this machine and no money is spent.')
+  print(callReport(calls, terminal.columns))
+  print('Sandbox: every vendor is emulated on this machine and no money is spent.')
 
   const progress = options.json ? null : showProgress(terminal, providers)
   const rows = await Promise.all(providers.map((provider) => ask(client, request, provider, options.out, progress)))
   progress?.end()
   if (options.json)
     terminal.out(JSON.stringify({ request, calls, generations: rows.map((row) => row.generation), summary: summaryOf(rows) }, null, 2))
-  tell(`\n${resultReport(rows)}`)
-  tell(warningReport(rows))
-  tell(`Images: ${rows.flatMap(({ saved }) => saved).join(' · ') || 'none'}`)
+  print(`\n${resultReport(rows)}`)
+  print(warningReport(rows))
+  print(`Images: ${rows.flatMap(({ saved }) => saved).join(' · ') || 'none'}`)
   return rows.length > 0 && rows.every(({ generation }) => generation?.status === 'succeeded') ? 0 : 1
 }
 

@@ -17,12 +17,12 @@ export function showProgress(terminal: Terminal, names: readonly string[]): Prog
 }
 
 function lines(terminal: Terminal): Progress {
-  const told = new Map<string, string>()
+  const printed = new Map<string, string>()
   return {
     update(name, generation) {
       const state = stateOf(generation)
-      if (told.get(name) !== state) terminal.err(`${name}: ${state}`)
-      told.set(name, state)
+      if (printed.get(name) !== state) terminal.err(`${name}: ${state}`)
+      printed.set(name, state)
     },
     end() {},
   }
@@ -61,7 +61,7 @@ function row(name: string, generation: Generation | undefined, frame: number, el
   return text.slice(0, Math.max(20, columns - 1))
 }
 
-/** A share where the provider tells one, else a block that wanders. */
+/** A share where the provider reports one, else a block that wanders. */
 export function progressBar(share: number | null, frame: number, width: number = BAR_WIDTH): string {
   if (share !== null) return '█'.repeat(Math.round(share * width)).padEnd(width, '░')
   const at = frame % (width - 3)

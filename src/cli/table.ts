@@ -17,19 +17,19 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** Titled blocks of text beside each other where they fit, else below each other. */
 export function sideBySide(blocks: readonly { readonly title: string; readonly text: string }[], columns: number): string {
   const gap = ' │ '
-  const room = Math.floor((columns - gap.length * (blocks.length - 1)) / Math.max(1, blocks.length))
-  if (room < 34) return blocks.map(({ title, text }) => `${title}\n${'─'.repeat(title.length)}\n${printable(text)}`).join('\n\n')
+  const columnWidth = Math.floor((columns - gap.length * (blocks.length - 1)) / Math.max(1, blocks.length))
+  if (columnWidth < 34) return blocks.map(({ title, text }) => `${title}\n${'─'.repeat(title.length)}\n${printable(text)}`).join('\n\n')
   const wrapped = blocks.map(({ title, text }) => [
     title,
-    '─'.repeat(room),
+    '─'.repeat(columnWidth),
     ...printable(text)
       .split('\n')
-      .flatMap((line) => wrap(line, room)),
+      .flatMap((line) => wrap(line, columnWidth)),
   ])
   const height = Math.max(...wrapped.map((lines) => lines.length))
   return Array.from({ length: height }, (_, row) =>
     wrapped
-      .map((lines) => (lines[row] ?? '').padEnd(room))
+      .map((lines) => (lines[row] ?? '').padEnd(columnWidth))
       .join(gap)
       .trimEnd(),
   ).join('\n')

@@ -19,13 +19,13 @@ export function watchComparison(terminal: Terminal, first: Comparison): WatchedC
 }
 
 function lines(terminal: Terminal, first: Comparison): WatchedComparison {
-  const told = new Map<string, string>()
+  const printed = new Map<string, string>()
   const update = ({ summary }: Comparison) => {
     for (const row of summary) {
       const [, status = '', time, , cost] = comparisonCells(row)
       const text = row.total_ms === null ? status : `${status}, ${time}, ${cost}`
-      if (told.get(row.provider) !== text) terminal.err(`${row.provider}: ${text}`)
-      told.set(row.provider, text)
+      if (printed.get(row.provider) !== text) terminal.err(`${row.provider}: ${text}`)
+      printed.set(row.provider, text)
     }
   }
   update(first)

@@ -35,8 +35,8 @@ export interface Page<Item> extends List<Item> {
   readonly next_cursor: string | null
 }
 
-/** Rows end one by one, so a comparison is looked at rather than waited for. */
-const COMPARISON_LOOK_MS = 250
+/** Rows end one by one, so a comparison is polled rather than waited for. */
+const COMPARISON_POLL_MS = 250
 
 export interface CostsQuery {
   /** A day (UTC) or an instant; a day in `to` is included. */
@@ -51,7 +51,7 @@ export interface Client {
   /** Asks for images and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
   create(request: GenerationRequest, options?: { readonly waitSeconds?: number; readonly idempotencyKey?: string }): Promise<Generation>
   get(id: string, options?: { readonly waitSeconds?: number }): Promise<Generation>
-  /** Watches a generation to its end, telling each state on the way. */
+  /** Watches a generation to its end; `onUpdate` gets each state on the way. */
   wait(id: string, options?: WaitOptions): Promise<Generation>
   /** Every change from the start to the end, as it happens; taken up again where the connection breaks. */
   stream(id: string): AsyncGenerator<GenerationEvent, void, undefined>
@@ -64,7 +64,7 @@ export interface Client {
     options?: { readonly providers?: readonly string[] | undefined; readonly waitSeconds?: number; readonly idempotencyKey?: string },
   ): Promise<Comparison>
   comparison(id: string): Promise<Comparison>
-  /** Watches a comparison to its end, telling its rows a few times a second. */
+  /** Watches a comparison to its end; `onUpdate` gets its rows a few times a second. */
   waitForComparison(id: string, options?: WaitOptions<Comparison>): Promise<Comparison>
   costs(query?: CostsQuery): Promise<CostReport>
   /** A row for each attempt, RFC 4180. */
@@ -101,7 +101,7 @@ export function createClient(options: ClientOptions): Client {
     comparison,
     waitForComparison: (id, options) =>
       waitForEnd(async () => {
-        await sleep(COMPARISON_LOOK_MS)
+        await sleep(COMPARISON_POLL_MS)
         return comparison(id)
       }, options),
     costs: (query) => json('GET', `/v1/costs?${costsSearch(query).toString()}`),

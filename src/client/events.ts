@@ -23,7 +23,7 @@ interface RawEvent {
 
 /**
  * Follows a generation to its end. A stream that breaks off is taken up again after the last event that came (`Last-Event-ID`);
- * nothing is told twice. @throws ClientError where the gateway refuses, or cannot be reached several times in a row
+ * no event comes twice. @throws ClientError where the gateway refuses, or cannot be reached several times in a row
  */
 export async function* followEvents(open: Connection['stream'], path: string): AsyncGenerator<GenerationEvent, void, undefined> {
   let lastId: string | null = null
@@ -32,12 +32,12 @@ export async function* followEvents(open: Connection['stream'], path: string): A
       for await (const { id, event, data } of eventsOf(await open(path, lastId === null ? {} : { 'last-event-id': lastId }))) {
         failures = 0
         lastId = id
-        const told = JSON.parse(data) as Generation | Omit<Extract<GenerationEvent, { kind: 'change' }>, 'kind'>
-        if ('object' in told) {
-          yield { kind: 'end', generation: told }
+        const read = JSON.parse(data) as Generation | Omit<Extract<GenerationEvent, { kind: 'change' }>, 'kind'>
+        if ('object' in read) {
+          yield { kind: 'end', generation: read }
           return
         }
-        const { type, at, provider, progress } = told
+        const { type, at, provider, progress } = read
         yield { kind: 'change', type: type ?? (event as TimelineEntry['type']), at, provider, progress }
       }
     } catch (error) {

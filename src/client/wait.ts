@@ -3,7 +3,7 @@ import { isTerminal, type Generation, type GenerationStatus } from '#contract'
 import { ClientError } from './connection.ts'
 
 export interface WaitOptions<Seen = Generation> {
-  /** Told of every state seen, the last one included. */
+  /** Called with every state seen, the last one included. */
   readonly onUpdate?: (seen: Seen) => void
   /** Stops waiting, not the generation: the last state seen is the answer. Default: waits to the end. */
   readonly timeoutMs?: number
@@ -13,16 +13,16 @@ export interface WaitOptions<Seen = Generation> {
 
 const FIRST_PAUSE_MS = 200
 
-/** Asks until the generation has ended. `look` itself waits a while for the end, so that no pause is needed between looks. */
+/** Polls until the generation has ended. `poll` itself waits a while for the end, so that no pause is needed between polls. */
 export async function waitForEnd<Seen extends { readonly status: GenerationStatus }>(
-  look: () => Promise<Seen>,
+  poll: () => Promise<Seen>,
   options: WaitOptions<Seen> = {},
 ): Promise<Seen> {
   const { onUpdate, timeoutMs = Number.POSITIVE_INFINITY, retries = 5 } = options
   const startedAt = performance.now()
   let failures = 0
   for (;;) {
-    const seen = await look().catch((error: unknown) => {
+    const seen = await poll().catch((error: unknown) => {
       if (!isTransient(error) || failures >= retries) throw error
       return null
     })

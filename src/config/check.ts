@@ -9,7 +9,7 @@ import type { ConfigFile, Defaults } from './schema.ts'
 
 type Path = readonly PropertyKey[]
 
-/** What the shape cannot tell: names that must exist, entries that must parse. */
+/** What the shape does not show: names that must exist, entries that must parse. */
 export function checkMeaning(file: ConfigFile, document: ConfigDocument, catalogue: Catalogue): readonly ConfigProblem[] {
   const check = new Check(file, document, catalogue)
   check.keys()

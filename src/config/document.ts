@@ -4,7 +4,7 @@ import type { ConfigProblem } from './problem.ts'
 
 type Path = readonly PropertyKey[]
 
-/** A configuration file as data, with the place of every key. */
+/** A configuration file as data, with the line and column of every key. */
 export interface ConfigDocument {
   /** Plain data with every `${NAME}` replaced; null for an empty file. */
   readonly data: unknown
@@ -31,18 +31,18 @@ function mayBeUnset([section, name, key, ...rest]: Path): boolean {
 export function readDocument(file: string, text: string, variables: Variables): ReadDocument {
   const lineCounter = new LineCounter()
   const yaml = parseDocument(text, { lineCounter, prettyErrors: false })
-  const place = (offset: number) => {
+  const position = (offset: number) => {
     const { line, col } = lineCounter.linePos(offset)
     return { file, line, column: col }
   }
   const problems: ConfigProblem[] = [...yaml.errors, ...yaml.warnings].map((error) => ({
-    ...place(error.pos[0]),
+    ...position(error.pos[0]),
     path: '',
     message: error.message,
     remedy: yamlRemedy(text, lineCounter, error.pos[0]),
   }))
   const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => ({
-    ...place(offsetOf(yaml, path, where)),
+    ...position(offsetOf(yaml, path, where)),
     path: path.map(String).join('.'),
     message,
     remedy,

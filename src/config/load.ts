@@ -35,7 +35,7 @@ export async function configPath({ env, path }: Pick<ConfigSource, 'env' | 'path
   return (await stat(DEFAULT_CONFIG_FILE).catch(() => null)) === null ? null : DEFAULT_CONFIG_FILE
 }
 
-/** Reads file and environment into one frozen snapshot, or every problem with its place and remedy. Never throws for bad input. */
+/** Reads file and environment into one frozen snapshot, or every problem with its line, column and remedy. Never throws for bad input. */
 export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const path = await configPath(source)
   const text = path === null ? { text: '', writtenOn: '1970-01-01' } : await readText(path)
@@ -50,7 +50,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const proxy = readProxy({ file, document, variables, problems })
   problems.push(...variables.problems())
   const files = [...(path === null ? [] : [path]), ...variables.files()]
-  if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPlace), files }
+  if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPosition), files }
   const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, proxy, providers })
   return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox), files }
 }
@@ -70,7 +70,7 @@ async function readText(
   }
 }
 
-const byPlace = (left: ConfigProblem, right: ConfigProblem): number =>
+const byPosition = (left: ConfigProblem, right: ConfigProblem): number =>
   (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0)
 
 interface Parts extends Pick<Config, 'path'> {

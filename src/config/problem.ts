@@ -13,9 +13,9 @@ export interface ConfigProblem {
 
 /** `imagegate.yaml:4:3: server.prot: unknown key (did you mean "port"?)` */
 export function formatProblem(problem: ConfigProblem): string {
-  const place = problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`
+  const position = problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`
   const path = problem.path === '' ? '' : `${problem.path}: `
-  return `${place}: ${path}${problem.message}${problem.remedy === null ? '' : ` — ${problem.remedy}`}`
+  return `${position}: ${path}${problem.message}${problem.remedy === null ? '' : ` — ${problem.remedy}`}`
 }
 
 export const inEnvironment = (name: string, message: string, remedy: string | null): ConfigProblem => ({

@@ -69,7 +69,7 @@ const Assets = z
     keep: z
       .boolean()
       .optional()
-      .meta({ description: 'Default true: images are fetched, checked and stored. false hands on the provider’s own expiring link.' }),
+      .meta({ description: 'Default true: images are fetched, checked and stored. false passes on the provider’s own expiring link.' }),
     max_image_bytes: z.number().int().min(1024).optional().meta({ description: 'Largest image taken. Default 67108864.' }),
     max_age_days: z
       .number()

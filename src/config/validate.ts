@@ -9,7 +9,7 @@ export interface ValidatedFile {
   readonly problems: readonly ConfigProblem[]
 }
 
-/** Judges the file's shape; every problem is reported, at its place. */
+/** Judges the file's shape; every problem is reported, with its line and column. */
 export function validateFile(document: ConfigDocument): ValidatedFile {
   const data = document.data ?? {}
   const first = ConfigFile.safeParse(data)
@@ -27,7 +27,7 @@ function soundSections(data: unknown, issues: readonly z.core.$ZodIssue[]): Conf
   return ConfigFile.safeParse(Object.fromEntries(sound)).data ?? {}
 }
 
-/** A variable's text becomes the number or boolean its place asks for: `port: "${PORT}"`. */
+/** A variable's text becomes the number or boolean its key asks for: `port: "${PORT}"`. */
 function convertVariable(data: unknown, issue: z.core.$ZodIssue, document: ConfigDocument): boolean {
   if (issue.code !== 'invalid_type' || !document.isInterpolated(issue.path)) return false
   const parent = valueAt(data, issue.path.slice(0, -1)) as Record<PropertyKey, unknown>

@@ -13,7 +13,7 @@ const MOUNTED_DATA = '..data'
 
 /**
  * Calls `onChange` once after each burst of changes to the files. Their folders are watched, not the files, because editors and secret
- * managers save by renaming another file into a file's place; of a link, the folder it leads to is watched as well. A folder that cannot be
+ * managers save by renaming another file over a file; of a link, the folder it leads to is watched as well. A folder that cannot be
  * watched is left out.
  */
 export function watchFiles(onChange: () => void, settleMs = 100): WatchedFiles {

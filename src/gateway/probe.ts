@@ -6,7 +6,7 @@ import type { Ids, Send } from '../core/ports.ts'
 const PROBE_TIMEOUT_MS = 10_000
 
 /**
- * Asks a provider for a sign of life without paying. Where it tells its balance, that call is the probe: it proves the address, the key and,
+ * Asks a provider for a sign of life without paying. Where it has a balance to read, that call is the probe: it proves the address, the key and,
  * after `insufficient_credit`, that there is credit again. Where it has no free call, its base URL is fetched: any answer but a server
  * error proves that its front is up, and no more than that.
  */

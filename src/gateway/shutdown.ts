@@ -12,18 +12,18 @@ export interface ShutdownDependencies {
 
 /** Generations about to end may end, and be answered. */
 const FINISH_MS = 2_000
-const LOOK_MS = 50
+const CHECK_EVERY_MS = 50
 /** Calls under way get their reply, so that it is on record. */
 const DRAIN_MS = 10_000
 const ANSWER_MS = 500
 
 /**
- * Takes no more requests, lets short generations end, then stands still: nothing new is bought or asked, those who wait are answered with
- * how their generation stands, and what vendors still answer is written down. Everything open continues at the next start.
+ * Takes no more requests, lets short generations end, then stops: nothing new is bought or polled, those who wait are answered with their
+ * generation as it is, and what vendors still answer is written down. Everything open continues at the next start.
  */
 export async function shutDown({ app, run, clock }: ShutdownDependencies): Promise<void> {
   const httpClosed = Promise.resolve(app.close())
-  for (let waitedMs = 0; run.openCount > 0 && waitedMs < FINISH_MS; waitedMs += LOOK_MS) await pause(clock, LOOK_MS)
+  for (let waitedMs = 0; run.openCount > 0 && waitedMs < FINISH_MS; waitedMs += CHECK_EVERY_MS) await pause(clock, CHECK_EVERY_MS)
   run.stop()
   await run.idle(DRAIN_MS)
   // Event streams have no end of their own.

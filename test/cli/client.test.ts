@@ -31,12 +31,12 @@ describe('an answer that is no result', () => {
     ['a page of HTML with 200', 200, '<html>'],
     ['a page of HTML with 502', 502, '<html>'],
     ['an empty body', 200, ''],
-  ])('%s is told as not an imagegate', async (_, status, body) => {
+  ])('%s is reported as not an imagegate', async (_, status, body) => {
     const { url } = await fakeGateway(() => ({ status, body }))
     expect((await failureOf(createClient({ url }).models())).message).toBe(`${url} answered ${status}, not as an imagegate does`)
   })
 
-  test('nothing there is told with the address', async () => {
+  test('nothing there is reported with the address', async () => {
     expect((await failureOf(createClient({ url: 'http://127.0.0.1:1' }).models())).message).toMatch(
       /^no answer from http:\/\/127\.0\.0\.1:1: /,
     )
@@ -77,7 +77,7 @@ describe('asking', () => {
 })
 
 describe('waiting', () => {
-  test('tells every state and ends with the last, over an answer that breaks on the way', async () => {
+  test('reports every state and ends with the last, over an answer that breaks on the way', async () => {
     const answers = [
       { body: generation({ status: 'queued' }) },
       null,

@@ -75,9 +75,9 @@ const image = await sharp({ create: { width: 60, height: 40, channels: 3, backgr
   .jpeg()
   .toBuffer()
 
-/** A gateway whose comparison is running when it is accepted and has ended at the second look. */
+/** A gateway whose comparison is running when it is accepted and has ended at the second poll. */
 const gateway = (summary: readonly ComparisonRow[], status?: Comparison['status']) => {
-  let looks = 0
+  let polls = 0
   return fakeGateway(({ method, path }: Heard) => {
     if (path === '/v1/models') return { body: { object: 'list', data: [] } }
     if (path.startsWith('/v1/images/')) return { body: image }
@@ -89,10 +89,10 @@ const gateway = (summary: readonly ComparisonRow[], status?: Comparison['status'
           'running',
         ),
       }
-    looks += 1
+    polls += 1
     return {
       body:
-        looks < 2
+        polls < 2
           ? comparison(
               summary.map((one) => row(one.provider, running)),
               'running',
@@ -103,7 +103,7 @@ const gateway = (summary: readonly ComparisonRow[], status?: Comparison['status'
 }
 
 describe('imagegate compare', () => {
-  test('tells each change once, prints the rows with their reasons, and leaves images and a contact sheet', async () => {
+  test('prints each change once, prints the rows with their reasons, and leaves images and a contact sheet', async () => {
     const { url, heard } = await gateway([row('north'), row('south', ineligible)])
     const folder = join(await temporaryFolder(), 'new')
     const terminal = fakeTerminal()

@@ -42,7 +42,7 @@ const plain = (color: string, width = 600, height = 400) =>
     .jpeg()
     .toBuffer()
 
-/** The sheet's pixels, and how to look at a part of them. */
+/** The sheet's pixels, and how to read a part of them. */
 async function drawn(cells: readonly SheetCell[], prompt?: string) {
   const bytes = await contactSheet(comparison(prompt), cells, 'png')
   const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true })
@@ -59,7 +59,7 @@ async function drawn(cells: readonly SheetCell[], prompt?: string) {
 }
 
 describe('the contact sheet', () => {
-  test('has a place of the same size for each provider beside the others, and its image in it', async () => {
+  test('has a cell of the same size for each provider beside the others, and its image in it', async () => {
     const one = await drawn([{ row: row('north'), images: [await plain('#ff0000')] }])
     const three = await drawn([
       { row: row('north'), images: [await plain('#ff0000')] },
@@ -74,7 +74,7 @@ describe('the contact sheet', () => {
     expect(middle(2)).toEqual([0xeb, 0xe7, 0xde])
   })
 
-  test('begins a second line of places after four', async () => {
+  test('begins a second line of cells after four', async () => {
     const cells = await Promise.all(
       Array.from({ length: 7 }, async (_, index) => ({ row: row(`p${index}`), images: [await plain('#00aa00')] })),
     )
@@ -83,7 +83,7 @@ describe('the contact sheet', () => {
     expect(seven.height - four.height).toBe(347 + 104 + 28)
   })
 
-  test('captions every place, also one without an image, and draws the prompt above', async () => {
+  test('captions every cell, also one without an image, and draws the prompt above', async () => {
     const sheet = await drawn([
       { row: row('north'), images: [await plain('#ff0000')] },
       { row: row('south', failure), images: [] },
@@ -122,7 +122,7 @@ describe('the contact sheet', () => {
   })
 })
 
-describe('its letters', () => {
+describe('the letters of a contact sheet', () => {
   test('are there for everything a caption can say, each with a shape of its own', async () => {
     const letters = Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;!?$%+-–/()×·_\'"')
     const style = { size: 28, color: '#000', weight: 2 }

@@ -19,7 +19,7 @@ afterEach(async () => {
   await Promise.all(closers.splice(0).map((close) => close()))
 })
 
-/** A loopback HTTP server that answers as told and remembers what it heard. */
+/** A loopback HTTP server that answers as asked and remembers what it heard. */
 export async function fakeGateway(answer: (heard: Heard) => Answer): Promise<{ readonly url: string; readonly heard: readonly Heard[] }> {
   const heard: Heard[] = []
   const server = createServer((request, response) => {
@@ -34,13 +34,13 @@ export async function fakeGateway(answer: (heard: Heard) => Answer): Promise<{ r
         body: text === '' ? null : (JSON.parse(text) as unknown),
       }
       heard.push(one)
-      const told = answer(one)
-      if (told === null) {
+      const reply = answer(one)
+      if (reply === null) {
         request.socket.destroy()
         return
       }
-      response.statusCode = told.status ?? 200
-      response.end(Buffer.isBuffer(told.body) || typeof told.body === 'string' ? told.body : JSON.stringify(told.body))
+      response.statusCode = reply.status ?? 200
+      response.end(Buffer.isBuffer(reply.body) || typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

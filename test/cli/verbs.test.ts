@@ -23,7 +23,7 @@ const MODELS = {
   ],
 }
 
-/** A gateway that has `MODELS` and one generation, told state by state. */
+/** A gateway that has `MODELS` and one generation, shown state by state. */
 const gateway = (states: readonly Generation[], other: (heard: Heard) => Answer = () => ({ status: 404, body: {} })) => {
   const left = [...states]
   return fakeGateway((heard) => {
@@ -54,7 +54,7 @@ describe('a command line that is not understood', () => {
 })
 
 describe('a gateway that is not there', () => {
-  test('a named one must answer; no other is started in its place', async () => {
+  test('a named one must answer; no other is started instead', async () => {
     const { status, err } = await run(['models', '--url', 'http://127.0.0.1:1'])
     expect(status).toBe(1)
     expect(err).toBe(
@@ -67,7 +67,7 @@ describe('a gateway that is not there', () => {
     expect((await run(['models'], { IMAGEGATE_URL: url })).err).toContain(`no imagegate answers at ${url}`)
   })
 
-  test('a refused configuration is told whole before anything starts', async () => {
+  test('a refused configuration is printed whole before anything starts', async () => {
     const folder = await temporaryFolder()
     await writeFiles(folder, { 'bad.yaml': 'servr: {}\nassets: { keep: 7 }' })
     const { status, err } = await run(['models', '--config', join(folder, 'bad.yaml')])

@@ -30,7 +30,7 @@ test('a generation is followed to its end: create, stream, get the image', async
   expect((await client.image({ url: image?.url ?? '' })).length).toBe(image?.bytes)
 })
 
-test('what is not there is refused with the gateway’s own words', async () => {
+test('a generation that is not there is refused with the gateway’s own words', async () => {
   await expect(all(createClient({ url: gateway.url }).stream('gen_none'))).rejects.toThrow(ClientError)
 })
 
@@ -53,7 +53,7 @@ async function breaking(events: readonly string[]) {
 const change = (id: number, type: string) =>
   `id: ${id}\nevent: ${type}\ndata: {"type":"${type}","at":"2026-11-21T00:00:00.000Z","provider":null,"progress":null}\n\n`
 
-test('a stream that breaks is taken up after the last event, and nothing is told twice', async () => {
+test('a stream that breaks is taken up after the last event, and no event comes twice', async () => {
   const { asked, client } = await breaking([
     change(1, 'queued'),
     change(2, 'running'),

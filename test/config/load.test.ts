@@ -30,7 +30,7 @@ describe('a file that cannot be used', () => {
     ])
   })
 
-  test('is not YAML: the place is named, and quoting where a variable stands bare', async () => {
+  test('is not YAML: line and column are named, and quoting where a variable stands bare', async () => {
     const { lines } = await load('providers:\n  acme: { api_key: ${ACME_API_KEY} }\n')
     expect(lines[0]).toMatch(/^imagegate\.yaml:2:\d+: .* — quote values that contain \$\{…\}: "\$\{NAME\}"$/)
   })
@@ -89,8 +89,8 @@ describe('names that must exist', () => {
     ],
     [
       'an alias of nothing',
-      'models: { house: { model: bigg } }',
-      'models.house.model: "bigg" is not a model any installed provider sells — did you mean "big"?',
+      'models: { mine: { model: bigg } }',
+      'models.mine.model: "bigg" is not a model any installed provider sells — did you mean "big"?',
     ],
     [
       'an alias of an alias',
@@ -102,7 +102,7 @@ describe('names that must exist', () => {
       'models: { big: { model: small } }',
       'models.big: is a real model and cannot become an alias of another — choose another name',
     ],
-    ['an alias that looks pinned', 'models: { acme/house: { model: big } }', 'models.acme/house: an alias has no slash'],
+    ['an alias that seems pinned', 'models: { acme/mine: { model: big } }', 'models.acme/mine: an alias has no slash'],
     [
       'a price of a model it does not sell',
       'providers: { zenith: { prices: { small: { per_image: "1" } } } }',
@@ -253,7 +253,7 @@ describe('values that cannot be meant', () => {
 })
 
 describe('variables', () => {
-  test('a missing one names itself and its place', async () => {
+  test('a missing one names itself, its line and its column', async () => {
     const { lines } = await load('server:\n  public_url: "${PUBLIC_URL}"')
     expect(lines).toContain(
       'imagegate.yaml:2:15: server.public_url: the environment variable PUBLIC_URL is not set — set PUBLIC_URL, or write "${PUBLIC_URL:-default}"',
@@ -337,7 +337,7 @@ describe('the snapshot', () => {
   })
 })
 
-describe('who is real', () => {
+describe('sandbox or real vendors', () => {
   test('without any key everything is sandbox, and a provider that was switched off stays off', async () => {
     const { config } = await accepted('providers: { zenith: { enabled: false }, acme: { api_key: "${UNSET_KEY}" } }')
     expect(config.sandbox).toBe(true)

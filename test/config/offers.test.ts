@@ -43,16 +43,16 @@ describe('the operator’s prices', () => {
   })
 })
 
-describe('what a model name means', () => {
+describe('a model name', () => {
   const YAML = `
 models:
   big: { route: { sort: latency }, defaults: { steps: 20, n: 2 } }
-  house: { model: big, defaults: { steps: 40, aspect_ratio: "3:2" } }
+  mine: { model: big, defaults: { steps: 40, aspect_ratio: "3:2" } }
   pinned: { model: acme/big, route: { order: [acme] } }
 `
   test('an unknown name is null, never a substitute', async () => {
     const { config, catalogue } = await accepted(YAML)
-    for (const name of ['bigger', 'zenith/small', 'nobody/big', 'acme/house', '/big', 'big/', '__proto__']) {
+    for (const name of ['bigger', 'zenith/small', 'nobody/big', 'acme/mine', '/big', 'big/', '__proto__']) {
       expect(resolveModel(config, catalogue, name), name).toBeNull()
     }
   })
@@ -72,7 +72,7 @@ models:
 
   test('an alias inherits its model’s rule and presets where it has none of its own', async () => {
     const { config, catalogue } = await accepted(YAML)
-    expect(resolveModel(config, catalogue, 'house')).toEqual({
+    expect(resolveModel(config, catalogue, 'mine')).toEqual({
       model: 'big',
       pinned: null,
       defaults: { steps: 40, n: 2, aspect_ratio: '3:2' },

@@ -139,7 +139,7 @@ describe('watching files', () => {
     return watched
   }
 
-  test('sees a write, and a save by renaming another file into its place, again and again', async () => {
+  test('sees a write, and a save by renaming another file over it, again and again', async () => {
     const path = join(await temporaryFolder(), 'imagegate.yaml')
     await writeFile(path, 'a')
     const changed = vi.fn()

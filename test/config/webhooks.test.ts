@@ -19,7 +19,7 @@ describe('webhook secrets', () => {
     ['without its prefix', SECRET.slice(6)],
     ['that is too short', 'whsec_AAAA'],
     ['that is not base64', `whsec_${'!'.repeat(40)}`],
-  ])('one %s is refused at its place, without being said', async (_, secret) => {
+  ])('one %s is refused with its line and column, without being repeated', async (_, secret) => {
     const { lines } = await load('webhooks:\n  secrets:\n    - "${ONE}"\n', { ONE: secret })
     expect(lines).toHaveLength(1)
     expect(lines[0]).toContain('imagegate.yaml:3:7')

@@ -111,7 +111,7 @@ test('a hung vendor does not slow the others', async () => {
       return (await reply.json()) as Generation
     }),
   )
-  // As many as the vendor takes at once are in flight, the rest wait for a place there, and nowhere else.
+  // As many as the vendor takes at once are in flight, the rest wait for a slot there, and nowhere else.
   expect(await providerState('bfl')).toMatchObject({ in_flight: 24, waiting: 6 })
   const startedAt = performance.now()
   const others = await Promise.all(Array.from({ length: 20 }, () => generate({ model: 'runware/flux-2-pro' })))

@@ -18,9 +18,9 @@ async function gateway(...options: Parameters<typeof launchGateway>): Promise<Ga
   return started
 }
 
-async function until<T>(look: () => Promise<T | null>, what: string): Promise<T> {
+async function until<T>(find: () => Promise<T | null>, what: string): Promise<T> {
   for (let tries = 0; tries < 200; tries++) {
-    const found = await look()
+    const found = await find()
     if (found !== null) return found
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
@@ -43,17 +43,17 @@ describe('switching provider', () => {
   })
 
   test('is noticed without a signal when the file changes', async () => {
-    const g = await gateway({ config: 'models: { house: { model: flux-2-pro } }' })
-    writeFileSync(g.configPath, 'models: { home: { model: flux-2-pro } }')
-    await until(async () => ((await g.ask('/v1/models/home')).status === 200 ? true : null), 'the new alias')
-    expect((await g.ask('/v1/models/house')).status).toBe(404)
+    const g = await gateway({ config: 'models: { mine: { model: flux-2-pro } }' })
+    writeFileSync(g.configPath, 'models: { yours: { model: flux-2-pro } }')
+    await until(async () => ((await g.ask('/v1/models/yours')).status === 200 ? true : null), 'the new alias')
+    expect((await g.ask('/v1/models/mine')).status).toBe(404)
   })
 
   test('to a bad file changes nothing', async () => {
-    const g = await gateway({ config: 'models: { house: { model: flux-2-pro } }' })
-    writeFileSync(g.configPath, 'models: { house: { model: flux-9 } }\nprovders: {}\n')
+    const g = await gateway({ config: 'models: { mine: { model: flux-2-pro } }' })
+    writeFileSync(g.configPath, 'models: { mine: { model: flux-9 } }\nprovders: {}\n')
     await g.reload()
-    expect((await g.ask('/v1/models/house')).status).toBe(200)
+    expect((await g.ask('/v1/models/mine')).status).toBe(200)
   })
 })
 
@@ -112,7 +112,7 @@ describe('gateway keys', () => {
 })
 
 describe('a real vendor key', () => {
-  /** A vendor that remembers what it was told. */
+  /** A vendor that remembers its requests. */
   async function vendor() {
     const seen: { url: string; key: string | undefined }[] = []
     const server = createServer((request, response) => {

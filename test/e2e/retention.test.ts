@@ -59,7 +59,7 @@ function mountTinyDisk(bytes: number): string | null {
 }
 
 test(
-  'a full disk holds up only the generation whose image does not fit, until there is room again',
+  'a full disk holds up only the generation whose image does not fit, until there is space again',
   { timeout: 30_000 },
   async ({ skip }) => {
     const disk = mountTinyDisk(256 * 1024)

@@ -59,7 +59,6 @@ const STILL_OPEN = {
   ],
   longFunctions: [
     'src/core/comparisons/compare.ts: createCompare',
-    'src/core/scheduling/circuit-breaker.ts: createBreakers',
     'src/core/webhooks/engine.ts: createNotify',
     'src/http/api/comparison-events.ts: comparisonEventRoutes',
     'src/http/api/generations.ts: generationRoutes',

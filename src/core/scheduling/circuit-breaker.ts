@@ -71,6 +71,7 @@ const FAULTS: ReadonlySet<FailureCode> = new Set([
 ])
 
 interface Circuit {
+  readonly provider: string
   state: BreakerState
   readonly counter: ConsecutiveBreaker
   coolDown: ReturnType<ExponentialBackoff<number>['next']> | null
@@ -80,71 +81,19 @@ interface Circuit {
   stopTimer: () => void
 }
 
-export function createBreakers({ clock, log, settings, probe }: BreakerDependencies): Breakers {
+interface World extends BreakerDependencies {
+  readonly circuits: Map<string, Circuit>
+}
+
+export function createBreakers(dependencies: BreakerDependencies): Breakers {
+  const { clock } = dependencies
   const circuits = new Map<string, Circuit>()
-
-  function circuitOf(provider: string, { faults }: BreakerSettings): Circuit {
-    const known = circuits.get(provider)
-    if (known) return known
-    const counter = new ConsecutiveBreaker(faults)
-    const circuit: Circuit = { state: 'closed', counter, coolDown: null, untilMs: 0, trialUntilMs: NOT_TRIED, stopTimer: () => {} }
-    circuits.set(provider, circuit)
-    return circuit
-  }
-
-  function failed(provider: string, fault: FailureCode): void {
-    const current = settings()
-    if (!current) return
-    const circuit = circuitOf(provider, current)
-    switch (circuit.state) {
-      case 'closed':
-        if (circuit.counter.failure()) open(provider, circuit, current, fault)
-        return
-      case 'half_open':
-        open(provider, circuit, current, fault)
-        return
-      case 'open':
-    }
-  }
-
-  function succeeded(provider: string): void {
-    const circuit = circuits.get(provider)
-    // Open, it is a submit sent before, which says nothing of the next one.
-    if (!circuit || circuit.state === 'open') return
-    circuit.counter.success()
-    if (circuit.state === 'closed') return
-    circuit.state = 'closed'
-    circuit.coolDown = null
-    log.info({ provider }, 'the breaker closed: the provider takes tasks again')
-  }
-
-  function open(provider: string, circuit: Circuit, { coolDownMs }: BreakerSettings, fault: FailureCode): void {
-    circuit.coolDown =
-      circuit.coolDown?.next(undefined) ??
-      new ExponentialBackoff({ generator: noJitterGenerator, initialDelay: coolDownMs, maxDelay: MAX_COOL_DOWN_MS }).next()
-    const { duration } = circuit.coolDown
-    circuit.state = 'open'
-    circuit.untilMs = clock.monotonicMs() + duration
-    circuit.stopTimer = clock.after(duration, () => void probeNow(provider, circuit, fault))
-    log.warn({ provider, fault, for_ms: duration }, 'the breaker opened: no new task goes to the provider')
-  }
-
-  async function probeNow(provider: string, circuit: Circuit, fault: FailureCode): Promise<void> {
-    const mended = await probe(provider, fault)
-    const current = settings()
-    // Judged anew while it was probed.
-    if (!current || circuits.get(provider) !== circuit || circuit.state !== 'open') return
-    if (!mended) return open(provider, circuit, current, fault)
-    circuit.state = 'half_open'
-    circuit.trialUntilMs = NOT_TRIED
-    log.info({ provider }, 'the breaker is half open: the next task is the trial')
-  }
-
+  const world: World = { ...dependencies, circuits }
   return {
     observer: {
       submitted(provider, code) {
-        if (code === null || ALIVE.has(code)) succeeded(provider)
-        else if (FAULTS.has(code)) failed(provider, code)
+        if (code === null || ALIVE.has(code)) succeeded(world, provider)
+        else if (FAULTS.has(code)) failed(world, provider, code)
       },
       taskEnded() {},
       generationEnded() {},
@@ -156,15 +105,7 @@ export function createBreakers({ clock, log, settings, probe }: BreakerDependenc
     state: (provider) => circuits.get(provider)?.state ?? 'closed',
     pause(provider) {
       const circuit = circuits.get(provider)
-      if (!circuit || circuit.state === 'closed') return null
-      const now = clock.monotonicMs()
-      if (circuit.state === 'half_open') {
-        if (circuit.trialUntilMs <= now) return null
-        return { reason: 'breaker half open: one request is trying whether it works again.', retryAfterMs: SOON_MS }
-      }
-      const retryAfterMs = Math.max(SOON_MS, circuit.untilMs - now)
-      if (circuit.untilMs <= now) return { reason: 'breaker open: it is being probed.', retryAfterMs }
-      return { reason: `breaker open until ${new Date(clock.now() + retryAfterMs).toISOString()}.`, retryAfterMs }
+      return circuit ? pauseOf(circuit, clock) : null
     },
     reset(provider) {
       circuits.get(provider)?.stopTimer()
@@ -174,5 +115,82 @@ export function createBreakers({ clock, log, settings, probe }: BreakerDependenc
       for (const circuit of circuits.values()) circuit.stopTimer()
       circuits.clear()
     },
+  }
+}
+
+function circuitOf({ circuits }: World, provider: string, { faults }: BreakerSettings): Circuit {
+  const known = circuits.get(provider)
+  if (known) return known
+  const counter = new ConsecutiveBreaker(faults)
+  const circuit: Circuit = { provider, state: 'closed', counter, coolDown: null, untilMs: 0, trialUntilMs: NOT_TRIED, stopTimer: () => {} }
+  circuits.set(provider, circuit)
+  return circuit
+}
+
+function failed(world: World, provider: string, fault: FailureCode): void {
+  const settings = world.settings()
+  if (!settings) return
+  const circuit = circuitOf(world, provider, settings)
+  switch (circuit.state) {
+    case 'closed':
+      if (circuit.counter.failure()) open(world, circuit, settings, fault)
+      return
+    case 'half_open':
+      open(world, circuit, settings, fault)
+      return
+    case 'open':
+  }
+}
+
+function succeeded({ circuits, log }: World, provider: string): void {
+  const circuit = circuits.get(provider)
+  // Open, it is a submit sent before, which says nothing of the next one.
+  if (!circuit || circuit.state === 'open') return
+  circuit.counter.success()
+  if (circuit.state === 'closed') return
+  circuit.state = 'closed'
+  circuit.coolDown = null
+  log.info({ provider }, 'the breaker closed: the provider takes tasks again')
+}
+
+function open(world: World, circuit: Circuit, { coolDownMs }: BreakerSettings, fault: FailureCode): void {
+  const { clock, log } = world
+  const { provider } = circuit
+  circuit.coolDown =
+    circuit.coolDown?.next(undefined) ??
+    new ExponentialBackoff({ generator: noJitterGenerator, initialDelay: coolDownMs, maxDelay: MAX_COOL_DOWN_MS }).next()
+  const { duration } = circuit.coolDown
+  circuit.state = 'open'
+  circuit.untilMs = clock.monotonicMs() + duration
+  circuit.stopTimer = clock.after(duration, () => void probeNow(world, circuit, fault))
+  log.warn({ provider, fault, for_ms: duration }, 'the breaker opened: no new task goes to the provider')
+}
+
+async function probeNow(world: World, circuit: Circuit, fault: FailureCode): Promise<void> {
+  const { provider } = circuit
+  const mended = await world.probe(provider, fault)
+  const settings = world.settings()
+  // Judged anew while it was probed.
+  if (!settings || world.circuits.get(provider) !== circuit || circuit.state !== 'open') return
+  if (!mended) return open(world, circuit, settings, fault)
+  circuit.state = 'half_open'
+  circuit.trialUntilMs = NOT_TRIED
+  world.log.info({ provider }, 'the breaker is half open: the next task is the trial')
+}
+
+function pauseOf(circuit: Circuit, clock: Clock): Pause | null {
+  const nowMs = clock.monotonicMs()
+  switch (circuit.state) {
+    case 'closed':
+      return null
+    case 'half_open': {
+      if (circuit.trialUntilMs <= nowMs) return null
+      return { reason: 'breaker half open: one request is trying whether it works again.', retryAfterMs: SOON_MS }
+    }
+    case 'open': {
+      const retryAfterMs = Math.max(SOON_MS, Math.ceil(circuit.untilMs - nowMs))
+      if (circuit.untilMs <= nowMs) return { reason: 'breaker open: it is being probed.', retryAfterMs }
+      return { reason: `breaker open until ${new Date(clock.now() + retryAfterMs).toISOString()}.`, retryAfterMs }
+    }
   }
 }
