@@ -24,13 +24,6 @@ export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, r
   task: taskOf(record, attempt, route),
 })
 
-/** A cost the vendor reports after the attempt was settled as unknown; it says nothing of the images again. */
-export const adjustedEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, amount: Usd, at: Instant): LedgerEntry => ({
-  ...settledEntry(record, attempt, route, at),
-  kind: 'adjusted',
-  amount,
-})
-
 /** At the end: what was held and is not needed. Negative where the vendor billed more than was held. */
 export function releasedEntry(record: GenerationRecord, at: Instant): LedgerEntry | null {
   const route = record.routes[record.routeIndex]

@@ -25,13 +25,6 @@ export function settle(record: GenerationRecord, attempt: AttemptRecord, route: 
   return { ...computed, basis: 'computed' }
 }
 
-/** What a cost that the vendor reports after the attempt was settled as unknown makes of it; null where nothing changes. */
-export function settleLate(attempt: AttemptRecord, route: Route): Settlement | null {
-  const reported = attempt.cost?.amount ?? null
-  if (attempt.settled?.basis !== 'unknown' || reported === null || attempt.settled.reported === reported) return null
-  return isBelievable(reported, attempt, route) ? billedAt(reported, null) : { ...UNKNOWN, reported }
-}
-
 const isNothing = (amount: Usd): boolean => compareUsd(amount, '0') === 0
 
 function billedAt(amount: Usd, computed: ReturnType<typeof priceDelivered>): Settlement {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { GenerationRecord } from '../../../src/core/records.ts'
 import type { Sent } from '../../../src/core/ports.ts'
+import { periodAt } from '../../../src/core/billing/budget.ts'
 import { accountBook, onBudget, quotedAt } from './account-book.ts'
 import { createWorld, done, failed, onDisk, pending, planned, runFor, says, settled, type Script } from '../generation/world.ts'
 
@@ -261,5 +262,41 @@ describe('a reservation', () => {
     await world.clock.pass(120_000)
     expect(world.book.used()).toEqual(world.book.reckoned())
     expect(world.run.openCount).toBe(0)
+  })
+
+  test.each(['rate_limited', 'insufficient_credit', 'provider_rejected', 'provider_unauthorized'] as const)(
+    'of a canceled generation is given back where the vendor refuses the submit that was on its way: %s',
+    async (code) => {
+      let answer: (sent: Sent) => void = () => {}
+      const world = bookedWorld(() => new Promise((resolve) => (answer = resolve)))
+      const record = onBudget(planned(['alpha']), '1')
+      await world.run.accept(record, null)
+      await settled()
+      await world.run.cancel(record.id)
+      answer(says({ kind: 'refused', failure: { code, message: 'refused', billed: false } }))
+      await world.clock.pass(100)
+      expect(world.book.lines(record.id).slice(2)).toEqual(['computed 0@alpha', 'released 0.04@alpha'])
+      expect(world.book.used()).toEqual({ 'team total': '0' })
+    },
+  )
+
+  test('of a task that runs over midnight counts once, in the day of its acceptance', async () => {
+    const midnight = Date.UTC(2026, 10, 28)
+    const on = (instant: number, record: GenerationRecord): GenerationRecord => ({
+      ...record,
+      key: 'team',
+      createdAt: instant,
+      reserved: { ...periodAt('day', instant), limit: '0.05', amount: '0.04' },
+    })
+    const world = bookedWorld((call) => (call.purpose === 'submit' ? pending() : bill('0.04')))
+    await world.clock.pass(midnight - 500 - world.clock.now())
+    const late = await runFor(world, on(midnight - 500, planned(['alpha'])), 5_000)
+    expect(world.book.lines(late.id)).toEqual(['quoted 0.04@alpha', 'reserved 0.04@alpha', 'billed 0.04@alpha', 'released 0@alpha'])
+    // The new day has nothing in it yet, so a request that fits the whole budget is taken.
+    const { period, periodStart } = periodAt('day', midnight + 6_000)
+    expect(await world.store.budgetUsed('team', period, periodStart)).toBe('0')
+    await runFor(world, on(midnight + 6_000, planned(['alpha'])), 5_000)
+    expect(world.book.used()).toEqual({ 'team 2026-11-27': '0.04', 'team 2026-11-28': '0.04' })
+    expect(world.book.used()).toEqual(world.book.reckoned())
   })
 })

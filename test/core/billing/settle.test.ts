@@ -3,7 +3,7 @@ import { Generation, generationError } from '#contract'
 import type { Billed, PriceRule } from '#contract'
 import { BLANK_ATTEMPT, blankGeneration } from '../../../src/core/records.ts'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Reference, Route } from '../../../src/core/records.ts'
-import { costOf, settle, settleLate } from '../../../src/core/billing/settle.ts'
+import { costOf, settle } from '../../../src/core/billing/settle.ts'
 import { viewOf } from '../../../src/core/present/generation.ts'
 
 const SOURCE = { as_of: '2026-11-21', source_url: 'https://vendor.example/prices' } as const
@@ -135,17 +135,5 @@ describe('a bill', () => {
   test('without a quote is believed up to 10 USD an image', () => {
     expect(ended({ cost: '20', route: routeAt(null, 2) }).settled).toMatchObject({ amount: '20', basis: 'billed' })
     expect(ended({ cost: '20.01', route: routeAt(null, 2) }).settled).toMatchObject({ basis: 'unknown', reported: '20.01' })
-  })
-
-  test('that comes late makes an unknown cost known, once, and is judged as any other', () => {
-    const { attempt, route } = ended({ billed: 'unknown' })
-    expect(settleLate(attempt, route)).toBeNull()
-    attempt.cost = { amount: '0.05', raw: 5 }
-    expect(settleLate(attempt, route)).toMatchObject({ amount: '0.05', basis: 'billed' })
-    attempt.cost = { amount: '5', raw: 500 }
-    const doubted = settleLate(attempt, route)
-    expect(doubted).toMatchObject({ amount: null, basis: 'unknown', reported: '5' })
-    attempt.settled = doubted
-    expect(settleLate(attempt, route)).toBeNull()
   })
 })

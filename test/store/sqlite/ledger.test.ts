@@ -16,6 +16,7 @@ import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { DATABASE_FILE } from '../../../src/store/sqlite/open.ts'
 import { openStore, sqliteStore } from '../../../src/store/sqlite/store.ts'
 import { budget, ledgerEntry, settlement } from '../ledger-entries.ts'
+import { generationRecord } from '../records.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20_261_121 })
@@ -166,6 +167,29 @@ describe('a budget in the store', () => {
     expect(await used('2026-11', 100)).toBe('0.1')
     await write([settlement('gen_4', 'att_4', { at: 103, key: 'team', amount: '0.03' })])
     expect(await used('2026-11', 100)).toBe('0.1')
+  })
+
+  test('that is new leaves out what was accepted before it began, whenever its cost became known', async () => {
+    const accepted = (id: string, createdAt: number) => generationRecord(id, { key: 'team', createdAt })
+    await store.commit({ generations: [accepted('gen_before', 99), accepted('gen_since', 100)] })
+    await write([
+      settlement('gen_before', 'att_1', { at: 130, amount: '0.05' }),
+      settlement('gen_before', 'att_2', { at: 140, kind: 'unknown', amount: null, task: { quoted: '0.02' } }),
+      settlement('gen_before', 'att_2', { at: 150, kind: 'adjusted', amount: '0.04', task: { quoted: '0.02' } }),
+      settlement('gen_since', 'att_3', { at: 160, amount: '0.01' }),
+    ])
+    expect(await used('2026-11', 100)).toBe('0.01')
+    expect(await used('2026-11', 99)).toBe('0.1')
+  })
+
+  test('that is new counts a cost that came late once: the cost, and no longer the quote', async () => {
+    const task = { quoted: '0.02' }
+    await write([settlement('gen_1', 'att_1', { at: 101, kind: 'unknown', amount: null, task })])
+    expect(await used('2026-11', 100)).toBe('0.02')
+    await write([settlement('gen_1', 'att_1', { at: 102, kind: 'adjusted', amount: '0.05', task })])
+    expect(await used('2026-11', 100)).toBe('0.05')
+    await write([ledgerEntry('gen_2', { kind: 'reserved', amount: '0.03', period: '2026-11' })], budget({ periodStart: 100 }))
+    expect(await used('2026-11', 100)).toBe('0.08')
   })
 
   test('is never overshot and always is what its lines add up to, in whatever order they come', async () => {
