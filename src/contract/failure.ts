@@ -43,7 +43,7 @@ export const FAILURES = {
 export type FailureCode = keyof typeof FAILURES
 export const FailureCode = z.enum(Object.keys(FAILURES) as [FailureCode, ...FailureCode[]]).meta({ id: 'FailureCode' })
 
-/** `"unknown"`: the provider may have charged for it and we cannot tell. */
+/** `"unknown"`: the provider may have charged for it and we do not know. */
 export const Billed = z.union([z.boolean(), z.literal('unknown')])
 export type Billed = z.infer<typeof Billed>
 

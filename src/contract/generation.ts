@@ -23,7 +23,7 @@ export const Warning = z
   .meta({ id: 'Warning' })
 export type Warning = z.infer<typeof Warning>
 
-/** One delivered image. Width, height, format, bytes and hash are read from the stored bytes; null only when the vendor's link is handed on unfetched. */
+/** One delivered image. Width, height, format, bytes and hash are read from the stored bytes; null only when the vendor's link is passed on unfetched. */
 export const Image = z
   .object({
     id: z.string(),
@@ -35,7 +35,7 @@ export const Image = z
     sha256: z.string().nullable(),
     seed: z.string().nullable().meta({ description: 'Digits; vendors return seeds beyond 2^53.' }),
     flagged: z.boolean().nullable().meta({ description: 'The provider’s own content checker marked it; null where it says nothing.' }),
-    expires_at: z.iso.datetime().optional().meta({ description: 'Only where the vendor’s own link is handed on.' }),
+    expires_at: z.iso.datetime().optional().meta({ description: 'Only where the vendor’s own link is passed on.' }),
   })
   .meta({ id: 'Image' })
 export type Image = z.infer<typeof Image>

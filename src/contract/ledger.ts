@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Usd } from './money.ts'
 
-/** What GET /v1/costs?format=csv tells of each attempt, in this order; asked metadata follow as `metadata.<key>`. */
+/** The columns of GET /v1/costs?format=csv, one row for each attempt, in this order; asked metadata follow as `metadata.<key>`. */
 export const COST_COLUMNS = [
   'settled_at',
   'generation_id',

@@ -42,7 +42,7 @@ export const Manifest = z.strictObject({
     deadline_ms: Milliseconds.meta({ description: 'From submit to result; then provider_timeout.' }),
   }),
   polling: z.strictObject({
-    first_ms: Milliseconds.meta({ description: 'Before anything is measured: how long after the submit the first look is.' }),
+    first_ms: Milliseconds.meta({ description: 'Before anything is measured: how long after the submit the first poll is sent.' }),
     min_ms: Milliseconds,
     max_ms: Milliseconds,
   }),

@@ -11,7 +11,7 @@ export type WebhookDeliveryStatus = z.infer<typeof WebhookDeliveryStatus>
 /** One event on its way to the receiver its request named. */
 export const WebhookDelivery = z
   .object({
-    id: z.string().meta({ description: 'Sent as `webhook-id`; the same at every try, so that a receiver can tell a repetition.' }),
+    id: z.string().meta({ description: 'Sent as `webhook-id`; the same at every try, so that a receiver recognizes a repetition.' }),
     object: z.literal('webhook_delivery'),
     generation_id: z.string(),
     type: WebhookEvent,

@@ -117,7 +117,7 @@ describe('a comparison', () => {
     expect(comparison.completed_at).toBe(last)
   })
 
-  test('keeps a provider’s failure as a row, and asks nobody else in its place', async () => {
+  test('keeps a provider’s failure as a row, and asks nobody else instead', async () => {
     const comparison = await compare({ prompt: 'a lighthouse sandbox:error@bfl', providers: ['runware', 'bfl'] })
     expect(comparison.status).toBe('succeeded')
     expect(comparison.summary.map(({ provider, status }) => [provider, status])).toEqual([
@@ -169,7 +169,7 @@ describe('a comparison', () => {
 })
 
 describe('waiting for a comparison', () => {
-  test('that does not end in time is answered 202 with its place; there it is told at once or waited for', async () => {
+  test('that does not end in time is answered 202 with its Location, where it is read at once or waited for', async () => {
     const slow = await launchGateway({ typicalMs: 1_000 })
     try {
       const reply = await slow.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x' }, { prefer: 'respond-async' })
@@ -183,7 +183,7 @@ describe('waiting for a comparison', () => {
     }
   })
 
-  test('by its events tells each row as it ends, then the whole; Last-Event-ID resumes without a gap or a repetition', async () => {
+  test('sends each row by its events as it ends, then the whole; Last-Event-ID resumes without a gap or a repetition', async () => {
     const slow = await launchGateway({ typicalMs: 40 })
     try {
       const { id } = await compare({ prompt: 'sandbox:slow@bfl', safety_tolerance: 0 }, { prefer: 'respond-async' }, slow)

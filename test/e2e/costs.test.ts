@@ -35,7 +35,7 @@ describe('GET /v1/costs', () => {
     expect(spent('flux-2-pro', 'runware')).toBe(bought['runware']?.cost.amount)
   })
 
-  test('tells what the same would have cost at every other provider', async () => {
+  test('says what the same would have cost at every other provider', async () => {
     const { groups } = await costs('group_by=model')
     const flex = groups.find(({ group }) => group['model'] === 'flux-2-flex')
     expect(flex?.what_if).toEqual([

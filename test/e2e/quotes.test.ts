@@ -19,7 +19,7 @@ const images = createServer((request, response) => {
 const fetched: string[] = []
 let large: Buffer
 let square: string
-let place: string
+let host: string
 let gateway: Gateway
 
 beforeAll(async () => {
@@ -32,9 +32,9 @@ beforeAll(async () => {
     .toBuffer()
   square = `data:image/png;base64,${small.toString('base64')}`
   await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve))
-  place = `127.0.0.1:${(images.address() as AddressInfo).port}`
+  host = `127.0.0.1:${(images.address() as AddressInfo).port}`
   gateway = await launchGateway({
-    config: `network: { allow: ["${place}"] }\nproviders: { vtrix: { prices: { flux-2-pro: { per_image: "0.028" } } } }`,
+    config: `network: { allow: ["${host}"] }\nproviders: { vtrix: { prices: { flux-2-pro: { per_image: "0.028" } } } }`,
   })
 })
 afterAll(async () => {
@@ -70,7 +70,7 @@ const alike = { prompt_upsampling: false, safety_tolerance: 2 }
 
 describe('a quote', () => {
   test('measures a reference behind a link, reading only its beginning', async () => {
-    const quoted = await quote({ ...alike, width: 1024, height: 1024, reference_images: [`http://${place}/large.jpg`] })
+    const quoted = await quote({ ...alike, width: 1024, height: 1024, reference_images: [`http://${host}/large.jpg`] })
     expect(large.length).toBeGreaterThan(1_000_000)
     expect(amounts(quoted)).toEqual({ bfl: '0.075', runware: '0.075', vtrix: '0.028' })
     expect(offer(quoted, 'bfl')?.assumptions).toEqual([])
@@ -85,7 +85,7 @@ describe('a quote', () => {
   })
 
   test.each([
-    ['is no image', () => `http://${place}/page`],
+    ['is no image', () => `http://${host}/page`],
     ['is at a name that does not exist', () => 'https://no-such-host.invalid/1.png'],
   ])('of a reference that %s says what it takes for granted', async (_, url) => {
     const quoted = await quote({ ...alike, width: 1024, height: 1024, reference_images: [url()] })
@@ -98,7 +98,7 @@ describe('a quote', () => {
 
   test('does not wait long for a reference that never comes', async () => {
     const startedAt = performance.now()
-    const quoted = await quote({ width: 1024, height: 1024, reference_images: [`http://${place}/never.jpg`, `http://${place}/large.jpg`] })
+    const quoted = await quote({ width: 1024, height: 1024, reference_images: [`http://${host}/never.jpg`, `http://${host}/large.jpg`] })
     expect(performance.now() - startedAt).toBeLessThan(6_000)
     expect(amounts(quoted)).toMatchObject({ bfl: '0.09' })
   })
@@ -140,7 +140,7 @@ test('what a generation took stands beside the next quotes, and breaks the tie b
 })
 
 describe('a purchase with references behind links', () => {
-  const links = () => Array.from({ length: 3 }, () => `http://${place}/large.jpg`)
+  const links = () => Array.from({ length: 3 }, () => `http://${host}/large.jpg`)
   // Three references of 3 megapixels: 0.03 + 9 × 0.015.
   const price = '0.165'
 
@@ -167,7 +167,7 @@ describe('a purchase with references behind links', () => {
   })
 
   test.each(['bfl', 'runware'])('and without a size makes the size its quote is for, at %s', async (provider) => {
-    const request = { model: `${provider}/flux-2-pro`, reference_images: [`http://${place}/large.jpg`] }
+    const request = { model: `${provider}/flux-2-pro`, reference_images: [`http://${host}/large.jpg`] }
     const quoted = offer(await quote(request), provider)
     const { images, cost } = await gateway.generate(request)
     expect(quoted).toMatchObject({ fidelity: 'exact' })
@@ -180,7 +180,7 @@ describe('a purchase with references behind links', () => {
     const comparison = await json<Comparison>(
       await gateway.post(
         '/v1/comparisons',
-        { model: 'flux-2-pro', prompt: 'a lighthouse', reference_images: [`http://${place}/once.jpg`], providers: ['bfl', 'runware'] },
+        { model: 'flux-2-pro', prompt: 'a lighthouse', reference_images: [`http://${host}/once.jpg`], providers: ['bfl', 'runware'] },
         { prefer: 'wait=20' },
       ),
     )

@@ -2,7 +2,7 @@ import { shareOfUsd, sumUsd } from '#contract'
 import type { Quote, QuotedOffer } from '#contract'
 import type { ObservedBill, Store } from '../ports.ts'
 
-/** How many bills of an offer are looked through; prices change, so old ones say little. */
+/** How many bills of an offer are read; prices change, so old ones say little. */
 const MOST_BILLS = 500
 
 /** Puts beside each unpriced offer what it has billed before for images of the same size with as many references. Never a price. */

@@ -96,7 +96,7 @@ function keeper(
   }
 }
 
-/** Whether an image has not been removed by its age or for want of room. */
+/** Whether an image has not been removed by its age or for lack of disk space. */
 async function isStillStored({ assets }: Ports, sha256: string, format: OutputFormat): Promise<boolean> {
   const stream = await assets.open(sha256, format, { start: 0, end: 0 })
   stream?.destroy()

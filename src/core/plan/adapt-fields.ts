@@ -53,7 +53,7 @@ export function adaptNumber(field: 'output_quality' | 'guidance' | 'steps', aske
   return { applied: { [field]: used }, warnings: [adjusted(field, asked, used, reason)] }
 }
 
-/** Stricter than asked is told; as strict as asked being impossible refuses the offer. */
+/** Stricter than asked is a warning; as strict as asked being impossible refuses the offer. */
 export function adaptSafety(asked: number | undefined, limit: Range | null): Finding {
   if (asked === undefined) return {}
   if (limit === null)

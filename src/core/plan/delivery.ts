@@ -5,11 +5,11 @@ import { adjusted } from './finding.ts'
 /** The images of a generation in the order of the request's tasks, whatever arrived first; within a task as the provider listed them. */
 export function orderedImages({ attempts, images }: Pick<GenerationRecord, 'attempts' | 'images'>): readonly ImageRecord[] {
   if (images.length < 2) return images
-  const places = new Map<string, number>()
+  const ranks = new Map<string, number>()
   const inOrder = attempts.toSorted((left, right) => left.route - right.route || left.task - right.task)
-  for (const id of inOrder.flatMap(({ imageIds }) => imageIds)) if (!places.has(id)) places.set(id, places.size)
-  const placeOf = ({ id }: ImageRecord): number => places.get(id) ?? places.size
-  return images.toSorted((left, right) => placeOf(left) - placeOf(right))
+  for (const id of inOrder.flatMap(({ imageIds }) => imageIds)) if (!ranks.has(id)) ranks.set(id, ranks.size)
+  const rankOf = ({ id }: ImageRecord): number => ranks.get(id) ?? ranks.size
+  return images.toSorted((left, right) => rankOf(left) - rankOf(right))
 }
 
 /**

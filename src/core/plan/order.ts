@@ -75,9 +75,9 @@ export function seedFor(seed: Seed | undefined, taskIndex: number, tasks: readon
   if (seed === undefined || range === null) return null
   const imagesBefore = tasks.slice(0, taskIndex).reduce((sum, images) => sum + images, 0)
   const smallest = BigInt(Math.ceil(range.min))
-  const room = greatestSeed(range) - BigInt(seed)
-  const raised = BigInt(imagesBefore) <= room ? BigInt(seed) + BigInt(imagesBefore) : null
-  return String(raised ?? smallest + ((BigInt(imagesBefore) - room - 1n) % (greatestSeed(range) - smallest + 1n)))
+  const above = greatestSeed(range) - BigInt(seed)
+  const raised = BigInt(imagesBefore) <= above ? BigInt(seed) + BigInt(imagesBefore) : null
+  return String(raised ?? smallest + ((BigInt(imagesBefore) - above - 1n) % (greatestSeed(range) - smallest + 1n)))
 }
 
 export function isSeedInRange(seed: Seed, range: Range): boolean {

@@ -27,7 +27,7 @@ const RATIO_WEIGHT = 5
 /** Bounds the search where a shape is far from anything legal. */
 const MAX_REACH = 1.5
 
-/** Room for the last bits of a square root. */
+/** Tolerance for the last bits of a square root. */
 const ROUNDING = 1 + 1e-9
 
 export const pixelsOf = (size: Size): number => size.width * size.height

@@ -28,7 +28,7 @@ describe('the account of a generation', () => {
     expect(world.book.lines(record.id)).toEqual(['quoted 0.04@alpha', 'billed 0.04@alpha'])
   })
 
-  test('says computed where the vendor tells no cost, and unknown without an amount where nobody can say', async () => {
+  test('says computed where the vendor reports no cost, and unknown without an amount where nobody can say', async () => {
     const computed = bookedWorld(() => unbilled)
     expect(computed.book.lines((await runFor(computed, planned(['alpha']), 2_000)).id)).toEqual([
       'quoted 0.04@alpha',
@@ -97,7 +97,7 @@ describe('a bill that differs from its quote', () => {
   test.each([
     ['0.0405', '+1.3%'],
     ['0.03', '-25.0%'],
-  ])('by more than a hundredth is told to the operator once, in fields: %s', async (amount, drift) => {
+  ])('by more than a hundredth is written to the log once, in fields: %s', async (amount, drift) => {
     const world = bookedWorld(() => bill(amount))
     const record = await runFor(world, planned(['alpha']), 5_000)
     expect(world.drift()).toEqual([

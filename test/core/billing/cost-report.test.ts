@@ -100,7 +100,7 @@ describe('the figures of a report', () => {
     expect(total).toMatchObject({ spend: '0.1', generations: 3, attempts: 3, images: 3, cost_per_image: '0.033333333' })
   })
 
-  test('tell waste by its cause, and keep what may have been billed apart from what was', async () => {
+  test('show waste by its cause, and keep what may have been billed apart from what was', async () => {
     const total = await totalOf(
       line({ amount: '0.01', task: failedTask('provider_rejected') }),
       line({ amount: '0.02', task: failedTask('moderated') }),
@@ -212,7 +212,7 @@ describe('groups', () => {
 })
 
 describe('what the same would have cost elsewhere', () => {
-  test('is priced from what was made, cheapest first, and says what cannot be told', async () => {
+  test('is priced from what was made, cheapest first, and says what is not known', async () => {
     const total = await totalOf(
       line({ amount: '0.03' }),
       line({ amount: '0.06', task: { images: 2, made: { width: 1024, height: 1536, references: [{ width: 1024, height: 1025 }] } } }),
@@ -240,7 +240,7 @@ describe('what the same would have cost elsewhere', () => {
     expect((await totalOf(line())).what_if.map(({ provider }) => provider)).toEqual(['east', 'south', 'west'])
   })
 
-  test('is not told for a price that depends on a reference nobody saw, more references than are taken, or images of several sizes', async () => {
+  test('is not known for a price that depends on a reference nobody saw, more references than are taken, or images of several sizes', async () => {
     const made = (references: NonNullable<SettledTask['made']>['references']) => ({ width: 1024, height: 1024, references })
     const total = await totalOf(
       line({ task: { made: made([null]) } }),
@@ -278,7 +278,7 @@ describe('who sees what', () => {
     expect(budgets[0]).toEqual(['team', '2026-11', Date.UTC(2026, 10)])
   })
 
-  test('what is left is told by key, and null without a budget', async () => {
+  test('what is left is shown by key, and null without a budget', async () => {
     const { costs } = costsOf([], keys, '2')
     expect([await costs.budgetLeft('team'), await costs.budgetLeft('boss'), await costs.budgetLeft(null)]).toEqual(['3', null, null])
   })

@@ -65,7 +65,7 @@ describe('what refuses an offer', () => {
     expect(refused({ aspect_ratio: '9999:1' }, runware)[0]).toMatch(/^aspect_ratio: the shape 9999:1/)
   })
 
-  it('is told in full, one sentence for each field', () => {
+  it('is explained in full, one sentence for each field', () => {
     expect(refused({ safety_tolerance: 0, width: 10_000, height: 10 }, vtrix, Array<Reference>(9).fill(unseen))).toHaveLength(3)
   })
 })
@@ -111,7 +111,7 @@ describe('a size', () => {
     ])
   })
 
-  it('smaller than asked is told even where the megapixels were the default', () => {
+  it('smaller than asked is a warning even where the megapixels were the default', () => {
     const small = withLimits(runware, { size: { ...runware.limits.size, max_pixels: 262_144 } })
     expect(accepted({ aspect_ratio: '1:1' }, small).warnings).toMatchObject([{ field: 'megapixels', requested: null, used: 0.25 }])
   })
@@ -132,7 +132,7 @@ describe('a size left to the reference images', () => {
     })
   })
 
-  it('is made legal where the reference is not, and told as a change nobody asked for', () => {
+  it('is made legal where the reference is not, with a warning of a change nobody asked for', () => {
     const { applied, warnings } = accepted({}, runware, [stored(4000, 2000)])
     expect(applied).toMatchObject({ width: 2048, height: 1024 })
     expect(warnings).toMatchObject([
@@ -141,7 +141,7 @@ describe('a size left to the reference images', () => {
     ])
   })
 
-  it('is 1024×1024, and told, where the first reference cannot be measured', () => {
+  it('is 1024×1024, with a warning, where the first reference cannot be measured', () => {
     const { applied, warnings } = accepted({}, runware, [unseen])
     expect(applied).toMatchObject({ width: 1024, height: 1024 })
     expect(warnings.map(({ field, requested, used }) => [field, requested, used])).toEqual([
@@ -267,7 +267,7 @@ describe('on_unsupported "reject"', () => {
   })
 })
 
-it('options for other providers are told as ignored and the provider’s own are not', () => {
+it('options for other providers are a warning and the provider’s own are not', () => {
   const { warnings } = accepted({ provider_options: { bfl: { raw: true }, runware: { ttl: 60 } } }, bfl)
   expect(warnings).toEqual([
     {
@@ -280,7 +280,7 @@ it('options for other providers are told as ignored and the provider’s own are
   ])
 })
 
-it('every warning that moved a value tells what was really asked and what is really used', () => {
+it('every warning that moved a value names what was asked and what is used', () => {
   const fields = { width: 1001, height: 777, output_quality: 33, safety_tolerance: 6, output_format: 'webp' } as const
   for (const offer of [bfl, runware, vtrix]) {
     const { applied, warnings } = accepted(fields, offer)

@@ -50,7 +50,7 @@ describe('the images of a generation', () => {
     expect(ids([attempt('a', 0, ['p', 'q'])], [image('q'), image('p')])).toEqual(['p', 'q'])
   })
 
-  test('of a task that was tried again keep its place', () => {
+  test('of a task that was tried again keep its position', () => {
     const attempts = [attempt('a', 0, [], { retried: true }), attempt('b', 1, ['second']), attempt('c', 0, ['first'])]
     expect(ids(attempts, [image('second'), image('first')])).toEqual(['first', 'second'])
   })

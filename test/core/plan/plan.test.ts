@@ -133,13 +133,13 @@ describe('weights', () => {
     expect(planned.routing.strategy).toBe('weights')
   })
 
-  it('share the first place in proportion over evenly spread rolls', () => {
+  it('share the first rank in proportion over evenly spread rolls', () => {
     const rolls = Array.from({ length: 1000 }, (_, index) => (index + 0.5) / 1000)
     const firsts = rolls.map((roll) => routed(planning(everyOffer, { rule, roll })).order[0])
     expect(firsts.filter((first) => first === 'dear')).toHaveLength(900)
   })
 
-  it('share the second place in proportion too', () => {
+  it('share the second rank in proportion too', () => {
     const three: RouteRule = { weights: { dear: 2, cheap: 1, middle: 1 } }
     const rolls = Array.from({ length: 1200 }, (_, index) => (index + 0.5) / 1200)
     const orders = rolls.map((roll) => routed(planning(everyOffer, { rule: three, roll })).order)
@@ -194,7 +194,7 @@ describe('a route', () => {
   })
 })
 
-it('the routing tells of every candidate what it offered and why it was not used', () => {
+it('the routing says of every candidate what it offered and why it was not used', () => {
   const { routing } = routed(planning([{ ...cheap, unavailable: 'its breaker is open' }, dear, unpriced]))
   expect(routing.considered).toEqual([
     { provider: 'dear', eligible: true, fidelity: 'exact', quoted: '0.05', latency_ms: 1000, reasons: [] },

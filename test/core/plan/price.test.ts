@@ -51,7 +51,7 @@ describe('a price by the megapixel', () => {
   })
 })
 
-it('a price by the image does not look at the size', () => {
+it('a price by the image does not depend on the size', () => {
   expect(priceOf(perImage('0.0450'), { width: 1440, height: 1440, images: 3, references: [SMALL] })).toEqual({
     amount: '0.135',
     lines: [{ what: 'image', quantity: 3, unit_amount: '0.045', amount: '0.135' }],

@@ -111,7 +111,7 @@ describe('the summary of a comparison', () => {
     ])
   })
 
-  test('says nothing of bytes where an image was handed on unfetched', () => {
+  test('says nothing of bytes where an image was passed on unfetched', () => {
     const comparison = view([ended('a', '0.09', 10, { images: [image('1'), image('2', { bytes: null })] })])
     expect(column(comparison, 'bytes')).toEqual([null])
   })
