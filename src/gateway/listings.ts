@@ -76,7 +76,7 @@ export function providerListing({
   clock,
   ids,
 }: ProviderListingDependencies): ProviderSource {
-  const balances = new Map<string, { readonly at: number; readonly usd: Promise<Usd | null> }>()
+  const balances = new Map<string, { readonly readAtMs: number; readonly usd: Promise<Usd | null> }>()
 
   async function ask(id: string): Promise<Usd | null> {
     const adapter = catalogue.providers.get(id)?.adapter
@@ -88,9 +88,9 @@ export function providerListing({
 
   function balanceOf(id: string): Promise<Usd | null> {
     const known = balances.get(id)
-    if (known && known.at > clock.now() - BALANCE_LIFE_MS) return known.usd
+    if (known && clock.monotonicMs() - known.readAtMs < BALANCE_LIFE_MS) return known.usd
     const usd = ask(id)
-    balances.set(id, { at: clock.now(), usd })
+    balances.set(id, { readAtMs: clock.monotonicMs(), usd })
     return usd
   }
 
