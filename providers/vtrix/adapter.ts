@@ -1,18 +1,17 @@
-import { exactNumber } from '#adapter-kit'
 import {
-  Usd,
-  usdFromDecimal,
-  type Adapter,
-  type Call,
-  type Json,
-  type Order,
-  type Outcome,
-  type Reply,
-  type VendorCost,
-  type Warning,
-} from '#contract'
-import { badReply, pollFailure, refusedTask, retryAfterMs, submitFailure, taskFailure } from './failures.ts'
-import { dialectOf, printable, readTask, stateOf, VtrixOptions, type Task, type VendorError } from './wire.ts'
+  costOf,
+  exactNumber,
+  imageSource,
+  isBodyOfTask,
+  isSuccess,
+  retryAfterMs,
+  saidInsteadOfLink,
+  withoutRepeats,
+  withoutSecrets,
+} from '#adapter-kit'
+import type { Adapter, Call, Json, Order, Outcome, Reply, VendorCost, Warning } from '#contract'
+import { badReply, pollRefusal, refusedTask, submitFailure, taskFailure } from './failures.ts'
+import { dialectOf, readTask, stateOf, VtrixOptions, type Task, type VendorError } from './wire.ts'
 
 const SUBMIT_PATH = '/model/v1/generation'
 
@@ -68,37 +67,30 @@ function chooseSafety(order: Order<VtrixOptions>): { readonly value: number | un
   return { value: insisted, warnings: [{ code: 'adjusted', field: 'safety_tolerance', requested: asked, used: insisted, reason }] }
 }
 
-const isSuccess = (reply: Reply): boolean => reply.status >= 200 && reply.status < 300
-
 function readSubmit(reply: Reply): Outcome {
   if (!isSuccess(reply)) return { kind: 'failed', failure: submitFailure(reply) }
   const task = readTask(reply.body)
-  if (!task)
-    return { kind: 'failed', failure: badReply('The provider answered the submit with something that is not a task.', 'unknown', reply) }
+  if (!task) return { kind: 'failed', failure: badReply('Vtrix answered the submit with something that is not a task', 'unknown', reply) }
   // The vendor's client takes an error without an id as a failed submit, whatever the HTTP status.
   if (task.id === undefined && task.error) return refused(task, task.error, reply)
   // Gateways of the same family answer fast tasks at once; then there is nothing left to poll.
   const end = readEnd(task, task.id, reply)
   if (end) return end
   if (task.id === undefined)
-    return { kind: 'failed', failure: badReply('The provider accepted the submit without telling a task id.', 'unknown', reply) }
-  return pending(task, pollOf(task.id), task.id)
+    return { kind: 'failed', failure: badReply('Vtrix accepted the submit with a reply that names no task', 'unknown', reply) }
+  return pending(task, pollOf(task.id), task.id, reply)
 }
 
 function readPoll(reply: Reply, call: Call): Outcome {
   const taskId = taskIdOf(call)
   const task = readTask(reply.body)
-  if (!isSuccess(reply)) {
-    // The vendor's client stops at an error status whose body tells a failed task.
-    if (task && stateOf(task.status) === 'failed') return failed(task, taskId)
-    // A redirect is some front's, not the API's word: the task goes on behind it.
-    if (reply.status >= 400 && reply.status < 500 && reply.status !== 429 && reply.status !== 408)
-      return { kind: 'failed', failure: pollFailure(reply), ...(taskId ? { taskId } : {}) }
-    return { ...stillPending(call, taskId), afterMs: retryAfterMs(reply) ?? null }
+  // The vendor's client stops at an error status whose body is a failed task, so the body is read before the HTTP status.
+  if (task && isBodyOfTask(reply, task.id, taskId)) {
+    const end = readEnd(task, taskId, reply)
+    if (end) return end
+    if (stateOf(task.status) === 'pending' || (isSuccess(reply) && task.status !== undefined)) return pending(task, call, taskId, reply)
   }
-  // A poll is free and the task is paid for: an unreadable answer is asked again until the deadline.
-  if (!task) return { ...stillPending(call, taskId), note: 'the poll was answered with something that is not a task' }
-  return readEnd(task, taskId, reply) ?? pending(task, call, taskId)
+  return { kind: 'refused', failure: pollRefusal(reply), ...(taskId ? { taskId } : {}) }
 }
 
 /** The end of a task, or null while it goes on. */
@@ -106,65 +98,70 @@ function readEnd(task: Task, taskId: string | undefined, reply: Reply): Outcome 
   switch (stateOf(task.status)) {
     case 'completed':
       // At gateways of the same family a completed task may still carry an error; it has not succeeded then.
-      return task.error ? failed(task, taskId) : done(task, taskId, reply)
+      return task.error ? failed(task, taskId, reply) : done(task, taskId, reply)
     case 'failed':
-      return failed(task, taskId)
+      return failed(task, taskId, reply)
     case 'unknown':
-      // An error is "only present when status is failed": https://doc.vtrix.ai/docs/api/blackforestlabs/flux-2-pro, 2026-11-21
-      return task.error ? failed(task, taskId) : null
+      // An error is "only present when status is failed": https://doc.vtrix.ai/docs/api/blackforestlabs/flux-2-pro, 2026-11-21.
+      // Outside 200…299, or in a body that is no task, it may be about the call.
+      return task.error && isSuccess(reply) && (task.status ?? task.id) !== undefined ? failed(task, taskId, reply) : null
     case 'pending':
       return null
   }
 }
 
 function done(task: Task, taskId: string | undefined, reply: Reply): Outcome {
-  const cost = costOf(task)
-  const told = { ...(cost ? { cost } : {}), ...(taskId ? { taskId } : {}) }
-  if (task.imageUrls.length === 0) {
+  const cost = costOfTask(task)
+  const known = { ...(cost ? { cost } : {}), ...(taskId ? { taskId } : {}), ...task.facts }
+  const sources = task.links.flatMap((link) => imageSource(link, reply.url) ?? [])
+  if (sources.length === 0) {
     const billed = chargeOf(task) ? true : 'unknown'
-    return { kind: 'failed', failure: badReply('The provider’s task is completed and holds no image.', billed, reply), ...told }
+    const message = `Vtrix’s task is completed and holds no image, but ${saidInsteadOfLink(task.links[0])}`
+    return { kind: 'failed', failure: badReply(message, billed, reply), ...known }
   }
-  // No schema of this vendor has a seed in its results, so none is told; the request's own is not the vendor's word.
-  return { kind: 'done', images: task.imageUrls.map((url) => ({ source: { kind: 'url', url } })), ...told }
+  const distinct = withoutRepeats(sources, (source) => [source.kind === 'url' ? source.url : source.data])
+  // No schema of this vendor has a seed in its results, so there is none here; the request's own is not the vendor's word.
+  return { kind: 'done', images: distinct.map((source) => ({ source })), ...known }
 }
 
 /** Whether a failed task is billed is not documented: only a cost above zero says so. */
-function failed(task: Task, taskId: string | undefined): Outcome {
-  const charge = chargeOf(task)
+function failed(task: Task, taskId: string | undefined, reply: Reply): Outcome {
+  const cost = costOfTask(task)
   return {
     kind: 'failed',
-    failure: taskFailure(task, charge ? true : 'unknown'),
-    ...(charge ? { cost: charge } : {}),
+    failure: taskFailure(task, chargeOf(task) ? true : 'unknown', reply),
+    ...(cost ? { cost } : {}),
     ...(taskId ? { taskId } : {}),
+    ...task.facts,
   }
 }
 
-/** No task came into being, so nothing is billed unless the reply itself tells a cost. */
+/** No task came into being, so nothing is billed unless the reply itself says a cost. */
 function refused(task: Task, error: VendorError, reply: Reply): Outcome {
   const charge = chargeOf(task)
-  return { kind: 'failed', failure: refusedTask(error, charge !== undefined, reply), ...(charge ? { cost: charge } : {}) }
+  return { kind: 'failed', failure: refusedTask(error, charge !== undefined, reply), ...(charge ? { cost: charge } : {}), ...task.facts }
 }
 
-function pending(task: Task, next: Call, taskId: string | undefined): Outcome {
+function pending(task: Task, next: Call, taskId: string | undefined, reply: Reply): Outcome {
   const note = noteOn(task)
+  const cost = costOfTask(task)
   return {
     kind: 'pending',
     next,
-    afterMs: null,
+    afterMs: retryAfterMs(reply.headers),
     ...(task.progress === undefined ? {} : { progress: task.progress }),
+    ...(cost ? { cost } : {}),
     ...(taskId ? { taskId } : {}),
+    ...task.facts,
     ...(note ? { note } : {}),
   }
 }
 
 function noteOn(task: Task): string | null {
-  if (task.status === undefined) return 'the task tells no status'
-  if (stateOf(task.status) === 'unknown') return `unknown status "${printable(task.status).slice(0, 60)}"`
-  return task.error ? 'the task tells an error while it is still under way' : null
+  if (task.status === undefined) return 'the task has no status'
+  if (stateOf(task.status) === 'unknown') return `unknown status "${withoutSecrets(task.status).slice(0, 60)}"`
+  return task.error ? 'the task has an error while it is still under way' : null
 }
-
-const stillPending = (call: Call, taskId: string | undefined) =>
-  ({ kind: 'pending', next: call, afterMs: null, ...(taskId ? { taskId } : {}) }) as const
 
 const pollOf = (taskId: string): Call => ({ purpose: 'poll', method: 'GET', url: `${SUBMIT_PATH}/task/${taskId}`, memo: { taskId } })
 
@@ -174,23 +171,16 @@ function taskIdOf(call: Call): string | undefined {
   return typeof taskId === 'string' ? taskId : undefined
 }
 
-/** The cost, where it is above zero. */
-function chargeOf(task: Task): VendorCost | undefined {
-  const cost = costOf(task)
-  return cost && /[1-9]/.test(cost.amount) ? cost : undefined
+/**
+ * `usage.cost`, "total cost in USD", a string; 0 is a cost. `usage.discount` stays in `raw` and is not subtracted: whether `cost` is
+ * already net of it is not documented (2026-11-21).
+ */
+function costOfTask({ usage: { cost, discount = null } = {} }: Task): VendorCost | undefined {
+  return cost === undefined ? undefined : costOf(cost, { raw: { cost, discount } })
 }
 
-/**
- * `usage.cost`, "total cost in USD", a string. `usage.discount` stays in `raw` and is not subtracted: whether `cost` is already
- * net of it is not documented (2026-11-21). Something that is no amount counts as not told.
- */
-function costOf(task: Task): VendorCost | undefined {
-  const { cost, discount = null } = task.usage ?? {}
-  if (cost === undefined) return undefined
-  try {
-    const amount = Usd.safeParse(usdFromDecimal(cost))
-    return amount.success && !amount.data.startsWith('-') ? { amount: amount.data, raw: { cost, discount } } : undefined
-  } catch {
-    return undefined
-  }
+/** The cost, where it is above zero. */
+function chargeOf(task: Task): VendorCost | undefined {
+  const cost = costOfTask(task)
+  return cost && /[1-9]/.test(cost.amount) ? cost : undefined
 }

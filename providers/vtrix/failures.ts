@@ -1,5 +1,8 @@
-import type { Billed, Failure, FailureCode, Reply } from '#contract'
-import { printable, readHttpError, type Task, type VendorError } from './wire.ts'
+import { failureOf, pollRefusal as refusalOfPoll, statusMeaning, withoutSecrets } from '#adapter-kit'
+import type { Billed, Failure, Reply } from '#contract'
+import { readHttpError, type Task, type VendorError } from './wire.ts'
+
+const TITLE = 'Vtrix'
 
 /**
  * What an error's words say. The vendor publishes no list of task error codes and no moderation signal (2026-11-21), so this is
@@ -28,130 +31,64 @@ function meaningOf(error: VendorError): Meaning {
   return NO_CREDIT.test(words) && !NO_PERMISSION.test(words) ? 'no_credit' : 'rejected'
 }
 
-function failure(
-  code: FailureCode,
-  message: string,
-  billed: Billed,
-  status: number | string | null,
-  error: VendorError,
-  retryAfterMs?: number,
-): Failure {
-  return {
-    code,
-    message,
-    billed,
-    provider_status: status,
-    provider_code: error.code,
-    provider_message: error.message,
-    ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
-  }
-}
-
-/** A failure whose kind only the vendor's words tell; `otherwise` is said where they tell nothing more. */
-function fromWords(error: VendorError, billed: Billed, status: number | string | null, otherwise: string): Failure {
+/** A failure whose kind only the vendor's words show; `otherwise` is our message where they show nothing more. */
+function fromWords(reply: Reply, error: VendorError, billed: Billed, stage: 'request' | 'output' | null, otherwise: string): Failure {
   switch (meaningOf(error)) {
     case 'moderated': {
-      const stage = stageOf(error, status)
+      const message = `${TITLE}’s message says that moderation refused it`
       return {
-        ...failure('moderated', 'The provider’s message says that moderation refused it.', billed, status, error),
+        ...failureOf(reply, error, { code: 'moderated', message, billed }),
         ...(stage ? { stage } : {}),
         ...(error.message ? { reasons: [error.message] } : {}),
       }
     }
     case 'no_credit':
-      return failure('insufficient_credit', 'The account at the provider has too little balance.', billed, status, error)
+      return failureOf(reply, error, { code: 'insufficient_credit', message: `${TITLE} has too little credit on the account`, billed })
     case 'rejected':
-      return failure('provider_rejected', otherwise, billed, status, error)
+      return failureOf(reply, error, { code: 'provider_rejected', message: otherwise, billed })
   }
 }
 
-/** A refused submit has made nothing, so it can only be about the request; of a task, only the words tell. */
-function stageOf(error: VendorError, status: number | string | null): 'request' | 'output' | null {
-  if (typeof status === 'number') return 'request'
+/** Which side of a task was refused, where the words show it. */
+function stageOf(error: VendorError): 'request' | 'output' | null {
   const words = wordsOf(error)
   if (OUTPUT_SIDE.test(words)) return 'output'
   return REQUEST_SIDE.test(words) ? 'request' : null
 }
 
-/** A submit that was answered with an HTTP status outside 200…299. */
+/** A submit that was answered with an HTTP status outside 200…299. It has made nothing, so moderation can only be about the request. */
 export function submitFailure(reply: Reply): Failure {
-  const { status } = reply
   const error = readHttpError(reply.body)
-  const wait = retryAfterMs(reply)
-  switch (status) {
-    case 401:
-      return failure('provider_unauthorized', 'The provider refused the API key.', false, status, error)
-    case 402:
-      return failure('insufficient_credit', 'The account at the provider has too little balance.', false, status, error)
-    case 403: {
-      // One status for two things, "Insufficient balance or permission denied"; only the message tells them apart, and where it
-      // does not, the key is the safer reading. https://doc.vtrix.ai/docs/api/vtrix/vtrix-image-4-0, 2026-11-21
-      const told = fromWords(error, false, status, '')
-      if (told.code !== 'provider_rejected') return told
-      return failure('provider_unauthorized', 'The provider denied permission, or the balance is too low.', false, status, error)
-    }
-    case 429:
-      return failure('rate_limited', 'The provider’s rate limit is reached.', false, status, error, wait)
-    case 503:
-      return failure('provider_unavailable', 'The provider is unavailable.', false, status, error, wait)
-    default:
-      // A server that broke, or a proxy that gave up waiting for it, may have taken the task already.
-      if (status >= 500 || status === 408)
-        return failure(
-          'provider_unavailable',
-          `The provider answered ${status}; the task may have been taken.`,
-          'unknown',
-          status,
-          error,
-          wait,
-        )
-      if (status >= 400) return fromWords(error, false, status, 'The provider refused the request.')
-      return failure('bad_reply', `The provider answered ${status}, which is not part of its interface.`, 'unknown', status, error)
+  const { code, billed, says } = statusMeaning(reply.status)
+  const message = `${TITLE} ${says} (HTTP ${reply.status})`
+  if (reply.status === 403) {
+    // One status for two things, "Insufficient balance or permission denied"; only the message tells them apart, and where it
+    // does not, the key is the safer reading. https://doc.vtrix.ai/docs/api/vtrix/vtrix-image-4-0, 2026-11-21
+    const byWords = fromWords(reply, error, false, 'request', '')
+    if (byWords.code !== 'provider_rejected') return byWords
+    return failureOf(reply, error, { code, billed, message: `${TITLE} denied permission, or the balance is too low (HTTP 403)` })
   }
+  if (code === 'provider_rejected') return fromWords(reply, error, billed, 'request', message)
+  return failureOf(reply, error, { code, billed, message })
 }
 
-/** A poll that the vendor answered with a final HTTP error. The task was bought; whether it is billed, nobody said. */
-export function pollFailure(reply: Reply): Failure {
-  const { status } = reply
-  const error = readHttpError(reply.body)
-  switch (status) {
-    case 401:
-    case 403:
-      return failure('provider_unauthorized', 'The provider refused to show the task to this API key.', 'unknown', status, error)
-    case 404:
-    case 410:
-      // Undocumented. Whether the image was ever made cannot be told, so this is no `result_expired`.
-      return failure('outcome_unknown', 'The provider no longer knows the task it had accepted.', 'unknown', status, error)
-    default:
-      if (status < 400) return badReply(`The provider answered ${status}, which is not part of its interface.`, 'unknown', reply)
-      return failure('provider_rejected', `The provider refused to show the task (${status}).`, 'unknown', status, error)
-  }
+/** A poll that was refused, or answered without a task. */
+export function pollRefusal(reply: Reply): Failure {
+  return refusalOfPoll(reply, { title: TITLE, ...readHttpError(reply.body) })
 }
 
 /** A submit answered 2xx by an error instead of a task. */
 export const refusedTask = (error: VendorError, billed: Billed, reply: Reply): Failure =>
-  fromWords(error, billed, reply.status, 'The provider refused the request.')
+  fromWords(reply, error, billed, 'request', `${TITLE} refused the request`)
 
 /** A task that ended without an image. */
-export function taskFailure(task: Task, billed: Billed): Failure {
+export function taskFailure(task: Task, billed: Billed, reply: Reply): Failure {
   const error = task.error ?? { code: null, message: null }
-  return fromWords(
-    error,
-    billed,
-    task.status === undefined ? null : printable(task.status),
-    `The provider’s task failed${error.message ? '' : ' without saying why'}.`,
-  )
+  const message = `${TITLE}’s task failed${error.message ? '' : ' without saying why'}`
+  const failure = fromWords(reply, error, billed, stageOf(error), message)
+  return { ...failure, provider_status: task.status === undefined ? reply.status : withoutSecrets(task.status) }
 }
 
 /** A 2xx reply that holds nothing we can use. */
 export const badReply = (message: string, billed: Billed, reply: Reply): Failure =>
-  failure('bad_reply', message, billed, reply.status, readHttpError(reply.body))
-
-/** Retry-After in seconds, or as a date measured against the reply's own Date. */
-export function retryAfterMs(reply: Reply): number | undefined {
-  const value = reply.headers['retry-after']?.trim()
-  if (!value) return undefined
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
-  const wait = Date.parse(value) - Date.parse(reply.headers['date'] ?? '')
-  return Number.isSafeInteger(wait) ? Math.max(0, wait) : undefined
-}
+  failureOf(reply, readHttpError(reply.body), { code: 'bad_reply', message, billed })

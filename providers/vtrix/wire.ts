@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { vendorFacts, withoutSecrets } from '#adapter-kit'
+import type { JsonObject } from '#contract'
 
 /** What this vendor takes beyond the normalized request. */
 export const VtrixOptions = z.strictObject({
@@ -58,16 +60,7 @@ const TaskId = z
   .optional()
   .catch(undefined)
 
-const Content = z
-  .object({
-    type: Text,
-    url: z
-      .string()
-      .regex(/^https?:\/\/\S+$/i)
-      .optional()
-      .catch(undefined),
-  })
-  .catch({})
+const Content = z.object({ type: Text, url: z.string().optional().catch(undefined) }).catch({})
 
 const Usage = z.object({
   /** US dollars; a string by the page, a number tolerated. */
@@ -77,7 +70,7 @@ const Usage = z.object({
 })
 
 /**
- * A task as submit and poll tell it. Sources disagree and every shape is taken: `id` (vendor's client) and `task_id`
+ * A task as the replies to submit and poll show it. Sources disagree and every shape is taken: `id` (vendor's client) and `task_id`
  * (https://doc.vtrix.ai/public/cli/cmd-task/, 2026-11-21); `error` as a string, `{ code, message }` or `{ code, error_message }`.
  * A field of an unexpected type counts as absent.
  */
@@ -92,6 +85,8 @@ const TaskReply = z.object({
   error: z.unknown().optional(),
   progress: z.number().optional().catch(undefined),
   usage: Usage.optional().catch(undefined),
+  /** "Metadata information", an object of unknown content. */
+  metadata: z.record(z.string(), z.unknown()).optional().catch(undefined),
 })
 
 export interface VendorError {
@@ -102,25 +97,28 @@ export interface VendorError {
 export interface Task {
   readonly id: string | undefined
   readonly status: string | undefined
-  readonly imageUrls: readonly string[]
+  /** What stands where a link to an image belongs, as it came. */
+  readonly links: readonly string[]
   readonly error: VendorError | null
   /** 0…1. */
   readonly progress: number | undefined
   readonly usage: z.infer<typeof Usage> | undefined
+  readonly facts: { readonly vendor?: JsonObject }
 }
 
 /** A body as a task, or null where it is not a JSON object. */
 export function readTask(body: unknown): Task | null {
   const parsed = TaskReply.safeParse(body)
   if (!parsed.success) return null
-  const { id, task_id, status, output = [], error, progress, usage } = parsed.data
+  const { id, task_id, status, output = [], error, progress, usage, metadata } = parsed.data
   return {
     id: id ?? task_id,
     status,
-    imageUrls: output.flatMap(({ content }) => content.flatMap((item) => (item.url && isImage(item.type) ? [item.url] : []))),
+    links: output.flatMap(({ content }) => content.flatMap((item) => (item.url && isImage(item.type) ? [item.url] : []))),
     error: readError(error),
     progress: readProgress(progress),
     usage,
+    facts: vendorFacts({ discount: usage?.discount, metadata }),
   }
 }
 
@@ -145,13 +143,13 @@ const ErrorObject = z.object({
 
 /** The error of a task, or null where there is none: absent, empty, or an object of nothing but empty values. */
 export function readError(error: unknown): VendorError | null {
-  if (typeof error === 'string') return error.trim() === '' ? null : { code: null, message: printable(error) }
+  if (typeof error === 'string') return error.trim() === '' ? null : { code: null, message: withoutSecrets(error) }
   const parsed = ErrorObject.safeParse(error)
   if (!parsed.success || Object.values(Object(error)).every((value) => !value)) return null
   const { code, message, error_message } = parsed.data
   // The vendor's client prefers error_message where both are there.
   const text = error_message ?? message
-  return { code: code ? printable(code) : null, message: text ? printable(text) : null }
+  return { code: code ? withoutSecrets(code) : null, message: text ? withoutSecrets(text) : null }
 }
 
 /** The error body of an HTTP status of 400 or more: `{ message }` or `{ error }`; anything else says nothing. */
@@ -164,19 +162,10 @@ export function readHttpError(body: unknown): VendorError {
   return readError(parsed.data.error) ?? { code, message }
 }
 
-const LONGEST_TEXT = 500
-
-/** A vendor's words as they may be shown: signatures and passwords in links cut off, bounded in length. */
-export const printable = (text: string): string =>
-  text
-    .replaceAll(/(https?:\/\/)[^\s/?#@"'<>]*@/gi, '$1')
-    .replaceAll(/(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi, '$1')
-    .slice(0, LONGEST_TEXT)
-
 /**
  * `in_progress | completed | failed` in the vendor's client (2026-04-10), `pending | processing | completed | failed` on
  * https://doc.vtrix.ai/public/cli/cmd-task/ (2026-11-21), `IN_QUEUE` at gateways of the same family; hence any case.
- * `cancelled`, `canceled` and `expired` are documented nowhere: were they told, waiting on would be in vain.
+ * `cancelled`, `canceled` and `expired` are documented nowhere: if they came, waiting on would be in vain.
  */
 const STATUSES: ReadonlyMap<string, 'completed' | 'failed' | 'pending'> = new Map([
   ['completed', 'completed'],

@@ -1,2 +1,7 @@
+export * from './amount.ts'
+export * from './digits.ts'
 export * from './exact-number.ts'
+export * from './http-status.ts'
+export * from './image-source.ts'
 export * from './retry-after.ts'
+export * from './scrub.ts'

@@ -34,11 +34,11 @@ export interface Order<Options = unknown> {
   readonly steps?: number
   /** Parsed with the adapter's own strict schema. */
   readonly options: Options
-  /** Where the vendor may tell us the end; a hint only. */
+  /** Where the vendor may call us when the task ends. Nothing in such a callback is believed: it only makes the next poll early. */
   readonly webhook?: { readonly url: string; readonly secret: string }
 }
 
-/** What we say to a vendor: plain JSON without secrets, stored and sent again after a restart where it is a poll. */
+/** A request to a vendor: plain JSON without secrets, stored, and sent again after a restart where it is a poll. */
 export interface Call {
   /** `submit` buys; it is never repeated unless it provably did not arrive. The others are free. */
   readonly purpose: 'submit' | 'poll' | 'recover' | 'cancel' | 'account'
@@ -47,21 +47,23 @@ export interface Call {
   readonly url: string
   /** JSON. `{ "$digits": "…" }` anywhere in it is sent as a bare number of these digits. */
   readonly body?: Json
-  /** What interpret needs to remember until the reply to this call: a cost told at submit, how many images were asked. Never sent. */
+  /** What interpret needs to remember until the reply to this call: the cost given at submit, how many images were ordered. Never sent. */
   readonly memo?: Json
 }
 
-/** What a vendor said. Numbers that a double cannot hold to the last digit arrive as strings of their digits. */
+/** A vendor's response. Numbers that a double cannot hold to the last digit arrive as strings of their digits. */
 export interface Reply {
   readonly status: number
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
   /** Parsed JSON; a body that is not JSON arrives as a string, an empty one as null. */
   readonly body: Json
+  /** The absolute URL that was called: links in the body may be relative to it. Absent where the reply came by a webhook. */
+  readonly url?: string
 }
 
 export interface ImageRef {
-  /** An http(s) URL to fetch, a data URI, or bare base64. URLs from replies are untrusted. */
+  /** An absolute http(s) URL to fetch, or the payload of a `data:` URI as plain base64. URLs from replies are untrusted. */
   readonly source: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string }
   /** The vendor's own id of this image. An id or a link that comes twice in one reply is one image. */
   readonly id?: string
@@ -99,6 +101,8 @@ export type Outcome =
       readonly afterMs: number | null
       readonly progress?: number
       readonly note?: string
+      /** Those of a batch that are already there. Where the rest never comes, the attempt ends with these. */
+      readonly images?: readonly ImageRef[]
     })
   /** The vendor's terminal word about the task. */
   | (Said & { readonly kind: 'failed'; readonly failure: Failure })

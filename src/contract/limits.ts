@@ -47,7 +47,17 @@ export const Limits = z
   .strictObject({
     prompt: z.strictObject({ min_chars: z.number().int().nonnegative(), max_chars: z.number().int().positive() }),
     size: SizeLimit,
-    reference_images: z.strictObject({ max: z.number().int().nonnegative(), forms: z.array(ReferenceForm) }),
+    reference_images: z.strictObject({
+      max: z.number().int().nonnegative(),
+      forms: z.array(ReferenceForm),
+      options: z
+        .array(z.string())
+        .optional()
+        .meta({
+          description:
+            'Fields of this provider’s `provider_options` that name one more reference image each; it counts for `max` and price.',
+        }),
+    }),
     n: z.strictObject({ max: z.number().int().min(1) }).meta({ description: 'Images in one call; more are made by several calls.' }),
     seed: Range.nullable(),
     output_format: FormatChoice,

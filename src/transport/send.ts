@@ -44,7 +44,7 @@ export function createSend({
     return new Promise((resolve) => {
       const exchange = new Exchange(timeoutMs, maxReplyBytes, keyOf(header), (sent) => {
         log?.info(logFields(provider, call, url.host, sent, Math.round(now() - startedAt)), 'vendor call')
-        resolve(sent)
+        resolve(sent.kind === 'reply' ? { kind: 'reply', reply: { ...sent.reply, url: url.href } } : sent)
       })
       try {
         agent.dispatch(requestOf(call, url, header), exchange)

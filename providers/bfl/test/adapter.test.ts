@@ -10,7 +10,7 @@ const POLL: Call = { purpose: 'poll', method: 'GET', url: 'https://api.eu2.bfl.a
 const SAMPLE = 'https://delivery-eu1.bfl.ai/x.jpeg?se=2026-11-21T10%3A00%3A00Z&sig=c2VjcmV0'
 
 const reply = (body: Json, status = 200, headers: Record<string, string> = {}): Reply => ({ status, headers, body })
-const failureOf = (outcome: Outcome) => (outcome.kind === 'failed' ? outcome.failure : null)
+const failureOf = (outcome: Outcome) => (outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : null)
 
 describe('what is said to BFL', () => {
   test('a size, seed or switch nobody asked for is not sent, so that 0 never is', () => {
@@ -106,16 +106,28 @@ describe('what BFL says', () => {
     (status) => {
       const outcome = adapter.interpret(reply({ id: 't1', status }), POLL)
       expect(outcome).toMatchObject({ kind: 'pending', next: POLL })
-      expect(outcome).toHaveProperty('note', `BFL told an undocumented status: ${status}`)
+      expect(outcome).toHaveProperty('note', `BFL answered with an undocumented status: ${status}`)
     },
   )
 
-  test.each([null, 'text', [], 7, {}, { status: 5 }])('a poll answered with %o is no end either', (body) => {
+  test.each([null, 'text', [], 7, {}, { status: 5 }])('a poll answered with %o says nothing of the task', (body) => {
     expect(adapter.interpret(reply(body), POLL)).toMatchObject({
-      kind: 'pending',
-      next: POLL,
-      note: 'BFL answered a poll without a status',
+      kind: 'refused',
+      failure: { code: 'bad_reply', billed: 'unknown' },
+      cost: { amount: '0.045' },
+      taskId: 't1',
     })
+  })
+
+  test('the megapixels of the submit are facts of the attempt, kept on every later outcome', () => {
+    const submit = reply({ id: 't1', polling_url: POLL.url, cost: 4.5, input_mp: 0, output_mp: 1.98 })
+    const outcome = adapter.interpret(submit, SUBMIT)
+    expect(outcome.vendor).toEqual({ input_mp: 0, output_mp: 1.98 })
+    if (outcome.kind !== 'pending') throw new Error('the task goes on')
+    const later = [reply({ status: 'Pending' }), reply({ status: 'Ready', result: { sample: SAMPLE } }), reply(null, 500)]
+    const kept = later.map((answer) => adapter.interpret(answer, outcome.next))
+    expect(kept.map(({ kind }) => kind)).toEqual(['pending', 'done', 'refused'])
+    for (const { vendor, cost } of kept) expect([vendor, cost?.amount]).toEqual([{ input_mp: 0, output_mp: 1.98 }, '0.045'])
   })
 
   test('a webhook body ends the task as a poll would', () => {
@@ -129,13 +141,34 @@ describe('what BFL says', () => {
     })
   })
 
-  test.each([null, {}, { sample: null }, { sample: '/relative.jpeg' }, { sample: 'file:///etc/passwd' }, { sample: 'https://' }])(
+  test.each([null, {}, { sample: null }, { sample: ' ' }, { sample: 'file:///etc/passwd' }, { sample: 'https://' }])(
     'Ready with the result %o is a bad reply that is billed',
     (result) => {
       const outcome = adapter.interpret(reply({ id: 't1', status: 'Ready', result }), POLL)
       expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'bad_reply', billed: true }, cost: { amount: '0.045' } })
     },
   )
+
+  test.each([
+    ['HTTPS://Delivery.bfl.ai/a b.jpeg', 'https://delivery.bfl.ai/a%20b.jpeg'],
+    [' https://delivery.bfl.ai/x\n.jpeg\n', 'https://delivery.bfl.ai/x.jpeg'],
+    ['/results/x.jpeg', 'https://api.eu2.bfl.ai/results/x.jpeg'],
+    ['//delivery.bfl.ai/x.jpeg', 'https://delivery.bfl.ai/x.jpeg'],
+  ])('the link %j is %s, as a URL parser makes it', (sample, url) => {
+    const outcome = adapter.interpret(reply({ id: 't1', status: 'Ready', result: { sample } }), POLL)
+    expect(outcome).toMatchObject({ kind: 'done', images: [{ source: { kind: 'url', url } }] })
+  })
+
+  test('a link as a data URI is the image itself', () => {
+    const outcome = adapter.interpret(reply({ id: 't1', status: 'Ready', result: { sample: 'DATA:image/PNG;base64,QUJD' } }), POLL)
+    expect(outcome).toMatchObject({ kind: 'done', images: [{ source: { kind: 'base64', data: 'QUJD' } }] })
+  })
+
+  test('a result that is no link is said to be none, with what came', () => {
+    const outcome = adapter.interpret(reply({ id: 't1', status: 'Ready', result: { sample: 'file:///etc/passwd?x=SECRET' } }), POLL)
+    expect(failureOf(outcome)?.message).toContain('"file:///etc/passwd"')
+    expect(JSON.stringify(outcome)).not.toContain('SECRET')
+  })
 
   test.each([
     ['2026-11-21T10:00:00Z', '2026-11-21T10:00:00.000Z'],
@@ -151,7 +184,8 @@ describe('what BFL says', () => {
   test.each([
     [7, '7'],
     ['9223372036854775807', '9223372036854775807'],
-    [2 ** 60, undefined],
+    [2 ** 60, '1152921504606847000'],
+    [1e300, undefined],
     [1.5, undefined],
     ['seven', undefined],
     [null, undefined],
@@ -193,17 +227,46 @@ describe('what BFL says', () => {
     expect(failureOf(withheld)).toMatchObject({ code: 'moderated', stage: 'output', billed: false, reasons: ['Sexual Content'] })
   })
 
-  test.each([500, 502, 503, 504, 520, 429, 408, 302])('a poll answered %i is asked again: polls are free', (status) => {
-    expect(adapter.interpret(reply('<html>', status, { 'retry-after': '3' }), POLL)).toMatchObject({
-      kind: 'pending',
-      next: POLL,
-      afterMs: 3000,
+  test.each([
+    [400, 'provider_rejected'],
+    [401, 'provider_unauthorized'],
+    [402, 'insufficient_credit'],
+    [403, 'provider_unauthorized'],
+    [404, 'outcome_unknown'],
+    [408, 'provider_unavailable'],
+    [409, 'provider_rejected'],
+    [422, 'provider_rejected'],
+    [429, 'rate_limited'],
+    [451, 'provider_rejected'],
+    [500, 'provider_unavailable'],
+    [503, 'provider_unavailable'],
+    [302, 'bad_reply'],
+  ])('a poll answered %i is refused as %s, and says nothing of the paid task', (status, code) => {
+    expect(adapter.interpret(reply({ detail: 'no' }, status, { 'retry-after': '3' }), POLL)).toMatchObject({
+      kind: 'refused',
+      failure: { code, billed: 'unknown', provider_status: status, provider_message: 'no', retry_after_ms: 3_000 },
+      cost: { amount: '0.045' },
+      taskId: 't1',
     })
-    expect(adapter.interpret(reply(null, status), POLL)).toMatchObject({ kind: 'pending', next: POLL, afterMs: null })
   })
 
-  test.each([400, 401, 402, 403, 404, 409, 422])('a poll answered %i ends with the paid task’s bill unknown', (status) => {
-    expect(failureOf(adapter.interpret(reply({ detail: 'no' }, status), POLL))).toMatchObject({ billed: 'unknown' })
+  test('a task that BFL does not know is a refused poll: it may not be listed yet', () => {
+    for (const status of [200, 404]) {
+      expect(adapter.interpret(reply({ id: 't1', status: 'Task not found' }, status), POLL)).toMatchObject({
+        kind: 'refused',
+        failure: { code: 'outcome_unknown', billed: 'unknown', provider_status: 'Task not found' },
+      })
+    }
+  })
+
+  test('the status word of the task is read before the HTTP status', () => {
+    const kindOf = (body: Json, status: number) => adapter.interpret(reply(body, status), POLL).kind
+    expect(kindOf({ id: 't1', status: 'Error', result: null }, 503)).toBe('failed')
+    expect(kindOf({ id: 't1', status: 'Request Moderated' }, 400)).toBe('failed')
+    expect(kindOf({ id: 't1', status: 'Ready', result: { sample: SAMPLE } }, 503)).toBe('done')
+    expect(kindOf({ id: 't1', status: 'Pending' }, 502)).toBe('pending')
+    expect(kindOf({ id: 't2', status: 'Error' }, 503)).toBe('refused')
+    expect(kindOf({ status: 'Error' }, 401)).toBe('refused')
   })
 
   test.each([
@@ -248,8 +311,8 @@ describe('what BFL says', () => {
     ['7', 7000],
     ['0', 0],
     ['-1', undefined],
-    ['1.5', undefined],
-    ['999999999', undefined],
+    ['1.5', 1_500],
+    ['999999999', 999_999_999_000],
     ['Sat, 21 Nov 2026 10:00:00 GMT', undefined],
   ])('Retry-After: %s waits %s ms', (header, ms) => {
     expect(failureOf(adapter.interpret(reply(null, 429, { 'retry-after': header }), SUBMIT))?.retry_after_ms).toBe(ms)

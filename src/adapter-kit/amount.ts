@@ -1,0 +1,22 @@
+import { Usd, usdFromDecimal } from '#contract'
+import type { Json, VendorCost } from '#contract'
+
+/** A vendor's decimal as dollars, negative ones too; null where it is no amount. `shift` moves the point: credits that are US cents use -2. */
+export function usdOf(value: Json | undefined, shift = 0): Usd | null {
+  if (typeof value !== 'number' && typeof value !== 'string') return null
+  try {
+    const amount = usdFromDecimal(value, shift)
+    return Usd.safeParse(amount).success ? amount : null
+  } catch {
+    return null
+  }
+}
+
+/** What the vendor says it charged, zero included; undefined where it says no amount, or one below zero. `raw` is `value` unless given. */
+export function costOf(
+  value: Json | undefined,
+  { shift = 0, raw = value ?? null }: { readonly shift?: number; readonly raw?: Json } = {},
+): VendorCost | undefined {
+  const amount = usdOf(value, shift)
+  return amount === null || amount.startsWith('-') ? undefined : { amount, raw }
+}

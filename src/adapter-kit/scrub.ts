@@ -1,0 +1,40 @@
+import type { Json, JsonObject } from '#contract'
+
+const MAX_TEXT_CHARS = 500
+
+/** A link, in every spelling a URL parser takes, with what may sign it: user, query and fragment. */
+const LINK = /\b([a-z][a-z0-9+.-]{1,20}:[/\\]{1,3})(?:[^\s/\\?#"'<>]*@)?([^\s?#"'<>]*)(?:[?#][^\s"'<>]*)?/gi
+/** A parameter that signs, outside a link too. */
+const SIGNATURE =
+  /\b((?:x-(?:amz|goog)-)?(?:signature|credential|security-token)|sig|token|access_token|api[-_]?key|x-key|secret|password)(["']?\s*[=:]\s*["']?)[^\s&"'<>,;]+/gi
+const CREDENTIAL = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi
+
+/** A vendor's text as it may be shown: without users, queries and fragments of links, without credentials, at most 500 characters. */
+export const withoutSecrets = (text: string): string =>
+  text.replaceAll(LINK, '$1$2').replaceAll(CREDENTIAL, '$1 …').replaceAll(SIGNATURE, '$1$2…').slice(0, MAX_TEXT_CHARS).toWellFormed().trim()
+
+const MAX_FACT_CHARS = 2_000
+
+/**
+ * The small facts of a reply that are worth keeping with an attempt, without secrets. Left out: what is absent or null, and what is
+ * larger than a fact.
+ */
+export function vendorFacts(fields: Readonly<Record<string, unknown>>): { readonly vendor?: JsonObject } {
+  const facts = Object.entries(fields).flatMap(([name, value]) => {
+    if (value === undefined || value === null) return []
+    const fact = scrubbed(value as Json, MAX_DEPTH)
+    return fact !== undefined && JSON.stringify(fact).length <= MAX_FACT_CHARS ? [[name, fact] as const] : []
+  })
+  return facts.length === 0 ? {} : { vendor: Object.fromEntries(facts) }
+}
+
+const MAX_DEPTH = 4
+
+function scrubbed(value: Json, depth: number): Json | undefined {
+  if (typeof value === 'string') return withoutSecrets(value)
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? 0 : value
+  if (depth === 0) return undefined
+  if (Array.isArray(value)) return value.map((part: Json) => scrubbed(part, depth - 1) ?? null)
+  const entries = Object.entries(value).map(([key, part]) => [withoutSecrets(key), scrubbed(part as Json, depth - 1) ?? null] as const)
+  return Object.fromEntries(entries)
+}
