@@ -144,7 +144,7 @@ function ready(reply: Reply, call: Call, task: TaskReply | null, known: Known): 
   const source = imageSource(result?.sample, reply.url ?? call.url)
   if (source === null) {
     const came = saidInsteadOfLink(result?.sample)
-    const message = `BFL finished the task and sent no link to the image that can be fetched, but ${came}`
+    const message = `BFL finished the task, and where the link to the image belongs there is ${came}`
     const failure = failureOf(reply, {}, { code: 'bad_reply', message, billed: true })
     return ended({ ...failure, provider_status: task?.status ?? null }, known)
   }

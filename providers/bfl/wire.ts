@@ -84,10 +84,10 @@ export const statusMeaning = (status: string | undefined): StatusMeaning =>
 
 /** Where BFL is more exact than HTTP. https://docs.bfl.ai/api_integration/errors and https://help.bfl.ai/articles/2916279050-why-did-my-request-fail, 2026-11-21. */
 const HTTP_STATUSES: StatusTable = {
-  402: { says: 'has not enough credits on the account' },
+  402: { says: 'says that the account has not enough credits' },
   404: { says: 'does not know this endpoint' },
   422: { says: 'refused the request as invalid' },
-  429: { says: 'has too many unfinished tasks of this account' },
+  429: { says: 'says that the account has too many unfinished tasks' },
 }
 
 const Text = z.string().trim().min(1)

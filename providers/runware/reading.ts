@@ -1,5 +1,5 @@
-import type { Json, JsonObject, Reply, Usd } from '#contract'
-import { Usd as UsdSchema, usdFromDecimal } from '#contract'
+import { imageSource, saidInsteadOfLink, withoutRepeats } from '#adapter-kit'
+import type { ImageRef, Json, JsonObject, Reply } from '#contract'
 import { Item, STATUS, VendorError } from './wire.ts'
 
 /** A reply's entries for one task, sorted by what they say. */
@@ -51,15 +51,15 @@ function parsed<Entry>(entries: readonly Json[], schema: { safeParse(entry: Json
   return entries.flatMap((entry) => schema.safeParse(entry).data ?? [])
 }
 
-const statusOf = (item: Item): 'open' | 'done' | 'failed' | 'strange' | 'untold' => {
-  if (item.status === undefined) return 'untold'
+const statusOf = (item: Item): 'open' | 'done' | 'failed' | 'strange' | 'none' => {
+  if (item.status === undefined) return 'none'
   const status = item.status.toLowerCase()
   return Object.hasOwn(STATUS, status) ? STATUS[status as keyof typeof STATUS] : 'strange'
 }
 
 /**
  * Reads what a reply says of one task; null where it is not a body of this vendor.
- * @param earlier images already seen by earlier looks at the same task
+ * @param earlier images that earlier replies about the same task delivered
  */
 export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = []): Reading | null {
   const entries = unwrap(reply.body)
@@ -68,19 +68,20 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
   const errors: VendorError[] = parsed<VendorError>(entries.errors, VendorError).filter(isOf(taskUUID))
   const open: Item[] = []
   let strangeStatus: string | undefined
-  for (const item of parsed(entries.data, Item).filter(isOf(taskUUID))) {
+  for (const entry of parsed(entries.data, Item).filter(isOf(taskUUID))) {
+    const item = located(entry, reply.url)
     const status = statusOf(item)
-    if (status === 'failed') errors.push(item)
+    if (status === 'failed') errors.push({ ...item, isResult: true })
     else if (status === 'strange') {
       strangeStatus = item.status
       open.push(item)
     } else if (status === 'open') open.push(item)
     else if (sourceOf(item) !== null) images.set(identityOf(item), item)
-    else if (status === 'untold') open.push(item)
-    else errors.push({ ...item, isWithoutImage: true })
+    else if (status === 'none' && placesOf(entry).length === 0) open.push(item)
+    else errors.push({ ...item, isResult: true, isWithoutImage: saidInsteadOfLink(placesOf(entry)[0]) })
   }
   return {
-    images: [...images.values()],
+    images: withoutRepeats([...images.values()], ({ imageUUID, ...item }) => [imageUUID && `id ${imageUUID}`, ...placesOf(item)]),
     errors,
     open,
     isSingle: entries.isSingle,
@@ -88,38 +89,21 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
   }
 }
 
-const identityOf = (item: Item): string => item.imageUUID ?? item.imageURL ?? item.imageDataURI ?? item.imageBase64Data ?? ''
+/** The fields that say where an image is. */
+const placesOf = ({ imageURL, imageDataURI, imageBase64Data }: Item): readonly string[] =>
+  [imageURL, imageDataURI, imageBase64Data].flatMap((place) => place || [])
+
+const identityOf = (item: Item): string => item.imageUUID ?? placesOf(item)[0] ?? ''
+
+/** The item with its link as a URL parser makes it, so that the memo of the next call needs no base. */
+function located(item: Item, base: string | undefined): Item {
+  const source = imageSource(item.imageURL, base)
+  return source?.kind === 'url' ? { ...item, imageURL: source.url } : item
+}
 
 /** Where the image is, in whichever of the three output types it came; null where there is none. */
-export function sourceOf(
-  item: Item,
-): { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string } | null {
-  if (item.imageURL !== undefined && /^https?:\/\/\S+$/i.test(item.imageURL)) return { kind: 'url', url: item.imageURL }
-  if (item.imageBase64Data) return { kind: 'base64', data: item.imageBase64Data }
-  const payload = /^data:[^,]{0,200};base64,/i.exec(item.imageDataURI?.slice(0, 300) ?? '')
-  const data = payload ? (item.imageDataURI?.slice(payload[0].length) ?? '') : ''
-  return data === '' ? null : { kind: 'base64', data }
-}
-
-/** The digits of a seed, all of them; undefined where it is not a whole number. */
-export function seedOf({ seed }: Item): string | undefined {
-  if (typeof seed === 'string') return /^\d{1,40}$/.test(seed) ? seed : undefined
-  return seed !== undefined && Number.isInteger(seed) && seed >= 0 ? BigInt(seed).toString() : undefined
-}
-
-/** A vendor's decimal as dollars; null where it is none. */
-export function usdOf(value: Json | undefined): Usd | null {
-  if (typeof value !== 'number' && typeof value !== 'string') return null
-  try {
-    const amount = usdFromDecimal(value)
-    return UsdSchema.safeParse(amount).success ? amount : null
-  } catch {
-    return null
-  }
-}
-
-/** What a result cost; null where it is untold or below nothing. */
-export function costOf({ cost }: Item): Usd | null {
-  const amount = usdOf(cost)
-  return amount?.startsWith('-') ? null : amount
+export function sourceOf({ imageURL, imageDataURI, imageBase64Data = '' }: Item): ImageRef['source'] | null {
+  const isPlain = imageBase64Data !== '' && !imageBase64Data.startsWith('data:')
+  const bytes = isPlain ? ({ kind: 'base64', data: imageBase64Data } as const) : imageSource(imageBase64Data)
+  return imageSource(imageURL) ?? bytes ?? imageSource(imageDataURI)
 }

@@ -1,3 +1,4 @@
+import { failureOf, isSuccess, pollRefusal, retryAfterMs, statusMeaning } from '#adapter-kit'
 import type { Billed, Failure, FailureCode, Reply } from '#contract'
 import { bucketOf, type VendorError } from './wire.ts'
 
@@ -15,7 +16,7 @@ interface Meaning {
  * - server, unknown: the vendor does not say what happened.
  */
 function meaningOf(error: VendorError): Meaning {
-  if (error.isWithoutImage) return { code: 'bad_reply', billed: 'unknown' }
+  if (error.isWithoutImage !== undefined) return { code: 'bad_reply', billed: 'unknown' }
   const bucket = bucketOf(error.code)
   switch (bucket) {
     case 'safety':
@@ -60,8 +61,8 @@ function namesOf({ parameter }: VendorError): readonly string[] {
   return typeof parameter === 'string' ? [parameter] : parameter
 }
 
-/** One vendor error as a failure. `status` is that of the reply that told it. */
-export function refusal(error: VendorError, status: number): Failure {
+/** One vendor error as a failure. `status` is that of its reply. */
+export function failureOfError(error: VendorError, status: number): Failure {
   const { code, billed } = meaningOf(error)
   const names = namesOf(error)
   const subject = names.length > 0 ? ` (${names.join(', ')})` : ''
@@ -77,7 +78,8 @@ export function refusal(error: VendorError, status: number): Failure {
 }
 
 function saidBy(error: VendorError): string {
-  if (error.isWithoutImage) return 'a result is told as success without an image'
+  if (error.isWithoutImage !== undefined)
+    return `a result is a success without an image: where its link belongs there is ${error.isWithoutImage}`
   return error.message ?? error.code ?? 'an error without code or message'
 }
 
@@ -85,49 +87,32 @@ function saidBy(error: VendorError): string {
 export const worstOf = (failures: readonly Failure[]): Failure | undefined =>
   failures.find((failure) => failure.billed !== false) ?? failures[0]
 
-/** Milliseconds from `Retry-After`: seconds, as Runware sends it, or a date measured against the reply's own `Date`. */
-function retryAfterMs({ headers }: Reply): number | undefined {
-  const value = headers['retry-after']?.trim() ?? ''
-  if (/^\d{1,6}$/.test(value)) return Number(value) * 1000
-  const waitMs = /[a-z]/i.test(value) ? Date.parse(value) - Date.parse(headers['date'] ?? '') : Number.NaN
-  return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs)
-}
+/** Where Runware is more exact than HTTP. https://runware.ai/docs/platform/errors, 2026-11-21. */
+const WORDS = { title: 'Runware', statuses: { 429: { says: 'says that its queue is full' } } } as const
 
-/** A failure told by the HTTP status alone; null where the status does not settle what became of a submit. */
-export function refusalByStatus(reply: Reply): Failure | null {
+/** The failure of a submit by its HTTP status alone; null where the status does not settle what became of it. */
+export function failureByStatus(reply: Reply): Failure | null {
   const { status } = reply
-  const refuse = (code: FailureCode, message: string, billed: Billed = false): Failure => ({
-    code,
-    message: `Runware: ${message} (HTTP ${status})`,
-    billed,
-    provider_status: status,
-    provider_code: null,
-    provider_message: null,
-  })
-  if (status === 401 || status === 403) return refuse('provider_unauthorized', 'the key was refused')
-  if (status === 402) return refuse('insufficient_credit', 'the account has no credit')
-  if (status === 429) return withRetryAfter(refuse('rate_limited', 'its queue is full'), reply)
-  if (status === 503) return refuse('provider_unavailable', 'the service is unavailable')
-  if (status === 408 || status < 300 || status >= 500) return null
-  if (status >= 400) return refuse('provider_rejected', 'the request was refused without a reason')
-  return refuse('bad_reply', 'the reply is a redirect, which is never followed', 'unknown')
+  const { code, billed, says } = statusMeaning(status, WORDS.statuses)
+  if (status < 300 || (billed === 'unknown' && status >= 400)) return null
+  return failureOf(reply, {}, { code, billed, message: `Runware ${says} (HTTP ${status})` })
 }
 
 function withRetryAfter(failure: Failure, reply: Reply): Failure {
-  const retry_after_ms = retryAfterMs(reply)
-  return failure.code === 'rate_limited' && retry_after_ms !== undefined ? { ...failure, retry_after_ms } : failure
+  const waitMs = retryAfterMs(reply.headers)
+  return waitMs === null ? failure : { ...failure, retry_after_ms: waitMs }
 }
 
 /**
  * What an error in the reply to a submit means; null where it leaves open whether the task was bought. A code that says
  * nothing of the task (trouble of the service, a code nobody documented) is read by the HTTP status, where that is clear.
  */
-export function refusalOfSubmit(error: VendorError, reply: Reply): Failure | null {
-  const byCode = withRetryAfter(refusal(error, reply.status), reply)
+export function failureOfSubmit(error: VendorError, reply: Reply): Failure | null {
+  const byCode = withRetryAfter(failureOfError(error, reply.status), reply)
   const bucket = bucketOf(error.code)
   if (bucket === 'taskConflict') return null
   if (bucket !== 'server' && bucket !== 'unknown') return byCode
-  const byStatus = refusalByStatus(reply)
+  const byStatus = failureByStatus(reply)
   if (byStatus !== null && byStatus.code !== 'provider_rejected') {
     const { message, provider_code, provider_message } = byCode
     return { ...byStatus, message, provider_code, provider_message }
@@ -136,28 +121,44 @@ export function refusalOfSubmit(error: VendorError, reply: Reply): Failure | nul
 }
 
 /**
- * What an error in the reply to a look means for the task; null where it tells nothing of it: not found, trouble of the
- * service, too many looks. Our key or a field refused now is no proof that the task, bought earlier, cost nothing.
+ * What an error in the reply to a poll says of the task; null where it is about the call, and says nothing of the task: not found,
+ * trouble of the service, too many calls, our key or a field refused now. Outside 200…299 only an error that names the task is
+ * about it, and what it cost is unknown.
  */
-export function refusalOfTask(error: VendorError, reply: Reply): Failure | null {
-  const failure = refusal(error, reply.status)
+export function failureOfTask(error: VendorError, reply: Reply): Failure | null {
+  const failure = failureOfError(error, reply.status)
+  const unproven: Failure = { ...failure, billed: 'unknown' }
   const bucket = bucketOf(error.code)
+  if (bucket === 'notFound' || bucket === 'taskConflict') return null
+  const isOurs = error.taskUUID !== undefined
+  if (error.isResult) return bucket === 'auth' || bucket === 'validation' || !isSuccess(reply) ? unproven : failure
   switch (bucket) {
-    case 'notFound':
-    case 'server':
-    case 'taskConflict':
-      return null
-    case 'rateLimit':
-      return error.code?.toLowerCase().startsWith('provider') ? failure : null
-    case 'auth':
-    case 'validation':
-      return { ...failure, billed: 'unknown' }
-    case 'quota':
     case 'safety':
     case 'timeout':
     case 'unavailable':
     case 'provider':
+      return isSuccess(reply) ? failure : isOurs ? unproven : null
+    case 'rateLimit':
+      return isSuccess(reply) && error.code?.toLowerCase().startsWith('provider') ? failure : null
+    case 'quota':
+      return isSuccess(reply) && isOurs ? failure : null
+    case 'validation':
     case 'unknown':
-      return failure
+      return isSuccess(reply) && isOurs ? unproven : null
+    case 'auth':
+    case 'server':
+      return null
   }
+}
+
+/** A poll that said nothing of the task: by the first error in it, else by its HTTP status. What the task costs is unknown. */
+export function refusalOfPoll(errors: readonly VendorError[], reply: Reply): Failure {
+  const [error] = errors
+  const byStatus = pollRefusal(reply, { ...WORDS, code: error?.code ?? null, message: error?.message ?? null })
+  if (error === undefined) return byStatus
+  const bucket = bucketOf(error.code)
+  if (bucket === 'notFound')
+    return withRetryAfter({ ...failureOfError(error, reply.status), code: 'outcome_unknown', billed: 'unknown' }, reply)
+  if (bucket === 'unknown' && !isSuccess(reply)) return byStatus
+  return withRetryAfter({ ...failureOfError(error, reply.status), billed: 'unknown' }, reply)
 }

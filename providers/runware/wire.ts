@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { withoutSecrets } from '#adapter-kit'
 
 /**
  * What Runware takes beyond the normalized request, under its own names.
@@ -18,10 +19,6 @@ export const RunwareOptions = z.strictObject({
 export type RunwareOptions = z.infer<typeof RunwareOptions>
 
 const text = z.string().optional().catch(undefined)
-/** Links lose user, query and fragment, any of which may hold a signature. */
-const withoutSecrets = (said: string): string =>
-  said.replace(/(https?:\/\/)(?:[^\s/?#@]*@)?([^\s"'?#]*)(?:[?#][^\s"']*)?/gi, '$1$2').slice(0, 500)
-
 /** The vendor's words, which are shown to callers. */
 const words = z.string().transform(withoutSecrets)
 const saying = words.optional().catch(undefined)
@@ -40,8 +37,8 @@ export const VendorError = z.object({
   parameter,
   taskUUID: text,
 })
-/** `isWithoutImage` is our finding, never read from a reply: the vendor told success and delivered nothing. */
-export type VendorError = z.infer<typeof VendorError> & { readonly isWithoutImage?: true }
+/** Our findings, never read from a reply: `isResult`, it is the end of one result and no refusal of the call; `isWithoutImage`, a success without an image. */
+export type VendorError = z.infer<typeof VendorError> & { readonly isResult?: true; readonly isWithoutImage?: string }
 
 /** An entry of `data[]`: an image, or how far one is. `status` and `progress` come from getResponse only. */
 export const Item = z.object({
@@ -61,14 +58,13 @@ export const Item = z.object({
 })
 export type Item = z.infer<typeof Item>
 
-/** What a call remembers until its reply. `looks` counts the looks that told nothing; `items` are images seen so far. */
+/** What a call remembers until its reply; `items` are the images that earlier replies delivered. */
 export const Memo = z
   .object({
     numberResults: z.number().int().min(1).catch(1),
-    looks: z.number().int().min(0).catch(0),
     items: z.array(Item).catch([]),
   })
-  .catch({ numberResults: 1, looks: 0, items: [] })
+  .catch({ numberResults: 1, items: [] })
 export type Memo = z.infer<typeof Memo>
 
 /** Statuses of a result. `pending` stands for `processing` in an older copy of https://runware.ai/docs/utilities/task-responses. */

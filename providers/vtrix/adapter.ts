@@ -116,7 +116,7 @@ function done(task: Task, taskId: string | undefined, reply: Reply): Outcome {
   const sources = task.links.flatMap((link) => imageSource(link, reply.url) ?? [])
   if (sources.length === 0) {
     const billed = chargeOf(task) ? true : 'unknown'
-    const message = `Vtrix’s task is completed and holds no image, but ${saidInsteadOfLink(task.links[0])}`
+    const message = `Vtrix’s task is completed without an image: where its link belongs there is ${saidInsteadOfLink(task.links[0])}`
     return { kind: 'failed', failure: badReply(message, billed, reply), ...known }
   }
   const distinct = withoutRepeats(sources, (source) => [source.kind === 'url' ? source.url : source.data])

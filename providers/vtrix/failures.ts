@@ -43,7 +43,11 @@ function fromWords(reply: Reply, error: VendorError, billed: Billed, stage: 'req
       }
     }
     case 'no_credit':
-      return failureOf(reply, error, { code: 'insufficient_credit', message: `${TITLE} has too little credit on the account`, billed })
+      return failureOf(reply, error, {
+        code: 'insufficient_credit',
+        message: `${TITLE} says that the account has too little credit`,
+        billed,
+      })
     case 'rejected':
       return failureOf(reply, error, { code: 'provider_rejected', message: otherwise, billed })
   }

@@ -20,10 +20,10 @@ const NOT_HTTP_API: StatusMeaning = {
 /** By RFC 9110. A vendor with another meaning for a status refines it. */
 const STATUSES: Readonly<Record<number, StatusMeaning>> = {
   401: { code: 'provider_unauthorized', billed: false, says: 'refused the API key' },
-  402: { code: 'insufficient_credit', billed: false, says: 'has too little credit on the account' },
+  402: { code: 'insufficient_credit', billed: false, says: 'says that the account has too little credit' },
   403: { code: 'provider_unauthorized', billed: false, says: 'denied permission to the API key' },
   408: { code: 'provider_unavailable', billed: 'unknown', says: 'did not answer in time' },
-  429: { code: 'rate_limited', billed: false, says: 'has reached its rate limit' },
+  429: { code: 'rate_limited', billed: false, says: 'limits the rate of requests' },
   503: { code: 'provider_unavailable', billed: false, says: 'is temporarily unavailable' },
 }
 
@@ -77,7 +77,7 @@ export function pollRefusal(reply: Reply, words: VendorWords): Failure {
   if (isSuccess(reply)) return because('bad_reply', 'answered a poll with a body that says nothing of the task')
   if (reply.status === 404 || reply.status === 410) return because('outcome_unknown', 'does not know the task it accepted')
   const { code, says } = statusMeaning(reply.status, words.statuses)
-  return because(code, `${says}, when asked for the task`)
+  return because(code, `${says} on a poll`)
 }
 
 /** These are about the caller, whatever else the body says. */

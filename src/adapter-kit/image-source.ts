@@ -1,4 +1,5 @@
 import type { ImageRef } from '#contract'
+import { withoutSecrets } from './scrub.ts'
 
 /** An http(s) URL as a WHATWG parser makes it of a text, a relative one against `base`; null where there is none. */
 export function webUrl(text: string | null | undefined, base?: string): URL | null {
@@ -40,9 +41,9 @@ function base64OfBytes(payload: string): string | null {
 
 /** What came instead of a link, as an error message may say it. */
 export function saidInsteadOfLink(value: unknown): string {
-  if (value === undefined || value === null) return 'no link'
+  if (value === undefined || value === null) return 'nothing'
   if (typeof value !== 'string') return Array.isArray(value) ? 'a list' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
-  return value.trim() === '' ? 'an empty text' : JSON.stringify(value.replace(/[?#][^]*$/, '').slice(0, 120))
+  return value.trim() === '' ? 'an empty text' : JSON.stringify(withoutSecrets(value).slice(0, 120))
 }
 
 /** The first of everything that shares a key, such as an image's id or its link: what comes twice in a reply is one image. */

@@ -360,14 +360,6 @@ describe.each(candidates)('$id interprets', (examined) => {
     }
   })
 
-  test('Retry-After of a 429, in milliseconds', () => {
-    for (const call of submits) {
-      for (const { outcome } of refusals(call, 429, { 'retry-after': '7' })) {
-        expect(failuresOf(outcome).map(({ retry_after_ms }) => retry_after_ms)).toEqual([7_000])
-      }
-    }
-  })
-
   test.each([408, 500, 502, 504, 520])('HTTP %d to a submit never as certainly unpaid', (status) => {
     for (const call of submits) {
       for (const { outcome } of refusals(call, status)) {
@@ -395,21 +387,6 @@ describe.each(candidates)('$id interprets', (examined) => {
       const outcome = expectLegal(reply(status, null, { location: 'https://elsewhere.example/' }), call)
       expect(outcome.kind).not.toBe('done')
       for (const { billed } of failuresOf(outcome)) expect(billed).not.toBe(false)
-    }
-  })
-
-  test.each([408, 429, 500, 502, 503, 504])('HTTP %d to a poll as a reason to ask again the same', (status) => {
-    for (const call of looks) {
-      for (const { outcome } of refusals(call, status)) {
-        if (outcome.kind !== 'pending') throw new Error(`a poll answered ${status} is ${outcome.kind}`)
-        expect(outcome.next).toMatchObject({ method: call.method, url: call.url, ...(call.body === undefined ? {} : { body: call.body }) })
-      }
-    }
-  })
-
-  test.each([401, 403, 404])('HTTP %d to a poll never as certainly unpaid: the task was taken', (status) => {
-    for (const call of looks) {
-      for (const { outcome } of refusals(call, status)) for (const { billed } of failuresOf(outcome)) expect(billed).not.toBe(false)
     }
   })
 

@@ -10,7 +10,7 @@ import { ROOT } from './source-tree.ts'
 const Status = z.number().int().min(100).max(599)
 const Headers = z.record(z.string().regex(/^[a-z0-9-]+$/, 'header names are lower-case'), z.string()).default({})
 
-/** What a vendor said: a body as JSON, or `raw`, its text to the letter; or nothing, because the reply was lost. */
+/** What a vendor answered: a body as JSON, or `raw`, its text to the letter; or nothing, because the reply was lost. */
 const RecordedReply = z.union([
   z.strictObject({ lost: z.literal(true) }),
   z.strictObject({ status: Status, headers: Headers, body: z.json() }),
@@ -18,13 +18,23 @@ const RecordedReply = z.union([
 ])
 export type RecordedReply = z.infer<typeof RecordedReply>
 
+/** A file `providers/<provider>/cases/<story>.json`. */
+const CaseFile = z.strictObject({
+  request: z.record(z.string(), z.json()),
+  steps: z
+    .array(z.strictObject({ call: LegalCall.optional(), reply: RecordedReply }))
+    .min(1)
+    .refine(([first]) => first?.call !== undefined, 'the first step has no call: a story begins with the submit'),
+  outcome: LegalOutcome.refine(({ kind }) => kind !== 'pending', 'a story ends with done, failed or refused'),
+})
+
 /** One call of a story and what came back. */
 export interface Step {
   readonly call: Call
   readonly reply: RecordedReply
 }
 
-/** A folder `providers/<provider>/cases/<story>/`: a request, the calls it leads to with their replies, and its outcome. */
+/** A request, the calls it leads to with their replies, and its outcome. */
 export interface Case {
   readonly provider: string
   readonly story: string
@@ -33,14 +43,18 @@ export interface Case {
   readonly outcome: Outcome
 }
 
-/** A case folder that is not as it should be; the message says which file and what to do. */
+/** A case that is not as it should be; the message says which file and what to do. */
 export class MalformedCase extends Error {}
+
+const EXTENSION = '.json'
 
 /** The stories of a provider, sorted; none where it has no cases. */
 export function storiesOf(provider: string): readonly string[] {
   const folder = join(ROOT, 'providers', provider, 'cases')
   if (!existsSync(folder)) return []
-  return readdirSync(folder).sort()
+  return readdirSync(folder)
+    .map((name) => (name.endsWith(EXTENSION) ? name.slice(0, -EXTENSION.length) : name))
+    .sort()
 }
 
 /**
@@ -48,39 +62,23 @@ export function storiesOf(provider: string): readonly string[] {
  * @throws MalformedCase
  */
 export function readCase(provider: string, story: string, root: string = ROOT): Case {
-  const shown = `providers/${provider}/cases/${story}`
-  const folder = join(root, shown)
-  const files = new Set(listFiles(folder, shown))
-
-  const take = <Value>(name: string, schema: z.ZodType<Value>): Value => {
-    if (!files.delete(name)) throw new MalformedCase(`${shown} has no ${name}.`)
-    return read(join(folder, name), `${shown}/${name}`, schema)
-  }
-
-  const request = take('request.json', z.json())
-  const steps: Step[] = []
-  while (files.has(`${steps.length + 1}.call.json`)) {
-    const number = steps.length + 1
-    const call = take(`${number}.call.json`, LegalCall)
-    steps.push({ call: call as Call, reply: take(`${number}.reply.json`, RecordedReply) })
-  }
-  if (steps.length === 0) throw new MalformedCase(`${shown} has no 1.call.json: a story begins with what we say to the vendor.`)
-  const outcome = take('outcome.json', LegalOutcome) as Outcome
-  if (outcome.kind === 'pending') throw new MalformedCase(`${shown}/outcome.json is pending: a story ends with done or failed.`)
-  if (files.size > 0) throw new MalformedCase(`${shown} has files that nothing reads: ${[...files].sort().join(', ')}.`)
-  return { provider, story, request, steps, outcome }
+  const shown = `providers/${provider}/cases/${story}${EXTENSION}`
+  if (!/^[a-z0-9]+([.-][a-z0-9]+)*$/.test(story)) throw new MalformedCase(`${shown} is not named in kebab-case.`)
+  const { request, steps, outcome } = read(join(root, shown), shown)
+  return { provider, story, request, steps: withCalls(steps), outcome: outcome as Outcome }
 }
 
-function listFiles(folder: string, shown: string): readonly string[] {
-  if (!/^[a-z0-9]+([.-][a-z0-9]+)*$/.test(shown.split('/').at(-1) ?? '')) throw new MalformedCase(`${shown} is not named in kebab-case.`)
-  try {
-    return readdirSync(folder)
-  } catch {
-    throw new MalformedCase(`${shown} is not a folder: every story is a folder of its own.`)
+/** A step that leaves its call out repeats the one before. */
+function withCalls(steps: z.infer<typeof CaseFile>['steps']): readonly Step[] {
+  const whole: Step[] = []
+  for (const { call = whole.at(-1)?.call, reply } of steps) {
+    if (call !== undefined) whole.push({ call: call as Call, reply })
   }
+  return whole
 }
 
-function read<Value>(path: string, shown: string, schema: z.ZodType<Value>): Value {
+function read(path: string, shown: string): z.infer<typeof CaseFile> {
+  if (!existsSync(path)) throw new MalformedCase(`${shown} does not exist: every story is one JSON file.`)
   const text = readFileSync(path, 'utf8')
   let json: unknown
   try {
@@ -90,7 +88,7 @@ function read<Value>(path: string, shown: string, schema: z.ZodType<Value>): Val
   }
   if (JSON.stringify(parseJson(text)) !== JSON.stringify(json))
     throw new MalformedCase(`${shown} holds a number that a double cannot hold: write the whole reply as text in \`raw\`.`)
-  const parsed = schema.safeParse(json)
+  const parsed = CaseFile.safeParse(json)
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || '(whole file)'}: ${issue.message}`)
   throw new MalformedCase(`${shown} is not what it should be: ${problems.join('; ')}.`)
@@ -99,8 +97,12 @@ function read<Value>(path: string, shown: string, schema: z.ZodType<Value>): Val
 /** The text of a recorded body as the vendor would send it. */
 export const textOf = (reply: Exclude<RecordedReply, { lost: true }>): string => ('raw' in reply ? reply.raw : JSON.stringify(reply.body))
 
-/** What an adapter is given for a recorded reply: the text parsed as transport parses it. Null where the reply was lost. */
-export function replyOf(reply: RecordedReply): Reply | null {
+/**
+ * What an adapter gets for a recorded reply: the text parsed as transport parses it. Null where the reply was lost.
+ * @param url the absolute URL that was called
+ */
+export function replyOf(reply: RecordedReply, url?: string): Reply | null {
   if ('lost' in reply) return null
-  return { status: reply.status, headers: reply.headers, body: parseBody(Buffer.from(textOf(reply))).body }
+  const { body } = parseBody(Buffer.from(textOf(reply)))
+  return { status: reply.status, headers: reply.headers, body, ...(url === undefined ? {} : { url }) }
 }

@@ -26,6 +26,12 @@ function inRange({ min, max, step }: Range, ceiling = Number.MAX_SAFE_INTEGER): 
   return fc.integer({ min: 0, max: Math.floor((top - min) / step) }).map((steps) => min + steps * step)
 }
 
+const LARGEST_SEED = BigInt('9223372036854775807')
+
+/** Digits of the seeds a range allows, to the last one of 2^63−1. */
+const seeds = ({ min, max }: Range): fc.Arbitrary<string> =>
+  fc.bigInt({ min: BigInt(min), max: BigInt(max) < LARGEST_SEED ? BigInt(max) : LARGEST_SEED }).map(String)
+
 export interface Pixels {
   readonly width: number
   readonly height: number
@@ -99,7 +105,7 @@ export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.
       prompt: prompts(limits.prompt),
       size: limits.size.required ? sizes : maybe(sizes),
       references: references(limits.reference_images),
-      seed: maybe(limits.seed && inRange({ ...limits.seed, max: Math.min(limits.seed.max, Number.MAX_SAFE_INTEGER) })?.map(String)),
+      seed: maybe(limits.seed && seeds(limits.seed)),
       count: fc.integer({ min: 1, max: limits.n.max }),
       outputFormat: maybe<OutputFormat>(fc.constantFrom(...limits.output_format.values)),
       outputQuality: maybe(limits.output_quality && inRange(limits.output_quality)),

@@ -31,7 +31,7 @@ const Image = z.strictObject({
 
 const LegalFailure = Failure.strict().refine(({ message }) => message.trim() !== '', 'a failure says something')
 
-/** What an adapter may answer. Stricter than the type: nothing extra, nothing empty. */
+/** What an adapter may return. Stricter than the type: nothing extra, nothing empty. */
 export const LegalOutcome = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('done'),
@@ -51,6 +51,7 @@ export const LegalOutcome = z.discriminatedUnion('kind', [
     taskId: z.string().min(1).optional(),
     vendor: Facts.optional(),
     note: z.string().min(1).optional(),
+    images: z.array(Image).min(1).optional(),
   }),
   ...(['failed', 'refused'] as const).map((kind) =>
     z.strictObject({

@@ -29,7 +29,7 @@ function order(overrides: Partial<Order<RunwareOptions>> = {}): Order<RunwareOpt
 const reply = (status: number, body: Json, headers: Record<string, string> = {}): Reply => ({ status, headers, body })
 const taskIn = (call: Call): Readonly<Record<string, Json>> => (call.body as readonly [Readonly<Record<string, Json>>])[0]
 const submitFor = (overrides: Partial<Order<RunwareOptions>> = {}): Call => adapter.translate(order(overrides)).call
-const lookFor = (overrides: Partial<Order<RunwareOptions>> = {}): Call => {
+const pollFor = (overrides: Partial<Order<RunwareOptions>> = {}): Call => {
   const call = adapter.recover?.(submitFor(overrides))
   if (!call) throw new Error('a submit cannot be asked for')
   return call
@@ -64,7 +64,7 @@ describe('what is said to Runware', () => {
     expect(taskIn(submitFor({ seed: '0' }))['seed']).toBe(0)
   })
 
-  test('upsampling is told both ways, and left to the vendor where nobody asked', () => {
+  test('upsampling is sent both ways, and left to the vendor where nobody asked', () => {
     expect(taskIn(submitFor())).not.toHaveProperty('providerSettings')
     expect(taskIn(submitFor({ promptUpsampling: false }))['providerSettings']).toEqual({ bfl: { promptUpsampling: false } })
   })
@@ -113,54 +113,127 @@ describe('what Runware says', () => {
     expect([code, code.toUpperCase(), code.toLowerCase()].map(bucketOf)).toEqual([bucket, bucket, bucket])
   })
 
-  test('a forged announcement of one image of a batch leaves no trace in what is asked next', () => {
-    const look = lookFor({ count: 2 })
-    const outcome = adapter.interpret(reply(200, { ...image(666), imageURL: 'https://evil.example/x.jpg' }), look)
-    expect(outcome).toMatchObject({ kind: 'pending', next: look })
+  test('a forged announcement of one image of a batch leaves no trace in the next call', () => {
+    const poll = pollFor({ count: 2 })
+    const outcome = adapter.interpret(reply(200, { ...image(666), imageURL: 'https://evil.example/x.jpg' }), poll)
+    expect(outcome).toMatchObject({ kind: 'pending', next: poll })
     expect(JSON.stringify(adapter.interpret(reply(200, image(666)), submitFor({ count: 2 })))).not.toContain('666.jpg')
   })
 
-  test('a code that says no more than "try later" on a look does not end a task that was bought', () => {
-    for (const code of ['rateLimitExceeded', 'serviceUnavailable', 'internalServerError', 'taskNotFound']) {
-      expect(adapter.interpret(reply(200, { errors: [{ code, message: 'no', taskUUID: TASK }] }), lookFor()).kind).toBe('pending')
+  test.each([
+    ['rateLimitExceeded', 'rate_limited'],
+    ['serviceUnavailable', 'provider_unavailable'],
+    ['internalServerError', 'provider_unavailable'],
+    ['taskNotFound', 'outcome_unknown'],
+    ['invalidApiKey', 'provider_unauthorized'],
+    ['accountSuspended', 'provider_unauthorized'],
+  ])('the code %s in the reply to a poll is a refused call (%s), and no end of a task that was bought', (code, failure) => {
+    for (const status of [200, 400, 404, 500]) {
+      const answer = reply(status, { errors: [{ code, message: 'no', taskUUID: TASK }] }, { 'retry-after': '2' })
+      expect(adapter.interpret(answer, pollFor())).toMatchObject({
+        kind: 'refused',
+        failure: { code: failure, billed: 'unknown', provider_code: code, retry_after_ms: 2_000 },
+        taskId: TASK,
+      })
     }
   })
 
-  test('a field or a key refused on a look is no proof that nothing was bought', () => {
-    for (const code of ['invalidTaskUUID', 'invalidApiKey', 'accountSuspended']) {
-      const outcome = adapter.interpret(reply(400, { errors: [{ code, message: 'no' }] }), lookFor())
+  test.each([
+    [400, 'provider_rejected'],
+    [401, 'provider_unauthorized'],
+    [402, 'insufficient_credit'],
+    [403, 'provider_unauthorized'],
+    [404, 'outcome_unknown'],
+    [408, 'provider_unavailable'],
+    [422, 'provider_rejected'],
+    [429, 'rate_limited'],
+    [451, 'provider_rejected'],
+    [500, 'provider_unavailable'],
+    [503, 'provider_unavailable'],
+    [302, 'bad_reply'],
+    [200, 'bad_reply'],
+  ])('a poll answered %i without a body of Runware’s is refused as %s', (status, code) => {
+    for (const body of [null, '<html>', {}, []]) {
+      expect(adapter.interpret(reply(status, body), pollFor())).toMatchObject({
+        kind: 'refused',
+        failure: { code, billed: 'unknown', provider_status: status },
+      })
+    }
+  })
+
+  test('an error that names the task and is about its making ends it, whatever the HTTP status, with an unknown bill outside 200…299', () => {
+    const error = { code: 'noAvailableServer', message: 'no', taskUUID: TASK }
+    const ends = [200, 400, 503].map((status) => adapter.interpret(reply(status, { errors: [error] }), pollFor()))
+    expect(ends.map((outcome) => [outcome.kind, outcome.kind === 'failed' && outcome.failure.billed])).toEqual([
+      ['failed', false],
+      ['failed', 'unknown'],
+      ['failed', 'unknown'],
+    ])
+    const { taskUUID: _, ...unnamed } = error
+    expect(adapter.interpret(reply(503, { errors: [unnamed] }), pollFor()).kind).toBe('refused')
+  })
+
+  test('a result with the status error is the vendor’s last word on it, whatever its code', () => {
+    for (const code of ['internalServerError', 'invalidWidth', 'flywheelDisengaged']) {
+      const outcome = adapter.interpret(reply(200, { data: [{ taskUUID: TASK, status: 'error', code, message: 'no' }] }), pollFor())
       expect(outcome).toMatchObject({ kind: 'failed', failure: { billed: 'unknown' } })
     }
   })
 
-  test('what is in work resets the count of looks that found nothing', () => {
+  test('the images of a batch that are there are kept while the rest is missing, however often a poll finds nothing', () => {
+    const first = adapter.interpret(reply(200, { data: [image(1)] }), pollFor({ count: 2 }))
+    if (first.kind !== 'pending') throw new Error('one is missing')
+    expect(first.images).toMatchObject([{ id: 'image-1', source: { url: 'https://im.runware.ai/1.jpg' } }])
+    expect(first.vendor).toEqual({ imageUUID: 'image-1' })
     const gone = reply(404, { errors: [{ code: 'taskNotFound', message: 'no', taskUUID: TASK }] })
-    let call = lookFor()
-    for (let round = 0; round < 3; round += 1) {
-      for (let step = 0; step < 4; step += 1) {
-        const outcome = adapter.interpret(gone, call)
-        if (outcome.kind !== 'pending') throw new Error('it gave up early')
-        call = outcome.next
-      }
-      const working = adapter.interpret(reply(200, { data: [{ taskUUID: TASK, status: 'processing' }] }), call)
-      if (working.kind !== 'pending') throw new Error('it is in work')
-      call = working.next
-      expect(call.purpose).toBe('poll')
-    }
+    for (let poll = 0; poll < 20; poll += 1) expect(adapter.interpret(gone, first.next).kind).toBe('refused')
+    const last = adapter.interpret(reply(200, { data: [image(2)] }), first.next)
+    expect(last).toMatchObject({
+      kind: 'done',
+      images: [{ id: 'image-1' }, { id: 'image-2' }],
+      vendor: { imageUUID: ['image-1', 'image-2'] },
+      cost: { amount: '0.06' },
+    })
+  })
+
+  test('an image that comes twice, by its id or by its link, is one image and one cost', () => {
+    const twice = [image(1), image(1), { ...image(1), imageUUID: 'another-id' }]
+    const outcome = adapter.interpret(reply(200, { data: twice }), submitFor())
+    expect(outcome).toMatchObject({ kind: 'done', images: [{ id: 'image-1' }], cost: { amount: '0.03' } })
+    expect(outcome.kind === 'done' && outcome.images).toHaveLength(1)
+  })
+
+  test.each([
+    ['HTTPS://IM.runware.ai/a b.jpg', { kind: 'url', url: 'https://im.runware.ai/a%20b.jpg' }],
+    ['/image/a.jpg', { kind: 'url', url: 'https://api.runware.ai/image/a.jpg' }],
+    ['data:image/png;base64,QUJD', { kind: 'base64', data: 'QUJD' }],
+  ])('the link %j is what a URL parser makes of it', (imageURL, source) => {
+    const answer = { ...reply(200, { data: [{ ...image(1), imageURL }] }), url: 'https://api.runware.ai/v1' }
+    expect(adapter.interpret(answer, submitFor())).toMatchObject({ kind: 'done', images: [{ source }] })
+  })
+
+  test('a success with something else than a link says what came', () => {
+    const outcome = adapter.interpret(reply(200, { data: [{ ...image(1), imageURL: 'ftp://a.example/x' }] }), pollFor())
+    expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'bad_reply' } })
+    expect(JSON.stringify(outcome)).toContain('ftp://a.example/x')
   })
 
   test('progress counts the results nobody mentions as nothing', () => {
-    const outcome = adapter.interpret(reply(200, { data: [{ taskUUID: TASK, status: 'processing', progress: 50 }] }), lookFor({ count: 4 }))
+    const outcome = adapter.interpret(reply(200, { data: [{ taskUUID: TASK, status: 'processing', progress: 50 }] }), pollFor({ count: 4 }))
     expect(outcome).toMatchObject({ kind: 'pending', progress: 0.125 })
   })
 
-  test('Retry-After of a poll is waited for', () => {
-    expect(adapter.interpret(reply(429, null, { 'retry-after': '12' }), lookFor())).toMatchObject({ kind: 'pending', afterMs: 12_000 })
+  test('Retry-After of a poll is kept, also as a date, measured against the reply’s own date', () => {
+    const headers = { 'retry-after': 'Sat, 21 Nov 2026 10:00:32 GMT', date: 'Sat, 21 Nov 2026 10:00:20 GMT' }
+    for (const answer of [reply(429, null, { 'retry-after': '12' }), reply(429, null, headers)])
+      expect(adapter.interpret(answer, pollFor())).toMatchObject({ kind: 'refused', failure: { retry_after_ms: 12_000 } })
+    const working = reply(200, { data: [{ taskUUID: TASK, status: 'processing' }] }, { 'retry-after': '3' })
+    expect(adapter.interpret(working, pollFor())).toMatchObject({ kind: 'pending', afterMs: 3_000 })
   })
 
-  test('a Retry-After date is measured against the reply’s own date', () => {
-    const headers = { 'retry-after': 'Sat, 21 Nov 2026 10:00:32 GMT', date: 'Sat, 21 Nov 2026 10:00:20 GMT' }
-    expect(adapter.interpret(reply(429, null, headers), lookFor())).toMatchObject({ kind: 'pending', afterMs: 12_000 })
+  test('a cost of zero is a cost', () => {
+    const outcome = adapter.interpret(reply(200, { data: [{ ...image(1), cost: 0 }] }), submitFor())
+    expect(outcome).toMatchObject({ kind: 'done', cost: { amount: '0', raw: 0 } })
   })
 
   test('a cost below nothing is unknown', () => {
@@ -226,8 +299,9 @@ describe('the decisions where sources contradict each other', () => {
     expect(limitsOf('flux-2-pro')?.safety_tolerance).toMatchObject({ min: 0, max: 6, default: 2 })
   })
 
-  test('seeds stop at 2^53-1, not at the page’s 9223372036854776000, which no JSON number carries', () => {
-    expect(limitsOf('flux-2-pro')?.seed?.max).toBe(Number.MAX_SAFE_INTEGER)
+  test('seeds go to 2^63-1, which the page prints as 9223372036854776000, and are sent as all their digits', () => {
+    expect(limitsOf('flux-2-pro')?.seed?.max).toBe(Number('9223372036854775807'))
+    expect(taskIn(submitFor({ seed: '9223372036854775807' }))['seed']).toEqual({ $digits: '9223372036854775807' })
   })
 
   test('upsampling is off by default here, though it is on at the model’s maker', () => {
