@@ -35,8 +35,11 @@ const percentDecoded = (text: string): string =>
 
 /** Percent-encoded text is bytes, one for each sequence. */
 function base64OfBytes(payload: string): string | null {
-  const bytes = percentDecoded(payload)
-  return bytes === '' || /[^\u0000-\u00ff]/.test(bytes) ? null : btoa(bytes)
+  try {
+    return btoa(percentDecoded(payload)) || null
+  } catch {
+    return null
+  }
 }
 
 /** What came instead of a link, as an error message may say it. */

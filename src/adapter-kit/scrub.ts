@@ -35,6 +35,6 @@ function scrubbed(value: Json, depth: number): Json | undefined {
   if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? 0 : value
   if (depth === 0) return undefined
   if (Array.isArray(value)) return value.map((part: Json) => scrubbed(part, depth - 1) ?? null)
-  const entries = Object.entries(value).map(([key, part]) => [withoutSecrets(key), scrubbed(part as Json, depth - 1) ?? null] as const)
+  const entries = Object.entries(value).map(([key, part]) => [withoutSecrets(key), scrubbed(part, depth - 1) ?? null] as const)
   return Object.fromEntries(entries)
 }
