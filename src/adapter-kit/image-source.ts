@@ -59,9 +59,3 @@ export function withoutRepeats<Item>(items: readonly Item[], keysOf: (item: Item
     return !isRepeat
   })
 }
-
-/** What makes an image of a reply the same as another: the vendor's id, or where it is. */
-export const imageKeys = ({ id, source }: ImageRef): readonly (string | undefined)[] => [
-  id === undefined ? undefined : `id ${id}`,
-  source.kind === 'url' ? `url ${source.url}` : `data ${source.data}`,
-]

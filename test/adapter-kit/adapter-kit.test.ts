@@ -58,7 +58,7 @@ describe('an amount', () => {
     [null, 0, null],
     ['9'.repeat(80), 0, null],
   ])('%j, shifted by %d, is %j dollars', (value, shift, dollars) => {
-    expect(usdOf(value as Json, shift)).toBe(dollars)
+    expect(usdOf(value, shift)).toBe(dollars)
   })
 
   test('of zero is a cost, and one below zero is none', () => {
