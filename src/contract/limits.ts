@@ -50,13 +50,9 @@ export const Limits = z
     reference_images: z.strictObject({
       max: z.number().int().nonnegative(),
       forms: z.array(ReferenceForm),
-      options: z
-        .array(z.string())
-        .optional()
-        .meta({
-          description:
-            'Fields of this provider’s `provider_options` that name one more reference image each; it counts for `max` and price.',
-        }),
+      options: z.array(z.string()).optional().meta({
+        description: 'Fields of this provider’s `provider_options` that name one more reference image each; it counts for `max` and price.',
+      }),
     }),
     n: z.strictObject({ max: z.number().int().min(1) }).meta({ description: 'Images in one call; more are made by several calls.' }),
     seed: Range.nullable(),
