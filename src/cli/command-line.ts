@@ -12,9 +12,7 @@ import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
-
-/** One verb: its options and its work. `finish` takes the exit status of the work: 0 done, 1 not done. */
-export type Verb = (terminal: Terminal, finish: (work: Promise<number>) => Promise<void>) => Command
+import type { Verb } from './verb.ts'
 
 const VERBS: readonly Verb[] = [
   serveVerb,

@@ -1,6 +1,6 @@
 import type { BudgetState, CostFigures, CostReport } from '#contract'
 import type { CostsQuery } from '../client/client.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { gatewayCommand, names } from './options.ts'
 import { table } from './table.ts'

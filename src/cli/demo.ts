@@ -7,7 +7,7 @@ import { ClientError, createClient, type Client, type Model } from '../client/cl
 import type { Environment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { dryCalls, type DryCall } from './demo-calls.ts'
 import { callReport, requestReport, resultReport, summaryOf, warningReport, type DemoRow } from './demo-report.ts'
 import { wholeNumber } from './options.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { FAILURES, isTerminal, type Generation } from '#contract'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { wholeNumber } from './options.ts'
 import { showProgress } from './progress.ts'

@@ -1,6 +1,6 @@
 import type { PriceRule } from '#contract'
 import type { Model } from '../client/client.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { gatewayCommand } from './options.ts'
 import { table } from './table.ts'

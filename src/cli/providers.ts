@@ -1,5 +1,5 @@
 import type { ProviderState } from '../client/client.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { gatewayCommand } from './options.ts'
 import { table } from './table.ts'

@@ -1,5 +1,5 @@
 import type { Quote, QuotedOffer } from '#contract'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { requestCommand } from './request-command.ts'
 import { requestFromOptions, type RequestOptions } from './request-from-options.ts'

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { SANDBOX_KEY } from '#sandbox'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
 import { startEmulators } from '../gateway/emulators.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { wholeNumber } from './options.ts'
 import { table } from './table.ts'
 

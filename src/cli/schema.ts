@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { printConfigJsonSchema } from '../config/json-schema.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 
 export const schemaVerb: Verb = (terminal, finish) =>
   new Command('schema')

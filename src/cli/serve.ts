@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { environmentOf } from './connect.ts'
-import type { Verb } from './command-line.ts'
+import type { Verb } from './verb.ts'
 import { wholeNumber } from './options.ts'
 import { receiveReloadSignals } from '../gateway/signals.ts'
 import { startGateway } from './start-gateway.ts'

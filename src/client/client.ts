@@ -2,19 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Comparison, CostReport, Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
 import type { Model } from '../http/api/models.ts'
 import type { ProviderState } from '../http/api/providers.ts'
-import { connection } from './connection.ts'
+import { connection, type ClientOptions } from './connection.ts'
 import { followEvents, type GenerationEvent } from './events.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
 
 export { ClientError } from './connection.ts'
-export type { GenerationEvent, Model, ProviderState }
-
-export interface ClientOptions {
-  /** Where the gateway answers, for example `http://127.0.0.1:8080`. */
-  readonly url: string
-  /** A gateway key, where the gateway has keys. */
-  readonly key?: string | undefined
-}
+export type { ClientOptions, GenerationEvent, Model, ProviderState }
 
 export interface ListQuery {
   readonly status?: GenerationStatus

@@ -1,5 +1,11 @@
 import { Problem } from '#contract'
-import type { ClientOptions } from './client.ts'
+
+export interface ClientOptions {
+  /** Where the gateway answers, for example `http://127.0.0.1:8080`. */
+  readonly url: string
+  /** A gateway key, where the gateway has keys. */
+  readonly key?: string | undefined
+}
 
 /** The gateway refused, or did not answer as a gateway does. `problem` is its own words; `status` is null where nothing answered. */
 export class ClientError extends Error {

@@ -95,7 +95,7 @@ describe('one request', () => {
     }
   })
 
-  test('that does not end within the wait is answered 202 with its place, and waited for there', async () => {
+  test('that does not end within the wait is answered 202 with its address, and waited for there', async () => {
     const slow = await launchGateway({ typicalMs: 1_500 })
     try {
       const reply = await slow.post('/v1/generations', { model: 'flux-2-pro', prompt: 'x' }, { prefer: 'respond-async' })
@@ -221,7 +221,7 @@ describe('the event stream', () => {
     }))
   }
 
-  test('tells every state change and ends with the whole generation; Last-Event-ID resumes it', async () => {
+  test('sends every state change and ends with the whole generation; Last-Event-ID resumes it', async () => {
     const { id } = await gateway.generate({ model: 'bfl/flux-2-pro' }, { prefer: 'respond-async' })
     const url = `${gateway.url}/v1/generations/${id}/events`
     const all = await events(url)

@@ -39,12 +39,12 @@ test('an alias fills in what the request leaves open', async () => {
   expect(generation).toMatchObject({ model: 'flux-2-flex', provider: 'bfl', request: { model: 'house-style', guidance: 4, steps: 30 } })
 })
 
-test('a route’s order is followed and told', async () => {
+test('a route’s order is followed and shown', async () => {
   const generation = await gateway.generate({ model: 'flux-1.1-pro' })
   expect(generation).toMatchObject({ provider: 'vtrix', routing: { strategy: 'order' } })
 })
 
-test('providers tell their state, load, health and balance', async () => {
+test('providers show their state, load, health and balance', async () => {
   const list = await json<{ data: ProviderState[] }>(await gateway.ask('/v1/providers'))
   for (const provider of list.data) expect(ProviderState.parse(provider)).toEqual(provider)
   expect(list.data.map(({ id, state, sandbox }) => [id, state, sandbox])).toEqual([

@@ -16,7 +16,7 @@ const play = (provider: string, story: string, more: object = {}): Promise<Gener
     { prefer: 'wait=20' },
   )
 
-/** What a caller sees of each failure, at each vendor that can tell it. */
+/** What a caller sees of each failure, at each vendor whose wire has it. */
 const endings: readonly [story: string, code: string, billed: boolean | 'unknown' | undefined][] = [
   ['moderated', 'moderated', undefined],
   ['moderated-output', 'moderated', undefined],

@@ -21,7 +21,7 @@ export type Treatment =
   | { readonly kind: 'garbage' }
   /** No reply, and the connection stays open. */
   | { readonly kind: 'hang' }
-  /** The vendor's front answers 503 in its place. */
+  /** The vendor's front answers 503 instead. */
   | { readonly kind: 'refuse' }
 
 export interface Front {
