@@ -6,9 +6,6 @@ const STILL_OPEN = {
     'src/client/events.ts: type ../core/records.ts',
   ],
   cycles: [
-    'src/core/billing/account.ts',
-    'src/core/generation/context.ts',
-    'src/core/scheduling/callbacks.ts',
     'src/http/api/comparison-events.ts',
     'src/http/api/comparisons.ts',
     'src/http/api/costs.ts',
@@ -43,6 +40,9 @@ const STILL_OPEN = {
   ],
   longFunctions: [
     'src/core/comparisons/compare.ts: createCompare',
+    'src/core/generation/driver.ts: createDriver',
+    'src/core/scheduling/provider-slots.ts: createProviderSlots',
+    'src/core/scheduling/timer-wheel.ts: createTimerWheel',
     'src/core/webhooks/engine.ts: createNotify',
     'src/http/api/comparison-events.ts: comparisonEventRoutes',
     'src/http/api/generations.ts: generationRoutes',

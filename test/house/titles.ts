@@ -42,5 +42,13 @@ export function testNames(path: string): readonly string[] {
   })
 }
 
-/** Whether a name's first word can be the thing that is tested. */
-export const beginsWithAThing = (name: string): boolean => !NOT_A_THING.has(name.split(/[\s,:]/)[0] ?? '')
+/** Words before a thing: the test's own title names what is tested, whatever its group says. */
+const BEFORE_A_THING = new Set('a an the one two every each no both all any'.split(' '))
+
+const firstWord = (text: string): string => text.split(/[\s,:]/)[0] ?? ''
+
+/** Whether a name begins with the thing that is tested: its group does, or the test's own title. */
+export function beginsWithAThing(name: string): boolean {
+  const title = name.split(' › ').at(-1) ?? name
+  return !NOT_A_THING.has(firstWord(name)) || BEFORE_A_THING.has(firstWord(title))
+}

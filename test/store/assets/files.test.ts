@@ -212,7 +212,7 @@ describe('refusing what is not a whole image', () => {
   })
 })
 
-describe('what breaks on the way', () => {
+describe('a store of images whose source or disk fails', () => {
   test('says that the stream broke, and leaves nothing behind', async () => {
     const source = Readable.from(
       (async function* broken() {
