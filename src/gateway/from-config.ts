@@ -11,7 +11,10 @@ export function transportConfig(config: Config, catalogue: Catalogue, log: Fasti
     const settings = config.providers.get(id)
     return settings?.apiKey ? [{ id, manifest, baseUrl: settings.baseUrl, apiKey: settings.apiKey }] : []
   })
-  return { providers, allow: config.network.allow, log }
+  const { allow, proxy } = config.network
+  // The emulators run on this machine, whatever the way out is.
+  const direct = config.sandbox ? providers.map(({ baseUrl }) => new URL(baseUrl).host) : []
+  return { providers, allow, log, proxy: proxy && { url: proxy.url, noProxy: [...proxy.noProxy, ...direct] } }
 }
 
 export interface SettingsDependencies {

@@ -1,15 +1,21 @@
 import type { LookupFunction } from 'node:net'
+import type { Manifest } from '#contract'
 import { Agent, type Dispatcher } from 'undici'
-import { type AllowList, guardedConnector, hostPort } from './guard.ts'
+import { guardedConnector } from './connector.ts'
+import { matchesHost } from './credentials.ts'
+import { type AllowList, hostPort } from './guard.ts'
+import type { Proxy } from './proxy.ts'
 
 export interface AgentsOptions {
-  readonly providers: readonly { readonly id: string; readonly baseUrl: string }[]
+  readonly providers: readonly { readonly id: string; readonly baseUrl: string; readonly manifest: Pick<Manifest, 'hosts'> }[]
   readonly allow: AllowList
   /** Until a connection stands, TLS included. */
   readonly connectTimeoutMs?: number
   readonly lookup?: LookupFunction
   /** PEM of further certificate authorities. */
   readonly ca?: string
+  /** Absent: everything is reached directly. */
+  readonly proxy?: Proxy
 }
 
 /** Kept-alive connections, HTTP/1.1. All of them are guarded; a provider's may also reach its own base URL wherever that is. */
@@ -29,7 +35,7 @@ const KEEP_ALIVE_MS = 4_000
 /** However long the server promises. */
 const KEEP_ALIVE_MAX_MS = 55_000
 
-/** Timeouts of headers and bodies are off: each call has one exact timer for the whole of it. */
+/** undici's own timeouts are off: each call has timers that know of our own pauses. */
 const SETTINGS = {
   allowH2: false,
   pipelining: 1,
@@ -41,12 +47,16 @@ const SETTINGS = {
 
 export function createAgents({ providers, ...guard }: AgentsOptions): Agents {
   const agents = new Map(
-    providers.map(({ id, baseUrl }) => [
+    providers.map(({ id, baseUrl, manifest }) => [
       id,
       new Agent({
         ...SETTINGS,
         connections: MAX_CONNECTIONS_PER_PROVIDER_HOST,
-        connect: guardedConnector({ ...guard, trusted: hostPort(new URL(baseUrl)) }),
+        connect: guardedConnector({
+          ...guard,
+          trusted: hostPort(new URL(baseUrl)),
+          isVendorHost: (host) => manifest.hosts.some((pattern) => matchesHost(pattern, host)),
+        }),
       }),
     ]),
   )

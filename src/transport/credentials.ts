@@ -84,5 +84,5 @@ function isPlainlySpelled(text: string, url: URL): boolean {
 }
 
 /** `*.name` matches every name below it and not the name itself; anything else matches itself. */
-const matchesHost = (pattern: string, host: string): boolean =>
+export const matchesHost = (pattern: string, host: string): boolean =>
   pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern

@@ -1,7 +1,5 @@
-import dns from 'node:dns'
 import net from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { buildConnector } from 'undici'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
 
 type Address = ReturnType<typeof ipaddr.process>
@@ -51,7 +49,8 @@ function parseEntry(entry: string, index: number): readonly [Address, number] | 
   throw new SettingsRefused([{ path: `network.allow[${index}]`, message: `${JSON.stringify(entry)} cannot be read; ${remedy}` }])
 }
 
-function parseNetwork(entry: string): readonly [Address, number] | null {
+/** A network or a single address in CIDR notation; null where it is neither. */
+export function parseNetwork(entry: string): readonly [Address, number] | null {
   const [address = '', prefix, ...rest] = entry.split('/')
   const version = net.isIP(address)
   if (version === 0 || address.includes('%') || rest.length > 0) return null
@@ -87,59 +86,11 @@ export function parseUntrustedUrl(text: string, base?: URL): URL | { readonly re
   return url
 }
 
-export interface GuardOptions {
-  readonly allow: AllowList
-  /** `host:port` of a provider's configured base URL, which the operator vouches for. */
-  readonly trusted?: string
-  readonly connectTimeoutMs?: number
-  readonly lookup?: net.LookupFunction
-  /** PEM of further certificate authorities. */
-  readonly ca?: string
-}
-
-/**
- * A connector that reaches public addresses only, and what is allowed besides. The address that is checked is the address that
- * is connected to, so a name cannot change its mind in between; one private address among a name's answers fails the name.
- * Fails with `BlockedAddressError`. HTTP/1.1 only.
- */
-export function guardedConnector({
-  allow,
-  trusted,
-  connectTimeoutMs = 5_000,
-  lookup = dns.lookup,
-  ca,
-}: GuardOptions): buildConnector.connector {
-  const options = { allowH2: false, timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) }
-  const isReachable = (address: string): boolean => isPublicAddress(address) || isInNetworks(address, allow.networks)
-  const open = buildConnector({ ...options, lookup })
-  const openChecked = buildConnector({ ...options, lookup: checkedLookup(lookup, isReachable) })
-
-  return (target, callback) => {
-    const origin = hostPort(target)
-    if (origin === trusted || allow.origins.has(origin)) return open(target, callback)
-    const host = target.hostname.replace(/^\[|\]$/g, '')
-    // A literal address is never looked up.
-    if (net.isIP(host) !== 0 && !isReachable(host)) return callback(new BlockedAddressError(host), null)
-    return openChecked(target, (error, socket) => {
-      if (error !== null) return callback(error, null)
-      const { remoteAddress } = socket
-      if (remoteAddress === undefined || isReachable(remoteAddress)) return callback(null, socket)
-      socket.destroy()
-      return callback(new BlockedAddressError(host), null)
-    })
-  }
-}
-
-function checkedLookup(lookup: net.LookupFunction, isReachable: (address: string) => boolean): net.LookupFunction {
-  return (host, options, callback) =>
-    lookup(host, { ...options, all: true }, (error, answers) => {
-      if (error !== null) return callback(error, '', 0)
-      const addresses = typeof answers === 'string' ? [{ address: answers, family: net.isIP(answers) }] : answers
-      const [first] = addresses
-      if (first === undefined || !addresses.every(({ address }) => isReachable(address)))
-        return callback(new BlockedAddressError(host), '', 0)
-      return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family)
-    })
+/** Whether a URL's host is this machine by its spelling: `localhost`, a name below it, or a loopback address. */
+export function isLoopbackHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  if (net.isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost')
+  return ipaddr.process(host).range() === 'loopback'
 }
 
 /** Whether an address lies in one of the networks. */

@@ -4,6 +4,7 @@ import type { Post } from './post.ts'
 import { SettingsRefused, type SettingsProblem } from './settings-problem.ts'
 import { type TransportConfig, Wiring } from './wiring.ts'
 
+export type { ProxySettings } from './proxy.ts'
 export type { TransportConfig } from './wiring.ts'
 export { type SettingsProblem, SettingsRefused } from './settings-problem.ts'
 

@@ -8,6 +8,7 @@ import { createDestinationCheck, type DestinationCheck } from './destination.ts'
 import { createDownload } from './download.ts'
 import { parseAllow } from './guard.ts'
 import { createPost, type Post } from './post.ts'
+import { createProxy, type ProxySettings } from './proxy.ts'
 import type { Secret } from './secret.ts'
 import { createSend } from './send.ts'
 import { buildAll } from './settings-problem.ts'
@@ -21,6 +22,8 @@ export interface TransportConfig {
   }[]
   /** The configuration's `network.allow`. */
   readonly allow: readonly string[]
+  /** What everything outside this machine is reached through; null or absent: directly. The guard judges as without it. */
+  readonly proxy?: ProxySettings | null
   readonly log?: Pick<Log, 'info'>
   /** A larger vendor reply is `lost`; 64 MiB by default. */
   readonly maxReplyBytes?: number
@@ -49,13 +52,14 @@ export class Wiring {
   /** @throws SettingsRefused with every problem */
   constructor(config: TransportConfig) {
     const { providers, log, maxReplyBytes, lookup } = config
-    const [credentials, allow] = buildAll([
+    const [credentials, allow, proxy] = buildAll([
       () => createCredentials(providers.map(({ id, ...entry }) => ({ provider: id, ...entry }))),
       () => parseAllow(config.allow),
+      () => (config.proxy ? createProxy(config.proxy) : null),
     ])
     this.#config = config
     this.#fingerprint = fingerprintOf(config)
-    this.#agents = createAgents({ providers, allow, ...(lookup === undefined ? {} : { lookup }) })
+    this.#agents = createAgents({ providers, allow, ...(lookup === undefined ? {} : { lookup }), ...(proxy === null ? {} : { proxy }) })
     const agents = this.#agents
     this.send = createSend({
       credentials,
@@ -121,9 +125,9 @@ export class Wiring {
 }
 
 /** A hash of all settings, so that a key is compared and not kept a second time. */
-function fingerprintOf({ providers, allow, maxReplyBytes }: TransportConfig): string {
+function fingerprintOf({ providers, allow, proxy, maxReplyBytes }: TransportConfig): string {
   const settings = providers.map(({ id, manifest: { hosts, auth }, baseUrl, apiKey }) => [id, hosts, auth, baseUrl, apiKey.reveal()])
   return createHash('sha256')
-    .update(JSON.stringify([settings, allow, maxReplyBytes]))
+    .update(JSON.stringify([settings, allow, proxy?.url.reveal(), proxy?.noProxy, maxReplyBytes]))
     .digest('hex')
 }

@@ -89,6 +89,56 @@ export async function tcpServer(
   return { url: `http://127.0.0.1:${port}`, port, heard: [], connections: () => connections }
 }
 
+export interface ConnectProxy extends Loopback {
+  /** What it was asked to CONNECT to, in order. */
+  readonly asked: readonly string[]
+}
+
+/**
+ * A real proxy that understands CONNECT and nothing else. `names` says which port of loopback a name stands for; other names and addresses are
+ * connected to as they are.
+ */
+export async function connectProxy({
+  names = {},
+  authorization,
+  secure = false,
+}: {
+  readonly names?: Readonly<Record<string, number>>
+  /** The header without which it answers 407. */
+  readonly authorization?: string
+  readonly secure?: boolean
+} = {}): Promise<ConnectProxy> {
+  const asked: string[] = []
+  const heard: Heard[] = []
+  const sockets = new Set<net.Socket>()
+  const server = secure ? https.createServer({ key: KEY, cert: CERTIFICATE }) : http.createServer()
+  server.on(
+    'request',
+    listener(heard, (_request, response) => response.writeHead(405).end()),
+  )
+  server.on('connect', (request: http.IncomingMessage, client: net.Socket) => {
+    const authority = request.url ?? ''
+    asked.push(authority)
+    sockets.add(client)
+    client.on('error', () => {})
+    if (authorization !== undefined && request.headers['proxy-authorization'] !== authorization)
+      return client.end('HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\n\r\n')
+    const { hostname, port } = new URL(`http://${authority}`)
+    const mapped = names[hostname]
+    const target = net.connect(mapped ?? Number(port), mapped === undefined ? hostname : '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      target.pipe(client).pipe(target)
+    })
+    sockets.add(target)
+    return target.on('error', () => client.destroy())
+  })
+  const port = await listen(server, () => {
+    server.closeAllConnections()
+    sockets.forEach((socket) => socket.destroy())
+  })
+  return { url: `${secure ? 'https' : 'http'}://127.0.0.1:${port}`, port, heard, asked }
+}
+
 /** A port of loopback on which nobody listens. */
 export async function closedPort(): Promise<number> {
   const server = net.createServer()
