@@ -45,11 +45,11 @@ const withoutBlockOf = (provider: string) => (yaml: string) =>
     .filter((line) => !line.startsWith(`  ${provider}:`))
     .join('\n')
 
-async function generate(model: string, prefer = 'respond-async'): Promise<Generation> {
+async function generate(model: string, more: object = {}, prefer = 'respond-async'): Promise<Generation> {
   const reply = await fetch(`${server.url}/v1/generations`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', prefer },
-    body: JSON.stringify({ model, prompt: 'a lighthouse', width: 256, height: 256 }),
+    body: JSON.stringify({ model, prompt: 'a lighthouse', width: 256, height: 256, ...more }),
   })
   return (await reply.json()) as Generation
 }
@@ -93,10 +93,30 @@ describe('an open task', { timeout: 30_000 }, () => {
     closers.push(() => elsewhere.close())
     const pollsBefore = visits('bfl', 'poll')
     await edit((yaml) => yaml.replace(vendors.front('bfl').url, elsewhere.front('bfl').url))
-    expect((await generate('bfl/flux-2-pro', 'wait=20')).status).toBe('succeeded')
+    expect((await generate('bfl/flux-2-pro', {}, 'wait=20')).status).toBe('succeeded')
     expect(await ended(open)).toMatchObject({ status: 'succeeded', provider: 'bfl' })
     expect([visits('bfl', 'submit'), elsewhere.submits('bfl')]).toEqual([1, 1])
     expect(visits('bfl', 'poll')).toBeGreaterThan(pollsBefore)
+  })
+})
+
+describe('a provider that is switched off', { timeout: 30_000 }, () => {
+  test('gets no more tasks: what is bought there ends there, what waits for it goes to the next route or says why not', async () => {
+    await start('routing: { slot_wait_ms: 60000 }\n')
+    await edit((yaml) => yaml.replace('bfl: {', 'bfl: { max_in_flight: 1,'))
+    const bought = await generate('bfl/flux-2-pro')
+    await until(() => visits('bfl', 'submit') === 1, 'the submit')
+    const pinned = await generate('bfl/flux-2-pro')
+    const free = await generate('flux-2-pro', { provider: { order: ['bfl', 'vtrix'] } })
+    await until(async () => (await provider('bfl'))?.waiting === 2, 'two wait for a slot')
+    await edit((yaml) => yaml.replace('bfl: {', 'bfl: { enabled: false,'))
+    expect(await ended(free)).toMatchObject({ status: 'succeeded', provider: 'vtrix' })
+    expect(await ended(pinned)).toMatchObject({
+      status: 'failed',
+      error: { billed: false, message: expect.stringContaining('switched off') },
+    })
+    expect(await ended(bought)).toMatchObject({ status: 'succeeded', provider: 'bfl' })
+    expect(visits('bfl', 'submit')).toBe(1)
   })
 })
 
@@ -130,10 +150,26 @@ describe('a configuration that cannot be built', () => {
 })
 
 describe('an open breaker', { timeout: 30_000 }, () => {
+  test('sends what waits for a slot elsewhere: none of it is bought at the provider that fails', async () => {
+    await start('breaker: { faults: 2, cool_down_seconds: 600 }\nrouting: { slot_wait_ms: 60000 }\n')
+    await edit((yaml) => yaml.replace('vtrix: {', 'vtrix: { max_in_flight: 2,'))
+    // The submit arrives, and its reply is lost.
+    vendors.front('vtrix').treat = ({ purpose }) => (purpose === 'submit' ? { kind: 'reset' } : { kind: 'pass' })
+    const accepted = await Promise.all(
+      Array.from({ length: 10 }, () => generate('flux-2-pro', { provider: { order: ['vtrix', 'runware'] } })),
+    )
+    const all = await Promise.all(accepted.map((one) => ended(one)))
+    // A slot that the first loss frees may be taken before the second opens the breaker.
+    expect(visits('vtrix', 'submit')).toBeLessThanOrEqual(3)
+    const unknown = all.filter(({ error }) => error?.code === 'outcome_unknown')
+    expect(unknown).toHaveLength(visits('vtrix', 'submit'))
+    expect(all.filter(({ status, provider: at }) => status === 'succeeded' && at === 'runware')).toHaveLength(10 - unknown.length)
+  })
+
   test('stays open when the file is rewritten or another provider changes, and closes when its own provider does', async () => {
     await start('breaker: { faults: 1, cool_down_seconds: 600 }\n')
     vendors.front('bfl').treat = ({ purpose }) => (purpose === 'submit' ? { kind: 'refuse' } : { kind: 'pass' })
-    await generate('bfl/flux-2-pro', 'wait=20')
+    await generate('bfl/flux-2-pro', {}, 'wait=20')
     const breaker = async () => (await provider('bfl'))?.breaker
     expect(await breaker()).toBe('open')
     await edit((yaml) => `# rewritten\n${yaml}`)
