@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { Usd } from './money.ts'
+import { readDataUri } from './data-uri.ts'
 import { OutputFormat } from './limits.ts'
 
 export const MAX_PROMPT_CHARS = 32_000
-export const MAX_REFERENCE_IMAGES = 10
+export const MAX_REFERENCE_IMAGES = 16
 export const MAX_IMAGES_PER_REQUEST = 20
 
 const AspectRatio = z
@@ -14,17 +15,47 @@ const AspectRatio = z
     examples: ['3:2'],
   })
 
+/** Says what is wrong with a value that is of the right type. */
+const objection = (payload: z.core.ParsePayload, message: string): void =>
+  void payload.issues.push({ code: 'custom', input: payload.value, message, continue: true })
+
+/** Not white space, and not one of Unicode's invisible format characters. */
+const VISIBLE = /[^\p{White_Space}\p{Cf}]/u
+
+/** Empty only beside reference images: see `checkFieldsTogether`. Counted in code points. */
+const Prompt = z
+  .string()
+  .check((payload) => {
+    const { value } = payload
+    const characters = value.length <= MAX_PROMPT_CHARS || value.length > 2 * MAX_PROMPT_CHARS ? value.length : Array.from(value).length
+    if (characters > MAX_PROMPT_CHARS) objection(payload, `it has ${characters} characters; at most ${MAX_PROMPT_CHARS} are taken`)
+    else if (value !== '' && !VISIBLE.test(value)) objection(payload, 'it holds only white space or invisible characters')
+  })
+  .meta({ description: 'What the image shows.', maxLength: MAX_PROMPT_CHARS })
+
+const MAX_URL_CHARS = 2_000
+const REFERENCE_FORMS = 'an https URL, a data: URI of an image, or { "image": "img_…" }'
+
+/** A link stays as it is; a `data:` URI gets its one spelling, so that the same image is the same request. */
+const ReferenceText = z.string().check((payload) => {
+  const { value } = payload
+  if (/^data:/i.test(value)) {
+    const read = readDataUri(value)
+    if (read.kind === 'image') payload.value = read.uri
+    else objection(payload, `it ${read.reason}`)
+    return
+  }
+  if (!/^https?:\/\//i.test(value)) return objection(payload, REFERENCE_FORMS)
+  if (value.length > MAX_URL_CHARS) objection(payload, `it is a URL of more than ${MAX_URL_CHARS} characters`)
+  else if (/\s/.test(value) || !URL.canParse(value)) objection(payload, 'it is not a valid URL')
+})
+
 /** An `https:` URL, a `data:` URI, or an image this gateway has stored. Order is kept; none is ever dropped. */
 export const ReferenceImage = z
-  .union(
-    [
-      z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i),
-      z.string().regex(/^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/]+={0,2}$/),
-      z.strictObject({ image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/) }),
-    ],
-    { error: 'an https URL, a data:image/(png|jpeg|webp);base64 URI, or { "image": "img_…" }' },
-  )
-  .meta({ id: 'ReferenceImage', examples: ['https://example.com/cat.png', { image: 'img_0197a1' }] })
+  .union([ReferenceText, z.strictObject({ image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/, 'an id like "img_…"') })], {
+    error: REFERENCE_FORMS,
+  })
+  .meta({ id: 'ReferenceImage', description: REFERENCE_FORMS, examples: ['https://example.com/cat.png', { image: 'img_0197a1' }] })
 export type ReferenceImage = z.infer<typeof ReferenceImage>
 
 /** 2^63−1: the largest seed any vendor takes or returns. */
@@ -74,7 +105,7 @@ const Webhook = z
     url: z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i, 'an https URL'),
     events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
   })
-  .meta({ id: 'Webhook', description: 'Told when the generation ends; signed as Standard Webhooks says.' })
+  .meta({ id: 'Webhook', description: 'Called when the generation ends; signed as Standard Webhooks says.' })
 
 const Metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
@@ -88,7 +119,7 @@ export const requestFields = {
     .min(1)
     .max(200)
     .meta({ description: 'A model of GET /v1/models, an alias, or `provider/model` to pin one provider.', examples: ['flux-2-pro'] }),
-  prompt: z.string().min(1).max(MAX_PROMPT_CHARS),
+  prompt: Prompt,
   width: z.number().int().min(1).max(65_536).optional().meta({ description: 'Pixels; together with height.' }),
   height: z.number().int().min(1).max(65_536).optional().meta({ description: 'Pixels; together with width.' }),
   aspect_ratio: AspectRatio.optional(),
@@ -130,10 +161,19 @@ export const requestFields = {
 
 /** Rules over two fields, each naming the field that is wrong. */
 export function checkFieldsTogether(
-  request: { width?: unknown; height?: unknown; aspect_ratio?: unknown; megapixels?: unknown },
+  request: {
+    prompt?: unknown
+    reference_images?: readonly unknown[] | undefined
+    width?: unknown
+    height?: unknown
+    aspect_ratio?: unknown
+    megapixels?: unknown
+  },
   context: z.RefinementCtx,
 ): void {
   const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+  if (request.prompt === '' && (request.reference_images ?? []).length === 0)
+    refuse('prompt', 'it is empty, which it may be only beside reference images')
   const hasWidth = request.width !== undefined
   if (hasWidth !== (request.height !== undefined))
     refuse(hasWidth ? 'height' : 'width', 'width and height go together: send both or neither')

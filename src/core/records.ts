@@ -285,8 +285,10 @@ export interface WebhookDeliveryRecord {
   readonly createdAt: Instant
   readonly status: WebhookDeliveryStatus
   readonly tries: number
-  /** Failed tries since it was announced, or asked for again: its place in the schedule. */
+  /** Failed tries since it was planned, or asked for again: its place in the schedule. */
   readonly failures: number
+  /** Messages the receiver has taken, where its format sends several; absent: none. */
+  readonly taken?: number
   readonly lastTry: { readonly at: Instant; readonly statusCode: number | null; readonly reason: string | null } | null
   /** Null where none is planned. */
   readonly nextTryAt: Instant | null

@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
+import { createMeasureReference } from '../http/compatible/measure-reference.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import { keyNamesOf } from './from-config.ts'
@@ -34,7 +35,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     notify: webhooks.notify,
     hooks: webhooks.hooks,
     hookSecretHeader: webhooks.hookSecretHeader,
-    post: transport.post,
+    measureReference: createMeasureReference({ assets, download: transport.download }),
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
     version: packageJson.version,

@@ -71,7 +71,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
 }
 
 async function startWebhooks(
-  { config, catalogue, store, transport, log, overrides }: Resources,
+  { config, catalogue, store, assets, transport, log, overrides }: Resources,
   address: PublicAddress,
   opened: AsyncDisposableStack,
 ): Promise<Webhooks> {
@@ -81,6 +81,7 @@ async function startWebhooks(
     store,
     clock: CLOCK,
     post: transport.post,
+    assets,
     publicUrl: address.current,
     delaysMs: overrides.webhookDelaysMs,
     log,

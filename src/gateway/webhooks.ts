@@ -7,9 +7,12 @@ import type { InboundHooks } from '../core/scheduling/callback-addresses.ts'
 import { createNotify } from '../core/webhooks/engine.ts'
 import type { Notify, NotifyDependencies } from '../core/webhooks/engine.ts'
 import { newNodeSecret, newWebhookSecret } from '../core/webhooks/signature.ts'
+import { STANDARD, standardFormat } from '../core/webhooks/standard.ts'
+import { webhookFormats } from '../http/compatible/webhook-formats.ts'
+import type { WebhookFormatDependencies } from '../http/compatible/webhook-formats.ts'
 import { keptSecret, NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
 
-export interface WebhooksDependencies extends Pick<NotifyDependencies, 'store' | 'clock' | 'post' | 'log' | 'publicUrl'> {
+export interface WebhooksDependencies extends Pick<NotifyDependencies, 'store' | 'clock' | 'post' | 'log'>, WebhookFormatDependencies {
   readonly config: () => Config
   readonly catalogue: Catalogue
   /** Instead of the usual waits between tries. */
@@ -19,47 +22,42 @@ export interface WebhooksDependencies extends Pick<NotifyDependencies, 'store' |
 export interface Webhooks {
   readonly notify: Notify
   readonly hooks: InboundHooks
-  /** In which header a provider says the secret it was given; null where it has none. */
+  /** The header in which a provider repeats the secret it was given; null where it has none. */
   readonly hookSecretHeader: (provider: string) => string | null
 }
 
 /** Webhooks out and in, with the secrets of the data folder. */
-export async function createWebhooks({
-  config,
-  catalogue,
-  delaysMs = DELIVERY_DELAYS_MS,
-  ...deps
-}: WebhooksDependencies): Promise<Webhooks> {
-  const { dataDirectory, server } = config()
+export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhooks> {
+  const { config, catalogue, store, clock, post, log, publicUrl, delaysMs = DELIVERY_DELAYS_MS } = deps
+  const { dataDirectory } = config()
   const own = await keptSecret(dataDirectory, WEBHOOK_SECRET_FILE, newWebhookSecret)
   const key = Buffer.from(await keptSecret(dataDirectory, NODE_SECRET_FILE, newNodeSecret), 'base64')
-  const { publicUrl } = server
+  const secrets = (): readonly string[] => {
+    const configured = config().webhooks.secrets
+    return configured.length > 0 ? configured.map((secret) => secret.reveal()) : [own]
+  }
+  const formats = new Map([[STANDARD, standardFormat({ secrets, publicUrl })], ...webhookFormats(deps)])
   return {
-    notify: createNotify({
-      ...deps,
-      delaysMs,
-      random: Math.random,
-      secrets() {
-        const { secrets } = config().webhooks
-        return secrets.length > 0 ? secrets.map((secret) => secret.reveal()) : [own]
-      },
-    }),
-    hooks: createInboundHooks({
-      key,
-      baseFor(id) {
-        const provider = catalogue.providers.get(id)
-        const settings = config().providers.get(id)
-        if (publicUrl === null || !provider?.manifest.declares.webhook || !settings) return null
-        return isReachableFrom(settings.baseUrl, publicUrl, config().sandbox) ? publicUrl : null
-      },
-    }),
+    notify: createNotify({ store, clock, post, log, formats, delaysMs, random: Math.random }),
+    hooks: createInboundHooks({ key, baseFor: callbackBase(config, catalogue) }),
     hookSecretHeader: (id) => catalogue.providers.get(id)?.manifest.webhook_secret_header ?? null,
+  }
+}
+
+/** The base of the addresses for a provider's callbacks; null where it sends none, or cannot reach us. */
+function callbackBase(config: () => Config, catalogue: Catalogue): (provider: string) => string | null {
+  const { publicUrl } = config().server
+  return (id) => {
+    const provider = catalogue.providers.get(id)
+    const settings = config().providers.get(id)
+    if (publicUrl === null || !provider?.manifest.declares.webhook || !settings) return null
+    return isReachableFrom(settings.baseUrl, publicUrl, config().sandbox) ? publicUrl : null
   }
 }
 
 /**
  * Whether a provider can be expected to reach the gateway: over https from anywhere, and on loopback only from this machine, where emulators
- * are, which in turn tell nobody else.
+ * are, which in turn call nobody else.
  */
 function isReachableFrom(providerUrl: string, publicUrl: string, isSandbox: boolean): boolean {
   const { hostname, protocol } = new URL(publicUrl)

@@ -2,71 +2,70 @@ import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
-import type { Accept } from '../core/generation/accept.ts'
-import type { Compare } from '../core/comparisons/compare.ts'
-import type { Costs } from '../core/billing/cost-report.ts'
-import type { Run } from '../core/generation/run.ts'
-import type { Intake } from './intake.ts'
-import type { Assets, Clock, Post, Store } from '../core/ports.ts'
 import type { RequestSchema } from './request-schema.ts'
 import { requireKey } from './auth.ts'
 import type { KeyNames } from './auth.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
+import { installJsonParser, refuseEncodedBodies } from './read-body.ts'
 import { installDocs } from './docs.ts'
-import type { BudgetLeft } from './compatible/dollars-left.ts'
-import { mcpDoor } from './compatible/mcp/mcp-server.ts'
-import { openaiDoor } from './compatible/openai/openai-api.ts'
-import { vendorDoors } from './compatible/vendor-apis.ts'
+import { mcpApi } from './compatible/mcp/mcp-server.ts'
+import type { McpDependencies } from './compatible/mcp/mcp-server.ts'
+import { openaiApi } from './compatible/openai/openai-api.ts'
+import type { OpenaiDependencies } from './compatible/openai/answer.ts'
+import { vendorApis } from './compatible/vendor-apis.ts'
+import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
 import { comparisonRoutes } from './api/comparisons.ts'
+import type { ComparisonDependencies } from './api/comparisons.ts'
+import { costRoutes } from './api/costs.ts'
+import type { CostDependencies } from './api/costs.ts'
+import { generationEventRoutes } from './api/generation-events.ts'
+import type { GenerationEventDependencies } from './api/generation-events.ts'
 import { generationRoutes } from './api/generations.ts'
+import type { GenerationDependencies } from './api/generations.ts'
+import { healthRoutes } from './api/health.ts'
+import type { HealthDependencies } from './api/health.ts'
 import { hookRoutes } from './api/hooks.ts'
 import type { HookDependencies } from './api/hooks.ts'
-import { generationEventRoutes } from './api/generation-events.ts'
-import { healthRoutes } from './api/health.ts'
 import { imageRoutes } from './api/images.ts'
+import type { ImageDependencies } from './api/images.ts'
 import { modelRoutes } from './api/models.ts'
+import type { ModelDependencies } from './api/models.ts'
 import { providerRoutes } from './api/providers.ts'
-import { costRoutes } from './api/costs.ts'
+import type { ProviderDependencies } from './api/providers.ts'
 import { quoteRoutes } from './api/quotes.ts'
+import type { QuoteDependencies } from './api/quotes.ts'
 import { webhookDeliveryRoutes } from './api/webhook-deliveries.ts'
 import type { DeliveryDependencies } from './api/webhook-deliveries.ts'
-import type { ModelSource } from './api/models.ts'
-import type { ProviderSource } from './api/providers.ts'
 
-/** What the HTTP side needs; nothing here knows where it comes from. */
-export interface AppDependencies {
-  readonly run: Run
-  readonly accept: Accept
-  readonly costs: Costs
-  readonly intake: Intake
-  readonly compare: Compare
-  readonly store: Store
-  readonly assets: Assets
-  readonly clock: Clock
+/** What the application itself needs. */
+interface OwnDependencies {
   readonly requestSchema: RequestSchema
-  readonly models: ModelSource
-  readonly providers: ProviderSource
   readonly keyNames: KeyNames
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>
   readonly observeRequest: (request: { method: string; route: string; status: number; ms: number }) => void
-  /** Null while requests may be taken; else why not. */
-  readonly notReady: () => Promise<string | null>
-  readonly publicUrl: () => string
-  readonly notify: DeliveryDependencies['notify']
-  readonly hooks: HookDependencies['hooks']
-  readonly hookSecretHeader: HookDependencies['hookSecretHeader']
-  /** Tells webhooks named in a vendor’s own shape; without it they are refused. */
-  readonly post?: Post
-  /** What is left of a gateway key’s budget. */
-  readonly budgetLeft?: BudgetLeft
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Every vendor is emulated; every result and page says so. */
   readonly sandbox: boolean
 }
+
+/** What the HTTP side needs: what each of its routes states, together. Nothing here knows where it comes from. */
+export type AppDependencies = OwnDependencies &
+  GenerationDependencies &
+  GenerationEventDependencies &
+  QuoteDependencies &
+  CostDependencies &
+  ComparisonDependencies &
+  ModelDependencies &
+  ProviderDependencies &
+  DeliveryDependencies &
+  HealthDependencies &
+  ImageDependencies &
+  HookDependencies &
+  OpenaiDependencies &
+  McpDependencies &
+  VendorApiDependencies
 
 export type App = FastifyInstance
 
@@ -90,15 +89,17 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   app.removeContentTypeParser('text/plain')
   app.decorateRequest('gatewayKey', null)
   installProblems(app)
+  installJsonParser(app)
   logRequests(app, deps)
   await installDocs(app, deps.version, deps.sandbox)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
-  // Its addresses are their own proof.
+  // A callback’s address is its own proof.
   await app.register(hookRoutes, deps)
-  await app.register(vendorDoors, deps)
+  await app.register(vendorApis, deps)
   await app.register(async (guarded) => {
     requireKey(guarded, deps.keyNames)
+    refuseEncodedBodies(guarded)
     await guarded.register(generationRoutes, deps)
     await guarded.register(generationEventRoutes, deps)
     await guarded.register(quoteRoutes, deps)
@@ -107,14 +108,14 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await guarded.register(modelRoutes, deps)
     await guarded.register(providerRoutes, deps)
     await guarded.register(webhookDeliveryRoutes, deps)
-    await guarded.register(openaiDoor, deps)
-    await guarded.register(mcpDoor, deps)
+    await guarded.register(openaiApi, deps)
+    await guarded.register(mcpApi, deps)
   })
   return app
 }
 
 /** One line for each request: no body, no query, no key. */
-function logRequests(app: FastifyInstance, { observeRequest, log }: AppDependencies): void {
+function logRequests(app: FastifyInstance, { observeRequest, log }: OwnDependencies): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     const ms = Math.round(reply.elapsedTime)

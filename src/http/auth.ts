@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { HttpProblem } from './problem.ts'
+import { HttpProblem } from './http-problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

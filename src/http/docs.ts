@@ -14,7 +14,7 @@ export async function installDocs(app: FastifyInstance, version: string, sandbox
       info: {
         title: 'imagegate',
         version,
-        description: `One image-generation API in front of many vendors: one request, every provider, exact prices, no lost or doubled images.${sandbox ? SANDBOX_NOTE : ''}`,
+        description: `One image-generation API in front of many vendors: one request, every provider, exact prices, nothing lost, nothing bought twice.${sandbox ? SANDBOX_NOTE : ''}`,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/', description: 'This server.' }],
@@ -26,9 +26,12 @@ export async function installDocs(app: FastifyInstance, version: string, sandbox
         { name: 'generations', description: 'One request on its way, and its result.' },
         { name: 'images', description: 'Delivered images.' },
         { name: 'money', description: 'What it would cost and did cost.' },
-        { name: 'webhooks', description: 'What receivers were told, and telling them again.' },
+        { name: 'webhooks', description: 'Webhook deliveries, and redelivery.' },
         { name: 'catalogue', description: 'Models, offers, providers.' },
-        { name: 'doors', description: 'Existing clients, unmodified: the APIs they speak, in front of the same intake.' },
+        {
+          name: 'compatible APIs',
+          description: 'Existing clients, unmodified: the APIs they speak, with the same routing, ledger and limits.',
+        },
         { name: 'operations', description: 'Health, metrics.' },
       ],
     },

@@ -3,43 +3,62 @@ import type { Clock } from '../core/ports.ts'
 
 const HEARTBEAT_MS = 15_000
 
-/** One client's Server-Sent Events, kept alive by comments while nothing happens. */
+/** One client's Server-Sent Events, kept alive by comments while nothing happens. After the end, or once the client is gone, nothing is sent. */
 export interface EventStream {
-  send(id: string | number, event: string, data: object): void
-  /** Ends the answer; the leaving is told as if the client had gone. */
+  /** `id` is what a client that reconnects sends as `Last-Event-ID`. */
+  send(event: string, data: object, id?: string | number): void
+  /** A line that clients skip. */
+  comment(text: string): void
   end(): void
 }
 
-/** Takes the answer over. `leave` is called once, when the client goes or the stream ends; `beat` at each heartbeat. */
-export function openEventStream(reply: FastifyReply, clock: Clock, leave: () => void, beat: () => void = () => {}): EventStream {
+export interface EventStreamOptions {
+  readonly clock: Pick<Clock, 'after'>
+  /** Called once, when the client goes or the stream ends. */
+  readonly onClosed?: () => void
+  /** Called at each heartbeat. */
+  readonly onHeartbeat?: () => void
+}
+
+/** Takes the answer over: 200 with the reply's headers, then events until `end`. */
+export function openEventStream(reply: FastifyReply, { clock, onClosed, onHeartbeat }: EventStreamOptions): EventStream {
+  const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined))
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, {
+    ...headers,
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
   })
   let isOpen = true
+  const write = (text: string) => {
+    if (isOpen) raw.write(text)
+  }
   const keepAlive = () => {
-    raw.write(': still here\n\n')
-    beat()
+    write(': still here\n\n')
+    onHeartbeat?.()
     if (isOpen) stopHeartbeat = clock.after(HEARTBEAT_MS, keepAlive)
   }
   let stopHeartbeat = clock.after(HEARTBEAT_MS, keepAlive)
-  const gone = () => {
+  const close = () => {
     if (!isOpen) return
     isOpen = false
     stopHeartbeat()
-    leave()
+    onClosed?.()
   }
-  raw.on('close', gone)
+  raw.on('close', close)
+  // The headers go out now, so that a client knows it is connected before the first event.
+  raw.flushHeaders()
   return {
-    send(id, event, data) {
-      if (isOpen) raw.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
-    },
+    send: (event, data, id) => write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    comment: (text) => write(`: ${text}\n\n`),
     end() {
-      gone()
+      close()
       raw.end()
     },
   }
 }
+
+/** For a client that reconnects after it received the last event: 204 ends an EventSource's reconnecting. */
+export const nothingMore = (reply: FastifyReply): FastifyReply => reply.code(204).send()

@@ -1,5 +1,5 @@
 import type { GenerationRequest, Json, Warning } from '#contract'
-import type { GenerationRecord } from '../core/records.ts'
+import type { GenerationRecord, WebhookTarget } from '../core/records.ts'
 import type { Accept } from '../core/generation/accept.ts'
 import type { Run } from '../core/generation/run.ts'
 import { hashOfBody } from '../core/generation/idempotency.ts'
@@ -7,52 +7,60 @@ import type { Idempotency } from '../core/generation/idempotency.ts'
 import { invalidRequest } from './invalid-request.ts'
 import type { RequestSchema } from './request-schema.ts'
 
-/** The one way in, whatever the door: validated, planned, accepted, awaited. */
+/** The one way in, whatever the API: validated, planned, accepted, awaited. */
 export interface Intake {
   /** A body as POST /v1/generations takes it. @throws Refusal with the fields that are wrong */
   read(body: unknown): GenerationRequest
   /**
    * Starts a generation, or finds the one its idempotency key started. Nothing is bought where it throws.
-   * @param warnings what a door could not express; they stay with the generation
    * @throws Refusal · IdempotencyMismatch
    */
   begin(
     request: GenerationRequest,
     key: string | null,
     idempotencyKey?: string,
-    warnings?: readonly Warning[],
+    more?: IntakeExtras,
   ): Promise<{ readonly id: string; readonly replayed: boolean }>
   /** The generation once it has ended or `waitMs` is over; null where there is none. */
   wait(id: string, waitMs: number): Promise<GenerationRecord | null>
 }
 
+/** What a compatible API knows beyond a request. */
+export interface IntakeExtras {
+  /** What it could not express; they stay with the generation. */
+  readonly warnings?: readonly Warning[]
+  /** Who is sent the end, in that API's own format. Refused as `webhook.url` where its address may not be reached. */
+  readonly webhook?: WebhookTarget | null
+}
+
 export interface IntakeDependencies {
   readonly requestSchema: RequestSchema
-  readonly accept: Accept
+  readonly accept: Pick<Accept, 'prepare'>
   readonly idempotency: Idempotency
-  readonly run: Run
+  readonly run: Pick<Run, 'accept' | 'wait'>
 }
 
 export function createIntake({ requestSchema, accept, idempotency, run }: IntakeDependencies): Intake {
+  async function prepare(request: GenerationRequest, key: string | null, { warnings = [], webhook }: IntakeExtras) {
+    const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
+    record.warnings.push(...warnings)
+    return webhook ? { ...record, webhook } : record
+  }
+
   return {
     read(body) {
       const parsed = requestSchema.safeParse(body)
       if (parsed.success) return parsed.data as GenerationRequest
       throw invalidRequest(parsed.error.issues)
     },
-    async begin(request, key, idempotencyKey, warnings = []) {
-      const prepare = async (): Promise<GenerationRecord> => {
-        const record = await accept.prepare(request, key)
-        record.warnings.push(...warnings)
-        return record
-      }
+    async begin(request, key, idempotencyKey, more = {}) {
       if (idempotencyKey === undefined) {
-        const record = await prepare()
+        const record = await prepare(request, key, more)
         await run.accept(record, null)
         return { id: record.id, replayed: false }
       }
       return idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), async (entry) => {
-        const record = await prepare()
+        const record = await prepare(request, key, more)
         await run.accept(record, { ...entry, generationId: record.id })
         return record
       })

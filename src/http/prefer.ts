@@ -1,19 +1,19 @@
-const DEFAULT_WAIT_S = 60
+/** Under the 60 s after which usual proxies give up on an answer. */
+const DEFAULT_WAIT_S = 55
 const MAX_WAIT_S = 600
 
-/** `Prefer` of RFC 7240: how long the caller would wait for the end. A value we do not understand is left unapplied, as the RFC asks. */
+/**
+ * `Prefer` of RFC 7240: how long the caller would wait for the end. `respond-async` alone does not wait; beside a `wait` it changes nothing,
+ * in either order: wait, then 202. Of several `wait`s the first counts, and a value that is not understood is left unapplied, as the RFC asks.
+ */
 export function waitOf(
   prefer: string | undefined,
   defaultSeconds: number = DEFAULT_WAIT_S,
 ): { readonly waitMs: number; readonly applied: string | null } {
-  for (const preference of (prefer ?? '').split(',')) {
-    const text = preference.trim().toLowerCase()
-    if (text === 'respond-async') return { waitMs: 0, applied: text }
-    const seconds = /^wait="?(\d{1,6})"?$/.exec(text)?.[1]
-    if (seconds !== undefined) {
-      const wait = Math.min(MAX_WAIT_S, Number(seconds))
-      return { waitMs: wait * 1000, applied: `wait=${wait}` }
-    }
-  }
-  return { waitMs: defaultSeconds * 1000, applied: null }
+  const preferences = (prefer ?? '').split(',').map((preference) => (preference.split(';')[0] ?? '').trim().toLowerCase())
+  const isAsync = preferences.includes('respond-async')
+  const seconds = preferences.map((text) => /^wait\s*=\s*"?(\d{1,6})"?$/.exec(text)?.[1]).find((digits) => digits !== undefined)
+  if (seconds === undefined) return isAsync ? { waitMs: 0, applied: 'respond-async' } : { waitMs: defaultSeconds * 1000, applied: null }
+  const wait = Math.min(MAX_WAIT_S, Number(seconds))
+  return { waitMs: wait * 1000, applied: `${isAsync ? 'respond-async, ' : ''}wait=${wait}` }
 }

@@ -1,7 +1,7 @@
 import { isTerminal } from '#contract'
 import type { GenerationError } from '#contract'
 import type { GenerationRecord } from '../records.ts'
-import { deliveryFor } from '../webhooks/announce.ts'
+import { deliveryFor } from '../webhooks/delivery.ts'
 import { canceledError } from './conclude.ts'
 import type { Driver } from './driver.ts'
 import { note, routeOf, type Core, type OpenGeneration } from './open-generation.ts'

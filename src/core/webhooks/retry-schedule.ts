@@ -24,18 +24,30 @@ const JITTER = 0.2
 /** The longest a receiver may ask us to stay away. */
 const LONGEST_STAY_AWAY_MS = 8 * HOUR_MS
 
+interface Schedule {
+  /** The time that the schedule is kept in. */
+  readonly now: Instant
+  /** Waits after the first failed try and each one after it. */
+  readonly delaysMs: readonly number[]
+  /** A number in 0…1. */
+  readonly random: () => number
+  /** Further messages follow this one. */
+  readonly hasMore?: boolean
+}
+
 /**
- * What a try's answer makes of its delivery: 2xx ends it well, 410 and an address that may not be reached end it for good, and
- * everything else, redirects included, is tried again until the schedule is over.
+ * What a try's answer makes of its delivery: 2xx ends it well, or begins its next message; 410 and an address that may not be reached end it
+ * for good, and everything else, redirects included, is tried again until the schedule is over.
  */
 export function judgeTry(
   delivery: WebhookDeliveryRecord,
   posted: Posted,
-  { now, delaysMs, random }: { readonly now: Instant; readonly delaysMs: readonly number[]; readonly random: () => number },
+  { now, delaysMs, random, hasMore = false }: Schedule,
 ): WebhookDeliveryRecord {
   const statusCode = posted.kind === 'status' ? posted.status : null
   const reason = reasonOf(posted)
   const tried = { ...delivery, tries: delivery.tries + 1, lastTry: { at: now, statusCode, reason } }
+  if (reason === null && hasMore) return { ...tried, failures: 0, taken: (delivery.taken ?? 0) + 1, nextTryAt: now }
   if (reason === null) return { ...tried, status: 'delivered', nextTryAt: null, endedAt: now }
   const failures = delivery.failures + 1
   const delayMs = posted.kind === 'refused' || statusCode === 410 ? undefined : delaysMs[delivery.failures]

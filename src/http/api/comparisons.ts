@@ -1,12 +1,19 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Comparison, Problem } from '#contract'
-import type { AppDependencies } from '../app.ts'
+import type { Compare } from '../../core/comparisons/compare.ts'
+import type { Store } from '../../core/ports.ts'
+import type { RequestSchema } from '../request-schema.ts'
 import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
 import { waitOf } from '../prefer.ts'
 import { comparisonEventRoutes, noComparison, ownedComparison } from './comparison-events.ts'
+import type { ComparisonEventDependencies } from './comparison-events.ts'
 
-const prefer = z.string().max(200).optional().meta({ description: '`wait=<0…600>` seconds or `respond-async`.' })
+const prefer = z
+  .string()
+  .max(200)
+  .optional()
+  .meta({ description: '`wait=<0…600>` seconds (default 55), `respond-async`, or both: wait, then 202.' })
 const CreateHeaders = z.object({
   'idempotency-key': z
     .string()
@@ -28,22 +35,33 @@ export const ComparisonList = z
 
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
-/** The same request at several providers. */
-export const comparisonRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, deps) => {
-  const { compare, store } = deps
-  await app.register(comparisonEventRoutes, deps)
+export interface ComparisonDependencies extends ComparisonEventDependencies {
+  readonly compare: Pick<Compare, 'begin' | 'show' | 'view'>
+  readonly store: Pick<Store, 'comparison' | 'comparisons'>
+  readonly requestSchema: RequestSchema
+}
 
-  const create = {
+type App = Parameters<FastifyPluginAsyncZod>[0]
+
+/** The same request at several providers. */
+export const comparisonRoutes: FastifyPluginAsyncZod<ComparisonDependencies> = async (app, deps) => {
+  await app.register(comparisonEventRoutes, deps)
+  createRoute(app, deps)
+  showRoute(app, deps)
+  listRoute(app, deps)
+}
+
+function createRoute(app: App, { compare, requestSchema }: ComparisonDependencies): void {
+  const schema = {
     summary: 'Run one request at several providers',
     description:
       'Each provider makes a generation of its own; what one cannot do is a row of the summary, not an error. Only where none can take the request: 422 `no_eligible_offer`, and nothing is bought. Terminal within the wait: 200, otherwise 202 with `Location`.',
     tags: ['money'],
     headers: CreateHeaders,
-    body: comparisonSchema(deps.requestSchema),
+    body: comparisonSchema(requestSchema),
     response: { 200: Comparison, 202: Comparison, ...problems },
   }
-
-  app.post('/v1/comparisons', { schema: create }, async (request, reply) => {
+  app.post('/v1/comparisons', { schema }, async (request, reply) => {
     const started = await compare.begin(comparisonRequest(request.body), request.gatewayKey, request.headers['idempotency-key'])
     const { waitMs, applied } = waitOf(request.headers.prefer)
     const comparison = await compare.show(started.id, waitMs)
@@ -53,8 +71,10 @@ export const comparisonRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
     if (comparison.status === 'running') reply.code(202).header('location', `/v1/comparisons/${started.id}`).header('retry-after', '1')
     return comparison
   })
+}
 
-  const show = {
+function showRoute(app: App, deps: ComparisonDependencies): void {
+  const schema = {
     summary: 'One comparison',
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['money'],
@@ -62,24 +82,24 @@ export const comparisonRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
     headers: z.object({ prefer }),
     response: { 200: Comparison, ...problems },
   }
-
-  app.get('/v1/comparisons/:id', { schema: show }, async (request, reply) => {
+  app.get('/v1/comparisons/:id', { schema }, async (request, reply) => {
     const { id } = await ownedComparison(deps, request.params.id, request.gatewayKey)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
-    const comparison = await compare.show(id, waitMs)
+    const comparison = await deps.compare.show(id, waitMs)
     if (!comparison) throw noComparison(id)
     if (applied) reply.header('preference-applied', applied)
     return comparison
   })
+}
 
-  const list = {
+function listRoute(app: App, { compare, store }: ComparisonDependencies): void {
+  const schema = {
     summary: 'Comparisons, newest first',
     tags: ['money'],
     querystring: ListQuery,
     response: { 200: ComparisonList, ...problems },
   }
-
-  app.get('/v1/comparisons', { schema: list }, async (request) => {
+  app.get('/v1/comparisons', { schema }, async (request) => {
     const { cursor, limit } = request.query
     const { records, nextCursor } = await store.comparisons({
       limit,

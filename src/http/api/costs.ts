@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { CostReport, Problem } from '#contract'
 import { metadataOf } from '../../core/billing/cost-report.ts'
 import type { Costs, CostsAsked } from '../../core/billing/cost-report.ts'
-import type { AppDependencies } from '../app.ts'
 import { costHeader, costLine } from '../csv.ts'
 
 const MOST_GROUPINGS = 8
@@ -44,8 +43,12 @@ export const CostsQuery = z
   })
   .refine(({ from, to }) => (momentOf(from) ?? 0) <= (endOf(to) ?? Infinity), { path: ['to'], message: 'is before from' })
 
+export interface CostDependencies {
+  readonly costs: Pick<Costs, 'report' | 'rows'>
+}
+
 /** What was spent, and what it would have cost elsewhere. */
-export const costRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { costs }) => {
+export const costRoutes: FastifyPluginAsyncZod<CostDependencies> = async (app, { costs }) => {
   const schema = {
     summary: 'Costs: spend, waste, drift, and what the same would have cost elsewhere',
     description:
@@ -67,7 +70,7 @@ export const costRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { 
   })
 }
 
-async function* csv(costs: Costs, asked: CostsAsked, key: string | null): AsyncGenerator<string> {
+async function* csv(costs: Pick<Costs, 'rows'>, asked: CostsAsked, key: string | null): AsyncGenerator<string> {
   yield costHeader(metadataOf(asked.groupBy))
   for await (const page of costs.rows(asked, key)) yield page.map(costLine).join('')
 }

@@ -5,9 +5,13 @@ import { Generation, GenerationStatus, isTerminal, Problem } from '#contract'
 import type { GenerationRequest } from '#contract'
 import type { GenerationRecord } from '../../core/records.ts'
 import { viewOf } from '../../core/present/generation.ts'
-import type { AppDependencies } from '../app.ts'
+import type { Run } from '../../core/generation/run.ts'
+import type { Store } from '../../core/ports.ts'
+import type { Intake } from '../intake.ts'
+import type { RequestSchema } from '../request-schema.ts'
 import { waitOf } from '../prefer.ts'
-import { fieldProblem, HttpProblem } from '../problem.ts'
+import { fieldProblem } from '../to-problem.ts'
+import { HttpProblem } from '../http-problem.ts'
 
 const GenerationParams = z.object({ id: z.string().max(100) })
 
@@ -18,7 +22,11 @@ const CreateHeaders = z.object({
     .max(255)
     .optional()
     .meta({ description: 'The same key and body give the same generation, once, for 24 hours.' }),
-  prefer: z.string().max(200).optional().meta({ description: '`wait=<0…600>` seconds (default 60) or `respond-async`.' }),
+  prefer: z
+    .string()
+    .max(200)
+    .optional()
+    .meta({ description: '`wait=<0…600>` seconds (default 55), `respond-async`, or both: wait, then 202.' }),
 })
 
 const ListQuery = z
@@ -38,10 +46,25 @@ export const GenerationList = z
 
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
-export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, deps) => {
-  const { run, intake, store } = deps
+export interface GenerationDependencies {
+  readonly intake: Pick<Intake, 'begin'>
+  readonly run: Pick<Run, 'wait' | 'cancel'>
+  readonly store: Pick<Store, 'generation' | 'list'>
+  readonly requestSchema: RequestSchema
+  readonly publicUrl: () => string
+}
 
-  const create = {
+type App = Parameters<FastifyPluginAsyncZod>[0]
+
+export const generationRoutes: FastifyPluginAsyncZod<GenerationDependencies> = async (app, deps) => {
+  createRoute(app, deps)
+  showRoute(app, deps)
+  listRoute(app, deps)
+  cancelRoute(app, deps)
+}
+
+function createRoute(app: App, deps: GenerationDependencies): void {
+  const schema = {
     summary: 'Generate images',
     description: 'Terminal within the wait: 200. Otherwise 202 with `Location` and the same body in progress; never a time-out error.',
     tags: ['generations'],
@@ -49,30 +72,18 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
     body: deps.requestSchema,
     response: { 200: Generation, 202: Generation, ...problems },
   }
-
-  app.post('/v1/generations', { schema: create }, async (request, reply) => {
-    const started = await intake.begin(request.body as GenerationRequest, request.gatewayKey, request.headers['idempotency-key'])
-    if (started.replayed) reply.header('idempotent-replayed', 'true')
-    return answer(reply, started.id, request.headers.prefer, undefined, true)
+  app.post('/v1/generations', { schema }, async (request, reply) => {
+    const { 'idempotency-key': idempotencyKey, prefer } = request.headers
+    const { id, replayed } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey)
+    if (replayed) reply.header('idempotent-replayed', 'true')
+    const generation = await awaited(deps, reply, id, waitOf(prefer))
+    if (!isTerminal(generation.status)) reply.code(202).header('location', `/v1/generations/${id}`).header('retry-after', '1')
+    return generation
   })
+}
 
-  /** Waits as the caller prefers, then tells the generation as it is. */
-  async function answer(
-    reply: FastifyReply,
-    id: string,
-    prefer: string | undefined,
-    defaultSeconds: number | undefined,
-    isNew: boolean,
-  ): Promise<Generation> {
-    const { waitMs, applied } = waitOf(prefer, defaultSeconds)
-    const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
-    if (!record) throw notFound(id)
-    if (applied) reply.header('preference-applied', applied)
-    if (isNew && !isTerminal(record.status)) reply.code(202).header('location', `/v1/generations/${id}`).header('retry-after', '1')
-    return viewOf(record, deps.publicUrl())
-  }
-
-  const show = {
+function showRoute(app: App, deps: GenerationDependencies): void {
+  const schema = {
     summary: 'One generation',
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['generations'],
@@ -80,20 +91,33 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
     headers: z.object({ prefer: z.string().max(200).optional() }),
     response: { 200: Generation, ...problems },
   }
-
-  app.get('/v1/generations/:id', { schema: show }, async (request, reply) => {
-    await owned(deps, request.params.id, request.gatewayKey)
-    return answer(reply, request.params.id, request.headers.prefer, 0, false)
+  app.get('/v1/generations/:id', { schema }, async (request, reply) => {
+    const { id } = await owned(deps, request.params.id, request.gatewayKey)
+    return awaited(deps, reply, id, waitOf(request.headers.prefer, 0))
   })
+}
 
-  const list = {
+/** The generation once it has ended or the wait is over. */
+async function awaited(
+  { run, store, publicUrl }: GenerationDependencies,
+  reply: FastifyReply,
+  id: string,
+  { waitMs, applied }: ReturnType<typeof waitOf>,
+): Promise<Generation> {
+  const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
+  if (!record) throw notFound(id)
+  if (applied) reply.header('preference-applied', applied)
+  return viewOf(record, publicUrl())
+}
+
+function listRoute(app: App, { store, publicUrl }: GenerationDependencies): void {
+  const schema = {
     summary: 'Generations, newest first',
     tags: ['generations'],
     querystring: ListQuery,
     response: { 200: GenerationList, ...problems },
   }
-
-  app.get('/v1/generations', { schema: list }, async (request) => {
+  app.get('/v1/generations', { schema }, async (request) => {
     const { status, model, provider, cursor, limit, ...rest } = request.query
     const metadata = metadataFilter(rest)
     const { records, nextCursor } = await store.list({
@@ -105,11 +129,13 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
       ...(request.gatewayKey ? { key: request.gatewayKey } : {}),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
-    const data = records.map((record) => viewOf(record, deps.publicUrl()))
+    const data = records.map((record) => viewOf(record, publicUrl()))
     return { object: 'list' as const, data, has_more: nextCursor !== null, next_cursor: nextCursor }
   })
+}
 
-  const cancel = {
+function cancelRoute(app: App, deps: GenerationDependencies): void {
+  const schema = {
     summary: 'Cancel a generation',
     description:
       'Stops polling and fallback. `error.billed` says whether a provider may still bill it. A generation that has ended stays as it is.',
@@ -117,11 +143,10 @@ export const generationRoutes: FastifyPluginAsyncZod<AppDependencies> = async (a
     params: GenerationParams,
     response: { 200: Generation, ...problems },
   }
-
-  app.post('/v1/generations/:id/cancel', { schema: cancel }, async (request) => {
+  app.post('/v1/generations/:id/cancel', { schema }, async (request) => {
     const { id } = request.params
     const record = await owned(deps, id, request.gatewayKey)
-    return viewOf((await run.cancel(id)) ?? (await store.generation(id)) ?? record, deps.publicUrl())
+    return viewOf((await deps.run.cancel(id)) ?? (await deps.store.generation(id)) ?? record, deps.publicUrl())
   })
 }
 
@@ -137,7 +162,11 @@ function metadataFilter(rest: Record<string, unknown>): Record<string, string> {
 const notFound = (id: string) => new HttpProblem({ code: 'not_found', detail: `There is no generation ${id.slice(0, 100)}.` })
 
 /** A key sees its own generations only; another's is as if it were not there. */
-export async function owned({ store }: Pick<AppDependencies, 'store'>, id: string, key: string | null): Promise<GenerationRecord> {
+export async function owned(
+  { store }: { readonly store: Pick<Store, 'generation'> },
+  id: string,
+  key: string | null,
+): Promise<GenerationRecord> {
   const record = await store.generation(id)
   if (!record || (key !== null && record.key !== key)) throw notFound(id)
   return record

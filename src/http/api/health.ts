@@ -1,11 +1,17 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { AppDependencies } from '../app.ts'
 
 const Health = z.object({ status: z.enum(['ok', 'unready']), reason: z.string().optional() }).meta({ id: 'Health' })
 
-/** For load balancers and scrapers; never ask for a key, never tell a secret. */
-export const healthRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { notReady, metrics }) => {
+export interface HealthDependencies {
+  /** Prometheus text. */
+  readonly metrics: () => Promise<string>
+  /** Null while requests may be taken; else why not. */
+  readonly notReady: () => Promise<string | null>
+}
+
+/** For load balancers and scrapers; they ask for no key and show no secret. */
+export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (app, { notReady, metrics }) => {
   app.get('/healthz', { schema: { summary: 'Liveness', tags: ['operations'], response: { 200: Health } } }, async () => ({
     status: 'ok' as const,
   }))

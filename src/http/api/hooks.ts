@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { HookAddressee, InboundHooks } from '../../core/scheduling/callback-addresses.ts'
 import { HOOK_PATH } from '../../core/scheduling/callback-addresses.ts'
 import type { Run } from '../../core/generation/run.ts'
-import { HttpProblem } from '../problem.ts'
+import { HttpProblem } from '../http-problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whom a vendor's telling is about, once it is proved. */
+    /** The attempt a vendor's callback is about, once it is proved. */
     hookAddressee: HookAddressee | null
   }
 }
@@ -15,16 +15,16 @@ declare module 'fastify' {
 export interface HookDependencies {
   readonly run: Pick<Run, 'callback'>
   readonly hooks: InboundHooks
-  /** In which header a provider says the secret; null where it has none. */
+  /** The header in which a provider repeats its secret; null where it has none. */
   readonly hookSecretHeader: (provider: string) => string | null
 }
 
-/** Tellings can hold a whole image; none of it is kept. */
+/** A callback can hold a whole image; none of it is kept. */
 const MAX_BODY_BYTES = 32 * 1_024 * 1_024
 
 /**
- * Where vendors tell the end of their tasks. The address is the proof, together with the secret in a header where the vendor has one; the
- * body is read and thrown away, since only what an authenticated look finds is believed.
+ * Where vendors send callbacks at the end of their tasks. The address is the proof, together with the secret in a header where the vendor has
+ * one; the body is read and thrown away, since only what an authenticated poll returns is believed.
  */
 export const hookRoutes: FastifyPluginAsyncZod<HookDependencies> = async (app, { run, hooks, hookSecretHeader }) => {
   app.decorateRequest('hookAddressee', null)
@@ -38,7 +38,7 @@ export const hookRoutes: FastifyPluginAsyncZod<HookDependencies> = async (app, {
       onRequest: async (request) => {
         const { provider, token } = request.params as { readonly provider: string; readonly token: string }
         const addressee = hooks.addressee(provider, token)
-        if (!addressee) throw new HttpProblem({ code: 'not_found', detail: 'There is nothing to tell here.' })
+        if (!addressee) throw new HttpProblem({ code: 'not_found', detail: 'No task has this callback address.' })
         const header = hookSecretHeader(provider)
         const secret = header === null ? null : request.headers[header]
         if (secret !== null && (typeof secret !== 'string' || !hooks.isSecretOf(addressee, secret)))

@@ -2,13 +2,18 @@ import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Problem } from '#contract'
-import type { AppDependencies } from '../app.ts'
-import { HttpProblem } from '../problem.ts'
+import type { Assets, Store } from '../../core/ports.ts'
+import { HttpProblem } from '../http-problem.ts'
 
 const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
 
+export interface ImageDependencies {
+  readonly store: Pick<Store, 'image'>
+  readonly assets: Pick<Assets, 'open'>
+}
+
 /** Image bytes. The id is unguessable, so that a browser can show the link without a gateway key. */
-export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { store, assets }) => {
+export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, { store, assets }) => {
   const schema = {
     summary: 'The bytes of an image',
     description: 'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`.',
@@ -24,7 +29,7 @@ export const imageRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, {
     const image = await store.image(id)
     if (!image) throw new HttpProblem({ code: 'not_found', detail: 'There is no such image.' })
     if (!image.sha256 || !image.format || !image.bytes)
-      throw new HttpProblem({ code: 'not_found', detail: 'This image was handed on as the provider’s own link and is not stored here.' })
+      throw new HttpProblem({ code: 'not_found', detail: 'This image is not stored here: the caller was given the provider’s own link.' })
     const etag = `"${image.sha256}"`
     const isAnotherImage = request.headers['if-range'] !== undefined && request.headers['if-range'] !== etag
     const range = isAnotherImage ? null : rangeOf(request.headers.range, image.bytes)

@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Latency, Limits, PriceRule, Problem } from '#contract'
-import type { AppDependencies } from '../app.ts'
-import { HttpProblem } from '../problem.ts'
+import { HttpProblem } from '../http-problem.ts'
 
 const ModelOffer = z
   .object({
@@ -39,7 +38,11 @@ export interface ModelSource {
   find(id: string): Model | null
 }
 
-export const modelRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { models }) => {
+export interface ModelDependencies {
+  readonly models: ModelSource
+}
+
+export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app, { models }) => {
   const list = { summary: 'Models and who offers them', tags: ['catalogue'], response: { 200: ModelList, 401: Problem } }
   app.get('/v1/models', { schema: list }, async () => ({ object: 'list' as const, data: [...models.list()] }))
 

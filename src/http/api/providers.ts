@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Problem, Usd } from '#contract'
-import type { AppDependencies } from '../app.ts'
 
 export const ProviderState = z
   .object({
@@ -29,7 +28,11 @@ export interface ProviderSource {
   list(): Promise<readonly ProviderState[]>
 }
 
-export const providerRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { providers }) => {
+export interface ProviderDependencies {
+  readonly providers: ProviderSource
+}
+
+export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async (app, { providers }) => {
   const schema = { summary: 'Providers: state, load, health, balance', tags: ['catalogue'], response: { 200: ProviderList, 401: Problem } }
   app.get('/v1/providers', { schema }, async () => ({ object: 'list' as const, data: [...(await providers.list())] }))
 }

@@ -1,16 +1,22 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { Problem, Quote } from '#contract'
 import type { GenerationRequest } from '#contract'
-import type { AppDependencies } from '../app.ts'
+import type { Accept } from '../../core/generation/accept.ts'
+import type { RequestSchema } from '../request-schema.ts'
+
+export interface QuoteDependencies {
+  readonly accept: Pick<Accept, 'quote'>
+  readonly requestSchema: RequestSchema
+}
 
 /** What every provider would charge, before anything is bought. */
-export const quoteRoutes: FastifyPluginAsyncZod<AppDependencies> = async (app, { accept, requestSchema }) => {
+export const quoteRoutes: FastifyPluginAsyncZod<QuoteDependencies> = async (app, { accept, requestSchema }) => {
   const schema = {
     summary: 'What each offer would charge',
     description: 'The body of POST /v1/generations. Spends nothing. Sorted by price; unpriced offers last.',
     tags: ['money'],
     body: requestSchema,
-    response: { 200: Quote, 400: Problem, 401: Problem, 404: Problem },
+    response: { 200: Quote, 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem },
   }
   app.post('/v1/quotes', { schema }, async (request) => accept.quote(request.body as GenerationRequest, request.gatewayKey))
 }

@@ -5,7 +5,7 @@ import type { WebhookDeliveryRecord } from '../../core/records.ts'
 import { deliveryView } from '../../core/present/webhook-delivery.ts'
 import type { Notify } from '../../core/webhooks/engine.ts'
 import type { Store } from '../../core/ports.ts'
-import { HttpProblem } from '../problem.ts'
+import { HttpProblem } from '../http-problem.ts'
 
 export interface DeliveryDependencies {
   readonly store: Pick<Store, 'delivery' | 'deliveries'>
@@ -26,7 +26,7 @@ export const WebhookDeliveryList = z
 const params = z.object({ id: z.string().max(100) })
 const problems = { 400: Problem, 401: Problem, 404: Problem, 500: Problem } as const
 
-/** What became of webhooks, and telling one again. A key sees its own. */
+/** Webhook deliveries, and redelivery. A key sees its own. */
 export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> = async (app, { store, notify }) => {
   const list = {
     summary: 'Webhook deliveries, newest first',

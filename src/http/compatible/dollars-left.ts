@@ -1,17 +1,18 @@
 import { sumUsd } from '#contract'
 import type { Usd } from '#contract'
-import type { AppDependencies } from '../app.ts'
+import type { ProviderSource } from '../api/providers.ts'
 
 /** Dollars left of a gateway key's budget; null where it has none. */
 export type BudgetLeft = (key: string | null) => Promise<Usd | null>
 
 export interface BalanceSources {
-  readonly providers: AppDependencies['providers']
+  readonly providers: ProviderSource
+  /** Absent: no key has a budget. */
   readonly budgetLeft?: BudgetLeft | undefined
 }
 
 /**
- * What a caller can still spend: the rest of its own budget, else the balances of the enabled providers that tell one, added up.
+ * What a caller can still spend: the rest of its own budget, else the balances of the enabled providers that report one, added up.
  * Null where neither is known.
  */
 export async function dollarsLeft({ providers, budgetLeft }: BalanceSources, key: string | null): Promise<Usd | null> {

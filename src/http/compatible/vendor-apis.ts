@@ -1,11 +1,15 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { bflDoor } from './bfl/bfl-api.ts'
-import type { BflDoorDependencies } from './bfl/bfl-api.ts'
-import { runwareDoor } from './runware/runware-api.ts'
-import type { RunwareDoorDependencies } from './runware/runware-api.ts'
+import { refuseEncodedBodies } from '../read-body.ts'
+import { bflApi } from './bfl/bfl-api.ts'
+import type { BflDependencies } from './bfl/bfl-api.ts'
+import { runwareApi } from './runware/runware-api.ts'
+import type { RunwareDependencies } from './runware/runware-api.ts'
 
-/** The doors that speak a vendor’s own language; each asks for the gateway key in that vendor’s way. */
-export const vendorDoors: FastifyPluginAsync<BflDoorDependencies & RunwareDoorDependencies> = async (app, deps) => {
-  await app.register(bflDoor, deps)
-  await app.register(runwareDoor, deps)
+export type VendorApiDependencies = BflDependencies & RunwareDependencies
+
+/** The APIs of other vendors; each asks for the gateway key in that vendor’s way. */
+export const vendorApis: FastifyPluginAsync<VendorApiDependencies> = async (app, deps) => {
+  refuseEncodedBodies(app)
+  await app.register(bflApi, deps)
+  await app.register(runwareApi, deps)
 }

@@ -1,10 +1,12 @@
 import { DatabaseSync } from 'node:sqlite'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
-import type { WebhookDeliveryRecord } from '../../../src/core/records.ts'
+import type { GenerationRecord, WebhookDeliveryRecord, WebhookTarget } from '../../../src/core/records.ts'
 import { createNotify } from '../../../src/core/webhooks/engine.ts'
 import type { Post, Posted, Store } from '../../../src/core/ports.ts'
+import type { WebhookFormat } from '../../../src/core/webhooks/format.ts'
 import { newWebhookSecret, signedHeaders } from '../../../src/core/webhooks/signature.ts'
+import { STANDARD, standardFormat } from '../../../src/core/webhooks/standard.ts'
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
 import { manualClock, planned, settled } from '../generation/world.ts'
@@ -13,7 +15,10 @@ const HOUR_MS = 3_600_000
 const OK: Posted = { kind: 'status', status: 200, retryAfterMs: null }
 const BUSY: Posted = { kind: 'status', status: 503, retryAfterMs: null }
 
-async function world(post: Post, { broken = (): boolean => false, delaysMs = [1_000, HOUR_MS] } = {}) {
+async function world(
+  post: Post,
+  { broken = (): boolean => false, delaysMs = [1_000, HOUR_MS], formats = [] as readonly (readonly [string, WebhookFormat])[] } = {},
+) {
   const database = new DatabaseSync(':memory:')
   migrate(database)
   const disk = sqliteStore(database)
@@ -26,8 +31,10 @@ async function world(post: Post, { broken = (): boolean => false, delaysMs = [1_
     store,
     clock,
     log: { info: log, warn: log, error: log },
-    publicUrl: () => 'https://gate.example',
-    secrets: () => [newWebhookSecret()],
+    formats: new Map([
+      [STANDARD, standardFormat({ publicUrl: () => 'https://gate.example', secrets: () => [newWebhookSecret()] })],
+      ...formats,
+    ]),
     random: () => 0.5,
     delaysMs,
     post(url, message) {
@@ -35,8 +42,9 @@ async function world(post: Post, { broken = (): boolean => false, delaysMs = [1_
       return post(url, message)
     },
   })
-  async function add(url: string, more: Partial<WebhookDeliveryRecord> = {}): Promise<string> {
-    const generation = planned(['alpha'])
+  async function add(url: string, more: Partial<WebhookDeliveryRecord> = {}, target: Partial<WebhookTarget> = {}): Promise<string> {
+    const webhook = { format: STANDARD, url, context: null, ...target }
+    const generation: GenerationRecord = { ...planned(['alpha']), webhook }
     const id = more.id ?? `msg_${generation.id}`
     const now = clock.now()
     const common = {
@@ -56,7 +64,7 @@ async function world(post: Post, { broken = (): boolean => false, delaysMs = [1_
   return { store: disk, clock, notify, posted, logged, add }
 }
 
-describe('telling', () => {
+describe('the engine', () => {
   test('waits for what is planned later, with one alarm', async () => {
     const { clock, notify, posted, add } = await world(async () => OK)
     await add('https://a.example/1', { nextTryAt: clock.now() + 10 * HOUR_MS })

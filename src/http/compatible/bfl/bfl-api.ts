@@ -1,56 +1,62 @@
-import type { Post } from '../../../core/ports.ts'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Json } from '#contract'
-import { Refusal } from '../../../core/generation/accept.ts'
+import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
-import type { AppDependencies } from '../../app.ts'
 import { hashOfKey } from '../../auth.ts'
-import { createCourier } from '../courier.ts'
+import type { KeyNames } from '../../auth.ts'
+import type { Intake } from '../../intake.ts'
+import { loggedProblem } from '../../problem.ts'
+import { decodeUtf8 } from '../../read-body.ts'
 import { dollarsLeft } from '../dollars-left.ts'
-import type { BudgetLeft } from '../dollars-left.ts'
+import type { BalanceSources } from '../dollars-left.ts'
 import { generationHeaders } from '../generation-headers.ts'
-import { whenEnded } from '../when-ended.ts'
+import type { MeasureReference } from '../measure-reference.ts'
 import { ENDPOINTS, readBody } from './endpoints.ts'
-import { BflProblem, notAuthenticated, problemOf, problemOfRefusal } from './problems.ts'
+import type { Endpoint } from './endpoints.ts'
+import { BflProblem, bflProblem, notAuthenticated } from './problems.ts'
 import { creditsOf, resultReply, submitReply, taskNotFound } from './task-reply.ts'
-import { toRequest } from './to-request.ts'
-import type { Webhook } from './to-request.ts'
+import { toRequest, withOtherSide } from './to-request.ts'
+import type { Translation } from './to-request.ts'
+import { webhookTarget } from './webhook.ts'
 
-export type BflDoorDependencies = Pick<
-  AppDependencies,
-  'intake' | 'run' | 'store' | 'clock' | 'keyNames' | 'providers' | 'publicUrl' | 'log'
-> & {
-  /** Without it, a `webhook_url` is refused. */
-  readonly post?: Post | undefined
-  readonly budgetLeft?: BudgetLeft | undefined
+export interface BflDependencies extends BalanceSources {
+  readonly intake: Pick<Intake, 'read' | 'begin'>
+  readonly store: Pick<Store, 'generation'>
+  readonly keyNames: KeyNames
+  readonly publicUrl: () => string
+  /** Needed only where one side of a size is to follow an image; without it both sides must be given. */
+  readonly measureReference?: MeasureReference | undefined
 }
 
 /**
  * BFL's API in front of the same intake as every other way in: submit, poll, credits, in BFL's own shapes, errors included. Clients that
  * append `/v1/…` to their base URL and clients that expect it there are both served.
  */
-export const bflDoor: FastifyPluginAsync<BflDoorDependencies> = async (app, deps) => {
+export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => {
   await app.register(
-    async (door) => {
-      door.setErrorHandler((error, request, reply) => {
-        const problem = problemOf(error)
-        if (problem) return send(reply, problem.status, { detail: problem.detail })
-        request.log.error({ err: error }, 'a request failed unexpectedly')
-        return send(reply, 500, { detail: 'Internal Server Error' })
+    async (api) => {
+      api.setErrorHandler((error, request, reply) => {
+        if (!(error instanceof BflProblem)) loggedProblem(error, request)
+        const { status, detail } = bflProblem(error)
+        return send(reply, status, { detail })
       })
-      door.setNotFoundHandler((_request, reply) => send(reply, 404, { detail: 'Not Found' }))
+      api.setNotFoundHandler((_request, reply) => send(reply, 404, { detail: 'Not Found' }))
       // What is not JSON is judged, and refused, as a body that is no object.
-      door.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body === '' ? undefined : body))
-      requireOwnKey(door, deps)
-      for (const prefix of ['/v1', '']) routes(door, prefix, deps)
+      api.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => decodeUtf8(body) || undefined)
+      requireOwnKey(api, deps)
+      for (const prefix of ['/v1', '']) {
+        submitRoute(api, prefix, deps)
+        pollRoute(api, prefix, deps)
+        creditsRoute(api, prefix, deps)
+      }
     },
     { prefix: '/bfl' },
   )
 }
 
 /** `x-key` holds the gateway key, where keys are configured. */
-function requireOwnKey(door: FastifyInstance, { keyNames }: BflDoorDependencies): void {
-  door.addHook('onRequest', (request, _reply, done) => {
+function requireOwnKey(api: FastifyInstance, { keyNames }: BflDependencies): void {
+  api.addHook('onRequest', (request, _reply, done) => {
     const names = keyNames()
     if (names.size === 0) return done()
     const name = names.get(hashOfKey(String(request.headers['x-key'] ?? '')))
@@ -60,70 +66,73 @@ function requireOwnKey(door: FastifyInstance, { keyNames }: BflDoorDependencies)
   })
 }
 
-function routes(door: FastifyInstance, prefix: string, deps: BflDoorDependencies): void {
-  const { intake, store, run } = deps
-  const courier = deps.post ? createCourier({ post: deps.post, clock: deps.clock, log: deps.log }) : null
-  const hide = prefix === ''
-
-  const submit = { summary: 'Submit a task (BFL)', description: 'In BFL’s own shapes; `x-key` is the gateway key.', tags: ['doors'], hide }
-  door.post<{ Params: { endpoint: string } }>(`${prefix}/:endpoint`, { schema: submit }, async (request, reply) => {
+function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
+  const { intake, store } = deps
+  const schema = {
+    summary: 'Submit a task (BFL)',
+    description: 'In BFL’s own shapes; `x-key` is the gateway key.',
+    tags: ['compatible APIs'],
+    hide: prefix === '',
+  }
+  api.post<{ Params: { endpoint: string } }>(`${prefix}/:endpoint`, { schema }, async (request, reply) => {
     const endpoint = ENDPOINTS.get(request.params.endpoint)
     if (!endpoint) throw new BflProblem(404, `Not Found: this server has ${[...ENDPOINTS.keys()].join(', ')}`)
-    const read = readBody(endpoint, request.body as Json | undefined)
-    if (read.kind === 'invalid') throw new BflProblem(422, read.issues)
-    const translated = toRequest(endpoint, read.values, read.unknown)
-    if (translated.kind === 'invalid') throw new BflProblem(422, translated.issues)
-    const { webhook, slots, warnings, request: asked } = translated
-    if (webhook && !courier) {
-      const msg = 'Value error, this server delivers no webhooks; poll instead'
-      throw new BflProblem(422, [{ loc: ['body', 'webhook_url'], msg, type: 'value_error' }])
-    }
-    const { id, replayed } = await begin()
-    // From here on nothing may fail: a client that is told an error submits, and buys, again.
+    const { webhook, slots, warnings, request: asked } = await read(endpoint, request.body as Json | undefined, deps)
+    const target = webhook && webhookTarget(webhook)
+    const begun = async () => intake.begin(intake.read(asked), request.gatewayKey, keyOf(request.headers), { warnings, webhook: target })
+    const { id } = await begun().catch((error: unknown) => {
+      loggedProblem(error, request)
+      throw bflProblem(error, slots)
+    })
+    // From here on nothing may fail: a client that gets an error submits, and buys, again.
     const record = await store.generation(id).catch(() => null)
-    if (webhook && !replayed) tellAtEnd(id, webhook)
     if (record) reply.headers(generationHeaders(viewOf(record, deps.publicUrl())))
     return send(reply, 200, submitReply(id, record, deps.publicUrl(), webhook?.url ?? null))
-
-    async function begin(): ReturnType<typeof intake.begin> {
-      try {
-        return await intake.begin(intake.read(asked), request.gatewayKey, keyOf(request.headers), warnings)
-      } catch (error) {
-        throw error instanceof Refusal ? problemOfRefusal(error, slots) : error
-      }
-    }
   })
+}
 
-  const poll = { summary: 'Ask for a result (BFL)', tags: ['doors'], hide }
-  door.get<{ Querystring: { id?: string | string[] } }>(`${prefix}/get_result`, { schema: poll }, async (request, reply) => {
+type Accepted = Extract<Translation, { kind: 'request' }>
+
+/** A body as a request. @throws BflProblem with each field that is wrong */
+async function read(endpoint: Endpoint, body: Json | undefined, { measureReference }: BflDependencies): Promise<Accepted> {
+  const judged = readBody(endpoint, body)
+  if (judged.kind === 'invalid') throw new BflProblem(422, judged.issues)
+  const translated = toRequest(endpoint, judged.values, judged.unknown)
+  if (translated.kind === 'invalid') throw new BflProblem(422, translated.issues)
+  const { missingSide, request } = translated
+  if (missingSide === null) return translated
+  const [first] = request['reference_images'] as readonly string[]
+  const pixels = first === undefined ? null : ((await measureReference?.(first)) ?? null)
+  if (pixels !== null) return { ...translated, ...withOtherSide(translated, missingSide, pixels) }
+  const msg = 'Value error, the size of the first image cannot be read: send both width and height, or neither'
+  throw new BflProblem(422, [{ loc: ['body', missingSide], msg, type: 'value_error' }])
+}
+
+function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: BflDependencies): void {
+  const schema = { summary: 'Ask for a result (BFL)', tags: ['compatible APIs'], hide: prefix === '' }
+  api.get<{ Querystring: { id?: string | string[] } }>(`${prefix}/get_result`, { schema }, async (request, reply) => {
     const { id } = request.query
     if (typeof id !== 'string') throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
     const record = id.length > 100 ? null : await store.generation(id)
     if (!record || (request.gatewayKey !== null && record.key !== request.gatewayKey))
       return send(reply, 404, taskNotFound(id.slice(0, 100)))
-    const generation = viewOf(record, deps.publicUrl())
+    const generation = viewOf(record, publicUrl())
     return send(reply.headers(generationHeaders(generation)), 200, resultReply(generation))
   })
+}
 
-  const credits = {
+function creditsRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
+  const schema = {
     summary: 'Credits left (BFL)',
     description: 'US cents: what is left of the gateway key’s budget; without one, the balances of the enabled providers together.',
-    tags: ['doors'],
-    hide,
+    tags: ['compatible APIs'],
+    hide: prefix === '',
   }
-  door.get(`${prefix}/credits`, { schema: credits }, async (request, reply) => {
+  api.get(`${prefix}/credits`, { schema }, async (request, reply) => {
     const dollars = await dollarsLeft(deps, request.gatewayKey)
-    if (dollars === null) throw new BflProblem(503, 'No budget is set for this key, and no enabled provider tells its balance')
+    if (dollars === null) throw new BflProblem(503, 'No budget is set for this key, and no enabled provider reports its balance')
     return send(reply, 200, { credits: creditsOf(dollars) })
   })
-
-  /** The secret is handed back as it is: BFL compares, it does not sign. */
-  function tellAtEnd(id: string, { url, secret }: Webhook): void {
-    whenEnded({ run, store, log: deps.log }, id, (record) => {
-      const body = JSON.stringify(resultReply(viewOf(record, deps.publicUrl())))
-      courier?.({ url, body, headers: secret === null ? {} : { 'x-webhook-secret': secret } }, id)
-    })
-  }
 }
 
 /** Not a header of BFL's; where it is sent, the same task is never bought twice. */

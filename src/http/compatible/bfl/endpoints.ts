@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '#contract'
-import { boolean, headerText, integer, nullable, number, oneOf, string, webUrl } from './validators.ts'
+import { boolean, headerText, integer, nullable, number, oneOf, seed, string, webUrl } from './validators.ts'
 import type { Check, Issue } from './validators.ts'
 
 /** One of BFL's generation endpoints as its OpenAPI describes it (https://api.bfl.ai/openapi.json, read 2026-11-21). */
@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly model: string
   /** Fields by name, in the order of the schema. */
   readonly fields: Readonly<Record<string, Check>>
+  /** Fields that the OpenAPI does not have and clients send: honoured where they are right, else ignored as any unknown field. */
+  readonly extras?: Readonly<Record<string, Check>>
   /** What BFL uses where nothing is sent, or null is. */
   readonly defaults: Readonly<Record<string, Json>>
   readonly promptRequired: boolean
@@ -16,9 +18,6 @@ export interface Endpoint {
 
 /** The slots of FLUX.2's reference images, in order. */
 export const IMAGE_SLOTS = Array.from({ length: 8 }, (_, index) => (index === 0 ? 'input_image' : `input_image_${index + 1}`))
-
-/** A seed is any integer at BFL; a request carries 0 to 2^53 - 1. */
-const seed = nullable(integer({ min: 0, max: Number.MAX_SAFE_INTEGER }))
 
 /** 0 is the schema's default and below its minimum: it stands for nothing sent. */
 const side: Check = (value) => {
@@ -30,26 +29,24 @@ const side11 = integer({ min: 256, max: 1440, step: 32 })
 const slots: Readonly<Record<string, Check>> = Object.fromEntries(IMAGE_SLOTS.map((slot) => [slot, nullable(string)]))
 const webhook = { webhook_url: nullable(webUrl), webhook_secret: nullable(headerText) } as const
 
-/**
- * `disable_pup` and `transparent_bg` are not in the OpenAPI; BFL's own SDK sends them
- * (https://github.com/black-forest-labs/blackforest, read 2026-11-21).
- */
+/** What BFL's own SDK sends besides (https://github.com/black-forest-labs/blackforest, read 2026-11-21). */
+const transparentBackground = { transparent_bg: boolean } as const
+
 const flux2Pro: Endpoint = {
   path: 'flux-2-pro',
   model: 'flux-2-pro',
   fields: {
     prompt: string,
     ...slots,
-    seed,
+    seed: nullable(seed),
     width: side,
     height: side,
     safety_tolerance: integer({ min: 0, max: 5 }),
     output_format: nullable(oneOf(['jpeg', 'png', 'webp'])),
     ...webhook,
-    prompt_upsampling: nullable(boolean),
-    disable_pup: nullable(boolean),
-    transparent_bg: nullable(boolean),
   },
+  // `prompt_upsampling` is a field of the other endpoints, and sent to this one too by clients that know one body for all.
+  extras: { prompt_upsampling: boolean, disable_pup: boolean, ...transparentBackground },
   defaults: { prompt_upsampling: true, safety_tolerance: 2, output_format: 'jpeg' },
   promptRequired: true,
 }
@@ -62,7 +59,7 @@ const flux2Flex: Endpoint = {
     prompt_upsampling: nullable(boolean),
     ...slots,
     input_image_blob_path: nullable(string),
-    seed,
+    seed: nullable(seed),
     width: side,
     height: side,
     guidance: nullable(number({ min: 1.5, max: 10 })),
@@ -70,8 +67,8 @@ const flux2Flex: Endpoint = {
     safety_tolerance: integer({ min: 0, max: 5 }),
     output_format: nullable(oneOf(['jpeg', 'png'])),
     ...webhook,
-    transparent_bg: nullable(boolean),
   },
+  extras: transparentBackground,
   defaults: { prompt_upsampling: true, guidance: 5, steps: 50, safety_tolerance: 2, output_format: 'jpeg' },
   promptRequired: true,
 }
@@ -85,7 +82,7 @@ const fluxPro11: Endpoint = {
     width: side11,
     height: side11,
     prompt_upsampling: boolean,
-    seed,
+    seed: nullable(seed),
     safety_tolerance: integer({ min: 0, max: 6 }),
     output_format: nullable(oneOf(['jpeg', 'png'])),
     ...webhook,
@@ -125,6 +122,12 @@ export function readBody(endpoint: Endpoint, body: Json | undefined): ReadBody {
     else if (checked.value !== null) values[name] = checked.value
   }
   if (issues.length > 0) return invalid(...issues)
-  const unknown = [...given].filter(([name, value]) => !Object.hasOwn(endpoint.fields, name) && value !== null)
-  return { kind: 'valid', values, unknown: Object.fromEntries(unknown) }
+  const unknown: Record<string, Json> = {}
+  for (const [name, value] of given) {
+    if (value === null || Object.hasOwn(endpoint.fields, name)) continue
+    const extra = endpoint.extras && Object.hasOwn(endpoint.extras, name) ? endpoint.extras[name]?.(value) : undefined
+    if (extra?.kind === 'value') values[name] = extra.value
+    else unknown[name] = value
+  }
+  return { kind: 'valid', values, unknown }
 }

@@ -1,9 +1,9 @@
-import { FAILURES } from '#contract'
-import { Refusal } from '../../../core/generation/accept.ts'
-import { IdempotencyMismatch } from '../../../core/generation/idempotency.ts'
+import type { FieldError, ProblemDetails } from '../../http-problem.ts'
+import { statusOf } from '../../problem.ts'
+import { IDEMPOTENCY_KEY, toProblem } from '../../to-problem.ts'
 import type { Issue } from './validators.ts'
 
-/** An error as FastAPI tells it: a sentence, or what is wrong with each field. */
+/** An error as FastAPI writes it: a sentence, or what is wrong with each field. */
 export class BflProblem extends Error {
   readonly status: number
   readonly detail: string | readonly Issue[]
@@ -17,54 +17,71 @@ export class BflProblem extends Error {
 export const notAuthenticated = (): BflProblem =>
   new BflProblem(401, 'Not authenticated: send a gateway key of this server in the x-key header')
 
-/** Any error of this door's routes; null where it is none that a caller caused. */
-export function problemOf(error: unknown): BflProblem | null {
-  if (error instanceof BflProblem) return error
-  if (error instanceof Refusal) return problemOfRefusal(error, [])
-  if (error instanceof IdempotencyMismatch) {
-    const msg = `Value error, ${error.message}; send the same body or another key`
-    return new BflProblem(422, [{ loc: ['header', 'Idempotency-Key'], msg, type: 'value_error' }])
-  }
-  const { code, statusCode } = error as { readonly code?: string; readonly statusCode?: number }
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BflProblem(413, 'Request Entity Too Large')
-  if (error instanceof SyntaxError || (statusCode !== undefined && statusCode >= 400 && statusCode < 500)) {
-    return new BflProblem(422, [{ loc: ['body', 0], msg: 'JSON decode error', type: 'json_invalid' }])
-  }
-  return null
-}
-
 /**
- * Why a request was not accepted, in BFL's words.
+ * Any error of this API's routes.
  * @param slots BFL's field behind each of `reference_images`
  */
-export function problemOfRefusal({ code, message, errors }: Refusal, slots: readonly string[]): BflProblem {
+export const bflProblem = (error: unknown, slots: readonly string[] = []): BflProblem =>
+  error instanceof BflProblem ? error : reworded(toProblem(error), slots)
+
+/** A problem in BFL's words. It names the fields that BFL's caller wrote. */
+function reworded(details: ProblemDetails, slots: readonly string[]): BflProblem {
+  const { code, detail, errors = [], unreadable } = details
   switch (code) {
-    case 'invalid_request':
+    case 'invalid_request': {
+      if (unreadable === 'json')
+        return new BflProblem(422, [{ loc: ['body', 0], msg: 'JSON decode error', type: 'json_invalid', ctx: { error: detail } }])
+      if (unreadable === 'bytes') return new BflProblem(400, `There was an error parsing the body: ${detail}`)
+      const fields = errors.length > 0 ? errors : [{ path: '', message: detail }]
       return new BflProblem(
         422,
-        errors.map(({ path, message: msg }) => ({
-          loc: ['body', ...fieldOf(path, slots)],
-          msg: `Value error, ${msg}`,
-          type: 'value_error',
-        })),
+        fields.map((field) => issueOf(field, slots)),
       )
+    }
     case 'no_eligible_offer': {
-      const offers = errors.length > 0 ? errors : [{ path: 'offers', message }]
+      const offers = errors.length > 0 ? errors : [{ path: 'offers', message: detail }]
       return new BflProblem(
         422,
-        offers.map(({ path, message: reason }) => ({ loc: ['body'], msg: `${path}: ${reason}`, type: 'no_eligible_offer' })),
+        offers.map(({ path, message }) => ({ loc: ['body'], msg: `${path}: ${inOwnNames(message, slots)}`, type: code })),
       )
     }
     case 'model_not_found':
       return new BflProblem(404, 'Not Found')
+    case 'payload_too_large':
+      return new BflProblem(413, 'Request Entity Too Large')
+    case 'internal':
+      return new BflProblem(500, 'Internal Server Error')
     default:
-      return new BflProblem(FAILURES[code].http, message)
+      return new BflProblem(statusOf(details), inOwnNames(detail, slots))
   }
 }
 
+const issueOf = ({ path, message }: FieldError, slots: readonly string[]): Issue => ({
+  loc: path === IDEMPOTENCY_KEY ? ['header', path] : ['body', ...fieldOf(path, slots)],
+  msg: `Value error, ${inOwnNames(message, slots)}`,
+  type: 'value_error',
+})
+
 /** Our path as BFL's caller wrote it. */
 function fieldOf(path: string, slots: readonly string[]): readonly string[] {
-  const [field = '', index] = path.split('.')
-  if (field === '') return []
-  return [field === 'reference_images' ? (slots[Number(index)] ?? 'input_image') : field]
+  const [field = '', second, third] = path.split('.')
+  switch (field) {
+    case '':
+      return []
+    case 'reference_images':
+      return [slots[Number(second)] ?? slots[0] ?? 'input_image']
+    case 'webhook':
+      return ['webhook_url']
+    case 'provider_options':
+      return third === undefined ? [] : [third]
+    default:
+      return [field]
+  }
 }
+
+/** Our names of fields in a sentence, as BFL's caller wrote them. */
+const inOwnNames = (text: string, slots: readonly string[]): string =>
+  text
+    .replaceAll(/provider_options\.\w+\.(\w+)/g, '$1')
+    .replaceAll(/(?:these )?provider_options/g, 'transparent_bg and input_image_blob_path')
+    .replaceAll(/reference_images(?:[.[](\d+)\]?)?/g, (_, index?: string) => slots[Number(index ?? 0)] ?? 'input_image')

@@ -8,7 +8,7 @@ export const creditsOf = (dollars: Usd): unknown => exactNumber(usdFromDecimal(d
 
 const MEGAPIXEL = 1_048_576
 
-/** Megapixels as BFL tells them: two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
+/** Megapixels as BFL writes them: two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
 const megapixels = (pixels: number): number => Math.round((pixels / MEGAPIXEL) * 100) / 100
 
 /** Null where a reference's size cannot be seen. */
@@ -21,21 +21,34 @@ function inputMegapixels(references: readonly Reference[]): number | null {
   return megapixels(pixels)
 }
 
+/** Of the size that is ordered; without one, an edit comes in the size of its first image. Null where neither is known. */
+function outputMegapixels({ routes, routeIndex, references }: GenerationRecord): number | null {
+  const { width, height } = routes[routeIndex]?.applied ?? {}
+  const size = width !== undefined && height !== undefined ? { width, height } : references[0]?.pixels
+  return size ? megapixels(size.width * size.height) : null
+}
+
+/** What the vendor itself has said of a task, where it has. */
+function vendorFact({ attempts }: GenerationRecord, name: string): number | null {
+  const fact = attempts.at(-1)?.vendor?.[name]
+  return typeof fact === 'number' ? fact : null
+}
+
 /**
- * `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was given. The cost is the quote, null where there is none.
+ * `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was given. The cost is the quote, null where there is none; megapixels are the
+ * vendor's where it has said them, else computed.
  * @param record null where it cannot be read at this moment: the task is accepted all the same
  */
 export function submitReply(id: string, record: GenerationRecord | null, publicUrl: string, webhookUrl: string | null): object {
-  const route = record?.routes[record.routeIndex]
-  const { width, height } = route?.applied ?? {}
-  const told = {
-    cost: route?.quoted ? creditsOf(route.quoted.amount) : null,
-    input_mp: record && inputMegapixels(record.references),
-    output_mp: width === undefined || height === undefined ? null : megapixels(width * height),
+  const quoted = record?.routes[record.routeIndex]?.quoted
+  const facts = {
+    cost: quoted ? creditsOf(quoted.amount) : null,
+    input_mp: record && (vendorFact(record, 'input_mp') ?? inputMegapixels(record.references)),
+    output_mp: record && (vendorFact(record, 'output_mp') ?? outputMegapixels(record)),
   }
   return webhookUrl === null
-    ? { id, polling_url: `${publicUrl}/bfl/v1/get_result?id=${id}`, ...told }
-    : { id, status: 'Pending', webhook_url: webhookUrl, ...told }
+    ? { id, polling_url: `${publicUrl}/bfl/v1/get_result?id=${id}`, ...facts }
+    : { id, status: 'Pending', webhook_url: webhookUrl, ...facts }
 }
 
 type Status = 'Task not found' | 'Pending' | 'Request Moderated' | 'Content Moderated' | 'Ready' | 'Error'
@@ -52,7 +65,7 @@ const result = (id: string, status: Status, more: object = {}): object => ({
 
 export const taskNotFound = (id: string): object => result(id, 'Task not found')
 
-/** `ResultResponse`: what a poll and a webhook are told. Its numbers are exact: seeds go beyond what a double holds. */
+/** `ResultResponse`: what a poll and a webhook get. Its numbers are exact: seeds go beyond what a double holds. */
 export function resultReply(generation: Generation): object {
   switch (generation.status) {
     case 'queued':

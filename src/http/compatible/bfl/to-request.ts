@@ -2,12 +2,9 @@ import type { Json, JsonObject, Warning } from '#contract'
 import { readReferenceText } from '../reference-text.ts'
 import { IMAGE_SLOTS } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
+import { RANDOM_SEED } from './validators.ts'
 import type { Issue } from './validators.ts'
-
-export interface Webhook {
-  readonly url: string
-  readonly secret: string | null
-}
+import type { Webhook } from './webhook.ts'
 
 export type Translation =
   | {
@@ -18,19 +15,23 @@ export type Translation =
       readonly webhook: Webhook | null
       /** BFL's field behind each of `reference_images`. */
       readonly slots: readonly string[]
+      /** The side of a size that is not given, where the first reference image decides it: see `withOtherSide`. */
+      readonly missingSide: Side | null
     }
   | { readonly kind: 'invalid'; readonly issues: readonly Issue[] }
 
-/** BFL's side where only the other one is given; its schema calls each of them optional. */
+export type Side = 'width' | 'height'
+
+/** BFL's side where only the other one is given and there is no image; its schema calls each of them optional. */
 const OTHER_SIDE = 1024
 const MOST_WARNINGS = 20
 const MOST_CHARS = 100
 
 /** Fields that mean the same in BFL's words and in ours. */
-const SAME = ['seed', 'safety_tolerance', 'output_format', 'guidance', 'steps'] as const
+const SAME = ['safety_tolerance', 'output_format', 'guidance', 'steps'] as const
 
 /**
- * A valid body of BFL's as one of ours, BFL's own defaults said aloud, so that they hold whoever serves it. Pure and total.
+ * A valid body of BFL's as one of ours, BFL's own defaults written out, so that they hold whoever serves it. Pure and total.
  * @param values as `readBody` gives them
  */
 export function toRequest(endpoint: Endpoint, values: JsonObject, unknown: JsonObject): Translation {
@@ -38,32 +39,44 @@ export function toRequest(endpoint: Endpoint, values: JsonObject, unknown: JsonO
   const references = referencesOf(said)
   if (references.issues.length > 0) return { kind: 'invalid', issues: references.issues }
   const size = sizeOf(endpoint, values, unknown)
-  const prompt = promptOf(said)
+  const { prompt = '', seed } = said
+  const hasReference = references.images.length > 0
   const request: JsonObject = {
     model: endpoint.model,
-    prompt: prompt.used,
+    prompt,
     ...size.fields,
+    ...(seed === undefined || seed === RANDOM_SEED ? {} : { seed }),
     ...Object.fromEntries(SAME.flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]]))),
     prompt_upsampling: said['disable_pup'] === true ? false : (said['prompt_upsampling'] ?? false),
-    ...(references.images.length > 0 ? { reference_images: references.images } : {}),
+    ...(hasReference ? { reference_images: references.images } : {}),
     ...ownOptions(said),
   }
   return {
     kind: 'request',
     request,
-    warnings: [...prompt.warnings, ...size.warnings, ...ignored(endpoint, unknown)],
+    warnings: [...(hasReference ? [] : size.guessed), ...size.warnings, ...ignored(endpoint, unknown)],
     webhook: webhookOf(said),
     slots: references.slots,
+    missingSide: hasReference ? size.missing : null,
   }
 }
 
-/** A request holds at least one character; BFL takes an empty prompt. */
-function promptOf({ prompt = '' }: JsonObject): { readonly used: Json; readonly warnings: readonly Warning[] } {
-  if (prompt !== '') return { used: prompt, warnings: [] }
-  const reason = 'a request holds at least one character; a space says as little'
-  return { used: ' ', warnings: [{ code: 'adjusted', field: 'prompt', requested: '', used: ' ', reason }] }
+/** A request whose other side keeps the ratio of its first reference image. */
+export function withOtherSide(
+  { request, warnings }: { readonly request: JsonObject; readonly warnings: readonly Warning[] },
+  missing: Side,
+  { width, height }: { readonly width: number; readonly height: number },
+): { readonly request: JsonObject; readonly warnings: readonly Warning[] } {
+  const given = Number(request[missing === 'width' ? 'height' : 'width'])
+  const used = Math.max(1, Math.round(missing === 'width' ? (given * width) / height : (given * height) / width))
+  const reason = 'width and height go together; this side keeps the ratio of the first image'
+  return {
+    request: { ...request, [missing]: used },
+    warnings: [{ code: 'adjusted', field: missing, requested: null, used, reason }, ...warnings],
+  }
 }
 
+/** Images in the order of their slots. An empty text is no image; a gap is an error, since no other provider has slots to leave empty. */
 function referencesOf(said: JsonObject): {
   readonly images: readonly string[]
   readonly slots: readonly string[]
@@ -72,12 +85,16 @@ function referencesOf(said: JsonObject): {
   const images: string[] = []
   const slots: string[] = []
   const issues: Issue[] = []
-  for (const slot of [...IMAGE_SLOTS, 'image_prompt']) {
+  const refuse = (slot: string, msg: string) => issues.push({ loc: ['body', slot], msg: `Value error, ${msg}`, type: 'value_error' })
+  const isGiven = (slot: string) => typeof said[slot] === 'string' && said[slot] !== ''
+  for (const [index, slot] of [...IMAGE_SLOTS, 'image_prompt'].entries()) {
     const text = said[slot]
-    if (typeof text !== 'string') continue
+    if (typeof text !== 'string' || text === '') continue
+    const gap = slot === 'image_prompt' ? undefined : IMAGE_SLOTS.slice(0, index).find((earlier) => !isGiven(earlier))
+    if (gap !== undefined) refuse(slot, `${gap} is empty: fill the image slots in order, so that the images keep their numbers`)
     const read = readReferenceText(text)
     if (read.kind === 'refused') {
-      issues.push({ loc: ['body', slot], msg: `Value error, it ${read.reason}`, type: 'value_error' })
+      refuse(slot, `it ${read.reason}`)
       continue
     }
     images.push(read.reference)
@@ -89,38 +106,41 @@ function referencesOf(said: JsonObject): {
 interface Size {
   readonly fields: JsonObject
   readonly warnings: readonly Warning[]
+  /** The side that was neither given nor has a default, and what was taken for it. */
+  readonly missing: Side | null
+  readonly guessed: readonly Warning[]
 }
 
 /** `aspect_ratio` is no field of these endpoints, but a client that sends one for every model means it: it stands in for a size not given. */
 function sizeOf(endpoint: Endpoint, values: JsonObject, unknown: JsonObject): Size {
   const { width, height } = values
+  const { width: defaultWidth, height: defaultHeight } = endpoint.defaults
   const ratio = unknown['aspect_ratio']
   if (width === undefined && height === undefined) {
-    const { width: defaultWidth, height: defaultHeight } = endpoint.defaults
-    if (isRatio(ratio)) return { fields: { aspect_ratio: ratio }, warnings: ignoredRatio(ratio, false) }
+    if (isRatio(ratio)) return { fields: { aspect_ratio: ratio }, warnings: [], missing: null, guessed: [] }
     const fields: JsonObject =
       defaultWidth === undefined || defaultHeight === undefined ? {} : { width: defaultWidth, height: defaultHeight }
-    return { fields, warnings: ignoredRatio(ratio, ratio !== undefined) }
+    return { fields, warnings: ratio === undefined ? [] : [ignoredRatio(ratio)], missing: null, guessed: [] }
   }
-  const fields = {
-    width: width ?? endpoint.defaults['width'] ?? OTHER_SIDE,
-    height: height ?? endpoint.defaults['height'] ?? OTHER_SIDE,
+  const fields = { width: width ?? defaultWidth ?? OTHER_SIDE, height: height ?? defaultHeight ?? OTHER_SIDE }
+  const isIgnored = ratio !== undefined && !(isRatio(ratio) && isOfRatio(fields, ratio))
+  const absent: Side | null = width === undefined ? 'width' : height === undefined ? 'height' : null
+  const missing = absent !== null && endpoint.defaults[absent] === undefined ? absent : null
+  return {
+    fields,
+    warnings: isIgnored ? [ignoredRatio(ratio)] : [],
+    missing,
+    guessed: missing === null ? [] : [guessedSide(missing)],
   }
-  const missing = width === undefined ? 'width' : height === undefined ? 'height' : null
-  const guessed =
-    missing === null || endpoint.defaults[missing] !== undefined
-      ? []
-      : [
-          {
-            code: 'adjusted' as const,
-            field: missing,
-            requested: null,
-            used: shown(fields[missing]),
-            reason: 'width and height go together',
-          },
-        ]
-  return { fields, warnings: [...guessed, ...ignoredRatio(ratio, ratio !== undefined && !(isRatio(ratio) && isOfRatio(fields, ratio)))] }
 }
+
+const guessedSide = (field: Side): Warning => ({
+  code: 'adjusted',
+  field,
+  requested: null,
+  used: OTHER_SIDE,
+  reason: 'width and height go together',
+})
 
 const isRatio = (value: Json | undefined): value is string => typeof value === 'string' && /^[1-9]\d{0,3}:[1-9]\d{0,3}$/.test(value)
 
@@ -129,18 +149,13 @@ function isOfRatio({ width, height }: { readonly width: Json; readonly height: J
   return Number(width) * down === Number(height) * across
 }
 
-const ignoredRatio = (ratio: Json | undefined, isIgnored: boolean): readonly Warning[] =>
-  isIgnored
-    ? [
-        {
-          code: 'ignored_option',
-          field: 'aspect_ratio',
-          requested: shown(ratio),
-          used: null,
-          reason: 'width and height decide, or it is no ratio',
-        },
-      ]
-    : []
+const ignoredRatio = (ratio: Json): Warning => ({
+  code: 'ignored_option',
+  field: 'aspect_ratio',
+  requested: shown(ratio),
+  used: null,
+  reason: 'width and height decide, or it is no ratio',
+})
 
 /** What only BFL takes. A blob lies at BFL and is a reference image, so nobody else may serve such a request. */
 function ownOptions(said: JsonObject): JsonObject {

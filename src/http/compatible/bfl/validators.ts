@@ -5,6 +5,8 @@ export interface Issue {
   readonly loc: readonly (string | number)[]
   readonly msg: string
   readonly type: string
+  /** Why, where FastAPI says more. */
+  readonly ctx?: { readonly error: string }
 }
 
 type Fault = Pick<Issue, 'msg' | 'type'>
@@ -29,10 +31,12 @@ export interface Bounds {
   readonly step?: number
 }
 
+/** In pydantic's order: the step, then the upper bound, then the lower one. */
 function bounded(value: number, { min, max, step }: Bounds): Checked {
-  if (min !== undefined && value < min) return fault('greater_than_equal', `Input should be greater than or equal to ${min}`)
+  if (step !== undefined && value % step !== 0) return fault('multiple_of', `Input should be a multiple of ${step}`)
   if (max !== undefined && value > max) return fault('less_than_equal', `Input should be less than or equal to ${max}`)
-  return step !== undefined && value % step !== 0 ? fault('multiple_of', `Input should be a multiple of ${step}`) : accept(value)
+  if (min !== undefined && value < min) return fault('greater_than_equal', `Input should be greater than or equal to ${min}`)
+  return accept(value)
 }
 
 export const integer =
@@ -49,6 +53,21 @@ export const integer =
       ? bounded(value, bounds)
       : fault('int_from_float', 'Input should be a valid integer, got a number with a fractional part')
   }
+
+/** The largest seed that a request carries: 2^63 - 1. */
+const MAX_SEED = 9_223_372_036_854_775_807n
+/** BFL's word for "any seed". */
+export const RANDOM_SEED = -1
+
+/** An integer of any length, as a number or as its digits: a number while a double holds it to the last digit, else its digits. */
+export const seed: Check = (value) => {
+  const digits = typeof value === 'string' ? /^\s*\+?(-?\d{1,40})(\.0*)?\s*$/.exec(value)?.[1] : undefined
+  if (digits === undefined) return integer({ min: RANDOM_SEED, max: Number.MAX_SAFE_INTEGER })(value)
+  const exact = BigInt(digits)
+  if (exact > MAX_SEED) return fault('less_than_equal', `Input should be less than or equal to ${MAX_SEED}`)
+  if (exact < RANDOM_SEED) return fault('greater_than_equal', `Input should be greater than or equal to ${RANDOM_SEED}`)
+  return accept(exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : String(exact))
+}
 
 export const number =
   (bounds: Bounds = {}): Check =>

@@ -15,7 +15,7 @@ export const GenerationFacts = z.object({
   sandbox: z.boolean().describe('true: no real provider was called, the images are placeholders and no money was spent.'),
   model: z.string(),
   provider: z.string().nullable(),
-  progress: z.number().nullable().describe('0 to 1, where the provider tells it.'),
+  progress: z.number().nullable().describe('0 to 1, where the provider reports it.'),
   images: z.array(Image.omit({ sha256: true })).describe('Each with a link to the image.'),
   prompt_used: z.string().nullable().describe('The prompt as the provider rewrote it.'),
   cost: Cost.omit({ lines: true }),

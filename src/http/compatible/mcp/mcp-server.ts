@@ -5,21 +5,31 @@ import type { NodeIncomingMessageLike } from '@modelcontextprotocol/node'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Compare } from '../../../core/comparisons/compare.ts'
 import type { Costs } from '../../../core/billing/cost-report.ts'
-import type { AppDependencies } from '../../app.ts'
+import type { Accept } from '../../../core/generation/accept.ts'
+import type { Log, Store } from '../../../core/ports.ts'
+import type { ModelSource } from '../../api/models.ts'
+import type { KeyNames } from '../../auth.ts'
+import type { Intake } from '../../intake.ts'
 import { guardAgainstRebinding } from './rebinding.ts'
 import { toolError } from './tool-error.ts'
 import type { Tool } from './tool.ts'
 import { compareProviders } from './tools/compare.ts'
-import { lookAtCosts } from './tools/costs.ts'
+import { readCosts } from './tools/costs.ts'
 import { generate } from './tools/generate.ts'
 import { getGeneration } from './tools/get-generation.ts'
 import { listModels } from './tools/list-models.ts'
 import { quote } from './tools/quote.ts'
 
-export interface McpDependencies extends Pick<
-  AppDependencies,
-  'intake' | 'accept' | 'store' | 'models' | 'publicUrl' | 'keyNames' | 'log' | 'version'
-> {
+export interface McpDependencies {
+  readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
+  readonly accept: Pick<Accept, 'quote'>
+  readonly store: Pick<Store, 'generation'>
+  readonly models: ModelSource
+  readonly publicUrl: () => string
+  readonly keyNames: KeyNames
+  readonly log: Log
+  /** Of the gateway. */
+  readonly version: string
   /** Without it the tool `compare` is not listed. */
   readonly compare?: Pick<Compare, 'begin' | 'show'>
   /** Without it the tool `costs` is not listed. */
@@ -34,14 +44,14 @@ const INSTRUCTIONS =
  * `/mcp`: the gateway as tools for agents, over MCP's streamable HTTP, for clients of the revision 2026-07-28 and of the ones before it.
  * No sessions: every request stands alone, so a restart breaks no client. Must be registered where a gateway key is asked for.
  */
-export const mcpDoor: FastifyPluginAsync<McpDependencies> = async (app, deps) => {
+export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => {
   const tools: readonly Tool[] = [
     listModels(deps.models),
     quote(deps),
     generate(deps),
     ...(deps.compare ? [compareProviders(deps, deps.compare)] : []),
     getGeneration(deps),
-    ...(deps.costs ? [lookAtCosts(deps.costs)] : []),
+    ...(deps.costs ? [readCosts(deps.costs)] : []),
   ]
   const handler = createMcpHandler(({ authInfo }) => serverFor(tools, deps, authInfo?.clientId ?? null), {
     onerror: (error) => deps.log.info({ reason: error.message.slice(0, 200) }, 'an MCP message was refused'),
@@ -61,7 +71,7 @@ export const mcpDoor: FastifyPluginAsync<McpDependencies> = async (app, deps) =>
   const schema = {
     summary: 'Tools for agents (MCP)',
     description: `Model Context Protocol over streamable HTTP, without sessions. Tools: ${tools.map(({ name }) => `\`${name}\``).join(', ')}.`,
-    tags: ['doors'],
+    tags: ['compatible APIs'],
   }
   app.post('/mcp', { schema }, answer)
   // Answered with 405: there is no session to listen to or to end.

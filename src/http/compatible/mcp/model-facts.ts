@@ -59,7 +59,7 @@ export function modelText({ id, alias_of, offers }: ModelFact): string {
 const offerText = ({ provider, enabled, reason, price, size }: OfferFact): string =>
   enabled
     ? `${provider} ${price ?? 'without a published price'}, up to ${size.max_width}×${size.max_height}`
-    : `${provider} disabled (${reason ?? 'no reason told'})`
+    : `${provider} disabled (${reason ?? 'no reason given'})`
 
 function priceText(price: PriceRule): string {
   switch (price.kind) {

@@ -1,7 +1,7 @@
 import { hostHeaderValidation, originValidation } from '@modelcontextprotocol/fastify'
 import { localhostAllowedHostnames } from '@modelcontextprotocol/server'
 import type { FastifyInstance } from 'fastify'
-import type { AppDependencies } from '../../app.ts'
+import type { KeyNames } from '../../auth.ts'
 
 /**
  * Keeps web pages away from a gateway on their reader's own machine. Without keys the gateway listens on loopback only, and a page whose name was
@@ -10,7 +10,7 @@ import type { AppDependencies } from '../../app.ts'
  */
 export function guardAgainstRebinding(
   app: FastifyInstance,
-  { keyNames, publicUrl }: Pick<AppDependencies, 'keyNames' | 'publicUrl'>,
+  { keyNames, publicUrl }: { readonly keyNames: KeyNames; readonly publicUrl: () => string },
 ): void {
   app.addHook('onRequest', async (request, reply) => {
     const own = [...localhostAllowedHostnames(), ...hostnameOf(publicUrl())]

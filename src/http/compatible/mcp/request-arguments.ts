@@ -38,7 +38,7 @@ export const imageArguments = {
     .max(MAX_REFERENCE_IMAGES)
     .optional()
     .describe(
-      'Images to edit or follow, in order: each an https URL, an image id of an earlier result ("img_…"), or a data:image/…;base64 URI.',
+      'Images to edit or follow, in order: each an https URL, an image id of an earlier result ("img_…"), or a data: URI of an image.',
     ),
   seed: requestFields.seed.describe('Repeats a result at the same provider with the same arguments. Leave out for variety.'),
   n: requestFields.n.describe('How many images, 1 to 20, default 1. Each is paid for.'),
@@ -48,7 +48,7 @@ export const imageArguments = {
     'Content filter: 0 strictest, 6 loosest. Never loosened on the way. Leave out for the default.',
   ),
   prompt_upsampling: requestFields.prompt_upsampling.describe(
-    'Let the provider rewrite the prompt into a richer one; prompt_used tells the result.',
+    'Let the provider rewrite the prompt into a richer one; prompt_used is the result.',
   ),
   guidance: requestFields.guidance.describe('How closely to follow the prompt, 1.5 to 10; only some models take it.'),
   steps: requestFields.steps.describe('Rendering steps, 1 to 50; only some models take it.'),
@@ -77,7 +77,7 @@ export const waitArgument = z
   .max(MAX_WAIT_S)
   .default(DEFAULT_WAIT_S)
   .describe(
-    `Seconds to wait for the end, 0 to ${MAX_WAIT_S}, default ${DEFAULT_WAIT_S}. What is not finished by then goes on; get_generation tells its end. Keep it below your client’s own time limit for a tool call.`,
+    `Seconds to wait for the end, 0 to ${MAX_WAIT_S}, default ${DEFAULT_WAIT_S}. What is not finished by then goes on; get_generation returns its end. Keep it below your client’s own time limit for a tool call.`,
   )
 
 export const idempotencyArgument = z

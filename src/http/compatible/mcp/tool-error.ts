@@ -1,48 +1,23 @@
 import type { CallToolResult } from '@modelcontextprotocol/server'
-import type { FastifyBaseLogger } from 'fastify'
+import type { Log } from '../../../core/ports.ts'
 import { FAILURES } from '#contract'
 import type { FailureCode, ProblemCode } from '#contract'
-import { Refusal } from '../../../core/generation/accept.ts'
-import { IdempotencyMismatch } from '../../../core/generation/idempotency.ts'
-import { HttpProblem } from '../../problem.ts'
+import { toProblem } from '../../to-problem.ts'
+import type { ProblemDetails } from '../../http-problem.ts'
 
-interface Told {
-  readonly code: ProblemCode
-  readonly message: string
-  readonly errors?: readonly { readonly path: string; readonly message: string }[]
+/** Everything a tool may throw, as a result a model can read and act on: code, message, remedy. What was not expected is logged. */
+export function toolError(error: unknown, log: Pick<Log, 'error'>): CallToolResult {
+  const problem = toProblem(error)
+  if (problem.code === 'internal') log.error({ err: error }, 'a tool call failed unexpectedly')
+  return { content: [{ type: 'text', text: textOf(problem) }], isError: true }
 }
 
-/** Everything a tool may throw, as a result a model can read and act on: code, message, remedy. What was not expected is logged and told without its text. */
-export function toolError(error: unknown, log: FastifyBaseLogger): CallToolResult {
-  const told = toldOf(error)
-  if (told === null) log.error({ err: error }, 'a tool call failed unexpectedly')
-  return { content: [{ type: 'text', text: textOf(told ?? UNEXPECTED) }], isError: true }
-}
-
-const UNEXPECTED: Told = {
-  code: 'internal',
-  message: 'An unexpected error; the server log says more. Whether anything was bought is not known.',
-}
-
-/** Fields that the message does not already tell follow it, one a line. */
-function textOf({ code, message, errors = [] }: Told): string {
+/** Fields that the message does not already name follow it, one a line. */
+function textOf({ code, detail, errors = [] }: ProblemDetails): string {
   const fields = errors
-    .filter(({ path, message: own }) => path !== '' && !message.includes(own))
-    .map(({ path, message: own }) => `- ${path}: ${own}`)
-  return [`${code}: ${message}`, ...fields, `Remedy: ${remedyOf(code)}`].join('\n')
-}
-
-function toldOf(error: unknown): Told | null {
-  if (error instanceof Refusal)
-    return error.code === 'no_eligible_offer' ? { code: error.code, message: withOwnCeiling(error.message) } : error
-  if (error instanceof HttpProblem) {
-    const { code, detail, errors } = error.details
-    return { code, message: detail, ...(errors ? { errors } : {}) }
-  }
-  if (error instanceof IdempotencyMismatch) {
-    return { code: 'invalid_request', message: `idempotency_key: ${error.message}; send the same arguments or another key.` }
-  }
-  return null
+    .filter(({ path, message }) => path !== '' && !detail.includes(message))
+    .map(({ path, message }) => `- ${path}: ${message}`)
+  return [`${code}: ${inOwnNames(detail, code)}`, ...fields, `Remedy: ${remedyOf(code)}`].join('\n')
 }
 
 /** What the caller can do, in the words of the tools. */
@@ -53,9 +28,9 @@ export function remedyOf(code: ProblemCode): string {
     case 'rate_limited':
       return 'Try again after a while.'
     case 'model_not_found':
-      return `${FAILURES[code].remedy} The tool list_models tells them.`
+      return `${FAILURES[code].remedy} The tool list_models lists them.`
     case 'no_eligible_offer':
-      return `${FAILURES[code].remedy} The tool quote tells each offer’s price and limits, and spends nothing.`
+      return `${FAILURES[code].remedy} The tool quote returns each offer’s price and limits, and spends nothing.`
     case 'not_found':
       return 'Use an id that generate or compare returned; a key sees its own generations only.'
     case 'gone':
@@ -69,5 +44,9 @@ export function remedyOf(code: ProblemCode): string {
   }
 }
 
-/** What each offer refuses, in one message; the ceiling is an argument of its own here. */
-const withOwnCeiling = (text: string): string => text.replaceAll('provider.max_price_usd', 'max_price_usd')
+/** Two arguments have another name in a request: the ceiling, of which an offer may speak, and the idempotency key. */
+const inOwnNames = (text: string, code: ProblemCode): string =>
+  (code === 'no_eligible_offer' ? text.replaceAll('provider.max_price_usd', 'max_price_usd') : text).replace(
+    /^this Idempotency-Key was used with another body; .*/,
+    'idempotency_key: it was used with other arguments; send the same arguments or another key.',
+  )

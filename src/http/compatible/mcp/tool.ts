@@ -6,7 +6,7 @@ import { invalidRequest } from '../../invalid-request.ts'
 export interface Answer<Facts> {
   readonly text: string
   readonly facts: Facts
-  /** The generation the facts tell of failed. */
+  /** The generation that the facts describe failed. */
   readonly isError?: boolean
 }
 
@@ -23,7 +23,7 @@ export interface ToolDefinition<Arguments extends z.ZodType, Facts extends z.Zod
   run(given: z.output<Arguments>, key: string | null): Promise<Answer<z.input<Facts>>>
 }
 
-/** A tool as it is listed and called, whatever it takes and tells. */
+/** A tool as it is listed and called, whatever it takes and returns. */
 export interface Tool {
   readonly name: string
   readonly config: {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { requestFields } from '#contract'
+import { MAX_REFERENCE_IMAGES, requestFields } from '#contract'
 
 /**
  * OpenAI's request bodies as the `openai` SDK 7.55.0 types them (node_modules/openai/resources/images.d.ts, read 2026-11-21), and the fields
@@ -42,6 +42,8 @@ const openaiFields = {
 
 /** Fields of our own request that keep their name and meaning. */
 const extraFields = {
+  width: requestFields.width.nullish(),
+  height: requestFields.height.nullish(),
   aspect_ratio: requestFields.aspect_ratio.nullish(),
   megapixels: requestFields.megapixels.nullish(),
   reference_images: requestFields.reference_images.nullish(),
@@ -79,7 +81,9 @@ export type EditBody = z.infer<typeof EditBody>
 /** The form as it is documented; it is read part by part, not validated as one. */
 export const EditForm = z
   .object({
-    image: z.union([z.file(), z.array(z.file()).max(10)]).meta({ description: 'One file, or several as `image[]`; PNG, JPEG or WebP.' }),
+    image: z
+      .union([z.file(), z.array(z.file()).max(MAX_REFERENCE_IMAGES)])
+      .meta({ description: 'One file, or several as `image[]`; PNG, JPEG or WebP.' }),
     ...openaiFields,
     ...editOnly,
     ...extraFields,

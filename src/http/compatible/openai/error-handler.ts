@@ -1,15 +1,17 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { FAILURES } from '#contract'
 import type { FailureCode } from '#contract'
-import { Refusal } from '../../../core/generation/accept.ts'
-import { IdempotencyMismatch } from '../../../core/generation/idempotency.ts'
-import { HttpProblem } from '../../problem.ts'
+import type { ProblemDetails } from '../../http-problem.ts'
+import { loggedProblem } from '../../problem.ts'
+import { IDEMPOTENCY_KEY } from '../../to-problem.ts'
+import { inOwnNames, paramOf, PLAIN } from './as-written.ts'
+import type { AsWritten } from './as-written.ts'
 import { refusal } from './problems.ts'
 import type { OpenaiProblem } from './problems.ts'
 
-/** Thrown by a route of this door. */
-export class DoorProblem extends Error {
+/** Thrown by a route of this API. */
+export class OpenaiRefusal extends Error {
   readonly problem: OpenaiProblem
   constructor(problem: OpenaiProblem) {
     super(problem.body.error.message)
@@ -17,21 +19,9 @@ export class DoorProblem extends Error {
   }
 }
 
-/** Every error of this door's routes leaves as OpenAI's error object, those raised before the route's own code included. */
-export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = problemOf(error, request)
-  return sendProblem(reply, request.routeOptions.url === EDITS_PATH ? inWordsOfAnEdit(problem) : problem)
-}
-
-export const EDITS_PATH = '/v1/images/edits'
-
-/** The files of an edit are the first reference images of its request. */
-function inWordsOfAnEdit(problem: OpenaiProblem): OpenaiProblem {
-  const { error } = problem.body
-  if (!error.param?.startsWith('reference_images')) return problem
-  const param = error.param.replace('reference_images', 'image')
-  return { ...problem, body: { error: { ...error, param, message: error.message.replace(/^reference_images(\.\d+)?/, param) } } }
-}
+/** Every error of this API's routes leaves as OpenAI's error object, those raised before the route's own code included. */
+export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  sendProblem(reply, error instanceof OpenaiRefusal ? error.problem : reworded(loggedProblem(error, request)))
 
 export function sendProblem(reply: FastifyReply, problem: OpenaiProblem): FastifyReply {
   reply.code(problem.status).headers(problemHeaders(problem))
@@ -43,28 +33,32 @@ export const problemHeaders = ({ mayRepeat, retryAfterSeconds }: OpenaiProblem):
   ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
 })
 
-export function problemOf(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCode'>>, request: FastifyRequest): OpenaiProblem {
-  if (error instanceof DoorProblem) return error.problem
-  if (error instanceof Refusal) return problemOfRefusal(error)
-  if (error instanceof HttpProblem) return problemOfHttpProblem(error)
-  if (error instanceof IdempotencyMismatch)
-    return refusal('invalid_request', `${error.message}; send the same body or another key.`, {
-      param: 'Idempotency-Key',
-      as: 'idempotency_key_reused',
-      status: 422,
-    })
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return tooLarge('The body is larger than this server takes (server.body_limit_bytes).')
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return unsupportedMediaType('The Content-Type is not one this route takes.')
+/** A problem in OpenAI's words, which have room for one field; it is named as the caller wrote it. */
+export function reworded({ code, detail, errors = [], unreadable, status }: ProblemDetails, written: AsWritten = PLAIN): OpenaiProblem {
+  const path = errors[0]?.path ?? ''
+  const message = inOwnNames(detail, path, written)
+  switch (code) {
+    case 'payload_too_large':
+      return tooLarge(detail)
+    case 'unsupported_media_type':
+      return unsupportedMediaType(detail)
+    case 'model_not_found':
+      return refusal(code, message, { param: 'model' })
+    case 'no_eligible_offer':
+      return refusal(code, message)
+    case 'invalid_request':
+      if (unreadable !== undefined) return refusal(code, detail, { as: 'invalid_request' })
+      if (path === IDEMPOTENCY_KEY)
+        return refusal(code, detail, { param: path, as: 'idempotency_key_reused', ...(status ? { status } : {}) })
+      return refusal(code, message, { param: paramOf(path.split('.'), written) })
     default:
+      return isFailure(code)
+        ? refusal(code, message, { param: paramOf(path.split('.'), written) })
+        : refusal('invalid_request', detail, { as: code })
   }
-  if (error instanceof SyntaxError || (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500))
-    return refusal('invalid_request', `The request could not be read: ${error.message.slice(0, 200)}`, { as: 'invalid_request' })
-  request.log.error({ err: error }, 'a request failed unexpectedly')
-  return refusal('internal', 'An unexpected error; the server log says more. Nothing was bought.')
 }
+
+const isFailure = (code: ProblemDetails['code']): code is FailureCode => Object.hasOwn(FAILURES, code)
 
 export const tooLarge = (message: string, param: string | null = null): OpenaiProblem =>
   refusal('invalid_request', message, { param, as: 'payload_too_large', status: 413 })
@@ -72,25 +66,7 @@ export const tooLarge = (message: string, param: string | null = null): OpenaiPr
 export const unsupportedMediaType = (message: string): OpenaiProblem =>
   refusal('invalid_request', message, { as: 'unsupported_media_type', status: 415 })
 
-function problemOfRefusal({ code, message, errors }: Refusal): OpenaiProblem {
-  switch (code) {
-    case 'model_not_found':
-      return refusal(code, message, { param: 'model' })
-    case 'no_eligible_offer':
-      return refusal(code, message)
-    default:
-      return refusal(code, message, { param: paramOf(errors[0]?.path.split('.') ?? []) })
-  }
-}
-
-function problemOfHttpProblem({ details }: HttpProblem): OpenaiProblem {
-  const isFailure = (code: string): code is FailureCode => Object.hasOwn(FAILURES, code)
-  const { code, detail, errors } = details
-  if (isFailure(code)) return refusal(code, detail, { param: paramOf(errors?.[0]?.path.split('.') ?? []) })
-  return code === 'payload_too_large' ? tooLarge(detail) : refusal('invalid_request', detail, { as: code })
-}
-
-/** The first thing that is wrong, in OpenAI's words; it has room for one. */
+/** The first thing that is wrong with a body as it was written. */
 export function problemOfIssues(issues: readonly z.core.$ZodIssue[]): OpenaiProblem {
   const [issue] = issues
   if (!issue) return refusal('invalid_request', 'The request is invalid.')
@@ -103,12 +79,4 @@ export function problemOfIssues(issues: readonly z.core.$ZodIssue[]): OpenaiProb
     return refusal('invalid_request', `Missing required parameter: '${param ?? 'body'}'.`, { param, as: 'missing_required_parameter' })
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''
   return refusal('invalid_request', `Invalid value for '${param ?? 'body'}': ${issue.message}${more}`, { param })
-}
-
-/** Our path as a caller of OpenAI's API wrote it: `reference_images[0]`, and `size` for its two halves. */
-function paramOf(path: readonly PropertyKey[]): string | null {
-  const [root, ...rest] = path.map(String)
-  if (root === undefined || root === '') return null
-  if (root === 'width' || root === 'height') return 'size'
-  return [root, ...rest.map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part}`))].join('')
 }

@@ -10,9 +10,9 @@ export type FormReading =
   | { readonly kind: 'body'; readonly body: Readonly<Record<string, Json>> }
   | { readonly kind: 'refused'; readonly param: string; readonly message: string }
 
-/** A form has text only; these fields are read as what they are. */
+/** A form has text only; these fields are read as what they are. A seed stays its digits, of which a number could lose some. */
 const NUMBERS = new Set(
-  'n output_compression partial_images frame_count frame_duration_ms megapixels seed output_quality safety_tolerance guidance steps'.split(
+  'n width height output_compression partial_images frame_count frame_duration_ms megapixels output_quality safety_tolerance guidance steps'.split(
     ' ',
   ),
 )
@@ -62,7 +62,7 @@ function readStructure(text: string): ValueReading {
     const value = JSON.parse(text) as Json
     if (typeof value === 'object' && value !== null) return { kind: 'value', value }
   } catch {
-    // Told below.
+    // Refused below.
   }
   return { kind: 'refused', message: 'JSON text, or fields in brackets such as name[key]' }
 }

@@ -3,15 +3,16 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { MAX_REFERENCE_IMAGES } from '#contract'
 import { createAnswer } from './answer.ts'
-import type { DoorDependencies } from './answer.ts'
+import type { OpenaiDependencies } from './answer.ts'
+import { HttpProblem } from '../../http-problem.ts'
 import { EditBody, EditForm, GenerationBody } from './body.ts'
-import { DoorProblem, EDITS_PATH, problemOfIssues, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
+import { OpenaiRefusal, problemOfIssues, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
 import { readForm } from './form.ts'
 import { ImagesResponse } from './images-response.ts'
 import { OpenaiError, refusal } from './problems.ts'
 import { toRequest } from './to-request.ts'
 import type { Translation } from './to-request.ts'
-import { readUpload } from './upload.ts'
+import { MOST_FORM_FIELDS, PARTS_AS_BYTES, readUpload } from './upload.ts'
 
 const Headers = z.object({
   'idempotency-key': z
@@ -24,14 +25,14 @@ const Headers = z.object({
 
 const errors = Object.fromEntries([400, 401, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]))
 
-const MOST_FORM_FIELDS = 200
-const MOST_FIELD_BYTES = 1_048_576
+const EDITS_PATH = '/v1/images/edits'
+const MOST_PARTS = 2 * MOST_FORM_FIELDS + 4 * MAX_REFERENCE_IMAGES
 
 /**
  * OpenAI's Images API in front of the same intake as every other way in: `POST /v1/images/generations` and `POST /v1/images/edits`.
  * `GET /v1/models` answers in OpenAI's shape already. Always waits for the end; every error leaves as OpenAI's error object.
  */
-export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps) => {
+export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, deps) => {
   app.setErrorHandler(sendError)
   app.setValidatorCompiler<z.ZodType>(validator)
   const answer = createAnswer(deps)
@@ -40,8 +41,8 @@ export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps
     summary: 'Generate images (OpenAI)',
     description:
       'For the `openai` SDK and everything that speaks to it. Waits for the end. With `stream: true` the answer is `text/event-stream` of ' +
-      '`image_generation.completed` events. Cost, provider and warnings are in `x-imagegate-*` headers; a warning tells what was adapted.',
-    tags: ['doors'],
+      '`image_generation.completed` events. Cost, provider and warnings are in `x-imagegate-*` headers; a warning says what was adapted.',
+    tags: ['compatible APIs'],
     headers: Headers,
     body: GenerationBody,
     response: { 200: ImagesResponse, ...errors },
@@ -53,19 +54,14 @@ export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps
   await app.register(async (forms) => {
     await forms.register(multipart, {
       throwFileSizeLimit: false,
-      limits: {
-        fileSize: deps.bodyLimitBytes,
-        // More are counted, and refused by name, as they are read.
-        files: 4 * MAX_REFERENCE_IMAGES,
-        fields: MOST_FORM_FIELDS,
-        fieldSize: MOST_FIELD_BYTES,
-        parts: MOST_FORM_FIELDS + 4 * MAX_REFERENCE_IMAGES,
-      },
+      ...PARTS_AS_BYTES,
+      // More are counted, and refused by name, as they are read.
+      limits: { fileSize: deps.bodyLimitBytes, files: MOST_PARTS, parts: MOST_PARTS },
     })
     const edit = {
       summary: 'Edit images (OpenAI)',
       description: `Up to ${MAX_REFERENCE_IMAGES} images and a prompt; a mask is refused. Otherwise as \`POST /v1/images/generations\`.`,
-      tags: ['doors'],
+      tags: ['compatible APIs'],
       consumes: ['multipart/form-data'],
       headers: Headers,
       body: EditForm,
@@ -77,38 +73,38 @@ export const openaiDoor: FastifyPluginAsync<DoorDependencies> = async (app, deps
   })
 }
 
-/** What is wrong is told in OpenAI's words; a form is read part by part in its route and passes here as it is. */
+/** What is wrong is said in OpenAI's words; a form is read part by part in its route and passes here as it is. */
 const validator = ({ schema, httpPart, url }: { readonly schema: z.ZodType; readonly httpPart?: string; readonly url: string }) =>
   httpPart === 'body' && url === EDITS_PATH
     ? (value: unknown) => ({ value })
     : (value: unknown) => {
         const parsed = schema.safeParse(value)
-        return parsed.success ? { value: parsed.data } : { error: new DoorProblem(problemOfIssues(parsed.error.issues)) }
+        return parsed.success ? { value: parsed.data } : { error: new OpenaiRefusal(problemOfIssues(parsed.error.issues)) }
       }
 
 type Accepted = Extract<Translation, { kind: 'request' }>
 
 function accepted(translation: Translation): Accepted {
   if (translation.kind === 'request') return translation
-  throw new DoorProblem(refusal('invalid_request', translation.message, { param: translation.param }))
+  throw new OpenaiRefusal(refusal('invalid_request', translation.message, { param: translation.param }))
 }
 
 async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: number): Promise<Accepted> {
   if (!request.isMultipart())
-    throw new DoorProblem(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
+    throw new OpenaiRefusal(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
   if (Number(request.headers['content-length'] ?? 0) > 2 * maxBytes) {
     reply.header('connection', 'close')
-    throw new DoorProblem(tooLarge('The body is larger than this server takes (server.body_limit_bytes).'))
+    throw new OpenaiRefusal(tooLarge('The body is larger than this server takes (server.body_limit_bytes).'))
   }
   const upload = await readUpload(request.parts(), maxBytes).catch(notAForm)
-  if (upload.kind === 'refused') throw new DoorProblem(upload.problem)
+  if (upload.kind === 'refused') throw new OpenaiRefusal(upload.problem)
   const form = readForm(upload.fields)
   if (form.kind === 'refused')
-    throw new DoorProblem(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
+    throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
   const parsed = EditBody.safeParse(form.body)
-  if (!parsed.success) throw new DoorProblem(problemOfIssues(parsed.error.issues))
+  if (!parsed.success) throw new OpenaiRefusal(problemOfIssues(parsed.error.issues))
   if (upload.images.length === 0 && !parsed.data.reference_images?.length)
-    throw new DoorProblem(
+    throw new OpenaiRefusal(
       refusal('invalid_request', "Missing required parameter: 'image'.", { param: 'image', as: 'missing_required_parameter' }),
     )
   return accepted(toRequest(parsed.data, upload.images))
@@ -116,6 +112,7 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
 
 /** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */
 function notAForm(error: unknown): never {
+  if (error instanceof HttpProblem) throw error
   const reason = error instanceof Error ? error.message : 'unknown'
-  throw new DoorProblem(refusal('invalid_request', `The form could not be read: ${reason.slice(0, 200)}`, { as: 'invalid_request' }))
+  throw new OpenaiRefusal(refusal('invalid_request', `The form could not be read: ${reason.slice(0, 200)}`, { as: 'invalid_request' }))
 }

@@ -23,7 +23,7 @@ export type OpenaiError = z.infer<typeof OpenaiError>
 export interface OpenaiProblem {
   readonly status: number
   readonly body: OpenaiError
-  /** Told as `x-should-retry`, which OpenAI's SDKs obey before they look at the status. */
+  /** Sent as `x-should-retry`, which OpenAI's SDKs obey before they read the status. */
   readonly mayRepeat: boolean
   readonly retryAfterSeconds?: number
 }
@@ -117,13 +117,13 @@ export function failureProblem(error: GenerationError, generationId: string, isK
 export function unfinishedProblem(generationId: string): OpenaiProblem {
   const message =
     `Generation ${generationId} is still running and goes on. Do not ask for it anew: ` +
-    `GET /v1/generations/${generationId} tells its end.`
+    `GET /v1/generations/${generationId} answers with its end.`
   return { status: 504, body: { error: { message, type: 'server_error', param: null, code: 'still_running' } }, mayRepeat: false }
 }
 
 /** Something of ours broke after the generation had begun; it goes on, or has ended, and may have cost money. */
 export function brokenProblem(generationId: string): OpenaiProblem {
-  const message = `An unexpected error while answering. GET /v1/generations/${generationId} tells what became of the images.`
+  const message = `An unexpected error while answering. GET /v1/generations/${generationId} shows what became of the images.`
   return {
     status: DO_NOT_REPEAT,
     body: { error: { message, type: 'server_error', param: null, code: 'internal' } },

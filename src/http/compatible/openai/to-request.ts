@@ -1,5 +1,6 @@
 import type { Json, Warning } from '#contract'
 import { EXTRA_FIELDS } from './body.ts'
+import type { AsWritten } from './as-written.ts'
 import type { AnyBody, EditBody, GenerationBody } from './body.ts'
 
 /** What the caller wants back; it does not change what is bought. */
@@ -17,6 +18,7 @@ export type Translation =
       /** What OpenAI's body asks for and a request cannot say. */
       readonly warnings: readonly Warning[]
       readonly wanted: Wanted
+      readonly written: AsWritten
     }
   | { readonly kind: 'refused'; readonly param: string; readonly message: string }
 
@@ -51,6 +53,9 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
   const asked: Partial<AnyBody> = body
   if (given(asked.output_compression) && given(asked.output_quality))
     return { kind: 'refused', param: 'output_compression', message: 'send either output_compression or output_quality' }
+  const size = sizeOf(asked.size ?? 'auto')
+  if (size !== null && (given(asked.width) || given(asked.height)))
+    return { kind: 'refused', param: 'size', message: 'send either size, or width and height' }
   const compression = qualityOf(asked.output_compression ?? null)
   const metadata = metadataOf(asked)
   const references = [...uploaded, ...(asked.reference_images ?? [])]
@@ -61,7 +66,7 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
   const request: Record<string, Json> = {
     model: body.model,
     prompt: body.prompt,
-    ...sizeOf(asked.size ?? 'auto'),
+    ...size,
     ...(given(asked.n) ? { n: asked.n } : {}),
     ...(given(asked.output_format) ? { output_format: asked.output_format } : {}),
     ...Object.fromEntries(EXTRA_FIELDS.flatMap((name) => (given(asked[name]) ? [[name, asked[name] as Json]] : []))),
@@ -69,15 +74,16 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
     ...(references.length > 0 ? { reference_images: references } : {}),
     ...(Object.keys(metadata.pairs).length > 0 ? { metadata: metadata.pairs } : {}),
   }
-  return { kind: 'request', request, warnings, wanted: { responseFormat: asked.response_format ?? null, stream: asked.stream ?? false } }
+  const wanted = { responseFormat: asked.response_format ?? null, stream: asked.stream ?? false }
+  return { kind: 'request', request, warnings, wanted, written: { hasSize: size !== null, files: uploaded.length } }
 }
 
 const given = <Value>(value: Value | null | undefined): value is Value => value !== undefined && value !== null
 
 /** `auto` leaves the size to the offer. */
-function sizeOf(size: string): { width?: number; height?: number } {
+function sizeOf(size: string): { readonly width: number; readonly height: number } | null {
   const [, width, height] = /^(\d+)x(\d+)$/.exec(size) ?? []
-  return width === undefined ? {} : { width: Number(width), height: Number(height) }
+  return width === undefined ? null : { width: Number(width), height: Number(height) }
 }
 
 /**

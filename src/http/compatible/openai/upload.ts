@@ -1,5 +1,6 @@
 import type { Multipart, MultipartFile } from '@fastify/multipart'
-import { MAX_REFERENCE_IMAGES } from '#contract'
+import { formatOf, MAX_REFERENCE_IMAGES } from '#contract'
+import { decodeUtf8 } from '../../read-body.ts'
 import { tooLarge } from './error-handler.ts'
 import type { FormField } from './form.ts'
 import { refusal } from './problems.ts'
@@ -14,13 +15,24 @@ export type Upload =
     }
   | { readonly kind: 'refused'; readonly problem: OpenaiProblem }
 
+export const MOST_FORM_FIELDS = 200
+const MOST_FIELD_BYTES = 1_048_576
+
 const IMAGE_FIELD = /^image(\[\d{0,3}\])?$/
 const MASK = 'A mask is not supported: no offer edits by mask. Leave it out and say in the prompt what to change.'
 const MARKUP = 'A markup image is not supported. Leave it out, or send it as a further image and say in the prompt what it shows.'
 
+/** A part as the parser gives it: every one is read as bytes, since a text that is decoded for us loses what is no UTF-8. */
+export const PARTS_AS_BYTES = { isPartAFile: () => true } as const
+
+/** A part that names no file and is not labelled as one. */
+const isText = ({ filename, mimetype }: MultipartFile): boolean => !filename && mimetype !== 'application/octet-stream'
+
 /**
  * Reads a form part by part. What is refused is still read to its end, unkept, so that the answer reaches a client that sends before it listens.
- * @param maxBytes of all files together
+ * @param parts read as bytes: `PARTS_AS_BYTES`
+ * @param maxBytes of all parts together
+ * @throws HttpProblem where a text is no UTF-8
  */
 export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: number): Promise<Upload> {
   const fields: FormField[] = []
@@ -28,45 +40,45 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
   let left = maxBytes
   let problem: OpenaiProblem | null = null
   for await (const part of parts) {
-    const fault = faultOf(part, images.length)
-    if (part.type === 'field') {
-      problem ??= fault
-      if (IMAGE_FIELD.test(part.fieldname)) images.push(textOf(part.value))
-      else fields.push({ name: part.fieldname, value: textOf(part.value) })
-      continue
-    }
-    if (problem ?? fault) {
-      problem ??= fault
+    if (part.type === 'field') continue
+    problem ??= faultOf(part, images.length, fields.length)
+    if (problem) {
       await drain(part)
       continue
     }
-    const bytes = await bytesOf(part, left)
-    const format = bytes === null ? null : formatOf(bytes)
-    if (bytes === null) problem = tooLarge(`The files are larger than this server takes (${maxBytes} bytes together).`, part.fieldname)
-    else if (format === null) problem = notAImage(part.fieldname)
-    else {
-      left -= bytes.length
-      images.push(`data:image/${format};base64,${bytes.toString('base64')}`)
+    const { fieldname } = part
+    const bytes = await bytesOf(part, isText(part) ? Math.min(left, MOST_FIELD_BYTES) : left)
+    if (bytes === null) {
+      problem = isText(part)
+        ? refusal('invalid_request', `'${fieldname}' is too long for a text field; send images as files.`, { param: fieldname })
+        : tooLarge(`The files are larger than this server takes (${maxBytes} bytes together).`, fieldname)
+      continue
     }
+    left -= bytes.length
+    const format = isText(part) ? null : formatOf(bytes)
+    if (!isText(part) && format === null) problem = notAnImage(fieldname)
+    else if (format !== null) images.push(`data:image/${format};base64,${bytes.toString('base64')}`)
+    else if (IMAGE_FIELD.test(fieldname)) images.push(decodeUtf8(bytes, `The field ${fieldname}`))
+    else fields.push({ name: fieldname, value: decodeUtf8(bytes, `The field ${fieldname.slice(0, 100)}`) })
   }
   return problem ? { kind: 'refused', problem } : { kind: 'form', fields, images }
 }
 
-function faultOf(part: Multipart, imagesBefore: number): OpenaiProblem | null {
+function faultOf(part: MultipartFile, imagesBefore: number, fieldsBefore: number): OpenaiProblem | null {
   const { fieldname: param } = part
   const refuse = (message: string, as?: string) => refusal('invalid_request', message, { param, ...(as ? { as } : {}) })
   if (param === 'mask') return refuse(MASK, 'unsupported_parameter')
   if (param === 'markup') return refuse(MARKUP, 'unsupported_parameter')
-  if (part.type === 'field' && part.valueTruncated) return refuse(`'${param}' is too long for a text field; send images as files.`)
-  if (!IMAGE_FIELD.test(param)) return part.type === 'file' ? refuse(`Unknown parameter: '${param}'.`, 'unknown_parameter') : null
+  if (!IMAGE_FIELD.test(param)) {
+    if (fieldsBefore >= MOST_FORM_FIELDS) return refuse(`At most ${MOST_FORM_FIELDS} fields can be sent with a request.`)
+    return isText(part) ? null : refuse(`Unknown parameter: '${param}'.`, 'unknown_parameter')
+  }
   if (imagesBefore >= MAX_REFERENCE_IMAGES) return refuse(`At most ${MAX_REFERENCE_IMAGES} images can be sent with a request.`)
   return null
 }
 
-const notAImage = (param: string): OpenaiProblem =>
+const notAnImage = (param: string): OpenaiProblem =>
   refusal('invalid_request', 'The file is not a PNG, JPEG or WebP image.', { param, as: 'invalid_image_file' })
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 /** Null where it is larger than `maxBytes`, or was cut off by the parser's own limit, which ends the stream as if it were whole. */
 async function bytesOf(part: MultipartFile, maxBytes: number): Promise<Buffer | null> {
@@ -82,11 +94,4 @@ async function bytesOf(part: MultipartFile, maxBytes: number): Promise<Buffer | 
 
 async function drain(part: MultipartFile): Promise<void> {
   for await (const _ of part.file);
-}
-
-/** By its first bytes; what the client says of the type is often `application/octet-stream`. */
-function formatOf(bytes: Buffer): 'png' | 'jpeg' | 'webp' | null {
-  if (bytes.subarray(0, 8).toString('hex') === '89504e470d0a1a0a') return 'png'
-  if (bytes.subarray(0, 3).toString('hex') === 'ffd8ff') return 'jpeg'
-  return bytes.subarray(0, 4).toString('latin1') === 'RIFF' && bytes.subarray(8, 12).toString('latin1') === 'WEBP' ? 'webp' : null
 }

@@ -1,3 +1,4 @@
+import { MAX_REFERENCE_IMAGES } from '#contract'
 import type { Json, JsonObject, Limits, Range } from '#contract'
 import { invalid, missing } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
@@ -35,8 +36,12 @@ const text =
       : `it must be a string of 1 to ${max} characters`
 const link: Check = (value) =>
   typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '') ? null : 'it must be an http(s) URL'
-const texts: Check = (value) =>
-  Array.isArray(value) && value.every((entry) => typeof entry === 'string' && entry !== '') ? null : 'it must be an array of strings'
+const texts =
+  (max: number): Check =>
+  (value) => {
+    if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string' && entry !== '')) return 'it must be an array of strings'
+    return value.length <= max ? null : `it must have at most ${max} entries`
+  }
 
 const OUTPUT_TYPES = ['URL', 'base64Data', 'dataURI'] as const
 export type OutputType = (typeof OUTPUT_TYPES)[number]
@@ -63,8 +68,14 @@ const nested =
 
 const MAX_PROMPT_CHARS = 32_000
 const MAX_RESULTS = 20
-/** The vendor's is 2^63 - 1; a JSON number read as a double carries no more than this without loss. */
-const SEED: Range = { type: 'range', min: 0, max: Number.MAX_SAFE_INTEGER }
+const MAX_SEED = 9_223_372_036_854_775_807n
+
+/** An integer that a double cannot hold to the last digit arrives as its digits. */
+const seed: Check = (value) => {
+  const isWhole = typeof value === 'number' ? Number.isSafeInteger(value) : typeof value === 'string' && /^\d{1,19}$/.test(value)
+  const isLegal = isWhole && BigInt(value as number | string) >= 0n && BigInt(value as number | string) <= MAX_SEED
+  return isLegal ? null : `it must be an integer between 0 and ${MAX_SEED}`
+}
 const SAFETY: Range = { type: 'range', min: 0, max: 6 }
 const QUALITY: Range = { type: 'range', min: 20, max: 99 }
 const SIDE: Range = { type: 'range', min: 1, max: 65_536 }
@@ -76,6 +87,7 @@ const TTL: Range = { type: 'range', min: 60, max: Number.MAX_SAFE_INTEGER }
  * @param limits what Runware takes for the model, where it sells it
  */
 function checksFor(limits: Limits | null): Readonly<Record<string, Check>> {
+  const references = texts(limits?.reference_images.max ?? MAX_REFERENCE_IMAGES)
   return {
     taskType: () => null,
     taskUUID: () => null,
@@ -90,12 +102,12 @@ function checksFor(limits: Limits | null): Readonly<Record<string, Check>> {
     ttl: within(TTL),
     includeCost: flag,
     numberResults: within({ min: 1, max: MAX_RESULTS }),
-    inputs: nested({ referenceImages: texts }),
-    referenceImages: texts,
+    inputs: nested({ referenceImages: references }),
+    referenceImages: references,
     positivePrompt: text(MAX_PROMPT_CHARS),
     width: within(limits?.size.width ?? SIDE),
     height: within(limits?.size.height ?? SIDE),
-    seed: within(SEED),
+    seed,
     ...(limits?.guidance === null ? {} : { CFGScale: within(limits?.guidance ?? { min: 1.5, max: 10 }, false) }),
     ...(limits?.steps === null ? {} : { steps: within(limits?.steps ?? { min: 1, max: 50 }) }),
     providerSettings: nested({ bfl: nested({ promptUpsampling: flag, safetyTolerance: within(limits?.safety_tolerance ?? SAFETY) }) }),

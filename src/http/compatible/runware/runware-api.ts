@@ -1,68 +1,62 @@
-import type { Post } from '../../../core/ports.ts'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Generation, JsonObject } from '#contract'
-import type { AppDependencies } from '../../app.ts'
 import { hashOfKey } from '../../auth.ts'
 import type { KeyNames } from '../../auth.ts'
-import { createCourier } from '../courier.ts'
-import type { BudgetLeft } from '../dollars-left.ts'
+import { loggedProblem, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
 import { authenticated, createPerform } from './perform.ts'
-import type { Perform } from './perform.ts'
+import type { Perform, PerformDependencies } from './perform.ts'
 import { MAX_TASKS, serveSocket, tasksOf } from './socket.ts'
 import type { Socket } from './socket.ts'
-import { INVALID_KEY } from './task-error.ts'
+import { httpStatusOf, INVALID_KEY } from './task-error.ts'
 
-export type RunwareDoorDependencies = Pick<
-  AppDependencies,
-  'intake' | 'run' | 'store' | 'assets' | 'models' | 'clock' | 'keyNames' | 'providers' | 'publicUrl' | 'bodyLimitBytes' | 'log'
-> & {
-  /** Without it, a `webhookURL` is refused. */
-  readonly post?: Post | undefined
-  readonly budgetLeft?: BudgetLeft | undefined
+export interface RunwareDependencies extends PerformDependencies {
+  readonly keyNames: KeyNames
+  readonly bodyLimitBytes: number
 }
 
-/** As long as the vendor holds a synchronous answer; the task goes on, and getResponse tells its result. */
+/** As long as the vendor holds a synchronous answer; the task goes on, and getResponse returns its result. */
 const SYNC_WAIT_MS = 120_000
 
 /**
  * Runware's API in front of the same intake as every other way in: task arrays by HTTP, and the WebSocket that its SDK speaks, at
  * `/runware/v1` and, for clients that take the base URL as it is, at `/runware`.
  */
-export const runwareDoor: FastifyPluginAsync<RunwareDoorDependencies> = async (app, deps) => {
+export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, deps) => {
   await app.register(
-    async (door) => {
-      door.setErrorHandler((error, request, reply) => sendError(error as Error & { statusCode?: number; code?: string }, request, reply))
-      door.setNotFoundHandler((_request, reply) =>
+    async (api) => {
+      api.setErrorHandler(sendError)
+      api.setNotFoundHandler((_request, reply) =>
         sendJson(reply, 404, { errors: [{ code: 'notFound', message: 'POST task arrays to /runware/v1.' }] }),
       )
-      await door.register(websocket, {
+      await api.register(websocket, {
         options: { maxPayload: deps.bodyLimitBytes },
         // A connection that breaks is the client's to open anew.
         errorHandler: (error, _socket, request) => request.log.info({ reason: error.message }, 'a websocket broke'),
       })
-      const courier = deps.post ? createCourier({ post: deps.post, clock: deps.clock, log: deps.log }) : null
-      const perform = createPerform({ ...deps, courier })
-      for (const path of ['/v1', '/']) routes(door, path, perform, deps.keyNames)
+      const perform = createPerform(deps)
+      for (const path of ['/v1', '/']) {
+        tasksRoute(api, path, perform, deps.keyNames)
+        socketRoute(api, path, perform, deps.keyNames)
+      }
     },
     { prefix: '/runware' },
   )
 }
 
-function routes(door: FastifyInstance, path: string, perform: Perform, keyNames: KeyNames): void {
-  const hide = path === '/'
-
-  const tasks = {
+function tasksRoute(api: FastifyInstance, path: string, perform: Perform, keyNames: KeyNames): void {
+  const schema = {
     summary: 'Do an array of tasks (Runware)',
     description:
       'In Runware’s own shapes: imageInference, getResponse, accountManagement. The bearer token, or a leading authentication task, is the ' +
-      'gateway key. Errors of single tasks are in `errors[]` of a 200. The same path takes the WebSocket of Runware’s SDK.',
-    tags: ['doors'],
-    hide,
+      'gateway key. Errors of single tasks are in `errors[]`, and an answer without any `data` has the status of the first. The same path ' +
+      'takes the WebSocket of Runware’s SDK.',
+    tags: ['compatible APIs'],
+    hide: path === '/',
   }
-  door.post(path, { schema: tasks }, async (request, reply) => {
+  api.post(path, { schema }, async (request, reply) => {
     const array = tasksOf(request.body)
     if (!array) {
       const message = `The body must be an array of 1 to ${MAX_TASKS} task objects.`
@@ -77,13 +71,17 @@ function routes(door: FastifyInstance, path: string, perform: Perform, keyNames:
     const answers = await Promise.all(asked.map((task) => answer(perform, task, key)))
     const data = asked.length === 0 && signIn ? [authenticated(signIn)] : answers.flatMap((one) => one.data)
     const errors = answers.flatMap((one) => one.errors)
+    const [failure] = errors
     reply.headers(headersOf(answers.flatMap(({ generation }) => generation ?? [])))
-    return sendJson(reply, 200, { data, ...(errors.length > 0 ? { errors } : {}) })
+    const status = failure && data.length === 0 ? httpStatusOf(String(failure['code'])) : 200
+    return sendJson(reply, status, { data, ...(failure ? { errors } : {}) })
   })
+}
 
-  door.route({
+function socketRoute(api: FastifyInstance, url: string, perform: Perform, keyNames: KeyNames): void {
+  api.route({
     method: 'GET',
-    url: path,
+    url,
     exposeHeadRoute: false,
     schema: { hide: true },
     handler: (_request, reply) =>
@@ -109,7 +107,7 @@ async function answer(perform: Perform, task: JsonObject, key: string | null): P
   const generation = await perform(task, {
     key,
     waitMs: SYNC_WAIT_MS,
-    tell: (part) => {
+    send: (part) => {
       data.push(...part.data)
       errors.push(...part.errors)
     },
@@ -144,14 +142,20 @@ function headersOf(generations: readonly Generation[]): Record<string, string> {
   }
 }
 
-function sendError(error: Error & { readonly statusCode?: number; readonly code?: string }, request: FastifyRequest, reply: FastifyReply) {
-  const status = error.statusCode ?? (error instanceof SyntaxError ? 400 : 500)
-  if (status === 413)
-    return sendJson(reply, 413, { errors: [{ code: 'maxPayloadExceeded', message: 'The body is larger than this server takes.' }] })
-  if (status < 500)
-    return sendJson(reply, status, { errors: [{ code: 'invalidJson', message: 'The body must be JSON, sent as application/json.' }] })
-  request.log.error({ err: error }, 'a request failed unexpectedly')
-  return sendJson(reply, 500, { errors: [{ code: 'internalServerError', message: 'An unexpected error; the server log says more.' }] })
+/** A request that did not come as far as its tasks. */
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = loggedProblem(error, request)
+  const refuse = (code: string, message: string) => sendJson(reply, statusOf(problem), { errors: [{ code, message }] })
+  switch (problem.code) {
+    case 'payload_too_large':
+      return refuse('maxPayloadExceeded', 'The body is larger than this server takes.')
+    case 'unsupported_media_type':
+      return refuse('unsupportedMediaType', problem.detail)
+    case 'internal':
+      return refuse('internalServerError', 'An unexpected error; the server log says more.')
+    default:
+      return refuse('invalidJson', `The body must be JSON, sent as application/json. ${problem.detail}`)
+  }
 }
 
 const sendJson = (reply: FastifyReply, status: number, body: object): FastifyReply =>

@@ -1,6 +1,7 @@
-import type { Json, JsonObject } from '#contract'
+import type { JsonObject } from '#contract'
 import { hashOfKey } from '../../auth.ts'
 import type { KeyNames } from '../../auth.ts'
+import { decodeUtf8, readJson } from '../../read-body.ts'
 import { isObject } from './checks.ts'
 import { errorItem } from './items.ts'
 import { authenticated } from './perform.ts'
@@ -11,7 +12,8 @@ import { INVALID_KEY } from './task-error.ts'
 export interface Socket {
   readonly readyState: number
   send(text: string): void
-  on(event: 'message', listener: (data: { toString(): string }) => void): void
+  /** One buffer for each message: the connection is opened so. */
+  on(event: 'message', listener: (data: Uint8Array) => void): void
 }
 
 const OPEN = 1
@@ -58,13 +60,13 @@ export function serveSocket(socket: Socket, { perform, keyNames, token, isDryRun
       return sendFrame({ errors: [errorItem({ ...INVALID_KEY }, task['taskUUID'], task['taskType'])] })
     }
     if (isDryRun && task['taskType'] === 'imageInference') {
-      const message = 'This server has no dry run; POST /v1/quotes tells prices without buying.'
+      const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
     void perform(task, {
       key: key ?? null,
       waitMs: WAIT_MS,
-      tell: ({ data, errors }) => {
+      send: ({ data, errors }) => {
         if (data.length > 0) sendFrame({ data })
         for (const error of errors) sendFrame({ errors: [error] })
       },
@@ -72,15 +74,15 @@ export function serveSocket(socket: Socket, { perform, keyNames, token, isDryRun
   }
 
   socket.on('message', (message) => {
-    const tasks = readTasks(message.toString())
+    const tasks = readTasks(message)
     if (tasks) tasks.forEach(take)
-    else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array of 1 to ${MAX_TASKS} task objects.` }] })
+    else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })
   })
 }
 
-function readTasks(text: string): readonly JsonObject[] | null {
+function readTasks(message: Uint8Array): readonly JsonObject[] | null {
   try {
-    return tasksOf(JSON.parse(text) as Json)
+    return tasksOf(readJson(decodeUtf8(message)))
   } catch {
     return null
   }

@@ -1,6 +1,7 @@
-import type { FailureCode, GenerationError } from '#contract'
-import { Refusal } from '../../../core/generation/accept.ts'
-import { IdempotencyMismatch } from '../../../core/generation/idempotency.ts'
+import { FAILURES } from '#contract'
+import type { FailureCode, GenerationError, JsonObject } from '#contract'
+import type { ProblemDetails } from '../../http-problem.ts'
+import { IDEMPOTENCY_KEY } from '../../to-problem.ts'
 
 /** An entry of `errors[]` (https://runware.ai/docs/platform/errors, read 2026-11-21), without the task it is about. */
 export interface TaskError {
@@ -39,7 +40,7 @@ export const TASK_NOT_FOUND: TaskError = {
 /**
  * Our failure codes in Runware's vocabulary. Its SDKs class a code by its spelling (runware-typescript src/errors.ts, read 2026-11-21):
  * one they send again by themselves (`provider…`, `timeout…`, `…rateLimit…`) stands only for failures that bought nothing, or for
- * those the vendor too tells so.
+ * those the vendor reports so too.
  */
 const CODES = {
   invalid_request: 'invalidParameter',
@@ -87,19 +88,51 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   guidance: 'CFGScale',
   steps: 'steps',
   reference_images: 'inputs.referenceImages',
+  webhook: 'webhookURL',
 }
 
-/** Why a task was not accepted; null for an error that no caller caused. */
-export function errorsOfRefusal(error: unknown): readonly TaskError[] | null {
-  if (error instanceof IdempotencyMismatch) {
+/** Our path as the task has it. */
+function parameterOf(path: string, task: JsonObject): string {
+  const [field = '', provider, ...rest] = path.split('.')
+  if (field === 'provider_options') return rest.length > 0 ? rest.join('.') : (provider ?? field)
+  if (field === 'reference_images' && task['referenceImages'] !== undefined) return 'referenceImages'
+  return PARAMETERS[field] ?? path
+}
+
+/** Names of ours that no sentence means otherwise, as the task has them. */
+const inOwnNames = (text: string, task: JsonObject): string =>
+  text
+    .replaceAll(/provider_options\.\w+\.([\w.]*\w)/g, '$1')
+    .replaceAll(/(?:these )?provider_options/g, 'safety')
+    .replaceAll(/[a-z]+_[a-z]+/g, (name) => (Object.hasOwn(PARAMETERS, name) ? parameterOf(name, task) : name))
+
+/** Why a task was not accepted, naming the parameters that were sent. */
+export function errorsOfProblem({ code, detail, errors = [] }: ProblemDetails, task: JsonObject): readonly TaskError[] {
+  if (errors.some(({ path }) => path === IDEMPOTENCY_KEY)) {
     return [{ code: 'conflictTaskUUID', message: 'This taskUUID was used for another task; send a fresh one.', parameter: 'taskUUID' }]
   }
-  if (!(error instanceof Refusal)) return null
-  if (error.code === 'invalid_request' && error.errors.length > 0) {
-    return error.errors.map(({ path, message }) => {
-      const [field = ''] = path.split('.')
-      return invalid(PARAMETERS[field] ?? path, message)
-    })
-  }
-  return [{ code: CODES[error.code], message: error.message, ...(error.code === 'model_not_found' ? { parameter: 'model' } : {}) }]
+  if (code === 'internal')
+    return [{ code: CODES.internal, message: 'An unexpected error; getResponse answers whether the task was taken.' }]
+  if (code === 'invalid_request' && errors.length > 0)
+    return errors.map(({ path, message }) => invalid(parameterOf(path, task), inOwnNames(message, task)))
+  const own = isFailure(code) ? CODES[code] : code === 'not_found' ? TASK_NOT_FOUND.code : CODES.invalid_request
+  return [{ code: own, message: inOwnNames(detail, task), ...(code === 'model_not_found' ? { parameter: 'model' } : {}) }]
 }
+
+const isFailure = (code: ProblemDetails['code']): code is FailureCode => Object.hasOwn(FAILURES, code)
+
+/** By the spelling of a code, as Runware's SDKs class them; what is not listed is the caller's to correct. */
+const STATUSES: readonly (readonly [RegExp, number])[] = [
+  [/ApiKey$/, 401],
+  [/Credits$/, 402],
+  [/NotFound$|Expired$/, 404],
+  [/RateLimit/, 429],
+  [/ContentPolicy|^nsfw|^unsupported/i, 400],
+  [/^timeout/, 504],
+  [/^provider/, 503],
+  [/^internalServerError$/, 500],
+]
+
+/** The HTTP status of an answer that holds nothing but errors: that of the first. */
+export const httpStatusOf = (code: string): number =>
+  code === CODES.bad_reply ? 502 : (STATUSES.find(([pattern]) => pattern.test(code))?.[1] ?? 400)

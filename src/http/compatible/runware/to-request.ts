@@ -8,7 +8,7 @@ import { imageIdOf } from './image-uuid.ts'
 import { invalid } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
 
-/** How the caller wants its results told; kept with the generation, since getResponse does not repeat it. */
+/** How the caller wants its results; kept with the generation, since getResponse does not repeat it. */
 export interface Wanted {
   readonly taskUUID: string
   readonly outputTypes: readonly OutputType[]
@@ -22,7 +22,7 @@ export type Translation =
       readonly request: JsonObject
       readonly warnings: readonly Warning[]
       readonly wanted: Wanted
-      /** Acknowledged at once; the result is asked for, or told to the webhook. */
+      /** Acknowledged at once; the result is asked for, or sent to the webhook. */
       readonly isAsync: boolean
       readonly webhookUrl: string | null
     }
@@ -50,7 +50,7 @@ const FORMATS = { JPG: 'jpeg', PNG: 'png', WEBP: 'webp' } as const
 const DEFAULT_SAFETY = 2
 
 /**
- * An imageInference task as one of our requests, with Runware's own defaults said aloud, so that they hold whoever serves it. Pure and total.
+ * An imageInference task as one of our requests, with Runware's own defaults written out, so that they hold whoever serves it. Pure and total.
  * @param taskUUID the task's, checked
  */
 export function toRequest(task: JsonObject, taskUUID: string, model: SoldModel): Translation {

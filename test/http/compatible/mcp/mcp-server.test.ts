@@ -7,7 +7,7 @@ import { pino } from 'pino'
 import type { FastifyBaseLogger } from 'fastify'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { hashOfKey } from '../../../../src/http/auth.ts'
-import { mcpDoor } from '../../../../src/http/compatible/mcp/mcp-server.ts'
+import { mcpApi } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import { startGateway } from '../../../../src/gateway/start.ts'
 import { json, launchGateway } from '../../../e2e/gateway.ts'
@@ -158,7 +158,7 @@ describe('the door by itself', () => {
       version: '0.0.0',
       log,
     }
-    await app.register(mcpDoor, parts as McpDependencies)
+    await app.register(mcpApi, parts as McpDependencies)
     const agent = await connect(await app.listen({ port: 0 }))
     expect((await agent.list()).map(({ name }) => name)).toEqual(['list_models', 'quote', 'generate', 'get_generation'])
     const failed = await agent.call('list_models')

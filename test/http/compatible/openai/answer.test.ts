@@ -5,8 +5,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { generationError } from '#contract'
 import type { Failure, GenerationRequest } from '#contract'
 import type { GenerationRecord, ImageRecord } from '../../../../src/core/records.ts'
-import type { DoorDependencies } from '../../../../src/http/compatible/openai/answer.ts'
-import { openaiDoor } from '../../../../src/http/compatible/openai/openai-api.ts'
+import type { OpenaiDependencies } from '../../../../src/http/compatible/openai/answer.ts'
+import { openaiApi } from '../../../../src/http/compatible/openai/openai-api.ts'
 import { clientOf, rejection } from './client.ts'
 
 const base = { model: 'm', prompt: 'x' } as const
@@ -45,10 +45,10 @@ const failed = (id: string, failure: Failure) =>
 let close = async () => {}
 afterEach(() => close())
 
-/** The door on a real socket before a intake whose ends the test decides. Waits are answered in turn by `waits`. */
-async function door(
+/** OpenAI's API on a real socket before an intake whose ends the test decides. Waits are answered in turn by `waits`. */
+async function openaiOnSocket(
   waits: readonly ((id: string, waitMs: number) => GenerationRecord | Promise<GenerationRecord>)[],
-  over: Partial<DoorDependencies> = {},
+  over: Partial<OpenaiDependencies> = {},
 ) {
   const asked: GenerationRequest[] = []
   const waited: { readonly id: string; readonly ms: number }[] = []
@@ -56,7 +56,7 @@ async function door(
   const app = fastify({ forceCloseConnections: true })
   app.decorateRequest('gatewayKey', null)
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
-  await app.register(openaiDoor, {
+  await app.register(openaiApi, {
     intake: {
       read: (body) => body as GenerationRequest,
       begin: async (request) => ({ id: `gen_${asked.push(request)}`, replayed: false }),
@@ -65,9 +65,9 @@ async function door(
         return left.shift()?.(id, ms) ?? null
       },
     },
-    run: { watch: () => () => {} } as unknown as DoorDependencies['run'],
-    assets: { read: async () => Buffer.from('png') } as unknown as DoorDependencies['assets'],
-    clock: { now: () => 0, monotonicMs: () => 0, after: () => () => {} },
+    run: { watch: () => () => {} } as unknown as OpenaiDependencies['run'],
+    assets: { read: async () => Buffer.from('png') } as unknown as OpenaiDependencies['assets'],
+    clock: { now: () => 0, after: () => () => {} },
     publicUrl: () => 'http://gate.test',
     bodyLimitBytes: 100_000,
     ...over,
@@ -80,14 +80,14 @@ async function door(
 describe('the SDK’s own retries', () => {
   test('repeat what cost nothing and may succeed later, as often as the caller set', async () => {
     const unavailable = (id: string) => failed(id, { code: 'provider_unavailable', message: 'down', billed: false })
-    const { url, asked } = await door([unavailable, succeeded])
+    const { url, asked } = await openaiOnSocket([unavailable, succeeded])
     const images = await clientOf(url, { maxRetries: 1 }).images.generate(base)
     expect(images.data).toHaveLength(1)
     expect(asked).toHaveLength(2)
   })
 
   test('are off where the caller turned them off', async () => {
-    const { openai, asked } = await door([(id) => failed(id, { code: 'provider_unavailable', message: 'down', billed: false })])
+    const { openai, asked } = await openaiOnSocket([(id) => failed(id, { code: 'provider_unavailable', message: 'down', billed: false })])
     const error = await rejection(openai.images.generate(base))
     expect(error).toBeInstanceOf(OpenAI.InternalServerError)
     expect(error).toMatchObject({ status: 503, code: 'provider_unavailable' })
@@ -97,7 +97,7 @@ describe('the SDK’s own retries', () => {
   test.for(['outcome_unknown', 'provider_timeout', 'bad_reply', 'result_expired', 'internal'] as const)(
     'never repeat %s that may have been billed',
     async (code) => {
-      const { url, asked } = await door([(id) => failed(id, { code, message: 'lost', billed: 'unknown' })])
+      const { url, asked } = await openaiOnSocket([(id) => failed(id, { code, message: 'lost', billed: 'unknown' })])
       expect(await rejection(clientOf(url, { maxRetries: 5 }).images.generate(base))).toMatchObject({ status: 424, code })
       expect(asked).toHaveLength(1)
     },
@@ -105,7 +105,7 @@ describe('the SDK’s own retries', () => {
 
   test('after the client’s own time limit find the generation that is already under way, not a second one', async () => {
     const never = () => new Promise<GenerationRecord>(() => {})
-    const { url, asked, waited } = await door([never, succeeded])
+    const { url, asked, waited } = await openaiOnSocket([never, succeeded])
     const { response } = await clientOf(url, { maxRetries: 1, timeout: 100 }).images.generate(base).withResponse()
     expect(response.headers.get('x-imagegate-generation-id')).toBe('gen_1')
     expect(response.headers.get('idempotent-replayed')).toBe('true')
@@ -115,14 +115,14 @@ describe('the SDK’s own retries', () => {
 
   test('another request than the one that hung up is a new generation', async () => {
     const never = () => new Promise<GenerationRecord>(() => {})
-    const { url, asked } = await door([never, succeeded])
+    const { url, asked } = await openaiOnSocket([never, succeeded])
     await rejection(clientOf(url, { timeout: 100 }).images.generate(base))
     await clientOf(url).images.generate({ ...base, prompt: 'y' })
     expect(asked).toHaveLength(2)
   })
 
   test('the same request after a delivered answer is a new generation', async () => {
-    const { openai, asked } = await door([succeeded, succeeded])
+    const { openai, asked } = await openaiOnSocket([succeeded, succeeded])
     await openai.images.generate(base)
     await openai.images.generate(base)
     expect(asked).toHaveLength(2)
@@ -131,7 +131,7 @@ describe('the SDK’s own retries', () => {
 
 describe('when the wait is over', () => {
   test('a 504 names the generation, and the same request then takes it up', async () => {
-    const { openai, asked, waited } = await door([(id) => record(id), succeeded])
+    const { openai, asked, waited } = await openaiOnSocket([(id) => record(id), succeeded])
     const error = await rejection(openai.images.generate(base))
     expect(error).toMatchObject({ status: 504, code: 'still_running', message: expect.stringContaining('gen_1') })
     expect((error as InstanceType<typeof OpenAI.APIError>).headers?.get('x-should-retry')).toBe('false')
@@ -144,7 +144,7 @@ describe('when the wait is over', () => {
   })
 
   test('a store that breaks after the purchase is told without leaving the generation unnamed, and is not bought again', async () => {
-    const { url, asked } = await door([
+    const { url, asked } = await openaiOnSocket([
       () => {
         throw new Error('disk')
       },
@@ -161,14 +161,14 @@ describe('when the wait is over', () => {
 
 describe('images that are not stored here', () => {
   test('come as the vendor’s link, with a warning where bytes were asked for', async () => {
-    const { openai } = await door([(id) => delivered(id, linked)])
+    const { openai } = await openaiOnSocket([(id) => delivered(id, linked)])
     const { data, response } = await openai.images.generate({ ...base, response_format: 'b64_json' }).withResponse()
     expect(data.data).toEqual([{ url: 'https://vendor.test/a.png' }])
     expect(response.headers.get('x-imagegate-warnings')).toContain('response_format')
   })
 
   test('cannot be streamed, which is said with the way to their links', async () => {
-    const { openai } = await door([(id) => delivered(id, linked)])
+    const { openai } = await openaiOnSocket([(id) => delivered(id, linked)])
     const error = await rejection(openai.images.generate({ ...base, stream: true }))
     expect(error).toMatchObject({ code: 'images_not_stored', message: expect.stringContaining('/v1/generations/gen_1') })
   })
@@ -182,7 +182,7 @@ describe('a stream that takes its time', () => {
   }
 
   test('is opened before the end is known, and the SDK sees the image and nothing else', async () => {
-    const { openai, url } = await door([(id) => record(id), succeeded, (id) => record(id), succeeded])
+    const { openai, url } = await openaiOnSocket([(id) => record(id), succeeded, (id) => record(id), succeeded])
     const events = await collect(await openai.images.generate({ ...base, stream: true }))
     expect(events).toEqual([
       expect.objectContaining({ type: 'image_generation.completed', b64_json: Buffer.from('png').toString('base64') }),
@@ -199,7 +199,7 @@ describe('a stream that takes its time', () => {
 
   test('ends with an error the SDK throws, code and all', async () => {
     const moderated: Failure = { code: 'moderated', message: 'no', billed: false, stage: 'output' }
-    const { openai } = await door([(id) => record(id), (id) => failed(id, moderated)])
+    const { openai } = await openaiOnSocket([(id) => record(id), (id) => failed(id, moderated)])
     const error = await rejection(openai.images.generate({ ...base, stream: true }).then(collect))
     expect(error).toBeInstanceOf(OpenAI.APIError)
     expect(error).toMatchObject({ code: 'moderation_blocked', message: expect.stringContaining('gen_1') })
@@ -209,13 +209,13 @@ describe('a stream that takes its time', () => {
     const broken = () => {
       throw new Error('disk')
     }
-    const { openai } = await door([(id) => record(id), broken])
+    const { openai } = await openaiOnSocket([(id) => record(id), broken])
     const error = await rejection(openai.images.generate({ ...base, stream: true }).then(collect))
     expect(error).toMatchObject({ code: 'internal', message: expect.stringContaining('gen_1') })
   })
 
   test('whose wait is over ends with an error that names the generation', async () => {
-    const { openai } = await door([(id) => record(id), (id) => record(id)])
+    const { openai } = await openaiOnSocket([(id) => record(id), (id) => record(id)])
     const error = await rejection(openai.images.generate({ ...base, stream: true }).then(collect))
     expect(error).toMatchObject({ code: 'still_running', message: expect.stringContaining('gen_1') })
   })

@@ -3,7 +3,8 @@ import { Comparison, ComparisonRow, compareUsd, sumUsd } from '#contract'
 import type { Quote } from '#contract'
 import { Refusal } from '../../../../core/generation/accept.ts'
 import type { Compare } from '../../../../core/comparisons/compare.ts'
-import type { AppDependencies } from '../../../app.ts'
+import type { Accept } from '../../../../core/generation/accept.ts'
+import type { Intake } from '../../../intake.ts'
 import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
@@ -13,14 +14,14 @@ const ComparisonFacts = Comparison.pick({ id: true, status: true, sandbox: true 
 type ComparisonFacts = z.infer<typeof ComparisonFacts>
 
 export const compareProviders = (
-  { intake, accept }: Pick<AppDependencies, 'intake' | 'accept'>,
+  { intake, accept }: { readonly intake: Pick<Intake, 'read'>; readonly accept: Pick<Accept, 'quote'> },
   compare: Pick<Compare, 'begin' | 'show'>,
 ) =>
   defineTool({
     name: 'compare',
     title: 'Compare providers',
     description:
-      'Makes the same image at several providers at once and tells price, time and link of each side by side. SPENDS MONEY at every provider it runs at; ' +
+      'Makes the same image at several providers at once and returns price, time and link of each side by side. SPENDS MONEY at every provider it runs at; ' +
       'max_price_usd is for all of them together. To compare prices only, use quote, which is free.',
     arguments: z.strictObject({
       ...imageArguments,

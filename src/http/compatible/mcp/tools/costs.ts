@@ -3,17 +3,17 @@ import { CostGroup, CostReport } from '#contract'
 import type { Costs } from '../../../../core/billing/cost-report.ts'
 import { defineTool } from '../tool.ts'
 
-/** The whole image for the total, the figures alone for each group. */
+/** Everything for the total, the figures alone for each group. */
 const CostFacts = CostReport.extend({ groups: z.array(CostGroup.omit({ what_if: true, drift: true })) })
 type CostFacts = z.infer<typeof CostFacts>
 
 const DAY_MS = 86_400_000
 const Grouping = /^(provider|model|day|key|metadata\..{1,64})$/
 
-export const lookAtCosts = (costs: Pick<Costs, 'report'>) =>
+export const readCosts = (costs: Pick<Costs, 'report'>) =>
   defineTool({
     name: 'costs',
-    title: 'Look at costs',
+    title: 'Costs',
     description:
       'What was spent on images so far, per successful image, wasted on failures, and what the same images would have cost at every other provider. ' +
       'Free. Group it by provider, model, day, key or a metadata field.',

@@ -1,11 +1,17 @@
 import { z } from 'zod'
-import type { AppDependencies } from '../../../app.ts'
+import type { Intake } from '../../../intake.ts'
 import { viewOf } from '../../../../core/present/generation.ts'
 import { answerOf, GenerationFacts } from '../generation-facts.ts'
 import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
-export const generate = ({ intake, publicUrl }: Pick<AppDependencies, 'intake' | 'publicUrl'>) =>
+export const generate = ({
+  intake,
+  publicUrl,
+}: {
+  readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
+  readonly publicUrl: () => string
+}) =>
   defineTool({
     name: 'generate',
     title: 'Generate images',

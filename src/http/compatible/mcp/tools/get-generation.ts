@@ -1,15 +1,22 @@
 import { z } from 'zod'
-import type { AppDependencies } from '../../../app.ts'
+import type { Store } from '../../../../core/ports.ts'
+import type { Intake } from '../../../intake.ts'
 import { viewOf } from '../../../../core/present/generation.ts'
 import { owned } from '../../../api/generations.ts'
 import { answerOf, GenerationFacts } from '../generation-facts.ts'
 import { waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
-export const getGeneration = ({ intake, store, publicUrl }: Pick<AppDependencies, 'intake' | 'store' | 'publicUrl'>) =>
+interface GetDependencies {
+  readonly intake: Pick<Intake, 'wait'>
+  readonly store: Pick<Store, 'generation'>
+  readonly publicUrl: () => string
+}
+
+export const getGeneration = ({ intake, store, publicUrl }: GetDependencies) =>
   defineTool({
     name: 'get_generation',
-    title: 'Look at a generation',
+    title: 'Get a generation',
     description:
       'How a generation stands: its links, cost and warnings once it has ended, or why it failed. Free. ' +
       'Use it for an id that generate or compare returned unfinished; it waits for the end itself, so there is no need to call it in quick turns.',

@@ -12,7 +12,7 @@ export const listModels = (models: ModelSource) =>
       'The image models that can be generated with, and for each the providers that offer it: price, size limits, how many reference images. ' +
       'Free. Call it first when you do not know a model id.',
     arguments: z.strictObject({
-      model: z.string().min(1).max(200).optional().describe('Tell about this model only: an id, an alias, or "provider/model".'),
+      model: z.string().min(1).max(200).optional().describe('List this model only: an id, an alias, or "provider/model".'),
     }),
     facts: ModelFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },

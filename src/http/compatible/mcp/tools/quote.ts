@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { Quote, QuotedOffer } from '#contract'
-import type { AppDependencies } from '../../../app.ts'
+import type { Accept } from '../../../../core/generation/accept.ts'
+import type { Intake } from '../../../intake.ts'
 import { WarningFacts, warningText } from '../generation-facts.ts'
 import { bodyOf, ceilingOf, imageArguments } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
 const QuoteFacts = Quote.extend({ offers: z.array(QuotedOffer.extend({ warnings: z.array(WarningFacts) })) })
 
-export const quote = ({ intake, accept }: Pick<AppDependencies, 'intake' | 'accept'>) =>
+export const quote = ({ intake, accept }: { readonly intake: Pick<Intake, 'read'>; readonly accept: Pick<Accept, 'quote'> }) =>
   defineTool({
     name: 'quote',
     title: 'Quote an image',

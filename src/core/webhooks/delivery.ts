@@ -1,7 +1,10 @@
 import type { WebhookEvent } from '#contract'
 import type { GenerationRecord, Instant, WebhookDeliveryRecord } from '../records.ts'
 
-/** The webhook delivery of a generation that has just ended, written together with the end; null where nobody is to be notified. */
+/**
+ * The delivery of a generation that has just ended, to be written in the same unit of work as the end. Null where its request names no
+ * webhook, or none for this kind of end.
+ */
 export function deliveryFor(record: GenerationRecord, now: Instant): WebhookDeliveryRecord | null {
   const { webhook } = record
   const type = eventOf(record.status)
@@ -22,7 +25,7 @@ export function deliveryFor(record: GenerationRecord, now: Instant): WebhookDeli
   }
 }
 
-/** A generation ends once, so its delivery has its id: an end that is written twice is told once. */
+/** A generation ends once, so its delivery has its id: an end that is written twice is sent once. */
 export const deliveryIdOf = (generationId: string): WebhookDeliveryRecord['id'] => `msg_${generationId.replace(/^gen_/, '')}`
 
 function eventOf(status: GenerationRecord['status']): WebhookEvent | null {

@@ -1,0 +1,28 @@
+import type { GenerationRecord, Instant, WebhookDeliveryRecord, WebhookTarget } from '../records.ts'
+
+/** One request to a receiver. */
+export interface WebhookMessage {
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What is sent, and for which delivery. */
+export interface WebhookEnd {
+  /** As it is on disk, ended. */
+  readonly generation: GenerationRecord
+  readonly target: WebhookTarget
+  readonly delivery: Pick<WebhookDeliveryRecord, 'id' | 'type' | 'createdAt'>
+  /** Wall time of this try. */
+  readonly now: Instant
+}
+
+/** The end of a generation as one kind of receiver reads it. Compatible APIs register theirs; the core knows `standard` alone. */
+export interface WebhookFormat {
+  /** How many messages an end makes, sent one after the other; absent: one. The same at every call. */
+  count?(end: Pick<WebhookEnd, 'generation' | 'target'>): number
+  /** Message `index`, from 0. Its body is the same at every try as long as the generation is. */
+  render(end: WebhookEnd, index: number): Promise<WebhookMessage>
+}
+
+/** By `WebhookTarget.format`. */
+export type WebhookFormats = ReadonlyMap<string, WebhookFormat>

@@ -1,0 +1,20 @@
+import { viewOf } from '../present/generation.ts'
+import type { WebhookFormat } from './format.ts'
+import { signedHeaders } from './signature.ts'
+
+/** The name of our own format. */
+export const STANDARD = 'standard'
+
+export interface StandardDependencies {
+  /** `whsec_…`, all that are live; read at each try. */
+  readonly secrets: () => readonly string[]
+  readonly publicUrl: () => string
+}
+
+/** Our own format: the whole generation, signed as Standard Webhooks says. */
+export const standardFormat = ({ secrets, publicUrl }: StandardDependencies): WebhookFormat => ({
+  async render({ generation, delivery: { id, type, createdAt }, now }) {
+    const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: viewOf(generation, publicUrl()) })
+    return { body, headers: signedHeaders(secrets(), id, Math.floor(now / 1000), body) }
+  },
+})

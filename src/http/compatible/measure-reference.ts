@@ -1,0 +1,23 @@
+import { measureReferences } from '../../core/generation/measure-references.ts'
+import type { Assets, Download } from '../../core/ports.ts'
+
+interface Pixels {
+  readonly width: number
+  readonly height: number
+}
+
+/** Width and height of a reference image as a request takes it, an http(s) URL or a `data:` URI; null where they cannot be read. */
+export type MeasureReference = (reference: string) => Promise<Pixels | null>
+
+export function createMeasureReference(sources: {
+  readonly assets: Pick<Assets, 'measure'>
+  readonly download: Download
+}): MeasureReference {
+  return async (reference) => {
+    if (/^data:/i.test(reference)) return sources.assets.measure(Buffer.from(reference.slice(reference.indexOf(',') + 1), 'base64'))
+    const [measured] = await measureReferences(sources as Parameters<typeof measureReferences>[0], [
+      { kind: 'url', url: reference, pixels: null },
+    ])
+    return measured?.pixels ?? null
+  }
+}

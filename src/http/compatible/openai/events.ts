@@ -1,0 +1,38 @@
+import type { FastifyReply } from 'fastify'
+import type { GenerationRecord } from '../../../core/records.ts'
+import type { Run } from '../../../core/generation/run.ts'
+import type { Clock } from '../../../core/ports.ts'
+import { viewOf } from '../../../core/present/generation.ts'
+import { openEventStream } from '../../event-stream.ts'
+import type { CompletedEvent } from './images-response.ts'
+import type { OpenaiProblem } from './problems.ts'
+
+export interface OpenStream {
+  end(result: readonly CompletedEvent[] | OpenaiProblem): void
+}
+
+export interface StreamDependencies {
+  readonly run: Pick<Run, 'watch'>
+  readonly clock: Pick<Clock, 'after'>
+  readonly publicUrl: () => string
+}
+
+/** Sends the headers and keeps the line alive until the end is known. OpenAI documents no event for progress, so it is sent as comments. */
+export function openStream(reply: FastifyReply, generationId: string, { run, clock, publicUrl }: StreamDependencies): OpenStream {
+  let last = ''
+  const sendProgress = (record: GenerationRecord) => {
+    const { status, progress, provider } = viewOf(record, publicUrl())
+    const text = JSON.stringify({ status, provider, progress })
+    if (text !== last) stream.comment((last = text))
+  }
+  const stream = openEventStream(reply, { clock, onClosed: () => stopWatching() })
+  const stopWatching = run.watch(generationId, sendProgress)
+  return {
+    end(result) {
+      // After the headers are sent an error is an event of its own, which OpenAI's SDKs throw.
+      if ('body' in result) stream.send('error', { type: 'error', ...result.body })
+      else for (const event of result) stream.send(event.type, event)
+      stream.end()
+    },
+  }
+}

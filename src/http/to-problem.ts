@@ -1,0 +1,54 @@
+import type { FastifyError } from 'fastify'
+import { Refusal } from '../core/generation/accept.ts'
+import { IdempotencyMismatch } from '../core/generation/idempotency.ts'
+import { BadCursor } from '../core/ports.ts'
+import { HttpProblem } from './http-problem.ts'
+import type { ProblemDetails } from './http-problem.ts'
+
+const UNEXPECTED: ProblemDetails = {
+  code: 'internal',
+  detail: 'An unexpected error; the server log says more. Nothing is known to have been bought.',
+}
+
+/** Any error of any route as a problem: the one mapping, which each API puts into its own words. What nobody expected is `internal`. */
+export function toProblem(error: unknown): ProblemDetails {
+  if (error instanceof HttpProblem) return error.details
+  if (error instanceof Refusal) return { code: error.code, detail: error.message, errors: error.errors, retryAfterMs: error.retryAfterMs }
+  if (error instanceof BadCursor) return fieldProblem('cursor', 'not a cursor of this list; leave it out to begin at the newest')
+  if (error instanceof IdempotencyMismatch) {
+    const detail = `${error.message}; send the same body or another key.`
+    return { code: 'invalid_request', status: 422, detail, errors: [{ path: IDEMPOTENCY_KEY, message: error.message }] }
+  }
+  return error instanceof Error ? ofParser(error) : UNEXPECTED
+}
+
+/** The path of an error about the header of this name. */
+export const IDEMPOTENCY_KEY = 'Idempotency-Key'
+
+/** The errors of fastify's own reading of a request. */
+function ofParser(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCode'>>): ProblemDetails {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return { code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit_bytes).' }
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return { code: 'unsupported_media_type', detail: 'The Content-Type is not one that this route takes; send application/json.' }
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return {
+        code: 'invalid_request',
+        detail: 'The body is empty, or not as long as its Content-Length; send a JSON object.',
+        unreadable: 'json',
+      }
+    default:
+  }
+  if (error instanceof SyntaxError || (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)) {
+    return { code: 'invalid_request', detail: `The request could not be read: ${error.message.slice(0, 200)}`, unreadable: 'json' }
+  }
+  return UNEXPECTED
+}
+
+export const fieldProblem = (path: string, message: string): ProblemDetails => ({
+  code: 'invalid_request',
+  detail: `${path}: ${message}`,
+  errors: [{ path, message }],
+})
