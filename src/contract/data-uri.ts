@@ -39,6 +39,7 @@ export function imageInBase64(text: string): DataUri {
   const wrong = /[^A-Za-z0-9+/]/.exec(payload)?.[0]
   if (wrong !== undefined) return refused(`is not base64: it holds ${JSON.stringify(wrong)}`)
   if (payload.length % 4 === 1) return refused('is not whole base64: a part of it is missing')
+  if (payload.length < HEAD_CHARS) return refused('is not base64 of an image: it is too short')
   const head = Uint8Array.fromBase64(payload.slice(0, HEAD_CHARS))
   const format = formatOf(head)
   if (format === null) return refused(`holds ${described(head)}, not a JPEG, PNG or WebP image`)

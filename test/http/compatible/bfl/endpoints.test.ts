@@ -66,6 +66,14 @@ describe('a body is refused as FastAPI refuses it', () => {
         { loc: ['body', 'height'], msg: 'Input should be a multiple of 32', type: 'multiple_of' },
       ],
     ],
+    [
+      'flux-pro-1.1',
+      { width: 100, height: 2_000 },
+      [
+        { loc: ['body', 'width'], msg: 'Input should be a multiple of 32', type: 'multiple_of' },
+        { loc: ['body', 'height'], msg: 'Input should be a multiple of 32', type: 'multiple_of' },
+      ],
+    ],
     ['flux-pro-1.1', { width: null }, [{ loc: ['body', 'width'], msg: 'Input should be a valid integer', type: 'int_type' }]],
     [
       'flux-2-pro',
@@ -79,8 +87,8 @@ describe('a body is refused as FastAPI refuses it', () => {
     ],
     [
       'flux-2-pro',
-      { prompt: 'a', seed: -1 },
-      [{ loc: ['body', 'seed'], msg: 'Input should be greater than or equal to 0', type: 'greater_than_equal' }],
+      { prompt: 'a', seed: -2 },
+      [{ loc: ['body', 'seed'], msg: 'Input should be greater than or equal to -1', type: 'greater_than_equal' }],
     ],
   ])('%s refuses %j', (path, body, issues) => {
     expect(issuesOf(path, body)).toEqual(issues)

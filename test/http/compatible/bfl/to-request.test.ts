@@ -4,7 +4,7 @@ import { requestSchema } from '#contract'
 import type { Json, JsonObject } from '#contract'
 import { adapter } from '../../../../providers/bfl/adapter.ts'
 import { ENDPOINTS, IMAGE_SLOTS, readBody } from '../../../../src/http/compatible/bfl/endpoints.ts'
-import { toRequest } from '../../../../src/http/compatible/bfl/to-request.ts'
+import { toRequest, withOtherSide } from '../../../../src/http/compatible/bfl/to-request.ts'
 
 const schema = requestSchema({ bfl: adapter.options })
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 73, 72, 68, 82]).toString('base64')
@@ -23,7 +23,7 @@ function requestOf(path: string, body: JsonObject) {
   return result
 }
 
-describe('BFL’s own defaults are said aloud', () => {
+describe('BFL’s own defaults are written out', () => {
   test('FLUX.2 [pro] rewrites the prompt and has no size of its own', () => {
     expect(requestOf('flux-2-pro', { prompt: 'a' })).toMatchObject({
       request: { model: 'flux-2-pro', prompt: 'a', prompt_upsampling: true, safety_tolerance: 2, output_format: 'jpeg' },
@@ -101,19 +101,46 @@ describe('reference images', () => {
 
   test('image_prompt is the one of FLUX1.1 [pro], with or without a prompt', () => {
     const { request, warnings } = requestOf('flux-pro-1.1', { image_prompt: PNG })
-    expect(request).toMatchObject({ prompt: ' ', reference_images: [`data:image/png;base64,${PNG}`] })
-    expect(warnings).toMatchObject([{ code: 'adjusted', field: 'prompt', requested: '', used: ' ' }])
+    expect(request).toMatchObject({ prompt: '', reference_images: [`data:image/png;base64,${PNG}`] })
+    expect(warnings).toEqual([])
+    expect(schema.parse(request)).toMatchObject({ prompt: '' })
   })
 
   test('what is no image is refused by its field', () => {
-    const result = translated('flux-2-pro', { prompt: 'a', input_image: PNG, input_image_2: 'no image', input_image_4: 'http://[' })
+    const result = translated('flux-2-pro', { prompt: 'a', input_image: PNG, input_image_2: 'no image', input_image_3: 'http://[' })
     expect(result).toMatchObject({
       kind: 'invalid',
       issues: [
         { loc: ['body', 'input_image_2'], msg: expect.stringContaining('neither'), type: 'value_error' },
-        { loc: ['body', 'input_image_4'], msg: expect.stringContaining('URL'), type: 'value_error' },
+        { loc: ['body', 'input_image_3'], msg: expect.stringContaining('URL'), type: 'value_error' },
       ],
     })
+  })
+
+  test('a gap between slots is an error of the slot after it, so that no image changes its number', () => {
+    expect(translated('flux-2-pro', { prompt: 'a', input_image: PNG, input_image_3: JPEG })).toEqual({
+      kind: 'invalid',
+      issues: [{ loc: ['body', 'input_image_3'], msg: expect.stringContaining('input_image_2 is empty'), type: 'value_error' }],
+    })
+  })
+
+  test('an empty text in a slot is no image', () => {
+    const { request, slots } = requestOf('flux-2-pro', { prompt: 'a', input_image: PNG, input_image_2: '', input_image_8: '' })
+    expect(request['reference_images']).toEqual([`data:image/png;base64,${PNG}`])
+    expect(slots).toEqual(['input_image'])
+    expect(requestOf('flux-pro-1.1', { prompt: 'a', image_prompt: '' }).request).not.toHaveProperty('reference_images')
+  })
+
+  test('a size of one side waits for the first image, whose ratio it keeps', () => {
+    const one = requestOf('flux-2-pro', { prompt: 'a', input_image: PNG, width: 512 })
+    expect(one).toMatchObject({ missingSide: 'height', warnings: [] })
+    const { request, warnings } = withOtherSide(one, 'height', { width: 1000, height: 1500 })
+    expect(request).toMatchObject({ width: 512, height: 768 })
+    expect(warnings).toMatchObject([{ code: 'adjusted', field: 'height', requested: null, used: 768 }])
+    expect(
+      withOtherSide(requestOf('flux-2-pro', { prompt: 'a', input_image: PNG, height: 512 }), 'width', { width: 1500, height: 1000 })
+        .request,
+    ).toMatchObject({ width: 768, height: 512 })
   })
 
   test('a blob that lies at BFL can only be served by BFL', () => {
@@ -135,7 +162,7 @@ test('a field the endpoint does not have is ignored, as BFL does, and becomes a 
 
 const body = fc.record(
   {
-    prompt: fc.string({ maxLength: 200 }),
+    prompt: fc.string({ minLength: 1, maxLength: 200 }).map((text) => `a${text}`),
     seed: fc.option(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
     width: fc.constantFrom(0, null, 64, 512, 1440, 2048),
     height: fc.constantFrom(0, null, 64, 512, 1440, 2048),
@@ -145,7 +172,7 @@ const body = fc.record(
     aspect_ratio: fc.constantFrom('16:9', '1:1', 'x', 4),
     guidance: fc.option(fc.double({ min: 1.5, max: 10, noNaN: true })),
     steps: fc.option(fc.integer({ min: 1, max: 50 })),
-    images: fc.subarray(IMAGE_SLOTS),
+    images: fc.nat({ max: IMAGE_SLOTS.length }).map((count) => IMAGE_SLOTS.slice(0, count)),
     strange: fc.jsonValue(),
   },
   { requiredKeys: ['prompt'] },
@@ -161,7 +188,7 @@ test('every valid body becomes a valid request that says the same', () => {
       expect(slots).toEqual(images)
       expect(parsed['seed']).toBe(fields.seed ?? undefined)
       expect(parsed['safety_tolerance']).toBe(fields.safety_tolerance ?? 2)
-      expect(parsed['prompt']).toBe(fields.prompt === '' ? ' ' : fields.prompt)
+      expect(parsed['prompt']).toBe(fields.prompt)
       expect(parsed['output_format']).toBe(fields.output_format ?? 'jpeg')
       expect(parsed['guidance']).toBe(path === 'flux-2-flex' ? (fields.guidance ?? 5) : undefined)
       expect(parsed['steps']).toBe(path === 'flux-2-flex' ? (fields.steps ?? 50) : undefined)
@@ -169,4 +196,21 @@ test('every valid body becomes a valid request that says the same', () => {
       if (fields.width && fields.height) expect(parsed).toMatchObject({ width: fields.width, height: fields.height })
     }),
   )
+})
+
+describe('seeds', () => {
+  test('−1, BFL’s word for any seed, is no seed; one beyond 2^53 keeps every digit', () => {
+    expect(requestOf('flux-2-pro', { prompt: 'a', seed: -1 }).request).not.toHaveProperty('seed')
+    expect(requestOf('flux-2-pro', { prompt: 'a', seed: '9223372036854775807' }).request).toMatchObject({ seed: '9223372036854775807' })
+    expect(requestOf('flux-2-pro', { prompt: 'a', seed: '42' }).request).toMatchObject({ seed: 42 })
+  })
+})
+
+test('prompt_upsampling, which FLUX.2 [pro] does not have, is honoured where it is a boolean and else ignored, never refused', () => {
+  const { request, warnings } = requestOf('flux-2-pro', { prompt: 'a', prompt_upsampling: 'maybe', disable_pup: [] })
+  expect(request).toMatchObject({ prompt_upsampling: true })
+  expect(warnings).toMatchObject([
+    { code: 'ignored_option', field: 'prompt_upsampling', requested: 'maybe' },
+    { code: 'ignored_option', field: 'disable_pup' },
+  ])
 })

@@ -132,7 +132,7 @@ describe('without gateway keys', () => {
 
   test.each<[string, Item, Item]>([
     [
-      'a task type this door does not have',
+      'a task type that is not served here',
       { taskType: 'imageUpload', taskUUID: randomUUID() },
       { code: 'invalidTaskType', parameter: 'taskType' },
     ],
@@ -144,9 +144,9 @@ describe('without gateway keys', () => {
     ['another account operation', { taskType: 'accountManagement', taskUUID: randomUUID(), operation: 'x' }, { code: 'invalidOperation' }],
     ['an image of ours that is not there', inference({ referenceImages: [randomUUID()] }), { code: 'invalidReferenceImages' }],
     [
-      'what no offer can do',
+      'more images than the model takes',
       inference({ model: 'bfl:2@1', referenceImages: ['https://example.com/a.png', 'https://example.com/b.png'] }),
-      { code: 'unsupportedParameters' },
+      { code: 'invalidReferenceImages', parameter: 'referenceImages' },
     ],
   ])('%s is an error of its own', async (_what, task, error) => {
     expect(await ask(gateway, task)).toMatchObject({ data: [], errors: [error] })
@@ -195,7 +195,7 @@ describe('without gateway keys', () => {
     }
   })
 
-  test('what the door cannot say is a warning, in the header and with the generation', async () => {
+  test('what a task cannot say here is a warning, in the header and with the generation', async () => {
     const reply = await post(gateway, [inference({ ttl: 60 })])
     expect(JSON.parse(reply.headers.get('x-imagegate-warnings') ?? '')).toMatchObject([{ field: 'ttl' }])
     const generation = await gateway.ask(`/v1/generations/${reply.headers.get('x-imagegate-generation-id')}`)
