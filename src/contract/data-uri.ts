@@ -25,7 +25,7 @@ export function readDataUri(text: string): DataUri {
   const decoded = written.includes('%') ? percentDecoded(written) : written
   if (decoded === null) return refused('is a data: URI with a % that begins no percent-encoding')
   if (isBase64) return imageInBase64(decoded)
-  if (/[^\u0000-\u00ff]/.test(decoded)) return refused('is a data: URI with characters that are not percent-encoded')
+  if (/[\u0100-\uffff]/.test(decoded)) return refused('is a data: URI with characters that are not percent-encoded')
   return imageInBase64(Uint8Array.from(decoded, (character) => character.charCodeAt(0)).toBase64())
 }
 

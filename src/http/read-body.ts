@@ -31,7 +31,7 @@ export function installJsonParser(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       const text = decodeUtf8(body as Buffer)
-      strict(request, text, (error, value: unknown) => done(error, error === null && LONG_NUMBER.test(text) ? readJson(text) : value))
+      void strict(request, text, (error, value: unknown) => done(error, error === null && LONG_NUMBER.test(text) ? readJson(text) : value))
     } catch (error) {
       done(error as Error)
     }
