@@ -36,7 +36,7 @@ const HEAD_CHARS = 16
 export function imageInBase64(text: string): DataUri {
   const payload = text.replaceAll(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
   if (payload === '') return refused('holds no data')
-  const wrong = /[^A-Za-z0-9+/]/.exec(payload)?.[0]
+  const wrong = /[^A-Za-z0-9+/=]/.exec(payload)?.[0] ?? (payload.includes('=') ? '=' : undefined)
   if (wrong !== undefined) return refused(`is not base64: it holds ${JSON.stringify(wrong)}`)
   if (payload.length % 4 === 1) return refused('is not whole base64: a part of it is missing')
   if (payload.length < HEAD_CHARS) return refused('is not base64 of an image: it is too short')

@@ -14,7 +14,7 @@ export function createMeasureReference(sources: {
   readonly download: Download
 }): MeasureReference {
   return async (reference) => {
-    if (/^data:/i.test(reference)) return sources.assets.measure(Buffer.from(reference.slice(reference.indexOf(',') + 1), 'base64'))
+    if (/^data:/i.test(reference)) return sources.assets.measure(Buffer.from(reference.slice(reference.indexOf(',') + 1), 'base64'), true)
     const [measured] = await measureReferences(sources as Parameters<typeof measureReferences>[0], [
       { kind: 'url', url: reference, pixels: null },
     ])

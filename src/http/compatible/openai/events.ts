@@ -26,6 +26,7 @@ export function openStream(reply: FastifyReply, generationId: string, { run, clo
     if (text !== last) stream.comment((last = text))
   }
   const stream = openEventStream(reply, { clock, onClosed: () => stopWatching() })
+  stream.comment('still here')
   const stopWatching = run.watch(generationId, sendProgress)
   return {
     end(result) {

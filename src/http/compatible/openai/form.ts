@@ -10,7 +10,7 @@ export type FormReading =
   | { readonly kind: 'body'; readonly body: Readonly<Record<string, Json>> }
   | { readonly kind: 'refused'; readonly param: string; readonly message: string }
 
-/** A form has text only; these fields are read as what they are. A seed stays its digits, of which a number could lose some. */
+/** A form has text only; these fields are read as what they are. */
 const NUMBERS = new Set(
   'n width height output_compression partial_images frame_count frame_duration_ms megapixels output_quality safety_tolerance guidance steps'.split(
     ' ',
@@ -48,6 +48,8 @@ function readValue(name: string, root: string, path: readonly string[], text: st
   const of = (value: Json): ValueReading => ({ kind: 'value', value })
   if (path.length === 0 && text === 'null' && root !== 'prompt' && root !== 'model') return of(null)
   if (NUMBERS.has(name)) return NUMBER.test(text) ? of(Number(text)) : { kind: 'refused', message: 'a number' }
+  // A seed of which a number would lose digits stays a text of them.
+  if (name === 'seed') return of(/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text)
   if (BOOLEANS.has(name))
     return text === 'true' || text === 'false' ? of(text === 'true') : { kind: 'refused', message: '"true" or "false"' }
   if (path.length === 0 && STRUCTURES.has(root)) return readStructure(text)

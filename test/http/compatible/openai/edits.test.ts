@@ -95,9 +95,9 @@ describe('what is wrong with an edit', () => {
     expect(await refused({})).toMatchObject({ status: 400, param: 'image', code: 'missing_required_parameter' })
   })
 
-  test('an eleventh image is refused', async () => {
-    const image = await Promise.all(Array.from({ length: 11 }, () => file()))
-    expect(await refused({ image })).toMatchObject({ status: 400, param: 'image[]', message: expect.stringContaining('10') })
+  test('a seventeenth image is refused', async () => {
+    const image = await Promise.all(Array.from({ length: 17 }, () => file()))
+    expect(await refused({ image })).toMatchObject({ status: 400, param: 'image[]', message: expect.stringContaining('16') })
   })
 
   test('a file that is no image is refused, and so is one that only begins as one', async () => {
