@@ -108,7 +108,7 @@ async function firstSignMs(server: ServerProcess, provider: ProviderId, step: St
 
 test(
   'killed -9 at every step with all vendors, a server loses nothing, buys nothing twice and settles once',
-  { timeout: 90_000 },
+  { timeout: 240_000 },
   async () => {
     const folder = vendors.folder(`network: { allow: ["${receiverAddress()}"] }\n`)
     const report: object[] = []

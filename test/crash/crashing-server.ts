@@ -8,5 +8,8 @@ if (!isStep(step)) throw new Error(`no such step: ${String(step)}`)
 
 await startGateway({
   env: processEnvironment(),
-  overrides: { wrapPorts: (ports) => dyingPorts(ports, step, marks, () => void process.kill(process.pid, 'SIGKILL')) },
+  overrides: {
+    patience: { recoverMs: 3_000 },
+    wrapPorts: (ports) => dyingPorts(ports, step, marks, () => void process.kill(process.pid, 'SIGKILL')),
+  },
 })

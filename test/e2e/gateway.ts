@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGateway } from '../../src/gateway/start.ts'
 import type { Generation, Problem } from '#contract'
+import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
 import type { Ports } from '../../src/core/ports.ts'
 
 export interface GatewayOptions {
@@ -14,6 +15,8 @@ export interface GatewayOptions {
   readonly port?: number
   readonly webhookDelaysMs?: readonly number[]
   readonly wrapPorts?: (ports: Ports) => Ports
+  readonly patience?: StartOverrides['patience']
+  readonly deadlineMs?: number
 }
 
 /** A real gateway on a free port, its vendors emulated over real HTTP unless the options name keys. */
@@ -25,6 +28,8 @@ export async function launchGateway({
   port = 0,
   webhookDelaysMs,
   wrapPorts,
+  patience,
+  deadlineMs,
 }: GatewayOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
@@ -38,6 +43,8 @@ export async function launchGateway({
       sandboxTypicalMs: typicalMs,
       ...(webhookDelaysMs ? { webhookDelaysMs } : {}),
       ...(wrapPorts ? { wrapPorts } : {}),
+      ...(patience ? { patience } : {}),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
     },
   })
   const ask = async (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)

@@ -150,7 +150,8 @@ describe('one request', () => {
       expect(canceled).toMatchObject({
         status: 'canceled',
         error: { code: 'canceled', billed: 'unknown' },
-        cost: { amount: null, basis: 'unknown' },
+        // What the vendor reported at the submit is kept, whatever the end.
+        cost: { amount: '0.03', basis: 'billed' },
       })
       expect(await json(await slow.ask(`/v1/generations/${id}`))).toEqual(canceled)
     } finally {

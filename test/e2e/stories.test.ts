@@ -3,15 +3,31 @@ import type { Generation } from '#contract'
 import { launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
+/** What is waited for in vain is given up soon. */
+const PATIENCE = { recoverMs: 2_000, linkMs: 2_000, longestLinkMs: 2_000, deadLinkMs: 500 }
+
 let gateway: Gateway
+/** What no provider takes is given up soon. */
+let hurried: Gateway
 beforeAll(async () => {
-  gateway = await launchGateway()
+  gateway = await launchGateway({ patience: PATIENCE })
+  hurried = await launchGateway({ patience: PATIENCE, deadlineMs: 4_000 })
 })
-afterAll(() => gateway.close())
+afterAll(() => Promise.all([gateway.close(), hurried.close()]))
+
+/** In a gateway of its own: a provider that is rate limited for one request is passed over by the others. */
+async function alone(request: object): Promise<Generation> {
+  const own = await launchGateway({ patience: PATIENCE })
+  try {
+    return await own.generate(request, { prefer: 'wait=20' })
+  } finally {
+    await own.close()
+  }
+}
 
 const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 const play = (provider: string, story: string, more: object = {}): Promise<Generation> =>
-  gateway.generate(
+  (story === 'always-rate-limited' ? hurried : gateway).generate(
     { model: `${provider}/flux-2-pro`, prompt: `a harbour sandbox:${story}`, width: 512, height: 512, ...more },
     { prefer: 'wait=20' },
   )
@@ -46,7 +62,7 @@ describe.concurrent.for(PROVIDERS)('%s,', (provider) => {
 
   test.concurrent('a rate limit makes another provider’s turn where there is one', async () => {
     const order = [provider, ...PROVIDERS.filter((other) => other !== provider)]
-    const generation = await gateway.generate({ prompt: `fallback sandbox:always-rate-limited@${provider}`, provider: { order } })
+    const generation = await alone({ prompt: `fallback sandbox:always-rate-limited@${provider}`, provider: { order } })
     expect(generation.attempts.map((attempt) => attempt.provider)).toEqual(order.slice(0, 2))
     expect(generation).toMatchObject({ status: 'succeeded', provider: order[1] })
   })
@@ -56,7 +72,7 @@ describe.concurrent.for(PROVIDERS)('%s,', (provider) => {
   })
 
   test.concurrent('a moderation is never tried elsewhere', async () => {
-    const generation = await gateway.generate({ prompt: `harbour sandbox:moderated@${provider}`, provider: { order: [provider] } })
+    const generation = await alone({ prompt: `harbour sandbox:moderated@${provider}`, provider: { order: [provider] } })
     expect(generation.error).toMatchObject({ code: 'moderated', provider })
     expect(generation.attempts).toHaveLength(1)
   })
@@ -70,7 +86,7 @@ describe.concurrent('a lost reply', () => {
   })
 
   test.concurrent.for(['bfl', 'vtrix'])('at %s is an unknown outcome, bought nowhere else', async (provider) => {
-    const generation = await gateway.generate({ prompt: 'harbour sandbox:lost-reply', provider: { order: [provider] } })
+    const generation = await alone({ prompt: 'harbour sandbox:lost-reply', provider: { order: [provider] } })
     expect(generation).toMatchObject({
       status: 'failed',
       error: { code: 'outcome_unknown', billed: 'unknown', retryable: false },
@@ -81,7 +97,7 @@ describe.concurrent('a lost reply', () => {
 })
 
 test.concurrent('a crash of the vendor’s front is not retried and not bought elsewhere, since it may have sold', async () => {
-  const generation = await gateway.generate({ prompt: 'harbour sandbox:crash', provider: { order: ['bfl'] } })
+  const generation = await alone({ prompt: 'harbour sandbox:crash', provider: { order: ['bfl'] } })
   expect(generation.attempts).toHaveLength(1)
   expect(generation.error).toMatchObject({ code: 'provider_unavailable', billed: 'unknown' })
 })

@@ -20,8 +20,6 @@ import { saveIfPossible } from './save.ts'
 const SILENCE_MS = 30_000
 /** Waits before another pass over the images that are missing; the last is repeated. */
 const PASS_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 30_000] as const
-/** However long a link is said to live, it is not tried for longer. */
-const LONGEST_LIFE_MS = 3_600_000
 /** However short a link is said to live, its image is tried for so many passes. */
 const LEAST_PASSES = 3
 
@@ -169,7 +167,7 @@ function linkLifeMs(
   const lives = references.map((reference) => {
     const expiresAt = expiryOf(attempt, connection, reference)
     if (expiresAt === null) return patience.linkMs - triedMs
-    return Math.max(patience.deadLinkMs - triedMs, Math.min(LONGEST_LIFE_MS - triedMs, expiresAt - ports.clock.now()))
+    return Math.max(patience.deadLinkMs - triedMs, Math.min(patience.longestLinkMs - triedMs, expiresAt - ports.clock.now()))
   })
   return Math.max(...lives)
 }

@@ -34,11 +34,13 @@ export interface Patience {
   readonly recoverMs: number
   /** An image whose link has no known end. */
   readonly linkMs: number
+  /** However long a link is said to live, its image is not tried for longer. */
+  readonly longestLinkMs: number
   /** An image whose link must have died by the wall clock, which may be wrong. */
   readonly deadLinkMs: number
 }
 
-export const PATIENCE: Patience = { recoverMs: 60_000, linkMs: 600_000, deadLinkMs: 5_000 }
+export const PATIENCE: Patience = { recoverMs: 60_000, linkMs: 600_000, longestLinkMs: 3_600_000, deadLinkMs: 5_000 }
 
 /** A generation that is worked on: its row, and what this process alone knows of it. */
 export interface OpenGeneration {

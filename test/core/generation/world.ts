@@ -13,33 +13,44 @@ import type { Availability, Downloaded, Ports, Sent, Store } from '../../../src/
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
 
-/** A clock that stands still until told. */
+/** A clock that stands still until it is moved. The wall clock can jump; the monotonic one cannot. */
 export function manualClock(start = 1_000_000) {
-  let now = start
+  let elapsed = 0
+  let wall = start
   let timers: { at: number; callback: () => void }[] = []
   return {
-    now: () => now,
-    monotonicMs: () => now,
+    now: () => wall + elapsed,
+    monotonicMs: () => start + elapsed,
     after(delayMs: number, callback: () => void) {
-      const timer = { at: now + delayMs, callback }
+      const timer = { at: elapsed + delayMs, callback }
       timers.push(timer)
       return () => {
         timers = timers.filter((other) => other !== timer)
       }
     },
+    /** The wall clock is set. */
+    jump(ms: number) {
+      wall += ms
+    },
+    /** The process stands still for a while; then everything that became due is due at once. */
+    async suspend(ms: number) {
+      await settled()
+      elapsed += ms
+      await this.pass(0)
+    },
     /** Lets time pass, one timer after the other, with everything they cause. */
     async pass(ms: number) {
-      const end = now + ms
+      const end = elapsed + ms
       await settled()
       for (;;) {
         const next = timers.filter((timer) => timer.at <= end).toSorted((a, b) => a.at - b.at)[0]
         if (!next) break
         timers = timers.filter((timer) => timer !== next)
-        now = Math.max(now, next.at)
+        elapsed = Math.max(elapsed, next.at)
         next.callback()
         await settled()
       }
-      now = end
+      elapsed = end
       await settled()
     },
   }
