@@ -12,7 +12,7 @@ import { publish } from './save.ts'
 const SHOWN_PROGRESS = 0.05
 /** Waits between polls that are refused or not answered: doubled each time, up to the last. */
 const FIRST_MISSED_MS = 1_000
-const LAST_MISSED_MS = 30_000
+const LAST_MISSED_MS = 10_000
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
 

@@ -83,6 +83,7 @@ export const limits = {
 
 const price = { kind: 'per_image', per_image: '0.04', as_of: '2026-11-01', source_url: 'https://vendor.example/prices' } as const
 
+/** The provider `bytes` takes no links. */
 function manifestOf(id: string): Manifest {
   return Manifest.parse({
     id,
@@ -105,7 +106,14 @@ function manifestOf(id: string): Manifest {
       balance: false,
       webhook: false,
     },
-    models: { 'model-x': { provider_model: 'x-1', docs_url: 'https://vendor.example/docs', limits, price } },
+    models: {
+      'model-x': {
+        provider_model: 'x-1',
+        docs_url: 'https://vendor.example/docs',
+        limits: id === 'bytes' ? { ...limits, reference_images: { max: 4, forms: ['base64'] } } : limits,
+        price,
+      },
+    },
   })
 }
 
