@@ -100,6 +100,11 @@ describe('a link', () => {
     },
   )
 
+  test('that is absolute needs no base, not even a good one', () => {
+    expect(webUrl('https://a.example/x.png', '/v1/tasks/7')?.href).toBe('https://a.example/x.png')
+    expect(webUrl('/x.png', '/v1/tasks/7')).toBeNull()
+  })
+
   test('that is relative needs the URL of the reply', () => {
     expect(webUrl('/x.png')).toBeNull()
     expect(imageSource('/x.png', BASE)).toEqual({ kind: 'url', url: 'https://api.vendor.example/x.png' })
