@@ -1,8 +1,11 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Call, GenerationRequest, Json, Offer, Provider, Warning } from '#contract'
 import { loadProviders, offersOf } from '../support/installed-providers.ts'
 import { referenceAt } from '../support/legal-orders.ts'
 import { ordersFor, parseRequest, type Planned } from '../support/order-from-request.ts'
+import { ROOT } from '../support/source-tree.ts'
 
 const prompt = 'a lighthouse at dusk'
 
@@ -23,7 +26,7 @@ const REQUESTS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
   'Prompt upsampling on': { prompt, prompt_upsampling: true },
   'Prompt upsampling off': { prompt, prompt_upsampling: false },
   'Four images from one seed': { prompt, n: 4, seed: 42 },
-  'The largest seed': { prompt, seed: Number.MAX_SAFE_INTEGER },
+  'The largest seed': { prompt, seed: '9223372036854775807' },
   'Guidance and steps': { prompt, guidance: 4.5, steps: 28 },
   'Everything at once, or not at all': {
     prompt,
@@ -33,18 +36,17 @@ const REQUESTS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
     output_quality: 80,
     on_unsupported: 'reject',
   },
-  'Options for every provider': {
-    prompt,
-    output_format: 'png',
-    provider_options: {
-      bfl: { transparent_bg: true },
-      runware: { deliveryMethod: 'async', ttl: 3600 },
-      vtrix: { safety_tolerance: '6' },
-    },
-  },
 }
 
 const providers = await loadProviders()
+
+/** The requests, and one with the options of `test/options.json` in the provider's folder, where it has such a file. */
+function requestsTo({ id }: Provider): readonly (readonly [string, Readonly<Record<string, Json>>])[] {
+  const path = join(ROOT, 'providers', id, 'test/options.json')
+  const own = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Json) : null
+  const withOptions = own === null ? {} : { 'Options of its own': { prompt, output_format: 'png', provider_options: { [id]: own } } }
+  return Object.entries({ ...REQUESTS, ...withOptions })
+}
 
 interface Cell {
   readonly offer: Offer
@@ -64,16 +66,11 @@ async function cell(asked: Readonly<Record<string, Json>>, provider: Provider, o
   return { offer, request, planned, calls: translated.map(({ call }) => call), warnings: [...planned.route.warnings, ...distinct] }
 }
 
-const rowOf = (asked: Readonly<Record<string, Json>>): Promise<readonly Cell[]> =>
-  Promise.all(offersInOrder().map(({ provider, offer }) => cell(asked, provider, offer)))
+const rowOf = (asked: Readonly<Record<string, Json>>, provider: Provider): Promise<readonly Cell[]> =>
+  Promise.all(offersInOrder(provider).map((offer) => cell(asked, provider, offer)))
 
-/** The same model of every provider side by side. */
-const offersInOrder = () =>
-  providers
-    .flatMap((provider) => offersOf(provider).map((offer) => ({ provider, offer })))
-    .sort((left, right) => compare(left.offer.model, right.offer.model) || compare(left.offer.provider, right.offer.provider))
-
-const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
+const offersInOrder = (provider: Provider): readonly Offer[] =>
+  offersOf(provider).toSorted((left, right) => (left.model < right.model ? -1 : 1))
 
 const WIDEST_LINE = 120
 
@@ -111,16 +108,16 @@ const adaptedFields = ({ warnings }: Cell): string =>
 
 function section(found: Cell): string {
   const { offer, planned, calls, warnings } = found
-  const title = `### ${offer.model} at ${offer.provider}`
+  const title = `### ${offer.model}`
   if (planned.kind === 'refused') return [title, planned.reasons.map((reason) => `- ${reason}`).join('\n')].join('\n\n')
-  const told = warnings.map(
+  const adapted = warnings.map(
     ({ code, field, requested, used, reason }) => `- ${code} \`${field}\`: ${inline(requested)} → ${inline(used)}. ${reason}`,
   )
   const [first, ...others] = calls
   const differing = others.map((call) => `- then ${differences(first, call)}`)
   return [
     title,
-    ...(told.length > 0 ? [told.join('\n')] : []),
+    ...(adapted.length > 0 ? [adapted.join('\n')] : []),
     `\`${first?.method} ${first?.url}\``,
     block(first?.body ?? null),
     ...(differing.length > 0 ? [differing.join('\n')] : []),
@@ -140,36 +137,46 @@ function leavesOf(value: unknown, path = ''): ReadonlyMap<string, string> {
 }
 
 const table = (cells: readonly Cell[]): string =>
-  [
-    '| model | provider | what happens |',
-    '|---|---|---|',
-    ...cells.map((found) => `| ${found.offer.model} | ${found.offer.provider} | ${verdict(found)} |`),
-  ].join('\n')
+  ['| model | what happens |', '|---|---|', ...cells.map((found) => `| ${found.offer.model} | ${verdict(found)} |`)].join('\n')
 
-const PREFACE = `# What each vendor would receive
+const preface = ({ manifest }: Provider): string => `# What ${manifest.title} would receive
 
-Made by \`matrix.test.ts\` from the manifests, the plan and the adapters; it fails where this page is out of date, and
+Made by \`test/matrix/matrix.test.ts\` from the manifest, the plan and the adapter; it fails where this page is out of date, and
 \`npx vitest run test/matrix -u\` writes it anew. Long texts are cut off.`
 
-describe('the matrix of requests and offers', () => {
-  test('is what matrix.md says', async () => {
-    const chapters: string[] = [PREFACE]
-    for (const [name, asked] of Object.entries(REQUESTS)) {
-      const cells = await rowOf(asked)
+const EXACT_FIELDS = [
+  'width',
+  'height',
+  'seed',
+  'output_format',
+  'output_quality',
+  'safety_tolerance',
+  'prompt_upsampling',
+  'guidance',
+  'steps',
+] as const
+
+describe.each(providers)('the matrix of requests to $id', (provider) => {
+  const requests = requestsTo(provider)
+
+  test('is what its matrix.md says', async () => {
+    const chapters: string[] = [preface(provider)]
+    for (const [name, asked] of requests) {
+      const cells = await rowOf(asked, provider)
       chapters.push(`## ${name}`, block(asked), table(cells), ...cells.map((found) => section(found)))
     }
-    await expect(`${chapters.join('\n\n')}\n`).toMatchFileSnapshot('./matrix.md')
+    await expect(`${chapters.join('\n\n')}\n`).toMatchFileSnapshot(join(ROOT, 'providers', provider.id, 'test/matrix.md'))
   })
 
-  test.each(Object.entries(REQUESTS))('%s: every offer gets its calls or says why not', async (_, asked) => {
-    for (const { planned, calls, offer } of await rowOf(asked)) {
-      if (planned.kind === 'refused') expect(planned.reasons.length, `${offer.model} at ${offer.provider}`).toBeGreaterThan(0)
+  test.each(requests)('gives every offer its calls, or a reason why not: %s', async (_, asked) => {
+    for (const { planned, calls, offer } of await rowOf(asked, provider)) {
+      if (planned.kind === 'refused') expect(planned.reasons.length, offer.model).toBeGreaterThan(0)
       else expect(calls.length).toBe(planned.route.tasks.length)
     }
   })
 
-  test.each(Object.entries(REQUESTS))('%s: references, count, model and safety are never adapted away', async (_, asked) => {
-    for (const { planned, request, offer } of await rowOf(asked)) {
+  test.each(requests)('never adapts references, count, model and safety away: %s', async (_, asked) => {
+    for (const { planned, request, offer } of await rowOf(asked, provider)) {
       if (planned.kind === 'refused') continue
       const { applied } = planned.route
       expect(planned.orders.map(({ references }) => references.length)).toEqual(
@@ -181,21 +188,10 @@ describe('the matrix of requests and offers', () => {
     }
   })
 
-  test.each(Object.entries(REQUESTS))('%s: whatever is not honoured to the letter is told in a warning', async (_, asked) => {
-    const exact = [
-      'width',
-      'height',
-      'seed',
-      'output_format',
-      'output_quality',
-      'safety_tolerance',
-      'prompt_upsampling',
-      'guidance',
-      'steps',
-    ] as const
-    for (const { planned, request, warnings } of await rowOf(asked)) {
+  test.each(requests)('has a warning for whatever is not honoured to the letter: %s', async (_, asked) => {
+    for (const { planned, request, warnings } of await rowOf(asked, provider)) {
       if (planned.kind === 'refused') continue
-      const silent = exact.filter(
+      const silent = EXACT_FIELDS.filter(
         (field) =>
           request[field] !== undefined &&
           request[field] !== planned.route.applied[field] &&
