@@ -18,7 +18,7 @@ import manifest from './manifest.json' with { type: 'json' }
 
 interface Facts {
   readonly promptUsed: string
-  /** Null where the endpoint tells none: the older models (official types mark both nullable). */
+  /** Null where the endpoint returns none: the older models (official types mark both nullable). */
   readonly inputMegapixels: number | null
   readonly outputMegapixels: number | null
 }
@@ -80,7 +80,7 @@ async function submit(kit: Kit<Facts>, { params, body }: WireRequest): Promise<W
   const references = await Promise.all(referencesOf(body).map(referencePixels))
   if (kit.unfinished() >= MAX_UNFINISHED) return detail(429, 'Too many active tasks')
   const size = outputSize(endpoint, body, references[0])
-  const tellsMegapixels = endpoint.family === 'flux-2'
+  const returnsMegapixels = endpoint.family === 'flux-2'
   const url = string(body['webhook_url'])
   const task = kit.accept({
     id: randomUUID(),
@@ -94,8 +94,8 @@ async function submit(kit: Kit<Facts>, { params, body }: WireRequest): Promise<W
     webhook: url === null ? null : { url, secret: string(body['webhook_secret']) },
     facts: {
       promptUsed: isUpsampled(endpoint, body) ? `${prompt}, in soft natural light with fine detail` : prompt,
-      inputMegapixels: tellsMegapixels ? megapixels(references) : null,
-      outputMegapixels: tellsMegapixels ? megapixels([size]) : null,
+      inputMegapixels: returnsMegapixels ? megapixels(references) : null,
+      outputMegapixels: returnsMegapixels ? megapixels([size]) : null,
     },
   })
   return kit.accepted([task], json(200, acceptance(task, kit.origin)))

@@ -77,11 +77,11 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
       open.push(item)
     } else if (status === 'open') open.push(item)
     else if (sourceOf(item) !== null) images.set(identityOf(item), item)
-    else if (status === 'none' && placesOf(entry).length === 0) open.push(item)
-    else errors.push({ ...item, isResult: true, isWithoutImage: saidInsteadOfLink(placesOf(entry)[0]) })
+    else if (status === 'none' && linksOf(entry).length === 0) open.push(item)
+    else errors.push({ ...item, isResult: true, isWithoutImage: saidInsteadOfLink(linksOf(entry)[0]) })
   }
   return {
-    images: withoutRepeats([...images.values()], ({ imageUUID, ...item }) => [imageUUID && `id ${imageUUID}`, ...placesOf(item)]),
+    images: withoutRepeats([...images.values()], ({ imageUUID, ...item }) => [imageUUID && `id ${imageUUID}`, ...linksOf(item)]),
     errors,
     open,
     isSingle: entries.isSingle,
@@ -90,10 +90,10 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
 }
 
 /** The fields that say where an image is. */
-const placesOf = ({ imageURL, imageDataURI, imageBase64Data }: Item): readonly string[] =>
-  [imageURL, imageDataURI, imageBase64Data].flatMap((place) => place || [])
+const linksOf = ({ imageURL, imageDataURI, imageBase64Data }: Item): readonly string[] =>
+  [imageURL, imageDataURI, imageBase64Data].flatMap((link) => link || [])
 
-const identityOf = (item: Item): string => item.imageUUID ?? placesOf(item)[0] ?? ''
+const identityOf = (item: Item): string => item.imageUUID ?? linksOf(item)[0] ?? ''
 
 /** The item with its link as a URL parser makes it, so that the memo of the next call needs no base. */
 function located(item: Item, base: string | undefined): Item {

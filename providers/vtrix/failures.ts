@@ -66,7 +66,7 @@ export function submitFailure(reply: Reply): Failure {
   const { code, billed, says } = statusMeaning(reply.status)
   const message = `${TITLE} ${says} (HTTP ${reply.status})`
   if (reply.status === 403) {
-    // One status for two things, "Insufficient balance or permission denied"; only the message tells them apart, and where it
+    // One status for two things, "Insufficient balance or permission denied"; only the message distinguishes them, and where it
     // does not, the key is the safer reading. https://doc.vtrix.ai/docs/api/vtrix/vtrix-image-4-0, 2026-11-21
     const byWords = fromWords(reply, error, false, 'request', '')
     if (byWords.code !== 'provider_rejected') return byWords

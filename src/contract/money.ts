@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /**
  * Money. Outside: a decimal string of US dollars (`"0.045"`). Inside: an integer of nanodollars (1e-9 USD) as a bigint.
- * This module is the only place that does arithmetic on money; a float never carries an amount.
+ * Only this module does arithmetic on money; a float never carries an amount.
  */
 export const Usd = z
   .string()

@@ -11,7 +11,7 @@ const UNKNOWN: Pixels = { width: 1024, height: 1024 }
 const FETCH_MS = 5_000
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
-/** Whether a URL leads to this machine: the only place an emulator fetches from or posts to. */
+/** Whether a URL leads to this machine: an emulator fetches from and posts to nothing else. */
 export function isLoopbackUrl(url: string): boolean {
   const parsed = URL.parse(url)
   return parsed?.protocol === 'http:' && LOOPBACK.has(parsed.hostname)

@@ -58,7 +58,7 @@ function directly({ allow, trusted, lookup = dns.lookup, ca }: GuardOptions): Op
     const origin = hostPort(target)
     if (origin === trusted || allow.origins.has(origin)) return open(target, callback)
     const host = hostOf(target)
-    // A literal address is never looked up.
+    // A literal address is never resolved.
     if (net.isIP(host) !== 0 && !isReachable(host)) {
       callback(new BlockedAddressError(host), null)
       return () => {}

@@ -21,7 +21,7 @@ export interface Credentials {
 }
 
 /**
- * The only place that decides which host gets which key: the configured base URL's own scheme, host and port, and the hosts of
+ * Alone decides which host gets which key: the configured base URL's own scheme, host and port, and the hosts of
  * the provider's manifest over https on the default port. Everything else is refused.
  * @throws SettingsRefused with each base URL that is not a plain http(s) URL
  */

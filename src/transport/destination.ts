@@ -2,7 +2,7 @@ import dns from 'node:dns'
 import net from 'node:net'
 import { type AllowList, hostPort, isInNetworks, isPublicAddress, parseUntrustedUrl } from './guard.ts'
 
-/** Why a URL may not be told anything, with the remedy; null where it may, as far as can be seen now. Never rejects. */
+/** Why nothing may be sent to a URL, with the remedy; null where it may, as far as can be seen now. Never rejects. */
 export type DestinationCheck = (url: string) => Promise<string | null>
 
 export interface DestinationCheckOptions {
@@ -15,7 +15,7 @@ export interface DestinationCheckOptions {
 const REMEDY = 'the operator can allow it under network.allow'
 
 /**
- * Judges where a caller wants to be told something, before anything depends on it: https to public addresses; http, or a private address,
+ * Judges where a caller wants its webhooks, before anything depends on it: https to public addresses; http, or a private address,
  * only where `network.allow` covers it. The connector judges again, by the address it really connects to.
  */
 export function createDestinationCheck({ allow, lookup = dns.lookup, lookupTimeoutMs = 1_500 }: DestinationCheckOptions): DestinationCheck {

@@ -4,7 +4,7 @@ import { buildAll, SettingsRefused } from './settings-problem.ts'
 
 type Address = ReturnType<typeof ipaddr.process>
 
-/** Private places that may be reached all the same: networks, and origins as `host:port`. */
+/** Private addresses that may be reached all the same: networks, and origins as `host:port`. */
 export interface AllowList {
   readonly networks: readonly (readonly [Address, number])[]
   readonly origins: ReadonlySet<string>

@@ -170,7 +170,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     else this.#finish({ kind: 'lost', reason })
   }
 
-  /** Without a length or chunks, the end of a reply and a broken connection look the same. */
+  /** Without a length or chunks, the end of a reply and a broken connection are alike. */
   #mayBreakOff(): boolean {
     return this.#headers['content-length'] === undefined && this.#headers['transfer-encoding'] === undefined
   }

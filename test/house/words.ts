@@ -30,6 +30,7 @@ const ALLOWED: readonly RegExp[] = [
   /test\/house/g, // this folder
   /house-style/g, // the alias of the documentation
   /\b(?:decimal|in|of|takes?|took|taking|first|second|third) places?\b/gi, // digits; "in place", "takes place", "in the first place"
+  /\b(?:readOnly|destructive|idempotent|openWorld)Hint\b/g, // names of the MCP specification
   /\.pipe\(|'pipe'/g, // a stream, and a child process's
 ]
 

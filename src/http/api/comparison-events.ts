@@ -41,7 +41,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
 
   app.get('/v1/comparisons/:id/events', { schema }, async (request, reply) => {
     const { id } = await ownedComparison(deps, request.params.id, request.gatewayKey)
-    const sent = (request.headers['last-event-id'] ?? '').split('.').filter((place) => place !== '')
+    const sent = (request.headers['last-event-id'] ?? '').split('.').filter((rowNumber) => rowNumber !== '')
     if (sent.at(-1) === END) return nothingMore(reply)
     const rows = new RowStream(deps, id, sent)
     const stream = openEventStream(reply, { clock: deps.clock, onClosed: () => rows.stop(), onHeartbeat: () => rows.read() })
@@ -53,7 +53,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
 class RowStream {
   readonly #deps: ComparisonEventDependencies
   readonly #id: string
-  /** An event's id names the rows sent so far by their places: whatever order they end in, a resumed stream sends exactly the others. */
+  /** An event's id names the rows sent so far by their numbers: whatever order they end in, a resumed stream sends exactly the others. */
   readonly #sent: string[]
   readonly #watched = new Map<string, () => void>()
   #stream: EventStream | null = null
@@ -106,9 +106,9 @@ class RowStream {
   #send(comparison: Comparison): void {
     const stream = this.#stream
     if (!stream) return
-    for (const { row, place } of endedRows(comparison)) {
-      if (this.#sent.includes(place)) continue
-      this.#sent.push(place)
+    for (const { row, rowNumber } of endedRows(comparison)) {
+      if (this.#sent.includes(rowNumber)) continue
+      this.#sent.push(rowNumber)
       stream.send('row', row, this.#sent.join('.'))
     }
     if (comparison.status === 'running') return
@@ -130,10 +130,10 @@ class RowStream {
 }
 
 /** Those that ended first come first; what was never begun had ended before. */
-function endedRows({ summary, generations }: Comparison): readonly { readonly row: ComparisonRow; readonly place: string }[] {
+function endedRows({ summary, generations }: Comparison): readonly { readonly row: ComparisonRow; readonly rowNumber: string }[] {
   const endOf = ({ generation_id: id }: ComparisonRow) => generations.find((generation) => generation.id === id)?.completed_at ?? ''
   return summary
-    .map((row, index) => ({ row, place: String(index), end: endOf(row) }))
+    .map((row, index) => ({ row, rowNumber: String(index), end: endOf(row) }))
     .filter(({ row }) => hasEnded(row))
     .toSorted((one, other) => (one.end < other.end ? -1 : one.end > other.end ? 1 : 0))
 }

@@ -35,8 +35,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     const range = isAnotherImage ? null : rangeOf(request.headers.range, image.bytes)
     const stream = await assets.open(image.sha256, image.format, range === null || range === 'unsatisfiable' ? undefined : range)
     if (!stream) {
-      const detail =
-        'This image is no longer stored: images are removed by age and for want of room (assets.max_age_days, assets.max_bytes).'
+      const detail = 'This image is no longer stored: images are removed by age and by total size (assets.max_age_days, assets.max_bytes).'
       throw new HttpProblem({ code: 'gone', detail })
     }
     reply.headers({

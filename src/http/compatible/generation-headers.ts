@@ -3,7 +3,7 @@ import type { Generation, Warning } from '#contract'
 /** Clients take 16 KiB of headers in all. */
 const MOST_WARNING_CHARS = 4_000
 
-/** What OpenAI's answer has no place for. The cost is empty where it is not known. */
+/** What does not fit into OpenAI's answer. The cost is empty where it is not known. */
 export function generationHeaders(generation: Generation, also: readonly Warning[] = []): Record<string, string> {
   const warnings = warningsHeader([...generation.warnings, ...also])
   return {

@@ -28,9 +28,9 @@ export async function openAssets(options: { readonly directory: string }): Promi
     throw new AssetError('storage', `the image folder ${directory} cannot be used (${messageOf(error)}); make it writable for this process`)
   }
 
-  const existing = async <T>(look: () => Promise<T>): Promise<T | null> => {
+  const existing = async <T>(read: () => Promise<T>): Promise<T | null> => {
     try {
-      return await look()
+      return await read()
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null
       throw storageError(error)
@@ -87,7 +87,7 @@ async function take(source: Readable | Buffer, maxBytes: number, temporary: stri
 /** What is stored again is as young as if it were new: retention counts from here. */
 async function isStored(path: string, bytes: number): Promise<boolean> {
   const now = new Date()
-  // First the touch, then the look: a sweep that removes it in between did not see the touch, and the look sees that it is gone.
+  // First the touch, then the check: a sweep that removes it in between did not see the touch, and the check sees that it is gone.
   await utimes(path, now, now).catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error
   })

@@ -9,7 +9,7 @@ export function gate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
       return await work()
     } finally {
       const next = waiting.shift()
-      // A place is handed over, not given back and taken again, so nobody slips in between.
+      // A turn is passed to the next, not given back and taken again, so nobody slips in between.
       if (next) next()
       else running--
     }

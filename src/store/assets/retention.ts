@@ -37,14 +37,14 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Who was just handed a link can fetch it, whatever the limits; what is stored and not yet on record is as young. */
 const GRACE_MS = 15 * 60_000
-const PICTURE = /^([0-9a-f]{64})\.(?:jpg|png|webp)$/
+const IMAGE_FILE = /^([0-9a-f]{64})\.(?:jpg|png|webp)$/
 const PAGE = 100
 
 /**
  * Removes images by age, then the oldest until all fit into the allowed bytes. The file is the truth: one that is gone answers 410, and
  * content that several images share is one file, as young as the last time it was stored, so it goes when none of them is young enough.
  * What an open generation refers to or has stored is never removed.
- * @returns null where there is no limit, and nothing was looked at
+ * @returns null where there is no limit, and nothing was read
  */
 export async function sweep({ directory, store, clock, limits, log }: RetentionDependencies): Promise<Swept | null> {
   const { maxAgeDays, maxBytes } = limits()
@@ -100,7 +100,7 @@ async function storedFiles(directory: string): Promise<StoredFile[]> {
     if (!/^[0-9a-f]{2}$/.test(first)) continue
     for await (const second of names(join(directory, first))) {
       for await (const name of names(join(directory, first, second))) {
-        const sha256 = PICTURE.exec(name)?.[1]
+        const sha256 = IMAGE_FILE.exec(name)?.[1]
         if (sha256 === undefined) continue
         const path = join(directory, first, second, name)
         const { mtimeMs, size } = await stat(path)
@@ -133,8 +133,8 @@ async function neededByOpen(store: Pick<Store, 'list'>): Promise<ReadonlySet<str
 }
 
 /**
- * In one turn of the event loop, so that whoever stores the same content again, which touches the file and then looks at it, either
- * touches it before this look or finds it gone.
+ * In one turn of the event loop, so that whoever stores the same content again, which touches the file and then checks it, either
+ * touches it before this check or finds it gone.
  */
 function removeUntouched({ path, storedAtMs }: StoredFile): boolean {
   const found = statSync(path, { throwIfNoEntry: false })

@@ -12,7 +12,7 @@ export interface BudgetReader {
  * What counts against budgets: one row for each key and period, kept in step with the ledger's reservations, so that asking costs the same
  * however long the ledger is. A period that has no row yet (a new budget, or a new length of its period) begins with what the key has spent
  * on generations that were accepted since its start: one accepted before counts in the period it was accepted in, whenever its cost becomes
- * known. What is unknown counts at its quote, until a cost that came later takes the quote's place.
+ * known. What is unknown counts at its quote, until a later cost replaces the quote.
  */
 export function budgetReader(database: DatabaseSync): BudgetReader {
   const kept = database.prepare('SELECT used FROM budgets WHERE key = ? AND period = ?')

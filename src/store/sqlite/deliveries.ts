@@ -97,7 +97,7 @@ export function deliveryReader(database: DatabaseSync, leases: Leases): Delivery
           atOrigin.set(origin, held + 1)
         } else {
           nextAt = Math.min(nextAt, freeAt)
-          // From here on all are later, or there is no room for them.
+          // From here on all are later, or the claim is full.
           if (dueAt > now || taken.length === limit) break
         }
       }

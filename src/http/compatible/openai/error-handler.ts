@@ -33,7 +33,7 @@ export const problemHeaders = ({ mayRepeat, retryAfterSeconds }: OpenaiProblem):
   ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
 })
 
-/** A problem in OpenAI's words, which have room for one field; it is named as the caller wrote it. */
+/** A problem in OpenAI's words, which name one field; it is named as the caller wrote it. */
 export function reworded({ code, detail, errors = [], unreadable, status }: ProblemDetails, written: AsWritten = PLAIN): OpenaiProblem {
   const path = errors[0]?.path ?? ''
   const message = inOwnNames(detail, path, written)

@@ -36,7 +36,7 @@ export function readForm(fields: readonly FormField[]): FormReading {
       return { kind: 'refused', param: name.slice(0, 100), message: 'not a field name; write nested fields as name[key] or as JSON text' }
     const read = readValue(name, root, path, value)
     if (read.kind === 'refused') return { ...read, param: name }
-    if (!place(body, root, path, read.value))
+    if (!putInto(body, root, path, read.value))
       return { kind: 'refused', param: name, message: 'given more than once, or both as a value and as a structure' }
   }
   return { kind: 'body', body: Object.fromEntries(body) }
@@ -73,7 +73,7 @@ function readStructure(text: string): ValueReading {
 type Draft = null | boolean | number | string | Draft[] | { [key: string]: Draft }
 
 /** Puts a value where its name says; false where something else is there already. An empty key appends to a list. */
-function place(body: Map<string, Draft>, root: string, path: readonly string[], value: Json): boolean {
+function putInto(body: Map<string, Draft>, root: string, path: readonly string[], value: Json): boolean {
   if (path.length === 0) {
     if (body.has(root)) return false
     body.set(root, value as Draft)

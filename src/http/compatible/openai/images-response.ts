@@ -11,7 +11,7 @@ export const ImagesResponse = z
       z.object({
         url: z.string().optional(),
         b64_json: z.string().optional(),
-        revised_prompt: z.string().optional().meta({ description: 'Where the provider tells the prompt it really used.' }),
+        revised_prompt: z.string().optional().meta({ description: 'Where the provider returns the prompt it really used.' }),
       }),
     ),
     output_format: OutputFormat.optional(),
@@ -25,7 +25,7 @@ export type Route = 'image_generation' | 'image_edit'
 
 /**
  * The event that carries a finished image. OpenAI's types ask for `usage` in it, "for the GPT image models only"; it is left out,
- * as any number of tokens would be invented. `imagegate` tells what the headers of an answer without a stream tell.
+ * as any number of tokens would be invented. `imagegate` says what the headers of an answer without a stream say.
  */
 export const CompletedEvent = z.object({
   type: z.enum(['image_generation.completed', 'image_edit.completed']),
@@ -100,7 +100,7 @@ export const linkInstead = (): Warning => ({
   field: 'response_format',
   requested: 'b64_json',
   used: 'url',
-  reason: 'the images are not stored here; the links are handed on',
+  reason: 'the images are not stored here; the vendor’s links are returned',
 })
 
 const sizeOf = ({ width, height }: Generation['images'][number]): string | null =>

@@ -82,7 +82,7 @@ export function undelivered(record: GenerationRecord, wanted: Wanted): readonly 
   return Array.from({ length: count }, (_, index) => errorItem(errorOfFailure(errors[index] ?? unexplained), wanted.taskUUID))
 }
 
-/** Results still to come, as getResponse tells them; progress is 0–100. */
+/** Results still to come, as getResponse returns them; progress is 0–100. */
 export function processingItems(record: GenerationRecord, wanted: Wanted): readonly Item[] {
   if (isTerminal(record.status)) return []
   const open = record.attempts.filter(({ route, retried, endedAt }) => route === record.routeIndex && !retried && endedAt === null)

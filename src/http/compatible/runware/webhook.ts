@@ -7,7 +7,7 @@ import { wantedOf } from './to-request.ts'
 
 export const RUNWARE_FORMAT = 'runware'
 
-/** What results are to look like is kept in the generation's metadata, where getResponse finds it too. */
+/** The form of the results is kept in the generation's metadata, where getResponse finds it too. */
 export const webhookTarget = (url: string): WebhookTarget => ({ format: RUNWARE_FORMAT, url, context: null })
 
 /** The flat task object of each result and of each error, a message for each. */
