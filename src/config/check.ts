@@ -3,7 +3,8 @@ import type { z } from 'zod'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
 import { readModelName } from './model-name.ts'
-import { isLoopback, isNetworkEntry } from './network.ts'
+import { isAllowEntry } from '../transport/guard.ts'
+import { isLoopback } from './network.ts'
 import { suggest, type ConfigProblem } from './problem.ts'
 import type { ConfigFile, Defaults } from './schema.ts'
 
@@ -62,7 +63,7 @@ class Check {
 
   network(): void {
     for (const [index, entry] of (this.#file.network?.allow ?? []).entries()) {
-      if (!isNetworkEntry(entry)) {
+      if (!isAllowEntry(entry)) {
         this.#refuse(['network', 'allow', index], 'is neither a network nor a service', 'write "10.0.0.0/8", "10.1.2.3" or "host:9000"')
       }
     }

@@ -42,6 +42,9 @@ export function parseAllow(list: readonly string[]): AllowList {
   }
 }
 
+/** Whether `parseAllow` can read an entry. */
+export const isAllowEntry = (entry: string): boolean => (parseNetwork(entry) ?? parseOrigin(entry)) !== null
+
 function parseEntry(entry: string, index: number): readonly [Address, number] | string {
   const parsed = parseNetwork(entry) ?? parseOrigin(entry)
   if (parsed !== null) return parsed

@@ -162,6 +162,11 @@ describe('values that cannot be meant', () => {
       'network: { allow: ["10.0.0.0/33"] }',
       'network.allow.0: is neither a network nor a service — write "10.0.0.0/8"',
     ],
+    [
+      'IPv4 written inside IPv6, which would match nothing',
+      'network: { allow: ["::ffff:a00:0/104"] }',
+      'network.allow.0: is neither a network nor a service',
+    ],
     ['a service without a port', 'network: { allow: [minio.internal] }', 'network.allow.0: is neither a network nor a service'],
     [
       'a base URL that is no URL',

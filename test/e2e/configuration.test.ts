@@ -1,9 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
+import { SANDBOX_KEY } from '#sandbox'
 import { StartRefused } from '../../src/gateway/start.ts'
+import { startVendors } from '../crash/vendors.ts'
 import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -144,5 +148,51 @@ describe('a real vendor key', () => {
       cost: { amount: '0' },
     })
     expect(real.seen.filter(({ url }) => url === '/v1/flux-2-pro')).toEqual([{ url: '/v1/flux-2-pro', key: 'real-key' }])
+  })
+})
+
+describe('the way out', () => {
+  /** A proxy that grants every tunnel, and remembers to where. */
+  async function proxy() {
+    const tunnels: string[] = []
+    const server = createServer()
+    server.on('connect', ({ url = '' }: IncomingMessage, socket: Socket, head: Buffer) => {
+      tunnels.push(url)
+      const { hostname, port } = new URL(`http://${url}`)
+      const upstream = connect(Number(port), hostname, () => {
+        socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+        if (head.length > 0) upstream.write(head)
+        upstream.pipe(socket).pipe(upstream)
+      })
+      for (const end of [upstream, socket]) end.on('error', () => void [upstream.destroy(), socket.destroy()])
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    open.push({ close: () => new Promise((resolve) => server.close(() => resolve())) })
+    return { tunnels, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  }
+
+  test('leads through the proxy of HTTPS_PROXY, for submits, polls and images alike', async () => {
+    const vendors = await startVendors({ providers: ['bfl'] })
+    open.push(vendors)
+    const { tunnels, url } = await proxy()
+    const { host } = new URL(vendors.front('bfl').url)
+    const config = `providers: { bfl: { api_key: ${SANDBOX_KEY}, base_url: "${vendors.front('bfl').url}" } }`
+    const g = await gateway({ config, env: { HTTPS_PROXY: url } })
+    expect(await g.generate({ width: 256, height: 256 })).toMatchObject({ status: 'succeeded' })
+    expect(tunnels.length).toBeGreaterThan(0)
+    expect(new Set(tunnels)).toEqual(new Set([host]))
+
+    const seen = tunnels.length
+    writeFileSync(g.configPath, `${config}\nnetwork: { no_proxy: "127.0.0.1" }`)
+    await g.reload()
+    expect(await g.generate({ width: 256, height: 256 })).toMatchObject({ status: 'succeeded' })
+    expect(tunnels).toHaveLength(seen)
+  })
+
+  test('never leads to the emulators of a sandbox', async () => {
+    const { tunnels, url } = await proxy()
+    const g = await gateway({ env: { HTTPS_PROXY: url } })
+    expect(await g.generate({ width: 256, height: 256 })).toMatchObject({ status: 'succeeded', sandbox: true })
+    expect(tunnels).toEqual([])
   })
 })

@@ -85,7 +85,7 @@ describe.skipIf(process.platform !== 'linux')('a gateway that starts', { timeout
     writeFileSync(config, 'network: { allow: ["::ffff:a00:0/104"] }')
     const environment = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(temporaryFolder(), 'data') }
     const failed = await startProcess(environment).catch((error: unknown) => String(error))
-    expect(failed).toMatch(/ended \(1\).*imagegate cannot start:\n.*network\.allow.*::ffff:a00:0\/104/s)
+    expect(failed).toMatch(/ended \(1\).*imagegate cannot start:\n.*network\.allow\.0: is neither/s)
     expect(failed).not.toMatch(/\n\s+at /)
   })
 })

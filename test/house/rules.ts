@@ -62,7 +62,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   {
     path: 'src/config',
     purpose: 'YAML and environment → one frozen snapshot. The only reader of `process.env`.',
-    imports: [...VOCABULARY, 'transport/secret.ts'],
+    imports: [...VOCABULARY, 'transport/secret.ts', 'transport/guard.ts'],
     typesOf: ['catalogue'],
     packages: ['yaml', 'zod'],
     node: 'any',
