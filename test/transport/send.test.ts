@@ -89,7 +89,7 @@ describe('a call that provably did not leave', () => {
     expect(heard).toEqual([])
   })
 
-  it('is unsent where its key cannot be written in a header, without telling the key', async () => {
+  it('is unsent where its key cannot be written in a header, without showing the key', async () => {
     const server = await httpServer((_request, response) => response.end('{}'))
     const provider = providerAt(server.url)
     const agents = createAgents({ providers: [provider], allow: parseAllow([]) })
@@ -375,7 +375,7 @@ describe('a reply', () => {
 })
 
 describe('the log of a call', () => {
-  it('is one line that tells where and how long, and never what', async () => {
+  it('is one line that says where and how long, and never what', async () => {
     const lines: { fields: object; message: string }[] = []
     let ms = 1_000
     const server = await httpServer((_request, response) => response.end('{"result":"reply-body"}'))
@@ -390,7 +390,7 @@ describe('the log of a call', () => {
     ])
   })
 
-  it('tells why no reply came', async () => {
+  it('says why no reply came', async () => {
     const lines: object[] = []
     const port = await closedPort()
     await sendTo(`http://127.0.0.1:${port}`, { log: { info: (fields) => lines.push(fields) } })(submit)
@@ -399,7 +399,7 @@ describe('the log of a call', () => {
   })
 })
 
-it('does not hear a vendor that says our key back in its words', async () => {
+it('a key that a vendor repeats in its reply gets no further', async () => {
   const { url } = await httpServer((request, response) => {
     const words = `bad key ${JSON.stringify(request.headers)}`
     response.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify({ detail: words }))

@@ -13,7 +13,7 @@ function open(config: TransportConfig) {
   return transport
 }
 
-/** Answers only when told to; `asked` resolves to the open response. */
+/** Answers only when the test lets it; `asked` resolves to the open response. */
 async function patientServer() {
   const asked = Promise.withResolvers<ServerResponse>()
   const { url } = await httpServer((_request, response) => asked.resolve(response))

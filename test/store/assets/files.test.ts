@@ -57,7 +57,7 @@ async function refusal(work: Promise<unknown>): Promise<AssetError> {
 }
 
 describe('storing an image', () => {
-  test.each(FORMATS)('keeps a %s under its hash and tells what it is', async (format) => {
+  test.each(FORMATS)('keeps a %s under its hash and says what it is', async (format) => {
     const image = images[format]
     const sha256 = hashOf(image)
     const stored = await assets.put(inPieces(image, 5), NO_LIMIT)

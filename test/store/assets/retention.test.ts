@@ -57,7 +57,7 @@ const world = (limits: Partial<RetentionLimits>, open: readonly GenerationRecord
 }
 
 describe('a sweep', () => {
-  test('looks at nothing where there is no limit', async () => {
+  test('reads nothing where there is no limit', async () => {
     await stored('ancient', 4_000)
     expect(await sweep(world({}).dependencies)).toBeNull()
     expect(await left()).toHaveLength(1)
