@@ -7,7 +7,6 @@ const STILL_OPEN = {
   ],
   cycles: [],
   longFunctions: [
-    'src/core/comparisons/compare.ts: createCompare',
     'src/core/generation/driver.ts: createDriver',
     'src/core/scheduling/provider-slots.ts: createProviderSlots',
     'src/core/scheduling/timer-wheel.ts: createTimerWheel',

@@ -1,6 +1,8 @@
 import type { Comparison, GenerationRequest, Json } from '#contract'
-import type { ComparisonEntry, ComparisonRecord, GenerationRecord } from '../records.ts'
-import { Refusal } from '../generation/accept.ts'
+import type { ComparisonEntry, ComparisonRecord } from '../records.ts'
+import { planComparison } from './plan-comparison.ts'
+import type { ComparisonRequest } from './plan-comparison.ts'
+import { Refusal } from '../generation/refusal.ts'
 import type { Accept } from '../generation/accept.ts'
 import { comparisonView } from '../present/comparison.ts'
 import type { Run } from '../generation/run.ts'
@@ -8,11 +10,7 @@ import { hashOfBody, IDEMPOTENCY_LIFE_MS } from '../generation/idempotency.ts'
 import type { Idempotency } from '../generation/idempotency.ts'
 import type { Ports } from '../ports.ts'
 
-/** A request and where to run it; `providers` absent asks every provider that can take it. */
-export interface ComparisonRequest {
-  readonly request: GenerationRequest
-  readonly providers?: readonly string[] | undefined
-}
+export type { ComparisonRequest } from './plan-comparison.ts'
 
 /** The same request at several providers at once, each as a generation of its own that is tried nowhere else. */
 export interface Compare {
@@ -40,71 +38,9 @@ export interface CompareDependencies {
 }
 
 export function createCompare(deps: CompareDependencies): Compare {
-  const { accept, run, idempotency } = deps
+  const { run, idempotency } = deps
   const { clock, store, log } = deps.ports
-
-  async function plan({ request, providers }: ComparisonRequest, key: string | null): Promise<ComparisonRecord> {
-    const allowed = request.provider?.only
-    const only = providers === undefined ? allowed : providers.filter((provider) => allowed?.includes(provider) ?? true)
-    const routing = { ...request.provider, allow_fallbacks: true, ...(only === undefined ? {} : { only: [...only] }) }
-    const judged = await judge(accept, { ...request, provider: routing }, key)
-    const missing = (provider: string): ComparisonEntry => ({
-      kind: 'ineligible',
-      provider,
-      reasons: [`providers: ${provider} has no offer of ${request.model}.`],
-    })
-    const entries =
-      providers === undefined
-        ? judged.entries
-        : [...new Set(providers)].map((provider) => judged.entries.find((entry) => entry.provider === provider) ?? missing(provider))
-    if (judged.record === null) throw nobody(request.model, entries)
-    const { reference_images: _, ...plain } = request
-    return {
-      id: deps.newId(),
-      key,
-      sandbox: judged.record.sandbox,
-      createdAt: clock.now(),
-      request: plain,
-      references: judged.record.references,
-      entries,
-      unbegun: request,
-    }
-  }
-
-  /** Asks every provider that has not been asked. Asking twice finds the same generation, so this may be repeated after any crash. */
-  async function beginRest(record: ComparisonRecord): Promise<ComparisonRecord> {
-    const { unbegun } = record
-    if (unbegun === null) return record
-    const begun = await Promise.allSettled(record.entries.map((entry) => beginOne(record, unbegun, entry)))
-    const entries = record.entries.map((entry, index) => {
-      const one = begun[index]
-      return one?.status === 'fulfilled' ? one.value : entry
-    })
-    const done: ComparisonRecord = { ...record, entries, unbegun: entries.some(({ kind }) => kind === 'planned') ? unbegun : null }
-    await store.commit({ comparisons: [done] })
-    const broken = begun.find((one) => one.status === 'rejected')
-    if (broken) throw broken.reason
-    return done
-  }
-
-  async function beginOne(record: ComparisonRecord, request: GenerationRequest, entry: ComparisonEntry): Promise<ComparisonEntry> {
-    if (entry.kind !== 'planned') return entry
-    const { provider } = entry
-    if (clock.now() - record.createdAt > IDEMPOTENCY_LIFE_MS) {
-      const reason =
-        'The gateway stopped while this provider was being asked, more than a day ago; GET /v1/generations shows whether it was.'
-      return { kind: 'refused', provider, code: 'outcome_unknown', reasons: [reason] }
-    }
-    try {
-      const routing = { ...request.provider, only: [provider], allow_fallbacks: false }
-      const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, `${record.id}/${provider}`)
-      return { kind: 'begun', provider, generationId: id }
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      const own = error.errors.filter(({ path }) => path === provider).map(({ message }) => message)
-      return { kind: 'refused', provider, code: error.code, reasons: own.length > 0 ? own : [error.message] }
-    }
-  }
+  const plan = (asked: ComparisonRequest, key: string | null) => planComparison({ ...deps, clock }, asked, key)
 
   async function view(record: ComparisonRecord, waitMs = 0): Promise<Comparison> {
     const ids = record.entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.generationId] : []))
@@ -118,7 +54,7 @@ export function createCompare(deps: CompareDependencies): Compare {
       if (idempotencyKey === undefined) {
         const record = await plan(asked, key)
         await store.commit({ comparisons: [record] })
-        await beginRest(record)
+        await beginRest(deps, record)
         return { id: record.id, replayed: false }
       }
       // A scope of its own: the same key may also stand for a generation.
@@ -127,10 +63,10 @@ export function createCompare(deps: CompareDependencies): Compare {
       const started = await idempotency.once(scope, idempotencyKey, hashOfBody(body), async (entry) => {
         const record = await plan(asked, key)
         await store.commit({ comparisons: [record], idempotency: { ...entry, generationId: record.id } })
-        return beginRest(record)
+        return beginRest(deps, record)
       })
       const record = started.replayed ? await store.comparison(started.id) : null
-      if (record) await beginRest(record)
+      if (record) await beginRest(deps, record)
       return started
     },
 
@@ -145,7 +81,7 @@ export function createCompare(deps: CompareDependencies): Compare {
       const left = await store.unbegunComparisons()
       await Promise.all(
         left.map((record) =>
-          beginRest(record).catch((error: unknown) =>
+          beginRest(deps, record).catch((error: unknown) =>
             log.error({ err: error, comparison: record.id }, 'a comparison could not be continued; the next start tries again'),
           ),
         ),
@@ -155,29 +91,42 @@ export function createCompare(deps: CompareDependencies): Compare {
   }
 }
 
-/** Every provider of the model with its eligibility; `record` is null where none is eligible. */
-async function judge(
-  accept: Pick<Accept, 'prepare'>,
-  request: GenerationRequest,
-  key: string | null,
-): Promise<{ readonly record: GenerationRecord | null; readonly entries: readonly ComparisonEntry[] }> {
-  try {
-    const record = await accept.prepare(request, key)
-    const entries = record.routing.considered.map(({ provider, eligible, reasons }): ComparisonEntry =>
-      eligible ? { kind: 'planned', provider } : { kind: 'ineligible', provider, reasons },
-    )
-    return { record, entries }
-  } catch (error) {
-    if (!(error instanceof Refusal) || error.code !== 'no_eligible_offer') throw error
-    return { record: null, entries: error.errors.map(({ path, message }) => ({ kind: 'ineligible', provider: path, reasons: [message] })) }
-  }
+/** Asks every provider that has not been asked. Asking twice finds the same generation, so this may be repeated after any crash. */
+async function beginRest(deps: CompareDependencies, record: ComparisonRecord): Promise<ComparisonRecord> {
+  const { unbegun } = record
+  if (unbegun === null) return record
+  const begun = await Promise.allSettled(record.entries.map((entry) => beginOne(deps, record, unbegun, entry)))
+  const entries = record.entries.map((entry, index) => {
+    const one = begun[index]
+    return one?.status === 'fulfilled' ? one.value : entry
+  })
+  const done: ComparisonRecord = { ...record, entries, unbegun: entries.some(({ kind }) => kind === 'planned') ? unbegun : null }
+  await deps.ports.store.commit({ comparisons: [done] })
+  const broken = begun.find((one) => one.status === 'rejected')
+  if (broken) throw broken.reason
+  return done
 }
 
-function nobody(model: string, entries: readonly ComparisonEntry[]): Refusal {
-  const errors = entries.map((entry) => ({
-    path: entry.provider,
-    message: entry.kind === 'ineligible' ? entry.reasons.join('; ') : 'not asked',
-  }))
-  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')
-  return new Refusal('no_eligible_offer', `No provider can take this request of ${model}; nothing was bought. ${detail}`, errors)
+/** A provider that refuses is a row like any other. */
+async function beginOne(
+  deps: CompareDependencies,
+  record: ComparisonRecord,
+  request: GenerationRequest,
+  entry: ComparisonEntry,
+): Promise<ComparisonEntry> {
+  if (entry.kind !== 'planned') return entry
+  const { provider } = entry
+  if (deps.ports.clock.now() - record.createdAt > IDEMPOTENCY_LIFE_MS) {
+    const reason = 'The gateway stopped while this provider was being asked, more than a day ago; GET /v1/generations shows whether it was.'
+    return { kind: 'refused', provider, code: 'outcome_unknown', reasons: [reason] }
+  }
+  try {
+    const routing = { ...request.provider, only: [provider], allow_fallbacks: false }
+    const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, `${record.id}/${provider}`)
+    return { kind: 'begun', provider, generationId: id }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const own = error.errors.filter(({ path }) => path === provider).map(({ message }) => message)
+    return { kind: 'refused', provider, code: error.code, reasons: own.length > 0 ? own : [error.message] }
+  }
 }

@@ -1,0 +1,80 @@
+import type { GenerationRequest } from '#contract'
+import type { ComparisonEntry, ComparisonRecord, GenerationRecord } from '../records.ts'
+import { Refusal } from '../generation/refusal.ts'
+import type { Accept } from '../generation/accept.ts'
+import type { Clock } from '../ports.ts'
+
+/** A request and where to run it; `providers` absent asks every provider that can take it. */
+export interface ComparisonRequest {
+  readonly request: GenerationRequest
+  readonly providers?: readonly string[] | undefined
+}
+
+interface PlanDependencies {
+  readonly accept: Pick<Accept, 'prepare'>
+  readonly newId: () => string
+  readonly clock: Pick<Clock, 'now'>
+}
+
+/**
+ * A comparison before anybody is asked: every provider with its eligibility.
+ * @throws Refusal where no provider at all can take the request
+ */
+export async function planComparison(
+  { accept, newId, clock }: PlanDependencies,
+  { request, providers }: ComparisonRequest,
+  key: string | null,
+): Promise<ComparisonRecord> {
+  const allowed = request.provider?.only
+  const only = providers === undefined ? allowed : providers.filter((provider) => allowed?.includes(provider) ?? true)
+  const routing = { ...request.provider, allow_fallbacks: true, ...(only === undefined ? {} : { only: [...only] }) }
+  const judged = await judge(accept, { ...request, provider: routing }, key)
+  const missing = (provider: string): ComparisonEntry => ({
+    kind: 'ineligible',
+    provider,
+    reasons: [`providers: ${provider} has no offer of ${request.model}.`],
+  })
+  const entries =
+    providers === undefined
+      ? judged.entries
+      : [...new Set(providers)].map((provider) => judged.entries.find((entry) => entry.provider === provider) ?? missing(provider))
+  if (judged.record === null) throw nobody(request.model, entries)
+  const { reference_images: _, ...plain } = request
+  return {
+    id: newId(),
+    key,
+    sandbox: judged.record.sandbox,
+    createdAt: clock.now(),
+    request: plain,
+    references: judged.record.references,
+    entries,
+    unbegun: request,
+  }
+}
+
+/** Every provider of the model with its eligibility; `record` is null where none is eligible. */
+async function judge(
+  accept: Pick<Accept, 'prepare'>,
+  request: GenerationRequest,
+  key: string | null,
+): Promise<{ readonly record: GenerationRecord | null; readonly entries: readonly ComparisonEntry[] }> {
+  try {
+    const record = await accept.prepare(request, key)
+    const entries = record.routing.considered.map(({ provider, eligible, reasons }): ComparisonEntry =>
+      eligible ? { kind: 'planned', provider } : { kind: 'ineligible', provider, reasons },
+    )
+    return { record, entries }
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'no_eligible_offer') throw error
+    return { record: null, entries: error.errors.map(({ path, message }) => ({ kind: 'ineligible', provider: path, reasons: [message] })) }
+  }
+}
+
+function nobody(model: string, entries: readonly ComparisonEntry[]): Refusal {
+  const errors = entries.map((entry) => ({
+    path: entry.provider,
+    message: entry.kind === 'ineligible' ? entry.reasons.join('; ') : 'not asked',
+  }))
+  const detail = errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')
+  return new Refusal('no_eligible_offer', `No provider can take this request of ${model}; nothing was bought. ${detail}`, errors)
+}
