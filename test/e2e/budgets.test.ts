@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import sharp from 'sharp'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CostReport, Generation, Quote } from '#contract'
 import { json, problem, launchGateway, type Gateway } from './gateway.ts'
@@ -37,6 +40,29 @@ describe('a budget', () => {
     expect(report.budgets).toEqual([expect.objectContaining({ key: 'team', limit: '0.21', used: '0.21', left: '0', period: 'month' })])
     const again = await server.post('/v1/generations', request, bearer('team'))
     expect([again.status, (await problem(again)).code]).toEqual([402, 'budget_exceeded'])
+  })
+
+  test('counts references behind links at their real size, in the purchase as in the quote', async () => {
+    const large = await sharp({ create: { width: 2048, height: 1536, channels: 3, background: '#468' } })
+      .jpeg()
+      .toBuffer()
+    const images = createServer((_, response) => response.setHeader('content-type', 'image/jpeg').end(large))
+    await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve))
+    const host = `127.0.0.1:${(images.address() as AddressInfo).port}`
+    const server = await withKeys(team('budget_usd: "0.07"'), `network: { allow: ["${host}"] }`)
+    // 0.03 + 3 × 0.015; at one megapixel it would be 0.045.
+    const body = { ...request, reference_images: [`http://${host}/1.jpg`], provider: { only: ['bfl'] } }
+    const reply = await server.post('/v1/generations', body, bearer('team'))
+    expect([reply.status, await problem(reply)]).toEqual([
+      402,
+      expect.objectContaining({
+        code: 'budget_exceeded',
+        detail: expect.stringMatching(/^The quote exceeds what is left of the budget.*bfl: quoted at 0\.075/),
+      }),
+    ])
+    expect((await costs(server)).total.generations).toBe(0)
+    images.closeAllConnections()
+    await new Promise((resolve) => images.close(resolve))
   })
 
   test('gives back what a generation provably did not cost', async () => {

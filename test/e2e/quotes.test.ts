@@ -208,6 +208,21 @@ describe('where a request would go now', () => {
   })
 })
 
+test('a safety check that an option switches on is kept: no offer without it is quoted, chosen or fallen back to', async () => {
+  const safe = { model: 'flux-2-pro', width: 1024, height: 1024, provider_options: { runware: { safety: { checkContent: true } } } }
+  const quoted = await quote(safe)
+  expect(quoted.route).toEqual(['runware'])
+  expect(quoted.considered).toContainEqual({
+    provider: 'bfl',
+    reason: expect.stringContaining('provider_options.runware.safety.checkContent'),
+  })
+  expect(await gateway.generate(safe)).toMatchObject({ status: 'succeeded', provider: 'runware' })
+  const failing = await gateway.generate({ ...safe, prompt: 'sandbox:no-credit@runware' })
+  expect(failing).toMatchObject({ status: 'failed', attempts: [{ provider: 'runware' }] })
+  const off = await quote({ ...safe, provider_options: { runware: { safety: { checkContent: false } } } })
+  expect(off.route).toContain('bfl')
+})
+
 test('a reference at a private address nobody allowed is refused as it would be by a generation', async () => {
   const reply = await gateway.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'x', reference_images: ['https://127.0.0.1:9/secret.png'] })
   expect(reply.status).toBe(400)

@@ -111,6 +111,29 @@ describe('the summary of a comparison', () => {
     ])
   })
 
+  test('compares only images near the one requested: a far one has no percentage and is never the cheapest', () => {
+    const at = (provider: string, amount: string, fidelity: 'exact' | 'near' | 'far') =>
+      ended(provider, amount, 10, { routes: [{ ...routeTo(provider), fidelity }] })
+    const comparison = view([at('far', '0.01', 'far'), at('near', '0.03', 'near'), at('exact', '0.045', 'exact')])
+    expect(column(comparison, 'fidelity')).toEqual(['far', 'near', 'exact'])
+    expect(column(comparison, 'vs_cheapest')).toEqual([null, '+0%', '+50%'])
+  })
+
+  test('compares no image with one that was delivered in another size', () => {
+    const small = [image('1', { width: 768, height: 1024 })]
+    const comparison = view([ended('a', '0.03', 10), ended('b', '0.06', 20, { images: small })])
+    expect(column(comparison, 'vs_cheapest')).toEqual(['+0%', null])
+    expect(column(comparison, 'width')).toEqual([1536, 768])
+  })
+
+  test('says where vendor defaults that acted differ', () => {
+    const by = (provider: string, guidance: number) =>
+      ended(provider, '0.03', 10, { routes: [{ ...routeTo(provider), defaults: { guidance } }] })
+    const said = ['guidance: not asked, and a uses 5, b uses 2.5.']
+    expect(column(view([by('a', 5), by('b', 2.5)]), 'assumptions')).toEqual([said, said])
+    expect(column(view([by('a', 5), by('b', 5)]), 'assumptions')).toEqual([[], []])
+  })
+
   test('says nothing of bytes where an image was passed on unfetched', () => {
     const comparison = view([ended('a', '0.09', 10, { images: [image('1'), image('2', { bytes: null })] })])
     expect(column(comparison, 'bytes')).toEqual([null])
