@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Comparison, CostReport, Generation, GenerationRequest, GenerationStatus, Image, Quote } from '#contract'
-import type { Model } from '../http/api/models.ts'
-import type { ProviderState } from '../http/api/providers.ts'
+import type { Comparison, CostReport, Generation, GenerationRequest, GenerationStatus, Image, Model, ProviderState, Quote } from '#contract'
 import { connection, type ClientOptions } from './connection.ts'
 import { followEvents, type GenerationEvent } from './events.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'

@@ -1,12 +1,13 @@
 import type { Generation } from '#contract'
-import type { TimelineEntry } from '../core/records.ts'
 import { ClientError, type Connection } from './connection.ts'
+
+type ChangeType = 'queued' | 'running' | 'progress' | 'attempt_failed' | 'succeeded' | 'failed' | 'canceled'
 
 /** One event of a generation's stream: a change on the way, or the end with the whole generation. */
 export type GenerationEvent =
   | {
       readonly kind: 'change'
-      readonly type: TimelineEntry['type']
+      readonly type: ChangeType
       readonly at: string
       readonly provider: string | null
       readonly progress: number | null
@@ -38,7 +39,7 @@ export async function* followEvents(open: Connection['stream'], path: string): A
           return
         }
         const { type, at, provider, progress } = read
-        yield { kind: 'change', type: type ?? (event as TimelineEntry['type']), at, provider, progress }
+        yield { kind: 'change', type: type ?? (event as ChangeType), at, provider, progress }
       }
     } catch (error) {
       if (error instanceof ClientError && error.status !== null) throw error

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { json, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
-import { Model } from '../../src/http/api/models.ts'
-import { ProviderState } from '../../src/http/api/providers.ts'
-import { Quote } from '#contract'
+import { Model, ProviderState, Quote } from '#contract'
 
 let gateway: Gateway
 beforeAll(async () => {

@@ -1,10 +1,6 @@
 /** What broke a rule when the rule was made. A list may only get shorter: an entry that is right by now has to be removed. */
 const STILL_OPEN = {
-  imports: [
-    'src/client/client.ts: type ../http/api/models.ts',
-    'src/client/client.ts: type ../http/api/providers.ts',
-    'src/client/events.ts: type ../core/records.ts',
-  ],
+  imports: [],
   cycles: [],
   longFunctions: [
     'src/core/generation/driver.ts: createDriver',
@@ -12,7 +8,6 @@ const STILL_OPEN = {
     'src/core/scheduling/timer-wheel.ts: createTimerWheel',
   ],
   vendorNames: [],
-  openapiWords: ['tell'],
 } satisfies Readonly<Record<string, readonly string[]>>
 
 /** What a test is to find empty: faults that are not listed, and listed ones that are none any more. */

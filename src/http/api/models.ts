@@ -1,34 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { Latency, Limits, PriceRule, Problem } from '#contract'
+import { Model, Problem } from '#contract'
 import { HttpProblem } from '../http-problem.ts'
-
-const ModelOffer = z
-  .object({
-    provider: z.string(),
-    provider_model: z.string(),
-    enabled: z.boolean(),
-    reason: z.string().nullable().meta({ description: 'Why it is not enabled.' }),
-    limits: Limits,
-    price: PriceRule.nullable().meta({ description: 'Null: no published price.' }),
-    latency_ms: Latency.nullable(),
-    docs_url: z.string(),
-    notes: z.array(z.string()),
-  })
-  .meta({ id: 'ModelOffer' })
-
-/** OpenAI's model object plus what each provider offers. */
-export const Model = z
-  .object({
-    id: z.string(),
-    object: z.literal('model'),
-    created: z.number().int(),
-    owned_by: z.string(),
-    alias_of: z.string().nullable(),
-    offers: z.array(ModelOffer),
-  })
-  .meta({ id: 'Model' })
-export type Model = z.infer<typeof Model>
 
 const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).meta({ id: 'ModelList' })
 

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import type { Limits, PriceRule } from '#contract'
-import type { Model } from '../../api/models.ts'
+import type { Limits, Model, PriceRule } from '#contract'
 
 const OfferFacts = z.object({
   provider: z.string(),

@@ -1,6 +1,5 @@
-import type { Json, JsonObject, Limits, Warning } from '#contract'
+import type { Json, JsonObject, Limits, Model, Warning } from '#contract'
 import type { GenerationRecord } from '../../../core/records.ts'
-import type { Model } from '../../api/models.ts'
 import { readReferenceText } from '../reference-text.ts'
 import { isObject, problemsOf } from './checks.ts'
 import type { OutputType } from './checks.ts'

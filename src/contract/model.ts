@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { Limits } from './limits.ts'
+import { PriceRule } from './price.ts'
+import { Latency } from './quote.ts'
+
+const ModelOffer = z
+  .object({
+    provider: z.string(),
+    provider_model: z.string(),
+    enabled: z.boolean(),
+    reason: z.string().nullable().meta({ description: 'Why it is not enabled.' }),
+    limits: Limits,
+    price: PriceRule.nullable().meta({ description: 'Null: no published price.' }),
+    latency_ms: Latency.nullable(),
+    docs_url: z.string(),
+    notes: z.array(z.string()),
+  })
+  .meta({ id: 'ModelOffer' })
+
+/** OpenAI's model object plus what each provider offers. */
+export const Model = z
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.number().int(),
+    owned_by: z.string(),
+    alias_of: z.string().nullable(),
+    offers: z.array(ModelOffer),
+  })
+  .meta({ id: 'Model' })
+export type Model = z.infer<typeof Model>
