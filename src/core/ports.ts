@@ -40,10 +40,16 @@ export interface Hooks {
   webhookFor(provider: string, generationId: string, attemptId: string): { readonly url: string; readonly secret: string } | undefined
 }
 
-/** Tells a URL that a caller gave something, through the guard; follows no redirect. Never throws. */
+/** Sends a message to a URL that a caller gave, through the guard; follows no redirect. Never throws. */
 export type Post = (
   url: string,
-  message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
+  message: {
+    /** Absent: POST. */
+    readonly method?: 'POST' | 'PUT'
+    readonly body: string | Uint8Array
+    readonly headers: Readonly<Record<string, string>>
+    readonly timeoutMs: number
+  },
 ) => Promise<Posted>
 
 export type Posted =

@@ -16,9 +16,9 @@ export class DownloadError extends Error {
 
 export interface GuardedRequest {
   readonly url: URL
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
   /** Without a byte for so long it fails; what its reader holds up does not count. No limit where it is absent. */
   readonly silenceMs?: number
   /** From now to the last byte of the answer; no limit where it is absent. */

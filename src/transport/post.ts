@@ -1,4 +1,5 @@
 import { retryAfterMs } from '#adapter-kit'
+import type { Post } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { ask } from './guarded-request.ts'
@@ -10,28 +11,19 @@ export interface PostOptions {
   readonly now?: () => number
 }
 
-/** `refused`: not a public address, or not http(s); nothing was sent. `failed`: no answer, so it may have arrived. */
-export type Posted =
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
-  | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'refused'; readonly reason: string }
-
-/** Sends a message to a URL that a user gave; follows no redirect, reads nothing of the answer but its status and `Retry-After`. Never throws. */
-export type Post = (
-  url: string,
-  message: { readonly body: string; readonly headers: Readonly<Record<string, string>>; readonly timeoutMs: number },
-) => Promise<Posted>
+export type { Post } from '../core/ports.ts'
 
 /** What is read of an answer, and thrown away, so that its connection can serve again. */
 const MAX_ANSWER_BYTES = 64 * 1_024
 
+/** Reads nothing of an answer but its status and `Retry-After`. */
 export function createPost({ agents, now = Date.now }: PostOptions): Post {
-  return async (address, { body, headers, timeoutMs }) => {
+  return async (address, { method = 'POST', body, headers, timeoutMs }) => {
     const url = parseUntrustedUrl(address)
     if (!(url instanceof URL)) return { kind: 'refused', reason: url.refused }
     const answer = await ask(agents.untrusted, {
       url,
-      method: 'POST',
+      method,
       headers: { 'user-agent': USER_AGENT, 'content-type': 'application/json', ...lowerCaseNames(headers) },
       body,
       timeoutMs,

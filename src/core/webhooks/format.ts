@@ -2,8 +2,18 @@ import type { GenerationRecord, Instant, WebhookDeliveryRecord, WebhookTarget } 
 
 /** One request to a receiver. */
 export interface WebhookMessage {
-  readonly body: string
+  /** Absent: that of the delivery. */
+  readonly url?: string
+  /** Absent: POST. */
+  readonly method?: 'POST' | 'PUT'
+  /** JSON, or the bytes of an image. */
+  readonly body: string | Uint8Array
   readonly headers: Readonly<Record<string, string>>
+}
+
+/** There is nothing to send, for good. */
+export interface NoMessage {
+  readonly refused: string
 }
 
 /** What is sent, and for which delivery. */
@@ -21,7 +31,7 @@ export interface WebhookFormat {
   /** How many messages an end makes, sent one after the other; absent: one. The same at every call. */
   count?(end: Pick<WebhookEnd, 'generation' | 'target'>): number
   /** Message `index`, from 0. Its body is the same at every try as long as the generation is. */
-  render(end: WebhookEnd, index: number): Promise<WebhookMessage>
+  render(end: WebhookEnd, index: number): Promise<WebhookMessage | NoMessage>
 }
 
 /** By `WebhookTarget.format`. */

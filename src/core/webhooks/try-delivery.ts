@@ -4,6 +4,8 @@ import type { WebhookFormats } from './format.ts'
 import { judgeTry } from './retry-schedule.ts'
 
 const TRY_TIMEOUT_MS = 15_000
+/** For the bytes of an image. With everything around it shorter than the engine's lease. */
+const UPLOAD_TIMEOUT_MS = 45_000
 
 export interface TryDependencies {
   readonly store: Pick<Store, 'commit' | 'generation'>
@@ -31,8 +33,10 @@ export function createTryDelivery({ store, post, formats, log, ...deps }: TryDep
     if (!format) return refused(`this version of the gateway has no webhook format ${JSON.stringify(target.format)}`)
     const index = delivery.taken ?? 0
     const end = { generation, target, delivery, now: deps.clock.now() }
-    const { body, headers } = await format.render(end, index)
-    const posted = await post(delivery.url, { body, headers, timeoutMs: TRY_TIMEOUT_MS })
+    const message = await format.render(end, index)
+    if ('refused' in message) return refused(message.refused)
+    const { url = delivery.url, body, ...rest } = message
+    const posted = await post(url, { ...rest, body, timeoutMs: typeof body === 'string' ? TRY_TIMEOUT_MS : UPLOAD_TIMEOUT_MS })
     return { posted, hasMore: index + 1 < (format.count?.(end) ?? 1) }
   }
 

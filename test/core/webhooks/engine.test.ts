@@ -159,3 +159,49 @@ test('a signature of any secret length is what the standard library computes its
     expect(headers['webhook-signature']).toBe(new Webhook(secret).sign('msg_1', new Date(1_700_000_000_000), body))
   }
 })
+
+describe('a format of several messages', () => {
+  const counted: WebhookFormat = {
+    count: () => 3,
+    render: async ({ target }, index) => ({ body: `${JSON.stringify(target.context)} ${index}`, headers: {} }),
+  }
+
+  test('is sent one after the other; a message that failed is tried again, and those before it are not', async () => {
+    const sent: string[] = []
+    const answers = [OK, BUSY, OK, OK]
+    const post: Post = async (_url, { body }) => {
+      sent.push(String(body))
+      return answers[sent.length - 1] ?? OK
+    }
+    const { clock, notify, store, add } = await world(post, { formats: [['counted', counted]] })
+    const id = await add('https://a.example/1', {}, { format: 'counted', context: { secret: 7 } })
+    notify.wake()
+    await clock.pass(500)
+    expect(await store.delivery(id)).toMatchObject({ status: 'pending', taken: 1, failures: 1 })
+    await clock.pass(2_000)
+    expect(sent).toEqual(['{"secret":7} 0', '{"secret":7} 1', '{"secret":7} 1', '{"secret":7} 2'])
+    expect(await store.delivery(id)).toMatchObject({ status: 'delivered', tries: 4 })
+  })
+
+  test('that this version does not know ends the delivery and says so', async () => {
+    const { notify, store, add } = await world(async () => OK)
+    const id = await add('https://a.example/1', {}, { format: 'of tomorrow' })
+    notify.wake()
+    await settled()
+    expect(await store.delivery(id)).toMatchObject({ status: 'failed', lastTry: { reason: expect.stringContaining('of tomorrow') } })
+  })
+})
+
+test('a wall clock that is set back does not put off a retry', async () => {
+  let stepMs = 0
+  const answers = [BUSY, OK]
+  const { clock, notify, store, add, posted } = await world(async () => answers[posted.length - 1] ?? OK)
+  const { now } = clock
+  clock.now = () => now() + stepMs
+  const id = await add('https://a.example/1')
+  notify.wake()
+  await settled()
+  stepMs = -HOUR_MS
+  await clock.pass(1_500)
+  expect(await store.delivery(id)).toMatchObject({ status: 'delivered', tries: 2 })
+})

@@ -96,6 +96,7 @@ function checksFor(limits: Limits | null): Readonly<Record<string, Check>> {
     outputFormat: oneOf('JPG', 'PNG', 'WEBP'),
     outputQuality: within(limits?.output_quality ?? QUALITY),
     webhookURL: link,
+    uploadEndpoint: link,
     deliveryMethod: oneOf('sync', 'async'),
     safety: nested({ checkContent: flag, mode: oneOf('none', 'fast') }),
     checkNSFW: flag,
@@ -125,10 +126,6 @@ export function problemsOf(task: JsonObject, limits: Limits | null): readonly Ta
   if (absent.length > 0) return absent
   const checks = checksFor(limits)
   return Object.entries(task).flatMap(([name, value]): readonly TaskError[] => {
-    if (name === 'uploadEndpoint') {
-      const message = 'This server uploads nothing; fetch the image from its imageURL.'
-      return [{ code: 'unsupportedParameter', message, parameter: name }]
-    }
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
     const shown = name.slice(0, 100)
     if (!check) return [{ code: 'unknownParameter', message: `Unknown parameter for this model: ${shown}.`, parameter: shown }]

@@ -72,8 +72,8 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
   if (!model) return refuse(task, asker, [invalid('model', `there is no model ${JSON.stringify(name).slice(0, 100)}`)])
   const translated = toRequest(task, taskUUID, model)
   if (translated.kind === 'refused') return refuse(task, asker, translated.errors)
-  const { request, warnings, wanted, isAsync, webhookUrl } = translated
-  const webhook = webhookUrl === null ? null : webhookTarget(webhookUrl)
+  const { request, warnings, wanted, isAsync, receivers } = translated
+  const webhook = webhookTarget(receivers)
   const { id } = await intake.begin(intake.read(request), asker.key, idempotencyKeyOf(taskUUID), { warnings, webhook })
   if (!isAsync) return follow(deps, id, wanted, asker)
   asker.send({ data: [{ taskType: 'imageInference', taskUUID }], errors: [] })

@@ -96,6 +96,7 @@ function parameterOf(path: string, task: JsonObject): string {
   const [field = '', provider, ...rest] = path.split('.')
   if (field === 'provider_options') return rest.length > 0 ? rest.join('.') : (provider ?? field)
   if (field === 'reference_images' && task['referenceImages'] !== undefined) return 'referenceImages'
+  if (field === 'webhook' && task['webhookURL'] === undefined) return 'uploadEndpoint'
   return PARAMETERS[field] ?? path
 }
 

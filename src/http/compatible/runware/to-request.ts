@@ -14,6 +14,13 @@ export interface Wanted {
   readonly includeCost: boolean
 }
 
+/** Where results are sent without being asked for. */
+export interface Receivers {
+  readonly webhookUrl: string | null
+  /** Each stored image is sent here by PUT. */
+  readonly uploadUrl: string | null
+}
+
 export type Translation =
   | {
       readonly kind: 'request'
@@ -23,7 +30,7 @@ export type Translation =
       readonly wanted: Wanted
       /** Acknowledged at once; the result is asked for, or sent to the webhook. */
       readonly isAsync: boolean
-      readonly webhookUrl: string | null
+      readonly receivers: Receivers
     }
   | { readonly kind: 'refused'; readonly errors: readonly TaskError[] }
 
@@ -78,7 +85,7 @@ export function toRequest(task: JsonObject, taskUUID: string, model: SoldModel):
     provider_options: safety === null ? undefined : { runware: { safety } },
     metadata: toMetadata(wanted),
   })
-  const { webhookURL } = task
+  const { webhookURL, uploadEndpoint } = task
   const webhookUrl = typeof webhookURL === 'string' ? webhookURL : null
   return {
     kind: 'request',
@@ -86,7 +93,7 @@ export function toRequest(task: JsonObject, taskUUID: string, model: SoldModel):
     warnings: ttlWarning(task['ttl']),
     wanted,
     isAsync: (task['deliveryMethod'] ?? (webhookUrl === null ? 'sync' : 'async')) === 'async',
-    webhookUrl,
+    receivers: { webhookUrl, uploadUrl: typeof uploadEndpoint === 'string' ? uploadEndpoint : null },
   }
 }
 

@@ -1,26 +1,64 @@
-import type { GenerationRecord, WebhookTarget } from '../../../core/records.ts'
+import type { GenerationRecord, ImageRecord, WebhookTarget } from '../../../core/records.ts'
 import type { Assets } from '../../../core/ports.ts'
-import type { WebhookFormat } from '../../../core/webhooks/format.ts'
+import type { NoMessage, WebhookEnd, WebhookFormat, WebhookMessage } from '../../../core/webhooks/format.ts'
 import { deliveredImages, imageItem, undelivered } from './items.ts'
 import type { Item } from './items.ts'
 import { wantedOf } from './to-request.ts'
+import type { Receivers } from './to-request.ts'
 
 export const RUNWARE_FORMAT = 'runware'
 
-/** The form of the results is kept in the generation's metadata, where getResponse finds it too. */
-export const webhookTarget = (url: string): WebhookTarget => ({ format: RUNWARE_FORMAT, url, context: null })
+/** Null where nothing is sent. What results are to hold is kept in the generation's metadata, where getResponse finds it too. */
+export function webhookTarget({ webhookUrl, uploadUrl }: Receivers): WebhookTarget | null {
+  const url = webhookUrl ?? uploadUrl
+  if (url === null) return null
+  const target = { format: RUNWARE_FORMAT, url, context: { webhookUrl, uploadUrl } }
+  // Where only images are sent, a generation without any has nothing to send.
+  return webhookUrl === null ? { ...target, events: ['generation.succeeded'] } : target
+}
 
-/** The flat task object of each result and of each error, a message for each. */
-export const runwareFormat = (deps: { readonly publicUrl: () => string; readonly assets: Pick<Assets, 'read'> }): WebhookFormat => {
-  const itemOf = async (generation: GenerationRecord, index: number): Promise<Item> => {
-    const wanted = wantedOf(generation, '')
-    const images = deliveredImages(generation)
-    const image = images[index]
-    if (image) return imageItem(generation, image, wanted, { publicUrl: deps.publicUrl(), assets: deps.assets })
-    return undelivered(generation, wanted)[index - images.length] ?? {}
-  }
-  return {
-    count: ({ generation }) => deliveredImages(generation).length + undelivered(generation, wantedOf(generation, '')).length,
-    render: async ({ generation }, index) => ({ body: JSON.stringify(await itemOf(generation, index)), headers: {} }),
-  }
+interface Sources {
+  readonly publicUrl: () => string
+  readonly assets: Pick<Assets, 'read'>
+}
+
+/**
+ * To `webhookURL` the flat task object of each result and of each error, a message for each; then to `uploadEndpoint` the bytes of each
+ * image, by PUT.
+ */
+export const runwareFormat = (sources: Sources): WebhookFormat => ({
+  count: (end) => itemCount(end) + uploadsOf(end).length,
+  async render({ generation, target }, index) {
+    const items = itemCount({ generation, target })
+    if (index < items) return { body: JSON.stringify(await itemOf(sources, generation, index)), headers: {} }
+    return upload(sources, target, uploadsOf({ generation, target })[index - items])
+  },
+})
+
+type End = Pick<WebhookEnd, 'generation' | 'target'>
+
+const receiversOf = ({ context, url }: WebhookTarget): Receivers =>
+  (context as unknown as Receivers | null) ?? { webhookUrl: url, uploadUrl: null }
+
+const itemCount = ({ generation, target }: End): number =>
+  receiversOf(target).webhookUrl === null
+    ? 0
+    : deliveredImages(generation).length + undelivered(generation, wantedOf(generation, '')).length
+
+const uploadsOf = ({ generation, target }: End): readonly ImageRecord[] =>
+  receiversOf(target).uploadUrl === null ? [] : deliveredImages(generation)
+
+async function itemOf({ publicUrl, assets }: Sources, generation: GenerationRecord, index: number): Promise<Item> {
+  const wanted = wantedOf(generation, '')
+  const images = deliveredImages(generation)
+  const image = images[index]
+  if (image) return imageItem(generation, image, wanted, { publicUrl: publicUrl(), assets })
+  return undelivered(generation, wanted)[index - images.length] ?? {}
+}
+
+async function upload({ assets }: Sources, target: WebhookTarget, image: ImageRecord | undefined): Promise<WebhookMessage | NoMessage> {
+  const { uploadUrl } = receiversOf(target)
+  const bytes = image?.sha256 && image.format ? await assets.read(image.sha256, image.format) : null
+  if (!image || !bytes || uploadUrl === null) return { refused: 'the image is not stored here' }
+  return { url: uploadUrl, method: 'PUT', body: bytes, headers: { 'content-type': `image/${image.format}` } }
 }
