@@ -38,7 +38,7 @@ const cases: readonly [string, unknown, number, string, string][] = [
   ['a size and an aspect ratio', { ...good, width: 512, height: 512, aspect_ratio: '1:1' }, 400, 'invalid_request', 'aspect_ratio'],
   ['a fractional width', { ...good, width: 512.5, height: 512 }, 400, 'invalid_request', 'width'],
   ['a malformed aspect ratio', { ...good, aspect_ratio: '16x9' }, 400, 'invalid_request', 'aspect_ratio'],
-  ['eleven references', { ...good, reference_images: Array(11).fill(PIXEL) }, 400, 'invalid_request', 'reference_images'],
+  ['seventeen references', { ...good, reference_images: Array(17).fill(PIXEL) }, 400, 'invalid_request', 'reference_images'],
   ['a reference that is not a link', { ...good, reference_images: ['ftp://x/y.png'] }, 400, 'invalid_request', 'reference_images.0'],
   [
     'a reference that is not an image',
@@ -55,7 +55,7 @@ const cases: readonly [string, unknown, number, string, string][] = [
     'reference_images.0',
   ],
   ['a negative seed', { ...good, seed: -1 }, 400, 'invalid_request', 'seed'],
-  ['a seed beyond 2^53', '{"model":"flux-2-pro","prompt":"x","seed":9223372036854775807}', 400, 'invalid_request', 'seed'],
+  ['a seed of 2^63', '{"model":"flux-2-pro","prompt":"x","seed":9223372036854775808}', 400, 'invalid_request', 'seed'],
   ['21 images', { ...good, n: 21 }, 400, 'invalid_request', 'n'],
   ['a format nobody makes', { ...good, output_format: 'gif' }, 400, 'invalid_request', 'output_format'],
   ['a price limit as a number', { ...good, provider: { max_price_usd: 0.05 } }, 400, 'invalid_request', 'provider.max_price_usd'],

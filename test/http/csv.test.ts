@@ -78,7 +78,7 @@ describe('a line of the CSV', () => {
     },
   )
 
-  test('leaves an amount alone that only looks like one', () => {
+  test('leaves an amount alone that only resembles one', () => {
     const [line = []] = parse(costLine(row({ amount: '-0.01' })))
     expect(line.at(-2)).toBe('-0.01')
   })

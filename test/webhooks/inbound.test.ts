@@ -38,7 +38,7 @@ const listening = (ports: Ports): Ports => ({
   },
 })
 
-/** Where the vendor was told to tell, as a submit’s body has it. */
+/** The callback address a vendor was given, as a submit’s body has it. */
 function addressIn(call: Call | undefined): Address | null {
   const body = (Array.isArray(call?.body) ? call.body[0] : call?.body) as Readonly<Record<string, string>> | undefined
   const url = body?.['webhook_url'] ?? body?.['webhookURL']
@@ -71,58 +71,58 @@ afterAll(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-/** A generation whose task never ends by itself, and where its vendor may tell. */
+/** A generation whose task never ends by itself, and the callback address of its vendor. */
 async function unfinished(provider: string, from: Gateway = gateway): Promise<Address & { readonly id: string }> {
   const { id } = await from.generate({ model: `${provider}/flux-2-pro`, prompt: 'a lighthouse sandbox:never' }, { prefer: 'respond-async' })
-  for (let looks = 0; looks < 200 && submits().length === 0; looks++) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (let polled = 0; polled < 200 && submits().length === 0; polled++) await new Promise((resolve) => setTimeout(resolve, 5))
   // The reply to the submit is in, and nothing is on its way.
   await new Promise((resolve) => setTimeout(resolve, 60))
   const address = addressIn(submits()[0])
-  if (!address) throw new Error('the vendor was told no address')
+  if (!address) throw new Error('the vendor was given no address')
   return { id, ...address }
 }
 
-const tell = (url: string, secret: string | null, body: string | Uint8Array<ArrayBuffer> = '{}', type = 'application/json') =>
+const callBack = (url: string, secret: string | null, body: string | Uint8Array<ArrayBuffer> = '{}', type = 'application/json') =>
   fetch(url, { method: 'POST', headers: { 'content-type': type, ...(secret === null ? {} : { 'x-webhook-secret': secret }) }, body })
 
 const shown = async (id: string): Promise<Generation> => json<Generation>(await gateway.ask(`/v1/generations/${id}`))
 const cancel = (id: string) => gateway.ask(`/v1/generations/${id}/cancel`, { method: 'POST' })
 const soon = () => new Promise((resolve) => setTimeout(resolve, 80))
 
-describe('with a public URL', () => {
-  test.each(['bfl', 'runware'])('%s tells its end, so that one look is enough and comes at once', async (provider) => {
+describe('a gateway with a public URL', () => {
+  test.each(['bfl', 'runware'])('%s reports its end, so that one poll is enough and comes at once', async (provider) => {
     const generation = await gateway.generate({ model: `${provider}/flux-2-pro` }, { prefer: 'wait=10' })
     expect(generation).toMatchObject({ status: 'succeeded', timing: { polls: 1 } })
-    // The first look of plain polling comes 1.5 or 2 seconds after the submit.
+    // The first poll comes 1.5 or 2 seconds after the submit.
     expect(generation.timing.total_ms).toBeLessThan(1_400)
     expect(addressIn(submits()[0])?.url).toContain(`${gateway.url}/v1/hooks/${provider}/`)
   })
 
-  test('a vendor without webhooks is told no address and polled as ever', async () => {
+  test('a vendor without webhooks is given no address and polled as ever', async () => {
     const generation = await gateway.generate({ model: 'vtrix/flux-2-pro' }, { prefer: 'wait=10' })
     expect(generation).toMatchObject({ status: 'succeeded', provider: 'vtrix' })
     expect(addressIn(submits()[0])).toBeNull()
   })
 
-  test('a task that takes long is looked at once, when it has ended', async () => {
+  test('a task that takes long is polled once, when it has ended', async () => {
     const slow = await gateway.generate({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse sandbox:slow' }, { prefer: 'wait=10' })
     expect(slow).toMatchObject({ status: 'succeeded', timing: { polls: 1 } })
   })
 
-  test('a genuine telling brings one early look, and its repetitions none', async () => {
+  test('a genuine callback brings one early poll, and its repetitions none', async () => {
     const { id, url, secret } = await unfinished('bfl')
     expect(polls()).toBe(0)
-    const replies = await Promise.all(Array.from({ length: 10 }, () => tell(url, secret)))
+    const replies = await Promise.all(Array.from({ length: 10 }, () => callBack(url, secret)))
     expect(replies.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
     await soon()
-    await tell(url, secret)
+    await callBack(url, secret)
     await soon()
     expect(polls()).toBe(1)
     expect((await shown(id)).status).toBe('running')
     await cancel(id)
   })
 
-  test('what a telling says is not believed', async () => {
+  test('a callback’s body is not believed', async () => {
     const { id, url } = await unfinished('runware')
     const taskUUID = (submits()[0]?.body as { taskUUID: string }[] | undefined)?.[0]?.taskUUID
     const body = JSON.stringify({
@@ -132,7 +132,7 @@ describe('with a public URL', () => {
       imageURL: 'http://evil.example/1.png',
       cost: 0,
     })
-    expect((await tell(url, null, body)).status).toBe(200)
+    expect((await callBack(url, null, body)).status).toBe(200)
     await soon()
     expect(await shown(id)).toMatchObject({ status: 'running', images: [] })
     await cancel(id)
@@ -146,9 +146,9 @@ describe('with a public URL', () => {
     ['more at its end', (url: string) => `${url}.x`],
     ['nothing', (url: string) => url.replace(/[^/]+$/, 'x')],
     ['a provider that is not installed', (url: string) => url.replace('/bfl/', '/nobody/')],
-  ])('an address with %s is not found and looks at nothing', async (_, forge) => {
+  ])('an address with %s is not found and polls nothing', async (_, forge) => {
     const { id, url, secret } = await unfinished('bfl')
-    expect((await tell(forge(url), secret)).status).toBe(404)
+    expect((await callBack(forge(url), secret)).status).toBe(404)
     await soon()
     expect(polls()).toBe(0)
     expect((await shown(id)).status).toBe('running')
@@ -160,9 +160,9 @@ describe('with a public URL', () => {
     ['with another secret', () => 'A'.repeat(43)],
     ['with an empty secret', () => ''],
     ['with the secret cut short', (secret: string | null) => (secret ?? '').slice(0, -1)],
-  ])('a telling %s is refused and looks at nothing', async (_, forge) => {
+  ])('a callback %s is refused and polls nothing', async (_, forge) => {
     const { id, url, secret } = await unfinished('bfl')
-    expect((await tell(url, forge(secret))).status).toBe(401)
+    expect((await callBack(url, forge(secret))).status).toBe(401)
     await soon()
     expect(polls()).toBe(0)
     await cancel(id)
@@ -172,7 +172,7 @@ describe('with a public URL', () => {
     const generation = await gateway.generate({ model: 'bfl/flux-2-pro' }, { prefer: 'wait=10' })
     const address = addressIn(submits()[0])
     const before = polls()
-    expect((await tell(address?.url ?? '', address?.secret ?? null)).status).toBe(200)
+    expect((await callBack(address?.url ?? '', address?.secret ?? null)).status).toBe(200)
     await soon()
     expect(polls()).toBe(before)
     expect(await shown(generation.id)).toEqual(generation)
@@ -183,17 +183,17 @@ describe('with a public URL', () => {
     ['is broken JSON', '{"id":', 'application/json'],
     ['is empty', '', 'application/json'],
     ['is bytes', new Uint8Array([0, 255]), 'application/octet-stream'],
-  ])('a telling whose body %s is taken all the same', async (_, body, type) => {
+  ])('a callback whose body %s is taken all the same', async (_, body, type) => {
     const { id, url, secret } = await unfinished('bfl')
-    expect((await tell(url, secret, body, type)).status).toBe(200)
+    expect((await callBack(url, secret, body, type)).status).toBe(200)
     await soon()
     expect(polls()).toBe(1)
     await cancel(id)
   })
 
-  test('a body larger than any telling is refused, and looks at nothing', async () => {
+  test('a body larger than any callback is refused, and polls nothing', async () => {
     const { id, url, secret } = await unfinished('bfl')
-    const huge = await tell(url, secret, new Uint8Array(33 * 1024 * 1024)).then(
+    const huge = await callBack(url, secret, new Uint8Array(33 * 1024 * 1024)).then(
       ({ status }) => status,
       () => 413,
     )
@@ -203,13 +203,13 @@ describe('with a public URL', () => {
     await cancel(id)
   })
 
-  test('asks for no gateway key where others must give one', async () => {
+  test('needs no gateway key where others must give one', async () => {
     const other = await freePort()
     const keys = `keys: [{ name: a, key_hash: ${'ab'.repeat(32)} }]`
     const closed = await launchGateway({ port: other, config: `server: { public_url: "http://127.0.0.1:${other}" }\n${keys}\n` })
     try {
       expect((await closed.ask('/v1/models')).status).toBe(401)
-      expect((await tell(`${closed.url}/v1/hooks/bfl/x`, null)).status).toBe(404)
+      expect((await callBack(`${closed.url}/v1/hooks/bfl/x`, null)).status).toBe(404)
     } finally {
       await closed.close()
     }
@@ -225,7 +225,7 @@ test('addresses stay good over a restart: the vendor’s late word is still take
   said = []
   const after = await start({ dataDirectory })
   try {
-    expect((await tell(url, secret)).status).toBe(200)
+    expect((await callBack(url, secret)).status).toBe(200)
     expect((await json<Generation>(await after.ask(`/v1/generations/${id}`))).id).toBe(id)
     await after.ask(`/v1/generations/${id}/cancel`, { method: 'POST' })
   } finally {
@@ -233,7 +233,7 @@ test('addresses stay good over a restart: the vendor’s late word is still take
   }
 })
 
-test('without a public URL, or with one no emulator can reach, vendors are told no address', async () => {
+test('vendors get no address without a public URL, or with one no emulator can reach', async () => {
   for (const config of ['', 'server: { public_url: "https://img.example.com" }\n']) {
     said = []
     const plain = await launchGateway({ config, wrapPorts: listening })

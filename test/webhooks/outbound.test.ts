@@ -57,7 +57,7 @@ async function deliveryWhen(
   generationId: string,
   isWanted: (delivery: WebhookDelivery) => boolean,
 ): Promise<WebhookDelivery> {
-  for (let looks = 0; looks < 400; looks++) {
+  for (let polls = 0; polls < 400; polls++) {
     const [delivery] = await deliveriesOf(gateway, `?generation_id=${generationId}`)
     if (delivery && isWanted(delivery)) return delivery
     await new Promise((resolve) => setTimeout(resolve, 10))
@@ -65,7 +65,7 @@ async function deliveryWhen(
   throw new Error('the delivery never got there')
 }
 
-describe('what a receiver is told', () => {
+describe('a webhook', () => {
   test('is the whole generation, signed so that the standard library accepts it with the secret of the data folder', async () => {
     const dataDirectory = folderForData()
     const [gateway, receiver] = [await gatewayWith({ dataDirectory }), await receiverOf()]

@@ -9,7 +9,7 @@ export interface Heard {
 
 type Answer = number | ((response: ServerResponse, count: number) => void)
 
-/** A receiver of webhooks on loopback that answers as told and remembers what it heard. */
+/** A receiver of webhooks on loopback that answers as it should and remembers what it heard. */
 export async function startReceiver(answer: Answer = 204) {
   const heard: Heard[] = []
   const waiting: { readonly count: number; readonly resolve: () => void }[] = []

@@ -15,7 +15,7 @@ const submit = (gateway: Gateway, endpoint: string, body: unknown, headers: Reco
 
 /** Polls as a client does, until the task has ended. */
 async function ended(gateway: Gateway, pollingUrl: unknown, headers: Record<string, string> = {}): Promise<Reply> {
-  for (let look = 0; look < 400; look++) {
+  for (let polls = 0; polls < 400; polls++) {
     const reply = await json<Reply>(await fetch(String(pollingUrl), { headers }))
     if (reply['status'] !== 'Pending') return reply
     await new Promise((resolve) => setTimeout(resolve, 15))
@@ -23,7 +23,7 @@ async function ended(gateway: Gateway, pollingUrl: unknown, headers: Record<stri
   throw new Error(`${gateway.url} never ended the task`)
 }
 
-describe('without gateway keys', () => {
+describe('a gateway without keys', () => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await launchGateway({
@@ -50,7 +50,7 @@ describe('without gateway keys', () => {
     expect(await sharp(await (await fetch(sample)).bytes()).metadata()).toMatchObject({ width: 1536, height: 1024, format: 'jpeg' })
   })
 
-  test('the end tells cost and provider in headers, and warnings stay with the generation', async () => {
+  test('the end has cost and provider in its headers, and warnings stay with the generation', async () => {
     const task = await json<Reply>(await submit(gateway, 'flux-2-pro', { prompt: 'a', width: 512, height: 512, raw: true }))
     await ended(gateway, task['polling_url'])
     const reply = await fetch(String(task['polling_url']))
@@ -152,7 +152,7 @@ describe('without gateway keys', () => {
     expect([other.status, await other.json()]).toMatchObject([422, { detail: [{ loc: ['header', 'Idempotency-Key'] }] }])
   })
 
-  test('a webhook is told the finished task with its secret, and polling works too', async () => {
+  test('a webhook gets the finished task with its secret, and polling works too', async () => {
     const received = Promise.withResolvers<{ headers: IncomingHttpHeaders; body: Reply }>()
     let calls = 0
     const receiver = createServer((request, response) => {
@@ -186,7 +186,7 @@ describe('without gateway keys', () => {
   })
 })
 
-describe('with gateway keys', () => {
+describe('a gateway with keys', () => {
   const hash = (key: string) => createHash('sha256').update(key).digest('hex')
   let gateway: Gateway
   beforeAll(async () => {
@@ -228,7 +228,7 @@ describe('with gateway keys', () => {
   })
 })
 
-describe('where no offer can take the request', () => {
+describe('a request that no offer can take', () => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await launchGateway({ config: 'providers: { bfl: { enabled: false } }\n' })

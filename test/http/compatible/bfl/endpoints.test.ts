@@ -10,7 +10,7 @@ export const endpointOf = (path: string): Endpoint => {
   return endpoint
 }
 
-/** What is wrong with one field, as `detail` tells it. */
+/** What is wrong with one field, as `detail` has it. */
 function issuesOf(path: string, body: Json | undefined) {
   const read = readBody(endpointOf(path), body)
   return read.kind === 'invalid' ? read.issues : []

@@ -16,12 +16,12 @@ beforeAll(async () => {
 afterAll(() => gateway.close())
 
 /** A snippet as it stands in the document, but for the gateway's address. */
-async function play<Result>(id: string, look: (stdout: string, folder: string) => Result | Promise<Result>): Promise<Result> {
+async function play<Result>(id: string, read: (stdout: string, folder: string) => Result | Promise<Result>): Promise<Result> {
   const code = snippets.get(id)?.code ?? ''
   expect(code).toContain(ADDRESS)
   const project = projectFolder({ 'snippet.mjs': code.replaceAll(ADDRESS, new URL(gateway.url).host) })
   try {
-    return await look((await runModule(project.folder, 'snippet.mjs')).stdout, project.folder)
+    return await read((await runModule(project.folder, 'snippet.mjs')).stdout, project.folder)
   } finally {
     project.remove()
   }

@@ -6,13 +6,13 @@ import { viewOf } from '../../../../src/core/present/generation.ts'
 import { generationRecord, imageRecord, routeTo } from '../../../store/records.ts'
 
 const PUBLIC = 'https://img.example.com'
-const told = (record: GenerationRecord) => JSON.parse(JSON.stringify(resultReply(viewOf(record, PUBLIC)))) as Record<string, unknown>
+const replyOf = (record: GenerationRecord) => JSON.parse(JSON.stringify(resultReply(viewOf(record, PUBLIC)))) as Record<string, unknown>
 const nothing = { result: null, progress: null, details: null, preview: null }
 
 describe('a generation is one of BFL’s six statuses', () => {
   test('queued and running are Pending, with progress where there is some', () => {
-    expect(told(generationRecord('gen_1'))).toEqual({ id: 'gen_1', status: 'Pending', ...nothing })
-    expect(told(generationRecord('gen_1', { status: 'running' }))).toMatchObject({ status: 'Pending' })
+    expect(replyOf(generationRecord('gen_1'))).toEqual({ id: 'gen_1', status: 'Pending', ...nothing })
+    expect(replyOf(generationRecord('gen_1', { status: 'running' }))).toMatchObject({ status: 'Pending' })
   })
 
   test('succeeded is Ready, its seed a number with every digit', () => {
@@ -23,7 +23,7 @@ describe('a generation is one of BFL’s six statuses', () => {
       startedAt: 1_500,
       completedAt: 4_000,
     })
-    expect(told(record)).toMatchObject({
+    expect(replyOf(record)).toMatchObject({
       status: 'Ready',
       result: { sample: `${PUBLIC}/v1/images/img_1.jpg`, prompt: 'rewritten', start_time: 1.5, end_time: 4, duration: 2.5 },
     })
@@ -32,7 +32,7 @@ describe('a generation is one of BFL’s six statuses', () => {
 
   test('a seed that is not known stays out, and the prompt is the caller’s own where none was rewritten', () => {
     const record = generationRecord('gen_1', { status: 'succeeded', images: [imageRecord('img_1', 'gen_1', { seed: null })] })
-    const { result } = told(record)
+    const { result } = replyOf(record)
     expect(result).not.toHaveProperty('seed')
     expect(result).toMatchObject({ prompt: record.request.prompt })
   })
@@ -42,7 +42,7 @@ describe('a generation is one of BFL’s six statuses', () => {
     ['output', 'Content Moderated'],
   ] as const)('moderation of the %s is %s with its reasons', (stage, status) => {
     const error = generationError({ code: 'moderated', message: 'no', billed: false, stage, reasons: ['Violence'] }, 'bfl')
-    expect(told(generationRecord('gen_1', { status: 'failed', error }))).toEqual({
+    expect(replyOf(generationRecord('gen_1', { status: 'failed', error }))).toEqual({
       ...nothing,
       id: 'gen_1',
       status,
@@ -53,7 +53,7 @@ describe('a generation is one of BFL’s six statuses', () => {
   test('every other end is Error and says which', () => {
     const error = generationError({ code: 'outcome_unknown', message: 'its reply was lost', billed: 'unknown' }, 'bfl')
     for (const status of ['failed', 'canceled'] as const) {
-      expect(told(generationRecord('gen_1', { status, error }))).toMatchObject({
+      expect(replyOf(generationRecord('gen_1', { status, error }))).toMatchObject({
         status: 'Error',
         result: null,
         details: { error: 'its reply was lost', code: 'outcome_unknown' },
@@ -72,7 +72,7 @@ describe('the answer to a submit', () => {
     references: [{ kind: 'stored', sha256: 'ab'.repeat(32), format: 'png', pixels: { width: 1024, height: 768 } }],
   })
 
-  test('tells the quote in credits and megapixels in units of 1024 x 1024', () => {
+  test('has the quote in credits and megapixels in units of 1024 x 1024', () => {
     const reply = JSON.stringify(submitReply('gen_1', priced, PUBLIC, null))
     expect(JSON.parse(reply)).toEqual({
       id: 'gen_1',

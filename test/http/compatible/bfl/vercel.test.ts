@@ -54,7 +54,7 @@ describe('generateImage of the Vercel AI SDK through @ai-sdk/black-forest-labs, 
     })
   })
 
-  test('a task that fails is told at once', async () => {
+  test('a task that fails is reported at once', async () => {
     await expect(generateImage({ model: bfl.image('flux-2-pro'), prompt: 'sandbox:error' })).rejects.toThrow('generation failed')
   })
 

@@ -2,7 +2,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { Client as FirstClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as FirstTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 
-/** A tool as a client was told of it. */
+/** A tool as a client received it. */
 export interface ListedTool {
   readonly name: string
   readonly description?: string | undefined
@@ -60,7 +60,7 @@ async function first(url: string, key?: string): Promise<Agent> {
 
 export const connect = (url: string, key?: string): Promise<Agent> => second('auto', url, key)
 
-/** Every client the door is for, with the revision of the protocol it speaks. */
+/** Every client the API is for, with the revision of the protocol it speaks. */
 export const CLIENTS: readonly (readonly [string, (url: string, key?: string) => Promise<Agent>])[] = [
   ['SDK v1', first],
   ['SDK v2 before revision 2026-07-28', (url, key) => second('legacy', url, key)],

@@ -30,7 +30,7 @@ function post(url: string, headers: Record<string, string>): Promise<number> {
   })
 }
 
-describe('with gateway keys', () => {
+describe('a gateway with keys', () => {
   let gateway: Gateway
   beforeAll(async () => {
     const key = (name: string) => `{ name: ${name}, key_hash: "${hashOfKey(`${name}-key`)}" }`
@@ -71,7 +71,7 @@ describe('with gateway keys', () => {
   })
 })
 
-describe('without gateway keys', () => {
+describe('a gateway without keys', () => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await launchGateway({ config: 'server: { public_url: "https://img.example.com", body_limit_bytes: 200000 }' })
@@ -106,13 +106,13 @@ describe('without gateway keys', () => {
     expect((await gateway.post('/mcp', 'x', { ...MESSAGE, 'content-type': 'text/plain' })).status).toBe(415)
   })
 
-  test('a tool there is not is told as one', async () => {
+  test('a tool there is not is reported as one', async () => {
     const agent = await connect(gateway.url)
     await expect(agent.call('paint')).rejects.toThrow(/paint/)
     await agent.close()
   })
 
-  test('links are those of the public URL, and the page of routes shows the door', async () => {
+  test('links are those of the public URL, and the page of routes shows the API', async () => {
     const agent = await connect(gateway.url)
     expect(await agent.call('generate', good)).toMatchObject({
       facts: { images: [{ url: expect.stringMatching(/^https:\/\/img\.example\.com\//) }] },
@@ -140,15 +140,15 @@ test.each(CLIENTS)('%s goes on after the gateway was restarted', async (_, conne
   }
 })
 
-describe('the door by itself', () => {
+describe('the API by itself', () => {
   const logged: string[] = []
   const log = pino({ level: 'error' }, { write: (line: string) => void logged.push(line) }) as FastifyBaseLogger
   const app = fastify()
   afterEach(() => app.close())
 
-  test('lists no tool it has nothing behind, and tells an unexpected error without its text', async () => {
+  test('lists no tool it has nothing behind, and reports an unexpected error without its text', async () => {
     const broken = () => {
-      throw new Error('the secret of the house')
+      throw new Error('the secret of the owner')
     }
     app.decorateRequest('gatewayKey', null)
     const parts: Partial<McpDependencies> = {
@@ -165,7 +165,7 @@ describe('the door by itself', () => {
     expect(failed.isError).toBe(true)
     expect(failed.text).toMatch(/^internal: .*\nRemedy: /)
     expect(failed.text).not.toContain('secret')
-    expect(logged.join('')).toContain('the secret of the house')
+    expect(logged.join('')).toContain('the secret of the owner')
     await agent.close()
   })
 })

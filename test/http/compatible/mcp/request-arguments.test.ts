@@ -70,7 +70,7 @@ describe('the arguments of a tool', () => {
     )
   })
 
-  test('are every field of a request but the webhook: an agent has no address to be told at', () => {
+  test('are every field of a request but the webhook: an agent has no address to be called at', () => {
     const { webhook: _, ...fields } = Request.shape
     expect(Object.keys(imageArguments).toSorted()).toEqual(Object.keys(fields).toSorted())
   })

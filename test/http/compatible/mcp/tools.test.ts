@@ -136,7 +136,7 @@ describe('generate', () => {
     expect(await begun('unpriced')).toEqual([])
   })
 
-  test('a model there is not is refused with the tool that tells the models', async () => {
+  test('a model there is not is refused with the tool that lists the models', async () => {
     const refused = await agent.call('generate', { ...good, model: 'flux-3' })
     expect(refused.isError).toBe(true)
     expect(refused.text).toMatch(/^model_not_found: .*flux-3/)
@@ -153,7 +153,7 @@ describe('generate', () => {
     expect(ended.text).toContain('/v1/images/img_')
   })
 
-  test('a failure looked up later is an answer, not an error of the look', async () => {
+  test('a failure read later is an answer, not an error of the reading', async () => {
     const failed = await agent.call('generate', { ...good, prompt: 'x sandbox:moderated', provider: { order: ['bfl'] } })
     const seen = await agent.call('get_generation', { id: idOf(failed) })
     expect(seen).toMatchObject({ isError: false, facts: { status: 'failed', error: { code: 'moderated' } } })
@@ -166,7 +166,7 @@ describe('generate', () => {
     expect(lost.text).toContain('cost not known (quoted 0.03 USD). The provider may have charged for it.')
   })
 
-  test('what was adapted is told with what was asked and what is used', async () => {
+  test('a warning says what was asked and what is used', async () => {
     const made = await agent.call('generate', { ...good, width: 1000, height: 1008 })
     expect(made.facts?.['warnings']).toMatchObject([{ code: 'adjusted', field: 'width', requested: 1000, used: 1008 }])
     expect(made.text).toContain('Warning: width: 1000 → 1008: ')
@@ -205,7 +205,7 @@ describe('generate', () => {
 describe('compare', () => {
   const both = { ...good, max_price_usd: '0.06', providers: ['bfl', 'runware'] }
 
-  test('makes the image at each provider and tells price, time and link side by side', async () => {
+  test('makes the image at each provider and returns price, time and link side by side', async () => {
     const compared = await agent.call('compare', both)
     expect(compared).toMatchObject({ isError: false, facts: { status: 'succeeded', sandbox: true } })
     const rows = listOf(compared, 'summary')
@@ -237,7 +237,7 @@ describe('compare', () => {
     expect(compared.text).toContain('no published price')
   })
 
-  test('what is not finished within the wait comes back with the ids to look at', async () => {
+  test('a comparison that is not finished within the wait comes back with the ids to ask for', async () => {
     const open = await agent.call('compare', { ...both, prompt: 'x sandbox:slow', wait_seconds: 0 })
     expect(open).toMatchObject({ isError: false, facts: { status: 'running' } })
     const ids = listOf(open, 'summary').map((row) => row.generation_id)
@@ -261,7 +261,7 @@ describe('compare', () => {
 })
 
 describe('the free tools', () => {
-  test('list_models tells each offer’s price in words and its limits', async () => {
+  test('list_models has each offer’s price in words and its limits', async () => {
     const all = await agent.call('list_models')
     const models = listOf(all, 'models')
     expect(models.map(({ id }) => id)).toEqual(['flux-1.1-pro', 'flux-2-flex', 'flux-2-pro'])
@@ -287,7 +287,7 @@ describe('the free tools', () => {
     expect((await agent.call('list_models', { model: 'nothing' })).text).toMatch(/^model_not_found: /)
   })
 
-  test('costs tell what was spent and what it would have cost elsewhere', async () => {
+  test('costs are what was spent and what it would have cost elsewhere', async () => {
     await agent.call('generate', { ...good, metadata: { team: 'mcp' } })
     const spent = await agent.call('costs', { group_by: ['metadata.team'] })
     expect(spent.isError).toBe(false)

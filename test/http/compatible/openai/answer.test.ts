@@ -143,7 +143,7 @@ describe('when the wait is over', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test('a store that breaks after the purchase is told without leaving the generation unnamed, and is not bought again', async () => {
+  test('a store that breaks after the purchase is reported without leaving the generation unnamed, and is not bought again', async () => {
     const { url, asked } = await openaiOnSocket([
       () => {
         throw new Error('disk')

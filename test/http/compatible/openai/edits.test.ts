@@ -73,7 +73,7 @@ describe('images.edit', () => {
   })
 })
 
-describe('what is wrong with an edit', () => {
+describe('a wrong edit', () => {
   const refused = async (fields: object) => rejection(openai.images.edit({ ...base, ...fields } as unknown as OpenAI.ImageEditParams))
 
   test('a mask is refused by name, wherever it stands in the form', async () => {

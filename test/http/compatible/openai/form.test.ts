@@ -73,7 +73,7 @@ function written(name: string, value: Json): readonly FormField[] {
   return [{ name, value: String(value) }]
 }
 
-test('what OpenAI’s SDK writes into a form is read as the body it was', () => {
+test('a form that OpenAI’s SDK writes is read as the body it was', () => {
   const word = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9_.-]{0,12}$/)
   const body = fc.record(
     {

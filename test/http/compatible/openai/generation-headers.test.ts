@@ -43,8 +43,8 @@ test('no warnings, no header', () => {
 test('many and long warnings stay within what clients take: long ones lose their text, the rest is left out', () => {
   const header = warningsHeader([warning('short'), warning('x'.repeat(20_000)), ...Array.from({ length: 300 }, () => warning('y'))]) ?? ''
   expect(header.length).toBeLessThanOrEqual(4_000)
-  const told = JSON.parse(header) as Partial<Warning>[]
-  expect(told[0]).toEqual(warning('short'))
-  expect(told[1]).toEqual({ code: 'adjusted', field: 'prompt' })
-  expect(told.length).toBeGreaterThan(10)
+  const shown = JSON.parse(header) as Partial<Warning>[]
+  expect(shown[0]).toEqual(warning('short'))
+  expect(shown[1]).toEqual({ code: 'adjusted', field: 'prompt' })
+  expect(shown.length).toBeGreaterThan(10)
 })

@@ -57,10 +57,10 @@ describe('images.generate', () => {
         user: 'warned',
       })
       .withResponse()
-    const told = JSON.parse(response.headers.get('x-imagegate-warnings') ?? '[]') as Warning[]
-    expect(told.map(({ field }) => field).toSorted()).toEqual(['background', 'moderation', 'quality', 'style'])
+    const shown = JSON.parse(response.headers.get('x-imagegate-warnings') ?? '[]') as Warning[]
+    expect(shown.map(({ field }) => field).toSorted()).toEqual(['background', 'moderation', 'quality', 'style'])
     const [stored] = await begun(gateway, 'warned')
-    expect(stored?.warnings).toEqual(told)
+    expect(stored?.warnings).toEqual(shown)
     expect(stored?.metadata).toEqual({ user: 'warned' })
   })
 
@@ -112,7 +112,7 @@ describe('images.generate', () => {
   })
 })
 
-describe('what is wrong with a request', () => {
+describe('a wrong request', () => {
   test.for([
     ['an unknown field', { sise: '1x1' }, 'sise', 'unknown_parameter'],
     ['an unknown field inside provider', { provider: { onyl: ['bfl'] } }, 'provider.onyl', 'unknown_parameter'],
@@ -139,7 +139,7 @@ describe('what is wrong with a request', () => {
     expect(error).toMatchObject({ code: 'model_not_found', param: 'model' })
   })
 
-  test('no eligible offer tells why of each provider', async () => {
+  test('no eligible offer says why for each provider', async () => {
     const tooCheap = { provider: { max_price_usd: '0.000001' } }
     const error = await rejection(openai.images.generate({ ...base, ...tooCheap }))
     expect(error).toMatchObject({ status: 400, code: 'no_eligible_offer', message: expect.stringContaining('runware') })
@@ -193,7 +193,7 @@ describe('what goes wrong at a provider', () => {
   })
 })
 
-describe('with gateway keys', () => {
+describe('a gateway with keys', () => {
   const key = 'team-a-secret'
   let guarded: Gateway
   beforeAll(async () => {

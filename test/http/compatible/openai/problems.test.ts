@@ -55,20 +55,20 @@ describe('a failed generation', () => {
     ['canceled', 424, 'server_error', 'canceled'],
     ['internal', 500, 'server_error', 'internal'],
   ] as const)('%s that cost nothing is %i %s %s', ([code, status, type, openaiCode]) => {
-    const { status: told, body } = failed(code, false)
-    expect([told, body.error.type, body.error.code]).toEqual([status, type, openaiCode])
+    const { status: actual, body } = failed(code, false)
+    expect([actual, body.error.type, body.error.code]).toEqual([status, type, openaiCode])
   })
 
-  test('only a rate limit tells how long to wait', () => {
+  test('a rate limit alone says how long to wait', () => {
     expect(CODES.filter((code) => failed(code, false).retryAfterSeconds !== undefined)).toEqual(['rate_limited'])
     expect(refusal('rate_limited', 'x').retryAfterSeconds).toBeGreaterThan(0)
   })
 
-  test('a refused image tells the stage and the provider’s reasons', () => {
+  test('a refused image has the stage and the provider’s reasons', () => {
     const error = generationError({ code: 'moderated', message: 'no', billed: true, stage: 'output', reasons: ['gore'] }, 'someone')
-    const { error: told } = failureProblem(error, 'gen_1', false).body
-    expect(told.moderation_details).toEqual({ moderation_stage: 'output', categories: ['gore'] })
-    expect(told.message).toContain('It was billed.')
+    const { error: shown } = failureProblem(error, 'gen_1', false).body
+    expect(shown.moderation_details).toEqual({ moderation_stage: 'output', categories: ['gore'] })
+    expect(shown.message).toContain('It was billed.')
   })
 })
 

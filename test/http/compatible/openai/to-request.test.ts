@@ -49,7 +49,7 @@ describe('output_compression is the encoder’s quality', () => {
   })
 })
 
-describe('what no offer has a switch for', () => {
+describe('a switch that no offer has', () => {
   test.for([
     ['quality', ['auto', 'standard'], ['low', 'medium', 'high', 'xhigh', 'max', 'hd']],
     ['background', ['auto'], ['transparent', 'opaque']],
@@ -140,7 +140,7 @@ function asOpenai(ours: Readonly<Record<string, Json>>): Record<string, Json> {
   }
 }
 
-test('what OpenAI’s body can say of a request comes back as the same request, without a warning', () => {
+test('a request that OpenAI’s body can say comes back as the same request, without a warning', () => {
   fc.assert(
     fc.property(request, (ours) => {
       const translation = toRequest(GenerationBody.parse(asOpenai(ours)))

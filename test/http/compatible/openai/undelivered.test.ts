@@ -18,7 +18,7 @@ test('an undelivered generation is handed over once, to the same request of the 
   expect(undelivered.take('a', cat)).toBeNull()
 })
 
-test('of several equal ones each is handed over, the oldest first', () => {
+test('several equal ones are given out one by one, the oldest first', () => {
   const { undelivered } = withClock()
   undelivered.add('a', cat, 'gen_1')
   undelivered.add('a', cat, 'gen_2')
@@ -26,14 +26,14 @@ test('of several equal ones each is handed over, the oldest first', () => {
   expect([undelivered.take('a', cat), undelivered.take('a', cat), undelivered.take('a', cat)]).toEqual(['gen_1', 'gen_2', null])
 })
 
-test('after a quarter of an hour it is forgotten: the same request then means a new image', () => {
+test('an undelivered generation is forgotten after a quarter of an hour: the same request then means a new image', () => {
   const { clock, undelivered } = withClock()
   undelivered.add('a', cat, 'gen_1')
   clock.instant = 15 * 60_000
   expect(undelivered.take('a', cat)).toBeNull()
 })
 
-test('it does not grow without end', () => {
+test('the list does not grow without end', () => {
   const { undelivered } = withClock()
   for (let index = 0; index < 1_001; index++) undelivered.add('a', cat, `gen_${index}`)
   expect(undelivered.take('a', cat)).toBe('gen_1')

@@ -28,7 +28,7 @@ describe('generateImage of the Vercel AI SDK through @ai-sdk/openai', () => {
     expect(await sharp(result.image.uint8Array).metadata()).toMatchObject({ width: 512, height: 512 })
   })
 
-  test('is told of moderation once and asks no second time', async () => {
+  test('learns of moderation once and asks no second time', async () => {
     const providerOptions = { openai: { user: 'ai-moderated' } }
     const error = await rejection(
       generateImage({ model: openai.image('flux-2-pro'), prompt: 'a brawl sandbox:moderated', providerOptions }),

@@ -29,7 +29,7 @@ const texts = async (record: GenerationRecord, want: Wanted = wanted) =>
   Promise.all(record.images.map(async (image) => JSON.stringify(await imageItem(record, image, want, { publicUrl: 'http://x', assets }))))
 
 describe('a result', () => {
-  test('tells seed and cost as numbers of exactly our digits', async () => {
+  test('has seed and cost as numbers of exactly our digits', async () => {
     const [item = ''] = await texts(batch('0.045', 1))
     expect(item).toContain('"seed":18446744073709551615,')
     expect(item).toContain('"cost":0.045}')
@@ -79,7 +79,7 @@ describe('a result', () => {
   })
 })
 
-describe('what was not delivered', () => {
+describe('undelivered', () => {
   const error = generationError({ code: 'provider_rejected', message: 'no', billed: false }, 'x')
 
   test('is one error for a generation without images', () => {
@@ -114,7 +114,7 @@ describe('what was not delivered', () => {
   })
 })
 
-test('while it runs, only images of ended attempts are told, and the others are processing', () => {
+test('images of ended attempts are sent while it runs, and the others are processing', () => {
   const attempts = [
     attemptRecord('att_1', { imageIds: ['img_0'], ...settled('1') }),
     attemptRecord('att_2', { imageIds: ['img_1'], progress: 0.255 }),

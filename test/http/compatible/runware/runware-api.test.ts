@@ -28,7 +28,7 @@ const ask = async (gateway: Gateway, ...tasks: readonly Item[]): Promise<Reply> 
 
 /** Asks as a client does, until nothing is processing. */
 async function ended(gateway: Gateway, taskUUID: unknown): Promise<Reply> {
-  for (let look = 0; look < 400; look++) {
+  for (let polls = 0; polls < 400; polls++) {
     const reply = await ask(gateway, { taskType: 'getResponse', taskUUID })
     if (!reply.data?.some(({ status }) => status === 'processing')) return reply
     await new Promise((resolve) => setTimeout(resolve, 15))
@@ -36,7 +36,7 @@ async function ended(gateway: Gateway, taskUUID: unknown): Promise<Reply> {
   throw new Error('the task never ended')
 }
 
-describe('without gateway keys', () => {
+describe('a gateway without keys', () => {
   let gateway: Gateway
   beforeAll(async () => {
     const order = '{ route: { order: [runware] } }'
@@ -170,7 +170,7 @@ describe('without gateway keys', () => {
     expect(data[0]?.['balance']).toBeGreaterThan(1500)
   })
 
-  test('a webhook is told each result by itself', async () => {
+  test('a webhook gets each result by itself', async () => {
     const bodies: Item[] = []
     const all = Promise.withResolvers<void>()
     const receiver = createServer((request, response) => {
@@ -213,7 +213,7 @@ describe('without gateway keys', () => {
   })
 })
 
-describe('with gateway keys', () => {
+describe('a gateway with keys', () => {
   const hash = (key: string) => createHash('sha256').update(key).digest('hex')
   let gateway: Gateway
   beforeAll(async () => {
@@ -239,9 +239,9 @@ describe('with gateway keys', () => {
     const task = inference()
     const signedIn = await post(gateway, [{ taskType: 'authentication', apiKey: 'key-a' }, task])
     expect(await json<Reply>(signedIn)).toMatchObject({ data: [{ taskUUID: task['taskUUID'] }] })
-    const look = [{ taskType: 'getResponse', taskUUID: task['taskUUID'] }]
-    expect(await json<Reply>(await post(gateway, look, { authorization: 'Bearer key-a' }))).toMatchObject({ data: [{ status: 'success' }] })
-    expect(await json<Reply>(await post(gateway, look, { authorization: 'Bearer key-b' }))).toMatchObject({
+    const poll = [{ taskType: 'getResponse', taskUUID: task['taskUUID'] }]
+    expect(await json<Reply>(await post(gateway, poll, { authorization: 'Bearer key-a' }))).toMatchObject({ data: [{ status: 'success' }] })
+    expect(await json<Reply>(await post(gateway, poll, { authorization: 'Bearer key-b' }))).toMatchObject({
       errors: [{ code: 'taskNotFound' }],
     })
   })

@@ -67,7 +67,7 @@ describe('the unmodified @runware/sdk-js, served by BFL', () => {
     expect(await latest()).toMatchObject({ status: 'failed', cost: { amount: '0' } })
   })
 
-  test('a failed task and a wrong parameter are told as they are', async () => {
+  test('a failed task and a wrong parameter are reported as they are', async () => {
     await expect(runware.imageInference({ ...cat, positivePrompt: 'sandbox:error' })).rejects.toMatchObject({
       error: { code: 'unsupportedByProvider' },
     })

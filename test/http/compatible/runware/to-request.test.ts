@@ -208,7 +208,7 @@ test('every valid task becomes a valid request that says the same, and its wishe
   )
 })
 
-test('whatever JSON a parameter holds, the answer is a request or errors that name a parameter', () => {
+test('a parameter that holds any JSON is answered with a request, or with errors that name a parameter', () => {
   const names = [
     'width',
     'providerSettings',
