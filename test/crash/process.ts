@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Step } from './steps.ts'
@@ -23,6 +24,8 @@ export interface ServerProcess {
   /** The signal that ended it, or its exit code. */
   readonly ended: Promise<string>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<string>
+  /** Sends a signal that does not end it. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGHUP'): void
 }
 
 /** A gateway as its own process, on a free port; dies by itself where all marked generations have come to `crash.step`, if that is given. */
@@ -31,6 +34,27 @@ export async function startProcess(
   crash: { readonly step: Step; readonly marks: readonly string[] } | null = null,
 ): Promise<ServerProcess> {
   const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [join(ROOT, 'src/main.ts')]
+  return spawnServer(program, environment)
+}
+
+export interface OddProcess extends ServerProcess {
+  change(oddness: object): void
+}
+
+/** A gateway on a machine whose clock and disk are as odd as `machine` says; `change` makes it odd in another way. */
+export async function startOddProcess(
+  environment: Readonly<Record<string, string>>,
+  folder: string,
+  machine: object = {},
+): Promise<OddProcess> {
+  const file = join(folder, 'machine.json')
+  const change = (oddness: object): void => writeFileSync(file, JSON.stringify({ ...machine, ...oddness }))
+  change({})
+  const server = await spawnServer([join(import.meta.dirname, 'odd-server.ts')], { ...environment, ODD_MACHINE: file })
+  return { ...server, change }
+}
+
+async function spawnServer(program: readonly string[], environment: Readonly<Record<string, string>>): Promise<ServerProcess> {
   const spawnedAt = Date.now()
   const child = spawn(process.execPath, program, {
     cwd: ROOT,
@@ -63,5 +87,6 @@ export async function startProcess(
       child.kill(signal)
       return ended
     },
+    signal: (signal) => void child.kill(signal),
   }
 }

@@ -1,14 +1,21 @@
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Generation } from '#contract'
+import { compareUsd, sumUsd } from '#contract'
+import type { Generation, Usd } from '#contract'
+import { quotedShare } from '../../src/core/billing/ledger.ts'
 import type { GenerationRecord } from '../../src/core/records.ts'
 import { readBooks } from './books.ts'
-import { startProcess } from './process.ts'
-import type { ServerProcess } from './process.ts'
+import { startOddProcess } from './process.ts'
+import type { OddProcess } from './process.ts'
 import { startVendors } from './vendors.ts'
 
 /**
- * The long crash test: `node test/crash/soak.ts --minutes 10`. Clients buy without a pause while the gateway is killed -9 (one time in four
- * told to stop) every few seconds and started again. At the end nothing may be lost, bought twice or settled twice.
+ * The long crash test: `npm run soak -- --minutes 10`. Clients buy without a pause while the gateway is killed -9 or stopped every few
+ * seconds and started again. In between its process is suspended, its wall clock is set by hours and years, its disk refuses writes, and
+ * its configuration is changed under it. At the end nothing may be lost, bought twice, settled twice or stuck, no slot may be held, and the
+ * budget must equal the ledger.
  */
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, clients: { type: 'string', default: '12' } } })
 const endsAt = Date.now() + Number(values.minutes) * 60_000
@@ -16,26 +23,32 @@ const endsAt = Date.now() + Number(values.minutes) * 60_000
 const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 /** Most buy in peace; what goes wrong elsewhere goes wrong here too, in the middle of crashes. */
 const STORIES = [
-  '',
-  '',
-  '',
-  '',
-  '',
-  '',
+  ...Array.from({ length: 14 }, () => ''),
   'sandbox:lost-reply',
   'sandbox:half',
   'sandbox:garbage',
   'sandbox:rate-limited',
   'sandbox:unavailable',
+  'sandbox:unknown-status',
+  'sandbox:moderated',
+  'sandbox:poll-refused',
+  'sandbox:late-link',
+  'sandbox:flaky-link',
+  'sandbox:gzip-link',
+  'sandbox:half-image',
+  'sandbox:expired-link',
 ]
-const STORIES_LATER = ['sandbox:unknown-status', 'sandbox:moderated', 'sandbox:half-image', 'sandbox:expired-link']
 
+const KEY = 'soak-soak-soak-soak'
+const keyHash = createHash('sha256').update(KEY).digest('hex')
+const BUDGET = `keys: [{ name: soak, key_hash: ${keyHash}, budget_usd: "1000", period: total, allow_unpriced: true }]\n`
 const vendors = await startVendors({ providers: PROVIDERS, typicalMs: 400 })
-const folder = vendors.folder('breaker: { faults: 1000 }\n')
+const folder = vendors.folder(`breaker: { faults: 1000 }\n${BUDGET}`)
+const configPath = folder.environment['IMAGEGATE_CONFIG'] ?? ''
+const config = readFileSync(configPath, 'utf8')
 const orders = new Map<string, string | null>()
-let server: ServerProcess | null = null
-let crashes = 0
-let stops = 0
+let server: OddProcess | null = null
+const faults = { killed: 0, stopped: 0, suspended: 0, clock_set: 0, disk_refused: 0, reloaded: 0 }
 let slowestStartMs = 0
 
 const pick = <Value>(from: readonly Value[]): Value => from[Math.floor(Math.random() * from.length)] as Value
@@ -43,7 +56,7 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 /** Buys one image as a careful client does: the same key until somebody answers. */
 async function buy(mark: string): Promise<void> {
-  const story = pick([...STORIES, ...STORIES_LATER])
+  const story = pick(STORIES)
   const order = PROVIDERS.toSorted(() => Math.random() - 0.5)
   const body = JSON.stringify({
     model: 'flux-2-pro',
@@ -60,7 +73,12 @@ async function buy(mark: string): Promise<void> {
       current &&
       (await fetch(`${current.url}/v1/generations`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': mark, prefer: pick(['respond-async', 'wait=1', 'wait=5']) },
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${KEY}`,
+          'idempotency-key': mark,
+          prefer: pick(['respond-async', 'wait=1', 'wait=5']),
+        },
         body,
       }).catch(() => null))
     const generation = reply?.ok ? ((await reply.json().catch(() => null)) as Generation | null) : null
@@ -80,27 +98,63 @@ const clients = Array.from({ length: Number(values.clients) }, async () => {
   }
 })
 
-while (Date.now() < endsAt) {
-  server = await startProcess(folder.environment)
-  slowestStartMs = Math.max(slowestStartMs, server.startMs)
-  await pause(Math.random() * 3_000)
-  const isCrash = Math.random() < 0.75
-  const how = await server.kill(isCrash ? 'SIGKILL' : 'SIGTERM')
-  if (isCrash) crashes++
-  else if (how === '0') stops++
-  else throw new Error(`the server was told to stop and ended with ${how}`)
+const start = () => startOddProcess(folder.environment, dirname(folder.dataDirectory))
+
+/** One fault that a process survives. */
+async function trouble(process: OddProcess): Promise<void> {
+  switch (pick(['suspend', 'clock', 'disk', 'reload', 'nothing'] as const)) {
+    case 'suspend':
+      faults.suspended++
+      process.signal('SIGSTOP')
+      await pause(500 + Math.random() * 3_000)
+      return process.signal('SIGCONT')
+    case 'clock':
+      faults.clock_set++
+      return process.change({ clockMs: pick([-3_600_000, 3_600_000, 6 * 365 * 24 * 3_600_000]) })
+    case 'disk':
+      faults.disk_refused++
+      process.change({ refusesWrites: true })
+      await pause(Math.random() * 1_500)
+      return process.change({})
+    case 'reload':
+      faults.reloaded++
+      // One provider is switched off and on again; its open tasks go on.
+      writeFileSync(configPath, config.replace(/^ {2}vtrix: .*\n/m, ''))
+      await pause(Math.random() * 1_500)
+      return writeFileSync(configPath, config)
+    case 'nothing':
+  }
 }
 
-server = await startProcess(folder.environment)
+while (Date.now() < endsAt) {
+  server = await start()
+  slowestStartMs = Math.max(slowestStartMs, server.startMs)
+  await pause(Math.random() * 1_500)
+  await trouble(server)
+  await pause(Math.random() * 2_000)
+  const isCrash = Math.random() < 0.75
+  const how = await server.kill(isCrash ? 'SIGKILL' : 'SIGTERM')
+  if (isCrash) faults.killed++
+  else if (how === '0') faults.stopped++
+  else throw new Error(`the server was stopped and ended with ${how}:\n${server.said().slice(-4_000)}`)
+}
+
+server = await start()
 await Promise.all(clients)
 const { url } = server
-for (let looks = 0; looks < 600 && (await countOpen()) > 0; looks++) await pause(200)
+const get = async <Body>(path: string): Promise<Body> =>
+  (await (await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${KEY}` } })).json()) as Body
+for (let polls = 0; polls < 900 && (await countOpen()) > 0; polls++) await pause(200)
+const slotsHeld = (await get<{ data: { in_flight: number; waiting: number }[] }>('/v1/providers')).data.reduce(
+  (sum, { in_flight, waiting }) => sum + in_flight + waiting,
+  0,
+)
+const budgetUsed = (await get<{ budgets: { used: string }[] }>('/v1/costs')).budgets[0]?.used ?? ''
 await server.kill('SIGTERM')
 
 async function countOpen(): Promise<number> {
   const counts = ['queued', 'running'].map(async (status) => {
-    const reply = await fetch(`${url}/v1/generations?status=${status}&limit=1`)
-    return ((await reply.json()) as { readonly data: readonly unknown[] }).data.length
+    return (await get<{ readonly data: readonly unknown[] }>(`/v1/generations?status=${status}&limit=1`)).data.length
   })
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
 }
@@ -115,6 +169,11 @@ for (const { visits } of vendors.fronts.values()) {
     if (mark !== '') submitsOf.set(mark, (submitsOf.get(mark) ?? 0) + 1)
   }
 }
+/** What counts against the budget: known costs, and the quote of what may have been billed. */
+function countedIn(generations: readonly GenerationRecord[]): Usd {
+  const attempts = generations.flatMap((record) => record.attempts.map((attempt) => ({ attempt, route: record.routes[attempt.route] })))
+  return sumUsd(attempts.flatMap(({ attempt, route }) => attempt.settled?.amount ?? quotedShare(route, attempt.images) ?? []))
+}
 const maySell = (record: GenerationRecord) => record.attempts.filter(({ error }) => error === null || error.billed !== false).length
 const outcomes = Object.groupBy(books.generations, ({ status, error }) => error?.code ?? status)
 const violations = {
@@ -125,6 +184,8 @@ const violations = {
     .filter((record) => (submitsOf.get(markOf(record)) ?? 0) > record.attempts.length)
     .map(({ id }) => id),
   bought_twice: books.generations.filter((record) => maySell(record) > 1).map(({ id }) => id),
+  slots_held: slotsHeld,
+  budget_differs_from_ledger: compareUsd(budgetUsed, countedIn(books.generations)) === 0 ? [] : [budgetUsed, countedIn(books.generations)],
   not_settled_once: [...books.settlements].filter(([, times]) => times !== 1).map(([id]) => id),
 }
 const lives = books.generations
@@ -132,8 +193,7 @@ const lives = books.generations
   .toSorted((left, right) => right.ms - left.ms)
 const summary = {
   generations: books.generations.length,
-  killed: crashes,
-  stopped: stops,
+  ...faults,
   slowest_start_ms: slowestStartMs,
   outcomes: Object.fromEntries(Object.entries(outcomes).map(([name, records]) => [name, records?.length])),
   sold: Object.fromEntries(PROVIDERS.map((provider) => [provider, vendors.submits(provider)])),
