@@ -1,6 +1,7 @@
 import dns from 'node:dns'
 import net from 'node:net'
 import { type AllowList, hostPort, isInNetworks, isPublicAddress, parseUntrustedUrl } from './guard.ts'
+import { Timeout } from './timeout.ts'
 
 /** Why nothing may be sent to a URL, with the remedy; null where it may, as far as can be seen now. Never rejects. */
 export type DestinationCheck = (url: string) => Promise<string | null>
@@ -39,9 +40,9 @@ export function createDestinationCheck({ allow, lookup = dns.lookup, lookupTimeo
 /** Every address of a name; none where it is not known in time. */
 function resolve(host: string, lookup: net.LookupFunction, timeoutMs: number): Promise<readonly string[]> {
   return new Promise((settle) => {
-    const timer = setTimeout(settle, timeoutMs, [])
+    const timeout = new Timeout(timeoutMs, () => settle([]))
     lookup(host, { all: true }, (error, answers) => {
-      clearTimeout(timer)
+      timeout.stop()
       if (error !== null) return settle([])
       settle(typeof answers === 'string' ? [answers] : answers.map(({ address }) => address))
     })
