@@ -78,6 +78,12 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
   }
 }
 
+/** The size of each reference image, null where it cannot be seen; those that the provider's own options name are among them. */
+export function referencePixels({ references }: GenerationRecord, { applied }: Route): Made['references'] {
+  const named = Math.max(0, applied.reference_images - references.length)
+  return [...references.map(({ pixels }) => pixels), ...Array.from({ length: named }, () => null)]
+}
+
 function madeOf(record: GenerationRecord, attempt: AttemptRecord, route: Route): Made | null {
   const sizes = record.images
     .filter((image) => attempt.imageIds.includes(image.id))
@@ -85,5 +91,5 @@ function madeOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
   const [first] = sizes
   if (first?.width === undefined || first.height === undefined) return null
   if (sizes.some(({ width, height }) => width !== first.width || height !== first.height)) return null
-  return { width: first.width, height: first.height, references: record.references.map(({ pixels }) => pixels) }
+  return { width: first.width, height: first.height, references: referencePixels(record, route) }
 }

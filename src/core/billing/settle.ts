@@ -2,7 +2,7 @@ import { compareUsd, multiplyUsd, sumKnownUsd, sumUsd } from '#contract'
 import type { Cost, CostBasis, CostLine, Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '../records.ts'
 import { dependsOnReferences, priceOf } from '../plan/price.ts'
-import { quotedShare } from './ledger.ts'
+import { quotedShare, referencePixels } from './ledger.ts'
 
 export type Settlement = NonNullable<AttemptRecord['settled']>
 
@@ -46,8 +46,9 @@ function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): bool
 
 /** Null where a size the price depends on cannot be seen. */
 function priceDelivered(record: GenerationRecord, route: Route, images: readonly ImageRecord[]): { amount: Usd; lines: CostLine[] } | null {
-  const seen = record.references.map(({ pixels }) => pixels).filter((pixels) => pixels !== null)
-  if (!route.price || (dependsOnReferences(route.price) && seen.length < record.references.length)) return null
+  const references = referencePixels(record, route)
+  const seen = references.filter((pixels) => pixels !== null)
+  if (!route.price || (dependsOnReferences(route.price) && seen.length < references.length)) return null
   const lines: CostLine[] = []
   for (const image of images) {
     const width = image.width ?? route.applied.width

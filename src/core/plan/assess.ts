@@ -4,6 +4,7 @@ import { compareUsd } from '#contract'
 import { adapt, refusal, type Adaptation } from './adapt.ts'
 import type { PlannedRequest } from './finding.ts'
 import { quoteFor, type QuotedPrice } from './price.ts'
+import { namedReferences, referencesElsewhere } from './option-references.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
 
 /** One offer of the asked model and what is known about it at this moment. */
@@ -63,11 +64,13 @@ export const assess = (input: PlanInput): readonly Assessment[] =>
 
 function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> {
   const { offer, unavailable } = candidate
-  const { request, references, budget } = input
+  const { request, budget } = input
+  const references = [...input.references, ...namedReferences(candidate)]
   const excluding = [
     ...(unavailable === null ? [] : [unavailable]),
     ...excluded(offer.provider, input),
     ...missingChecks(offer.provider, input.safetyChecks ?? []),
+    ...referencesElsewhere(offer.provider, input.candidates),
   ]
   const adaptation = adapt(request, references, offer)
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }

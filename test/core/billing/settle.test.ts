@@ -114,6 +114,11 @@ describe('an attempt whose vendor reports no amount', () => {
     expect(ended({ references, route: routeAt(perMegapixel) }).settled.basis).toBe('unknown')
     expect(ended({ references }).settled).toMatchObject({ amount: '0.04', basis: 'computed' })
   })
+
+  test('is unknown where a provider’s option names a reference, whose size is not known', () => {
+    const route = routeAt(perMegapixel)
+    expect(ended({ route: { ...route, applied: { ...route.applied, reference_images: 1 } } }).settled.basis).toBe('unknown')
+  })
 })
 
 describe('a bill', () => {

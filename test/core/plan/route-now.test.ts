@@ -3,7 +3,7 @@ import type { JsonObject, Offer } from '#contract'
 import type { Candidate, PlanInput } from '../../../src/core/plan/plan.ts'
 import { plan, quote } from '../../../src/core/plan/plan.ts'
 import { missingChecks, safetyChecksOn } from '../../../src/core/plan/safety-checks.ts'
-import { asking, bfl, candidate, perImage, planning, runware } from './offers.ts'
+import { asking, bfl, candidate, perImage, planning, PRO_PRICE, runware, stored, withLimits } from './offers.ts'
 
 const offer = (provider: string, amount: string): Offer => ({ ...bfl, provider, price: perImage(amount) })
 const one = (provider: string, amount: string, state: Partial<Candidate> = {}) => candidate(offer(provider, amount), state)
@@ -121,5 +121,33 @@ describe('what a provider’s options cause', () => {
     const strict = input(asking({ on_unsupported: 'reject' }))
     expect(routes(strict)).toEqual(['b'])
     expect(quote(strict).considered).toEqual([{ provider: 'a', reason: expect.stringMatching(/^provider_options\.a\.x: /) }])
+  })
+})
+
+describe('a reference image that a provider’s option names', () => {
+  const reading = withLimits(offer('reads', '0.01'), { reference_images: { max: 2, forms: ['url'], options: ['path'] } })
+  const named = candidate({ ...reading, price: PRO_PRICE }, { options: { path: 'uploads/cat.png' } })
+
+  test('counts in the price, as one of unknown size', () => {
+    const [quoted] = quote(planning([named], { request: asking({ width: 1024, height: 1024 }) })).offers
+    expect(quoted).toMatchObject({
+      applied: { reference_images: 1 },
+      cost: { amount: '0.045' },
+      assumptions: [expect.stringContaining('reference image 1 cannot be seen')],
+    })
+  })
+
+  test('counts against the limit', () => {
+    const references = [stored(8, 8), stored(8, 8)]
+    expect(quote(planning([named], { references })).offers[0]?.reasons).toEqual([
+      'reference_images: 3 given, and this offer takes at most 2.',
+    ])
+  })
+
+  test('is never left out: no other provider is used', () => {
+    expect(quote(planning([named, one('other', '0.01')]))).toMatchObject({
+      route: ['reads'],
+      considered: [{ provider: 'other', reason: 'provider_options.reads.path: it names a reference image that only reads can read.' }],
+    })
   })
 })
