@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Offer, Provider } from '#contract'
 import type { StartEmulator } from '#sandbox'
@@ -22,11 +22,12 @@ export interface Catalogue {
 export const PROVIDERS_DIRECTORY = fileURLToPath(new URL('../../providers/', import.meta.url))
 
 /**
- * Finds `providers/<id>/manifest.json` and the adapter beside it. A folder without a manifest is not a provider.
+ * Finds `providers/<id>/manifest.json` and the adapter beside it. A folder without a manifest is not a provider. `only` leaves out every
+ * other provider, as if its folder were not there.
  * @throws CatalogueError with every wrong file and field, not only the first
  */
-export async function loadCatalogue(directory: string = PROVIDERS_DIRECTORY): Promise<Catalogue> {
-  const folders = await providerFolders(directory)
+export async function loadCatalogue(directory: string = PROVIDERS_DIRECTORY, only?: readonly string[]): Promise<Catalogue> {
+  const folders = (await providerFolders(directory)).filter((folder) => only?.includes(basename(folder)) ?? true)
   const read = await Promise.all(folders.map((folder) => readProvider(folder)))
   const problems = read.flatMap((result) => (result.kind === 'refused' ? result.problems : []))
   if (problems.length > 0) throw new CatalogueError(problems.join('\n'))

@@ -29,6 +29,8 @@ export interface StartOverrides {
   readonly webhookDelaysMs?: readonly number[]
   /** How long lost submits, dead links and full or refusing providers are waited for. */
   readonly patience?: Partial<Patience>
+  /** Only these of the installed providers: for tests whose expectations name them. */
+  readonly providers?: readonly string[]
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number
 }
@@ -50,7 +52,7 @@ export interface Configuration {
 
 /** Reads the installed providers, the configuration file and the environment. @throws StartRefused */
 export async function readConfiguration({ env, overrides = {} }: StartOptions): Promise<Configuration> {
-  const catalogue = await loadCatalogue()
+  const catalogue = await loadCatalogue(undefined, overrides.providers)
   const environment = {
     ...env,
     ...(overrides.dataDirectory ? { IMAGEGATE_DATA: overrides.dataDirectory } : {}),

@@ -68,6 +68,12 @@ describe.each(candidates)('the emulator of $id', (examined) => {
     expect(session.sandbox.submits()).toBe(1)
   })
 
+  test.runIf(manifest.declares.seed_returned)('returns a seed beyond 2^53 with every digit', async () => {
+    const session = await open(examined)
+    const { seed } = onlyImage(await session.buy(plainOrder(cheapest(examined), options, { seed: '9007199254740993' })))
+    expect(seed).toBe('9007199254740993')
+  })
+
   test('returns cost and seed as its manifest declares', async () => {
     const session = await open(examined)
     const { end } = await session.buy(plainOrder(cheapest(examined), options, { seed: '4242' }))

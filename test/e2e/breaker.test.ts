@@ -5,6 +5,7 @@ import type { Server } from '../../src/gateway/start.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Vendors } from '../crash/vendors.ts'
 import type { Visit } from '../support/vendor-front.ts'
+import { FIXTURE_PROVIDERS } from './gateway.ts'
 
 const COOL_DOWN_SECONDS = 0.5
 let vendors: Vendors
@@ -15,7 +16,7 @@ beforeEach(async () => {
   vendors = await startVendors({ providers: ['bfl', 'runware', 'vtrix'], typicalMs: 20 })
   const folder = vendors.folder(`breaker: { faults: 2, cool_down_seconds: ${COOL_DOWN_SECONDS} }\n`)
   removeFolder = folder.remove
-  server = await startGateway({ env: folder.environment, overrides: { port: 0, quiet: true } })
+  server = await startGateway({ env: folder.environment, overrides: { port: 0, quiet: true, providers: FIXTURE_PROVIDERS } })
 })
 afterEach(async () => {
   // The vendors first: a gateway that leaves gives calls under way time to be answered.

@@ -6,7 +6,12 @@ import type { Generation, Problem } from '#contract'
 import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
 import type { Ports } from '../../src/core/ports.ts'
 
+/** What these tests name; whatever else is installed is none of their business. */
+export const FIXTURE_PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
+
 export interface GatewayOptions {
+  /** The fixture set unless named. */
+  readonly providers?: readonly string[]
   readonly config?: string
   readonly env?: Readonly<Record<string, string>>
   readonly typicalMs?: number
@@ -30,6 +35,7 @@ export async function launchGateway({
   wrapPorts,
   patience,
   deadlineMs,
+  providers = FIXTURE_PROVIDERS,
 }: GatewayOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
@@ -38,6 +44,7 @@ export async function launchGateway({
     env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
     overrides: {
       port,
+      providers,
       dataDirectory: dataDirectory ?? join(folder, 'data'),
       quiet: process.env['LOUD'] === undefined,
       sandboxTypicalMs: typicalMs,

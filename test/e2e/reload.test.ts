@@ -5,7 +5,7 @@ import { StartRefused, startGateway } from '../../src/gateway/start.ts'
 import type { Server } from '../../src/gateway/start.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Vendors } from '../crash/vendors.ts'
-import { launchGateway } from './gateway.ts'
+import { FIXTURE_PROVIDERS, launchGateway } from './gateway.ts'
 
 /** Written as IPv4 inside IPv6, which matches no address. */
 const BAD_NETWORK = '::ffff:a00:0/104'
@@ -28,7 +28,7 @@ async function start(more: string): Promise<void> {
   const folder = vendors.folder(more)
   closers.push(folder.remove)
   configPath = folder.environment['IMAGEGATE_CONFIG'] ?? ''
-  server = await startGateway({ env: folder.environment, overrides: { port: 0, quiet: true } })
+  server = await startGateway({ env: folder.environment, overrides: { port: 0, quiet: true, providers: FIXTURE_PROVIDERS } })
   closers.push(() => server.close())
 }
 

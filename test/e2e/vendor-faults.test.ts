@@ -3,6 +3,7 @@ import type { Generation } from '#contract'
 import { startGateway } from '../../src/gateway/start.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Purpose, Treatment } from '../support/vendor-front.ts'
+import { FIXTURE_PROVIDERS } from './gateway.ts'
 
 const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 type ProviderId = (typeof PROVIDERS)[number]
@@ -27,7 +28,12 @@ async function buyThrough(provider: ProviderId, purpose: Purpose, treatment: Tre
   front.treat = (visit) => (visit.purpose === purpose && spoilt++ === 0 ? treatment : { kind: 'pass' })
   const server = await startGateway({
     env: folder.environment,
-    overrides: { port: 0, quiet: true, patience: { recoverMs: 2_000, linkMs: 10_000, longestLinkMs: 10_000, deadLinkMs: 2_000 } },
+    overrides: {
+      port: 0,
+      quiet: true,
+      providers: FIXTURE_PROVIDERS,
+      patience: { recoverMs: 2_000, linkMs: 10_000, longestLinkMs: 10_000, deadLinkMs: 2_000 },
+    },
   })
   try {
     const polled = provider === 'runware' && purpose === 'poll' ? { provider_options: { runware: { deliveryMethod: 'async' } } } : {}

@@ -24,6 +24,7 @@ const Compose = z.object({
       image: z.string().optional(),
       ports: z.array(z.union([z.string(), z.number()])).default([]),
       environment: Environment.optional(),
+      env_file: z.array(z.strictObject({ path: z.string(), required: z.boolean() })).default([]),
       volumes: z.array(z.string()).default([]),
     }),
   ),
@@ -104,11 +105,11 @@ describe('docker-compose.yml', () => {
     expect(published.some((port) => port === PORT || port.endsWith(`:${PORT}`))).toBe(true)
   })
 
-  test('hands every vendor key through from the host, with none written in', () => {
-    const environment = service().found.environment ?? new Map<string, string>()
+  test('passes every vendor key on from .env or the host, with none written in', () => {
+    const { environment = new Map<string, string>(), env_file: files } = service().found
+    expect(files).toEqual([{ path: '.env', required: false }])
     for (const id of providerFolders()) {
       const name = readManifest(id).auth.env
-      expect([...environment.keys()], name).toContain(name)
       expect(String(environment.get(name) ?? ''), name).toMatch(/^$|^\$\{[A-Z0-9_]+(:?-)?\}$/)
     }
   })

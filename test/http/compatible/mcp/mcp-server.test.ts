@@ -10,7 +10,7 @@ import { hashOfKey } from '../../../../src/http/auth.ts'
 import { mcpApi } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import { startGateway } from '../../../../src/gateway/start.ts'
-import { json, launchGateway } from '../../../e2e/gateway.ts'
+import { FIXTURE_PROVIDERS, json, launchGateway } from '../../../e2e/gateway.ts'
 import type { Gateway } from '../../../e2e/gateway.ts'
 import { CLIENTS, connect } from './clients.ts'
 
@@ -125,7 +125,7 @@ describe('a gateway without keys', () => {
 
 test.each(CLIENTS)('%s goes on after the gateway was restarted', async (_, connectAs) => {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'imagegate-mcp-'))
-  const start = (port: number) => startGateway({ env: {}, overrides: { port, dataDirectory, quiet: true, sandboxTypicalMs: 30 } })
+  const start = (port: number) => startGateway({ env: {}, overrides: { port, dataDirectory, quiet: true, sandboxTypicalMs: 30, providers: FIXTURE_PROVIDERS } })
   const before = await start(0)
   const agent = await connectAs(before.url)
   const id = (await agent.call('generate', good)).facts?.['id']
