@@ -125,7 +125,8 @@ describe('a gateway without keys', () => {
 
 test.each(CLIENTS)('%s goes on after the gateway was restarted', async (_, connectAs) => {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'imagegate-mcp-'))
-  const start = (port: number) => startGateway({ env: {}, overrides: { port, dataDirectory, quiet: true, sandboxTypicalMs: 30, providers: FIXTURE_PROVIDERS } })
+  const start = (port: number) =>
+    startGateway({ env: {}, overrides: { port, dataDirectory, quiet: true, sandboxTypicalMs: 30, providers: FIXTURE_PROVIDERS } })
   const before = await start(0)
   const agent = await connectAs(before.url)
   const id = (await agent.call('generate', good)).facts?.['id']
