@@ -293,6 +293,11 @@ describe('variables', () => {
 })
 
 describe('the snapshot', () => {
+  test('has the wait for a slot that the file gives, in milliseconds', async () => {
+    expect((await accepted('routing: { slot_wait_ms: 0 }')).config.routing).toEqual({ slotWaitMs: 0 })
+    expect((await load('routing: { slot_wait_ms: -1 }')).lines).toEqual([expect.stringContaining('routing.slot_wait_ms: is refused')])
+  })
+
   test('without file and environment has the documented defaults', async () => {
     const { config } = await accepted('')
     expect(config.server).toEqual({ host: '127.0.0.1', port: 8080, publicUrl: null, bodyLimitBytes: 67_108_864 })
@@ -305,7 +310,8 @@ describe('the snapshot', () => {
       maxAgeDays: null,
       maxBytes: null,
     })
-    expect(config.network.allow).toEqual([])
+    expect(config.network).toEqual({ allow: [], proxy: null })
+    expect(config.routing).toEqual({ slotWaitMs: 2_000 })
   })
 
   test('has a breaker with real providers, and in the sandbox only where the file asks for one', async () => {

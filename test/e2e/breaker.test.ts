@@ -99,6 +99,21 @@ describe('a provider that fails again and again', () => {
   })
 })
 
+test('polls and downloads that fail open no breaker: what was bought is delivered, and the next task goes there too', async () => {
+  const front = vendors.front('bfl')
+  const troubles = { poll: 4, image: 4 }
+  front.treat = ({ purpose }) => {
+    if (purpose !== 'poll' && purpose !== 'image') return { kind: 'pass' }
+    troubles[purpose]--
+    return troubles[purpose] < 0 ? { kind: 'pass' } : { kind: purpose === 'poll' ? 'refuse' : 'garbage' }
+  }
+  const ended = await Promise.all([1, 2, 3].map((seed) => generate({ model: 'bfl/flux-2-pro', seed })))
+  expect(ended.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded'])
+  expect([troubles.poll < 0, troubles.image < 0]).toEqual([true, true])
+  expect(await providerState('bfl')).toMatchObject({ breaker: 'closed' })
+  expect(await generate({ provider: { order: ['bfl'] } })).toMatchObject({ provider: 'bfl' })
+})
+
 test('a hung vendor does not slow the others', async () => {
   vendors.front('bfl').treat = () => ({ kind: 'hang' })
   const hung = await Promise.all(

@@ -8,9 +8,6 @@ import { FIXTURE_PROVIDERS } from './gateway.ts'
 const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 type ProviderId = (typeof PROVIDERS)[number]
 
-// Each gateway of this file listens for SIGHUP.
-process.setMaxListeners(60)
-
 const FAULTS: Readonly<Record<string, Treatment>> = {
   slow: { kind: 'slow', ms: 800 },
   half: { kind: 'half' },
