@@ -137,7 +137,7 @@ describe.each(candidates)('$id, after the purchase,', (examined) => {
     }
   })
 
-  test('takes a data URI in the place of a link as the image', () => {
+  test('takes a data URI instead of a link as the image', () => {
     for (const story of finished)
       expect(sourcesOf(withLink(story, 'DATA:image/PNG;charset=x;base64,QU\nJD'))).toEqual([{ kind: 'base64', data: 'QUJD' }])
   })

@@ -76,7 +76,7 @@ function answerOnce(call: Call, reply: RecordedReply, { manifest }: Provider, ar
   })
 }
 
-/** A public address for every name, so that no name is ever looked up. */
+/** A public address for every name, so that no name is ever resolved. */
 const anyName: LookupFunction = (_host, options, callback) =>
   options.all === true ? callback(null, [{ address: '203.0.114.7', family: 4 }]) : callback(null, '203.0.114.7', 4)
 

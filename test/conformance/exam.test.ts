@@ -77,7 +77,7 @@ describe.each(candidates)('$id translates', (examined) => {
     )
   })
 
-  test('nothing that looks like a key', () => {
+  test('nothing that resembles a key', () => {
     for (const order of plainOrders(examined)) {
       expect(JSON.stringify(callFor(examined, order))).not.toMatch(/api[-_]?key|authorization|bearer|x-key|secret|password/i)
     }
@@ -237,9 +237,12 @@ describe.each(candidates)('$id interprets', (examined) => {
       status: fc.option(anyStatus),
     })
     .map(({ place, part, value, status }) => {
-      const { call, reply: told } = answers[place % answers.length] ?? { call: submits[0] as Call, reply: reply(200, null) }
-      const paths = pathsIn(told.body)
-      return { call, reply: { ...told, status: status ?? told.status, body: withPart(told.body, paths[part % paths.length] ?? [], value) } }
+      const { call, reply: answered } = answers[place % answers.length] ?? { call: submits[0] as Call, reply: reply(200, null) }
+      const paths = pathsIn(answered.body)
+      return {
+        call,
+        reply: { ...answered, status: status ?? answered.status, body: withPart(answered.body, paths[part % paths.length] ?? [], value) },
+      }
     })
 
   function expectLegal(answer: Reply, call: Call): Outcome {
@@ -294,21 +297,21 @@ describe.each(candidates)('$id interprets', (examined) => {
     const ended = judged.filter(({ outcome }) => outcome.kind === 'done' && outcome.images.length === 1 && failuresOf(outcome).length === 0)
     const waiting = judged.filter(({ outcome }) => outcome.kind === 'pending')
     /** Where a status stands: the text of a waiting reply there makes a finished one wait. */
-    const statusPaths = ended.flatMap(({ call, reply: told }) =>
-      pathsIn(told.body)
-        .filter((path) => typeof partAt(told.body, path) === 'string')
+    const statusPaths = ended.flatMap(({ call, reply: answered }) =>
+      pathsIn(answered.body)
+        .filter((path) => typeof partAt(answered.body, path) === 'string')
         .filter((path) =>
           waiting.some(({ reply: { body } }) => {
             const word = partAt(body, path)
-            const changed = { ...told, body: withPart(told.body, path, word) }
+            const changed = { ...answered, body: withPart(answered.body, path, word) }
             return typeof word === 'string' && adapter.interpret(changed, call).kind === 'pending'
           }),
         )
-        .map((path) => ({ call, told, path })),
+        .map((path) => ({ call, answered, path })),
     )
     expect(statusPaths.length).toBeGreaterThan(0)
-    for (const { call, told, path } of statusPaths) {
-      const strange = { ...told, body: withPart(told.body, path, 'Recalibrating') }
+    for (const { call, answered, path } of statusPaths) {
+      const strange = { ...answered, body: withPart(answered.body, path, 'Recalibrating') }
       expect(adapter.interpret(strange, call).kind, path.join('.')).not.toBe('done')
     }
   })
@@ -372,11 +375,11 @@ describe.each(candidates)('$id interprets', (examined) => {
     }
   })
 
-  test('HTTP 503 to a submit as an outage, or as a task to look for', () => {
+  test('HTTP 503 to a submit as an outage, or as a task to ask for', () => {
     for (const call of submits) {
       for (const { outcome } of refusals(call, 503)) {
         expect(outcome.kind).not.toBe('done')
-        // By the status the run tells an answered submit from one that never left, which alone is repeated.
+        // By the status the run distinguishes an answered submit from one that never left, which alone is repeated.
         for (const failure of failuresOf(outcome)) expect(failure).toMatchObject({ code: 'provider_unavailable', provider_status: 503 })
       }
     }
@@ -413,12 +416,15 @@ describe.each(candidates)('$id interprets', (examined) => {
 
   test('a vendor’s words without the signatures of the links in them', () => {
     const signed = 'see https://user:CANARY@images.example/a.png?se=2026&sig=CANARY#CANARY'
-    const spoken = answers.flatMap(({ call, reply: told }) =>
-      pathsIn(told.body)
-        .filter((path) => typeof partAt(told.body, path) === 'string')
+    const spoken = answers.flatMap(({ call, reply: answered }) =>
+      pathsIn(answered.body)
+        .filter((path) => typeof partAt(answered.body, path) === 'string')
         .map((path) => ({
           call,
-          answer: { ...told, body: withPart(told.body, path, `${JSON.stringify(partAt(told.body, path)).slice(1, -1)} ${signed}`) },
+          answer: {
+            ...answered,
+            body: withPart(answered.body, path, `${JSON.stringify(partAt(answered.body, path)).slice(1, -1)} ${signed}`),
+          },
         })),
     )
     const shapes: readonly Json[] = [
@@ -456,7 +462,7 @@ describe.each(candidates.filter(({ manifest }) => manifest.declares.recover))('$
   })
 })
 
-describe.each(candidates.filter(({ manifest }) => manifest.declares.balance))('$id tells the balance', ({ adapter }) => {
+describe.each(candidates.filter(({ manifest }) => manifest.declares.balance))('$id reports the balance', ({ adapter }) => {
   const ID = '00000000-0000-4000-8000-00000000000a'
 
   test('by a free call that is the same for the same id', () => {
@@ -476,7 +482,7 @@ describe.each(candidates.filter(({ manifest }) => manifest.declares.balance))('$
   })
 })
 
-describe.each(candidates.filter(({ manifest }) => manifest.declares.webhook))('$id is told where to announce the end', (examined) => {
+describe.each(candidates.filter(({ manifest }) => manifest.declares.webhook))('$id gets the address of its callback', (examined) => {
   test('by the address in the call, and by nothing without one', () => {
     const webhook = { url: 'https://gate.example/hooks/abc123', secret: 'tell-me-this' }
     for (const order of plainOrders(examined)) {

@@ -110,13 +110,13 @@ describe.each(providerFolders())('the manifest of %s', (id) => {
 })
 
 describe.each(providerFolders())('the stories of %s', (id) => {
-  test('tell a success of every model', async () => {
+  test('hold a success of every model', async () => {
     const { cases, offers } = await candidate(id)
-    const told = new Set(cases.filter(({ outcome }) => outcome.kind === 'done').map(({ request }) => Object(request).model))
-    expect(offers.map(({ model }) => model).filter((model) => !told.has(model))).toEqual([])
+    const succeeding = new Set(cases.filter(({ outcome }) => outcome.kind === 'done').map(({ request }) => Object(request).model))
+    expect(offers.map(({ model }) => model).filter((model) => !succeeding.has(model))).toEqual([])
   })
 
-  test('tell every way of delivery it declares', async () => {
+  test('hold every way of delivery it declares', async () => {
     const { cases, manifest } = await candidate(id)
     const done = cases.filter(({ outcome }) => outcome.kind === 'done')
     const ways = { sync: done.some(({ steps }) => steps.length === 1), poll: done.some(({ steps }) => steps.length > 1) }
@@ -124,21 +124,21 @@ describe.each(providerFolders())('the stories of %s', (id) => {
   })
 
   test.each(['moderated', 'rate_limited', 'provider_unauthorized', 'insufficient_credit', 'provider_rejected'] as const)(
-    'tell of %s',
+    'hold %s',
     async (code) => {
       const { cases } = await candidate(id)
       expect(cases.flatMap(({ outcome }) => failuresOf(outcome)).some((failure) => failure.code === code)).toBe(true)
     },
   )
 
-  test('tell of an outage at the submit and of one at a poll', async () => {
+  test('hold an outage at the submit and one at a poll', async () => {
     const { cases } = await candidate(id)
     const outages = cases.flatMap(({ steps }) => steps.filter(({ reply }) => 'status' in reply && reply.status >= 500))
     expect(outages.map(({ call }) => call.purpose)).toEqual(expect.arrayContaining(['submit']))
     expect(outages.some(({ call }) => call.purpose === 'poll' || call.purpose === 'recover')).toBe(true)
   })
 
-  test('tell of a lost submit reply where it can be recovered, and of a batch where it makes one', async () => {
+  test('hold a lost submit reply where it can be recovered, and a batch where it makes one', async () => {
     const { cases, manifest } = await candidate(id)
     const lost = cases.some(({ steps }) => steps.some(({ call, reply }) => call.purpose === 'submit' && 'lost' in reply))
     expect(lost).toBe(manifest.declares.recover)
@@ -146,7 +146,7 @@ describe.each(providerFolders())('the stories of %s', (id) => {
     expect(partial, 'partial success').toBe(manifest.declares.batch)
   })
 
-  test('read the cost where the vendor tells it', async () => {
+  test('read the cost where the vendor reports it', async () => {
     const { cases, manifest } = await candidate(id)
     const costs = cases.filter(({ outcome }) => outcome.kind === 'done' && outcome.cost !== undefined)
     expect(costs.length > 0).toBe(manifest.declares.cost !== 'none')
@@ -157,7 +157,7 @@ describe.each(providerFolders())('the stories of %s', (id) => {
     expect(atSubmit.length > 0, 'the cost of the submit is remembered until the image comes').toBe(manifest.declares.cost === 'at_submit')
   })
 
-  test('read the seed where the vendor tells it', async () => {
+  test('read the seed where the vendor reports it', async () => {
     const { cases, manifest } = await candidate(id)
     const images = cases.flatMap(({ outcome }) => (outcome.kind === 'done' ? outcome.images : []))
     expect(images.some(({ seed }) => seed !== undefined)).toBe(manifest.declares.seed_returned)

@@ -6,7 +6,7 @@ import { plainOrder } from './legal-orders.ts'
 /** The day the exam is sat: what a manifest says it read later is a slip of the pen. Raise it when prices are read again. */
 export const EXAM_DAY = '2026-11-21'
 
-/** A provider at its exam, with everything its folder tells. */
+/** A provider at its exam, with everything its folder reports. */
 export interface Candidate {
   readonly id: string
   readonly manifest: Manifest
@@ -35,8 +35,8 @@ export const plainOrders = (examined: Candidate): readonly Order[] => examined.o
 
 /** Submits of every offer, and every call of the stories: what a reply may be an answer to. */
 export function knownCalls(examined: Candidate, purposes: readonly Call['purpose'][]): readonly Call[] {
-  const told = examined.cases.flatMap(({ steps }) => steps.map(({ call }) => call))
-  const calls = [...plainOrders(examined).map((order) => callFor(examined, order)), ...told]
+  const reported = examined.cases.flatMap(({ steps }) => steps.map(({ call }) => call))
+  const calls = [...plainOrders(examined).map((order) => callFor(examined, order)), ...reported]
   return distinct(calls.filter(({ purpose }) => purposes.includes(purpose)))
 }
 
@@ -53,7 +53,7 @@ const distinct = <Value>(values: readonly Value[]): readonly Value[] => [
   ...new Map(values.map((value) => [JSON.stringify(value), value])).values(),
 ]
 
-/** Every failure an outcome tells. */
+/** Every failure an outcome reports. */
 export function failuresOf(outcome: Outcome) {
   switch (outcome.kind) {
     case 'done':

@@ -12,7 +12,7 @@ export type Planned =
   | { readonly kind: 'orders'; readonly route: Route; readonly orders: readonly Order[] }
   | { readonly kind: 'refused'; readonly reasons: readonly string[] }
 
-/** The body of POST /v1/generations, checked as the door checks it. @throws ZodError */
+/** The body of POST /v1/generations, checked as the route checks it. @throws ZodError */
 export const parseRequest = (body: unknown, providers: readonly Provider[]): GenerationRequest =>
   requestSchema(Object.fromEntries(providers.map(({ id, adapter }) => [id, adapter.options]))).parse(body) as GenerationRequest
 
@@ -26,7 +26,7 @@ export function offerOf(provider: Provider, model: string): Offer {
 export async function ordersFor(request: GenerationRequest, provider: Provider, offer: Offer): Promise<Planned> {
   const { reference_images = [], ...rest } = request
   const sources = reference_images.map((source) => {
-    if (typeof source !== 'string') throw new Error('a stored image cannot be told in a file: give a data URI')
+    if (typeof source !== 'string') throw new Error('a stored image cannot be written into a file: give a data URI')
     return source
   })
   const references = await Promise.all(sources.map((source) => readReference(source)))

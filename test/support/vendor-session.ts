@@ -34,7 +34,7 @@ const BETWEEN_POLLS_MS = 4
 /** After so many refused polls in a row the task is given up. */
 const MAX_REFUSED_POLLS = 6
 
-/** A real transport to a running emulator, with the right key unless told another. */
+/** A real transport to a running emulator, with the right key unless another is given. */
 export function openSession(provider: Provider, sandbox: Sandbox, key: string = SANDBOX_KEY): VendorSession {
   const { id, manifest, adapter } = provider
   const transport = createTransport({ providers: [{ id, manifest, baseUrl: sandbox.url, apiKey: new Secret(key) }], allow: [] })

@@ -116,7 +116,7 @@ describe('a delivered image', () => {
     ])
   })
 
-  test('is not fetched where images are not kept: the vendor’s link and its end are handed on', async () => {
+  test('is not fetched where images are not kept: the vendor’s link and its end are returned', async () => {
     const world = createWorld({ keepImages: false, script: () => done('https://cdn.example/1.jpg?sig=x') })
     const { images } = viewOf(await runFor(world, planned(['alpha']), 0), '')
     expect(images).toMatchObject([

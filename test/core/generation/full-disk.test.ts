@@ -19,7 +19,7 @@ function worldWithFullDisk(fullFor: number) {
   return { ...world, run: createRun({ ...world.ports, assets }), tries: () => tries }
 }
 
-describe('an image the disk has no room for', () => {
+describe('an image the disk has no space for', () => {
   test('is fetched and stored again while the link lives', async () => {
     const world = worldWithFullDisk(3)
     const record = planned(['alpha', 'beta'])

@@ -187,7 +187,7 @@ export interface WorldOptions {
   readonly put?: Ports['assets']['put']
 }
 
-const PICTURE = Buffer.from('an image')
+const IMAGE = Buffer.from('an image')
 
 /** A run whose vendors are scripts, on a real store in memory. */
 export function createWorld(options: WorldOptions) {
@@ -234,7 +234,7 @@ export function createWorld(options: WorldOptions) {
         return { sha256: createHash('sha256').update(bytes).digest('hex'), format: 'jpeg', width: 1024, height: 1024, bytes: bytes.length }
       },
       open: async () => null,
-      read: async () => PICTURE,
+      read: async () => IMAGE,
       measure: async () => null,
     },
     settings: {

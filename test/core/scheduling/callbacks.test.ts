@@ -13,7 +13,7 @@ const hooks: NonNullable<WorldOptions['hooks']> = {
 const inProgress = () => pending({ afterMs: null })
 const finished = () => done('https://cdn.example/1.jpg')
 
-/** Unfinished until told otherwise. */
+/** Unfinished until it is set otherwise. */
 function vendor(options: Partial<WorldOptions> = {}) {
   const state = { isReady: false, submitReply: (): Sent | Promise<Sent> => inProgress() }
   const world = createWorld({
@@ -32,8 +32,8 @@ async function started(world: World, tasks: readonly number[] = [1]) {
   return { id: record.id, callback: (attemptId = attempt()) => world.run.callback('alpha', record.id, attemptId) }
 }
 
-describe('a task whose end the vendor tells', () => {
-  test('is not polled but for the safety net, and looked at once when it is told', async () => {
+describe('a task whose end the vendor reports', () => {
+  test('is not polled but for the safety net, and once when it is reported', async () => {
     const { world, state, polls } = vendor()
     const { id, callback } = await started(world)
     await world.clock.pass(11_000)
@@ -44,7 +44,7 @@ describe('a task whose end the vendor tells', () => {
     expect(await onDisk(world, id)).toMatchObject({ status: 'succeeded', attempts: [{ polls: 1 }] })
   })
 
-  test('is found by the safety net where it is never told', async () => {
+  test('is found by the safety net where it is never reported', async () => {
     const { world, state, polls } = vendor()
     const { id } = await started(world)
     state.isReady = true
@@ -60,7 +60,7 @@ describe('a task whose end the vendor tells', () => {
     expect(polls()).toBeGreaterThan(2)
   })
 
-  test('costs one early look for a telling that is too early and repeated, and one more to be sure', async () => {
+  test('costs one early poll for a callback that is too early and repeated, and one more to be sure', async () => {
     const { world, polls } = vendor()
     const { id, callback } = await started(world)
     for (let times = 0; times < 20; times++) callback()
@@ -74,7 +74,7 @@ describe('a task whose end the vendor tells', () => {
     expect(polls()).toBe(2)
   })
 
-  test('told before the submit was answered is looked at soon after the answer', async () => {
+  test('reported before the submit was answered is polled soon after the answer', async () => {
     const { world, state, polls } = vendor()
     const answered = Promise.withResolvers<Sent>()
     state.submitReply = () => answered.promise
@@ -87,26 +87,26 @@ describe('a task whose end the vendor tells', () => {
     expect(polls()).toBe(1)
   })
 
-  test('told while a look is under way is looked at once more', async () => {
+  test('reported while a poll is under way is polled once more', async () => {
     const before = Promise.withResolvers<Sent>()
-    let looks = 0
+    let polls = 0
     const { world } = vendor({
       script: (call) => {
         if (call.purpose === 'submit') return inProgress()
-        return ++looks === 1 ? before.promise : finished()
+        return ++polls === 1 ? before.promise : finished()
       },
     })
     const { id, callback } = await started(world, [1])
     await world.clock.pass(12_000)
-    expect(looks).toBe(1)
+    expect(polls).toBe(1)
     callback()
     before.resolve(inProgress())
     await world.clock.pass(600)
-    expect(looks).toBe(2)
+    expect(polls).toBe(2)
     expect((await onDisk(world, id)).status).toBe('succeeded')
   })
 
-  test('with several images is looked at for each telling, as they become ready one by one', async () => {
+  test('with several images is polled for each callback, as they become ready one by one', async () => {
     const { world, state, polls } = vendor()
     const { id, callback } = await started(world, [3])
     for (const isLast of [false, false, true]) {
@@ -145,7 +145,7 @@ describe('a telling', () => {
     expect(world.calls).toHaveLength(1)
   })
 
-  test('cannot make a task that waits for its place be looked at', async () => {
+  test('cannot make a task that waits for its slot be polled', async () => {
     const { world, polls } = vendor({ maxInFlight: 1 })
     await started(world)
     const { id, callback } = await started(world)
@@ -167,7 +167,7 @@ describe('a vendor whose tellings do not arrive', () => {
     return one
   }
 
-  test('is polled as usual after three ends in a row that were not told, and the operator reads why', async () => {
+  test('is polled as usual after three ends in a row that were not reported, and the operator reads why', async () => {
     const { world, state } = await missedThree()
     expect(world.logged.filter(({ message }) => message.includes('callbacks do not arrive'))).toHaveLength(1)
     state.isReady = true
@@ -192,14 +192,14 @@ describe('a vendor whose tellings do not arrive', () => {
   })
 })
 
-test('a lost submit is asked about at once, whatever the vendor would tell', async () => {
-  let looks = 0
+test('a lost submit is asked about at once, whatever the vendor would report', async () => {
+  let polls = 0
   const world = createWorld({
     hooks,
     recover: true,
     script: (call) => {
       if (call.purpose === 'submit') return { kind: 'lost', reason: 'reset' }
-      return ++looks < 3 ? pending({ afterMs: null, next: recoverCall }) : finished()
+      return ++polls < 3 ? pending({ afterMs: null, next: recoverCall }) : finished()
     },
   })
   const { id } = await started(world)

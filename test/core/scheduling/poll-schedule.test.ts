@@ -16,7 +16,7 @@ function follow(pace: ReturnType<typeof createPollSchedule>, durationMs: number)
 }
 
 describe('before anything is measured', () => {
-  test('the first look is when the manifest says, and later looks are ever rarer within its bounds', () => {
+  test('the first poll is when the manifest says, and later polls are ever rarer within its bounds', () => {
     const pace = createPollSchedule()
     expect(pace.nextPollMs('p', 'm', polling, 0, null)).toBe(1_000)
     expect(pace.nextPollMs('p', 'm', polling, 1_000, null)).toBe(300)
@@ -26,14 +26,14 @@ describe('before anything is measured', () => {
 })
 
 describe('with measured durations', () => {
-  test('a task that takes what it always takes needs one look, at the end', () => {
+  test('a task that takes what it always takes needs one poll, at the end', () => {
     const pace = createPollSchedule()
     for (let i = 0; i < 20; i++) pace.observe('p', 'm', 3_000 + (i % 3))
     expect(follow(pace, 3_001)).toMatchObject({ polls: 1 })
     expect(follow(pace, 3_001).lateMs).toBeLessThan(20)
   })
 
-  test('a task later than any before is looked at ever more rarely, but always again', () => {
+  test('a task later than any before is polled ever more rarely, but always again', () => {
     const pace = createPollSchedule()
     for (let i = 0; i < 20; i++) pace.observe('p', 'm', 1_000)
     const { polls, lateMs } = follow(pace, 60_000)
@@ -58,7 +58,7 @@ describe('the best schedule', () => {
     .array(fc.integer({ min: 100, max: 60_000 }), { minLength: 1, maxLength: 64 })
     .map((list) => list.toSorted((a, b) => a - b))
 
-  test('is ascending, and its last look comes after the longest duration', () => {
+  test('is ascending, and its last poll comes after the longest duration', () => {
     fc.assert(
       fc.property(durations, (sorted) => {
         const times = bestSchedule(sorted)
@@ -69,7 +69,7 @@ describe('the best schedule', () => {
     )
   })
 
-  test('costs no more than any fixed interval, lateness and looks taken together', () => {
+  test('costs no more than any fixed interval, lateness and polls taken together', () => {
     const cost = (times: readonly number[], sorted: readonly number[]) =>
       sorted.reduce((sum, duration) => {
         const index = times.findIndex((time) => time >= duration)
@@ -85,8 +85,8 @@ describe('the best schedule', () => {
   })
 })
 
-describe('a pace that only sees what it looks at', () => {
-  /** Durations spread from 2.5 to 10 s; the pace is told only what its looks show. */
+describe('a pace that only sees what it polls', () => {
+  /** Durations spread from 2.5 to 10 s; the pace learns only what its polls show. */
   function live(tellsProgress: boolean) {
     const pace = createPollSchedule()
     const seen: { polls: number; lateMs: number }[] = []
@@ -112,12 +112,12 @@ describe('a pace that only sees what it looks at', () => {
 
   test('does not drift into looking ever later', () => {
     const { polls, lateMs } = live(false)
-    // Polling every 1.5 s makes 4.1 looks and is 750 ms late on these durations.
+    // Polling every 1.5 s makes 4.1 polls and is 750 ms late on these durations.
     expect(polls).toBeLessThan(4.1)
     expect(lateMs).toBeLessThan(750)
   })
 
-  test('of a vendor that tells progress makes fewer looks than polling every 1.5 s and is less late than polling every 0.5 s', () => {
+  test('of a vendor that reports progress makes fewer polls than polling every 1.5 s and is less late than polling every 0.5 s', () => {
     const { polls, lateMs } = live(true)
     expect(polls).toBeLessThan(4.1)
     expect(lateMs).toBeLessThan(250)
