@@ -72,6 +72,36 @@ describe('a gateway without keys', () => {
     expect(await ended(gateway, output['polling_url'])).toMatchObject({ status: 'Content Moderated', result: null })
   })
 
+  describe('an edit', () => {
+    const edited = async (body: object, endpoint = 'flux-2-pro') => {
+      const source = await sharp({ create: { width: 96, height: 144, channels: 3, background: '#336699' } })
+        .png()
+        .toBuffer()
+      const image = endpoint === 'flux-2-pro' ? { input_image: source.toString('base64') } : { image_prompt: source.toString('base64') }
+      const reply = await submit(gateway, endpoint, { ...image, ...body })
+      expect(reply.status).toBe(200)
+      const task = await json<Reply>(reply)
+      return { task, generation: await json<Generation>(await gateway.ask(`/v1/generations/${String(task['id'])}`)) }
+    }
+
+    test('of which one side is given keeps the ratio of its image, and says so', async () => {
+      const { generation } = await edited({ prompt: 'a', width: 512 })
+      expect(generation.request).toMatchObject({ width: 512, height: 768 })
+      expect(generation.warnings).toMatchObject([{ code: 'adjusted', field: 'height', requested: null, used: 768 }])
+    })
+
+    test('without a size answers with its megapixels', async () => {
+      const { task } = await edited({ prompt: 'a' })
+      expect(task).toMatchObject({ input_mp: 0.01, output_mp: expect.any(Number) })
+    })
+
+    test('of an image alone is bought without a prompt of our making', async () => {
+      const { generation } = await edited({}, 'flux-pro-1.1')
+      expect(generation.request).toMatchObject({ prompt: '' })
+      expect(generation.provider).toBe('bfl')
+    })
+  })
+
   test('a failed task is Error', async () => {
     const task = await json<Reply>(await submit(gateway, 'flux-2-pro', { prompt: 'sandbox:error' }))
     expect(await ended(gateway, task['polling_url'])).toMatchObject({ status: 'Error', details: { error: expect.any(String) } })

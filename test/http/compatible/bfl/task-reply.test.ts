@@ -1,3 +1,4 @@
+import { BLANK_ATTEMPT } from '../../../../src/core/records.ts'
 import { describe, expect, test } from 'vitest'
 import { generationError } from '#contract'
 import type { GenerationRecord } from '../../../../src/core/records.ts'
@@ -81,6 +82,14 @@ describe('the answer to a submit', () => {
       input_mp: 0.75,
       output_mp: 1.5,
     })
+  })
+
+  test('has an edit’s megapixels: what the vendor said, else those of its first image', () => {
+    const edit = generationRecord('gen_1', { ...priced, routes: [{ ...routeTo('bfl'), applied: { n: 1, reference_images: 1 } }] })
+    expect(submitReply('gen_1', edit, PUBLIC, null)).toMatchObject({ input_mp: 0.75, output_mp: 0.75 })
+    const attempt = { ...BLANK_ATTEMPT, id: 'att_1', taskId: 'task', startedAt: 0, vendor: { input_mp: 0.7, output_mp: 1.98 } }
+    const answered = { ...edit, attempts: [attempt] }
+    expect(submitReply('gen_1', answered, PUBLIC, null)).toMatchObject({ input_mp: 0.7, output_mp: 1.98 })
   })
 
   test('with a webhook has no polling_url', () => {

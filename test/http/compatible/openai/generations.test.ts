@@ -112,6 +112,24 @@ describe('images.generate', () => {
   })
 })
 
+describe('width and height', () => {
+  const extra = (fields: object) => ({ ...base, ...fields }) as typeof base
+  const named = async (fields: object) => (await rejection(openai.images.generate(extra(fields)))) as { readonly param?: string | null }
+
+  test('are taken as extra fields where there is no size', async () => {
+    const { data } = await openai.images.generate(extra({ width: 768, height: 512, user: 'sides' })).withResponse()
+    expect(data).toMatchObject({ size: '768x512' })
+    expect((await begun(gateway, 'sides'))[0]?.request).toMatchObject({ width: 768, height: 512 })
+  })
+
+  test('are named in an error as they were sent: themselves, or the size they came as', async () => {
+    expect(await named({ width: 0, height: 512 })).toMatchObject({ param: 'width' })
+    expect(await named({ width: 512 })).toMatchObject({ param: 'height' })
+    expect(await named({ size: '70000x512' })).toMatchObject({ param: 'size' })
+    expect(await named({ size: '512x512', width: 512, height: 512 })).toMatchObject({ param: 'size' })
+  })
+})
+
 describe('a wrong request', () => {
   test.for([
     ['an unknown field', { sise: '1x1' }, 'sise', 'unknown_parameter'],
