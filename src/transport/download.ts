@@ -1,9 +1,8 @@
 import { Readable } from 'node:stream'
-import { documentIn } from '#contract'
+import { documentIn, readDataUri } from '#contract'
 import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { decodeStream, firstBytes } from './content-coding.ts'
-import { bytesOfDataUrl } from './data-url.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { type Answer, ask, DownloadError } from './guarded-request.ts'
 import { reasonOf } from './reason.ts'
@@ -55,8 +54,10 @@ const tooLarge = (maxBytes: number): Downloaded => failed(`the body is larger th
 const isRedirect = (status: number): boolean => status === 301 || status === 302 || status === 303 || status === 307 || status === 308
 
 function inlineBody(address: string, { maxBytes }: Options): Downloaded {
-  const bytes = bytesOfDataUrl(address)
-  if (bytes === null) return failed('a data: URL that cannot be read', false)
+  // The bytes decide what it is, whatever its label says.
+  const read = readDataUri(address.trim().replace(/^data:(?!image\/)[^;,]*/i, 'data:image/*'))
+  if (read.kind === 'refused') return failed(`the link ${read.reason}`, false)
+  const bytes = Buffer.from(read.uri.slice(read.uri.indexOf(',') + 1), 'base64')
   if (bytes.length > maxBytes) return tooLarge(maxBytes)
   return { kind: 'body', stream: Readable.from([bytes], { objectMode: false }), contentType: null }
 }

@@ -137,23 +137,36 @@ describe('a download', () => {
     expect(server.heard[0]?.url).toBe(path)
   })
 
+  const png = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.from('image>?')])
+  const base64 = png.toString('base64')
+  const escaped = `%89PNG%0D%0A%1A%0Aimage%3E?`
+
   it.each([
-    'data:image/png;base64,aW1hZ2U=',
-    'DATA:image/jpg;BASE64,aW1hZ2U=',
-    ' data:;name=a.png; base64 ,aW1h\n Z2U',
-    'data:image/png;base64,aW1hZ2U%3D',
-    'data:image/png,%69mage',
-    'data:,image#fragment',
+    `data:image/png;base64,${base64}`,
+    `DATA:IMAGE/JPG;BASE64,${base64}`,
+    ` data:;name=a.png; base64 ,${base64.slice(0, 5)}\n ${base64.slice(5)}`,
+    `data:application/octet-stream;base64,${png.toString('base64url')}`,
+    `data:image/png;base64,${encodeURIComponent(base64)}`,
+    `data:image/png,${escaped}#fragment`,
   ])('of %j is the bytes in it', async (url) => {
-    expect(await bytesOf(await downloader([])(url))).toBe('image')
+    const downloaded = await downloader([])(url)
+    expect(downloaded.kind === 'body' && Buffer.concat(await downloaded.stream.toArray()).equals(png)).toBe(true)
   })
 
-  it.each(['data:image/png;base64', 'data:image/png;base64,aW1*Z2U='])('of %j fails for good', async (url) => {
-    expect(await downloader([])(url)).toMatchObject({ kind: 'failed', retryable: false })
+  it.each([
+    ['data:image/png;base64', 'without a comma'],
+    ['data:image/png;base64,aW1*Z2U=', 'is not base64'],
+    ['data:text/html,<html>a page</html>', 'holds an HTML page'],
+  ])('of %j fails for good, and says why', async (url, reason) => {
+    expect(await downloader([])(url)).toMatchObject({ kind: 'failed', retryable: false, reason: expect.stringContaining(reason) })
   })
 
   it('of a data: URL that is too large fails for good', async () => {
-    expect(await downloader([])(`data:,${'x'.repeat(10_001)}`)).toMatchObject({ kind: 'failed', retryable: false })
+    expect(await downloader([])(`data:,${escaped}${'x'.repeat(10_001)}`)).toEqual({
+      kind: 'failed',
+      reason: 'the body is larger than 10000 bytes',
+      retryable: false,
+    })
   })
 
   it('fails, to be tried again, where nobody listens', async () => {
@@ -184,7 +197,10 @@ describe('a download', () => {
 })
 
 describe('a coded body', () => {
-  const image = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(2_000, 'image')])
+  const signature = Buffer.from('89504e470d0a1a0a', 'hex')
+  const image = Buffer.concat([signature, Buffer.alloc(2_000, 'image')])
+  /** What no coding makes smaller. */
+  const noise = (bytes: number): Buffer => Buffer.concat([signature, randomBytes(bytes)])
 
   it.each<readonly [string, Buffer]>([
     ['gzip', gzipSync(image)],
@@ -223,13 +239,13 @@ describe('a coded body', () => {
   })
 
   it('whose coded bytes alone are beyond the limit fails for good', async () => {
-    const bytes = gzipSync(randomBytes(12_000))
+    const bytes = gzipSync(noise(12_000))
     const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(bytes))
     expect(await downloader()(server.url)).toMatchObject({ kind: 'failed', retryable: false })
   })
 
   it('that breaks off, or is damaged, fails to be tried again', async () => {
-    const whole = gzipSync(randomBytes(5_000))
+    const whole = gzipSync(noise(5_000))
     for (const bytes of [whole.subarray(0, 3_000), Buffer.concat([whole.subarray(0, 3_000), Buffer.alloc(3_000)])]) {
       const server = await httpServer((_request, response) => response.setHeader('content-encoding', 'gzip').end(bytes))
       expect(await failureOf(await downloader()(server.url))).toBe('stream')
@@ -240,7 +256,7 @@ describe('a coded body', () => {
     const closed = Promise.withResolvers<void>()
     const server = await httpServer((_request, response) => {
       response.on('close', () => closed.resolve())
-      response.setHeader('content-encoding', 'gzip').write(gzipSync(randomBytes(5_000)).subarray(0, 4_000))
+      response.setHeader('content-encoding', 'gzip').write(gzipSync(noise(5_000)).subarray(0, 4_000))
     })
     const downloaded = await downloader()(server.url)
     if (downloaded.kind === 'body') downloaded.stream.destroy()
