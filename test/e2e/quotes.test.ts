@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Quote } from '#contract'
 import type { Comparison } from '#contract'
 import { json, problem, launchGateway } from './gateway.ts'
@@ -206,6 +206,31 @@ describe('where a request would go now', () => {
     expect(quoted.route[0]).toBe(provider)
     expect(routing.considered.map(({ provider: name, fidelity }) => [name, fidelity])).toContainEqual(['bfl', 'near'])
   })
+})
+
+test('a full and a paused provider are passed over by the route of a quote, with the reason', async () => {
+  const busy = await launchGateway({ config: 'providers: { bfl: { max_in_flight: 1 } }' })
+  try {
+    const start = (provider: string, story: string) =>
+      busy.post('/v1/generations', { model: `${provider}/flux-2-pro`, prompt: `x sandbox:${story}` }, { prefer: 'respond-async' })
+    await Promise.all([start('bfl', 'never'), start('runware', 'always-rate-limited')])
+    await vi.waitFor(
+      async () => {
+        const reply = await busy.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'x', width: 1024, height: 1024 })
+        const { route, considered } = Quote.parse(await reply.json())
+        expect(considered).toEqual(
+          expect.arrayContaining([
+            { provider: 'bfl', reason: expect.stringMatching(/^full: /) },
+            { provider: 'runware', reason: expect.stringMatching(/^paused: /) },
+          ]),
+        )
+        expect(route).toEqual(['vtrix'])
+      },
+      { timeout: 15_000, interval: 20 },
+    )
+  } finally {
+    await busy.close()
+  }
 })
 
 test('a safety check that an option switches on is kept: no offer without it is quoted, chosen or fallen back to', async () => {
