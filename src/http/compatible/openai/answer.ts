@@ -3,6 +3,7 @@ import { generationError, isTerminal } from '#contract'
 import type { Generation, GenerationRequest } from '#contract'
 import type { GenerationRecord } from '../../../core/records.ts'
 import type { Assets, Clock } from '../../../core/ports.ts'
+import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import type { Intake } from '../../intake.ts'
 import { loggedProblem } from '../../problem.ts'
@@ -163,10 +164,10 @@ async function eventsOf(end: End, { route, deps }: Task): Promise<readonly Compl
   return refusal('invalid_request', message, { param: 'stream', as: 'images_not_stored' })
 }
 
-/** The bytes of each image in base64, null where they are not stored here. */
+/** The bytes of each image in base64, null where they are not stored here; in the order in which a generation shows its images. */
 const readImages = (assets: Pick<Assets, 'read'>, record: GenerationRecord): Promise<(string | null)[]> =>
   Promise.all(
-    record.images.map(async ({ sha256, format }) => {
+    orderedImages(record).map(async ({ sha256, format }) => {
       if (sha256 === null || format === null) return null
       return (await assets.read(sha256, format))?.toString('base64') ?? null
     }),

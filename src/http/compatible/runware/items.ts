@@ -2,6 +2,7 @@ import { generationError, isTerminal, shareUsd } from '#contract'
 import type { GenerationError } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord } from '../../../core/records.ts'
 import type { Assets } from '../../../core/ports.ts'
+import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewImage } from '../../../core/present/generation.ts'
 import { exactNumber } from '../exact-number.ts'
 import type { OutputType } from './checks.ts'
@@ -15,9 +16,9 @@ export type Item = Readonly<Record<string, unknown>>
 
 const TASK_TYPE = 'imageInference'
 
-/** Images whose attempt is over: stored, and priced. */
+/** Images whose attempt is over (stored, and priced), in the order of the tasks. */
 export const deliveredImages = (record: GenerationRecord): readonly ImageRecord[] =>
-  isTerminal(record.status) ? record.images : record.images.filter(({ id }) => attemptOf(record, id)?.endedAt != null)
+  orderedImages(record).filter(({ id }) => isTerminal(record.status) || attemptOf(record, id)?.endedAt != null)
 
 const attemptOf = (record: GenerationRecord, imageId: string): AttemptRecord | undefined =>
   record.attempts.find(({ imageIds }) => imageIds.includes(imageId))

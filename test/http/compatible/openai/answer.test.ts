@@ -1,4 +1,4 @@
-import { blankGeneration } from '../../../../src/core/records.ts'
+import { BLANK_ATTEMPT, blankGeneration } from '../../../../src/core/records.ts'
 import fastify from 'fastify'
 import OpenAI from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -76,6 +76,23 @@ async function openaiOnSocket(
   close = async () => app.close()
   return { url, asked, waited, openai: clientOf(url) }
 }
+
+test('the bytes of several images stand in the order of their tasks, whatever arrived first', async () => {
+  const first: ImageRecord = { ...stored, id: 'img_1', sha256: 'first' }
+  const second: ImageRecord = { ...stored, id: 'img_2', sha256: 'second' }
+  const attempt = (task: number, image: string) => ({ ...BLANK_ATTEMPT, id: image, taskId: image, startedAt: 0, task, imageIds: [image] })
+  const both = record('gen_1', {
+    status: 'succeeded',
+    images: [second, first],
+    attempts: [attempt(0, 'img_1'), attempt(1, 'img_2')],
+    completedAt: 5_000,
+  })
+  const { openai } = await openaiOnSocket([() => both], {
+    assets: { read: async (sha256: string) => Buffer.from(sha256) } as unknown as OpenaiDependencies['assets'],
+  })
+  const { data } = await openai.images.generate({ ...base, response_format: 'b64_json' })
+  expect(data?.map(({ b64_json }) => Buffer.from(b64_json ?? '', 'base64').toString())).toEqual(['first', 'second'])
+})
 
 describe('the SDK’s own retries', () => {
   test('repeat what cost nothing and may succeed later, as often as the caller set', async () => {
