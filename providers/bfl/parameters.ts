@@ -1,4 +1,5 @@
 import type { Json, JsonObject, Order, Warning } from '#contract'
+import manifest from './manifest.json' with { type: 'json' }
 import { referenceField } from './wire.ts'
 import type { BflOptions, Dialect } from './wire.ts'
 
@@ -35,7 +36,7 @@ export function optionsTaken(
     if (requested === undefined) continue
     const reason = whyIgnored(name, order, dialect)
     if (reason === null) taken[name] = requested
-    else warnings.push({ code: 'ignored_option', field: `provider_options.bfl.${name}`, requested, used: null, reason })
+    else warnings.push({ code: 'ignored_option', field: `provider_options.${manifest.id}.${name}`, requested, used: null, reason })
   }
   return { taken, warnings }
 }

@@ -1,5 +1,6 @@
 import { exactNumber, isSuccess, usdOf } from '#adapter-kit'
 import type { Adapter, Call, Order, Outcome, OutputFormat, Reply, Usd, Warning } from '#contract'
+import manifest from './manifest.json' with { type: 'json' }
 import { firstOf, read } from './reading.ts'
 import { failureByStatus, failureOfError, failureOfSubmit, failureOfTask, refusalOfPoll } from './refusal.ts'
 import { finish, given, knownOf, PATH, pollOf, type Task, taskOf, waiting } from './task.ts'
@@ -36,7 +37,7 @@ function translate(order: Order<RunwareOptions>): { readonly call: Call; readonl
     ? [
         {
           code: 'ignored_option',
-          field: 'provider_options.runware.deliveryMethod',
+          field: `provider_options.${manifest.id}.deliveryMethod`,
           requested: 'sync',
           used: 'async',
           reason: 'the result is announced by webhook, so the connection is not held open for it',

@@ -11,8 +11,10 @@ import {
 } from '#adapter-kit'
 import type { Adapter, Call, Json, Order, Outcome, Reply, VendorCost, Warning } from '#contract'
 import { badReply, pollRefusal, refusedTask, submitFailure, taskFailure } from './failures.ts'
+import manifest from './manifest.json' with { type: 'json' }
 import { dialectOf, readTask, stateOf, VtrixOptions, type Task, type VendorError } from './wire.ts'
 
+const OPTION = `provider_options.${manifest.id}.safety_tolerance`
 const SUBMIT_PATH = '/model/v1/generation'
 
 /** Vtrix: submit a task, poll it by its id. No recovery of a lost submit, no balance, no webhook: none is documented (2026-11-21). */
@@ -60,10 +62,10 @@ function chooseSafety(order: Order<VtrixOptions>): { readonly value: number | un
     const reason = 'looser than safety_tolerance of the same request; the stricter of the two is used'
     return {
       value: asked,
-      warnings: [{ code: 'ignored_option', field: 'provider_options.vtrix.safety_tolerance', requested: option, used: asked, reason }],
+      warnings: [{ code: 'ignored_option', field: OPTION, requested: option, used: asked, reason }],
     }
   }
-  const reason = 'provider_options.vtrix.safety_tolerance is stricter; the stricter of the two is used'
+  const reason = `${OPTION} is stricter; the stricter of the two is used`
   return { value: insisted, warnings: [{ code: 'adjusted', field: 'safety_tolerance', requested: asked, used: insisted, reason }] }
 }
 

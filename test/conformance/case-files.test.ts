@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }))
 
 function write(text: string): void {
-  const folder = join(root, 'providers/vendor/cases')
+  const folder = join(root, 'vendor/cases')
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'story.json'), text)
 }
@@ -37,6 +37,12 @@ describe('a case file', () => {
   test('repeats the call of the step before where a step leaves its call out', () => {
     write(JSON.stringify({ ...GOOD, steps: [...GOOD.steps, { call: POLL, reply: BUSY }, { reply: BUSY }] }))
     expect(readCase('vendor', 'story', root).steps.map(({ call }) => call.url)).toEqual(['/v1/m', '/v1/t', '/v1/t'])
+  })
+
+  test('names its provider’s own options as `own`, whatever the folder’s name', () => {
+    const request = { ...GOOD.request, provider_options: { own: { fast: true } } }
+    write(JSON.stringify({ ...GOOD, request }))
+    expect(readCase('vendor', 'story', root).request).toEqual({ ...GOOD.request, provider_options: { vendor: { fast: true } } })
   })
 
   test('that does not exist is refused with a sentence', () => {

@@ -5,7 +5,7 @@ import type { Call, Json, Outcome, Reply } from '#contract'
 import { parseJson } from '../../src/transport/json.ts'
 import { parseBody } from '../../src/transport/reply-body.ts'
 import { LegalCall, LegalOutcome } from './legal-outcome.ts'
-import { ROOT } from './source-tree.ts'
+import { PROVIDERS } from './installed-providers.ts'
 
 const Status = z.number().int().min(100).max(599)
 const Headers = z.record(z.string().regex(/^[a-z0-9-]+$/, 'header names are lower-case'), z.string()).default({})
@@ -50,7 +50,7 @@ const EXTENSION = '.json'
 
 /** The stories of a provider, sorted; none where it has no cases. */
 export function storiesOf(provider: string): readonly string[] {
-  const folder = join(ROOT, 'providers', provider, 'cases')
+  const folder = join(PROVIDERS, provider, 'cases')
   if (!existsSync(folder)) return []
   return readdirSync(folder)
     .map((name) => (name.endsWith(EXTENSION) ? name.slice(0, -EXTENSION.length) : name))
@@ -58,14 +58,21 @@ export function storiesOf(provider: string): readonly string[] {
 }
 
 /**
- * @param root the checkout; another folder in tests of this reader
+ * @param providers the folder of the providers; another one in tests of this reader
  * @throws MalformedCase
  */
-export function readCase(provider: string, story: string, root: string = ROOT): Case {
+export function readCase(provider: string, story: string, providers: string = PROVIDERS): Case {
   const shown = `providers/${provider}/cases/${story}${EXTENSION}`
   if (!/^[a-z0-9]+([.-][a-z0-9]+)*$/.test(story)) throw new MalformedCase(`${shown} is not named in kebab-case.`)
-  const { request, steps, outcome } = read(join(root, shown), shown)
-  return { provider, story, request, steps: withCalls(steps), outcome: outcome as Outcome }
+  const { request, steps, outcome } = read(join(providers, provider, 'cases', story + EXTENSION), shown)
+  return { provider, story, request: withOptionsOf(provider, request), steps: withCalls(steps), outcome: outcome as Outcome }
+}
+
+/** A case writes its provider's own options as `own`, so that it is right under any name of the folder. */
+function withOptionsOf(provider: string, request: Readonly<Record<string, Json>>): Json {
+  const { provider_options: options, ...rest } = request
+  if (typeof options !== 'object' || options === null || !('own' in options)) return request
+  return { ...rest, provider_options: { [provider]: options.own } }
 }
 
 /** A step that leaves its call out repeats the one before. */

@@ -63,7 +63,7 @@ describe('what is said to BFL', () => {
   ])('%s is not told %o, and the warning names the option', (model, options, name) => {
     const { call, warnings } = adapter.translate(orderOf(model, { options, outputFormat: 'png' }))
     expect(call.body).toEqual({ prompt: 'a lighthouse at dusk', output_format: 'png' })
-    expect(warnings).toMatchObject([{ code: 'ignored_option', field: `provider_options.bfl.${name}`, used: null }])
+    expect(warnings).toMatchObject([{ code: 'ignored_option', field: `provider_options.${manifest.id}.${name}`, used: null }])
     expect(warnings[0]?.reason).toContain(name)
   })
 

@@ -50,7 +50,7 @@ describe('what is said to Runware', () => {
     )
     expect(taskIn(call)['deliveryMethod']).toBe('async')
     expect(warnings).toMatchObject([
-      { code: 'ignored_option', field: 'provider_options.runware.deliveryMethod', requested: 'sync', used: 'async' },
+      { code: 'ignored_option', field: `provider_options.${manifest.id}.deliveryMethod`, requested: 'sync', used: 'async' },
     ])
   })
 

@@ -86,7 +86,9 @@ describe('translate', () => {
   it('never lets the option make a request looser than its safety_tolerance, and says so', () => {
     const { params, warnings } = paramsOf({ ...pro, safety_tolerance: 2, provider_options: { vtrix: { safety_tolerance: '6' } } })
     expect(params.safety_tolerance).toBe('2')
-    expect(warnings).toMatchObject([{ code: 'ignored_option', field: 'provider_options.vtrix.safety_tolerance', requested: '6', used: 2 }])
+    expect(warnings).toMatchObject([
+      { code: 'ignored_option', field: `provider_options.${manifest.id}.safety_tolerance`, requested: '6', used: 2 },
+    ])
   })
 
   it('lets the option make a request stricter, and says so', () => {

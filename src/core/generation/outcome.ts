@@ -95,6 +95,7 @@ async function stillPending(
   attempt.next = outcome.next
   attempt.unfinishedAt = ports.clock.now()
   const grew = outcome.progress !== undefined && outcome.progress >= (attempt.progress ?? 0) + SHOWN_PROGRESS
+  if (outcome.images) attempt.results = withoutRepeats(outcome.images)
   if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
   if (grew) note(core, record, 'progress', route.provider, attempt.progress)
   if (isNews || grew) await publish(core, open)
@@ -130,6 +131,15 @@ async function ready(
   return NOW
 }
 
+/** Nothing more is awaited: the images of a batch that have come are collected, and the failure stands for the others. */
+export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): Next | Promise<Next> {
+  if (attempt.results.length === 0) return fail(core, open, attempt, failure)
+  attempt.readyAt = core.ports.clock.now()
+  attempt.error = generationError(failure, routeOf(open.record, attempt).provider)
+  attempt.status = 'collecting'
+  return NOW
+}
+
 /** The same image twice in one reply is one image: by the vendor's id, else by its link or bytes. */
 export function withoutRepeats(images: readonly ImageRef[]): readonly ImageRef[] {
   const known = new Set<string>()
@@ -159,7 +169,7 @@ function refusedPoll(
   const waitedMs = core.ports.clock.monotonicMs() - track.sinceMs
   if (call.purpose === 'recover' && track.missedPolls + 1 >= RECOVER_REFUSALS && waitedMs >= core.patience.recoverMs) {
     const message = `the provider does not find the task whose submit was lost (${track.lostReason}): ${failure.message}`
-    return fail(core, open, attempt, { ...failure, code: 'outcome_unknown', message, billed: 'unknown' })
+    return endWithWhatCame(core, open, attempt, { ...failure, code: 'outcome_unknown', message, billed: 'unknown' })
   }
   return pollLater(core, track, failure.retry_after_ms)
 }

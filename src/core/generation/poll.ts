@@ -3,7 +3,7 @@ import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
 import type { Next } from './next.ts'
 import { isCanceled, connectionOf, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
-import { applyOutcome, pollLater } from './outcome.ts'
+import { applyOutcome, endWithWhatCame, pollLater } from './outcome.ts'
 
 /** After a start, a resume or a pause of the process, so many polls must be answered before the deadline counts. */
 const ANSWERED_POLLS = 3
@@ -37,11 +37,17 @@ function isDeadlineOver(core: Core, track: AttemptTrack, { provider }: Connectio
   return overMs >= 0 && (track.answeredPolls >= ANSWERED_POLLS || overMs >= provider.manifest.timeouts.deadline_ms)
 }
 
-function giveUp(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, { provider }: Connection): Promise<Next> {
+function giveUp(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  { provider }: Connection,
+): Next | Promise<Next> {
   const { refusal } = track
   const message = `not finished ${Math.round(provider.manifest.timeouts.deadline_ms / 1000)} s after the submit`
-  if (refusal === null) return fail(core, open, attempt, { code: 'provider_timeout', message, billed: 'unknown' })
-  return fail(core, open, attempt, {
+  if (refusal === null) return endWithWhatCame(core, open, attempt, { code: 'provider_timeout', message, billed: 'unknown' })
+  return endWithWhatCame(core, open, attempt, {
     ...refusal,
     code: 'outcome_unknown',
     message: `${message}; the last poll was refused: ${refusal.message}`,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { viewOf } from '../../../src/core/present/generation.ts'
-import { createWorld, done, failed, onDisk, pending, planned, recoverCall, runFor, says, settled } from './world.ts'
+import { createWorld, done, failed, onDisk, pending, planned, recoverCall, refused, runFor, says, settled } from './world.ts'
 import { IdempotencyConflict } from '../../../src/core/ports.ts'
 import type { Sent } from '../../../src/core/ports.ts'
 
@@ -71,6 +71,16 @@ describe('a generation', () => {
     expect(record.error).toMatchObject({ code: 'provider_timeout', billed: 'unknown', retryable: false })
     expect(record.attempts).toHaveLength(1)
     expect(viewOf(record, '').cost).toMatchObject({ amount: null, basis: 'unknown' })
+  })
+
+  test('keeps the images of a batch that came before the deadline, and says that the others did not', async () => {
+    const images = [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' }, seed: '7' }] as const
+    const polls: Sent[] = [pending({ images }), refused(404)]
+    const world = createWorld({ script: (call) => (call.purpose === 'submit' ? pending() : (polls.shift() ?? refused(404))) })
+    const record = await runFor(world, planned(['alpha'], { tasks: [2] }), 130_000)
+    expect(record).toMatchObject({ status: 'succeeded', images: [{ seed: '7' }] })
+    expect(record.attempts).toMatchObject([{ error: { code: 'outcome_unknown', billed: true } }])
+    expect(world.run.inFlight('alpha')).toBe(0)
   })
 
   test('keeps polling through polls that fail on the way', async () => {

@@ -4,12 +4,11 @@ import { describe, expect, test } from 'vitest'
 import type { Offer } from '#contract'
 import type { Reference } from '../../../src/core/records.ts'
 import { quote } from '../../../src/core/plan/plan.ts'
-import { loadProviders, offersOf } from '../../support/installed-providers.ts'
-import { ROOT } from '../../support/source-tree.ts'
+import { loadProviders, offersOf, PROVIDERS } from '../../support/installed-providers.ts'
 
 /** The table in a provider's `test/prices.md`: model, size, references, n, quote. */
 function rowsOf(id: string): readonly (readonly string[])[] {
-  const lines = readFileSync(join(ROOT, 'providers', id, 'test/prices.md'), 'utf8').split('\n')
+  const lines = readFileSync(join(PROVIDERS, id, 'test/prices.md'), 'utf8').split('\n')
   const [, , ...rows] = lines.filter((line) => line.startsWith('|')).map(cellsOf)
   return rows
 }
