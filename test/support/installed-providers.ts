@@ -5,8 +5,7 @@ import { Manifest, type Adapter, type Offer, type Provider } from '#contract'
 import type { StartEmulator } from '#sandbox'
 import { ROOT } from './source-tree.ts'
 
-/** Where the providers under test are: a test of a copied folder names another place in the checkout. */
-export const PROVIDERS = join(ROOT, process.env['IMAGEGATE_PROVIDERS_UNDER_TEST'] ?? 'providers')
+export const PROVIDERS = join(ROOT, 'providers')
 
 /** The ids of every provider's folder, sorted. */
 export const providerFolders = (): readonly string[] =>
