@@ -16,10 +16,10 @@ const size = fc.oneof(
 const rest = fc.record(
   {
     model: fc.constantFrom('flux-2-pro', 'acme/flux-2-pro'),
-    prompt: fc.string({ minLength: 1, maxLength: 200 }),
+    prompt: fc.string({ minLength: 1, maxLength: 200 }).map((text) => `a${text}`),
     reference_images: fc.array(
       fc.oneof(
-        fc.constantFrom('https://x.test/a.png', 'data:image/png;base64,iVBORw0KGgo='),
+        fc.constantFrom('https://x.test/a.png', 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=='),
         fc.record({ image: fc.stringMatching(/^img_[a-f0-9]{32}$/) }),
       ),
       { maxLength: 10 },
