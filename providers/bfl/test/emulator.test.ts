@@ -55,7 +55,7 @@ async function play(
   throw new Error('the task does not end')
 }
 
-const ordered = (story: string) => orderOf('flux-2-pro', { prompt: `a lighthouse sandbox:${story}`, width: 64, height: 64 })
+const told = (story: string) => orderOf('flux-2-pro', { prompt: `a lighthouse sandbox:${story}`, width: 64, height: 64 })
 
 async function delivered(outcome: Outcome): Promise<Response> {
   if (outcome.kind !== 'done') throw new Error(`not done: ${JSON.stringify(outcome)}`)
@@ -97,7 +97,7 @@ describe('an image is made', () => {
     expect(outcome).toMatchObject({ cost: { amount: '0.09' } })
   })
 
-  test('whose prompt reports whether it was upsampled, by each model’s own default', async () => {
+  test('whose prompt tells whether it was upsampled, by each model’s own default', async () => {
     expect(await promptUsed('flux-2-pro')).not.toBe('a lighthouse at dusk')
     expect(await promptUsed('flux-2-pro', { promptUpsampling: false })).toBe('a lighthouse at dusk')
     expect(await promptUsed('flux-2-flex', { promptUpsampling: false })).toBe('a lighthouse at dusk')
@@ -172,7 +172,7 @@ describe('the wire', () => {
     }
     expect(await balance()).toBe('1000')
     await play(orderOf('flux-2-pro', { width: 64, height: 64 }), own.url)
-    await play(ordered('moderated'), own.url)
+    await play(told('moderated'), own.url)
     expect(await balance()).toBe('999.97')
     expect(own.submits()).toBe(2)
     await own.close()
@@ -222,38 +222,38 @@ describe('the stories', () => {
     ['vanished', { code: 'outcome_unknown', billed: 'unknown' }],
     ['garbage', { code: 'bad_reply', billed: 'unknown' }],
   ])('%s ends as %o', async (story, failure) => {
-    expect(failureIn(await play(ordered(story)))).toMatchObject(failure)
+    expect(failureIn(await play(told(story)))).toMatchObject(failure)
   })
 
   test('a story for another vendor is not played', async () => {
-    expect((await play(ordered('crash@somebody'))).outcome.kind).toBe('done')
-    expect(failureIn(await play(ordered('crash@bfl')))).toMatchObject({ code: 'provider_unavailable' })
+    expect((await play(told('crash@somebody'))).outcome.kind).toBe('done')
+    expect(failureIn(await play(told('crash@bfl')))).toMatchObject({ code: 'provider_unavailable' })
   })
 
   test('rate-limited refuses the first submit and takes the next', async () => {
-    expect(failureIn(await play(ordered('rate-limited')))).toMatchObject({ code: 'rate_limited' })
-    expect((await play(ordered('rate-limited'))).outcome.kind).toBe('done')
+    expect(failureIn(await play(told('rate-limited')))).toMatchObject({ code: 'rate_limited' })
+    expect((await play(told('rate-limited'))).outcome.kind).toBe('done')
   })
 
   test('unknown-status is noted and then succeeds', async () => {
-    const { outcome, notes } = await play(ordered('unknown-status'))
+    const { outcome, notes } = await play(told('unknown-status'))
     expect(outcome.kind).toBe('done')
-    expect(notes).toEqual(['BFL reported an undocumented status: Reasoning', 'BFL reported an undocumented status: Generating'])
+    expect(notes).toEqual(['BFL told an undocumented status: Reasoning', 'BFL told an undocumented status: Generating'])
   })
 
   test('big-seed keeps every digit', async () => {
-    const { outcome } = await play(ordered('big-seed'))
+    const { outcome } = await play(told('big-seed'))
     expect(outcome).toMatchObject({ images: [{ seed: '9223372036854775807' }] })
   })
 
   test.each(['lost-reply', 'half'])('%s is bought, and the reply never arrives whole', async (story) => {
     const before = sandbox.submits()
-    await expect(say(adapter.translate(ordered(story)).call)).rejects.toThrow()
+    await expect(say(adapter.translate(told(story)).call)).rejects.toThrow()
     expect(sandbox.submits()).toBe(before + 1)
   })
 
   test('never stays pending', async () => {
-    const { call } = adapter.translate(ordered('never'))
+    const { call } = adapter.translate(told('never'))
     const pending = adapter.interpret(await say(call), call)
     await pause(40)
     if (pending.kind !== 'pending') throw new Error('not pending')
@@ -261,7 +261,7 @@ describe('the stories', () => {
   })
 
   test('slow takes longer than any other task', async () => {
-    const { call } = adapter.translate(ordered('slow'))
+    const { call } = adapter.translate(told('slow'))
     const pending = adapter.interpret(await say(call), call)
     await pause(30)
     if (pending.kind !== 'pending') throw new Error('not pending')
@@ -269,11 +269,11 @@ describe('the stories', () => {
   })
 
   test('expired-link, not-an-image and half-image finish, and fail where the image is fetched', async () => {
-    const expired = await delivered((await play(ordered('expired-link'))).outcome)
+    const expired = await delivered((await play(told('expired-link'))).outcome)
     expect(expired.status).toBe(403)
-    const strange = await delivered((await play(ordered('not-an-image'))).outcome)
+    const strange = await delivered((await play(told('not-an-image'))).outcome)
     await expect(sharp(Buffer.from(await strange.arrayBuffer())).metadata()).rejects.toThrow()
-    const half = await delivered((await play(ordered('half-image'))).outcome)
+    const half = await delivered((await play(told('half-image'))).outcome)
     await expect(half.arrayBuffer()).rejects.toThrow()
   })
 

@@ -111,7 +111,7 @@ describe('a generation at the emulator', () => {
     expect(sandbox.submits()).toBe(1)
   })
 
-  test('reports its progress while it is in work', async () => {
+  test('tells its progress while it is in work', async () => {
     await sandbox.close()
     sandbox = await startEmulator({ typicalMs: 60 })
     const { seen } = await generate({ count: 2, options: async })
@@ -290,7 +290,7 @@ describe('the wire of the emulator', () => {
     })
   })
 
-  test('the price is reported only where it is asked for', async () => {
+  test('the price is told only where it is asked for', async () => {
     expect(firstOf(await post([task()]))).not.toHaveProperty('cost')
     expect(firstOf(await post([task({ includeCost: true })]))).toHaveProperty('cost', 0.03)
   })
