@@ -26,17 +26,17 @@ export interface Ports {
   readonly settings: Settings
   readonly observer: Observer
   readonly log: Log
-  /** Where vendors may tell us the end of a task; absent where they cannot reach this gateway. */
+  /** Where vendors send their callbacks; absent where they cannot reach this gateway. */
   readonly hooks?: Hooks
-  /** Told when deliveries that are due came on disk; must not throw. */
+  /** Called when deliveries that are due came on disk; must not throw. */
   readonly deliveriesDue?: () => void
 }
 
-/** Addresses at which vendors may tell us the end of a task. A telling is a hint and nothing more. */
+/** Addresses for vendors' callbacks. A callback only brings the next poll forward. */
 export interface Hooks {
-  /** Whether this provider tells, and can reach us. */
+  /** Whether this provider sends callbacks, and can reach us. */
   isOn(provider: string): boolean
-  /** Where and with which secret it tells the end of this attempt; the same after a restart. Undefined where it does not. */
+  /** Where and with which secret it sends the callback of this attempt; the same after a restart. Undefined where it sends none. */
   webhookFor(provider: string, generationId: string, attemptId: string): { readonly url: string; readonly secret: string } | undefined
 }
 
@@ -86,7 +86,7 @@ export interface Settings {
   availability(provider: string): Availability
   /** How long a full provider keeps a task while another has a free slot. */
   readonly slotWaitMs: number
-  /** Keep images (fetch, check, store), or hand on the vendor's link. */
+  /** Keep images (fetch, check, store), or return the vendor's link. */
   readonly keepImages: boolean
   readonly maxImageBytes: number
 }
@@ -321,7 +321,7 @@ export class BudgetExceeded extends Error {
 }
 export class BadCursor extends Error {}
 
-/** Told what happened, for metrics and health; must not throw. */
+/** Gets what happened, for metrics and health; must not throw. */
 export interface Observer {
   /** A submit was answered, or not: what a breaker counts. `code` is null where the vendor took the task. */
   submitted(provider: string, code: FailureCode | null): void

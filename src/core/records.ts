@@ -50,7 +50,7 @@ export interface Route {
   /** Images in each paid task; their sum is `n`. */
   readonly tasks: readonly number[]
   readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
-  /** The rule the quote came from; prices what is delivered where the vendor tells no cost. */
+  /** The rule the quote came from; prices what is delivered where the vendor reports no cost. */
   readonly price: PriceRule | null
   /** Parsed provider_options of this provider. */
   readonly options: JsonObject
@@ -104,13 +104,13 @@ export interface AttemptRecord {
   interrupted: boolean
   startedAt: Instant
   submittedAt: Instant | null
-  /** The last look at which the vendor was not done. */
+  /** The last poll at which the vendor was not done. */
   unfinishedAt: Instant | null
   readyAt: Instant | null
   endedAt: Instant | null
 }
 
-/** A delivered image. `sha256` is null where the vendor's own link is handed on (`link`). */
+/** A delivered image. `sha256` is null where the vendor's own link is returned (`link`). */
 export interface ImageRecord {
   readonly id: string
   readonly generationId: string
@@ -285,7 +285,7 @@ export interface WebhookDeliveryRecord {
   readonly createdAt: Instant
   readonly status: WebhookDeliveryStatus
   readonly tries: number
-  /** Failed tries since it was planned, or asked for again: its place in the schedule. */
+  /** Failed tries since it was planned, or asked for again: its step of the schedule. */
   readonly failures: number
   /** Messages the receiver has taken, where its format sends several; absent: none. */
   readonly taken?: number
@@ -296,8 +296,8 @@ export interface WebhookDeliveryRecord {
 }
 
 /**
- * `quoted`: the price told when the generation was accepted. `reserved`: held of a key's budget. `billed`, `computed`, `unknown`: how an
- * attempt was settled, once for each attempt. `adjusted`: what a vendor told of a cost after it was settled as unknown.
+ * `quoted`: the price stated when the generation was accepted. `reserved`: held of a key's budget. `billed`, `computed`, `unknown`: how an
+ * attempt was settled, once for each attempt. `adjusted`: what a vendor reported of a cost after it was settled as unknown.
  * `released`: what is given back of the reservations at the end; negative where it cost more than was held.
  */
 export type LedgerKind = 'quoted' | 'reserved' | 'billed' | 'computed' | 'unknown' | 'released' | 'adjusted'

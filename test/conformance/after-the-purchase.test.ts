@@ -172,8 +172,8 @@ describe.each(candidates)('$id, after the purchase,', (examined) => {
       const outcome = interpret(answer, call)
       const images = outcome.kind === 'done' ? outcome.images : []
       const ids = images.flatMap(({ id }) => id ?? [])
-      const places = images.map(({ source }) => JSON.stringify(source))
-      expect([new Set(ids).size, new Set(places).size]).toEqual([ids.length, places.length])
+      const links = images.map(({ source }) => JSON.stringify(source))
+      expect([new Set(ids).size, new Set(links).size]).toEqual([ids.length, links.length])
     }
   })
 

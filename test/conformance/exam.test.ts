@@ -127,7 +127,7 @@ function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
   const small = sizeNear(limits.size, 512)
   const other = { width: small.width + (limits.size.width.step ?? 1), height: small.height + 2 * (limits.size.height.step ?? 1) }
   const withReferences = (count: number) => ({
-    references: form === undefined ? [] : Array.from({ length: count }, (_, place) => referenceAt(place, form)),
+    references: form === undefined ? [] : Array.from({ length: count }, (_, index) => referenceAt(index, form)),
   })
   return [
     vary('prompt', {}, { prompt: 'another image' }),
@@ -231,13 +231,13 @@ describe.each(candidates)('$id interprets', (examined) => {
   /** A real reply with one part changed: what a vendor's next release may say. */
   const nearReplies = fc
     .record({
-      place: fc.nat(),
+      index: fc.nat(),
       part: fc.nat(),
       value: fc.oneof(fc.constantFrom(...ODD_LEAVES), anyJson, fc.constant(undefined)),
       status: fc.option(anyStatus),
     })
-    .map(({ place, part, value, status }) => {
-      const { call, reply: answered } = answers[place % answers.length] ?? { call: submits[0] as Call, reply: reply(200, null) }
+    .map(({ index, part, value, status }) => {
+      const { call, reply: answered } = answers[index % answers.length] ?? { call: submits[0] as Call, reply: reply(200, null) }
       const paths = pathsIn(answered.body)
       return {
         call,

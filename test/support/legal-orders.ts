@@ -6,12 +6,12 @@ export const TASK_ID = '00000000-0000-4000-8000-000000000001'
 /** A one-pixel PNG. */
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
-/** The reference at a place, in a form; two places never give the same text. */
-export function referenceAt(place: number, form: ReferenceForm): string {
-  const payload = Buffer.concat([Buffer.from(PIXEL, 'base64'), Buffer.from(String(place))]).toString('base64')
+/** The reference with a number, in a form; two numbers never give the same text. */
+export function referenceAt(index: number, form: ReferenceForm): string {
+  const payload = Buffer.concat([Buffer.from(PIXEL, 'base64'), Buffer.from(String(index))]).toString('base64')
   switch (form) {
     case 'url':
-      return `https://images.example/reference-${place}.png`
+      return `https://images.example/reference-${index}.png`
     case 'data_uri':
       return `data:image/png;base64,${payload}`
     case 'base64':
@@ -72,7 +72,7 @@ const references = ({ max, forms }: Limits['reference_images']): fc.Arbitrary<re
     ? fc.constant([])
     : fc
         .array(fc.constantFrom(...forms), { maxLength: max, size: 'max' })
-        .map((chosen) => chosen.map((form, place) => referenceAt(place, form)))
+        .map((chosen) => chosen.map((form, index) => referenceAt(index, form)))
 
 /** Drops the fields that were not asked for: an order has no undefined in it. */
 const present = <Fields extends object>(fields: Fields): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> } =>

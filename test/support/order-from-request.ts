@@ -48,7 +48,7 @@ export async function ordersFor(request: GenerationRequest, provider: Provider, 
       limits: offer.limits,
       prompt: request.prompt,
       attempt: { ...task, taskId: taskIdAt(task.task) },
-      references: references.map((reference, place) => inForm(sources[place] ?? '', reference, offer)),
+      references: references.map((reference, index) => inForm(sources[index] ?? '', reference, offer)),
     }),
   )
   return { kind: 'orders', route, orders }

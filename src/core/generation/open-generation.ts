@@ -128,7 +128,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
   return track
 }
 
-/** By the wall clock, which may have jumped while nobody looked after the attempt: never more than the whole deadline, never less than none. */
+/** By the wall clock, which may have jumped while the attempt was not driven: never more than the whole deadline, never less than none. */
 function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): number {
   const deadlineMs = providerOf(core, open.record, attempt)?.manifest.timeouts.deadline_ms ?? 0
   if (attempt.submittedAt === null) return deadlineMs

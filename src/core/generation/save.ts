@@ -45,7 +45,7 @@ export async function saveIfPossible(core: Core, open: OpenGeneration): Promise<
   }
 }
 
-/** Saves, then lets watchers see: nothing is visible before it is on disk. What the disk refuses is tried again until it has room. */
+/** Saves, then lets watchers see: nothing is visible before it is on disk. What the disk refuses is tried again until it has space. */
 export async function publish(core: Core, open: OpenGeneration): Promise<void> {
   closeAccount(core.ports, open)
   if (!(await saveIfPossible(core, open))) {

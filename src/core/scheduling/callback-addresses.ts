@@ -3,7 +3,7 @@ import type { Hooks } from '../ports.ts'
 
 export const HOOK_PATH = '/v1/hooks'
 
-/** Who a telling is about, proved by its address. */
+/** The attempt a callback is about, proved by its address. */
 export interface HookAddressee {
   readonly provider: string
   readonly generationId: string
@@ -20,7 +20,7 @@ export interface InboundHooks extends Hooks {
 export interface InboundHooksDependencies {
   /** Known to this gateway alone; addresses and secrets follow from it, so none of them is kept. */
   readonly key: Buffer
-  /** Where a provider reaches this gateway, without a slash at its end; null where it cannot, or does not tell. */
+  /** Where a provider reaches this gateway, without a slash at its end; null where it cannot, or sends no callbacks. */
   readonly baseFor: (provider: string) => string | null
 }
 

@@ -48,7 +48,7 @@ interface Awaiting {
 }
 
 /**
- * When an unfinished task is polled next: the one place that decides between polling and waiting for a callback. A task whose end is
+ * When an unfinished task is polled next: this alone decides between polling and waiting for a callback. A task whose end is
  * reported is polled early once for each image, once more to be sure, and otherwise by the safety net.
  * @param asked what the vendor asks for, and the next call
  * @param usualMs what the poll schedule finds worthwhile

@@ -8,21 +8,21 @@ const ENOUGH = 8
 /** What one poll is worth in lateness: a schedule spends another poll only where it makes results seen this much sooner on average. */
 const POLL_WORTH_MS = 200
 /** Below this share a vendor's progress says little about the end. */
-const TELLING_PROGRESS = 0.1
-/** The share of tasks that are done by the first look where it also tells when the others will be. */
-const FIRST_LOOK_SHARE = 0.1
+const USEFUL_PROGRESS = 0.1
+/** The share of tasks that are done by the first poll where it also shows when the others will be. */
+const FIRST_POLL_SHARE = 0.1
 /** The golden ratio's fraction: multiples of it spread evenly over 0…1 however many are taken. */
 const SPREAD = 0.618_033_988_75
-/** An end that is told is looked for only after this many times what is usual. */
+/** An end that a callback reports is polled for only after this many times what is usual. */
 const SAFETY_FACTOR = 3
 
-/** How long each offer usually takes, and from that, when looking is worthwhile. */
+/** How long each offer usually takes, and from that, when polling is worthwhile. */
 export interface PollSchedule {
-  /** A task was done at `byMs` after its submit at the latest, and not yet at `afterMs`, the look before; both are the same where the end is known. */
+  /** A task was done at `byMs` after its submit at the latest, and not yet at `afterMs`, the poll before; both are the same where the end is known. */
   observe(provider: string, model: string, byMs: number, afterMs?: number): void
-  /** Milliseconds from now to the next look at a task submitted `elapsedMs` ago. `progress` (0…1) is the vendor's own estimate. */
+  /** Milliseconds from now to the next poll of a task submitted `elapsedMs` ago. `progress` (0…1) is the vendor's own estimate. */
   nextPollMs(provider: string, model: string, polling: Manifest['polling'], elapsedMs: number, progress: number | null): number
-  /** Milliseconds from now to the next look at a task whose end the vendor tells by itself. */
+  /** Milliseconds from now to the next poll of a task whose end the vendor reports by a callback. */
   safetyNetMs(provider: string, model: string, polling: Manifest['polling']): number
   latency(provider: string, model: string): Latency | null
 }
@@ -31,8 +31,8 @@ interface Samples {
   readonly ring: number[]
   next: number
   seen: number
-  /** The vendor tells progress, so an early look pays: it says when the end will be. */
-  tellsProgress: boolean
+  /** The vendor reports progress, so an early poll pays: it says when the end will be. */
+  reportsProgress: boolean
   /** Ascending poll times after submit, and the latency; rebuilt when asked for after samples came in. */
   schedule: readonly number[] | null
   sorted: readonly number[] | null
@@ -44,7 +44,7 @@ export function createPollSchedule(): PollSchedule {
   function samplesOf(provider: string, model: string): Samples {
     const key = `${provider}/${model}`
     let samples = offers.get(key)
-    if (!samples) offers.set(key, (samples = { ring: [], next: 0, seen: 0, tellsProgress: false, schedule: null, sorted: null }))
+    if (!samples) offers.set(key, (samples = { ring: [], next: 0, seen: 0, reportsProgress: false, schedule: null, sorted: null }))
     return samples
   }
 
@@ -57,27 +57,27 @@ export function createPollSchedule(): PollSchedule {
     observe(provider, model, byMs, afterMs = byMs) {
       const samples = samplesOf(provider, model)
       samples.seen++
-      // Somewhere between the two looks: spread evenly, so that a schedule of late looks does not take its own lateness for the vendor's.
+      // Somewhere between the two polls: spread evenly, so that a schedule of late polls does not take its own lateness for the vendor's.
       samples.ring[samples.next] = afterMs + (byMs - afterMs) * ((samples.seen * SPREAD) % 1)
       samples.next = (samples.next + 1) % KEPT
-      // A quarter of the samples may be newer than what was computed from them: sorting at every one would cost more than it tells.
+      // A quarter of the samples may be newer than what was computed from them: sorting at every one would cost more than it shows.
       if (samples.ring.length < KEPT || samples.next % (KEPT / 4) === 0) samples.schedule = samples.sorted = null
     },
 
     nextPollMs(provider, model, polling, elapsedMs, progress) {
       const clamp = (ms: number) => Math.min(polling.max_ms, Math.max(polling.min_ms, Math.round(ms)))
       const samples = samplesOf(provider, model)
-      if (progress !== null) samples.tellsProgress = true
-      // Half way at 2 s means done at about 4 s. Such a look is aimed, so it may come sooner than a blind one.
-      if (progress !== null && progress >= TELLING_PROGRESS && progress < 1) {
+      if (progress !== null) samples.reportsProgress = true
+      // Half way at 2 s means done at about 4 s. Such a poll is aimed, so it may come sooner than a blind one.
+      if (progress !== null && progress >= USEFUL_PROGRESS && progress < 1) {
         const remainingMs = (elapsedMs / progress - elapsedMs) * 1.02 + 20
         return Math.min(polling.max_ms, Math.max(polling.min_ms / 4, Math.round(remainingMs)))
       }
       if (samples.ring.length < ENOUGH) return clamp(elapsedMs === 0 ? polling.first_ms : elapsedMs * 0.3)
-      if (samples.tellsProgress && elapsedMs === 0) return Math.max(polling.min_ms / 2, quantile(samples, FIRST_LOOK_SHARE))
+      if (samples.reportsProgress && elapsedMs === 0) return Math.max(polling.min_ms / 2, quantile(samples, FIRST_POLL_SHARE))
       samples.schedule ??= bestSchedule(sortedOf(samples))
       const at = samples.schedule.find((time) => time > elapsedMs + polling.min_ms / 2)
-      // Later than ever seen: look ever more rarely.
+      // Later than ever seen: poll ever more rarely.
       return at === undefined ? clamp(elapsedMs * 0.2) : Math.max(1, Math.round(at - elapsedMs))
     },
 
@@ -122,12 +122,12 @@ export function bestSchedule(sorted: readonly number[]): readonly number[] {
   return times
 }
 
-/** Learns from a finished task: it ended between the last look at which it was unfinished and the one that found it done. */
+/** Learns from a finished task: it ended between the last poll at which it was unfinished and the one that found it done. */
 export function observeDuration(pollSchedule: Pick<PollSchedule, 'observe'>, route: Route, attempt: AttemptRecord): void {
   const { submittedAt, readyAt, unfinishedAt, polls } = attempt
   if (submittedAt === null || readyAt === null) return
   const byMs = readyAt - submittedAt
-  // Without a poll the submit's own reply told the end, at once.
+  // Without a poll the submit's own reply gave the end, at once.
   const afterMs = polls === 0 ? byMs : (unfinishedAt ?? submittedAt) - submittedAt
   pollSchedule.observe(route.provider, route.model, byMs, afterMs)
 }

@@ -147,7 +147,7 @@ test('an end that the disk refuses is written as soon as it has room, and seen o
 })
 
 describe('a generation that is refused as it is put on disk', () => {
-  test('leaves no row, buys nothing and gives its place back', async () => {
+  test('leaves no row, buys nothing and gives its slot back', async () => {
     const world = createWorld({ maxInFlight: 1, script: () => done('https://cdn.example/1.jpg') })
     const entry = { scope: '', key: 'k', bodyHash: 'b', createdAt: 1 }
     const first = planned(['alpha'])
@@ -312,7 +312,7 @@ describe('tasks in flight', () => {
     expect((await runFor(world, planned(['beta']), 0)).status).toBe('succeeded')
   })
 
-  test('that find no place until the deadline cost nothing and go to the next provider', async () => {
+  test('that find no slot until the deadline cost nothing and go to the next provider', async () => {
     const world = createWorld({
       maxInFlight: 1,
       script: (_, provider) => (provider === 'alpha' ? new Promise<Sent>(() => {}) : done('https://cdn.example/1.jpg')),
