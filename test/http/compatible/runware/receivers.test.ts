@@ -65,7 +65,7 @@ describe('uploadEndpoint', () => {
     expect(uploads.map(({ bytes }) => createHash('sha256').update(bytes).digest('hex')).toSorted()).toEqual(
       data[0]?.images.map(({ sha256 }) => sha256).toSorted(),
     )
-    expect(uploads).toMatchObject(Array(2).fill({ url: '/bucket/a.jpg?X-Signature=abc', type: 'image/jpeg' }))
+    expect(uploads).toMatchObject(Array.from({ length: 2 }, () => ({ url: '/bucket/a.jpg?X-Signature=abc', type: 'image/jpeg' })))
     const deliveries = await (await gateway.ask(`/v1/webhooks/deliveries?generation_id=${data[0]?.id}`)).text()
     expect(deliveries).not.toContain('X-Signature')
   })
