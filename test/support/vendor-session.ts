@@ -24,7 +24,7 @@ export interface BuyOptions {
 export interface VendorSession {
   readonly sandbox: Sandbox
   readonly transport: Transport
-  /** Says an order and asks until it ends, a few milliseconds between two questions, as the run does with longer ones. */
+  /** Sends an order and polls until it ends, a few milliseconds between two polls, as the core does with longer ones. */
   buy(order: Order, options?: BuyOptions): Promise<Purchase>
   say(call: Call): Promise<Outcome>
   close(): Promise<void>

@@ -55,7 +55,7 @@ async function play(
   throw new Error('the task does not end')
 }
 
-const told = (story: string) => orderOf('flux-2-pro', { prompt: `a lighthouse sandbox:${story}`, width: 64, height: 64 })
+const playing = (story: string) => orderOf('flux-2-pro', { prompt: `a lighthouse sandbox:${story}`, width: 64, height: 64 })
 
 async function delivered(outcome: Outcome): Promise<Response> {
   if (outcome.kind !== 'done') throw new Error(`not done: ${JSON.stringify(outcome)}`)
@@ -64,7 +64,8 @@ async function delivered(outcome: Outcome): Promise<Response> {
   return fetch(source.url)
 }
 
-const failureIn = ({ outcome }: { readonly outcome: Outcome }) => (outcome.kind === 'failed' ? outcome.failure : outcome)
+const failureIn = ({ outcome }: { readonly outcome: Outcome }) =>
+  outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : outcome
 
 const promptUsed = async (model: string, fields: Partial<Order<BflOptions>> = {}) => {
   const { outcome } = await play(orderOf(model, { width: 256, height: 256, ...fields }))
@@ -97,7 +98,7 @@ describe('an image is made', () => {
     expect(outcome).toMatchObject({ cost: { amount: '0.09' } })
   })
 
-  test('whose prompt tells whether it was upsampled, by each model’s own default', async () => {
+  test('whose prompt shows whether it was upsampled, by each model’s own default', async () => {
     expect(await promptUsed('flux-2-pro')).not.toBe('a lighthouse at dusk')
     expect(await promptUsed('flux-2-pro', { promptUpsampling: false })).toBe('a lighthouse at dusk')
     expect(await promptUsed('flux-2-flex', { promptUpsampling: false })).toBe('a lighthouse at dusk')
@@ -117,6 +118,10 @@ describe('the wire', () => {
     expect(text).toContain(`"polling_url":"${sandbox.url}/v1/get_result?id=`)
   })
 
+  test('an older model says its cost and leaves the megapixels null, as the schema allows', async () => {
+    expect(await post('flux-pro-1.1', { prompt: 'x' })).toMatchObject({ status: 200, body: { cost: 4, input_mp: null, output_mp: null } })
+  })
+
   test('a wrong key is refused on a submit and on the balance', async () => {
     const submit = adapter.translate(orderOf('flux-2-pro')).call
     expect(await say(submit, { key: 'other' })).toMatchObject({ status: 401, body: { detail: 'Not authenticated' } })
@@ -132,6 +137,8 @@ describe('the wire', () => {
     ['flux-2-pro', { prompt: 'x', safety_tolerance: 6 }, 'safety_tolerance', 'less_than_equal'],
     ['flux-2-pro', { prompt: 'x', input_image_3: 5 }, 'input_image_3', 'string_type'],
     ['flux-2-pro', { prompt: 'x', webhook_url: '' }, 'webhook_url', 'string_too_short'],
+    ['flux-2-pro', { prompt: 'x', webhook_url: 'x' }, 'webhook_url', 'url_parsing'],
+    ['flux-2-pro', { prompt: 'x', webhook_url: 'javascript:1' }, 'webhook_url', 'url_parsing'],
     ['flux-2-flex', { prompt: 'x', output_format: 'webp' }, 'output_format', 'enum'],
     ['flux-2-flex', { prompt: 'x', guidance: 1 }, 'guidance', 'greater_than_equal'],
     ['flux-2-flex', { prompt: 'x', steps: 51 }, 'steps', 'less_than_equal'],
@@ -172,7 +179,7 @@ describe('the wire', () => {
     }
     expect(await balance()).toBe('1000')
     await play(orderOf('flux-2-pro', { width: 64, height: 64 }), own.url)
-    await play(told('moderated'), own.url)
+    await play(playing('moderated'), own.url)
     expect(await balance()).toBe('999.97')
     expect(own.submits()).toBe(2)
     await own.close()
@@ -222,38 +229,38 @@ describe('the stories', () => {
     ['vanished', { code: 'outcome_unknown', billed: 'unknown' }],
     ['garbage', { code: 'bad_reply', billed: 'unknown' }],
   ])('%s ends as %o', async (story, failure) => {
-    expect(failureIn(await play(told(story)))).toMatchObject(failure)
+    expect(failureIn(await play(playing(story)))).toMatchObject(failure)
   })
 
   test('a story for another vendor is not played', async () => {
-    expect((await play(told('crash@somebody'))).outcome.kind).toBe('done')
-    expect(failureIn(await play(told('crash@bfl')))).toMatchObject({ code: 'provider_unavailable' })
+    expect((await play(playing('crash@somebody'))).outcome.kind).toBe('done')
+    expect(failureIn(await play(playing('crash@bfl')))).toMatchObject({ code: 'provider_unavailable' })
   })
 
   test('rate-limited refuses the first submit and takes the next', async () => {
-    expect(failureIn(await play(told('rate-limited')))).toMatchObject({ code: 'rate_limited' })
-    expect((await play(told('rate-limited'))).outcome.kind).toBe('done')
+    expect(failureIn(await play(playing('rate-limited')))).toMatchObject({ code: 'rate_limited' })
+    expect((await play(playing('rate-limited'))).outcome.kind).toBe('done')
   })
 
   test('unknown-status is noted and then succeeds', async () => {
-    const { outcome, notes } = await play(told('unknown-status'))
+    const { outcome, notes } = await play(playing('unknown-status'))
     expect(outcome.kind).toBe('done')
-    expect(notes).toEqual(['BFL told an undocumented status: Reasoning', 'BFL told an undocumented status: Generating'])
+    expect(notes).toEqual(['BFL answered with an undocumented status: Reasoning', 'BFL answered with an undocumented status: Generating'])
   })
 
   test('big-seed keeps every digit', async () => {
-    const { outcome } = await play(told('big-seed'))
+    const { outcome } = await play(playing('big-seed'))
     expect(outcome).toMatchObject({ images: [{ seed: '9223372036854775807' }] })
   })
 
   test.each(['lost-reply', 'half'])('%s is bought, and the reply never arrives whole', async (story) => {
     const before = sandbox.submits()
-    await expect(say(adapter.translate(told(story)).call)).rejects.toThrow()
+    await expect(say(adapter.translate(playing(story)).call)).rejects.toThrow()
     expect(sandbox.submits()).toBe(before + 1)
   })
 
   test('never stays pending', async () => {
-    const { call } = adapter.translate(told('never'))
+    const { call } = adapter.translate(playing('never'))
     const pending = adapter.interpret(await say(call), call)
     await pause(40)
     if (pending.kind !== 'pending') throw new Error('not pending')
@@ -261,7 +268,7 @@ describe('the stories', () => {
   })
 
   test('slow takes longer than any other task', async () => {
-    const { call } = adapter.translate(told('slow'))
+    const { call } = adapter.translate(playing('slow'))
     const pending = adapter.interpret(await say(call), call)
     await pause(30)
     if (pending.kind !== 'pending') throw new Error('not pending')
@@ -269,11 +276,11 @@ describe('the stories', () => {
   })
 
   test('expired-link, not-an-image and half-image finish, and fail where the image is fetched', async () => {
-    const expired = await delivered((await play(told('expired-link'))).outcome)
+    const expired = await delivered((await play(playing('expired-link'))).outcome)
     expect(expired.status).toBe(403)
-    const strange = await delivered((await play(told('not-an-image'))).outcome)
+    const strange = await delivered((await play(playing('not-an-image'))).outcome)
     await expect(sharp(Buffer.from(await strange.arrayBuffer())).metadata()).rejects.toThrow()
-    const half = await delivered((await play(told('half-image'))).outcome)
+    const half = await delivered((await play(playing('half-image'))).outcome)
     await expect(half.arrayBuffer()).rejects.toThrow()
   })
 

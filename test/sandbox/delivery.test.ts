@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest'
+import { oddLink } from '../../src/sandbox/delivery.ts'
+import { playOf } from '../../src/sandbox/stories.ts'
+
+const LINK = 'http://127.0.0.1:4000/image/a.jpg'
+const BYTES = Buffer.from('bytes of an image')
+
+describe('the story odd-link', () => {
+  test.each(['space', 'newline', 'upper', null])('writes the link as %s so that a URL parser still finds the image', (parameter) => {
+    const odd = oddLink(LINK, 'jpeg', BYTES, parameter)
+    expect(odd).not.toBe(LINK)
+    const { origin, pathname } = new URL(odd, 'http://127.0.0.1:4000/v1/task')
+    expect(`${origin}${pathname}`).toBe(LINK)
+  })
+
+  test('writes the image itself as data', () => {
+    expect(oddLink(LINK, 'png', BYTES, 'data')).toBe(`data:image/png;base64,${BYTES.toString('base64')}`)
+  })
+})
+
+describe('a story in a prompt', () => {
+  test.each([
+    ['a hill sandbox:late-link', { story: 'late-link', parameter: null }],
+    ['sandbox:late-link=250 a hill', { story: 'late-link', parameter: '250' }],
+    ['sandbox:poll-refused=403,451@here', { story: 'poll-refused', parameter: '403,451' }],
+    ['sandbox:error@elsewhere sandbox:slow@here', { story: 'slow', parameter: null }],
+    ['sandbox:error@elsewhere', null],
+    ['sandbox:toString', null],
+    ['a hill', null],
+  ])('%s is read as %o', (prompt, play) => {
+    expect(playOf(prompt, 'here')).toEqual(play)
+  })
+})
