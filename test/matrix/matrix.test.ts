@@ -8,7 +8,7 @@ import { ordersFor, parseRequest, type Planned } from '../support/order-from-req
 
 const prompt = 'a lighthouse at dusk'
 
-/** What is asked, by a name a reader can look for. The model is filled in by each offer. */
+/** What is asked, by a name a reader can search for. The model is filled in by each offer. */
 const REQUESTS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
   'Nothing but a prompt': { prompt },
   '1500 × 1000, which few grids hold': { prompt, width: 1500, height: 1000 },
