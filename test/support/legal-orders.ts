@@ -6,21 +6,12 @@ export const TASK_ID = '00000000-0000-4000-8000-000000000001'
 /** A one-pixel PNG. */
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
-<<<<<<< HEAD
 /** The reference with a number, in a form; two numbers never give the same text. */
 export function referenceAt(index: number, form: ReferenceForm): string {
   const payload = Buffer.concat([Buffer.from(PIXEL, 'base64'), Buffer.from(String(index))]).toString('base64')
   switch (form) {
     case 'url':
       return `https://images.example/reference-${index}.png`
-=======
-/** The reference at a position, in a form; two positions never give the same text. */
-export function referenceAt(position: number, form: ReferenceForm): string {
-  const payload = Buffer.concat([Buffer.from(PIXEL, 'base64'), Buffer.from(String(position))]).toString('base64')
-  switch (form) {
-    case 'url':
-      return `https://images.example/reference-${position}.png`
->>>>>>> a448a85 (providers: README says which tables and which kit; tests: plain words)
     case 'data_uri':
       return `data:image/png;base64,${payload}`
     case 'base64':
@@ -81,11 +72,7 @@ const references = ({ max, forms }: Limits['reference_images']): fc.Arbitrary<re
     ? fc.constant([])
     : fc
         .array(fc.constantFrom(...forms), { maxLength: max, size: 'max' })
-<<<<<<< HEAD
         .map((chosen) => chosen.map((form, index) => referenceAt(index, form)))
-=======
-        .map((chosen) => chosen.map((form, position) => referenceAt(position, form)))
->>>>>>> a448a85 (providers: README says which tables and which kit; tests: plain words)
 
 /** Drops the fields that were not asked for: an order has no undefined in it. */
 const present = <Fields extends object>(fields: Fields): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> } =>
