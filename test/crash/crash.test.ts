@@ -17,11 +17,11 @@ type ProviderId = (typeof PROVIDERS)[number]
 
 let vendors: Vendors
 /** The ids of the messages that came, by generation. */
-const told = new Map<string, Set<string>>()
+const reported = new Map<string, Set<string>>()
 const receiver = createServer((request, response) => void listen(request, response))
 async function listen(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { data } = JSON.parse(await text(request)) as { readonly data: Generation }
-  told.set(data.id, (told.get(data.id) ?? new Set()).add(String(request.headers['webhook-id'])))
+  reported.set(data.id, (reported.get(data.id) ?? new Set()).add(String(request.headers['webhook-id'])))
   response.end()
 }
 const receiverAddress = () => `127.0.0.1:${(receiver.address() as AddressInfo).port}`
@@ -67,7 +67,7 @@ async function post(server: ServerProcess, provider: ProviderId, step: Step, wai
       width: 256,
       height: 256,
       metadata: { [MARK]: mark },
-      webhook: { url: `http://${receiverAddress()}/told` },
+      webhook: { url: `http://${receiverAddress()}/reported` },
       ...polled,
     }),
   }).catch(() => null)
@@ -94,7 +94,7 @@ async function crash(server: ServerProcess, step: Step): Promise<void> {
 
 /** How long after it listened the server first did something about the generation: asked the vendor, or ended it. */
 async function firstSignMs(server: ServerProcess, provider: ProviderId, step: Step, visitsBefore: number): Promise<number> {
-  for (let looks = 0; looks < 150; looks++) {
+  for (let polls = 0; polls < 150; polls++) {
     const visit = vendors.front(provider).visits[visitsBefore]
     if (visit) return visit.at - server.listensAt
     const reply = await fetch(`${server.url}/v1/generations?metadata.${MARK}=${markOf(provider, step)}`)
@@ -138,15 +138,15 @@ test(
       })
       report.push(...(await Promise.all(rows)))
     }
-    // Every end is told, those too that a crash came before.
-    await expect.poll(() => told.size, { timeout: 10_000 }).toBe(report.length)
+    // Every end is reported, those too that a crash came before.
+    await expect.poll(() => reported.size, { timeout: 10_000 }).toBe(report.length)
     expect(await server.kill('SIGTERM')).toBe('0')
     expect(report).toEqual(STEPS.flatMap((step) => PROVIDERS.map((provider) => expected(provider, step))))
 
     const books = await readBooks(folder.dataDirectory)
     expect(books.generations).toHaveLength(STEPS.length * PROVIDERS.length)
     expect(books.open).toBe(0)
-    expect(new Map([...told].map(([id, messages]) => [id, messages.size]))).toEqual(new Map(books.generations.map(({ id }) => [id, 1])))
+    expect(new Map([...reported].map(([id, messages]) => [id, messages.size]))).toEqual(new Map(books.generations.map(({ id }) => [id, 1])))
     expect([...books.settlements.values()]).toEqual(books.generations.map(() => 1))
     for (const provider of PROVIDERS) expect(vendors.submits(provider)).toBe(STEPS.length - 1)
     folder.remove()

@@ -2,11 +2,7 @@
 const STILL_OPEN = {
   imports: [],
   cycles: [],
-  longFunctions: [
-    'src/core/generation/driver.ts: createDriver',
-    'src/core/scheduling/provider-slots.ts: createProviderSlots',
-    'src/core/scheduling/timer-wheel.ts: createTimerWheel',
-  ],
+  longFunctions: [],
   vendorNames: [],
 } satisfies Readonly<Record<string, readonly string[]>>
 

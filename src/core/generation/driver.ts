@@ -1,12 +1,9 @@
-import { createProviderSlots } from '../scheduling/provider-slots.ts'
-import type { ProviderSlots } from '../scheduling/provider-slots.ts'
-import { createTimerWheel } from '../scheduling/timer-wheel.ts'
-import type { Ports } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { fail } from './conclude.ts'
 import { advance } from './lifecycle.ts'
 import { holdsSlot, nothing, type Next } from './next.ts'
 import { routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import type { Scheduling } from './scheduling.ts'
 
 /**
  * Does all the waiting of the lifecycle: calls `advance`, waits for what it returns, holds each attempt's slot for exactly as long as its
@@ -29,42 +26,6 @@ export interface Driver {
   idle(timeoutMs: number): Promise<boolean>
 }
 
-export interface Scheduling {
-  readonly slots: ProviderSlots
-  readonly schedule: Core['schedule']
-  /** Notices pauses of the process as long as something is open. */
-  watchForPauses(isNeeded: () => boolean): void
-  stop(): void
-}
-
-/** How often a pause of the process is checked for while generations are open. */
-const HEARTBEAT_MS = 1_000
-
-export function createScheduling(ports: Ports, onPause: (pausedMs: number) => void): Scheduling {
-  const wheel = createTimerWheel(ports.clock, onPause)
-  const slots = createProviderSlots({
-    nowMs: () => ports.clock.monotonicMs(),
-    schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
-    limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,
-  })
-  let isWatching = false
-  const beat = (isNeeded: () => boolean): void => {
-    isWatching = isNeeded()
-    if (isWatching) wheel.schedule(HEARTBEAT_MS, () => beat(isNeeded))
-  }
-  return {
-    slots,
-    schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
-    watchForPauses(isNeeded) {
-      if (!isWatching) beat(isNeeded)
-    },
-    stop() {
-      wheel.stop()
-      slots.stop()
-    },
-  }
-}
-
 /** What the driver keeps of an attempt: the wait it can end, or the step that runs. */
 interface Drive {
   endWait: () => void
@@ -73,24 +34,32 @@ interface Drive {
   isAskedAgain: boolean
 }
 
-export function createDriver(
-  core: Core,
-  { slots, schedule, watchForPauses }: Pick<Scheduling, 'slots' | 'schedule' | 'watchForPauses'>,
-): Driver {
-  const drives = new Map<string, Drive>()
-  let isStopped = false
-  let running = 0
-  let onIdle: (() => void) | null = null
+export const createDriver = (core: Core, scheduling: Scheduling): Driver => new AttemptDriver(core, scheduling)
 
-  function driveOf({ id }: AttemptRecord): Drive {
-    let drive = drives.get(id)
-    if (!drive) drives.set(id, (drive = { endWait: () => {}, isRunning: false, isAskedAgain: false }))
-    return drive
+class AttemptDriver implements Driver {
+  readonly #core: Core
+  readonly #scheduling: Scheduling
+  readonly #drives = new Map<string, Drive>()
+  #isStopped = false
+  #running = 0
+  #onIdle: (() => void) | null = null
+
+  constructor(core: Core, scheduling: Scheduling) {
+    this.#core = core
+    this.#scheduling = scheduling
   }
 
-  async function run(open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
-    const drive = driveOf(attempt)
-    if (isStopped) return
+  begin(open: OpenGeneration, attempt: AttemptRecord, afterMs = 0): void {
+    const { slots, watchForPauses } = this.#scheduling
+    watchForPauses(() => this.#core.open.size > 0)
+    // A task that is bought already counts at its vendor, whatever the limit says today.
+    if (holdsSlot(attempt)) slots.hold(routeOf(open.record, attempt).provider, attempt.id)
+    this.#wait(open, attempt, afterMs > 0 ? { kind: 'later', afterMs } : { kind: 'now' })
+  }
+
+  async advanceNow(open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
+    const drive = this.#driveOf(attempt)
+    if (this.#isStopped) return
     if (drive.isRunning) {
       drive.isAskedAgain = true
       return
@@ -98,24 +67,62 @@ export function createDriver(
     drive.endWait()
     drive.endWait = () => {}
     drive.isRunning = true
-    running++
-    const next = await step(open, attempt)
+    this.#running++
+    const next = await this.#step(open, attempt)
     drive.isRunning = false
-    running--
+    this.#running--
     const isAskedAgain = drive.isAskedAgain && (next.kind === 'later' || next.kind === 'slot')
     drive.isAskedAgain = false
-    if (isAskedAgain) void run(open, attempt)
-    else wait(open, attempt, next)
-    if (running === 0) onIdle?.()
+    if (isAskedAgain) void this.advanceNow(open, attempt)
+    else this.#wait(open, attempt, next)
+    if (this.#running === 0) this.#onIdle?.()
   }
 
-  async function step(open: OpenGeneration, attempt: AttemptRecord): Promise<Next> {
+  isRunning({ id }: AttemptRecord): boolean {
+    return this.#drives.get(id)?.isRunning ?? false
+  }
+
+  tryTakeSlot(open: OpenGeneration, attempt: AttemptRecord): boolean {
+    return this.#scheduling.slots.tryTake(routeOf(open.record, attempt).provider, attempt.id)
+  }
+
+  drop(open: OpenGeneration, attempt: AttemptRecord): void {
+    this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt.id)
+    this.#drives.delete(attempt.id)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  idle(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (isIdle: boolean) => {
+        this.#onIdle = null
+        stopTimer()
+        resolve(isIdle)
+      }
+      const stopTimer = this.#core.ports.clock.after(timeoutMs, () => finish(false))
+      this.#onIdle = () => finish(true)
+      if (this.#running === 0) finish(true)
+    })
+  }
+
+  #driveOf({ id }: AttemptRecord): Drive {
+    let drive = this.#drives.get(id)
+    if (!drive) this.#drives.set(id, (drive = { endWait: () => {}, isRunning: false, isAskedAgain: false }))
+    return drive
+  }
+
+  /** One step, after which the attempt holds a slot only where its status says so. */
+  async #step(open: OpenGeneration, attempt: AttemptRecord): Promise<Next> {
+    const { slots } = this.#scheduling
     const { provider } = routeOf(open.record, attempt)
     let next: Next
     try {
-      next = await advance(core, open, attempt, slots.isHeld(provider, attempt.id))
+      next = await advance(this.#core, open, attempt, slots.isHeld(provider, attempt.id))
     } catch (error) {
-      next = await endDefect(open, attempt, error)
+      next = await this.#endDefect(open, attempt, error)
     }
     if (next.kind !== 'slot') slots.leave(provider, open.record.key, attempt.id)
     if (!holdsSlot(attempt)) slots.release(provider, attempt.id)
@@ -123,17 +130,18 @@ export function createDriver(
   }
 
   /** A defect in a step ends its attempt, not the server. */
-  async function endDefect(open: OpenGeneration, attempt: AttemptRecord, error: unknown): Promise<Next> {
+  async #endDefect(open: OpenGeneration, attempt: AttemptRecord, error: unknown): Promise<Next> {
     const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
-    core.ports.log.error({ generation: open.record.id, attempt: attempt.id, error: reason }, 'a step failed unexpectedly')
+    this.#core.ports.log.error({ generation: open.record.id, attempt: attempt.id, error: reason }, 'a step failed unexpectedly')
     if (attempt.endedAt !== null) return nothing()
     const billed = attempt.submittedAt === null ? false : 'unknown'
-    return fail(core, open, attempt, { code: 'internal', message: 'an internal error; see the server log', billed })
+    return fail(this.#core, open, attempt, { code: 'internal', message: 'an internal error; see the server log', billed })
   }
 
-  function wait(open: OpenGeneration, attempt: AttemptRecord, next: Next): void {
-    const drive = driveOf(attempt)
-    const again = () => void run(open, attempt)
+  #wait(open: OpenGeneration, attempt: AttemptRecord, next: Next): void {
+    const { slots, schedule } = this.#scheduling
+    const drive = this.#driveOf(attempt)
+    const again = () => void this.advanceNow(open, attempt)
     switch (next.kind) {
       case 'now':
         return again()
@@ -145,40 +153,8 @@ export function createDriver(
         slots.wait(routeOf(open.record, attempt).provider, open.record.key, attempt.id, again)
         return
       case 'nothing':
-        drives.delete(attempt.id)
-        for (const { attempt: other, afterMs } of next.begin) begin(open, other, afterMs)
+        this.#drives.delete(attempt.id)
+        for (const { attempt: other, afterMs } of next.begin) this.begin(open, other, afterMs)
     }
-  }
-
-  function begin(open: OpenGeneration, attempt: AttemptRecord, afterMs = 0): void {
-    watchForPauses(() => core.open.size > 0)
-    // A task that is bought already counts at its vendor, whatever the limit says today.
-    if (holdsSlot(attempt)) slots.hold(routeOf(open.record, attempt).provider, attempt.id)
-    wait(open, attempt, afterMs > 0 ? { kind: 'later', afterMs } : { kind: 'now' })
-  }
-
-  return {
-    begin,
-    advanceNow: run,
-    isRunning: ({ id }) => drives.get(id)?.isRunning ?? false,
-    tryTakeSlot: (open, attempt) => slots.tryTake(routeOf(open.record, attempt).provider, attempt.id),
-    drop(open, attempt) {
-      slots.release(routeOf(open.record, attempt).provider, attempt.id)
-      drives.delete(attempt.id)
-    },
-    stop() {
-      isStopped = true
-    },
-    idle: (timeoutMs) =>
-      new Promise((resolve) => {
-        const finish = (isIdle: boolean) => {
-          onIdle = null
-          stopTimer()
-          resolve(isIdle)
-        }
-        const stopTimer = core.ports.clock.after(timeoutMs, () => finish(false))
-        onIdle = () => finish(true)
-        if (running === 0) finish(true)
-      }),
   }
 }

@@ -6,11 +6,12 @@ import type { IdempotencyEntry, Ports } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
 import { begin } from './begin.ts'
 import { cancel } from './cancel.ts'
-import { createDriver, createScheduling } from './driver.ts'
+import { createDriver } from './driver.ts'
 import type { Driver } from './driver.ts'
 import { PATIENCE, trackOf } from './open-generation.ts'
 import type { Core, OpenGeneration, Patience } from './open-generation.ts'
 import { resumeAll } from './resume.ts'
+import { createScheduling } from './scheduling.ts'
 import { createWaiting } from './wait.ts'
 import { createWatchers } from './watchers.ts'
 
@@ -71,7 +72,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
       scheduling.stop()
       waiting.dismissAll()
     },
-    idle: driver.idle,
+    idle: (timeoutMs) => driver.idle(timeoutMs),
     latency: (provider, model) => core.pollSchedule.latency(provider, model),
     slotState: (provider) => slots.state(provider),
     inFlight: (provider) => slots.state(provider).inFlight,

@@ -58,105 +58,122 @@ export interface ProviderSlotsDependencies {
 /** A lowered limit rises by one no sooner than this after the last change. */
 const RAISE_AFTER_MS = 1_000
 
-export function createProviderSlots({ nowMs, schedule, limitOf }: ProviderSlotsDependencies): ProviderSlots {
-  const gates = new Map<string, Gate>()
-  let isStopped = false
+export const createProviderSlots = (dependencies: ProviderSlotsDependencies): ProviderSlots => new Slots(dependencies)
 
-  function gateOf(provider: string): Gate {
-    let gate = gates.get(provider)
+class Slots implements ProviderSlots {
+  readonly #dependencies: ProviderSlotsDependencies
+  readonly #gates = new Map<string, Gate>()
+  #isStopped = false
+
+  constructor(dependencies: ProviderSlotsDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  tryTake(provider: string, task: string): boolean {
+    const gate = this.#gateOf(provider)
+    if (gate.holders.has(task)) return true
+    if (gate.queues.size > 0 || this.#freeAt(gate, provider) === 0) return false
+    gate.holders.add(task)
+    return true
+  }
+
+  wait(provider: string, key: string | null, task: string, callback: () => void): void {
+    const { queues } = this.#gateOf(provider)
+    const queue = queues.get(key) ?? new Map<string, () => void>()
+    queues.set(key, queue.set(task, callback))
+    this.#serve(provider)
+  }
+
+  leave(provider: string, key: string | null, task: string): void {
+    const { queues } = this.#gateOf(provider)
+    const queue = queues.get(key)
+    if (queue?.delete(task) && queue.size === 0) queues.delete(key)
+  }
+
+  hold(provider: string, task: string): void {
+    this.#gateOf(provider).holders.add(task)
+  }
+
+  release(provider: string, task: string): void {
+    if (this.#gateOf(provider).holders.delete(task)) this.#serve(provider)
+  }
+
+  isHeld(provider: string, task: string): boolean {
+    return this.#gateOf(provider).holders.has(task)
+  }
+
+  rateLimited(provider: string, pauseMs: number): void {
+    const gate = this.#gateOf(provider)
+    const nowMs = this.#dependencies.nowMs()
+    // The refused task holds a slot still: what is left without it is what the provider has taken.
+    gate.loweredTo = Math.max(1, gate.holders.size - 1)
+    gate.loweredAtMs = nowMs
+    gate.acceptedSince = 0
+    if (nowMs + pauseMs <= gate.pausedUntilMs) return
+    gate.pausedUntilMs = nowMs + pauseMs
+    this.#dependencies.schedule(pauseMs, () => this.#serve(provider))
+    if (pauseMs > 0) callEverybody(gate)
+  }
+
+  accepted(provider: string): void {
+    const gate = this.#gateOf(provider)
+    if (gate.loweredTo === null) return
+    gate.acceptedSince++
+    const nowMs = this.#dependencies.nowMs()
+    if (gate.acceptedSince < gate.loweredTo || nowMs - gate.loweredAtMs < RAISE_AFTER_MS) return
+    const raised = gate.loweredTo + 1
+    gate.loweredTo = raised >= this.#dependencies.limitOf(provider) ? null : raised
+    gate.loweredAtMs = nowMs
+    gate.acceptedSince = 0
+    this.#serve(provider)
+  }
+
+  recheck(provider?: string): void {
+    for (const one of provider === undefined ? [...this.#gates.keys()] : [provider]) callEverybody(this.#gateOf(one))
+  }
+
+  state(provider: string): SlotState {
+    const gate = this.#gateOf(provider)
+    let waiting = 0
+    for (const queue of gate.queues.values()) waiting += queue.size
+    const pausedMs = Math.max(0, gate.pausedUntilMs - this.#dependencies.nowMs())
+    return { inFlight: gate.holders.size, waiting, free: this.#freeAt(gate, provider), pausedMs }
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  #gateOf(provider: string): Gate {
+    let gate = this.#gates.get(provider)
     if (!gate) {
       gate = { holders: new Set(), queues: new Map(), pausedUntilMs: 0, loweredTo: null, loweredAtMs: 0, acceptedSince: 0 }
-      gates.set(provider, gate)
+      this.#gates.set(provider, gate)
     }
     return gate
   }
 
-  function freeAt(gate: Gate, provider: string): number {
-    if (isStopped || gate.pausedUntilMs > nowMs()) return 0
-    return Math.max(0, Math.min(limitOf(provider), gate.loweredTo ?? Infinity) - gate.holders.size)
+  #freeAt(gate: Gate, provider: string): number {
+    if (this.#isStopped || gate.pausedUntilMs > this.#dependencies.nowMs()) return 0
+    return Math.max(0, Math.min(this.#dependencies.limitOf(provider), gate.loweredTo ?? Infinity) - gate.holders.size)
   }
 
-  function serve(provider: string): void {
-    const gate = gateOf(provider)
-    while (freeAt(gate, provider) > 0) {
+  #serve(provider: string): void {
+    const gate = this.#gateOf(provider)
+    while (this.#freeAt(gate, provider) > 0) {
       const next = takeNext(gate)
       if (next === null) return
       gate.holders.add(next.task)
       next.callback()
     }
   }
+}
 
-  function callEverybody(gate: Gate): void {
-    const all = [...gate.queues.values()].flatMap((queue) => [...queue.values()])
-    gate.queues.clear()
-    for (const callback of all) callback()
-  }
-
-  return {
-    tryTake(provider, task) {
-      const gate = gateOf(provider)
-      if (gate.holders.has(task)) return true
-      if (gate.queues.size > 0 || freeAt(gate, provider) === 0) return false
-      gate.holders.add(task)
-      return true
-    },
-    wait(provider, key, task, callback) {
-      const gate = gateOf(provider)
-      const queue = gate.queues.get(key) ?? new Map<string, () => void>()
-      gate.queues.set(key, queue.set(task, callback))
-      serve(provider)
-    },
-    leave(provider, key, task) {
-      const { queues } = gateOf(provider)
-      const queue = queues.get(key)
-      if (queue?.delete(task) && queue.size === 0) queues.delete(key)
-    },
-    hold: (provider, task) => void gateOf(provider).holders.add(task),
-    release(provider, task) {
-      if (gateOf(provider).holders.delete(task)) serve(provider)
-    },
-    isHeld: (provider, task) => gateOf(provider).holders.has(task),
-    rateLimited(provider, pauseMs) {
-      const gate = gateOf(provider)
-      // The refused task holds a slot still: what is left without it is what the provider has taken.
-      gate.loweredTo = Math.max(1, gate.holders.size - 1)
-      gate.loweredAtMs = nowMs()
-      gate.acceptedSince = 0
-      const untilMs = nowMs() + pauseMs
-      if (untilMs <= gate.pausedUntilMs) return
-      gate.pausedUntilMs = untilMs
-      schedule(pauseMs, () => serve(provider))
-      if (pauseMs > 0) callEverybody(gate)
-    },
-    accepted(provider) {
-      const gate = gateOf(provider)
-      if (gate.loweredTo === null) return
-      gate.acceptedSince++
-      if (gate.acceptedSince < gate.loweredTo || nowMs() - gate.loweredAtMs < RAISE_AFTER_MS) return
-      const raised = gate.loweredTo + 1
-      gate.loweredTo = raised >= limitOf(provider) ? null : raised
-      gate.loweredAtMs = nowMs()
-      gate.acceptedSince = 0
-      serve(provider)
-    },
-    recheck(provider) {
-      for (const one of provider === undefined ? [...gates.keys()] : [provider]) callEverybody(gateOf(one))
-    },
-    state(provider) {
-      const gate = gateOf(provider)
-      let waiting = 0
-      for (const queue of gate.queues.values()) waiting += queue.size
-      return {
-        inFlight: gate.holders.size,
-        waiting,
-        free: freeAt(gate, provider),
-        pausedMs: Math.max(0, gate.pausedUntilMs - nowMs()),
-      }
-    },
-    stop() {
-      isStopped = true
-    },
-  }
+/** They ask again whether they may, and wait again where they may not. */
+function callEverybody(gate: Gate): void {
+  const all = [...gate.queues.values()].flatMap((queue) => [...queue.values()])
+  gate.queues.clear()
+  for (const callback of all) callback()
 }
 
 /** The first task of the key whose turn it is; the key goes to the end. */

@@ -33,17 +33,10 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
     const lateMs = nowMs - expectedAtMs
     if (lateMs > PAUSE_MS) onPause(lateMs)
     const now = Math.floor(nowMs / TICK_MS)
-    for (const due of dueTicks(now)) run(due)
+    for (const due of dueTicks(buckets, nextTick, now)) run(due)
     nextTick = Math.max(nextTick, now + 1)
     isTicking = size > 0
     if (isTicking) awaitTick()
-  }
-
-  /** After a long pause there are more ticks than entries, so the entries are walked. */
-  function dueTicks(now: number): readonly number[] {
-    const ticks = now - nextTick + 1
-    if (ticks > buckets.size) return [...buckets.keys()].filter((slot) => slot <= now).sort((one, other) => one - other)
-    return Array.from({ length: Math.max(0, ticks) }, (_, index) => nextTick + index)
   }
 
   function run(slot: number): void {
@@ -86,4 +79,11 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
       isStopped = true
     },
   }
+}
+
+/** The ticks that are due, in order. After a long pause there are more ticks than entries, so the entries are walked. */
+function dueTicks(buckets: ReadonlyMap<number, unknown>, next: number, now: number): readonly number[] {
+  const ticks = now - next + 1
+  if (ticks > buckets.size) return [...buckets.keys()].filter((slot) => slot <= now).sort((one, other) => one - other)
+  return Array.from({ length: Math.max(0, ticks) }, (_, index) => next + index)
 }

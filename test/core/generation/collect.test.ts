@@ -143,7 +143,7 @@ test('two of three delivered images are a success with the failure of the third 
   })
 })
 
-test('a cost the vendor does not tell is computed from what was delivered', async () => {
+test('a cost the vendor does not report is computed from what was delivered', async () => {
   const world = createWorld({
     script: () => says({ kind: 'done', images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' } }] }),
   })

@@ -45,13 +45,13 @@ describe('a generation', () => {
     expect(world.submits()).toBe(1)
   })
 
-  test('tells the vendor’s progress as events, one for each twentieth it grew', async () => {
-    const told = [0.2, 0.22, 0.6, 0.6]
+  test('shows the vendor’s progress as events, one for each twentieth it grew', async () => {
+    const reported = [0.2, 0.22, 0.6, 0.6]
     let polls = 0
     const world = createWorld({
       script: (call) => {
         if (call.purpose === 'submit') return pending()
-        const progress = told[polls++]
+        const progress = reported[polls++]
         return progress === undefined ? done('https://cdn.example/1.jpg') : pending({ progress })
       },
     })
@@ -90,7 +90,7 @@ describe('a generation', () => {
     expect(world.submits()).toBe(1)
   })
 
-  test('whose vendor tells an unknown status is still pending and the log says so', async () => {
+  test('whose vendor sends an unknown status is still pending and the log says so', async () => {
     const world = createWorld({
       script: (call) => (call.purpose === 'submit' ? pending({ note: 'unknown status "Dreaming"' }) : done('https://cdn.example/1.jpg')),
     })
@@ -125,7 +125,7 @@ describe('a generation', () => {
   })
 })
 
-test('an end that the disk refuses is written as soon as it has room, and seen only then', async () => {
+test('an end that the disk refuses is written as soon as it has space, and seen only then', async () => {
   const world = createWorld({ script: (call) => (call.purpose === 'submit' ? pending() : done('https://cdn.example/1.jpg')) })
   const { commit } = world.store
   let isFull = false
@@ -390,7 +390,7 @@ describe('waiting', () => {
     expect((await waiting).map((one) => one?.status)).toEqual(['succeeded', 'succeeded'])
   })
 
-  test('ends with its time, telling the generation as it is', async () => {
+  test('ends with its time, with the generation as it is', async () => {
     const world = createWorld({ script: () => pending() })
     const record = planned(['alpha'])
     await world.run.accept(record, null)
@@ -399,7 +399,7 @@ describe('waiting', () => {
     expect((await waiting)?.status).toBe('running')
   })
 
-  test('for what there is not, is told at once', async () => {
+  test('for what there is not, ends at once', async () => {
     expect(await createWorld({ script: () => pending() }).run.wait('gen_none', 1_000)).toBeNull()
   })
 })

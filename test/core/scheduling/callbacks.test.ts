@@ -13,7 +13,7 @@ const hooks: NonNullable<WorldOptions['hooks']> = {
 const inProgress = () => pending({ afterMs: null })
 const finished = () => done('https://cdn.example/1.jpg')
 
-/** Unfinished until it is set otherwise. */
+/** Unfinished until a test says otherwise. */
 function vendor(options: Partial<WorldOptions> = {}) {
   const state = { isReady: false, submitReply: (): Sent | Promise<Sent> => inProgress() }
   const world = createWorld({
@@ -32,8 +32,8 @@ async function started(world: World, tasks: readonly number[] = [1]) {
   return { id: record.id, callback: (attemptId = attempt()) => world.run.callback('alpha', record.id, attemptId) }
 }
 
-describe('a task whose end the vendor reports', () => {
-  test('is not polled but for the safety net, and once when it is reported', async () => {
+describe('a task whose end a callback reports', () => {
+  test('is not polled but for the safety net, and once when its callback comes', async () => {
     const { world, state, polls } = vendor()
     const { id, callback } = await started(world)
     await world.clock.pass(11_000)
@@ -44,7 +44,7 @@ describe('a task whose end the vendor reports', () => {
     expect(await onDisk(world, id)).toMatchObject({ status: 'succeeded', attempts: [{ polls: 1 }] })
   })
 
-  test('is found by the safety net where it is never reported', async () => {
+  test('is found by the safety net where no callback comes', async () => {
     const { world, state, polls } = vendor()
     const { id } = await started(world)
     state.isReady = true
@@ -74,7 +74,7 @@ describe('a task whose end the vendor reports', () => {
     expect(polls()).toBe(2)
   })
 
-  test('reported before the submit was answered is polled soon after the answer', async () => {
+  test('whose callback comes before the submit’s reply is polled soon after the reply', async () => {
     const { world, state, polls } = vendor()
     const answered = Promise.withResolvers<Sent>()
     state.submitReply = () => answered.promise
@@ -87,7 +87,7 @@ describe('a task whose end the vendor reports', () => {
     expect(polls()).toBe(1)
   })
 
-  test('reported while a poll is under way is polled once more', async () => {
+  test('whose callback comes during a poll is polled once more', async () => {
     const before = Promise.withResolvers<Sent>()
     let polls = 0
     const { world } = vendor({
@@ -119,7 +119,7 @@ describe('a task whose end the vendor reports', () => {
   })
 })
 
-describe('a telling', () => {
+describe('a callback', () => {
   test('changes nothing once the task has ended, or where nobody knows it', async () => {
     const { world, state } = vendor()
     const { id, callback } = await started(world)
@@ -156,7 +156,7 @@ describe('a telling', () => {
   })
 })
 
-describe('a vendor whose tellings do not arrive', () => {
+describe('a vendor whose callbacks do not arrive', () => {
   async function missedThree() {
     const one = vendor()
     one.state.isReady = true
@@ -167,7 +167,7 @@ describe('a vendor whose tellings do not arrive', () => {
     return one
   }
 
-  test('is polled as usual after three ends in a row that were not reported, and the operator reads why', async () => {
+  test('is polled as usual after three ends in a row that no callback reported, and the log says why', async () => {
     const { world, state } = await missedThree()
     expect(world.logged.filter(({ message }) => message.includes('callbacks do not arrive'))).toHaveLength(1)
     state.isReady = true
@@ -192,7 +192,7 @@ describe('a vendor whose tellings do not arrive', () => {
   })
 })
 
-test('a lost submit is asked about at once, whatever the vendor would report', async () => {
+test('a lost submit is asked about at once, whatever callbacks may come', async () => {
   let polls = 0
   const world = createWorld({
     hooks,

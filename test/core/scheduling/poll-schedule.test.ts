@@ -85,9 +85,9 @@ describe('the best schedule', () => {
   })
 })
 
-describe('a pace that only sees what it polls', () => {
-  /** Durations spread from 2.5 to 10 s; the pace learns only what its polls show. */
-  function live(tellsProgress: boolean) {
+describe('a schedule that only sees what it polls', () => {
+  /** Durations spread from 2.5 to 10 s; the schedule learns only what its polls show. */
+  function live(reportsProgress: boolean) {
     const pace = createPollSchedule()
     const seen: { polls: number; lateMs: number }[] = []
     for (let task = 0; task < 600; task++) {
@@ -97,7 +97,7 @@ describe('a pace that only sees what it polls', () => {
       let polls = 0
       while (at < durationMs) {
         unfinishedAt = at
-        at += pace.nextPollMs('p', 'm', polling, at, tellsProgress && at > 0 ? at / durationMs : null)
+        at += pace.nextPollMs('p', 'm', polling, at, reportsProgress && at > 0 ? at / durationMs : null)
         polls++
       }
       pace.observe('p', 'm', at, unfinishedAt)

@@ -1,0 +1,41 @@
+import { createProviderSlots } from '../scheduling/provider-slots.ts'
+import type { ProviderSlots } from '../scheduling/provider-slots.ts'
+import { createTimerWheel } from '../scheduling/timer-wheel.ts'
+import type { Ports } from '../ports.ts'
+import type { Core } from './open-generation.ts'
+
+export interface Scheduling {
+  readonly slots: ProviderSlots
+  readonly schedule: Core['schedule']
+  /** Notices pauses of the process as long as something is open. */
+  watchForPauses(isNeeded: () => boolean): void
+  stop(): void
+}
+
+/** How often a pause of the process is checked for while generations are open. */
+const HEARTBEAT_MS = 1_000
+
+export function createScheduling(ports: Ports, onPause: (pausedMs: number) => void): Scheduling {
+  const wheel = createTimerWheel(ports.clock, onPause)
+  const slots = createProviderSlots({
+    nowMs: () => ports.clock.monotonicMs(),
+    schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
+    limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,
+  })
+  let isWatching = false
+  const beat = (isNeeded: () => boolean): void => {
+    isWatching = isNeeded()
+    if (isWatching) wheel.schedule(HEARTBEAT_MS, () => beat(isNeeded))
+  }
+  return {
+    slots,
+    schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
+    watchForPauses(isNeeded) {
+      if (!isWatching) beat(isNeeded)
+    },
+    stop() {
+      wheel.stop()
+      slots.stop()
+    },
+  }
+}
