@@ -195,7 +195,10 @@ function finish(
   attempt.results = []
   attempt.status = images.length > 0 ? 'succeeded' : 'failed'
   const failure = lost[0] ?? (images.length === 0 ? noImage : null)
-  if (failure) attempt.error ??= generationError(failure, routeOf(record, attempt).provider)
+  // What was made and lost was paid for: it says more about the bill than a part that was refused for nothing.
+  if (failure && attempt.error?.billed !== 'unknown' && attempt.error?.billed !== true) {
+    attempt.error = generationError(failure, routeOf(record, attempt).provider)
+  }
   // Where images were delivered the task was sold, unless the vendor says that what failed beside them costs nothing.
   if (images.length > 0 && attempt.error?.billed === 'unknown') attempt.error = { ...attempt.error, billed: true }
   return endAttempt(core, open, attempt, null)

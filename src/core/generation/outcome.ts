@@ -124,8 +124,8 @@ async function ready(
   if (!attempt.interrupted && !wasFoundLate(core, track.callbacks, route.provider, call)) {
     observeDuration(core.pollSchedule, route, attempt)
   }
-  // Kept on disk: what failed beside the images must survive a crash.
-  const [failure] = outcome.failures ?? []
+  // Kept on disk: what failed beside the images must survive a crash. The one that matters most to the bill stands for all.
+  const failure = worstFailure(outcome.failures ?? [])
   if (failure) attempt.error = generationError(failure, route.provider)
   attempt.status = 'collecting'
   return NOW
@@ -139,6 +139,9 @@ export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: Attem
   attempt.status = 'collecting'
   return NOW
 }
+
+/** One that was or may have been billed before one that costs nothing. */
+const worstFailure = (failures: readonly Failure[]): Failure | undefined => failures.find(({ billed }) => billed !== false) ?? failures[0]
 
 /** The same image twice in one reply is one image: by the vendor's id, else by its link or bytes. */
 export function withoutRepeats(images: readonly ImageRef[]): readonly ImageRef[] {
