@@ -10,6 +10,7 @@ import type {
   Made,
   WebhookDeliveryRecord,
 } from './records.ts'
+import { iso } from './instant.ts'
 
 /**
  * What the run needs from outside, as arguments. Every port is asynchronous where it may one day leave the process;
@@ -315,7 +316,7 @@ export class IdempotencyConflict extends Error {}
 /** The budget has less left than was to be held; nothing was written. */
 export class BudgetExceeded extends Error {
   constructor({ left, limit, renewsAt }: { readonly left: Usd; readonly limit: Usd; readonly renewsAt: Instant | null }) {
-    const renewal = renewsAt === null ? 'it does not renew' : `it renews at ${new Date(renewsAt).toISOString()}`
+    const renewal = renewsAt === null ? 'it does not renew' : `it renews at ${iso(renewsAt)}`
     super(`${left} of ${limit} USD is left; ${renewal}`)
   }
 }

@@ -1,5 +1,6 @@
 import { COST_COLUMNS } from '#contract'
 import type { CostRow } from '../core/records.ts'
+import { iso } from '../core/instant.ts'
 
 type Cell = string | number | null
 
@@ -27,7 +28,7 @@ export const costHeader = (metadata: readonly string[]): string => record([...CO
 export function costLine({ at, generationId, attemptId, key, model, provider, task, amount, kind, metadata }: CostRow): string {
   const { providerModel, providerTaskId, status, code, images, made, quoted } = task
   const cells: Record<(typeof COST_COLUMNS)[number], Cell> = {
-    settled_at: new Date(at).toISOString(),
+    settled_at: iso(at),
     generation_id: generationId,
     attempt_id: attemptId,
     key,

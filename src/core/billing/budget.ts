@@ -2,6 +2,7 @@ import { subtractUsd } from '#contract'
 import type { BudgetPeriod, BudgetState, Usd } from '#contract'
 import type { Instant, Reservation } from '../records.ts'
 import type { Store } from '../ports.ts'
+import { dayOf, isoOrNull, monthOf } from '../instant.ts'
 
 /** What a gateway key may do. */
 export interface KeyPolicy {
@@ -27,9 +28,9 @@ export function periodAt(kind: BudgetPeriod, instant: Instant): Period {
   const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
   switch (kind) {
     case 'day':
-      return { period: date.toISOString().slice(0, 10), periodStart: Date.UTC(year, month, day), renewsAt: Date.UTC(year, month, day + 1) }
+      return { period: dayOf(instant), periodStart: Date.UTC(year, month, day), renewsAt: Date.UTC(year, month, day + 1) }
     case 'month':
-      return { period: date.toISOString().slice(0, 7), periodStart: Date.UTC(year, month), renewsAt: Date.UTC(year, month + 1) }
+      return { period: monthOf(instant), periodStart: Date.UTC(year, month), renewsAt: Date.UTC(year, month + 1) }
     case 'total':
       return { period: 'total', periodStart: 0, renewsAt: null }
   }
@@ -68,5 +69,5 @@ export const budgetView = ({ key, limit, used, left, renewsAt }: Budget, period:
   period,
   used,
   left,
-  renews_at: renewsAt === null ? null : new Date(renewsAt).toISOString(),
+  renews_at: isoOrNull(renewsAt),
 })

@@ -5,6 +5,7 @@ import { budgetOf, budgetView } from './budget.ts'
 import { createCostTally } from './cost-tally.ts'
 import type { CostTally } from './cost-tally.ts'
 import type { Clock, Store } from '../ports.ts'
+import { dayOf, isoOrNull } from '../instant.ts'
 
 export interface CostsAsked {
   /** By when it was settled; inclusive. Null: from the beginning. */
@@ -101,7 +102,7 @@ function valuesOf(row: CostRow, groupBy: readonly string[]): readonly (string | 
       case 'model':
         return row.model
       case 'day':
-        return new Date(row.at).toISOString().slice(0, 10)
+        return dayOf(row.at)
       case 'key':
         return row.key
       default:
@@ -120,5 +121,3 @@ function byValues(left: Group, right: Group): number {
   }
   return 0
 }
-
-const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : new Date(instant).toISOString())

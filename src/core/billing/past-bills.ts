@@ -1,6 +1,7 @@
 import { shareOfUsd, sumUsd } from '#contract'
 import type { Quote, QuotedOffer } from '#contract'
 import type { ObservedBill, Store } from '../ports.ts'
+import { iso } from '../instant.ts'
 
 /** How many bills of an offer are read; prices change, so old ones say little. */
 const MOST_BILLS = 500
@@ -30,6 +31,6 @@ export function observedOf(
   return {
     amount: shareOfUsd(sumUsd(same.map(({ amount }) => amount)), n, images),
     samples: same.length,
-    as_of: new Date(Math.max(...same.map(({ at }) => at))).toISOString(),
+    as_of: iso(Math.max(...same.map(({ at }) => at))),
   }
 }

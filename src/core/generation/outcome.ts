@@ -1,3 +1,4 @@
+import { withoutRepeats } from '#adapter-kit'
 import { generationError } from '#contract'
 import type { Call, Failure, ImageRef, Outcome } from '#contract'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
@@ -95,7 +96,7 @@ async function stillPending(
   attempt.next = outcome.next
   attempt.unfinishedAt = ports.clock.now()
   const grew = outcome.progress !== undefined && outcome.progress >= (attempt.progress ?? 0) + SHOWN_PROGRESS
-  if (outcome.images) attempt.results = withoutRepeats(outcome.images)
+  if (outcome.images) attempt.results = distinct(outcome.images)
   if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
   if (grew) note(core, record, 'progress', route.provider, attempt.progress)
   if (isNews || grew) await publish(core, open)
@@ -117,7 +118,7 @@ async function ready(
   const route = routeOf(record, attempt)
   attempt.readyAt = core.ports.clock.now()
   attempt.progress = 1
-  attempt.results = withoutRepeats(outcome.images)
+  attempt.results = distinct(outcome.images)
   // Asks for the result again, should a link be dead.
   attempt.next = call.purpose === 'submit' ? attempt.next : call
   record.promptUsed ??= outcome.promptUsed ?? null
@@ -143,14 +144,9 @@ export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: Attem
 /** One that was or may have been billed before one that costs nothing. */
 const worstFailure = (failures: readonly Failure[]): Failure | undefined => failures.find(({ billed }) => billed !== false) ?? failures[0]
 
-/** The same image twice in one reply is one image: by the vendor's id, else by its link or bytes. */
-export function withoutRepeats(images: readonly ImageRef[]): readonly ImageRef[] {
-  const known = new Set<string>()
-  return images.filter(({ id, source }) => {
-    const name = id ?? (source.kind === 'url' ? source.url : source.data)
-    return !known.has(name) && known.add(name)
-  })
-}
+/** An id or a link that comes twice in one reply is one image. */
+const distinct = (images: readonly ImageRef[]): readonly ImageRef[] =>
+  withoutRepeats(images, ({ id, source }) => [id && `id ${id}`, source.kind === 'url' ? source.url : source.data])
 
 /** The vendor refused the poll, and says nothing about the task. A task that was bought is not given up for that. */
 function refusedPoll(

@@ -4,6 +4,7 @@ import type { ComparisonEntry, ComparisonRecord, GenerationRecord, Route } from 
 import { differingDefaults } from '../plan/fidelity.ts'
 import { factorBetween } from '../plan/size.ts'
 import { requestView, viewOf } from './generation.ts'
+import { iso } from '../instant.ts'
 
 /** The row and its generations as a caller sees them; status, end and summary follow from the generations alone. */
 export function comparisonView(
@@ -18,7 +19,7 @@ export function comparisonView(
   const views = begun.map(({ view }) => view)
   const summary = summaryOf(record.entries, begun)
   const status = statusOf(summary)
-  const createdAt = new Date(record.createdAt).toISOString()
+  const createdAt = iso(record.createdAt)
   const ends = views.map((generation) => generation.completed_at ?? createdAt)
   return {
     id: record.id,

@@ -3,20 +3,7 @@ import type { AttemptRecord, GenerationRecord, ImageRecord, Instant } from '../r
 import { quotedShare } from '../billing/ledger.ts'
 import { costOf } from '../billing/settle.ts'
 import { orderedImages } from '../plan/delivery.ts'
-
-/** A generation shows few different instants many times over. */
-const MOST_REMEMBERED = 64
-const written = new Map<Instant, string>()
-
-function iso(instant: Instant): string {
-  const known = written.get(instant)
-  if (known !== undefined) return known
-  if (written.size >= MOST_REMEMBERED) written.clear()
-  const text = new Date(instant).toISOString()
-  written.set(instant, text)
-  return text
-}
-const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
+import { iso, isoOrNull } from '../instant.ts'
 
 /** The row as a caller sees it. `publicUrl` is where this server is reached, without a slash at its end. */
 export function viewOf(record: GenerationRecord, publicUrl: string): Generation {

@@ -1,8 +1,6 @@
 import type { WebhookDelivery } from '#contract'
-import type { Instant, WebhookDeliveryRecord } from '../records.ts'
-
-const iso = (instant: Instant): string => new Date(instant).toISOString()
-const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
+import type { WebhookDeliveryRecord } from '../records.ts'
+import { iso, isoOrNull } from '../instant.ts'
 
 /** The row as a caller sees it. */
 export function deliveryView(record: WebhookDeliveryRecord): WebhookDelivery {

@@ -1,6 +1,7 @@
 import { ConsecutiveBreaker, ExponentialBackoff, noJitterGenerator } from 'cockatiel'
 import type { FailureCode } from '#contract'
 import type { Clock, Log, Observer } from '../ports.ts'
+import { iso } from '../instant.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
@@ -190,7 +191,7 @@ function pauseOf(circuit: Circuit, clock: Clock): Pause | null {
     case 'open': {
       const retryAfterMs = Math.max(SOON_MS, Math.ceil(circuit.untilMs - nowMs))
       if (circuit.untilMs <= nowMs) return { reason: 'breaker open: it is being probed.', retryAfterMs }
-      return { reason: `breaker open until ${new Date(clock.now() + retryAfterMs).toISOString()}.`, retryAfterMs }
+      return { reason: `breaker open until ${iso(clock.now() + retryAfterMs)}.`, retryAfterMs }
     }
   }
 }

@@ -1,6 +1,7 @@
 import { viewOf } from '../present/generation.ts'
 import type { WebhookFormat } from './format.ts'
 import { signedHeaders } from './signature.ts'
+import { iso } from '../instant.ts'
 
 /** The name of our own format. */
 export const STANDARD = 'standard'
@@ -14,7 +15,7 @@ export interface StandardDependencies {
 /** Our own format: the whole generation, signed as Standard Webhooks says. */
 export const standardFormat = ({ secrets, publicUrl }: StandardDependencies): WebhookFormat => ({
   async render({ generation, delivery: { id, type, createdAt }, now }) {
-    const body = JSON.stringify({ type, timestamp: new Date(createdAt).toISOString(), data: viewOf(generation, publicUrl()) })
+    const body = JSON.stringify({ type, timestamp: iso(createdAt), data: viewOf(generation, publicUrl()) })
     return { body, headers: signedHeaders(secrets(), id, Math.floor(now / 1000), body) }
   },
 })

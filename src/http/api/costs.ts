@@ -6,6 +6,7 @@ import { CostReport, Problem } from '#contract'
 import { metadataOf } from '../../core/billing/cost-report.ts'
 import type { Costs, CostsAsked } from '../../core/billing/cost-report.ts'
 import { costHeader, costLine } from '../csv.ts'
+import { dayOf } from '../../core/instant.ts'
 
 const MOST_GROUPINGS = 8
 const DAY_MS = 86_400_000
@@ -81,7 +82,7 @@ const isDay = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text)
 function instantOf(text: string): number | null {
   if (!isDay(text) && !z.iso.datetime({ offset: true }).safeParse(text).success) return null
   const instant = Date.parse(text)
-  return Number.isNaN(instant) || (isDay(text) && new Date(instant).toISOString().slice(0, 10) !== text) ? null : instant
+  return Number.isNaN(instant) || (isDay(text) && dayOf(instant) !== text) ? null : instant
 }
 
 const momentOf = (text: string | undefined): number | null => (text ? instantOf(text) : null)

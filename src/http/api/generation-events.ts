@@ -7,6 +7,7 @@ import type { Clock, Store } from '../../core/ports.ts'
 import { viewOf } from '../../core/present/generation.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import { owned } from './generations.ts'
+import { iso } from '../../core/instant.ts'
 
 export interface GenerationEventDependencies {
   readonly run: Pick<Run, 'watch'>
@@ -39,7 +40,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
         sent = entry.seq
         const isLast = hasEnded(current) && entry.type === current.status
         const { type, provider, progress } = entry
-        const change = { id, type, at: new Date(entry.at).toISOString(), provider, progress }
+        const change = { id, type, at: iso(entry.at), provider, progress }
         stream.send(type, isLast ? viewOf(current, deps.publicUrl()) : change, entry.seq)
       }
       if (hasEnded(current)) stream.end()

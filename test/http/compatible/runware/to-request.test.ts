@@ -91,7 +91,7 @@ describe('a task becomes a request', () => {
       warnings: [],
       wanted: { taskUUID: UUID, outputTypes: ['URL'], includeCost: false },
       isAsync: false,
-      webhookUrl: null,
+      receivers: { webhookUrl: null, uploadUrl: null },
     })
   })
 
@@ -139,7 +139,10 @@ describe('a task becomes a request', () => {
   })
 
   test('a webhook alone is acknowledged at once', () => {
-    expect(accepted({ webhookURL: 'https://example.com/hook' })).toMatchObject({ isAsync: true, webhookUrl: 'https://example.com/hook' })
+    expect(accepted({ webhookURL: 'https://example.com/hook' })).toMatchObject({
+      isAsync: true,
+      receivers: { webhookUrl: 'https://example.com/hook', uploadUrl: null },
+    })
     expect(accepted({ webhookURL: 'https://example.com/hook', deliveryMethod: 'sync' })).toMatchObject({ isAsync: false })
   })
 
@@ -163,7 +166,7 @@ describe('a task is refused in Runware’s vocabulary', () => {
     ['a link that is none', { webhookURL: 'file:///etc/passwd' }, 'invalidWebhookURL', 'webhookURL'],
     ['a parameter of other models', { negativePrompt: 'x' }, 'unknownParameter', 'negativePrompt'],
     ['steps, which [pro] does not have', { steps: 4 }, 'unknownParameter', 'steps'],
-    ['an upload, which nobody would do', { uploadEndpoint: 'https://example.com' }, 'unsupportedParameter', 'uploadEndpoint'],
+    ['an upload to what is no URL', { uploadEndpoint: 'example' }, 'invalidUploadEndpoint', 'uploadEndpoint'],
   ])('%s', (_what, more, code, parameter) => {
     expect(refused(more)).toEqual([{ code, message: expect.any(String), parameter }])
   })

@@ -1,0 +1,23 @@
+import type { Instant } from './records.ts'
+
+/** An answer shows few different instants many times over. */
+const MOST_REMEMBERED = 64
+const written = new Map<Instant, string>()
+
+/** ISO 8601 in UTC with milliseconds: the one way instants are written in answers, webhooks and messages. */
+export function iso(instant: Instant): string {
+  const known = written.get(instant)
+  if (known !== undefined) return known
+  if (written.size >= MOST_REMEMBERED) written.clear()
+  const text = new Date(instant).toISOString()
+  written.set(instant, text)
+  return text
+}
+
+export const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
+
+/** `2026-11-27`, in UTC. */
+export const dayOf = (instant: Instant): string => iso(instant).slice(0, 10)
+
+/** `2026-11`, in UTC. */
+export const monthOf = (instant: Instant): string => iso(instant).slice(0, 7)
