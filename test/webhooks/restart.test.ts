@@ -11,15 +11,16 @@ afterEach(async () => {
 })
 
 /** Starts gateways on one data folder, one after the other, before a vendor that outlives them. */
-async function gateways(): Promise<() => Promise<ServerProcess>> {
+async function gateways(): Promise<(() => Promise<ServerProcess>) & { readonly submits: () => number }> {
   const vendors = await startVendors({ providers: ['runware'], typicalMs: 300 })
   const folder = vendors.folder('network: { allow: ["127.0.0.0/8"] }\n')
   closing.push(vendors.close, async () => folder.remove())
-  return async () => {
+  const start = async () => {
     const server = await startProcess(folder.environment)
     closing.push(() => server.kill('SIGKILL'))
     return server
   }
+  return Object.assign(start, { submits: () => vendors.submits('runware') })
 }
 
 async function post(url: string, body: unknown): Promise<Record<string, unknown>> {
@@ -96,6 +97,8 @@ describe('a webhook of a compatible API outlives its gateway', { timeout: 120_00
         },
       ])
       expect(answered).toEqual({ data: [{ taskType: 'imageInference', taskUUID }] })
+      // The task is acknowledged before the vendor has it.
+      await expect.poll(start.submits, { timeout: 10_000 }).toBe(1)
       await first.kill(signal)
       const second = await start()
       expect(await deliveryWhen(second.url, 'delivered')).toMatchObject({ type: 'generation.succeeded', tries: 2 })
