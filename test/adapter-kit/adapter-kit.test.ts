@@ -139,8 +139,8 @@ describe('a link', () => {
   })
 })
 
-describe('what comes twice', () => {
-  test('by any of its keys is kept once, the first of it', () => {
+describe('an item that comes twice', () => {
+  test('by any of its keys is kept once, as it came first', () => {
     const items = [{ id: 'a', url: '1' }, { id: 'b', url: '2' }, { id: 'a', url: '3' }, { url: '2' }, { url: '3' }]
     expect(withoutRepeats(items, ({ id, url }) => [id && `id ${id}`, `url ${url}`])).toEqual(items.slice(0, 2))
   })

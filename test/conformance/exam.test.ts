@@ -225,7 +225,7 @@ describe.each(candidates)('$id interprets', (examined) => {
   const { adapter } = examined
   const questions = knownCalls(examined, ['submit', 'poll', 'recover'])
   const submits = knownCalls(examined, ['submit'])
-  const looks = knownCalls(examined, ['poll', 'recover'])
+  const polls = knownCalls(examined, ['poll', 'recover'])
   const answers = knownReplies(examined)
 
   /** A real reply with one part changed: what a vendor's next release may say. */
@@ -254,7 +254,7 @@ describe.each(candidates)('$id interprets', (examined) => {
 
   test('is asked about the end of every story', () => {
     expect(answers.length).toBeGreaterThan(0)
-    expect(looks.length).toBeGreaterThan(0)
+    expect(polls.length).toBeGreaterThan(0)
   })
 
   test('any reply at all, legally and without throwing', () => {
@@ -317,7 +317,7 @@ describe.each(candidates)('$id interprets', (examined) => {
   })
 
   test.each([200, 202, 204, 404, 500])('the same empty %d for ever with a call that does not grow', (status) => {
-    for (const start of [submits[0], looks[0]]) {
+    for (const start of [submits[0], polls[0]]) {
       let call = start
       const sizes: number[] = []
       for (let round = 0; round < 50 && call !== undefined; round += 1) {
@@ -484,7 +484,7 @@ describe.each(candidates.filter(({ manifest }) => manifest.declares.balance))('$
 
 describe.each(candidates.filter(({ manifest }) => manifest.declares.webhook))('$id gets the address of its callback', (examined) => {
   test('by the address in the call, and by nothing without one', () => {
-    const webhook = { url: 'https://gate.example/hooks/abc123', secret: 'tell-me-this' }
+    const webhook = { url: 'https://gate.example/hooks/abc123', secret: 'a-callback-secret' }
     for (const order of plainOrders(examined)) {
       expect(textsIn(callFor(examined, { ...order, webhook }).body)).toContain(webhook.url)
       expect(JSON.stringify(callFor(examined, order))).not.toContain('hook')

@@ -30,7 +30,7 @@ describe('a bill', () => {
   })
 })
 
-describe('what is delivered', () => {
+describe('a delivered image', () => {
   test('in another format than ordered is a warning, also where nothing may be adapted', async () => {
     const { images, warnings } = await play('other-format', { output_format: 'png', on_unsupported: 'reject' })
     expect(images[0]?.format).not.toBe('png')

@@ -117,7 +117,7 @@ describe('a quote', () => {
   })
 })
 
-test('what a generation took stands beside the next quotes, and breaks the tie between equal prices', async () => {
+test('the latency of a generation stands beside the next quotes, and breaks the tie between equal prices', async () => {
   const { routing } = await gateway.generate({ model: 'runware/flux-1.1-pro', width: 1024, height: 1024 })
   expect(routing).toMatchObject({ strategy: 'pinned' })
   const request = { model: 'flux-1.1-pro', width: 1024, height: 1024 }
@@ -195,8 +195,8 @@ describe('a purchase with references behind links', () => {
   })
 })
 
-describe('where a request would go now', () => {
-  test('is what a purchase does, and everybody else is named with the reason', async () => {
+describe('the route a quote names', () => {
+  test('is the one a purchase takes, and every other provider is named with the reason', async () => {
     const request = { model: 'flux-2-pro', width: 1000, height: 1000, provider: { ignore: ['vtrix'], sort: 'price' } }
     const quoted = await quote(request)
     expect(quoted.sandbox).toBe(true)

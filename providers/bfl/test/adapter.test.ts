@@ -12,7 +12,7 @@ const SAMPLE = 'https://delivery-eu1.bfl.ai/x.jpeg?se=2026-11-21T10%3A00%3A00Z&s
 const reply = (body: Json, status = 200, headers: Record<string, string> = {}): Reply => ({ status, headers, body })
 const failureOf = (outcome: Outcome) => (outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : null)
 
-describe('what is said to BFL', () => {
+describe('calls to BFL', () => {
   test('a size, seed or switch nobody asked for is not sent, so that 0 never is', () => {
     expect(adapter.translate(orderOf('flux-2-pro')).call.body).toEqual({ prompt: 'a lighthouse at dusk' })
   })
@@ -24,7 +24,7 @@ describe('what is said to BFL', () => {
     ['flux-2-flex', false, { prompt_upsampling: false }],
     ['flux-1.1-pro', true, { prompt_upsampling: true }],
     ['flux-1.1-pro', false, { prompt_upsampling: false }],
-  ])('%s hears prompt upsampling %s in its own polarity', (model, promptUpsampling, said) => {
+  ])('%s is sent prompt upsampling %s in its own polarity', (model, promptUpsampling, said) => {
     expect(adapter.translate(orderOf(model, { promptUpsampling })).call.body).toEqual({ prompt: 'a lighthouse at dusk', ...said })
   })
 
@@ -60,7 +60,7 @@ describe('what is said to BFL', () => {
     ['flux-1.1-pro', { transparent_bg: true }, 'transparent_bg'],
     ['flux-1.1-pro', { transparent_bg: false }, 'transparent_bg'],
     ['flux-2-pro', { input_image_blob_path: 'a/b.png' }, 'input_image_blob_path'],
-  ])('%s is not told %o, and the warning names the option', (model, options, name) => {
+  ])('%s is not sent %o, and the warning names the option', (model, options, name) => {
     const { call, warnings } = adapter.translate(orderOf(model, { options, outputFormat: 'png' }))
     expect(call.body).toEqual({ prompt: 'a lighthouse at dusk', output_format: 'png' })
     expect(warnings).toMatchObject([{ code: 'ignored_option', field: `provider_options.${manifest.id}.${name}`, used: null }])
@@ -83,7 +83,7 @@ describe('what is said to BFL', () => {
   )
 })
 
-describe('what BFL says', () => {
+describe('replies of BFL', () => {
   test('the polling URL is asked to the letter, whatever its region', () => {
     const url = 'https://api.us3.bfl.ai/v1/get_result?id=t1&region=us3'
     expect(adapter.interpret(reply({ id: 't1', polling_url: url, cost: 4.5 }), SUBMIT)).toEqual({
@@ -95,7 +95,7 @@ describe('what BFL says', () => {
     })
   })
 
-  test('a poll that is still pending is asked again with the same call and tells how far it is', () => {
+  test('a poll that is still pending is asked again with the same call and reports how far it is', () => {
     const outcome = adapter.interpret(reply({ id: 't1', status: 'Pending', progress: 0.25 }), POLL)
     expect(outcome).toMatchObject({ kind: 'pending', next: POLL, progress: 0.25, cost: { amount: '0.045' } })
     expect(adapter.interpret(reply({ id: 't1', status: 'Pending', progress: 25 }), POLL)).not.toHaveProperty('progress')
@@ -189,7 +189,7 @@ describe('what BFL says', () => {
     [1.5, undefined],
     ['seven', undefined],
     [null, undefined],
-  ])('the seed %s is told as %s: no digit is invented', (seed, digits) => {
+  ])('the seed %s is reported as %s: no digit is invented', (seed, digits) => {
     const outcome = adapter.interpret(reply({ id: 't1', status: 'Ready', result: { sample: SAMPLE, seed } }), POLL)
     expect(outcome.kind === 'done' && outcome.images[0]?.seed).toBe(digits)
   })
@@ -326,7 +326,7 @@ describe('what BFL says', () => {
     expect(waits).toEqual([10_000, 0])
   })
 
-  test('what signs a link never reaches a message', () => {
+  test('the signature of a link never reaches a message', () => {
     const detail = 'cannot fetch https://user:pass@a.example/x.png?sig=SECRET#SECRET, nor http://b.example?key=SECRET'
     const said = failureOf(adapter.interpret(reply({ detail }, 422), SUBMIT))?.provider_message
     expect(said).toContain('cannot fetch https://a.example/x.png')
@@ -374,7 +374,7 @@ describe('any reply at all', () => {
     body: node.map((value) => JSON.parse(JSON.stringify(value)) as Json),
   })
 
-  test('is told as a legal outcome, and no reply makes the adapter throw', () => {
+  test('is interpreted as a legal outcome, and no reply makes the adapter throw', () => {
     fc.assert(
       fc.property(replies, fc.constantFrom(SUBMIT, POLL, { ...POLL, memo: null }), (any, call) => {
         expect(objectionsTo(adapter.interpret(any, call))).toEqual([])

@@ -36,7 +36,7 @@ const pollFor = (overrides: Partial<Order<RunwareOptions>> = {}): Call => {
 }
 const image = (id: number) => ({ taskUUID: TASK, imageUUID: `image-${id}`, imageURL: `https://im.runware.ai/${id}.jpg`, cost: 0.03 })
 
-describe('what is said to Runware', () => {
+describe('calls to Runware', () => {
   test('a webhook makes the task asynchronous and sends the address, never our secret', () => {
     const { call, warnings } = adapter.translate(order({ webhook: { url: 'https://gate.example/hooks/abc', secret: 'hidden-word' } }))
     expect(taskIn(call)).toMatchObject({ webhookURL: 'https://gate.example/hooks/abc', deliveryMethod: 'async' })
@@ -59,7 +59,7 @@ describe('what is said to Runware', () => {
     expect(taskIn(submitFor({ count: 20 }))['numberResults']).toBe(20)
   })
 
-  test('without a seed none is sent, and never -1', () => {
+  test('a seed nobody asked for is not sent, not even as -1', () => {
     expect(taskIn(submitFor())).not.toHaveProperty('seed')
     expect(taskIn(submitFor({ seed: '0' }))['seed']).toBe(0)
   })
@@ -82,7 +82,7 @@ describe('what is said to Runware', () => {
   })
 })
 
-describe('what Runware says', () => {
+describe('replies of Runware', () => {
   // Every code of the official SDK's table, and what one of our failures comes of it.
   test.each([
     ...['contentPolicyViolation', 'providerContentPolicyViolation', 'sensitiveContentDetected', 'unsafeContentDetected'].map((code) => [
@@ -256,7 +256,7 @@ describe('the balance', () => {
     expect(adapter.readBalance?.(reply(200, { data: [{ taskType: 'accountManagement', taskUUID: TASK, balance }] }))).toBe(dollars)
   })
 
-  test('an error in its place is not known', () => {
+  test('an error instead of a balance makes it unknown', () => {
     expect(adapter.readBalance?.(reply(401, { errors: [{ code: 'invalidApiKey', message: 'no' }] }))).toBeNull()
   })
 })

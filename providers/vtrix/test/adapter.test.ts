@@ -13,7 +13,7 @@ const failureOf = (answer: Reply, call: Call) => {
   if (outcome.kind !== 'failed' && outcome.kind !== 'refused') throw new Error(`expected a failure, got ${outcome.kind}`)
   return outcome.failure
 }
-const told = (error: Json) => failureOf(reply({ status: 'failed', error }), POLL)
+const failureFrom = (error: Json) => failureOf(reply({ status: 'failed', error }), POLL)
 const content = (type: string | null, url: Json) => ({ content: [{ type, url }] })
 const paramsOf = (request: LegalRequest) => {
   const { call, warnings } = adapter.translate(orderOf(request))
@@ -120,7 +120,7 @@ describe('interpret a submit', () => {
     expect(failureOf(reply({ id, status: 'in_progress' }), SUBMIT)).toMatchObject({ code: 'bad_reply', billed: 'unknown' })
   })
 
-  it('counts a refusal without a task id as unbilled, and as billed where it tells a cost', () => {
+  it('counts a refusal without a task id as unbilled, and as billed where it reports a cost', () => {
     expect(failureOf(reply({ error: 'no capacity' }), SUBMIT)).toMatchObject({ code: 'provider_rejected', billed: false })
     expect(failureOf(reply({ error: 'no capacity', usage: { cost: '0.01' } }), SUBMIT).billed).toBe(true)
   })
@@ -130,7 +130,7 @@ describe('interpret a submit', () => {
       expect(adapter.interpret(reply({ id: 't1', status: 'in_progress', error }), SUBMIT).kind).toBe('pending')
   })
 
-  it('notes a task that tells no status instead of taking it for success', () => {
+  it('notes a task that reports no status instead of taking it for success', () => {
     expect(adapter.interpret(reply({ id: 't1' }), SUBMIT)).toMatchObject({ kind: 'pending', note: 'the task has no status' })
   })
 
@@ -209,13 +209,13 @@ describe('interpret a poll', () => {
   })
 
   it('reads moderation from plain words only', () => {
-    expect(told('Request Moderated')).toMatchObject({ code: 'moderated', stage: 'request', billed: 'unknown' })
-    expect(told({ code: 'ContentModerated' })).toMatchObject({ code: 'moderated', stage: 'output' })
-    expect(told({ code: 'NSFW' })).toMatchObject({ code: 'moderated' })
-    expect(told({ code: 'NSFW' })).not.toHaveProperty('stage')
-    expect(told('moderation service unavailable').code).toBe('provider_rejected')
-    expect(told('Input and output moderation tolerance level out of range').code).toBe('provider_rejected')
-    expect(told({ code: 'E4017', message: 'something went wrong' }).code).toBe('provider_rejected')
+    expect(failureFrom('Request Moderated')).toMatchObject({ code: 'moderated', stage: 'request', billed: 'unknown' })
+    expect(failureFrom({ code: 'ContentModerated' })).toMatchObject({ code: 'moderated', stage: 'output' })
+    expect(failureFrom({ code: 'NSFW' })).toMatchObject({ code: 'moderated' })
+    expect(failureFrom({ code: 'NSFW' })).not.toHaveProperty('stage')
+    expect(failureFrom('moderation service unavailable').code).toBe('provider_rejected')
+    expect(failureFrom('Input and output moderation tolerance level out of range').code).toBe('provider_rejected')
+    expect(failureFrom({ code: 'E4017', message: 'something went wrong' }).code).toBe('provider_rejected')
   })
 
   it('never echoes a seed, since the vendor returns none', () => {

@@ -211,7 +211,7 @@ describe('groups', () => {
   })
 })
 
-describe('what the same would have cost elsewhere', () => {
+describe('the cost of the same images elsewhere', () => {
   test('is priced from what was made, cheapest first, and says what is not known', async () => {
     const total = await totalOf(
       line({ amount: '0.03' }),
@@ -262,10 +262,10 @@ describe('what the same would have cost elsewhere', () => {
   })
 })
 
-describe('who sees what', () => {
+describe('the view of a key', () => {
   const keys = [policy('team', { budgetUsd: '5' }), policy('other', { budgetUsd: '1', period: 'day' }), policy('boss', { admin: true })]
 
-  test('a key its own, an admin key and a gateway without keys everybody’s', async () => {
+  test('is its own spend and budget; an admin key and a gateway without keys see everybody’s', async () => {
     const { report, asked, budgets } = costsOf([], keys, '2')
     const seen = [await report([], 'team'), await report([], 'boss'), await report([], null), await report([], 'removed')]
     expect(asked.map(({ key }) => key)).toEqual(['team', null, null, 'removed'])
@@ -278,7 +278,7 @@ describe('who sees what', () => {
     expect(budgets[0]).toEqual(['team', '2026-11', Date.UTC(2026, 10)])
   })
 
-  test('what is left is shown by key, and null without a budget', async () => {
+  test('shows what is left of its budget, and null without one', async () => {
     const { costs } = costsOf([], keys, '2')
     expect([await costs.budgetLeft('team'), await costs.budgetLeft('boss'), await costs.budgetLeft(null)]).toEqual(['3', null, null])
   })
@@ -296,7 +296,7 @@ describe('budget periods', () => {
   })
 })
 
-describe('what an unpriced offer was observed to bill', () => {
+describe('the observed bill of an unpriced offer', () => {
   const bill = (amount: string, images: number, more: object = {}) => ({
     amount,
     images,

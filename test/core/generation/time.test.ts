@@ -97,7 +97,7 @@ describe('a process that was suspended past the deadline', () => {
   })
 })
 
-describe('once it is bought, a task', () => {
+describe('a bought task', () => {
   test.for([400, 401, 403, 404, 451, 500])('whose poll is answered %i once is polled again and delivered', async (status) => {
     let polls = 0
     const world = createWorld({

@@ -19,7 +19,7 @@ function refused(fields: Partial<PlannedRequest>, offer: Offer, references: read
   return adaptation.reasons
 }
 
-describe('what refuses an offer', () => {
+describe('a reason to refuse an offer', () => {
   it('is a prompt too long for it, which is never cut', () => {
     const offer = withLimits(runware, { prompt: { min_chars: 2, max_chars: 10 } })
     expect(refused({ prompt: 'x'.repeat(11) }, offer)).toEqual(['prompt: it has 11 characters, and this offer takes at most 10.'])

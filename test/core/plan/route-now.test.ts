@@ -106,7 +106,7 @@ describe('a safety check that a provider option switches on', () => {
   })
 })
 
-describe('what a provider’s options cause', () => {
+describe('an adaptation that a provider’s options cause', () => {
   const warning = { code: 'adjusted', field: 'provider_options.a.x', requested: 1, used: 2, reason: 'It is so.' } as const
   const input = (request: PlanInput['request']) =>
     planning([one('a', '0.01', { options: { x: 1 } }), one('b', '0.02')], { request, optionWarnings: () => [warning] })

@@ -25,7 +25,7 @@ describe('before anything is measured', () => {
   })
 })
 
-describe('with measured durations', () => {
+describe('polls with measured durations', () => {
   test('a task that takes what it always takes needs one poll, at the end', () => {
     const pace = createPollSchedule()
     for (let i = 0; i < 20; i++) pace.observe('p', 'm', 3_000 + (i % 3))
@@ -110,7 +110,7 @@ describe('a schedule that only sees what it polls', () => {
     }
   }
 
-  test('does not drift into looking ever later', () => {
+  test('does not drift into polling ever later', () => {
     const { polls, lateMs } = live(false)
     // Polling every 1.5 s makes 4.1 polls and is 750 ms late on these durations.
     expect(polls).toBeLessThan(4.1)

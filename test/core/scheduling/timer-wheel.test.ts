@@ -16,7 +16,7 @@ test('calls back at the time or at most a tick later, never before', async () =>
   expect(at).toBeLessThanOrEqual(1_041)
 })
 
-test('what is taken back is never called, and taking back twice changes nothing', async () => {
+test('a callback that is taken back is never called, and taking back twice changes nothing', async () => {
   const { clock, wheel, fired } = world()
   const takeBack = wheel.schedule(100, () => fired.push('no'))
   wheel.schedule(100, () => fired.push('yes'))

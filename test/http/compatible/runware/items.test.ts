@@ -74,8 +74,8 @@ describe('a result', () => {
       imageDataURI: `data:image/jpeg;base64,${base64}`,
     })
     const link = { url: 'https://vendor.example/a.jpg', expiresAt: null }
-    const handedOn = batch('1', 1, { images: [imageRecord('img_0', 'gen_1', { sha256: null, format: null, link })] })
-    expect(JSON.parse((await texts(handedOn, both))[0] ?? '')).toMatchObject({ imageURL: link.url })
+    const linked = batch('1', 1, { images: [imageRecord('img_0', 'gen_1', { sha256: null, format: null, link })] })
+    expect(JSON.parse((await texts(linked, both))[0] ?? '')).toMatchObject({ imageURL: link.url })
   })
 })
 
