@@ -5,6 +5,8 @@ import {
   createEmulator,
   digitsOf,
   float,
+  floorTo,
+  followedSize,
   isFields,
   MEGAPIXEL,
   megapixelPrice,
@@ -28,6 +30,9 @@ const MAX_UNFINISHED = 24
 /** Links live 10 minutes from completion (live reply, 2025-07). */
 const LINK_LIFE_MS = 10 * 60_000
 
+/** A random seed, in BFL's words. */
+const ANY_SEED = -1
+
 const json = (status: number, body: object): WireReply => ({ status, body })
 const detail = (status: number, said: unknown): WireReply => json(status, { detail: said })
 const issue = (loc: readonly (string | number)[], msg: string, type: string) => detail(422, [{ loc, msg, type }])
@@ -42,15 +47,17 @@ const REPLIES = replyTable(detail, {
 
 const string = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 const side = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-const floorTo = (step: number, value: number): number => Math.max(64, Math.floor(value / step) * step)
 const formatOf = (value: unknown): ImageFormat => (value === 'png' || value === 'webp' ? value : 'jpeg')
 
 /** The delivered size: as ordered, on the grid of 16; else the first reference's, at most 4 MP; else the endpoint's own. */
 function outputSize({ family }: Endpoint, body: Fields, firstReference: Pixels = { width: 1024, height: 1024 }): Pixels {
   const [width, height] = [side(body['width']), side(body['height'])]
   if (family === 'flux-1.1') return { width: width ?? 1024, height: height ?? 768 }
-  const shrink = Math.min(1, Math.sqrt(MAX_PIXELS / (firstReference.width * firstReference.height)))
-  return { width: floorTo(16, width ?? firstReference.width * shrink), height: floorTo(16, height ?? firstReference.height * shrink) }
+  const followed = followedSize(firstReference, { step: 16, maxPixels: MAX_PIXELS })
+  return {
+    width: width === undefined ? followed.width : floorTo(16, width),
+    height: height === undefined ? followed.height : floorTo(16, height),
+  }
 }
 
 /** Two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
@@ -88,7 +95,7 @@ async function submit(kit: Kit<Facts>, { params, body }: WireRequest): Promise<W
     prompt,
     ...size,
     format: formatOf(body['output_format']),
-    seed: digitsOf(body['seed']),
+    seed: body['seed'] === ANY_SEED ? undefined : digitsOf(body['seed']),
     pricePerImage: 'flat' in endpoint.price ? endpoint.price.flat : megapixelPrice(endpoint.price, size, references),
     linkLifeMs: LINK_LIFE_MS,
     webhook: url === null ? null : { url, secret: string(body['webhook_secret']) },

@@ -31,7 +31,7 @@ export function optionsTaken(
 ): { readonly taken: JsonObject; readonly warnings: readonly Warning[] } {
   const taken: Record<string, Json> = {}
   const warnings: Warning[] = []
-  for (const name of ['transparent_bg', 'input_image_blob_path'] as const) {
+  for (const name of ['transparent_bg', 'input_image_blob_path', 'seed'] as const) {
     const requested = order.options[name]
     if (requested === undefined) continue
     const reason = whyIgnored(name, order, dialect)
@@ -43,6 +43,7 @@ export function optionsTaken(
 
 function whyIgnored(name: keyof BflOptions, order: Order<BflOptions>, dialect: Dialect): string | null {
   if (!dialect.options.includes(name)) return `${order.providerModel} does not take ${name}`
+  if (name === 'seed') return order.seed === undefined ? null : 'the request has a seed of its own'
   const hasAlpha = order.outputFormat === 'png' || order.outputFormat === 'webp'
   return name === 'transparent_bg' && order.options.transparent_bg === true && !hasAlpha
     ? 'transparent_bg needs output_format png or webp: JPEG has no alpha channel'

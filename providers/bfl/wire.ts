@@ -9,6 +9,8 @@ export const BflOptions = z.strictObject({
   transparent_bg: z.boolean().optional(),
   /** "Blob path to the input image", FLUX.2 [flex] only. https://docs.bfl.ai, POST /v1/flux-2-flex, 2026-11-21 */
   input_image_blob_path: z.string().min(1).max(2083).optional(),
+  /** −1, BFL's word for a random seed; any other seed is the request's own field. */
+  seed: z.literal(-1).optional(),
 })
 export type BflOptions = z.infer<typeof BflOptions>
 
@@ -23,14 +25,18 @@ export interface Dialect {
 
 /** By BFL's own model id, which is also the last part of the path. Fields as of 2026-11-21: https://api.bfl.ai/openapi.json and the official SDK. */
 const DIALECTS: Readonly<Record<string, Dialect>> = {
-  'flux-2-pro': { references: 'input_image', upsampling: 'disable_pup', options: ['transparent_bg'] },
-  'flux-2-flex': { references: 'input_image', upsampling: 'prompt_upsampling', options: ['transparent_bg', 'input_image_blob_path'] },
-  'flux-pro-1.1': { references: 'image_prompt', upsampling: 'prompt_upsampling', options: [] },
+  'flux-2-pro': { references: 'input_image', upsampling: 'disable_pup', options: ['transparent_bg', 'seed'] },
+  'flux-2-flex': {
+    references: 'input_image',
+    upsampling: 'prompt_upsampling',
+    options: ['transparent_bg', 'input_image_blob_path', 'seed'],
+  },
+  'flux-pro-1.1': { references: 'image_prompt', upsampling: 'prompt_upsampling', options: ['seed'] },
 }
 
 /** The dialect of an endpoint. An id outside the table still goes to its own path, where BFL refuses what it does not know, for free. */
 export const dialectOf = (providerModel: string): Dialect =>
-  DIALECTS[providerModel] ?? { references: 'input_image', upsampling: 'prompt_upsampling', options: [] }
+  DIALECTS[providerModel] ?? { references: 'input_image', upsampling: 'prompt_upsampling', options: ['seed'] }
 
 /** `input_image`, `input_image_2`, …; the first has no number. */
 export const referenceField = (index: number): string => (index === 0 ? 'input_image' : `input_image_${index + 1}`)

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { check, createEmulator, digitsOf, isFields, replyTable, sentenceOf } from '#sandbox'
-import type { Check, Fields, Kit, Poll, Task, TaskFailure, WireReply } from '#sandbox'
+import { check, createEmulator, digitsOf, followedSize, isFields, referencePixels, replyTable, sentenceOf } from '#sandbox'
+import type { Check, Fields, Kit, Pixels, Poll, Task, TaskFailure, WireReply } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 interface Facts {
@@ -87,20 +87,28 @@ const sentences = (judge: Check, value: unknown): string =>
 const sideOf = (value: unknown): number => (typeof value === 'number' ? value : DEFAULT_SIDE)
 const pixelsOf = (params: Fields): number => sideOf(params['width']) * sideOf(params['height'])
 
-function submit(kit: Kit<Facts>, body: unknown): WireReply {
+/** An edit without a size follows its first reference, as upstream; `image_prompt` guides a new image and decides no size. */
+async function outputSize(params: Fields): Promise<Pixels> {
+  const { width, height, input_image: first } = params
+  const asked = { width: sideOf(width), height: sideOf(height) }
+  if (width !== undefined || height !== undefined || typeof first !== 'string') return asked
+  return followedSize(await referencePixels(first), { step: 32, maxPixels: MOST_PIXELS })
+}
+
+async function submit(kit: Kit<Facts>, body: unknown): Promise<WireReply> {
   const submitted = read(body)
   if (typeof submitted === 'string') return message(400, submitted)
   const { model, params } = submitted
   const prompt = String(params['prompt'])
   const refusal = kit.refusal(prompt)
   if (refusal) return REPLIES[refusal]
+  const size = await outputSize(params)
   const id = newTaskId()
   const task = kit.accept({
     id,
     newImageId: newTaskId,
     prompt,
-    width: sideOf(params['width']),
-    height: sideOf(params['height']),
+    ...size,
     format: params['output_format'] === 'png' ? 'png' : 'jpeg',
     seed: digitsOf(params['seed']),
     pricePerImage: MADE_UP[model].cost,

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { formatOf } from '#contract'
 import type { GenerationRequest, JsonObject, ReferenceImage } from '#contract'
 import { VerbFailed } from './terminal.ts'
 
@@ -70,13 +71,6 @@ async function referenceOf(text: string): Promise<ReferenceImage> {
   const format = formatOf(bytes)
   if (format === null) throw new VerbFailed(`--ref ${text}: is not a PNG, JPEG or WebP image`)
   return `data:image/${format};base64,${bytes.toString('base64')}`
-}
-
-/** By its first bytes; a file's name may lie. */
-function formatOf(bytes: Buffer): 'png' | 'jpeg' | 'webp' | null {
-  if (bytes.subarray(0, 4).toString('latin1') === '\u0089PNG') return 'png'
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'jpeg'
-  return bytes.subarray(0, 4).toString('latin1') === 'RIFF' && bytes.subarray(8, 12).toString('latin1') === 'WEBP' ? 'webp' : null
 }
 
 /** `provider.name=value`; a value that is JSON is taken as such, any other as text. */

@@ -29,6 +29,9 @@ export function readDataUri(text: string): DataUri {
   return imageInBase64(Uint8Array.from(decoded, (character) => character.charCodeAt(0)).toBase64())
 }
 
+/** A `data:` URI from others' clients and vendors, who label it as they like: the bytes alone decide. */
+export const readDataUriOfAnyLabel = (text: string): DataUri => readDataUri(text.trim().replace(/^data:(?!image\/)[^;,]*/i, 'data:image/*'))
+
 /** Base64 of first bytes that are enough to know the format. */
 const HEAD_CHARS = 16
 

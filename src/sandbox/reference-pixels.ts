@@ -65,6 +65,19 @@ function jpegSize(bytes: Buffer): Pixels | null {
   return null
 }
 
+/** The size of an edit that follows its reference: shrunk to at most `maxPixels` in its ratio, each side down to the grid. */
+export function followedSize(
+  { width, height }: Pixels,
+  { step, maxPixels }: { readonly step: number; readonly maxPixels: number },
+): Pixels {
+  const shrink = Math.min(1, Math.sqrt(maxPixels / (width * height)))
+  return { width: floorTo(step, width * shrink), height: floorTo(step, height * shrink) }
+}
+
+const SMALLEST_SIDE = 64
+/** A side on the grid of `step`, never larger than asked but where that would be too small for any endpoint. */
+export const floorTo = (step: number, side: number): number => Math.max(SMALLEST_SIDE, Math.floor(side / step) * step)
+
 /** Dollars: the first output megapixel, each further one, each of a reference. */
 export interface MegapixelPrice {
   readonly first: Usd

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { documentIn, readDataUri } from '#contract'
+import { documentIn, readDataUriOfAnyLabel } from '#contract'
 import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { decodeStream, firstBytes } from './content-coding.ts'
@@ -54,8 +54,7 @@ const tooLarge = (maxBytes: number): Downloaded => failed(`the body is larger th
 const isRedirect = (status: number): boolean => status === 301 || status === 302 || status === 303 || status === 307 || status === 308
 
 function inlineBody(address: string, { maxBytes }: Options): Downloaded {
-  // The bytes decide what it is, whatever its label says.
-  const read = readDataUri(address.trim().replace(/^data:(?!image\/)[^;,]*/i, 'data:image/*'))
+  const read = readDataUriOfAnyLabel(address)
   if (read.kind === 'refused') return failed(`the link ${read.reason}`, false)
   const bytes = Buffer.from(read.uri.slice(read.uri.indexOf(',') + 1), 'base64')
   if (bytes.length > maxBytes) return tooLarge(maxBytes)

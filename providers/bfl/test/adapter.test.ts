@@ -67,6 +67,15 @@ describe('calls to BFL', () => {
     expect(warnings[0]?.reason).toContain(name)
   })
 
+  test('a seed of −1, BFL’s word for a random one, is sent as it is, but never instead of a seed that is given', () => {
+    const options = { seed: -1 as const }
+    expect(adapter.translate(orderOf('flux-2-pro', { options }))).toMatchObject({ call: { body: { seed: -1 } }, warnings: [] })
+    expect(adapter.translate(orderOf('flux-2-pro', { options, seed: '42' }))).toMatchObject({
+      call: { body: { seed: 42 } },
+      warnings: [{ code: 'ignored_option', field: 'provider_options.bfl.seed' }],
+    })
+  })
+
   test('a transparent background is not asked of a JPEG, which has no alpha channel', () => {
     const options = { transparent_bg: true }
     expect(adapter.translate(orderOf('flux-2-pro', { options }))).toMatchObject({ warnings: [{ code: 'ignored_option', requested: true }] })

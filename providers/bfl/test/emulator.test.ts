@@ -248,6 +248,11 @@ describe('the stories', () => {
     expect(notes).toEqual(['BFL answered with an undocumented status: Reasoning', 'BFL answered with an undocumented status: Generating'])
   })
 
+  test('a seed of −1 is a random one', async () => {
+    const { outcome } = await play(orderOf('flux-2-pro', { options: { seed: -1 } }))
+    expect(outcome).toMatchObject({ images: [{ seed: expect.stringMatching(/^\d+$/) }] })
+  })
+
   test('big-seed keeps every digit', async () => {
     const { outcome } = await play(playing('big-seed'))
     expect(outcome).toMatchObject({ images: [{ seed: '9223372036854775807' }] })

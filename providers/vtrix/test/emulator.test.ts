@@ -119,6 +119,26 @@ describe('the emulator delivers', () => {
   })
 })
 
+describe('an edit without a size', () => {
+  const png = async (width: number, height: number) =>
+    (
+      await sharp({ create: { width, height, channels: 3, background: 'teal' } })
+        .png()
+        .toBuffer()
+    ).toString('base64')
+  const sizeOf = async (outcome: Outcome) => sharp(await (await fetch(imageUrl(outcome))).arrayBuffer()).metadata()
+  const edit = async (image: string, size = {}) => {
+    const reference_images = [`data:image/png;base64,${image}`]
+    return sizeOf((await play({ model: 'flux-2-pro', prompt: 'a cat', reference_images, ...size })).outcome)
+  }
+
+  it('is as large as its first reference, on the grid of 32; a size that is asked stays', async () => {
+    expect(await edit(await png(192, 320))).toMatchObject({ width: 192, height: 320 })
+    expect(await edit(await png(200, 330))).toMatchObject({ width: 192, height: 320 })
+    expect(await edit(await png(192, 320), { width: 128, height: 64 })).toMatchObject({ width: 128, height: 64 })
+  })
+})
+
 describe('the emulator plays', () => {
   const ends: readonly (readonly [Story, object, number])[] = [
     ['moderated', { code: 'moderated', stage: 'request', billed: 'unknown' }, 1],

@@ -14,7 +14,9 @@ export function comparisonView(
 ): Comparison {
   const begun = record.entries.flatMap((entry): readonly Begun[] => {
     const generation = entry.kind === 'begun' ? generations.get(entry.generationId) : undefined
-    return generation ? [{ provider: entry.provider, view: viewOf(generation, publicUrl), route: generation.routes[0] ?? null }] : []
+    if (!generation) return []
+    const route = generation.routes[0] ?? null
+    return [{ provider: entry.provider, view: viewOf(generation, publicUrl), route, ordered: orderedPixels(route, generation.references) }]
   })
   const views = begun.map(({ view }) => view)
   const summary = summaryOf(record.entries, begun)
@@ -39,6 +41,14 @@ interface Begun {
   readonly provider: string
   readonly view: Generation
   readonly route: Route | null
+  /** Of each image as it was ordered; null where nobody knows. */
+  readonly ordered: number | null
+}
+
+function orderedPixels(route: Route | null, [first]: GenerationRecord['references']): number | null {
+  const { width, height } = route?.applied ?? {}
+  if (width !== undefined && height !== undefined) return width * height
+  return first?.pixels ? first.pixels.width * first.pixels.height : null
 }
 
 /** Whether nothing more happens to a row. */
@@ -119,14 +129,18 @@ interface Delivered {
 
 /**
  * What a provider delivered for how much; null where it delivered nothing, the cost is unknown (a failure that cost nothing is not cheap), or
- * its image is far from the one requested.
+ * its image is far from the one requested, or from the one ordered.
  */
-function deliveredBy({ view: { status, cost, images }, route }: Begun): Delivered | null {
+function deliveredBy({ view: { status, cost, images }, route, ordered }: Begun): Delivered | null {
   const [first] = images
   if (status !== 'succeeded' || cost.amount === null || !first || route?.fidelity === 'far') return null
   const pixels = first.width === null || first.height === null ? null : first.width * first.height
+  if (pixels !== null && ordered !== null && factorBetween(pixels, ordered) > AS_ORDERED) return null
   return { amount: cost.amount, images: images.length, pixels }
 }
+
+/** A grid coarser than 3 % of a small side is still the image that was ordered. */
+const AS_ORDERED = 1.1
 
 /** Two images that are both within 3 % of what was requested. */
 const COMPARABLE_AREA = 1.03 / 0.97

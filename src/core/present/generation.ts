@@ -4,6 +4,7 @@ import { quotedShare } from '../billing/ledger.ts'
 import { costOf } from '../billing/settle.ts'
 import { orderedImages } from '../plan/delivery.ts'
 import { iso, isoOrNull } from '../instant.ts'
+import { withoutQuery } from './without-query.ts'
 
 /** The row as a caller sees it. `publicUrl` is where this server is reached, without a slash at its end. */
 export function viewOf(record: GenerationRecord, publicUrl: string): Generation {
@@ -50,12 +51,6 @@ export function requestView(record: Pick<GenerationRecord, 'request' | 'referenc
     ...(webhook ? { webhook: { ...webhook, url: withoutQuery(webhook.url) } as Json } : {}),
     ...(references.length > 0 ? { reference_images: references } : {}),
   }
-}
-
-/** Signed links carry their secret in the query; it is not echoed. */
-function withoutQuery(url: string): string {
-  const end = url.search(/[?#]/)
-  return end < 0 ? url : url.slice(0, end)
 }
 
 export function viewImage(image: ImageRecord, publicUrl: string): Image {

@@ -1,6 +1,7 @@
 import type { WebhookDelivery } from '#contract'
 import type { WebhookDeliveryRecord } from '../records.ts'
 import { iso, isoOrNull } from '../instant.ts'
+import { withoutQuery } from './without-query.ts'
 
 /** The row as a caller sees it. */
 export function deliveryView(record: WebhookDeliveryRecord): WebhookDelivery {
@@ -10,7 +11,7 @@ export function deliveryView(record: WebhookDeliveryRecord): WebhookDelivery {
     object: 'webhook_delivery',
     generation_id: record.generationId,
     type: record.type,
-    url: record.url.replace(/[?#].*$/s, ''),
+    url: withoutQuery(record.url),
     status: record.status,
     created_at: iso(record.createdAt),
     tries: record.tries,

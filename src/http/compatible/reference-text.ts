@@ -1,4 +1,4 @@
-import { imageInBase64, readDataUri } from '#contract'
+import { imageInBase64, readDataUriOfAnyLabel } from '#contract'
 
 export type ReferenceText =
   /** An http(s) URL as it is, or a data URI, as a request takes them. */
@@ -15,11 +15,8 @@ export function readReferenceText(text: string): ReferenceText {
       ? { kind: 'refused', reason: `is a URL of more than ${MAX_URL_CHARS} characters` }
       : { kind: 'reference', reference: trimmed }
   }
-  const read = /^data:/i.test(trimmed) ? readDataUri(asImage(trimmed)) : imageInBase64(trimmed)
+  const read = /^data:/i.test(trimmed) ? readDataUriOfAnyLabel(trimmed) : imageInBase64(trimmed)
   if (read.kind === 'image') return { kind: 'reference', reference: read.uri }
   const isText = read.reason.startsWith('is not') || read.reason === 'holds no data'
   return { kind: 'refused', reason: isText ? `is neither an http(s) URL nor a base64 encoded image (it ${read.reason})` : read.reason }
 }
-
-/** Their clients label data as they like. */
-const asImage = (uri: string): string => uri.replace(/^data:(?!image\/)[^;,]*/i, 'data:image/*')

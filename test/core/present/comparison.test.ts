@@ -126,6 +126,12 @@ describe('the summary of a comparison', () => {
     expect(column(comparison, 'width')).toEqual([1536, 768])
   })
 
+  test('leaves out an image that is not as it was ordered, however cheap, and compares the others', () => {
+    const small = [image('1', { width: 768, height: 1024 })]
+    const comparison = view([ended('a', '0.01', 10, { images: small }), ended('b', '0.03', 20), ended('c', '0.06', 20)])
+    expect(column(comparison, 'vs_cheapest')).toEqual([null, '+0%', '+100%'])
+  })
+
   test('says where vendor defaults that acted differ', () => {
     const by = (provider: string, guidance: number) =>
       ended(provider, '0.03', 10, { routes: [{ ...routeTo(provider), defaults: { guidance } }] })

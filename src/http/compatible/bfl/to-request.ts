@@ -159,10 +159,11 @@ const ignoredRatio = (ratio: Json): Warning => ({
 
 /** What only BFL takes. A blob lies at BFL and is a reference image, so nobody else may serve such a request. */
 function ownOptions(said: JsonObject): JsonObject {
-  const { transparent_bg, input_image_blob_path } = said
+  const { transparent_bg, input_image_blob_path, seed } = said
   const options: JsonObject = {
     ...(transparent_bg === undefined ? {} : { transparent_bg }),
     ...(input_image_blob_path === undefined ? {} : { input_image_blob_path }),
+    ...(seed === RANDOM_SEED ? { seed } : {}),
   }
   return {
     ...(Object.keys(options).length > 0 ? { provider_options: { bfl: options } } : {}),

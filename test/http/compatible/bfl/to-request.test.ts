@@ -199,8 +199,10 @@ test('every valid body becomes a valid request that says the same', () => {
 })
 
 describe('seeds', () => {
-  test('−1, BFL’s word for any seed, is no seed; one beyond 2^53 keeps every digit', () => {
-    expect(requestOf('flux-2-pro', { prompt: 'a', seed: -1 }).request).not.toHaveProperty('seed')
+  test('of −1, BFL’s word for a random seed, go to BFL as they are and are none elsewhere; one beyond 2^53 keeps every digit', () => {
+    const { request } = requestOf('flux-2-pro', { prompt: 'a', seed: -1 })
+    expect(request).not.toHaveProperty('seed')
+    expect(request).toMatchObject({ provider_options: { bfl: { seed: -1 } } })
     expect(requestOf('flux-2-pro', { prompt: 'a', seed: '9223372036854775807' }).request).toMatchObject({ seed: '9223372036854775807' })
     expect(requestOf('flux-2-pro', { prompt: 'a', seed: '42' }).request).toMatchObject({ seed: 42 })
   })
