@@ -8,8 +8,6 @@ export async function startGateway(options: StartOptions): Promise<Server> {
     return await startGateway(options)
   } catch (error) {
     if (error instanceof StartRefused) throw new VerbFailed(`the gateway cannot start:\n${error.message}`)
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new VerbFailed(`${(error as Error).message}; choose another with PORT or --port`)
     throw error
   }
 }

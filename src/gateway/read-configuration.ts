@@ -35,7 +35,7 @@ export interface StartOverrides {
   readonly deadlineMs?: number
 }
 
-/** The configuration is refused; the message lists every problem. */
+/** The operator can correct why the gateway does not start; the message lists every problem. */
 export class StartRefused extends Error {}
 
 export interface Configuration {
