@@ -4,6 +4,7 @@ import { CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import type { Resources } from './open-resources.ts'
 import { shutDown } from './shutdown.ts'
+import { refuseInWords } from './start-refused.ts'
 import { watchConfiguration } from './watch-configuration.ts'
 
 export interface Server {
@@ -14,12 +15,16 @@ export interface Server {
   close(): Promise<void>
 }
 
-/** Takes requests, continues what an earlier process left open, and follows changes of the configuration. */
+/**
+ * Takes requests, continues what an earlier process left open, and follows changes of the configuration.
+ * @throws StartRefused where the address cannot be listened on
+ */
 export async function listenAndResume(app: App, resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<Server> {
   const { config, live, store, folders, log } = resources
   const { address, webhooks, run, compare } = services
   const { host, port } = config().server
-  const url = await app.listen({ host, port, listenTextResolver: (address) => greeting(address, config().sandbox) })
+  const listenTextResolver = (address: string) => greeting(address, config().sandbox)
+  const url = await app.listen({ host, port, listenTextResolver }).catch(refuseInWords)
   address.listensAt(url)
   webhooks.notify.wake()
   const resumed = await run.resume()

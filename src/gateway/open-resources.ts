@@ -13,10 +13,10 @@ import { Secret } from '../transport/secret.ts'
 import { CLOCK } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { transportConfig } from './from-config.ts'
-import { StartRefused } from './read-configuration.ts'
 import type { Configuration } from './read-configuration.ts'
 import { reportReload } from './report-reload.ts'
 import { within } from './shutdown.ts'
+import { refuseInWords, StartRefused } from './start-refused.ts'
 import { storageFolders } from './storage-folders.ts'
 import type { StorageFolders } from './storage-folders.ts'
 
@@ -36,13 +36,13 @@ const TRANSPORT_CLOSE_MS = 5_000
 /**
  * Starts the emulators of a sandbox and opens the database, the image folder and the connections to vendors. What is opened is closed by
  * `opened`, the last first.
- * @throws StartRefused where the configuration names what cannot be opened
+ * @throws StartRefused where the configuration names what cannot be opened, or another process uses the data folder
  */
 export async function openResources(configuration: Configuration, opened: AsyncDisposableStack): Promise<Resources> {
   const { catalogue, started, readAgain, log } = configuration
   const folders = refusedInWords(() => storageFolders(started))
   const complete = await emulatedProviders(configuration, opened)
-  const store = await openStore({ directory: folders.store })
+  const store = await openStore({ directory: folders.store }).catch(refuseInWords)
   opened.defer(() => store.close())
   const assets = await openAssets({ directory: folders.assets })
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))

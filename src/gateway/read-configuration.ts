@@ -9,6 +9,7 @@ import { formatProblem } from '../config/problem.ts'
 import type { Patience } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
 import { logWarnings } from './report-reload.ts'
+import { StartRefused } from './start-refused.ts'
 
 export interface StartOptions {
   readonly env: Environment
@@ -34,9 +35,6 @@ export interface StartOverrides {
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number
 }
-
-/** The operator can correct why the gateway does not start; the message lists every problem. */
-export class StartRefused extends Error {}
 
 export interface Configuration {
   readonly catalogue: Catalogue

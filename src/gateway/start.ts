@@ -1,14 +1,12 @@
 import { buildGatewayApp } from './build-gateway-app.ts'
-import { StoreError } from '../store/store-error.ts'
 import { createServices } from './create-services.ts'
 import { listenAndResume } from './listen-and-resume.ts'
 import type { Server } from './listen-and-resume.ts'
 import { openResources } from './open-resources.ts'
 import { readConfiguration } from './read-configuration.ts'
-import { StartRefused } from './read-configuration.ts'
 import type { StartOptions } from './read-configuration.ts'
 
-export { StartRefused }
+export { StartRefused } from './start-refused.ts'
 export type { Server, StartOptions }
 
 /**
@@ -25,13 +23,6 @@ export async function startGateway(options: StartOptions): Promise<Server> {
     return await listenAndResume(app, resources, services, opened)
   } catch (error) {
     await opened.disposeAsync()
-    throw inWords(error)
+    throw error
   }
-}
-
-/** What the operator can correct is said without a stack; anything else is a defect and keeps its own. */
-function inWords(error: unknown): unknown {
-  if (error instanceof StoreError) return new StartRefused(error.message, { cause: error })
-  if (!(error instanceof Error) || !('syscall' in error) || error.syscall !== 'listen') return error
-  return new StartRefused(`${error.message}; choose another address with HOST and PORT`, { cause: error })
 }
