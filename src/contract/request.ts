@@ -60,6 +60,7 @@ export type ReferenceImage = z.infer<typeof ReferenceImage>
 
 /** 2^63−1: the largest seed any vendor takes or returns. */
 const MAX_SEED = 9_223_372_036_854_775_807n
+const SEED_FORMS = 'a whole number from 0 to 9223372036854775807; beyond 9007199254740991 as a string of digits'
 
 /** A number while a double holds it to the last digit, else its digits. */
 export const Seed = z
@@ -69,9 +70,9 @@ export const Seed = z
       z
         .string()
         .regex(/^(0|[1-9]\d{0,18})$/)
-        .refine((digits) => BigInt(digits) <= MAX_SEED),
+        .refine((digits) => BigInt(digits) <= MAX_SEED, SEED_FORMS),
     ],
-    { error: 'a whole number from 0 to 9223372036854775807; beyond 9007199254740991 as a string of digits' },
+    { error: SEED_FORMS },
   )
   .meta({
     id: 'Seed',

@@ -56,6 +56,7 @@ const cases: readonly [string, unknown, number, string, string][] = [
   ],
   ['a negative seed', { ...good, seed: -1 }, 400, 'invalid_request', 'seed'],
   ['a seed of 2^63', '{"model":"flux-2-pro","prompt":"x","seed":9223372036854775808}', 400, 'invalid_request', 'seed'],
+  ['a seed of 2^63 in digits', { ...good, seed: '9223372036854775808' }, 400, 'invalid_request', 'seed'],
   ['21 images', { ...good, n: 21 }, 400, 'invalid_request', 'n'],
   ['a format nobody makes', { ...good, output_format: 'gif' }, 400, 'invalid_request', 'output_format'],
   ['a price limit as a number', { ...good, provider: { max_price_usd: 0.05 } }, 400, 'invalid_request', 'provider.max_price_usd'],
