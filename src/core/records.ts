@@ -61,10 +61,10 @@ export type VendorDefaults = Readonly<
   Partial<Record<'guidance' | 'steps' | 'prompt_upsampling' | 'safety_tolerance', number | boolean | null>>
 >
 
-/** One paid task. Written before the submit (`submitting`), after it (`pending`), when the vendor is done (`collecting`), and at its end. */
+/** One try of one paid task at one provider. `lifecycle.ts` says what each status means, and what is on disk at it. */
 export interface AttemptRecord {
   readonly id: string
-  /** Index into `routes`. */
+  /** Index into the generation's `routes`. */
   readonly route: number
   readonly images: number
   /** Index into the route's tasks: a retried task keeps it, and delivered images stand in this order. */
@@ -75,7 +75,10 @@ export interface AttemptRecord {
   readonly taskId: string
   status: AttemptStatus
   providerTaskId: string | null
-  /** The free call that continues this attempt, or asks for its result again; null before the submit's reply. */
+  /**
+   * The free call that comes next: before the submit's reply, the one that asks what became of the submit (null where the vendor cannot be
+   * asked); then the poll; in the end the one that asks for the result again.
+   */
   next: Call | null
   /** What the vendor delivered and is not yet stored. */
   results: readonly ImageRef[]
@@ -146,7 +149,6 @@ export interface Reservation {
   amount: Usd
 }
 
-/** Everything about one generation; the row that survives a crash. */
 /** Who is notified of the end, and in which format: our own, or that of a compatible API, which keeps in `context` what it needs. */
 export interface WebhookTarget {
   /** `standard`, or the name a compatible API registered. */
@@ -157,6 +159,7 @@ export interface WebhookTarget {
   readonly context: Json
 }
 
+/** Everything about one generation; the row that survives a crash. */
 export interface GenerationRecord {
   readonly id: string
   /** Name of the gateway key that asked; null where no keys are configured. */
