@@ -10,7 +10,7 @@ const UNKNOWN: Settlement = { amount: null, basis: 'unknown', lines: [] }
 const NOTHING: Settlement = { amount: '0', basis: 'computed', lines: [] }
 
 /**
- * What an ended attempt cost, whatever its end. The amount the vendor reported wins, except where the failure provably sold nothing; where it
+ * What an ended attempt cost, whatever its end. The amount the vendor reported wins, except where the failure provably cost nothing; where it
  * reported none, our price rule on what was delivered; where neither can say, unknown. A bill that is not believed is unknown, with the
  * vendor's amount in `reported`: whoever settles writes it to the log and counts it.
  */
@@ -87,7 +87,7 @@ export function costOf(record: GenerationRecord): Cost {
   }
 }
 
-/** A failure that cost nothing says nothing about how the rest was found; a bill of nothing does. */
+/** How the whole was found. An attempt that failed at no cost does not count here; one that was billed 0 does. */
 function basisOf(settled: readonly (Settlement | null)[]): CostBasis {
   const relevant = settled.filter((settlement) => settlement?.basis !== 'computed' || settlement.amount !== '0')
   const bases = new Set(relevant.map((settlement) => settlement?.basis ?? 'unknown'))

@@ -199,7 +199,7 @@ function finish(
   if (failure && attempt.error?.billed !== 'unknown' && attempt.error?.billed !== true) {
     attempt.error = generationError(failure, routeOf(record, attempt).provider)
   }
-  // Where images were delivered the task was sold, unless the vendor says that what failed beside them costs nothing.
+  // Where images were delivered the task was bought, unless the vendor says that what failed beside them costs nothing.
   if (images.length > 0 && attempt.error?.billed === 'unknown') attempt.error = { ...attempt.error, billed: true }
   return endAttempt(core, open, attempt, null)
 }

@@ -6,7 +6,7 @@ import { BLANK_ATTEMPT } from '../records.ts'
 import type { AttemptRecord } from '../records.ts'
 import { deliveryFor } from '../webhooks/delivery.ts'
 import { settleAttempt } from './account.ts'
-import { nothing, type Beginning, type Next } from './next.ts'
+import { ended, type Beginning, type Next } from './next.ts'
 import { dropTrack, note, providerOf, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
 import { raiseReservation } from './reservation.ts'
 import { publish } from './save.ts'
@@ -51,10 +51,13 @@ export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRec
   }
   if (attempt.error && record.status !== 'canceled') note(core, record, 'attempt_failed', provider)
   const retry = failure === null || record.status === 'canceled' ? null : nextTry(core, open, attempt, failure)
-  return retry === null ? conclude(core, open) : publish(core, open).then(() => nothing([retry]))
+  return retry === null ? conclude(core, open) : publish(core, open).then(() => ended([retry]))
 }
 
-/** A rate limit is waited out until the deadline, a connection is tried a few times: where no other provider waits, or siblings are bought here. */
+/**
+ * The task's next attempt at the same provider, or null. A rate limit is repeated until the deadline, a failed connection a few times. The
+ * next route is better where there is one, unless other tasks of the generation are already bought here.
+ */
 function nextTry(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): Beginning | null {
   const { record } = open
   // An answered submit did arrive: whatever an outage says of itself, only a rate limit is repeated at the same provider.
@@ -94,13 +97,13 @@ export function addTasks(core: Core, open: OpenGeneration): readonly AttemptReco
   return tasks
 }
 
-/** When every task of the route is over: images make it a success, a failure that cost nothing makes the next route's turn. */
+/** When every task of the route has ended: with an image the generation succeeds; where all failures cost nothing the next route is tried. */
 export async function conclude(core: Core, open: OpenGeneration): Promise<Next> {
   const { record } = open
   const tasks = record.attempts.filter((attempt) => attempt.route === record.routeIndex && !attempt.retried)
   if (isTerminal(record.status) || open.isRaising || tasks.some((attempt) => attempt.endedAt === null)) {
     await publish(core, open)
-    return nothing()
+    return ended()
   }
   if (record.images.length > 0) return end(core, open, 'succeeded')
   const errors = tasks.map((attempt) => attempt.error).filter((error) => error !== null)
@@ -112,13 +115,13 @@ export async function conclude(core: Core, open: OpenGeneration): Promise<Next> 
     // Canceled while the budget was asked.
     if (isTerminal(record.status)) {
       await publish(core, open)
-      return nothing()
+      return ended()
     }
     if (overBudget) continue
     record.routeIndex = index
     const begin = addTasks(core, open).map((attempt) => ({ attempt, afterMs: 0 }))
     await publish(core, open)
-    return nothing(begin)
+    return ended(begin)
   }
   const unexplained = generationError({ code: 'internal', message: 'no attempt has an error', billed: 'unknown' }, null)
   record.error = overBudget ?? worstOf(errors) ?? unexplained
@@ -139,7 +142,7 @@ async function end(core: Core, open: OpenGeneration, status: 'succeeded' | 'fail
   open.newDelivery = deliveryFor(record, record.completedAt)
   await publish(core, open)
   core.ports.observer.generationEnded(record)
-  return nothing()
+  return ended()
 }
 
 function warnOfDifferences({ record }: OpenGeneration): void {

@@ -1,7 +1,7 @@
 import type { AttemptRecord } from '../records.ts'
 import { fail } from './conclude.ts'
 import { advance } from './lifecycle.ts'
-import { holdsSlot, nothing, type Next } from './next.ts'
+import { holdsSlot, ended, type Next } from './next.ts'
 import { routeOf, type Core, type OpenGeneration } from './open-generation.ts'
 import type { Scheduling } from './scheduling.ts'
 
@@ -133,7 +133,7 @@ class AttemptDriver implements Driver {
   async #endDefect(open: OpenGeneration, attempt: AttemptRecord, error: unknown): Promise<Next> {
     const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
     this.#core.ports.log.error({ generation: open.record.id, attempt: attempt.id, error: reason }, 'a step failed unexpectedly')
-    if (attempt.endedAt !== null) return nothing()
+    if (attempt.endedAt !== null) return ended()
     const billed = attempt.submittedAt === null ? false : 'unknown'
     return fail(this.#core, open, attempt, { code: 'internal', message: 'an internal error; see the server log', billed })
   }
@@ -152,7 +152,7 @@ class AttemptDriver implements Driver {
         drive.endWait = schedule(next.patienceMs, again)
         slots.wait(routeOf(open.record, attempt).provider, open.record.key, attempt.id, again)
         return
-      case 'nothing':
+      case 'ended':
         this.#drives.delete(attempt.id)
         for (const { attempt: other, afterMs } of next.begin) this.begin(open, other, afterMs)
     }

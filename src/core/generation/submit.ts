@@ -23,7 +23,7 @@ const RECOVER_AFTER_MS = 500
 /** How often a task that waits for a paused provider asks whether it is still paused. */
 const ASK_AGAIN_MS = 5_000
 
-const unsold = (code: Failure['code'], message: string): Failure => ({ code, message, billed: false })
+const unbilled = (code: Failure['code'], message: string): Failure => ({ code, message, billed: false })
 
 /** queued → submitting: may it be bought here and now? Then the intent is written, with the free call that asks for it after a crash. */
 export async function prepareSubmit(
@@ -44,7 +44,7 @@ export async function prepareSubmit(
   try {
     references = await referencesFor(core.ports, record.references, forms, connection.provider.id)
   } catch (error) {
-    if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unsold('invalid_request', error.message))
+    if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
     throw error
   }
   // Canceled while its references were read.
@@ -55,7 +55,7 @@ export async function prepareSubmit(
   } catch {
     track.unsent = null
     attempt.submittedAt = null
-    return fail(core, open, attempt, unsold('internal', 'the intent to buy could not be written to disk, so nothing was bought'))
+    return fail(core, open, attempt, unbilled('internal', 'the intent to buy could not be written to disk, so nothing was bought'))
   }
   core.watchers.notify(record)
   return NOW
@@ -73,7 +73,7 @@ export function prepareWithAcceptance(core: Core, open: OpenGeneration, attempt:
   return true
 }
 
-/** Why the task cannot be bought at this moment: a failure that makes the next route's turn, or what to wait for. */
+/** Why the task cannot be bought at this moment: a failure, after which the next route is tried, or what to wait for; null where it can. */
 function obstacleTo(
   core: Core,
   open: OpenGeneration,
@@ -87,15 +87,15 @@ function obstacleTo(
   const availability = core.ports.settings.availability(provider)
   const { pausedMs } = core.slots.state(provider)
   const others = otherRoutes(core, open, attempt)
-  if (availability.kind === 'off') return { failure: unsold('provider_unavailable', availability.reason) }
+  if (availability.kind === 'off') return { failure: unbilled('provider_unavailable', availability.reason) }
   if (availability.kind === 'paused') {
-    if (others.length > 0 || remainingMs <= 0) return { failure: unsold('provider_unavailable', availability.reason) }
+    if (others.length > 0 || remainingMs <= 0) return { failure: unbilled('provider_unavailable', availability.reason) }
     return later(Math.min(availability.retryAfterMs, ASK_AGAIN_MS, remainingMs))
   }
   if (pausedMs > 0) {
     const message = `${provider} is rate limited for another ${Math.ceil(pausedMs / 1000)} s`
     if (others.length > 0 || pausedMs > remainingMs)
-      return { failure: { ...unsold('rate_limited', message), retry_after_ms: Math.ceil(pausedMs) } }
+      return { failure: { ...unbilled('rate_limited', message), retry_after_ms: Math.ceil(pausedMs) } }
     return later(pausedMs)
   }
   return hasSlot ? null : waitForSlot(core, open, attempt, { waitedMs: nowMs - track.sinceMs, remainingMs, others })
@@ -120,7 +120,7 @@ function waitForSlot(
     }
   }
   const message = `no free slot at ${provider} within ${Math.round(waitedMs / 100) / 10} s (max_in_flight ${limit})`
-  return { failure: unsold('rate_limited', elsewhere === undefined ? message : `${message}; ${elsewhere} has one`) }
+  return { failure: unbilled('rate_limited', elsewhere === undefined ? message : `${message}; ${elsewhere} has one`) }
 }
 
 /** The providers that may still be tried for this task; none where a sibling is already bought here. */
@@ -135,7 +135,7 @@ function otherRoutes(core: Core, open: OpenGeneration, attempt: AttemptRecord): 
 
 function notOffered(open: OpenGeneration, attempt: AttemptRecord): Failure {
   const { provider, model } = routeOf(open.record, attempt)
-  return unsold('provider_unavailable', `${provider} is not installed, or no longer offers ${model}`)
+  return unbilled('provider_unavailable', `${provider} is not installed, or no longer offers ${model}`)
 }
 
 function writeIntent(
@@ -192,9 +192,9 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
     case 'reply':
       return applyOutcome(core, open, attempt, track, call, adapter.interpret(sent.reply, call))
     case 'refused':
-      return fail(core, open, attempt, unsold('provider_unavailable', sent.reason))
+      return fail(core, open, attempt, unbilled('provider_unavailable', sent.reason))
     case 'unsent':
-      return fail(core, open, attempt, unsold('provider_unavailable', `could not connect: ${sent.reason}`))
+      return fail(core, open, attempt, unbilled('provider_unavailable', `could not connect: ${sent.reason}`))
     case 'lost':
       core.ports.observer.submitted(id, 'outcome_unknown')
       track.lostReason = sent.reason
@@ -202,7 +202,7 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   }
 }
 
-/** submitting, with the reply lost or never seen by this process: the vendor is asked where it can be, else the outcome is unknown for good. */
+/** submitting, with the reply lost or never seen by this process: the vendor is asked where it can be; elsewhere the outcome stays unknown. */
 export async function recoverSubmit(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Promise<Next> {
   if (isCanceled(open)) return failCanceled(core, open, attempt)
   attempt.next ??= recoverCall(core, open, attempt)

@@ -16,7 +16,7 @@ export function orderedImages({ attempts, images }: Pick<GenerationRecord, 'atte
  * Where what was delivered differs from what was ordered: size, format and number, one warning for each field. Called once, when every task of
  * the route has ended. An image whose size or format cannot be seen, and what was not asked for, is never counted as a difference.
  * `on_unsupported: "reject"` changes nothing here: the images are made and paid.
- * @param attempts those of the route; a retried one stands for nothing
+ * @param attempts those of the route; a retried one does not count
  * @param images all that were delivered
  */
 export function deliveryWarnings(route: Route, attempts: readonly AttemptRecord[], images: readonly ImageRecord[]): readonly Warning[] {
