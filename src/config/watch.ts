@@ -99,6 +99,10 @@ function judge(started: Config, current: Config, result: ConfigResult): Reloaded
     const message = `this change turns the sandbox ${config.sandbox ? 'on' : 'off'}, which a running gateway does not do`
     return { kind: 'refused', problems: [problemOf(config, '', message, 'restart')] }
   }
+  if (current.keys.length > 0 && config.keys.length === 0) {
+    const message = 'this change takes away every gateway key, and then anybody who reaches this server could spend your money'
+    return { kind: 'refused', problems: [problemOf(config, 'keys', message, 'restart to turn keys off')] }
+  }
   if (isSameSetting(config, current)) return { kind: 'unchanged' }
   return { kind: 'swapped', config, warnings, needRestart: restartKeys(started, config) }
 }

@@ -1,4 +1,4 @@
-import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Catalogue } from '../../src/catalogue/catalogue.ts'
@@ -67,6 +67,18 @@ describe('reading again', () => {
       problems: [{ message: expect.stringContaining('turns the sandbox off') as string, remedy: 'restart' }],
     })
     expect(config.current()).toBe(started)
+  })
+
+  test('a file without the keys that are in force, empty or gone, is refused: turning keys off needs a restart', async () => {
+    const { config, path, started } = await live(`keys: [ { name: team-a, key_hash: ${'ab'.repeat(32)} } ]`)
+    await writeFile(path, '')
+    expect(await config.reload()).toMatchObject({ kind: 'refused', problems: [{ path: 'keys' }] })
+    await writeFile(path, `keys: [ { name: team-b, key_hash: ${'cd'.repeat(32)} } ]`)
+    expect(await config.reload()).toMatchObject({ kind: 'swapped' })
+    await rm(path)
+    expect(await config.reload()).toMatchObject({ kind: 'refused' })
+    expect(config.current()).not.toBe(started)
+    expect(config.current().keys).toHaveLength(1)
   })
 
   test('two readings at once happen one after the other, and the last file wins', async () => {
