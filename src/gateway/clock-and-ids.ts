@@ -1,5 +1,6 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import type { Clock, Ids } from '../core/ports.ts'
+import { steadyClock } from '../core/steady-clock.ts'
 
 export const CLOCK: Clock = {
   now: () => Date.now(),
@@ -9,6 +10,9 @@ export const CLOCK: Clock = {
     return () => clearTimeout(timer)
   },
 }
+
+/** Judges ages: whatever becomes of the wall clock, nothing is old before its time. */
+export const STEADY_CLOCK: Clock = { ...CLOCK, now: steadyClock(CLOCK) }
 
 /** Ordered by time, then random: an id sorts by age and cannot be guessed. */
 export const orderedId = (prefix: string): string => `${prefix}_${randomUUIDv7().replaceAll('-', '')}`

@@ -14,7 +14,7 @@ import type { Ports } from '../core/ports.ts'
 import { createIntake } from '../http/intake.ts'
 import type { Intake } from '../http/intake.ts'
 import type { RequestSchema } from '../http/request-schema.ts'
-import { CLOCK, orderedId } from './clock-and-ids.ts'
+import { CLOCK, orderedId, STEADY_CLOCK } from './clock-and-ids.ts'
 import { composePorts } from './compose-ports.ts'
 import { createMonitoring } from './monitoring.ts'
 import type { Monitoring } from './monitoring.ts'
@@ -56,7 +56,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const offers = createOffers(config, catalogue, run, monitoring.breakers)
   const costs = createCosts({ store, offers, clock: CLOCK })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
-  const idempotency = createIdempotency(store, () => CLOCK.now())
+  const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const intake = createIntake({ requestSchema: schema, accept, run, idempotency })
   const compare = createCompare({
     ports,

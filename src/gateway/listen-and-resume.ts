@@ -1,6 +1,6 @@
 import { startRetention } from '../store/assets/retention.ts'
 import type { App } from '../http/app.ts'
-import { CLOCK } from './clock-and-ids.ts'
+import { CLOCK, STEADY_CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import type { Resources } from './open-resources.ts'
 import { shutDown } from './shutdown.ts'
@@ -31,7 +31,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await compare.resume()
   opened.defer(watchConfiguration(live))
-  opened.defer(startRetention({ directory: folders.assets, store, clock: CLOCK, log, limits: () => config().assets }))
+  opened.defer(startRetention({ directory: folders.assets, store, clock: STEADY_CLOCK, log, limits: () => config().assets }))
   return {
     url,
     sandbox: config().sandbox,

@@ -77,7 +77,9 @@ describe.concurrent('a gateway process', () => {
       const server = await startOddProcess(folder.environment, dirname(folder.dataDirectory))
       const marks = ['bfl', 'runware', 'vtrix'].map((provider) => ({ provider, mark: `clock ${clockMs} ${provider}` }))
       const started = await Promise.all(
-        marks.map(({ provider, mark }) => post(server, { model: `${provider}/flux-2-pro`, prompt: mark, width: 256, height: 256 })),
+        marks.map(({ provider, mark }) =>
+          post(server, { model: `${provider}/flux-2-pro`, prompt: mark, width: 256, height: 256 }, { 'idempotency-key': mark }),
+        ),
       )
       await pause(300)
       server.change({ clockMs })
@@ -85,6 +87,12 @@ describe.concurrent('a gateway process', () => {
       expect(await answersInMs(`${server.url}/healthz`)).toBeLessThan(5_000)
       const ends = await Promise.all(started.map(({ body }) => read(server, body.id, 30)))
       expect(ends.map(({ status, cost }) => [status, cost.basis])).toEqual(marks.map(() => ['succeeded', 'billed']))
+      const repeated = await Promise.all(
+        marks.map(({ provider, mark }) =>
+          post(server, { model: `${provider}/flux-2-pro`, prompt: mark, width: 256, height: 256 }, { 'idempotency-key': mark }),
+        ),
+      )
+      expect(repeated.map(({ body }) => body.id)).toEqual(started.map(({ body }) => body.id))
       expect(marks.map(({ mark }) => submitsOf(mark))).toEqual([1, 1, 1])
       expect(await server.kill('SIGTERM')).toBe('0')
       folder.remove()

@@ -6,7 +6,7 @@ import { Refusal } from '../generation/refusal.ts'
 import type { Accept } from '../generation/accept.ts'
 import { comparisonView } from '../present/comparison.ts'
 import type { Run } from '../generation/run.ts'
-import { hashOfBody, IDEMPOTENCY_LIFE_MS } from '../generation/idempotency.ts'
+import { hashOfBody } from '../generation/idempotency.ts'
 import type { Idempotency } from '../generation/idempotency.ts'
 import type { Ports } from '../ports.ts'
 
@@ -116,7 +116,7 @@ async function beginOne(
 ): Promise<ComparisonEntry> {
   if (entry.kind !== 'planned') return entry
   const { provider } = entry
-  if (deps.ports.clock.now() - record.createdAt > IDEMPOTENCY_LIFE_MS) {
+  if (deps.idempotency.isOver(record.createdAt)) {
     const reason = 'The gateway stopped while this provider was being asked, more than a day ago; GET /v1/generations shows whether it was.'
     return { kind: 'refused', provider, code: 'outcome_unknown', reasons: [reason] }
   }

@@ -10,6 +10,8 @@ export const IDEMPOTENCY_LIFE_MS = 24 * 60 * 60 * 1000
 export class IdempotencyMismatch extends Error {}
 
 export interface Idempotency {
+  /** Whether a key used then may stand for something else by now. */
+  isOver(createdAt: Instant): boolean
   /**
    * Runs `create` once for a (scope, key), however many ask at the same time and across restarts, for 24 hours.
    * `create` must commit the entry together with what it makes. Throws `IdempotencyMismatch` for another body.
@@ -22,17 +24,21 @@ export interface Idempotency {
   ): Promise<{ readonly id: string; readonly replayed: boolean }>
 }
 
+/** @param now a clock that no change of the wall clock moves while the process runs: a step forward must not make every key forgotten */
 export function createIdempotency(store: Store, now: () => Instant): Idempotency {
+  const isOver = (createdAt: Instant): boolean => createdAt <= now() - IDEMPOTENCY_LIFE_MS
+
   const creating = new Map<string, { readonly bodyHash: string; readonly id: Promise<string> }>()
 
   async function stored(scope: string, key: string): Promise<IdempotencyEntry | null> {
     const entry = await store.idempotency(scope, key)
-    if (entry === null || entry.createdAt > now() - IDEMPOTENCY_LIFE_MS) return entry
+    if (entry === null || !isOver(entry.createdAt)) return entry
     await store.forgetIdempotencyBefore(now() - IDEMPOTENCY_LIFE_MS)
     return null
   }
 
   return {
+    isOver,
     async once(scope, key, bodyHash, create) {
       const name = JSON.stringify([scope, key])
       const same = (other: string) => {
