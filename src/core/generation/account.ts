@@ -39,7 +39,7 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
 /** Once everything has ended: releases what was reserved and not needed, and warns where a bill differs from its quote. */
 export function closeAccount(ports: Ports, open: OpenGeneration): void {
   const { record } = open
-  if (open.isAccountClosed || open.isRaising || !isTerminal(record.status)) return
+  if (open.isAccountClosed || !isTerminal(record.status)) return
   if (record.attempts.some((attempt) => attempt.endedAt === null)) return
   open.isAccountClosed = true
   const released = releasedEntry(record, ports.clock.now())

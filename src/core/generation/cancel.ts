@@ -21,7 +21,8 @@ export async function cancel(core: Core, driver: Driver, id: string): Promise<Ge
   record.completedAt = core.ports.clock.now()
   note(core, record, 'canceled', null)
   open.newDelivery = deliveryFor(record, record.completedAt)
-  const attempts = record.attempts.filter((attempt) => attempt.endedAt === null)
+  // Images that are being fetched come or do not come as before; nobody waits here for them.
+  const attempts = record.attempts.filter((attempt) => attempt.endedAt === null && attempt.status !== 'collecting')
   await Promise.all([publish(core, open), ...attempts.map((attempt) => driver.advanceNow(open, attempt))])
   core.ports.observer.generationEnded(record)
   return record

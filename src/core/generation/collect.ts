@@ -14,6 +14,7 @@ import {
   type Core,
   type OpenGeneration,
 } from './open-generation.ts'
+import { distinct, readReply } from './outcome.ts'
 import { saveIfPossible } from './save.ts'
 
 /** Without a byte for so long a fetch has failed; a slow one that goes on is never cut. */
@@ -49,7 +50,7 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
     const waitMs = PASS_DELAYS_MS[Math.min(collecting.passes, PASS_DELAYS_MS.length) - 1] ?? 0
     const mayLive = waitMs <= linkLifeMs(core, attempt, track, connection, collecting)
     if (mayLive || collecting.passes < LEAST_PASSES) {
-      if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(attempt, connection, collecting)
+      if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(core, attempt, connection, collecting)
       return later(waitMs)
     }
   }
@@ -144,18 +145,25 @@ function failureOf(error: unknown, isLink: boolean): Fetched {
 }
 
 /** The free call that reported the result reports it again, perhaps with fresh links. */
-async function askAgain(attempt: AttemptRecord, connection: Connection | null, collecting: Collecting): Promise<void> {
+async function askAgain(core: Core, attempt: AttemptRecord, connection: Connection | null, collecting: Collecting): Promise<void> {
   if (!attempt.next || !connection) return
   attempt.polls++
   const sent = await connection.send(attempt.next, connection.provider.manifest.timeouts.poll_ms)
   if (sent.kind !== 'reply') return
-  const outcome = connection.provider.adapter.interpret(sent.reply, attempt.next)
-  if (outcome.kind !== 'done' || outcome.images.length < collecting.references.length) return
-  collecting.references = outcome.images.slice(0, collecting.references.length)
+  const outcome = readReply(core, connection, sent.reply, attempt.next)
+  const fresh = outcome.kind === 'done' ? distinct(outcome.images) : []
+  if (fresh.length < collecting.references.length) return
+  // By their ids where they have some: the vendor may list them in another order now.
+  collecting.references = collecting.references.map(
+    (reference, index) => fresh.find(({ id }) => id !== undefined && id === reference.id) ?? fresh[index] ?? reference,
+  )
   attempt.results = collecting.references
 }
 
-/** How much longer the links can live. A time that the vendor names is one of the wall clock, which may be wrong: it is trusted within bounds. */
+/**
+ * How much longer the links can live. A time that the vendor names is one of the wall clock, which may be wrong: it is trusted within bounds,
+ * and compared with the wall clock once, when the task ended; again only where this process did not see how much time has passed since.
+ */
 function linkLifeMs(
   { ports, patience }: Core,
   attempt: AttemptRecord,
@@ -167,7 +175,9 @@ function linkLifeMs(
   const lives = references.map((reference) => {
     const expiresAt = expiryOf(attempt, connection, reference)
     if (expiresAt === null) return patience.linkMs - triedMs
-    return Math.max(patience.deadLinkMs - triedMs, Math.min(patience.longestLinkMs - triedMs, expiresAt - ports.clock.now()))
+    const seenAt = attempt.interrupted ? null : attempt.readyAt
+    const lifeMs = seenAt === null ? expiresAt - ports.clock.now() : expiresAt - seenAt - triedMs
+    return Math.max(patience.deadLinkMs - triedMs, Math.min(patience.longestLinkMs - triedMs, lifeMs))
   })
   return Math.max(...lives)
 }

@@ -101,7 +101,7 @@ export function addTasks(core: Core, open: OpenGeneration): readonly AttemptReco
 export async function conclude(core: Core, open: OpenGeneration): Promise<Next> {
   const { record } = open
   const tasks = record.attempts.filter((attempt) => attempt.route === record.routeIndex && !attempt.retried)
-  if (isTerminal(record.status) || open.isRaising || tasks.some((attempt) => attempt.endedAt === null)) {
+  if (isTerminal(record.status) || open.raising !== null || tasks.some((attempt) => attempt.endedAt === null)) {
     await publish(core, open)
     return ended()
   }

@@ -4,6 +4,7 @@ import { advance } from './lifecycle.ts'
 import { holdsSlot, ended, type Next } from './next.ts'
 import { routeOf, type Core, type OpenGeneration } from './open-generation.ts'
 import type { Scheduling } from './scheduling.ts'
+import { takeBackIntent } from './submit.ts'
 
 /**
  * Does all the waiting of the lifecycle: calls `advance`, waits for what it returns, holds each attempt's slot for exactly as long as its
@@ -59,7 +60,6 @@ class AttemptDriver implements Driver {
 
   async advanceNow(open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
     const drive = this.#driveOf(attempt)
-    if (this.#isStopped) return
     if (drive.isRunning) {
       drive.isAskedAgain = true
       return
@@ -68,13 +68,13 @@ class AttemptDriver implements Driver {
     drive.endWait = () => {}
     drive.isRunning = true
     this.#running++
-    const next = await this.#step(open, attempt)
+    const next = this.#isStopped ? await this.#takeBack(open, attempt) : await this.#step(open, attempt)
     drive.isRunning = false
     this.#running--
-    const isAskedAgain = drive.isAskedAgain && (next.kind === 'later' || next.kind === 'slot')
+    const isAskedAgain = drive.isAskedAgain && (next?.kind === 'later' || next?.kind === 'slot')
     drive.isAskedAgain = false
-    if (isAskedAgain) void this.advanceNow(open, attempt)
-    else this.#wait(open, attempt, next)
+    if (isAskedAgain && !this.#isStopped) void this.advanceNow(open, attempt)
+    else if (next !== null) this.#wait(open, attempt, next)
     if (this.#running === 0) this.#onIdle?.()
   }
 
@@ -127,6 +127,13 @@ class AttemptDriver implements Driver {
     if (next.kind !== 'slot') slots.leave(provider, open.record.key, attempt.id)
     if (!holdsSlot(attempt)) slots.release(provider, attempt.id)
     return next
+  }
+
+  /** Instead of a step, once the driver is stopped: what was about to be bought waits for the next start. */
+  async #takeBack(open: OpenGeneration, attempt: AttemptRecord): Promise<null> {
+    await takeBackIntent(this.#core, open, attempt)
+    if (!holdsSlot(attempt)) this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt.id)
+    return null
   }
 
   /** A defect in a step ends its attempt, not the server. */

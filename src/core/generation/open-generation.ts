@@ -56,8 +56,10 @@ export interface OpenGeneration {
   newDelivery: WebhookDeliveryRecord | null
   /** What the new entries that reserve must fit into. */
   budget: BudgetCheck | null
-  /** The next route is being reserved. */
-  isRaising: boolean
+  /** The next route is being reserved: nothing is said of the generation's end before that is done. Never rejects. */
+  raising: Promise<unknown> | null
+  /** Saves under way that somebody is to see. */
+  publishing: number
   isAccountClosed: boolean
 }
 
@@ -103,7 +105,8 @@ export function openGeneration(core: Core, record: GenerationRecord, idempotency
     newEntries: [],
     newDelivery: null,
     budget: null,
-    isRaising: false,
+    raising: null,
+    publishing: 0,
     isAccountClosed: false,
   }
 }

@@ -1,8 +1,9 @@
 import { withoutRepeats } from '#adapter-kit'
 import { generationError } from '#contract'
-import type { Call, Failure, ImageRef, Outcome } from '#contract'
+import type { Call, Failure, ImageRef, Outcome, Reply } from '#contract'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
+import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
 import { later, NOW, type Next } from './next.ts'
@@ -16,6 +17,18 @@ const FIRST_MISSED_MS = 1_000
 const LAST_MISSED_MS = 10_000
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
+
+/** What the adapter makes of a reply. One that it fails on is a defect of the adapter, and says nothing about the task. */
+export function readReply({ ports }: Core, { provider }: Connection, reply: Reply, call: Call): Outcome {
+  try {
+    return provider.adapter.interpret(reply, call)
+  } catch (error) {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
+    ports.log.error({ provider: provider.id, status: reply.status, error: reason }, 'a reply could not be read')
+    const message = `the reply of ${provider.id} could not be read`
+    return { kind: 'refused', failure: { code: 'bad_reply', message, billed: 'unknown', provider_status: reply.status } }
+  }
+}
 
 /** What a reply means for its attempt, be it to the submit, a poll or a recovery. */
 export async function applyOutcome(
@@ -31,14 +44,16 @@ export async function applyOutcome(
   const failure = outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : null
   if (isSubmit) reportSubmit(core, open, attempt, failure)
   else track.answeredPolls++
-  if (isCanceled(open)) return failCanceled(core, open, attempt, isSubmit ? failure?.billed : undefined)
+  // What a refused poll says of the bill is about the poll.
+  const isAboutTask = isSubmit || outcome.kind === 'failed'
+  if (isCanceled(open)) return failCanceled(core, open, attempt, isAboutTask ? failure?.billed : undefined)
   switch (outcome.kind) {
     case 'pending':
       return stillPending(core, open, attempt, track, outcome)
     case 'done':
       return ready(core, open, attempt, track, call, outcome)
     case 'failed':
-      return fail(core, open, attempt, outcome.failure)
+      return endWithWhatCame(core, open, attempt, outcome.failure)
     case 'refused':
       return isSubmit ? fail(core, open, attempt, outcome.failure) : refusedPoll(core, open, attempt, track, call, outcome.failure)
   }
@@ -145,7 +160,7 @@ export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: Attem
 const worstFailure = (failures: readonly Failure[]): Failure | undefined => failures.find(({ billed }) => billed !== false) ?? failures[0]
 
 /** An id or a link that comes twice in one reply is one image. */
-const distinct = (images: readonly ImageRef[]): readonly ImageRef[] =>
+export const distinct = (images: readonly ImageRef[]): readonly ImageRef[] =>
   withoutRepeats(images, ({ id, source }) => [id && `id ${id}`, source.kind === 'url' ? source.url : source.data])
 
 /** The vendor refused the poll, and says nothing about the task. A task that was bought is not given up for that. */

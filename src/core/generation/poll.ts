@@ -3,7 +3,7 @@ import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
 import type { Next } from './next.ts'
 import { isCanceled, connectionOf, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
-import { applyOutcome, endWithWhatCame, pollLater } from './outcome.ts'
+import { applyOutcome, endWithWhatCame, pollLater, readReply } from './outcome.ts'
 
 /** After a start, a resume or a pause of the process, so many polls must be answered before the deadline counts. */
 const ANSWERED_POLLS = 3
@@ -22,7 +22,7 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
   const sent = await connection.send(call, connection.provider.manifest.timeouts.poll_ms)
   switch (sent.kind) {
     case 'reply':
-      return applyOutcome(core, open, attempt, track, call, connection.provider.adapter.interpret(sent.reply, call))
+      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call))
     case 'unsent':
     case 'lost':
       return isCanceled(open) ? failCanceled(core, open, attempt) : pollLater(core, track)

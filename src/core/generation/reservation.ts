@@ -1,6 +1,6 @@
 import { generationError, sumUsd } from '#contract'
-import type { GenerationError } from '#contract'
-import type { Route } from '../records.ts'
+import type { GenerationError, Usd } from '#contract'
+import type { Reservation, Route } from '../records.ts'
 import { askBudget } from './account.ts'
 import { save } from './save.ts'
 import type { OpenGeneration, Core } from './open-generation.ts'
@@ -17,16 +17,29 @@ export async function raiseReservation(
   route: Route,
   failed: GenerationError | null,
 ): Promise<GenerationError | null> {
+  const { reserved } = open.record
+  const missing = missingFor(open.record, route)
+  if (!reserved || missing === null) return null
+  const raising = raise(core, open, route, failed, { reserved, missing })
+  open.raising = raising
+  const refused = await raising
+  open.raising = null
+  return refused
+}
+
+async function raise(
+  core: Core,
+  open: OpenGeneration,
+  route: Route,
+  failed: GenerationError | null,
+  { reserved, missing }: { readonly reserved: Reservation; readonly missing: Usd },
+): Promise<GenerationError | null> {
   const { record } = open
-  const missing = missingFor(record, route)
-  if (!record.reserved || missing === null) return null
-  const { reserved } = record
   const before = reserved.amount
   const entry = reservedEntry(record, route, missing, core.ports.clock.now())
   reserved.amount = sumUsd([before, missing])
   open.newEntries.push(entry)
   askBudget(open)
-  open.isRaising = true
   try {
     await save(core, open)
     return null
@@ -39,7 +52,5 @@ export async function raiseReservation(
       )
     const reason = `${failed?.provider ?? 'the first provider'} failed (${failed?.code ?? 'internal'}) and ${route.provider} would cost more than the budget has left: ${error.message}`
     return generationError({ code: 'budget_exceeded', message: reason, billed: false }, null)
-  } finally {
-    open.isRaising = false
   }
 }

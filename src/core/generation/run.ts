@@ -104,6 +104,10 @@ function afterPause(core: Core, pausedMs: number): void {
       track.deadlineAtMs += pausedMs
       track.answeredPolls = 0
       attempt.interrupted = true
+      // Fetches that were cut off are no word about the links.
+      if (track.collecting === null) continue
+      track.collecting.passes = 0
+      track.sinceMs = core.ports.clock.monotonicMs()
     }
   }
 }

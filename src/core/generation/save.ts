@@ -47,11 +47,18 @@ export async function saveIfPossible(core: Core, open: OpenGeneration): Promise<
 
 /** Saves, then lets watchers see: nothing is visible before it is on disk. What the disk refuses is tried again until it has space. */
 export async function publish(core: Core, open: OpenGeneration): Promise<void> {
+  open.publishing++
+  // An end is written together with what it releases, which a reservation under way decides.
+  if (open.raising) await open.raising
   closeAccount(core.ports, open)
-  if (!(await saveIfPossible(core, open))) {
+  const isSaved = await saveIfPossible(core, open)
+  open.publishing--
+  if (!isSaved) {
     core.schedule(SAVE_AGAIN_MS, () => void publish(core, open))
     return
   }
+  // The record has changed again since; whoever writes that shows it.
+  if (open.publishing > 0) return
   core.watchers.notify(open.record)
   if (isOver(open)) core.open.delete(open.record.id)
 }

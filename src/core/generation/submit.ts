@@ -14,7 +14,7 @@ import {
   type Core,
   type OpenGeneration,
 } from './open-generation.ts'
-import { applyOutcome } from './outcome.ts'
+import { applyOutcome, readReply } from './outcome.ts'
 import { referencesFor, ReferenceUnavailable } from './references.ts'
 import { publish, save } from './save.ts'
 
@@ -176,6 +176,17 @@ function submitCall(
   return translated.call
 }
 
+/** A stop of the server came between the intent and its submit: not a byte was sent, so the next start may still buy. */
+export async function takeBackIntent(core: Core, open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
+  const track = open.tracks.get(attempt.id)
+  if (!track?.unsent) return
+  track.unsent = null
+  attempt.status = 'queued'
+  attempt.submittedAt = null
+  attempt.next = null
+  await publish(core, open)
+}
+
 /** submitting, with the intent on disk: the one paid call. */
 export async function sendSubmit(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, call: Call): Promise<Next> {
   track.unsent = null
@@ -186,15 +197,17 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   }
   const connection = connectionOf(core, open, attempt, track)
   if (!connection) return fail(core, open, attempt, notOffered(open, attempt))
-  const { id, adapter, manifest } = connection.provider
+  const { id, manifest } = connection.provider
   const sent = await connection.send(call, manifest.timeouts.submit_ms)
   switch (sent.kind) {
     case 'reply':
-      return applyOutcome(core, open, attempt, track, call, adapter.interpret(sent.reply, call))
+      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call))
     case 'refused':
-      return fail(core, open, attempt, unbilled('provider_unavailable', sent.reason))
-    case 'unsent':
-      return fail(core, open, attempt, unbilled('provider_unavailable', `could not connect: ${sent.reason}`))
+    case 'unsent': {
+      if (isCanceled(open)) return failCanceled(core, open, attempt, false)
+      const reason = sent.kind === 'unsent' ? `could not connect: ${sent.reason}` : sent.reason
+      return fail(core, open, attempt, unbilled('provider_unavailable', reason))
+    }
     case 'lost':
       core.ports.observer.submitted(id, 'outcome_unknown')
       track.lostReason = sent.reason

@@ -33,8 +33,10 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
     const lateMs = nowMs - expectedAtMs
     if (lateMs > PAUSE_MS) onPause(lateMs)
     const now = Math.floor(nowMs / TICK_MS)
-    for (const due of dueTicks(buckets, nextTick, now)) run(due)
+    const ticks = dueTicks(buckets, nextTick, now)
+    // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
     nextTick = Math.max(nextTick, now + 1)
+    for (const due of ticks) run(due)
     isTicking = size > 0
     if (isTicking) awaitTick()
   }
@@ -42,8 +44,6 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
   function run(slot: number): void {
     const due = buckets.get(slot)
     buckets.delete(slot)
-    // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
-    nextTick = Math.max(nextTick, slot + 1)
     for (const callback of due ?? []) {
       due?.delete(callback)
       size--

@@ -7,6 +7,28 @@ const polledTo = (url: string) => (call: { purpose: string }) => (call.purpose =
 const DEAD: Downloaded = { kind: 'expired', status: 403 }
 
 describe('a delivered image', () => {
+  test('is the same one by its id where the links that are asked for again come in another order', async () => {
+    const listed = (id: string, link: string) => ({
+      id,
+      source: { kind: 'url' as const, url: `https://cdn.example/${link}.jpg` },
+      seed: id,
+    })
+    let polls = 0
+    const world = createWorld({
+      script(call) {
+        if (call.purpose === 'submit') return pending()
+        return says({
+          kind: 'done',
+          images: polls++ === 0 ? [listed('1', 'one'), listed('2', 'dead')] : [listed('2', 'two'), listed('1', 'x')],
+        })
+      },
+      download: (url) => (url.includes('dead') ? DEAD : image(url)),
+    })
+    const record = await runFor(world, planned(['alpha'], { tasks: [2] }), 10_000)
+    expect(record.images.map(({ seed }) => seed)).toEqual(['1', '2'])
+    expect(world.downloads).toEqual(['one', 'dead', 'two'].map((link) => `https://cdn.example/${link}.jpg`))
+  })
+
   test('whose link is dead is asked for once more and then stored', async () => {
     let polls = 0
     const world = createWorld({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Sent } from '../../../src/core/ports.ts'
+import type { Sent, Store } from '../../../src/core/ports.ts'
 import { createRun } from '../../../src/core/generation/run.ts'
 import { createWorld, done, onDisk, pending, planned, settled } from './world.ts'
 
@@ -77,6 +77,33 @@ describe('a run that is stopped', () => {
     await world.clock.pass(100)
     world.answers[1]?.(done('https://cdn.example/1.jpg'))
     await world.clock.pass(100)
+    expect(await onDisk(world, record.id)).toMatchObject({ status: 'succeeded' })
+    expect(world.submits()).toBe(1)
+  })
+
+  test('between the intent to buy and its submit sends nothing, and leaves the task for the next one to buy', async () => {
+    const { store: inner } = heldWorld()
+    const writes: (() => void)[] = []
+    let isSlow = true
+    const store: Store = {
+      ...inner,
+      async commit(unit) {
+        if (isSlow) await new Promise<void>((resolve) => writes.push(resolve))
+        return inner.commit(unit)
+      },
+    }
+    const world = createWorld({ store, script: () => done('https://cdn.example/1.jpg') })
+    const record = planned(['alpha'])
+    const accepting = world.run.accept(record, null)
+    await settled()
+    world.run.stop()
+    isSlow = false
+    writes[0]?.()
+    await accepting
+    expect(await world.run.idle(1_000)).toBe(true)
+    expect([world.submits(), (await onDisk(world, record.id)).attempts[0]?.status]).toEqual([0, 'queued'])
+    await createRun(world.ports).resume()
+    await world.clock.pass(1_000)
     expect(await onDisk(world, record.id)).toMatchObject({ status: 'succeeded' })
     expect(world.submits()).toBe(1)
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AttemptRecord, GenerationRecord } from '../../../src/core/records.ts'
 import { attemptRecord } from '../../store/records.ts'
-import { createWorld, done, onDisk, pending, planned, pollCall, refused, runFor } from './world.ts'
+import { createWorld, done, failed, image, onDisk, pending, planned, pollCall, refused, runFor, scripted } from './world.ts'
 import type { World } from './world.ts'
 
 const HOUR_MS = 3_600_000
@@ -97,7 +97,69 @@ describe('a process that was suspended past the deadline', () => {
   })
 })
 
+/** A vendor whose image cannot be fetched until `state.isBack`. */
+function worldWithLateImage() {
+  const state = { isBack: false }
+  const world = createWorld({
+    script: (call) => (call.purpose === 'submit' ? pending() : done('https://cdn.example/1.jpg')),
+    download: () => (state.isBack ? image() : { kind: 'failed', reason: 'reset', retryable: true }),
+  })
+  return { world, state }
+}
+
+describe('an image that cannot be fetched yet', () => {
+  test('is tried several times after the process was suspended for longer than its link is said to live', async () => {
+    const { world, state } = worldWithLateImage()
+    const record = planned(['alpha'])
+    await runFor(world, record, 20_000)
+    await world.clock.suspend(3_700_000)
+    await world.clock.pass(1_000)
+    state.isBack = true
+    await world.clock.pass(5_000)
+    expect((await onDisk(world, record.id)).status).toBe('succeeded')
+  })
+
+  test('is not given up because the wall clock is set forward', async () => {
+    const { world, state } = worldWithLateImage()
+    const record = planned(['alpha'])
+    await runFor(world, record, 3_000)
+    world.clock.jump(24 * HOUR_MS)
+    await world.clock.pass(60_000)
+    state.isBack = true
+    await world.clock.pass(60_000)
+    expect((await onDisk(world, record.id)).status).toBe('succeeded')
+  })
+})
+
 describe('a bought task', () => {
+  test('that fails after some images of its batch were reported delivers these', async () => {
+    const world = createWorld({
+      script: (call) =>
+        call.purpose === 'submit'
+          ? pending({ images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' }, seed: '1' }] })
+          : failed('provider_rejected', 'unknown'),
+    })
+    const record = await runFor(world, planned(['alpha', 'beta'], { tasks: [2] }), 10_000)
+    expect(record).toMatchObject({ status: 'succeeded', images: [{}], attempts: [{ error: { code: 'provider_rejected' } }] })
+    expect(world.submits()).toBe(1)
+  })
+
+  test('is polled again where its adapter fails on one reply', async () => {
+    let polls = 0
+    const world = createWorld({
+      script: (call) => (call.purpose === 'submit' ? pending() : done('https://cdn.example/1.jpg')),
+      adapter: {
+        ...scripted,
+        interpret(reply, call) {
+          if (call.purpose === 'poll' && ++polls === 1) throw new TypeError('a defect')
+          return scripted.interpret(reply, call)
+        },
+      },
+    })
+    expect((await runFor(world, planned(['alpha']), 10_000)).status).toBe('succeeded')
+    expect(world.logged.filter(({ level }) => level === 'error')).toHaveLength(1)
+  })
+
   test.for([400, 401, 403, 404, 451, 500])('whose poll is answered %i once is polled again and delivered', async (status) => {
     let polls = 0
     const world = createWorld({

@@ -118,7 +118,7 @@ function manifestOf(id: string): Manifest {
 }
 
 /** Its replies hold the outcome itself, so that a test writes down what the vendor would mean. */
-const scripted: Adapter = {
+export const scripted: Adapter = {
   options: z.object({}),
   translate: (order) => ({
     call: {

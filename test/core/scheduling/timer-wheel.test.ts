@@ -58,3 +58,13 @@ test('costs no timer while nothing waits', async () => {
   await clock.pass(10_000)
   expect(timers).toBe(before)
 })
+
+test('an entry that a callback adds for the very tick it runs in is not lost among others', async () => {
+  const { clock, wheel, fired } = world()
+  wheel.schedule(100, () => void wheel.schedule(0, () => fired.push('second')))
+  wheel.schedule(60_000, () => fired.push('late'))
+  await clock.pass(20)
+  await clock.suspend(980)
+  await clock.pass(100)
+  expect(fired).toEqual(['second'])
+})
