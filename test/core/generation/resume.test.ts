@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { AttemptRecord, GenerationRecord } from '../../../src/core/records.ts'
 import { attemptRecord } from '../../store/records.ts'
-import { createWorld, done, onDisk, pollCall, planned, recoverCall, settled } from './world.ts'
+import { viewOf } from '../../../src/core/present/generation.ts'
+import { createWorld, done, onDisk, pollCall, planned, recoverCall, runFor, says, settled } from './world.ts'
 import type { World } from './world.ts'
 
 /** A row as a crash left it. */
@@ -44,6 +45,23 @@ describe('after a crash', () => {
     const record = await resumed(world, leftOpen({ status: 'pending', next: pollCall, submittedAt: 999_500, providerTaskId: 'vendor-1' }))
     expect(record.status).toBe('succeeded')
     expect(world.calls.map(({ call }) => call)).toEqual([pollCall])
+  })
+
+  test('a batch of which a part was moderated keeps that failure and its unknown cost', async () => {
+    const moderated = { code: 'moderated', message: 'refused', billed: 'unknown', stage: 'output' } as const
+    const images = [{ source: { kind: 'url' as const, url: 'https://cdn.example/1.jpg' } }]
+    const killed = createWorld({
+      script: () => says({ kind: 'done', images, failures: [moderated] }),
+      download: () => new Promise(() => {}),
+    })
+    const left = await runFor(killed, planned(['alpha'], { tasks: [2] }), 100)
+    expect(left.attempts[0]?.status).toBe('collecting')
+    expect(viewOf(await resumed(createWorld({ script: () => done('https://cdn.example/2.jpg') }), left), '')).toMatchObject({
+      status: 'succeeded',
+      images: [{}],
+      cost: { amount: null, basis: 'unknown' },
+      attempts: [{ error: { code: 'moderated', billed: true } }],
+    })
   })
 
   test('a finished task whose image was not stored is fetched', async () => {

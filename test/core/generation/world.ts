@@ -177,7 +177,7 @@ export interface WorldOptions {
   readonly recover?: boolean
   readonly maxInFlight?: number
   readonly keepImages?: boolean
-  readonly download?: (url: string) => Downloaded
+  readonly download?: (url: string) => Downloaded | Promise<Downloaded>
   readonly store?: Store
   readonly adapter?: Adapter
   readonly hooks?: Ports['hooks']

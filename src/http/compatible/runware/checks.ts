@@ -3,8 +3,8 @@ import type { Json, JsonObject, Limits, Range } from '#contract'
 import { invalid, missing } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
 
-/** What is wrong with a value, or null. */
-type Check = (value: Json) => string | null
+/** What is wrong with a value, or with what stands below it at `path`; null where nothing is. */
+type Check = (value: Json) => string | { readonly path: string; readonly problem: string } | null
 
 export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -53,6 +53,13 @@ const outputType: Check = (value) => {
   return isLegal ? null : `it must be one of ${OUTPUT_TYPES.join(', ')}, or an array of them`
 }
 
+const UNKNOWN = 'it is not a known parameter'
+const unknownParameter = (parameter: string): TaskError => ({
+  code: 'unknownParameter',
+  message: `Unknown parameter for this model: ${parameter}.`,
+  parameter,
+})
+
 /** An object of which every key is known. */
 const nested =
   (checks: Readonly<Record<string, Check>>): Check =>
@@ -60,13 +67,16 @@ const nested =
     if (!isObject(value)) return 'it must be an object'
     for (const [name, entry] of Object.entries(value)) {
       const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-      const problem = check ? check(entry) : 'it is not a known parameter'
-      if (problem) return `${name}: ${problem}`
+      const problem = check ? check(entry) : UNKNOWN
+      const shown = name.slice(0, MAX_NAME_CHARS)
+      if (typeof problem === 'string') return { path: shown, problem }
+      if (problem) return { path: `${shown}.${problem.path}`, problem: problem.problem }
     }
     return null
   }
 
 const MAX_PROMPT_CHARS = 32_000
+const MAX_NAME_CHARS = 100
 const MAX_RESULTS = 20
 const MAX_SEED = 9_223_372_036_854_775_807n
 
@@ -127,9 +137,12 @@ export function problemsOf(task: JsonObject, limits: Limits | null): readonly Ta
   const checks = checksFor(limits)
   return Object.entries(task).flatMap(([name, value]): readonly TaskError[] => {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-    const shown = name.slice(0, 100)
-    if (!check) return [{ code: 'unknownParameter', message: `Unknown parameter for this model: ${shown}.`, parameter: shown }]
+    const shown = name.slice(0, MAX_NAME_CHARS)
+    if (!check) return [unknownParameter(shown)]
     const problem = check(value)
-    return problem === null ? [] : [invalid(name, problem)]
+    if (problem === null) return []
+    if (typeof problem === 'string') return [invalid(name, problem)]
+    const path = `${name}.${problem.path}`
+    return [problem.problem === UNKNOWN ? unknownParameter(path) : invalid(path, problem.problem)]
   })
 }
