@@ -21,13 +21,22 @@ const WAYS = [
   ['/bfl/v1/flux-2-pro', { prompt: 'caf?' }],
   ['/runware/v1', [{ taskType: 'imageInference', taskUUID: TASK_UUID, model: 'bfl:5@1', positivePrompt: 'caf?', width: 512, height: 512 }]],
 ] as const
+const MCP_CALL = [
+  '/mcp',
+  {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'generate', arguments: { model: 'flux-2-pro', prompt: 'caf?', max_price_usd: '1' } },
+  },
+] as const
 
 const send = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
   gateway.ask(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
 
 const bought = async () => (await json<{ data: Generation[] }>(await gateway.ask('/v1/generations?limit=100'))).data.length
 
-describe.each(WAYS)('a body to %s', (path, body) => {
+describe.each([...WAYS, MCP_CALL])('a body to %s', (path, body) => {
   const text = JSON.stringify(body)
 
   test('that is no UTF-8 is 400 and buys nothing', async () => {

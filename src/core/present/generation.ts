@@ -40,11 +40,13 @@ const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
   considered: routing.considered.map((row) => ({ ...row, fidelity: row.fidelity ?? null })),
 })
 
-/** A request as a caller may see it again: without its metadata, references as hashes or bare links. */
+/** A request as a caller may see it again: without its metadata, references as hashes or bare links, with their size where it is known. */
 export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {
   const { metadata: _, webhook, ...request } = record.request
   const references = record.references.map((reference): Json =>
-    reference.kind === 'stored' ? { sha256: reference.sha256, ...reference.pixels } : { url: withoutQuery(reference.url) },
+    reference.kind === 'stored'
+      ? { sha256: reference.sha256, ...reference.pixels }
+      : { url: withoutQuery(reference.url), ...reference.pixels },
   )
   return {
     ...(request as Record<string, Json>),

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Comparison } from '#contract'
 import type { ComparisonEntry, ComparisonRecord, GenerationRecord, ImageRecord } from '../../../src/core/records.ts'
 import { comparisonView } from '../../../src/core/present/comparison.ts'
+import { requestView } from '../../../src/core/present/generation.ts'
 import { attemptRecord, generationRecord, routeTo } from '../../store/records.ts'
 
 const image = (id: string, changes: Partial<ImageRecord> = {}): ImageRecord => ({
@@ -190,4 +191,12 @@ describe('the state of a comparison', () => {
   test('shows the request without its metadata, as a generation does', () => {
     expect(view([ended('a', '0.03', 10)]).request).toEqual({ model: 'm', prompt: 'p' })
   })
+})
+
+test('requestView shows a reference behind a link without its query, and its size where it is known', () => {
+  const url = 'https://cdn.example/a.png?signature=secret'
+  const view = (pixels: { width: number; height: number } | null) =>
+    requestView({ request: { model: 'm', prompt: 'p' }, references: [{ kind: 'url', url, pixels }] })['reference_images']
+  expect(view({ width: 768, height: 1536 })).toEqual([{ url: 'https://cdn.example/a.png', width: 768, height: 1536 }])
+  expect(view(null)).toEqual([{ url: 'https://cdn.example/a.png' }])
 })
