@@ -51,12 +51,15 @@ export async function publish(core: Core, open: OpenGeneration): Promise<void> {
   // An end is written together with what it releases, which a reservation under way decides.
   if (open.raising) await open.raising
   closeAccount(core.ports, open)
-  const isSaved = await saveIfPossible(core, open)
-  open.publishing--
-  if (!isSaved) {
-    core.schedule(SAVE_AGAIN_MS, () => void publish(core, open))
+  if (!(await saveIfPossible(core, open))) {
+    // It stays under way until it is written: an earlier write that succeeds meanwhile must not show what is not on disk.
+    core.schedule(SAVE_AGAIN_MS, () => {
+      open.publishing--
+      void publish(core, open)
+    })
     return
   }
+  open.publishing--
   // The record has changed again since; whoever writes that shows it.
   if (open.publishing > 0) return
   core.watchers.notify(open.record)
