@@ -161,6 +161,7 @@ function optionSamples({ adapter }: Candidate): readonly { readonly name: string
 }
 
 function samplesOf(schema: JsonObject): readonly unknown[] {
+  if ('const' in schema) return [schema['const']]
   if (Array.isArray(schema['enum'])) return schema['enum']
   if (Array.isArray(schema['anyOf'])) return schema['anyOf'].flatMap((option) => samplesOf(option as JsonObject))
   switch (schema['type']) {
