@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { Provider } from '#contract'
 import type { Config } from '../config/config.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Settings } from '../core/ports.ts'
@@ -42,13 +43,8 @@ export const settingsOf = ({ config, catalogue, breakers, deadlineMs }: Settings
   provider(id) {
     const provider = catalogue.providers.get(id)
     if (provider === undefined) return null
-    const { manifest } = provider
-    const timeouts = deadlineMs === undefined ? manifest.timeouts : { ...manifest.timeouts, deadline_ms: deadlineMs }
-    return {
-      ...provider,
-      manifest: { ...manifest, timeouts },
-      maxInFlight: config().providers.get(id)?.maxInFlight ?? manifest.max_in_flight,
-    }
+    const maxInFlight = config().providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight
+    return { ...(deadlineMs === undefined ? provider : withDeadline(provider, deadlineMs)), maxInFlight }
   },
   availability(id) {
     const provider = config().providers.get(id)
@@ -58,6 +54,11 @@ export const settingsOf = ({ config, catalogue, breakers, deadlineMs }: Settings
     return pause ? { kind: 'paused', ...pause } : { kind: 'open' }
   },
 })
+
+function withDeadline(provider: Provider, deadlineMs: number): Provider {
+  const { manifest } = provider
+  return { ...provider, manifest: { ...manifest, timeouts: { ...manifest.timeouts, deadline_ms: deadlineMs } } }
+}
 
 /** Gateway keys by hash. Rebuilt only when the configuration was swapped. */
 export function keyNamesOf(config: () => Config): () => ReadonlyMap<string, string> {
