@@ -188,3 +188,29 @@ test('a gateway killed while a reference is being fetched buys once after it sta
   expect((await readBooks(folder.dataDirectory)).generations).toHaveLength(1)
   folder.remove()
 })
+
+test(
+  'a gateway killed while a half delivered batch is fetched keeps its failure, and its cost stays unknown',
+  { timeout: 90_000 },
+  async () => {
+    const folder = folderFor()
+    const first = await startProcess(folder.environment)
+    const front = vendors.front('runware')
+    let fetches = 0
+    front.treat = ({ purpose }) => (purpose === 'image' && ++fetches > 0 ? { kind: 'hang' } : { kind: 'pass' })
+    const wanted = { model: 'runware/flux-2-pro', prompt: 'half batch sandbox:partial', n: 3, width: 256, height: 256 }
+    const { body } = await post(first, wanted)
+    await expect.poll(() => fetches, { timeout: 20_000 }).toBeGreaterThan(0)
+    await first.kill('SIGKILL')
+    front.treat = () => ({ kind: 'pass' })
+    const second = await startProcess(folder.environment)
+    const end = await read(second, body.id, 30)
+    expect(end).toMatchObject({ status: 'succeeded', warnings: [{ field: 'n', requested: 3, used: 2 }] })
+    // What the missing part cost is not known, and a crash does not make it known.
+    expect(end.cost).toMatchObject({ amount: null, basis: 'unknown' })
+    expect(end.attempts).toMatchObject([{ status: 'succeeded', error: { provider: 'runware' } }])
+    expect(submitsOf('half batch')).toBe(1)
+    expect(await second.kill('SIGTERM')).toBe('0')
+    folder.remove()
+  },
+)
