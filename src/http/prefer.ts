@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify'
 /** Under the 60 s after which usual proxies give up on an answer. */
 const DEFAULT_WAIT_S = 55
 const MAX_WAIT_S = 600
@@ -17,3 +18,7 @@ export function waitOf(
   const wait = Math.min(MAX_WAIT_S, Number(seconds))
   return { waitMs: wait * 1000, applied: `${isAsync ? 'respond-async, ' : ''}wait=${wait}` }
 }
+
+/** The wait is over and the work goes on: 202, where to read it, and when to ask again. */
+export const answerInProgress = (reply: FastifyReply, location: string): FastifyReply =>
+  reply.code(202).header('location', location).header('retry-after', '1')

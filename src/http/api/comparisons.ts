@@ -5,7 +5,7 @@ import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Store } from '../../core/ports.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
-import { waitOf } from '../prefer.ts'
+import { answerInProgress, waitOf } from '../prefer.ts'
 import { comparisonEventRoutes, noComparison, ownedComparison } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 
@@ -68,7 +68,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
     if (!comparison) throw noComparison(started.id)
     if (started.replayed) reply.header('idempotent-replayed', 'true')
     if (applied) reply.header('preference-applied', applied)
-    if (comparison.status === 'running') reply.code(202).header('location', `/v1/comparisons/${started.id}`).header('retry-after', '1')
+    if (comparison.status === 'running') answerInProgress(reply, `/v1/comparisons/${started.id}`)
     return comparison
   })
 }

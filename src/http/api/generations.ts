@@ -9,7 +9,7 @@ import type { Run } from '../../core/generation/run.ts'
 import type { Store } from '../../core/ports.ts'
 import type { Intake } from '../intake.ts'
 import type { RequestSchema } from '../request-schema.ts'
-import { waitOf } from '../prefer.ts'
+import { answerInProgress, waitOf } from '../prefer.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { HttpProblem } from '../http-problem.ts'
 
@@ -77,7 +77,7 @@ function createRoute(app: App, deps: GenerationDependencies): void {
     const { id, replayed } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey)
     if (replayed) reply.header('idempotent-replayed', 'true')
     const generation = await awaited(deps, reply, id, waitOf(prefer))
-    if (!isTerminal(generation.status)) reply.code(202).header('location', `/v1/generations/${id}`).header('retry-after', '1')
+    if (!isTerminal(generation.status)) answerInProgress(reply, `/v1/generations/${id}`)
     return generation
   })
 }
