@@ -2,14 +2,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isTerminal } from '#contract'
 import type { Comparison, ComparisonRow } from '#contract'
-import type { ComparisonRecord } from '../../core/records.ts'
 import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { hasEnded } from '../../core/present/comparison.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import type { EventStream } from '../event-stream.ts'
-import { HttpProblem } from '../http-problem.ts'
+import { requireOwned } from '../owned.ts'
 
 export interface ComparisonEventDependencies {
   readonly compare: Pick<Compare, 'show'>
@@ -40,7 +39,8 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
   }
 
   app.get('/v1/comparisons/:id/events', { schema }, async (request, reply) => {
-    const { id } = await ownedComparison(deps, request.params.id, request.gatewayKey)
+    const { id } = request.params
+    requireOwned(await deps.store.comparison(id), request.gatewayKey, 'comparison', id)
     const sent = (request.headers['last-event-id'] ?? '').split('.').filter((rowNumber) => rowNumber !== '')
     if (sent.at(-1) === END) return nothingMore(reply)
     const rows = new RowStream(deps, id, sent)
@@ -137,16 +137,3 @@ function endedRows({ summary, generations }: Comparison): readonly { readonly ro
     .filter(({ row }) => hasEnded(row))
     .toSorted((one, other) => (one.end < other.end ? -1 : one.end > other.end ? 1 : 0))
 }
-
-/** A key sees its own comparisons only; another's is as if it were not there. */
-export async function ownedComparison(
-  { store }: { readonly store: Pick<Store, 'comparison'> },
-  id: string,
-  key: string | null,
-): Promise<ComparisonRecord> {
-  const record = await store.comparison(id)
-  if (!record || (key !== null && record.key !== key)) throw noComparison(id)
-  return record
-}
-
-export const noComparison = (id: string) => new HttpProblem({ code: 'not_found', detail: `There is no comparison ${id.slice(0, 100)}.` })

@@ -5,8 +5,9 @@ import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Store } from '../../core/ports.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
+import { notThere, requireOwned } from '../owned.ts'
 import { answerInProgress, waitOf } from '../prefer.ts'
-import { comparisonEventRoutes, noComparison, ownedComparison } from './comparison-events.ts'
+import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 
 const prefer = z
@@ -65,7 +66,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
     const started = await compare.begin(comparisonRequest(request.body), request.gatewayKey, request.headers['idempotency-key'])
     const { waitMs, applied } = waitOf(request.headers.prefer)
     const comparison = await compare.show(started.id, waitMs)
-    if (!comparison) throw noComparison(started.id)
+    if (!comparison) throw notThere('comparison', started.id)
     if (started.replayed) reply.header('idempotent-replayed', 'true')
     if (applied) reply.header('preference-applied', applied)
     if (comparison.status === 'running') answerInProgress(reply, `/v1/comparisons/${started.id}`)
@@ -83,10 +84,11 @@ function showRoute(app: App, deps: ComparisonDependencies): void {
     response: { 200: Comparison, ...problems },
   }
   app.get('/v1/comparisons/:id', { schema }, async (request, reply) => {
-    const { id } = await ownedComparison(deps, request.params.id, request.gatewayKey)
+    const { id } = request.params
+    requireOwned(await deps.store.comparison(id), request.gatewayKey, 'comparison', id)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
     const comparison = await deps.compare.show(id, waitMs)
-    if (!comparison) throw noComparison(id)
+    if (!comparison) throw notThere('comparison', id)
     if (applied) reply.header('preference-applied', applied)
     return comparison
   })

@@ -6,7 +6,7 @@ import type { Run } from '../../core/generation/run.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { viewOf } from '../../core/present/generation.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
-import { owned } from './generations.ts'
+import { requireOwned } from '../owned.ts'
 import { iso } from '../../core/instant.ts'
 
 export interface GenerationEventDependencies {
@@ -30,7 +30,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
 
   app.get('/v1/generations/:id/events', { schema }, async (request, reply) => {
     const { id } = request.params
-    const record = await owned(deps, id, request.gatewayKey)
+    const record = requireOwned(await deps.store.generation(id), request.gatewayKey, 'generation', id)
     let sent = request.headers['last-event-id'] ?? 0
     if (hasEnded(record) && sent >= lastEvent(record)) return nothingMore(reply)
     const stream = openEventStream(reply, { clock: deps.clock, onClosed: () => stopWatching() })

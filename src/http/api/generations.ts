@@ -3,13 +3,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Generation, GenerationStatus, isTerminal, Problem } from '#contract'
 import type { GenerationRequest } from '#contract'
-import type { GenerationRecord } from '../../core/records.ts'
 import { viewOf } from '../../core/present/generation.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Store } from '../../core/ports.ts'
 import type { Intake } from '../intake.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { answerInProgress, waitOf } from '../prefer.ts'
+import { notThere, requireOwned } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { HttpProblem } from '../http-problem.ts'
 
@@ -92,7 +92,8 @@ function showRoute(app: App, deps: GenerationDependencies): void {
     response: { 200: Generation, ...problems },
   }
   app.get('/v1/generations/:id', { schema }, async (request, reply) => {
-    const { id } = await owned(deps, request.params.id, request.gatewayKey)
+    const { id } = request.params
+    requireOwned(await deps.store.generation(id), request.gatewayKey, 'generation', id)
     return awaited(deps, reply, id, waitOf(request.headers.prefer, 0))
   })
 }
@@ -105,7 +106,7 @@ async function awaited(
   { waitMs, applied }: ReturnType<typeof waitOf>,
 ): Promise<Generation> {
   const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
-  if (!record) throw notFound(id)
+  if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
   return viewOf(record, publicUrl())
 }
@@ -145,7 +146,7 @@ function cancelRoute(app: App, deps: GenerationDependencies): void {
   }
   app.post('/v1/generations/:id/cancel', { schema }, async (request) => {
     const { id } = request.params
-    const record = await owned(deps, id, request.gatewayKey)
+    const record = requireOwned(await deps.store.generation(id), request.gatewayKey, 'generation', id)
     return viewOf((await deps.run.cancel(id)) ?? (await deps.store.generation(id)) ?? record, deps.publicUrl())
   })
 }
@@ -157,17 +158,4 @@ function metadataFilter(rest: Record<string, unknown>): Record<string, string> {
     return [name.slice('metadata.'.length), String(value)] as const
   })
   return Object.fromEntries(entries)
-}
-
-const notFound = (id: string) => new HttpProblem({ code: 'not_found', detail: `There is no generation ${id.slice(0, 100)}.` })
-
-/** A key sees its own generations only; another's is as if it were not there. */
-export async function owned(
-  { store }: { readonly store: Pick<Store, 'generation'> },
-  id: string,
-  key: string | null,
-): Promise<GenerationRecord> {
-  const record = await store.generation(id)
-  if (!record || (key !== null && record.key !== key)) throw notFound(id)
-  return record
 }

@@ -1,11 +1,10 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Problem, WebhookDelivery, WebhookDeliveryStatus } from '#contract'
-import type { WebhookDeliveryRecord } from '../../core/records.ts'
 import { deliveryView } from '../../core/present/webhook-delivery.ts'
 import type { Notify } from '../../core/webhooks/engine.ts'
 import type { Store } from '../../core/ports.ts'
-import { HttpProblem } from '../http-problem.ts'
+import { notThere, requireOwned } from '../owned.ts'
 
 export interface DeliveryDependencies {
   readonly store: Pick<Store, 'delivery' | 'deliveries'>
@@ -47,7 +46,10 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
   })
 
   const show = { summary: 'One webhook delivery', tags: ['webhooks'], params, response: { 200: WebhookDelivery, ...problems } }
-  app.get('/v1/webhooks/deliveries/:id', { schema: show }, async (request) => deliveryView(await owned(request)))
+  app.get('/v1/webhooks/deliveries/:id', { schema: show }, async (request) => {
+    const { id } = request.params
+    return deliveryView(requireOwned(await store.delivery(id), request.gatewayKey, 'webhook delivery', id))
+  })
 
   const retry = {
     summary: 'Deliver a webhook again',
@@ -58,20 +60,10 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
     response: { 202: WebhookDelivery, ...problems },
   }
   app.post('/v1/webhooks/deliveries/:id/retry', { schema: retry }, async (request, reply) => {
-    const { id } = await owned(request)
+    const { id } = request.params
+    requireOwned(await store.delivery(id), request.gatewayKey, 'webhook delivery', id)
     const planned = await notify.retry(id)
-    if (!planned) throw notFound(id)
+    if (!planned) throw notThere('webhook delivery', id)
     return reply.code(202).send(deliveryView(planned))
   })
-
-  async function owned(request: {
-    readonly params: { readonly id: string }
-    readonly gatewayKey: string | null
-  }): Promise<WebhookDeliveryRecord> {
-    const delivery = await store.delivery(request.params.id)
-    if (!delivery || (request.gatewayKey !== null && delivery.key !== request.gatewayKey)) throw notFound(request.params.id)
-    return delivery
-  }
 }
-
-const notFound = (id: string) => new HttpProblem({ code: 'not_found', detail: `There is no webhook delivery ${id.slice(0, 100)}.` })

@@ -5,6 +5,7 @@ import { viewOf } from '../../../core/present/generation.ts'
 import { hashOfKey } from '../../auth.ts'
 import type { KeyNames } from '../../auth.ts'
 import type { Intake } from '../../intake.ts'
+import { owned } from '../../owned.ts'
 import { loggedProblem } from '../../problem.ts'
 import { decodeUtf8 } from '../../read-body.ts'
 import { dollarsLeft } from '../dollars-left.ts'
@@ -113,9 +114,8 @@ function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: B
   api.get<{ Querystring: { id?: string | string[] } }>(`${prefix}/get_result`, { schema }, async (request, reply) => {
     const { id } = request.query
     if (typeof id !== 'string') throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
-    const record = id.length > 100 ? null : await store.generation(id)
-    if (!record || (request.gatewayKey !== null && record.key !== request.gatewayKey))
-      return send(reply, 404, taskNotFound(id.slice(0, 100)))
+    const record = owned(id.length > 100 ? null : await store.generation(id), request.gatewayKey)
+    if (!record) return send(reply, 404, taskNotFound(id.slice(0, 100)))
     const generation = viewOf(record, publicUrl())
     return send(reply.headers(generationHeaders(generation)), 200, resultReply(generation))
   })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Store } from '../../../../core/ports.ts'
 import type { Intake } from '../../../intake.ts'
 import { viewOf } from '../../../../core/present/generation.ts'
-import { owned } from '../../../api/generations.ts'
+import { requireOwned } from '../../../owned.ts'
 import { answerOf, GenerationFacts } from '../generation-facts.ts'
 import { waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
@@ -27,7 +27,7 @@ export const getGeneration = ({ intake, store, publicUrl }: GetDependencies) =>
     facts: GenerationFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     async run({ id, wait_seconds }, key) {
-      const record = await owned({ store }, id, key)
+      const record = requireOwned(await store.generation(id), key, 'generation', id)
       return answerOf(viewOf((await intake.wait(id, wait_seconds * 1000)) ?? record, publicUrl()), false)
     },
   })
