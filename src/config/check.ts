@@ -56,6 +56,9 @@ class Check {
         if (seen[field].has(value)) this.#refuse([...path, field], 'is given twice', `give every key its own ${field}`)
         seen[field].add(value)
       }
+      if (key.admin !== undefined && key.scope !== undefined && key.admin !== (key.scope === 'admin')) {
+        this.#refuse([...path, 'admin'], `contradicts scope: ${key.scope}`, 'write the scope only')
+      }
       for (const [position, name] of (key.models ?? []).entries()) this.#modelOrAlias([...path, 'models', position], name)
       for (const [position, id] of (key.providers ?? []).entries()) this.#provider([...path, 'providers', position], id)
     }

@@ -1,6 +1,7 @@
 import type { RouteRule, Usd } from '#contract'
 import type { Secret } from '../transport/secret.ts'
 import type { ConfigProblem } from './problem.ts'
+import type { KeyScope } from './key-schema.ts'
 import type { Defaults, PriceOverride } from './schema.ts'
 
 /** One frozen snapshot of everything the operator decides. A changed file makes a new one; a snapshot never changes. */
@@ -14,6 +15,8 @@ export interface Config {
     /** Without a trailing slash. */
     readonly publicUrl: string | null
     readonly bodyLimitBytes: number
+    /** Web pages of these origins may call: scheme, host and port, as a browser sends `Origin`. */
+    readonly corsOrigins: readonly string[]
   }
   readonly logLevel: LogLevel
   /** Absolute. */
@@ -28,6 +31,10 @@ export interface Config {
     /** Null: no limit. */
     readonly maxAgeDays: number | null
     readonly maxBytes: number | null
+    /** How long a signed image link is valid. */
+    readonly linkTtlMs: number
+    /** Whether image links are neither signed nor expire, keys or not. */
+    readonly public: boolean
   }
   /** Null: no breaker ever opens. */
   readonly breaker: { readonly faults: number; readonly coolDownMs: number } | null
@@ -74,8 +81,13 @@ export interface GatewayKey {
   readonly models: readonly string[] | null
   readonly providers: readonly string[] | null
   readonly allowUnpriced: boolean
-  /** Sees everybody's costs. */
+  readonly scope: KeyScope
+  /** Whether the scope is `admin`: sees everybody's costs. */
   readonly admin: boolean
+  /** Requests in a minute; null: no limit of its own. */
+  readonly ratePerMinute: number | null
+  /** ISO 8601, from when it is refused; null: never. */
+  readonly expiresAt: string | null
 }
 
 export interface ProviderConfig {

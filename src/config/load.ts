@@ -10,13 +10,14 @@ import type { ConfigProblem } from './problem.ts'
 import { readModelName } from './model-name.ts'
 import { readProxy } from './proxy.ts'
 import { providersOf } from './providers.ts'
-import type { ConfigFile } from './schema.ts'
+import { durationMs, type ConfigFile } from './schema.ts'
 import { readServer } from './server.ts'
 import { validateFile } from './validate.ts'
 
 export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
 const MEBIBYTE = 1_048_576
 const DEFAULT_MAX_IMAGE_BYTES = 64 * MEBIBYTE
+const DEFAULT_LINK_TTL = '24h'
 const DEFAULT_FAULTS = 5
 const DEFAULT_COOL_DOWN_SECONDS = 30
 const DEFAULT_SLOT_WAIT_MS = 2_000
@@ -95,6 +96,8 @@ function snapshot({ path, file, variables, catalogue, server, proxy, providers }
       maxImageBytes: file.assets?.max_image_bytes ?? DEFAULT_MAX_IMAGE_BYTES,
       maxAgeDays: file.assets?.max_age_days ?? null,
       maxBytes: file.assets?.max_bytes ?? null,
+      linkTtlMs: durationMs(file.assets?.link_ttl ?? DEFAULT_LINK_TTL),
+      public: file.assets?.public ?? false,
     },
     breaker: breakerOf(file.breaker, providers.sandbox),
     routing: { slotWaitMs: file.routing?.slot_wait_ms ?? DEFAULT_SLOT_WAIT_MS },
@@ -125,7 +128,10 @@ const gatewayKey = (key: NonNullable<ConfigFile['keys']>[number]): GatewayKey =>
   models: key.models ?? null,
   providers: key.providers ?? null,
   allowUnpriced: key.allow_unpriced ?? false,
-  admin: key.admin ?? false,
+  scope: key.admin ? 'admin' : (key.scope ?? 'write'),
+  admin: key.admin ?? key.scope === 'admin',
+  ratePerMinute: key.rate?.per_minute ?? null,
+  expiresAt: key.expires_at ?? null,
 })
 
 function modelConfig(catalogue: Catalogue, name: string, settings: NonNullable<ConfigFile['models']>[string]): ModelConfig {

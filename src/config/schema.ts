@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { compareUsd, requestFields, RouteRule, UNLIKELY_PRICE, Usd } from '#contract'
+import { GatewayKey } from './key-schema.ts'
+import { Server } from './server-schema.ts'
 
 const Price = Usd.refine((amount) => !amount.startsWith('-'), 'a price is not negative').refine(
   (amount) => !Usd.safeParse(amount).success || compareUsd(amount, UNLIKELY_PRICE) < 0,
@@ -32,23 +34,6 @@ const DiscountPercent = z
   .multipleOf(0.01)
   .meta({ description: 'Taken off every published price of this provider; a price given under `prices` is final and not discounted.' })
 
-const Server = z
-  .strictObject({
-    host: z.string().min(1).optional().meta({ description: 'Address to listen on; HOST wins over it. Default 127.0.0.1.' }),
-    port: z.number().int().min(0).max(65_535).optional().meta({ description: 'PORT wins over it; 0 takes a free one. Default 8080.' }),
-    public_url: z
-      .url({ protocol: /^https?$/ })
-      .optional()
-      .meta({ description: 'Under which callers reach this gateway; links and webhooks use it. Default: the listening address.' }),
-    body_limit_bytes: z
-      .number()
-      .int()
-      .min(1024)
-      .optional()
-      .meta({ description: 'Largest request body; reference images travel in it. Default 67108864.' }),
-  })
-  .meta({ description: 'Where the gateway listens. A change needs a restart.' })
-
 const Store = z
   .strictObject({
     url: z
@@ -58,6 +43,12 @@ const Store = z
       .meta({ description: 'The database. Default: imagegate.db in the data folder. A change needs a restart.' }),
   })
   .meta({ description: 'Where generations and costs are kept.' })
+
+const DURATION = /^\d{1,6}[smhd]$/
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `24h` in milliseconds. */
+export const durationMs = (text: string): number => Number(text.slice(0, -1)) * (UNIT_MS[text.slice(-1)] ?? Number.NaN)
 
 const Assets = z
   .strictObject({
@@ -80,29 +71,24 @@ const Assets = z
     max_bytes: z.number().int().min(0).optional().meta({
       description: 'Where all images together take more, the oldest are removed; those of the last 15 minutes stay. Default: no limit.',
     }),
+    link_ttl: z
+      .string()
+      .regex(DURATION, 'a number and s, m, h or d: "24h"')
+      .refine(
+        (text) => !DURATION.test(text) || durationMs(text) >= 60_000,
+        'a link that lives less than a minute ends before it is used: write at least "1m"',
+      )
+      .optional()
+      .meta({
+        description:
+          'How long a signed image link is valid where keys are on, such as "24h" or "7d"; every answer carries a new one. Default 24h.',
+      }),
+    public: z.boolean().optional().meta({
+      description:
+        'true serves images to everybody who has the link, for ever, keys or not. Default false: where keys are on, links are signed and expire.',
+    }),
   })
   .meta({ description: 'Where images are kept.' })
-
-const GatewayKey = z
-  .strictObject({
-    name: z.string().min(1).max(100).meta({ description: 'Who it is; shown in costs, never secret.' }),
-    key_hash: z
-      .string()
-      .regex(/^[0-9a-fA-F]{64}$/, 'the SHA-256 of the key as 64 hex digits: printf %s "$KEY" | sha256sum')
-      .meta({ description: 'SHA-256 of the key, in hex: printf %s "$KEY" | sha256sum. The key itself is never kept.' }),
-    budget_usd: Usd.refine((amount) => !amount.startsWith('-'), 'a budget is not negative')
-      .optional()
-      .meta({ description: 'The most this key may spend in a period. Default: no limit.' }),
-    period: z.enum(['day', 'month', 'total']).optional().meta({ description: 'When the budget starts anew (UTC). Default month.' }),
-    models: z.array(z.string().min(1)).min(1).optional().meta({ description: 'The only models it may use. Default: all.' }),
-    providers: z.array(z.string().min(1)).min(1).optional().meta({ description: 'The only providers it may use. Default: all.' }),
-    allow_unpriced: z
-      .boolean()
-      .optional()
-      .meta({ description: 'Whether a key with a budget may use an offer that has no price. Default false.' }),
-    admin: z.boolean().optional().meta({ description: 'Whether it sees the costs of every key. Default false.' }),
-  })
-  .meta({ description: 'A caller of this gateway.' })
 
 const ProviderSettings = z
   .strictObject({

@@ -31,6 +31,7 @@ export function readServer(
       port: readPort(variables, problems) ?? file.server?.port ?? DEFAULT_PORT,
       publicUrl: file.server?.public_url?.replace(/\/+$/, '') ?? null,
       bodyLimitBytes: file.server?.body_limit_bytes ?? DEFAULT_BODY_LIMIT_BYTES,
+      corsOrigins: file.server?.cors?.origins ?? [],
     },
     logLevel: readLogLevel(variables, problems),
   }

@@ -123,6 +123,7 @@ function restartKeys(started: Config, next: Config): readonly string[] {
     ['server.port', started.server.port, next.server.port],
     ['server.public_url', started.server.publicUrl, next.server.publicUrl],
     ['server.body_limit_bytes', started.server.bodyLimitBytes, next.server.bodyLimitBytes],
+    ['server.cors.origins', started.server.corsOrigins.join(), next.server.corsOrigins.join()],
     ['store.url', started.storeUrl, next.storeUrl],
     ['assets.url', started.assets.url, next.assets.url],
   ]

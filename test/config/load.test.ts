@@ -235,8 +235,28 @@ describe('values that cannot be meant', () => {
       models: null,
       providers: null,
       allowUnpriced: false,
+      scope: 'write',
       admin: false,
+      ratePerMinute: null,
+      expiresAt: null,
     })
+  })
+
+  test('a key’s scope, rate and end, the origins of web pages and the life of links are read; what contradicts itself is refused', async () => {
+    const end = '2027-01-31T00:00:00Z'
+    const { config } = await accepted(
+      `server: { cors: { origins: ["https://app.example.com", "http://localhost:5173"] } }\nassets: { link_ttl: 7d, public: true }\nkeys: [{ name: a, key_hash: ${HASH}, admin: true, rate: { per_minute: 60 }, expires_at: "${end}" }]`,
+    )
+    expect(config.server.corsOrigins).toEqual(['https://app.example.com', 'http://localhost:5173'])
+    expect(config.assets).toMatchObject({ linkTtlMs: 7 * 86_400_000, public: true })
+    expect(config.keys[0]).toMatchObject({ scope: 'admin', admin: true, ratePerMinute: 60, expiresAt: end })
+    const key = (more: string) => `keys: [{ name: a, key_hash: ${HASH}, ${more} }]`
+    expect((await load(key('admin: true, scope: read'))).lines[0]).toContain('keys.0.admin: contradicts scope: read — write the scope only')
+    expect((await load(key('scope: admin'))).config?.keys[0]?.admin).toBe(true)
+    expect((await load('server: { cors: { origins: ["https://app.example.com/page"] } }')).lines[0]).toContain('without a path')
+    expect((await load('server: { cors: { origins: ["*"] } }')).lines[0]).toContain('scheme, host and port')
+    expect((await load('assets: { link_ttl: "24 hours" }')).lines[0]).toContain('a number and s, m, h or d: "24h"')
+    expect((await load('assets: { link_ttl: 0s }')).lines[0]).toContain('write at least "1m"')
   })
 
   test('PORT and LOG_LEVEL that make no sense are refused', async () => {
@@ -300,7 +320,7 @@ describe('the snapshot', () => {
 
   test('without file and environment has the documented defaults', async () => {
     const { config } = await accepted('')
-    expect(config.server).toEqual({ host: '127.0.0.1', port: 8080, publicUrl: null, bodyLimitBytes: 67_108_864 })
+    expect(config.server).toEqual({ host: '127.0.0.1', port: 8080, publicUrl: null, bodyLimitBytes: 67_108_864, corsOrigins: [] })
     expect(config.dataDirectory).toBe(resolve('data'))
     expect(config.storeUrl).toBe(`file:${resolve('data/imagegate.db')}`)
     expect(config.assets).toEqual({
@@ -309,6 +329,8 @@ describe('the snapshot', () => {
       maxImageBytes: 67_108_864,
       maxAgeDays: null,
       maxBytes: null,
+      linkTtlMs: 86_400_000,
+      public: false,
     })
     expect(config.network).toEqual({ allow: [], proxy: null })
     expect(config.routing).toEqual({ slotWaitMs: 2_000 })
