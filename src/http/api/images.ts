@@ -7,6 +7,9 @@ import { HttpProblem } from '../http-problem.ts'
 
 const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
 
+/** Opened as a page of its own, the bytes can neither run nor load anything, whatever a browser takes them for. */
+const SERVED_AS_IMAGE_ONLY = { 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; sandbox" } as const
+
 export interface ImageDependencies {
   readonly store: Pick<Store, 'image'>
   readonly assets: Pick<Assets, 'open'>
@@ -43,7 +46,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
       'cache-control': 'public, max-age=31536000, immutable',
       etag,
       'accept-ranges': 'bytes',
-      'x-content-type-options': 'nosniff',
+      ...SERVED_AS_IMAGE_ONLY,
       'access-control-allow-origin': '*',
     })
     const isKnown = isAmong(etag, request.headers['if-none-match'])
