@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { ClientError } from '../client/client.ts'
+import { backupVerb } from './backup.ts'
 import { compareVerb } from './compare.ts'
 import { costsVerb } from './costs.ts'
 import { demoVerb } from './demo.ts'
@@ -8,6 +9,7 @@ import { generateVerb } from './generate.ts'
 import { modelsVerb } from './models.ts'
 import { providersVerb } from './providers.ts'
 import { quoteVerb } from './quote.ts'
+import { restoreVerb } from './restore.ts'
 import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
@@ -23,6 +25,8 @@ const VERBS: readonly Verb[] = [
   modelsVerb,
   providersVerb,
   doctorVerb,
+  backupVerb,
+  restoreVerb,
   sandboxVerb,
   demoVerb,
   schemaVerb,

@@ -55,7 +55,7 @@ async function embedded(options: ConnectOptions, key: string | undefined, termin
 export const environmentOf = (options: Pick<ConnectOptions, 'config'>, { env }: Terminal): Terminal['env'] =>
   options.config === undefined ? env : { ...env, IMAGEGATE_CONFIG: options.config }
 
-async function configOrFail(options: ConnectOptions, terminal: Terminal): Promise<Config> {
+export async function configOrFail(options: ConnectOptions, terminal: Terminal): Promise<Config> {
   const loaded = await loadConfig({ env: environmentOf(options, terminal), catalogue: await loadCatalogue() })
   if (loaded.kind === 'refused') throw new VerbFailed(`the configuration is refused:\n${loaded.problems.map(formatProblem).join('\n')}`)
   return loaded.config

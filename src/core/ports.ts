@@ -269,6 +269,8 @@ export interface Store {
     /** When the next one can be claimed that is not at a receiver with enough under way; null where none is left. */
     readonly nextAt: Instant | null
   }>
+  /** Copies the database, whole and as it is when the copying ends, into a new file, while work goes on. Rejects where it cannot be written. */
+  copyTo(path: string): Promise<void>
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>

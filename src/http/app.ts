@@ -15,6 +15,8 @@ import { openaiApi } from './compatible/openai/openai-api.ts'
 import type { OpenaiDependencies } from './compatible/openai/answer.ts'
 import { vendorApis } from './compatible/vendor-apis.ts'
 import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
+import { backupRoutes } from './api/backup.ts'
+import type { BackupDependencies } from './api/backup.ts'
 import { comparisonRoutes } from './api/comparisons.ts'
 import type { ComparisonDependencies } from './api/comparisons.ts'
 import { costRoutes } from './api/costs.ts'
@@ -63,6 +65,7 @@ export type AppDependencies = OwnDependencies &
   HealthDependencies &
   ImageDependencies &
   HookDependencies &
+  BackupDependencies &
   OpenaiDependencies &
   McpDependencies &
   VendorApiDependencies
@@ -108,6 +111,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await guarded.register(modelRoutes, deps)
     await guarded.register(providerRoutes, deps)
     await guarded.register(webhookDeliveryRoutes, deps)
+    await guarded.register(backupRoutes, deps)
     await guarded.register(openaiApi, deps)
     await guarded.register(mcpApi, deps)
   })

@@ -54,12 +54,12 @@ export async function openAssets(options: { readonly directory: string }): Promi
       }
     },
     async open(sha256, format, range) {
-      const file = await existing(() => open(pathOf(directory, sha256, format), 'r'))
+      const file = await existing(() => open(pathOfImage(directory, sha256, format), 'r'))
       if (file === null) return null
       return streamOf(file, range)
     },
     async read(sha256, format) {
-      return existing(() => readFile(pathOf(directory, sha256, format)))
+      return existing(() => readFile(pathOfImage(directory, sha256, format)))
     },
     measure: measureHead,
   }
@@ -70,7 +70,7 @@ async function take(source: Readable | Buffer, maxBytes: number, temporary: stri
   try {
     const { sha256, bytes, format } = await receive(source, file, maxBytes)
     const header = await readHeader(temporary, format)
-    const final = pathOf(directory, sha256, format)
+    const final = pathOfImage(directory, sha256, format)
     if (!(await isStored(final, bytes))) {
       await assertWhole(temporary, header)
       await file.sync()
@@ -121,8 +121,8 @@ async function streamOf(file: FileHandle, range?: { readonly start: number; read
   }
 }
 
-/** Only a hash and a known format ever become part of a path. */
-function pathOf(directory: string, sha256: string, format: OutputFormat): string {
+/** Where an image lies below its folder: only a hash and a known format ever become part of a path. */
+export function pathOfImage(directory: string, sha256: string, format: OutputFormat): string {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError('an image is named by its SHA-256 in 64 lower-case hex digits')
   if (!Object.hasOwn(extensions, format)) throw new TypeError('an image is jpeg, png or webp')
   return join(directory, sha256.slice(0, 2), sha256.slice(2, 4), `${sha256}.${extensions[format]}`)

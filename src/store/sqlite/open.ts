@@ -19,9 +19,10 @@ const busy = 5
  *
  * The exclusive locking mode is the lock on the data folder: the operating system holds it and lets go when the process dies, however it
  * dies, so nothing stale is left behind. Nothing else in this process may open and close the file: POSIX would drop the lock.
+ * @param upgrade false leaves the schema as it is, for a backup before an upgrade
  * @throws StoreError `in_use`, `newer_schema`, `damaged`, `io`
  */
-export function openDatabase(directory: string): DatabaseSync {
+export function openDatabase(directory: string, { upgrade = true }: { readonly upgrade?: boolean } = {}): DatabaseSync {
   let database: DatabaseSync | null = null
   try {
     mkdirSync(directory, { recursive: true })
@@ -32,7 +33,7 @@ export function openDatabase(directory: string): DatabaseSync {
     database.exec(`PRAGMA cache_size = -${cacheKilobytes}`)
     database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
     database.exec('BEGIN IMMEDIATE; COMMIT')
-    migrate(database)
+    if (upgrade) migrate(database)
     return database
   } catch (error) {
     database?.close()

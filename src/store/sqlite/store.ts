@@ -3,6 +3,7 @@ import { usdFromNano } from '#contract'
 import type { IdempotencyEntry, Store } from '../../core/ports.ts'
 import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
 import { StoreError } from '../store-error.ts'
+import { copyDatabase } from './copy-database.ts'
 import { budgetReader } from './budgets.ts'
 import type { Change } from './change.ts'
 import { generationChanges } from './changes/generations.ts'
@@ -79,6 +80,7 @@ export function sqliteStore(database: DatabaseSync): Store {
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),
     claimDeliveries: whileOpen(deliveries.claimDeliveries),
+    copyTo: whileOpen((path: string) => copyDatabase(database, path)),
     ping: whileOpen(rows.ping),
     async close() {
       if (isClosed) return

@@ -1,0 +1,115 @@
+import { access } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { Config } from '../config/config.ts'
+import { storageFolders } from '../gateway/storage-folders.ts'
+import { openAssets } from '../store/assets/files.ts'
+import { writeBackup } from '../store/backup-folder.ts'
+import type { BackupSource, BackupSummary } from '../store/backup-folder.ts'
+import { copyDatabase } from '../store/sqlite/copy-database.ts'
+import { DATABASE_FILE, openDatabase } from '../store/sqlite/open.ts'
+import { StoreError } from '../store/store-error.ts'
+import { addressOf, configOrFail, isGateway, type ConnectOptions } from './connect.ts'
+import { gatewayCommand } from './options.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
+import type { Verb } from './verb.ts'
+
+export const backupVerb: Verb = (terminal, finish) =>
+  gatewayCommand('backup', 'copy the database and the images into a folder, while the gateway goes on')
+    .argument('<dir>', 'the folder; an earlier backup in it is renewed, and only new images are copied')
+    .addHelpText(
+      'after',
+      '\nA running gateway that has keys asks for one of scope admin (--key or IMAGEGATE_KEY). `imagegate restore` reads the folder.',
+    )
+    .action((folder: string, options: ConnectOptions & { json?: boolean }) => finish(backup(folder, options, terminal)))
+
+async function backup(folder: string, options: ConnectOptions & { json?: boolean }, terminal: Terminal): Promise<number> {
+  const { source, close, from } = await findSource(options, terminal)
+  const progress = (done: number, all: number) => {
+    if (terminal.isInteractive && !options.json) terminal.draw(`\r${done} of ${all} images`)
+  }
+  try {
+    const summary = await writeBackup(folder, source, { version: packageJson.version, now: new Date(), progress })
+    if (terminal.isInteractive && !options.json && summary.images > 0) terminal.draw('\r')
+    terminal.out(options.json ? JSON.stringify({ folder, ...summary }, null, 2) : `${folder}: ${contents(summary)}, from ${from}`)
+    return 0
+  } catch (error) {
+    throw inWords(error)
+  } finally {
+    close()
+  }
+}
+
+/** What is in a backup, in one phrase. */
+export const contents = ({ generations, images, image_bytes, images_missing, schema }: BackupSummary): string =>
+  `${generations} generations and ${images} images (${Math.ceil(image_bytes / 1_000_000)} MB), schema ${schema}` +
+  (images_missing > 0 ? `; ${images_missing} images were removed earlier and are not in it` : '')
+
+/** What the disk or the store refused, in a sentence. */
+export function inWords(error: unknown): unknown {
+  const isOfDisk = error instanceof Error && 'code' in error && 'syscall' in error
+  return error instanceof StoreError || isOfDisk ? new VerbFailed(error.message) : error
+}
+
+interface FoundSource {
+  readonly source: BackupSource
+  /** For the report. */
+  readonly from: string
+  close(): void
+}
+
+/** A gateway that runs is asked; elsewhere the data folder is read, with its schema left as it is. */
+async function findSource(options: ConnectOptions, terminal: Terminal): Promise<FoundSource> {
+  const named = options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined)
+  const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
+  if (named !== undefined) {
+    if (!(await isGateway(named))) throw new VerbFailed(`no imagegate answers at ${named}`)
+    return { source: runningGateway(named, key), from: named, close() {} }
+  }
+  const config = await configOrFail(options, terminal)
+  const running = addressOf(config)
+  if (running !== null && (await isGateway(running))) return { source: runningGateway(running, key), from: running, close() {} }
+  return dataFolder(config)
+}
+
+function runningGateway(url: string, key: string | undefined): BackupSource {
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const fetched = async (path: string): Promise<Readable | null> => {
+    const reply = await fetch(`${url.replace(/\/+$/, '')}${path}`, { headers })
+    if (reply.ok && reply.body) return Readable.fromWeb(reply.body)
+    const { detail = `the gateway answered ${reply.status}` } = (await reply.json().catch(() => ({}))) as { detail?: string }
+    if (reply.status === 404 && path.startsWith('/v1/backup/images/')) return null
+    throw new VerbFailed(detail)
+  }
+  return {
+    async database(path) {
+      const body = await fetched('/v1/backup/database')
+      if (body) await pipeline(body, createWriteStream(path, { flags: 'wx' }))
+    },
+    image: ({ sha256, format }) => fetched(`/v1/backup/images/${sha256}/${format}`),
+  }
+}
+
+async function dataFolder(config: Config): Promise<FoundSource> {
+  const folders = storageFolders(config)
+  const file = join(folders.store, DATABASE_FILE)
+  await access(file).catch(() => {
+    throw new VerbFailed(
+      `there is no database in ${folders.store}, and no gateway answers; name the one to back up with --url or IMAGEGATE_DATA`,
+    )
+  })
+  try {
+    const database = openDatabase(folders.store, { upgrade: false })
+    const assets = await openAssets({ directory: folders.assets })
+    return {
+      source: { database: (path) => copyDatabase(database, path), image: ({ sha256, format }) => assets.open(sha256, format) },
+      from: folders.store,
+      close: () => database.close(),
+    }
+  } catch (error) {
+    throw inWords(error)
+  }
+}

@@ -1,0 +1,56 @@
+import { withoutPurchases } from '../core/generation/restored.ts'
+import { storageFolders } from '../gateway/storage-folders.ts'
+import { readBackup } from '../store/backup-folder.ts'
+import { openStore } from '../store/sqlite/store.ts'
+import { contents, inWords } from './backup.ts'
+import { configOrFail, type ConnectOptions } from './connect.ts'
+import { Command } from 'commander'
+import type { Terminal } from './terminal.ts'
+import type { Verb } from './verb.ts'
+
+interface RestoreOptions extends Pick<ConnectOptions, 'config'> {
+  readonly json?: boolean
+}
+
+export const restoreVerb: Verb = (terminal, finish) =>
+  new Command('restore')
+    .description('copy a backup into an empty data folder (IMAGEGATE_DATA); the gateway must not run')
+    .argument('<dir>', 'the folder that `imagegate backup` wrote')
+    .option('--config <file>', 'configuration file (default: IMAGEGATE_CONFIG, then ./imagegate.yaml)')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nWhat was open when the backup was made is polled on, but nothing is bought again: what the backup shows as not yet bought may have been ' +
+        'bought since, so it ends as outcome_unknown where the vendor cannot be asked.',
+    )
+    .action((folder: string, options: RestoreOptions) => finish(restore(folder, options, terminal)))
+
+async function restore(folder: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const folders = storageFolders(await configOrFail(options, terminal))
+  try {
+    const summary = await readBackup(folder, folders)
+    const open = await closePurchases(folders.store)
+    const rest = open === 0 ? '' : `\n${open} generations were open and are polled on at the next start; none is bought again`
+    terminal.out(
+      options.json
+        ? JSON.stringify({ ...summary, directory: folders.store, open_generations: open }, null, 2)
+        : `${folders.store}: ${contents(summary)}, of ${summary.created_at}${rest}`,
+    )
+    return 0
+  } catch (error) {
+    throw inWords(error)
+  }
+}
+
+/** Upgrades the restored database, and takes from its open generations what could be bought a second time. Returns how many are open. */
+async function closePurchases(directory: string): Promise<number> {
+  const store = await openStore({ directory })
+  try {
+    const open = await store.claimOpen()
+    const changed = open.flatMap((record) => withoutPurchases(record, Date.now()) ?? [])
+    await store.commit({ generations: changed })
+    return open.length
+  } finally {
+    await store.close()
+  }
+}

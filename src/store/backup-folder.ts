@@ -1,0 +1,202 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { DatabaseSync } from 'node:sqlite'
+import type { OutputFormat } from '#contract'
+import { pathOfImage } from './assets/files.ts'
+import { DATABASE_FILE } from './sqlite/open.ts'
+import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
+import { StoreError } from './store-error.ts'
+
+/** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
+export interface BackupSummary {
+  readonly version: string
+  readonly schema: number
+  /** ISO 8601, UTC. */
+  readonly created_at: string
+  readonly generations: number
+  /** Image files that the database refers to and that are in the backup. */
+  readonly images: number
+  readonly image_bytes: number
+  /** Image files that were no longer stored: removed by age or total size. */
+  readonly images_missing: number
+}
+
+/** An image file by its content. */
+export interface ImageFile {
+  readonly sha256: string
+  readonly format: OutputFormat
+}
+
+/** Where a backup comes from: a running gateway, or a data folder that no process uses. */
+export interface BackupSource {
+  /** Writes the database, whole, into a new file. */
+  database(path: string): Promise<void>
+  /** Null where it is no longer stored. */
+  image(file: ImageFile): Promise<Readable | null>
+}
+
+const SUMMARY_FILE = 'backup.json'
+const IMAGES = 'images'
+
+/**
+ * Writes or renews a backup in `folder`: the database anew, and the image files that are not there yet. A folder that was a backup before stays one
+ * until the new database is whole.
+ * @param progress is called with how many of the image files are there
+ * @throws StoreError `damaged` where what arrived is not whole, `io` where the folder cannot be written
+ */
+export async function writeBackup(
+  folder: string,
+  source: BackupSource,
+  { version, now, progress }: { readonly version: string; readonly now: Date; readonly progress?: (done: number, all: number) => void },
+): Promise<BackupSummary> {
+  await mkdir(folder, { recursive: true })
+  const partial = join(folder, `${DATABASE_FILE}.${randomUUID()}.partial`)
+  try {
+    await source.database(partial)
+    const { schema, generations, files } = readCopy(partial)
+    let [images, bytes, missing] = [0, 0, 0]
+    for (const file of files) {
+      const size = await takeImage(join(folder, IMAGES), file, source)
+      if (size === null) missing++
+      else [images, bytes] = [images + 1, bytes + size]
+      progress?.(images + missing, files.length)
+    }
+    const summary: BackupSummary = {
+      version,
+      schema,
+      created_at: now.toISOString(),
+      generations,
+      images,
+      image_bytes: bytes,
+      images_missing: missing,
+    }
+    await rename(partial, join(folder, DATABASE_FILE))
+    await writeDurably(join(folder, SUMMARY_FILE), `${JSON.stringify(summary, null, 2)}\n`)
+    return summary
+  } finally {
+    await rm(partial, { force: true })
+    await rm(`${partial}-wal`, { force: true })
+    await rm(`${partial}-shm`, { force: true })
+  }
+}
+
+/**
+ * Copies a backup into the empty folders of a gateway that does not run.
+ * @throws StoreError `in_use` where a database is there already, `newer_schema`, `damaged` where the backup is not whole, `io`
+ */
+export async function readBackup(folder: string, target: { readonly store: string; readonly assets: string }): Promise<BackupSummary> {
+  const summary = await readSummary(folder)
+  const database = join(target.store, DATABASE_FILE)
+  if (await exists(database)) {
+    const message = `${database} exists: a backup is restored into a folder without a database. Name another with IMAGEGATE_DATA, or move this one away`
+    throw new StoreError('in_use', message)
+  }
+  const { schema, files } = readCopy(join(folder, DATABASE_FILE))
+  if (schema > MIGRATIONS.length) {
+    const message = `the backup has schema ${schema} and this version of imagegate knows ${MIGRATIONS.length}; restore it with the version that made it (${summary.version}) or a newer one`
+    throw new StoreError('newer_schema', message)
+  }
+  const stored: BackupSource = {
+    database: (path) => pipeline(createReadStream(join(folder, DATABASE_FILE)), createWriteStream(path, { flags: 'wx' })),
+    image: (file) => openIfThere(pathOfImage(join(folder, IMAGES), file.sha256, file.format)),
+  }
+  for (const file of files) await takeImage(target.assets, file, stored)
+  await mkdir(target.store, { recursive: true })
+  const partial = `${database}.${randomUUID()}.partial`
+  try {
+    await stored.database(partial)
+    await flush(partial)
+    await rename(partial, database)
+    await flush(target.store)
+  } finally {
+    await rm(partial, { force: true })
+  }
+  return summary
+}
+
+/** What a copied database holds. @throws StoreError `damaged` where it is not whole */
+function readCopy(path: string): { readonly schema: number; readonly generations: number; readonly files: readonly ImageFile[] } {
+  try {
+    const database = new DatabaseSync(path)
+    try {
+      const check = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
+      if (check !== 'ok') throw new Error(String(check))
+      // One file without a journal beside it, which is easier to copy and to keep.
+      database.exec('PRAGMA journal_mode = DELETE')
+      const files = database.prepare(IMAGE_FILES).all() as unknown as ImageFile[]
+      return { schema: schemaVersion(database), generations: count(database), files }
+    } finally {
+      database.close()
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new StoreError('damaged', `${path} is not a whole imagegate database (${reason.slice(0, 200)})`, { cause: error })
+  }
+}
+
+/** Delivered images, and the references of generations and comparisons. */
+const IMAGE_FILES = `
+  SELECT sha256, format FROM images WHERE sha256 IS NOT NULL AND format IS NOT NULL
+  UNION SELECT value ->> 'sha256', value ->> 'format' FROM generation_plans, json_each(plan, '$.references') WHERE value ->> 'sha256' IS NOT NULL
+  UNION SELECT value ->> 'sha256', value ->> 'format' FROM comparisons, json_each(body, '$.references') WHERE value ->> 'sha256' IS NOT NULL`
+
+const count = (database: DatabaseSync): number => Number(database.prepare('SELECT count(*) AS n FROM generations').get()?.['n'])
+
+/** Its size in bytes; null where the source no longer has it. What is there already is not copied again. */
+async function takeImage(directory: string, file: ImageFile, source: BackupSource): Promise<number | null> {
+  const path = pathOfImage(directory, file.sha256, file.format)
+  const found = await stat(path).catch(() => null)
+  if (found !== null) return found.size
+  const bytes = await source.image(file)
+  if (bytes === null) return null
+  await mkdir(dirname(path), { recursive: true })
+  const partial = `${path}.${randomUUID()}.partial`
+  const hash = createHash('sha256')
+  try {
+    bytes.on('data', (chunk: Buffer) => hash.update(chunk))
+    await pipeline(bytes, createWriteStream(partial, { flags: 'wx' }))
+    if (hash.digest('hex') !== file.sha256) throw new StoreError('damaged', `the image ${file.sha256} did not arrive whole; try again`)
+    await flush(partial)
+    await rename(partial, path)
+  } finally {
+    await rm(partial, { force: true })
+  }
+  return (await stat(path)).size
+}
+
+async function readSummary(folder: string): Promise<BackupSummary> {
+  const text = await readFile(join(folder, SUMMARY_FILE), 'utf8').catch(() => null)
+  if (text === null)
+    throw new StoreError('io', `${folder} is no whole backup: it has no ${SUMMARY_FILE}, which \`imagegate backup\` writes last`)
+  return JSON.parse(text) as BackupSummary
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.partial`, text)
+  await flush(`${path}.partial`)
+  await rename(`${path}.partial`, path)
+  await flush(dirname(path))
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+async function openIfThere(path: string): Promise<Readable | null> {
+  return (await exists(path)) ? createReadStream(path) : null
+}

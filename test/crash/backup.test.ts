@@ -1,0 +1,164 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Generation } from '#contract'
+import { startProcess } from './process.ts'
+import type { ServerProcess } from './process.ts'
+import { startVendors } from './vendors.ts'
+import type { Vendors } from './vendors.ts'
+
+const run = promisify(execFile)
+const ROOT = resolve(import.meta.dirname, '../..')
+
+let vendors: Vendors
+let reference: string
+beforeAll(async () => {
+  vendors = await startVendors({ providers: ['bfl', 'runware'], typicalMs: 2_500 })
+  const image = await sharp({ create: { width: 256, height: 256, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer()
+  reference = `data:image/png;base64,${image.toString('base64')}`
+})
+afterAll(() => vendors.close())
+
+/** The command as a user types it; its exit code, what it printed, and its errors. */
+async function imagegate(args: readonly string[], environment: Readonly<Record<string, string>>) {
+  const env = { PATH: process.env['PATH'] ?? '', ...environment }
+  const ended = await run(process.execPath, [join(ROOT, 'src/cli/imagegate.ts'), ...args], { cwd: ROOT, env }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),
+  )
+  return ended
+}
+
+async function post(server: ServerProcess, prompt: string, body: object, prefer = 'respond-async') {
+  const reply = await fetch(`${server.url}/v1/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer },
+    body: JSON.stringify({ model: 'bfl/flux-2-pro', width: 256, height: 256, prompt, ...body }),
+  })
+  return (await reply.json()) as Generation
+}
+
+async function read(server: ServerProcess, id: string, waitSeconds = 0): Promise<Generation> {
+  const reply = await fetch(`${server.url}/v1/generations/${id}`, { headers: waitSeconds > 0 ? { prefer: `wait=${waitSeconds}` } : {} })
+  return (await reply.json()) as Generation
+}
+
+const submitsOf = (mark: string) =>
+  [...vendors.fronts.values()].flatMap(({ visits }) => visits).filter(({ purpose, body }) => purpose === 'submit' && body.includes(mark))
+    .length
+
+const imageOf = async (server: ServerProcess, { images }: Generation): Promise<Buffer> => {
+  const path = new URL(images[0]?.url ?? '').pathname
+  return Buffer.from(await (await fetch(`${server.url}${path}`)).arrayBuffer())
+}
+
+/** One task in flight at a time, so that the second of two waits. */
+function folderWithOneSlot() {
+  const folder = vendors.folder()
+  const path = folder.environment['IMAGEGATE_CONFIG'] ?? ''
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll(' }', ', max_in_flight: 1 }'))
+  return folder
+}
+
+describe('imagegate backup and restore', () => {
+  test(
+    'a backup of a running gateway is whole, and what it shows as not bought is never bought a second time',
+    { timeout: 120_000 },
+    async () => {
+      const folder = folderWithOneSlot()
+      const server = await startProcess(folder.environment)
+      const done = await post(server, 'finished before', { reference_images: [reference] }, 'wait=30')
+      expect(done.status).toBe('succeeded')
+      const costs: unknown = await (await fetch(`${server.url}/v1/costs`)).json()
+      const pending = await post(server, 'bought before', {})
+      await expect.poll(async () => (await read(server, pending.id)).attempts[0]?.status, { timeout: 10_000 }).toBe('pending')
+      const queued = await post(server, 'bought after', {})
+      const queuedAtRunware = [
+        await post(server, 'r one', { model: 'runware/flux-2-pro' }),
+        await post(server, 'r two', { model: 'runware/flux-2-pro' }),
+      ]
+      const backup = join(folder.dataDirectory, '..', 'backup')
+      const made = await imagegate(['backup', backup, '--url', server.url, '--json'], folder.environment)
+      expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' })
+      expect(JSON.parse(made.stdout)).toMatchObject({ generations: 5, images: 2, images_missing: 0 })
+      expect((await read(server, queued.id, 30)).status).toBe('succeeded')
+      for (const { id } of queuedAtRunware) expect((await read(server, id, 30)).status).toBe('succeeded')
+      await server.kill('SIGKILL')
+
+      const restored = join(folder.dataDirectory, '..', 'restored')
+      const elsewhere = { ...folder.environment, IMAGEGATE_DATA: restored }
+      const back = await imagegate(['restore', backup], elsewhere)
+      expect({ code: back.code, stderr: back.stderr }).toEqual({ code: 0, stderr: '' })
+      expect(back.stdout).toContain('5 generations and 2 images')
+      expect(back.stdout).toContain('4 generations were open')
+      const again = await imagegate(['restore', backup], elsewhere)
+      expect(again.code).toBe(1)
+      expect(again.stderr).toContain('exists: a backup is restored into a folder without a database')
+
+      const second = await startProcess(elsewhere)
+      const same = await read(second, done.id)
+      expect({ ...same, images: null, request: null }).toEqual({ ...done, images: null, request: null })
+      expect((await imageOf(second, same)).equals(await storedFile(done, folder.dataDirectory))).toBe(true)
+      expect((await read(second, pending.id, 30)).status).toBe('succeeded')
+      const unknown = await read(second, queued.id, 30)
+      expect(unknown).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown', billed: 'unknown' } })
+      for (const { id } of queuedAtRunware) expect((await read(second, id, 30)).status).toBe('succeeded')
+      expect(['finished before', 'bought before', 'bought after', 'r one', 'r two'].map(submitsOf)).toEqual([1, 1, 1, 1, 1])
+      expect(costs).toMatchObject({ total: { spend: done.cost.amount } })
+      await second.kill('SIGTERM')
+      folder.remove()
+    },
+  )
+
+  test(
+    'a backup of a data folder that no gateway uses leaves its schema as it is, and is renewed in place',
+    { timeout: 60_000 },
+    async () => {
+      const folder = vendors.folder()
+      const server = await startProcess(folder.environment)
+      await post(server, 'offline', {}, 'wait=30')
+      await server.kill('SIGTERM')
+      const backup = join(folder.dataDirectory, '..', 'backup')
+      const environment = { ...folder.environment, PORT: '0' }
+      for (const _round of [1, 2]) {
+        const made = await imagegate(['backup', backup], environment)
+        expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' })
+        expect(made.stdout).toContain('1 generations and 1 images')
+      }
+      expect((await imagegate(['backup', join(backup, 'backup.json')], environment)).code).toBe(1)
+      const empty = await imagegate(['backup', backup], { ...environment, IMAGEGATE_DATA: join(backup, 'nothing') })
+      expect(empty).toMatchObject({ code: 1 })
+      expect(empty.stderr).toContain('there is no database in')
+      folder.remove()
+    },
+  )
+
+  test('a folder that is no whole backup is refused in one sentence', { timeout: 60_000 }, async () => {
+    const folder = vendors.folder()
+    const broken = join(folder.dataDirectory, '..', 'broken')
+    mkdirSync(broken)
+    const noSummary = await imagegate(['restore', broken], folder.environment)
+    expect(noSummary.code).toBe(1)
+    expect(noSummary.stderr).toContain('is no whole backup')
+    expect(noSummary.stderr.trim().split('\n')).toHaveLength(1)
+    writeFileSync(join(broken, 'backup.json'), '{"version":"0.0.1"}')
+    writeFileSync(join(broken, 'imagegate.db'), 'not a database, and long enough to be read as one'.repeat(100))
+    const damaged = await imagegate(['restore', broken], folder.environment)
+    expect(damaged.code).toBe(1)
+    expect(damaged.stderr).toContain('is not a whole imagegate database')
+    rmSync(broken, { recursive: true })
+    folder.remove()
+  })
+})
+
+/** The stored file of a generation's first image. */
+async function storedFile({ images }: Generation, dataDirectory: string): Promise<Buffer> {
+  const { sha256, format } = images[0] ?? { sha256: '', format: 'jpeg' }
+  const extension = format === 'jpeg' ? 'jpg' : format
+  return readFileSync(join(dataDirectory, 'images', String(sha256).slice(0, 2), String(sha256).slice(2, 4), `${sha256}.${extension}`))
+}
