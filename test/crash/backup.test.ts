@@ -16,7 +16,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 let vendors: Vendors
 let reference: string
 beforeAll(async () => {
-  vendors = await startVendors({ providers: ['bfl', 'runware'], typicalMs: 2_500 })
+  vendors = await startVendors({ providers: ['bfl', 'runware'], typicalMs: 500 })
   const image = await sharp({ create: { width: 256, height: 256, channels: 3, background: 'teal' } })
     .png()
     .toBuffer()
@@ -75,7 +75,12 @@ describe('imagegate backup and restore', () => {
       const done = await post(server, 'finished before', { reference_images: [reference] }, 'wait=30')
       expect(done.status).toBe('succeeded')
       const costs: unknown = await (await fetch(`${server.url}/v1/costs`)).json()
-      const pending = await post(server, 'bought before', {})
+      let goOn = () => {}
+    const held = new Promise<void>((resolve) => (goOn = resolve))
+    vendors.front('bfl').beforeReply = ({ purpose }) => (purpose === 'poll' ? held : undefined)
+    // It may answer a submit with the images.
+    vendors.front('runware').beforeReply = () => held
+    const pending = await post(server, 'bought before', {})
       await expect.poll(async () => (await read(server, pending.id)).attempts[0]?.status, { timeout: 10_000 }).toBe('pending')
       const queued = await post(server, 'bought after', {})
       const queuedAtRunware = [
@@ -86,7 +91,8 @@ describe('imagegate backup and restore', () => {
       const made = await imagegate(['backup', backup, '--url', server.url, '--json'], folder.environment)
       expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' })
       expect(JSON.parse(made.stdout)).toMatchObject({ generations: 5, images: 2, images_missing: 0 })
-      expect((await read(server, queued.id, 30)).status).toBe('succeeded')
+      goOn()
+    expect((await read(server, queued.id, 30)).status).toBe('succeeded')
       for (const { id } of queuedAtRunware) expect((await read(server, id, 30)).status).toBe('succeeded')
       await server.kill('SIGKILL')
 
