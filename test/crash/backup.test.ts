@@ -76,11 +76,11 @@ describe('imagegate backup and restore', () => {
       expect(done.status).toBe('succeeded')
       const costs: unknown = await (await fetch(`${server.url}/v1/costs`)).json()
       let goOn = () => {}
-    const held = new Promise<void>((resolve) => (goOn = resolve))
-    vendors.front('bfl').beforeReply = ({ purpose }) => (purpose === 'poll' ? held : undefined)
-    // It may answer a submit with the images.
-    vendors.front('runware').beforeReply = () => held
-    const pending = await post(server, 'bought before', {})
+      const held = new Promise<void>((resolve) => (goOn = resolve))
+      vendors.front('bfl').beforeReply = ({ purpose }) => (purpose === 'poll' ? held : undefined)
+      // It may answer a submit with the images.
+      vendors.front('runware').beforeReply = () => held
+      const pending = await post(server, 'bought before', {})
       await expect.poll(async () => (await read(server, pending.id)).attempts[0]?.status, { timeout: 10_000 }).toBe('pending')
       const queued = await post(server, 'bought after', {})
       const queuedAtRunware = [
@@ -92,7 +92,7 @@ describe('imagegate backup and restore', () => {
       expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' })
       expect(JSON.parse(made.stdout)).toMatchObject({ generations: 5, images: 2, images_missing: 0 })
       goOn()
-    expect((await read(server, queued.id, 30)).status).toBe('succeeded')
+      expect((await read(server, queued.id, 30)).status).toBe('succeeded')
       for (const { id } of queuedAtRunware) expect((await read(server, id, 30)).status).toBe('succeeded')
       await server.kill('SIGKILL')
 
