@@ -108,7 +108,7 @@ describe('package.json', () => {
 
   test('pins every dependency to one exact version', () => {
     expect(versions.length).toBeGreaterThan(0)
-    expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version))).toEqual([])
+    expect(versions.filter(([, version]) => !/^(npm:[a-z-]+@)?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version))).toEqual([])
   })
 
   test('agrees with the lock file', () => {
