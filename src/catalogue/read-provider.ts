@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Manifest } from '#contract'
+import { judge, Manifest } from '#contract'
 import type { Adapter, Provider } from '#contract'
 
 /** A provider folder that cannot be used; the message has one line per problem, each with file and field. */
@@ -31,12 +31,12 @@ async function readManifest(folder: string): Promise<Read<Manifest>> {
   } catch (error) {
     return { problems: [`${file}: not readable as JSON: ${error instanceof Error ? error.message : String(error)}`] }
   }
-  const parsed = Manifest.safeParse(json)
-  if (!parsed.success) return { problems: parsed.error.issues.map((issue) => `${file}: ${fieldName(issue.path)}: ${issue.message}`) }
-  if (parsed.data.id !== basename(folder)) {
-    return { problems: [`${file}: id: "${parsed.data.id}" is not the name of its folder, "${basename(folder)}"`] }
+  const judged = judge(Manifest, json)
+  if (judged.kind === 'wrong') return { problems: judged.objections.map(({ path, message }) => `${file}: ${fieldName(path)}: ${message}`) }
+  if (judged.value.id !== basename(folder)) {
+    return { problems: [`${file}: id: "${judged.value.id}" is not the name of its folder, "${basename(folder)}"`] }
   }
-  return { value: parsed.data }
+  return { value: judged.value }
 }
 
 const fieldName = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(whole file)' : path.map(String).join('.'))

@@ -1,4 +1,4 @@
-import { checkFieldsTogether, type RouteRule } from '#contract'
+import { checkFieldsTogether, judge, type RouteRule } from '#contract'
 import type { z } from 'zod'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
@@ -151,8 +151,10 @@ class Check {
     for (const [id, options] of Object.entries(defaults.provider_options ?? {})) {
       const here = [...path, 'provider_options', id]
       if (!this.#provider(here, id, 'key')) continue
-      const parsed = this.#catalogue.providers.get(id)?.adapter.options.safeParse(options)
-      for (const issue of parsed?.error?.issues ?? []) this.#refuse([...here, ...issue.path], issue.message, null)
+      const schema = this.#catalogue.providers.get(id)?.adapter.options
+      const judged = schema === undefined ? null : judge(schema, options)
+      if (judged?.kind !== 'wrong') continue
+      for (const { path, message } of judged.objections) this.#refuse([...here, ...path], message, null)
     }
   }
 

@@ -1,7 +1,10 @@
 import type { z } from 'zod'
+import { issueInWords, objectionsOf } from '#contract'
 import type { ConfigDocument } from './document.ts'
 import { suggest, type ConfigProblem } from './problem.ts'
 import { ConfigFile } from './schema.ts'
+
+const IN_WORDS = { error: issueInWords }
 
 export interface ValidatedFile {
   /** The sections whose shape is right, so that their meaning can be judged too. */
@@ -12,10 +15,10 @@ export interface ValidatedFile {
 /** Judges the file's shape; every problem is reported, with its line and column. */
 export function validateFile(document: ConfigDocument): ValidatedFile {
   const data = document.data ?? {}
-  const first = ConfigFile.safeParse(data)
+  const first = ConfigFile.safeParse(data, IN_WORDS)
   if (first.success) return { file: first.data, problems: [] }
   const converted = first.error.issues.reduce((converted, issue) => convertVariable(data, issue, document) || converted, false)
-  const parsed = converted ? ConfigFile.safeParse(data) : first
+  const parsed = converted ? ConfigFile.safeParse(data, IN_WORDS) : first
   if (parsed.success) return { file: parsed.data, problems: [] }
   return { file: soundSections(data, parsed.error.issues), problems: parsed.error.issues.flatMap((issue) => describe(issue, document)) }
 }
@@ -56,22 +59,19 @@ function describe(issue: z.core.$ZodIssue, document: ConfigDocument): readonly C
       return [document.at(issue.path, 'is not one of the known values', `write one of: ${issue.values.map(String).join(', ')}`)]
     case 'invalid_format':
     case 'invalid_union':
-      return [document.at(issue.path, 'does not have the right form', formInWords(issue))]
+      return objectionsOf([issue]).map(({ path, message }) => document.at(path, 'does not have the right form', formInWords(message)))
     case 'too_small':
     case 'too_big':
     case 'not_multiple_of':
     case 'invalid_key':
     case 'invalid_element':
     case 'custom':
-      return [document.at(issue.path, 'is refused', issue.message)]
+      return objectionsOf([issue]).map(({ path, message }) => document.at(path, 'is refused', message))
   }
 }
 
-function formInWords(issue: z.core.$ZodIssue): string {
-  return issue.message === 'Invalid URL'
-    ? 'write a whole http(s) URL'
-    : `expected: ${issue.message.replace(/^Invalid (input|string): /, '')}`
-}
+const formInWords = (message: string): string =>
+  message.startsWith('must be ') ? message.replace('must be ', 'write ') : `expected: ${message}`
 
 function typeInWords(expected: string): string {
   switch (expected) {

@@ -9,7 +9,7 @@ export const MAX_IMAGES_PER_REQUEST = 20
 
 const AspectRatio = z
   .string()
-  .regex(/^[1-9]\d{0,3}:[1-9]\d{0,3}$/, 'two whole numbers joined by a colon, for example "3:2"')
+  .regex(/^[1-9]\d{0,3}:[1-9]\d{0,3}$/, 'must be two whole numbers joined by a colon, for example "3:2"')
   .meta({
     description: 'Shape instead of width and height, for example "3:2". With `megapixels` or alone (1 megapixel).',
     examples: ['3:2'],
@@ -28,8 +28,8 @@ const Prompt = z
   .check((payload) => {
     const { value } = payload
     const characters = value.length <= MAX_PROMPT_CHARS || value.length > 2 * MAX_PROMPT_CHARS ? value.length : Array.from(value).length
-    if (characters > MAX_PROMPT_CHARS) objection(payload, `it has ${characters} characters; at most ${MAX_PROMPT_CHARS} are taken`)
-    else if (value !== '' && !VISIBLE.test(value)) objection(payload, 'it holds only white space or invisible characters')
+    if (characters > MAX_PROMPT_CHARS) objection(payload, `has ${characters} characters; at most ${MAX_PROMPT_CHARS} are taken`)
+    else if (value !== '' && !VISIBLE.test(value)) objection(payload, 'holds only white space or invisible characters')
   })
   .meta({ description: 'What the image shows.', maxLength: MAX_PROMPT_CHARS })
 
@@ -42,18 +42,18 @@ const ReferenceText = z.string().check((payload) => {
   if (/^data:/i.test(value)) {
     const read = readDataUri(value)
     if (read.kind === 'image') payload.value = read.uri
-    else objection(payload, `it ${read.reason}`)
+    else objection(payload, read.reason)
     return
   }
-  if (!/^https?:\/\//i.test(value)) return objection(payload, REFERENCE_FORMS)
-  if (value.length > MAX_URL_CHARS) objection(payload, `it is a URL of more than ${MAX_URL_CHARS} characters`)
-  else if (/\s/.test(value) || !URL.canParse(value)) objection(payload, 'it is not a valid URL')
+  if (!/^https?:\/\//i.test(value)) return objection(payload, `must be ${REFERENCE_FORMS}`)
+  if (value.length > MAX_URL_CHARS) objection(payload, `is a URL of more than ${MAX_URL_CHARS} characters`)
+  else if (/\s/.test(value) || !URL.canParse(value)) objection(payload, 'is not a valid URL')
 })
 
 /** An `https:` URL, a `data:` URI, or an image this gateway has stored. Order is kept; none is ever dropped. */
 export const ReferenceImage = z
-  .union([ReferenceText, z.strictObject({ image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/, 'an id like "img_…"') })], {
-    error: REFERENCE_FORMS,
+  .union([ReferenceText, z.strictObject({ image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/, 'must be an id like "img_…"') })], {
+    error: `must be ${REFERENCE_FORMS}`,
   })
   .meta({ id: 'ReferenceImage', description: REFERENCE_FORMS, examples: ['https://example.com/cat.png', { image: 'img_0197a1' }] })
 export type ReferenceImage = z.infer<typeof ReferenceImage>
@@ -70,9 +70,9 @@ export const Seed = z
       z
         .string()
         .regex(/^(0|[1-9]\d{0,18})$/)
-        .refine((digits) => BigInt(digits) <= MAX_SEED, SEED_FORMS),
+        .refine((digits) => BigInt(digits) <= MAX_SEED, `must be ${SEED_FORMS}`),
     ],
-    { error: SEED_FORMS },
+    { error: `must be ${SEED_FORMS}` },
   )
   .meta({
     id: 'Seed',
@@ -103,14 +103,14 @@ export const WEBHOOK_EVENTS = ['generation.succeeded', 'generation.failed', 'gen
 
 const Webhook = z
   .strictObject({
-    url: z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i, 'an https URL'),
+    url: z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i, 'must be an https URL'),
     events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
   })
   .meta({ id: 'Webhook', description: 'Called when the generation ends; signed as Standard Webhooks says.' })
 
 const Metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
-  .refine((pairs) => Object.keys(pairs).length <= 16, 'at most 16 pairs')
+  .refine((pairs) => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
   .meta({ description: 'Up to 16 string pairs: echoed, filterable, never sent to a provider.' })
 
 /** Every field of a request but `provider_options`, whose shape the installed providers decide. */
@@ -174,13 +174,13 @@ export function checkFieldsTogether(
 ): void {
   const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
   if (request.prompt === '' && (request.reference_images ?? []).length === 0)
-    refuse('prompt', 'it is empty, which it may be only beside reference images')
+    refuse('prompt', 'is empty, which it may be only beside reference images')
   const hasWidth = request.width !== undefined
   if (hasWidth !== (request.height !== undefined))
-    refuse(hasWidth ? 'height' : 'width', 'width and height go together: send both or neither')
+    refuse(hasWidth ? 'height' : 'width', 'is missing: width and height go together, send both or neither')
   if (!hasWidth && request.height === undefined) return
-  if (request.aspect_ratio !== undefined) refuse('aspect_ratio', 'send either width and height, or aspect_ratio')
-  if (request.megapixels !== undefined) refuse('megapixels', 'send either width and height, or megapixels')
+  if (request.aspect_ratio !== undefined) refuse('aspect_ratio', 'cannot stand beside width and height: send either those, or aspect_ratio')
+  if (request.megapixels !== undefined) refuse('megapixels', 'cannot stand beside width and height: send either those, or megapixels')
 }
 
 /**

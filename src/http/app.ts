@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import type { RequestSchema } from './request-schema.ts'
+import { judge } from '#contract'
 import { requireKey } from './auth.ts'
 import type { KeyNames } from './auth.ts'
 import { invalidRequest } from './invalid-request.ts'
@@ -84,8 +85,8 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     return503OnClosing: true,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
-    const parsed = schema.safeParse(data)
-    return parsed.success ? { value: parsed.data } : { error: invalidRequest(parsed.error.issues) }
+    const judged = judge(schema, data)
+    return judged.kind === 'right' ? { value: judged.value } : { error: invalidRequest(judged.objections) }
   })
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))

@@ -1,3 +1,4 @@
+import { judge } from '#contract'
 import type { GenerationRequest, Json, Warning } from '#contract'
 import type { GenerationRecord, WebhookTarget } from '../core/records.ts'
 import type { Accept } from '../core/generation/accept.ts'
@@ -49,9 +50,9 @@ export function createIntake({ requestSchema, accept, idempotency, run }: Intake
 
   return {
     read(body) {
-      const parsed = requestSchema.safeParse(body)
-      if (parsed.success) return parsed.data as GenerationRequest
-      throw invalidRequest(parsed.error.issues)
+      const judged = judge(requestSchema, body)
+      if (judged.kind === 'right') return judged.value as GenerationRequest
+      throw invalidRequest(judged.objections)
     },
     async begin(request, key, idempotencyKey, more = {}) {
       if (idempotencyKey === undefined) {

@@ -1,21 +1,17 @@
-import type { z } from 'zod'
+import { sentenceOf } from '#contract'
+import type { Objection } from '#contract'
 import { Refusal } from '../core/generation/accept.ts'
 
 const MOST_ERRORS = 50
-const MOST_KEYS = 20
 const MOST_CHARS = 100
 
-/** What is wrong with a request, field by field; an unknown field is named itself, not its parent. */
-export function invalidRequest(issues: readonly z.core.$ZodIssue[]): Refusal {
-  const errors = issues.slice(0, MOST_ERRORS).flatMap((issue) => {
-    const path = issue.path.join('.')
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
-    return issue.keys.slice(0, MOST_KEYS).map((key) => {
-      const name = key.slice(0, MOST_CHARS)
-      return { path: path ? `${path}.${name}` : name, message: 'unknown field; remove it or correct its spelling' }
-    })
-  })
+/** What is wrong with a request, field by field. The detail is the first of them as a sentence: "prompt is missing". */
+export function invalidRequest(objections: readonly Objection[]): Refusal {
+  const errors = objections.slice(0, MOST_ERRORS).map(({ path, message }) => ({ path: pathInWords(path), message }))
   const [first, ...rest] = errors
   const more = rest.length > 0 ? ` (and ${rest.length} more)` : ''
-  return new Refusal('invalid_request', first ? `${first.path || 'body'}: ${first.message}${more}` : 'The request is invalid.', errors)
+  return new Refusal('invalid_request', first ? `${sentenceOf(first)}${more}` : 'The request is invalid.', errors)
 }
+
+/** Dotted; the caller's own names cut to a length that is shown. */
+const pathInWords = (path: readonly PropertyKey[]): string => path.map((name) => String(name).slice(0, MOST_CHARS)).join('.')

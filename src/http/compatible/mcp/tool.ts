@@ -1,5 +1,6 @@
 import type { CallToolResult, StandardSchemaWithJSON, ToolAnnotations } from '@modelcontextprotocol/server'
 import { z } from 'zod'
+import { judge } from '#contract'
 import { invalidRequest } from '../../invalid-request.ts'
 
 /** What a tool answers with: a short text for the model, and the same facts as data. Links only, never the bytes of an image. */
@@ -49,9 +50,9 @@ export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>
       outputSchema: listed(definition.facts, 'output'),
     },
     async call(given, key) {
-      const parsed = definition.arguments.safeParse(given ?? {})
-      if (!parsed.success) throw invalidRequest(parsed.error.issues)
-      const { text, facts, isError } = await definition.run(parsed.data, key)
+      const judged = judge(definition.arguments, given ?? {})
+      if (judged.kind === 'wrong') throw invalidRequest(judged.objections)
+      const { text, facts, isError } = await definition.run(judged.value, key)
       const structuredContent = definition.facts.parse(facts) as Record<string, unknown>
       return { content: [{ type: 'text', text }], structuredContent, ...(isError === true ? { isError } : {}) }
     },

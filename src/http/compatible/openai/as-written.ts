@@ -20,5 +20,5 @@ export function paramOf(path: readonly PropertyKey[], { hasSize, files }: AsWrit
 /** A sentence that begins with our path, as `paramOf` writes it. */
 export function inOwnNames(text: string, path: string, written: AsWritten): string {
   const param = paramOf(path.split('.'), written)
-  return param !== null && text.startsWith(`${path}:`) ? `${param}${text.slice(path.length)}` : text
+  return param !== null && (text.startsWith(`${path}:`) || text.startsWith(`${path} `)) ? `${param}${text.slice(path.length)}` : text
 }

@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { z } from 'zod'
 import { FAILURES } from '#contract'
-import type { FailureCode } from '#contract'
+import type { FailureCode, Objection } from '#contract'
 import type { ProblemDetails } from '../../http-problem.ts'
 import { loggedProblem } from '../../problem.ts'
 import { IDEMPOTENCY_KEY } from '../../to-problem.ts'
@@ -67,16 +66,20 @@ export const unsupportedMediaType = (message: string): OpenaiProblem =>
   refusal('invalid_request', message, { as: 'unsupported_media_type', status: 415 })
 
 /** The first thing that is wrong with a body as it was written. */
-export function problemOfIssues(issues: readonly z.core.$ZodIssue[]): OpenaiProblem {
-  const [issue] = issues
-  if (!issue) return refusal('invalid_request', 'The request is invalid.')
-  const param = paramOf(issue.path)
-  if (issue.code === 'unrecognized_keys') {
-    const name = paramOf([...issue.path, (issue.keys[0] ?? '').slice(0, 100)])
-    return refusal('invalid_request', `Unknown parameter: '${name}'.`, { param: name, as: 'unknown_parameter' })
+export function problemOf(objections: readonly Objection[]): OpenaiProblem {
+  const [first] = objections
+  if (!first) return refusal('invalid_request', 'The request is invalid.')
+  const param = paramOf(first.path.map((name) => (typeof name === 'string' ? name.slice(0, 100) : name)))
+  switch (first.kind) {
+    case 'unknown': {
+      const near = / (did you mean .*)$/.exec(first.message)?.[1]
+      return refusal('invalid_request', `Unknown parameter: '${param}'${near ? `; ${near}` : '.'}`, { param, as: 'unknown_parameter' })
+    }
+    case 'missing':
+      return refusal('invalid_request', `Missing required parameter: '${param ?? 'body'}'.`, { param, as: 'missing_required_parameter' })
+    case 'wrong': {
+      const more = objections.length > 1 ? ` (and ${objections.length - 1} more)` : ''
+      return refusal('invalid_request', `Invalid value for '${param ?? 'body'}': it ${first.message}${more}`, { param })
+    }
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('received undefined'))
-    return refusal('invalid_request', `Missing required parameter: '${param ?? 'body'}'.`, { param, as: 'missing_required_parameter' })
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''
-  return refusal('invalid_request', `Invalid value for '${param ?? 'body'}': ${issue.message}${more}`, { param })
 }

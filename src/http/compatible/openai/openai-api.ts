@@ -1,12 +1,12 @@
 import multipart from '@fastify/multipart'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { MAX_REFERENCE_IMAGES } from '#contract'
+import { judge, MAX_REFERENCE_IMAGES } from '#contract'
 import { createAnswer } from './answer.ts'
 import type { OpenaiDependencies } from './answer.ts'
 import { HttpProblem } from '../../http-problem.ts'
 import { EditBody, EditForm, GenerationBody } from './body.ts'
-import { OpenaiRefusal, problemOfIssues, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
+import { OpenaiRefusal, problemOf, sendError, tooLarge, unsupportedMediaType } from './error-handler.ts'
 import { readForm } from './form.ts'
 import { ImagesResponse } from './images-response.ts'
 import { OpenaiError, refusal } from './problems.ts'
@@ -78,8 +78,8 @@ const validator = ({ schema, httpPart, url }: { readonly schema: z.ZodType; read
   httpPart === 'body' && url === EDITS_PATH
     ? (value: unknown) => ({ value })
     : (value: unknown) => {
-        const parsed = schema.safeParse(value)
-        return parsed.success ? { value: parsed.data } : { error: new OpenaiRefusal(problemOfIssues(parsed.error.issues)) }
+        const judged = judge(schema, value)
+        return judged.kind === 'right' ? { value: judged.value } : { error: new OpenaiRefusal(problemOf(judged.objections)) }
       }
 
 type Accepted = Extract<Translation, { kind: 'request' }>
@@ -101,13 +101,13 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
   const form = readForm(upload.fields)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
-  const parsed = EditBody.safeParse(form.body)
-  if (!parsed.success) throw new OpenaiRefusal(problemOfIssues(parsed.error.issues))
-  if (upload.images.length === 0 && !parsed.data.reference_images?.length)
+  const judged = judge(EditBody, form.body)
+  if (judged.kind === 'wrong') throw new OpenaiRefusal(problemOf(judged.objections))
+  if (upload.images.length === 0 && !judged.value.reference_images?.length)
     throw new OpenaiRefusal(
       refusal('invalid_request', "Missing required parameter: 'image'.", { param: 'image', as: 'missing_required_parameter' }),
     )
-  return accepted(toRequest(parsed.data, upload.images))
+  return accepted(toRequest(judged.value, upload.images))
 }
 
 /** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */
