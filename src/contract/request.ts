@@ -69,8 +69,8 @@ export const Seed = z
       z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
       z
         .string()
-        .regex(/^(0|[1-9]\d{0,18})$/)
-        .refine((digits) => BigInt(digits) <= MAX_SEED, `must be ${SEED_FORMS}`),
+        .refine((digits) => /^(0|[1-9]\d{0,18})$/.test(digits) && BigInt(digits) <= MAX_SEED, `must be ${SEED_FORMS}`)
+        .meta({ pattern: '^(0|[1-9]\\d{0,18})$' }),
     ],
     { error: `must be ${SEED_FORMS}` },
   )

@@ -212,7 +212,7 @@ describe('values that cannot be meant', () => {
     [
       'half a default size',
       'models: { h: { model: big, defaults: { width: 100 } } }',
-      'models.h.defaults.height: width and height go together',
+      'models.h.defaults.height: is missing: width and height go together',
     ],
     ['a default a request could not have', 'models: { h: { model: big, defaults: { steps: 99 } } }', 'models.h.defaults.steps: is refused'],
   ])('%s is refused', async (_, yaml, expected) => {

@@ -12,7 +12,7 @@ function said(data: unknown, judgedBy: z.ZodType = schema): readonly string[] {
   return judged.objections.map(({ path, message }) => sentenceOf({ path: path.map(String).join('.'), message }))
 }
 
-describe('what is wrong with data is said in words', () => {
+describe('judge says what is wrong with data in words:', () => {
   test.each([
     ['a field that is not there', { model: 'm' }, 'prompt is missing'],
     ['no body', undefined, 'the body is missing'],
@@ -47,11 +47,11 @@ describe('what is wrong with data is said in words', () => {
       'seed must be a whole number from 0 to 9223372036854775807; beyond 9007199254740991 as a string of digits',
     ],
     ['one side of a size', { ...good, width: 10 }, 'height is missing: width and height go together, send both or neither'],
-  ])('%s', (_, data, sentence) => {
+  ])('%s is named in a sentence', (_, data, sentence) => {
     expect(said(data)).toEqual([sentence])
   })
 
-  test('of several forms, the one that was meant says what is wrong; where none was, all are named', () => {
+  test('a union says what is wrong in the form that was meant, and names all forms where none was', () => {
     const form = z.union([z.strictObject({ per_image: z.string() }), z.string(), z.array(z.number())])
     expect(said({ per_image: 3 }, form)).toEqual(['per_image must be a string, not 3'])
     expect(said(['x'], form)).toEqual(['0 must be a number, not a string'])
