@@ -4,7 +4,7 @@ import type { App } from '../http/app.ts'
 import { createMeasureReference } from '../http/compatible/measure-reference.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
-import { keyNamesOf } from './from-config.ts'
+import { keyRingOf } from './from-config.ts'
 import { modelListing, providerListing } from './listings.ts'
 import type { Resources } from './open-resources.ts'
 
@@ -27,7 +27,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     requestSchema: services.requestSchema,
     models: modelListing(config, catalogue, run),
     providers: providerListing({ config, catalogue, run, health, breakers, send: transport.send, clock: CLOCK, ids: IDS }),
-    keyNames: keyNamesOf(config),
+    keys: keyRingOf(config),
     metrics: metrics.text,
     observeRequest: metrics.observeRequest,
     notReady: () => notReady(resources),

@@ -1,9 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Provider } from '#contract'
-import type { Config } from '../config/config.ts'
+import type { Config, GatewayKey } from '../config/config.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Settings } from '../core/ports.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
+import { hashOfKey } from '../http/access.ts'
+import type { Caller, KeyRing } from '../http/access.ts'
 import type { TransportConfig } from '../transport/index.ts'
 
 /** Providers with a key, and what may be reached. */
@@ -60,16 +62,28 @@ function withDeadline(provider: Provider, deadlineMs: number): Provider {
   return { ...provider, manifest: { ...manifest, timeouts: { ...manifest.timeouts, deadline_ms: deadlineMs } } }
 }
 
-/** Gateway keys by hash. Rebuilt only when the configuration was swapped. */
-export function keyNamesOf(config: () => Config): () => ReadonlyMap<string, string> {
+/** The keys of the configuration in force. */
+export function keyRingOf(config: () => Config): KeyRing {
   let from: Config['keys'] | null = null
-  let names: ReadonlyMap<string, string> = new Map()
-  return () => {
+  let callers: ReadonlyMap<string, Caller> = new Map()
+  const current = (): ReadonlyMap<string, Caller> => {
     const { keys } = config()
     if (keys !== from) {
       from = keys
-      names = new Map(keys.map((key) => [key.keyHash, key.name]))
+      callers = new Map(keys.map((key) => [key.keyHash, callerOf(key)]))
     }
-    return names
+    return callers
+  }
+  return {
+    isOn: () => config().keys.length > 0,
+    identify: (secret) => current().get(hashOfKey(secret)) ?? null,
   }
 }
+
+const callerOf = ({ name, scope, models, providers, admin }: GatewayKey): Caller => ({
+  key: name,
+  scope,
+  models,
+  providers,
+  isAdmin: admin,
+})

@@ -4,8 +4,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
-import { requireKey } from './auth.ts'
-import type { KeyNames } from './auth.ts'
+import { installAccess } from './access.ts'
+import type { KeyRing } from './access.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { installJsonParser, refuseEncodedBodies } from './read-body.ts'
@@ -14,7 +14,7 @@ import { mcpApi } from './compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from './compatible/mcp/mcp-server.ts'
 import { openaiApi } from './compatible/openai/openai-api.ts'
 import type { OpenaiDependencies } from './compatible/openai/answer.ts'
-import { vendorApis } from './compatible/vendor-apis.ts'
+import { KEY_HEADERS, vendorApis } from './compatible/vendor-apis.ts'
 import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
 import { backupRoutes } from './api/backup.ts'
 import type { BackupDependencies } from './api/backup.ts'
@@ -44,7 +44,7 @@ import type { DeliveryDependencies } from './api/webhook-deliveries.ts'
 /** What the application itself needs. */
 interface OwnDependencies {
   readonly requestSchema: RequestSchema
-  readonly keyNames: KeyNames
+  readonly keys: KeyRing
   readonly observeRequest: (request: { method: string; route: string; status: number; ms: number }) => void
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
@@ -91,30 +91,28 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
-  app.decorateRequest('gatewayKey', null)
   installProblems(app)
+  installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS })
   installJsonParser(app)
   logRequests(app, deps)
   await installDocs(app, deps.version, deps.sandbox)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
-  // A callback’s address is its own proof.
   await app.register(hookRoutes, deps)
   await app.register(vendorApis, deps)
-  await app.register(async (guarded) => {
-    requireKey(guarded, deps.keyNames)
-    refuseEncodedBodies(guarded)
-    await guarded.register(generationRoutes, deps)
-    await guarded.register(generationEventRoutes, deps)
-    await guarded.register(quoteRoutes, deps)
-    await guarded.register(costRoutes, deps)
-    await guarded.register(comparisonRoutes, deps)
-    await guarded.register(modelRoutes, deps)
-    await guarded.register(providerRoutes, deps)
-    await guarded.register(webhookDeliveryRoutes, deps)
-    await guarded.register(backupRoutes, deps)
-    await guarded.register(openaiApi, deps)
-    await guarded.register(mcpApi, deps)
+  await app.register(async (own) => {
+    refuseEncodedBodies(own)
+    await own.register(generationRoutes, deps)
+    await own.register(generationEventRoutes, deps)
+    await own.register(quoteRoutes, deps)
+    await own.register(costRoutes, deps)
+    await own.register(comparisonRoutes, deps)
+    await own.register(modelRoutes, deps)
+    await own.register(providerRoutes, deps)
+    await own.register(webhookDeliveryRoutes, deps)
+    await own.register(backupRoutes, deps)
+    await own.register(openaiApi, deps)
+    await own.register(mcpApi, deps)
   })
   return app
 }

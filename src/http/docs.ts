@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import scalar from '@scalar/fastify-api-reference'
 import type { FastifyInstance } from 'fastify'
+import { declareAccess } from './access.ts'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 
 const SANDBOX_NOTE =
@@ -38,20 +39,25 @@ export async function installDocs(app: FastifyInstance, version: string, sandbox
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   })
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.serializer(JSON.stringify).send(app.swagger()))
-  await app.register(scalar, {
-    routePrefix: '/docs',
-    configuration: {
-      title: 'imagegate',
-      url: '/openapi.json',
-      withDefaultFonts: false,
-      hideClientButton: true,
-      agent: { disabled: true },
-      telemetry: false,
-      showDeveloperTools: 'never',
-      // Both would send the document elsewhere.
-      mcp: { disabled: true },
-    },
+  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) =>
+    reply.serializer(JSON.stringify).send(app.swagger()),
+  )
+  await app.register(async (docs) => {
+    declareAccess(docs, 'open')
+    await docs.register(scalar, {
+      routePrefix: '/docs',
+      configuration: {
+        title: 'imagegate',
+        url: '/openapi.json',
+        withDefaultFonts: false,
+        hideClientButton: true,
+        agent: { disabled: true },
+        telemetry: false,
+        showDeveloperTools: 'never',
+        // Both would send the document elsewhere.
+        mcp: { disabled: true },
+      },
+    })
   })
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+  app.get('/', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) => reply.redirect('/docs'))
 }

@@ -101,11 +101,16 @@ describe('gateway keys', () => {
       const reply = await g.ask(path)
       expect([path, reply.status]).toEqual([path, 401])
       expect(reply.headers.get('www-authenticate')).toBe('Bearer realm="imagegate"')
-      expect(await problem(reply)).toMatchObject({ code: 'unauthorized' })
-      expect((await g.ask(path, { headers: as('wrong') })).status).toBe(401)
+      expect(await problem(reply)).toMatchObject({ code: 'unauthorized', detail: expect.stringContaining('none came') })
+      const wrong = await g.ask(path, { headers: as('wrong') })
+      expect([wrong.status, await problem(wrong)]).toMatchObject([
+        401,
+        { code: 'unauthorized', detail: expect.stringContaining('not known here') },
+      ])
     }
-    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs'])
-      expect([path, (await g.ask(path)).status]).toEqual([path, 200])
+    for (const path of ['/healthz', '/readyz', '/openapi.json', '/docs']) expect([path, (await g.ask(path)).status]).toEqual([path, 200])
+    expect((await g.ask('/metrics')).status).toBe(401)
+    expect((await g.ask('/metrics', { headers: as('other') })).status).toBe(200)
     const mine = await g.generate({}, as(KEY))
     expect((await g.ask(`/v1/generations/${mine.id}`, { headers: as(KEY) })).status).toBe(200)
     expect((await g.ask(`/v1/generations/${mine.id}`, { headers: as('other') })).status).toBe(404)

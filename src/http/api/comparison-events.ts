@@ -38,9 +38,9 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     produces: ['text/event-stream'],
   }
 
-  app.get('/v1/comparisons/:id/events', { schema }, async (request, reply) => {
+  app.get('/v1/comparisons/:id/events', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { id } = request.params
-    requireOwned(await deps.store.comparison(id), request.gatewayKey, 'comparison', id)
+    requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
     const sent = (request.headers['last-event-id'] ?? '').split('.').filter((rowNumber) => rowNumber !== '')
     if (sent.at(-1) === END) return nothingMore(reply)
     const rows = new RowStream(deps, id, sent)

@@ -5,7 +5,7 @@ import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Store } from '../../core/ports.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
-import { notThere, requireOwned } from '../owned.ts'
+import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { answerInProgress, waitOf } from '../prefer.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
@@ -62,7 +62,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
     body: comparisonSchema(requestSchema),
     response: { 200: Comparison, 202: Comparison, ...problems },
   }
-  app.post('/v1/comparisons', { schema }, async (request, reply) => {
+  app.post('/v1/comparisons', { schema, config: { access: 'write' } }, async (request, reply) => {
     const started = await compare.begin(comparisonRequest(request.body), request.gatewayKey, request.headers['idempotency-key'])
     const { waitMs, applied } = waitOf(request.headers.prefer)
     const comparison = await compare.show(started.id, waitMs)
@@ -83,9 +83,9 @@ function showRoute(app: App, deps: ComparisonDependencies): void {
     headers: z.object({ prefer }),
     response: { 200: Comparison, ...problems },
   }
-  app.get('/v1/comparisons/:id', { schema }, async (request, reply) => {
+  app.get('/v1/comparisons/:id', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { id } = request.params
-    requireOwned(await deps.store.comparison(id), request.gatewayKey, 'comparison', id)
+    requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
     const comparison = await deps.compare.show(id, waitMs)
     if (!comparison) throw notThere('comparison', id)
@@ -101,12 +101,12 @@ function listRoute(app: App, { compare, store }: ComparisonDependencies): void {
     querystring: ListQuery,
     response: { 200: ComparisonList, ...problems },
   }
-  app.get('/v1/comparisons', { schema }, async (request) => {
+  app.get('/v1/comparisons', { schema, config: { access: 'read' } }, async (request) => {
     const { cursor, limit } = request.query
     const { records, nextCursor } = await store.comparisons({
       limit,
       ...(cursor ? { cursor } : {}),
-      ...(request.gatewayKey ? { key: request.gatewayKey } : {}),
+      ...seesOnly(request.caller),
     })
     const data = await Promise.all(records.map((record) => compare.view(record)))
     return { object: 'list' as const, data, has_more: nextCursor !== null, next_cursor: nextCursor }

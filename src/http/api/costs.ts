@@ -58,7 +58,7 @@ export const costRoutes: FastifyPluginAsyncZod<CostDependencies> = async (app, {
     querystring: CostsQuery,
     response: { 200: CostReport, 400: Problem, 401: Problem },
   }
-  app.get('/v1/costs', { schema }, async (request, typedReply) => {
+  app.get('/v1/costs', { schema, config: { access: 'read' } }, async (request, typedReply) => {
     // A file is beside the documented JSON answer.
     const reply: FastifyReply = typedReply
     const { from, to, group_by: groupBy = ['provider'], format } = request.query

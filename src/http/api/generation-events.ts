@@ -28,9 +28,9 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
     produces: ['text/event-stream'],
   }
 
-  app.get('/v1/generations/:id/events', { schema }, async (request, reply) => {
+  app.get('/v1/generations/:id/events', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { id } = request.params
-    const record = requireOwned(await deps.store.generation(id), request.gatewayKey, 'generation', id)
+    const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     let sent = request.headers['last-event-id'] ?? 0
     if (hasEnded(record) && sent >= lastEvent(record)) return nothingMore(reply)
     const stream = openEventStream(reply, { clock: deps.clock, onClosed: () => stopWatching() })

@@ -9,7 +9,7 @@ import type { Store } from '../../core/ports.ts'
 import type { Intake } from '../intake.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { answerInProgress, waitOf } from '../prefer.ts'
-import { notThere, requireOwned } from '../owned.ts'
+import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { HttpProblem } from '../http-problem.ts'
 
@@ -72,7 +72,7 @@ function createRoute(app: App, deps: GenerationDependencies): void {
     body: deps.requestSchema,
     response: { 200: Generation, 202: Generation, ...problems },
   }
-  app.post('/v1/generations', { schema }, async (request, reply) => {
+  app.post('/v1/generations', { schema, config: { access: 'write' } }, async (request, reply) => {
     const { 'idempotency-key': idempotencyKey, prefer } = request.headers
     const { id, replayed } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey)
     if (replayed) reply.header('idempotent-replayed', 'true')
@@ -91,9 +91,9 @@ function showRoute(app: App, deps: GenerationDependencies): void {
     headers: z.object({ prefer: z.string().max(200).optional() }),
     response: { 200: Generation, ...problems },
   }
-  app.get('/v1/generations/:id', { schema }, async (request, reply) => {
+  app.get('/v1/generations/:id', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { id } = request.params
-    requireOwned(await deps.store.generation(id), request.gatewayKey, 'generation', id)
+    requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     return awaited(deps, reply, id, waitOf(request.headers.prefer, 0))
   })
 }
@@ -118,7 +118,7 @@ function listRoute(app: App, { store, publicUrl }: GenerationDependencies): void
     querystring: ListQuery,
     response: { 200: GenerationList, ...problems },
   }
-  app.get('/v1/generations', { schema }, async (request) => {
+  app.get('/v1/generations', { schema, config: { access: 'read' } }, async (request) => {
     const { status, model, provider, cursor, limit, ...rest } = request.query
     const metadata = metadataFilter(rest)
     const { records, nextCursor } = await store.list({
@@ -127,7 +127,7 @@ function listRoute(app: App, { store, publicUrl }: GenerationDependencies): void
       ...(model ? { model } : {}),
       ...(provider ? { provider } : {}),
       ...(cursor ? { cursor } : {}),
-      ...(request.gatewayKey ? { key: request.gatewayKey } : {}),
+      ...seesOnly(request.caller),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
     const data = records.map((record) => viewOf(record, publicUrl()))
@@ -144,9 +144,9 @@ function cancelRoute(app: App, deps: GenerationDependencies): void {
     params: GenerationParams,
     response: { 200: Generation, ...problems },
   }
-  app.post('/v1/generations/:id/cancel', { schema }, async (request) => {
+  app.post('/v1/generations/:id/cancel', { schema, config: { access: 'write' } }, async (request) => {
     const { id } = request.params
-    const record = requireOwned(await deps.store.generation(id), request.gatewayKey, 'generation', id)
+    const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     return viewOf((await deps.run.cancel(id)) ?? (await deps.store.generation(id)) ?? record, deps.publicUrl())
   })
 }

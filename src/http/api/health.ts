@@ -10,23 +10,27 @@ export interface HealthDependencies {
   readonly notReady: () => Promise<string | null>
 }
 
-/** For load balancers and scrapers; they ask for no key and show no secret. */
+/** For load balancers, which need no key, and scrapers, which need any. */
 export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (app, { notReady, metrics }) => {
-  app.get('/healthz', { schema: { summary: 'Liveness', tags: ['operations'], response: { 200: Health } } }, async () => ({
+  const liveness = { summary: 'Liveness', tags: ['operations'], response: { 200: Health } }
+  app.get('/healthz', { schema: liveness, config: { access: 'open' } }, async () => ({
     status: 'ok' as const,
   }))
 
   const readiness = { summary: 'Readiness', tags: ['operations'], response: { 200: Health, 503: Health } }
-  app.get('/readyz', { schema: readiness }, async (_request, reply) => {
+  app.get('/readyz', { schema: readiness, config: { access: 'open' } }, async (_request, reply) => {
     const reason = await notReady()
     if (reason === null) return { status: 'ok' as const }
     return reply.code(503).send({ status: 'unready', reason })
   })
 
-  app.get('/metrics', { schema: { summary: 'Prometheus metrics', tags: ['operations'] } }, async (_request, reply) =>
-    reply
-      .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-      .serializer(String)
-      .send(await metrics()),
+  app.get(
+    '/metrics',
+    { schema: { summary: 'Prometheus metrics', tags: ['operations'] }, config: { access: 'any' } },
+    async (_request, reply) =>
+      reply
+        .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+        .serializer(String)
+        .send(await metrics()),
   )
 }

@@ -34,6 +34,8 @@ export const hookRoutes: FastifyPluginAsyncZod<HookDependencies> = async (app, {
   app.post(
     `${HOOK_PATH}/:provider/:token`,
     {
+      // A callback’s address is its own proof.
+      config: { access: 'open' },
       schema: { hide: true, params: z.object({ provider: z.string(), token: z.string() }) },
       onRequest: async (request) => {
         const { provider, token } = request.params as { readonly provider: string; readonly token: string }

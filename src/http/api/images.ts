@@ -25,7 +25,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     response: { 404: Problem, 410: Problem },
   }
 
-  app.get('/v1/images/:file', { schema }, async (request, typedReply) => {
+  app.get('/v1/images/:file', { schema, config: { access: 'open' } }, async (request, typedReply) => {
     // Bytes and empty bodies are beside the documented JSON answers.
     const reply: FastifyReply = typedReply
     const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')

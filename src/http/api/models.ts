@@ -17,7 +17,7 @@ export interface ModelDependencies {
 
 export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app, { models }) => {
   const list = { summary: 'Models and who offers them', tags: ['catalogue'], response: { 200: ModelList, 401: Problem } }
-  app.get('/v1/models', { schema: list }, async () => ({ object: 'list' as const, data: [...models.list()] }))
+  app.get('/v1/models', { schema: list, config: { access: 'read' } }, async () => ({ object: 'list' as const, data: [...models.list()] }))
 
   const show = {
     summary: 'One model',
@@ -26,7 +26,7 @@ export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app,
     response: { 200: Model, 401: Problem, 404: Problem },
   }
   // A pinned name holds a slash.
-  app.get('/v1/models/*', { schema: show }, async (request) => {
+  app.get('/v1/models/*', { schema: show, config: { access: 'read' } }, async (request) => {
     const id = request.params['*']
     const model = models.find(id)
     if (!model)

@@ -14,5 +14,8 @@ export interface ProviderDependencies {
 
 export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async (app, { providers }) => {
   const schema = { summary: 'Providers: state, load, health, balance', tags: ['catalogue'], response: { 200: ProviderList, 401: Problem } }
-  app.get('/v1/providers', { schema }, async () => ({ object: 'list' as const, data: [...(await providers.list())] }))
+  app.get('/v1/providers', { schema, config: { access: 'read' } }, async () => ({
+    object: 'list' as const,
+    data: [...(await providers.list())],
+  }))
 }

@@ -18,5 +18,7 @@ export const quoteRoutes: FastifyPluginAsyncZod<QuoteDependencies> = async (app,
     body: requestSchema,
     response: { 200: Quote, 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem },
   }
-  app.post('/v1/quotes', { schema }, async (request) => accept.quote(request.body as GenerationRequest, request.gatewayKey))
+  app.post('/v1/quotes', { schema, config: { access: 'read' } }, async (request) =>
+    accept.quote(request.body as GenerationRequest, request.gatewayKey),
+  )
 }

@@ -4,7 +4,7 @@ import { Problem, WebhookDelivery, WebhookDeliveryStatus } from '#contract'
 import { deliveryView } from '../../core/present/webhook-delivery.ts'
 import type { Notify } from '../../core/webhooks/engine.ts'
 import type { Store } from '../../core/ports.ts'
-import { notThere, requireOwned } from '../owned.ts'
+import { notThere, requireOwned, seesOnly } from '../owned.ts'
 
 export interface DeliveryDependencies {
   readonly store: Pick<Store, 'delivery' | 'deliveries'>
@@ -33,22 +33,22 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
     querystring: ListQuery,
     response: { 200: WebhookDeliveryList, ...problems },
   }
-  app.get('/v1/webhooks/deliveries', { schema: list }, async (request) => {
+  app.get('/v1/webhooks/deliveries', { schema: list, config: { access: 'read' } }, async (request) => {
     const { generation_id: generationId, status, cursor, limit } = request.query
     const { records, nextCursor } = await store.deliveries({
       limit,
       ...(generationId ? { generationId } : {}),
       ...(status ? { status } : {}),
       ...(cursor ? { cursor } : {}),
-      ...(request.gatewayKey ? { key: request.gatewayKey } : {}),
+      ...seesOnly(request.caller),
     })
     return { object: 'list' as const, data: records.map(deliveryView), has_more: nextCursor !== null, next_cursor: nextCursor }
   })
 
   const show = { summary: 'One webhook delivery', tags: ['webhooks'], params, response: { 200: WebhookDelivery, ...problems } }
-  app.get('/v1/webhooks/deliveries/:id', { schema: show }, async (request) => {
+  app.get('/v1/webhooks/deliveries/:id', { schema: show, config: { access: 'read' } }, async (request) => {
     const { id } = request.params
-    return deliveryView(requireOwned(await store.delivery(id), request.gatewayKey, 'webhook delivery', id))
+    return deliveryView(requireOwned(await store.delivery(id), request.caller, 'webhook delivery', id))
   })
 
   const retry = {
@@ -59,9 +59,9 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
     params,
     response: { 202: WebhookDelivery, ...problems },
   }
-  app.post('/v1/webhooks/deliveries/:id/retry', { schema: retry }, async (request, reply) => {
+  app.post('/v1/webhooks/deliveries/:id/retry', { schema: retry, config: { access: 'write' } }, async (request, reply) => {
     const { id } = request.params
-    requireOwned(await store.delivery(id), request.gatewayKey, 'webhook delivery', id)
+    requireOwned(await store.delivery(id), request.caller, 'webhook delivery', id)
     const planned = await notify.retry(id)
     if (!planned) throw notThere('webhook delivery', id)
     return reply.code(202).send(deliveryView(planned))

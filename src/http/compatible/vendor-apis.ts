@@ -1,13 +1,17 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { refuseEncodedBodies } from '../read-body.ts'
-import { bflApi } from './bfl/bfl-api.ts'
+import type { KeyHeader } from '../access.ts'
+import { BFL_PREFIX, bflApi } from './bfl/bfl-api.ts'
 import type { BflDependencies } from './bfl/bfl-api.ts'
 import { runwareApi } from './runware/runware-api.ts'
 import type { RunwareDependencies } from './runware/runware-api.ts'
 
 export type VendorApiDependencies = BflDependencies & RunwareDependencies
 
-/** The APIs of other vendors; each asks for the gateway key in that vendor’s way. */
+/** Headers in which these APIs' clients send the gateway key. */
+export const KEY_HEADERS: readonly KeyHeader[] = [{ prefix: BFL_PREFIX, header: 'x-key' }]
+
+/** The APIs of other vendors. */
 export const vendorApis: FastifyPluginAsync<VendorApiDependencies> = async (app, deps) => {
   refuseEncodedBodies(app)
   await app.register(bflApi, deps)

@@ -2,8 +2,6 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import type { Json } from '#contract'
 import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
-import { hashOfKey } from '../../auth.ts'
-import type { KeyNames } from '../../auth.ts'
 import type { Intake } from '../../intake.ts'
 import { owned } from '../../owned.ts'
 import { loggedProblem } from '../../problem.ts'
@@ -14,7 +12,7 @@ import { generationHeaders } from '../generation-headers.ts'
 import type { MeasureReference } from '../measure-reference.ts'
 import { ENDPOINTS, readBody } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import { BflProblem, bflProblem, notAuthenticated } from './problems.ts'
+import { BflProblem, bflProblem } from './problems.ts'
 import { creditsOf, resultReply, submitReply, taskNotFound } from './task-reply.ts'
 import { toRequest, withOtherSide } from './to-request.ts'
 import type { Translation } from './to-request.ts'
@@ -23,11 +21,12 @@ import { webhookTarget } from './webhook.ts'
 export interface BflDependencies extends BalanceSources {
   readonly intake: Pick<Intake, 'read' | 'begin'>
   readonly store: Pick<Store, 'generation'>
-  readonly keyNames: KeyNames
   readonly publicUrl: () => string
   /** Needed only where one side of a size is to follow an image; without it both sides must be given. */
   readonly measureReference?: MeasureReference | undefined
 }
+
+export const BFL_PREFIX = '/bfl'
 
 /**
  * BFL's API in front of the same intake as every other way in: submit, poll, credits, in BFL's own shapes, errors included. Clients that
@@ -44,27 +43,14 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
       api.setNotFoundHandler((_request, reply) => send(reply, 404, { detail: 'Not Found' }))
       // What is not JSON is judged, and refused, as a body that is no object.
       api.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => decodeUtf8(body) || undefined)
-      requireOwnKey(api, deps)
       for (const prefix of ['/v1', '']) {
         submitRoute(api, prefix, deps)
         pollRoute(api, prefix, deps)
         creditsRoute(api, prefix, deps)
       }
     },
-    { prefix: '/bfl' },
+    { prefix: BFL_PREFIX },
   )
-}
-
-/** `x-key` holds the gateway key, where keys are configured. */
-function requireOwnKey(api: FastifyInstance, { keyNames }: BflDependencies): void {
-  api.addHook('onRequest', (request, _reply, done) => {
-    const names = keyNames()
-    if (names.size === 0) return done()
-    const name = names.get(hashOfKey(String(request.headers['x-key'] ?? '')))
-    if (name === undefined) return done(notAuthenticated())
-    request.gatewayKey = name
-    done()
-  })
 }
 
 function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
@@ -75,7 +61,7 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
     tags: ['compatible APIs'],
     hide: prefix === '',
   }
-  api.post<{ Params: { endpoint: string } }>(`${prefix}/:endpoint`, { schema }, async (request, reply) => {
+  api.post<{ Params: { endpoint: string } }>(`${prefix}/:endpoint`, { schema, config: { access: 'write' } }, async (request, reply) => {
     const endpoint = ENDPOINTS.get(request.params.endpoint)
     if (!endpoint) throw new BflProblem(404, `Not Found: this server has ${[...ENDPOINTS.keys()].join(', ')}`)
     const { webhook, slots, warnings, request: asked } = await read(endpoint, request.body as Json | undefined, deps)
@@ -111,14 +97,18 @@ async function read(endpoint: Endpoint, body: Json | undefined, { measureReferen
 
 function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: BflDependencies): void {
   const schema = { summary: 'Ask for a result (BFL)', tags: ['compatible APIs'], hide: prefix === '' }
-  api.get<{ Querystring: { id?: string | string[] } }>(`${prefix}/get_result`, { schema }, async (request, reply) => {
-    const { id } = request.query
-    if (typeof id !== 'string') throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
-    const record = owned(id.length > 100 ? null : await store.generation(id), request.gatewayKey)
-    if (!record) return send(reply, 404, taskNotFound(id.slice(0, 100)))
-    const generation = viewOf(record, publicUrl())
-    return send(reply.headers(generationHeaders(generation)), 200, resultReply(generation))
-  })
+  api.get<{ Querystring: { id?: string | string[] } }>(
+    `${prefix}/get_result`,
+    { schema, config: { access: 'read' } },
+    async (request, reply) => {
+      const { id } = request.query
+      if (typeof id !== 'string') throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
+      const record = owned(id.length > 100 ? null : await store.generation(id), request.caller)
+      if (!record) return send(reply, 404, taskNotFound(id.slice(0, 100)))
+      const generation = viewOf(record, publicUrl())
+      return send(reply.headers(generationHeaders(generation)), 200, resultReply(generation))
+    },
+  )
 }
 
 function creditsRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
@@ -128,7 +118,7 @@ function creditsRoute(api: FastifyInstance, prefix: string, deps: BflDependencie
     tags: ['compatible APIs'],
     hide: prefix === '',
   }
-  api.get(`${prefix}/credits`, { schema }, async (request, reply) => {
+  api.get(`${prefix}/credits`, { schema, config: { access: 'read' } }, async (request, reply) => {
     const dollars = await dollarsLeft(deps, request.gatewayKey)
     if (dollars === null) throw new BflProblem(503, 'No budget is set for this key, and no enabled provider reports its balance')
     return send(reply, 200, { credits: creditsOf(dollars) })

@@ -14,9 +14,6 @@ export class BflProblem extends Error {
   }
 }
 
-export const notAuthenticated = (): BflProblem =>
-  new BflProblem(401, 'Not authenticated: send a gateway key of this server in the x-key header')
-
 /**
  * Any error of this API's routes.
  * @param slots BFL's field behind each of `reference_images`

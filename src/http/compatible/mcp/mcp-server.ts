@@ -8,7 +8,8 @@ import type { Costs } from '../../../core/billing/cost-report.ts'
 import type { Accept } from '../../../core/generation/accept.ts'
 import type { Log, Store } from '../../../core/ports.ts'
 import type { ModelSource } from '../../api/models.ts'
-import type { KeyNames } from '../../auth.ts'
+import { EVERYBODY, refusalOfScope } from '../../access.ts'
+import type { Caller, KeyRing } from '../../access.ts'
 import type { Intake } from '../../intake.ts'
 import { guardAgainstRebinding } from './rebinding.ts'
 import { toolError } from './tool-error.ts'
@@ -26,7 +27,7 @@ export interface McpDependencies {
   readonly store: Pick<Store, 'generation'>
   readonly models: ModelSource
   readonly publicUrl: () => string
-  readonly keyNames: KeyNames
+  readonly keys: KeyRing
   readonly log: Log
   /** Of the gateway. */
   readonly version: string
@@ -53,9 +54,12 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     getGeneration(deps),
     ...(deps.costs ? [readCosts(deps.costs)] : []),
   ]
-  const handler = createMcpHandler(({ authInfo }) => serverFor(tools, deps, authInfo?.clientId ?? null), {
-    onerror: (error) => deps.log.info({ reason: error.message.slice(0, 200) }, 'an MCP message was refused'),
-  })
+  const handler = createMcpHandler(
+    ({ authInfo }) => serverFor(tools, deps, (authInfo?.extra as CallerInside | undefined)?.caller ?? EVERYBODY),
+    {
+      onerror: (error) => deps.log.info({ reason: error.message.slice(0, 200) }, 'an MCP message was refused'),
+    },
+  )
   const serve = toNodeHandler(handler)
   // Streams that are open would keep the server from closing.
   app.addHook('preClose', () => handler.close())
@@ -63,32 +67,42 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
 
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack()
-    const { gatewayKey } = request
     // Node's own message; its optional fields are declared another way.
     const raw = request.raw as NodeIncomingMessageLike
-    await serve(gatewayKey === null ? raw : Object.assign(raw, { auth: authOf(gatewayKey) }), reply.raw, request.body)
+    await serve(Object.assign(raw, { auth: authOf(request.caller) }), reply.raw, request.body)
   }
   const schema = {
     summary: 'Tools for agents (MCP)',
     description: `Model Context Protocol over streamable HTTP, without sessions. Tools: ${tools.map(({ name }) => `\`${name}\``).join(', ')}.`,
     tags: ['compatible APIs'],
   }
-  app.post('/mcp', { schema }, answer)
+  app.post('/mcp', { schema, config: { access: 'read' } }, answer)
   // Answered with 405: there is no session to listen to or to end.
-  app.route({ method: ['GET', 'DELETE'], url: '/mcp', schema: { hide: true }, handler: answer })
+  app.route({ method: ['GET', 'DELETE'], url: '/mcp', schema: { hide: true }, config: { access: 'read' }, handler: answer })
 }
 
 /** A server lives for one request; its tools are made once. */
-function serverFor(tools: readonly Tool[], { version, log }: McpDependencies, key: string | null): McpServer {
+function serverFor(tools: readonly Tool[], { version, log }: McpDependencies, caller: Caller): McpServer {
   const server = new McpServer(
     { name: 'imagegate', title: 'imagegate', version },
     { capabilities: { tools: { listChanged: false } }, instructions: INSTRUCTIONS },
   )
-  for (const { name, config, call } of tools) {
-    server.registerTool(name, config, (given) => call(given, key).catch((error: unknown) => toolError(error, log)))
+  for (const { name, config, call, scope } of tools) {
+    // A tool that the key may not use is not listed.
+    if (refusalOfScope(caller, scope)) continue
+    server.registerTool(name, config, (given) => call(given, caller).catch((error: unknown) => toolError(error, log)))
   }
   return server
 }
 
-/** The name of the gateway key goes where the protocol has a client's id; the key itself goes nowhere. */
-const authOf = (key: string): AuthInfo => ({ token: '', clientId: key, scopes: [] })
+interface CallerInside {
+  readonly caller: Caller
+}
+
+/** Who asks goes where the protocol has room for it; the key itself goes nowhere. */
+const authOf = (caller: Caller): AuthInfo => ({
+  token: '',
+  clientId: caller.key ?? '',
+  scopes: [],
+  extra: { caller } satisfies CallerInside,
+})

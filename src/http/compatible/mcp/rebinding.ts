@@ -1,7 +1,7 @@
 import { hostHeaderValidation, originValidation } from '@modelcontextprotocol/fastify'
 import { localhostAllowedHostnames } from '@modelcontextprotocol/server'
 import type { FastifyInstance } from 'fastify'
-import type { KeyNames } from '../../auth.ts'
+import type { KeyRing } from '../../access.ts'
 
 /**
  * Keeps web pages away from a gateway on their reader's own machine. Without keys the gateway listens on loopback only, and a page whose name was
@@ -10,11 +10,11 @@ import type { KeyNames } from '../../auth.ts'
  */
 export function guardAgainstRebinding(
   app: FastifyInstance,
-  { keyNames, publicUrl }: { readonly keyNames: KeyNames; readonly publicUrl: () => string },
+  { keys, publicUrl }: { readonly keys: KeyRing; readonly publicUrl: () => string },
 ): void {
   app.addHook('onRequest', async (request, reply) => {
     const own = [...localhostAllowedHostnames(), ...hostnameOf(publicUrl())]
-    const isOpen = keyNames().size === 0
+    const isOpen = !keys.isOn()
     if (isOpen) await hostHeaderValidation(own)(request, reply)
     if (reply.sent) return reply
     await originValidation(isOpen ? own : [...own, ...hostnameOf(`http://${request.headers.host ?? ''}`)])(request, reply)

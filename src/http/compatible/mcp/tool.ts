@@ -1,6 +1,7 @@
 import type { CallToolResult, StandardSchemaWithJSON, ToolAnnotations } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { judge } from '#contract'
+import type { Caller, Scope } from '../../access.ts'
 import { invalidRequest } from '../../invalid-request.ts'
 
 /** What a tool answers with: a short text for the model, and the same facts as data. Links only, never the bytes of an image. */
@@ -20,13 +21,14 @@ export interface ToolDefinition<Arguments extends z.ZodType, Facts extends z.Zod
   readonly arguments: Arguments
   readonly facts: Facts
   readonly annotations: ToolAnnotations
-  /** @param key name of the gateway key that asks; null where no keys are configured */
-  run(given: z.output<Arguments>, key: string | null): Promise<Answer<z.input<Facts>>>
+  run(given: z.output<Arguments>, caller: Caller): Promise<Answer<z.input<Facts>>>
 }
 
 /** A tool as it is listed and called, whatever it takes and returns. */
 export interface Tool {
   readonly name: string
+  /** What it asks of the key: those that only read ask less. */
+  readonly scope: Scope
   readonly config: {
     readonly title: string
     readonly description: string
@@ -35,13 +37,14 @@ export interface Tool {
     readonly annotations: ToolAnnotations
   }
   /** @throws what the intake throws; Refusal where an argument is wrong, with its name */
-  call(given: unknown, key: string | null): Promise<CallToolResult>
+  call(given: unknown, caller: Caller): Promise<CallToolResult>
 }
 
 export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>(definition: ToolDefinition<Arguments, Facts>): Tool {
   const { name, title, description, annotations } = definition
   return {
     name,
+    scope: annotations.readOnlyHint === true ? 'read' : 'write',
     config: {
       title,
       description,
@@ -49,10 +52,10 @@ export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>
       inputSchema: listed(definition.arguments, 'input'),
       outputSchema: listed(definition.facts, 'output'),
     },
-    async call(given, key) {
+    async call(given, caller) {
       const judged = judge(definition.arguments, given ?? {})
       if (judged.kind === 'wrong') throw invalidRequest(judged.objections)
-      const { text, facts, isError } = await definition.run(judged.value, key)
+      const { text, facts, isError } = await definition.run(judged.value, caller)
       const structuredContent = definition.facts.parse(facts) as Record<string, unknown>
       return { content: [{ type: 'text', text }], structuredContent, ...(isError === true ? { isError } : {}) }
     },

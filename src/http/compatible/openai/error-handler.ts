@@ -43,6 +43,8 @@ export function reworded({ code, detail, errors = [], unreadable, status }: Prob
       return unsupportedMediaType(detail)
     case 'model_not_found':
       return refusal(code, message, { param: 'model' })
+    case 'unauthorized':
+      return status === 403 ? refusal(code, detail, { as: 'insufficient_permissions', status }) : refusal(code, detail)
     case 'no_eligible_offer':
       return refusal(code, message)
     case 'invalid_request':

@@ -47,7 +47,7 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
     body: GenerationBody,
     response: { 200: ImagesResponse, ...errors },
   }
-  app.post('/v1/images/generations', { schema: generate }, async (request, reply) =>
+  app.post('/v1/images/generations', { schema: generate, config: { access: 'write' } }, async (request, reply) =>
     answer(request, reply, 'image_generation', accepted(toRequest(request.body as GenerationBody))),
   )
 
@@ -67,7 +67,7 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
       body: EditForm,
       response: { 200: ImagesResponse, ...errors },
     }
-    forms.post(EDITS_PATH, { schema: edit }, async (request, reply) =>
+    forms.post(EDITS_PATH, { schema: edit, config: { access: 'write' } }, async (request, reply) =>
       answer(request, reply, 'image_edit', await readEdit(request, reply, deps.bodyLimitBytes)),
     )
   })

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Generation, JsonObject } from '#contract'
 import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
+import { refusalOfScope } from '../../access.ts'
+import type { Caller } from '../../access.ts'
 import type { ModelSource } from '../../api/models.ts'
 import type { Intake } from '../../intake.ts'
 import { toProblem } from '../../to-problem.ts'
@@ -20,8 +22,7 @@ import { webhookTarget } from './webhook.ts'
 
 /** Who asks, and how the answer goes out. `waitMs` is how long a synchronous result is waited for. */
 export interface Asker extends Follower {
-  /** Name of the gateway key; null where none are configured. */
-  readonly key: string | null
+  readonly caller: Caller
 }
 
 /** Does one task of an array and sends its answer, in one part or, as images finish, in several. Gives the generation it is about. */
@@ -65,6 +66,8 @@ export function createPerform(deps: PerformDependencies): Perform {
 
 async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<Generation | null> {
   const { intake, store, models } = deps
+  const tooSmall = refusalOfScope(asker.caller, 'write')
+  if (tooSmall) throw tooSmall
   const { taskUUID, model: name } = task
   if (!isUuid(taskUUID)) return refuse(task, asker, [taskUuidProblem(taskUUID)])
   if (name === undefined) return refuse(task, asker, [missing('model')])
@@ -74,7 +77,7 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
   if (translated.kind === 'refused') return refuse(task, asker, translated.errors)
   const { request, warnings, wanted, isAsync, receivers } = translated
   const webhook = webhookTarget(receivers)
-  const { id } = await intake.begin(intake.read(request), asker.key, idempotencyKeyOf(taskUUID), { warnings, webhook })
+  const { id } = await intake.begin(intake.read(request), asker.caller.key, idempotencyKeyOf(taskUUID), { warnings, webhook })
   if (!isAsync) return follow(deps, id, wanted, asker)
   asker.send({ data: [{ taskType: 'imageInference', taskUUID }], errors: [] })
   const record = await store.generation(id)
@@ -85,7 +88,7 @@ async function getResponse(deps: PerformDependencies, task: JsonObject, asker: A
   const { store, assets } = deps
   const { taskUUID } = task
   if (!isUuid(taskUUID)) return refuse(task, asker, [taskUuidProblem(taskUUID)])
-  const entry = await store.idempotency(asker.key ?? '', idempotencyKeyOf(taskUUID))
+  const entry = await store.idempotency(asker.caller.key ?? '', idempotencyKeyOf(taskUUID))
   const record = entry ? await store.generation(entry.generationId) : null
   if (!record) return refuse(task, asker, [TASK_NOT_FOUND])
   const wanted = wantedOf(record, taskUUID)
@@ -99,9 +102,9 @@ async function getResponse(deps: PerformDependencies, task: JsonObject, asker: A
 async function account(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<null> {
   const { taskType, taskUUID, operation } = task
   if (operation !== 'getDetails') return refuse(task, asker, [invalid('operation', 'it must be getDetails')])
-  const dollars = await dollarsLeft(deps, asker.key)
+  const dollars = await dollarsLeft(deps, asker.caller.key)
   const balance = dollars === null ? {} : { balance: exactNumber(dollars) }
-  asker.send({ data: [{ taskType, taskUUID, operation, organizationName: asker.key ?? 'imagegate', ...balance }], errors: [] })
+  asker.send({ data: [{ taskType, taskUUID, operation, organizationName: asker.caller.key ?? 'imagegate', ...balance }], errors: [] })
   return null
 }
 

@@ -1,8 +1,9 @@
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Generation, JsonObject } from '#contract'
-import { hashOfKey } from '../../auth.ts'
-import type { KeyNames } from '../../auth.ts'
+import type { Clock } from '../../../core/ports.ts'
+import { bearerOf, EVERYBODY, know } from '../../access.ts'
+import type { Caller, KeyRing } from '../../access.ts'
 import { loggedProblem, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
@@ -10,10 +11,11 @@ import { authenticated, createPerform } from './perform.ts'
 import type { Perform, PerformDependencies } from './perform.ts'
 import { MAX_TASKS, serveSocket, tasksOf } from './socket.ts'
 import type { Socket } from './socket.ts'
-import { httpStatusOf, INVALID_KEY } from './task-error.ts'
+import { FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
 
 export interface RunwareDependencies extends PerformDependencies {
-  readonly keyNames: KeyNames
+  readonly keys: KeyRing
+  readonly clock: Pick<Clock, 'after'>
   readonly bodyLimitBytes: number
 }
 
@@ -38,15 +40,15 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
       })
       const perform = createPerform(deps)
       for (const path of ['/v1', '/']) {
-        tasksRoute(api, path, perform, deps.keyNames)
-        socketRoute(api, path, perform, deps.keyNames)
+        tasksRoute(api, path, perform, deps)
+        socketRoute(api, path, perform, deps)
       }
     },
     { prefix: '/runware' },
   )
 }
 
-function tasksRoute(api: FastifyInstance, path: string, perform: Perform, keyNames: KeyNames): void {
+function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys }: RunwareDependencies): void {
   const schema = {
     summary: 'Do an array of tasks (Runware)',
     description:
@@ -56,7 +58,7 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, keyNam
     tags: ['compatible APIs'],
     hide: path === '/',
   }
-  api.post(path, { schema }, async (request, reply) => {
+  api.post(path, { schema, config: { access: 'read', keyInBody: true } }, async (request, reply) => {
     const array = tasksOf(request.body)
     if (!array) {
       const message = `The body must be an array of 1 to ${MAX_TASKS} task objects.`
@@ -64,11 +66,11 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, keyNam
     }
     const [first] = array
     const signIn = first?.['taskType'] === 'authentication' ? first : null
-    const key = keyOf(keyNames, [signIn?.['apiKey'], bearerOf(request)])
-    if (key === undefined) return sendJson(reply, 401, { errors: [INVALID_KEY] })
-    request.gatewayKey = key
+    const caller = (signIn ? callerOf(keys, signIn['apiKey']) : null) ?? request.caller
+    if (caller.scope === null) return sendJson(reply, 401, { errors: [INVALID_KEY] })
+    know(request, caller)
     const asked = signIn ? array.slice(1) : array
-    const answers = await Promise.all(asked.map((task) => answer(perform, task, key)))
+    const answers = await Promise.all(asked.map((task) => answer(perform, task, caller)))
     const data = asked.length === 0 && signIn ? [authenticated(signIn)] : answers.flatMap((one) => one.data)
     const errors = answers.flatMap((one) => one.errors)
     const [failure] = errors
@@ -78,19 +80,29 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, keyNam
   })
 }
 
-function socketRoute(api: FastifyInstance, url: string, perform: Perform, keyNames: KeyNames): void {
+function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock }: RunwareDependencies): void {
   api.route({
     method: 'GET',
     url,
     exposeHeadRoute: false,
     schema: { hide: true },
-    handler: (_request, reply) =>
-      sendJson(reply.header('upgrade', 'websocket'), 426, {
-        errors: [{ code: 'upgradeRequired', message: 'POST tasks, or open a WebSocket.' }],
-      }),
+    config: { access: 'read', keyInBody: true },
+    handler: (request, reply) =>
+      request.caller.scope === null
+        ? sendJson(reply, 401, { errors: [INVALID_KEY] })
+        : sendJson(reply.header('upgrade', 'websocket'), 426, {
+            errors: [{ code: 'upgradeRequired', message: 'POST tasks, or open a WebSocket.' }],
+          }),
     wsHandler: (socket: Socket, request: FastifyRequest) => {
       const { dryRun } = request.query as { readonly dryRun?: string }
-      serveSocket(socket, { perform, keyNames, token: bearerOf(request), isDryRun: dryRun !== undefined && dryRun !== '0' })
+      serveSocket(socket, {
+        perform,
+        keys,
+        secret: bearerOf(request),
+        isDryRun: dryRun !== undefined && dryRun !== '0',
+        clock,
+        raw: request.raw.socket,
+      })
     },
   })
 }
@@ -101,11 +113,11 @@ interface Answer {
   readonly generation: Generation | null
 }
 
-async function answer(perform: Perform, task: JsonObject, key: string | null): Promise<Answer> {
+async function answer(perform: Perform, task: JsonObject, caller: Caller): Promise<Answer> {
   const data: Item[] = []
   const errors: Item[] = []
   const generation = await perform(task, {
-    key,
+    caller,
     waitMs: SYNC_WAIT_MS,
     send: (part) => {
       data.push(...part.data)
@@ -115,18 +127,11 @@ async function answer(perform: Perform, task: JsonObject, key: string | null): P
   return { data, errors, generation }
 }
 
-/** The name of the first valid key; null where none are configured, undefined where none is valid. */
-function keyOf(keyNames: KeyNames, keys: readonly unknown[]): string | null | undefined {
-  const names = keyNames()
-  if (names.size === 0) return null
-  for (const key of keys) {
-    const name = typeof key === 'string' ? names.get(hashOfKey(key)) : undefined
-    if (name !== undefined) return name
-  }
-  return undefined
+/** Whose key an authentication task names; null where it is none. */
+function callerOf(keys: KeyRing, apiKey: unknown): Caller | null {
+  if (!keys.isOn()) return EVERYBODY
+  return typeof apiKey === 'string' ? keys.identify(apiKey) : null
 }
-
-const bearerOf = ({ headers }: FastifyRequest): string | null => /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? null
 
 /** One value for each generation, in the order of the tasks. */
 function headersOf(generations: readonly Generation[]): Record<string, string> {
@@ -147,6 +152,12 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
   const problem = loggedProblem(error, request)
   const refuse = (code: string, message: string) => sendJson(reply, statusOf(problem), { errors: [{ code, message }] })
   switch (problem.code) {
+    case 'unauthorized':
+      return statusOf(problem) === 403
+        ? refuse(FORBIDDEN, problem.detail)
+        : sendJson(reply, 401, { errors: [{ ...INVALID_KEY, message: problem.detail }] })
+    case 'rate_limited':
+      return refuse('rateLimitExceeded', problem.detail)
     case 'payload_too_large':
       return refuse('maxPayloadExceeded', 'The body is larger than this server takes.')
     case 'unsupported_media_type':

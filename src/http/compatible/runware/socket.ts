@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream'
 import type { JsonObject } from '#contract'
-import { hashOfKey } from '../../auth.ts'
-import type { KeyNames } from '../../auth.ts'
+import type { Clock } from '../../../core/ports.ts'
+import { EVERYBODY, MOST_BYTES_OF_A_STRANGER } from '../../access.ts'
+import type { Caller, KeyRing } from '../../access.ts'
 import { decodeUtf8, readJson } from '../../read-body.ts'
 import { isObject } from './checks.ts'
 import { errorItem } from './items.ts'
@@ -12,51 +14,58 @@ import { INVALID_KEY } from './task-error.ts'
 export interface Socket {
   readonly readyState: number
   send(text: string): void
+  terminate(): void
   /** One buffer for each message: the connection is opened so. */
   on(event: 'message', listener: (data: Uint8Array) => void): void
+  on(event: 'close', listener: () => void): void
 }
 
 const OPEN = 1
 /** Longer than any generation may take. */
 const WAIT_MS = 24 * 60 * 60_000
 export const MAX_TASKS = 100
+/** How long a connection may stand without a key. */
+const STRANGER_MS = 15_000
 
 export interface SocketOptions {
   readonly perform: Perform
-  readonly keyNames: KeyNames
-  /** The bearer token of the upgrade request, where there is one. */
-  readonly token: string | null
+  readonly keys: KeyRing
+  /** The key of the upgrade request, where there is one. */
+  readonly secret: string | null
   /** The SDK's `dryRun`: nothing may be bought. */
   readonly isDryRun: boolean
+  readonly clock: Pick<Clock, 'after'>
+  /** The bytes below the frames. */
+  readonly raw: Pick<Readable, 'on' | 'off'>
 }
 
 /**
  * One connection of the SDK: arrays of tasks come in, and each task's results go out by themselves as they finish, so that several
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
-export function serveSocket(socket: Socket, { perform, keyNames, token, isDryRun }: SocketOptions): void {
-  let keyHash = token === null ? null : hashOfKey(token)
+export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, clock, raw }: SocketOptions): void {
+  let shown = secret
 
   const sendFrame = (frame: object): void => {
     if (socket.readyState === OPEN) socket.send(JSON.stringify(frame))
   }
 
-  /** Asked anew for each message: a key may be withdrawn while the connection stands. `undefined`: no valid key. */
-  const keyName = (): string | null | undefined => {
-    const names = keyNames()
-    if (names.size === 0) return null
-    return keyHash === null ? undefined : names.get(keyHash)
+  /** Asked anew for each message: a key may be withdrawn while the connection stands. Null: no valid key. */
+  const caller = (): Caller | null => {
+    if (!keys.isOn()) return EVERYBODY
+    return shown === null ? null : keys.identify(shown)
   }
+  if (caller() === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
 
   const authenticate = (task: JsonObject): void => {
-    if (typeof task['apiKey'] === 'string') keyHash = hashOfKey(task['apiKey'])
-    sendFrame(keyName() === undefined ? { errors: [INVALID_KEY] } : { data: [authenticated(task)] })
+    if (typeof task['apiKey'] === 'string') shown = task['apiKey']
+    sendFrame(caller() === null ? { errors: [INVALID_KEY] } : { data: [authenticated(task)] })
   }
 
   const take = (task: JsonObject): void => {
     if (task['taskType'] === 'authentication') return authenticate(task)
-    const key = keyName()
-    if (key === undefined && task['taskType'] !== 'ping') {
+    const asker = caller()
+    if (asker === null && task['taskType'] !== 'ping') {
       return sendFrame({ errors: [errorItem({ ...INVALID_KEY }, task['taskUUID'], task['taskType'])] })
     }
     if (isDryRun && task['taskType'] === 'imageInference') {
@@ -64,7 +73,7 @@ export function serveSocket(socket: Socket, { perform, keyNames, token, isDryRun
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
     void perform(task, {
-      key: key ?? null,
+      caller: asker ?? EVERYBODY,
       waitMs: WAIT_MS,
       send: ({ data, errors }) => {
         if (data.length > 0) sendFrame({ data })
@@ -78,6 +87,22 @@ export function serveSocket(socket: Socket, { perform, keyNames, token, isDryRun
     if (tasks) tasks.forEach(take)
     else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })
   })
+}
+
+/** A connection that shows no key is closed after 15 s, or once it has sent more than a stranger may. */
+function closeUnlessKnown(socket: Socket, raw: SocketOptions['raw'], clock: Pick<Clock, 'after'>, isKnown: () => boolean): void {
+  let bytes = 0
+  const count = (chunk: Uint8Array): void => {
+    bytes += chunk.length
+    if (bytes <= MOST_BYTES_OF_A_STRANGER) return
+    if (isKnown()) raw.off('data', count)
+    else socket.terminate()
+  }
+  raw.on('data', count)
+  const stopTimer = clock.after(STRANGER_MS, () => {
+    if (!isKnown()) socket.terminate()
+  })
+  socket.on('close', stopTimer)
 }
 
 function readTasks(message: Uint8Array): readonly JsonObject[] | null {

@@ -31,6 +31,9 @@ export const INVALID_KEY: TaskError & { readonly taskType: 'authentication' } = 
   taskType: 'authentication',
 }
 
+/** The code where a key's scope is too small. */
+export const FORBIDDEN = 'forbidden'
+
 export const TASK_NOT_FOUND: TaskError = {
   code: 'taskNotFound',
   message: 'There is no task with this taskUUID, or it was forgotten.',
@@ -108,10 +111,11 @@ const inOwnNames = (text: string, task: JsonObject): string =>
     .replaceAll(/[a-z]+_[a-z]+/g, (name) => (Object.hasOwn(PARAMETERS, name) ? parameterOf(name, task) : name))
 
 /** Why a task was not accepted, naming the parameters that were sent. */
-export function errorsOfProblem({ code, detail, errors = [] }: ProblemDetails, task: JsonObject): readonly TaskError[] {
+export function errorsOfProblem({ code, detail, errors = [], status }: ProblemDetails, task: JsonObject): readonly TaskError[] {
   if (errors.some(({ path }) => path === IDEMPOTENCY_KEY)) {
     return [{ code: 'conflictTaskUUID', message: 'This taskUUID was used for another task; send a fresh one.', parameter: 'taskUUID' }]
   }
+  if (code === 'unauthorized' && status === 403) return [{ code: FORBIDDEN, message: detail }]
   if (code === 'internal')
     return [{ code: CODES.internal, message: 'An unexpected error; getResponse answers whether the task was taken.' }]
   if (code === 'invalid_request' && errors.length > 0)
@@ -125,6 +129,7 @@ const isFailure = (code: ProblemDetails['code']): code is FailureCode => Object.
 /** By the spelling of a code, as Runware's SDKs class them; what is not listed is the caller's to correct. */
 const STATUSES: readonly (readonly [RegExp, number])[] = [
   [/ApiKey$/, 401],
+  [/^forbidden$/, 403],
   [/Credits$/, 402],
   [/NotFound$|Expired$/, 404],
   [/RateLimit/, 429],

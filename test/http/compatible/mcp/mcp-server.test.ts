@@ -6,7 +6,7 @@ import fastify from 'fastify'
 import { pino } from 'pino'
 import type { FastifyBaseLogger } from 'fastify'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { hashOfKey } from '../../../../src/http/auth.ts'
+import { hashOfKey } from '../../../../src/http/access.ts'
 import { mcpApi } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import { startGateway } from '../../../../src/gateway/start.ts'
@@ -155,7 +155,7 @@ describe('the API by itself', () => {
     const parts: Partial<McpDependencies> = {
       models: { list: broken, find: broken },
       publicUrl: () => '',
-      keyNames: () => new Map<string, string>(),
+      keys: { isOn: () => false, identify: () => null },
       version: '0.0.0',
       log,
     }

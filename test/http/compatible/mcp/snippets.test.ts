@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { hashOfKey } from '../../../../src/http/auth.ts'
+import { hashOfKey } from '../../../../src/http/access.ts'
 import { launchGateway } from '../../../e2e/gateway.ts'
 import type { Gateway } from '../../../e2e/gateway.ts'
 import { projectFolder, runModule, snippetsOf } from '../../../support/snippets.ts'

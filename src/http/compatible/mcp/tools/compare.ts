@@ -37,7 +37,7 @@ export const compareProviders = (
     }),
     facts: ComparisonFacts,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
-    async run({ providers, max_price_usd, wait_seconds, idempotency_key, ...image }, key) {
+    async run({ providers, max_price_usd, wait_seconds, idempotency_key, ...image }, { key }) {
       const request = intake.read(bodyOf(image, max_price_usd))
       requireCeiling(await accept.quote(request, key), providers, max_price_usd)
       const { id } = await compare.begin({ request, providers }, key, idempotency_key)

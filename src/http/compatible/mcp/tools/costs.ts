@@ -29,7 +29,7 @@ export const readCosts = (costs: Pick<Costs, 'report'>) =>
     }),
     facts: CostFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-    async run({ from, to, group_by: groupBy }, key) {
+    async run({ from, to, group_by: groupBy }, { key }) {
       const asked = { from: from === undefined ? null : Date.parse(from), to: to === undefined ? null : Date.parse(to) + DAY_MS, groupBy }
       const facts = await costs.report(asked, key)
       return { facts, text: textOf(facts) }

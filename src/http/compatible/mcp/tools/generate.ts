@@ -27,7 +27,7 @@ export const generate = ({
     }),
     facts: GenerationFacts,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
-    async run({ max_price_usd, wait_seconds, idempotency_key, ...image }, key) {
+    async run({ max_price_usd, wait_seconds, idempotency_key, ...image }, { key }) {
       const request = intake.read(bodyOf(image, max_price_usd))
       const { id } = await intake.begin(request, key, idempotency_key)
       const record = await intake.wait(id, wait_seconds * 1000)

@@ -26,8 +26,8 @@ export const getGeneration = ({ intake, store, publicUrl }: GetDependencies) =>
     }),
     facts: GenerationFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-    async run({ id, wait_seconds }, key) {
-      const record = requireOwned(await store.generation(id), key, 'generation', id)
+    async run({ id, wait_seconds }, caller) {
+      const record = requireOwned(await store.generation(id), caller, 'generation', id)
       return answerOf(viewOf((await intake.wait(id, wait_seconds * 1000)) ?? record, publicUrl()), false)
     },
   })

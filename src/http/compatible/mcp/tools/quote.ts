@@ -21,7 +21,7 @@ export const quote = ({ intake, accept }: { readonly intake: Pick<Intake, 'read'
     }),
     facts: QuoteFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-    async run({ max_price_usd, ...image }, key) {
+    async run({ max_price_usd, ...image }, { key }) {
       const facts = await accept.quote(intake.read(bodyOf(image, max_price_usd ?? null)), key)
       return { facts, text: textOf(facts) }
     },

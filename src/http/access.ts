@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto'
+import { Transform } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { HttpProblem } from './http-problem.ts'
+
+/**
+ * Who may ask a route, where gateway keys are on. `open`: anybody; the route gives nothing away, or its address is its own proof. `any`: every
+ * valid key. `read` · `write` · `admin`: a key of at least this scope. Without keys everybody on this machine is an admin.
+ */
+export type Access = 'open' | 'any' | Scope
+
+/** What a gateway key may do; each scope includes those before it. */
+export type Scope = 'read' | 'write' | 'admin'
+
+/** Who asks. */
+export interface Caller {
+  /** Name of the gateway key; null where none are on, and for a stranger on an open route. */
+  readonly key: string | null
+  /** Null: a stranger, on an open route. */
+  readonly scope: Scope | null
+  /** Names as callers write them; null: all. */
+  readonly models: readonly string[] | null
+  /** Provider ids; null: all. */
+  readonly providers: readonly string[] | null
+  /** Sees the rows of every key. */
+  readonly isAdmin: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Every route declares it; the application does not start with one that does not. */
+    access?: Access
+    /** The body may name the key instead of a header. Of a body whose caller is not known, 64 KiB are read. */
+    keyInBody?: boolean
+  }
+  interface FastifyRequest {
+    /** Name of the gateway key that asks; null where none are on. */
+    gatewayKey: string | null
+    caller: Caller
+  }
+}
+
+/** The gateway keys that count now. */
+export interface KeyRing {
+  /** Whether a key is asked for. */
+  isOn(): boolean
+  /** Who shows this secret; null where it is no valid key. */
+  identify(secret: string): Caller | null
+}
+
+/** A header that holds the key below a path, beside `Authorization`: how a compatible API names its own. */
+export interface KeyHeader {
+  readonly prefix: string
+  readonly header: string
+}
+
+export interface AccessDependencies {
+  readonly keys: KeyRing
+  readonly keyHeaders: readonly KeyHeader[]
+}
+
+/** The most that is read of a body before its caller is known. */
+export const MOST_BYTES_OF_A_STRANGER = 65_536
+
+/** Where no keys are on. */
+export const EVERYBODY: Caller = Object.freeze({ key: null, scope: 'admin', models: null, providers: null, isAdmin: true })
+const STRANGER: Caller = Object.freeze({ key: null, scope: null, models: [], providers: [], isAdmin: false })
+
+/** SHA-256 in hex, as `key_hash` in the configuration has it. */
+export const hashOfKey = (key: string): string => createHash('sha256').update(key).digest('hex')
+
+/** Knows the caller of every request before anything of its body is read, unknown paths and wrong verbs included, and refuses who may not ask. */
+export function installAccess(app: FastifyInstance, { keys, keyHeaders }: AccessDependencies): void {
+  app.decorateRequest('gatewayKey', null)
+  app.decorateRequest('caller')
+  refuseUndeclaredRoutes(app)
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { access, keyInBody } = request.routeOptions.config
+    const shown = secretOf(request, keyHeaders)
+    if (!keys.isOn()) {
+      know(request, EVERYBODY)
+      return done()
+    }
+    const caller = shown.secret === null ? null : keys.identify(shown.secret)
+    know(request, caller ?? STRANGER)
+    if (access === 'open') return done()
+    if (caller === null && keyInBody === true && shown.secret === null) return done(tooLongForAStranger(request, reply))
+    done(caller === null ? unauthorized(reply, shown) : refusalOfScope(caller, request.is404 ? 'any' : (access ?? 'admin')))
+  })
+
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
+    done(null, isStranger ? payload.pipe(strangersLimit(reply)) : payload)
+  })
+}
+
+function strangersLimit(reply: FastifyReply): Transform {
+  let bytes = 0
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      bytes += chunk.length
+      done(bytes > MOST_BYTES_OF_A_STRANGER ? strangersBody(reply) : null, chunk)
+    },
+  })
+}
+
+/** The caller is known from here on: from its headers, or, where a route allows it, from its body. */
+export function know(request: FastifyRequest, caller: Caller): void {
+  request.caller = caller
+  request.gatewayKey = caller.key
+}
+
+const RANK = { read: 1, write: 2, admin: 3 } as const
+
+/** Why this caller may not do what asks for this scope; undefined where it may. */
+export function refusalOfScope({ key, scope }: Caller, access: Access): HttpProblem | undefined {
+  if (access === 'open' || access === 'any' || (scope !== null && RANK[scope] >= RANK[access])) return undefined
+  const detail = `The key ${key} has the scope ${scope}, and this asks for ${access}: use another key, or give this one that scope.`
+  return new HttpProblem({ code: 'unauthorized', status: 403, detail })
+}
+
+/** What package-made routes, which cannot declare their access, are registered in. */
+export function declareAccess(scope: FastifyInstance, access: Access): void {
+  scope.addHook('onRoute', (route) => {
+    route.config = { access, ...route.config }
+  })
+}
+
+function refuseUndeclaredRoutes(app: FastifyInstance): void {
+  const routes: RouteOptions[] = []
+  app.addHook('onRoute', (route) => void routes.push(route))
+  app.addHook('onReady', (done) => {
+    const undeclared = routes.filter(({ config }) => config?.access === undefined).map(({ method, url }) => `${String(method)} ${url}`)
+    done(undeclared.length === 0 ? undefined : new Error(`these routes declare no access: ${undeclared.join(', ')}`))
+  })
+}
+
+interface Shown {
+  readonly secret: string | null
+  /** Where a key is expected, for the message. */
+  readonly where: string
+}
+
+/** The secret in `Authorization: Bearer`; null where there is none. */
+export const bearerOf = ({ headers }: FastifyRequest): string | null => /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? null
+
+function secretOf(request: FastifyRequest, keyHeaders: readonly KeyHeader[]): Shown {
+  const { headers, url } = request
+  const bearer = bearerOf(request)
+  const own = keyHeaders.find(({ prefix }) => url === prefix || url.startsWith(`${prefix}/`))
+  if (own === undefined) return { secret: bearer, where: '`Authorization: Bearer <key>`' }
+  const value = headers[own.header]
+  return { secret: typeof value === 'string' && value !== '' ? value : bearer, where: `\`${own.header}: <key>\`` }
+}
+
+function unauthorized(reply: FastifyReply, { secret, where }: Shown): HttpProblem {
+  // RFC 9110 asks for it on every 401; RFC 6750 has the error where a key came.
+  reply.header('www-authenticate', `Bearer realm="imagegate"${secret === null ? '' : ', error="invalid_token"'}`)
+  const detail =
+    secret === null
+      ? `This server asks for a gateway key and none came: send ${where}.`
+      : `The gateway key that came is not known here: it is wrong, expired or revoked. Send a valid one as ${where}.`
+  return new HttpProblem({ code: 'unauthorized', detail })
+}
+
+function tooLongForAStranger({ headers }: FastifyRequest, reply: FastifyReply): HttpProblem | undefined {
+  return Number(headers['content-length'] ?? 0) > MOST_BYTES_OF_A_STRANGER ? strangersBody(reply) : undefined
+}
+
+function strangersBody(reply: FastifyReply): HttpProblem {
+  reply.header('www-authenticate', 'Bearer realm="imagegate"').header('connection', 'close')
+  const detail = `A body of more than ${MOST_BYTES_OF_A_STRANGER} bytes is read only where the key came in a header: send \`Authorization: Bearer <key>\`.`
+  return new HttpProblem({ code: 'unauthorized', detail })
+}

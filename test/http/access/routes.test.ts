@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fastify from 'fastify'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildGatewayApp } from '../../../src/gateway/build-gateway-app.ts'
+import { createServices } from '../../../src/gateway/create-services.ts'
+import { openResources } from '../../../src/gateway/open-resources.ts'
+import { readConfiguration } from '../../../src/gateway/read-configuration.ts'
+import { installAccess } from '../../../src/http/access.ts'
+import type { Access } from '../../../src/http/access.ts'
+import { installProblems } from '../../../src/http/problem.ts'
+import type { App } from '../../../src/http/app.ts'
+
+const hash = (key: string) => createHash('sha256').update(key).digest('hex')
+const opened = new AsyncDisposableStack()
+const folder = mkdtempSync(join(tmpdir(), 'imagegate-access-'))
+let app: App
+
+beforeAll(async () => {
+  const config = join(folder, 'imagegate.yaml')
+  writeFileSync(config, `keys: [{ name: one, key_hash: ${hash('one-key')} }]\n`)
+  const configuration = await readConfiguration({
+    env: { IMAGEGATE_CONFIG: config },
+    overrides: { dataDirectory: join(folder, 'data'), quiet: true, port: 0 },
+  })
+  const resources = await openResources(configuration, opened)
+  const services = await createServices(resources, opened)
+  app = await buildGatewayApp(resources, services, opened)
+  await app.ready()
+})
+afterAll(async () => {
+  await opened.disposeAsync()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Every route of the application, hidden ones and those of packages included. */
+function routesOf(text: string): readonly { readonly method: string; readonly path: string }[] {
+  const found: { method: string; path: string }[] = []
+  const parts: string[] = []
+  for (const line of text.split('\n')) {
+    const match = /^([\s│]*)[├└]── (.*?)(?: \(([A-Z, ]+)\))?$/.exec(line)
+    if (!match) continue
+    const depth = (match[1] ?? '').length / 4
+    parts.splice(depth, parts.length, match[2] ?? '')
+    for (const method of (match[3] ?? '').split(', ').filter((name) => name !== '')) found.push({ method, path: parts.join('') })
+  }
+  return found
+}
+
+/** Served to whoever asks; images and callbacks are proved by their address. */
+const OPEN = new Set([
+  '/',
+  '/docs',
+  '/docs/',
+  '/docs/js/scalar.js',
+  '/docs/openapi.json',
+  '/docs/openapi.yaml',
+  '/healthz',
+  '/hooks/:provider/:token',
+  '/openapi.json',
+  '/readyz',
+  '/v1/images/:file',
+])
+
+describe('every route', () => {
+  test('that is not listed as open answers 401 without a key and with an unknown one, on every path and verb there is', async () => {
+    const routes = routesOf(app.printRoutes({ commonPrefix: false }))
+    expect(routes.length).toBeGreaterThan(40)
+    const open = new Set<string>()
+    for (const { method, path } of routes) {
+      if (method === 'OPTIONS') continue
+      const url = path.replaceAll(/:\w+|\*/g, 'x')
+      const bare = await app.inject({ method: method as 'GET', url, ...(method === 'POST' ? { payload: [] } : {}) })
+      if (bare.statusCode !== 401) open.add(path)
+      else {
+        const wrong = await app.inject({ method: method as 'GET', url, headers: { authorization: 'Bearer wrong', 'x-key': 'wrong' } })
+        expect([method, path, wrong.statusCode]).toEqual([method, path, 401])
+        if (method !== 'HEAD') expect(wrong.body).not.toBe(bare.body)
+      }
+    }
+    expect([...open].filter((path) => !OPEN.has(path))).toEqual([])
+  })
+
+  test.each([
+    ['GET', '/nothing'],
+    ['POST', '/v1/nothing'],
+    ['DELETE', '/v1/models'],
+    ['PUT', '/bfl/v1/flux-2-pro'],
+    ['GET', '/bfl/nothing/at/all'],
+    ['GET', '/runware/nothing'],
+  ] as const)('%s %s, which there is not, answers 401 before it says so', async (method, url) => {
+    expect((await app.inject({ method, url })).statusCode).toBe(401)
+    const known = await app.inject({ method, url, headers: { authorization: 'Bearer one-key' } })
+    expect([404, 405]).toContain(known.statusCode)
+  })
+
+  test('that declares no access keeps the application from starting, and is named', async () => {
+    const bare = fastify()
+    installAccess(bare, { keys: { isOn: () => true, identify: () => null }, keyHeaders: [] })
+    bare.get('/forgotten', async () => 'x')
+    await expect(bare.ready()).rejects.toThrow(/declare no access: .*\/forgotten/)
+  })
+})
+
+describe('a route’s access', () => {
+  const server = fastify()
+  const caller = (scope: 'read' | 'write' | 'admin') => ({ key: scope, scope, models: null, providers: null, isAdmin: scope === 'admin' })
+  beforeAll(async () => {
+    installProblems(server)
+    installAccess(server, {
+      keys: { isOn: () => true, identify: (secret) => (secret === 'none' ? null : caller(secret as 'read')) },
+      keyHeaders: [],
+    })
+    for (const access of ['open', 'any', 'read', 'write', 'admin'] satisfies Access[])
+      server.get(`/${access}`, { config: { access } }, async () => 'ok')
+    await server.ready()
+  })
+  afterAll(() => server.close())
+
+  test.each([
+    ['none', [200, 401, 401, 401, 401]],
+    ['read', [200, 200, 200, 403, 403]],
+    ['write', [200, 200, 200, 200, 403]],
+    ['admin', [200, 200, 200, 200, 200]],
+  ])('lets the key %s into open, any, read, write and admin routes as %j says', async (secret, expected) => {
+    const statuses = await Promise.all(
+      ['open', 'any', 'read', 'write', 'admin'].map(
+        async (access) => (await server.inject({ url: `/${access}`, headers: { authorization: `Bearer ${secret}` } })).statusCode,
+      ),
+    )
+    expect(statuses).toEqual(expected)
+  })
+})
