@@ -58,7 +58,7 @@ const OPEN = new Set([
   '/docs/openapi.json',
   '/docs/openapi.yaml',
   '/healthz',
-  '/hooks/:provider/:token',
+  '/v1/hooks/:provider/:token',
   '/openapi.json',
   '/readyz',
   '/v1/images/:file',

@@ -99,7 +99,7 @@ interface CallerInside {
   readonly caller: Caller
 }
 
-/** Who asks goes where the protocol has room for it; the key itself goes nowhere. */
+/** Who asks travels in what the protocol leaves free; the key itself goes nowhere. */
 const authOf = (caller: Caller): AuthInfo => ({
   token: '',
   clientId: caller.key ?? '',

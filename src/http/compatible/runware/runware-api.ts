@@ -60,14 +60,14 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
   }
   api.post(path, { schema, config: { access: 'read', keyInBody: true } }, async (request, reply) => {
     const array = tasksOf(request.body)
+    const first = array?.[0]
+    const signIn = first?.['taskType'] === 'authentication' ? first : null
+    const caller = (signIn ? callerOf(keys, signIn['apiKey']) : null) ?? request.caller
+    if (caller.scope === null) return sendJson(reply, 401, { errors: [INVALID_KEY] })
     if (!array) {
       const message = `The body must be an array of 1 to ${MAX_TASKS} task objects.`
       return sendJson(reply, 400, { errors: [{ code: 'invalidPayload', message }] })
     }
-    const [first] = array
-    const signIn = first?.['taskType'] === 'authentication' ? first : null
-    const caller = (signIn ? callerOf(keys, signIn['apiKey']) : null) ?? request.caller
-    if (caller.scope === null) return sendJson(reply, 401, { errors: [INVALID_KEY] })
     know(request, caller)
     const asked = signIn ? array.slice(1) : array
     const answers = await Promise.all(asked.map((task) => answer(perform, task, caller)))
@@ -150,6 +150,8 @@ function headersOf(generations: readonly Generation[]): Record<string, string> {
 /** A request that did not come as far as its tasks. */
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = loggedProblem(error, request)
+  // What a stranger sent is not judged.
+  if (request.caller.scope === null && problem.code !== 'unauthorized') return sendJson(reply, 401, { errors: [INVALID_KEY] })
   const refuse = (code: string, message: string) => sendJson(reply, statusOf(problem), { errors: [{ code, message }] })
   switch (problem.code) {
     case 'unauthorized':

@@ -6,7 +6,7 @@ import fastify from 'fastify'
 import { pino } from 'pino'
 import type { FastifyBaseLogger } from 'fastify'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { hashOfKey } from '../../../../src/http/access.ts'
+import { hashOfKey, installAccess } from '../../../../src/http/access.ts'
 import { mcpApi } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import { startGateway } from '../../../../src/gateway/start.ts'
@@ -151,11 +151,12 @@ describe('the API by itself', () => {
     const broken = () => {
       throw new Error('the secret of the owner')
     }
-    app.decorateRequest('gatewayKey', null)
+    const keys = { isOn: () => false, identify: () => null }
+    installAccess(app, { keys, keyHeaders: [] })
     const parts: Partial<McpDependencies> = {
       models: { list: broken, find: broken },
       publicUrl: () => '',
-      keys: { isOn: () => false, identify: () => null },
+      keys,
       version: '0.0.0',
       log,
     }
