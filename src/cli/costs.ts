@@ -1,74 +1,86 @@
-import type { BudgetState, CostFigures, CostReport } from '#contract'
+import { writeFile } from 'node:fs/promises'
+import { Fidelity, type CostFilters } from '#contract'
+import { Option } from 'commander'
 import type { CostsQuery } from '../client/client.ts'
+import { costReport } from './cost-table.ts'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
-import { gatewayCommand, names } from './options.ts'
-import { table } from './table.ts'
-import type { Terminal } from './terminal.ts'
+import { lastMonth, rangeOf, type RangeOptions } from './month.ts'
+import { each, gatewayCommand, names, wholeNumber } from './options.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
 
-interface CostsOptions extends ConnectOptions {
-  readonly from?: string
-  readonly to?: string
+interface CostsOptions extends ConnectOptions, RangeOptions {
   readonly groupBy?: readonly string[]
-  readonly csv?: boolean
+  readonly provider?: string
+  readonly model?: string
+  readonly ofKey?: string
+  readonly megapixels?: number
+  readonly fidelity?: Fidelity
+  readonly metadata?: readonly string[]
+  /** A file, or true for standard output. */
+  readonly csv?: string | boolean
   readonly json?: boolean
 }
 
 export const costsVerb: Verb = (terminal, finish) =>
-  gatewayCommand('costs', 'what was spent, what of it was wasted, and what the same would have cost elsewhere')
+  gatewayCommand('costs', 'what was spent, what of it was wasted, and which provider would have been cheapest')
     .option('--from <day>', 'from this day (UTC) or instant on (default: the beginning)')
     .option('--to <day>', 'up to and including this day, or up to this instant (default: now)')
-    .option('--group-by <names>', 'provider, model, day, key, metadata.<key>; several joined by commas (default: provider)', names)
-    .option('--csv', 'print a row for each attempt, as an invoice has them')
+    .option('--month <month>', 'one calendar month (UTC), for example 2026-10')
+    .option('--last-month', 'the calendar month before this one')
+    .option(
+      '--group-by <names>',
+      'provider, model, day, month, key, megapixels (size class), fidelity, metadata.<key>; several joined by commas (default: provider)',
+      names,
+    )
+    .option('--provider <id>', 'only what ran at this provider')
+    .option('--model <model>', 'only this model')
+    .option('--of-key <name>', 'only what this gateway key spent (admin scope)')
+    .option('--megapixels <number>', 'only images of this size class: megapixels, rounded up', wholeNumber)
+    .addOption(new Option('--fidelity <fidelity>', 'only offers this near to the request').choices(Fidelity.options))
+    .option('--metadata <key=value>', 'only generations that carry this; several', each)
+    .option('--csv [file]', 'a row for each attempt, as an invoice has them; to standard output without a file')
     .action((options: CostsOptions) => finish(costs(options, terminal)))
 
-async function costs({ from, to, groupBy, csv, json, ...options }: CostsOptions, terminal: Terminal): Promise<number> {
-  const query: CostsQuery = { from, to, groupBy }
+async function costs(options: CostsOptions, terminal: Terminal): Promise<number> {
+  const { groupBy, csv, json, lastMonth: isLastMonth, ...rest } = options
+  const range = rangeOf(isLastMonth === true ? { ...rest, lastMonth: lastMonth(new Date()) } : rest)
+  const query: CostsQuery = { ...range, groupBy, filters: filtersOf(options) }
   return withGateway(options, terminal, async ({ client }) => {
-    if (csv) terminal.out((await client.costsAsCsv(query)).trimEnd())
-    else {
+    if (csv === undefined || csv === false) {
       const report = await client.costs(query)
       terminal.out(json ? JSON.stringify(report, null, 2) : costReport(report))
+      return 0
     }
+    const text = await client.costsAsCsv(query)
+    if (csv === true) terminal.out(text.trimEnd())
+    else await save(text, csv, terminal)
     return 0
   })
 }
 
-/** Groups and their sum, then what the same would have cost elsewhere, then budgets. */
-export function costReport({ groups, total, group_by: groupBy, budgets }: CostReport): string {
-  if (total.attempts === 0) return ['Nothing was bought.', ...budgets.map(budgetLine)].join('\n')
-  const head = [...groupBy, 'spent', 'generations', 'images', 'an image', 'wasted', 'cost unknown', 'bill against quote']
-  const rows = groups.map(({ group, ...figures }) => [...groupBy.map((name) => group[name] ?? '–'), ...figureCells(figures)])
-  const sum = [...groupBy.map((_, index) => (index === 0 ? 'all' : '')), ...figureCells(total)]
-  const elsewhere = total.what_if.length === 0 ? [] : ['', 'The same images elsewhere', '', whatIfTable(total)]
-  return [table(head, [...rows, sum]), ...elsewhere, ...(budgets.length > 0 ? ['', ...budgets.map(budgetLine)] : [])].join('\n')
+function filtersOf({ provider, model, ofKey: key, megapixels, fidelity, metadata = [] }: CostsOptions): CostFilters {
+  const pairs = metadata.map((pair): readonly [string, string] => {
+    const [name = '', ...value] = pair.split('=')
+    if (name === '' || value.length === 0) throw new VerbFailed(`--metadata ${pair}: write key=value, for example project=north`)
+    return [name, value.join('=')]
+  })
+  return {
+    ...(provider === undefined ? {} : { provider }),
+    ...(model === undefined ? {} : { model }),
+    ...(key === undefined ? {} : { key }),
+    ...(megapixels === undefined ? {} : { megapixels }),
+    ...(fidelity === undefined ? {} : { fidelity }),
+    ...(pairs.length === 0 ? {} : { metadata: Object.fromEntries(pairs) }),
+  }
 }
 
-function figureCells(figures: CostFigures): readonly string[] {
-  const { spend, generations, images, cost_per_image: each, wasted, unknown_cost_generations: unknown, drift } = figures
-  return [
-    `$${spend}`,
-    String(generations),
-    String(images),
-    each === null ? '–' : `$${each}`,
-    wasted.unknown === '0' ? `$${wasted.amount}` : `$${wasted.amount} (+ $${wasted.unknown} perhaps)`,
-    String(unknown),
-    drift.percent === null ? '–' : `$${drift.amount} (${drift.percent})`,
-  ]
+async function save(text: string, file: string, terminal: Terminal): Promise<void> {
+  try {
+    await writeFile(file, text)
+  } catch (error) {
+    throw new VerbFailed(`--csv ${file}: ${error instanceof Error ? error.message : 'it cannot be written'}`)
+  }
+  const rows = text.split('\r\n').length - 2
+  terminal.err(`${file}: ${rows} ${rows === 1 ? 'row' : 'rows'}`)
 }
-
-function whatIfTable({ what_if: rows }: CostFigures): string {
-  const cells = rows.map((row) => [
-    row.provider,
-    row.amount === null ? '–' : `$${row.amount}`,
-    row.amount === null ? '–' : `$${row.spent}`,
-    row.vs_spent ?? '–',
-    String(row.images),
-    String(row.not_priced),
-    String(row.cost_unknown),
-  ])
-  return table(['provider', 'there', 'here', 'difference', 'images', 'not priced there', 'cost unknown here'], cells)
-}
-
-const budgetLine = ({ key, limit, period, used, left, renews_at: renewsAt }: BudgetState): string =>
-  `budget of ${key}: $${left} of $${limit} left, $${used} used (${period === 'total' ? 'in total' : `a ${period}, anew at ${renewsAt ?? '–'}`})`

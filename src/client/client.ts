@@ -1,5 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Comparison, CostReport, Generation, GenerationRequest, GenerationStatus, Image, Model, ProviderState, Quote } from '#contract'
+import type {
+  Comparison,
+  CostFilters,
+  CostReport,
+  Generation,
+  GenerationRequest,
+  GenerationStatus,
+  Image,
+  Model,
+  ProviderState,
+  Quote,
+} from '#contract'
 import { connection, type ClientOptions } from './connection.ts'
 import { followEvents, type GenerationEvent } from './events.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
@@ -33,8 +44,10 @@ export interface CostsQuery {
   /** A day (UTC) or an instant; a day in `to` is included. */
   readonly from?: string | undefined
   readonly to?: string | undefined
-  /** `provider`, `model`, `day`, `key`, `metadata.<key>`. */
+  /** `provider`, `model`, `day`, `month`, `key`, `megapixels`, `fidelity`, `metadata.<key>`. */
   readonly groupBy?: readonly string[] | undefined
+  /** What the costs are about; absent: everything this key may see. */
+  readonly filters?: CostFilters | undefined
 }
 
 /** The gateway's HTTP interface, typed. Every method rejects with `ClientError`; nothing is retried that could buy twice. */
@@ -103,14 +116,18 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
-const costsSearch = ({ from, to, groupBy }: CostsQuery = {}): URLSearchParams =>
-  new URLSearchParams({
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    ...(groupBy === undefined ? {} : { group_by: groupBy.join(',') }),
-  })
+const costsSearch = ({ from, to, groupBy, filters: { metadata = {}, ...filters } = {} }: CostsQuery = {}): URLSearchParams => {
+  const fields = { from, to, group_by: groupBy?.join(','), ...filters, metadata }
+  return search(fields)
+}
 
-function search({ metadata = {}, ...query }: ListQuery): URLSearchParams {
-  const plain = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+interface Search {
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+function search({ metadata = {}, ...query }: Search): URLSearchParams {
+  const plain = Object.entries<unknown>(query).flatMap(([name, value]) =>
+    typeof value === 'string' || typeof value === 'number' ? [[name, String(value)]] : [],
+  )
   return new URLSearchParams([...plain, ...Object.entries(metadata).map(([name, value]) => [`metadata.${name}`, value])])
 }

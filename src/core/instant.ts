@@ -1,4 +1,5 @@
-import type { Instant } from './records.ts'
+/** Milliseconds since 1970, UTC. */
+export type Instant = number
 
 /** An answer shows few different instants many times over. */
 const MOST_REMEMBERED = 64

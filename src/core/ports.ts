@@ -302,8 +302,12 @@ export interface CostQuery {
   readonly to: Instant | null
   /** Only this gateway key's; null is everybody's. */
   readonly key: string | null
-  /** Metadata keys whose values are wanted with each line. */
-  readonly metadata: readonly string[]
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  /** Only lines of generations that carry all of these. */
+  readonly metadata?: Readonly<Record<string, string>>
+  /** Whether each line comes with its generation's metadata and time of acceptance. */
+  readonly withGeneration?: boolean
 }
 
 export interface ObservedBill {

@@ -20,11 +20,12 @@ import type {
   WebhookDeliveryStatus,
   WebhookEvent,
 } from '#contract'
+import type { Instant } from './instant.ts'
 
 /** What is on disk. Adapters and callers never see these. */
 
-/** Milliseconds since 1970, UTC. */
-export type Instant = number
+export type { Instant } from './instant.ts'
+export type { CostRow, LedgerEntry, LedgerKind, Made, SettledTask } from './account-records.ts'
 
 /** A reference image as it is kept: bytes by hash, or a link the vendor will fetch. `pixels` is null where they cannot be seen. */
 export type Reference =
@@ -296,59 +297,4 @@ export interface WebhookDeliveryRecord {
   /** Null where none is planned. */
   readonly nextTryAt: Instant | null
   readonly endedAt: Instant | null
-}
-
-/**
- * `quoted`: the price stated when the generation was accepted. `reserved`: held of a key's budget. `billed`, `computed`, `unknown`: how an
- * attempt was settled, once for each attempt. `adjusted`: what a vendor reported of a cost after it was settled as unknown.
- * `released`: what is given back of the reservations at the end; negative where it cost more than was held.
- */
-export type LedgerKind = 'quoted' | 'reserved' | 'billed' | 'computed' | 'unknown' | 'released' | 'adjusted'
-
-/** One line of the account. Lines are only ever appended. */
-export interface LedgerEntry {
-  readonly generationId: string
-  /** Null where the line is about the generation as a whole. */
-  readonly attemptId: string | null
-  /** Name of the gateway key; null where no keys are configured. */
-  readonly key: string | null
-  readonly provider: string
-  readonly model: string
-  readonly kind: LedgerKind
-  /** Null where it is not known, never "0". */
-  readonly amount: Usd | null
-  readonly at: Instant
-  /** The budget period that `reserved` and `released` count in; null for the rest. */
-  readonly period: string | null
-  /** What was settled or adjusted; null for the rest. */
-  readonly task: SettledTask | null
-}
-
-/** What an invoice's line is compared with. */
-export interface SettledTask {
-  readonly providerModel: string
-  readonly providerTaskId: string | null
-  readonly status: AttemptStatus
-  readonly code: FailureCode | null
-  /** This attempt's share of the quote; null where the offer is unpriced. */
-  readonly quoted: Usd | null
-  /** Images delivered. */
-  readonly images: number
-  /** Null where nothing was delivered, or images of several sizes. */
-  readonly made: Made | null
-}
-
-/** What a price depends on: the size of each delivered image, and of each reference (null where it cannot be seen). */
-export interface Made {
-  readonly width: number
-  readonly height: number
-  readonly references: readonly ({ readonly width: number; readonly height: number } | null)[]
-}
-
-/** A settled or adjusted line as a report reads it. */
-export interface CostRow extends LedgerEntry {
-  readonly task: SettledTask
-  readonly attemptId: string
-  /** The asked metadata of its generation, in the order asked. */
-  readonly metadata: readonly (string | null)[]
 }

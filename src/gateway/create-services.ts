@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestSchema } from '#contract'
 import { createOffers } from '../catalogue/offers.ts'
+import { resolveModel } from '../config/offers.ts'
 import { createCosts } from '../core/billing/cost-report.ts'
 import type { Costs } from '../core/billing/cost-report.ts'
 import { createCompare } from '../core/comparisons/compare.ts'
@@ -54,7 +56,17 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   const schema = requestSchema(options)
   const offers = createOffers(config, catalogue, run, monitoring.breakers)
-  const costs = createCosts({ store, offers, clock: CLOCK })
+  const costs = createCosts({
+    store,
+    offers,
+    clock: CLOCK,
+    names: {
+      providers: () => [...catalogue.providers.keys()],
+      models: () => catalogue.models,
+      modelOf: (name) => resolveModel(config(), catalogue, name)?.model ?? null,
+    },
+    breathe: nextTurn,
+  })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const intake = createIntake({ requestSchema: schema, accept, run, idempotency })

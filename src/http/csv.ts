@@ -1,6 +1,7 @@
 import { COST_COLUMNS } from '#contract'
 import type { CostRow } from '../core/records.ts'
-import { iso } from '../core/instant.ts'
+import { iso, isoOrNull } from '../core/instant.ts'
+import { megapixelsOf, valuesOf } from '../core/billing/cost-groups.ts'
 
 type Cell = string | number | null
 
@@ -22,11 +23,13 @@ function cell(value: Cell): string {
   return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
 }
 
+/** The columns, with one for each metadata key that a grouping or filter names. */
 export const costHeader = (metadata: readonly string[]): string => record([...COST_COLUMNS, ...metadata.map((key) => `metadata.${key}`)])
 
 /** One attempt, in the order of the header. */
-export function costLine({ at, generationId, attemptId, key, model, provider, task, amount, kind, metadata }: CostRow): string {
-  const { providerModel, providerTaskId, status, code, images, made, quoted } = task
+export function costLine(row: CostRow, groupBy: readonly string[], metadata: readonly string[]): string {
+  const { at, generationId, attemptId, key, model, provider, task, amount, kind, createdAt } = row
+  const { providerModel, providerTaskId, status, code, images, made, quoted, fidelity = null } = task
   const cells: Record<(typeof COST_COLUMNS)[number], Cell> = {
     settled_at: iso(at),
     generation_id: generationId,
@@ -45,6 +48,14 @@ export function costLine({ at, generationId, attemptId, key, model, provider, ta
     quoted_usd: quoted,
     amount_usd: amount,
     basis: kind,
+    created_at: isoOrNull(createdAt),
+    megapixels: megapixelsOf(row),
+    fidelity,
+    metadata: Object.keys(row.metadata).length === 0 ? null : JSON.stringify(row.metadata),
+    group: valuesOf(row, groupBy)
+      .map((value) => value ?? '–')
+      .join(' / '),
   }
-  return record([...COST_COLUMNS.map((column) => cells[column]), ...metadata])
+  const named = metadata.map((name) => (Object.hasOwn(row.metadata, name) ? (row.metadata[name] ?? null) : null))
+  return record([...COST_COLUMNS.map((column) => cells[column]), ...named])
 }

@@ -39,10 +39,89 @@ describe('GET /v1/costs', () => {
     const { groups } = await costs('group_by=model')
     const flex = groups.find(({ group }) => group['model'] === 'flux-2-flex')
     expect(flex?.what_if).toEqual([
-      { provider: 'runware', amount: '0.06', spent: '0.05', vs_spent: '+20.0%', images: 1, not_priced: 0, cost_unknown: 0 },
+      {
+        provider: 'runware',
+        amount: '0.06',
+        spent: '0.05',
+        vs_spent: '+20.0%',
+        images: 1,
+        not_priced: 0,
+        cost_unknown: 0,
+        full_coverage: true,
+        rank: 2,
+        vs_cheapest: '+20.0%',
+        leaves_out: [],
+      },
     ])
+    expect(flex?.cheapest).toMatchObject({
+      provider: 'bfl',
+      amount: '0.05',
+      saving: '0',
+      next: { provider: 'runware', vs_cheapest: '+20.0%' },
+    })
     const pro = groups.find(({ group }) => group['model'] === 'flux-2-pro')
-    expect(pro?.what_if.at(-1)).toMatchObject({ provider: 'vtrix', amount: null, images: 0, not_priced: 3 })
+    expect(pro?.what_if.at(-1)).toMatchObject({
+      provider: 'vtrix',
+      amount: null,
+      images: 0,
+      not_priced: 3,
+      full_coverage: false,
+      rank: null,
+      vs_cheapest: null,
+      leaves_out: [{ images: 3, reason: 'flux-2-pro has no published price there' }],
+    })
+  })
+
+  test('answers in one call which provider is cheapest for images like these, and by how much', async () => {
+    const month = new Date().toISOString().slice(0, 7)
+    const like = await costs('model=flux-2-pro&megapixels=2&fidelity=exact&group_by=month,megapixels,fidelity')
+    expect(like.groups.map(({ group, spend }) => [group, spend])).toEqual([[{ month, megapixels: '2', fidelity: 'exact' }, '0.09']])
+    expect(like).toMatchObject({
+      filters: { model: 'flux-2-pro', megapixels: 2, fidelity: 'exact' },
+      total: { count: 1, images: 2, spend: bought['runware']?.cost.amount },
+      cheapest: { provider: 'bfl', amount: '0.09', spent: '0.09', saving: '0', next: { provider: 'runware', vs_cheapest: '+0.0%' } },
+    })
+    expect(like.what_if).toEqual(like.total.what_if)
+  })
+
+  test.each([
+    ['provider=runware', ['runware']],
+    ['model=flux-2-flex', ['flex']],
+    ['metadata.project=%3Dnorth', ['bfl']],
+    ['metadata.project=south', []],
+    ['megapixels=1&model=flux-2-pro', ['bfl', 'moderated', 'lost']],
+    ['provider=bfl&metadata.project=%3Dnorth&megapixels=1', ['bfl']],
+  ])('filters by %s, rows of the CSV too', async (query, names) => {
+    const expected = names.map((name) => bought[name]?.id ?? name).toSorted()
+    expect((await costs(query)).total.count).toBe(names.length)
+    const text = await (await gateway.ask(`/v1/costs?${query}&format=csv`)).text()
+    const ids = text
+      .split('\r\n')
+      .slice(1, -1)
+      .map((line) => line.split(',')[1] ?? '')
+    expect([...new Set(ids)].toSorted()).toEqual(expected)
+  })
+
+  test.each([
+    ['provider=runwear', 'provider', 'did you mean "runware"?'],
+    ['provider=dall-e', 'provider', 'there are bfl, runware, vtrix'],
+    ['model=flux-2-por', 'model', 'did you mean "flux-2-pro"?'],
+    ['model=bfl/flux-2-pro', 'model', 'did you mean "flux-2-pro"?'],
+    ['key=team', 'key', 'there is no key "team"'],
+    ['megapixels=1.5', 'megapixels', 'rounded up'],
+    ['group_by=vendor', 'group_by', 'did you mean "provider"?'],
+    ['group_by=provider,moth', 'group_by', 'did you mean "month"?'],
+    ['group_by=size', 'group_by', 'did you mean "megapixels"?'],
+    ['since=2026-11-01', 'since', 'did you mean "from"?'],
+    ['modle=flux-2-pro', 'modle', 'did you mean "model"?'],
+    ['groupby=day', 'groupby', 'did you mean "group_by"?'],
+    ['metadata=north', 'metadata', 'metadata.<key>'],
+  ])('refuses %s with the nearest right name, as JSON and as CSV', async (query, path, message) => {
+    for (const format of ['json', 'csv']) {
+      const reply = await gateway.ask(`/v1/costs?${query}&format=${format}`)
+      expect(reply.status).toBe(400)
+      expect((await problem(reply)).errors).toContainEqual({ path, message: expect.stringContaining(message) })
+    }
   })
 
   test('takes days as whole days and instants as they are', async () => {
@@ -72,6 +151,10 @@ describe('GET /v1/costs', () => {
       amount_usd: '0.03',
       quoted_usd: '0.03',
       basis: 'billed',
+      created_at: bought['bfl']?.created_at,
+      megapixels: '1',
+      fidelity: 'exact',
+      group: "'=north",
       'metadata.project': "'=north",
     })
     expect(rows.find((row) => row['generation_id'] === bought['lost']?.id)).toMatchObject({
@@ -82,7 +165,7 @@ describe('GET /v1/costs', () => {
   })
 
   test.each([
-    ['group_by=vendor', 'group_by', /provider, model, day, key, metadata/],
+    ['group_by=vendor', 'group_by', /provider, model, day, month, key, megapixels, fidelity, metadata/],
     ['group_by=metadata.', 'group_by', /metadata/],
     [
       'group_by=metadata.a,metadata.b,metadata.c,metadata.d,metadata.e,metadata.f,metadata.g,metadata.h,metadata.i',

@@ -35,13 +35,18 @@ function parse(text: string): string[][] {
 
 const row = (overrides: Partial<CostRow> = {}): CostRow => ({
   ...settlement('gen_1', 'att_1', { at: Date.UTC(2026, 10, 21) }),
-  metadata: [],
+  createdAt: Date.UTC(2026, 10, 20),
+  metadata: {},
   ...overrides,
 })
 
+const cell = (line: readonly string[], column: (typeof COST_COLUMNS)[number]) => line[COST_COLUMNS.indexOf(column)]
+
 describe('a line of the CSV', () => {
   test('has a cell for each column of the header, in its order', () => {
-    const [header = [], line = []] = parse(costHeader(['project']) + costLine(row({ metadata: ['north, "2"\r\nsouth'] })))
+    const [header = [], line = []] = parse(
+      costHeader(['project']) + costLine(row({ metadata: { project: 'north, "2"\r\nsouth' } }), ['month', 'megapixels'], ['project']),
+    )
     expect(header).toEqual([...COST_COLUMNS, 'metadata.project'])
     expect(Object.fromEntries(header.map((name, index) => [name, line[index]]))).toEqual({
       settled_at: '2026-11-21T00:00:00.000Z',
@@ -61,33 +66,38 @@ describe('a line of the CSV', () => {
       quoted_usd: '0.03',
       amount_usd: '0.03',
       basis: 'billed',
+      created_at: '2026-11-20T00:00:00.000Z',
+      megapixels: '1',
+      fidelity: '',
+      metadata: JSON.stringify({ project: 'north, "2"\r\nsouth' }),
+      group: '2026-11 / 1',
       'metadata.project': 'north, "2"\r\nsouth',
     })
   })
 
   test('leaves an unknown amount empty, never 0', () => {
-    const [line = []] = parse(costLine(row({ kind: 'unknown', amount: null })))
-    expect(line.slice(-2)).toEqual(['', 'unknown'])
+    const [line = []] = parse(costLine(row({ kind: 'unknown', amount: null }), [], []))
+    expect([cell(line, 'amount_usd'), cell(line, 'basis')]).toEqual(['', 'unknown'])
   })
 
   test.each(['=1+1', '+1', '-2+3', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '=cmd|"/c calc"!A0', ' =1', '\u{ff1d}1+1'])(
     'takes the power from a formula: %j',
     (text) => {
-      const [line = []] = parse(costLine(row({ metadata: [text] })))
+      const [line = []] = parse(costLine(row({ metadata: { text } }), [], ['text']))
       expect(line.at(-1)).toBe(`'${text}`)
     },
   )
 
   test('leaves an amount alone that only resembles one', () => {
-    const [line = []] = parse(costLine(row({ amount: '-0.01' })))
-    expect(line.at(-2)).toBe('-0.01')
+    const [line = []] = parse(costLine(row({ amount: '-0.01' }), [], []))
+    expect(cell(line, 'amount_usd')).toBe('-0.01')
   })
 
   test('is read back whole, whatever a caller or a vendor wrote into it', () => {
     const text = fc.string({ unit: fc.constantFrom(',', '"', '\r', '\n', ';', ' ', "'", '=', 'a', 'ß', '灯', '\u0000') })
     fc.assert(
       fc.property(fc.array(fc.array(text, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 5 }), (values) => {
-        const lines = parse(values.map((metadata) => costLine(row({ metadata }))).join(''))
+        const lines = parse(values.map(([a = '', b = '']) => costLine(row({ metadata: { a, b } }), [], ['a', 'b'])).join(''))
         const read = lines.flatMap((line) => line.slice(-2))
         expect(read).toHaveLength(values.length * 2)
         for (const [index, value] of values.flat().entries()) expect([value, `'${value}`]).toContain(read[index])

@@ -1,25 +1,32 @@
-import type { CostReport, Usd } from '#contract'
+import type { CostFilters, CostReport, Usd } from '#contract'
 import type { CostRow, Instant } from '../records.ts'
 import type { Offers } from '../offers.ts'
 import { budgetOf, budgetView } from './budget.ts'
+import { filtersOf, matches } from './cost-filters.ts'
+import type { CostNames } from './cost-filters.ts'
+import { byValues, metadataOf, valuesOf } from './cost-groups.ts'
 import { createCostTally } from './cost-tally.ts'
 import type { CostTally } from './cost-tally.ts'
 import type { Clock, Store } from '../ports.ts'
-import { dayOf, isoOrNull } from '../instant.ts'
+import { isoOrNull } from '../instant.ts'
+import { Refusal } from '../generation/refusal.ts'
 
 export interface CostsAsked {
   /** By when it was settled; inclusive. Null: from the beginning. */
   readonly from: Instant | null
   /** Exclusive. Null: until now. */
   readonly to: Instant | null
-  /** `provider`, `model`, `day` (UTC), `key` or `metadata.<key>`. */
+  /** Names of `COST_GROUPINGS` and `metadata.<key>`. */
   readonly groupBy: readonly string[]
+  /** Absent: everything. */
+  readonly filters?: CostFilters
 }
 
 /** What was spent. A gateway key sees its own costs, an admin key and a gateway without keys everybody's. */
 export interface Costs {
+  /** @throws Refusal where a filter names what does not exist, or there are too many groups for one answer */
   report(asked: CostsAsked, key: string | null): Promise<CostReport>
-  /** Each attempt by itself, in pages, with the metadata named in `groupBy`. */
+  /** Each attempt by itself, in pages, with its generation's metadata. @throws Refusal as `report` does for names */
   rows(asked: CostsAsked, key: string | null): AsyncIterable<readonly CostRow[]>
   /** What a key may still spend in its period; null where it has no budget. */
   budgetLeft(key: string | null): Promise<Usd | null>
@@ -28,18 +35,36 @@ export interface Costs {
 export interface CostsDependencies {
   readonly store: Pick<Store, 'costs' | 'budgetUsed'>
   readonly offers: Pick<Offers, 'ofModel' | 'key' | 'keys'>
+  readonly names: CostNames
   readonly clock: Pick<Clock, 'now'>
+  /** Lets everything else run for a moment. */
+  readonly breathe: () => Promise<void>
 }
+
+/** More groups than this would make an answer of many megabytes, which nobody reads; CSV has no such limit. */
+const MOST_GROUPS = 2_000
 
 interface Group {
   readonly values: readonly (string | null)[]
   readonly tally: CostTally
 }
 
-export function createCosts({ store, offers, clock }: CostsDependencies): Costs {
-  const seenBy = (key: string | null): string | null => (key === null || offers.key(key)?.admin === true ? null : key)
+export function createCosts({ store, offers, names, clock, breathe }: CostsDependencies): Costs {
+  const seesAll = (key: string | null): boolean => key === null || offers.key(key)?.admin === true
 
-  const rows: Costs['rows'] = ({ from, to, groupBy }, key) => store.costs({ from, to, key: seenBy(key), metadata: metadataOf(groupBy) })
+  async function* rows({ from, to, groupBy, filters = {} }: CostsAsked, key: string | null, isWhole: boolean) {
+    const { known, unknown } = filtersOf(filters, { names, keys: offers.keys, own: seesAll(key) ? null : key })
+    const { key: whose = null, provider, model, metadata = {} } = known
+    const withGeneration = isWhole || metadataOf(groupBy).length > 0
+    let isEmpty = true
+    for await (const page of store.costs({ from, to, key: whose, provider, model, metadata, withGeneration })) {
+      const matching = page.filter((row) => matches(row, known))
+      isEmpty &&= matching.length === 0
+      if (matching.length > 0) yield matching
+    }
+    // A name that is not known any more still has its rows; one that never was has none.
+    if (isEmpty && unknown) throw unknown
+  }
 
   async function budgetsOf(key: string | null): Promise<CostReport['budgets']> {
     const policies = offers.keys().filter((policy) => policy.budgetUsd !== null && (key === null || policy.name === key))
@@ -53,21 +78,17 @@ export function createCosts({ store, offers, clock }: CostsDependencies): Costs 
   }
 
   return {
-    rows,
+    rows: (asked, key) => rows(asked, key, true),
     budgetLeft: async (key) => (key === null ? null : ((await budgetOf(store, offers.key(key), clock.now()))?.left ?? null)),
     async report(asked, key) {
-      const { groupBy } = asked
-      const groups = new Map<string, Group>()
-      const total = createCostTally()
-      for await (const page of rows(asked, key)) {
-        for (const row of page) {
-          total.add(row)
-          const values = valuesOf(row, groupBy)
-          const name = JSON.stringify(values)
-          const group = groups.get(name) ?? { values, tally: createCostTally() }
-          groups.set(name, group)
-          group.tally.add(row)
-        }
+      const { groupBy, filters = {} } = asked
+      const { groups, total } = await tallied(rows(asked, key, false), groupBy)
+      const figures = await total.figures(offers.ofModel, breathe)
+      const grouped: CostReport['groups'] = []
+      for (const { values, tally } of groups.toSorted((left, right) => byValues(left.values, right.values))) {
+        const group = Object.fromEntries(groupBy.map((name, index) => [name, values[index] ?? null]))
+        grouped.push({ group, ...(await tally.figures(offers.ofModel, breathe)) })
+        await breathe()
       }
       return {
         object: 'costs',
@@ -75,49 +96,39 @@ export function createCosts({ store, offers, clock }: CostsDependencies): Costs 
         from: isoOrNull(asked.from),
         to: isoOrNull(asked.to),
         group_by: [...groupBy],
-        key: seenBy(key),
-        groups: [...groups.values()].toSorted(byValues).map(({ values, tally }) => ({
-          group: Object.fromEntries(groupBy.map((name, index) => [name, values[index] ?? null])),
-          ...tally.figures(offers.ofModel),
-        })),
-        total: total.figures(offers.ofModel),
-        budgets: await budgetsOf(seenBy(key)),
+        filters,
+        key: seesAll(key) ? (filters.key ?? null) : key,
+        groups: grouped,
+        total: figures,
+        what_if: figures.what_if,
+        cheapest: figures.cheapest,
+        budgets: await budgetsOf(seesAll(key) ? (filters.key ?? null) : key),
       }
     },
   }
 }
 
-const METADATA = 'metadata.'
-
-/** The metadata keys a grouping names, in its order. */
-export const metadataOf = (groupBy: readonly string[]): readonly string[] =>
-  groupBy.filter((name) => name.startsWith(METADATA)).map((name) => name.slice(METADATA.length))
-
-function valuesOf(row: CostRow, groupBy: readonly string[]): readonly (string | null)[] {
-  let metadata = 0
-  return groupBy.map((name) => {
-    switch (name) {
-      case 'provider':
-        return row.provider
-      case 'model':
-        return row.model
-      case 'day':
-        return dayOf(row.at)
-      case 'key':
-        return row.key
-      default:
-        return row.metadata[metadata++] ?? null
+async function tallied(
+  pages: AsyncIterable<readonly CostRow[]>,
+  groupBy: readonly string[],
+): Promise<{ readonly groups: readonly Group[]; readonly total: CostTally }> {
+  const groups = new Map<string, Group>()
+  const total = createCostTally()
+  for await (const page of pages) {
+    for (const row of page) {
+      total.add(row)
+      const values = valuesOf(row, groupBy)
+      const name = JSON.stringify(values)
+      const group = groups.get(name) ?? { values, tally: createCostTally() }
+      groups.set(name, group)
+      group.tally.add(row)
     }
-  })
+    if (groups.size > MOST_GROUPS) throw tooManyGroups(groupBy)
+  }
+  return { groups: [...groups.values()], total }
 }
 
-/** In the order of the grouping; what has no value comes last. */
-function byValues(left: Group, right: Group): number {
-  for (const [index, value] of left.values.entries()) {
-    const other = right.values[index] ?? null
-    if (value === other) continue
-    if (value === null || other === null) return value === null ? 1 : -1
-    return value < other ? -1 : 1
-  }
-  return 0
+function tooManyGroups(groupBy: readonly string[]): Refusal {
+  const message = `grouped by ${groupBy.join(', ')} there are more than ${MOST_GROUPS} groups; group by less, filter, or ask for format=csv`
+  return new Refusal('invalid_request', `group_by: ${message}`, [{ path: 'group_by', message }])
 }

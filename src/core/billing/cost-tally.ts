@@ -6,7 +6,7 @@ import { createWhatIfTally } from '../plan/what-if.ts'
 /** The figures of one group of the report, gathered line by line. */
 export interface CostTally {
   add(row: CostRow): void
-  figures(offersOf: (model: string) => readonly Offer[]): CostFigures
+  figures(offersOf: (model: string) => readonly Offer[], breathe: () => Promise<void>): Promise<CostFigures>
 }
 
 /** An attempt whose cost is not known (yet: an adjustment may follow). */
@@ -46,10 +46,12 @@ export function createCostTally(): CostTally {
       if (amount === null) unknown.set(attemptId, { generationId, wasted: task.images === 0 ? task.quoted : null })
       else addKnown(row, amount)
     },
-    figures(offersOf) {
+    async figures(offersOf, breathe) {
       const total = spend.total()
+      const { rows, cheapest } = await whatIf.result(offersOf, breathe)
       return {
         spend: total,
+        count: generations.size,
         generations: generations.size,
         attempts,
         images,
@@ -67,7 +69,8 @@ export function createCostTally(): CostTally {
           amount: subtractUsd(billed.total(), quoted.total()),
           percent: percentAbove(billed.total(), quoted.total(), 1),
         },
-        what_if: [...whatIf.result(offersOf)],
+        what_if: [...rows],
+        cheapest,
       }
     },
   }

@@ -1,6 +1,7 @@
 import { compareUsd, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, Instant, LedgerEntry, LedgerKind, Made, Route, SettledTask } from '../records.ts'
+import { billedMegapixels } from '../plan/size.ts'
 
 /** What becomes of a generation in the account, as lines; pure. `account.ts` sees to it that each travels with the state it belongs to. */
 
@@ -75,7 +76,17 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
     quoted: quotedShare(route, attempt.images),
     images: attempt.imageIds.length,
     made: madeOf(record, attempt, route),
+    megapixels: megapixelsOf(record, attempt, route),
+    fidelity: route.fidelity ?? null,
   }
+}
+
+/** The size class of one image: as ordered, or as delivered where the vendor chose the size. */
+function megapixelsOf(record: GenerationRecord, attempt: AttemptRecord, { applied }: Route): number | null {
+  const delivered = record.images.find((image) => attempt.imageIds.includes(image.id))
+  const width = applied.width ?? delivered?.width
+  const height = applied.height ?? delivered?.height
+  return width && height ? billedMegapixels({ width, height }) : null
 }
 
 /** The size of each reference image, null where it cannot be seen; those that the provider's own options name are among them. */

@@ -1,6 +1,16 @@
-import { compareUsd, createTally, percentAbove, type Offer, type Usd, type UsdTally, type WhatIf } from '#contract'
+import {
+  compareUsd,
+  createTally,
+  percentAbove,
+  subtractUsd,
+  type Cheapest,
+  type Offer,
+  type Usd,
+  type UsdTally,
+  type WhatIf,
+} from '#contract'
 import type { Made } from '../records.ts'
-import { dependsOnReferences, priceOf, type Price } from './price.ts'
+import { dependsOnReferences, priceOf } from './price.ts'
 import { nearestSize } from './size.ts'
 
 /** Images of one kind that were delivered by one provider: what they have in common decides their price. */
@@ -21,9 +31,18 @@ export interface WhatIfTally {
     readonly images: number
     readonly amount: Usd | null
   }): void
-  /** One row for each provider that sells one of the models, but one where everything ran anyway; cheapest first. */
-  result(offersOf: (model: string) => readonly Offer[]): readonly WhatIf[]
+  /**
+   * One row for each provider that sells one of the models, but one where everything ran anyway; and the cheapest of all, that one included.
+   * @param breathe awaited every now and then, so that many kinds of images do not stop everything else
+   */
+  result(
+    offersOf: (model: string) => readonly Offer[],
+    breathe: () => Promise<void>,
+  ): Promise<{ readonly rows: readonly WhatIf[]; readonly cheapest: Cheapest | null }>
 }
+
+/** Kinds of images that are priced in one turn of the event loop. */
+const KINDS_AT_ONCE = 500
 
 export function createWhatIfTally(): WhatIfTally {
   const shapes = new Map<string, Shape>()
@@ -45,68 +64,128 @@ export function createWhatIfTally(): WhatIfTally {
         shapes.set(name, shape)
       }
     },
-    result(offersOf) {
+    async result(offersOf, breathe) {
       const offers = new Map([...models].map((model) => [model, offersOf(model)]))
       const providers = new Set([...offers.values()].flatMap((list) => list.map(({ provider }) => provider)))
       const all = [...shapes.values()]
-      return [...providers]
-        .filter((provider) => unseen + unknown > 0 || all.some((shape) => shape.provider !== provider))
-        .map((provider) => compare(provider, all, offers, { unseen, unknown }))
-        .toSorted(cheapestFirst)
+      const rows: WhatIf[] = []
+      for (const provider of providers) {
+        const row = createRow(provider, { unseen, unknown })
+        for (const [index, shape] of all.entries()) {
+          if (index > 0 && index % KINDS_AT_ONCE === 0) await breathe()
+          row.add(
+            shape,
+            offers.get(shape.model)?.find((offer) => offer.provider === provider),
+          )
+        }
+        rows.push(row.result())
+      }
+      const ranked = rank(rows)
+      const isSole = ({ provider }: WhatIf): boolean => unseen + unknown === 0 && all.every((shape) => shape.provider === provider)
+      return { rows: ranked.filter((row) => !isSole(row)), cheapest: cheapestOf(ranked) }
     },
   }
 }
 
-function compare(
-  provider: string,
-  shapes: readonly Shape[],
-  offers: ReadonlyMap<string, readonly Offer[]>,
-  { unseen, unknown }: { readonly unseen: number; readonly unknown: number },
-): WhatIf {
+/** Gathers one provider's row, one kind of image after another. */
+function createRow(provider: string, { unseen, unknown }: { readonly unseen: number; readonly unknown: number }) {
   const there = createTally()
   const spent = createTally()
+  const leftOut = new Map<string, number>()
   let images = 0
-  let notPriced = unseen
-  for (const shape of shapes) {
-    const offer = offers.get(shape.model)?.find((candidate) => candidate.provider === provider)
-    const amount =
-      shape.provider === provider ? shape.spent.total() : offer ? (priceMade(offer, shape.made, shape.images)?.amount ?? null) : null
-    if (amount === null) notPriced += shape.images
-    else {
-      there.add(amount)
+  let notPriced = 0
+
+  const leaveOut = (reason: string, count: number): void => void leftOut.set(reason, (leftOut.get(reason) ?? 0) + count)
+
+  return {
+    add(shape: Shape, offer: Offer | undefined): void {
+      const elsewhere = shape.provider === provider ? { amount: shape.spent.total() } : priceElsewhere(offer, shape)
+      if ('reason' in elsewhere) {
+        leaveOut(elsewhere.reason, shape.images)
+        notPriced += shape.images
+        return
+      }
+      there.add(elsewhere.amount)
       spent.add(shape.spent.total())
       images += shape.images
-    }
-  }
-  return {
-    provider,
-    amount: images > 0 ? there.total() : null,
-    spent: spent.total(),
-    vs_spent: images > 0 ? percentAbove(there.total(), spent.total(), 1) : null,
-    images,
-    not_priced: notPriced,
-    cost_unknown: unknown,
+    },
+    result(): WhatIf {
+      const isFull = images > 0 && notPriced === 0
+      if (unseen > 0) leaveOut('images of several sizes in one task', unseen)
+      if (unknown > 0) leaveOut('their own cost is not known', unknown)
+      return {
+        provider,
+        amount: images > 0 ? there.total() : null,
+        spent: spent.total(),
+        vs_spent: images > 0 ? percentAbove(there.total(), spent.total(), 1) : null,
+        images,
+        not_priced: notPriced + unseen,
+        cost_unknown: unknown,
+        full_coverage: isFull,
+        rank: null,
+        vs_cheapest: null,
+        leaves_out: [...leftOut].map(([reason, count]) => ({ images: count, reason })),
+      }
+    },
   }
 }
 
-/**
- * What images that were made somewhere would cost as this offer, in the nearest size it makes; null where it takes fewer references, makes no
- * such size, or its price depends on a reference nobody has seen.
- */
-export function priceMade(offer: Offer, made: Made, images: number): Price | null {
-  const rule = offer.price
-  const size = nearestSize(made, offer.limits.size)
-  if (rule === null || size === null || made.references.length > offer.limits.reference_images.max) return null
-  if (dependsOnReferences(rule) && made.references.includes(null)) return null
-  return priceOf(rule, {
-    width: size.width,
-    height: size.height,
-    images,
-    references: made.references.filter((reference) => reference !== null),
+/** What images of one kind would cost at an offer, or why that cannot be said. */
+function priceElsewhere(offer: Offer | undefined, { model, made, images }: Shape): { readonly amount: Usd } | { readonly reason: string } {
+  if (!offer) return { reason: `${model} is not sold there` }
+  const { price: rule, limits } = offer
+  if (rule === null) return { reason: `${model} has no published price there` }
+  if (made.references.length > limits.reference_images.max)
+    return { reason: `${model} takes at most ${limits.reference_images.max} reference images there` }
+  const size = nearestSize(made, limits.size)
+  if (size === null) return { reason: `${model} is made in no size there` }
+  const references = made.references.filter((reference) => reference !== null)
+  if (dependsOnReferences(rule) && references.length < made.references.length)
+    return { reason: 'the size of a reference image was never seen' }
+  return { amount: priceOf(rule, { width: size.width, height: size.height, images, references }).amount }
+}
+
+/** Cheapest first; what leaves images out comes after all that does not, however cheap it seems, and has no rank. */
+function rank(rows: readonly WhatIf[]): readonly WhatIf[] {
+  const sorted = rows.toSorted(cheapestFirst)
+  const full = sorted.flatMap(({ full_coverage: isFull, amount }) => (isFull && amount !== null ? [amount] : []))
+  const [least] = full
+  return sorted.map((row) => {
+    const { amount } = row
+    if (!row.full_coverage || amount === null || least === undefined) return row
+    return {
+      ...row,
+      rank: 1 + full.filter((other) => compareUsd(other, amount) < 0).length,
+      vs_cheapest: percentAbove(amount, least, 1),
+    }
   })
 }
 
 function cheapestFirst(left: WhatIf, right: WhatIf): number {
+  if (left.full_coverage !== right.full_coverage) return left.full_coverage ? -1 : 1
   if (left.amount === null || right.amount === null) return Number(left.amount === null) - Number(right.amount === null)
   return compareUsd(left.amount, right.amount) || (left.provider < right.provider ? -1 : 1)
+}
+
+function cheapestOf(ranked: readonly WhatIf[]): Cheapest | null {
+  const [first, second] = ranked.filter(({ rank: position }) => position !== null)
+  if (!first || first.amount === null) return null
+  const { provider, amount, spent, vs_spent, images } = first
+  return {
+    provider,
+    amount,
+    spent,
+    saving: subtractUsd(spent, amount),
+    vs_spent,
+    images,
+    next:
+      second && second.amount !== null
+        ? {
+            provider: second.provider,
+            amount: second.amount,
+            difference: subtractUsd(second.amount, amount),
+            vs_cheapest: second.vs_cheapest,
+          }
+        : null,
+  }
 }

@@ -5,52 +5,73 @@ import type { Usd } from '#contract'
 import type { CostRow, LedgerKind, SettledTask } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
 
-const PAGE_ROWS = 1_000
+/** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
+const PAGE_ROWS = 500
 
 type Row = Readonly<Record<string, SQLOutputValue>>
 
+const SETTLED = `l.kind IN ('billed', 'computed', 'unknown', 'adjusted')`
+
 /**
  * Settled and adjusted lines, oldest first. Reads page by page and lets everything else run in between, so that a report over years delays
- * no request; each page begins where the last one ended, whatever was appended meanwhile.
+ * no request; each page begins where the last one ended, whatever was appended meanwhile. Where a page ends is asked first, so that a filter
+ * that matches little never passes over more than one page at once.
  */
 export async function* readCosts(database: DatabaseSync, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
+  const until = query.to === null ? '' : ' AND l.at < :to'
+  const to = query.to === null ? {} : { to: query.to }
+  const pageEnd = database.prepare(`
+    SELECT l.at, l.seq FROM ledger AS l
+    WHERE ${SETTLED}${until} AND (l.at, l.seq) > (:at, :seq) ORDER BY l.at, l.seq LIMIT 1 OFFSET ${PAGE_ROWS - 1}`)
   const { sql, values } = selection(query)
-  const page = database.prepare(sql)
-  page.setReadBigInts(true)
-  let [at, seq]: readonly bigint[] = [BigInt(query.from ?? 0), -1n]
+  const pageTo = database.prepare(`${sql} AND (l.at, l.seq) <= (:endAt, :endSeq) ORDER BY l.at, l.seq`)
+  const lastPage = database.prepare(`${sql}${until} ORDER BY l.at, l.seq`)
+  for (const statement of [pageEnd, pageTo, lastPage]) statement.setReadBigInts(true)
+  let start = { at: BigInt(query.from ?? 0), seq: -1n }
   for (;;) {
-    const rows = page.all(...values, at ?? 0n, seq ?? 0n, PAGE_ROWS)
-    const last = rows.at(-1)
-    if (last === undefined) return
-    yield rows.map((row) => costRowOf(row, query.metadata.length))
-    if (rows.length < PAGE_ROWS) return
-    at = last['at'] as bigint
-    seq = last['seq'] as bigint
+    const end = pageEnd.get({ ...start, ...to })
+    const rows =
+      end === undefined
+        ? lastPage.all({ ...values, ...start, ...to })
+        : pageTo.all({ ...values, ...start, endAt: end['at'] as bigint, endSeq: end['seq'] as bigint })
+    if (rows.length > 0) yield rows.map(costRowOf)
+    if (end === undefined) return
+    start = { at: end['at'] as bigint, seq: end['seq'] as bigint }
     await nextTurn()
   }
 }
 
-function selection({ to, key, metadata }: CostQuery): { readonly sql: string; readonly values: readonly SQLInputValue[] } {
-  const pairs = metadata.map(
-    (_, index) =>
-      `, (SELECT value FROM generation_metadata AS m WHERE m.generation_id = l.generation_id AND m.key = ?) AS metadata_${index}`,
-  )
-  const until = to === null ? '' : ' AND l.at < ?'
-  const whose = key === null ? '' : ' AND l.key = ?'
-  return {
-    sql: `
-      SELECT l.*${pairs.join('')} FROM ledger AS l
-      WHERE l.kind IN ('billed', 'computed', 'unknown', 'adjusted')${until}${whose} AND (l.at, l.seq) > (?, ?)
-      ORDER BY l.at, l.seq LIMIT ?`,
-    values: [...metadata, ...(to === null ? [] : [to]), ...(key === null ? [] : [key])],
+/** What is asked of a page, after its first line. */
+function selection(query: CostQuery): { readonly sql: string; readonly values: Readonly<Record<string, SQLInputValue>> } {
+  const pairs = Object.entries(query.metadata ?? {})
+  const values: Record<string, SQLInputValue> = {}
+  const conditions = (['key', 'provider', 'model'] as const).flatMap((column) => {
+    const value = query[column]
+    if (value === null || value === undefined) return []
+    values[column] = value
+    return [` AND l.${column} = :${column}`]
+  })
+  for (const [index, [name, value]] of pairs.entries()) {
+    values[`name${index}`] = name
+    values[`value${index}`] = value
+    conditions.push(
+      ` AND EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.generation_id = l.generation_id AND m.key = :name${index} AND m.value = :value${index})`,
+    )
   }
+  const generation =
+    query.withGeneration === true
+      ? `, (SELECT g.created_at FROM generations AS g WHERE g.id = l.generation_id) AS created_at,
+         (SELECT json_group_object(m.key, m.value) FROM generation_metadata AS m WHERE m.generation_id = l.generation_id) AS metadata`
+      : ''
+  return { sql: `SELECT l.*${generation} FROM ledger AS l WHERE ${SETTLED} AND (l.at, l.seq) > (:at, :seq)${conditions.join('')}`, values }
 }
 
 const textOrNull = (value: SQLOutputValue | undefined): string | null => (value === null || value === undefined ? null : String(value))
 const usdOrNull = (value: SQLOutputValue | undefined): Usd | null => (typeof value === 'bigint' ? usdFromNano(value) : null)
 
-function costRowOf(row: Row, metadataCount: number): CostRow {
+function costRowOf(row: Row): CostRow {
   const rest = JSON.parse(String(row['task'])) as Omit<SettledTask, 'quoted' | 'images'>
+  const { created_at: createdAt, metadata } = row
   return {
     generationId: String(row['generation_id']),
     attemptId: String(row['attempt_id']),
@@ -62,7 +83,8 @@ function costRowOf(row: Row, metadataCount: number): CostRow {
     at: Number(row['at']),
     period: null,
     task: { ...rest, quoted: usdOrNull(row['quoted']), images: Number(row['images']) },
-    metadata: Array.from({ length: metadataCount }, (_, index) => textOrNull(row[`metadata_${index}`])),
+    createdAt: typeof createdAt === 'bigint' ? Number(createdAt) : null,
+    metadata: typeof metadata === 'string' ? (JSON.parse(metadata) as Record<string, string>) : {},
   }
 }
 

@@ -4,7 +4,8 @@ import { compareUsd, CostReport, sumUsd, usdFromNano, type Offer, type PriceRule
 import type { CostRow, LedgerEntry, SettledTask } from '../../../src/core/records.ts'
 import { periodAt } from '../../../src/core/billing/budget.ts'
 import type { KeyPolicy } from '../../../src/core/billing/budget.ts'
-import { createCosts, metadataOf } from '../../../src/core/billing/cost-report.ts'
+import { metadataOf } from '../../../src/core/billing/cost-groups.ts'
+import { createCosts } from '../../../src/core/billing/cost-report.ts'
 import { observedOf } from '../../../src/core/billing/past-bills.ts'
 import type { CostQuery } from '../../../src/core/ports.ts'
 import { settlement } from '../../store/ledger-entries.ts'
@@ -31,12 +32,13 @@ const OFFERS = [offer('north', perImage('0.03')), offer('south', perImage('0.04'
 
 interface Line extends Omit<Partial<LedgerEntry>, 'task'> {
   readonly task?: Partial<SettledTask>
-  readonly metadata?: readonly (string | null)[]
+  readonly metadata?: Readonly<Record<string, string>>
 }
 
 let count = 0
-const line = ({ metadata = [], generationId = `gen_${++count}`, ...overrides }: Line = {}): CostRow => ({
+const line = ({ metadata = {}, generationId = `gen_${++count}`, ...overrides }: Line = {}): CostRow => ({
   ...settlement(generationId, overrides.attemptId ?? `att_${count}`, { at: NOON, ...overrides }),
+  createdAt: null,
   metadata,
 })
 
@@ -67,7 +69,9 @@ function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used
       },
     },
     offers: { ofModel: () => OFFERS, key: (name) => keys.find((key) => key.name === name) ?? null, keys: () => keys },
+    names: { providers: () => ['north', 'south', 'east', 'west'], models: () => ['flux-2-pro'], modelOf: () => null },
     clock: { now: () => NOON },
+    breathe: async () => {},
   })
   return {
     costs,
@@ -153,10 +157,10 @@ describe('the figures of a report', () => {
 describe('groups', () => {
   test('are by provider, model, UTC day, key and metadata, in order, what has none last', async () => {
     const rows = [
-      line({ at: Date.UTC(2026, 10, 21, 23, 59, 59, 999), metadata: ['x'], key: null }),
-      line({ at: Date.UTC(2026, 10, 22), metadata: [null] }),
-      line({ at: Date.UTC(2026, 10, 21), metadata: [null] }),
-      line({ at: Date.UTC(2026, 10, 21), metadata: ['x'], key: null, amount: '0.07' }),
+      line({ at: Date.UTC(2026, 10, 21, 23, 59, 59, 999), metadata: { project: 'x' }, key: null }),
+      line({ at: Date.UTC(2026, 10, 22), metadata: {} }),
+      line({ at: Date.UTC(2026, 10, 21), metadata: {} }),
+      line({ at: Date.UTC(2026, 10, 21), metadata: { project: 'x' }, key: null, amount: '0.07' }),
     ]
     const { report, asked } = costsOf(rows)
     const { groups, group_by } = await report(['day', 'metadata.project', 'key', 'provider', 'model'])
@@ -166,13 +170,36 @@ describe('groups', () => {
       [{ day: '2026-11-21', 'metadata.project': null, key: 'team', ...rest }, '0.03'],
       [{ day: '2026-11-22', 'metadata.project': null, key: 'team', ...rest }, '0.03'],
     ])
-    expect([group_by.length, asked[0]?.metadata]).toEqual([5, ['project']])
+    expect([group_by.length, asked[0]?.withGeneration]).toEqual([5, true])
   })
 
   test('take two metadata each by its own name', async () => {
-    const { groups } = await costsOf([line({ metadata: ['1', '2'] })]).report(['metadata.a', 'provider', 'metadata.a.b'])
+    const { groups } = await costsOf([line({ metadata: { a: '1', 'a.b': '2' } })]).report(['metadata.a', 'provider', 'metadata.a.b'])
     expect(groups[0]?.group).toEqual({ 'metadata.a': '1', provider: 'north', 'metadata.a.b': '2' })
     expect(metadataOf(['metadata.a', 'provider', 'metadata.a.b'])).toEqual(['a', 'a.b'])
+  })
+
+  test('are by calendar month in UTC, size class and fidelity too, sizes in order of their number', async () => {
+    const at = (instant: number, megapixels: number, fidelity: 'exact' | 'far') => line({ at: instant, task: { megapixels, fidelity } })
+    const { groups } = await costsOf([
+      at(Date.UTC(2026, 9, 31, 23, 59, 59, 999), 10, 'exact'),
+      at(Date.UTC(2026, 10, 1), 9, 'far'),
+      at(Date.UTC(2026, 10, 30), 10, 'exact'),
+      line({ task: { made: { width: 1536, height: 1024, references: [] } } }),
+      line({ task: { made: null } }),
+    ]).report(['month', 'megapixels', 'fidelity'])
+    expect(groups.map(({ group }) => Object.values(group))).toEqual([
+      ['2026-10', '10', 'exact'],
+      ['2026-11', '2', null],
+      ['2026-11', '9', 'far'],
+      ['2026-11', '10', 'exact'],
+      ['2026-11', null, null],
+    ])
+  })
+
+  test('are refused where there would be more than anybody reads', async () => {
+    const rows = Array.from({ length: 2_001 }, (_, index) => line({ metadata: { id: String(index) } }))
+    await expect(costsOf(rows).report(['metadata.id'])).rejects.toThrow(/more than 2000 groups.*format=csv/)
   })
 
   test('add up to the total in spend, attempts and images, whatever happened', async () => {
@@ -212,6 +239,8 @@ describe('groups', () => {
 })
 
 describe('the cost of the same images elsewhere', () => {
+  const covered = { not_priced: 0, full_coverage: true }
+
   test('is priced from what was made, cheapest first, and says what is not known', async () => {
     const total = await totalOf(
       line({ amount: '0.03' }),
@@ -219,13 +248,26 @@ describe('the cost of the same images elsewhere', () => {
       line({ kind: 'unknown', amount: null }),
       line({ amount: '0.5', task: failedTask('moderated') }),
     )
-    const common = { spent: '0.09', images: 3, not_priced: 0, cost_unknown: 1 }
+    const leavesOut = [{ images: 1, reason: 'their own cost is not known' }]
+    const common = { spent: '0.09', images: 3, cost_unknown: 1, ...covered, leaves_out: leavesOut }
     expect(total.what_if).toEqual([
-      { provider: 'north', amount: '0.09', vs_spent: '+0.0%', ...common },
-      { provider: 'south', amount: '0.12', vs_spent: '+33.3%', ...common },
+      { provider: 'north', amount: '0.09', vs_spent: '+0.0%', rank: 1, vs_cheapest: '+0.0%', ...common },
+      { provider: 'south', amount: '0.12', vs_spent: '+33.3%', rank: 2, vs_cheapest: '+33.3%', ...common },
       // 0.03 + 2 × (0.03 + 0.015 + 2 × 0.015)
-      { provider: 'east', amount: '0.18', vs_spent: '+100.0%', ...common },
-      { provider: 'west', amount: null, spent: '0', vs_spent: null, images: 0, not_priced: 3, cost_unknown: 1 },
+      { provider: 'east', amount: '0.18', vs_spent: '+100.0%', rank: 3, vs_cheapest: '+100.0%', ...common },
+      {
+        provider: 'west',
+        amount: null,
+        spent: '0',
+        vs_spent: null,
+        images: 0,
+        not_priced: 3,
+        cost_unknown: 1,
+        full_coverage: false,
+        rank: null,
+        vs_cheapest: null,
+        leaves_out: [{ images: 3, reason: 'flux-2-pro has no published price there' }, ...leavesOut],
+      },
     ])
   })
 
@@ -240,6 +282,42 @@ describe('the cost of the same images elsewhere', () => {
     expect((await totalOf(line())).what_if.map(({ provider }) => provider)).toEqual(['east', 'south', 'west'])
   })
 
+  test('names the cheapest provider and by how much, the one where everything ran included', async () => {
+    expect((await totalOf(line({ amount: '0.02' }))).cheapest).toEqual({
+      provider: 'north',
+      amount: '0.02',
+      spent: '0.02',
+      saving: '0',
+      vs_spent: '+0.0%',
+      images: 1,
+      next: { provider: 'east', amount: '0.03', difference: '0.01', vs_cheapest: '+50.0%' },
+    })
+    expect((await totalOf(line({ provider: 'south', amount: '0.05' }))).cheapest).toMatchObject({
+      provider: 'east',
+      amount: '0.03',
+      spent: '0.05',
+      saving: '0.02',
+      vs_spent: '-40.0%',
+      next: { provider: 'north', difference: '0', vs_cheapest: '+0.0%' },
+    })
+    expect((await costsOf([]).report()).cheapest).toBeNull()
+  })
+
+  test('ranks a provider that leaves images out behind all that cover them, however little the rest would cost there', async () => {
+    const four = Array.from({ length: 5 }, () => ({ width: 64, height: 64 }))
+    const total = await totalOf(
+      line({ provider: 'south', amount: '9' }),
+      line({ provider: 'south', amount: '9', task: { made: { width: 1024, height: 1024, references: four } } }),
+    )
+    expect(total.what_if.map(({ provider, images, rank, vs_cheapest }) => [provider, images, rank, vs_cheapest])).toEqual([
+      ['east', 1, null, null],
+      ['north', 1, null, null],
+      ['west', 0, null, null],
+    ])
+    expect(total.what_if[0]?.leaves_out).toEqual([{ images: 1, reason: 'flux-2-pro takes at most 4 reference images there' }])
+    expect(total.cheapest).toMatchObject({ provider: 'south', images: 2, next: null })
+  })
+
   test('is not known for a price that depends on a reference nobody saw, more references than are taken, or images of several sizes', async () => {
     const made = (references: NonNullable<SettledTask['made']>['references']) => ({ width: 1024, height: 1024, references })
     const total = await totalOf(
@@ -248,11 +326,12 @@ describe('the cost of the same images elsewhere', () => {
       line({ task: { made: null } }),
     )
     expect(total.what_if.map(({ provider, images, not_priced }) => [provider, images, not_priced])).toEqual([
-      ['south', 1, 2],
       ['north', 2, 1],
+      ['south', 1, 2],
       ['east', 0, 3],
       ['west', 0, 3],
     ])
+    expect(total.what_if[0]?.leaves_out).toEqual([{ images: 1, reason: 'images of several sizes in one task' }])
   })
 
   test('is priced at the size the other would make', async () => {
@@ -281,6 +360,37 @@ describe('the view of a key', () => {
   test('shows what is left of its budget, and null without one', async () => {
     const { costs } = costsOf([], keys, '2')
     expect([await costs.budgetLeft('team'), await costs.budgetLeft('boss'), await costs.budgetLeft(null)]).toEqual(['3', null, null])
+  })
+})
+
+describe('a filter', () => {
+  const keys = [policy('team'), policy('boss', { admin: true })]
+  const filtered = (rows: readonly CostRow[], filters: object, key: string | null = null) =>
+    costsOf(rows, keys).costs.report({ from: null, to: null, groupBy: [], filters }, key)
+
+  test('by size class and fidelity leaves the rest out of every figure', async () => {
+    const rows = [line({ task: { megapixels: 2, fidelity: 'near' } }), line({ task: { megapixels: 2, fidelity: 'exact' } }), line()]
+    expect(await filtered(rows, { megapixels: 2 })).toMatchObject({ total: { count: 2 }, filters: { megapixels: 2 } })
+    expect((await filtered(rows, { megapixels: 2, fidelity: 'near' })).total).toMatchObject({ count: 1, spend: '0.03' })
+    expect((await filtered(rows, { megapixels: 1 })).total.count).toBe(1)
+  })
+
+  test.each([
+    [{ provider: 'nroth' }, /^provider: there is no provider "nroth".*did you mean "north"\?/],
+    [{ provider: 'acme-images' }, /there are north, south, east, west/],
+    [{ model: 'flux2-pro' }, /did you mean "flux-2-pro"/],
+    [{ key: 'taem' }, /did you mean "team"/],
+  ])('that names what does not exist is refused with the nearest right name: %j', async (filters, message) => {
+    await expect(filtered([], filters)).rejects.toThrow(message)
+  })
+
+  test('by a name that was removed still finds what was bought under it', async () => {
+    expect((await filtered([line({ provider: 'gone' })], { provider: 'gone' })).total.count).toBe(1)
+  })
+
+  test('by another key is refused for a key that sees its own costs, whether that key exists or not', async () => {
+    for (const key of ['boss', 'nobody']) await expect(filtered([], { key }, 'team')).rejects.toThrow(/the key team sees its own costs/)
+    expect(await filtered([line()], { key: 'team' }, 'boss')).toMatchObject({ key: 'team', total: { count: 1 } })
   })
 })
 

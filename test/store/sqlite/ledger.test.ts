@@ -34,7 +34,7 @@ const write = (ledger: readonly LedgerEntry[], check?: BudgetCheck) => store.com
 const used = (period = '2026-11', periodStart = 0) => store.budgetUsed('team', period, periodStart)
 async function costs(query: Partial<CostQuery> = {}): Promise<CostRow[]> {
   const rows: CostRow[] = []
-  for await (const page of store.costs({ from: null, to: null, key: null, metadata: [], ...query })) rows.push(...page)
+  for await (const page of store.costs({ from: null, to: null, key: null, ...query })) rows.push(...page)
   return rows
 }
 
@@ -49,8 +49,8 @@ describe('the ledger', () => {
     })
     await write([ledgerEntry('gen_1', { kind: 'quoted' }), billed, unknown])
     expect(await costs()).toEqual([
-      { ...billed, metadata: [] },
-      { ...unknown, metadata: [] },
+      { ...billed, createdAt: null, metadata: {} },
+      { ...unknown, createdAt: null, metadata: {} },
     ])
     expect(database.prepare(`SELECT typeof(amount) AS type, amount FROM ledger WHERE kind = 'billed'`).get()).toEqual({
       type: 'integer',
@@ -88,7 +88,7 @@ describe('the ledger', () => {
   test('reads more than a page, each line once, though many have the same instant and more arrive meanwhile', async () => {
     await write(Array.from({ length: 2_500 }, (_, index) => settlement(`gen_${index}`, `att_${index}`, { at: 7 })))
     const seen: string[] = []
-    for await (const page of store.costs({ from: null, to: 100, key: null, metadata: [] })) {
+    for await (const page of store.costs({ from: null, to: 100, key: null })) {
       if (seen.length === 0) await write([settlement('gen_early', 'att_early', { at: 1 }), settlement('gen_late', 'att_late', { at: 99 })])
       seen.push(...page.map(({ attemptId }) => attemptId))
     }

@@ -67,13 +67,7 @@ export const ledgerChanges: ChangeKind = (database) => {
 }
 
 /** What is known of a task beside its own columns. */
-const restOf = ({ providerModel, providerTaskId, status, code, made }: NonNullable<LedgerEntry['task']>) => ({
-  providerModel,
-  providerTaskId,
-  status,
-  code,
-  made,
-})
+const restOf = (task: NonNullable<LedgerEntry['task']>): object => ({ ...task, quoted: undefined, images: undefined })
 
 /** Nanodollars, or null where there are none or more than the 64 bits of a column, which no honest bill has. */
 function columnOf(amount: Usd | null): bigint | null {
