@@ -1,22 +1,55 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { usdFromDecimal, type Usd } from '#contract'
-import {
-  bareNumber,
-  createEmulator,
-  digitsOf,
-  float,
-  floorTo,
-  followedSize,
-  isFields,
-  MEGAPIXEL,
-  megapixelPrice,
-  referencePixels,
-  replyTable,
-  taskState,
-} from '#sandbox'
-import type { Fields, ImageFormat, Kit, Pixels, Poll, Task, TaskFailure, TaskImage, WireReply, WireRequest } from '#sandbox'
-import { ENDPOINTS, issuesOf, MAX_PIXELS, type Endpoint } from './emulator-endpoints.ts'
+import { randomUUID } from 'node:crypto'
+import { roundedMegapixels, usdFromDecimal, type Usd } from '#contract'
+import { azureQuery, bareNumber, check, createEmulator, float, headerKey, json, perMegapixel, pollRoute, submitRoute } from '#sandbox'
+import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies } from '#sandbox'
+import type { Check, Checks, EmulatedModel, Fields, Pixels, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
+
+const { nullable, text, whole, number, flag, oneOf } = check
+const SLOTS = ['input_image', ...[2, 3, 4, 5, 6, 7, 8].map((slot) => `input_image_${slot}`)]
+const MAX_PIXELS = 2048 * 2048
+
+/** Rules that BFL's own SDK checks before it sends (src/bfl/_models.py, 2026-11-21). */
+function together({ width, height, transparent_bg: transparent, output_format: format }: Fields): string | null {
+  const pixels = Number(width) * Number(height)
+  if (pixels > MAX_PIXELS) return `width*height (${pixels}) exceeds the 4MP limit (${MAX_PIXELS})`
+  return transparent === true && format !== 'png' && format !== 'webp' ? "transparent_bg requires output_format 'png' or 'webp'" : null
+}
+
+/** An endpoint's fields; those its schema does not name are ignored, as FastAPI does. */
+const schema = (maxSafety: number, own: Checks, required: readonly string[] = []): Check =>
+  check.fields(
+    {
+      seed: nullable(whole()),
+      safety_tolerance: whole({ min: 0, max: maxSafety }),
+      output_format: nullable(oneOf('jpeg', 'png')),
+      webhook_url: nullable(check.all(text(1, 2083), check.form('a valid URL', check.isHttpUrl))),
+      webhook_secret: nullable(text()),
+      ...own,
+    },
+    { required, isOpen: true, together },
+  )
+const side = nullable(whole({ min: 64 }))
+const flux2 = { prompt: text(), width: side, height: side, transparent_bg: flag, ...check.each(SLOTS, nullable(text())) }
+const pro = { disable_pup: flag, output_format: nullable(oneOf('jpeg', 'png', 'webp')) }
+const sampling = { guidance: nullable(number({ min: 1.5, max: 10 })), steps: nullable(whole({ min: 1, max: 50 })) }
+const flex = { ...sampling, prompt_upsampling: nullable(flag), input_image_blob_path: nullable(text()) }
+const side11 = whole({ min: 256, max: 1440, step: 32 })
+const flux11 = { prompt: nullable(text()), image_prompt: nullable(text()), width: side11, height: side11, prompt_upsampling: flag }
+const size2 = { step: 16, maxPixels: MAX_PIXELS, isFollowing: true }
+
+/** By endpoint, from BFL's OpenAPI (read 2026-11-21). */
+const MODELS: Readonly<Record<string, EmulatedModel>> = {
+  'flux-2-pro': { schema: schema(5, { ...flux2, ...pro }, ['prompt']), size: size2, price: perMegapixel('0.03', '0.015', '0.015') },
+  'flux-2-flex': { schema: schema(5, { ...flux2, ...flex }, ['prompt']), size: size2, price: perMegapixel('0.05', '0.05', '0.05') },
+  'flux-pro-1.1': { schema: schema(6, flux11), size: { usual: { width: 1024, height: 768 } }, price: { flat: '0.04' } },
+}
+
+const REPLIES = fastApiReplies({
+  'wrong-key': fastApiDetail(401, 'Not authenticated'),
+  unauthorized: fastApiDetail(403, 'Not authenticated'),
+  'rate-limited': fastApiDetail(429, 'Too many active tasks'),
+})
 
 interface Facts {
   readonly promptUsed: string
@@ -25,115 +58,32 @@ interface Facts {
   readonly outputMegapixels: number | null
 }
 
-/** Unfinished tasks an account may have, https://help.bfl.ai/articles/7158018353 (2026-11-21). */
-const MAX_UNFINISHED = 24
-/** Links live 10 minutes from completion (live reply, 2025-07). */
-const LINK_LIFE_MS = 10 * 60_000
+const megapixels = (images: readonly Pixels[]): number =>
+  roundedMegapixels(images.reduce((sum, { width, height }) => sum + width * height, 0))
 
-/** A random seed, in BFL's words. */
-const ANY_SEED = -1
-
-const json = (status: number, body: object): WireReply => ({ status, body })
-const detail = (status: number, said: unknown): WireReply => json(status, { detail: said })
-const issue = (loc: readonly (string | number)[], msg: string, type: string) => detail(422, [{ loc, msg, type }])
-const NOT_FOUND = detail(404, 'Not Found')
-const REPLIES = replyTable(detail, {
-  'bad-json': issue(['body', 0], 'JSON decode error', 'json_invalid'),
-  'wrong-key': detail(401, 'Not authenticated'),
-  unauthorized: detail(403, 'Not authenticated'),
-  crash: { status: 500, body: 'Internal Server Error' },
-  'rate-limited': detail(429, 'Too many active tasks'),
-})
-
-const string = (value: unknown): string | null => (typeof value === 'string' ? value : null)
-const side = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-const formatOf = (value: unknown): ImageFormat => (value === 'png' || value === 'webp' ? value : 'jpeg')
-
-/** The delivered size: as ordered, on the grid of 16; else the first reference's, at most 4 MP; else the endpoint's own. */
-function outputSize({ family }: Endpoint, body: Fields, firstReference: Pixels = { width: 1024, height: 1024 }): Pixels {
-  const [width, height] = [side(body['width']), side(body['height'])]
-  if (family === 'flux-1.1') return { width: width ?? 1024, height: height ?? 768 }
-  const followed = followedSize(firstReference, { step: 16, maxPixels: MAX_PIXELS })
+function facts({ model, body, prompt, size, references }: Submitted): Facts {
+  const isFlux2 = model !== 'flux-pro-1.1'
+  const isUpsampled = model === 'flux-2-pro' ? body['disable_pup'] !== true : (body['prompt_upsampling'] ?? isFlux2)
   return {
-    width: width === undefined ? followed.width : floorTo(16, width),
-    height: height === undefined ? followed.height : floorTo(16, height),
+    promptUsed: isUpsampled ? `${prompt}, in soft natural light with fine detail` : prompt,
+    inputMegapixels: isFlux2 ? megapixels(references) : null,
+    outputMegapixels: isFlux2 ? megapixels([size]) : null,
   }
 }
 
-/** Two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
-const megapixels = (images: readonly Pixels[]): number =>
-  Math.round((images.reduce((sum, { width, height }) => sum + width * height, 0) / MEGAPIXEL) * 100) / 100
-
-function isUpsampled(endpoint: Endpoint, body: Fields): boolean {
-  if (endpoint.family === 'flux-2' && !endpoint.isFlex) return body['disable_pup'] !== true
-  return typeof body['prompt_upsampling'] === 'boolean' ? body['prompt_upsampling'] : endpoint.upsamplesByDefault
-}
-
-const referencesOf = (body: Fields): readonly string[] =>
-  Object.entries(body)
-    .filter(([name]) => /^input_image(_[2-8])?$/.test(name))
-    .sort(([left], [right]) => left.localeCompare(right))
-    .flatMap(([, value]) => string(value) ?? [])
-
-async function submit(kit: Kit<Facts>, { params, body }: WireRequest): Promise<WireReply> {
-  const endpoint = Object.hasOwn(ENDPOINTS, params['model'] ?? '') ? ENDPOINTS[params['model'] ?? ''] : undefined
-  if (!endpoint) return NOT_FOUND
-  const issues = issuesOf(endpoint, body)
-  if (issues.length > 0 || !isFields(body)) return detail(422, issues)
-  const prompt = string(body['prompt']) ?? ''
-  const refusal = kit.refusal(prompt)
-  if (refusal) return REPLIES[refusal]
-
-  const references = await Promise.all(referencesOf(body).map(referencePixels))
-  if (kit.unfinished() >= MAX_UNFINISHED) return detail(429, 'Too many active tasks')
-  const size = outputSize(endpoint, body, references[0])
-  const returnsMegapixels = endpoint.family === 'flux-2'
-  const url = string(body['webhook_url'])
-  const task = kit.accept({
-    id: randomUUID(),
-    newImageId: randomUUID,
-    prompt,
-    ...size,
-    format: formatOf(body['output_format']),
-    seed: body['seed'] === ANY_SEED ? undefined : digitsOf(body['seed']),
-    pricePerImage: 'flat' in endpoint.price ? endpoint.price.flat : megapixelPrice(endpoint.price, size, references),
-    linkLifeMs: LINK_LIFE_MS,
-    webhook: url === null ? null : { url, secret: string(body['webhook_secret']) },
-    facts: {
-      promptUsed: isUpsampled(endpoint, body) ? `${prompt}, in soft natural light with fine detail` : prompt,
-      inputMegapixels: returnsMegapixels ? megapixels(references) : null,
-      outputMegapixels: returnsMegapixels ? megapixels([size]) : null,
-    },
-  })
-  return kit.accepted([task], json(200, acceptance(task, kit.origin)))
-}
-
-const nullableFloat = (value: number | null): unknown => (value === null ? null : float(value))
 /** Dollars as BFL's credits, which are cents. */
 const asCredits = (dollars: Usd): unknown => float(usdFromDecimal(dollars, 2))
 
 /** `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was asked for. */
 function acceptance({ id, webhook, pricePerImage, facts }: Task<Facts>, origin: string): object {
-  const bill = {
-    cost: asCredits(pricePerImage),
-    input_mp: nullableFloat(facts.inputMegapixels),
-    output_mp: nullableFloat(facts.outputMegapixels),
-  }
-  return webhook === null
-    ? { id, polling_url: `${origin}/v1/get_result?id=${id}`, ...bill }
-    : { id, status: 'Pending', webhook_url: webhook.url, ...bill }
+  const bill = { cost: asCredits(pricePerImage), input_mp: float(facts.inputMegapixels), output_mp: float(facts.outputMegapixels) }
+  if (webhook === null) return { id, polling_url: `${origin}/v1/get_result?id=${id}`, ...bill }
+  return { id, status: 'Pending', webhook_url: webhook.url, ...bill }
 }
 
 /** `ResultResponse`. */
-const result = (id: string, status: string, more: object = {}) => ({
-  id,
-  status,
-  result: null,
-  progress: null,
-  details: null,
-  preview: null,
-  ...more,
-})
+const result = (id: string, status: string, more: object = {}) =>
+  json(200, { id, status, result: null, progress: null, details: null, preview: null, ...more })
 
 const FAILURES: Readonly<Record<TaskFailure, readonly [status: string, details: object]>> = {
   moderated: ['Request Moderated', { 'Moderation Reasons': ['Violence'] }],
@@ -141,83 +91,60 @@ const FAILURES: Readonly<Record<TaskFailure, readonly [status: string, details: 
   error: ['Error', { error: 'The task failed while it was processed' }],
 }
 
-/** What a poll finds, in BFL's words; also a webhook's body. */
-async function resultOf(kit: Kit<Facts>, task: Task<Facts>, poll: Poll): Promise<WireReply> {
-  const { id, createdAt, images, facts } = task
-  switch (poll.kind) {
-    case 'vanished':
-      return json(200, result(id, 'Task not found'))
-    case 'refused':
-      return poll.status === 404 ? json(404, result(id, 'Task not found')) : detail(poll.status, 'refused')
-    case 'strange':
-      return json(200, result(id, poll.count === 1 ? 'Reasoning' : 'Generating'))
-    case 'pending':
-      return json(200, result(id, 'Pending', { progress: float(Math.round(poll.progress * 100) / 100) }))
-    case 'failed': {
-      const [status, details] = FAILURES[poll.failure]
-      return json(200, result(id, status, { details }))
-    }
-    case 'ready': {
-      const [image] = images
-      if (!image) return REPLIES.crash
-      const delivered = {
-        start_time: float(createdAt / 1000),
-        prompt: facts.promptUsed,
-        seed: bareNumber(image.seed),
-        sample: await kit.link(task, image),
-        end_time: float((createdAt + image.durationMs) / 1000),
-        duration: float(image.durationMs / 1000),
-      }
-      return json(200, result(id, 'Ready', { result: delivered }))
-    }
-  }
-}
-
-/** The query of a signed link, as Azure's storage writes it. */
-function linkQuery(task: Task<Facts>, image: TaskImage): Readonly<Record<string, string>> {
-  const end = `${new Date(task.createdAt + image.durationMs + LINK_LIFE_MS).toISOString().slice(0, 19)}Z`
-  const sig = createHash('sha256').update(`${image.id} ${end}`).digest('base64')
-  return { se: end, sp: 'r', sv: '2024-11-04', sr: 'b', rsct: `image/${image.format}`, sig }
+function delivered({ createdAt, facts }: Task<Facts>, image: TaskImage, sample: string): object {
+  const seconds = (ms: number) => float(ms / 1000)
+  const times = { start_time: seconds(createdAt), end_time: seconds(createdAt + image.durationMs), duration: seconds(image.durationMs) }
+  return { prompt: facts.promptUsed, seed: bareNumber(image.seed), sample, ...times }
 }
 
 /**
  * The wire of https://api.bfl.ai/openapi.json (2026-11-21). Where BFL documents nothing (words of errors, the balance at start, whether a
- * webhook is sent again), the emulator does something plausible.
+ * webhook is sent again), the emulator does something plausible. At most 24 tasks are unfinished: https://help.bfl.ai/articles/7158018353.
  */
 export const startEmulator = createEmulator<Facts>({
   provider: manifest.id,
   typicalMs: 3000,
   startBalance: '1000',
   taskLifeMs: 15 * 60_000,
+  maxUnfinished: 24,
   unplayed: ['partial', 'extra-image'],
+  models: MODELS,
+  fields: { references: SLOTS, webhookUrl: 'webhook_url', webhookSecret: 'webhook_secret' },
+  newId: randomUUID,
+  facts,
   delivery: {
     path: '/delivery',
-    extension: (format) => format,
-    query: linkQuery,
+    jpegExtension: 'jpeg',
+    lifeMs: 10 * 60_000, // Live reply, 2025-07.
+    query: azureQuery,
     dead: { status: 403, type: 'application/xml', body: '<?xml version="1.0"?><Error><Code>AuthenticationFailed</Code></Error>' },
   },
   webhook: {
     perImage: false,
     tries: 1,
     headers: ({ webhook }) => (webhook?.secret ? { 'x-webhook-secret': webhook.secret } : {}),
-    body: async (task, _image, kit) => (await resultOf(kit, task, taskState(task, Date.now()))).body as object,
+    body: async (task, _image, kit) => (await kit.state(task)).body as object,
   },
-  key: ({ headers }) => headers['x-key'],
+  key: headerKey('x-key'),
   replies: REPLIES,
-  routes: (kit) => [
-    { method: 'POST', path: '/v1/:model', answer: (request) => submit(kit, request) },
-    { method: 'GET', path: '/v1/credits', answer: () => json(200, { credits: asCredits(kit.balance()) }) },
-    {
-      method: 'GET',
-      path: '/v1/get_result',
-      // No security is documented for this route; a key is neither asked for nor read.
-      isOpen: true,
-      answer: ({ query }) => {
-        const { id } = query
-        if (!id) return issue(['query', 'id'], 'Field required', 'missing')
-        const task = kit.find(id)
-        return task ? resultOf(kit, task, kit.poll(task)) : json(404, result(id, 'Task not found'))
-      },
+  refused: REPLIES,
+  invalid: fastApiInvalid,
+  states: {
+    unknown: (id) => ({ ...result(id, 'Task not found'), status: 404 }),
+    vanished: ({ id }) => result(id, 'Task not found'),
+    refused: (status) => fastApiDetail(status, 'refused'),
+    strange: (count, { id }) => result(id, count === 1 ? 'Reasoning' : 'Generating'),
+    pending: (progress, { id }) => result(id, 'Pending', { progress: float(Math.round(progress * 100) / 100) }),
+    failed: (failure, { id }) => result(id, FAILURES[failure][0], { details: FAILURES[failure][1] }),
+    async ready(task, kit) {
+      const [image] = task.images
+      return image ? result(task.id, 'Ready', { result: delivered(task, image, await kit.link(task, image)) }) : REPLIES.crash
     },
+  },
+  routes: (kit) => [
+    submitRoute(kit, '/v1/:model', (task) => json(200, acceptance(task, kit.origin))),
+    { method: 'GET', path: '/v1/credits', answer: () => json(200, { credits: asCredits(kit.balance()) }) },
+    // No security is documented for this route; a key is neither asked for nor read.
+    pollRoute(kit, '/v1/get_result', { isOpen: true, withoutId: fastApiIssue(['query', 'id'], 'Field required', 'missing') }),
   ],
 })

@@ -1,201 +1,165 @@
 import { randomUUID } from 'node:crypto'
-import {
-  bareNumber,
-  createEmulator,
-  digitsOf,
-  imageState,
-  isFields,
-  megapixelPrice,
-  playOf,
-  referencePixels,
-  replyTable,
-  SANDBOX_KEY,
-} from '#sandbox'
-import type { Fields, Kit, MegapixelPrice, Refusal, Task, TaskFailure, TaskImage, WireReply, WireRequest } from '#sandbox'
-import { faultsOf, isUuidV4, referencesOf, type WireError } from './emulator-rules.ts'
+import { bareNumber, bearer, check, createEmulator, imageState, isFields, json, LARGEST_SEED, perMegapixel } from '#sandbox'
+import { dataUri, replyTable, SANDBOX_KEY, sentenceOf } from '#sandbox'
+import type { Checks, EmulatedModel, FieldProblem, Fields, Kit, RefusalTable, Task, TaskImage, WireReply, WireRequest } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
+const { text, whole, number, flag, oneOf, form, list, fields } = check
+const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+const link = form('a URI', check.isHttpUrl)
+const COMMON: Checks = {
+  taskType: oneOf('imageInference'),
+  taskUUID: form('a UUID v4', (value) => UUID_V4.test(value)),
+  model: text(1, 200),
+  outputType: oneOf('URL', 'base64Data', 'dataURI'),
+  outputFormat: oneOf('JPG', 'PNG', 'WEBP'),
+  outputQuality: whole({ min: 20, max: 99 }),
+  webhookURL: link,
+  deliveryMethod: oneOf('sync', 'async'),
+  uploadEndpoint: link,
+  safety: fields({ checkContent: flag, mode: oneOf('none', 'fast') }),
+  ttl: whole({ min: 60 }),
+  includeCost: flag,
+  numberResults: whole({ min: 1, max: 20 }),
+  // The page prints 9223372036854776000, which is 2^63 - 1 after a double has rounded it.
+  seed: whole({ min: 0, max: LARGEST_SEED }),
+  providerSettings: fields({ bfl: fields({ promptUpsampling: flag, safetyTolerance: whole({ min: 0, max: 6 }) }) }),
+}
+const schema = (own: Checks) => fields({ ...COMMON, ...own }, { required: ['taskUUID', 'model', 'positivePrompt', 'width', 'height'] })
+const side = whole({ min: 256, max: 2048, step: 16 })
+const side11 = whole({ min: 256, max: 1440 })
+const flux2 = { positivePrompt: text(1, 32_000), width: side, height: side }
+const sampling = { CFGScale: number({ min: 1.5, max: 10 }), steps: whole({ min: 1, max: 50 }) }
+const inputs = (most: number) => fields({ referenceImages: list(text(1), most) })
+
+/**
+ * bfl:5@1 as https://runware.ai/docs/models/bfl-flux-2-pro prints it (2026-11-21); it states no maximum of references: 8, which the model's
+ * maker takes, is what works everywhere (digests of older pages say 9). What is particular to the others comes from third-party digests.
+ */
+const MODELS: Readonly<Record<string, EmulatedModel>> = {
+  'bfl:5@1': { schema: schema({ ...flux2, inputs: inputs(8) }), price: perMegapixel('0.03', '0.015', '0.015') },
+  'bfl:6@1': { schema: schema({ ...flux2, ...sampling, inputs: inputs(10) }), price: perMegapixel('0.06', '0.06', '0.06') },
+  'bfl:2@1': { schema: schema({ positivePrompt: text(2, 3000), width: side11, height: side11 }), price: { flat: '0.04' } },
+}
+
 interface Facts {
-  readonly outputType: 'URL' | 'base64Data' | 'dataURI'
+  readonly outputType: unknown
   readonly includesCost: boolean
   readonly checksContent: boolean
 }
 
-/** What one task of a request is answered with. */
+/** What one task of a request is answered with; `accepted` is the task that was just bought. */
 interface Answer {
   readonly status: number
   readonly data: readonly Fields[]
   readonly errors: readonly Fields[]
-  /** The task that was just accepted. */
   readonly accepted?: Task<Facts>
 }
 
-const errors = (status: number, error: WireError): WireReply => ({ status, body: { errors: [error] } })
-const error = (code: string, message: string, parameter?: string): WireError => ({ code, message, ...(parameter ? { parameter } : {}) })
+const found = (...data: readonly Fields[]): Answer => ({ status: 200, data, errors: [] })
+const refused = (status: number, ...errors: readonly Fields[]): Answer => ({ status, data: [], errors })
+/** An entry of `errors[]`. `parameter` is a list where a rule is about several fields. */
+const error = (code: string, message: string, parameter?: string | readonly string[]): Fields => ({ code, message, parameter })
 
-const BAD_KEY = { code: 'invalidApiKey', message: 'Invalid API key.', parameter: 'apiKey', taskType: 'authentication' }
 const NOT_FOUND = error('taskNotFound', 'No task with this UUID was found.', 'taskUUID')
-const CONFLICT = error('conflictTaskUUID', 'A task with this taskUUID exists.', 'taskUUID')
-const CRASHED = error('internalServerError', 'Internal server error.')
-const MODERATED = error('providerContentPolicyViolation', 'Request Moderated: the prompt was refused.', 'positivePrompt')
-const FAILURES: Readonly<Record<TaskFailure, WireError>> = {
-  moderated: MODERATED,
+const FAILURES = {
+  moderated: error('providerContentPolicyViolation', 'Request Moderated: the prompt was refused.', 'positivePrompt'),
   'moderated-output': error('nsfwContentDetected', 'Content Moderated: the generated image was refused.'),
   error: error('inferenceError', 'The inference failed.'),
 }
-const REFUSALS: Readonly<Record<Refusal, readonly [status: number, error: WireError]>> = {
-  'rate-limited': [429, error('rateLimitExceeded', 'The queue is full.')],
-  unauthorized: [401, BAD_KEY],
-  'no-credit': [402, error('insufficientCredits', 'The account has no credit left.')],
-  unavailable: [503, error('serviceUnavailable', 'The service is unavailable.')],
-  crash: [500, CRASHED],
+const REFUSED: RefusalTable<Answer> = {
+  'rate-limited': refused(429, error('rateLimitExceeded', 'The queue is full.')),
+  unauthorized: refused(401, error('invalidApiKey', 'Invalid API key.', 'apiKey')),
+  'no-credit': refused(402, error('insufficientCredits', 'The account has no credit left.')),
+  unavailable: refused(503, error('serviceUnavailable', 'The service is unavailable.')),
+  crash: refused(500, error('internalServerError', 'Internal server error.')),
+  moderated: refused(400, FAILURES.moderated),
+  'unknown-model': refused(400, error('invalidModel', 'Invalid value for model: no such model.', 'model')),
+  taken: refused(400, error('conflictTaskUUID', 'A task with this taskUUID exists.', 'taskUUID')),
 }
-const REPLIES = replyTable((status, words) => errors(status, error('notFound', words)), {
-  'wrong-key': errors(401, BAD_KEY),
-  'bad-json': errors(400, error('invalidJson', 'The body is not valid JSON.')),
-  'too-large': errors(413, error('invalidPayload', 'The body is too large.')),
-  crashed: errors(500, CRASHED),
+
+/** `data` is left out beside errors where it would be empty. */
+const asReply = ({ status, data, errors }: Answer): WireReply =>
+  json(status, { ...(data.length > 0 || errors.length === 0 ? { data } : {}), ...(errors.length > 0 ? { errors } : {}) })
+const REPLIES = replyTable((status, words) => asReply(refused(status, error('notFound', words))), {
+  'wrong-key': asReply(REFUSED.unauthorized),
+  'bad-json': asReply(refused(400, error('invalidJson', 'The body is not valid JSON.'))),
+  crashed: asReply(REFUSED.crash),
 })
 
-/** The published prices, in dollars. */
-const PRICES: Readonly<Record<string, MegapixelPrice>> = {
-  'bfl:5@1': { first: '0.03', extra: '0.015', reference: '0.015' },
-  'bfl:6@1': { first: '0.06', extra: '0.06', reference: '0.06' },
-  'bfl:2@1': { first: '0.04', extra: '0', reference: '0' },
+function errorOf({ path: [name = '', ...rest], fault }: FieldProblem): Fields {
+  const capitalized = name.charAt(0).toUpperCase() + name.slice(1)
+  if (fault.kind === 'missing') return error(`missing${capitalized}`, `Missing required parameter: ${name}.`, name)
+  if (fault.kind === 'unknown' && rest.length === 0) return error('unknownParameter', `Unknown parameter: ${name}.`, name)
+  return error(`invalid${capitalized}`, `Invalid value for ${name}: ${[...rest, sentenceOf(fault)].join(' ')}.`, name)
 }
-const FREE: MegapixelPrice = { first: '0', extra: '0', reference: '0' }
 
-async function answerAll(kit: Kit<Facts>, { body, headers, closed }: WireRequest): Promise<WireReply> {
+function invalid(problems: readonly FieldProblem[], body: unknown): Answer {
+  const { width, height } = isFields(body) ? body : {}
+  if ((width === undefined) === (height === undefined)) return refused(400, ...problems.map(errorOf))
+  return refused(400, error('incompatibleParameters', 'width and height must be used together.', ['width', 'height']))
+}
+
+async function answerAll(kit: Kit<Facts, Answer>, request: WireRequest): Promise<WireReply> {
+  const { body, closed } = request
   if (!Array.isArray(body) || body.length === 0 || !body.every(isFields))
-    return errors(400, error('invalidPayload', 'The body must be an array of task objects.'))
-  const [first, ...rest] = body
+    return asReply(refused(400, error('invalidPayload', 'The body must be an array of task objects.')))
   // The key may come as a leading task instead of a header.
-  const signsIn = first?.['taskType'] === 'authentication'
-  if ((signsIn ? first['apiKey'] : keyIn(headers)) !== SANDBOX_KEY) return REPLIES['wrong-key']
-  const answers = await Promise.all((signsIn ? rest : body).map((task) => answer(kit, task, closed)))
-  const data = answers.flatMap((each) => each.data)
-  const failed = answers.flatMap((each) => each.errors)
-  const status = data.length > 0 ? 200 : (answers.find((each) => each.status !== 200)?.status ?? 200)
-  const reply = { ...(data.length > 0 || failed.length === 0 ? { data } : {}), ...(failed.length > 0 ? { errors: failed } : {}) }
-  return kit.accepted(
-    answers.flatMap(({ accepted }) => accepted ?? []),
-    { status, body: reply, ...(status === 429 ? { headers: { 'retry-after': '1' } } : {}) },
-  )
+  const signsIn = body[0]?.['taskType'] === 'authentication'
+  if ((signsIn ? body[0]?.['apiKey'] : bearer(request)) !== SANDBOX_KEY) return REPLIES['wrong-key']
+  const tasks = signsIn ? body.slice(1) : body
+  const answers = await Promise.all(tasks.map((task) => perform(kit, task, closed)))
+  const data = answers.flatMap((answer) => answer.data)
+  const errors = answers.flatMap((answer, index) => answer.errors.map((each) => ({ ...echoOf(tasks[index]), ...each })))
+  const status = data.length > 0 ? 200 : (answers.find((answer) => answer.status !== 200)?.status ?? 200)
+  const accepted = answers.flatMap((answer) => answer.accepted ?? [])
+  return kit.accepted(accepted, asReply({ status, data, errors }))
 }
 
-async function answer(kit: Kit<Facts>, fields: Fields, closed: Promise<void>): Promise<Answer> {
-  const { taskType, taskUUID } = fields
-  const refuse = (status: number, ...found: readonly WireError[]): Answer => ({
-    status,
-    data: [],
-    errors: found.map((each) => ({ ...each, taskType, taskUUID })),
-  })
+const echoOf = ({ taskType, taskUUID }: Fields = {}): Fields => ({ taskType, taskUUID })
+
+async function perform(kit: Kit<Facts, Answer>, task: Fields, closed: Promise<void>): Promise<Answer> {
+  const { taskType, taskUUID, model, deliveryMethod, operation } = task
   switch (taskType) {
-    case 'imageInference': {
-      const faults = faultsOf(fields)
-      if (faults.length > 0) return refuse(400, ...faults)
-      const prompt = String(fields['positivePrompt'])
-      const references = await Promise.all(referencesOf(fields).map(referencePixels))
-      if (kit.find(uuidOf(taskUUID))) return refuse(400, CONFLICT)
-      if (playOf(prompt, manifest.id)?.story === 'moderated') return refuse(400, MODERATED)
-      const refusal = kit.refusal(prompt)
-      if (refusal) return refuse(...REFUSALS[refusal])
-      return run(kit, accept(kit, fields, references), fields['deliveryMethod'] === 'async', closed)
-    }
+    case 'imageInference':
+      if (model === undefined) return refused(400, error('missingModel', 'Missing required parameter: model.', 'model'))
+      return kit.submit(model, task, async (accepted) => {
+        if (deliveryMethod === 'async') return { ...found(about(accepted)), accepted }
+        return { ...(accepted.play?.story === 'vanished' ? found() : await kit.held(accepted, closed)), accepted }
+      })
     case 'getResponse': {
-      if (!isUuidV4(taskUUID)) return refuse(400, error('invalidTaskUUID', 'taskUUID must be a UUID v4.', 'taskUUID'))
-      const task = kit.find(uuidOf(taskUUID))
-      return task ? poll(kit, task) : refuse(404, NOT_FOUND)
+      if (typeof taskUUID !== 'string' || !UUID_V4.test(taskUUID))
+        return refused(400, error('invalidTaskUUID', 'It must be a UUID v4.', 'taskUUID'))
+      const answer = await kit.poll(taskUUID.toLowerCase())
+      return { ...answer, data: answer.data.map((each) => ({ status: 'success', ...each })) }
     }
     case 'accountManagement':
-      if (fields['operation'] !== 'getDetails') return refuse(400, error('invalidOperation', 'Unknown operation.', 'operation'))
-      return { status: 200, data: [{ taskType, taskUUID, organizationName: 'Sandbox', balance: bareNumber(kit.balance()) }], errors: [] }
+      if (operation !== 'getDetails') return refused(400, error('invalidOperation', 'Unknown operation.', 'operation'))
+      return found({ taskType, taskUUID, organizationName: 'Sandbox', balance: bareNumber(kit.balance()) })
     default:
-      return refuse(400, error('invalidTaskType', 'Unknown taskType.', 'taskType'))
+      return refused(400, error('invalidTaskType', 'Unknown taskType.', 'taskType'))
   }
 }
 
-const uuidOf = (value: unknown): string => String(value).toLowerCase()
-
-function accept(kit: Kit<Facts>, fields: Fields, references: Parameters<typeof megapixelPrice>[2]): Task<Facts> {
-  const size = { width: Number(fields['width']), height: Number(fields['height']) }
-  const { outputType, outputFormat, ttl, webhookURL: url, safety } = fields
-  return kit.accept({
-    id: uuidOf(fields['taskUUID']),
-    newImageId: randomUUID,
-    prompt: String(fields['positivePrompt']),
-    count: Number(fields['numberResults'] ?? 1),
-    ...size,
-    format: outputFormat === 'PNG' ? 'png' : outputFormat === 'WEBP' ? 'webp' : 'jpeg',
-    quality: Number(fields['outputQuality'] ?? 95),
-    seed: digitsOf(fields['seed']),
-    pricePerImage: megapixelPrice(PRICES[String(fields['model'])] ?? FREE, size, references),
-    linkLifeMs: typeof ttl === 'number' ? ttl * 1000 : null,
-    webhook: typeof url === 'string' ? { url, secret: null } : null,
-    facts: {
-      outputType: outputType === 'base64Data' || outputType === 'dataURI' ? outputType : 'URL',
-      includesCost: fields['includeCost'] === true,
-      checksContent: isFields(safety) && safety['checkContent'] === true,
-    },
-  })
-}
-
-/** Holds the answer until the task ends or the client is gone; an asynchronous one is acknowledged at once. */
-async function run(kit: Kit<Facts>, task: Task<Facts>, isAsync: boolean, closed: Promise<void>): Promise<Answer> {
-  const none: Answer = { status: 200, data: [], errors: [], accepted: task }
-  const acknowledged = { taskType: 'imageInference', taskUUID: task.id }
-  const story = task.play?.story
-  if (story === 'lost-reply' || story === 'garbage') return none
-  if (isAsync) return { ...none, data: [acknowledged] }
-  if (story === 'vanished') return none
-  if (story === 'unknown-status') return { ...none, data: [{ ...acknowledged, status: 'warmingUp' }] }
-  await kit.ended(task, closed)
-  return { ...none, ...(await entriesOf(kit, task, {})) }
-}
-
-async function poll(kit: Kit<Facts>, task: Task<Facts>): Promise<Answer> {
-  const found = kit.poll(task)
-  const ask = { taskType: 'getResponse', taskUUID: task.id }
-  switch (found.kind) {
-    case 'vanished':
-      return { status: 200, data: [], errors: [{ ...NOT_FOUND, ...ask }] }
-    case 'refused':
-      return { status: found.status, data: [], errors: [{ ...(POLL_ERRORS[found.status] ?? CRASHED), ...ask }] }
-    case 'strange':
-      return { status: 200, data: [{ taskType: 'imageInference', taskUUID: task.id, status: 'warmingUp' }], errors: [] }
-    default:
-      return { status: 200, ...(await entriesOf(kit, task, { status: 'success' })) }
-  }
-}
-
-const POLL_ERRORS: Readonly<Record<number, WireError>> = {
-  401: BAD_KEY,
-  403: error('permissionDenied', 'This key may not read this task.'),
-  404: NOT_FOUND,
-  451: error('forbidden', 'This task may not be read.'),
-}
+const about = ({ id }: Task<Facts>) => ({ taskType: 'imageInference', taskUUID: id })
 
 /** An entry for each image: done, failed, or in work. */
-async function entriesOf(kit: Kit<Facts>, task: Task<Facts>, more: Fields): Promise<Pick<Answer, 'data' | 'errors'>> {
-  const now = Date.now()
-  const data: Fields[] = []
-  const failed: Fields[] = []
+async function entriesOf(kit: Kit<Facts, Answer>, task: Task<Facts>): Promise<Answer> {
+  const [data, errors]: readonly [Fields[], Fields[]] = [[], []]
   for (const image of task.images) {
-    const state = imageState(task, image, now)
-    const base = { taskType: 'imageInference', taskUUID: task.id }
-    if (state.kind === 'pending') data.push({ ...base, status: 'processing', progress: Math.floor(state.progress * 100) })
-    else if (state.kind === 'failed') failed.push({ ...FAILURES[state.failure], ...base })
-    else data.push({ ...(await entryOf(kit, task, image)), ...more })
+    const state = imageState(task, image, Date.now())
+    if (state.kind === 'ready') data.push(await entryOf(kit, task, image))
+    else if (state.kind === 'failed') errors.push({ ...about(task), ...FAILURES[state.failure] })
+    else data.push({ ...about(task), status: 'processing', progress: Math.floor(state.progress * 100) })
   }
-  return { data, errors: failed }
+  return { status: 200, data, errors }
 }
 
 /** A finished image as the wire has it: the same flat object in `data[]` and in a webhook's body. */
-async function entryOf(kit: Kit<Facts>, task: Task<Facts>, image: TaskImage): Promise<Fields> {
+async function entryOf(kit: Kit<Facts, Answer>, task: Task<Facts>, image: TaskImage): Promise<Fields> {
   const { includesCost, checksContent } = task.facts
   return {
-    taskType: 'imageInference',
-    taskUUID: task.id,
+    ...about(task),
     imageUUID: image.id,
     ...(await outputOf(kit, task, image)),
     seed: bareNumber(image.seed),
@@ -204,40 +168,57 @@ async function entryOf(kit: Kit<Facts>, task: Task<Facts>, image: TaskImage): Pr
   }
 }
 
-async function outputOf(kit: Kit<Facts>, task: Task<Facts>, image: TaskImage): Promise<Fields> {
-  switch (task.facts.outputType) {
-    case 'base64Data':
-      return { imageBase64Data: (await kit.draw(task, image)).toString('base64') }
-    case 'dataURI':
-      return { imageDataURI: `data:image/${image.format};base64,${(await kit.draw(task, image)).toString('base64')}` }
-    case 'URL':
-      return { imageURL: await kit.link(task, image) }
-  }
+async function outputOf(kit: Kit<Facts, Answer>, task: Task<Facts>, image: TaskImage): Promise<Fields> {
+  if (task.facts.outputType !== 'base64Data' && task.facts.outputType !== 'dataURI') return { imageURL: await kit.link(task, image) }
+  const bytes = await kit.draw(task, image)
+  const isBare = task.facts.outputType === 'base64Data'
+  return isBare ? { imageBase64Data: bytes.toString('base64') } : { imageDataURI: dataUri(image.format, bytes) }
 }
-
-const keyIn = (headers: WireRequest['headers']): string | undefined => headers['authorization']?.replace(/^Bearer /, '')
 
 /**
  * Task arrays at POST /v1 as https://runware.ai/docs describes them (2026-11-21). Where nothing is documented (the exact acknowledgement,
  * the status beside an error, whether failures are billed, how often a webhook is sent) it does something plausible.
  */
-export const startEmulator = createEmulator<Facts>({
+export const startEmulator = createEmulator<Facts, Answer>({
   provider: manifest.id,
   typicalMs: 2500,
   startBalance: '1000',
   unplayed: [],
-  delivery: {
-    path: '/image',
-    extension: (format) => (format === 'jpeg' ? 'jpg' : format),
-    dead: { status: 404, body: 'Not Found' },
+  models: MODELS,
+  fields: {
+    id: 'taskUUID',
+    prompt: 'positivePrompt',
+    count: 'numberResults',
+    format: 'outputFormat',
+    quality: 'outputQuality',
+    references: ['inputs.referenceImages'],
+    webhookUrl: 'webhookURL',
+    linkLife: 'ttl',
   },
+  newId: randomUUID,
+  facts: ({ body: { outputType, includeCost, safety } }) => ({
+    outputType,
+    includesCost: includeCost === true,
+    checksContent: isFields(safety) && safety['checkContent'] === true,
+  }),
+  delivery: { path: '/image', dead: { status: 404, body: 'Not Found' } },
   webhook: {
     perImage: true,
     tries: 6,
-    body: async (task, image, kit) =>
-      image.failure === null ? entryOf(kit, task, image) : { ...FAILURES[image.failure], taskType: 'imageInference', taskUUID: task.id },
+    body: async (task, image, kit) => (image.failure === null ? entryOf(kit, task, image) : { ...about(task), ...FAILURES[image.failure] }),
   },
-  key: ({ headers }) => keyIn(headers),
+  key: bearer,
   replies: REPLIES,
+  refused: REFUSED,
+  invalid,
+  states: {
+    unknown: () => refused(404, NOT_FOUND),
+    vanished: () => refused(200, NOT_FOUND),
+    refused: (status) => (status < 500 ? refused(status, error('forbidden', 'This task may not be read.')) : { ...REFUSED.crash, status }),
+    strange: (_count, task) => found({ ...about(task), status: 'warmingUp' }),
+    pending: (_progress, task, kit) => entriesOf(kit, task),
+    failed: (_failure, task, kit) => entriesOf(kit, task),
+    ready: (task, kit) => entriesOf(kit, task),
+  },
   routes: (kit) => [{ method: 'POST', path: '/v1', isOpen: true, answer: (request) => answerAll(kit, request) }],
 })

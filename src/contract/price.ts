@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { compareUsd, Usd } from './money.ts'
 
+/** Pixels in one megapixel, for asking a size as well as for billing one. */
+export const MEGAPIXEL = 1_048_576
+
+/** Megapixels with two decimals, as vendors print them; not the rounding of any price. */
+export const roundedMegapixels = (pixels: number): number => Math.round((pixels / MEGAPIXEL) * 100) / 100
+
 const Provenance = {
   as_of: z.iso.date().meta({ description: 'The day the price was read.' }),
   source_url: z.url(),

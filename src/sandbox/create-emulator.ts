@@ -2,12 +2,12 @@ import { SANDBOX_KEY, type Sandbox, type StartEmulator } from './emulator.ts'
 import { imageRoute } from './image-route.ts'
 import { NO_JOURNAL, openJournal, type Journal } from './journal.ts'
 import { createKit } from './kit.ts'
-import { serve, type Route } from './server.ts'
+import { serve, type Route, type WireReply } from './server.ts'
 import { openTaskStore } from './task-store.ts'
 import type { Wire, WireRoute } from './wire.ts'
 
 /** An emulator of one vendor: a real HTTP server on loopback with real images. It fetches and posts on this machine only. */
-export function createEmulator<Facts>(wire: Wire<Facts>): StartEmulator {
+export function createEmulator<Facts, Answer = WireReply>(wire: Wire<Facts, Answer>): StartEmulator {
   return async ({ port = 0, typicalMs = wire.typicalMs, directory } = {}): Promise<Sandbox> => {
     const journal = directory === undefined ? NO_JOURNAL : openJournal(directory, wire.provider)
     const store = openTaskStore<Facts>({ provider: wire.provider, typicalMs, journal, lifeMs: wire.taskLifeMs ?? Number.POSITIVE_INFINITY })
@@ -33,7 +33,7 @@ export function createEmulator<Facts>(wire: Wire<Facts>): StartEmulator {
  * Listens on the wanted port, else on that of the last start, so that links already handed out go on; on a free one where another
  * program has it, or another emulator of the same directory (`isOwner` is false then).
  */
-async function listen<Facts>(wire: Wire<Facts>, routes: readonly Route[], wanted: number, journal: Journal) {
+async function listen(wire: Pick<Wire<never, never>, 'replies'>, routes: readonly Route[], wanted: number, journal: Journal) {
   const remembered = (journal.lines as readonly { readonly port?: number }[]).findLast(({ port }) => port !== undefined)?.port ?? 0
   const server = await serve({ routes, replies: wire.replies, port: wanted || remembered }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE' || wanted !== 0) throw error
@@ -44,7 +44,7 @@ async function listen<Facts>(wire: Wire<Facts>, routes: readonly Route[], wanted
   return { ...server, isOwner: true }
 }
 
-const withKey = <Facts>(wire: Wire<Facts>, route: WireRoute): Route =>
+const withKey = (wire: Pick<Wire<never, never>, 'key' | 'replies'>, route: WireRoute): Route =>
   route.isOpen
     ? route
     : { ...route, answer: (request) => (wire.key(request) === SANDBOX_KEY ? route.answer(request) : wire.replies['wrong-key']) }

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { drawImage } from './draw-image.ts'
 import type { WireReply } from './server.ts'
-import { readyAt, type TaskImage, type TaskRecord } from './task.ts'
+import { readyAt, type ImageFormat, type TaskImage, type TaskRecord } from './task.ts'
 
 const IMAGES_KEPT = 100
 /** `drip-link` without a parameter takes so many typical times. */
@@ -18,6 +19,16 @@ export function createDrawer(): (task: TaskRecord<unknown>, image: TaskImage) =>
     if (drawn.size > IMAGES_KEPT && oldest !== undefined) drawn.delete(oldest)
     return bytes
   }
+}
+
+/** How the name of an image's file ends, without the dot. */
+export const extensionOf = (format: ImageFormat, jpegExtension = 'jpg'): string => (format === 'jpeg' ? jpegExtension : format)
+
+/** The query of a signed link, as Azure's storage writes it: `se` is its end, to the second. */
+export function azureQuery(task: TaskRecord<unknown>, image: TaskImage): Readonly<Record<string, string>> {
+  const end = `${new Date(task.createdAt + image.durationMs + (task.linkLifeMs ?? 0)).toISOString().slice(0, 19)}Z`
+  const sig = createHash('sha256').update(`${image.id} ${end}`).digest('base64')
+  return { se: end, sp: 'r', sv: '2024-11-04', sr: 'b', rsct: `image/${image.format}`, sig }
 }
 
 /** Whether the link opens at `now`: after the image is ready, and within the life of the link. */
@@ -89,12 +100,14 @@ function coded(image: WireReply, bytes: Buffer, coding: string): WireReply {
   }
 }
 
+export const dataUri = (format: string, bytes: Buffer): string => `data:image/${format};base64,${bytes.toString('base64')}`
+
 /** The link as the story `odd-link` writes it; `parameter` chooses how. */
 export function oddLink(link: string, format: string, bytes: Buffer, parameter: string | null): string {
   const url = new URL(link)
   switch (parameter) {
     case 'data':
-      return `data:image/${format};base64,${bytes.toString('base64')}`
+      return dataUri(format, bytes)
     case 'space':
       return ` ${link}${url.search === '' ? '?' : '&'}note=with a space `
     case 'newline':

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import sharp from 'sharp'
+import { share } from './chance.ts'
 
 export interface ImageOrder {
   readonly width: number
@@ -24,13 +24,8 @@ export async function drawImage(order: ImageOrder): Promise<Buffer> {
   }
 }
 
-/** A number in 0…1 for each name, the same for the same prompt and seed. */
-function dice(prompt: string, seed: string): (name: string) => number {
-  return (name) => createHash('sha256').update(`${seed}\n${name}\n${prompt}`).digest().readUInt32BE(0) / 2 ** 32
-}
-
 function landscape({ width, height, prompt, seed }: ImageOrder): string {
-  const roll = dice(prompt, seed)
+  const roll = (name: string): number => share(`${seed}\n${name}\n${prompt}`)
   const hue = Math.floor(roll('hue') * 360)
   const hills = Array.from({ length: 5 }, (_, layer) => {
     const base = height * (0.45 + layer * 0.11)

@@ -1,4 +1,4 @@
-/** What is wrong with one field of a body. Each vendor words it in its own way; `sentenceOf` is for those that have none. */
+/** What is wrong with one field of a body, or with several together. Each vendor words it in its own way; `sentenceOf` is for those that have none. */
 export type Fault =
   | { readonly kind: 'missing' | 'unknown' }
   | {
@@ -9,6 +9,7 @@ export type Fault =
   | { readonly kind: 'least' | 'most' | 'step' | 'shortest' | 'longest'; readonly bound: number }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'form'; readonly expected: string }
+  | { readonly kind: 'together'; readonly words: string }
 
 /** A fault and the names that lead to its field, the outermost first. */
 export interface FieldProblem {
@@ -18,6 +19,7 @@ export interface FieldProblem {
 
 /** Judges one value; no problems where it is fine. */
 export type Check = (value: unknown) => readonly FieldProblem[]
+export type Checks = Readonly<Record<string, Check>>
 export type Fields = Readonly<Record<string, unknown>>
 
 export const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -90,9 +92,18 @@ export const list =
     return value.flatMap((each, index) => under(String(index), entry(each)))
   }
 
+/** The first of several checks that finds something. */
+export const all =
+  (...checks: readonly Check[]): Check =>
+  (value) =>
+    checks.map((check) => check(value)).find((problems) => problems.length > 0) ?? FINE
+
+/** The same check under each of these names. */
+export const each = (names: readonly string[], check: Check): Checks => Object.fromEntries(names.map((name) => [name, check]))
+
 /** An object with these fields. Unknown ones are a fault unless `isOpen`. */
 export const fields =
-  (checks: Readonly<Record<string, Check>>, { required = [], isOpen = false }: FieldsRule = {}): Check =>
+  (checks: Checks, { required = [], isOpen = false, together }: FieldsRule = {}): Check =>
   (value) => {
     if (!isFields(value)) return wrongType('object')
     const missing = required
@@ -103,12 +114,16 @@ export const fields =
       if (check) return under(name, check(entry))
       return isOpen ? FINE : under(name, one({ kind: 'unknown' }))
     })
-    return [...missing, ...wrong]
+    if (missing.length > 0 || wrong.length > 0) return [...missing, ...wrong]
+    const words = together?.(value) ?? null
+    return words === null ? FINE : one({ kind: 'together', words })
   }
 
 interface FieldsRule {
   readonly required?: readonly string[]
   readonly isOpen?: boolean
+  /** What is wrong with several fields together, in the vendor's words; null where nothing is. Judged where each by itself is right. */
+  readonly together?: (fields: Fields) => string | null
 }
 
 const under = (name: string, problems: readonly FieldProblem[]): readonly FieldProblem[] =>
@@ -116,29 +131,3 @@ const under = (name: string, problems: readonly FieldProblem[]): readonly FieldP
 
 export const isHttpUrl = (value: string): boolean => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '')
 export const isBase64 = (value: string): boolean => /^[A-Za-z0-9+/]+={0,2}$/.test(value)
-
-/** A fault in words that follow the field's name: `must be at least 64`. */
-export function sentenceOf(fault: Fault): string {
-  switch (fault.kind) {
-    case 'missing':
-      return 'is required'
-    case 'unknown':
-      return 'is not a known parameter'
-    case 'type':
-      return `must be ${/^[aeio]/.test(fault.expected) ? 'an' : 'a'} ${fault.expected}`
-    case 'least':
-      return `must be at least ${fault.bound}`
-    case 'most':
-      return `must be at most ${fault.bound}`
-    case 'step':
-      return `must be a multiple of ${fault.bound}`
-    case 'shortest':
-      return `must have at least ${fault.bound} entries or characters`
-    case 'longest':
-      return `must have at most ${fault.bound} entries or characters`
-    case 'choice':
-      return `must be one of ${fault.values.join(', ')}`
-    case 'form':
-      return `must be ${fault.expected}`
-  }
-}

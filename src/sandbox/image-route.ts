@@ -1,19 +1,19 @@
-import { deliveryOf, isLinkAlive } from './delivery.ts'
+import { deliveryOf, extensionOf, isLinkAlive } from './delivery.ts'
 import type { Route } from './server.ts'
 import type { TaskStore } from './task-store.ts'
 import type { Kit, Wire } from './wire.ts'
 
-interface ImageRouteOptions<Facts> {
-  readonly wire: Wire<Facts>
+interface ImageRouteOptions<Facts, Answer> {
+  readonly wire: Wire<Facts, Answer>
   readonly store: TaskStore<Facts>
-  readonly kit: Kit<Facts>
+  readonly kit: Pick<Kit<Facts>, 'draw'>
   readonly typicalMs: number
 }
 
 /** Where links lead: real bytes without a key, as at a vendor's delivery host, or what the task's story makes of them. */
-export function imageRoute<Facts>({ wire, store, kit, typicalMs }: ImageRouteOptions<Facts>): Route {
+export function imageRoute<Facts, Answer>({ wire, store, kit, typicalMs }: ImageRouteOptions<Facts, Answer>): Route {
   const fetched = new Map<string, { count: number; readonly firstAt: number }>()
-  const { path, extension, query, dead } = wire.delivery
+  const { path, query, dead } = wire.delivery
   return {
     method: 'GET',
     path: `${path}/:file`,
@@ -21,7 +21,7 @@ export function imageRoute<Facts>({ wire, store, kit, typicalMs }: ImageRouteOpt
       const now = Date.now()
       const [id = '', ending] = (params['file'] ?? '').split('.')
       const found = store.findImage(id)
-      if (!found || extension(found.image.format) !== ending) return wire.replies['not-found']
+      if (!found || extensionOf(found.image.format, wire.delivery.jpegExtension) !== ending) return wire.replies['not-found']
       if (!isLinkAlive(found.task, found.image, now)) return dead
       const needed = Object.entries(query?.(found.task, found.image) ?? {})
       if (needed.some(([name, value]) => brought[name] !== value)) return dead

@@ -1,17 +1,16 @@
 import { subtractUsd } from '#contract'
-import { createDrawer, oddLink } from './delivery.ts'
+import { createDrawer, extensionOf, oddLink } from './delivery.ts'
 import type { Journal } from './journal.ts'
-import type { Refusal } from './replies.ts'
 import type { WireReply } from './server.ts'
-import { playOf } from './stories.ts'
+import { createSubmit } from './submit.ts'
 import type { TaskStore } from './task-store.ts'
-import { endsAt, pollTask, readyAt, type Task } from './task.ts'
+import { endsAt, pollTask, readyAt, taskState, type Poll, type Task, type TaskOrder } from './task.ts'
 import { createTimers } from './timers.ts'
 import { createWebhookSender } from './webhook-sender.ts'
 import type { Kit, Wire } from './wire.ts'
 
-interface KitOptions<Facts> {
-  readonly wire: Wire<Facts>
+interface KitOptions<Facts, Answer> {
+  readonly wire: Wire<Facts, Answer>
   readonly store: TaskStore<Facts>
   readonly journal: Journal
   readonly typicalMs: number
@@ -21,32 +20,41 @@ interface KitOptions<Facts> {
 const HTML = '<!doctype html><title>Just a moment…</title><p>Checking your browser.</p>'
 
 /** The kit of one running emulator. Webhooks that an earlier start owes are sent. */
-export function createKit<Facts>({ wire, store, journal, origin }: KitOptions<Facts>): { readonly kit: Kit<Facts>; close(): void } {
+export function createKit<Facts, Answer>(options: KitOptions<Facts, Answer>): { readonly kit: Kit<Facts, Answer>; close(): void } {
+  const { wire, store, journal, origin } = options
   const timers = createTimers()
   const webhooks = promiseWebhooks(wire, journal, timers.at)
   const draw = createDrawer()
-  const refusal = refusals(wire.provider)
-  const kit: Kit<Facts> = {
+  const take = (order: TaskOrder<Facts>): Task<Facts> => {
+    const task = store.accept(order)
+    webhooks.promise(task, kit)
+    return task
+  }
+  const kit: Kit<Facts, Answer> = {
     origin,
     balance: () => subtractUsd(wire.startBalance ?? '0', store.spent()),
-    refusal,
-    unfinished: store.unfinished,
-    accept(order) {
-      const task = store.accept(order)
-      webhooks.promise(task, kit)
-      return task
+    submit: createSubmit(wire, store, take),
+    async poll(id) {
+      const task = store.find(id)
+      return task ? answerTo(pollTask(task, Date.now()), task, kit, wire) : wire.states.unknown(id)
     },
-    find: store.find,
-    poll: (task) => pollTask(task, Date.now()),
+    state: async (task) => answerTo(taskState(task, Date.now()), task, kit, wire),
     accepted: (tasks, reply) => tasks.reduce((said, task) => onTheWay(task, said), reply),
     async link(task, image) {
-      const { path, extension, query } = wire.delivery
+      const { path, query } = wire.delivery
       const search = query ? `?${new URLSearchParams(query(task, image)).toString()}` : ''
-      const link = `${origin}${path}/${image.id}.${extension(image.format)}${search}`
+      const link = `${origin}${path}/${image.id}.${extensionOf(image.format, wire.delivery.jpegExtension)}${search}`
       return task.play?.story === 'odd-link' ? oddLink(link, image.format, await draw(task, image), task.play.parameter) : link
     },
     draw,
-    ended: (task, closed) => Promise.race([new Promise<void>((resolve) => timers.at(endsAt(task), resolve)), closed]),
+    async held(task, closed) {
+      const story = task.play?.story
+      if (story === 'unknown-status') return wire.states.strange(1, task)
+      // These replies never arrive as they were sent.
+      const isSeen = story !== 'lost-reply' && story !== 'garbage'
+      if (isSeen) await Promise.race([new Promise<void>((resolve) => timers.at(endsAt(task), resolve)), closed])
+      return kit.state(task)
+    },
   }
   for (const task of store.all()) webhooks.promise(task, kit)
   return {
@@ -55,6 +63,29 @@ export function createKit<Facts>({ wire, store, journal, origin }: KitOptions<Fa
       timers.close()
       webhooks.close()
     },
+  }
+}
+
+/** What a poll found, in the vendor's words. */
+function answerTo<Facts, Answer>(
+  poll: Poll,
+  task: Task<Facts>,
+  kit: Kit<Facts, Answer>,
+  { states }: Wire<Facts, Answer>,
+): Answer | Promise<Answer> {
+  switch (poll.kind) {
+    case 'vanished':
+      return states.vanished(task)
+    case 'refused':
+      return poll.status === 404 ? states.unknown(task.id) : states.refused(poll.status, task)
+    case 'strange':
+      return states.strange(poll.count, task)
+    case 'pending':
+      return states.pending(poll.progress, task, kit)
+    case 'failed':
+      return states.failed(poll.failure, task, kit)
+    case 'ready':
+      return states.ready(task, kit)
   }
 }
 
@@ -72,40 +103,13 @@ function onTheWay(task: Task<unknown>, reply: WireReply): WireReply {
   }
 }
 
-/** The same prompt is refused again, in `rate-limited`, only after this long. */
-const RATE_STORY_MS = 10_000
-
-function refusals(provider: string): (prompt: string) => Refusal | null {
-  const limitedAt = new Map<string, number>()
-  return (prompt) => {
-    const story = playOf(prompt, provider)?.story
-    switch (story) {
-      case 'rate-limited': {
-        const now = Date.now()
-        if (now - (limitedAt.get(prompt) ?? 0) < RATE_STORY_MS) return null
-        limitedAt.set(prompt, now)
-        return 'rate-limited'
-      }
-      case 'always-rate-limited':
-        return 'rate-limited'
-      case 'unauthorized':
-      case 'no-credit':
-      case 'unavailable':
-      case 'crash':
-        return story
-      default:
-        return null
-    }
-  }
-}
-
 /** Sends each owed webhook when its image, or the task, is through; what was taken is written down and not sent again. */
-function promiseWebhooks<Facts>(wire: Wire<Facts>, journal: Journal, at: (instant: number, run: () => void) => void) {
+function promiseWebhooks<Facts, Answer>(wire: Wire<Facts, Answer>, journal: Journal, at: (instant: number, run: () => void) => void) {
   const sender = createWebhookSender(wire.webhook?.tries ?? 0)
   const taken = new Set((journal.lines as readonly { readonly webhookTaken?: string }[]).map(({ webhookTaken }) => webhookTaken))
   return {
     close: sender.close,
-    promise(task: Task<Facts>, kit: Kit<Facts>): void {
+    promise(task: Task<Facts>, kit: Kit<Facts, Answer>): void {
       const { webhook } = wire
       if (!webhook || task.webhook === null || task.play?.story === 'vanished') return
       const { url } = task.webhook

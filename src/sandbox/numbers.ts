@@ -7,7 +7,8 @@ export const LARGEST_SEED = BigInt('9223372036854775807')
 export const bareNumber = (digits: string): unknown => raw(digits)
 
 /** A number as Python writes a float: always with a point. */
-export const float = (value: number | string): unknown => raw(/[.e]/.test(String(value)) ? String(value) : `${value}.0`)
+export const float = (value: number | string | null): unknown =>
+  value === null ? null : raw(/[.e]/.test(String(value)) ? String(value) : `${value}.0`)
 
 /** JSON whose whole numbers beyond 2^53 come as bigint, so that a seed keeps its digits. @throws SyntaxError */
 export function parseExactJson(text: string): unknown {

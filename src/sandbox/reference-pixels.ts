@@ -1,11 +1,8 @@
-import { multiplyUsd, sumUsd, type Usd } from '#contract'
-
 export interface Pixels {
   readonly width: number
   readonly height: number
 }
 
-export const MEGAPIXEL = 1_048_576
 /** What a reference counts as whose size cannot be known without leaving this machine. */
 const UNKNOWN: Pixels = { width: 1024, height: 1024 }
 const FETCH_MS = 5_000
@@ -63,34 +60,4 @@ function jpegSize(bytes: Buffer): Pixels | null {
     at += 2 + bytes.readUInt16BE(at + 2)
   }
   return null
-}
-
-/** The size of an edit that follows its reference: shrunk to at most `maxPixels` in its ratio, each side down to the grid. */
-export function followedSize(
-  { width, height }: Pixels,
-  { step, maxPixels }: { readonly step: number; readonly maxPixels: number },
-): Pixels {
-  const shrink = Math.min(1, Math.sqrt(maxPixels / (width * height)))
-  return { width: floorTo(step, width * shrink), height: floorTo(step, height * shrink) }
-}
-
-const SMALLEST_SIDE = 64
-/** A side on the grid of `step`, never larger than asked but where that would be too small for any endpoint. */
-export const floorTo = (step: number, side: number): number => Math.max(SMALLEST_SIDE, Math.floor(side / step) * step)
-
-/** Dollars: the first output megapixel, each further one, each of a reference. */
-export interface MegapixelPrice {
-  readonly first: Usd
-  readonly extra: Usd
-  readonly reference: Usd
-}
-
-const MAX_REFERENCE_MEGAPIXELS = 4
-const area = ({ width, height }: Pixels): number => width * height
-const rounded = (pixels: number): number => Math.max(1, Math.ceil(pixels / MEGAPIXEL))
-
-/** What one image costs where megapixels are billed: each image's own rounded up, a reference at most four. */
-export function megapixelPrice({ first, extra, reference }: MegapixelPrice, output: Pixels, references: readonly Pixels[]): Usd {
-  const referenceMegapixels = references.reduce((sum, each) => sum + Math.min(MAX_REFERENCE_MEGAPIXELS, rounded(area(each))), 0)
-  return sumUsd([first, multiplyUsd(extra, rounded(area(output)) - 1), multiplyUsd(reference, referenceMegapixels)])
 }

@@ -14,6 +14,7 @@ export interface WireRequest {
   readonly closed: Promise<void>
 }
 
+/** A 429 says `Retry-After: 1` unless its headers say otherwise. */
 export interface WireReply {
   readonly status: number
   /** Strings and bytes go out as they are, anything else as JSON. */
@@ -127,7 +128,8 @@ async function send(response: http.ServerResponse, reply: WireReply): Promise<vo
   const isRaw = typeof reply.body === 'string' || Buffer.isBuffer(reply.body)
   const bytes = Buffer.isBuffer(reply.body) ? reply.body : Buffer.from(isRaw ? String(reply.body) : JSON.stringify(reply.body))
   const type = reply.type ?? (isRaw ? 'text/plain' : 'application/json')
-  response.writeHead(reply.status, { 'content-type': type, 'content-length': bytes.length, ...reply.headers })
+  const patience = reply.status === 429 ? { 'retry-after': '1' } : {}
+  response.writeHead(reply.status, { 'content-type': type, 'content-length': bytes.length, ...patience, ...reply.headers })
   if (reply.cut === 'half') response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => response.destroy())
   else if (reply.dripMs !== undefined) await drip(response, bytes, reply.dripMs)
   else response.end(bytes)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { dottedName, filesBelow, importsOf, isSource, readText, syntaxOf, type Syntax } from '../support/source-tree.ts'
+import { providerFolders } from '../support/installed-providers.ts'
 import { MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_MAIN_LINES, NAMED_FOLDERS } from './rules.ts'
 import { notListed } from './still-open.ts'
 
@@ -72,6 +73,16 @@ describe('structure', () => {
   test('files never import one another in a ring, types included', () => {
     const rings = ringsOf(new Map(sources.map((path) => [path, importedFiles(path)])))
     expect(notListed('cycles', rings.flat())).toEqual([])
+  })
+
+  test('emulators have a median of at most 150 lines, all emulator files of a provider together: they state their wire, and the kit does the rest', () => {
+    const emulatorLines = providerFolders().map((id) => {
+      const paths = sources.filter((path) => path.startsWith(`providers/${id}/emulator`))
+      expect(paths, id).not.toEqual([])
+      return paths.reduce((sum, path) => sum + readText(path).trimEnd().split('\n').length, 0)
+    })
+    const sorted = emulatorLines.toSorted((left, right) => left - right)
+    expect(sorted[Math.floor((sorted.length - 1) / 2)]).toBeLessThanOrEqual(150)
   })
 
   test(`functions have at most ${MAX_FUNCTION_LINES} lines of code between their braces, comments and blank lines not counted`, () => {

@@ -1,3 +1,4 @@
+import { MEGAPIXEL } from '#contract'
 import type { SizeLimit, Warning } from '#contract'
 import type { Reference } from '../records.ts'
 import { adjusted, type Finding, type PlannedRequest } from './finding.ts'
@@ -7,7 +8,6 @@ import {
   factorBetween,
   idealSize,
   isNearEnough,
-  MEGAPIXEL,
   nearestSize,
   pixelsOf,
   ratioChange,

@@ -1,7 +1,8 @@
+import { MEGAPIXEL } from '#contract'
 import type { Applied, Fidelity, Limits, Warning } from '#contract'
 import type { Reference, VendorDefaults } from '../records.ts'
 import type { PlannedRequest } from './finding.ts'
-import { DEFAULT_SIZE, idealSize, MEGAPIXEL, nearestSize, pixelsOf, shapeOf, type Size } from './size.ts'
+import { DEFAULT_SIZE, idealSize, nearestSize, pixelsOf, shapeOf, type Size } from './size.ts'
 
 /** The most that the area of a near image differs from the one requested. */
 const NEAR_AREA = 0.03

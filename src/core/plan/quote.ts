@@ -1,8 +1,8 @@
-import { FIDELITIES, shareOfUsd, type Quote, type QuotedOffer, type Usd } from '#contract'
+import { FIDELITIES, MEGAPIXEL, shareOfUsd, type Quote, type QuotedOffer, type Usd } from '#contract'
 import { assess, isEligible, type Assessment, type PlanInput } from './assess.ts'
 import { byLatencyThenPrice, byPrice, choose, comparePrices, isFar, isPaused, mayFallBack } from './choose.ts'
 import { appliedView, differingDefaults, outputSize } from './fidelity.ts'
-import { MEGAPIXEL, pixelsOf } from './size.ts'
+import { pixelsOf } from './size.ts'
 
 /** Fewer measured tasks say nothing about who is fastest. */
 const ENOUGH_SAMPLES = 5

@@ -1,8 +1,6 @@
+import { MEGAPIXEL } from '#contract'
 import type { Range, SizeLimit } from '#contract'
 import { clamp, highest, isInRange, lowest, neighbours } from './range.ts'
-
-/** Pixels in one megapixel, for asking a size as well as for billing one. */
-export const MEGAPIXEL = 1_048_576
 
 export interface Size {
   readonly width: number

@@ -1,16 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { SizeLimit } from '#contract'
-import {
-  type Size,
-  MEGAPIXEL,
-  factorBetween,
-  isLegalSize,
-  isNearEnough,
-  nearestSize,
-  ratioChange,
-  sizeForShape,
-} from '../../../src/core/plan/size.ts'
+import { MEGAPIXEL, type SizeLimit } from '#contract'
+import { type Size, factorBetween, isLegalSize, isNearEnough, nearestSize, ratioChange, sizeForShape } from '../../../src/core/plan/size.ts'
 import { bfl, runware, vtrix } from './offers.ts'
 
 // The same cases in every run.
