@@ -8,6 +8,9 @@ import { hashOfKey } from '../http/access.ts'
 import type { Caller, KeyRing } from '../http/access.ts'
 import type { TransportConfig } from '../transport/index.ts'
 
+/** Room for a batch of inline images. */
+const LEAST_REPLY_BYTES = 67_108_864
+
 /** Providers with a key, and what may be reached. */
 export function transportConfig(config: Config, catalogue: Catalogue, log: FastifyBaseLogger): TransportConfig {
   const providers = [...catalogue.providers.values()].flatMap(({ id, manifest }) => {
@@ -17,7 +20,9 @@ export function transportConfig(config: Config, catalogue: Catalogue, log: Fasti
   const { allow, proxy } = config.network
   // The emulators run on this machine, whatever the way out is.
   const direct = config.sandbox ? providers.map(({ baseUrl }) => new URL(baseUrl).host) : []
-  return { providers, allow, log, proxy: proxy && { url: proxy.url, noProxy: [...proxy.noProxy, ...direct] } }
+  // An image in base64 is a third longer than its bytes.
+  const maxReplyBytes = Math.max(LEAST_REPLY_BYTES, Math.ceil(config.assets.maxImageBytes * 1.4))
+  return { providers, allow, log, maxReplyBytes, proxy: proxy && { url: proxy.url, noProxy: [...proxy.noProxy, ...direct] } }
 }
 
 export interface SettingsDependencies {

@@ -1,6 +1,17 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseJson } from '#contract'
+import type { Readable } from 'node:stream'
+import { BoundedJsonReader } from '../reading/bounded-json.ts'
+import type { BoundedJson, JsonBounds } from '../reading/bounded-json.ts'
+import { release } from '../reading/held-bytes.ts'
 import { HttpProblem } from './http-problem.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What stands for the images in its body; see `reading/held-bytes.ts`. */
+    standIns: readonly string[] | null
+  }
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -25,18 +36,83 @@ const LONG_NUMBER = /\d{16}/
 /** JSON in which such numbers are strings of their digits. @throws SyntaxError */
 export const readJson = (text: string): unknown => (LONG_NUMBER.test(text) ? parseJson(text) : JSON.parse(text))
 
-/** JSON bodies of this application are UTF-8, and not a digit of their numbers is lost. */
+/** What a body may hold besides the base64 of images: far more than the longest request of any API has. */
+const BOUNDS: JsonBounds = { maxBytes: 4 * 1_024 * 1_024, maxDepth: 64, maxValues: 20_000, maxSiblings: 5_000 }
+
+/**
+ * JSON bodies of this application are UTF-8, and not a digit of their numbers is lost. They are read as they come: an image in base64 is
+ * decoded piece by piece and leaves a stand-in, which is understood until the answer is sent.
+ */
 export function installJsonParser(app: FastifyInstance): void {
   const strict = app.getDefaultJsonParser('error', 'error')
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      const text = decodeUtf8(body as Buffer)
-      void strict(request, text, (error, value: unknown) => done(error, error === null && LONG_NUMBER.test(text) ? readJson(text) : value))
-    } catch (error) {
-      done(error as Error)
-    }
+  const parse = async (request: FastifyRequest, text: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      void strict(request, text, (error, value: unknown) => {
+        if (error !== null) reject(error)
+        else resolve(LONG_NUMBER.test(text) ? readJson(text) : value)
+      })
+    })
+  app.decorateRequest('standIns', null)
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
+    const written = request.headers['content-length']
+    const { bytes, standIns } = await boundedJson(payload, request.routeOptions.bodyLimit, written === undefined ? null : Number(written))
+    if (standIns.length > 0) request.standIns = standIns
+    return parse(request, decodeUtf8(bytes))
+  })
+  app.addHook('onResponse', (request, _reply, done) => {
+    request.standIns?.forEach(release)
+    done()
   })
 }
+
+/** @throws HttpProblem where it is larger than `maxBytes`, not as long as its Content-Length, or holds more than anybody sends */
+async function boundedJson(payload: Readable, maxBytes: number, written: number | null): Promise<Extract<BoundedJson, { kind: 'text' }>> {
+  if (written !== null && written > maxBytes) throw tooLarge()
+  const reader = new BoundedJsonReader(BOUNDS)
+  let bytes = 0
+  await eachPiece(payload, (piece) => {
+    bytes += piece.length
+    if (bytes > maxBytes) throw tooLarge()
+    reader.write(piece)
+    return reader.isWanted
+  })
+  const read = reader.end()
+  if (read.kind === 'refused') throw new HttpProblem({ code: 'invalid_request', detail: `The body ${read.reason}; no request needs that.` })
+  if (bytes === 0 || (written !== null && bytes !== written)) throw emptyOrShort()
+  return read
+}
+
+/** Every piece of a body until `take` returns false or throws. What follows is read and thrown away, since a stream that is destroyed takes the answer with it. */
+function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      payload.on('error', () => {}).resume()
+      settle()
+    }
+    const onEnd = (): void => end(resolve)
+    const onError = (error: unknown): void => end(() => reject(error))
+    const onClose = (): void => end(() => reject(emptyOrShort()))
+    const onData = (piece: Buffer): void => {
+      try {
+        if (!take(piece)) end(resolve)
+      } catch (error) {
+        onError(error)
+      }
+    }
+    payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+  })
+}
+
+const emptyOrShort = (): HttpProblem =>
+  new HttpProblem({
+    code: 'invalid_request',
+    detail: 'The body is empty, or not as long as its Content-Length; send a JSON object.',
+    unreadable: 'json',
+  })
+
+const tooLarge = (): HttpProblem =>
+  new HttpProblem({ code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit_bytes).' })
 
 /** Routes of this scope answer 415 to a body that is compressed or says that it is in another charset, before anything of it is read. */
 export function refuseEncodedBodies(scope: FastifyInstance): void {

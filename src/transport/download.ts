@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { inlineBytes } from '../reading/inline-bytes.ts'
 import { documentIn, readDataUriOfAnyLabel } from '#contract'
 import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
@@ -56,7 +57,9 @@ const isRedirect = (status: number): boolean => status === 301 || status === 302
 function inlineBody(address: string, { maxBytes }: Options): Downloaded {
   const read = readDataUriOfAnyLabel(address)
   if (read.kind === 'refused') return failed(`the link ${read.reason}`, false)
-  const bytes = Buffer.from(read.uri.slice(read.uri.indexOf(',') + 1), 'base64')
+  const bytes = inlineBytes(read.uri)
+  if (bytes === null) return { kind: 'expired', status: 410 }
+  if (!Buffer.isBuffer(bytes)) return { kind: 'body', stream: bytes, contentType: null }
   if (bytes.length > maxBytes) return tooLarge(maxBytes)
   return { kind: 'body', stream: Readable.from([bytes], { objectMode: false }), contentType: null }
 }

@@ -2,11 +2,13 @@ import type { Json } from '#contract'
 import { parseJson } from './json.ts'
 
 /** A body that is not JSON is kept for the eye only. */
-const MAX_TEXT_CHARS = 8 * 1_024
+export const MAX_TEXT_CHARS = 8 * 1_024
 
 export interface ParsedBody {
   readonly body: Json
   readonly isJson: boolean
+  /** Why it was not parsed, after "the reply"; absent where it was tried. */
+  readonly refusal?: string
 }
 
 /** A shorter key is found in innocent text as well. */

@@ -6,8 +6,8 @@ import type { Credentials } from './credentials.ts'
 import { BlockedAddressError } from './guard.ts'
 import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf } from './reason.ts'
-import { decodeBody } from './content-coding.ts'
-import { parseBody } from './reply-body.ts'
+import type { ParsedBody } from './reply-body.ts'
+import { type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
 import { serialize } from './json.ts'
 import { Timeout } from './timeout.ts'
 import { USER_AGENT } from './user-agent.ts'
@@ -19,7 +19,7 @@ export interface SendOptions {
   readonly log?: Pick<Log, 'info'>
   /** Milliseconds on a clock that never goes back; for the log. */
   readonly now?: () => number
-  /** A larger reply is `lost`. It may hold images in base64. */
+  /** A larger reply to a call that brings images is not read. */
   readonly maxReplyBytes?: number
 }
 
@@ -42,7 +42,8 @@ export function createSend({
     const { url, header } = target
     const startedAt = now()
     return new Promise((resolve) => {
-      const exchange = new Exchange(timeoutMs, maxReplyBytes, keyOf(header), (sent) => {
+      const bounds = replyBounds(call.purpose, maxReplyBytes)
+      const exchange = new Exchange(timeoutMs, bounds, keyOf(header), (sent) => {
         log?.info(logFields(provider, call, url.host, sent, Math.round(now() - startedAt)), 'vendor call')
         resolve(sent.kind === 'reply' ? { kind: 'reply', reply: { ...sent.reply, url: url.href } } : sent)
       })
@@ -82,7 +83,6 @@ function logFields(provider: string, call: Call, host: string, sent: Sent, ms: n
  */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #maxBytes: number
-  readonly #key: string
   readonly #settle: (sent: Sent) => void
   readonly #timeout: Timeout
   readonly #timeoutMs: number
@@ -90,13 +90,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   #isSettled = false
   #status = 0
   #headers: Readonly<Record<string, string>> = {}
-  readonly #chunks: Buffer[] = []
+  #encoding: string | undefined
+  readonly #encoded: Buffer[] = []
   #bytes = 0
+  readonly #body: ReplyReader
 
-  constructor(timeoutMs: number, maxBytes: number, key: string, settle: (sent: Sent) => void) {
-    this.#key = key
+  constructor(timeoutMs: number, bounds: ReplyBounds, key: string, settle: (sent: Sent) => void) {
     this.#timeoutMs = timeoutMs
-    this.#maxBytes = maxBytes
+    this.#maxBytes = bounds.maxReplyBytes
+    this.#body = new ReplyReader(bounds, key)
     this.#settle = settle
     this.#timeout = new Timeout(timeoutMs, () => this.#timeOut())
   }
@@ -111,26 +113,34 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#status = status
     this.#headers = stringHeaders(headers)
+    this.#encoding = this.#headers['content-encoding']
     if (Number(this.#headers['content-length']) > this.#maxBytes) this.#refuseSize(controller)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length
     if (this.#bytes > this.#maxBytes) this.#refuseSize(controller)
-    else this.#chunks.push(chunk)
+    else if (this.#encoding !== undefined) this.#encoded.push(chunk)
+    else this.#read(controller, chunk)
+  }
+
+  #read(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body.write(chunk)
+    if (this.#body.isWanted) return
+    this.#reply(this.#body.end())
+    controller.abort(new Error('the reply is not what a vendor sends'))
   }
 
   onResponseEnd(): void {
-    const [first] = this.#chunks
-    const bytes = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#bytes)
-    const encoding = this.#headers['content-encoding']
-    if (encoding === undefined || bytes.length === 0) {
-      this.#reply(bytes)
+    if (this.#encoding === undefined || this.#bytes === 0) {
+      if (!this.#isSettled) this.#reply(this.#body.end())
       return
     }
-    decodeBody(bytes, encoding, this.#maxBytes).then(
-      (decoded) => this.#reply(decoded),
-      (error: unknown) => this.#replyAsItIs(bytes, `the reply could not be decompressed: ${reasonOf(error)}`),
+    const bytes = Buffer.concat(this.#encoded, this.#bytes)
+    this.#body.readEncoded(bytes, this.#encoding).then(
+      (body) => this.#reply(body),
+      async (error: unknown) =>
+        this.#replyAsItIs(await this.#body.readWhole(bytes), `the reply could not be decompressed: ${reasonOf(error)}`),
     )
   }
 
@@ -156,16 +166,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     controller.abort(new Error(reason))
   }
 
-  #reply(bytes: Buffer): void {
-    const { body, isJson } = parseBody(bytes, this.#key)
-    if (!isJson && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
+  #reply({ body, isJson, refusal }: ParsedBody): void {
+    if (!isJson && refusal === undefined && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
       this.#finish({ kind: 'lost', reason: 'the reply broke off' })
     else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
   }
 
   /** A label can be wrong: what is JSON as it came was never compressed. */
-  #replyAsItIs(bytes: Buffer, reason: string): void {
-    const { body, isJson } = parseBody(bytes, this.#key)
+  #replyAsItIs({ body, isJson }: ParsedBody, reason: string): void {
     if (isJson) this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
     else this.#finish({ kind: 'lost', reason })
   }

@@ -36,9 +36,17 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     node: 'none',
   },
   {
+    path: 'src/reading',
+    purpose:
+      'Reads JSON of strangers, callers and vendors, as it comes: within bounds, and with the bytes of inline images taken out of it.',
+    imports: [],
+    packages: [],
+    node: ['node:crypto', 'node:stream', 'node:timers/promises'],
+  },
+  {
     path: 'src/core',
     purpose: 'A generation from POST to image, and every rule about money. No HTTP, no database, no vendor’s name.',
-    imports: VOCABULARY,
+    imports: [...VOCABULARY, 'reading'],
     packages: ['cockatiel'],
     node: ['node:crypto', 'node:stream'],
   },
@@ -70,7 +78,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   {
     path: 'src/transport',
     purpose: 'HTTP to the outside: adds the vendor’s key, sends calls, downloads from guarded addresses. The only importer of undici.',
-    imports: VOCABULARY,
+    imports: [...VOCABULARY, 'reading'],
     typesOf: ['core'],
     packages: ['undici', 'ipaddr.js'],
     node: 'any',
@@ -85,7 +93,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   {
     path: 'src/http',
     purpose: 'Routes: our own API in `api/`, those of other vendors in `compatible/`. Each route file states what it needs.',
-    imports: [...VOCABULARY, 'core'],
+    imports: [...VOCABULARY, 'core', 'reading'],
     packages: ['fastify', '@fastify/*', '@scalar/*', '@modelcontextprotocol/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
     node: 'any',
   },

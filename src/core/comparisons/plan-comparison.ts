@@ -1,5 +1,5 @@
 import type { GenerationRequest } from '#contract'
-import type { ComparisonEntry, ComparisonRecord, GenerationRecord } from '../records.ts'
+import type { ComparisonEntry, ComparisonRecord, GenerationRecord, Reference } from '../records.ts'
 import { Refusal } from '../generation/refusal.ts'
 import type { Accept } from '../generation/accept.ts'
 import type { Clock } from '../ports.ts'
@@ -48,8 +48,20 @@ export async function planComparison(
     request: plain,
     references: judged.record.references,
     entries,
-    unbegun: request,
+    unbegun: withKeptReferences(request, judged.record.references),
   }
+}
+
+/** What came as bytes is on disk by now, and is found there after a restart too. */
+function withKeptReferences(request: GenerationRequest, references: readonly Reference[]): GenerationRequest {
+  const { reference_images: images } = request
+  if (images === undefined) return request
+  const kept = images.map((image, index) => {
+    const reference = references[index]
+    return typeof image === 'string' && reference?.kind === 'stored' ? reference : image
+  })
+  // Only `gather` reads them again; no caller can write a reference so.
+  return { ...request, reference_images: kept as GenerationRequest['reference_images'] }
 }
 
 /** Every provider of the model with its eligibility; `record` is null where none is eligible. */

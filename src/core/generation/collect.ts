@@ -1,5 +1,6 @@
 import { generationError } from '#contract'
 import type { Failure, FailureCode, ImageRef } from '#contract'
+import { inlineBytes, isHeldHere, releaseImages } from '../../reading/inline-bytes.ts'
 import { AssetError } from '../ports.ts'
 import type { Connection, StoredAsset } from '../ports.ts'
 import type { AttemptRecord, ImageRecord } from '../records.ts'
@@ -40,7 +41,9 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
     references: attempt.results,
     passes: 0,
   })
-  if (collecting.passes === 0 && ports.settings.keepImages) await saveIfPossible(core, open)
+  // What stands for bytes means nothing after a restart: such images are stored first, and until then the state on disk asks for them again.
+  const isKnownOnDisk = !attempt.results.some(isHeldHere)
+  if (collecting.passes === 0 && ports.settings.keepImages && isKnownOnDisk) await saveIfPossible(core, open)
   const startedAtMs = ports.clock.monotonicMs()
   if (collecting.passes === 0) track.sinceMs = startedAtMs
   const missing = await fetchMissing(core, open, attempt, connection, collecting)
@@ -76,7 +79,10 @@ async function fetchMissing(
       if (collecting.results[index]) return
       const fetched = await fetchOne(core, open, attempt, connection, reference)
       if (fetched.kind === 'missing') missing.push({ index, failure: fetched.failure, isLinkDead: fetched.isLinkDead })
-      else collecting.results[index] = fetched.kind === 'lost' ? { kind: 'failure', failure: fetched.failure } : fetched
+      else {
+        collecting.results[index] = fetched.kind === 'lost' ? { kind: 'failure', failure: fetched.failure } : fetched
+        releaseImages([reference])
+      }
     }),
   )
   return missing
@@ -104,8 +110,11 @@ const paid = (code: FailureCode, message: string): Failure => ({ code, message, 
 async function fetchOnce({ ports }: Core, connection: Connection | null, { source }: ImageRef): Promise<Fetched> {
   const { maxImageBytes } = ports.settings
   try {
-    if (source.kind === 'base64')
-      return { kind: 'stored', asset: await ports.assets.put(Buffer.from(source.data, 'base64'), maxImageBytes) }
+    if (source.kind === 'base64') {
+      const bytes = inlineBytes(source.data)
+      if (bytes === null) return missing(HELD_NO_MORE, true)
+      return { kind: 'stored', asset: await ports.assets.put(bytes, maxImageBytes) }
+    }
     const download = connection?.download ?? ports.download
     const fetched = await download(source.url, { maxBytes: maxImageBytes, silenceMs: SILENCE_MS })
     switch (fetched.kind) {
@@ -124,6 +133,9 @@ async function fetchOnce({ ports }: Core, connection: Connection | null, { sourc
     return failureOf(error, source.kind === 'url')
   }
 }
+
+/** The reply that brought it was read before a restart: it is asked for again. */
+const HELD_NO_MORE = paid('result_expired', 'the image came with a reply that the gateway did not live to store')
 
 const missing = (failure: Failure, isLinkDead = false): Fetched => ({ kind: 'missing', failure, isLinkDead })
 

@@ -8,6 +8,7 @@ import { safetyChecksOn } from '../plan/safety-checks.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports } from '../ports.ts'
+import { inlineBytes } from '../../reading/inline-bytes.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
 
@@ -67,8 +68,10 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
 function keeper(
   ports: Ports,
   urlObjection: GatherDependencies['urlObjection'],
-): (image: ReferenceImage, index: number) => Promise<Reference> {
+): (image: ReferenceImage | Reference, index: number) => Promise<Reference> {
   return async (image, index) => {
+    // Kept before, by a comparison.
+    if (typeof image !== 'string' && 'kind' in image) return image
     const path = `reference_images.${index}`
     const refuse = (message: string) => new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
     if (typeof image !== 'string') {
@@ -85,7 +88,8 @@ function keeper(
       if (objection !== null) throw refuse(objection)
       return { kind: 'url', url: image, pixels: null }
     }
-    const bytes = Buffer.from(image.slice(image.indexOf(',') + 1), 'base64')
+    const bytes = inlineBytes(image)
+    if (bytes === null) throw refuse('the image came with a request that is over; send it again')
     try {
       const { sha256, format, width, height } = await ports.assets.put(bytes, ports.settings.maxImageBytes)
       return { kind: 'stored', sha256, format, pixels: { width, height } }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Json } from '#contract'
 import type { Instant } from '../records.ts'
+import { withoutNumber } from '../../reading/held-bytes.ts'
 import { IdempotencyConflict } from '../ports.ts'
 import type { IdempotencyEntry, Store } from '../ports.ts'
 
@@ -82,9 +83,10 @@ export function createIdempotency(store: Store, now: () => Instant): Idempotency
 export function hashOfBody(body: Json): string {
   return createHash('sha256')
     .update(
-      JSON.stringify(body, (_, value: unknown) =>
-        isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value,
-      ),
+      JSON.stringify(body, (_, value: unknown) => {
+        if (typeof value === 'string') return withoutNumber(value)
+        return isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value
+      }),
     )
     .digest('hex')
 }

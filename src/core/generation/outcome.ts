@@ -1,6 +1,7 @@
 import { withoutRepeats } from '#adapter-kit'
 import { generationError } from '#contract'
 import type { Call, Failure, ImageRef, Outcome, Reply } from '#contract'
+import { releaseImages } from '../../reading/inline-bytes.ts'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
 import type { Connection } from '../ports.ts'
@@ -111,7 +112,10 @@ async function stillPending(
   attempt.next = outcome.next
   attempt.unfinishedAt = ports.clock.now()
   const grew = outcome.progress !== undefined && outcome.progress >= (attempt.progress ?? 0) + SHOWN_PROGRESS
-  if (outcome.images) attempt.results = distinct(outcome.images)
+  if (outcome.images) {
+    releaseImages(attempt.results)
+    attempt.results = distinct(outcome.images)
+  }
   if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
   if (grew) note(core, record, 'progress', route.provider, attempt.progress)
   if (isNews || grew) await publish(core, open)

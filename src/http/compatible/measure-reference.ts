@@ -1,4 +1,6 @@
+import { buffer } from 'node:stream/consumers'
 import { measureReferences } from '../../core/generation/measure-references.ts'
+import { inlineBytes } from '../../reading/inline-bytes.ts'
 import type { Assets, Download } from '../../core/ports.ts'
 
 interface Pixels {
@@ -14,7 +16,10 @@ export function createMeasureReference(sources: {
   readonly download: Download
 }): MeasureReference {
   return async (reference) => {
-    if (/^data:/i.test(reference)) return sources.assets.measure(Buffer.from(reference.slice(reference.indexOf(',') + 1), 'base64'), true)
+    if (/^data:/i.test(reference)) {
+      const bytes = inlineBytes(reference)
+      return bytes && sources.assets.measure(Buffer.isBuffer(bytes) ? bytes : await buffer(bytes), true)
+    }
     const [measured] = await measureReferences(sources as Parameters<typeof measureReferences>[0], [
       { kind: 'url', url: reference, pixels: null },
     ])

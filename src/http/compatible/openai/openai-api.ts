@@ -98,6 +98,7 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
   }
   const upload = await readUpload(request.parts(), maxBytes).catch(notAForm)
   if (upload.kind === 'refused') throw new OpenaiRefusal(upload.problem)
+  request.standIns = upload.images
   const form = readForm(upload.fields)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))

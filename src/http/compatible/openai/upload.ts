@@ -1,5 +1,6 @@
 import type { Multipart, MultipartFile } from '@fastify/multipart'
-import { formatOf, MAX_REFERENCE_IMAGES } from '#contract'
+import { formatOf, MAX_REFERENCE_IMAGES, SIGNATURE_BYTES } from '#contract'
+import { holdChunks } from '../../../reading/held-bytes.ts'
 import { decodeUtf8 } from '../../read-body.ts'
 import { tooLarge } from './error-handler.ts'
 import type { FormField } from './form.ts'
@@ -10,7 +11,7 @@ export type Upload =
   | {
       readonly kind: 'form'
       readonly fields: readonly FormField[]
-      /** The files as `data:` URIs, in the order they came. */
+      /** The files as `data:` URIs with stand-ins for their bytes, in the order they came; whoever asked releases them. */
       readonly images: readonly string[]
     }
   | { readonly kind: 'refused'; readonly problem: OpenaiProblem }
@@ -47,17 +48,18 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
       continue
     }
     const { fieldname } = part
-    const bytes = await bytesOf(part, isText(part) ? Math.min(left, MOST_FIELD_BYTES) : left)
-    if (bytes === null) {
+    const chunks = await chunksOf(part, isText(part) ? Math.min(left, MOST_FIELD_BYTES) : left)
+    if (chunks === null) {
       problem = isText(part)
         ? refusal('invalid_request', `'${fieldname}' is too long for a text field; send images as files.`, { param: fieldname })
         : tooLarge(`The files are larger than this server takes (${maxBytes} bytes together).`, fieldname)
       continue
     }
-    left -= bytes.length
+    left -= chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    const bytes = isText(part) ? Buffer.concat(chunks) : firstOf(chunks)
     const format = isText(part) ? null : formatOf(bytes)
     if (!isText(part) && format === null) problem = notAnImage(fieldname)
-    else if (format !== null) images.push(`data:image/${format};base64,${bytes.toString('base64')}`)
+    else if (format !== null) images.push(`data:image/${format};base64,${await holdChunks(chunks)}`)
     else if (IMAGE_FIELD.test(fieldname)) images.push(decodeUtf8(bytes, `The field ${fieldname}`))
     else fields.push({ name: fieldname, value: decodeUtf8(bytes, `The field ${fieldname.slice(0, 100)}`) })
   }
@@ -81,7 +83,7 @@ const notAnImage = (param: string): OpenaiProblem =>
   refusal('invalid_request', 'The file is not a PNG, JPEG or WebP image.', { param, as: 'invalid_image_file' })
 
 /** Null where it is larger than `maxBytes`, or was cut off by the parser's own limit, which ends the stream as if it were whole. */
-async function bytesOf(part: MultipartFile, maxBytes: number): Promise<Buffer | null> {
+async function chunksOf(part: MultipartFile, maxBytes: number): Promise<readonly Buffer[] | null> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of part.file as AsyncIterable<Buffer>) {
@@ -89,7 +91,13 @@ async function bytesOf(part: MultipartFile, maxBytes: number): Promise<Buffer | 
     if (length <= maxBytes) chunks.push(chunk)
     else chunks.length = 0
   }
-  return part.file.truncated || length > maxBytes ? null : Buffer.concat(chunks)
+  return part.file.truncated || length > maxBytes ? null : chunks
+}
+
+/** Enough to know a format. */
+const firstOf = (chunks: readonly Buffer[]): Buffer => {
+  const [first = Buffer.alloc(0)] = chunks
+  return first.length >= SIGNATURE_BYTES ? first : Buffer.concat(chunks).subarray(0, SIGNATURE_BYTES)
 }
 
 async function drain(part: MultipartFile): Promise<void> {

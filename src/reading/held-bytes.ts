@@ -1,0 +1,96 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** Bytes of an image that came inside JSON, in the pieces they came in. */
+export interface HeldBytes {
+  readonly chunks: readonly Buffer[]
+  readonly bytes: number
+  /** Lower-case hex. */
+  readonly sha256: string
+}
+
+/** How many characters of the image's own base64 stand first, so that its format is seen. */
+export const HEAD_CHARS = 16
+/** Base64 like everything in a stand-in; what follows it is a number nobody can guess, and the SHA-256. */
+const MARK = 'imagegateHolds++'
+const NUMBER_CHARS = 32
+const HASH_CHARS = 64
+const STAND_IN_CHARS = HEAD_CHARS + MARK.length + NUMBER_CHARS + HASH_CHARS
+/** Longer than anybody keeps what was read. */
+const MOST_AGE_MS = 30 * 60_000
+/** For all together; beyond it the oldest are let go, and who needed them is refused. */
+const MOST_BYTES = 1_024 ** 3
+
+interface Entry extends HeldBytes {
+  readonly since: number
+}
+
+const held = new Map<string, Entry>()
+let total = 0
+
+/**
+ * Keeps the bytes of an inline image and gives what stands for its base64 in the JSON: itself base64, with the image's own beginning, so that
+ * whoever handles the text need not know. It is understood by this process alone, and until it is released.
+ */
+export function hold(head: string, bytes: HeldBytes): string {
+  total += bytes.bytes
+  const oldest = performance.now() - MOST_AGE_MS
+  for (const [number, entry] of held) {
+    if (entry.since > oldest && total <= MOST_BYTES) break
+    forget(number)
+  }
+  const number = randomBytes(NUMBER_CHARS / 2).toString('hex')
+  held.set(number, { ...bytes, since: performance.now() })
+  return head.slice(0, HEAD_CHARS) + MARK + number + bytes.sha256
+}
+
+/** So much is hashed in one turn of the event loop. */
+const HASHED_AT_ONCE = 4 * 1_024 * 1_024
+
+/** As `hold`, for bytes that came as they are. */
+export async function holdChunks(chunks: readonly Buffer[]): Promise<string> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for (const chunk of chunks) {
+    hash.update(chunk)
+    if (Math.floor(bytes / HASHED_AT_ONCE) < Math.floor((bytes += chunk.length) / HASHED_AT_ONCE)) await nextTurn()
+  }
+  const head = Buffer.concat(chunks.slice(0, HEAD_CHARS)).subarray(0, HEAD_CHARS)
+  return hold(head.toString('base64'), { chunks, bytes, sha256: hash.digest('hex') })
+}
+
+/** What stands behind a payload or the `data:` URI that ends in it; null where it is an image's own base64, or is held no more. */
+export function heldIn(text: string): HeldBytes | null {
+  const number = numberIn(text)
+  return number === null ? null : (held.get(number) ?? null)
+}
+
+/** Whether a text was a stand-in at its time, in this process or an earlier one. */
+export const isStandIn = (text: string): boolean => numberIn(text) !== null
+
+/** Lets go of what a text stands for; more than once does nothing. */
+export function release(text: string): void {
+  const number = numberIn(text)
+  if (number !== null) forget(number)
+}
+
+/** The same for the same bytes, whenever they came; any other text as it is. */
+export function withoutNumber(text: string): string {
+  const number = numberIn(text)
+  return number === null ? text : text.replace(number, '')
+}
+
+/** How many bytes are held. */
+export const heldBytes = (): number => total
+
+function numberIn(text: string): string | null {
+  const start = text.length - STAND_IN_CHARS
+  if (start < 0 || !text.startsWith(MARK, start + HEAD_CHARS)) return null
+  const number = start + HEAD_CHARS + MARK.length
+  return text.slice(number, number + NUMBER_CHARS)
+}
+
+function forget(number: string): void {
+  total -= held.get(number)?.bytes ?? 0
+  held.delete(number)
+}

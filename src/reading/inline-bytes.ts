@@ -1,0 +1,22 @@
+import { Readable } from 'node:stream'
+import { heldIn, isStandIn, release } from './held-bytes.ts'
+
+/** The bytes of an image by its base64, bare or in a `data:` URI as `readDataUri` gives it, or by its stand-in; null where they are held no more. */
+export function inlineBytes(text: string): Readable | Buffer | null {
+  const held = heldIn(text)
+  if (held !== null) return Readable.from(held.chunks, { objectMode: false })
+  return isStandIn(text) ? null : Buffer.from(text.slice(text.indexOf(',') + 1), 'base64')
+}
+
+/** An image of a reply, as `ImageRef` has it. */
+interface Delivered {
+  readonly source: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string }
+}
+
+const textOf = ({ source }: Delivered): string => (source.kind === 'url' ? source.url : source.data)
+
+/** Whether an image is bytes that only this process has. */
+export const isHeldHere = (image: Delivered): boolean => isStandIn(textOf(image))
+
+/** Lets go of the bytes of images that are stored, or wanted no more. */
+export const releaseImages = (images: readonly Delivered[]): void => images.forEach((image) => release(textOf(image)))

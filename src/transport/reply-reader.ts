@@ -1,0 +1,84 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Call } from '#contract'
+import { BoundedJsonReader, type JsonBounds } from '../reading/bounded-json.ts'
+import { release } from '../reading/held-bytes.ts'
+import { decodeBody } from './content-coding.ts'
+import { MAX_TEXT_CHARS, parseBody, type ParsedBody } from './reply-body.ts'
+
+/** What a reply to a call may be at most. */
+export interface ReplyBounds extends JsonBounds {
+  /** Of the whole body, images in base64 included. */
+  readonly maxReplyBytes: number
+}
+
+const MEBIBYTE = 1_024 * 1_024
+/** More than any reply holds that says what became of a task, and few enough to be read at once. */
+const TASK: JsonBounds = { maxBytes: 4 * MEBIBYTE, maxDepth: 64, maxValues: 20_000, maxSiblings: 2_000 }
+/** A price list or a list of models may be longer; it brings no images. */
+const ACCOUNT: JsonBounds = { ...TASK, maxValues: 50_000, maxSiblings: 10_000 }
+
+/** @param maxReplyBytes of a reply that may bring images in base64 */
+export function replyBounds(purpose: Call['purpose'], maxReplyBytes: number): ReplyBounds {
+  switch (purpose) {
+    case 'submit':
+    case 'poll':
+    case 'recover':
+      return { ...TASK, maxReplyBytes }
+    case 'cancel':
+    case 'account':
+      return { ...ACCOUNT, maxReplyBytes: Math.min(maxReplyBytes, ACCOUNT.maxBytes) }
+  }
+}
+
+/** A key that is cut in two where the shown text ends must be found all the same. */
+const HEAD_BYTES = MAX_TEXT_CHARS + 1_024
+/** What is read of a body in one turn of the event loop, where it is there as a whole. */
+const SLICE_BYTES = MEBIBYTE / 2
+
+/** The body of one reply, read as it comes. What no vendor sends is not parsed: its beginning is the body, as that of a text. */
+export class ReplyReader {
+  readonly #bounds: ReplyBounds
+  readonly #key: string
+  #json: BoundedJsonReader
+  #head: Buffer = Buffer.alloc(0)
+
+  constructor(bounds: ReplyBounds, key: string) {
+    this.#bounds = bounds
+    this.#key = key
+    this.#json = new BoundedJsonReader(bounds)
+  }
+
+  /** Whether more of it can still matter. */
+  get isWanted(): boolean {
+    return this.#json.isWanted
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#head.length < HEAD_BYTES) this.#head = Buffer.concat([this.#head, chunk.subarray(0, HEAD_BYTES - this.#head.length)])
+    this.#json.write(chunk)
+  }
+
+  end(): ParsedBody {
+    const read = this.#json.end()
+    if (read.kind === 'refused') return { ...parseBody(this.#head, this.#key), isJson: false, refusal: read.reason }
+    const parsed = parseBody(read.bytes, this.#key)
+    if (!parsed.isJson) read.standIns.forEach(release)
+    return parsed
+  }
+
+  /** A body that is there as a whole, in steps that let others go on between them. */
+  async readWhole(bytes: Buffer): Promise<ParsedBody> {
+    this.#json = new BoundedJsonReader(this.#bounds)
+    this.#head = Buffer.alloc(0)
+    for (let at = 0; at < bytes.length && this.isWanted; at += SLICE_BYTES) {
+      if (at > 0) await nextTurn()
+      this.write(bytes.subarray(at, at + SLICE_BYTES))
+    }
+    return this.end()
+  }
+
+  /** @throws Error where the bytes are damaged, or unfold to more than is read */
+  async readEncoded(bytes: Buffer, encoding: string): Promise<ParsedBody> {
+    return this.readWhole(await decodeBody(bytes, encoding, this.#bounds.maxReplyBytes))
+  }
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { readDataUri, readDataUriOfAnyLabel } from '#contract'
+import { BoundedJsonReader } from '../../src/reading/bounded-json.ts'
+import type { BoundedJson, JsonBounds } from '../../src/reading/bounded-json.ts'
+import { heldBytes, heldIn, release, withoutNumber } from '../../src/reading/held-bytes.ts'
+import { inlineBytes } from '../../src/reading/inline-bytes.ts'
+
+const BOUNDS: JsonBounds = { maxBytes: 1_048_576, maxDepth: 32, maxValues: 1_000, maxSiblings: 500 }
+
+function readJson(text: string | Buffer, pieceBytes = 65_536, bounds: Partial<JsonBounds> = {}): BoundedJson {
+  const reader = new BoundedJsonReader({ ...BOUNDS, ...bounds })
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; at += pieceBytes) reader.write(bytes.subarray(at, at + pieceBytes))
+  return reader.end()
+}
+
+function valueOf(read: BoundedJson): unknown {
+  if (read.kind === 'refused') throw new Error(read.reason)
+  return JSON.parse(read.bytes.toString())
+}
+
+/** A PNG by its first bytes; what follows is nothing that compresses or repeats. */
+const PNG = Buffer.concat([
+  Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+  ...Array.from({ length: 5_000 }, (_, index) => createHash('sha256').update(`${index}`).digest()),
+])
+const BASE64 = PNG.toString('base64')
+
+const SPELLINGS = {
+  plain: BASE64,
+  'PHP’s': BASE64.replaceAll('/', '\\/'),
+  '.NET’s': BASE64.replaceAll('+', '\\u002B'),
+  'the URL-safe': BASE64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, ''),
+  wrapped: BASE64.replaceAll(/.{76}/g, '$&\\r\\n'),
+  'percent-encoded': BASE64.replaceAll('+', '%2B').replaceAll('/', '%2f').replaceAll('=', '%3D'),
+  'with a fragment': `${BASE64}#here`,
+}
+
+describe('an image in a long data: URI', () => {
+  test.each(Object.entries(SPELLINGS))('in %s spelling leaves its bytes, however it is cut', (_name, payload) => {
+    for (const pieceBytes of [977, 65_536, 1_000_000]) {
+      const read = readJson(`{"a":["data:image/jpg;base64,${payload}"],"n":1}`, pieceBytes)
+      const value = valueOf(read) as { a: [string]; n: number }
+      expect(value.n).toBe(1)
+      expect(value.a[0].length).toBeLessThan(200)
+      const uri = readDataUri(value.a[0])
+      expect(uri).toMatchObject({ kind: 'image', uri: expect.stringMatching(/^data:image\/png;base64,iVBORw0KGgp/) })
+      const held = uri.kind === 'image' ? heldIn(uri.uri) : null
+      expect(Buffer.concat(held?.chunks ?? []).equals(PNG)).toBe(true)
+      expect(held?.sha256).toBe(createHash('sha256').update(PNG).digest('hex'))
+    }
+  })
+
+  test.each([
+    ['a character that is no base64', `${BASE64}*A`, '"*"'],
+    ['data after its padding', `${BASE64}==QUJD`, '='],
+    ['a part that is missing', BASE64.replace(/=+$/, '').slice(0, 120_001), 'not whole base64'],
+    ['a quotation mark', `${BASE64}\\"AAAA`, '\\"'],
+  ])('with %s is refused in words', (_what, payload, words) => {
+    const [text = ''] = valueOf(readJson(`["data:image/png;base64,${payload}"]`)) as string[]
+    expect(text.length).toBeLessThan(200)
+    expect(readDataUri(text)).toMatchObject({ kind: 'refused', reason: expect.stringContaining(words) })
+  })
+
+  test('is taken out from a length on that does not depend on the pieces it comes in', () => {
+    for (const chars of [65_500, 65_513, 65_514, 65_515, 65_516, 70_000, 131_000]) {
+      const text = `["data:image/png;base64,${BASE64.slice(0, chars - (chars % 4))}"]`
+      const lengths = [1_000, 1_001, 65_536, 1_000_000].map((pieceBytes) => readJson(text, pieceBytes).bytes.length)
+      expect(new Set(lengths).size).toBe(1)
+    }
+  })
+
+  test('is held until it is released, and then is not there', () => {
+    const before = heldBytes()
+    const [text = ''] = valueOf(readJson(`["data:image/png;base64,${BASE64}"]`)) as string[]
+    expect(heldBytes()).toBe(before + PNG.length)
+    release(text)
+    release(text)
+    expect(heldBytes()).toBe(before)
+    expect(inlineBytes(text)).toBeNull()
+  })
+
+  test('that nobody sent is not found by who knows its hash', () => {
+    const [text = ''] = valueOf(readJson(`["data:image/png;base64,${BASE64}"]`)) as string[]
+    const forged = text.replace(/[0-9a-f]{32}(?=[0-9a-f]{64}$)/, '0'.repeat(32))
+    expect(forged).not.toBe(text)
+    expect(heldIn(forged)).toBeNull()
+  })
+
+  test('is the same text each time but for its number, and one image where it comes twice', () => {
+    const uri = `"data:image/png;base64,${BASE64}"`
+    const [first = '', second = ''] = valueOf(readJson(`[${uri},${uri}]`)) as string[]
+    const [again = ''] = valueOf(readJson(`[${uri}]`)) as string[]
+    expect(second).toBe(first)
+    expect(again).not.toBe(first)
+    expect(withoutNumber(again)).toBe(withoutNumber(first))
+  })
+})
+
+test('bare base64 of an image is still base64 of that image behind any label', () => {
+  const { image } = valueOf(readJson(`{"image":"${BASE64}"}`)) as { image: string }
+  const uri = readDataUriOfAnyLabel(`data:application/octet-stream;base64,${image}`)
+  expect(uri.kind === 'image' && Buffer.concat(heldIn(uri.uri)?.chunks ?? []).equals(PNG)).toBe(true)
+})
+
+test('a long text that is no base64 stays as it is', () => {
+  const text = 'Prose, and 🦊s; it is not an image. '.repeat(5_000)
+  expect(valueOf(readJson(JSON.stringify({ text })))).toEqual({ text })
+})
+
+test('whatever else is JSON comes out as it went in, however it is cut', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 6, stringUnit: 'binary' }), fc.integer({ min: 1, max: 50 }), (text, pieceBytes) => {
+      expect(valueOf(readJson(text, pieceBytes))).toEqual(JSON.parse(text))
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('whatever comes, the reader does not throw, and says no more than its bounds', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 2_000 }), fc.integer({ min: 1, max: 50 }), (bytes, pieceBytes) => {
+      const read = readJson(Buffer.from(bytes), pieceBytes, { maxBytes: 1_000 })
+      expect(read.bytes.length).toBeLessThanOrEqual(1_000)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+describe('JSON is refused where it', () => {
+  test.each([
+    ['is nested deeply', '['.repeat(33), 'nested deeper than 32 levels'],
+    ['has a long list', JSON.stringify(Array.from({ length: 501 }, () => 1)), 'more than 500 entries'],
+    ['has many values', JSON.stringify(Array.from({ length: 40 }, () => Array.from({ length: 40 }, () => 1))), 'more than 1000 values'],
+    ['has a long text', JSON.stringify('Prose. '.repeat(200_000)), 'more than 1048576 bytes besides'],
+    ['is white space', ' '.repeat(1_048_577), 'more than 1048576 bytes besides'],
+  ])('%s', (_what, text, words) => {
+    expect(readJson(text)).toMatchObject({ kind: 'refused', reason: expect.stringContaining(words) })
+  })
+
+  test('is within its bounds but for one', () => {
+    expect(readJson('['.repeat(32) + ']'.repeat(32)).kind).toBe('text')
+    expect(readJson(JSON.stringify(Array.from({ length: 500 }, () => 1))).kind).toBe('text')
+  })
+})
