@@ -110,7 +110,7 @@ test('a long text that is no base64 stays as it is', () => {
   expect(valueOf(readJson(JSON.stringify({ text })))).toEqual({ text })
 })
 
-test('whatever else is JSON comes out as it went in, however it is cut', () => {
+test('JSON without images comes out as it went in, however it is cut', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6, stringUnit: 'binary' }), fc.integer({ min: 1, max: 50 }), (text, pieceBytes) => {
       expect(valueOf(readJson(text, pieceBytes))).toEqual(JSON.parse(text))
@@ -119,7 +119,7 @@ test('whatever else is JSON comes out as it went in, however it is cut', () => {
   )
 })
 
-test('whatever comes, the reader does not throw, and says no more than its bounds', () => {
+test('the reader never throws, whatever comes, and keeps no more than its bounds', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 2_000 }), fc.integer({ min: 1, max: 50 }), (bytes, pieceBytes) => {
       const read = readJson(Buffer.from(bytes), pieceBytes, { maxBytes: 1_000 })
