@@ -6,8 +6,16 @@ import { inFlight } from './in-flight.ts'
 import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
 import { polling } from './polling.ts'
+import { wholeImages } from './whole-images.ts'
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { overhead, kept, durability, 'in-flight': inFlight, polling }
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
+  overhead,
+  kept,
+  durability,
+  'in-flight': inFlight,
+  polling,
+  'whole-images': wholeImages,
+}
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { beside: { type: 'string' } } })
 if (values.beside === undefined) {

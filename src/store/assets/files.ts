@@ -6,7 +6,7 @@ import type { OutputFormat } from '#contract'
 import { AssetError, type Assets, type StoredAsset } from '../../core/ports.ts'
 import { receive } from './incoming.ts'
 import { measureHead } from './measure.ts'
-import { assertWhole, readHeader } from './image-file.ts'
+import { assertSound, readHeader } from './image-file.ts'
 
 /** Half-written images live here, in the same file system as the finished ones, so that a rename is all it takes. */
 const INCOMING = 'incoming'
@@ -68,11 +68,11 @@ export async function openAssets(options: { readonly directory: string }): Promi
 async function take(source: Readable | Buffer, maxBytes: number, temporary: string, directory: string): Promise<StoredAsset> {
   const file = await open(temporary, 'wx')
   try {
-    const { sha256, bytes, format } = await receive(source, file, maxBytes)
+    const { sha256, bytes, format, verdict } = await receive(source, file, maxBytes)
     const header = await readHeader(temporary, format)
     const final = pathOfImage(directory, sha256, format)
     if (!(await isStored(final, bytes))) {
-      await assertWhole(temporary, header)
+      await assertSound(temporary, header, verdict)
       await file.sync()
       await mkdir(dirname(final), { recursive: true })
       await rename(temporary, final)

@@ -4,6 +4,7 @@ import { described, formatOf } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import { gate } from './gate.ts'
+import type { Verdict } from './structure/verdict.ts'
 
 // One thread for each image: many images at a time matter here, not the single one. Nothing is decoded twice, so a cache is only memory.
 sharp.concurrency(1)
@@ -14,6 +15,9 @@ export const MAX_PIXELS = 100 * 1_048_576
 
 /** Decoding shares libuv's four threads with files and name lookups: two stay free for them. */
 const decodeGate = gate(Math.max(1, Math.min(2, availableParallelism() - 1)))
+
+/** 100 megapixels take a few seconds. A file made to keep a decoder busy is given up. */
+const LONGEST_DECODE_S = 60
 
 export interface ImageHeader {
   readonly format: OutputFormat
@@ -52,19 +56,38 @@ export async function readHeader(source: string | Buffer, format: OutputFormat):
 }
 
 /**
- * Decodes the whole image, off the event loop. The last row can only be had by reading everything before it, at a tenth of what
- * statistics over all pixels cost. `failOn: 'error'` refuses what is cut off or corrupt and bears mere warnings (an odd colour profile).
+ * An image whose structure shows that it is whole is taken as it is; what is doubtful is decoded whole, off the event loop.
  * @throws AssetError `not_an_image`
  */
-export async function assertWhole(source: string | Buffer, { columns, rows }: FileHeader): Promise<void> {
+export async function assertSound(source: string | Buffer, header: FileHeader, verdict: Verdict): Promise<void> {
+  switch (verdict.kind) {
+    case 'whole':
+      return
+    case 'damaged':
+      throw cutOrDamaged(verdict.why)
+    case 'doubtful':
+      await decodeGate(() => decodeWhole(source, header).catch(unreadable))
+  }
+}
+
+/**
+ * The last row can only be had by reading everything before it, at a tenth of what statistics over all pixels cost. `error` refuses what is
+ * cut off or corrupt and bears mere warnings (an odd colour profile); of a JPEG, missing rows are only a warning.
+ */
+async function decodeWhole(source: string | Buffer, { format, columns, rows }: FileHeader): Promise<void> {
+  const failOn = format === 'jpeg' ? 'warning' : 'error'
   const lastRow = { left: 0, top: rows - 1, width: columns, height: 1 }
-  const decode = () =>
-    sharp(source, { limitInputPixels: MAX_PIXELS, failOn: 'error', sequentialRead: true }).extract(lastRow).raw().toBuffer()
-  await decodeGate(() => decode().catch(unreadable))
+  await sharp(source, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
+    .timeout({ seconds: LONGEST_DECODE_S })
+    .extract(lastRow)
+    .raw()
+    .toBuffer()
 }
 
 function unreadable(error: unknown): never {
   // libvips puts the path it read from in its message.
   const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/\/\S+/g, 'the file').slice(0, 200)
-  throw new AssetError('not_an_image', `the image is cut off or damaged (${reason})`)
+  throw cutOrDamaged(reason)
 }
+
+const cutOrDamaged = (why: string): AssetError => new AssetError('not_an_image', `the image is cut off or damaged (${why})`)

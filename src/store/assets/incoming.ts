@@ -5,15 +5,22 @@ import { SIGNATURE_BYTES } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import { assertFormat } from './image-file.ts'
+import { structureOf } from './structure/structure.ts'
+import { damaged, type Structure, type Verdict } from './structure/verdict.ts'
+
+const SLICE_BYTES = 256 * 1_024
 
 export interface Received {
   readonly sha256: string
   readonly bytes: number
   readonly format: OutputFormat
+  /** What its structure says: whether it is whole, or only a decoder can say. */
+  readonly verdict: Verdict
 }
 
 /**
- * Writes a source to an open file and hashes it on the way; what is no image is refused at its first bytes, not its last.
+ * Writes a source to an open file, and hashes it and judges its structure on the way; what is no image is refused at its first bytes, not its
+ * last.
  * The source is destroyed where it is not read to its end.
  * @throws AssetError `not_an_image`, `too_large`, `stream`; any other error is the file's
  */
@@ -21,28 +28,37 @@ export async function receive(source: Readable | Buffer, file: FileHandle, maxBy
   const hash = createHash('sha256')
   let bytes = 0
   let head: Buffer = Buffer.alloc(0)
-  let format: OutputFormat | null = null
+  let structure: Structure | null = null
 
   async function* taken(): AsyncGenerator<Buffer> {
     for await (const chunk of chunksOf(source)) {
       bytes += chunk.length
       if (bytes > maxBytes) throw new AssetError('too_large', `the image has more than the ${maxBytes} bytes that are taken`)
-      if (format === null) {
+      if (structure === null) {
+        const earlier = head
         head = Buffer.concat([head, chunk.subarray(0, SIGNATURE_BYTES - head.length)])
-        if (head.length === SIGNATURE_BYTES) format = assertFormat(head)
+        if (head.length === SIGNATURE_BYTES) {
+          structure = structureOf(assertFormat(head))
+          structure.take(earlier)
+        }
       }
+      structure?.take(chunk)
       hash.update(chunk)
       yield chunk
     }
   }
 
   await file.writeFile(taken())
-  return { sha256: hash.digest('hex'), bytes, format: format ?? assertFormat(head) }
+  const format = assertFormat(head)
+  return { sha256: hash.digest('hex'), bytes, format, verdict: verdictOf(structure) }
 }
+
+// A function, because assignments in the generator are not seen where it is used.
+const verdictOf = (structure: Structure | null): Verdict => structure?.verdict() ?? damaged('it ends at once')
 
 async function* chunksOf(source: Readable | Buffer): AsyncGenerator<Buffer> {
   if (Buffer.isBuffer(source)) {
-    yield source
+    yield* slicesOf(source)
     return
   }
   const chunks: AsyncIterator<unknown> = source[Symbol.asyncIterator]()
@@ -50,12 +66,17 @@ async function* chunksOf(source: Readable | Buffer): AsyncGenerator<Buffer> {
     for (;;) {
       const { done, value } = await chunks.next().catch(broken)
       if (done === true) return
-      yield Buffer.isBuffer(value) ? value : Buffer.from(value as Uint8Array)
+      yield* slicesOf(Buffer.isBuffer(value) ? value : Buffer.from(value as Uint8Array))
     }
   } finally {
     // Reached early where the reader gave up.
     await chunks.return?.()
   }
+}
+
+/** Hashing and judging a whole image at once would stop everybody else: between two slices, which are written one by one, they have their turn. */
+function* slicesOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES)
 }
 
 function broken(error: unknown): never {

@@ -1,0 +1,53 @@
+import sharp, { type Sharp } from 'sharp'
+import type { OutputFormat } from '#contract'
+import { assertSound, readHeader } from '../src/store/assets/image-file.ts'
+import { structureOf } from '../src/store/assets/structure/structure.ts'
+import type { Verdict } from '../src/store/assets/structure/verdict.ts'
+
+const ROUNDS = 40
+/** As a download delivers them. */
+const PIECE_BYTES = 64 * 1_024
+const SIZE = { width: 1_024, height: 1_024, channels: 3 } as const
+
+/**
+ * What it costs to know that an image is whole: its structure, judged as the bytes stream past, beside a decode of all of it, which is what
+ * every image cost before. The quickest of interleaved rounds each, so that what else the machine does is left out.
+ */
+export async function wholeImages(): Promise<void> {
+  const noise = { type: 'gaussian', mean: 128, sigma: 60 } as const
+  const photo = await sharp({ create: { ...SIZE, background: '#888', noise } })
+    .blur(1.2)
+    .raw()
+    .toBuffer()
+  const drawn = (): Sharp => sharp(photo, { raw: SIZE })
+  await compare('jpeg', 'JPEG', await drawn().jpeg({ quality: 80 }).toBuffer())
+  await compare('png', 'PNG', await drawn().png().toBuffer())
+  await compare('jpeg', 'progressive JPEG', await drawn().jpeg({ quality: 80, progressive: true }).toBuffer())
+  await compare('webp', 'WebP', await drawn().webp().toBuffer())
+}
+
+async function compare(format: OutputFormat, name: string, image: Buffer): Promise<void> {
+  const header = await readHeader(image, format)
+  let structureMs = Infinity
+  let decodeMs = Infinity
+  for (let round = 0; round < ROUNDS; round++) {
+    structureMs = Math.min(structureMs, await milliseconds(async () => void verdictOf(image, format)))
+    decodeMs = Math.min(decodeMs, await milliseconds(() => assertSound(image, header, { kind: 'doubtful', why: 'it is measured' })))
+  }
+  const verdict = verdictOf(image, format)
+  const pays = verdict.kind === 'whole' ? 'the structure alone' : `both, since ${verdict.kind === 'doubtful' ? verdict.why : '?'}`
+  const kilobytes = Math.round(image.length / 1_000)
+  console.log(`${name} of ${kilobytes} kB: structure ${structureMs.toFixed(2)} ms, decode ${decodeMs.toFixed(2)} ms; it pays ${pays}`)
+}
+
+function verdictOf(image: Buffer, format: OutputFormat): Verdict {
+  const structure = structureOf(format)
+  for (let at = 0; at < image.length; at += PIECE_BYTES) structure.take(image.subarray(at, at + PIECE_BYTES))
+  return structure.verdict()
+}
+
+async function milliseconds(work: () => Promise<void>): Promise<number> {
+  const from = performance.now()
+  await work()
+  return performance.now() - from
+}

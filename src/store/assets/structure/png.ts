@@ -1,0 +1,160 @@
+import { crc32 } from 'node:zlib'
+import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
+
+const SIGNATURE_BYTES = 8
+/** Length and name of a chunk. */
+const HEAD_BYTES = 8
+const CRC_BYTES = 4
+/** Samples of a pixel and the depths they may have, by colour type. https://www.w3.org/TR/png-3/#11IHDR */
+const COLOURS: Readonly<Record<number, { readonly samples: number; readonly depths: readonly number[] }>> = {
+  0: { samples: 1, depths: [1, 2, 4, 8, 16] },
+  2: { samples: 3, depths: [8, 16] },
+  3: { samples: 1, depths: [1, 2, 4, 8] },
+  4: { samples: 2, depths: [8, 16] },
+  6: { samples: 4, depths: [8, 16] },
+}
+/** Deflate cannot press anything further than to this part. https://zlib.net/zlib_tech.html */
+const LEAST_SHARE = 1 / 1_032
+/** Only a decoder can say whether every row is there. What is pressed to less than this part of its rows is decoded; it is soon done. */
+const CERTAIN_SHARE = 1 / 2
+const MAX_LENGTH = 2 ** 31 - 1
+/** What the longest chunk that is read has: IHDR. */
+const HELD_BYTES = 13
+
+interface Chunk {
+  readonly name: string
+  readonly length: number
+  left: number
+  crc: number
+  /** Of its content, as far as it is read. */
+  head: Buffer
+}
+
+/**
+ * Whether a PNG has every chunk whole, by its CRC and in a legal order, up to its end, and data enough for its size.
+ * https://www.w3.org/TR/png-3/#5Chunk-layout
+ */
+export const pngStructure = (): Structure => new PngStructure()
+
+class PngStructure implements Structure {
+  #toSkip = SIGNATURE_BYTES
+  #held: Buffer = Buffer.alloc(0)
+  #chunk: Chunk | null = null
+  #names = new Set<string>()
+  #last = ''
+  /** Of all rows, before compression; 0 until it is known. */
+  #rawBytes = 0
+  #isPalette = false
+  #dataBytes = 0
+  #hasEnded = false
+  #doubt: string | null = null
+  #damage: string | null = null
+
+  take(piece: Buffer): void {
+    if (this.#damage !== null) return
+    const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece])
+    this.#held = Buffer.alloc(0)
+    for (let at = 0; at < bytes.length && this.#damage === null;) {
+      const next = this.#step(bytes, at)
+      if (next === at) {
+        this.#held = Buffer.from(bytes.subarray(at))
+        return
+      }
+      at = next
+    }
+  }
+
+  verdict(): Verdict {
+    if (this.#damage !== null) return damaged(this.#damage)
+    if (!this.#hasEnded) return damaged('it has no end')
+    if (this.#dataBytes < this.#rawBytes * LEAST_SHARE) return damaged('it has less data than its size can take')
+    if (this.#doubt !== null) return doubtful(this.#doubt)
+    if (this.#dataBytes < this.#rawBytes * CERTAIN_SHARE) return doubtful('it has so little data that rows may be missing')
+    return WHOLE
+  }
+
+  /** Returns where it stopped: at `at` where it needs more bytes. */
+  #step(bytes: Buffer, at: number): number {
+    if (this.#toSkip > 0) {
+      const skipped = Math.min(this.#toSkip, bytes.length - at)
+      this.#toSkip -= skipped
+      return at + skipped
+    }
+    if (this.#hasEnded) {
+      if (behindPadding(bytes, at) < bytes.length) this.#damage = 'another file stands behind its end'
+      return bytes.length
+    }
+    if (this.#chunk === null) return this.#begin(bytes, at)
+    return this.#chunk.left > 0 ? this.#readContent(this.#chunk, bytes, at) : this.#readCrc(this.#chunk, bytes, at)
+  }
+
+  #begin(bytes: Buffer, at: number): number {
+    if (bytes.length - at < HEAD_BYTES) return at
+    const length = bytes.readUInt32BE(at)
+    const name = bytes.toString('latin1', at + 4, at + HEAD_BYTES)
+    if (length > MAX_LENGTH || !/^[A-Za-z]{4}$/.test(name)) this.#damage = 'something else stands where a chunk should'
+    this.#chunk = { name, length, left: length, crc: crc32(bytes.subarray(at + 4, at + HEAD_BYTES)), head: Buffer.alloc(0) }
+    return at + HEAD_BYTES
+  }
+
+  #readContent(chunk: Chunk, bytes: Buffer, at: number): number {
+    const content = bytes.subarray(at, at + chunk.left)
+    chunk.crc = crc32(content, chunk.crc)
+    chunk.left -= content.length
+    if (chunk.head.length < HELD_BYTES) chunk.head = Buffer.concat([chunk.head, content.subarray(0, HELD_BYTES - chunk.head.length)])
+    return at + content.length
+  }
+
+  #readCrc(chunk: Chunk, bytes: Buffer, at: number): number {
+    if (bytes.length - at < CRC_BYTES) return at
+    if (bytes.readUInt32BE(at) !== chunk.crc) this.#damage = `its chunk ${chunk.name} is damaged`
+    else this.#finish(chunk)
+    this.#names.add(chunk.name)
+    this.#last = chunk.name
+    this.#chunk = null
+    return at + CRC_BYTES
+  }
+
+  #finish({ name, length, head }: Chunk): void {
+    if ((name === 'IHDR') === this.#names.size > 0) this.#damage = 'its header is not where it should be'
+    switch (name) {
+      case 'IHDR':
+        return this.#readHeader(head, length)
+      case 'PLTE':
+        if (length === 0 || length % 3 !== 0 || length > 768 || this.#names.has('PLTE')) this.#damage = 'its palette makes no sense'
+        return
+      case 'IDAT':
+        if (this.#names.has('IDAT') && this.#last !== 'IDAT') this.#damage = 'its data is interrupted'
+        if (this.#isPalette && !this.#names.has('PLTE')) this.#damage = 'it has no palette'
+        if (this.#dataBytes === 0 && head.length >= 2 && !isZlib(head)) this.#damage = 'its data is not compressed'
+        this.#dataBytes += length
+        return
+      case 'acTL':
+        if (length < 4 || head.readUInt32BE(0) !== 1) this.#damage = 'it is an animation'
+        return
+      case 'IEND':
+        if (length > 0 || !this.#names.has('IDAT')) this.#damage = 'its end comes too early'
+        this.#hasEnded = true
+        return
+      default:
+        // An upper-case first letter says that nobody can show the image without understanding the chunk.
+        if (/^[A-Z]/.test(name)) this.#doubt ??= `its chunk ${name} is unknown`
+    }
+  }
+
+  #readHeader(header: Buffer, length: number): void {
+    const colour = length === HELD_BYTES ? COLOURS[header.readUInt8(9)] : undefined
+    const depth = length === HELD_BYTES ? header.readUInt8(8) : 0
+    if (colour?.depths.includes(depth) !== true || header.readUInt16BE(10) !== 0 || header.readUInt8(12) > 1) {
+      this.#damage = 'its header makes no sense'
+      return
+    }
+    const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)]
+    if (width === 0 || height === 0) this.#damage = 'its header makes no sense'
+    this.#isPalette = header.readUInt8(9) === 3
+    this.#rawBytes = height * (1 + Math.ceil((width * colour.samples * depth) / 8))
+  }
+}
+
+/** RFC 1950: deflate, and a header that is a multiple of 31. */
+const isZlib = (head: Buffer): boolean => (head.readUInt8(0) & 0x0f) === 8 && head.readUInt16BE(0) % 31 === 0

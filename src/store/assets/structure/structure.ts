@@ -1,0 +1,10 @@
+import type { OutputFormat } from '#contract'
+import { jpegStructure } from './jpeg.ts'
+import { pngStructure } from './png.ts'
+import type { Structure } from './verdict.ts'
+import { webpStructure } from './webp.ts'
+
+const structures: Readonly<Record<OutputFormat, () => Structure>> = { jpeg: jpegStructure, png: pngStructure, webp: webpStructure }
+
+/** What judges the structure of an image of this format. */
+export const structureOf = (format: OutputFormat): Structure => structures[format]()

@@ -1,0 +1,28 @@
+/**
+ * What an image's structure says of it. `whole`: nothing is missing, found without computing a pixel. `doubtful`: only a decoder can say.
+ * `damaged`: it is not whole, or it is something else besides an image.
+ */
+export type Verdict =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'doubtful'; readonly why: string }
+  | { readonly kind: 'damaged'; readonly why: string }
+
+/** Judges an image of one format while its bytes stream past, in pieces of any size. Keeps a segment's header at most. */
+export interface Structure {
+  take(bytes: Buffer): void
+  /** After the last byte. */
+  verdict(): Verdict
+}
+
+export const WHOLE: Verdict = { kind: 'whole' }
+export const doubtful = (why: string): Verdict => ({ kind: 'doubtful', why })
+export const damaged = (why: string): Verdict => ({ kind: 'damaged', why })
+
+/** Zeros and white space: what some servers and encoders leave behind an image. Anything else there is another file. */
+export const isPadding = (byte: number): boolean => byte === 0 || byte === 0x0a || byte === 0x0d || byte === 0x20 || byte === 0x09
+
+/** The first index from `at` on that is no padding; the length where there is none. */
+export function behindPadding(bytes: Uint8Array, at: number): number {
+  while (at < bytes.length && isPadding(bytes[at] ?? 0)) at++
+  return at
+}

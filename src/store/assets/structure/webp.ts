@@ -1,0 +1,128 @@
+import { behindPadding, damaged, doubtful, type Structure, type Verdict } from './verdict.ts'
+
+/** `RIFF`, the size of all that follows, `WEBP`. */
+const FILE_HEAD_BYTES = 12
+/** Name and size of a chunk. */
+const HEAD_BYTES = 8
+const HAS_ANIMATION = 0x02
+/** Of a chunk's content: enough for the size that a lossy frame says. */
+const HELD_BYTES = 10
+
+interface Chunk {
+  readonly name: string
+  readonly size: number
+  left: number
+  head: Buffer
+}
+
+/**
+ * Whether a WebP has every chunk whole, up to the size its header says. Its pixels have no mark at their end, so what is sound is `doubtful`
+ * all the same and goes to a decoder. https://developers.google.com/speed/webp/docs/riff_container
+ */
+export const webpStructure = (): Structure => new WebpStructure()
+
+class WebpStructure implements Structure {
+  #held: Buffer = Buffer.alloc(0)
+  /** Bytes that the file still must have; null until its header is read. */
+  #left: number | null = null
+  #chunk: Chunk | null = null
+  #images = 0
+  #size: string | null = null
+  #damage: string | null = null
+
+  take(piece: Buffer): void {
+    if (this.#damage !== null) return
+    const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece])
+    this.#held = Buffer.alloc(0)
+    for (let at = 0; at < bytes.length && this.#damage === null;) {
+      const next = this.#step(bytes, at)
+      if (next === at) {
+        this.#held = Buffer.from(bytes.subarray(at))
+        return
+      }
+      at = next
+    }
+  }
+
+  verdict(): Verdict {
+    if (this.#damage !== null) return damaged(this.#damage)
+    if (this.#left !== 0 || this.#chunk !== null) return damaged('it is shorter than its header says')
+    if (this.#images !== 1) return damaged(this.#images === 0 ? 'it has no image' : 'it has two images')
+    return doubtful('only a decoder knows where its pixels end')
+  }
+
+  /** Returns where it stopped: at `at` where it needs more bytes. */
+  #step(bytes: Buffer, at: number): number {
+    if (this.#left === null) {
+      if (bytes.length - at < FILE_HEAD_BYTES) return at
+      this.#left = bytes.readUInt32LE(at + 4) - 4
+      if (this.#left < HEAD_BYTES) this.#damage = 'its header makes no sense'
+      return at + FILE_HEAD_BYTES
+    }
+    if (this.#chunk !== null) return this.#readContent(this.#chunk, bytes, at)
+    if (this.#left > 0) return this.#begin(bytes, at, this.#left)
+    if (behindPadding(bytes, at) < bytes.length) this.#damage = 'another file stands behind its end'
+    return bytes.length
+  }
+
+  #begin(bytes: Buffer, at: number, left: number): number {
+    if (left < HEAD_BYTES) {
+      // Some encoders count padding that belongs to no chunk.
+      this.#left = Math.max(0, left - (bytes.length - at))
+      return Math.min(bytes.length, at + left)
+    }
+    if (bytes.length - at < HEAD_BYTES) return at
+    const size = bytes.readUInt32LE(at + 4)
+    const padded = size + (size % 2)
+    const name = bytes.toString('latin1', at, at + 4)
+    // The padding of the last chunk may be left out of the count.
+    if (HEAD_BYTES + size > left)
+      this.#damage = `its chunk ${/^[\w ]{4}$/.test(name) ? name.trim() : 'of no known name'} is longer than the file`
+    this.#left = Math.max(0, left - HEAD_BYTES - padded)
+    this.#chunk = { name, size, left: Math.min(padded, left - HEAD_BYTES), head: Buffer.alloc(0) }
+    if (this.#chunk.left === 0) this.#finish(this.#chunk)
+    return at + HEAD_BYTES
+  }
+
+  #readContent(chunk: Chunk, bytes: Buffer, at: number): number {
+    const content = bytes.subarray(at, at + chunk.left)
+    chunk.left -= content.length
+    if (chunk.head.length < HELD_BYTES) chunk.head = Buffer.concat([chunk.head, content.subarray(0, HELD_BYTES - chunk.head.length)])
+    if (chunk.left === 0) this.#finish(chunk)
+    return at + content.length
+  }
+
+  #finish({ name, head }: Chunk): void {
+    this.#chunk = null
+    switch (name) {
+      case 'VP8X':
+        if (head.length < HELD_BYTES) this.#damage = 'its header makes no sense'
+        else if (((head[0] ?? 0) & HAS_ANIMATION) !== 0) this.#damage = 'it is an animation'
+        else this.#size = `${head.readUIntLE(4, 3) + 1} × ${head.readUIntLE(7, 3) + 1}`
+        return
+      case 'ANIM':
+      case 'ANMF':
+        this.#damage = 'it is an animation'
+        return
+      case 'VP8 ':
+      case 'VP8L': {
+        const size = name === 'VP8L' ? losslessSize(head) : lossySize(head)
+        this.#images++
+        if (size === null) this.#damage = 'its pixels have no header'
+        else if (this.#size !== null && this.#size !== size) this.#damage = 'its headers say two sizes'
+      }
+    }
+  }
+}
+
+function losslessSize(head: Buffer): string | null {
+  if (head.length < 5 || head[0] !== 0x2f) return null
+  const bits = head.readUInt32LE(1)
+  return `${(bits & 0x3fff) + 1} × ${((bits >>> 14) & 0x3fff) + 1}`
+}
+
+/** RFC 6386, 9.1: a key frame, its start code, and two sides of fourteen bits. */
+function lossySize(head: Buffer): string | null {
+  if (head.length < HELD_BYTES || ((head[0] ?? 0) & 1) !== 0 || head.readUIntBE(3, 3) !== 0x9d012a) return null
+  return `${head.readUInt16LE(6) & 0x3fff} × ${head.readUInt16LE(8) & 0x3fff}`
+}

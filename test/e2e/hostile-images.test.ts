@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { deflateSync } from 'node:zlib'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Generation } from '#contract'
+import { startProcess, type ServerProcess } from '../crash/process.ts'
+import { hostileImages } from '../store/assets/hostile-images.ts'
+import { png, pngChunk, pngEnd, pngHeader } from '../store/assets/image-parts.ts'
+
+/** An empty one is no image but an answer that is not there yet. */
+const hostile = [...(await hostileImages())].filter(([, bytes]) => bytes.length > 0)
+/** 100 megapixels in 12 kB, the most that is taken. */
+const heavy = png(
+  pngHeader({ width: 10_000, height: 10_000, depth: 1, colour: 0 }),
+  pngChunk('IDAT', deflateSync(Buffer.alloc(10_000 * 1_251))),
+  pngEnd,
+)
+const files = [...hostile.map(([, bytes]) => bytes), heavy]
+const MEBIBYTE = 1_048_576
+
+/** A vendor that delivers, with its reply, the file whose number the prompt is. */
+const vendor = createServer((request, response) => {
+  let body = ''
+  request.on('data', (chunk) => (body += String(chunk)))
+  request.on('end', () => {
+    const [task] = JSON.parse(body) as [{ taskUUID: string; positivePrompt: string }]
+    const imageBase64Data = files[Number(task.positivePrompt)]?.toString('base64')
+    const answer = { ...task, imageUUID: task.taskUUID, imageBase64Data, cost: 0.03, seed: 1 }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data: [answer] }))
+  })
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'imagegate-hostile-'))
+let gateway: ServerProcess
+const outcomes: Generation[] = []
+let residentBefore = 0
+
+/** The most memory a process ever had, in bytes. */
+const peakOf = (pid: number): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024
+
+beforeAll(async () => {
+  vendor.listen(0, '127.0.0.1')
+  await once(vendor, 'listening')
+  const url = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
+  writeFileSync(join(folder, 'imagegate.yaml'), `providers: { runware: { api_key: a-key-of-sixteen-chars, base_url: "${url}" } }\n`)
+  gateway = await startProcess({ IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'), IMAGEGATE_DATA: join(folder, 'data') })
+  residentBefore = peakOf(gateway.pid)
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < files.length; index = next++) {
+      const reply = await fetch(`${gateway.url}/v1/generations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', prefer: 'wait=60' },
+        body: JSON.stringify({ model: 'runware/flux-2-pro', prompt: String(index), width: 64, height: 64 }),
+      })
+      outcomes[index] = (await reply.json()) as Generation
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+}, 120_000)
+afterAll(async () => {
+  await gateway.kill('SIGTERM')
+  vendor.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test.each(hostile.map(([name], index) => [name, index] as const))('a vendor’s image fails clearly: %s', (_, index) => {
+  expect(outcomes[index]).toMatchObject({ status: 'failed', images: [], error: { code: 'bad_reply' } })
+  expect(outcomes[index]?.error?.message).toMatch(/image/)
+})
+
+test('an image of 100 megapixels is stored, and neither it nor any of the others takes much memory or stops the process', async () => {
+  expect(outcomes.at(-1)).toMatchObject({ status: 'succeeded', images: [{ width: 10_000, height: 10_000, bytes: heavy.length }] })
+  expect(peakOf(gateway.pid) - residentBefore).toBeLessThan(200 * MEBIBYTE)
+  expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
+  expect(gateway.said()).not.toMatch(/"level":(50|60)/)
+})
+
+test('a hostile image leaves no file behind', () => {
+  const stored = readdirSync(join(folder, 'data'), { recursive: true }).filter((name) => /\.(jpg|png|webp)$/.test(String(name)))
+  expect(stored).toHaveLength(1)
+})

@@ -1,0 +1,98 @@
+import { randomFillSync } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { formatOf } from '#contract'
+import { AssetError, type Assets } from '../../../src/core/ports.ts'
+import { openAssets } from '../../../src/store/assets/files.ts'
+import { structureOf } from '../../../src/store/assets/structure/structure.ts'
+import type { Verdict } from '../../../src/store/assets/structure/verdict.ts'
+import { honestImages } from './honest-images.ts'
+import { hostileImages } from './hostile-images.ts'
+
+const honest = await honestImages()
+const hostile = await hostileImages()
+const NO_LIMIT = 10_000_000
+
+let directory: string
+let assets: Assets
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'imagegate-whole-'))
+  assets = await openAssets({ directory })
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+function verdictIn(bytes: Buffer, pieceBytes: number): Verdict {
+  const format = formatOf(bytes)
+  if (format === null) return { kind: 'damaged', why: 'no image' }
+  const structure = structureOf(format)
+  for (let at = 0; at < bytes.length; at += pieceBytes) structure.take(bytes.subarray(at, at + pieceBytes))
+  return structure.verdict()
+}
+
+describe('an image as encoders write it', () => {
+  test.each([...honest])('is stored byte for byte: %s', async (_, { bytes, width, height }) => {
+    const { sha256, format, ...stored } = await assets.put(Readable.from([bytes], { objectMode: false }), NO_LIMIT)
+    expect(stored).toMatchObject({ width, height, bytes: bytes.length })
+    expect(await assets.read(sha256, format)).toEqual(bytes)
+  })
+
+  test.each([...honest])('needs a decoder only where its structure cannot say that it is whole: %s', (_, { bytes, isCertain }) => {
+    expect(verdictIn(bytes, bytes.length).kind).toBe(isCertain ? 'whole' : 'doubtful')
+  })
+})
+
+describe('a hostile image', () => {
+  test('comes in more than 60 kinds', () => {
+    expect(hostile.size).toBeGreaterThan(60)
+  })
+
+  test.each([...hostile])('is refused with a reason, and nothing of it is kept: %s', async (_, bytes) => {
+    const before = await filesIn(directory)
+    const error: unknown = await assets.put(Readable.from([bytes], { objectMode: false }), NO_LIMIT).then(
+      () => 'stored',
+      (reason: unknown) => reason,
+    )
+    expect(error).toBeInstanceOf(AssetError)
+    expect(error).toMatchObject({ reason: expect.stringMatching(/^(not_an_image|too_large)$/), message: expect.stringMatching(/.{20}/) })
+    expect(await filesIn(directory)).toEqual(before)
+  })
+})
+
+test.each([...honest].map(([name, { bytes }]) => [name, bytes] as const).concat([...hostile]))(
+  'a structure is judged alike in pieces of any size: %s',
+  (_, bytes) => {
+    const expected = verdictIn(bytes, Math.max(1, bytes.length))
+    for (const pieceBytes of [1, 2, 3, 7, 61, 1_000]) expect([pieceBytes, verdictIn(bytes, pieceBytes)]).toEqual([pieceBytes, expected])
+  },
+)
+
+const filesIn = async (folder: string): Promise<readonly string[]> => (await readdir(folder, { recursive: true })).toSorted()
+
+test('a large image is judged in turns, so that nobody else waits for 50 ms', async () => {
+  const pixels = randomFillSync(Buffer.alloc(4_700 * 4_500 * 3))
+  const raw = sharp(pixels, { raw: { width: 4_700, height: 4_500, channels: 3 } })
+  for (const bytes of [
+    await raw.clone().png({ compressionLevel: 0 }).toBuffer(),
+    await raw.jpeg({ quality: 98, chromaSubsampling: '4:4:4' }).toBuffer(),
+  ]) {
+    const turns: number[] = []
+    let isDone = false
+    let last = process.threadCpuUsage().user
+    // What this thread computed between two turns: how long it had to wait for a processor of this machine is not ours.
+    const turn = (): void => {
+      const { user } = process.threadCpuUsage()
+      turns.push((user - last) / 1_000)
+      last = user
+      if (!isDone) setImmediate(turn)
+    }
+    setImmediate(turn)
+    await assets.put(bytes, 100 * 1_048_576)
+    isDone = true
+    expect(bytes.length).toBeGreaterThan(40 * 1_048_576)
+    expect(Math.max(...turns)).toBeLessThan(50)
+  }
+}, 120_000)
