@@ -1,44 +1,52 @@
 import { z } from 'zod'
 
+interface FailureRow {
+  readonly meaning: string
+  readonly http: number
+  readonly retryable: boolean
+  readonly fallback: boolean
+  readonly remedy: string
+}
+
 /**
- * Every way a generation can fail, closed. One row each: the HTTP status where the failure is the answer to a request,
+ * Every way a generation can fail, closed. One row each: what it means, the HTTP status where the failure is the answer to a request,
  * whether the same request may succeed later, whether another provider may be tried when nothing was bought,
  * and what the caller can do.
  */
 export const FAILURES = {
-  invalid_request: { http: 400, retryable: false, fallback: false, remedy: 'Correct the fields named in `errors`.' },
-  model_not_found: { http: 404, retryable: false, fallback: false, remedy: 'Choose a model listed by GET /v1/models.' },
-  no_eligible_offer: { http: 422, retryable: false, fallback: false, remedy: 'Change what each offer refuses, or allow more providers.' },
-  unauthorized: { http: 401, retryable: false, fallback: false, remedy: 'Send a valid gateway key as `Authorization: Bearer <key>`.' },
-  provider_unauthorized: { http: 502, retryable: false, fallback: true, remedy: 'The operator must correct this provider’s API key.' },
-  insufficient_credit: { http: 402, retryable: false, fallback: true, remedy: 'The operator must add credit at this provider.' },
-  budget_exceeded: { http: 402, retryable: false, fallback: false, remedy: 'Wait for the next budget period or ask for a larger budget.' },
-  rate_limited: { http: 429, retryable: true, fallback: true, remedy: 'Try again after the time in Retry-After.' },
-  moderated: { http: 422, retryable: false, fallback: false, remedy: 'Change the prompt or the reference images.' },
-  provider_rejected: { http: 422, retryable: false, fallback: true, remedy: 'Change what the provider’s message names.' },
-  provider_unavailable: { http: 503, retryable: true, fallback: true, remedy: 'Try again later.' },
+  invalid_request: { meaning: 'A field is missing, unknown, or has a value that is not taken; `errors` names each.', http: 400, retryable: false, fallback: false, remedy: 'Correct the fields named in `errors`.' },
+  model_not_found: { meaning: 'No model or alias has this name.', http: 404, retryable: false, fallback: false, remedy: 'Choose a model listed by GET /v1/models.' },
+  no_eligible_offer: { meaning: 'No provider can do what was asked; `errors` holds the reason of each offer.', http: 422, retryable: false, fallback: false, remedy: 'Change what each offer refuses, or allow more providers.' },
+  unauthorized: { meaning: 'No gateway key came, or one that is not known, or one that may not do this.', http: 401, retryable: false, fallback: false, remedy: 'Send a valid gateway key as `Authorization: Bearer <key>`.' },
+  provider_unauthorized: { meaning: 'The provider refused its API key.', http: 502, retryable: false, fallback: true, remedy: 'The operator must correct this provider’s API key.' },
+  insufficient_credit: { meaning: 'The account at the provider has too little credit.', http: 402, retryable: false, fallback: true, remedy: 'The operator must add credit at this provider.' },
+  budget_exceeded: { meaning: 'The quote is more than what is left of this gateway key’s budget.', http: 402, retryable: false, fallback: false, remedy: 'Wait for the next budget period or ask for a larger budget.' },
+  rate_limited: { meaning: 'Too many requests: here, or at the provider.', http: 429, retryable: true, fallback: true, remedy: 'Try again after the time in Retry-After.' },
+  moderated: { meaning: 'The provider’s safety check refused the request or its result; `stage` and `reasons` say which side and why.', http: 422, retryable: false, fallback: false, remedy: 'Change the prompt or the reference images.' },
+  provider_rejected: { meaning: 'The provider refused the request for a reason of its own.', http: 422, retryable: false, fallback: true, remedy: 'Change what the provider’s message names.' },
+  provider_unavailable: { meaning: 'The provider does not answer, answers with an error of its own, or is paused.', http: 503, retryable: true, fallback: true, remedy: 'Try again later.' },
   provider_timeout: {
-    http: 504,
+    meaning: 'The deadline passed before the provider had finished.', http: 504,
     retryable: false,
     fallback: false,
     remedy: 'The provider may still finish and bill it; try again when that is acceptable.',
   },
-  bad_reply: { http: 502, retryable: false, fallback: false, remedy: 'The provider answered in a form we do not know; report it.' },
+  bad_reply: { meaning: 'The provider’s answer could not be read.', http: 502, retryable: false, fallback: false, remedy: 'The provider answered in a form we do not know; report it.' },
   result_expired: {
-    http: 502,
+    meaning: 'The link to the image ended before the image was stored.', http: 502,
     retryable: false,
     fallback: false,
     remedy: 'The image was made and its link expired before it was stored; generate it again.',
   },
   outcome_unknown: {
-    http: 502,
+    meaning: 'The reply to a paid submit was lost, and the provider cannot be asked about it.', http: 502,
     retryable: false,
     fallback: false,
     remedy: 'The provider may have made and billed it; check its dashboard before you try again.',
   },
-  canceled: { http: 409, retryable: false, fallback: false, remedy: 'It was canceled on request.' },
-  internal: { http: 500, retryable: true, fallback: false, remedy: 'Try again; report it with the generation id if it stays.' },
-} as const satisfies Record<string, { http: number; retryable: boolean; fallback: boolean; remedy: string }>
+  canceled: { meaning: 'The caller canceled it.', http: 409, retryable: false, fallback: false, remedy: 'It was canceled on request.' },
+  internal: { meaning: 'An error of this gateway that nobody foresaw.', http: 500, retryable: true, fallback: false, remedy: 'Try again; report it with the generation id if it stays.' },
+} as const satisfies Record<string, FailureRow>
 
 export type FailureCode = keyof typeof FAILURES
 export const FailureCode = z.enum(Object.keys(FAILURES) as [FailureCode, ...FailureCode[]]).meta({ id: 'FailureCode' })

@@ -8,10 +8,14 @@ import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
-import { installJsonParser, refuseEncodedBodies } from './read-body.ts'
+import { acceptEmptyBodies, installJsonParser, refuseEncodedBodies } from './read-body.ts'
+import { installCors } from './cors.ts'
+import { rememberRoutes } from './known-routes.ts'
+import { problemPages } from './problem-pages.ts'
 import { installDocs } from './docs.ts'
 import { mcpApi } from './compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from './compatible/mcp/mcp-server.ts'
+import { reworded } from './compatible/openai/error-handler.ts'
 import { openaiApi } from './compatible/openai/openai-api.ts'
 import type { OpenaiDependencies } from './compatible/openai/answer.ts'
 import { KEY_HEADERS, vendorApis } from './compatible/vendor-apis.ts'
@@ -49,6 +53,8 @@ interface OwnDependencies {
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
+  /** Web pages of these origins may call. */
+  readonly corsOrigins: readonly string[]
   /** Every vendor is emulated; every result and page says so. */
   readonly sandbox: boolean
 }
@@ -91,11 +97,15 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
-  installProblems(app)
+  rememberRoutes(app)
+  installProblems(app, { publicUrl: deps.publicUrl, foreignError: (details) => reworded(details).body.error })
+  await installCors(app, deps.corsOrigins)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS })
+  acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)
   await installDocs(app, deps.version, deps.sandbox)
+  problemPages(app)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
   await app.register(hookRoutes, deps)

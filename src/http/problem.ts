@@ -1,35 +1,41 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { FAILURES } from '#contract'
+import { FAILURES, HTTP_PROBLEMS } from '#contract'
 import type { Problem } from '#contract'
 import type { ProblemDetails } from './http-problem.ts'
+import { allowOf, pathOf } from './known-routes.ts'
 import { toProblem } from './to-problem.ts'
 
-/** Where each problem type is described. */
-const TYPE_BASE = 'https://imagegate.dev/problems/'
+export interface ProblemDependencies {
+  /** Below it, `/problems/<code>` is a page. */
+  readonly publicUrl: () => string
+  /** The error object of the compatible API whose paths begin with /v1 as ours do. */
+  readonly foreignError: (details: ProblemDetails) => Problem['error']
+}
 
-const OTHER_STATUS = { not_found: 404, gone: 410, payload_too_large: 413, unsupported_media_type: 415 } as const
+/** Every code that an answer can carry, and what it means. */
+export const PROBLEMS = { ...FAILURES, ...HTTP_PROBLEMS } as const
 
-export const statusOf = ({ code, status }: Pick<ProblemDetails, 'code' | 'status'>): number =>
-  status ?? (code in OTHER_STATUS ? OTHER_STATUS[code as keyof typeof OTHER_STATUS] : FAILURES[code as keyof typeof FAILURES].http)
+export const statusOf = ({ code, status }: Pick<ProblemDetails, 'code' | 'status'>): number => status ?? PROBLEMS[code].http
 
-/** As RFC 9457 has it. */
-export function problemDocument(details: ProblemDetails): Problem {
+/** As RFC 9457 has it; `type` is a page of this server. */
+function problemDocument(details: ProblemDetails, path: string, { publicUrl, foreignError }: ProblemDependencies): Problem {
   const { code, detail, errors, generation_id } = details
   const status = statusOf(details)
   return {
-    type: `${TYPE_BASE}${code}`,
+    type: `${publicUrl()}/problems/${code}`,
     title: STATUS_CODES[status] ?? 'Error',
     status,
     detail,
     code,
     ...(errors ? { errors: [...errors] } : {}),
     ...(generation_id ? { generation_id } : {}),
+    ...(path.startsWith('/v1/') ? { error: foreignError(details) } : {}),
   }
 }
 
-function sendProblem(reply: FastifyReply, details: ProblemDetails): FastifyReply {
-  const problem = problemDocument(details)
+function sendProblem(reply: FastifyReply, details: ProblemDetails, deps: ProblemDependencies): FastifyReply {
+  const problem = problemDocument(details, pathOf(reply.request), deps)
   return reply
     .code(problem.status)
     .headers(retryAfterHeader(details))
@@ -42,14 +48,18 @@ export const retryAfterHeader = ({ retryAfterMs }: ProblemDetails): Record<strin
   retryAfterMs ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {}
 
 /** Every error of every route leaves as RFC 9457. */
-export function installProblems(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(reply, loggedProblem(error, request)))
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, {
-      code: 'not_found',
-      detail: `There is no ${request.method} ${pathOf(request)}. GET /openapi.json lists every route.`,
-    }),
-  )
+export function installProblems(app: FastifyInstance, deps: ProblemDependencies): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(reply, loggedProblem(error, request), deps))
+  app.setNotFoundHandler((request, reply) => sendProblem(reply, noRoute(request, reply), deps))
+}
+
+/** Why no route takes a request: its path, or its verb; then `Allow` names the right ones. */
+export function noRoute(request: FastifyRequest, reply: FastifyReply): ProblemDetails {
+  const allow = allowOf(request)
+  const path = pathOf(request).slice(0, 200)
+  if (allow === null) return { code: 'not_found', detail: `There is no ${request.method} ${path}. GET /openapi.json lists every route.` }
+  reply.header('allow', allow)
+  return { code: 'method_not_allowed', detail: `${path} does not take ${request.method}; it takes ${allow}.` }
 }
 
 /** As `toProblem`; what was not expected is logged, since the caller learns nothing of it. */
@@ -58,5 +68,3 @@ export function loggedProblem(error: unknown, request: Pick<FastifyRequest, 'log
   if (details.code === 'internal') request.log.error({ err: error }, 'a request failed unexpectedly')
   return details
 }
-
-const pathOf = (request: FastifyRequest): string => request.url.split('?')[0]?.slice(0, 200) ?? '/'

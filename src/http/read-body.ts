@@ -11,6 +11,10 @@ declare module 'fastify' {
     /** What stands for the images in its body; see `reading/held-bytes.ts`. */
     standIns: readonly string[] | null
   }
+  interface FastifySchema {
+    /** A body that the route reads and judges itself, as it is documented. */
+    takes?: unknown
+  }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -57,6 +61,10 @@ export function installJsonParser(app: FastifyInstance): void {
     const written = request.headers['content-length']
     const { bytes, standIns } = await boundedJson(payload, request.routeOptions.bodyLimit, written === undefined ? null : Number(written))
     if (standIns.length > 0) request.standIns = standIns
+    if (bytes.length === 0) {
+      if (takesNoBody(request)) return undefined
+      throw emptyOrShort()
+    }
     return parse(request, decodeUtf8(bytes))
   })
   app.addHook('onResponse', (request, _reply, done) => {
@@ -78,7 +86,7 @@ async function boundedJson(payload: Readable, maxBytes: number, written: number 
   })
   const read = reader.end()
   if (read.kind === 'refused') throw new HttpProblem({ code: 'invalid_request', detail: `The body ${read.reason}; no request needs that.` })
-  if (bytes === 0 || (written !== null && bytes !== written)) throw emptyOrShort()
+  if (written !== null && bytes !== written) throw emptyOrShort()
   return read
 }
 
@@ -113,6 +121,17 @@ const emptyOrShort = (): HttpProblem =>
 
 const tooLarge = (): HttpProblem =>
   new HttpProblem({ code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit_bytes).' })
+
+const takesNoBody = ({ method, routeOptions: { schema } }: FastifyRequest): boolean =>
+  method === 'POST' && schema !== undefined && schema.body === undefined && schema.takes === undefined
+
+/** A POST that needs no body may come with an empty one of any type, as many clients send it. */
+export function acceptEmptyBodies(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (takesNoBody(request) && request.headers['content-length'] === '0') delete request.headers['content-type']
+    done()
+  })
+}
 
 /** Routes of this scope answer 415 to a body that is compressed or says that it is in another charset, before anything of it is read. */
 export function refuseEncodedBodies(scope: FastifyInstance): void {

@@ -4,7 +4,7 @@ import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import type { Intake } from '../../intake.ts'
 import { owned } from '../../owned.ts'
-import { loggedProblem } from '../../problem.ts'
+import { loggedProblem, noRoute } from '../../problem.ts'
 import { decodeUtf8 } from '../../read-body.ts'
 import { dollarsLeft } from '../dollars-left.ts'
 import type { BalanceSources } from '../dollars-left.ts'
@@ -40,7 +40,11 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
         const { status, detail } = bflProblem(error)
         return send(reply, status, { detail })
       })
-      api.setNotFoundHandler((_request, reply) => send(reply, 404, { detail: 'Not Found' }))
+      api.setNotFoundHandler((request, reply) =>
+        noRoute(request, reply).code === 'not_found'
+          ? send(reply, 404, { detail: 'Not Found' })
+          : send(reply, 405, { detail: 'Method Not Allowed' }),
+      )
       // What is not JSON is judged, and refused, as a body that is no object.
       api.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => decodeUtf8(body) || undefined)
       for (const prefix of ['/v1', '']) {

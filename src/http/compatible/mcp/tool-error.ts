@@ -38,7 +38,8 @@ export function remedyOf(code: ProblemCode): string {
     case 'payload_too_large':
       return 'Send less: references as links instead of data.'
     case 'unsupported_media_type':
-      return 'Send JSON.'
+    case 'method_not_allowed':
+      return 'POST JSON.'
     default:
       return FAILURES[code satisfies FailureCode].remedy
   }

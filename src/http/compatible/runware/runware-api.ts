@@ -4,7 +4,7 @@ import type { Generation, JsonObject } from '#contract'
 import type { Clock } from '../../../core/ports.ts'
 import { bearerOf, EVERYBODY, know } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
-import { loggedProblem, statusOf } from '../../problem.ts'
+import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
 import { authenticated, createPerform } from './perform.ts'
@@ -30,8 +30,10 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
   await app.register(
     async (api) => {
       api.setErrorHandler(sendError)
-      api.setNotFoundHandler((_request, reply) =>
-        sendJson(reply, 404, { errors: [{ code: 'notFound', message: 'POST task arrays to /runware/v1.' }] }),
+      api.setNotFoundHandler((request, reply) =>
+        noRoute(request, reply).code === 'not_found'
+          ? sendJson(reply, 404, { errors: [{ code: 'notFound', message: 'POST task arrays to /runware/v1.' }] })
+          : sendJson(reply, 405, { errors: [{ code: 'methodNotAllowed', message: 'POST task arrays, or open a WebSocket.' }] }),
       )
       await api.register(websocket, {
         options: { maxPayload: deps.bodyLimitBytes },
