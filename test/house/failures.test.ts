@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FAILURES } from '#contract'
+import { wantedErrors } from './error-tables.ts'
 import { readText, ROOT } from '../support/source-tree.ts'
 
 const rows = Object.entries(FAILURES)
@@ -27,6 +28,10 @@ describe('the table of failures', () => {
     for (const code of ['outcome_unknown', 'provider_timeout', 'bad_reply', 'result_expired', 'moderated'] as const) {
       expect(FAILURES[code], code).toMatchObject({ retryable: false, fallback: false })
     }
+  })
+
+  test('docs/errors.md has the tables of these codes (`npm run map` writes them)', () => {
+    expect(readText('docs/errors.md')).toBe(wantedErrors())
   })
 
   test('docs/errors.md has a heading or a row for every code, with its HTTP status', () => {

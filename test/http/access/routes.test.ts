@@ -60,6 +60,7 @@ const OPEN = new Set([
   '/healthz',
   '/v1/hooks/:provider/:token',
   '/openapi.json',
+  '/problems/:code',
   '/readyz',
   '/v1/images/:file',
 ])
@@ -108,7 +109,7 @@ describe('a route’s access', () => {
   const server = fastify()
   const caller = (scope: 'read' | 'write' | 'admin') => ({ key: scope, scope, models: null, providers: null, isAdmin: scope === 'admin' })
   beforeAll(async () => {
-    installProblems(server)
+    installProblems(server, { publicUrl: () => '', foreignError: () => undefined })
     installAccess(server, {
       keys: { isOn: () => true, identify: (secret) => (secret === 'none' ? null : caller(secret as 'read')) },
       keyHeaders: [],
