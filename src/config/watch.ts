@@ -42,7 +42,7 @@ export interface LiveConfig {
   /** The files the configuration depends on, as of the last reading. */
   files(): readonly string[]
   /** Calls back after every reading, whatever came of it. */
-  onRead(callback: () => void): void
+  onRead(callback: (reloaded: Reloaded) => void): void
   /** Calls back after each swap. Must not throw. */
   onSwapped(callback: (next: Config, before: Config) => void): void
 }
@@ -53,7 +53,7 @@ export function liveConfig({ started, files, load, prepare, report }: LiveConfig
   let ownFiles = files
   let readFiles = files
   let last: Promise<unknown> = Promise.resolve()
-  const onRead: (() => void)[] = []
+  const onRead: ((reloaded: Reloaded) => void)[] = []
   const onSwapped: ((next: Config, before: Config) => void)[] = []
 
   async function reloadOnce(): Promise<Reloaded> {
@@ -65,7 +65,7 @@ export function liveConfig({ started, files, load, prepare, report }: LiveConfig
     if (reloaded.kind !== 'refused') ownFiles = result.files
     report(reloaded)
     if (reloaded.kind === 'swapped') for (const callback of onSwapped) callback(current, before)
-    for (const callback of onRead) callback()
+    for (const callback of onRead) callback(reloaded)
     return reloaded
   }
   return {

@@ -335,6 +335,8 @@ export interface Observer {
   /** A paid task ended. `durationMs` is from submit to ready; null where it never got ready. */
   taskEnded(task: { provider: string; model: string; code: FailureCode | null; durationMs: number | null; polls: number }): void
   generationEnded(generation: GenerationRecord): void
+  /** What a task cost, or that it is not known: the ledger's line. */
+  settled?(entry: LedgerEntry): void
   /** A bill of far more than its quote was held as unknown. */
   billNotBelieved?(provider: string): void
 }

@@ -6,6 +6,8 @@ import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import { keyRingOf } from './from-config.ts'
 import { modelListing, providerListing } from './listings.ts'
+import type { Load } from '../monitoring/gauges.ts'
+import type { Subjects } from '../monitoring/metrics.ts'
 import type { Resources } from './open-resources.ts'
 
 /** The application with every route, not yet listening. */
@@ -13,7 +15,11 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
   const { catalogue, config, store, assets, transport, log } = resources
   const { address, monitoring, webhooks, run, accept, costs, intake, compare } = services
   const { metrics, health, breakers } = monitoring
-  metrics.readLoad(() => loadOf(resources, services))
+  metrics.readFrom({
+    load: () => loadOf(resources, services),
+    budgets: () => costs.budgets(),
+    subjects: () => subjectsOf(resources, services),
+  })
   const app = await buildApp({
     run,
     accept,
@@ -48,14 +54,21 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
 }
 
 /** How busy everything is, for the metrics. */
-const loadOf = ({ catalogue }: Resources, { run, monitoring }: Services) => ({
+const loadOf = ({ catalogue, config }: Resources, { run, monitoring }: Services): Load => ({
   open: run.openCount,
-  providers: [...catalogue.providers.keys()].map((id) => ({
-    id,
-    inFlight: run.inFlight(id),
-    waiting: run.waiting(id),
-    breaker: monitoring.breakers.state(id),
-  })),
+  providers: [...catalogue.providers].map(([id, { manifest }]) => {
+    const { inFlight, waiting, free } = run.slotState(id)
+    const { enabled = false, maxInFlight = manifest.max_in_flight } = config().providers.get(id) ?? {}
+    return { id, inFlight, waiting, free, maxInFlight, enabled, breaker: monitoring.breakers.state(id) }
+  }),
+})
+
+/** What is sold and to whom, so that the metrics show it before anything happens. */
+const subjectsOf = ({ catalogue, config }: Resources, { offers }: Services): Subjects => ({
+  offers: catalogue.models
+    .flatMap((model) => catalogue.offers(model).map(({ provider }) => ({ provider, model })))
+    .filter(({ provider }) => config().providers.get(provider)?.enabled === true),
+  keys: offers.keys().length === 0 ? [null] : offers.keys().map(({ name }) => name),
 })
 
 /** Why no request can be taken, or null. */

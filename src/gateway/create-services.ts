@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestSchema } from '#contract'
 import { createOffers } from '../catalogue/offers.ts'
 import { resolveModel } from '../config/offers.ts'
+import type { Offers } from '../core/offers.ts'
 import { createCosts } from '../core/billing/cost-report.ts'
 import type { Costs } from '../core/billing/cost-report.ts'
 import { createCompare } from '../core/comparisons/compare.ts'
@@ -34,6 +35,7 @@ export interface Services {
   readonly run: Run
   readonly requestSchema: RequestSchema
   readonly accept: Accept
+  readonly offers: Offers
   readonly costs: Costs
   readonly intake: Intake
   readonly compare: Compare
@@ -79,7 +81,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     beginGeneration: intake.begin,
     publicUrl: address.current,
   })
-  return { address, monitoring, webhooks, run, requestSchema: schema, accept, costs, intake, compare }
+  return { address, monitoring, webhooks, run, requestSchema: schema, accept, offers, costs, intake, compare }
 }
 
 async function startWebhooks(

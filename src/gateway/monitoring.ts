@@ -1,3 +1,4 @@
+import packageJson from '../../package.json' with { type: 'json' }
 import { createBreakers } from '../core/scheduling/circuit-breaker.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { Observer } from '../core/ports.ts'
@@ -25,6 +26,7 @@ export function createMonitoring({ catalogue, transport, config, live, log }: Re
   const breakers = createBreakers({ clock: CLOCK, log, settings: () => config().breaker, probe })
   opened.defer(() => breakers.close())
   live.onSwapped((next, before) => providersReachedAnew(next, before).forEach((provider) => breakers.reset(provider)))
-  const metrics = createMetrics()
+  const metrics = createMetrics({ version: packageJson.version, sandbox: config().sandbox, startedAtMs: CLOCK.now() })
+  live.onRead(({ kind }) => metrics.observeReload(kind, CLOCK.now()))
   return { health, breakers, metrics, observer: observeAll([metrics.observer, health.observer, breakers.observer]) }
 }

@@ -1,4 +1,4 @@
-import { Counter, Histogram } from 'prom-client'
+import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
 
 const SECONDS = [0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
@@ -8,6 +8,7 @@ export const createCounters = (registry: Registry) => ({
   ...requestCounters(registry),
   ...generationCounters(registry),
   ...taskCounters(registry),
+  ...reloadCounters(registry),
 })
 
 const requestCounters = (registry: Registry) => ({
@@ -66,6 +67,31 @@ const taskCounters = (registry: Registry) => ({
     help: 'Polls made for a task.',
     labelNames: ['provider'],
     buckets: [0, 1, 2, 3, 5, 8, 13, 21, 50],
+    registers: [registry],
+  }),
+})
+
+const reloadCounters = (registry: Registry) => ({
+  reloads: new Counter({
+    name: 'imagegate_config_reloads_total',
+    help: 'Readings of the configuration after the start, by what came of them: swapped, unchanged or refused.',
+    labelNames: ['result'],
+    registers: [registry],
+  }),
+  reloadSucceeded: new Gauge({
+    name: 'imagegate_config_last_reload_successful',
+    help: '0 while the configuration on disk is refused and an older one is in force.',
+    registers: [registry],
+  }),
+  reloadedAt: new Gauge({
+    name: 'imagegate_config_last_reload_success_timestamp_seconds',
+    help: 'When the configuration in force was read.',
+    registers: [registry],
+  }),
+  build: new Gauge({
+    name: 'imagegate_build_info',
+    help: 'Always 1; the version that runs is in its labels.',
+    labelNames: ['version', 'node', 'sandbox'],
     registers: [registry],
   }),
 })

@@ -12,6 +12,11 @@ export interface Load {
     readonly id: string
     readonly inFlight: number
     readonly waiting: number
+    /** As configured. */
+    readonly maxInFlight: number
+    /** How many more tasks it takes now. */
+    readonly free: number
+    readonly enabled: boolean
     readonly breaker: BreakerState
   }[]
 }
@@ -37,6 +42,27 @@ export function createGauges(registry: Registry, load: () => Load): void {
         this.set({ provider: id, state: 'in_flight' }, inFlight)
         this.set({ provider: id, state: 'waiting' }, waiting)
       }
+    },
+  })
+  new Gauge({
+    name: 'imagegate_provider_slots',
+    help: 'How many paid tasks a provider may have unfinished (limit, as configured), and how many more it takes now (free).',
+    labelNames: ['provider', 'state'],
+    registers,
+    collect() {
+      for (const { id, maxInFlight, free } of load().providers) {
+        this.set({ provider: id, state: 'limit' }, maxInFlight)
+        this.set({ provider: id, state: 'free' }, free)
+      }
+    },
+  })
+  new Gauge({
+    name: 'imagegate_provider_enabled',
+    help: '1 where the configuration enables the provider, else 0.',
+    labelNames: ['provider'],
+    registers,
+    collect() {
+      for (const { id, enabled } of load().providers) this.set({ provider: id }, Number(enabled))
     },
   })
   new Gauge({

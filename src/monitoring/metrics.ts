@@ -1,42 +1,109 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
+import { FailureCode } from '#contract'
+import type { BudgetState } from '#contract'
 import type { Observer } from '../core/ports.ts'
 import { createCounters } from './counters.ts'
 import { createGauges } from './gauges.ts'
 import type { Load } from './gauges.ts'
+import { createBudgetGauges, createMoneyCounters } from './money.ts'
+
+/** What the metrics are about, so that every series is there from the start. */
+export interface Subjects {
+  readonly offers: readonly { readonly provider: string; readonly model: string }[]
+  /** Names of the gateway keys; null where there are none. */
+  readonly keys: readonly (string | null)[]
+}
+
+/** What is read at each scrape. */
+export interface MetricSources {
+  load(): Load
+  budgets(): Promise<readonly BudgetState[]>
+  subjects(): Subjects
+}
 
 export interface Metrics {
   readonly observer: Observer
   observeRequest(request: { method: string; route: string; status: number; ms: number }): void
-  /** How busy the gateway is, read at each scrape. */
-  readLoad(load: () => Load): void
+  /** The configuration was read again. */
+  observeReload(result: 'swapped' | 'unchanged' | 'refused', atMs: number): void
+  readFrom(sources: MetricSources): void
   /** Prometheus text. */
   text(): Promise<string>
 }
 
-export function createMetrics(): Metrics {
+export interface Build {
+  readonly version: string
+  readonly sandbox: boolean
+  readonly startedAtMs: number
+}
+
+export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const { requests, requestSeconds, generations, submits, tasks, taskSeconds, polls, billsNotBelieved } = createCounters(registry)
+  const counters = createCounters(registry)
+  const money = createMoneyCounters(registry)
+  counters.build.set({ version, node: process.version, sandbox: String(sandbox) }, 1)
+  counters.reloadSucceeded.set(1)
+  counters.reloadedAt.set(startedAtMs / 1000)
+  for (const result of ['swapped', 'unchanged', 'refused']) counters.reloads.inc({ result }, 0)
+  let subjects = (): Subjects => ({ offers: [], keys: [] })
+
   return {
-    observer: {
-      submitted: (provider, code) => submits.inc({ provider, code: code ?? 'accepted' }),
-      taskEnded({ provider, model, code, durationMs, polls: made }) {
-        tasks.inc({ provider, model, code: code ?? 'ok' })
-        if (durationMs !== null) taskSeconds.observe({ provider, model }, durationMs / 1000)
-        polls.observe({ provider }, made)
-      },
-      generationEnded(record) {
-        const provider = record.routes[record.routeIndex]?.provider ?? 'none'
-        generations.inc({ model: record.model, provider, status: record.status, code: record.error?.code ?? 'ok' })
-      },
-      billNotBelieved: (provider) => billsNotBelieved.inc({ provider }),
-    },
+    observer: observerOf(counters, money),
     observeRequest({ method, route, status, ms }) {
-      requests.inc({ method, route, status })
-      requestSeconds.observe({ route }, ms / 1000)
+      counters.requests.inc({ method, route, status })
+      counters.requestSeconds.observe({ route }, ms / 1000)
     },
-    readLoad: (load) => createGauges(registry, load),
-    text: () => registry.metrics(),
+    observeReload(result, atMs) {
+      counters.reloads.inc({ result })
+      counters.reloadSucceeded.set(Number(result !== 'refused'))
+      if (result !== 'refused') counters.reloadedAt.set(atMs / 1000)
+    },
+    readFrom(sources) {
+      createGauges(registry, () => sources.load())
+      createBudgetGauges(registry, () => sources.budgets())
+      subjects = () => sources.subjects()
+    },
+    text() {
+      // Providers and keys come with a reload too.
+      showAtZero(counters, money, subjects())
+      return registry.metrics()
+    },
+  }
+}
+
+type Counters = ReturnType<typeof createCounters>
+type Money = ReturnType<typeof createMoneyCounters>
+
+function observerOf({ submits, tasks, taskSeconds, polls, generations, billsNotBelieved }: Counters, money: Money): Observer {
+  return {
+    submitted: (provider, code) => submits.inc({ provider, code: code ?? 'accepted' }),
+    taskEnded({ provider, model, code, durationMs, polls: made }) {
+      tasks.inc({ provider, model, code: code ?? 'ok' })
+      if (durationMs !== null) taskSeconds.observe({ provider, model }, durationMs / 1000)
+      polls.observe({ provider }, made)
+    },
+    generationEnded(record) {
+      const provider = record.routes[record.routeIndex]?.provider ?? 'none'
+      generations.inc({ model: record.model, provider, status: record.status, code: record.error?.code ?? 'ok' })
+    },
+    settled: (entry) => money.settled(entry),
+    billNotBelieved: (provider) => billsNotBelieved.inc({ provider }),
+  }
+}
+
+/** A series that begins at its first event hides that event from `increase()` and `rate()`. */
+function showAtZero({ submits, tasks, generations, billsNotBelieved }: Counters, money: Money, { offers, keys }: Subjects): void {
+  for (const provider of new Set(offers.map((offer) => offer.provider))) {
+    billsNotBelieved.inc({ provider }, 0)
+    for (const code of ['accepted', ...FailureCode.options]) submits.inc({ provider, code }, 0)
+  }
+  for (const { provider, model } of offers) {
+    for (const key of keys) money.atZero(provider, model, key)
+    for (const code of ['ok', ...FailureCode.options]) tasks.inc({ provider, model, code }, 0)
+    generations.inc({ model, provider, status: 'succeeded', code: 'ok' }, 0)
+    for (const code of FailureCode.options)
+      generations.inc({ model, provider, status: code === 'canceled' ? 'canceled' : 'failed', code }, 0)
   }
 }
 
@@ -45,5 +112,6 @@ export const observeAll = (observers: readonly Observer[]): Required<Observer> =
   submitted: (provider, code) => observers.forEach((observer) => observer.submitted(provider, code)),
   taskEnded: (task) => observers.forEach((observer) => observer.taskEnded(task)),
   generationEnded: (record) => observers.forEach((observer) => observer.generationEnded(record)),
+  settled: (entry) => observers.forEach((observer) => observer.settled?.(entry)),
   billNotBelieved: (provider) => observers.forEach((observer) => observer.billNotBelieved?.(provider)),
 })

@@ -28,7 +28,9 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
   const route = routeOf(record, attempt)
   const images = record.images.filter((image) => attempt.imageIds.includes(image.id))
   attempt.settled = settle(record, attempt, route, images)
-  open.newEntries.push(settledEntry(record, attempt, route, ports.clock.now()))
+  const entry = settledEntry(record, attempt, route, ports.clock.now())
+  open.newEntries.push(entry)
+  ports.observer.settled?.(entry)
   const { reported } = attempt.settled
   if (reported === undefined) return
   const fields = { generation: record.id, attempt: attempt.id, provider: route.provider, quoted: route.quoted?.amount ?? null, reported }
