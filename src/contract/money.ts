@@ -145,3 +145,6 @@ export function shareUsd(amount: Usd, parts: number): readonly Usd[] {
   const extra = rest * unit
   return Array.from({ length: parts }, (_, index) => usdFromNano(BigInt(index) < extra ? share + unit : share))
 }
+
+/** As a double, for graphs and alerts only: never written down, compared or added up here. */
+export const usdForGraph = (amount: Usd): number => Number(amount)

@@ -1,5 +1,6 @@
 import { Counter, Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
+import { usdForGraph } from '#contract'
 import type { BudgetState } from '#contract'
 import type { LedgerEntry } from '../core/records.ts'
 
@@ -34,8 +35,8 @@ export function createMoneyCounters(registry: Registry) {
       const labels = { provider, model, key: key ?? NO_KEY }
       if (amount === null) unknown.inc(labels)
       // What is given back after the settlement cannot be taken from a counter.
-      else spend.inc(labels, Math.max(0, Number(amount)))
-      if (kind !== 'adjusted' && task?.quoted) quoted.inc(labels, Number(task.quoted))
+      else spend.inc(labels, Math.max(0, usdForGraph(amount)))
+      if (kind !== 'adjusted' && task?.quoted) quoted.inc(labels, usdForGraph(task.quoted))
     },
     /** Shows an offer from the start, so that its first cost is an increase and not a new series. */
     atZero(provider: string, model: string, key: string | null): void {
@@ -56,7 +57,7 @@ export function createBudgetGauges(registry: Registry, budgets: () => Promise<re
       async collect() {
         const all = await budgets()
         this.reset()
-        for (const budget of all) this.set({ key: budget.key }, Number(read(budget)))
+        for (const budget of all) this.set({ key: budget.key }, usdForGraph(read(budget)))
       },
     })
   gauge('imagegate_budget_limit_usd', 'The budget of a gateway key in its period.', ({ limit }) => limit)
