@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { roundedMegapixels, usdFromDecimal, type Usd } from '#contract'
-import { azureQuery, bareNumber, check, createEmulator, float, headerKey, json, perMegapixel, pollRoute, submitRoute } from '#sandbox'
+import { bareNumber, roundedMegapixels, usdFromDecimal, type Usd } from '#contract'
+import { azureQuery, check, createEmulator, float, headerKey, json, perMegapixel, pollRoute, submitRoute } from '#sandbox'
 import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies } from '#sandbox'
 import type { Check, Checks, EmulatedModel, Fields, Pixels, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }

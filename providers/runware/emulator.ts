@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { bareNumber, bearer, check, createEmulator, imageState, isFields, json, LARGEST_SEED, perMegapixel } from '#sandbox'
+import { bareNumber } from '#contract'
+import { bearer, check, createEmulator, imageState, isFields, json, LARGEST_SEED, perMegapixel } from '#sandbox'
 import { dataUri, replyTable, SANDBOX_KEY, sentenceOf } from '#sandbox'
 import type { Checks, EmulatedModel, FieldProblem, Fields, Kit, RefusalTable, Task, TaskImage, WireReply, WireRequest } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }

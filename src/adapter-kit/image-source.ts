@@ -1,4 +1,4 @@
-import type { ImageRef } from '#contract'
+import { parseDataUri, type ImageRef } from '#contract'
 import { withoutSecrets } from './scrub.ts'
 
 /** An http(s) URL as a WHATWG parser makes it of a text, a relative one against `base`; null where there is none. */
@@ -9,38 +9,12 @@ export function webUrl(text: string | null | undefined, base?: string): URL | nu
   return (url?.protocol === 'https:' || url?.protocol === 'http:') && url.hostname !== '' ? url : null
 }
 
-/** Where an image is, by a link or a `data:` URI in a reply. `base` is the reply's own URL. Null where the text is neither. */
+/** Where an image is, by a link or a `data:` URI in a reply. `base` is the reply's own URL. Whatever its label says. Null where the text is neither. */
 export function imageSource(text: string | null | undefined, base?: string): ImageRef['source'] | null {
-  if (/^\s*data:/i.test(text?.slice(0, 100) ?? '')) {
-    const data = dataUriBase64(text ?? '')
-    return data === null ? null : { kind: 'base64', data }
-  }
+  const inline = parseDataUri(text ?? '')?.data
+  if (inline) return inline.kind === 'base64' ? { kind: 'base64', data: inline.payload } : null
   const url = webUrl(text, base)
   return url === null ? null : { kind: 'url', url: url.href }
-}
-
-/** The payload of a `data:` URI (RFC 2397) as plain base64: any label, upper case, wrapped lines, URL-safe or percent-encoded; null where it is empty. */
-export function dataUriBase64(text: string): string | null {
-  const [, label = '', payload = ''] = /^\s*data:([^,]{0,300}),([^]*)$/i.exec(text) ?? []
-  if (!/;\s*base64\s*$/i.test(label)) return base64OfBytes(payload)
-  const plain = (payload.includes('%') ? percentDecoded(payload) : payload)
-    .replaceAll(/[\s=]/g, '')
-    .replaceAll('-', '+')
-    .replaceAll('_', '/')
-  if (plain === '' || plain.length % 4 === 1 || !/^[A-Za-z0-9+/]+$/.test(plain)) return null
-  return plain.padEnd(Math.ceil(plain.length / 4) * 4, '=')
-}
-
-const percentDecoded = (text: string): string =>
-  text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-
-/** Percent-encoded text is bytes, one for each sequence. */
-function base64OfBytes(payload: string): string | null {
-  try {
-    return btoa(percentDecoded(payload)) || null
-  } catch {
-    return null
-  }
 }
 
 /** What came instead of a link, as an error message may say it. */

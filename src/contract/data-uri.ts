@@ -6,51 +6,87 @@ export type DataUri =
   /** Why it is none, to be read after the field's name: "has no comma …". */
   | { readonly kind: 'refused'; readonly reason: string }
 
-const refused = (reason: string): DataUri => ({ kind: 'refused', reason })
+const refused = (reason: string): { readonly kind: 'refused'; readonly reason: string } => ({ kind: 'refused', reason })
+
+/** Plain base64 with its padding, or why there is none. */
+type Base64 = { readonly kind: 'base64'; readonly payload: string } | ReturnType<typeof refused>
+
+/** A `data:` URI taken apart. What of it is good enough, its reader decides. */
+export interface DataUriParts {
+  /** The media type in lower case, without its parameters; empty where there is none. */
+  readonly label: string
+  readonly data: Base64
+  /** Whether every `%` begins a percent-encoding, as RFC 2397 asks. A browser takes one that does not as it stands, and so does `data`. */
+  readonly isEncoded: boolean
+}
 
 /**
- * An image in a `data:` URI of any spelling that RFC 2397 allows: upper case, parameters, percent-encoding with or without base64, and, as
- * browsers take it, wrapped lines and the URL-safe alphabet. Any `image/*` label will do: the bytes decide. Pure and total.
+ * Any spelling that RFC 2397 allows: upper case, parameters, percent-encoding with or without base64, and, as browsers take it, wrapped
+ * lines and the URL-safe alphabet; a fragment is left out. Null where the text is no `data:` URI or has no comma. Pure and total.
  */
-export function readDataUri(text: string): DataUri {
+export function parseDataUri(text: string): DataUriParts | null {
+  const [scheme] = /^\s*data:/i.exec(text) ?? []
   const comma = text.indexOf(',')
-  if (comma < 0) return refused('is a data: URI without a comma before its data')
+  if (scheme === undefined || comma < 0) return null
   const [label = '', ...parameters] = text
-    .slice('data:'.length, comma)
+    .slice(scheme.length, comma)
     .split(';')
     .map((part) => part.trim().toLowerCase())
-  if (!label.startsWith('image/')) return refused(`is a data: URI labelled ${JSON.stringify(label.slice(0, 100))}, not image/…`)
   const [written = ''] = text.slice(comma + 1).split('#', 1)
-  const isBase64 = parameters.at(-1) === 'base64'
-  const decoded = written.includes('%') ? percentDecoded(written) : written
-  if (decoded === null) return refused('is a data: URI with a % that begins no percent-encoding')
-  if (isBase64) return imageInBase64(decoded)
-  if (/[\u0100-\uffff]/.test(decoded)) return refused('is a data: URI with characters that are not percent-encoded')
-  return imageInBase64(Uint8Array.from(decoded, (character) => character.charCodeAt(0)).toBase64())
+  const isPlain = !written.includes('%')
+  const decoded = isPlain ? written : percentDecoded(written)
+  const data = parameters.at(-1) === 'base64' ? plainBase64(decoded) : base64OfBytes(decoded)
+  return { label, data, isEncoded: isPlain || !/%(?![0-9a-f]{2})/i.test(written) }
+}
+
+/** An image in a `data:` URI whose label says so too. Any `image/*` label will do: the bytes decide which. Pure and total. */
+export function readDataUri(text: string): DataUri {
+  const parts = parseDataUri(text)
+  if (parts !== null && !parts.label.startsWith('image/'))
+    return refused(`is a data: URI labelled ${JSON.stringify(parts.label.slice(0, 100))}, not image/…`)
+  return imageOf(parts)
 }
 
 /** A `data:` URI from others' clients and vendors, who label it as they like: the bytes alone decide. */
-export const readDataUriOfAnyLabel = (text: string): DataUri => readDataUri(text.trim().replace(/^data:(?!image\/)[^;,]*/i, 'data:image/*'))
+export const readDataUriOfAnyLabel = (text: string): DataUri => imageOf(parseDataUri(text))
+
+/** Bare base64, wrapped or URL-safe or without its padding too, as a `data:` URI. */
+export const imageInBase64 = (text: string): DataUri => imageIn(plainBase64(text))
+
+function imageOf(parts: DataUriParts | null): DataUri {
+  if (parts === null) return refused('is a data: URI without a comma before its data')
+  return parts.isEncoded ? imageIn(parts.data) : refused('is a data: URI with a % that begins no percent-encoding')
+}
 
 /** Base64 of first bytes that are enough to know the format. */
 const HEAD_CHARS = 16
 
-/** Bare base64, wrapped or URL-safe or without its padding too, as a `data:` URI. */
-export function imageInBase64(text: string): DataUri {
-  const payload = text.replaceAll(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
-  if (payload === '') return refused('holds no data')
-  const wrong = /[^A-Za-z0-9+/=]/.exec(payload)?.[0] ?? (payload.includes('=') ? '=' : undefined)
-  if (wrong !== undefined) return refused(`is not base64: it holds ${JSON.stringify(wrong)}`)
-  if (payload.length % 4 === 1) return refused('is not whole base64: a part of it is missing')
-  if (payload.length < HEAD_CHARS) return refused('is not base64 of an image: it is too short')
+function imageIn(data: Base64): DataUri {
+  if (data.kind === 'refused') return data
+  const { payload } = data
+  if (payload.replace(/=+$/, '').length < HEAD_CHARS) return refused('is not base64 of an image: it is too short')
   const head = Uint8Array.fromBase64(payload.slice(0, HEAD_CHARS))
   const format = formatOf(head)
   if (format === null) return refused(`holds ${described(head)}, not a JPEG, PNG or WebP image`)
-  return { kind: 'image', uri: `data:image/${format};base64,${payload}${'='.repeat((4 - (payload.length % 4)) % 4)}` }
+  return { kind: 'image', uri: `data:image/${format};base64,${payload}` }
 }
 
-/** One character for each byte; null where a `%` is no part of an encoding. */
-const percentDecoded = (text: string): string | null =>
-  /%(?![0-9a-f]{2})/i.test(text)
-    ? null
-    : text.replaceAll(/%[0-9a-f]{2}/gi, (escaped) => String.fromCharCode(Number.parseInt(escaped.slice(1), 16)))
+function plainBase64(text: string): Base64 {
+  const digits = text.replaceAll(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
+  if (digits === '') return refused('holds no data')
+  const wrong = /[^A-Za-z0-9+/=]/.exec(digits)?.[0] ?? (digits.includes('=') ? '=' : undefined)
+  if (wrong !== undefined) return refused(`is not base64: it holds ${JSON.stringify(wrong)}`)
+  if (digits.length % 4 === 1) return refused('is not whole base64: a part of it is missing')
+  return { kind: 'base64', payload: digits.padEnd(Math.ceil(digits.length / 4) * 4, '=') }
+}
+
+/** Percent-decoded text is bytes, one for each character. */
+function base64OfBytes(text: string): Base64 {
+  if (text === '') return refused('holds no data')
+  if (/[\u0100-\uffff]/.test(text)) return refused('is a data: URI with characters that are not percent-encoded')
+  return { kind: 'base64', payload: Uint8Array.from(text, (character) => character.charCodeAt(0)).toBase64() }
+}
+
+/** One character for each byte. */
+const percentDecoded = (text: string): string =>
+  text.replaceAll(/%[0-9a-f]{2}/gi, (escaped) => String.fromCharCode(Number.parseInt(escaped.slice(1), 16)))

@@ -1,14 +1,11 @@
-const raw = (digits: string): unknown => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(digits)
+import { bareNumber } from '#contract'
 
 /** 2^63 - 1. */
 export const LARGEST_SEED = BigInt('9223372036854775807')
 
-/** A number written with exactly these digits, where JSON.stringify would drop a `.0` or lose digits. */
-export const bareNumber = (digits: string): unknown => raw(digits)
-
 /** A number as Python writes a float: always with a point. */
 export const float = (value: number | string | null): unknown =>
-  value === null ? null : raw(/[.e]/.test(String(value)) ? String(value) : `${value}.0`)
+  value === null ? null : bareNumber(/[.e]/.test(String(value)) ? String(value) : `${value}.0`)
 
 /** JSON whose whole numbers beyond 2^53 come as bigint, so that a seed keeps its digits. @throws SyntaxError */
 export function parseExactJson(text: string): unknown {

@@ -1,4 +1,4 @@
-import type { Json } from '#contract'
+import { bareNumber, type Json } from '#contract'
 
 export { parseJson } from '#contract'
 
@@ -11,13 +11,10 @@ export function serialize(body: Json): string {
   return text.includes('{"$digits":"') ? JSON.stringify(body, bareDigits) : text
 }
 
-/** TypeScript does not list it yet. */
-const exact = JSON as typeof JSON & { rawJSON(text: string): unknown }
-
 function bareDigits(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('$digits' in value)) return value
   const { $digits: digits, ...others } = value
   // Leading zeros are not JSON.
   const isNumber = typeof digits === 'string' && /^-?(?:0|[1-9]\d*)$/.test(digits) && Object.keys(others).length === 0
-  return isNumber ? exact.rawJSON(digits) : value
+  return isNumber ? bareNumber(digits) : value
 }

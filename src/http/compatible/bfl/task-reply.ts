@@ -1,15 +1,9 @@
-import { usdFromDecimal } from '#contract'
+import { bareNumber, roundedMegapixels, usdFromDecimal } from '#contract'
 import type { Generation, Usd } from '#contract'
 import type { GenerationRecord, Reference } from '../../../core/records.ts'
-import { exactNumber } from '../exact-number.ts'
 
 /** BFL's credits are US cents (https://docs.bfl.ai/quick_start/pricing.md, read 2026-11-21). */
-export const creditsOf = (dollars: Usd): unknown => exactNumber(usdFromDecimal(dollars, 2))
-
-const MEGAPIXEL = 1_048_576
-
-/** Megapixels as BFL writes them: two decimals, in units of 1024 x 1024 (live replies, 2025-11-27). */
-const megapixels = (pixels: number): number => Math.round((pixels / MEGAPIXEL) * 100) / 100
+export const creditsOf = (dollars: Usd): unknown => bareNumber(usdFromDecimal(dollars, 2))
 
 /** Null where a reference's size cannot be seen. */
 function inputMegapixels(references: readonly Reference[]): number | null {
@@ -18,14 +12,14 @@ function inputMegapixels(references: readonly Reference[]): number | null {
     if (reference.pixels === null) return null
     pixels += reference.pixels.width * reference.pixels.height
   }
-  return megapixels(pixels)
+  return roundedMegapixels(pixels)
 }
 
 /** Of the size that is ordered; without one, an edit comes in the size of its first image. Null where neither is known. */
 function outputMegapixels({ routes, routeIndex, references }: GenerationRecord): number | null {
   const { width, height } = routes[routeIndex]?.applied ?? {}
   const size = width !== undefined && height !== undefined ? { width, height } : references[0]?.pixels
-  return size ? megapixels(size.width * size.height) : null
+  return size ? roundedMegapixels(size.width * size.height) : null
 }
 
 /** What the vendor itself has said of a task, where it has. */
@@ -53,15 +47,10 @@ export function submitReply(id: string, record: GenerationRecord | null, publicU
 
 type Status = 'Task not found' | 'Pending' | 'Request Moderated' | 'Content Moderated' | 'Ready' | 'Error'
 
-const result = (id: string, status: Status, more: object = {}): object => ({
-  id,
-  status,
-  result: null,
-  progress: null,
-  details: null,
-  preview: null,
-  ...more,
-})
+/** Every field of the schema; those without a value are null. */
+const NO_VALUES = { result: null, progress: null, details: null, preview: null }
+const result = (id: string, status: Status, more: Partial<Record<keyof typeof NO_VALUES, unknown>> = {}): object =>
+  Object.assign({ id, status }, NO_VALUES, more)
 
 export const taskNotFound = (id: string): object => result(id, 'Task not found')
 
@@ -90,7 +79,7 @@ function ready(generation: Generation): object {
     result: {
       start_time: epochSeconds(start),
       prompt,
-      ...(image.seed === null ? {} : { seed: exactNumber(image.seed) }),
+      ...(image.seed === null ? {} : { seed: bareNumber(image.seed) }),
       sample: image.url,
       ...(generation.completed_at === null
         ? {}

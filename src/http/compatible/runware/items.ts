@@ -1,10 +1,9 @@
-import { generationError, isTerminal, shareUsd } from '#contract'
+import { bareNumber, generationError, isTerminal, shareUsd } from '#contract'
 import type { GenerationError } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord } from '../../../core/records.ts'
 import type { Assets } from '../../../core/ports.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewImage } from '../../../core/present/generation.ts'
-import { exactNumber } from '../exact-number.ts'
 import type { OutputType } from './checks.ts'
 import { imageUuidOf } from './image-uuid.ts'
 import { errorOfFailure } from './task-error.ts'
@@ -36,9 +35,9 @@ export async function imageItem(
     taskUUID: wanted.taskUUID,
     imageUUID: imageUuidOf(image.id),
     ...(await outputOf(image, wanted.outputTypes, publicUrl, assets)),
-    ...(image.seed === null ? {} : { seed: exactNumber(image.seed) }),
+    ...(image.seed === null ? {} : { seed: bareNumber(image.seed) }),
     ...(image.flagged === null ? {} : { NSFWContent: image.flagged }),
-    ...(amount === null ? {} : { cost: exactNumber(amount) }),
+    ...(amount === null ? {} : { cost: bareNumber(amount) }),
   }
 }
 

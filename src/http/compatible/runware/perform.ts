@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { bareNumber } from '#contract'
 import type { Generation, JsonObject } from '#contract'
 import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
@@ -9,7 +10,6 @@ import type { Intake } from '../../intake.ts'
 import { toProblem } from '../../to-problem.ts'
 import { dollarsLeft } from '../dollars-left.ts'
 import type { BalanceSources } from '../dollars-left.ts'
-import { exactNumber } from '../exact-number.ts'
 import { isUuid } from './checks.ts'
 import { follow } from './follow.ts'
 import type { Follower, FollowDependencies } from './follow.ts'
@@ -103,7 +103,7 @@ async function account(deps: PerformDependencies, task: JsonObject, asker: Asker
   const { taskType, taskUUID, operation } = task
   if (operation !== 'getDetails') return refuse(task, asker, [invalid('operation', 'it must be getDetails')])
   const dollars = await dollarsLeft(deps, asker.caller.key)
-  const balance = dollars === null ? {} : { balance: exactNumber(dollars) }
+  const balance = dollars === null ? {} : { balance: bareNumber(dollars) }
   asker.send({ data: [{ taskType, taskUUID, operation, organizationName: asker.caller.key ?? 'imagegate', ...balance }], errors: [] })
   return null
 }
