@@ -1,16 +1,24 @@
-import closeWithGrace from 'close-with-grace'
-import { processEnvironment } from './config/environment.ts'
 import { receiveReloadSignals } from './gateway/signals.ts'
 
 // Before the program is loaded, which takes longest: a signal nobody listens for ends the process.
 const signals = receiveReloadSignals()
-const { startGateway, StartRefused } = await import('./gateway/start.ts')
+const [{ default: closeWithGrace }, { processEnvironment }, { startGateway, StartRefused }] = await Promise.all([
+  import('close-with-grace'),
+  import('./config/environment.ts'),
+  import('./gateway/start.ts'),
+])
 
+const starting = startGateway({ env: processEnvironment() })
+// One that is asked to end while it starts drains once it has started.
+const closing = closeWithGrace({ delay: 30_000, skip: ['SIGHUP', 'SIGUSR2'] }, async ({ signal, err }) => {
+  const gateway = await starting.catch(() => null)
+  await gateway?.close(signal ?? err?.message)
+})
 try {
-  const gateway = await startGateway({ env: processEnvironment() })
-  closeWithGrace({ delay: 30_000, skip: ['SIGHUP', 'SIGUSR2'] }, () => gateway.close())
+  const gateway = await starting
   signals.onHangUp(() => gateway.reload())
 } catch (error) {
+  closing.uninstall()
   if (!(error instanceof StartRefused)) throw error
   process.stderr.write(`imagegate cannot start:\n${error.message}\n`)
   process.exitCode = 1

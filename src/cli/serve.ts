@@ -28,7 +28,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
     signals.onHangUp(() => server.reload())
     if (options.json) terminal.out(JSON.stringify({ url: server.url, sandbox: server.sandbox }))
     await terminal.stopped()
-    await server.close()
+    await server.close('stopped from the terminal')
     return 0
   } finally {
     signals.stop()

@@ -2,6 +2,7 @@ import { checkFieldsTogether, judge, type RouteRule } from '#contract'
 import type { z } from 'zod'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
+import { isHashOfGuessableSecret } from './guessable-secret.ts'
 import { readModelName } from './model-name.ts'
 import { isAllowEntry } from '../transport/guard.ts'
 import { isLoopback } from './network.ts'
@@ -55,6 +56,10 @@ class Check {
         const value = key[field].toLowerCase()
         if (seen[field].has(value)) this.#refuse([...path, field], 'is given twice', `give every key its own ${field}`)
         seen[field].add(value)
+      }
+      if (isHashOfGuessableSecret(key.key_hash.toLowerCase())) {
+        const message = 'is the hash of an empty or very short secret, such as an unset variable, so that anybody could use it'
+        this.#refuse([...path, 'key_hash'], message, 'make a secret and hash it: openssl rand -hex 24, then printf %s "$KEY" | sha256sum')
       }
       if (key.admin !== undefined && key.scope !== undefined && key.admin !== (key.scope === 'admin')) {
         this.#refuse([...path, 'admin'], `contradicts scope: ${key.scope}`, 'write the scope only')

@@ -8,6 +8,8 @@ import type { Defaults, PriceOverride } from './schema.ts'
 export interface Config {
   /** The file it was read from, or null where there is none. */
   readonly path: string | null
+  /** Whether the file, where there is one, holds nothing. */
+  readonly isEmpty: boolean
   readonly server: {
     readonly host: string
     /** 0 takes a free one. */
@@ -99,6 +101,8 @@ export interface ProviderConfig {
   readonly apiKey: Secret | null
   /** Without a trailing slash. */
   readonly baseUrl: string
+  /** Whether the configuration gives the base URL, rather than the manifest. */
+  readonly hasOwnBaseUrl: boolean
   readonly maxInFlight: number
   readonly prices: OperatorPrices
 }

@@ -41,15 +41,14 @@ export function readDocument(file: string, text: string, variables: Variables): 
     message: error.message,
     remedy: yamlRemedy(text, lineCounter, error.pos[0]),
   }))
-  const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => ({
-    ...position(offsetOf(yaml, path, where)),
-    path: path.map(String).join('.'),
-    message,
-    remedy,
-  })
+  const variablesAt = new Map<string, readonly string[]>()
+  const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => {
+    const names = where === 'value' ? (variablesAt.get(JSON.stringify(path)) ?? []) : []
+    const origin = names.length === 0 ? '' : ` (it comes from ${names.map((name) => `\${${name}}`).join(' and ')})`
+    return { ...position(offsetOf(yaml, path, where)), path: path.map(String).join('.'), message: `${message}${origin}`, remedy }
+  }
   if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], isInterpolated: () => false }, problems }
 
-  const interpolated = new Set<string>()
   visit(yaml, {
     Scalar(key, node, ancestors) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
@@ -59,12 +58,12 @@ export function readDocument(file: string, text: string, variables: Variables): 
         problems.push(at(path, `the environment variable ${name} is not set`, `set ${name}, or write "\${${name}:-default}"`))
       }
       node.value = filled.text
-      interpolated.add(JSON.stringify(path))
+      variablesAt.set(JSON.stringify(path), filled.names)
     },
   })
   const data = toData(yaml, problems, at)
   const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
-  return { document: { data, at, names, isInterpolated: (path) => interpolated.has(JSON.stringify(path)) }, problems }
+  return { document: { data, at, names, isInterpolated: (path) => variablesAt.has(JSON.stringify(path)) }, problems }
 }
 
 function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['at']): unknown {
@@ -76,18 +75,26 @@ function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['a
   }
 }
 
-function fill(text: string, variables: Variables): { readonly text: string; readonly missing: readonly string[] } {
-  const missing: string[] = []
+interface Filled {
+  readonly text: string
+  /** Of every variable in the text. */
+  readonly names: readonly string[]
+  readonly missing: readonly string[]
+}
+
+function fill(text: string, variables: Variables): Filled {
+  const [names, missing] = [[], []] as [string[], string[]]
   const filled = text.replace(
     /\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g,
     (_, literal?: string, name = '', fallback?: string) => {
       if (literal !== undefined) return literal
+      names.push(name)
       const value = variables.read(name) ?? fallback
       if (value === undefined) missing.push(name)
       return value ?? ''
     },
   )
-  return { text: filled, missing }
+  return { text: filled, names, missing }
 }
 
 function yamlRemedy(text: string, lineCounter: LineCounter, offset: number): string | null {

@@ -52,7 +52,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   problems.push(...variables.problems())
   const files = [...(path === null ? [] : [path]), ...variables.files()]
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPosition), files }
-  const config = snapshot({ path, file, variables, catalogue: source.catalogue, server, proxy, providers })
+  const config = snapshot({ path, isEmpty: document.data === null, file, variables, catalogue: source.catalogue, server, proxy, providers })
   return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox), files }
 }
 
@@ -74,7 +74,7 @@ async function readText(
 const byPosition = (left: ConfigProblem, right: ConfigProblem): number =>
   (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0)
 
-interface Parts extends Pick<Config, 'path'> {
+interface Parts extends Pick<Config, 'path' | 'isEmpty'> {
   readonly file: ConfigFile
   readonly variables: Variables
   readonly catalogue: Catalogue
@@ -83,10 +83,11 @@ interface Parts extends Pick<Config, 'path'> {
   readonly providers: Pick<Config, 'sandbox' | 'providers'>
 }
 
-function snapshot({ path, file, variables, catalogue, server, proxy, providers }: Parts): Config {
+function snapshot({ path, isEmpty, file, variables, catalogue, server, proxy, providers }: Parts): Config {
   const dataDirectory = resolve(variables.read('IMAGEGATE_DATA') ?? 'data')
   return deepFreeze({
     path,
+    isEmpty,
     ...server,
     dataDirectory,
     storeUrl: absolute(file.store?.url ?? `file:${dataDirectory}/imagegate.db`),

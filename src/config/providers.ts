@@ -36,6 +36,7 @@ export function providersOf(sources: ProviderSources): Pick<Config, 'sandbox' | 
       reason,
       apiKey,
       baseUrl: (settings.base_url ?? manifest.base_url).replace(/\/+$/, ''),
+      hasOwnBaseUrl: settings.base_url !== undefined,
       maxInFlight: settings.max_in_flight ?? manifest.max_in_flight,
       prices: operatorPrices(settings, writtenOn),
     }

@@ -1,18 +1,24 @@
+import { changesBetween } from './changes.ts'
 import type { Config, ConfigResult } from './config.ts'
 import { inEnvironment, type ConfigProblem } from './problem.ts'
+import { objections, problemOf } from './protection.ts'
 import { isSameSetting } from './same-setting.ts'
 
 /** What reading the configuration again came to. */
 export type Reloaded =
-  /** The new snapshot is in force. `needRestart` names keys whose change waits for a restart. */
+  /**
+   * The new snapshot is in force. `changes` says what that changes, a line each; `needRestart` names keys of the file that wait for a
+   * restart, and whose old values stay in the snapshot.
+   */
   | {
       readonly kind: 'swapped'
       readonly config: Config
       readonly warnings: readonly ConfigProblem[]
+      readonly changes: readonly string[]
       readonly needRestart: readonly string[]
     }
-  /** The snapshot in force says the same already; nothing was done. */
-  | { readonly kind: 'unchanged' }
+  /** The snapshot in force says the same already, but for what waits for a restart; nothing was done. */
+  | { readonly kind: 'unchanged'; readonly needRestart: readonly string[] }
   /** The old snapshot stays. */
   | { readonly kind: 'refused'; readonly problems: readonly ConfigProblem[] }
 
@@ -81,11 +87,6 @@ export function liveConfig({ started, files, load, prepare, report }: LiveConfig
   }
 }
 
-const problemOf = ({ path }: Config, key: string, message: string, remedy: string | null): ConfigProblem => ({
-  ...inEnvironment(key, message, remedy),
-  ...(path === null ? {} : { file: path }),
-})
-
 const unreadable = (error: unknown): ConfigResult => ({
   kind: 'refused',
   problems: [inEnvironment('', `the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`, null)],
@@ -94,17 +95,13 @@ const unreadable = (error: unknown): ConfigResult => ({
 
 function judge(started: Config, current: Config, result: ConfigResult): Reloaded {
   if (result.kind === 'refused') return { kind: 'refused', problems: result.problems }
-  const { config, warnings } = result
-  if (config.sandbox !== started.sandbox) {
-    const message = `this change turns the sandbox ${config.sandbox ? 'on' : 'off'}, which a running gateway does not do`
-    return { kind: 'refused', problems: [problemOf(config, '', message, 'restart')] }
-  }
-  if (current.keys.length > 0 && config.keys.length === 0) {
-    const message = 'this change takes away every gateway key, and then anybody who reaches this server could spend your money'
-    return { kind: 'refused', problems: [problemOf(config, 'keys', message, 'restart to turn keys off')] }
-  }
-  if (isSameSetting(config, current)) return { kind: 'unchanged' }
-  return { kind: 'swapped', config, warnings, needRestart: restartKeys(started, config) }
+  const { config: read, warnings } = result
+  const problems = objections(started, current, read)
+  if (problems.length > 0) return { kind: 'refused', problems }
+  const needRestart = RESTART_KEYS.filter(([, value]) => !isSameSetting([value(started)], [value(read)])).map(([name]) => name)
+  const config = keepingStarted(read, started)
+  if (isSameSetting(config, current)) return { kind: 'unchanged', needRestart }
+  return { kind: 'swapped', config, warnings, changes: changesBetween(current, config), needRestart }
 }
 
 function take(reloaded: Reloaded, prepare: (next: Config) => Prepared): Reloaded {
@@ -117,15 +114,16 @@ function take(reloaded: Reloaded, prepare: (next: Config) => Prepared): Reloaded
   return reloaded
 }
 
-function restartKeys(started: Config, next: Config): readonly string[] {
-  const pairs: readonly (readonly [string, unknown, unknown])[] = [
-    ['server.host', started.server.host, next.server.host],
-    ['server.port', started.server.port, next.server.port],
-    ['server.public_url', started.server.publicUrl, next.server.publicUrl],
-    ['server.body_limit_bytes', started.server.bodyLimitBytes, next.server.bodyLimitBytes],
-    ['server.cors.origins', started.server.corsOrigins.join(), next.server.corsOrigins.join()],
-    ['store.url', started.storeUrl, next.storeUrl],
-    ['assets.url', started.assets.url, next.assets.url],
-  ]
-  return pairs.filter(([, before, after]) => before !== after).map(([name]) => name)
-}
+const RESTART_KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
+  ['server.host', ({ server }) => server.host],
+  ['server.port', ({ server }) => server.port],
+  ['server.public_url', ({ server }) => server.publicUrl],
+  ['server.body_limit_bytes', ({ server }) => server.bodyLimitBytes],
+  ['server.cors.origins', ({ server }) => server.corsOrigins],
+  ['store.url', ({ storeUrl }) => storeUrl],
+  ['assets.url', ({ assets }) => assets.url],
+]
+
+/** A snapshot says what is in force, so what waits for a restart keeps its old value. */
+const keepingStarted = (read: Config, { server, storeUrl, assets }: Config): Config =>
+  Object.freeze({ ...read, server, storeUrl, assets: Object.freeze({ ...read.assets, url: assets.url }) })

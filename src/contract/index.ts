@@ -1,5 +1,6 @@
 export * from './adapter.ts'
 export * from './comparison.ts'
+export * from './configuration-state.ts'
 export * from './data-uri.ts'
 export * from './failure.ts'
 export * from './fidelity.ts'

@@ -1,10 +1,12 @@
+import { resolve } from 'node:path'
+import type { Config } from '../config/config.ts'
 import { startRetention } from '../store/assets/retention.ts'
 import type { App } from '../http/app.ts'
 import { CLOCK, STEADY_CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import type { Resources } from './open-resources.ts'
+import { logWarnings } from './report-reload.ts'
 import { shutDown } from './shutdown.ts'
-import { refuseInWords } from './start-refused.ts'
 import { watchConfiguration } from './watch-configuration.ts'
 
 export interface Server {
@@ -12,19 +14,19 @@ export interface Server {
   readonly sandbox: boolean
   /** Reads configuration, environment files and secret files again; a bad configuration is logged and the old one stays. */
   reload(): Promise<void>
-  close(): Promise<void>
+  /** @param why for the log: the signal, or what else ends it */
+  close(why?: string): Promise<void>
 }
 
 /**
  * Takes requests, continues what an earlier process left open, and follows changes of the configuration.
- * @throws StartRefused where the address cannot be listened on
  */
 export async function listenAndResume(app: App, resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<Server> {
   const { config, live, store, folders, log } = resources
   const { address, webhooks, run, compare } = services
   const { host, port } = config().server
-  const listenTextResolver = (address: string) => greeting(address, config().sandbox)
-  const url = await app.listen({ host, port, listenTextResolver }).catch(refuseInWords)
+  const url = await app.listen({ host, port, listenTextResolver: (address) => greeting(address, config()) })
+  logWarnings(log, resources.warnings)
   address.listensAt(url)
   webhooks.notify.wake()
   const resumed = await run.resume()
@@ -36,12 +38,30 @@ export async function listenAndResume(app: App, resources: Resources, services: 
     url,
     sandbox: config().sandbox,
     reload: async () => void (await live.reload()),
-    async close() {
+    async close(why = 'asked to close') {
+      const begunAt = CLOCK.monotonicMs()
+      log.info({ why, open: run.openCount }, 'imagegate stops: it takes no more requests, and ends what ends within seconds')
       await shutDown({ app, run, clock: CLOCK })
+      // What is open stays on disk.
+      const open = run.openCount
       await opened.disposeAsync()
+      log.info(
+        { why, open, ms: Math.round(CLOCK.monotonicMs() - begunAt) },
+        open === 0 ? 'imagegate has stopped' : 'imagegate has stopped; open generations continue at the next start',
+      )
     },
   }
 }
 
-const greeting = (address: string, sandbox: boolean): string =>
-  `imagegate listens on ${address}${sandbox ? ' (sandbox: no vendor key is set, every vendor is emulated)' : ''}`
+/** The first line of the log: where it listens, and with what. */
+function greeting(address: string, { path, dataDirectory, sandbox, providers }: Config): string {
+  const states = [...providers.values()].map(
+    ({ id, reason }) => `${id} ${reason === null ? (sandbox ? 'emulated' : 'enabled') : `disabled (${reason})`}`,
+  )
+  return [
+    `imagegate listens on ${address}${sandbox ? ' (sandbox: no vendor key is set, every vendor is emulated)' : ''}`,
+    `configuration: ${path === null ? 'no file' : resolve(path)}`,
+    `data: ${dataDirectory}`,
+    `providers: ${states.join(', ')}`,
+  ].join('; ')
+}

@@ -63,6 +63,7 @@ export interface ProviderListingDependencies {
   readonly send: Send
   readonly clock: Clock
   readonly ids: Ids
+  readonly configuration: ProviderSource['configuration']
 }
 
 /** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
@@ -75,6 +76,7 @@ export function providerListing({
   send,
   clock,
   ids,
+  configuration,
 }: ProviderListingDependencies): ProviderSource {
   const balances = new Map<string, { readonly readAtMs: number; readonly usd: Promise<Usd | null> }>()
 
@@ -95,6 +97,7 @@ export function providerListing({
   }
 
   return {
+    configuration,
     list: () =>
       Promise.all(
         [...config().providers.values()].map(async (provider) => {

@@ -14,15 +14,17 @@ import { CLOCK } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { transportConfig } from './from-config.ts'
 import type { Configuration } from './read-configuration.ts'
-import { reportReload } from './report-reload.ts'
+import { createReloadReport } from './report-reload.ts'
+import type { ReloadReport } from './report-reload.ts'
 import { within } from './shutdown.ts'
-import { refuseInWords, StartRefused } from './start-refused.ts'
+import { StartRefused } from './start-refused.ts'
 import { storageFolders } from './storage-folders.ts'
 import type { StorageFolders } from './storage-folders.ts'
 
 export interface Resources extends Configuration {
   /** The configuration in force, and the way to the next one. */
   readonly live: LiveConfig
+  readonly reloads: ReloadReport
   readonly config: () => Config
   readonly store: Store
   readonly assets: Assets
@@ -42,11 +44,12 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const { catalogue, started, readAgain, log } = configuration
   const folders = refusedInWords(() => storageFolders(started))
   const complete = await emulatedProviders(configuration, opened)
-  const store = await openStore({ directory: folders.store }).catch(refuseInWords)
+  const store = await openStore({ directory: folders.store })
   opened.defer(() => store.close())
   const assets = await openAssets({ directory: folders.assets })
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
+  const reloads = createReloadReport(log, complete(started), CLOCK.now)
   const live = liveConfig({
     started: complete(started),
     files: configuration.files,
@@ -55,9 +58,9 @@ export async function openResources(configuration: Configuration, opened: AsyncD
       return result.kind === 'config' ? { ...result, config: complete(result.config) } : result
     },
     prepare: (next) => transport.prepare(transportConfig(next, catalogue, log)),
-    report: (reloaded) => reportReload(log, reloaded),
+    report: reloads.report,
   })
-  return { ...configuration, live, config: live.current, store, assets, transport, folders }
+  return { ...configuration, live, reloads, config: live.current, store, assets, transport, folders }
 }
 
 /** Completes a configuration with the addresses of the emulators, which run where no provider has a key. */

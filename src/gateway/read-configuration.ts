@@ -6,9 +6,9 @@ import type { Config, ConfigResult } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
+import type { ConfigProblem } from '../config/problem.ts'
 import type { Patience } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
-import { logWarnings } from './report-reload.ts'
 import { StartRefused } from './start-refused.ts'
 
 export interface StartOptions {
@@ -40,6 +40,8 @@ export interface Configuration {
   readonly catalogue: Catalogue
   /** As it was read at the start. */
   readonly started: Config
+  /** What is doubtful in it, to be logged once the gateway listens. */
+  readonly warnings: readonly ConfigProblem[]
   /** The files it was read from, those of secrets included. */
   readonly files: readonly string[]
   /** Reads file, environment and secret files again. */
@@ -60,8 +62,7 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
   const loaded = await readAgain()
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
   const log = createLog(loaded.config, overrides.quiet ?? false)
-  logWarnings(log, loaded.warnings)
-  return { catalogue, started: loaded.config, files: loaded.files, readAgain, log, overrides }
+  return { catalogue, started: loaded.config, warnings: loaded.warnings, files: loaded.files, readAgain, log, overrides }
 }
 
 const createLog = ({ logLevel }: Config, quiet: boolean): FastifyBaseLogger =>

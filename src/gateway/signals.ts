@@ -11,6 +11,14 @@ export interface ReloadSignals {
  * open again. Node.js ends a process at either signal unless it is listened for, so this is called before anything slow.
  */
 export function receiveReloadSignals(): ReloadSignals {
+  received ??= receive()
+  return received
+}
+
+/** A process has one: what came before it was asked for is not lost. */
+let received: ReloadSignals | null = null
+
+function receive(): ReloadSignals {
   let reload: (() => Promise<void>) | null = null
   let cameEarly = false
   const onHangUp = () => {
@@ -26,6 +34,7 @@ export function receiveReloadSignals(): ReloadSignals {
       if (cameEarly) void reload()
     },
     stop() {
+      received = null
       process.off('SIGHUP', onHangUp)
       process.off('SIGUSR2', ignore)
     },

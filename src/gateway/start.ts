@@ -5,13 +5,14 @@ import type { Server } from './listen-and-resume.ts'
 import { openResources } from './open-resources.ts'
 import { readConfiguration } from './read-configuration.ts'
 import type { StartOptions } from './read-configuration.ts'
+import { StartRefused } from './start-refused.ts'
 
-export { StartRefused } from './start-refused.ts'
+export { StartRefused }
 export type { Server, StartOptions }
 
 /**
  * Starts a gateway in this process; a start that fails leaves nothing open.
- * @throws StartRefused where the configuration is refused, the data folder cannot be used or the address cannot be listened on
+ * @throws StartRefused where the operator can correct why: a refused configuration, a data folder or an address that cannot be used, a faulty manifest
  */
 export async function startGateway(options: StartOptions): Promise<Server> {
   const opened = new AsyncDisposableStack()
@@ -23,6 +24,6 @@ export async function startGateway(options: StartOptions): Promise<Server> {
     return await listenAndResume(app, resources, services, opened)
   } catch (error) {
     await opened.disposeAsync()
-    throw error
+    throw StartRefused.inWords(error)
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -257,6 +258,21 @@ describe('values that cannot be meant', () => {
     expect((await load('server: { cors: { origins: ["*"] } }')).lines[0]).toContain('scheme, host and port')
     expect((await load('assets: { link_ttl: "24 hours" }')).lines[0]).toContain('a number and s, m, h or d: "24h"')
     expect((await load('assets: { link_ttl: 0s }')).lines[0]).toContain('write at least "1m"')
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['a line break', '\n'],
+    ['a blank', ' '],
+    ['`echo -n` without a variable', '-n \n'],
+    ['one character', 'x'],
+  ])('a key whose secret is %s is refused on any address, and the variable it comes from is named', async (_, secret) => {
+    const hash = createHash('sha256').update(secret).digest('hex')
+    const { config, lines } = await load('keys: [{ name: a, key_hash: "${TEAM_KEY_HASH}" }]', { TEAM_KEY_HASH: hash.toUpperCase() })
+    expect(config).toBeNull()
+    expect(lines[0]).toMatch(/^imagegate\.yaml:1:\d+: keys\.0\.key_hash: is the hash of an empty or very short secret.*\$\{TEAM_KEY_HASH\}/)
+    const unset = await load('keys: [{ name: a, key_hash: "${TEAM_KEY_HASH}" }]')
+    expect(unset.lines[0]).toContain('keys.0.key_hash: the environment variable TEAM_KEY_HASH is not set')
   })
 
   test('PORT and LOG_LEVEL that make no sense are refused', async () => {

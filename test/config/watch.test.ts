@@ -6,6 +6,7 @@ import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { liveConfig, type Prepared, type Reloaded } from '../../src/config/watch.ts'
+import { objections } from '../../src/config/protection.ts'
 import { watchFiles } from '../../src/config/watch-files.ts'
 import { fakeProviders, temporaryFolder } from '../catalogue/fake-providers.ts'
 
@@ -72,6 +73,11 @@ describe('reading again', () => {
   test('a file without the keys that are in force, empty or gone, is refused: turning keys off needs a restart', async () => {
     const { config, path, started } = await live(`keys: [ { name: team-a, key_hash: ${'ab'.repeat(32)} } ]`)
     await writeFile(path, '')
+    expect(await config.reload()).toMatchObject({
+      kind: 'refused',
+      problems: [{ message: 'the configuration file is empty' }, { path: 'keys', remedy: 'restart to turn keys off' }],
+    })
+    await writeFile(path, 'assets: { keep: false }')
     expect(await config.reload()).toMatchObject({ kind: 'refused', problems: [{ path: 'keys' }] })
     await writeFile(path, `keys: [ { name: team-b, key_hash: ${'cd'.repeat(32)} } ]`)
     expect(await config.reload()).toMatchObject({ kind: 'swapped' })
@@ -79,6 +85,67 @@ describe('reading again', () => {
     expect(await config.reload()).toMatchObject({ kind: 'refused' })
     expect(config.current()).not.toBe(started)
     expect(config.current().keys).toHaveLength(1)
+  })
+
+  test('a file that is no longer where it was found is refused, and so is the end of keys while the address is public', async () => {
+    const { started } = await live('assets: { keep: true }')
+    expect(objections(started, started, { ...started, path: null })).toMatchObject([{ message: 'the configuration file is gone' }])
+    const open = { ...started, server: { ...started.server, host: '0.0.0.0' } }
+    expect(objections(open, open, started)).toMatchObject([
+      { path: 'keys', message: expect.stringContaining('listens on 0.0.0.0') as string },
+    ])
+  })
+
+  test('a base URL that is missing is refused while the provider keeps a key; a block that goes with its key, or a written URL, is not', async () => {
+    const proxied = 'https://proxy.example.com'
+    const providers = (acme: string, zenith: string) => `providers: { acme: { ${acme} }, zenith: { ${zenith} } }`
+    const { config, path } = await live(providers(`base_url: "${proxied}"`, `api_key: z, base_url: "${proxied}"`), { ACME_API_KEY: 'k' })
+    const refused = {
+      kind: 'refused',
+      problems: [{ path: 'providers.acme.base_url', message: expect.stringContaining(`instead of ${proxied}`) as string }],
+    }
+    await writeFile(path, `providers: { zenith: { api_key: z, base_url: "${proxied}" } }`)
+    expect(await config.reload()).toMatchObject(refused)
+    await writeFile(path, providers('max_in_flight: 2', `api_key: z, base_url: "${proxied}"`))
+    expect(await config.reload()).toMatchObject(refused)
+    await writeFile(path, `providers: { acme: { base_url: "${proxied}" } }`)
+    expect(await config.reload()).toMatchObject({
+      kind: 'swapped',
+      changes: [expect.stringMatching(/^providers\.zenith: disabled: no API key/), expect.anything(), expect.anything()],
+    })
+    await writeFile(path, 'providers: { acme: { base_url: "https://elsewhere.example.com" } }')
+    expect(await config.reload()).toMatchObject({ kind: 'swapped' })
+  })
+
+  test('a change is reported line by line, with the names of the file and without secrets', async () => {
+    const { config, path } = await live(`keys: [{ name: a, key_hash: ${'ab'.repeat(32)} }, { name: old, key_hash: ${'cd'.repeat(32)} }]
+providers: { acme: { api_key: first-secret, prices: { big: { per_image: "0.05", as_of: "2026-01-01" } } } }
+models: { big: { route: { sort: price } } }`)
+    await writeFile(
+      path,
+      `keys: [{ name: a, key_hash: ${'ab'.repeat(32)}, budget_usd: "5" }, { name: new, key_hash: ${'cd'.repeat(32)} }]
+providers: { acme: { api_key: second-secret, max_in_flight: 3, discount_percent: 5 }, zenith: { enabled: true } }
+models: { big: { route: { order: [acme] } }, mine: { model: big } }
+assets: { keep: false }
+server: { port: 1234 }`,
+    )
+    const reloaded = await config.reload()
+    expect(reloaded).toMatchObject({ kind: 'swapped', needRestart: ['server.port'] })
+    const lines = reloaded.kind === 'swapped' ? reloaded.changes : []
+    expect(lines).toEqual([
+      'keys.a.budget_usd: null → "5"',
+      'keys.old: is now called new',
+      'providers.acme.api_key: changed',
+      expect.stringMatching(/^providers\.acme\.max_in_flight: \d+ → 3$/),
+      'providers.acme.discount_percent: 0 → 5',
+      'providers.acme.prices.big: removed',
+      expect.stringMatching(/^models\.big\.route\.sort: removed$/),
+      'models.big.route.order: added: ["acme"]',
+      expect.stringMatching(/^models\.mine: added: /),
+      'assets.keep: true → false',
+    ])
+    expect(lines.join()).not.toMatch(/secret|abab|cdcd/)
+    expect(config.current().server.port).toBe(8080)
   })
 
   test('two readings at once happen one after the other, and the last file wins', async () => {
@@ -100,7 +167,7 @@ describe('reading the same again', () => {
     const swapped = vi.fn()
     config.onSwapped(swapped)
     await writeFile(path, `# rewritten\n${yaml}\n`)
-    expect(await config.reload()).toEqual({ kind: 'unchanged' })
+    expect(await config.reload()).toEqual({ kind: 'unchanged', needRestart: [] })
     expect([applied, swapped.mock.calls, config.current() === started]).toEqual([[], [], true])
   })
 

@@ -49,6 +49,42 @@ describe('a running gateway', { timeout: 60_000 }, () => {
   })
 })
 
+describe('`npm start`', { timeout: 60_000 }, () => {
+  test('names file, data folder and providers in its first line; SIGTERM to the pid it prints, or to npm’s own, drains and frees port and data', async () => {
+    const data = join(temporaryFolder(), 'data')
+    const start = async () => {
+      const npm = spawn('npm', ['start'], {
+        cwd: ROOT,
+        env: { ...process.env, PORT: '0', IMAGEGATE_DATA: data, IMAGEGATE_CONFIG: '' },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      closers.push(async () => {
+        if (npm.exitCode === null && npm.signalCode === null && npm.kill('SIGKILL')) await once(npm, 'exit')
+      })
+      let said = ''
+      npm.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+      await until(() => said.includes('listens on'), 'it listens')
+      const line = said.split('\n').find((text) => text.startsWith('{')) ?? ''
+      return { npm, said: () => said, first: JSON.parse(line) as { readonly pid: number; readonly msg: string } }
+    }
+    const first = await start()
+    expect(first.first.msg).toMatch(
+      /^imagegate listens on http:\/\/127\.0\.0\.1:\d+ \(sandbox.*; configuration: no file; data: .*\/data; providers: .*bfl emulated/,
+    )
+    process.kill(first.first.pid, 'SIGTERM')
+    await once(first.npm, 'exit')
+    expect(first.said()).toMatch(/"why":"SIGTERM","open":0.*imagegate stops.*\n.*"open":0,"ms":\d+,"msg":"imagegate has stopped"/)
+    const second = await start()
+    second.npm.kill('SIGTERM')
+    await once(second.npm, 'exit')
+    await until(() => second.said().includes('imagegate has stopped'), 'it has stopped')
+    // An orphan would hold the folder.
+    const third = await start()
+    process.kill(third.first.pid, 'SIGTERM')
+    await once(third.npm, 'exit')
+  })
+})
+
 // What a process catches is read from /proc.
 describe.skipIf(process.platform !== 'linux')('a gateway that starts', { timeout: 60_000 }, () => {
   const SIGHUP_AND_SIGUSR2 = 0x801n

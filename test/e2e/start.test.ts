@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { CatalogueError } from '../../src/catalogue/catalogue.ts'
 import { StartRefused, startGateway } from '../../src/gateway/start.ts'
 
 const servers = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
@@ -16,7 +18,7 @@ test('a start that fails says why in words and leaves nothing open: no emulator,
   const before = servers()
   const refused: unknown = await startGateway({ env: {}, overrides: { port, dataDirectory, quiet: true } }).catch((error: unknown) => error)
   expect(refused).toBeInstanceOf(StartRefused)
-  expect(String(refused)).toMatch(/EADDRINUSE.*PORT/)
+  expect(String(refused)).toMatch(/another process listens on this address .*EADDRINUSE.*PORT/)
   await expect.poll(servers).toBe(before)
 
   const server = await startGateway({ env: {}, overrides: { port: 0, dataDirectory, quiet: true } })
@@ -30,4 +32,65 @@ test('a start that fails says why in words and leaves nothing open: no emulator,
   await expect.poll(servers).toBe(before)
   await new Promise((resolve) => taken.close(resolve))
   rmSync(dataDirectory, { recursive: true })
+})
+
+describe('a start that an operator can correct', () => {
+  const folders: string[] = []
+  afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })))
+  const folder = (): string => {
+    const path = mkdtempSync(join(tmpdir(), 'imagegate-start-'))
+    folders.push(path)
+    return path
+  }
+  const refusal = async (dataDirectory: string, env: Readonly<Record<string, string>> = {}): Promise<string> => {
+    const refused: unknown = await startGateway({ env, overrides: { port: 0, dataDirectory, quiet: true } }).catch(
+      (error: unknown) => error,
+    )
+    expect(refused).toBeInstanceOf(StartRefused)
+    return String(refused)
+  }
+
+  test('with a damaged database says so in one sentence', async () => {
+    const data = folder()
+    writeFileSync(join(data, 'imagegate.db'), 'no database at all, whatever its name says'.repeat(200))
+    expect(await refusal(data)).toMatch(/: the database file is damaged; restore it from a backup \(.*\)$/)
+  })
+
+  test('with a data folder that is a file, and a configuration that is a folder, says so in one sentence', async () => {
+    const file = join(folder(), 'file')
+    writeFileSync(file, '')
+    expect(await refusal(join(file, 'data'))).toMatch(/is a file where a folder is needed \(ENOTDIR\); set IMAGEGATE_DATA to a folder$/)
+    const config = folder()
+    expect(await refusal(folder(), { IMAGEGATE_CONFIG: config })).toContain(
+      `${config}: the configuration file cannot be read (EISDIR) — correct IMAGEGATE_CONFIG`,
+    )
+  })
+
+  test('names the remedy for a full disk, a port for administrators and an address of another machine', () => {
+    const words = (code: string, syscall: string, path?: string) =>
+      String(StartRefused.inWords(Object.assign(new Error(`${syscall} ${code}`), { code, syscall, ...(path ? { path } : {}) })))
+    expect(words('ENOSPC', 'write', '/data/node.secret')).toContain(
+      'the disk is full: /data/node.secret cannot be written (ENOSPC); free some space',
+    )
+    expect(words('EACCES', 'listen')).toContain('choose one above 1023 with PORT')
+    expect(words('EADDRNOTAVAIL', 'listen')).toContain('correct HOST')
+    expect(StartRefused.inWords(new TypeError('a defect'))).toBeInstanceOf(TypeError)
+    expect(StartRefused.inWords(new CatalogueError('providers/x/manifest.json: id: is missing'))).toBeInstanceOf(StartRefused)
+  })
+
+  // Only an administrator can become another user.
+  test.skipIf(process.getuid?.() !== 0)('of another user’s data folder says whose it is, and exits with 1 without a stack', async () => {
+    const data = folder()
+    chmodSync(data, 0o700)
+    const child = spawnSync(process.execPath, ['src/main.ts'], {
+      uid: 65_534,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], PORT: '0', BFL_API_KEY: 'k', IMAGEGATE_DATA: join(data, 'data'), IMAGEGATE_CONFIG: '' },
+      timeout: 30_000,
+    })
+    expect([child.status, child.stdout]).toEqual([1, ''])
+    expect(child.stderr).toMatch(
+      /^imagegate cannot start:\n.*cannot be (used|read or written).*it belongs to user 0 and this process runs as user 65534: .*\n$/,
+    )
+  })
 })

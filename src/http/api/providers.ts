@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { Problem, ProviderState } from '#contract'
+import { ConfigurationState, Problem, ProviderState } from '#contract'
 
-const ProviderList = z.object({ object: z.literal('list'), data: z.array(ProviderState) }).meta({ id: 'ProviderList' })
+const ProviderList = z
+  .object({ object: z.literal('list'), data: z.array(ProviderState), configuration: ConfigurationState })
+  .meta({ id: 'ProviderList' })
 
 export interface ProviderSource {
   list(): Promise<readonly ProviderState[]>
+  configuration(): ConfigurationState
 }
 
 export interface ProviderDependencies {
@@ -17,5 +20,6 @@ export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async
   app.get('/v1/providers', { schema, config: { access: 'read' } }, async () => ({
     object: 'list' as const,
     data: [...(await providers.list())],
+    configuration: providers.configuration(),
   }))
 }

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { belongsToAnother } from '../owner.ts'
 import { StoreError } from '../store-error.ts'
 import { failureOf, resultCodeOf } from './failure-of.ts'
 import { migrate } from './migrations.ts'
@@ -48,9 +49,12 @@ function explain(error: unknown, directory: string): unknown {
     return new StoreError('in_use', message, { cause: error })
   }
   const failure = failureOf(error)
-  if (failure !== null) return new StoreError(failure.reason, `${directory}: ${failure.message}`, { cause: error })
+  if (failure !== null) {
+    const owner = failure.reason === 'io' ? belongsToAnother(directory) : ''
+    return new StoreError(failure.reason, `${directory}: ${failure.message}${owner}`, { cause: error })
+  }
   if (error instanceof Error && 'code' in error && 'syscall' in error) {
-    const message = `the data folder ${directory} cannot be used (${error.message}); set IMAGEGATE_DATA to a folder this process may write`
+    const message = `the data folder ${directory} cannot be used (${error.message}); set IMAGEGATE_DATA to a folder this process may write${belongsToAnother(directory)}`
     return new StoreError('io', message, { cause: error })
   }
   return error
