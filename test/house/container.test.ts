@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { providerFolders, readManifest } from '../support/installed-providers.ts'
 import { readText, ROOT } from '../support/source-tree.ts'
 
@@ -122,5 +125,20 @@ describe('docker-compose.yml', () => {
     expect(mount, `no volume is mounted at ${data}`).toBeDefined()
     const source = mount?.[0] ?? ''
     if (!/^[./~]/.test(source)) expect(Object.keys(compose.volumes)).toContain(source)
+  })
+
+  test('mounts the folder of the configuration, which this version accepts as it is', async () => {
+    const { found } = service()
+    const inside = String(found.environment?.get('IMAGEGATE_CONFIG'))
+    const mounted = found.volumes.map((volume) => /^(?:\$\{[A-Z_]+:-)?([^:}]+)\}?:([^:]+)(:ro)?$/.exec(volume))
+    const mount = mounted.find((match) => match?.[2] === dirname(inside))
+    expect(mount?.[3], 'a folder that holds the configuration is mounted, read-only').toBe(':ro')
+    const path = join(ROOT, mount?.[1] ?? '', basename(inside))
+    const hash = createHash('sha256').update('a key of sixteen and more').digest('hex')
+    const loaded = await loadConfig({
+      env: { IMAGEGATE_CONFIG: path, IMAGEGATE_KEY_HASH: hash, HOST: '0.0.0.0', IMAGEGATE_DATA: '/data' },
+      catalogue: await loadCatalogue(),
+    })
+    expect(loaded).toMatchObject({ kind: 'config', config: { server: { host: '0.0.0.0' }, keys: [{ name: 'default', keyHash: hash }] } })
   })
 })
