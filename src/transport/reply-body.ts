@@ -11,17 +11,10 @@ export interface ParsedBody {
   readonly refusal?: string
 }
 
-/** A shorter key is found in innocent text as well. */
-const MIN_SECRET_CHARS = 8
-
-/**
- * Parsed JSON; the beginning of the text where it is not JSON; null where it is empty.
- * A key that a vendor repeats in its reply gets no further than here.
- */
-export function parseBody(bytes: Buffer, key = ''): ParsedBody {
+/** Parsed JSON; the beginning of the text where it is not JSON; null where it is empty. */
+export function parseBody(bytes: Buffer): ParsedBody {
   if (bytes.length === 0) return { body: null, isJson: false }
-  const received = bytes.toString()
-  const text = key.length >= MIN_SECRET_CHARS && received.includes(key) ? received.replaceAll(key, '[redacted]') : received
+  const text = bytes.toString()
   try {
     return { body: parseJson(text.startsWith('\uFEFF') ? text.slice(1) : text), isJson: true }
   } catch {

@@ -3,6 +3,7 @@ import type { Call } from '#contract'
 import { BoundedJsonReader, type JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
 import { decodeBody } from './content-coding.ts'
+import type { Redactor } from './redactor.ts'
 import { MAX_TEXT_CHARS, parseBody, type ParsedBody } from './reply-body.ts'
 
 /** What a reply to a call may be at most. */
@@ -38,13 +39,13 @@ const SLICE_BYTES = MEBIBYTE / 2
 /** The body of one reply, read as it comes. What no vendor sends is not parsed: its beginning is the body, as that of a text. */
 export class ReplyReader {
   readonly #bounds: ReplyBounds
-  readonly #key: string
+  readonly #redactor: Redactor
   #json: BoundedJsonReader
   #head: Buffer = Buffer.alloc(0)
 
-  constructor(bounds: ReplyBounds, key: string) {
+  constructor(bounds: ReplyBounds, redactor: Redactor) {
     this.#bounds = bounds
-    this.#key = key
+    this.#redactor = redactor
     this.#json = new BoundedJsonReader(bounds)
   }
 
@@ -58,10 +59,12 @@ export class ReplyReader {
     this.#json.write(chunk)
   }
 
-  end(): ParsedBody {
+  /** A key that a vendor repeats in its reply gets no further than here. */
+  async end(): Promise<ParsedBody> {
     const read = this.#json.end()
-    if (read.kind === 'refused') return { ...parseBody(this.#head, this.#key), isJson: false, refusal: read.reason }
-    const parsed = parseBody(read.bytes, this.#key)
+    const bytes = read.kind === 'refused' ? this.#head : read.bytes
+    const parsed = parseBody(this.#redactor.isSuspicious(bytes) ? await this.#redactor.redact(bytes) : bytes)
+    if (read.kind === 'refused') return { ...parsed, isJson: false, refusal: read.reason }
     if (!parsed.isJson) read.standIns.forEach(release)
     return parsed
   }

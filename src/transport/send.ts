@@ -7,7 +7,9 @@ import { BlockedAddressError } from './guard.ts'
 import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf } from './reason.ts'
 import type { ParsedBody } from './reply-body.ts'
+import { createRedactor, type Redactor } from './redactor.ts'
 import { type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
+import { Secret } from './secret.ts'
 import { serialize } from './json.ts'
 import { Timeout } from './timeout.ts'
 import { USER_AGENT } from './user-agent.ts'
@@ -34,16 +36,19 @@ export function createSend({
   now = () => performance.now(),
   maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
 }: SendOptions): Send {
+  const redactors = new Map<string, Redactor>()
   return (provider, call, timeoutMs) => {
     const target = credentials.resolve(provider, call.url)
     if ('refused' in target) return Promise.resolve({ kind: 'refused', reason: target.refused })
     const agent = agents.provider(provider)
     if (agent === undefined) return Promise.resolve({ kind: 'refused', reason: `provider ${provider} is not configured` })
     const { url, header } = target
+    const redactor = redactors.get(provider) ?? createRedactor(keyOf(header))
+    redactors.set(provider, redactor)
     const startedAt = now()
     return new Promise((resolve) => {
       const bounds = replyBounds(call.purpose, maxReplyBytes)
-      const exchange = new Exchange(timeoutMs, bounds, keyOf(header), (sent) => {
+      const exchange = new Exchange(timeoutMs, bounds, redactor, (sent) => {
         log?.info(logFields(provider, call, url.host, sent, Math.round(now() - startedAt)), 'vendor call')
         resolve(sent.kind === 'reply' ? { kind: 'reply', reply: { ...sent.reply, url: url.href } } : sent)
       })
@@ -57,7 +62,7 @@ export function createSend({
 }
 
 /** The bare key of an auth header, whatever scheme stands before it. */
-const keyOf = ([, value]: readonly [string, string]): string => value.slice(value.lastIndexOf(' ') + 1)
+const keyOf = ([, value]: readonly [string, string]): Secret => new Secret(value.slice(value.lastIndexOf(' ') + 1))
 
 function requestOf(call: Call, url: URL, header: readonly [string, string]): Dispatcher.DispatchOptions {
   const { origin } = url
@@ -93,12 +98,16 @@ class Exchange implements Dispatcher.DispatchHandler {
   #encoding: string | undefined
   readonly #encoded: Buffer[] = []
   #bytes = 0
+  readonly #redactor: Redactor
   readonly #body: ReplyReader
+  /** All of the body that matters has come; what becomes of the connection no longer does. */
+  #isRead = false
 
-  constructor(timeoutMs: number, bounds: ReplyBounds, key: string, settle: (sent: Sent) => void) {
+  constructor(timeoutMs: number, bounds: ReplyBounds, redactor: Redactor, settle: (sent: Sent) => void) {
     this.#timeoutMs = timeoutMs
     this.#maxBytes = bounds.maxReplyBytes
-    this.#body = new ReplyReader(bounds, key)
+    this.#body = new ReplyReader(bounds, redactor)
+    this.#redactor = redactor
     this.#settle = settle
     this.#timeout = new Timeout(timeoutMs, () => this.#timeOut())
   }
@@ -112,7 +121,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ReceivedHeaders): void {
     if (status < 200) return
     this.#status = status
-    this.#headers = stringHeaders(headers)
+    this.#headers = this.#redactor.redactHeaders(stringHeaders(headers))
     this.#encoding = this.#headers['content-encoding']
     if (Number(this.#headers['content-length']) > this.#maxBytes) this.#refuseSize(controller)
   }
@@ -127,13 +136,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   #read(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#body.write(chunk)
     if (this.#body.isWanted) return
-    this.#reply(this.#body.end())
+    this.#conclude()
     controller.abort(new Error('the reply is not what a vendor sends'))
   }
 
   onResponseEnd(): void {
     if (this.#encoding === undefined || this.#bytes === 0) {
-      if (!this.#isSettled) this.#reply(this.#body.end())
+      this.#conclude()
       return
     }
     const bytes = Buffer.concat(this.#encoded, this.#bytes)
@@ -144,7 +153,15 @@ class Exchange implements Dispatcher.DispatchHandler {
     )
   }
 
+  #conclude(): void {
+    if (this.#isSettled || this.#isRead) return
+    this.#isRead = true
+    this.#timeout.stop()
+    void this.#body.end().then((body) => this.#reply(body))
+  }
+
   onResponseError(_controller: unknown, error: unknown): void {
+    if (this.#isRead) return
     if (this.#controller !== null) this.#finish({ kind: 'lost', reason: reasonOf(error) })
     else if (error instanceof BlockedAddressError) this.#finish({ kind: 'refused', reason: error.message })
     else this.#finish({ kind: 'unsent', reason: reasonOf(error) })
