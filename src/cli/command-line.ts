@@ -10,6 +10,7 @@ import { modelsVerb } from './models.ts'
 import { providersVerb } from './providers.ts'
 import { quoteVerb } from './quote.ts'
 import { restoreVerb } from './restore.ts'
+import { reconcileVerb } from './reconcile.ts'
 import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
@@ -22,6 +23,7 @@ const VERBS: readonly Verb[] = [
   quoteVerb,
   compareVerb,
   costsVerb,
+  reconcileVerb,
   modelsVerb,
   providersVerb,
   doctorVerb,

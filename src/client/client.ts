@@ -10,6 +10,7 @@ import type {
   Model,
   ProviderState,
   Quote,
+  Reconciliation,
 } from '#contract'
 import { connection, type ClientOptions } from './connection.ts'
 import { followEvents, type GenerationEvent } from './events.ts'
@@ -50,6 +51,17 @@ export interface CostsQuery {
   readonly filters?: CostFilters | undefined
 }
 
+export interface ReconcileQuery extends Pick<CostsQuery, 'from' | 'to'> {
+  /** Settles unknown costs; without it nothing is written. */
+  readonly apply?: boolean
+  readonly provider?: string | undefined
+  readonly taskColumn?: string | undefined
+  readonly amountColumn?: string | undefined
+  readonly currencyColumn?: string | undefined
+  /** Of amounts without a currency; default `usd`. */
+  readonly unit?: 'usd' | 'cents' | undefined
+}
+
 /** The gateway's HTTP interface, typed. Every method rejects with `ClientError`; nothing is retried that could buy twice. */
 export interface Client {
   /** Asks for images and answers as soon as they are done or `waitSeconds` (default 0) are over, whichever is first. */
@@ -73,6 +85,8 @@ export interface Client {
   costs(query?: CostsQuery): Promise<CostReport>
   /** A row for each attempt, RFC 4180. */
   costsAsCsv(query?: CostsQuery): Promise<string>
+  /** A vendor's invoice beside the account; asks for a key of admin scope. */
+  reconcile(invoice: { readonly text: string; readonly format: 'csv' | 'jsonl' }, query?: ReconcileQuery): Promise<Reconciliation>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
   /** The image's bytes. The gateway key is never sent for them. */
@@ -110,6 +124,13 @@ export function createClient(options: ClientOptions): Client {
       }, options),
     costs: (query) => json('GET', `/v1/costs?${costsSearch(query).toString()}`),
     costsAsCsv: (query) => text(`/v1/costs?${costsSearch(query).toString()}&format=csv`),
+    reconcile: ({ text: body, format }, { apply, provider, from, to, taskColumn, amountColumn, currencyColumn, unit } = {}) => {
+      const columns = { task_column: taskColumn, amount_column: amountColumn, currency_column: currencyColumn, unit }
+      const fields = { apply: apply === true ? 'true' : undefined, provider, from, to, ...columns, metadata: {} }
+      const query = search(fields)
+      const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson'
+      return json('POST', `/v1/reconciliations?${query.toString()}`, { body, headers: { 'content-type': type } })
+    },
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
     image: ({ url }) => bytes(here(url)),

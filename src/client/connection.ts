@@ -20,7 +20,8 @@ export class ClientError extends Error {
 }
 
 interface Ask {
-  readonly body?: object
+  /** Text is sent as it is. */
+  readonly body?: object | string
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -54,7 +55,7 @@ export function connection({ url, key }: ClientOptions): Connection {
           ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
           ...headers,
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
       const text = await textOf(response)
       const parsed = parse(text)

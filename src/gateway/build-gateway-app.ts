@@ -13,7 +13,7 @@ import type { Resources } from './open-resources.ts'
 /** The application with every route, not yet listening. */
 export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
   const { catalogue, config, store, assets, transport, log } = resources
-  const { address, monitoring, webhooks, run, accept, costs, intake, compare } = services
+  const { address, monitoring, webhooks, run, accept, costs, reconcile, intake, compare } = services
   const { metrics, health, breakers } = monitoring
   metrics.readFrom({
     load: () => loadOf(resources, services),
@@ -24,6 +24,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     run,
     accept,
     costs,
+    reconcile,
     budgetLeft: costs.budgetLeft,
     intake,
     compare,

@@ -5,6 +5,8 @@ import { resolveModel } from '../config/offers.ts'
 import type { Offers } from '../core/offers.ts'
 import { createCosts } from '../core/billing/cost-report.ts'
 import type { Costs } from '../core/billing/cost-report.ts'
+import { createReconcile } from '../core/billing/reconcile.ts'
+import type { Reconcile } from '../core/billing/reconcile.ts'
 import { createCompare } from '../core/comparisons/compare.ts'
 import type { Compare } from '../core/comparisons/compare.ts'
 import { createAccept } from '../core/generation/accept.ts'
@@ -37,6 +39,7 @@ export interface Services {
   readonly accept: Accept
   readonly offers: Offers
   readonly costs: Costs
+  readonly reconcile: Reconcile
   readonly intake: Intake
   readonly compare: Compare
 }
@@ -69,6 +72,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     },
     breathe: nextTurn,
   })
+  const reconcile = createReconcile({ store, clock: CLOCK, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const intake = createIntake({ requestSchema: schema, accept, run, idempotency })
@@ -81,7 +85,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     beginGeneration: intake.begin,
     publicUrl: address.current,
   })
-  return { address, monitoring, webhooks, run, requestSchema: schema, accept, offers, costs, intake, compare }
+  return { address, monitoring, webhooks, run, requestSchema: schema, accept, offers, costs, reconcile, intake, compare }
 }
 
 async function startWebhooks(

@@ -42,6 +42,8 @@ import { providerRoutes } from './api/providers.ts'
 import type { ProviderDependencies } from './api/providers.ts'
 import { quoteRoutes } from './api/quotes.ts'
 import type { QuoteDependencies } from './api/quotes.ts'
+import { reconciliationRoutes } from './api/reconciliations.ts'
+import type { ReconciliationDependencies } from './api/reconciliations.ts'
 import { webhookDeliveryRoutes } from './api/webhook-deliveries.ts'
 import type { DeliveryDependencies } from './api/webhook-deliveries.ts'
 
@@ -65,6 +67,7 @@ export type AppDependencies = OwnDependencies &
   GenerationEventDependencies &
   QuoteDependencies &
   CostDependencies &
+  ReconciliationDependencies &
   ComparisonDependencies &
   ModelDependencies &
   ProviderDependencies &
@@ -116,6 +119,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await own.register(generationEventRoutes, deps)
     await own.register(quoteRoutes, deps)
     await own.register(costRoutes, deps)
+    await own.register(reconciliationRoutes, deps)
     await own.register(comparisonRoutes, deps)
     await own.register(modelRoutes, deps)
     await own.register(providerRoutes, deps)

@@ -2,17 +2,10 @@ import { z } from 'zod'
 import { COST_GROUPINGS, Fidelity } from '#contract'
 import { groupingObjection, metadataNamed, nearestName } from '../../core/billing/cost-groups.ts'
 import type { CostsAsked } from '../../core/billing/cost-report.ts'
-import { dayOf } from '../../core/instant.ts'
+import { endOf, Moment, momentOf } from './moment.ts'
 
 const MOST_GROUPINGS = 8
 const MOST_METADATA = 16
-const DAY_MS = 86_400_000
-
-/** A day or an instant; an empty value is none. */
-const Moment = z
-  .string()
-  .refine((text) => text === '' || instantOf(text) !== null, 'a day like 2026-11-21, or an instant like 2026-11-21T10:00:00Z')
-  .optional()
 
 const GroupBy = z
   .string()
@@ -97,21 +90,4 @@ function unknownField(name: string): string {
 function namesIn(text: string): string[] {
   const names = text.split(',').map((name) => name.trim())
   return [...new Set(names.filter((name) => name !== ''))]
-}
-
-const isDay = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text)
-
-/** Only days and instants with a zone; what else `Date.parse` takes depends on the machine. */
-function instantOf(text: string): number | null {
-  if (!isDay(text) && !z.iso.datetime({ offset: true }).safeParse(text).success) return null
-  const instant = Date.parse(text)
-  return Number.isNaN(instant) || (isDay(text) && dayOf(instant) !== text) ? null : instant
-}
-
-const momentOf = (text: string | undefined): number | null => (text ? instantOf(text) : null)
-
-/** The end of a day, or the instant itself. */
-function endOf(text: string | undefined): number | null {
-  const instant = momentOf(text)
-  return instant !== null && text && isDay(text) ? instant + DAY_MS : instant
 }

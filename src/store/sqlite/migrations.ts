@@ -118,6 +118,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX webhook_deliveries_of_generation ON webhook_deliveries (generation_id);
   CREATE INDEX webhook_deliveries_planned ON webhook_deliveries (next_try_at, id, origin) WHERE next_try_at IS NOT NULL;
   `,
+  `
+  -- An unknown cost is settled from an invoice once.
+  CREATE UNIQUE INDEX ledger_adjusted_once ON ledger (attempt_id) WHERE kind = 'adjusted';
+  `,
 ]
 
 /**

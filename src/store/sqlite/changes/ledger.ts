@@ -41,6 +41,8 @@ export const ledgerChanges: ChangeKind = (database) => {
     if (changes === 0 || key === null || period === null || amount === null) return
     if (kind === 'reserved') hold.run(amount, key, period)
     if (kind === 'released') giveBack.run(amount, key, period)
+    // Until now it counted at its quote.
+    if (kind === 'adjusted') hold.run(amount - (columnOf(task?.quoted ?? null) ?? 0n), key, period)
   }
 
   return ({ ledger = [], budget }) => {

@@ -1,0 +1,56 @@
+import { compareUsd, isTerminal } from '#contract'
+import type { Usd } from '#contract'
+import type { AttemptRecord, CostRow, GenerationRecord, LedgerEntry } from '../records.ts'
+import type { Clock, Store } from '../ports.ts'
+
+/** An attempt whose cost is not known, with the generation it belongs to, which has ended. */
+export interface UnknownCost {
+  readonly row: CostRow
+  readonly generation: GenerationRecord
+  /** The vendor's bill that was not believed; null where there was none. */
+  readonly reported: Usd | null
+}
+
+/** The attempt of a line of the account as it is kept; null while its generation is under way, which then may still settle it itself. */
+export async function findUnknown(store: Pick<Store, 'generation'>, row: CostRow): Promise<UnknownCost | null> {
+  const generation = await store.generation(row.generationId)
+  const attempt = generation?.attempts.find(({ id }) => id === row.attemptId)
+  if (!generation || !attempt || !isOver(generation)) return null
+  return { row, generation, reported: attempt.settled?.reported ?? null }
+}
+
+const isOver = ({ status, attempts }: GenerationRecord): boolean => isTerminal(status) && attempts.every(({ endedAt }) => endedAt !== null)
+
+/**
+ * Settles an unknown cost from an invoice: the generation shows it, a line is added to the account, and what counts against the key's budget is
+ * the amount instead of the quote; all in one transaction. The line has the instant of the settlement it completes, so that a report of that
+ * month has both. A second line for the same attempt is not written.
+ */
+export async function confirm(
+  { store, clock }: { readonly store: Pick<Store, 'commit'>; readonly clock: Pick<Clock, 'now'> },
+  { row, generation }: UnknownCost,
+  amount: Usd,
+): Promise<void> {
+  const attempts = generation.attempts.map((attempt) =>
+    attempt.id === row.attemptId ? { ...attempt, settled: invoiced(attempt, amount) } : attempt,
+  )
+  const adjusted: LedgerEntry = {
+    generationId: row.generationId,
+    attemptId: row.attemptId,
+    key: row.key,
+    provider: row.provider,
+    model: row.model,
+    kind: 'adjusted',
+    amount,
+    at: row.at,
+    period: generation.reserved?.period ?? null,
+    task: { ...row.task, adjustedAt: clock.now() },
+  }
+  await store.commit({ generations: [{ ...generation, attempts }], ledger: [adjusted] })
+}
+
+/** What the vendor reported, and was not believed, stays beside it. */
+function invoiced({ settled }: AttemptRecord, amount: Usd): NonNullable<AttemptRecord['settled']> {
+  const lines = compareUsd(amount, '0') === 0 ? [] : [{ what: 'as invoiced by the provider', quantity: 1, unit_amount: amount, amount }]
+  return { ...settled, amount, basis: 'billed', lines }
+}

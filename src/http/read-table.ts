@@ -1,0 +1,129 @@
+/** One line of a table, by column. */
+export interface TableLine {
+  /** Where it begins in the file, from 1. */
+  readonly line: number
+  readonly cells: Readonly<Record<string, string>>
+}
+
+export interface Table {
+  readonly columns: readonly string[]
+  readonly lines: Iterable<TableLine>
+}
+
+/** A table cannot be read at all; the message names the line. */
+export class TableUnreadable extends Error {}
+
+/** CSV (RFC 4180), separated by commas, semicolons or tabs, as its first line shows. Read lazily. @throws TableUnreadable */
+export function readCsv(text: string): Table {
+  const records = csvRecords(text, separatorOf(text))
+  const header = records.next()
+  if (header.done === true) throw new TableUnreadable('the file is empty: its first line has the names of the columns')
+  const columns = header.value.cells.map((name) => name.trim())
+  return { columns, lines: asLines(records, columns) }
+}
+
+function* asLines(records: Iterable<{ readonly line: number; readonly cells: readonly string[] }>, columns: readonly string[]) {
+  for (const { line, cells } of records) {
+    if (cells.every((cell) => cell.trim() === '')) continue
+    yield { line, cells: Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
+  }
+}
+
+/** The one of the three that stands most often in the first line, outside quotes. */
+function separatorOf(text: string): string {
+  const end = text.search(/[\r\n]/)
+  const first = text.slice(0, end === -1 ? 10_000 : end).replaceAll(/"[^"]*"/g, '')
+  const counted = [',', ';', '\t'].map((separator) => ({ separator, count: first.split(separator).length }))
+  return counted.toSorted((left, right) => right.count - left.count)[0]?.separator ?? ','
+}
+
+function* csvRecords(text: string, separator: string): Generator<{ readonly line: number; readonly cells: readonly string[] }, void> {
+  let at = 0
+  let line = 1
+  while (at < text.length) {
+    const begins = line
+    const cells: string[] = []
+    for (;;) {
+      const field = text[at] === '"' ? quotedField(text, at, begins) : plainField(text, at, separator)
+      cells.push(field.value)
+      line += field.lineBreaks
+      at = field.end
+      if (text[at] !== separator) break
+      at++
+    }
+    if (at < text.length && text[at] !== '\r' && text[at] !== '\n')
+      throw new TableUnreadable(`line ${begins}: text after a closing quote; a quote within a quoted field is written twice`)
+    if (text[at] === '\r' && text[at + 1] === '\n') at++
+    at++
+    line++
+    yield { line: begins, cells }
+  }
+}
+
+interface Field {
+  readonly value: string
+  /** Behind its last character. */
+  readonly end: number
+  readonly lineBreaks: number
+}
+
+function plainField(text: string, start: number, separator: string): Field {
+  let end = start
+  while (end < text.length && text[end] !== separator && text[end] !== '\r' && text[end] !== '\n') end++
+  return { value: text.slice(start, end), end, lineBreaks: 0 }
+}
+
+function quotedField(text: string, start: number, line: number): Field {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    if (text[at + 1] === '"') {
+      at++
+      continue
+    }
+    const inside = text.slice(start + 1, at)
+    return { value: inside.replaceAll('""', '"'), end: at + 1, lineBreaks: inside.split('\n').length - 1 }
+  }
+  throw new TableUnreadable(`line ${line}: a quote is never closed`)
+}
+
+/** JSON lines: one object on each line. The columns are those of the first. @throws TableUnreadable */
+export function readJsonLines(text: string, readJson: (line: string) => unknown): Table {
+  const lines = jsonLines(text, readJson)
+  const first = lines.next()
+  if (first.done === true) throw new TableUnreadable('the file is empty: send one JSON object on each line')
+  function* all(head: TableLine): Generator<TableLine, void> {
+    yield head
+    yield* lines
+  }
+  return { columns: Object.keys(first.value.cells), lines: all(first.value) }
+}
+
+function* jsonLines(text: string, readJson: (line: string) => unknown): Generator<TableLine, void> {
+  let line = 0
+  for (let start = 0; start < text.length;) {
+    const newline = text.indexOf('\n', start)
+    const end = newline === -1 ? text.length : newline
+    const content = text.slice(start, end).trim()
+    start = end + 1
+    line++
+    if (content !== '') yield { line, cells: cellsOf(content, line, readJson) }
+  }
+}
+
+function cellsOf(content: string, line: number, readJson: (line: string) => unknown): TableLine['cells'] {
+  const value = parsed(content, readJson)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TableUnreadable(`line ${line} is no JSON object; send one object on each line`)
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, cell]) =>
+      typeof cell === 'string' || typeof cell === 'number' ? [[name, String(cell)] as const] : [],
+    ),
+  )
+}
+
+function parsed(content: string, readJson: (line: string) => unknown): unknown {
+  try {
+    return readJson(content)
+  } catch {
+    return undefined
+  }
+}
