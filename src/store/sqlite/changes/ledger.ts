@@ -16,6 +16,7 @@ export const ledgerChanges: ChangeKind = (database) => {
     INSERT INTO ledger (at, kind, generation_id, attempt_id, key, provider, model, amount, period, quoted, images, task)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
   const hold = database.prepare('UPDATE budgets SET used = used + ? WHERE key = ? AND period = ?')
+  const replaceQuote = database.prepare('UPDATE budgets SET used = used + ? - coalesce(?, 0) WHERE key = ? AND period = ?')
   const giveBack = database.prepare('UPDATE budgets SET used = used - ? WHERE key = ? AND period = ?')
   const budgets = budgetReader(database)
 
@@ -42,7 +43,7 @@ export const ledgerChanges: ChangeKind = (database) => {
     if (kind === 'reserved') hold.run(amount, key, period)
     if (kind === 'released') giveBack.run(amount, key, period)
     // Until now it counted at its quote.
-    if (kind === 'adjusted') hold.run(amount - (columnOf(task?.quoted ?? null) ?? 0n), key, period)
+    if (kind === 'adjusted') replaceQuote.run(amount, columnOf(task?.quoted ?? null), key, period)
   }
 
   return ({ ledger = [], budget }) => {
