@@ -165,6 +165,8 @@ export interface GenerationRecord {
   readonly id: string
   /** Name of the gateway key that asked; null where no keys are configured. */
   readonly key: string | null
+  /** The trace of the request that asked (W3C Trace Context), where it named one. */
+  readonly traceparent?: string
   /** Absent where the key has no budget. */
   readonly reserved?: Reservation
   readonly sandbox: boolean

@@ -6,6 +6,7 @@ import { createHealth } from '../monitoring/health.ts'
 import type { Health } from '../monitoring/health.ts'
 import { createMetrics, observeAll } from '../monitoring/metrics.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
+import { createTraces } from '../monitoring/traces.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Resources } from './open-resources.ts'
 import { createProbe } from './probe.ts'
@@ -15,7 +16,7 @@ export interface Monitoring {
   readonly health: Health
   readonly breakers: Breakers
   readonly metrics: Metrics
-  /** Reports to all three. */
+  /** Reports to all of them, and to an OpenTelemetry SDK where one is loaded. */
   readonly observer: Observer
 }
 
@@ -28,5 +29,5 @@ export function createMonitoring({ catalogue, transport, config, live, log }: Re
   live.onSwapped((next, before) => providersReachedAnew(next, before).forEach((provider) => breakers.reset(provider)))
   const metrics = createMetrics({ version: packageJson.version, sandbox: config().sandbox, startedAtMs: CLOCK.now() })
   live.onRead(({ kind }) => metrics.observeReload(kind, CLOCK.now()))
-  return { health, breakers, metrics, observer: observeAll([metrics.observer, health.observer, breakers.observer]) }
+  return { health, breakers, metrics, observer: observeAll([metrics.observer, health.observer, breakers.observer, createTraces()]) }
 }

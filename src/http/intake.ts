@@ -32,6 +32,8 @@ export interface IntakeExtras {
   readonly warnings?: readonly Warning[]
   /** Who is sent the end, in that API's own format. Refused as `webhook.url` where its address may not be reached. */
   readonly webhook?: WebhookTarget | null
+  /** The trace that the request belongs to. */
+  readonly traceparent?: string | undefined
 }
 
 export interface IntakeDependencies {
@@ -42,10 +44,10 @@ export interface IntakeDependencies {
 }
 
 export function createIntake({ requestSchema, accept, idempotency, run }: IntakeDependencies): Intake {
-  async function prepare(request: GenerationRequest, key: string | null, { warnings = [], webhook }: IntakeExtras) {
+  async function prepare(request: GenerationRequest, key: string | null, { warnings = [], webhook, traceparent }: IntakeExtras) {
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
     record.warnings.push(...warnings)
-    return webhook ? { ...record, webhook } : record
+    return { ...record, ...(webhook ? { webhook } : {}), ...(traceparent === undefined ? {} : { traceparent }) }
   }
 
   return {

@@ -99,10 +99,10 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     path: 'src/monitoring',
-    purpose: 'Metrics and the health of each provider, fed by the core.',
+    purpose: 'Metrics, traces and the health of each provider, fed by the core.',
     imports: VOCABULARY,
     typesOf: ['core'],
-    packages: ['prom-client'],
+    packages: ['prom-client', '@opentelemetry/api'],
     node: 'none',
   },
   {

@@ -17,6 +17,7 @@ import { creditsOf, resultReply, submitReply, taskNotFound } from './task-reply.
 import { toRequest, withOtherSide } from './to-request.ts'
 import type { Translation } from './to-request.ts'
 import { webhookTarget } from './webhook.ts'
+import { traceparentOf } from '../../trace-context.ts'
 
 export interface BflDependencies extends BalanceSources {
   readonly intake: Pick<Intake, 'read' | 'begin'>
@@ -70,7 +71,12 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
     if (!endpoint) throw new BflProblem(404, `Not Found: this server has ${[...ENDPOINTS.keys()].join(', ')}`)
     const { webhook, slots, warnings, request: asked } = await read(endpoint, request.body as Json | undefined, deps)
     const target = webhook && webhookTarget(webhook)
-    const begun = async () => intake.begin(intake.read(asked), request.gatewayKey, keyOf(request.headers), { warnings, webhook: target })
+    const begun = async () =>
+      intake.begin(intake.read(asked), request.gatewayKey, keyOf(request.headers), {
+        warnings,
+        webhook: target,
+        traceparent: traceparentOf(request.raw.headers),
+      })
     const { id } = await begun().catch((error: unknown) => {
       loggedProblem(error, request)
       throw bflProblem(error, slots)
