@@ -2,6 +2,7 @@ import type { Latency } from '#contract'
 import type { Candidate } from '../core/plan/plan.ts'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
+import { suggestModel } from '../config/suggest-model.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Offers } from '../core/offers.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
@@ -38,6 +39,8 @@ export function createOffers(config: () => Config, catalogue: Catalogue, measure
         latency: measured.latency(offer.provider, model),
         options: options[offer.provider] ?? {},
       })),
+    providers: () => [...catalogue.providers.keys()],
+    suggestModel: (name, allowed) => suggestModel(config(), catalogue, name, allowed),
     safetyOptions: (provider) => catalogue.providers.get(provider)?.manifest.safety_options ?? [],
     ofModel: (model) => offersOf(config(), catalogue, model),
     key: (name) => config().keys.find((key) => key.name === name) ?? null,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { insteadOf } from './foreign-fields.ts'
 import { nearest } from './nearest.ts'
 
 /** One thing that is wrong with data: the field, dotted, and the rest of a sentence about it ("is missing"). */
@@ -91,6 +92,8 @@ const wrong = (path: readonly PropertyKey[], message: string): Objection => ({
 })
 
 function unknownField(name: string, known: readonly string[]): string {
+  const instead = insteadOf(name, known)
+  if (instead !== null) return `is an unknown field; ${instead}`
   const near = nearest(name.slice(0, MOST_CHARS), known)
   return near === null ? 'is an unknown field; remove it' : `is an unknown field; did you mean ${quoted(near)}?`
 }

@@ -32,6 +32,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     assets,
     clock: CLOCK,
     requestSchema: services.requestSchema,
+    installed: services.offers.providers,
     models: modelListing(config, catalogue, run),
     providers: providerListing({
       config,

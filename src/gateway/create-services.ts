@@ -66,7 +66,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     offers,
     clock: CLOCK,
     names: {
-      providers: () => [...catalogue.providers.keys()],
+      providers: offers.providers,
       models: () => catalogue.models,
       modelOf: (name) => resolveModel(config(), catalogue, name)?.model ?? null,
     },
@@ -79,6 +79,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const compare = createCompare({
     ports,
     accept,
+    installed: offers.providers,
     run,
     idempotency,
     newId: () => orderedId('cmp'),

@@ -2,6 +2,7 @@ import type { Clock, Ids, Send } from '../core/ports.ts'
 import type { Model, Usd } from '#contract'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel } from '../config/offers.ts'
+import { suggestModel } from '../config/suggest-model.ts'
 import type { ModelSource } from '../http/api/models.ts'
 import type { ProviderSource } from '../http/api/providers.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
@@ -51,6 +52,7 @@ export function modelListing(config: () => Config, catalogue: Catalogue, measure
       return [...catalogue.models, ...aliases].flatMap((id) => entry(id) ?? [])
     },
     find: entry,
+    suggest: (id) => suggestModel(config(), catalogue, id),
   }
 }
 

@@ -29,6 +29,8 @@ export interface Compare {
 export interface CompareDependencies {
   readonly ports: Pick<Ports, 'clock' | 'store' | 'log'>
   readonly accept: Pick<Accept, 'prepare'>
+  /** Every provider that is installed. */
+  readonly installed: () => readonly string[]
   readonly run: Pick<Run, 'wait'>
   readonly idempotency: Idempotency
   readonly newId: () => string

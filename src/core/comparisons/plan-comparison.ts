@@ -1,5 +1,6 @@
 import type { GenerationRequest } from '#contract'
 import type { ComparisonEntry, ComparisonRecord, GenerationRecord, Reference } from '../records.ts'
+import { requireInstalled } from '../generation/names.ts'
 import { Refusal } from '../generation/refusal.ts'
 import type { Accept } from '../generation/accept.ts'
 import type { Clock } from '../ports.ts'
@@ -12,6 +13,8 @@ export interface ComparisonRequest {
 
 interface PlanDependencies {
   readonly accept: Pick<Accept, 'prepare'>
+  /** Every provider that is installed. */
+  readonly installed: () => readonly string[]
   readonly newId: () => string
   readonly clock: Pick<Clock, 'now'>
 }
@@ -21,10 +24,14 @@ interface PlanDependencies {
  * @throws Refusal where no provider at all can take the request
  */
 export async function planComparison(
-  { accept, newId, clock }: PlanDependencies,
+  { accept, installed, newId, clock }: PlanDependencies,
   { request, providers }: ComparisonRequest,
   key: string | null,
 ): Promise<ComparisonRecord> {
+  requireInstalled(
+    (providers ?? []).map((provider, index) => ({ path: `providers.${index}`, provider })),
+    installed(),
+  )
   const allowed = request.provider?.only
   const only = providers === undefined ? allowed : providers.filter((provider) => allowed?.includes(provider) ?? true)
   const routing = { ...request.provider, allow_fallbacks: true, ...(only === undefined ? {} : { only: [...only] }) }

@@ -9,6 +9,7 @@ import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports } from '../ports.ts'
 import { inlineBytes } from '../../reading/inline-bytes.ts'
+import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
 
@@ -38,11 +39,8 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
   return async (asked, key) => {
     const policy = key === null ? null : offers.key(key)
     const resolved = offers.resolve(asked)
-    if (!resolved) {
-      throw new Refusal('model_not_found', `There is no model ${JSON.stringify(asked.model)}. GET /v1/models lists what there is.`, [
-        { path: 'model', message: 'unknown model, alias or provider/model' },
-      ])
-    }
+    if (!resolved) throw noSuchModel(asked.model, offers.suggestModel(asked.model, policy?.models ?? null))
+    requireInstalled(providersNamed(asked), offers.providers())
     if (policy) requireModel(policy, asked.model, resolved.model)
     const { reference_images: images = [], ...request } = resolved.request
     const references = await measure(await Promise.all(images.map((image, index) => keep(image, index))))

@@ -6,7 +6,9 @@ import type { GenerationRequest } from '#contract'
 import { viewOf } from '../../core/present/generation.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Store } from '../../core/ports.ts'
+import { requireInstalled } from '../../core/generation/names.ts'
 import type { Intake } from '../intake.ts'
+import type { ModelSource } from './models.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { answerInProgress, waitOf } from '../prefer.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
@@ -53,6 +55,9 @@ export interface GenerationDependencies {
   readonly store: Pick<Store, 'generation' | 'list'>
   readonly requestSchema: RequestSchema
   readonly publicUrl: () => string
+  readonly models: Pick<ModelSource, 'find' | 'suggest'>
+  /** Every provider that is installed. */
+  readonly installed: () => readonly string[]
 }
 
 type App = Parameters<FastifyPluginAsyncZod>[0]
@@ -114,7 +119,8 @@ async function awaited(
   return viewOf(record, publicUrl())
 }
 
-function listRoute(app: App, { store, publicUrl }: GenerationDependencies): void {
+function listRoute(app: App, deps: GenerationDependencies): void {
+  const { store, publicUrl } = deps
   const schema = {
     summary: 'Generations, newest first',
     tags: ['generations'],
@@ -133,6 +139,7 @@ function listRoute(app: App, { store, publicUrl }: GenerationDependencies): void
       ...seesOnly(request.caller),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
+    if (records.length === 0) refuseUnknownNames(deps, request.query)
     const data = records.map((record) => viewOf(record, publicUrl()))
     return { object: 'list' as const, data, has_more: nextCursor !== null, next_cursor: nextCursor }
   })
@@ -152,6 +159,13 @@ function cancelRoute(app: App, deps: GenerationDependencies): void {
     const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     return viewOf((await deps.run.cancel(id)) ?? (await deps.store.generation(id)) ?? record, deps.publicUrl())
   })
+}
+
+/** Where a filter found nothing: a name that nobody knows is a slip, one of a provider that is no longer installed is not. */
+function refuseUnknownNames({ models, installed }: GenerationDependencies, { model, provider }: z.infer<typeof ListQuery>): void {
+  if (provider) requireInstalled([{ path: 'provider', provider }], installed())
+  if (!model || models.find(model)) return
+  throw new HttpProblem(fieldProblem('model', `there is no model ${JSON.stringify(model)}; ${models.suggest(model)}`))
 }
 
 function metadataFilter(rest: Record<string, unknown>): Record<string, string> {

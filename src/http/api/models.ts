@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Model, Problem } from '#contract'
-import { HttpProblem } from '../http-problem.ts'
+import { noSuchModel } from '../../core/generation/names.ts'
 
 const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).meta({ id: 'ModelList' })
 
@@ -9,6 +9,8 @@ const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).
 export interface ModelSource {
   list(): readonly Model[]
   find(id: string): Model | null
+  /** The remedy for a name that `find` does not know, as a clause. */
+  suggest(id: string): string
 }
 
 export interface ModelDependencies {
@@ -29,11 +31,7 @@ export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app,
   app.get('/v1/models/*', { schema: show, config: { access: 'read' } }, async (request) => {
     const id = request.params['*']
     const model = models.find(id)
-    if (!model)
-      throw new HttpProblem({
-        code: 'model_not_found',
-        detail: `There is no model ${JSON.stringify(id.slice(0, 200))}. GET /v1/models lists what there is.`,
-      })
+    if (!model) throw noSuchModel(id, models.suggest(id))
     return model
   })
 }

@@ -59,6 +59,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`) {
       log: { info() {}, warn() {}, error: (fields) => void logged.push(fields) },
     },
     accept: { prepare },
+    installed: () => ['north', 'south', 'west', 'east'],
     run: { wait: (id) => store.generation(id) },
     idempotency: createIdempotency(store, () => now),
     newId: () => 'cmp_1',

@@ -154,7 +154,7 @@ describe('the API by itself', () => {
     const keys = { isOn: () => false, identify: () => null }
     installAccess(app, { keys, keyHeaders: [] })
     const parts: Partial<McpDependencies> = {
-      models: { list: broken, find: broken },
+      models: { list: broken, find: broken, suggest: broken },
       publicUrl: () => '',
       keys,
       version: '0.0.0',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Refusal } from '../../../../core/generation/accept.ts'
+import { noSuchModel } from '../../../../core/generation/names.ts'
 import type { ModelSource } from '../../../api/models.ts'
 import { ModelFacts, modelFact, modelText } from '../model-facts.ts'
 import { defineTool } from '../tool.ts'
@@ -19,9 +19,7 @@ export const listModels = (models: ModelSource) =>
     async run({ model }) {
       const found = model === undefined ? models.list() : [models.find(model)].filter((each) => each !== null)
       if (model !== undefined && found.length === 0) {
-        throw new Refusal('model_not_found', `model: there is no model ${JSON.stringify(model)}.`, [
-          { path: 'model', message: 'unknown model' },
-        ])
+        throw noSuchModel(model, models.suggest(model))
       }
       const facts = { models: found.map(modelFact) }
       return { facts, text: facts.models.map(modelText).join('\n') }
