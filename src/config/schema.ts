@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { compareUsd, requestFields, RouteRule, UNLIKELY_PRICE, Usd } from '#contract'
+import { AnyJson, compareUsd, requestFields, RouteRule, UNLIKELY_PRICE, Usd } from '#contract'
 import { GatewayKey } from './key-schema.ts'
 import { Server } from './server-schema.ts'
 
@@ -122,7 +122,7 @@ const Defaults = z
     guidance: requestFields.guidance,
     steps: requestFields.steps,
     on_unsupported: requestFields.on_unsupported,
-    provider_options: z.record(z.string(), z.record(z.string(), z.json())).optional().meta({
+    provider_options: z.record(z.string(), z.record(z.string(), AnyJson)).optional().meta({
       description: 'By provider id: what one provider takes beyond these fields.',
     }),
   })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AnyJson } from './json.ts'
 import { FailureCode } from './failure.ts'
 import { Fidelity } from './fidelity.ts'
 import { Generation, GenerationStatus } from './generation.ts'
@@ -42,7 +43,7 @@ export const Comparison = z
     sandbox: z.boolean(),
     created_at: z.iso.datetime(),
     completed_at: z.iso.datetime().nullable(),
-    request: z.record(z.string(), z.json()).meta({ description: 'As normalized; reference images as hashes or URLs.' }),
+    request: z.record(z.string(), AnyJson).meta({ description: 'As normalized; reference images as hashes or URLs.' }),
     generations: z.array(Generation),
     summary: z.array(ComparisonRow),
   })

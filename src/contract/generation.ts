@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AnyJson } from './json.ts'
 import { Usd } from './money.ts'
 import { CostBasis, CostLine } from './price.ts'
 import { GenerationError } from './failure.ts'
@@ -16,8 +17,8 @@ export const Warning = z
   .object({
     code: z.enum(['adjusted', 'unsupported', 'ignored_option', 'deprecated']),
     field: z.string(),
-    requested: z.json(),
-    used: z.json(),
+    requested: AnyJson,
+    used: AnyJson,
     reason: z.string(),
   })
   .meta({ id: 'Warning' })
@@ -63,7 +64,7 @@ export const Attempt = z
     provider_task_id: z.string().nullable(),
     images: z.number().int().meta({ description: 'Images asked of this attempt.' }),
     seed: z.string().nullable().meta({ description: 'As it was sent, in digits; null where none was.' }),
-    vendor: z.record(z.string(), z.json()).nullable().meta({
+    vendor: z.record(z.string(), AnyJson).nullable().meta({
       description: 'Small facts the provider gave: ids, megapixels, a discount. Null where it gave none.',
     }),
     error: GenerationError.nullable(),
@@ -125,7 +126,7 @@ export const Generation = z
     started_at: z.iso.datetime().nullable(),
     completed_at: z.iso.datetime().nullable(),
     progress: z.number().min(0).max(1).nullable(),
-    request: z.record(z.string(), z.json()).meta({ description: 'As normalized; reference images as hashes or URLs.' }),
+    request: z.record(z.string(), AnyJson).meta({ description: 'As normalized; reference images as hashes or URLs.' }),
     images: z.array(Image),
     prompt_used: z.string().nullable(),
     cost: Cost,

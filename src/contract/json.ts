@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 /** Plain JSON: what a call says, what a reply said, what a memo remembers. Survives a restart unchanged. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
@@ -8,3 +10,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export const bareNumber = (digits: string): unknown => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(digits)
 
 export type JsonObject = { readonly [key: string]: Json }
+
+/** Any JSON value, by one name in the document of the API. */
+export const AnyJson: z.ZodType<Json, Json> = z
+  .lazy(() => z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(AnyJson), z.record(z.string(), AnyJson)]))
+  .meta({ id: 'Json', description: 'Any JSON value.' })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AnyJson } from './json.ts'
 import { Usd } from './money.ts'
 import { readDataUri } from './data-uri.ts'
 import { OutputFormat } from './limits.ts'
@@ -199,7 +200,7 @@ export function requestSchema(providerOptions: Readonly<Record<string, z.ZodType
     .meta({ id: 'GenerationRequest' })
 }
 
-const plainFields = z.strictObject({ ...requestFields, provider_options: z.record(z.string(), z.record(z.string(), z.json())).optional() })
+const plainFields = z.strictObject({ ...requestFields, provider_options: z.record(z.string(), z.record(z.string(), AnyJson)).optional() })
 export type GenerationRequest = z.infer<typeof plainFields>
 
 /** How the operator wants a model routed; at most one of these. Without any: cheapest first, unpriced last. */

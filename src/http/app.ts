@@ -18,7 +18,9 @@ import type { McpDependencies } from './compatible/mcp/mcp-server.ts'
 import { reworded } from './compatible/openai/error-handler.ts'
 import { openaiApi } from './compatible/openai/openai-api.ts'
 import type { OpenaiDependencies } from './compatible/openai/answer.ts'
-import { KEY_HEADERS, vendorApis } from './compatible/vendor-apis.ts'
+import { COMPATIBLE_EXAMPLES } from './compatible/examples.ts'
+import { OWN_EXAMPLES } from './openapi/examples.ts'
+import { KEY_HEADERS, SECURITY_SCHEMES, vendorApis } from './compatible/vendor-apis.ts'
 import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
 import { backupRoutes } from './api/backup.ts'
 import type { BackupDependencies } from './api/backup.ts'
@@ -107,7 +109,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)
-  await installDocs(app, deps.version, deps.sandbox)
+  await installDocs(app, { ...deps, examples: { ...OWN_EXAMPLES, ...COMPATIBLE_EXAMPLES }, securitySchemes: SECURITY_SCHEMES })
   problemPages(app)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)

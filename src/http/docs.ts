@@ -2,13 +2,24 @@ import swagger from '@fastify/swagger'
 import scalar from '@scalar/fastify-api-reference'
 import type { FastifyInstance } from 'fastify'
 import { declareAccess } from './access.ts'
-import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import type { Examples } from './openapi/examples.ts'
+import { operationOf } from './openapi/operations.ts'
+import { tidied } from './openapi/tidy.ts'
 
 const SANDBOX_NOTE =
   '\n\n**This server is a sandbox** (`"sandbox": true` in every result): no vendor key is set, every vendor is emulated on this machine, and no money is spent.'
 
+export interface DocsDependencies {
+  readonly version: string
+  readonly sandbox: boolean
+  readonly examples: Examples
+  /** How compatible APIs take the gateway key, where theirs is not the bearer token. */
+  readonly securitySchemes: Readonly<Record<string, { type: 'apiKey'; name: string; in: string; description: string }>>
+}
+
 /** `/openapi.json`, generated from the same schemas that validate, and `/docs`, a page to read and try it. */
-export async function installDocs(app: FastifyInstance, version: string, sandbox: boolean): Promise<void> {
+export async function installDocs(app: FastifyInstance, { version, sandbox, examples, securitySchemes }: DocsDependencies): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.1',
@@ -20,9 +31,16 @@ export async function installDocs(app: FastifyInstance, version: string, sandbox
       },
       servers: [{ url: '/', description: 'This server.' }],
       components: {
-        securitySchemes: { gatewayKey: { type: 'http', scheme: 'bearer', description: 'Only where gateway keys are configured.' } },
+        securitySchemes: {
+          gatewayKey: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A gateway key. A server without keys, which serves its own machine alone, takes every request.',
+          },
+          ...securitySchemes,
+        },
       },
-      security: [{ gatewayKey: [] }, {}],
+      security: [{ gatewayKey: [] }],
       tags: [
         { name: 'generations', description: 'One request on its way, and its result.' },
         { name: 'images', description: 'Delivered images.' },
@@ -36,8 +54,8 @@ export async function installDocs(app: FastifyInstance, version: string, sandbox
         { name: 'operations', description: 'Health, metrics.' },
       ],
     },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transform: (asked) => operationOf(asked as Parameters<typeof operationOf>[0]),
+    transformObject: (document) => tidied(jsonSchemaTransformObject(document) as Parameters<typeof tidied>[0], examples) as ReturnType<typeof jsonSchemaTransformObject>,
   })
   app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) =>
     reply.serializer(JSON.stringify).send(app.swagger()),

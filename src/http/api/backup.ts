@@ -21,12 +21,12 @@ export const backupRoutes: FastifyPluginAsyncZod<BackupDependencies> = async (ap
   let isCopying = false
 
   const database = {
-    summary: 'The database as it is now',
+    operationId: 'backupDatabase', summary: 'The database as it is now',
     description:
       'One SQLite file, whole, while work goes on; what is committed after the copying began is in it too. For administrators: it holds every ' +
       'key’s generations and the gateway’s own secrets. One at a time.',
     tags: ['operations'],
-    response: { 200: z.any().meta({ description: 'The file.' }), 409: Problem },
+    response: { 200: { description: 'The file.', content: { 'application/vnd.sqlite3': { schema: z.file() } } }, 409: Problem },
   }
   app.get('/v1/backup/database', { schema: database, config: { access: 'admin' } }, async (request, typedReply) => {
     const reply: FastifyReply = typedReply
@@ -56,13 +56,13 @@ export const backupRoutes: FastifyPluginAsyncZod<BackupDependencies> = async (ap
   })
 
   const image = {
-    summary: 'An image file by its hash, for a backup',
+    operationId: 'backupImage', summary: 'An image file by its hash, for a backup',
     tags: ['operations'],
     params: z.object({
       sha256: z.string().regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the file, as 64 lower-case hex digits'),
       format: OutputFormat,
     }),
-    response: { 200: z.any().meta({ description: 'The bytes.' }), 404: Problem },
+    response: { 200: { description: 'The bytes.', content: { 'application/octet-stream': { schema: z.file() } } }, 404: Problem },
   }
   app.get('/v1/backup/images/:sha256/:format', { schema: image, config: { access: 'admin' } }, async (request, typedReply) => {
     const reply: FastifyReply = typedReply

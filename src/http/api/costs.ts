@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { CostReport, Problem } from '#contract'
 import { metadataOf } from '../../core/billing/cost-groups.ts'
 import type { Costs, CostsAsked } from '../../core/billing/cost-report.ts'
@@ -14,12 +15,20 @@ export interface CostDependencies {
 /** What was spent, and what it would have cost elsewhere. */
 export const costRoutes: FastifyPluginAsyncZod<CostDependencies> = async (app, { costs }) => {
   const schema = {
+    operationId: 'getCosts',
     summary: 'Costs: spend, waste, drift, and what the same would have cost elsewhere',
     description:
       'JSON is grouped; `cheapest` names the cheapest provider for the images that the filters select, and by how much. CSV (RFC 4180) has one row for each attempt, with the provider’s task id, so that it matches an invoice. A gateway key sees its own costs, an admin key everybody’s.',
     tags: ['money'],
     querystring: CostsQuery,
-    response: { 200: CostReport, 400: Problem, 401: Problem },
+    response: {
+      200: {
+        description: 'What was spent: grouped, or with `format=csv` a row for each attempt.',
+        content: { 'application/json': { schema: CostReport }, 'text/csv': { schema: z.string() } },
+      },
+      400: Problem,
+      401: Problem,
+    },
   }
   app.get('/v1/costs', { schema, config: { access: 'read' } }, async (request, typedReply) => {
     // A file is beside the documented JSON answer.

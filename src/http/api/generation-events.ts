@@ -19,13 +19,16 @@ export interface GenerationEventDependencies {
 /** Server-Sent Events of one generation: its timeline from the start, or after `Last-Event-ID`; ends after the terminal event. */
 export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDependencies> = async (app, deps) => {
   const schema = {
-    summary: 'State changes and progress as Server-Sent Events',
+    operationId: 'streamGeneration', summary: 'State changes and progress as Server-Sent Events',
     description:
       'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it, and is answered with 204 after the last. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation.',
     tags: ['generations'],
     params: z.object({ id: z.string().max(100) }),
     headers: z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() }),
-    produces: ['text/event-stream'],
+    response: {
+      200: { description: 'Events until the end.', content: { 'text/event-stream': { schema: z.string() } } },
+      204: z.null().meta({ description: 'The caller has had the last event.' }),
+    },
   }
 
   app.get('/v1/generations/:id/events', { schema, config: { access: 'read' } }, async (request, reply) => {

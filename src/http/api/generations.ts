@@ -71,12 +71,12 @@ export const generationRoutes: FastifyPluginAsyncZod<GenerationDependencies> = a
 
 function createRoute(app: App, deps: GenerationDependencies): void {
   const schema = {
-    summary: 'Generate images',
+    operationId: 'createGeneration', summary: 'Generate images',
     description: 'Terminal within the wait: 200. Otherwise 202 with `Location` and the same body in progress; never a time-out error.',
     tags: ['generations'],
     headers: CreateHeaders,
     body: deps.requestSchema,
-    response: { 200: Generation, 202: Generation, ...problems },
+    response: { 200: Generation, 202: Generation, 402: Problem, ...problems },
   }
   app.post('/v1/generations', { schema, config: { access: 'write' } }, async (request, reply) => {
     const { 'idempotency-key': idempotencyKey, prefer } = request.headers
@@ -92,7 +92,7 @@ function createRoute(app: App, deps: GenerationDependencies): void {
 
 function showRoute(app: App, deps: GenerationDependencies): void {
   const schema = {
-    summary: 'One generation',
+    operationId: 'getGeneration', summary: 'One generation',
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['generations'],
     params: GenerationParams,
@@ -122,7 +122,7 @@ async function awaited(
 function listRoute(app: App, deps: GenerationDependencies): void {
   const { store, publicUrl } = deps
   const schema = {
-    summary: 'Generations, newest first',
+    operationId: 'listGenerations', summary: 'Generations, newest first',
     tags: ['generations'],
     querystring: ListQuery,
     response: { 200: GenerationList, ...problems },
@@ -147,7 +147,7 @@ function listRoute(app: App, deps: GenerationDependencies): void {
 
 function cancelRoute(app: App, deps: GenerationDependencies): void {
   const schema = {
-    summary: 'Cancel a generation',
+    operationId: 'cancelGeneration', summary: 'Cancel a generation',
     description:
       'Stops polling and fallback. `error.billed` says whether a provider may still bill it. A generation that has ended stays as it is.',
     tags: ['generations'],

@@ -12,12 +12,12 @@ export interface HealthDependencies {
 
 /** For load balancers, which need no key, and scrapers, which need any. */
 export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (app, { notReady, metrics }) => {
-  const liveness = { summary: 'Liveness', tags: ['operations'], response: { 200: Health } }
+  const liveness = { operationId: 'getLiveness', summary: 'Liveness', tags: ['operations'], response: { 200: Health } }
   app.get('/healthz', { schema: liveness, config: { access: 'open' } }, async () => ({
     status: 'ok' as const,
   }))
 
-  const readiness = { summary: 'Readiness', tags: ['operations'], response: { 200: Health, 503: Health } }
+  const readiness = { operationId: 'getReadiness', summary: 'Readiness', tags: ['operations'], response: { 200: Health, 503: Health } }
   app.get('/readyz', { schema: readiness, config: { access: 'open' } }, async (_request, reply) => {
     const reason = await notReady()
     if (reason === null) return { status: 'ok' as const }
@@ -26,7 +26,7 @@ export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (ap
 
   app.get(
     '/metrics',
-    { schema: { summary: 'Prometheus metrics', tags: ['operations'] }, config: { access: 'any' } },
+    { schema: { operationId: 'getMetrics', summary: 'Prometheus metrics', tags: ['operations'], response: { 200: { description: 'Every metric.', content: { 'text/plain': { schema: z.string() } } } } }, config: { access: 'any' } },
     async (_request, reply) =>
       reply
         .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')

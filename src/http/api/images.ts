@@ -10,6 +10,8 @@ const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' }
 /** Opened as a page of its own, the bytes can neither run nor load anything, whatever a browser takes them for. */
 const SERVED_AS_IMAGE_ONLY = { 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; sandbox" } as const
 
+const IMAGE_CONTENT = Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, { schema: z.file() }]))
+
 export interface ImageDependencies {
   readonly store: Pick<Store, 'image'>
   readonly assets: Pick<Assets, 'open'>
@@ -18,11 +20,18 @@ export interface ImageDependencies {
 /** Image bytes. The id is unguessable, so that a browser can show the link without a gateway key. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, { store, assets }) => {
   const schema = {
-    summary: 'The bytes of an image',
+    operationId: 'getImage', summary: 'The bytes of an image',
     description: 'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`.',
     tags: ['images'],
     params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
-    response: { 404: Problem, 410: Problem },
+    response: {
+      200: { description: 'The bytes.', content: IMAGE_CONTENT },
+      206: { description: 'The range that was asked for.', content: IMAGE_CONTENT },
+      304: z.null().meta({ description: 'The caller has it already.' }),
+      404: Problem,
+      410: Problem,
+      416: z.null().meta({ description: 'The range lies beyond the end.' }),
+    },
   }
 
   app.get('/v1/images/:file', { schema, config: { access: 'open' } }, async (request, typedReply) => {

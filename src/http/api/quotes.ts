@@ -12,11 +12,11 @@ export interface QuoteDependencies {
 /** What every provider would charge, before anything is bought. */
 export const quoteRoutes: FastifyPluginAsyncZod<QuoteDependencies> = async (app, { accept, requestSchema }) => {
   const schema = {
-    summary: 'What each offer would charge',
+    operationId: 'createQuote', summary: 'What each offer would charge',
     description: 'The body of POST /v1/generations. Spends nothing. Sorted by price; unpriced offers last.',
     tags: ['money'],
     body: requestSchema,
-    response: { 200: Quote, 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem },
+    response: { 200: Quote, 400: Problem, 401: Problem, 402: Problem, 404: Problem, 422: Problem, 413: Problem, 415: Problem },
   }
   app.post('/v1/quotes', { schema, config: { access: 'read' } }, async (request) =>
     accept.quote(request.body as GenerationRequest, request.gatewayKey),

@@ -11,6 +11,11 @@ export type VendorApiDependencies = BflDependencies & RunwareDependencies
 /** Headers in which these APIs' clients send the gateway key. */
 export const KEY_HEADERS: readonly KeyHeader[] = [{ prefix: BFL_PREFIX, header: 'x-key' }]
 
+/** The same for the document of our API. */
+export const SECURITY_SCHEMES = {
+  bflKey: { type: 'apiKey', in: 'header', name: 'x-key', description: 'A gateway key, where clients of BFL’s API send theirs.' },
+} as const
+
 /** The APIs of other vendors. */
 export const vendorApis: FastifyPluginAsync<VendorApiDependencies> = async (app, deps) => {
   refuseEncodedBodies(app)

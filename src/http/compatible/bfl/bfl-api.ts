@@ -10,6 +10,7 @@ import { dollarsLeft } from '../dollars-left.ts'
 import type { BalanceSources } from '../dollars-left.ts'
 import { generationHeaders } from '../generation-headers.ts'
 import type { MeasureReference } from '../measure-reference.ts'
+import { CREDITS, POLL, SUBMIT } from './documented.ts'
 import { ENDPOINTS, readBody } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
 import { BflProblem, bflProblem } from './problems.ts'
@@ -61,7 +62,8 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
 function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
   const { intake, store } = deps
   const schema = {
-    summary: 'Submit a task (BFL)',
+    operationId: 'bflSubmit', summary: 'Submit a task (BFL)',
+    ...SUBMIT,
     description: 'In BFL’s own shapes; `x-key` is the gateway key.',
     tags: ['compatible APIs'],
     hide: prefix === '',
@@ -106,7 +108,7 @@ async function read(endpoint: Endpoint, body: Json | undefined, { measureReferen
 }
 
 function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: BflDependencies): void {
-  const schema = { summary: 'Ask for a result (BFL)', tags: ['compatible APIs'], hide: prefix === '' }
+  const schema = { operationId: 'bflGetResult', summary: 'Ask for a result (BFL)', ...POLL, tags: ['compatible APIs'], hide: prefix === '' }
   api.get<{ Querystring: { id?: string | string[] } }>(
     `${prefix}/get_result`,
     { schema, config: { access: 'read' } },
@@ -123,7 +125,8 @@ function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: B
 
 function creditsRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
   const schema = {
-    summary: 'Credits left (BFL)',
+    operationId: 'bflGetCredits', summary: 'Credits left (BFL)',
+    ...CREDITS,
     description: 'US cents: what is left of the gateway key’s budget; without one, the balances of the enabled providers together.',
     tags: ['compatible APIs'],
     hide: prefix === '',

@@ -12,6 +12,7 @@ import { EVERYBODY, refusalOfScope } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { Intake } from '../../intake.ts'
 import { guardAgainstRebinding } from './rebinding.ts'
+import { MCP_CALL } from './documented.ts'
 import { toolError } from './tool-error.ts'
 import type { Tool } from './tool.ts'
 import { compareProviders } from './tools/compare.ts'
@@ -72,9 +73,10 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     await serve(Object.assign(raw, { auth: authOf(request.caller) }), reply.raw, request.body)
   }
   const schema = {
-    summary: 'Tools for agents (MCP)',
+    operationId: 'mcpCall', summary: 'Tools for agents (MCP)',
     description: `Model Context Protocol over streamable HTTP, without sessions. Tools: ${tools.map(({ name }) => `\`${name}\``).join(', ')}.`,
     tags: ['compatible APIs'],
+    ...MCP_CALL,
   }
   app.post('/mcp', { schema, config: { access: 'read' } }, answer)
   // Answered with 405: there is no session to listen to or to end.

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MAX_REFERENCE_IMAGES, requestFields } from '#contract'
+import { AnyJson, MAX_REFERENCE_IMAGES, requestFields } from '#contract'
 
 /**
  * OpenAI's request bodies as the `openai` SDK 7.55.0 types them (node_modules/openai/resources/images.d.ts, read 2026-11-21), and the fields
@@ -55,7 +55,7 @@ const extraFields = {
   steps: requestFields.steps.nullish(),
   provider: requestFields.provider.nullish(),
   on_unsupported: requestFields.on_unsupported.nullish(),
-  provider_options: z.record(z.string(), z.record(z.string(), z.json())).nullish(),
+  provider_options: z.record(z.string(), z.record(z.string(), AnyJson)).nullish(),
   metadata: requestFields.metadata.nullish(),
 } as const
 
@@ -64,7 +64,7 @@ export const EXTRA_FIELDS = Object.keys(extraFields) as readonly (keyof typeof e
 
 const generationOnly = {
   style: z.enum(['vivid', 'natural']).nullish(),
-  svg: z.record(z.string(), z.json()).nullish(),
+  svg: z.record(z.string(), AnyJson).nullish(),
 } as const
 
 const editOnly = { input_fidelity: z.enum(['high', 'low']).nullish() } as const

@@ -23,7 +23,12 @@ const Headers = z.object({
     .meta({ description: 'The same key and body give the same generation, once, for 24 hours. Best against double purchases.' }),
 })
 
-const errors = Object.fromEntries([400, 401, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]))
+const errors = Object.fromEntries([400, 401, 402, 403, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]))
+
+const IMAGES = {
+  description: 'The images; with `stream: true`, an event for each.',
+  content: { 'application/json': { schema: ImagesResponse }, 'text/event-stream': { schema: z.string() } },
+}
 
 const EDITS_PATH = '/v1/images/edits'
 const MOST_PARTS = 2 * MOST_FORM_FIELDS + 4 * MAX_REFERENCE_IMAGES
@@ -38,14 +43,14 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
   const answer = createAnswer(deps)
 
   const generate = {
-    summary: 'Generate images (OpenAI)',
+    operationId: 'openaiGenerateImages', summary: 'Generate images (OpenAI)',
     description:
       'For the `openai` SDK and everything that speaks to it. Waits for the end. With `stream: true` the answer is `text/event-stream` of ' +
       '`image_generation.completed` events. Cost, provider and warnings are in `x-imagegate-*` headers; a warning says what was adapted.',
     tags: ['compatible APIs'],
     headers: Headers,
     body: GenerationBody,
-    response: { 200: ImagesResponse, ...errors },
+    response: { 200: IMAGES, ...errors },
   }
   app.post('/v1/images/generations', { schema: generate, config: { access: 'write' } }, async (request, reply) =>
     answer(request, reply, 'image_generation', accepted(toRequest(request.body as GenerationBody))),
@@ -59,13 +64,13 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
       limits: { fileSize: deps.bodyLimitBytes, files: MOST_PARTS, parts: MOST_PARTS },
     })
     const edit = {
-      summary: 'Edit images (OpenAI)',
+      operationId: 'openaiEditImages', summary: 'Edit images (OpenAI)',
       description: `Up to ${MAX_REFERENCE_IMAGES} images and a prompt; a mask is refused. Otherwise as \`POST /v1/images/generations\`.`,
       tags: ['compatible APIs'],
       consumes: ['multipart/form-data'],
       headers: Headers,
       body: EditForm,
-      response: { 200: ImagesResponse, ...errors },
+      response: { 200: IMAGES, ...errors },
     }
     forms.post(EDITS_PATH, { schema: edit, config: { access: 'write' } }, async (request, reply) =>
       answer(request, reply, 'image_edit', await readEdit(request, reply, deps.bodyLimitBytes)),

@@ -7,6 +7,7 @@ import type { Caller, KeyRing } from '../../access.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
+import { TASKS } from './documented.ts'
 import { authenticated, createPerform } from './perform.ts'
 import type { Perform, PerformDependencies } from './perform.ts'
 import { MAX_TASKS, serveSocket, tasksOf } from './socket.ts'
@@ -52,13 +53,14 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
 
 function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys }: RunwareDependencies): void {
   const schema = {
-    summary: 'Do an array of tasks (Runware)',
+    operationId: 'runwareTasks', summary: 'Do an array of tasks (Runware)',
     description:
       'In Runware’s own shapes: imageInference, getResponse, accountManagement. The bearer token, or a leading authentication task, is the ' +
       'gateway key. Errors of single tasks are in `errors[]`, and an answer without any `data` has the status of the first. The same path ' +
       'takes the WebSocket of Runware’s SDK.',
     tags: ['compatible APIs'],
     hide: path === '/',
+    ...TASKS,
   }
   api.post(path, { schema, config: { access: 'read', keyInBody: true } }, async (request, reply) => {
     const array = tasksOf(request.body)

@@ -1,0 +1,52 @@
+/** Input of an operation that works when it is sent to a sandbox. An id stands for one that an earlier call returned. */
+export interface OperationExamples {
+  /** By name; each a whole body. */
+  readonly body?: Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>
+  /** Path, query and header parameters by name. */
+  readonly parameters?: Readonly<Record<string, string | number>>
+}
+
+/** By `operationId`. */
+export type Examples = Readonly<Record<string, OperationExamples>>
+
+const LIGHTHOUSE = { model: 'flux-2-pro', prompt: 'A lighthouse on a cliff at dawn, oil on canvas' } as const
+const GENERATION_ID = 'gen_01a21f1d54d27b4f8dd3ed997b35ec3d'
+const COMPARISON_ID = 'cmp_01a21f1d54d27b4f8dd3ed997b35ec3d'
+const DELIVERY_ID = 'whd_01a21f1d54d27b4f8dd3ed997b35ec3d'
+const IMAGE_FILE = 'img_01a21f1d5bed7b4f8dd3ed997b35ec3d.jpg'
+
+const requests = {
+  'by shape': { summary: 'A shape and a seed', value: { ...LIGHTHOUSE, aspect_ratio: '3:2', seed: 42 } },
+  'by size': {
+    summary: 'Two images of one size, cheapest provider first, none above 20 cents',
+    value: { ...LIGHTHOUSE, width: 1024, height: 768, n: 2, output_format: 'png', provider: { sort: 'price', max_price_usd: '0.20' } },
+  },
+  rehearsed: {
+    summary: 'A failure, rehearsed in the sandbox by a word in the prompt',
+    value: { ...LIGHTHOUSE, prompt: 'sandbox:moderated A lighthouse', metadata: { campaign: 'spring' } },
+  },
+} as const
+
+/** Examples of our own API. */
+export const OWN_EXAMPLES: Examples = {
+  describeProblem: { parameters: { code: 'moderated' } },
+  createGeneration: { body: requests, parameters: { prefer: 'wait=30' } },
+  listGenerations: { parameters: { limit: 20, status: 'succeeded' } },
+  getGeneration: { parameters: { id: GENERATION_ID, prefer: 'wait=30' } },
+  cancelGeneration: { parameters: { id: GENERATION_ID } },
+  streamGeneration: { parameters: { id: GENERATION_ID } },
+  getImage: { parameters: { file: IMAGE_FILE } },
+  createQuote: { body: { 'by shape': requests['by shape'], 'by size': requests['by size'] } },
+  createComparison: {
+    body: { everywhere: { summary: 'At every provider that can take it', value: { ...LIGHTHOUSE, aspect_ratio: '1:1' } } },
+    parameters: { prefer: 'wait=30' },
+  },
+  getComparison: { parameters: { id: COMPARISON_ID, prefer: 'wait=30' } },
+  streamComparison: { parameters: { id: COMPARISON_ID } },
+  listComparisons: { parameters: { limit: 20 } },
+  getCosts: { parameters: { group_by: 'provider,model', from: '2026-01-01' } },
+  getModel: { parameters: { id: LIGHTHOUSE.model } },
+  listWebhookDeliveries: { parameters: { limit: 20 } },
+  getWebhookDelivery: { parameters: { id: DELIVERY_ID } },
+  retryWebhookDelivery: { parameters: { id: DELIVERY_ID } },
+}

@@ -1,0 +1,78 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifySchema, RouteOptions } from 'fastify'
+import { jsonSchemaTransform } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { Problem } from '#contract'
+
+/** An operation as @fastify/swagger asks about it. */
+type Asked = Parameters<typeof jsonSchemaTransform>[0] & { readonly route: RouteOptions }
+type Answered = ReturnType<typeof jsonSchemaTransform>
+type Security = readonly Readonly<Record<string, readonly string[]>>[]
+
+/** What a route's schema says of the document beside what fastify reads. */
+interface Documented extends FastifySchema {
+  readonly hide?: boolean
+  readonly security?: Security
+  readonly body?: unknown
+  readonly takes?: unknown
+  readonly response?: Readonly<Record<string, unknown>>
+}
+
+const PROBLEM_TYPE = 'application/problem+json'
+
+/**
+ * A route as an operation: the body that it reads itself, every status that such a route can answer with its real content type, the key it
+ * asks for, and `{id}` where its path ends in a wildcard.
+ */
+export function operationOf(asked: Asked): Answered {
+  const { schema, url, route } = asked
+  const documented = schema as Documented | undefined
+  if (documented === undefined || documented.hide === true) return jsonSchemaTransform({ ...asked, schema: { hide: true } as FastifySchema })
+  const { takes, body = takes, response = {}, ...rest } = documented
+  const isOwn = !Object.values(response).some(isForeign)
+  const whole = {
+    ...rest,
+    ...(body === undefined ? {} : { body }),
+    ...(route.config?.access === 'open' ? { security: [] } : {}),
+    response: Object.fromEntries(
+      Object.entries({ ...(isOwn ? commonAnswers(documented, route) : {}), ...response }).map(([status, answer]) => [status, described(status, answer)]),
+    ),
+  }
+  const answered = jsonSchemaTransform({ ...asked, schema: whole as FastifySchema })
+  return url.endsWith('/*') ? withNamedWildcard(answered) : answered
+}
+
+/** What every route of our own API can answer: its own checks, the key, and a server that stops. */
+function commonAnswers(schema: Documented, { config }: RouteOptions): Readonly<Record<string, unknown>> {
+  const hasInput = schema.params !== undefined || schema.querystring !== undefined || schema.headers !== undefined
+  return {
+    ...(hasInput || schema.body !== undefined ? { 400: Problem } : {}),
+    ...(config?.access === 'open' ? {} : { 401: Problem, 403: Problem, 429: Problem }),
+    ...(schema.params === undefined ? {} : { 404: Problem }),
+    ...(schema.body === undefined ? {} : { 413: Problem, 415: Problem }),
+    500: Problem,
+    503: Problem,
+  }
+}
+
+/** An error in another API's shape: then each answer is stated by its route. */
+const isForeign = (answer: unknown): boolean => answer instanceof z.ZodType && (z.globalRegistry.get(answer)?.id ?? '').endsWith('Error')
+
+/** A schema with the content type it is sent in, and words for its status. */
+function described(status: string, answer: unknown): unknown {
+  const description = STATUS_CODES[status] ?? 'Answer'
+  if (answer === Problem) return { description, content: { [PROBLEM_TYPE]: { schema: Problem } } }
+  if (!(answer instanceof z.ZodType)) return answer
+  const own = z.globalRegistry.get(answer)?.description ?? description
+  return answer instanceof z.ZodNull ? answer.meta({ description: own }) : { description: own, content: { 'application/json': { schema: answer } } }
+}
+
+interface WithParams {
+  readonly params?: { readonly properties?: Readonly<Record<string, unknown>>; readonly required?: readonly string[] }
+}
+
+function withNamedWildcard({ schema, url }: Answered): Answered {
+  const { params } = schema as WithParams
+  const named = { ...params, properties: { id: params?.properties?.['*'] ?? { type: 'string' } }, required: ['id'] }
+  return { schema: { ...schema, params: named } as typeof schema, url: url.replace(/\*$/, ':id') }
+}
