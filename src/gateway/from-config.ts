@@ -8,7 +8,7 @@ import { hashOfKey } from '../http/access.ts'
 import type { Caller, KeyRing } from '../http/access.ts'
 import type { TransportConfig } from '../transport/index.ts'
 
-/** Room for a batch of inline images. */
+/** Space for a batch of inline images. */
 const LEAST_REPLY_BYTES = 67_108_864
 
 /** Providers with a key, and what may be reached. */

@@ -54,8 +54,9 @@ export async function installDocs(app: FastifyInstance, { version, sandbox, exam
         { name: 'operations', description: 'Health, metrics.' },
       ],
     },
-    transform: (asked) => operationOf(asked as Parameters<typeof operationOf>[0]),
-    transformObject: (document) => tidied(jsonSchemaTransformObject(document) as Parameters<typeof tidied>[0], examples) as ReturnType<typeof jsonSchemaTransformObject>,
+    transform: operationOf,
+    transformObject: (document) =>
+      tidied(jsonSchemaTransformObject(document) as Parameters<typeof tidied>[0], examples) as ReturnType<typeof jsonSchemaTransformObject>,
   })
   app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) =>
     reply.serializer(JSON.stringify).send(app.swagger()),

@@ -14,6 +14,8 @@ declare module 'fastify' {
   interface FastifySchema {
     /** A body that the route reads and judges itself, as it is documented. */
     takes?: unknown
+    /** A query of the same kind. */
+    takesQuery?: unknown
   }
 }
 

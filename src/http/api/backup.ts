@@ -21,7 +21,8 @@ export const backupRoutes: FastifyPluginAsyncZod<BackupDependencies> = async (ap
   let isCopying = false
 
   const database = {
-    operationId: 'backupDatabase', summary: 'The database as it is now',
+    operationId: 'backupDatabase',
+    summary: 'The database as it is now',
     description:
       'One SQLite file, whole, while work goes on; what is committed after the copying began is in it too. For administrators: it holds every ' +
       'key’s generations and the gateway’s own secrets. One at a time.',
@@ -56,7 +57,8 @@ export const backupRoutes: FastifyPluginAsyncZod<BackupDependencies> = async (ap
   })
 
   const image = {
-    operationId: 'backupImage', summary: 'An image file by its hash, for a backup',
+    operationId: 'backupImage',
+    summary: 'An image file by its hash, for a backup',
     tags: ['operations'],
     params: z.object({
       sha256: z.string().regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the file, as 64 lower-case hex digits'),

@@ -23,7 +23,8 @@ const END = 'end'
 /** Server-Sent Events of one comparison: a `row` whenever a provider's part has ended, then the end of the whole. */
 export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDependencies> = async (app, deps) => {
   const schema = {
-    operationId: 'streamComparison', summary: 'A comparison’s rows as they finish, as Server-Sent Events',
+    operationId: 'streamComparison',
+    summary: 'A comparison’s rows as they finish, as Server-Sent Events',
     description:
       'A `row` event for each provider whose part has ended, in the order they ended, `data` being its row of the summary as far as it is known then; at last `succeeded` or `failed`, whose `data` is the whole comparison. `Last-Event-ID` resumes, and is answered with 204 after the last.',
     tags: ['money'],

@@ -54,7 +54,8 @@ export const comparisonRoutes: FastifyPluginAsyncZod<ComparisonDependencies> = a
 
 function createRoute(app: App, { compare, requestSchema }: ComparisonDependencies): void {
   const schema = {
-    operationId: 'createComparison', summary: 'Run one request at several providers',
+    operationId: 'createComparison',
+    summary: 'Run one request at several providers',
     description:
       'Each provider makes a generation of its own; what one cannot do is a row of the summary, not an error. Only where none can take the request: 422 `no_eligible_offer`, and nothing is bought. Terminal within the wait: 200, otherwise 202 with `Location`.',
     tags: ['money'],
@@ -76,7 +77,8 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
 
 function showRoute(app: App, deps: ComparisonDependencies): void {
   const schema = {
-    operationId: 'getComparison', summary: 'One comparison',
+    operationId: 'getComparison',
+    summary: 'One comparison',
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['money'],
     params: z.object({ id: z.string().max(100) }),
@@ -96,7 +98,8 @@ function showRoute(app: App, deps: ComparisonDependencies): void {
 
 function listRoute(app: App, { compare, store }: ComparisonDependencies): void {
   const schema = {
-    operationId: 'listComparisons', summary: 'Comparisons, newest first',
+    operationId: 'listComparisons',
+    summary: 'Comparisons, newest first',
     tags: ['money'],
     querystring: ListQuery,
     response: { 200: ComparisonList, ...problems },

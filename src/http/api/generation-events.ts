@@ -19,7 +19,8 @@ export interface GenerationEventDependencies {
 /** Server-Sent Events of one generation: its timeline from the start, or after `Last-Event-ID`; ends after the terminal event. */
 export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDependencies> = async (app, deps) => {
   const schema = {
-    operationId: 'streamGeneration', summary: 'State changes and progress as Server-Sent Events',
+    operationId: 'streamGeneration',
+    summary: 'State changes and progress as Server-Sent Events',
     description:
       'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it, and is answered with 204 after the last. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation.',
     tags: ['generations'],

@@ -71,7 +71,8 @@ export const generationRoutes: FastifyPluginAsyncZod<GenerationDependencies> = a
 
 function createRoute(app: App, deps: GenerationDependencies): void {
   const schema = {
-    operationId: 'createGeneration', summary: 'Generate images',
+    operationId: 'createGeneration',
+    summary: 'Generate images',
     description: 'Terminal within the wait: 200. Otherwise 202 with `Location` and the same body in progress; never a time-out error.',
     tags: ['generations'],
     headers: CreateHeaders,
@@ -92,7 +93,8 @@ function createRoute(app: App, deps: GenerationDependencies): void {
 
 function showRoute(app: App, deps: GenerationDependencies): void {
   const schema = {
-    operationId: 'getGeneration', summary: 'One generation',
+    operationId: 'getGeneration',
+    summary: 'One generation',
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['generations'],
     params: GenerationParams,
@@ -122,7 +124,8 @@ async function awaited(
 function listRoute(app: App, deps: GenerationDependencies): void {
   const { store, publicUrl } = deps
   const schema = {
-    operationId: 'listGenerations', summary: 'Generations, newest first',
+    operationId: 'listGenerations',
+    summary: 'Generations, newest first',
     tags: ['generations'],
     querystring: ListQuery,
     response: { 200: GenerationList, ...problems },
@@ -147,7 +150,8 @@ function listRoute(app: App, deps: GenerationDependencies): void {
 
 function cancelRoute(app: App, deps: GenerationDependencies): void {
   const schema = {
-    operationId: 'cancelGeneration', summary: 'Cancel a generation',
+    operationId: 'cancelGeneration',
+    summary: 'Cancel a generation',
     description:
       'Stops polling and fallback. `error.billed` says whether a provider may still bill it. A generation that has ended stays as it is.',
     tags: ['generations'],

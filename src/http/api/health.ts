@@ -26,7 +26,15 @@ export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (ap
 
   app.get(
     '/metrics',
-    { schema: { operationId: 'getMetrics', summary: 'Prometheus metrics', tags: ['operations'], response: { 200: { description: 'Every metric.', content: { 'text/plain': { schema: z.string() } } } } }, config: { access: 'any' } },
+    {
+      schema: {
+        operationId: 'getMetrics',
+        summary: 'Prometheus metrics',
+        tags: ['operations'],
+        response: { 200: { description: 'Every metric.', content: { 'text/plain': { schema: z.string() } } } },
+      },
+      config: { access: 'any' },
+    },
     async (_request, reply) =>
       reply
         .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')

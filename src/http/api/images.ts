@@ -20,7 +20,8 @@ export interface ImageDependencies {
 /** Image bytes. The id is unguessable, so that a browser can show the link without a gateway key. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, { store, assets }) => {
   const schema = {
-    operationId: 'getImage', summary: 'The bytes of an image',
+    operationId: 'getImage',
+    summary: 'The bytes of an image',
     description: 'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`.',
     tags: ['images'],
     params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),

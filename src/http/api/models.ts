@@ -18,11 +18,17 @@ export interface ModelDependencies {
 }
 
 export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app, { models }) => {
-  const list = { operationId: 'listModels', summary: 'Models and who offers them', tags: ['catalogue'], response: { 200: ModelList, 401: Problem } }
+  const list = {
+    operationId: 'listModels',
+    summary: 'Models and who offers them',
+    tags: ['catalogue'],
+    response: { 200: ModelList, 401: Problem },
+  }
   app.get('/v1/models', { schema: list, config: { access: 'read' } }, async () => ({ object: 'list' as const, data: [...models.list()] }))
 
   const show = {
-    operationId: 'getModel', summary: 'One model',
+    operationId: 'getModel',
+    summary: 'One model',
     tags: ['catalogue'],
     params: z.object({ '*': z.string().max(200) }),
     response: { 200: Model, 401: Problem, 404: Problem },

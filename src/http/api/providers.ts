@@ -16,7 +16,12 @@ export interface ProviderDependencies {
 }
 
 export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async (app, { providers }) => {
-  const schema = { operationId: 'listProviders', summary: 'Providers: state, load, health, balance', tags: ['catalogue'], response: { 200: ProviderList, 401: Problem } }
+  const schema = {
+    operationId: 'listProviders',
+    summary: 'Providers: state, load, health, balance',
+    tags: ['catalogue'],
+    response: { 200: ProviderList, 401: Problem },
+  }
   app.get('/v1/providers', { schema, config: { access: 'read' } }, async () => ({
     object: 'list' as const,
     data: [...(await providers.list())],

@@ -12,7 +12,8 @@ export interface QuoteDependencies {
 /** What every provider would charge, before anything is bought. */
 export const quoteRoutes: FastifyPluginAsyncZod<QuoteDependencies> = async (app, { accept, requestSchema }) => {
   const schema = {
-    operationId: 'createQuote', summary: 'What each offer would charge',
+    operationId: 'createQuote',
+    summary: 'What each offer would charge',
     description: 'The body of POST /v1/generations. Spends nothing. Sorted by price; unpriced offers last.',
     tags: ['money'],
     body: requestSchema,

@@ -28,7 +28,8 @@ const problems = { 400: Problem, 401: Problem, 404: Problem, 500: Problem } as c
 /** Webhook deliveries, and redelivery. A key sees its own. */
 export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> = async (app, { store, notify }) => {
   const list = {
-    operationId: 'listWebhookDeliveries', summary: 'Webhook deliveries, newest first',
+    operationId: 'listWebhookDeliveries',
+    summary: 'Webhook deliveries, newest first',
     tags: ['webhooks'],
     querystring: ListQuery,
     response: { 200: WebhookDeliveryList, ...problems },
@@ -45,14 +46,21 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
     return { object: 'list' as const, data: records.map(deliveryView), has_more: nextCursor !== null, next_cursor: nextCursor }
   })
 
-  const show = { operationId: 'getWebhookDelivery', summary: 'One webhook delivery', tags: ['webhooks'], params, response: { 200: WebhookDelivery, ...problems } }
+  const show = {
+    operationId: 'getWebhookDelivery',
+    summary: 'One webhook delivery',
+    tags: ['webhooks'],
+    params,
+    response: { 200: WebhookDelivery, ...problems },
+  }
   app.get('/v1/webhooks/deliveries/:id', { schema: show, config: { access: 'read' } }, async (request) => {
     const { id } = request.params
     return deliveryView(requireOwned(await store.delivery(id), request.caller, 'webhook delivery', id))
   })
 
   const retry = {
-    operationId: 'retryWebhookDelivery', summary: 'Deliver a webhook again',
+    operationId: 'retryWebhookDelivery',
+    summary: 'Deliver a webhook again',
     description:
       'Tries now, whatever became of the tries before, with the same `webhook-id`; where it fails, the schedule of retries begins anew.',
     tags: ['webhooks'],

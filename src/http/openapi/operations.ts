@@ -15,6 +15,7 @@ interface Documented extends FastifySchema {
   readonly security?: Security
   readonly body?: unknown
   readonly takes?: unknown
+  readonly takesQuery?: unknown
   readonly response?: Readonly<Record<string, unknown>>
 }
 
@@ -27,18 +28,22 @@ const PROBLEM_TYPE = 'application/problem+json'
 export function operationOf(asked: Asked): Answered {
   const { schema, url, route } = asked
   const documented = schema as Documented | undefined
-  if (documented === undefined || documented.hide === true) return jsonSchemaTransform({ ...asked, schema: { hide: true } as FastifySchema })
-  const { takes, body = takes, response = {}, ...rest } = documented
+  if (documented === undefined || documented.hide === true) return jsonSchemaTransform({ ...asked, schema: { hide: true } })
+  const { takes, body = takes, takesQuery, querystring = takesQuery, response = {}, ...rest } = documented
   const isOwn = !Object.values(response).some(isForeign)
   const whole = {
     ...rest,
     ...(body === undefined ? {} : { body }),
+    ...(querystring === undefined ? {} : { querystring }),
     ...(route.config?.access === 'open' ? { security: [] } : {}),
     response: Object.fromEntries(
-      Object.entries({ ...(isOwn ? commonAnswers(documented, route) : {}), ...response }).map(([status, answer]) => [status, described(status, answer)]),
+      Object.entries({ ...(isOwn ? commonAnswers(documented, route) : {}), ...response }).map(([status, answer]) => [
+        status,
+        described(status, answer),
+      ]),
     ),
   }
-  const answered = jsonSchemaTransform({ ...asked, schema: whole as FastifySchema })
+  const answered = jsonSchemaTransform({ ...asked, schema: whole })
   return url.endsWith('/*') ? withNamedWildcard(answered) : answered
 }
 
@@ -64,7 +69,9 @@ function described(status: string, answer: unknown): unknown {
   if (answer === Problem) return { description, content: { [PROBLEM_TYPE]: { schema: Problem } } }
   if (!(answer instanceof z.ZodType)) return answer
   const own = z.globalRegistry.get(answer)?.description ?? description
-  return answer instanceof z.ZodNull ? answer.meta({ description: own }) : { description: own, content: { 'application/json': { schema: answer } } }
+  return answer instanceof z.ZodNull
+    ? answer.meta({ description: own })
+    : { description: own, content: { 'application/json': { schema: answer } } }
 }
 
 interface WithParams {
@@ -74,5 +81,5 @@ interface WithParams {
 function withNamedWildcard({ schema, url }: Answered): Answered {
   const { params } = schema as WithParams
   const named = { ...params, properties: { id: params?.properties?.['*'] ?? { type: 'string' } }, required: ['id'] }
-  return { schema: { ...schema, params: named } as typeof schema, url: url.replace(/\*$/, ':id') }
+  return { schema: { ...schema, params: named }, url: url.replace(/\*$/, ':id') }
 }

@@ -7,6 +7,8 @@ const REFERENCE = '#/components/schemas/'
 const nameOf = (reference: unknown): string | null =>
   typeof reference === 'string' && reference.startsWith(REFERENCE) ? reference.slice(REFERENCE.length) : null
 
+const ANY = { description: 'Any JSON value.' }
+
 /** Every object below a value, itself included. */
 function* nodesOf(value: unknown): Generator<Node> {
   if (Array.isArray(value)) for (const entry of value) yield* nodesOf(entry)
@@ -34,13 +36,19 @@ interface Document extends Node {
  * to, no bounds that only say "a whole number", and an example of every input.
  */
 export function tidied(document: Document, examples: Examples): Document {
-  const merged = withOneNameEach(document)
+  const { components } = document
+  // Said without a circle, which generators of types stumble over.
+  const schemas = { ...components?.schemas, Json: ANY, JsonInput: ANY }
+  const merged = withOneNameEach({ ...document, components: { ...components, schemas } })
   const text = JSON.stringify(merged, (key, value: unknown) =>
-    (key === 'minimum' && value === Number.MIN_SAFE_INTEGER) || (key === 'maximum' && value === Number.MAX_SAFE_INTEGER) ? undefined : value,
+    (key === 'minimum' && value === Number.MIN_SAFE_INTEGER) || (key === 'maximum' && value === Number.MAX_SAFE_INTEGER)
+      ? undefined
+      : value,
   )
   const own = JSON.parse(text) as Document
   for (const operations of Object.values(own.paths ?? {}))
-    for (const operation of Object.values(operations as Node)) if (isNode(operation)) addExamples(operation, examples[String(operation['operationId'])] ?? {})
+    for (const operation of Object.values(operations as Node))
+      if (isNode(operation)) addExamples(operation, examples[String(operation['operationId'])] ?? {})
   return own
 }
 
@@ -53,7 +61,7 @@ function withOneNameEach(document: Document): Document {
     JSON.stringify(mapReferences(schemas[name], plain)) === JSON.stringify(mapReferences(schemas[plain(name)], plain))
   const same = new Set([...used].filter((name) => name.endsWith('Input') && (!used.has(plain(name)) || isSame(name))))
   // What refers to a schema that stays apart stays apart as well.
-  for (let before = -1; before !== same.size; ) {
+  for (let before = -1; before !== same.size;) {
     before = same.size
     for (const name of same) {
       const staysApart = referencesOf(schemas[name]).some((other) => other.endsWith('Input') && !same.has(other))
@@ -63,7 +71,11 @@ function withOneNameEach(document: Document): Document {
   const rename = (name: string): string => (same.has(name) ? plain(name) : name)
   const kept = [...used].map((name) => [rename(name), mapReferences(schemas[name], rename)] as const)
   const paths = mapReferences(document.paths, rename) as Node
-  return { ...document, paths, components: { ...document.components, schemas: Object.fromEntries(kept.toSorted(([one], [other]) => (one < other ? -1 : 1))) } }
+  return {
+    ...document,
+    paths,
+    components: { ...document.components, schemas: Object.fromEntries(kept.toSorted(([one], [other]) => (one < other ? -1 : 1))) },
+  }
 }
 
 function reachable(paths: unknown, schemas: Readonly<Record<string, unknown>>): ReadonlySet<string> {

@@ -62,7 +62,8 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
 function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
   const { intake, store } = deps
   const schema = {
-    operationId: 'bflSubmit', summary: 'Submit a task (BFL)',
+    operationId: 'bflSubmit',
+    summary: 'Submit a task (BFL)',
     ...SUBMIT,
     description: 'In BFL’s own shapes; `x-key` is the gateway key.',
     tags: ['compatible APIs'],
@@ -125,7 +126,8 @@ function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: B
 
 function creditsRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
   const schema = {
-    operationId: 'bflGetCredits', summary: 'Credits left (BFL)',
+    operationId: 'bflGetCredits',
+    summary: 'Credits left (BFL)',
     ...CREDITS,
     description: 'US cents: what is left of the gateway key’s budget; without one, the balances of the enabled providers together.',
     tags: ['compatible APIs'],

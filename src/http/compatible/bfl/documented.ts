@@ -24,12 +24,14 @@ const Credits = z.looseObject({ credits: z.number() }).meta({ id: 'BflCredits' }
 const BflError = z.looseObject({ detail: z.union([z.string(), z.array(z.looseObject({}))]) }).meta({ id: 'BflError' })
 
 const security = [{ bflKey: [] }, { gatewayKey: [] }]
-const errors = (...statuses: readonly number[]) => Object.fromEntries([...statuses, 401, 403, 404, 429, 500, 503].map((status) => [status, BflError]))
+const errors = (...statuses: readonly number[]) =>
+  Object.fromEntries([...statuses, 401, 403, 404, 429, 500, 503].map((status) => [status, BflError]))
 
 /** What each route adds to its documentation. */
 export const SUBMIT = { security, takes: Task, response: { 200: Submitted, ...errors(400, 402, 413, 415, 422) } }
 export const POLL = {
   security,
+  takesQuery: z.looseObject({ id: z.string().meta({ description: 'As the submit returned it.' }) }),
   response: { 200: Result, ...errors(422) },
 }
 export const CREDITS = { security, response: { 200: Credits, ...errors() } }

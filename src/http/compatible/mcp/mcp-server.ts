@@ -73,7 +73,8 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     await serve(Object.assign(raw, { auth: authOf(request.caller) }), reply.raw, request.body)
   }
   const schema = {
-    operationId: 'mcpCall', summary: 'Tools for agents (MCP)',
+    operationId: 'mcpCall',
+    summary: 'Tools for agents (MCP)',
     description: `Model Context Protocol over streamable HTTP, without sessions. Tools: ${tools.map(({ name }) => `\`${name}\``).join(', ')}.`,
     tags: ['compatible APIs'],
     ...MCP_CALL,

@@ -23,7 +23,9 @@ const Headers = z.object({
     .meta({ description: 'The same key and body give the same generation, once, for 24 hours. Best against double purchases.' }),
 })
 
-const errors = Object.fromEntries([400, 401, 402, 403, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]))
+const errors = Object.fromEntries(
+  [400, 401, 402, 403, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]),
+)
 
 const IMAGES = {
   description: 'The images; with `stream: true`, an event for each.',
@@ -43,7 +45,8 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
   const answer = createAnswer(deps)
 
   const generate = {
-    operationId: 'openaiGenerateImages', summary: 'Generate images (OpenAI)',
+    operationId: 'openaiGenerateImages',
+    summary: 'Generate images (OpenAI)',
     description:
       'For the `openai` SDK and everything that speaks to it. Waits for the end. With `stream: true` the answer is `text/event-stream` of ' +
       '`image_generation.completed` events. Cost, provider and warnings are in `x-imagegate-*` headers; a warning says what was adapted.',
@@ -64,7 +67,8 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
       limits: { fileSize: deps.bodyLimitBytes, files: MOST_PARTS, parts: MOST_PARTS },
     })
     const edit = {
-      operationId: 'openaiEditImages', summary: 'Edit images (OpenAI)',
+      operationId: 'openaiEditImages',
+      summary: 'Edit images (OpenAI)',
       description: `Up to ${MAX_REFERENCE_IMAGES} images and a prompt; a mask is refused. Otherwise as \`POST /v1/images/generations\`.`,
       tags: ['compatible APIs'],
       consumes: ['multipart/form-data'],

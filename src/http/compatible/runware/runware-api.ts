@@ -53,7 +53,8 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
 
 function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys }: RunwareDependencies): void {
   const schema = {
-    operationId: 'runwareTasks', summary: 'Do an array of tasks (Runware)',
+    operationId: 'runwareTasks',
+    summary: 'Do an array of tasks (Runware)',
     description:
       'In Runware’s own shapes: imageInference, getResponse, accountManagement. The bearer token, or a leading authentication task, is the ' +
       'gateway key. Errors of single tasks are in `errors[]`, and an answer without any `data` has the status of the first. The same path ' +
