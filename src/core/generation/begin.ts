@@ -2,7 +2,7 @@ import { overBudget } from './accept.ts'
 import { openAccount } from './account.ts'
 import { addTasks } from './conclude.ts'
 import type { Driver } from './driver.ts'
-import { dropTrack, note, openGeneration, trackOf, type Core } from './open-generation.ts'
+import { note, openGeneration, trackOf, type Core } from './open-generation.ts'
 import { BudgetExceeded } from '../ports.ts'
 import type { IdempotencyEntry } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
@@ -25,10 +25,7 @@ export async function begin(core: Core, driver: Driver, record: GenerationRecord
   try {
     await save(core, open)
   } catch (error) {
-    for (const attempt of record.attempts) {
-      driver.drop(open, attempt)
-      dropTrack(open, attempt)
-    }
+    for (const attempt of record.attempts) driver.drop(open, attempt)
     core.open.delete(record.id)
     throw error instanceof BudgetExceeded ? overBudget(error) : error
   }

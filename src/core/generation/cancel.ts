@@ -17,7 +17,7 @@ export async function cancel(core: Core, driver: Driver, id: string): Promise<Ge
   if (!open || isTerminal(open.record.status)) return null
   const { record } = open
   record.status = 'canceled'
-  record.error = errorOf(open)
+  record.error = errorOf(core, open)
   record.completedAt = core.ports.clock.now()
   note(core, record, 'canceled', null)
   open.newDelivery = deliveryFor(record, record.completedAt)
@@ -29,7 +29,7 @@ export async function cancel(core: Core, driver: Driver, id: string): Promise<Ge
 }
 
 /** As far as is known now: what was sent may be billed. */
-function errorOf({ record, tracks }: OpenGeneration): GenerationError {
+function errorOf({ tracks }: Core, { record }: OpenGeneration): GenerationError {
   const sent = record.attempts.find(
     (attempt) => attempt.endedAt === null && attempt.submittedAt !== null && (tracks.get(attempt.id)?.unsent ?? null) === null,
   )

@@ -7,7 +7,7 @@ import type { AttemptRecord } from '../records.ts'
 import { deliveryFor } from '../webhooks/delivery.ts'
 import { settleAttempt } from './account.ts'
 import { ended, type Beginning, type Next } from './next.ts'
-import { dropTrack, note, providerOf, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { note, providerOf, releaseConnection, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
 import { raiseReservation } from './reservation.ts'
 import { publish } from './save.ts'
 
@@ -44,7 +44,7 @@ export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRec
   const { provider, model } = routeOf(record, attempt)
   attempt.endedAt = core.ports.clock.now()
   settleAttempt(core.ports, open, attempt)
-  dropTrack(open, attempt)
+  releaseConnection(core, attempt)
   if (attempt.submittedAt !== null) {
     const durationMs = attempt.readyAt === null || attempt.interrupted ? null : attempt.readyAt - attempt.submittedAt
     core.ports.observer.taskEnded({ provider, model, code: attempt.error?.code ?? null, durationMs, polls: attempt.polls })
@@ -98,14 +98,18 @@ export function addTasks(core: Core, open: OpenGeneration): readonly AttemptReco
 }
 
 /** When every task of the route has ended: with an image the generation succeeds; where all failures cost nothing the next route is tried. */
-export async function conclude(core: Core, open: OpenGeneration): Promise<Next> {
+export function conclude(core: Core, open: OpenGeneration): Promise<Next> {
   const { record } = open
   const tasks = record.attempts.filter((attempt) => attempt.route === record.routeIndex && !attempt.retried)
   if (isTerminal(record.status) || open.raising !== null || tasks.some((attempt) => attempt.endedAt === null)) {
-    await publish(core, open)
-    return ended()
+    return publish(core, open).then(() => ended())
   }
-  if (record.images.length > 0) return end(core, open, 'succeeded')
+  return record.images.length > 0 ? end(core, open, 'succeeded') : fallBack(core, open, tasks)
+}
+
+/** To the first route left that the budget holds; where there is none, or a failure may have cost money, the generation fails. */
+async function fallBack(core: Core, open: OpenGeneration, tasks: readonly AttemptRecord[]): Promise<Next> {
+  const { record } = open
   const errors = tasks.map((attempt) => attempt.error).filter((error) => error !== null)
   const mayFallBack = errors.length === tasks.length && errors.every((error) => isSafeToFallBack({ ...error, message: '' }))
   let overBudget: GenerationError | null = null

@@ -1,8 +1,8 @@
 import type { AttemptRecord } from '../records.ts'
 import { fail } from './conclude.ts'
 import { advance } from './lifecycle.ts'
-import { holdsSlot, ended, type Next } from './next.ts'
-import { routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { ended, holdsSlot, later, type Next, type Pause } from './next.ts'
+import { noWait, releaseConnection, routeOf, trackOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
 import type { Scheduling } from './scheduling.ts'
 import { takeBackIntent } from './submit.ts'
 
@@ -13,7 +13,10 @@ import { takeBackIntent } from './submit.ts'
 export interface Driver {
   /** Begins with an attempt, now or after a while. */
   begin(open: OpenGeneration, attempt: AttemptRecord, afterMs?: number): void
-  /** Ends an attempt's wait. Resolves after the step; where one is running already, at once, and another step follows it. */
+  /**
+   * Ends an attempt's wait. Resolves after the step and those that follow it at once; where one is running already, at once, and another
+   * step follows it.
+   */
   advanceNow(open: OpenGeneration, attempt: AttemptRecord): Promise<void>
   /** Whether a step of the attempt is running. */
   isRunning(attempt: AttemptRecord): boolean
@@ -27,20 +30,12 @@ export interface Driver {
   idle(timeoutMs: number): Promise<boolean>
 }
 
-/** What the driver keeps of an attempt: the wait it can end, or the step that runs. */
-interface Drive {
-  endWait: () => void
-  isRunning: boolean
-  /** Another step was asked for while one was running. */
-  isAskedAgain: boolean
-}
-
 export const createDriver = (core: Core, scheduling: Scheduling): Driver => new AttemptDriver(core, scheduling)
 
 class AttemptDriver implements Driver {
   readonly #core: Core
   readonly #scheduling: Scheduling
-  readonly #drives = new Map<string, Drive>()
+  readonly #isNeeded: () => boolean
   #isStopped = false
   #running = 0
   #onIdle: (() => void) | null = null
@@ -48,38 +43,37 @@ class AttemptDriver implements Driver {
   constructor(core: Core, scheduling: Scheduling) {
     this.#core = core
     this.#scheduling = scheduling
+    this.#isNeeded = () => core.open.size > 0
   }
 
   begin(open: OpenGeneration, attempt: AttemptRecord, afterMs = 0): void {
     const { slots, watchForPauses } = this.#scheduling
-    watchForPauses(() => this.#core.open.size > 0)
+    watchForPauses(this.#isNeeded)
     // A task that is bought already counts at its vendor, whatever the limit says today.
     if (holdsSlot(attempt)) slots.hold(routeOf(open.record, attempt).provider, attempt.id)
-    this.#wait(open, attempt, afterMs > 0 ? { kind: 'later', afterMs } : { kind: 'now' })
+    if (afterMs > 0) this.#wait(open, attempt, trackOf(this.#core, open, attempt), later(afterMs))
+    else void this.advanceNow(open, attempt)
   }
 
   async advanceNow(open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
-    const drive = this.#driveOf(attempt)
-    if (drive.isRunning) {
-      drive.isAskedAgain = true
+    const track = trackOf(this.#core, open, attempt)
+    if (track.isRunning) {
+      track.isAskedAgain = true
       return
     }
-    drive.endWait()
-    drive.endWait = () => {}
-    drive.isRunning = true
+    track.endWait()
+    track.endWait = noWait
+    track.isRunning = true
     this.#running++
-    const next = this.#isStopped ? await this.#takeBack(open, attempt) : await this.#step(open, attempt)
-    drive.isRunning = false
+    const next = await this.#steps(open, attempt, track)
+    track.isRunning = false
     this.#running--
-    const isAskedAgain = drive.isAskedAgain && (next?.kind === 'later' || next?.kind === 'slot')
-    drive.isAskedAgain = false
-    if (isAskedAgain && !this.#isStopped) void this.advanceNow(open, attempt)
-    else if (next !== null) this.#wait(open, attempt, next)
+    if (next !== null) this.#wait(open, attempt, track, next)
     if (this.#running === 0) this.#onIdle?.()
   }
 
   isRunning({ id }: AttemptRecord): boolean {
-    return this.#drives.get(id)?.isRunning ?? false
+    return this.#core.tracks.get(id)?.isRunning ?? false
   }
 
   tryTakeSlot(open: OpenGeneration, attempt: AttemptRecord): boolean {
@@ -88,7 +82,7 @@ class AttemptDriver implements Driver {
 
   drop(open: OpenGeneration, attempt: AttemptRecord): void {
     this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt.id)
-    this.#drives.delete(attempt.id)
+    this.#forget(attempt)
   }
 
   stop(): void {
@@ -108,10 +102,19 @@ class AttemptDriver implements Driver {
     })
   }
 
-  #driveOf({ id }: AttemptRecord): Drive {
-    let drive = this.#drives.get(id)
-    if (!drive) this.#drives.set(id, (drive = { endWait: () => {}, isRunning: false, isAskedAgain: false }))
-    return drive
+  #forget(attempt: AttemptRecord): void {
+    releaseConnection(this.#core, attempt)
+    this.#core.tracks.delete(attempt.id)
+  }
+
+  /** Step after step, until one returns a wait or the end; null where the driver was stopped. */
+  async #steps(open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Promise<Pause | null> {
+    for (;;) {
+      track.isAskedAgain = false
+      if (this.#isStopped) return this.#takeBack(open, attempt)
+      const next = await this.#step(open, attempt)
+      if (next.kind === 'ended' || (next.kind !== 'now' && !track.isAskedAgain)) return next
+    }
   }
 
   /** One step, after which the attempt holds a slot only where its status says so. */
@@ -145,23 +148,21 @@ class AttemptDriver implements Driver {
     return fail(this.#core, open, attempt, { code: 'internal', message: 'an internal error; see the server log', billed })
   }
 
-  #wait(open: OpenGeneration, attempt: AttemptRecord, next: Next): void {
+  #wait(open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, next: Pause): void {
     const { slots, schedule } = this.#scheduling
-    const drive = this.#driveOf(attempt)
+    if (next.kind === 'ended') {
+      this.#forget(attempt)
+      for (const { attempt: other, afterMs } of next.begin) this.begin(open, other, afterMs)
+      return
+    }
     const again = () => void this.advanceNow(open, attempt)
     switch (next.kind) {
-      case 'now':
-        return again()
       case 'later':
-        drive.endWait = schedule(next.afterMs, again)
+        track.endWait = schedule(next.afterMs, again)
         return
       case 'slot':
-        drive.endWait = schedule(next.patienceMs, again)
+        track.endWait = schedule(next.patienceMs, again)
         slots.wait(routeOf(open.record, attempt).provider, open.record.key, attempt.id, again)
-        return
-      case 'ended':
-        this.#drives.delete(attempt.id)
-        for (const { attempt: other, afterMs } of next.begin) this.begin(open, other, afterMs)
     }
   }
 }

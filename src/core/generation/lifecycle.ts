@@ -43,7 +43,7 @@ import { prepareSubmit, recoverSubmit, sendSubmit } from './submit.ts'
  *
  * @param hasSlot whether the driver holds a slot for this attempt at its provider; only `queued` asks
  */
-export async function advance(core: Core, open: OpenGeneration, attempt: AttemptRecord, hasSlot: boolean): Promise<Next> {
+export function advance(core: Core, open: OpenGeneration, attempt: AttemptRecord, hasSlot: boolean): Promise<Next> {
   const track = trackOf(core, open, attempt)
   switch (attempt.status) {
     case 'queued':

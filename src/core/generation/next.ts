@@ -10,6 +10,9 @@ export type Next =
   /** Never: the attempt has ended. These attempts begin: the task's next try, or the next route's tasks. */
   | { readonly kind: 'ended'; readonly begin: readonly Beginning[] }
 
+/** What the driver is left with when no step follows at once. */
+export type Pause = Exclude<Next, { readonly kind: 'now' }>
+
 export interface Beginning {
   readonly attempt: AttemptRecord
   readonly afterMs: number
@@ -19,5 +22,5 @@ export interface Beginning {
 export const holdsSlot = ({ status }: AttemptRecord): boolean => status === 'submitting' || status === 'pending'
 
 export const NOW: Next = { kind: 'now' }
-export const later = (afterMs: number): Next => ({ kind: 'later', afterMs })
+export const later = (afterMs: number): Pause => ({ kind: 'later', afterMs })
 export const ended = (begin: readonly Beginning[] = []): Next => ({ kind: 'ended', begin })

@@ -15,6 +15,8 @@ export interface Core {
   readonly trust: CallbackTrust
   readonly watchers: Watchers
   readonly open: Map<string, OpenGeneration>
+  /** By attempt, from its first step until the driver has done its last. */
+  readonly tracks: Map<string, AttemptTrack>
   readonly slots: SlotView
   /** Calls back after `delayMs` of monotonic time. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void
@@ -45,7 +47,6 @@ export const PATIENCE: Patience = { recoverMs: 60_000, linkMs: 600_000, longestL
 /** A generation that is worked on: its row, and what this process alone knows of it. */
 export interface OpenGeneration {
   readonly record: GenerationRecord
-  readonly tracks: Map<string, AttemptTrack>
   /** Monotonic: from when on it is counted how long no provider takes its tasks. */
   sinceMs: number
   /** The save that is being gathered in this turn of the event loop. */
@@ -63,8 +64,16 @@ export interface OpenGeneration {
   isAccountClosed: boolean
 }
 
+/** What the driver alone reads and writes: the wait it can end, or the step that runs. */
+export interface Drive {
+  endWait: () => void
+  isRunning: boolean
+  /** Another step was asked for while one was running. */
+  isAskedAgain: boolean
+}
+
 /** What this process alone knows of one open attempt. Times are monotonic milliseconds. */
-export interface AttemptTrack {
+export interface AttemptTrack extends Drive {
   /** The provider as it was configured when the attempt was submitted or resumed; null before. */
   connection: Connection | null
   /** The submit whose intent is written and which is not sent yet. */
@@ -97,7 +106,6 @@ export type CollectedImage =
 export function openGeneration(core: Core, record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration {
   return {
     record,
-    tracks: new Map(),
     sinceMs: core.ports.clock.monotonicMs(),
     saving: null,
     idempotency,
@@ -112,10 +120,13 @@ export function openGeneration(core: Core, record: GenerationRecord, idempotency
 }
 
 export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord): AttemptTrack {
-  const known = open.tracks.get(attempt.id)
+  const known = core.tracks.get(attempt.id)
   if (known) return known
   const sinceMs = core.ports.clock.monotonicMs()
   const track: AttemptTrack = {
+    endWait: noWait,
+    isRunning: false,
+    isAskedAgain: false,
     connection: null,
     unsent: null,
     lostReason: 'the server stopped before the reply was recorded',
@@ -127,9 +138,11 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     collecting: null,
     callbacks: noCallbacks(),
   }
-  open.tracks.set(attempt.id, track)
+  core.tracks.set(attempt.id, track)
   return track
 }
+
+export const noWait = (): void => {}
 
 /** By the wall clock, which may have jumped while the attempt was not driven: never more than the whole deadline, never less than none. */
 function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): number {
@@ -138,10 +151,11 @@ function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): 
   return Math.min(deadlineMs, Math.max(0, attempt.submittedAt + deadlineMs - core.ports.clock.now()))
 }
 
-/** The attempt has ended: its connection is let go. */
-export function dropTrack(open: OpenGeneration, attempt: AttemptRecord): void {
-  open.tracks.get(attempt.id)?.connection?.release()
-  open.tracks.delete(attempt.id)
+/** The attempt has ended, or was taken back: the settings it was bought under are let go. */
+export function releaseConnection(core: Core, attempt: AttemptRecord): void {
+  const track = core.tracks.get(attempt.id)
+  track?.connection?.release()
+  if (track) track.connection = null
 }
 
 export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {

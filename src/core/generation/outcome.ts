@@ -32,14 +32,14 @@ export function readReply({ ports }: Core, { provider }: Connection, reply: Repl
 }
 
 /** What a reply means for its attempt, be it to the submit, a poll or a recovery. */
-export async function applyOutcome(
+export function applyOutcome(
   core: Core,
   open: OpenGeneration,
   attempt: AttemptRecord,
   track: AttemptTrack,
   call: Call,
   outcome: Outcome,
-): Promise<Next> {
+): Next | Promise<Next> {
   remember(attempt, outcome)
   const isSubmit = call.purpose === 'submit'
   const failure = outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : null
@@ -125,14 +125,14 @@ async function stillPending(
   return untilDeadline(core, track, nextPollMs(core, attempt, track.callbacks, provider, route.model, outcome, usualMs))
 }
 
-async function ready(
+function ready(
   core: Core,
   open: OpenGeneration,
   attempt: AttemptRecord,
   track: AttemptTrack,
   call: Call,
   outcome: Extract<Outcome, { kind: 'done' }>,
-): Promise<Next> {
+): Next {
   const { record } = open
   const route = routeOf(record, attempt)
   attempt.readyAt = core.ports.clock.now()

@@ -49,6 +49,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     ports,
     patience,
     open,
+    tracks: new Map(),
     slots,
     schedule: scheduling.schedule,
     pollSchedule: createPollSchedule(),
@@ -99,7 +100,7 @@ function afterPause(core: Core, pausedMs: number): void {
   for (const open of core.open.values()) {
     open.sinceMs += pausedMs
     for (const attempt of open.record.attempts) {
-      const track = open.tracks.get(attempt.id)
+      const track = attempt.endedAt === null ? core.tracks.get(attempt.id) : undefined
       if (!track) continue
       track.deadlineAtMs += pausedMs
       track.answeredPolls = 0

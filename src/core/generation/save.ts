@@ -3,17 +3,25 @@ import { closeAccount } from './account.ts'
 import type { Core, OpenGeneration } from './open-generation.ts'
 
 const SAVE_AGAIN_MS = 2_000
+/** Awaited, it lets the rest of this turn of the event loop say what else belongs into the write. */
+const TURN = Promise.resolve()
 
 /** Puts the generation on disk as it is now; several calls in one turn of the event loop are one write. */
 export function save(core: Core, open: OpenGeneration): Promise<void> {
-  open.saving ??= Promise.resolve().then(() => commit(core, open))
+  open.saving ??= commit(core, open)
   return open.saving
 }
 
 /** What the disk refuses is kept for the next save; only a budget that refuses is not asked again. */
 async function commit(core: Core, open: OpenGeneration): Promise<void> {
+  await TURN
   const { newImages: images, newEntries: ledger, newDelivery: delivery, idempotency, budget } = open
-  Object.assign(open, { saving: null, newImages: [], newEntries: [], newDelivery: null, idempotency: null, budget: null })
+  open.saving = null
+  open.newImages = []
+  open.newEntries = []
+  open.newDelivery = null
+  open.idempotency = null
+  open.budget = null
   try {
     await core.ports.store.commit({
       generations: [open.record],
