@@ -45,7 +45,7 @@ export const firstOf = (reply: Reply): JsonObject | undefined => unwrap(reply.bo
 
 /** An entry is ours if it names our task, or none: a call carries a single task. */
 const isOf = (taskUUID: string) => (entry: { taskUUID?: string | undefined }) =>
-  entry.taskUUID === undefined || entry.taskUUID.toLowerCase() === taskUUID.toLowerCase()
+  entry.taskUUID === undefined || entry.taskUUID === taskUUID || entry.taskUUID.toLowerCase() === taskUUID.toLowerCase()
 
 function parsed<Entry>(entries: readonly Json[], schema: { safeParse(entry: Json): { data?: Entry | undefined } }): readonly Entry[] {
   return entries.flatMap((entry) => schema.safeParse(entry).data ?? [])

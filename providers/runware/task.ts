@@ -14,8 +14,11 @@ export interface Task extends Memo {
 }
 
 /** Only the keys that have a value. */
-export const given = (fields: Readonly<Record<string, Json | undefined>>): JsonObject =>
-  Object.fromEntries(Object.entries(fields).filter((pair): pair is [string, Json] => pair[1] !== undefined))
+export function given(fields: Readonly<Record<string, Json | undefined>>): JsonObject {
+  const values: Record<string, Json> = {}
+  for (const [field, value] of Object.entries(fields)) if (value !== undefined) values[field] = value
+  return values
+}
 
 export function taskOf(call: Call): Task {
   const tasks: Json | undefined = call.body

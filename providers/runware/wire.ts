@@ -62,7 +62,7 @@ export type Item = z.infer<typeof Item>
 export const Memo = z
   .object({
     numberResults: z.number().int().min(1).catch(1),
-    items: z.array(Item).catch([]),
+    items: z.array(Item).default([]).catch([]),
   })
   .catch({ numberResults: 1, items: [] })
 export type Memo = z.infer<typeof Memo>

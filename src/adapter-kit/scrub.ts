@@ -9,9 +9,14 @@ const SIGNATURE =
   /\b((?:x-(?:amz|goog)-)?(?:signature|credential|security-token)|sig|token|access_token|api[-_]?key|x-key|secret|password)(["']?\s*[=:]\s*["']?)[^\s&"'<>,;]+/gi
 const CREDENTIAL = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi
 
+/** Every link, signature and credential has one of these in it: a text without, such as an id, needs no further search. */
+const NEEDED = /[:=\s]/
+
 /** A vendor's text as it may be shown: without users, queries and fragments of links, without credentials, at most 500 characters. */
-export const withoutSecrets = (text: string): string =>
-  text.replaceAll(LINK, '$1$2').replaceAll(CREDENTIAL, '$1 …').replaceAll(SIGNATURE, '$1$2…').slice(0, MAX_TEXT_CHARS).toWellFormed().trim()
+export function withoutSecrets(text: string): string {
+  const shown = NEEDED.test(text) ? text.replaceAll(LINK, '$1$2').replaceAll(CREDENTIAL, '$1 …').replaceAll(SIGNATURE, '$1$2…') : text
+  return shown.slice(0, MAX_TEXT_CHARS).toWellFormed().trim()
+}
 
 const MAX_FACT_CHARS = 2_000
 
@@ -20,12 +25,13 @@ const MAX_FACT_CHARS = 2_000
  * larger than a fact.
  */
 export function vendorFacts(fields: Readonly<Record<string, unknown>>): { readonly vendor?: JsonObject } {
-  const facts = Object.entries(fields).flatMap(([name, value]) => {
-    if (value === undefined || value === null) return []
+  const vendor: Record<string, Json> = {}
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || value === null) continue
     const fact = scrubbed(value as Json, MAX_DEPTH)
-    return fact !== undefined && JSON.stringify(fact).length <= MAX_FACT_CHARS ? [[name, fact] as const] : []
-  })
-  return facts.length === 0 ? {} : { vendor: Object.fromEntries(facts) }
+    if (fact !== undefined && JSON.stringify(fact).length <= MAX_FACT_CHARS) vendor[name] = fact
+  }
+  return Object.keys(vendor).length === 0 ? {} : { vendor }
 }
 
 const MAX_DEPTH = 4

@@ -1,5 +1,7 @@
-import type { Connect, Hooks, Ports, Send } from '../core/ports.ts'
+import type { Call } from '#contract'
+import type { ActiveProvider, Connect, Connection, Download, Downloaded, Hooks, Ports, Sent } from '../core/ports.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
+import type { TransportLease } from '../transport/index.ts'
 import type { Monitoring } from './monitoring.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import { settingsOf } from './from-config.ts'
@@ -17,18 +19,9 @@ export function composePorts({ resources, monitoring, hooks, deliveriesDue }: Po
   const { config, catalogue, transport, store, assets, log } = resources
   const { breakers, observer } = monitoring
   const settings = settingsOf({ config, catalogue, breakers, deadlineMs: resources.overrides.deadlineMs })
-  const watched = (send: Send): Send => submitsWatched(send, breakers)
   const connect: Connect = (id) => {
     const provider = settings.provider(id)
-    if (provider === null) return null
-    const { send, download, release } = transport.lease()
-    const watchedSend = watched(send)
-    return {
-      provider,
-      send: (call, timeoutMs) => watchedSend(id, call, timeoutMs),
-      download: (url, options) => download(url, { ...options, trustedProvider: id }),
-      release,
-    }
+    return provider === null ? null : new LeasedConnection(provider, transport.lease(), breakers)
   }
   return {
     clock: CLOCK,
@@ -45,13 +38,36 @@ export function composePorts({ resources, monitoring, hooks, deliveriesDue }: Po
   }
 }
 
-/** Reports to the breakers when a submit leaves, and one that did not. What was answered, or lost, the core reports: it can read the reply. */
-function submitsWatched(send: Send, breakers: Breakers): Send {
-  return async (provider, call, timeoutMs) => {
-    if (call.purpose !== 'submit') return send(provider, call, timeoutMs)
-    breakers.submitting(provider)
-    const sent = await send(provider, call, timeoutMs)
-    if (sent.kind === 'unsent' || sent.kind === 'refused') breakers.observer.submitted(provider, 'provider_unavailable')
+/** A class, since each of thousands of open attempts holds one. */
+class LeasedConnection implements Connection {
+  readonly provider: ActiveProvider
+  readonly #lease: TransportLease
+  readonly #breakers: Breakers
+
+  constructor(provider: ActiveProvider, lease: TransportLease, breakers: Breakers) {
+    this.provider = provider
+    this.#lease = lease
+    this.#breakers = breakers
+  }
+
+  send(call: Call, timeoutMs: number): Promise<Sent> {
+    return call.purpose === 'submit' ? this.#submit(call, timeoutMs) : this.#lease.send(this.provider.id, call, timeoutMs)
+  }
+
+  download(url: string, options: Parameters<Download>[1]): Promise<Downloaded> {
+    return this.#lease.download(url, { ...options, trustedProvider: this.provider.id })
+  }
+
+  release(): void {
+    this.#lease.release()
+  }
+
+  /** The breakers learn when a submit leaves, and of one that did not. What was answered, or lost, the core reports: it can read the reply. */
+  async #submit(call: Call, timeoutMs: number): Promise<Sent> {
+    const { id } = this.provider
+    this.#breakers.submitting(id)
+    const sent = await this.#lease.send(id, call, timeoutMs)
+    if (sent.kind === 'unsent' || sent.kind === 'refused') this.#breakers.observer.submitted(id, 'provider_unavailable')
     return sent
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Provider } from '#contract'
 import type { Config, GatewayKey } from '../config/config.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
-import type { Settings } from '../core/ports.ts'
+import type { ActiveProvider, Availability, Settings } from '../core/ports.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import { hashOfKey } from '../http/access.ts'
 import type { Caller, KeyRing } from '../http/access.ts'
@@ -34,33 +34,56 @@ export interface SettingsDependencies {
 }
 
 /** What the core reads of the configuration in force. */
-export const settingsOf = ({ config, catalogue, breakers, deadlineMs }: SettingsDependencies): Settings => ({
-  get sandbox() {
-    return config().sandbox
-  },
-  get keepImages() {
-    return config().assets.keep
-  },
-  get slotWaitMs() {
-    return config().routing.slotWaitMs
-  },
-  get maxImageBytes() {
-    return config().assets.maxImageBytes
-  },
-  provider(id) {
-    const provider = catalogue.providers.get(id)
-    if (provider === undefined) return null
-    const maxInFlight = config().providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight
-    return { ...(deadlineMs === undefined ? provider : withDeadline(provider, deadlineMs)), maxInFlight }
-  },
-  availability(id) {
-    const provider = config().providers.get(id)
-    if (provider === undefined) return { kind: 'off', reason: 'it is not installed' }
-    if (provider.reason !== null) return { kind: 'off', reason: provider.reason }
-    const pause = breakers.pause(id)
-    return pause ? { kind: 'paused', ...pause } : { kind: 'open' }
-  },
-})
+export function settingsOf({ config, catalogue, breakers, deadlineMs }: SettingsDependencies): Settings {
+  const active = activeProviders({ config, catalogue, deadlineMs })
+  return {
+    get sandbox() {
+      return config().sandbox
+    },
+    get keepImages() {
+      return config().assets.keep
+    },
+    get slotWaitMs() {
+      return config().routing.slotWaitMs
+    },
+    get maxImageBytes() {
+      return config().assets.maxImageBytes
+    },
+    provider: (id) => active().get(id) ?? null,
+    availability(id) {
+      const provider = config().providers.get(id)
+      if (provider === undefined) return { kind: 'off', reason: 'it is not installed' }
+      if (provider.reason !== null) return { kind: 'off', reason: provider.reason }
+      const pause = breakers.pause(id)
+      return pause ? { kind: 'paused', ...pause } : OPEN
+    },
+  }
+}
+
+const OPEN: Availability = { kind: 'open' }
+
+/** The installed providers with their limits. Rebuilt only when the configuration was swapped. */
+function activeProviders({
+  config,
+  catalogue,
+  deadlineMs,
+}: Omit<SettingsDependencies, 'breakers'>): () => ReadonlyMap<string, ActiveProvider> {
+  let from: Config['providers'] | null = null
+  let active: ReadonlyMap<string, ActiveProvider> = new Map()
+  return () => {
+    const { providers } = config()
+    if (providers !== from) {
+      from = providers
+      active = new Map(
+        [...catalogue.providers].map(([id, provider]) => {
+          const maxInFlight = providers.get(id)?.maxInFlight ?? provider.manifest.max_in_flight
+          return [id, { ...(deadlineMs === undefined ? provider : withDeadline(provider, deadlineMs)), maxInFlight }]
+        }),
+      )
+    }
+    return active
+  }
+}
 
 function withDeadline(provider: Provider, deadlineMs: number): Provider {
   const { manifest } = provider

@@ -64,7 +64,8 @@ export function dyingPorts(ports: Ports, step: Step, marks: readonly string[], d
       const connection = ports.connect(provider)
       if (!connection) return null
       return {
-        ...connection,
+        provider: connection.provider,
+        release: () => connection.release(),
         async send(call, timeoutMs) {
           const sent = await connection.send(call, timeoutMs)
           if (!isOurs(call)) return sent

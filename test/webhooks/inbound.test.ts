@@ -29,7 +29,9 @@ const listening = (ports: Ports): Ports => ({
     const connection = ports.connect(provider)
     if (connection === null) return null
     return {
-      ...connection,
+      provider: connection.provider,
+      download: (url, options) => connection.download(url, options),
+      release: () => connection.release(),
       send(call, timeoutMs) {
         said.push(call)
         return connection.send(call, timeoutMs)

@@ -91,8 +91,9 @@ function megapixelsOf(record: GenerationRecord, attempt: AttemptRecord, { applie
 
 /** The size of each reference image, null where it cannot be seen; those that the provider's own options name are among them. */
 export function referencePixels({ references }: GenerationRecord, { applied }: Route): Made['references'] {
-  const named = Math.max(0, applied.reference_images - references.length)
-  return [...references.map(({ pixels }) => pixels), ...Array.from({ length: named }, () => null)]
+  const pixels: Made['references'][number][] = references.map((reference) => reference.pixels)
+  while (pixels.length < applied.reference_images) pixels.push(null)
+  return pixels
 }
 
 function madeOf(record: GenerationRecord, attempt: AttemptRecord, route: Route): Made | null {

@@ -10,7 +10,7 @@ const DRIFT_PERCENT = 1
 
 /** The entries of an acceptance. The budget is asked in the same unit of work, so that nothing is bought on a promise that does not hold. */
 export function openAccount(open: OpenGeneration): void {
-  open.newEntries.push(...acceptedEntries(open.record))
+  open.newEntries = [...acceptedEntries(open.record)]
   askBudget(open)
 }
 

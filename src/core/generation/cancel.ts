@@ -31,7 +31,7 @@ export async function cancel(core: Core, driver: Driver, id: string): Promise<Ge
 /** As far as is known now: what was sent may be billed. */
 function errorOf({ tracks }: Core, { record }: OpenGeneration): GenerationError {
   const sent = record.attempts.find(
-    (attempt) => attempt.endedAt === null && attempt.submittedAt !== null && (tracks.get(attempt.id)?.unsent ?? null) === null,
+    (attempt) => attempt.endedAt === null && attempt.submittedAt !== null && (tracks.get(attempt)?.unsent ?? null) === null,
   )
   if (sent) return canceledError(routeOf(record, sent).provider, 'unknown')
   const billed = record.attempts.find(({ error }) => error !== null && error.billed !== false)?.error

@@ -46,7 +46,9 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
   if (collecting.passes === 0 && ports.settings.keepImages && isKnownOnDisk) await saveIfPossible(core, open)
   const startedAtMs = ports.clock.monotonicMs()
   if (collecting.passes === 0) track.sinceMs = startedAtMs
-  const missing = await fetchMissing(core, open, attempt, connection, collecting)
+  if (!ports.settings.keepImages) passOn(core, open, attempt, connection, collecting)
+  const isMissing = collecting.results.includes(null)
+  const missing = isMissing ? await fetchMissing(core, open, connection, collecting) : []
   collecting.passes++
   record.storeMs = Math.round((record.storeMs ?? 0) + ports.clock.monotonicMs() - startedAtMs)
   if (missing.length > 0) {
@@ -69,18 +71,18 @@ interface Missing {
 async function fetchMissing(
   core: Core,
   open: OpenGeneration,
-  attempt: AttemptRecord,
   connection: Connection | null,
-  collecting: Collecting,
+  { references, results }: Collecting,
 ): Promise<readonly Missing[]> {
   const missing: Missing[] = []
   await Promise.all(
-    collecting.references.map(async (reference, index) => {
-      if (collecting.results[index]) return
-      const fetched = await fetchOne(core, open, attempt, connection, reference)
+    references.map(async (reference, index) => {
+      if (results[index]) return
+      const fetched = await fetchOnce(core, connection, reference)
       if (fetched.kind === 'missing') missing.push({ index, failure: fetched.failure, isLinkDead: fetched.isLinkDead })
       else {
-        collecting.results[index] = fetched.kind === 'lost' ? { kind: 'failure', failure: fetched.failure } : fetched
+        results[index] =
+          fetched.kind === 'lost' ? { kind: 'failure', failure: fetched.failure } : imageFrom(core, open, reference, fetched.asset, null)
         releaseImages([reference])
       }
     }),
@@ -88,22 +90,33 @@ async function fetchMissing(
   return missing
 }
 
-async function fetchOne(
+const UNSEEN = { sha256: null, format: null, width: null, height: null, bytes: null }
+
+/** The vendor's own links, where images are not kept. */
+function passOn(
   core: Core,
   open: OpenGeneration,
   attempt: AttemptRecord,
   connection: Connection | null,
-  reference: ImageRef,
-): Promise<Extract<CollectedImage, { kind: 'image' }> | Exclude<Fetched, { kind: 'stored' }>> {
-  const { settings, ids } = core.ports
-  const common = { id: ids.image(), generationId: open.record.id, seed: reference.seed ?? null, flagged: reference.flagged ?? null }
-  if (!settings.keepImages && reference.source.kind === 'url') {
+  { references, results }: Collecting,
+) {
+  for (const [index, reference] of references.entries()) {
+    if (reference.source.kind !== 'url') continue
     const link = { url: reference.source.url, expiresAt: expiryOf(attempt, connection, reference) }
-    return { kind: 'image', image: { ...common, sha256: null, format: null, width: null, height: null, bytes: null, link } }
+    results[index] ??= imageFrom(core, open, reference, UNSEEN, link)
   }
-  const fetched = await fetchOnce(core, connection, reference)
-  return fetched.kind === 'stored' ? { kind: 'image', image: { ...common, ...fetched.asset, link: null } } : fetched
 }
+
+const imageFrom = (
+  { ports }: Core,
+  { record }: OpenGeneration,
+  { seed, flagged }: ImageRef,
+  asset: StoredAsset | typeof UNSEEN,
+  link: ImageRecord['link'],
+): CollectedImage => ({
+  kind: 'image',
+  image: { id: ports.ids.image(), generationId: record.id, seed: seed ?? null, flagged: flagged ?? null, ...asset, link },
+})
 
 const paid = (code: FailureCode, message: string): Failure => ({ code, message, billed: true })
 
@@ -115,8 +128,7 @@ async function fetchOnce({ ports }: Core, connection: Connection | null, { sourc
       if (bytes === null) return missing(HELD_NO_MORE, true)
       return { kind: 'stored', asset: await ports.assets.put(bytes, maxImageBytes) }
     }
-    const download = connection?.download ?? ports.download
-    const fetched = await download(source.url, { maxBytes: maxImageBytes, silenceMs: SILENCE_MS })
+    const fetched = await (connection ?? ports).download(source.url, { maxBytes: maxImageBytes, silenceMs: SILENCE_MS })
     switch (fetched.kind) {
       case 'body':
         return { kind: 'stored', asset: await ports.assets.put(fetched.stream, maxImageBytes) }

@@ -93,7 +93,7 @@ export function addTasks(core: Core, open: OpenGeneration): readonly AttemptReco
   if (!route) throw new Error(`generation ${record.id} has no route ${record.routeIndex}`)
   const limits = core.ports.settings.provider(route.provider)?.manifest.models[route.model]?.limits ?? null
   const tasks = tasksOf(route, limits).map((task) => freshAttempt(core, { ...task, route: record.routeIndex, tries: 1 }))
-  record.attempts.push(...tasks)
+  record.attempts = [...record.attempts, ...tasks]
   return tasks
 }
 

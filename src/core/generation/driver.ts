@@ -50,7 +50,7 @@ class AttemptDriver implements Driver {
     const { slots, watchForPauses } = this.#scheduling
     watchForPauses(this.#isNeeded)
     // A task that is bought already counts at its vendor, whatever the limit says today.
-    if (holdsSlot(attempt)) slots.hold(routeOf(open.record, attempt).provider, attempt.id)
+    if (holdsSlot(attempt)) slots.hold(routeOf(open.record, attempt).provider, attempt)
     if (afterMs > 0) this.#wait(open, attempt, trackOf(this.#core, open, attempt), later(afterMs))
     else void this.advanceNow(open, attempt)
   }
@@ -72,16 +72,16 @@ class AttemptDriver implements Driver {
     if (this.#running === 0) this.#onIdle?.()
   }
 
-  isRunning({ id }: AttemptRecord): boolean {
-    return this.#core.tracks.get(id)?.isRunning ?? false
+  isRunning(attempt: AttemptRecord): boolean {
+    return this.#core.tracks.get(attempt)?.isRunning ?? false
   }
 
   tryTakeSlot(open: OpenGeneration, attempt: AttemptRecord): boolean {
-    return this.#scheduling.slots.tryTake(routeOf(open.record, attempt).provider, attempt.id)
+    return this.#scheduling.slots.tryTake(routeOf(open.record, attempt).provider, attempt)
   }
 
   drop(open: OpenGeneration, attempt: AttemptRecord): void {
-    this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt.id)
+    this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt)
     this.#forget(attempt)
   }
 
@@ -104,7 +104,7 @@ class AttemptDriver implements Driver {
 
   #forget(attempt: AttemptRecord): void {
     releaseConnection(this.#core, attempt)
-    this.#core.tracks.delete(attempt.id)
+    this.#core.tracks.delete(attempt)
   }
 
   /** Step after step, until one returns a wait or the end; null where the driver was stopped. */
@@ -123,19 +123,19 @@ class AttemptDriver implements Driver {
     const { provider } = routeOf(open.record, attempt)
     let next: Next
     try {
-      next = await advance(this.#core, open, attempt, slots.isHeld(provider, attempt.id))
+      next = await advance(this.#core, open, attempt, slots.isHeld(provider, attempt))
     } catch (error) {
       next = await this.#endDefect(open, attempt, error)
     }
-    if (next.kind !== 'slot') slots.leave(provider, open.record.key, attempt.id)
-    if (!holdsSlot(attempt)) slots.release(provider, attempt.id)
+    if (next.kind !== 'slot') slots.leave(provider, open.record.key, attempt)
+    if (!holdsSlot(attempt)) slots.release(provider, attempt)
     return next
   }
 
   /** Instead of a step, once the driver is stopped: what was about to be bought waits for the next start. */
   async #takeBack(open: OpenGeneration, attempt: AttemptRecord): Promise<null> {
     await takeBackIntent(this.#core, open, attempt)
-    if (!holdsSlot(attempt)) this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt.id)
+    if (!holdsSlot(attempt)) this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt)
     return null
   }
 
@@ -162,7 +162,7 @@ class AttemptDriver implements Driver {
         return
       case 'slot':
         track.endWait = schedule(next.patienceMs, again)
-        slots.wait(routeOf(open.record, attempt).provider, open.record.key, attempt.id, again)
+        slots.wait(routeOf(open.record, attempt).provider, open.record.key, attempt, again)
     }
   }
 }

@@ -21,8 +21,9 @@ export function obstacleTo(
   const remainingMs = track.deadlineAtMs - nowMs
   const availability = core.ports.settings.availability(provider)
   const { pausedMs } = core.slots.state(provider)
-  const others = otherRoutes(core, open, attempt)
   if (availability.kind === 'off') return { failure: unbilled('provider_unavailable', availability.reason) }
+  if (hasSlot && availability.kind === 'open' && pausedMs === 0) return null
+  const others = otherRoutes(open, attempt)
   if (availability.kind === 'paused') {
     if (others.length > 0 || remainingMs <= 0) return { failure: unbilled('provider_unavailable', availability.reason) }
     return later(Math.min(availability.retryAfterMs, ASK_AGAIN_MS, remainingMs))
@@ -33,7 +34,7 @@ export function obstacleTo(
       return { failure: { ...unbilled('rate_limited', message), retry_after_ms: Math.ceil(pausedMs) } }
     return later(pausedMs)
   }
-  return hasSlot ? null : waitForSlot(core, open, attempt, { waitedMs: nowMs - track.sinceMs, remainingMs, others })
+  return waitForSlot(core, open, attempt, { waitedMs: nowMs - track.sinceMs, remainingMs, others })
 }
 
 /** A full provider keeps a task for a moment; then a route with a free slot is taken, if there is one. */
@@ -59,7 +60,7 @@ function waitForSlot(
 }
 
 /** The providers that may still be tried for this task; none where a sibling is already bought here. */
-function otherRoutes(core: Core, open: OpenGeneration, attempt: AttemptRecord): readonly string[] {
+function otherRoutes(open: OpenGeneration, attempt: AttemptRecord): readonly string[] {
   const { routes, attempts } = open.record
   const isBoughtHere = attempts.some(
     (other) => other.route === attempt.route && other !== attempt && other.submittedAt !== null && !other.retried,

@@ -16,7 +16,7 @@ export interface Core {
   readonly watchers: Watchers
   readonly open: Map<string, OpenGeneration>
   /** By attempt, from its first step until the driver has done its last. */
-  readonly tracks: Map<string, AttemptTrack>
+  readonly tracks: Map<AttemptRecord, AttemptTrack>
   readonly slots: SlotView
   /** Calls back after `delayMs` of monotonic time. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void
@@ -120,7 +120,7 @@ export function openGeneration(core: Core, record: GenerationRecord, idempotency
 }
 
 export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord): AttemptTrack {
-  const known = core.tracks.get(attempt.id)
+  const known = core.tracks.get(attempt)
   if (known) return known
   const sinceMs = core.ports.clock.monotonicMs()
   const track: AttemptTrack = {
@@ -138,7 +138,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     collecting: null,
     callbacks: noCallbacks(),
   }
-  core.tracks.set(attempt.id, track)
+  core.tracks.set(attempt, track)
   return track
 }
 
@@ -153,7 +153,7 @@ function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): 
 
 /** The attempt has ended, or was taken back: the settings it was bought under are let go. */
 export function releaseConnection(core: Core, attempt: AttemptRecord): void {
-  const track = core.tracks.get(attempt.id)
+  const track = core.tracks.get(attempt)
   track?.connection?.release()
   if (track) track.connection = null
 }
@@ -185,5 +185,6 @@ export function note(
   provider: string | null,
   progress: number | null = null,
 ): void {
-  record.timeline.push({ seq: record.timeline.length + 1, type, at: core.ports.clock.now(), provider, progress })
+  const entry = { seq: record.timeline.length + 1, type, at: core.ports.clock.now(), provider, progress }
+  record.timeline = [...record.timeline, entry]
 }

@@ -100,7 +100,7 @@ function afterPause(core: Core, pausedMs: number): void {
   for (const open of core.open.values()) {
     open.sinceMs += pausedMs
     for (const attempt of open.record.attempts) {
-      const track = attempt.endedAt === null ? core.tracks.get(attempt.id) : undefined
+      const track = attempt.endedAt === null ? core.tracks.get(attempt) : undefined
       if (!track) continue
       track.deadlineAtMs += pausedMs
       track.answeredPolls = 0

@@ -2,10 +2,11 @@ import { createProviderSlots } from '../scheduling/provider-slots.ts'
 import type { ProviderSlots } from '../scheduling/provider-slots.ts'
 import { createTimerWheel } from '../scheduling/timer-wheel.ts'
 import type { Ports } from '../ports.ts'
+import type { AttemptRecord } from '../records.ts'
 import type { Core } from './open-generation.ts'
 
 export interface Scheduling {
-  readonly slots: ProviderSlots
+  readonly slots: ProviderSlots<AttemptRecord>
   readonly schedule: Core['schedule']
   /** Notices pauses of the process as long as something is open. */
   watchForPauses(isNeeded: () => boolean): void
@@ -17,7 +18,7 @@ const HEARTBEAT_MS = 1_000
 
 export function createScheduling(ports: Ports, onPause: (pausedMs: number) => void): Scheduling {
   const wheel = createTimerWheel(ports.clock, onPause)
-  const slots = createProviderSlots({
+  const slots = createProviderSlots<AttemptRecord>({
     nowMs: () => ports.clock.monotonicMs(),
     schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
     limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,

@@ -115,7 +115,7 @@ function submitCall(
 
 /** A stop of the server came between the intent and its submit: not a byte was sent, so the next start may still buy. */
 export async function takeBackIntent(core: Core, open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
-  const track = core.tracks.get(attempt.id)
+  const track = core.tracks.get(attempt)
   if (!track?.unsent) return
   track.unsent = null
   attempt.status = 'queued'

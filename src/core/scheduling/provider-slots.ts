@@ -2,20 +2,22 @@
  * How many paid tasks a provider may have unfinished at once. The vendor counts a task until it ends, so a slot is held from before the
  * submit until the task is done or failed. Who waits is served in turns between gateway keys, and in order of arrival within one key.
  *
+ * `Task` is whatever a task is known by, the same object or text each time.
+ *
  * A rate limit lowers a provider's limit to what it has just taken; accepted submits raise it again, one by one.
  */
-export interface ProviderSlots {
+export interface ProviderSlots<Task> {
   /** Takes a slot for a task at once, or not at all. A task that holds one already keeps it. */
-  tryTake(provider: string, task: string): boolean
+  tryTake(provider: string, task: Task): boolean
   /** Calls back once, when a slot was taken for the task or the provider's state changed. Asked again, a task keeps its turn. */
-  wait(provider: string, key: string | null, task: string, callback: () => void): void
+  wait(provider: string, key: string | null, task: Task, callback: () => void): void
   /** Waits no longer. */
-  leave(provider: string, key: string | null, task: string): void
+  leave(provider: string, key: string | null, task: Task): void
   /** Counts a task that was bought before this process began, beyond the limit if need be. */
-  hold(provider: string, task: string): void
+  hold(provider: string, task: Task): void
   /** Lets go of the task's slot; without one it does nothing. */
-  release(provider: string, task: string): void
-  isHeld(provider: string, task: string): boolean
+  release(provider: string, task: Task): void
+  isHeld(provider: string, task: Task): boolean
   /** The provider answered 429. No new task for `pauseMs`, and fewer at once from now on. */
   rateLimited(provider: string, pauseMs: number): void
   /** The provider took a submit. */
@@ -36,10 +38,10 @@ export interface SlotState {
   readonly pausedMs: number
 }
 
-interface Gate {
-  readonly holders: Set<string>
+interface Gate<Task> {
+  readonly holders: Set<Task>
   /** By gateway key; the key whose turn is next stands first. */
-  readonly queues: Map<string | null, Map<string, () => void>>
+  readonly queues: Map<string | null, Map<Task, () => void>>
   pausedUntilMs: number
   /** Below what is configured, after a rate limit; null without one. */
   loweredTo: number | null
@@ -58,18 +60,18 @@ export interface ProviderSlotsDependencies {
 /** A lowered limit rises by one no sooner than this after the last change. */
 const RAISE_AFTER_MS = 1_000
 
-export const createProviderSlots = (dependencies: ProviderSlotsDependencies): ProviderSlots => new Slots(dependencies)
+export const createProviderSlots = <Task = string>(dependencies: ProviderSlotsDependencies): ProviderSlots<Task> => new Slots(dependencies)
 
-class Slots implements ProviderSlots {
+class Slots<Task> implements ProviderSlots<Task> {
   readonly #dependencies: ProviderSlotsDependencies
-  readonly #gates = new Map<string, Gate>()
+  readonly #gates = new Map<string, Gate<Task>>()
   #isStopped = false
 
   constructor(dependencies: ProviderSlotsDependencies) {
     this.#dependencies = dependencies
   }
 
-  tryTake(provider: string, task: string): boolean {
+  tryTake(provider: string, task: Task): boolean {
     const gate = this.#gateOf(provider)
     if (gate.holders.has(task)) return true
     if (gate.queues.size > 0 || this.#freeAt(gate, provider) === 0) return false
@@ -77,28 +79,28 @@ class Slots implements ProviderSlots {
     return true
   }
 
-  wait(provider: string, key: string | null, task: string, callback: () => void): void {
+  wait(provider: string, key: string | null, task: Task, callback: () => void): void {
     const { queues } = this.#gateOf(provider)
-    const queue = queues.get(key) ?? new Map<string, () => void>()
+    const queue = queues.get(key) ?? new Map<Task, () => void>()
     queues.set(key, queue.set(task, callback))
     this.#serve(provider)
   }
 
-  leave(provider: string, key: string | null, task: string): void {
+  leave(provider: string, key: string | null, task: Task): void {
     const { queues } = this.#gateOf(provider)
     const queue = queues.get(key)
     if (queue?.delete(task) && queue.size === 0) queues.delete(key)
   }
 
-  hold(provider: string, task: string): void {
+  hold(provider: string, task: Task): void {
     this.#gateOf(provider).holders.add(task)
   }
 
-  release(provider: string, task: string): void {
+  release(provider: string, task: Task): void {
     if (this.#gateOf(provider).holders.delete(task)) this.#serve(provider)
   }
 
-  isHeld(provider: string, task: string): boolean {
+  isHeld(provider: string, task: Task): boolean {
     return this.#gateOf(provider).holders.has(task)
   }
 
@@ -144,7 +146,7 @@ class Slots implements ProviderSlots {
     this.#isStopped = true
   }
 
-  #gateOf(provider: string): Gate {
+  #gateOf(provider: string): Gate<Task> {
     let gate = this.#gates.get(provider)
     if (!gate) {
       gate = { holders: new Set(), queues: new Map(), pausedUntilMs: 0, loweredTo: null, loweredAtMs: 0, acceptedSince: 0 }
@@ -153,14 +155,14 @@ class Slots implements ProviderSlots {
     return gate
   }
 
-  #freeAt(gate: Gate, provider: string): number {
+  #freeAt(gate: Gate<Task>, provider: string): number {
     if (this.#isStopped || gate.pausedUntilMs > this.#dependencies.nowMs()) return 0
     return Math.max(0, Math.min(this.#dependencies.limitOf(provider), gate.loweredTo ?? Infinity) - gate.holders.size)
   }
 
   #serve(provider: string): void {
     const gate = this.#gateOf(provider)
-    while (this.#freeAt(gate, provider) > 0) {
+    while (gate.queues.size > 0 && this.#freeAt(gate, provider) > 0) {
       const next = takeNext(gate)
       if (next === null) return
       gate.holders.add(next.task)
@@ -170,14 +172,14 @@ class Slots implements ProviderSlots {
 }
 
 /** They ask again whether they may, and wait again where they may not. */
-function callEverybody(gate: Gate): void {
+function callEverybody(gate: Gate<unknown>): void {
   const all = [...gate.queues.values()].flatMap((queue) => [...queue.values()])
   gate.queues.clear()
   for (const callback of all) callback()
 }
 
 /** The first task of the key whose turn it is; the key goes to the end. */
-function takeNext(gate: Gate): { readonly task: string; readonly callback: () => void } | null {
+function takeNext<Task>(gate: Gate<Task>): { readonly task: Task; readonly callback: () => void } | null {
   for (const [key, queue] of gate.queues) {
     gate.queues.delete(key)
     for (const [task, callback] of queue) {
