@@ -6,6 +6,7 @@ import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
 import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
+import { installConnectionRules, SERVER_OPTIONS } from './connections.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import { acceptEmptyBodies, installJsonParser, refuseEncodedBodies } from './read-body.ts'
@@ -94,6 +95,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     bodyLimit: deps.bodyLimitBytes,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
+    ...SERVER_OPTIONS,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
     const judged = judge(schema, data)
@@ -105,6 +107,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   rememberRoutes(app)
   installProblems(app, { publicUrl: deps.publicUrl, foreignError: (details) => reworded(details).body.error })
   await installCors(app, deps.corsOrigins)
+  installConnectionRules(app)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS })
   acceptEmptyBodies(app)
   installJsonParser(app)

@@ -23,6 +23,9 @@ const LONG_STRING_BYTES = 64 * 1024
 const URI_START = /^\s*data:[^,"\\]{0,200};base64,/i
 const BARE_START = /^[A-Za-z0-9+/\-_\s]+={0,2}$/
 const JUDGED_CHARS = 512
+/** A longer text is longer than any field takes; a shorter one of which that is true as well stands for it. */
+const MOST_TEXT_BYTES = 1_024 * 1_024
+const TOO_LONG_TEXT = Buffer.alloc(128 * 1_024, 'x')
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -35,8 +38,8 @@ for (const byte of [QUOTE, COMMA, ...OPENERS, ...CLOSERS]) INTERESTING[byte] = 1
 /** Where in the JSON the next byte is. */
 type State =
   | { readonly kind: 'structure' }
-  /** `start`: where its characters begin in what is kept. `isText`: it stays as it is, however long it becomes. */
-  | { readonly kind: 'string'; readonly start: number; isEscaped: boolean; isText: boolean }
+  /** `start`: where its characters begin in what is kept. `isText`: it stays as it is, until it `isDropped` for its length. */
+  | { readonly kind: 'string'; readonly start: number; isEscaped: boolean; isText: boolean; isDropped: boolean }
   | { readonly kind: 'payload'; readonly decoder: PayloadDecoder; escape: string | null }
 
 const STRUCTURE: State = { kind: 'structure' }
@@ -96,7 +99,7 @@ export class BoundedJsonReader {
       if (INTERESTING[byte] === 0) continue
       if (byte === QUOTE) {
         this.#keep(chunk.subarray(from, at + 1))
-        this.#state = { kind: 'string', start: this.#length, isEscaped: false, isText: false }
+        this.#state = { kind: 'string', start: this.#length, isEscaped: false, isText: false, isDropped: false }
         return at + 1
       }
       this.#count(byte)
@@ -133,7 +136,7 @@ export class BoundedJsonReader {
     for (; at < most; at += 1) {
       const byte = chunk[at]
       if (byte === QUOTE) {
-        this.#keep(chunk.subarray(from, at + 1))
+        this.#keep(state.isDropped ? chunk.subarray(at, at + 1) : chunk.subarray(from, at + 1))
         this.#state = STRUCTURE
         return at + 1
       }
@@ -143,12 +146,20 @@ export class BoundedJsonReader {
       }
     }
     const end = Math.min(at, most)
-    this.#keep(chunk.subarray(from, end))
+    if (!state.isDropped) this.#keep(chunk.subarray(from, end))
+    if (state.isText && !state.isDropped && this.#length - state.start > MOST_TEXT_BYTES) this.#drop(state)
     if (!state.isText && this.#length - state.start >= LONG_STRING_BYTES && this.#refusal === null) this.#judgeLong(state)
     return end
   }
 
-  /** What is kept of a long string goes to a decoder where it is the base64 of an image. */
+  /** So that its field is named by whoever judges it. */
+  #drop(state: Extract<State, { kind: 'string' }>): void {
+    state.isDropped = true
+    this.#length = state.start
+    this.#keep(TOO_LONG_TEXT)
+  }
+
+  /** What is kept of a long string goes to a decoder where it is the base64 of an image; any other text stays, and its field's own limit judges it. */
   #judgeLong(state: Extract<State, { kind: 'string' }>): void {
     state.isText = true
     const written = this.#kept.toString('latin1', state.start, this.#length)
@@ -158,10 +169,11 @@ export class BoundedJsonReader {
     const decoder = new PayloadDecoder(before !== null)
     const payload: Extract<State, { kind: 'payload' }> = { kind: 'payload', decoder, escape: null }
     const characters = Buffer.from(written.slice(before?.length ?? 0, state.isEscaped ? -1 : undefined), 'latin1')
+    for (let at = 0; at < characters.length;) at = this.#payload(characters, at, payload)
+    if (!decoder.beginsAsImage()) return
+    if (state.isEscaped) payload.escape = '\\'
     this.#length = state.start + (before?.length ?? 0)
     this.#state = payload
-    for (let at = 0; at < characters.length;) at = this.#payload(characters, at, payload)
-    if (state.isEscaped) payload.escape = '\\'
   }
 
   #payload(chunk: Buffer, from: number, state: Extract<State, { kind: 'payload' }>): number {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { formatOf, SIGNATURE_BYTES } from '#contract'
 import { HEAD_CHARS, type HeldBytes } from './held-bytes.ts'
 
 export type Payload =
@@ -70,6 +71,12 @@ export class PayloadDecoder {
     const end = whole.length - (whole.length % 4)
     this.#group = whole.slice(end)
     if (end > 0) this.#take(Buffer.from(whole.slice(0, end), 'base64'))
+  }
+
+  /** Whether what has come so far begins as an image does. */
+  beginsAsImage(): boolean {
+    if (this.#pending !== '') this.#decodePending()
+    return this.#wrong === null && formatOf(this.#chunks[0]?.subarray(0, SIGNATURE_BYTES) ?? new Uint8Array()) !== null
   }
 
   end(): Payload {

@@ -39,7 +39,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     path: 'src/reading',
     purpose:
       'Reads JSON of strangers, callers and vendors, as it comes: within bounds, and with the bytes of inline images taken out of it.',
-    imports: [],
+    imports: ['#contract'],
     packages: [],
     node: ['node:crypto', 'node:stream', 'node:timers/promises'],
   },

@@ -129,3 +129,23 @@ test('a seed beyond 2^53 in any API’s own spelling reaches the generation with
     expect(data[0]?.request['seed']).toBe(seed)
   }
 })
+
+test.each([
+  ['the prompt', 'prompt', (image: string) => ({ prompt: image })],
+  ['a metadata value', 'metadata.a', (image: string) => ({ prompt: 'a fox', metadata: { a: image } })],
+])('an image as %s is refused by its field, in our API and in others', async (_what, path, fields) => {
+  const image = (
+    await sharp({
+      create: { width: 600, height: 400, channels: 3, background: '#888888', noise: { type: 'gaussian', mean: 99, sigma: 50 } },
+    })
+      .png()
+      .toBuffer()
+  ).toString('base64')
+  const before = await bought()
+  const reply = await gateway.post('/v1/generations', { model: 'flux-2-pro', ...fields(image) })
+  expect(reply.status).toBe(400)
+  expect((await json<Problem>(reply)).errors).toMatchObject([{ path }])
+  const other = await gateway.post('/bfl/v1/flux-2-pro', { prompt: image })
+  expect(other.status).toBe(422)
+  expect(await bought()).toBe(before)
+})

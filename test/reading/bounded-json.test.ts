@@ -105,8 +105,19 @@ test('bare base64 of an image is still base64 of that image behind any label', (
   expect(uri.kind === 'image' && Buffer.concat(heldIn(uri.uri)?.chunks ?? []).equals(PNG)).toBe(true)
 })
 
-test('a long text that is no base64 stays as it is', () => {
-  const text = 'Prose, and 🦊s; it is not an image. '.repeat(5_000)
+test('a text far longer than any field takes is shorter, and still longer than any field takes', () => {
+  const read = readJson(JSON.stringify({ prompt: 'A "fox" 🦊. '.repeat(1_000_000), n: 1 }), 65_536, { maxBytes: 4_000_000 })
+  const value = valueOf(read) as { prompt: string; n: number }
+  expect(value.n).toBe(1)
+  expect(value.prompt.length).toBe(131_072)
+})
+
+test.each([
+  ['prose', 'Prose, and 🦊s; it is not an image. '.repeat(5_000)],
+  ['one letter', 'x'.repeat(200_000)],
+  ['base64 of something else', Buffer.from('no image '.repeat(20_000)).toString('base64')],
+  ['a data: URI of something else', `data:text/plain;base64,${Buffer.from('no image '.repeat(20_000)).toString('base64')}`],
+])('a long text of %s stays as it is', (_what, text) => {
   expect(valueOf(readJson(JSON.stringify({ text })))).toEqual({ text })
 })
 
@@ -134,7 +145,7 @@ describe('JSON is refused where it', () => {
     ['is nested deeply', '['.repeat(33), 'nested deeper than 32 levels'],
     ['has a long list', JSON.stringify(Array.from({ length: 501 }, () => 1)), 'more than 500 entries'],
     ['has many values', JSON.stringify(Array.from({ length: 40 }, () => Array.from({ length: 40 }, () => 1))), 'more than 1000 values'],
-    ['has a long text', JSON.stringify('Prose. '.repeat(200_000)), 'more than 1048576 bytes besides'],
+    ['has many long texts', JSON.stringify(Array.from({ length: 9 }, () => 'Prose. '.repeat(20_000))), 'more than 1048576 bytes besides'],
     ['is white space', ' '.repeat(1_048_577), 'more than 1048576 bytes besides'],
   ])('%s', (_what, text, words) => {
     expect(readJson(text)).toMatchObject({ kind: 'refused', reason: expect.stringContaining(words) })

@@ -8,6 +8,7 @@ import { safetyChecksOn } from '../plan/safety-checks.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports } from '../ports.ts'
+import { isStandIn } from '../../reading/held-bytes.ts'
 import { inlineBytes } from '../../reading/inline-bytes.ts'
 import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { Refusal } from './refusal.ts'
@@ -43,6 +44,7 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
     requireInstalled(providersNamed(asked), offers.providers())
     if (policy) requireModel(policy, asked.model, resolved.model)
     const { reference_images: images = [], ...request } = resolved.request
+    refuseMisplacedImages(request)
     const references = await measure(await Promise.all(images.map((image, index) => keep(image, index))))
     // What is measured and read from here on is as it is now, after the references have come.
     const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
@@ -60,6 +62,16 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
       now,
     }
   }
+}
+
+/** The bytes of an inline image are of use only where a reference is asked for; as any other text it would be far too long. */
+function refuseMisplacedImages(value: unknown, path = ''): void {
+  if (typeof value === 'string' && isStandIn(value)) {
+    const message = 'it holds an image in base64, which goes into reference_images'
+    throw new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
+  }
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, member] of Object.entries(value)) refuseMisplacedImages(member, path === '' ? name : `${path}.${name}`)
 }
 
 /** A reference by its bytes where we have them, so that it is still the same image at the second provider. */

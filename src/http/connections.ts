@@ -1,0 +1,145 @@
+import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { HttpProblem } from './http-problem.ts'
+import type { ProblemDetails } from './http-problem.ts'
+import { problemDocument } from './problem.ts'
+
+/** A header that takes longer is never read to its end. */
+const HEADERS_MS = 10_000
+/** How often slow connections are searched for: with it, a stranger has at most 15 s. */
+const SEARCHED_EVERY_MS = 2_000
+/** A whole request of a known caller: a large upload on a slow line. */
+const REQUEST_MS = 300_000
+/** What a stranger may take for a body, and how long a connection may stay open behind the answer. */
+const STRANGER_MS = 13_000
+const MOST_HEADER_BYTES = 32 * 1_024
+const MOST_URL_CHARS = 8 * 1_024
+
+/** How long connections may take, and what is answered where no request can be made of what came. */
+export const SERVER_OPTIONS = {
+  requestTimeout: REQUEST_MS,
+  http: {
+    headersTimeout: HEADERS_MS,
+    connectionsCheckingInterval: SEARCHED_EVERY_MS,
+    maxHeaderSize: MOST_HEADER_BYTES,
+    requireHostHeader: false,
+  },
+  clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error)),
+  frameworkErrors: (error: Error & { readonly code?: string }, _request: FastifyRequest, reply: FastifyReply): void => {
+    const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
+    const details: ProblemDetails = isTooLong ? URL_TOO_LONG : BAD_PATH
+    const problem = problemDocument(details)
+    void reply.code(problem.status).header('content-type', PROBLEM).serializer(JSON.stringify).send(problem)
+  },
+}
+
+const PROBLEM = 'application/problem+json; charset=utf-8'
+const URL_TOO_LONG: ProblemDetails = {
+  code: 'invalid_request',
+  status: 414,
+  detail: `The URL, or a part of its path, is too long; at most ${MOST_URL_CHARS} characters are read.`,
+}
+const NO_HOST: ProblemDetails = { code: 'invalid_request', detail: 'The header Host is missing.' }
+const BAD_PATH: ProblemDetails = { code: 'invalid_request', detail: 'The path holds a % that begins no percent-encoded UTF-8.' }
+
+/** Why what came is no request that can be answered. */
+function unreadable(error: Error & { readonly code?: string; readonly rawPacket?: Buffer }): ProblemDetails | null {
+  switch (error.code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return null
+    case 'HPE_HEADER_OVERFLOW':
+      // The URL counts as a header.
+      if (error.rawPacket !== undefined && !error.rawPacket.subarray(0, MOST_URL_CHARS).includes('\r\n')) return URL_TOO_LONG
+      return { code: 'invalid_request', status: 431, detail: `The headers are longer than the ${MOST_HEADER_BYTES} bytes that are read.` }
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { code: 'invalid_request', status: 408, detail: 'The request did not come in time; send it again, whole.' }
+    case 'HPE_INVALID_METHOD':
+      return { code: 'invalid_request', detail: 'What came begins with no method of HTTP. This address speaks HTTP/1.1, without TLS.' }
+    default:
+      return { code: 'invalid_request', detail: 'What came is not HTTP/1.1.' }
+  }
+}
+
+/** Answers on a bare socket and closes it. */
+function refuse(socket: Socket, details: ProblemDetails | null): void {
+  if (details === null || !socket.writable || (socket as { _httpMessage?: unknown })._httpMessage) {
+    socket.destroy()
+    return
+  }
+  const problem = problemDocument(details)
+  const body = JSON.stringify(problem)
+  const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`
+  socket.end(head + body, () => socket.destroy())
+}
+
+const waitsForContinue = new WeakSet<IncomingMessage>()
+const hasUnreadBody = new WeakSet<IncomingMessage>()
+
+const isStranger = (request: FastifyRequest): boolean => (request.caller as FastifyRequest['caller'] | undefined)?.scope == null
+
+/** A body that nobody reads is not waited for, and a stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
+export function installConnectionRules(app: FastifyInstance): void {
+  refuseOddConversations(app)
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { raw } = request
+    if (hasBody(raw)) hasUnreadBody.add(raw)
+    if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
+    if (raw.headers.host === undefined && raw.httpVersion !== '1.0') return done(new HttpProblem(NO_HOST))
+    // There is nobody who could read it.
+    if (request.is404) for (const name of ['content-length', 'transfer-encoding', 'content-type']) delete raw.headers[name]
+    done()
+  })
+
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const { raw } = request
+    if (waitsForContinue.delete(raw)) reply.raw.writeContinue()
+    payload.once('end', () => hasUnreadBody.delete(raw))
+    if (hasUnreadBody.has(raw) && isStranger(request)) {
+      const timer = setTimeout(() => isStranger(request) && raw.socket.destroy(), STRANGER_MS)
+      raw.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+    }
+    done(null, payload)
+  })
+
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (hasUnreadBody.has(request.raw) && !request.raw.readableEnded) reply.header('connection', 'close')
+    done(null, payload)
+  })
+
+  app.addHook('onResponse', (request, _reply, done) => {
+    const { socket, upgrade } = request.raw as IncomingMessage & { readonly upgrade?: boolean }
+    if (upgrade === true) socket.destroySoon()
+    // After Node has set its own, longer, limit.
+    else if (isStranger(request)) setImmediate(closeSoon, socket)
+    done()
+  })
+}
+
+/** Unless the next request has come by now: then Node has taken its limit away. */
+function closeSoon(socket: Socket): void {
+  if (!socket.destroyed && (socket.timeout ?? 0) > STRANGER_MS) socket.setTimeout(STRANGER_MS)
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+/** What HTTP allows and nobody needs here is answered like every other mistake. */
+function refuseOddConversations({ server }: FastifyInstance): void {
+  server.on('connect', (_request, socket) =>
+    refuse(socket as Socket, { code: 'invalid_request', status: 405, detail: 'This server is no proxy: it takes no CONNECT.' }),
+  )
+  // The caller is known before a body is asked for.
+  server.on('checkContinue', (request, response) => {
+    waitsForContinue.add(request)
+    server.emit('request', request, response)
+  })
+  server.on('checkExpectation', (_request, response) => {
+    const problem = problemDocument({ code: 'invalid_request', status: 417, detail: 'The only expectation that is met is 100-continue.' })
+    const body = JSON.stringify(problem)
+    response.writeHead(417, { 'content-type': PROBLEM, 'content-length': Buffer.byteLength(body), connection: 'close' }).end(body)
+  })
+}

@@ -1,0 +1,156 @@
+import '../transport/real-sockets.ts'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Problem } from '#contract'
+import { startProcess } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+
+const KEY = 'a-key-of-the-hostile-tests'
+let server: ServerProcess
+let folder: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'imagegate-hostile-'))
+  const hash = createHash('sha256').update(KEY).digest('hex')
+  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [{ name: team-a, key_hash: ${hash} }]\n`)
+  server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
+})
+afterAll(async () => {
+  await server.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const open: Socket[] = []
+afterAll(() => open.forEach((socket) => socket.destroy()))
+
+function dial(): Socket {
+  const { hostname, port } = new URL(server.url)
+  const socket = connect(Number(port), hostname).on('error', () => {})
+  open.push(socket)
+  return socket
+}
+
+/** Everything that comes until the other side closes, and how long that took. */
+function conversation(say: string | ((socket: Socket) => void)): Promise<{ readonly text: string; readonly ms: number }> {
+  const socket = dial()
+  const startedAt = performance.now()
+  let text = ''
+  socket.setEncoding('latin1').on('data', (part: string) => (text += part))
+  if (typeof say === 'string') socket.write(say)
+  else say(socket)
+  return new Promise((resolve) => socket.once('close', () => resolve({ text, ms: performance.now() - startedAt })))
+}
+
+function answerIn(text: string): { readonly status: number; readonly type: string; readonly problem: Problem } {
+  const [head = '', body = ''] = text.split('\r\n\r\n', 2)
+  return {
+    status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]),
+    type: /^content-type: (.*)$/im.exec(head)?.[1] ?? '',
+    problem: JSON.parse(body) as Problem,
+  }
+}
+
+const AUTH = `authorization: Bearer ${KEY}\r\n`
+
+describe('a problem document answers', () => {
+  test.each([
+    ['a URL of 9,000 characters', `GET /v1/models?x=${'a'.repeat(9_000)} HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`, 414],
+    ['a URL of 70,000 characters', `GET /v1/models?x=${'a'.repeat(70_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 414],
+    ['headers of 70,000 characters', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
+    [
+      'a path parameter of 2,000 characters',
+      `GET /v1/generations/${'a'.repeat(2_000)} HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`,
+      414,
+    ],
+    ['a body that is no HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
+    ['an unknown method', 'BREW /v1/models HTTP/1.1\r\nhost: x\r\n\r\n', 400],
+    ['two different lengths', 'POST /v1/quotes HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', 400],
+    [
+      'a length beside chunks',
+      'POST /v1/quotes HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+    ],
+    ['a bad percent-encoding', `GET /v1/models/%zz HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`, 400],
+    ['a bad percent-encoding of UTF-8', `GET /v1/models/%c3%28 HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`, 400],
+    ['CONNECT', 'CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n', 405],
+    ['an expectation', `POST /v1/quotes HTTP/1.1\r\nhost: x\r\nexpect: a-miracle\r\n${AUTH}content-length: 2\r\n\r\n{}`, 417],
+    ['no Host', 'GET /v1/models HTTP/1.1\r\n\r\n', 400],
+  ])('%s', async (_what, request, status) => {
+    const { text } = await conversation(request)
+    expect(text.slice(0, 200)).toContain('HTTP/1.1')
+    const answer = answerIn(text)
+    expect(answer).toMatchObject({ status, type: expect.stringContaining('application/problem+json') })
+    expect(answer.problem).toMatchObject({ status, code: 'invalid_request', detail: expect.stringMatching(/\.$/) })
+  })
+
+  test('TRACE', async () => {
+    const { text } = await conversation(`TRACE /v1/models HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`)
+    const answer = answerIn(text)
+    expect([404, 405]).toContain(answer.status)
+    expect(answer.type).toContain('application/problem+json')
+  })
+})
+
+describe('a stranger', () => {
+  const request =
+    (head: string, body = '') =>
+    (socket: Socket) => {
+      socket.write(`POST ${head} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 40000000\r\n\r\n${body}`)
+      const drip = setInterval(() => socket.write('['), 200)
+      socket.once('close', () => clearInterval(drip))
+    }
+
+  test.each(['/nope', '/v1/generations', '/bfl/v1/flux-2-pro', '/v1/images/edits', '/mcp', '/runware/v1', '/runware/nope'])(
+    'that uploads 40 MB to %s is answered, and cut off, at once',
+    async (path) => {
+      const { text, ms } = await conversation(request(path))
+      expect(text).toMatch(/^HTTP\/1\.1 401 /)
+      expect(ms).toBeLessThan(3_000)
+    },
+  )
+
+  test('that asks before it uploads is answered without being asked for the body', async () => {
+    const { text } = await conversation(
+      'POST /v1/generations HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n',
+    )
+    expect(text).toMatch(/^HTTP\/1\.1 401 /)
+  })
+
+  test('is gone within 15 s, whatever it does slowly', { timeout: 40_000 }, async () => {
+    const drip = (first: string, more: string) => (socket: Socket) => {
+      socket.write(first)
+      const timer = setInterval(() => socket.write(more), 500)
+      socket.once('close', () => clearInterval(timer))
+    }
+    const upgrade =
+      'GET /runware/v1 HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+    const ends = await Promise.all([
+      conversation(''),
+      conversation(drip('GET /healthz HTTP/1.1\r\nhost: x\r\n', 'x-a: b\r\n')),
+      conversation(drip('POST /runware/v1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n[', ' ')),
+      conversation('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'),
+      conversation('GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n'),
+      conversation(upgrade),
+      conversation(upgrade.replace('/runware/v1', '/healthz')),
+    ])
+    expect(ends.map(({ ms }) => Math.round(ms)).filter((ms) => ms > 15_500)).toEqual([])
+    expect(ends[1]?.text).toContain('408')
+    expect(ends[5]?.text).toContain('101 Switching Protocols')
+  })
+})
+
+test('a known caller that uploads slowly is waited for, and asked for the body where it waits to be', { timeout: 40_000 }, async () => {
+  const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse' })
+  const { text } = await conversation((socket) => {
+    socket.write(
+      `POST /v1/quotes HTTP/1.1\r\nhost: 127.0.0.1\r\n${AUTH}expect: 100-continue\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    )
+    socket.write(body.slice(0, 10))
+    setTimeout(() => socket.write(body.slice(10)), 17_000)
+  })
+  expect(text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/)
+})
