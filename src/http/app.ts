@@ -6,9 +6,10 @@ import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
 import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
-import { installConnectionRules, SERVER_OPTIONS } from './connections.ts'
+import { installConnectionRules, serverOptions } from './connections.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
+import type { ProblemDependencies } from './problem.ts'
 import { acceptEmptyBodies, installJsonParser, refuseEncodedBodies } from './read-body.ts'
 import { installCors } from './cors.ts'
 import { rememberRoutes } from './known-routes.ts'
@@ -87,6 +88,7 @@ export type App = FastifyInstance
 
 /** The application without a socket: `app.inject` in tests, `listen` in `main.ts`. */
 export async function buildApp(deps: AppDependencies): Promise<App> {
+  const problems: ProblemDependencies = { publicUrl: deps.publicUrl, foreignError: (details) => reworded(details).body.error }
   const app = fastify({
     loggerInstance: deps.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -95,7 +97,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     bodyLimit: deps.bodyLimitBytes,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
-    ...SERVER_OPTIONS,
+    ...serverOptions(problems),
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
     const judged = judge(schema, data)
@@ -105,9 +107,9 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
   rememberRoutes(app)
-  installProblems(app, { publicUrl: deps.publicUrl, foreignError: (details) => reworded(details).body.error })
+  installProblems(app, problems)
   await installCors(app, deps.corsOrigins)
-  installConnectionRules(app)
+  installConnectionRules(app, problems)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS })
   acceptEmptyBodies(app)
   installJsonParser(app)

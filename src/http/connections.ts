@@ -4,7 +4,8 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
-import { problemDocument } from './problem.ts'
+import { problemDocument, sendProblem } from './problem.ts'
+import type { ProblemDependencies } from './problem.ts'
 
 /** A header that takes longer is never read to its end. */
 const HEADERS_MS = 10_000
@@ -18,7 +19,7 @@ const MOST_HEADER_BYTES = 32 * 1_024
 const MOST_URL_CHARS = 8 * 1_024
 
 /** How long connections may take, and what is answered where no request can be made of what came. */
-export const SERVER_OPTIONS = {
+export const serverOptions = (problems: ProblemDependencies) => ({
   requestTimeout: REQUEST_MS,
   http: {
     headersTimeout: HEADERS_MS,
@@ -26,21 +27,22 @@ export const SERVER_OPTIONS = {
     maxHeaderSize: MOST_HEADER_BYTES,
     requireHostHeader: false,
   },
-  clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error)),
+  clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error), problems),
   frameworkErrors: (error: Error & { readonly code?: string }, _request: FastifyRequest, reply: FastifyReply): void => {
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
-    const details: ProblemDetails = isTooLong ? URL_TOO_LONG : BAD_PATH
-    const problem = problemDocument(details)
-    void reply.code(problem.status).header('content-type', PROBLEM).serializer(JSON.stringify).send(problem)
+    void sendProblem(reply, isTooLong ? URL_TOO_LONG : BAD_PATH, problems)
   },
-}
+})
 
+/** Where none could be read. */
+const NO_PATH = '/'
 const PROBLEM = 'application/problem+json; charset=utf-8'
 const URL_TOO_LONG: ProblemDetails = {
   code: 'invalid_request',
   status: 414,
   detail: `The URL, or a part of its path, is too long; at most ${MOST_URL_CHARS} characters are read.`,
 }
+const UNMET: ProblemDetails = { code: 'invalid_request', status: 417, detail: 'The only expectation that is met is 100-continue.' }
 const NO_HOST: ProblemDetails = { code: 'invalid_request', detail: 'The header Host is missing.' }
 const BAD_PATH: ProblemDetails = { code: 'invalid_request', detail: 'The path holds a % that begins no percent-encoded UTF-8.' }
 
@@ -64,12 +66,12 @@ function unreadable(error: Error & { readonly code?: string; readonly rawPacket?
 }
 
 /** Answers on a bare socket and closes it. */
-function refuse(socket: Socket, details: ProblemDetails | null): void {
+function refuse(socket: Socket, details: ProblemDetails | null, problems: ProblemDependencies): void {
   if (details === null || !socket.writable || (socket as { _httpMessage?: unknown })._httpMessage) {
     socket.destroy()
     return
   }
-  const problem = problemDocument(details)
+  const problem = problemDocument(details, NO_PATH, problems)
   const body = JSON.stringify(problem)
   const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`
   socket.end(head + body, () => socket.destroy())
@@ -81,8 +83,8 @@ const hasUnreadBody = new WeakSet<IncomingMessage>()
 const isStranger = (request: FastifyRequest): boolean => (request.caller as FastifyRequest['caller'] | undefined)?.scope == null
 
 /** A body that nobody reads is not waited for, and a stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
-export function installConnectionRules(app: FastifyInstance): void {
-  refuseOddConversations(app)
+export function installConnectionRules(app: FastifyInstance, problems: ProblemDependencies): void {
+  refuseOddConversations(app, problems)
 
   app.addHook('onRequest', (request, _reply, done) => {
     const { raw } = request
@@ -128,9 +130,9 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 /** What HTTP allows and nobody needs here is answered like every other mistake. */
-function refuseOddConversations({ server }: FastifyInstance): void {
+function refuseOddConversations({ server }: FastifyInstance, problems: ProblemDependencies): void {
   server.on('connect', (_request, socket) =>
-    refuse(socket as Socket, { code: 'invalid_request', status: 405, detail: 'This server is no proxy: it takes no CONNECT.' }),
+    refuse(socket as Socket, { code: 'method_not_allowed', detail: 'This server is no proxy: it takes no CONNECT.' }, problems),
   )
   // The caller is known before a body is asked for.
   server.on('checkContinue', (request, response) => {
@@ -138,7 +140,7 @@ function refuseOddConversations({ server }: FastifyInstance): void {
     server.emit('request', request, response)
   })
   server.on('checkExpectation', (_request, response) => {
-    const problem = problemDocument({ code: 'invalid_request', status: 417, detail: 'The only expectation that is met is 100-continue.' })
+    const problem = problemDocument(UNMET, NO_PATH, problems)
     const body = JSON.stringify(problem)
     response.writeHead(417, { 'content-type': PROBLEM, 'content-length': Buffer.byteLength(body), connection: 'close' }).end(body)
   })

@@ -19,7 +19,7 @@ export const PROBLEMS = { ...FAILURES, ...HTTP_PROBLEMS } as const
 export const statusOf = ({ code, status }: Pick<ProblemDetails, 'code' | 'status'>): number => status ?? PROBLEMS[code].http
 
 /** As RFC 9457 has it; `type` is a page of this server. */
-function problemDocument(details: ProblemDetails, path: string, { publicUrl, foreignError }: ProblemDependencies): Problem {
+export function problemDocument(details: ProblemDetails, path: string, { publicUrl, foreignError }: ProblemDependencies): Problem {
   const { code, detail, errors, generation_id } = details
   const status = statusOf(details)
   return {
@@ -34,7 +34,7 @@ function problemDocument(details: ProblemDetails, path: string, { publicUrl, for
   }
 }
 
-function sendProblem(reply: FastifyReply, details: ProblemDetails, deps: ProblemDependencies): FastifyReply {
+export function sendProblem(reply: FastifyReply, details: ProblemDetails, deps: ProblemDependencies): FastifyReply {
   const problem = problemDocument(details, pathOf(reply.request), deps)
   return reply
     .code(problem.status)

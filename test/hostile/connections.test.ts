@@ -84,7 +84,11 @@ describe('a problem document answers', () => {
     expect(text.slice(0, 200)).toContain('HTTP/1.1')
     const answer = answerIn(text)
     expect(answer).toMatchObject({ status, type: expect.stringContaining('application/problem+json') })
-    expect(answer.problem).toMatchObject({ status, code: 'invalid_request', detail: expect.stringMatching(/\.$/) })
+    expect(answer.problem).toMatchObject({
+      status,
+      code: status === 405 ? 'method_not_allowed' : 'invalid_request',
+      detail: expect.stringMatching(/\.$/),
+    })
   })
 
   test('TRACE', async () => {
