@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MEGAPIXEL } from '#contract'
 import type { Limits, Model, PriceRule } from '#contract'
 
 const OfferFacts = z.object({
@@ -14,6 +15,7 @@ const OfferFacts = z.object({
     max_height: z.number(),
     step: z.number().describe('Width and height are multiples of this.'),
     max_pixels: z.number().nullable(),
+    max_megapixels: z.number().describe('The largest image, in megapixels of 1,048,576 pixels.'),
   }),
   max_reference_images: z.number().describe('0: takes none.'),
   output_formats: z.array(z.string()),
@@ -57,7 +59,7 @@ export function modelText({ id, alias_of, offers }: ModelFact): string {
 
 const offerText = ({ provider, enabled, reason, price, size }: OfferFact): string =>
   enabled
-    ? `${provider} ${price ?? 'without a published price'}, up to ${size.max_width}×${size.max_height}`
+    ? `${provider} ${price ?? 'without a published price'}, up to ${size.max_megapixels} megapixels (${size.max_width}×${size.max_height} at most)`
     : `${provider} disabled (${reason ?? 'no reason given'})`
 
 function priceText(price: PriceRule): string {
@@ -76,7 +78,14 @@ const sizeFact = ({ size }: Limits): OfferFact['size'] => ({
   max_height: size.height.max,
   step: size.width.step ?? 1,
   max_pixels: size.max_pixels,
+  max_megapixels: largestMegapixels(size),
 })
+
+/** Rounded down to a hundredth. */
+function largestMegapixels({ width, height, max_pixels }: Limits['size']): number {
+  const pixels = Math.min(width.max * height.max, max_pixels ?? Infinity)
+  return Math.floor((pixels / MEGAPIXEL) * 100) / 100
+}
 
 function taken(limits: Limits): string[] {
   const ranges = (['seed', 'guidance', 'steps', 'output_quality', 'safety_tolerance'] as const).filter((name) => limits[name] !== null)

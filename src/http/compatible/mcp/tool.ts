@@ -19,6 +19,8 @@ export interface ToolDefinition<Arguments extends z.ZodType, Facts extends z.Zod
   readonly description: string
   /** Strict; every field described. */
   readonly arguments: Arguments
+  /** The arguments that are listed where the description names the others; absent: all. */
+  readonly listed?: readonly string[]
   readonly facts: Facts
   readonly annotations: ToolAnnotations
   run(given: z.output<Arguments>, caller: Caller): Promise<Answer<z.input<Facts>>>
@@ -33,7 +35,6 @@ export interface Tool {
     readonly title: string
     readonly description: string
     readonly inputSchema: StandardSchemaWithJSON<unknown, unknown>
-    readonly outputSchema: StandardSchemaWithJSON<unknown, unknown>
     readonly annotations: ToolAnnotations
   }
   /** @throws what the intake throws; Refusal where an argument is wrong, with its name */
@@ -49,8 +50,7 @@ export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>
       title,
       description,
       annotations,
-      inputSchema: listed(definition.arguments, 'input'),
-      outputSchema: listed(definition.facts, 'output'),
+      inputSchema: listed(definition.arguments, definition.listed),
     },
     async call(given, caller) {
       const judged = judge(definition.arguments, given ?? {})
@@ -63,15 +63,54 @@ export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>
 }
 
 /**
- * A schema that is shown and does not judge: arguments are judged by `call`, whose refusals carry our code and remedy. The JSON is made once,
- * because a server is made for each request. Definitions stand where they are used and no dialect is named: some clients follow no `$ref`
- * and some know one dialect only.
+ * A schema that is shown and does not judge: arguments are judged by `call`, whose refusals carry our code and remedy. Agents read it with every
+ * request they make, so it is short: bounds stand in the descriptions or come with a refusal, and what a tool answers with has no schema of
+ * its own. The JSON is made once, because a server is made for each request. Definitions stand where they are used and no dialect is named:
+ * some clients follow no `$ref` and some know one dialect only.
  */
-function listed(schema: z.ZodType, io: 'input' | 'output'): StandardSchemaWithJSON<unknown, unknown> {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { io, metadata: new WithoutIds() })
-  const show = () => json
+function listed(schema: z.ZodType, names: readonly string[] | undefined): StandardSchemaWithJSON<unknown, unknown> {
+  const json = compact(z.toJSONSchema(schema, { io: 'input', metadata: new WithoutIds() })) as ObjectSchema
+  const properties = Object.fromEntries(Object.entries(json.properties).filter(([name]) => names?.includes(name) ?? true))
+  const required = json.required?.filter((name) => name in properties) ?? []
+  const shown = { type: 'object', properties, ...(required.length > 0 ? { required } : {}) }
+  const show = () => shown
   return { '~standard': { version: 1, vendor: 'imagegate', validate: (value) => ({ value }), jsonSchema: { input: show, output: show } } }
 }
+
+interface ObjectSchema {
+  readonly properties: Readonly<Record<string, unknown>>
+  readonly required?: readonly string[]
+}
+
+const LEFT_OUT = new Set([
+  '$schema',
+  'additionalProperties',
+  'pattern',
+  'format',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'multipleOf',
+  'default',
+  'propertyNames',
+  'examples',
+])
+
+/** Without what only a validator needs. */
+function compact(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(compact)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const kept = Object.entries(schema).filter(([name]) => !LEFT_OUT.has(name))
+  return Object.fromEntries(kept.map(([name, value]) => [name, name === 'properties' ? propertiesOf(value as object) : compact(value)]))
+}
+
+/** The names of properties are not words of the schema. */
+const propertiesOf = (properties: object): object =>
+  Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, compact(schema)]))
 
 /** Without an id, a schema is written where it is used instead of among the definitions. */
 class WithoutIds extends z.core.$ZodRegistry<Record<string, unknown>> {

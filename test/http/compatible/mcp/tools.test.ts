@@ -46,14 +46,14 @@ describe.each(CLIENTS)('%s', (_, connectAs) => {
   })
   afterAll(() => client.close())
 
-  test('lists the tools, each with a description, described parameters and an output schema without references', async () => {
+  test('lists the tools, each with a description and described parameters, all of them in less than 12 kB', async () => {
     const tools = await client.list()
     expect(tools.map(({ name }) => name)).toEqual(['list_models', 'quote', 'generate', 'compare', 'get_generation', 'costs'])
-    for (const { name, description, inputSchema, outputSchema } of tools) {
+    expect(Buffer.byteLength(JSON.stringify(tools))).toBeLessThan(12_000)
+    for (const { name, description, inputSchema } of tools) {
       expect(description, name).toMatch(/\w{3}.{60,}/s)
       expect(undescribed(inputSchema, name)).toEqual([])
-      expect(outputSchema, name).toMatchObject({ type: 'object' })
-      expect(JSON.stringify([inputSchema, outputSchema]), name).not.toContain('$ref')
+      expect(JSON.stringify(inputSchema), name).not.toContain('$ref')
     }
   })
 
@@ -109,7 +109,7 @@ describe.each(CLIENTS)('%s', (_, connectAs) => {
 describe('generate', () => {
   const wrong: readonly [string, Record<string, unknown>, string][] = [
     ['no ceiling', { max_price_usd: undefined }, 'max_price_usd'],
-    ['a ceiling that is a number', { max_price_usd: 0.1 }, 'max_price_usd'],
+    ['a ceiling that is no amount', { max_price_usd: true }, 'max_price_usd'],
     ['a ceiling with a currency sign', { max_price_usd: '$1' }, 'max_price_usd'],
     ['a wait that is too long', { wait_seconds: 3_600 }, 'wait_seconds'],
     ['a width without a height', { width: 512 }, 'height'],
@@ -260,6 +260,28 @@ describe('compare', () => {
   })
 })
 
+describe('an agent that is asked for the cheapest two providers', () => {
+  test('needs three calls: the models, their prices, and a comparison of the two', async () => {
+    const models = listOf(await agent.call('list_models'), 'models')
+    const model = models.find(({ id }) => id === 'flux-2-pro')?.id
+    const quoted = await agent.call('quote', { model, prompt: 'a lighthouse', megapixels: 2, aspect_ratio: '3:2' })
+    const cheapest = listOf(quoted, 'offers')
+      .filter(({ cost }) => cost !== null)
+      .slice(0, 2)
+    const total = cheapest.reduce((sum, { cost }) => sum + Number(cost?.amount), 0)
+    const compared = await agent.call('compare', {
+      model,
+      prompt: 'a lighthouse',
+      megapixels: 2,
+      aspect_ratio: '3:2',
+      providers: cheapest.map(({ provider }) => provider),
+      max_price_usd: total,
+    })
+    expect(compared).toMatchObject({ isError: false, facts: { status: 'succeeded' } })
+    expect(listOf(compared, 'summary')).toHaveLength(2)
+  })
+})
+
 describe('the free tools', () => {
   test('list_models has each offer’s price in words and its limits', async () => {
     const all = await agent.call('list_models')
@@ -283,7 +305,7 @@ describe('the free tools', () => {
         },
       ],
     })
-    expect(one.text).toContain('bfl 0.04 USD per image, up to 1440×1440')
+    expect(one.text).toContain('bfl 0.04 USD per image, up to 1.97 megapixels (1440×1440 at most)')
     expect((await agent.call('list_models', { model: 'nothing' })).text).toMatch(/^model_not_found: /)
   })
 

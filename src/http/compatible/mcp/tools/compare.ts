@@ -5,7 +5,7 @@ import { Refusal } from '../../../../core/generation/accept.ts'
 import type { Compare } from '../../../../core/comparisons/compare.ts'
 import type { Accept } from '../../../../core/generation/accept.ts'
 import type { Intake } from '../../../intake.ts'
-import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, waitArgument } from '../request-arguments.ts'
+import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, USUAL_ARGUMENTS, waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
 const ComparisonFacts = Comparison.pick({ id: true, status: true, sandbox: true }).extend({
@@ -21,8 +21,8 @@ export const compareProviders = (
     name: 'compare',
     title: 'Compare providers',
     description:
-      'Makes the same image at several providers at once and returns price, time and link of each side by side. SPENDS MONEY at every provider it runs at; ' +
-      'max_price_usd is for all of them together. To compare prices only, use quote, which is free.',
+      'Makes the same image at several providers and returns price, time and link of each. SPENDS MONEY at each; max_price_usd is for all together. ' +
+      'Takes every argument of generate. To compare prices only, use quote, which is free.',
     arguments: z.strictObject({
       ...imageArguments,
       providers: z
@@ -30,11 +30,12 @@ export const compareProviders = (
         .min(1)
         .max(50)
         .optional()
-        .describe('Run at these providers. Leave out for every provider that can take the request.'),
-      max_price_usd: ceilingOf('the whole comparison, all providers together,'),
+        .describe('Run at these, for example the two cheapest of quote. Default: all that can.'),
+      max_price_usd: ceilingOf('all providers together'),
       wait_seconds: waitArgument,
       idempotency_key: idempotencyArgument,
     }),
+    listed: [...USUAL_ARGUMENTS, 'providers', 'max_price_usd', 'wait_seconds', 'idempotency_key'],
     facts: ComparisonFacts,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
     async run({ providers, max_price_usd, wait_seconds, idempotency_key, ...image }, { key }) {

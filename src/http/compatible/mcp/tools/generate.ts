@@ -16,12 +16,11 @@ export const generate = ({
     name: 'generate',
     title: 'Generate images',
     description:
-      'Makes images from a prompt, or edits reference_images, and returns links to them with what they cost. SPENDS MONEY, at most max_price_usd as quoted. ' +
-      'Waits for the end; when that takes longer than wait_seconds it returns an id for get_generation: do not call generate again for it, that would pay twice. ' +
-      'A refused prompt, a price above the ceiling or a provider’s failure is an error with a code and a remedy.',
+      'Makes images from a prompt, or edits reference_images; returns links and what they cost. SPENDS MONEY, at most max_price_usd as quoted. ' +
+      'What takes longer than wait_seconds comes back as an id for get_generation: do not call generate again for it, that would pay twice.',
     arguments: z.strictObject({
       ...imageArguments,
-      max_price_usd: ceilingOf('this call, all n images together,'),
+      max_price_usd: ceilingOf('all n images together'),
       wait_seconds: waitArgument,
       idempotency_key: idempotencyArgument,
     }),

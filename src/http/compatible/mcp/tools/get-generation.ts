@@ -18,8 +18,8 @@ export const getGeneration = ({ intake, store, publicUrl }: GetDependencies) =>
     name: 'get_generation',
     title: 'Get a generation',
     description:
-      'How a generation stands: its links, cost and warnings once it has ended, or why it failed. Free. ' +
-      'Use it for an id that generate or compare returned unfinished; it waits for the end itself, so there is no need to call it in quick turns.',
+      'The links, cost and warnings of a generation once it has ended, or why it failed. Free. For an id that generate or compare returned ' +
+      'unfinished; it waits for the end itself.',
     arguments: z.strictObject({
       id: z.string().min(1).max(100).describe('"gen_…", as generate or compare returned it.'),
       wait_seconds: waitArgument,

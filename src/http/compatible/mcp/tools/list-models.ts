@@ -9,8 +9,8 @@ export const listModels = (models: ModelSource) =>
     name: 'list_models',
     title: 'List image models',
     description:
-      'The image models that can be generated with, and for each the providers that offer it: price, size limits, how many reference images. ' +
-      'Free. Call it first when you do not know a model id.',
+      'The image models there are, and for each its providers: price, size limits, largest size in megapixels, how many reference images. Free. ' +
+      'Call it first.',
     arguments: z.strictObject({
       model: z.string().min(1).max(200).optional().describe('List this model only: an id, an alias, or "provider/model".'),
     }),

@@ -3,7 +3,7 @@ import { Quote, QuotedOffer } from '#contract'
 import type { Accept } from '../../../../core/generation/accept.ts'
 import type { Intake } from '../../../intake.ts'
 import { WarningFacts, warningText } from '../generation-facts.ts'
-import { bodyOf, ceilingOf, imageArguments } from '../request-arguments.ts'
+import { bodyOf, ceilingOf, imageArguments, USUAL_ARGUMENTS } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
 const QuoteFacts = Quote.extend({ offers: z.array(QuotedOffer.extend({ warnings: z.array(WarningFacts) })) })
@@ -13,12 +13,13 @@ export const quote = ({ intake, accept }: { readonly intake: Pick<Intake, 'read'
     name: 'quote',
     title: 'Quote an image',
     description:
-      'What each provider would charge for an image before anything is bought: price, the size it would really make, what it would adapt, and why it ' +
-      'cannot where it cannot. Free. Takes the same arguments as generate; use its prices to choose max_price_usd.',
+      'What each provider would charge for an image, cheapest first: price, the size it would really make, what it would adapt, why it cannot. Free. ' +
+      'Takes every argument of generate; use its prices to choose max_price_usd.',
     arguments: z.strictObject({
       ...imageArguments,
       max_price_usd: ceilingOf('it').optional(),
     }),
+    listed: USUAL_ARGUMENTS,
     facts: QuoteFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     async run({ max_price_usd, ...image }, { key }) {
