@@ -24,6 +24,11 @@ export function checkMeaning(file: ConfigFile, document: ConfigDocument, catalog
 /** Doubtful, not wrong. */
 export function warnAbout(file: ConfigFile, document: ConfigDocument, catalogue: Catalogue, sandbox: boolean): readonly ConfigProblem[] {
   const warnings: ConfigProblem[] = []
+  for (const section of ['store', 'assets'] as const) {
+    if (!sandbox || file[section]?.url === undefined) continue
+    const remedy = 'give a provider an API key to use it; a sandbox keeps everything in the folder sandbox of IMAGEGATE_DATA'
+    warnings.push(document.at([section, 'url'], 'is not used in the sandbox', remedy))
+  }
   for (const [id, { base_url }] of Object.entries(file.providers ?? {})) {
     if (base_url === undefined || base_url === catalogue.providers.get(id)?.manifest.base_url) continue
     const path = ['providers', id, 'base_url']

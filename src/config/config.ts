@@ -21,8 +21,10 @@ export interface Config {
     readonly corsOrigins: readonly string[]
   }
   readonly logLevel: LogLevel
-  /** Absolute. */
+  /** Absolute; that of a sandbox is a folder of its own inside the configured one, so that play money never meets real money. */
   readonly dataDirectory: string
+  /** What is configured for real providers, whether this is a sandbox or not. */
+  readonly configured: { readonly dataDirectory: string; readonly storeUrl: string; readonly assetsUrl: string }
   /** `file:<absolute path>` or `postgres://…`. */
   readonly storeUrl: string
   /** `url` is `file:<absolute folder>` or `s3://…`. */

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import { Secret } from '../transport/secret.ts'
 import { checkMeaning, warnAbout } from './check.ts'
@@ -15,6 +15,8 @@ import { readServer } from './server.ts'
 import { validateFile } from './validate.ts'
 
 export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
+/** Inside IMAGEGATE_DATA: all that a sandbox keeps. */
+const SANDBOX_FOLDER = 'sandbox'
 const MEBIBYTE = 1_048_576
 const DEFAULT_MAX_IMAGE_BYTES = 64 * MEBIBYTE
 const DEFAULT_LINK_TTL = '24h'
@@ -84,15 +86,17 @@ interface Parts extends Pick<Config, 'path' | 'isEmpty'> {
 }
 
 function snapshot({ path, isEmpty, file, variables, catalogue, server, proxy, providers }: Parts): Config {
-  const dataDirectory = resolve(variables.read('IMAGEGATE_DATA') ?? 'data')
+  const configured = keptIn(resolve(variables.read('IMAGEGATE_DATA') ?? 'data'), file)
+  const inUse = providers.sandbox ? keptIn(join(configured.dataDirectory, SANDBOX_FOLDER), {}) : configured
   return deepFreeze({
     path,
     isEmpty,
     ...server,
-    dataDirectory,
-    storeUrl: absolute(file.store?.url ?? `file:${dataDirectory}/imagegate.db`),
+    dataDirectory: inUse.dataDirectory,
+    configured,
+    storeUrl: inUse.storeUrl,
     assets: {
-      url: absolute(file.assets?.url ?? `file:${dataDirectory}/images`),
+      url: inUse.assetsUrl,
       keep: file.assets?.keep ?? true,
       maxImageBytes: file.assets?.max_image_bytes ?? DEFAULT_MAX_IMAGE_BYTES,
       maxAgeDays: file.assets?.max_age_days ?? null,
@@ -109,6 +113,13 @@ function snapshot({ path, isEmpty, file, variables, catalogue, server, proxy, pr
     models: new Map(Object.entries(file.models ?? {}).map(([name, settings]) => [name, modelConfig(catalogue, name, settings)])),
   })
 }
+
+/** Where a data folder keeps its database and images, unless the file says otherwise. */
+const keptIn = (dataDirectory: string, { store, assets }: Pick<ConfigFile, 'store' | 'assets'>): Config['configured'] => ({
+  dataDirectory,
+  storeUrl: absolute(store?.url ?? `file:${dataDirectory}/imagegate.db`),
+  assetsUrl: absolute(assets?.url ?? `file:${dataDirectory}/images`),
+})
 
 /** `file:data/x` becomes `file:/…/data/x`; other schemes stay. */
 const absolute = (url: string): string =>

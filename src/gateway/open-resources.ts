@@ -6,6 +6,7 @@ import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
 import type { Assets, Store } from '../core/ports.ts'
 import { openAssets } from '../store/assets/files.ts'
+import { adoptSandbox } from '../store/adopt-sandbox.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { createTransport } from '../transport/index.ts'
 import type { Transport } from '../transport/index.ts'
@@ -18,7 +19,7 @@ import { createReloadReport } from './report-reload.ts'
 import type { ReloadReport } from './report-reload.ts'
 import { within } from './shutdown.ts'
 import { StartRefused } from './start-refused.ts'
-import { storageFolders } from './storage-folders.ts'
+import { configuredFolders, storageFolders } from './storage-folders.ts'
 import type { StorageFolders } from './storage-folders.ts'
 
 export interface Resources extends Configuration {
@@ -44,7 +45,8 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const { catalogue, started, readAgain, log } = configuration
   const folders = refusedInWords(() => storageFolders(started))
   const complete = await emulatedProviders(configuration, opened)
-  const store = await openStore({ directory: folders.store })
+  if (started.sandbox) await adoptSandbox(folders, configuredFolders(started))
+  const store = await openStore({ directory: folders.store, money: started.sandbox ? 'play' : 'real' })
   opened.defer(() => store.close())
   const assets = await openAssets({ directory: folders.assets })
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))
@@ -71,7 +73,7 @@ async function emulatedProviders(
   if (!started.sandbox) return (config) => config
   const emulators = await startEmulators(catalogue, {
     typicalMs: overrides.sandboxTypicalMs ?? SANDBOX_TYPICAL_MS,
-    directory: join(started.dataDirectory, 'sandbox', 'emulators'),
+    directory: join(started.dataDirectory, 'emulators'),
   })
   opened.defer(() => emulators.close())
   return (config) => withEmulators(config, emulators.urls, new Secret(SANDBOX_KEY))

@@ -7,12 +7,23 @@ export interface StorageFolders {
   readonly assets: string
 }
 
-/** Where the configuration keeps database and images. @throws Error with the remedy where that is not on this machine's disk */
-export function storageFolders({ storeUrl, assets }: Pick<Config, 'storeUrl' | 'assets'>): StorageFolders {
+/** Where this start keeps database and images. @throws Error with the remedy where that is not on this machine's disk */
+export const storageFolders = ({ storeUrl, assets }: Pick<Config, 'storeUrl' | 'assets'>): StorageFolders => foldersAt(storeUrl, assets.url)
+
+/** Where real providers' generations are kept, even if no provider has a key at the moment; null where that is not on this machine's disk. */
+export function configuredFolders({ configured }: Pick<Config, 'configured'>): StorageFolders | null {
+  try {
+    return foldersAt(configured.storeUrl, configured.assetsUrl)
+  } catch {
+    return null
+  }
+}
+
+function foldersAt(storeUrl: string, assetsUrl: string): StorageFolders {
   const database = filePath('store.url', storeUrl)
   if (basename(database) !== 'imagegate.db')
     throw new Error(`store.url: the database file is always named imagegate.db; name it so in ${storeUrl}`)
-  return { store: dirname(database), assets: filePath('assets.url', assets.url) }
+  return { store: dirname(database), assets: filePath('assets.url', assetsUrl) }
 }
 
 function filePath(field: string, url: string): string {

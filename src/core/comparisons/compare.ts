@@ -27,7 +27,7 @@ export interface Compare {
 }
 
 export interface CompareDependencies {
-  readonly ports: Pick<Ports, 'clock' | 'store' | 'log'>
+  readonly ports: Pick<Ports, 'clock' | 'store' | 'log' | 'settings'>
   readonly accept: Pick<Accept, 'prepare'>
   /** Every provider that is installed. */
   readonly installed: () => readonly string[]
@@ -97,6 +97,7 @@ export function createCompare(deps: CompareDependencies): Compare {
 async function beginRest(deps: CompareDependencies, record: ComparisonRecord): Promise<ComparisonRecord> {
   const { unbegun } = record
   if (unbegun === null) return record
+  if (record.sandbox !== deps.ports.settings.sandbox) return leaveRest(deps, record)
   const begun = await Promise.allSettled(record.entries.map((entry) => beginOne(deps, record, unbegun, entry)))
   const entries = record.entries.map((entry, index) => {
     const one = begun[index]
@@ -106,6 +107,18 @@ async function beginRest(deps: CompareDependencies, record: ComparisonRecord): P
   await deps.ports.store.commit({ comparisons: [done] })
   const broken = begun.find((one) => one.status === 'rejected')
   if (broken) throw broken.reason
+  return done
+}
+
+/** Begun in a sandbox that is over: no real provider is asked. */
+async function leaveRest(deps: CompareDependencies, record: ComparisonRecord): Promise<ComparisonRecord> {
+  if (!record.sandbox) return record
+  const reasons = ['it was begun in the sandbox, and this gateway has real providers']
+  const entries = record.entries.map((entry): ComparisonEntry =>
+    entry.kind === 'planned' ? { kind: 'refused', provider: entry.provider, code: 'provider_unavailable', reasons } : entry,
+  )
+  const done = { ...record, entries, unbegun: null }
+  await deps.ports.store.commit({ comparisons: [done] })
   return done
 }
 

@@ -1,7 +1,9 @@
+import { generationError, isTerminal } from '#contract'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
 import type { GenerationRecord } from '../records.ts'
 import type { Driver } from './driver.ts'
-import { openGeneration, routeOf, type Core } from './open-generation.ts'
+import { deliveryFor } from '../webhooks/delivery.ts'
+import { note, openGeneration, routeOf, type Core } from './open-generation.ts'
 
 /** So many of the newest generations teach the poll schedule how long each offer takes. */
 const REMEMBERED = 300
@@ -9,9 +11,31 @@ const REMEMBERED = 300
 /** Begins with every attempt that a crash or a restart left open, as if it had just come to where it is. Returns how many generations. */
 export async function resumeAll(core: Core, driver: Driver): Promise<number> {
   await rememberDurations(core)
+  const { sandbox } = core.ports.settings
   const records = await core.ports.store.claimOpen()
-  for (const record of records) if (!core.open.has(record.id)) resume(core, driver, record)
-  return records.length
+  for (const record of records) if (record.sandbox && !sandbox) await endSandbox(core, record)
+  const own = records.filter((record) => record.sandbox === sandbox)
+  for (const record of own) if (!core.open.has(record.id)) resume(core, driver, record)
+  return own.length
+}
+
+/** The sandbox it was begun in is over, and no real provider is to be asked for it. It cost nothing, so the account has no line of its end. */
+async function endSandbox(core: Core, record: GenerationRecord): Promise<void> {
+  const { clock, store } = core.ports
+  const message = 'it was begun in the sandbox and had not ended when this gateway was given real providers; it cost nothing'
+  const failure = (route: number) =>
+    generationError({ code: 'provider_unavailable', message, billed: false }, record.routes[route]?.provider ?? null)
+  const now = clock.now()
+  for (const attempt of record.attempts) {
+    if (attempt.endedAt === null) Object.assign(attempt, { status: 'failed', endedAt: now, error: failure(attempt.route) })
+  }
+  const isOver = isTerminal(record.status)
+  if (!isOver) {
+    Object.assign(record, { status: 'failed', completedAt: now, error: failure(record.routeIndex) })
+    note(core, record, 'failed', null)
+  }
+  const delivery = isOver ? null : deliveryFor(record, now)
+  await store.commit({ generations: [record], ...(delivery ? { deliveries: [delivery] } : {}) })
 }
 
 function resume(core: Core, driver: Driver, record: GenerationRecord): void {
@@ -27,6 +51,7 @@ function resume(core: Core, driver: Driver, record: GenerationRecord): void {
 async function rememberDurations(core: Core): Promise<void> {
   const { records } = await core.ports.store.list({ status: 'succeeded', limit: REMEMBERED })
   for (const record of records.toReversed()) {
+    if (record.sandbox !== core.ports.settings.sandbox) continue
     for (const attempt of record.attempts) {
       if (!attempt.interrupted) observeDuration(core.pollSchedule, routeOf(record, attempt), attempt)
     }

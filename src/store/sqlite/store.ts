@@ -15,6 +15,7 @@ import { observedBillReader, readCosts } from './costs.ts'
 import { deliveryChanges, deliveryReader } from './deliveries.ts'
 import type { Leases } from './deliveries.ts'
 import { groupCommit } from './group-commit.ts'
+import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
@@ -26,8 +27,21 @@ const changeKinds = [idempotencyChange, generationChanges, imageChanges, compari
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
  * @throws StoreError where the folder is in use, cannot be written, is damaged, or was written by a newer version
  */
-export async function openStore(options: { readonly directory: string }): Promise<Store> {
-  return sqliteStore(openDatabase(options.directory))
+export async function openStore({ directory, money }: StoreOptions): Promise<Store> {
+  const database = openDatabase(directory)
+  try {
+    if (money !== undefined) keepApart(database, money)
+    return sqliteStore(database)
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+export interface StoreOptions {
+  readonly directory: string
+  /** Whose rows are written: those of a sandbox, or of real providers. Absent where nobody buys, as in a restore. */
+  readonly money?: Money
 }
 
 /** The store over an open database whose schema is up to date; `close` closes the database. */
