@@ -1,11 +1,10 @@
-import { access } from 'node:fs/promises'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Config } from '../config/config.ts'
-import { storageFolders } from '../gateway/storage-folders.ts'
+import { configuredFolders, storageFolders } from '../gateway/storage-folders.ts'
 import { openAssets } from '../store/assets/files.ts'
 import { writeBackup } from '../store/backup-folder.ts'
 import type { BackupSource, BackupSummary } from '../store/backup-folder.ts'
@@ -94,13 +93,15 @@ function runningGateway(url: string, key: string | undefined): BackupSource {
 }
 
 async function dataFolder(config: Config): Promise<FoundSource> {
-  const folders = storageFolders(config)
-  const file = join(folders.store, DATABASE_FILE)
-  await access(file).catch(() => {
+  // Vendor keys are often set for the service alone, so without them the database of real providers still comes first.
+  const candidates = [configuredFolders(config), ...(config.sandbox ? [storageFolders(config)] : [])]
+  const folders = candidates.find(({ store }) => existsSync(join(store, DATABASE_FILE)))
+  if (folders === undefined) {
+    const searched = candidates.map(({ store }) => store).join(' and ')
     throw new VerbFailed(
-      `there is no database in ${folders.store}, and no gateway answers; name the one to back up with --url or IMAGEGATE_DATA`,
+      `there is no database in ${searched}, and no gateway answers; name the one to back up with --url or IMAGEGATE_DATA`,
     )
-  })
+  }
   try {
     const database = openDatabase(folders.store, { upgrade: false })
     const assets = await openAssets({ directory: folders.assets })

@@ -43,7 +43,7 @@ async function examine(options: ConnectOptions, terminal: Terminal): Promise<rea
     nodeVersion(),
     { check: 'configuration', verdict: 'ok', detail: config.path === null ? 'no file; defaults and environment' : config.path },
     ...warnings.map((problem): Finding => ({ check: 'configuration', verdict: 'note', detail: formatProblem(problem) })),
-    await dataFolder(config.dataDirectory),
+    await dataFolder(config),
     wayOut(config),
     webhookSecrets(config),
     ...providerKeys(config),
@@ -57,11 +57,13 @@ function nodeVersion(): Finding {
   return { check: 'Node.js', verdict: isNew ? 'ok' : 'bad', detail: `${process.version}${isNew ? '' : remedy}` }
 }
 
-async function dataFolder(directory: string): Promise<Finding> {
+/** The folder in use, which a sandbox has for itself. */
+async function dataFolder({ dataDirectory: directory, sandbox, configured }: Config): Promise<Finding> {
   try {
     await mkdir(directory, { recursive: true })
     await access(directory, constants.W_OK | constants.R_OK)
-    return { check: 'data folder', verdict: 'ok', detail: directory }
+    const other = sandbox ? `, the sandbox’s own; real providers have ${configured.dataDirectory}` : ''
+    return { check: 'data folder', verdict: 'ok', detail: `${directory}${other}` }
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error)
     return {

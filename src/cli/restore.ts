@@ -1,5 +1,5 @@
 import { withoutPurchases } from '../core/generation/restored.ts'
-import { storageFolders } from '../gateway/storage-folders.ts'
+import { configuredFolders } from '../gateway/storage-folders.ts'
 import { readBackup } from '../store/backup-folder.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { contents, inWords } from './backup.ts'
@@ -26,7 +26,8 @@ export const restoreVerb: Verb = (terminal, finish) =>
     .action((folder: string, options: RestoreOptions) => finish(restore(folder, options, terminal)))
 
 async function restore(folder: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
-  const folders = storageFolders(await configOrFail(options, terminal))
+  // Vendor keys are often set for the service alone, and without them this would be the folder of a sandbox.
+  const folders = configuredFolders(await configOrFail(options, terminal))
   try {
     const summary = await readBackup(folder, folders)
     const open = await closePurchases(folders.store)

@@ -45,7 +45,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const { catalogue, started, readAgain, log } = configuration
   const folders = refusedInWords(() => storageFolders(started))
   const complete = await emulatedProviders(configuration, opened)
-  if (started.sandbox) await adoptSandbox(folders, configuredFolders(started))
+  if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
   const store = await openStore({ directory: folders.store, money: started.sandbox ? 'play' : 'real' })
   opened.defer(() => store.close())
   const assets = await openAssets({ directory: folders.assets })
@@ -63,6 +63,15 @@ export async function openResources(configuration: Configuration, opened: AsyncD
     report: reloads.report,
   })
   return { ...configuration, live, reloads, config: live.current, store, assets, transport, folders }
+}
+
+/** Where an earlier version kept a sandbox's rows; null where that is not on this machine's disk, which a sandbox does not mind. */
+function earlierFolders(config: Config): StorageFolders | null {
+  try {
+    return configuredFolders(config)
+  } catch {
+    return null
+  }
 }
 
 /** Completes a configuration with the addresses of the emulators, which run where no provider has a key. */

@@ -10,14 +10,9 @@ export interface StorageFolders {
 /** Where this start keeps database and images. @throws Error with the remedy where that is not on this machine's disk */
 export const storageFolders = ({ storeUrl, assets }: Pick<Config, 'storeUrl' | 'assets'>): StorageFolders => foldersAt(storeUrl, assets.url)
 
-/** Where real providers' generations are kept, even if no provider has a key at the moment; null where that is not on this machine's disk. */
-export function configuredFolders({ configured }: Pick<Config, 'configured'>): StorageFolders | null {
-  try {
-    return foldersAt(configured.storeUrl, configured.assetsUrl)
-  } catch {
-    return null
-  }
-}
+/** Where the generations of real providers are kept, even if no provider has a key at the moment. @throws as `storageFolders` */
+export const configuredFolders = ({ configured }: Pick<Config, 'configured'>): StorageFolders =>
+  foldersAt(configured.storeUrl, configured.assetsUrl)
 
 function foldersAt(storeUrl: string, assetsUrl: string): StorageFolders {
   const database = filePath('store.url', storeUrl)

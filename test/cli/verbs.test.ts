@@ -248,6 +248,14 @@ describe('doctor', () => {
     expect(out).toMatch(/bad +server +no imagegate answers at http:\/\/127\.0\.0\.1:1/)
   })
 
+  test('names the data folder in use, which a sandbox has for itself', async () => {
+    const folder = await temporaryFolder()
+    await writeFiles(folder, { 'empty.yaml': '' })
+    const env = { IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'empty.yaml'), PORT: '0' }
+    expect((await run(['doctor'], env)).out).toContain(`${folder}/data/sandbox, the sandbox’s own; real providers have ${folder}/data`)
+    expect((await run(['doctor'], { ...env, BFL_API_KEY: 'a-key' })).out).toMatch(/ok +data folder +\S+\/data\n/)
+  })
+
   test('says which way out is used, without the proxy’s password', async () => {
     const folder = await temporaryFolder()
     await writeFiles(folder, { 'empty.yaml': '' })

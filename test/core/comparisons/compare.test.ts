@@ -5,7 +5,7 @@ import type { GenerationRecord } from '../../../src/core/records.ts'
 import { Refusal } from '../../../src/core/generation/accept.ts'
 import { createCompare } from '../../../src/core/comparisons/compare.ts'
 import { createIdempotency, IdempotencyMismatch } from '../../../src/core/generation/idempotency.ts'
-import type { Store } from '../../../src/core/ports.ts'
+import type { Ports, Store } from '../../../src/core/ports.ts'
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
 import { generationRecord, routeTo } from '../../store/records.ts'
@@ -56,6 +56,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`) {
     ports: {
       store,
       clock: { now: () => now, monotonicMs: () => now, after: () => () => {} },
+      settings: { sandbox: false } as Ports['settings'],
       log: { info() {}, warn() {}, error: (fields) => void logged.push(fields) },
     },
     accept: { prepare },
