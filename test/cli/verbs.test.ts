@@ -244,7 +244,7 @@ describe('doctor', () => {
       IMAGEGATE_CONFIG: join(folder, 'empty.yaml'),
     })
     expect(status).toBe(1)
-    expect(out).toMatch(/bad +data folder +.*a-file cannot be written \(EEXIST\)/)
+    expect(out).toMatch(/bad +data folder +.*a-file\/sandbox cannot be written \(ENOTDIR\)/)
     expect(out).toMatch(/bad +server +no imagegate answers at http:\/\/127\.0\.0\.1:1/)
   })
 

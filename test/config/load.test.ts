@@ -303,7 +303,7 @@ describe('variables', () => {
 
   test('a default stands in where it is unset or empty, and text becomes the number or boolean that is wanted', async () => {
     const yaml = 'server: { port: "${WEB_PORT:-9000}" }\nassets: { keep: "${KEEP}" }\nstore: { url: "file:/data/${NAME:-x}-$${NAME}.db" }'
-    const { config } = await accepted(yaml, { WEB_PORT: '', KEEP: 'false' })
+    const { config } = await accepted(yaml, { WEB_PORT: '', KEEP: 'false', ACME_API_KEY: 'a-key' })
     expect([config.server.port, config.assets.keep, config.storeUrl]).toEqual([9000, false, 'file:/data/x-${NAME}.db'])
   })
 
@@ -337,10 +337,15 @@ describe('the snapshot', () => {
   test('without file and environment has the documented defaults', async () => {
     const { config } = await accepted('')
     expect(config.server).toEqual({ host: '127.0.0.1', port: 8080, publicUrl: null, bodyLimitBytes: 67_108_864, corsOrigins: [] })
-    expect(config.dataDirectory).toBe(resolve('data'))
-    expect(config.storeUrl).toBe(`file:${resolve('data/imagegate.db')}`)
+    expect(config.dataDirectory).toBe(resolve('data/sandbox'))
+    expect(config.storeUrl).toBe(`file:${resolve('data/sandbox/imagegate.db')}`)
+    expect(config.configured).toEqual({
+      dataDirectory: resolve('data'),
+      storeUrl: `file:${resolve('data/imagegate.db')}`,
+      assetsUrl: `file:${resolve('data/images')}`,
+    })
     expect(config.assets).toEqual({
-      url: `file:${resolve('data/images')}`,
+      url: `file:${resolve('data/sandbox/images')}`,
       keep: true,
       maxImageBytes: 67_108_864,
       maxAgeDays: null,

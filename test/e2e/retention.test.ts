@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -25,7 +25,7 @@ test('an image past its age is 410 after the next start, for its bytes, its part
   const before = await launchGateway({ config, dataDirectory })
   const [old] = (await before.generate({ width: 256, height: 256, seed: 1 })).images
   await before.close()
-  age(join(dataDirectory, 'images'), 31)
+  age(join(dataDirectory, 'sandbox', 'images'), 31)
 
   const gateway = await launchGateway({ config, dataDirectory })
   closers.push(() => gateway.close())
@@ -69,7 +69,12 @@ test(
       rmSync(disk, { recursive: true })
     })
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(200 * 1024))
-    const gateway = await launchGateway({ config: `assets: { url: "file:${disk}/images" }\n` })
+    const dataDirectory = mkdtempSync(join(tmpdir(), 'imagegate-full-disk-'))
+    closers.push(() => rmSync(dataDirectory, { recursive: true, force: true }))
+    mkdirSync(join(dataDirectory, 'sandbox'))
+    mkdirSync(join(disk, 'images'))
+    symlinkSync(join(disk, 'images'), join(dataDirectory, 'sandbox', 'images'))
+    const gateway = await launchGateway({ dataDirectory })
     closers.push(() => gateway.close())
     const large = { model: 'bfl/flux-2-pro', prompt: 'a large image', width: 2048, height: 2048, output_format: 'png' }
     const big = await gateway.generate(large, { prefer: 'wait=3' })

@@ -71,7 +71,7 @@ describe('a webhook', () => {
     const [gateway, receiver] = [await gatewayWith({ dataDirectory }), await receiverOf()]
     const generation = await gateway.generate({ webhook: { url: `${receiver.url}/hook?x=1` }, metadata: { order: '7' } })
     await receiver.hears(1)
-    const file = join(dataDirectory, 'webhook.secret')
+    const file = join(dataDirectory, 'sandbox', 'webhook.secret')
     const event = verify(first(receiver), readFileSync(file, 'utf8').trim())
     expect(statSync(file).mode & 0o077).toBe(0)
     expect(event).toMatchObject({ type: 'generation.succeeded', timestamp: generation.completed_at })
@@ -155,9 +155,9 @@ describe('a delivery that fails', () => {
     expect(delivery.tries).toBeGreaterThan(1)
     expect(receiver.heard.length).toBe(heardBefore + 1)
     // Signed with the secret that was generated before the restart.
-    expect(verify(receiver.heard.at(-1) as Heard, readFileSync(join(dataDirectory, 'webhook.secret'), 'utf8').trim()).data.id).toBe(
-      generation.id,
-    )
+    expect(
+      verify(receiver.heard.at(-1) as Heard, readFileSync(join(dataDirectory, 'sandbox', 'webhook.secret'), 'utf8').trim()).data.id,
+    ).toBe(generation.id)
   })
 
   test('is given up when its schedule is over, and says why', async () => {

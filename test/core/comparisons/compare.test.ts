@@ -27,7 +27,7 @@ beforeEach(() => {
 type Begin = (provider: string, idempotencyKey: string) => string
 
 /** A gateway whose offers are `north`, `south` and, never eligible, `west`; `begin` decides what asking one comes to. */
-function gateway(begin: Begin = (provider) => `gen_${provider}`) {
+function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = true) {
   const asked: { request: GenerationRequest; idempotencyKey: string }[] = []
   const planned: GenerationRequest[] = []
   const prepare = async (one: GenerationRequest): Promise<GenerationRecord> => {
@@ -56,7 +56,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`) {
     ports: {
       store,
       clock: { now: () => now, monotonicMs: () => now, after: () => () => {} },
-      settings: { sandbox: false } as Ports['settings'],
+      settings: { sandbox: isSandbox } as Ports['settings'],
       log: { info() {}, warn() {}, error: (fields) => void logged.push(fields) },
     },
     accept: { prepare },
@@ -154,6 +154,16 @@ describe('a crash while a comparison is being begun', () => {
     await compare.resume()
     expect(asked).toEqual([])
     expect((await entries())?.[1]).toMatchObject({ kind: 'refused', provider: 'south', code: 'outcome_unknown' })
+  })
+
+  test('in a sandbox is not made good with real providers: nobody is asked, and the row says why', async () => {
+    await expect(gateway(breaksAtSouth).compare.begin({ request }, null)).rejects.toThrow('the disk is full')
+    const { compare, asked } = gateway(undefined, false)
+    await compare.resume()
+    expect(asked).toEqual([])
+    const reasons = [expect.stringContaining('begun in the sandbox')]
+    expect((await entries())?.[1]).toEqual({ kind: 'refused', provider: 'south', code: 'provider_unavailable', reasons })
+    expect(await compare.resume()).toBe(0)
   })
 
   test('whose cause is still there at the next start is logged and does not stop the start', async () => {
