@@ -51,11 +51,19 @@ const ReferenceText = z.string().check((payload) => {
   else if (/\s/.test(value) || !URL.canParse(value)) objection(payload, 'is not a valid URL')
 })
 
+/** As a result shows it, too; what is known of it is read from the image itself. */
+const StoredReference = z
+  .strictObject({
+    image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/, 'must be an id like "img_…"'),
+    sha256: z.string().max(64).optional().meta({ description: 'As a result shows it; not read.' }),
+    width: z.number().optional().meta({ description: 'As a result shows it; not read.' }),
+    height: z.number().optional().meta({ description: 'As a result shows it; not read.' }),
+  })
+  .overwrite(({ image }) => ({ image }))
+
 /** An `https:` URL, a `data:` URI, or an image this gateway has stored. Order is kept; none is ever dropped. */
 export const ReferenceImage = z
-  .union([ReferenceText, z.strictObject({ image: z.string().regex(/^img_[A-Za-z0-9]{1,64}$/, 'must be an id like "img_…"') })], {
-    error: `must be ${REFERENCE_FORMS}`,
-  })
+  .union([ReferenceText, StoredReference], { error: `must be ${REFERENCE_FORMS}` })
   .meta({ id: 'ReferenceImage', description: REFERENCE_FORMS, examples: ['https://example.com/cat.png', { image: 'img_0197a1' }] })
 export type ReferenceImage = z.infer<typeof ReferenceImage>
 

@@ -6,6 +6,7 @@ import type {
   GenerationRecord,
   ImageRecord,
   Instant,
+  OwnedImage,
   LedgerEntry,
   Made,
   WebhookDeliveryRecord,
@@ -190,6 +191,8 @@ export class AssetError extends Error {
 export interface UnitOfWork {
   readonly generations?: readonly GenerationRecord[]
   readonly images?: readonly ImageRecord[]
+  /** Reference images; one that is known already stays as it is. */
+  readonly references?: readonly ImageRecord[]
   readonly comparisons?: readonly ComparisonRecord[]
   readonly idempotency?: IdempotencyEntry
   readonly ledger?: readonly LedgerEntry[]
@@ -242,7 +245,7 @@ export interface Store {
   list(query: ListQuery): Promise<{ readonly records: readonly GenerationRecord[]; readonly nextCursor: string | null }>
   /** The open generations this process now answers for. */
   claimOpen(): Promise<readonly GenerationRecord[]>
-  image(id: string): Promise<ImageRecord | null>
+  image(id: string): Promise<OwnedImage | null>
   comparison(id: string): Promise<ComparisonRecord | null>
   /** Newest first, only `key`'s where it is given. `cursor` as in `list`. */
   comparisons(query: {

@@ -31,7 +31,11 @@ export type { CostRow, LedgerEntry, LedgerKind, Made, SettledTask } from './acco
 export type Reference =
   | {
       readonly kind: 'stored'
+      /** The image id under which its key can name it again. Absent in rows of earlier versions. */
+      readonly id?: string
       readonly sha256: string
+      /** Absent in rows of earlier versions. */
+      readonly bytes?: number
       readonly format: OutputFormat
       readonly pixels: { readonly width: number; readonly height: number }
     }
@@ -126,6 +130,11 @@ export interface ImageRecord {
   readonly seed: string | null
   readonly flagged: boolean | null
   readonly link: { readonly url: string; readonly expiresAt: Instant | null } | null
+}
+
+/** An image with the key whose it is: that of its generation, or of the request whose reference it is. */
+export interface OwnedImage extends ImageRecord {
+  readonly key: string | null
 }
 
 /** One line of a generation's history, numbered from 1: what its event stream replays. */

@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
 import { createMeasureReference } from '../http/compatible/measure-reference.ts'
+import { isLoopback } from '../config/network.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import { keyRingOf } from './from-config.ts'
@@ -46,6 +47,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
       configuration: resources.reloads.state,
     }),
     keys: keyRingOf(config),
+    origins: { publicUrl: address.current, corsOrigins: () => config().server.corsOrigins, isLoopback },
     metrics: metrics.text,
     observeRequest: metrics.observeRequest,
     notReady: () => notReady(resources),
@@ -55,7 +57,6 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     hookSecretHeader: webhooks.hookSecretHeader,
     measureReference: createMeasureReference({ assets, download: transport.download }),
     backupDirectory: resources.folders.store,
-    corsOrigins: config().server.corsOrigins,
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
     version: packageJson.version,

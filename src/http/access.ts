@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { HttpProblem } from './http-problem.ts'
+import { foreignPage, foreignRequest } from './own-origin.ts'
+import type { OriginDependencies } from './own-origin.ts'
 
 /**
  * Who may ask a route, where gateway keys are on. `open`: anybody; the route gives nothing away, or its address is its own proof. `any`: every
@@ -32,6 +34,8 @@ declare module 'fastify' {
     access?: Access
     /** The body may name the key instead of a header. Of a body whose caller is not known, 64 KiB are read. */
     keyInBody?: boolean
+    /** Also where keys are on, pages of other sites may not ask it. */
+    ownPagesOnly?: boolean
   }
   interface FastifyRequest {
     /** Name of the gateway key that asks; null where none are on. */
@@ -57,6 +61,7 @@ export interface KeyHeader {
 export interface AccessDependencies {
   readonly keys: KeyRing
   readonly keyHeaders: readonly KeyHeader[]
+  readonly origins: OriginDependencies
 }
 
 /** The most that is read of a body before its caller is known. */
@@ -70,23 +75,25 @@ const STRANGER: Caller = Object.freeze({ key: null, scope: null, models: [], pro
 export const hashOfKey = (key: string): string => createHash('sha256').update(key).digest('hex')
 
 /** Knows the caller of every request before anything of its body is read, unknown paths and wrong verbs included, and refuses who may not ask. */
-export function installAccess(app: FastifyInstance, { keys, keyHeaders }: AccessDependencies): void {
+export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins }: AccessDependencies): void {
   app.decorateRequest('gatewayKey', null)
   app.decorateRequest('caller')
   refuseUndeclaredRoutes(app)
 
   app.addHook('onRequest', (request, reply, done) => {
-    const { access, keyInBody } = request.routeOptions.config
+    const { access, keyInBody, ownPagesOnly } = request.routeOptions.config
     const shown = secretOf(request, keyHeaders)
     if (!keys.isOn()) {
       know(request, EVERYBODY)
-      return done()
+      return done(foreignRequest(request, origins))
     }
     const caller = shown.secret === null ? null : keys.identify(shown.secret)
     know(request, caller ?? STRANGER)
     if (access === 'open') return done()
     if (caller === null && keyInBody === true && shown.secret === null) return done(tooLongForAStranger(request, reply))
-    done(caller === null ? unauthorized(reply, shown) : refusalOfScope(caller, request.is404 ? 'any' : (access ?? 'admin')))
+    if (caller === null) return done(unauthorized(reply, shown))
+    const foreign = ownPagesOnly === true ? foreignPage(request, origins) : undefined
+    done(foreign ?? refusalOfScope(caller, request.is404 ? 'any' : (access ?? 'admin')))
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {
@@ -120,10 +127,10 @@ export function refusalOfScope({ key, scope }: Caller, access: Access): HttpProb
   return new HttpProblem({ code: 'unauthorized', status: 403, detail })
 }
 
-/** What package-made routes, which cannot declare their access, are registered in. */
-export function declareAccess(scope: FastifyInstance, access: Access): void {
+/** Declares the access of routes that a package makes, which cannot do it itself: those registered in this scope from here on, or some of them. */
+export function declareAccess(scope: FastifyInstance, access: Access, isMeant: (url: string) => boolean = () => true): void {
   scope.addHook('onRoute', (route) => {
-    route.config = { access, ...route.config }
+    if (isMeant(route.url)) route.config = { access, ...route.config }
   })
 }
 

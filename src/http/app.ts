@@ -7,6 +7,7 @@ import { judge } from '#contract'
 import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
+import type { OriginDependencies } from './own-origin.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
@@ -55,12 +56,12 @@ import type { DeliveryDependencies } from './api/webhook-deliveries.ts'
 interface OwnDependencies {
   readonly requestSchema: RequestSchema
   readonly keys: KeyRing
+  readonly origins: OriginDependencies
   readonly observeRequest: (request: { method: string; route: string; status: number; ms: number }) => void
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Web pages of these origins may call. */
-  readonly corsOrigins: readonly string[]
   /** Every vendor is emulated; every result and page says so. */
   readonly sandbox: boolean
 }
@@ -108,9 +109,9 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   app.removeContentTypeParser('text/plain')
   rememberRoutes(app)
   installProblems(app, problems)
-  await installCors(app, deps.corsOrigins)
+  await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems)
-  installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS })
+  installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
   acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)

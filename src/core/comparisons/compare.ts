@@ -2,6 +2,7 @@ import type { Comparison, GenerationRequest, Json } from '#contract'
 import type { ComparisonEntry, ComparisonRecord } from '../records.ts'
 import { planComparison } from './plan-comparison.ts'
 import type { ComparisonRequest } from './plan-comparison.ts'
+import { referenceRows } from '../generation/reference-images.ts'
 import { Refusal } from '../generation/refusal.ts'
 import type { Accept } from '../generation/accept.ts'
 import { comparisonView } from '../present/comparison.ts'
@@ -55,7 +56,7 @@ export function createCompare(deps: CompareDependencies): Compare {
     async begin(asked, key, idempotencyKey) {
       if (idempotencyKey === undefined) {
         const record = await plan(asked, key)
-        await store.commit({ comparisons: [record] })
+        await store.commit({ comparisons: [record], references: referenceRows(record) })
         await beginRest(deps, record)
         return { id: record.id, replayed: false }
       }
@@ -64,7 +65,7 @@ export function createCompare(deps: CompareDependencies): Compare {
       const body = { ...asked.request, providers: asked.providers ?? null } as unknown as Json
       const started = await idempotency.once(scope, idempotencyKey, hashOfBody(body), async (entry) => {
         const record = await plan(asked, key)
-        await store.commit({ comparisons: [record], idempotency: { ...entry, generationId: record.id } })
+        await store.commit({ comparisons: [record], references: referenceRows(record), idempotency: { ...entry, generationId: record.id } })
         return beginRest(deps, record)
       })
       const record = started.replayed ? await store.comparison(started.id) : null

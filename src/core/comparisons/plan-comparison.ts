@@ -47,15 +47,16 @@ export async function planComparison(
       : [...new Set(providers)].map((provider) => judged.entries.find((entry) => entry.provider === provider) ?? missing(provider))
   if (judged.record === null) throw nobody(request.model, entries)
   const { reference_images: _, ...plain } = request
+  const { references } = judged.record
   return {
     id: newId(),
     key,
     sandbox: judged.record.sandbox,
     createdAt: clock.now(),
     request: plain,
-    references: judged.record.references,
+    references,
     entries,
-    unbegun: withKeptReferences(request, judged.record.references),
+    unbegun: withKeptReferences(request, references),
   }
 }
 

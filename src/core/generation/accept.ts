@@ -9,6 +9,7 @@ import { withObserved } from '../billing/past-bills.ts'
 import { BudgetExceeded } from '../ports.ts'
 import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
+import { identified } from './reference-images.ts'
 import { Refusal } from './refusal.ts'
 
 export { overBudget, Refusal } from './refusal.ts'
@@ -45,7 +46,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
         createdAt: now,
         request: { ...request, model: asked.model },
         webhook: asked.webhook ? { format: 'standard', ...asked.webhook, context: null } : null,
-        references,
+        references: identified(references, ports.ids),
         model: request.model,
         routing: planned.routing,
         routes: planned.routes,

@@ -6,6 +6,7 @@ import { note, openGeneration, trackOf, type Core } from './open-generation.ts'
 import { BudgetExceeded } from '../ports.ts'
 import type { IdempotencyEntry } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
+import { referenceRows } from './reference-images.ts'
 import { save } from './save.ts'
 import { prepareWithAcceptance } from './submit.ts'
 
@@ -18,6 +19,7 @@ export async function begin(core: Core, driver: Driver, record: GenerationRecord
   core.open.set(record.id, open)
   note(core, record, 'queued', null)
   openAccount(open)
+  open.newReferences = referenceRows(record)
   for (const attempt of addTasks(core, open)) {
     if (!driver.tryTakeSlot(open, attempt)) continue
     if (!prepareWithAcceptance(core, open, attempt, trackOf(core, open, attempt))) driver.drop(open, attempt)

@@ -45,7 +45,9 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
     if (policy) requireModel(policy, asked.model, resolved.model)
     const { reference_images: images = [], ...request } = resolved.request
     refuseMisplacedImages(request)
-    const references = await measure(await Promise.all(images.map((image, index) => keep(image, index))))
+    const seesAll = key === null || policy?.admin === true
+    const mayUse = (owner: string | null): boolean => seesAll || owner === key
+    const references = await measure(await Promise.all(images.map((image, index) => keep(image, index, mayUse))))
     // What is measured and read from here on is as it is now, after the references have come.
     const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
     const now = ports.clock.now()
@@ -78,20 +80,22 @@ function refuseMisplacedImages(value: unknown, path = ''): void {
 function keeper(
   ports: Ports,
   urlObjection: GatherDependencies['urlObjection'],
-): (image: ReferenceImage | Reference, index: number) => Promise<Reference> {
-  return async (image, index) => {
+): (image: ReferenceImage | Reference, index: number, mayUse: (owner: string | null) => boolean) => Promise<Reference> {
+  return async (image, index, mayUse) => {
     // Kept before, by a comparison.
     if (typeof image !== 'string' && 'kind' in image) return image
     const path = `reference_images.${index}`
     const refuse = (message: string) => new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
     if (typeof image !== 'string') {
       const stored = await ports.store.image(image.image)
-      if (!stored) throw refuse(`there is no image ${image.image}`)
+      // Another key's image is as if it were not there.
+      if (!stored || !mayUse(stored.key)) throw refuse(`there is no image ${image.image}`)
       if (!stored.sha256 || !stored.format || !stored.width || !stored.height)
         throw refuse(`image ${image.image} was passed on as the provider's link and is not stored`)
       if (!(await isStillStored(ports, stored.sha256, stored.format)))
         throw refuse(`image ${image.image} is no longer stored; send it as a data: URI`)
-      return { kind: 'stored', sha256: stored.sha256, format: stored.format, pixels: { width: stored.width, height: stored.height } }
+      const { id, sha256, format, width, height, bytes } = stored
+      return { kind: 'stored', id, sha256, format, ...(bytes === null ? {} : { bytes }), pixels: { width, height } }
     }
     if (!image.startsWith('data:')) {
       const objection = (await urlObjection?.(image)) ?? null
@@ -101,8 +105,9 @@ function keeper(
     const bytes = inlineBytes(image)
     if (bytes === null) throw refuse('the image came with a request that is over; send it again')
     try {
-      const { sha256, format, width, height } = await ports.assets.put(bytes, ports.settings.maxImageBytes)
-      return { kind: 'stored', sha256, format, pixels: { width, height } }
+      const stored = await ports.assets.put(bytes, ports.settings.maxImageBytes)
+      const { sha256, format, width, height } = stored
+      return { kind: 'stored', sha256, format, bytes: stored.bytes, pixels: { width, height } }
     } catch (error) {
       if (error instanceof AssetError && error.reason !== 'storage') throw refuse(error.message)
       throw error

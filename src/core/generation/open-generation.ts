@@ -53,6 +53,7 @@ export interface OpenGeneration {
   saving: Promise<void> | null
   idempotency: IdempotencyEntry | null
   newImages: ImageRecord[]
+  newReferences: readonly ImageRecord[]
   newEntries: LedgerEntry[]
   newDelivery: WebhookDeliveryRecord | null
   /** What the new entries that reserve must fit into. */
@@ -110,6 +111,7 @@ export function openGeneration(core: Core, record: GenerationRecord, idempotency
     saving: null,
     idempotency,
     newImages: [],
+    newReferences: [],
     newEntries: [],
     newDelivery: null,
     budget: null,

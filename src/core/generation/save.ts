@@ -15,9 +15,10 @@ export function save(core: Core, open: OpenGeneration): Promise<void> {
 /** What the disk refuses is kept for the next save; only a budget that refuses is not asked again. */
 async function commit(core: Core, open: OpenGeneration): Promise<void> {
   await TURN
-  const { newImages: images, newEntries: ledger, newDelivery: delivery, idempotency, budget } = open
+  const { newImages: images, newReferences: references, newEntries: ledger, newDelivery: delivery, idempotency, budget } = open
   open.saving = null
   open.newImages = []
+  open.newReferences = []
   open.newEntries = []
   open.newDelivery = null
   open.idempotency = null
@@ -26,6 +27,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
     await core.ports.store.commit({
       generations: [open.record],
       images,
+      references,
       ledger,
       ...(idempotency ? { idempotency } : {}),
       ...(budget ? { budget } : {}),
@@ -34,6 +36,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
     if (delivery) core.ports.deliveriesDue?.()
   } catch (error) {
     open.newImages = [...images, ...open.newImages]
+    open.newReferences = [...references, ...open.newReferences]
     open.newEntries = [...ledger, ...open.newEntries]
     open.newDelivery ??= delivery
     open.idempotency ??= idempotency

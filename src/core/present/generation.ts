@@ -40,12 +40,12 @@ const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
   considered: routing.considered.map((row) => ({ ...row, fidelity: row.fidelity ?? null })),
 })
 
-/** A request as a caller may see it again: without its metadata, references as hashes or bare links, with their size where it is known. */
+/** A request as a caller may see it again: without its metadata, references as the ids under which they can be sent again, or bare links. */
 export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {
   const { metadata: _, webhook, ...request } = record.request
   const references = record.references.map((reference): Json =>
     reference.kind === 'stored'
-      ? { sha256: reference.sha256, ...reference.pixels }
+      ? { ...(reference.id === undefined ? {} : { image: reference.id }), sha256: reference.sha256, ...reference.pixels }
       : { url: withoutQuery(reference.url), ...reference.pixels },
   )
   return {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { usdFromNano } from '#contract'
 import type { IdempotencyEntry, Store } from '../../core/ports.ts'
-import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
+import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
 import { StoreError } from '../store-error.ts'
 import { copyDatabase } from './copy-database.ts'
 import { budgetReader } from './budgets.ts'
@@ -109,7 +109,9 @@ export function sqliteStore(database: DatabaseSync): Store {
 function rowReader(database: DatabaseSync) {
   const generation = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.id = ?`)
   const open = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.open = 1 ORDER BY g.created_at, g.id`)
-  const image = database.prepare('SELECT * FROM images WHERE id = ?')
+  const image = database.prepare(`
+    SELECT i.*, coalesce(g.key, c.key) AS owner FROM images AS i
+    LEFT JOIN generations AS g ON g.id = i.generation_id LEFT JOIN comparisons AS c ON c.id = i.generation_id WHERE i.id = ?`)
   const idempotency = database.prepare('SELECT * FROM idempotency WHERE scope = ? AND key = ?')
   const forget = database.prepare('DELETE FROM idempotency WHERE created_at < ?')
   const one = database.prepare('SELECT 1')
@@ -119,9 +121,9 @@ function rowReader(database: DatabaseSync) {
       return row === undefined ? null : generationOf(row)
     },
     open: (): readonly GenerationRecord[] => open.all().map(generationOf),
-    image(id: string): ImageRecord | null {
+    image(id: string): OwnedImage | null {
       const row = image.get(id)
-      return row === undefined ? null : imageOf(row)
+      return row === undefined ? null : { ...imageOf(row), key: row['owner'] === null ? null : String(row['owner']) }
     },
     idempotency(scope: string, key: string): IdempotencyEntry | null {
       const row = idempotency.get(scope, key)

@@ -14,6 +14,7 @@ import { installProblems } from '../../../src/http/problem.ts'
 import type { App } from '../../../src/http/app.ts'
 
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
+const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
 const opened = new AsyncDisposableStack()
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-access-'))
 let app: App
@@ -99,7 +100,7 @@ describe('every route', () => {
 
   test('that declares no access keeps the application from starting, and is named', async () => {
     const bare = fastify()
-    installAccess(bare, { keys: { isOn: () => true, identify: () => null }, keyHeaders: [] })
+    installAccess(bare, { keys: { isOn: () => true, identify: () => null }, keyHeaders: [], origins })
     bare.get('/forgotten', async () => 'x')
     await expect(bare.ready()).rejects.toThrow(/declare no access: .*\/forgotten/)
   })
@@ -113,6 +114,7 @@ describe('a route’s access', () => {
     installAccess(server, {
       keys: { isOn: () => true, identify: (secret) => (secret === 'none' ? null : caller(secret as 'read')) },
       keyHeaders: [],
+      origins,
     })
     for (const access of ['open', 'any', 'read', 'write', 'admin'] satisfies Access[])
       server.get(`/${access}`, { config: { access } }, async () => 'ok')

@@ -9,9 +9,8 @@ import type { Accept } from '../../../core/generation/accept.ts'
 import type { Log, Store } from '../../../core/ports.ts'
 import type { ModelSource } from '../../api/models.ts'
 import { EVERYBODY, refusalOfScope } from '../../access.ts'
-import type { Caller, KeyRing } from '../../access.ts'
+import type { Caller } from '../../access.ts'
 import type { Intake } from '../../intake.ts'
-import { guardAgainstRebinding } from './rebinding.ts'
 import { MCP_CALL } from './documented.ts'
 import { toolError } from './tool-error.ts'
 import type { Tool } from './tool.ts'
@@ -28,7 +27,6 @@ export interface McpDependencies {
   readonly store: Pick<Store, 'generation'>
   readonly models: ModelSource
   readonly publicUrl: () => string
-  readonly keys: KeyRing
   readonly log: Log
   /** Of the gateway. */
   readonly version: string
@@ -64,7 +62,6 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
   const serve = toNodeHandler(handler)
   // Streams that are open would keep the server from closing.
   app.addHook('preClose', () => handler.close())
-  guardAgainstRebinding(app, deps)
 
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack()
@@ -79,9 +76,10 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     tags: ['compatible APIs'],
     ...MCP_CALL,
   }
-  app.post('/mcp', { schema, config: { access: 'read' } }, answer)
+  const config = { access: 'read', ownPagesOnly: true } as const
+  app.post('/mcp', { schema, config }, answer)
   // Answered with 405: there is no session to listen to or to end.
-  app.route({ method: ['GET', 'DELETE'], url: '/mcp', schema: { hide: true }, config: { access: 'read' }, handler: answer })
+  app.route({ method: ['GET', 'DELETE'], url: '/mcp', schema: { hide: true }, config, handler: answer })
 }
 
 /** A server lives for one request; its tools are made once. */

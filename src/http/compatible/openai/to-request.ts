@@ -58,7 +58,7 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
     return { kind: 'refused', param: 'size', message: 'send either size, or width and height' }
   const compression = qualityOf(asked.output_compression ?? null)
   const metadata = metadataOf(asked)
-  const references = [...uploaded, ...(asked.reference_images ?? [])]
+  const references = [...uploaded, ...(asked.reference_images ?? [])] as Json[]
   const warnings = [...unexpressed(asked), ...compression.warnings, ...metadata.warnings]
   const [first] = warnings
   if (first && asked.on_unsupported === 'reject')

@@ -81,7 +81,7 @@ describe('a gateway without keys', () => {
   test.each([
     ['a local name', { host: 'localhost:8080' }, 200],
     ['the name of the public URL', { host: 'img.example.com' }, 200],
-    ['a page of this machine', { origin: 'http://localhost:3000' }, 200],
+    ['a page of another port of this machine', { origin: 'http://localhost:3000' }, 403],
     ['a name that was rebound to this machine', { host: 'evil.example.com' }, 403],
     ['a page of another site', { origin: 'https://evil.example.com' }, 403],
     ['a page of a rebound name', { host: 'evil.example.com', origin: 'http://evil.example.com' }, 403],
@@ -152,11 +152,11 @@ describe('the API by itself', () => {
       throw new Error('the secret of the owner')
     }
     const keys = { isOn: () => false, identify: () => null }
-    installAccess(app, { keys, keyHeaders: [] })
+    const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
+    installAccess(app, { keys, keyHeaders: [], origins })
     const parts: Partial<McpDependencies> = {
       models: { list: broken, find: broken, suggest: broken },
       publicUrl: () => '',
-      keys,
       version: '0.0.0',
       log,
     }
