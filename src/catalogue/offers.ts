@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
 import { suggestModel } from '../config/suggest-model.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Offers } from '../core/offers.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 
@@ -14,8 +15,16 @@ export interface Measured {
   slotState?(provider: string): { readonly free: number; readonly pausedMs: number }
 }
 
+export interface OffersDependencies {
+  readonly config: () => Config
+  readonly catalogue: Catalogue
+  readonly measured: Measured
+  readonly breakers: Pick<Breakers, 'pause'>
+  readonly keys: Pick<GatewayKeys, 'rules' | 'allRules'>
+}
+
 /** What can be bought, from the configuration in force and what has been measured. */
-export function createOffers(config: () => Config, catalogue: Catalogue, measured: Measured, breakers: Pick<Breakers, 'pause'>): Offers {
+export function createOffers({ config, catalogue, measured, breakers, keys }: OffersDependencies): Offers {
   function availability(provider: string): Pick<Candidate, 'unavailable' | 'retryAfterMs' | 'pausedMs' | 'isFull'> {
     const disabled = config().providers.get(provider)?.reason ?? null
     if (disabled !== null) return { unavailable: disabled }
@@ -43,7 +52,7 @@ export function createOffers(config: () => Config, catalogue: Catalogue, measure
     suggestModel: (name, allowed) => suggestModel(config(), catalogue, name, allowed),
     safetyOptions: (provider) => catalogue.providers.get(provider)?.manifest.safety_options ?? [],
     ofModel: (model) => offersOf(config(), catalogue, model),
-    key: (name) => config().keys.find((key) => key.name === name) ?? null,
-    keys: () => config().keys,
+    key: (name) => keys.rules(name),
+    keys: () => keys.allRules(),
   }
 }

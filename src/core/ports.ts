@@ -11,6 +11,7 @@ import type {
   Made,
   WebhookDeliveryRecord,
 } from './records.ts'
+import type { KeyRecord } from './keys/key-record.ts'
 import { iso } from './instant.ts'
 
 /**
@@ -195,6 +196,10 @@ export interface UnitOfWork {
   readonly references?: readonly ImageRecord[]
   readonly comparisons?: readonly ComparisonRecord[]
   readonly idempotency?: IdempotencyEntry
+  /** Gateway keys made at run time, saved whole. */
+  readonly keys?: readonly KeyRecord[]
+  /** The name of a key that counts no more. */
+  readonly revokedKey?: string
   readonly ledger?: readonly LedgerEntry[]
   /** What this unit reserves must fit into this budget. */
   readonly budget?: BudgetCheck
@@ -274,6 +279,10 @@ export interface Store {
   }>
   /** Copies the database, whole and as it is when the copying ends, into a new file, while work goes on. Rejects where it cannot be written. */
   copyTo(path: string): Promise<void>
+  /** Gateway keys made at run time, by name. */
+  keys(): Promise<readonly KeyRecord[]>
+  /** A secret of the gateway's own, the same for every process of this store: the kept one, else `made`, which is kept. */
+  secret(name: string, made: string): Promise<string>
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>

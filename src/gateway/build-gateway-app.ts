@@ -5,7 +5,7 @@ import { createMeasureReference } from '../http/compatible/measure-reference.ts'
 import { isLoopback } from '../config/network.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
-import { keyRingOf } from './from-config.ts'
+import { keyObjection, keyRingOf } from './gateway-keys.ts'
 import { modelListing, providerListing } from './listings.ts'
 import type { Load } from '../monitoring/gauges.ts'
 import type { Subjects } from '../monitoring/metrics.ts'
@@ -46,7 +46,9 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
       ids: IDS,
       configuration: resources.reloads.state,
     }),
-    keys: keyRingOf(config),
+    keys: keyRingOf(services.keys),
+    gatewayKeys: services.keys,
+    keyObjection: keyObjection(config, catalogue),
     origins: { publicUrl: address.current, corsOrigins: () => config().server.corsOrigins, isLoopback },
     metrics: metrics.text,
     observeRequest: metrics.observeRequest,

@@ -15,12 +15,14 @@ import { createIdempotency } from '../core/generation/idempotency.ts'
 import { createRun } from '../core/generation/run.ts'
 import type { Run } from '../core/generation/run.ts'
 import { PATIENCE } from '../core/generation/open-generation.ts'
+import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Ports } from '../core/ports.ts'
 import { createIntake } from '../http/intake.ts'
 import type { Intake } from '../http/intake.ts'
 import type { RequestSchema } from '../http/request-schema.ts'
 import { CLOCK, orderedId, STEADY_CLOCK } from './clock-and-ids.ts'
 import { composePorts } from './compose-ports.ts'
+import { openGatewayKeys } from './gateway-keys.ts'
 import { createMonitoring } from './monitoring.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { Resources } from './open-resources.ts'
@@ -32,6 +34,7 @@ import type { Webhooks } from './webhooks.ts'
 
 export interface Services {
   readonly address: PublicAddress
+  readonly keys: GatewayKeys
   readonly monitoring: Monitoring
   readonly webhooks: Webhooks
   readonly run: Run
@@ -60,7 +63,8 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   live.onSwapped(() => run.settingsChanged())
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   const schema = requestSchema(options)
-  const offers = createOffers(config, catalogue, run, monitoring.breakers)
+  const keys = await openGatewayKeys(resources)
+  const offers = createOffers({ config, catalogue, measured: run, breakers: monitoring.breakers, keys })
   const costs = createCosts({
     store,
     offers,
@@ -86,7 +90,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     beginGeneration: intake.begin,
     publicUrl: address.current,
   })
-  return { address, monitoring, webhooks, run, requestSchema: schema, accept, offers, costs, reconcile, intake, compare }
+  return { address, keys, monitoring, webhooks, run, requestSchema: schema, accept, offers, costs, reconcile, intake, compare }
 }
 
 async function startWebhooks(

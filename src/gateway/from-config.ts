@@ -1,11 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Provider } from '#contract'
-import type { Config, GatewayKey } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ActiveProvider, Availability, Settings } from '../core/ports.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
-import { hashOfKey } from '../http/access.ts'
-import type { Caller, KeyRing } from '../http/access.ts'
 import type { TransportConfig } from '../transport/index.ts'
 
 /** Space for a batch of inline images. */
@@ -89,29 +87,3 @@ function withDeadline(provider: Provider, deadlineMs: number): Provider {
   const { manifest } = provider
   return { ...provider, manifest: { ...manifest, timeouts: { ...manifest.timeouts, deadline_ms: deadlineMs } } }
 }
-
-/** The keys of the configuration in force. */
-export function keyRingOf(config: () => Config): KeyRing {
-  let from: Config['keys'] | null = null
-  let callers: ReadonlyMap<string, Caller> = new Map()
-  const current = (): ReadonlyMap<string, Caller> => {
-    const { keys } = config()
-    if (keys !== from) {
-      from = keys
-      callers = new Map(keys.map((key) => [key.keyHash, callerOf(key)]))
-    }
-    return callers
-  }
-  return {
-    isOn: () => config().keys.length > 0,
-    identify: (secret) => current().get(hashOfKey(secret)) ?? null,
-  }
-}
-
-const callerOf = ({ name, scope, models, providers, admin }: GatewayKey): Caller => ({
-  key: name,
-  scope,
-  models,
-  providers,
-  isAdmin: admin,
-})

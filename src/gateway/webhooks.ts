@@ -4,15 +4,17 @@ import type { Catalogue } from '../catalogue/catalogue.ts'
 import { DELIVERY_DELAYS_MS } from '../core/webhooks/retry-schedule.ts'
 import { createInboundHooks } from '../core/scheduling/callback-addresses.ts'
 import type { InboundHooks } from '../core/scheduling/callback-addresses.ts'
+import type { Store } from '../core/ports.ts'
 import { createNotify } from '../core/webhooks/engine.ts'
 import type { Notify, NotifyDependencies } from '../core/webhooks/engine.ts'
 import { newNodeSecret, newWebhookSecret } from '../core/webhooks/signature.ts'
 import { STANDARD, standardFormat } from '../core/webhooks/standard.ts'
 import { webhookFormats } from '../http/compatible/webhook-formats.ts'
 import type { WebhookFormatDependencies } from '../http/compatible/webhook-formats.ts'
-import { keptSecret, NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
+import { copySecret, NODE_SECRET_FILE, secretInFile, WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
 
-export interface WebhooksDependencies extends Pick<NotifyDependencies, 'store' | 'clock' | 'post' | 'log'>, WebhookFormatDependencies {
+export interface WebhooksDependencies extends Pick<NotifyDependencies, 'clock' | 'post' | 'log'>, WebhookFormatDependencies {
+  readonly store: NotifyDependencies['store'] & Pick<Store, 'secret'>
   readonly config: () => Config
   readonly catalogue: Catalogue
   /** Instead of the usual waits between tries. */
@@ -26,12 +28,14 @@ export interface Webhooks {
   readonly hookSecretHeader: (provider: string) => string | null
 }
 
-/** Webhooks out and in, with the secrets of the data folder. */
+/** Webhooks out and in, with the secrets that the store keeps. */
 export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhooks> {
   const { config, catalogue, store, clock, post, log, publicUrl, delaysMs = DELIVERY_DELAYS_MS } = deps
   const { dataDirectory } = config()
-  const own = await keptSecret(dataDirectory, WEBHOOK_SECRET_FILE, newWebhookSecret)
-  const key = Buffer.from(await keptSecret(dataDirectory, NODE_SECRET_FILE, newNodeSecret), 'base64')
+  // Files of earlier versions are taken over once; from then on the store has them, and one is copied for those who read it.
+  const own = await store.secret('webhook', (await secretInFile(dataDirectory, WEBHOOK_SECRET_FILE)) ?? newWebhookSecret())
+  await copySecret(dataDirectory, WEBHOOK_SECRET_FILE, own)
+  const key = Buffer.from(await store.secret('node', (await secretInFile(dataDirectory, NODE_SECRET_FILE)) ?? newNodeSecret()), 'base64')
   const secrets = (): readonly string[] => {
     const configured = config().webhooks.secrets
     return configured.length > 0 ? configured.map((secret) => secret.reveal()) : [own]

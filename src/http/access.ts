@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { Caller, Scope } from '../core/keys/caller.ts'
 import { HttpProblem } from './http-problem.ts'
 import { foreignPage, foreignRequest } from './own-origin.ts'
 import type { OriginDependencies } from './own-origin.ts'
@@ -11,22 +12,7 @@ import type { OriginDependencies } from './own-origin.ts'
  */
 export type Access = 'open' | 'any' | Scope
 
-/** What a gateway key may do; each scope includes those before it. */
-export type Scope = 'read' | 'write' | 'admin'
-
-/** Who asks. */
-export interface Caller {
-  /** Name of the gateway key; null where none are on, and for a stranger on an open route. */
-  readonly key: string | null
-  /** Null: a stranger, on an open route. */
-  readonly scope: Scope | null
-  /** Names as callers write them; null: all. */
-  readonly models: readonly string[] | null
-  /** Provider ids; null: all. */
-  readonly providers: readonly string[] | null
-  /** Sees the rows of every key. */
-  readonly isAdmin: boolean
-}
+export type { Caller, Scope }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -50,6 +36,8 @@ export interface KeyRing {
   isOn(): boolean
   /** Who shows this secret; null where it is no valid key. */
   identify(secret: string): Caller | null
+  /** Counts one request of a key. Undefined where it is within the key's rate; else the answer. */
+  overRate(caller: Caller, reply?: FastifyReply): Promise<HttpProblem | undefined>
 }
 
 /** A header that holds the key below a path, beside `Authorization`: how a compatible API names its own. */
@@ -68,8 +56,15 @@ export interface AccessDependencies {
 export const MOST_BYTES_OF_A_STRANGER = 65_536
 
 /** Where no keys are on. */
-export const EVERYBODY: Caller = Object.freeze({ key: null, scope: 'admin', models: null, providers: null, isAdmin: true })
-const STRANGER: Caller = Object.freeze({ key: null, scope: null, models: [], providers: [], isAdmin: false })
+export const EVERYBODY: Caller = Object.freeze({
+  key: null,
+  scope: 'admin',
+  models: null,
+  providers: null,
+  isAdmin: true,
+  ratePerMinute: null,
+})
+const STRANGER: Caller = Object.freeze({ key: null, scope: null, models: [], providers: [], isAdmin: false, ratePerMinute: null })
 
 /** SHA-256 in hex, as `key_hash` in the configuration has it. */
 export const hashOfKey = (key: string): string => createHash('sha256').update(key).digest('hex')
@@ -80,26 +75,31 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
   app.decorateRequest('caller')
   refuseUndeclaredRoutes(app)
 
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { access, keyInBody, ownPagesOnly } = request.routeOptions.config
-    const shown = secretOf(request, keyHeaders)
     if (!keys.isOn()) {
       know(request, EVERYBODY)
-      return done(foreignRequest(request, origins))
+      return refuse(foreignRequest(request, origins))
     }
+    const shown = secretOf(request, keyHeaders)
     const caller = shown.secret === null ? null : keys.identify(shown.secret)
     know(request, caller ?? STRANGER)
-    if (access === 'open') return done()
-    if (caller === null && keyInBody === true && shown.secret === null) return done(tooLongForAStranger(request, reply))
-    if (caller === null) return done(unauthorized(reply, shown))
-    const foreign = ownPagesOnly === true ? foreignPage(request, origins) : undefined
-    done(foreign ?? refusalOfScope(caller, request.is404 ? 'any' : (access ?? 'admin')))
+    if (access === 'open') return
+    if (caller === null && keyInBody === true && shown.secret === null) return refuse(tooLongForAStranger(request, reply))
+    if (caller === null) return refuse(unauthorized(reply, shown))
+    if (ownPagesOnly === true) refuse(foreignPage(request, origins))
+    refuse(await keys.overRate(caller, reply))
+    refuse(refusalOfScope(caller, request.is404 ? 'any' : (access ?? 'admin')))
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
     done(null, isStranger ? payload.pipe(strangersLimit(reply)) : payload)
   })
+}
+
+function refuse(problem: HttpProblem | undefined): void {
+  if (problem !== undefined) throw problem
 }
 
 function strangersLimit(reply: FastifyReply): Transform {

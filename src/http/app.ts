@@ -41,6 +41,8 @@ import { hookRoutes } from './api/hooks.ts'
 import type { HookDependencies } from './api/hooks.ts'
 import { imageRoutes } from './api/images.ts'
 import type { ImageDependencies } from './api/images.ts'
+import { keyRoutes } from './api/keys.ts'
+import type { KeyDependencies } from './api/keys.ts'
 import { modelRoutes } from './api/models.ts'
 import type { ModelDependencies } from './api/models.ts'
 import { providerRoutes } from './api/providers.ts'
@@ -61,7 +63,6 @@ interface OwnDependencies {
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
-  /** Web pages of these origins may call. */
   /** Every vendor is emulated; every result and page says so. */
   readonly sandbox: boolean
 }
@@ -78,6 +79,7 @@ export type AppDependencies = OwnDependencies &
   ProviderDependencies &
   DeliveryDependencies &
   HealthDependencies &
+  KeyDependencies &
   ImageDependencies &
   HookDependencies &
   BackupDependencies &
@@ -133,6 +135,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await own.register(providerRoutes, deps)
     await own.register(webhookDeliveryRoutes, deps)
     await own.register(backupRoutes, deps)
+    await own.register(keyRoutes, deps)
     await own.register(openaiApi, deps)
     await own.register(mcpApi, deps)
   })

@@ -51,6 +51,7 @@ export async function installDocs(app: FastifyInstance, { version, sandbox, exam
           name: 'compatible APIs',
           description: 'Existing clients, unmodified: the APIs they speak, with the same routing, ledger and limits.',
         },
+        { name: 'keys', description: 'Who may use this gateway, made and taken back while it runs.' },
         { name: 'operations', description: 'Health, metrics.' },
       ],
     },

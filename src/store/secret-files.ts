@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from './store-error.ts'
 
@@ -8,41 +8,44 @@ export const WEBHOOK_SECRET_FILE = 'webhook.secret'
 /** What addresses for vendors' webhooks are derived from. */
 export const NODE_SECRET_FILE = 'node.secret'
 
-/**
- * Reads a secret kept in the data folder, or makes it and keeps it, readable by this user alone. A crash on the way leaves no half of one.
- * @param make a fresh one, in one line
- * @throws StoreError `io` where the folder cannot be read or written
- */
-export async function keptSecret(directory: string, name: string, make: () => string): Promise<string> {
+/** The secret that an earlier version kept in the data folder; null where there is none. @throws StoreError `io` */
+export async function secretInFile(directory: string, name: string): Promise<string | null> {
   const path = join(directory, name)
+  const kept = await readFile(path, 'utf8').catch(nullIfMissing).catch(inWords(path))
+  return kept === null || kept.trim() === '' ? null : kept.trim()
+}
+
+/**
+ * Writes a secret of the store into the data folder, where its operator can read it, readable by this user alone. A crash on the way leaves
+ * no half of one. @throws StoreError `io`
+ */
+export async function copySecret(directory: string, name: string, secret: string): Promise<void> {
+  if ((await secretInFile(directory, name)) === secret) return
+  const path = join(directory, name)
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
     await mkdir(directory, { recursive: true })
-    const kept = await readFile(path, 'utf8').catch(nullIfMissing)
-    if (kept !== null && kept.trim() !== '') return kept.trim()
-    if (kept !== null) await rm(path)
-    const temporary = `${path}.${randomBytes(6).toString('hex')}`
     const file = await open(temporary, 'wx', 0o600)
     try {
-      await file.writeFile(`${make()}\n`)
+      await file.writeFile(`${secret}\n`)
       await file.sync()
     } finally {
       await file.close()
     }
-    // A link, unlike a rename, never replaces what somebody else has made meanwhile.
-    await link(temporary, path).catch(ignoreExisting)
-    await rm(temporary)
-    return (await readFile(path, 'utf8')).trim()
+    await rename(temporary, path)
   } catch (error) {
+    inWords(path)(error)
+  }
+}
+
+const inWords =
+  (path: string) =>
+  (error: unknown): never => {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
     throw new StoreError('io', `${path} cannot be read or written (${reason}); correct its permissions`, { cause: error })
   }
-}
 
 function nullIfMissing(error: NodeJS.ErrnoException): null {
   if (error.code === 'ENOENT') return null
   throw error
-}
-
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error
 }

@@ -158,10 +158,12 @@ describe('a comparison', () => {
     expect(row(comparison, 'bfl')?.reasons).toEqual(['provider.ignore: bfl is in it.'])
   })
 
-  test('shows its references as hashes', async () => {
+  test('shows its references by their ids', async () => {
     const first = await gateway.generate({ width: 640, height: 448 })
     const comparison = await compare({ prompt: 'at night', reference_images: [{ image: first.images[0]?.id }] })
-    expect(comparison.request['reference_images']).toEqual([{ sha256: first.images[0]?.sha256, width: 640, height: 448 }])
+    expect(comparison.request['reference_images']).toEqual([
+      { image: first.images[0]?.id, sha256: first.images[0]?.sha256, width: 640, height: 448 },
+    ])
     expect(comparison.summary.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded'])
   })
 })

@@ -122,6 +122,18 @@ export const MIGRATIONS: readonly string[] = [
   -- An unknown cost is settled from an invoice once.
   CREATE UNIQUE INDEX ledger_adjusted_once ON ledger (attempt_id) WHERE kind = 'adjusted';
   `,
+  `
+  -- Gateway keys made at run time; a record holds hashes, never a secret.
+  CREATE TABLE gateway_keys (
+    name   TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- What the gateway makes for itself: the pepper of key hashes, the keys that sign links, webhooks and callback addresses.
+  CREATE TABLE secrets (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

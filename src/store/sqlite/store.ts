@@ -11,6 +11,7 @@ import { idempotencyChange } from './changes/idempotency.ts'
 import { imageChanges } from './changes/images.ts'
 import { ledgerChanges } from './changes/ledger.ts'
 import { comparisonChanges, comparisonReader } from './comparisons.ts'
+import { keyChanges, keyReader } from './keys.ts'
 import { observedBillReader, readCosts } from './costs.ts'
 import { deliveryChanges, deliveryReader } from './deliveries.ts'
 import type { Leases } from './deliveries.ts'
@@ -21,7 +22,7 @@ import { openDatabase } from './open.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
 
 /** Everything a unit of work can hold. */
-const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, ledgerChanges]
+const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, ledgerChanges, keyChanges]
 
 /**
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
@@ -52,6 +53,7 @@ export function sqliteStore(database: DatabaseSync): Store {
   const rows = rowReader(database)
   const budgets = budgetReader(database)
   const comparisons = comparisonReader(database)
+  const keys = keyReader(database)
   const deliveries = deliveryReader(database, leases)
   let isClosed = false
 
@@ -95,6 +97,8 @@ export function sqliteStore(database: DatabaseSync): Store {
     deliveries: whileOpen(deliveries.deliveries),
     claimDeliveries: whileOpen(deliveries.claimDeliveries),
     copyTo: whileOpen((path: string) => copyDatabase(database, path)),
+    keys: whileOpen(keys.keys),
+    secret: whileOpen(keys.secret),
     ping: whileOpen(rows.ping),
     async close() {
       if (isClosed) return

@@ -100,7 +100,7 @@ describe('every route', () => {
 
   test('that declares no access keeps the application from starting, and is named', async () => {
     const bare = fastify()
-    installAccess(bare, { keys: { isOn: () => true, identify: () => null }, keyHeaders: [], origins })
+    installAccess(bare, { keys: { isOn: () => true, identify: () => null, overRate: async () => undefined }, keyHeaders: [], origins })
     bare.get('/forgotten', async () => 'x')
     await expect(bare.ready()).rejects.toThrow(/declare no access: .*\/forgotten/)
   })
@@ -108,11 +108,22 @@ describe('every route', () => {
 
 describe('a route’s access', () => {
   const server = fastify()
-  const caller = (scope: 'read' | 'write' | 'admin') => ({ key: scope, scope, models: null, providers: null, isAdmin: scope === 'admin' })
+  const caller = (scope: 'read' | 'write' | 'admin') => ({
+    key: scope,
+    scope,
+    models: null,
+    providers: null,
+    isAdmin: scope === 'admin',
+    ratePerMinute: null,
+  })
   beforeAll(async () => {
     installProblems(server, { publicUrl: () => '', foreignError: () => undefined })
     installAccess(server, {
-      keys: { isOn: () => true, identify: (secret) => (secret === 'none' ? null : caller(secret as 'read')) },
+      keys: {
+        isOn: () => true,
+        identify: (secret) => (secret === 'none' ? null : caller(secret as 'read')),
+        overRate: async () => undefined,
+      },
       keyHeaders: [],
       origins,
     })

@@ -73,6 +73,10 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
       const message = `The body must be an array of 1 to ${MAX_TASKS} task objects.`
       return sendJson(reply, 400, { errors: [{ code: 'invalidPayload', message }] })
     }
+    if (caller !== request.caller) {
+      const over = await keys.overRate(caller, reply)
+      if (over) throw over
+    }
     know(request, caller)
     const asked = signIn ? array.slice(1) : array
     const answers = await Promise.all(asked.map((task) => answer(perform, task, caller)))

@@ -8,7 +8,7 @@ import { isObject } from './checks.ts'
 import { errorItem } from './items.ts'
 import { authenticated } from './perform.ts'
 import type { Perform } from './perform.ts'
-import { INVALID_KEY } from './task-error.ts'
+import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
 
 /** What is used of a WebSocket. */
 export interface Socket {
@@ -72,8 +72,15 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
       const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
-    void perform(task, {
-      caller: asker ?? EVERYBODY,
+    void admitted(task, asker ?? EVERYBODY)
+  }
+
+  const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
+    const over = await keys.overRate(asker)
+    if (over)
+      return sendFrame({ errors: errorsOfProblem(over.details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
+    await perform(task, {
+      caller: asker,
       waitMs: WAIT_MS,
       send: ({ data, errors }) => {
         if (data.length > 0) sendFrame({ data })

@@ -151,7 +151,7 @@ describe('the API by itself', () => {
     const broken = () => {
       throw new Error('the secret of the owner')
     }
-    const keys = { isOn: () => false, identify: () => null }
+    const keys = { isOn: () => false, identify: () => null, overRate: async () => undefined }
     const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
     installAccess(app, { keys, keyHeaders: [], origins })
     const parts: Partial<McpDependencies> = {

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto'
+import type { Clock, Log, Store } from '../ports.ts'
+import type { Instant } from '../records.ts'
+import { callerOf } from './caller.ts'
+import type { Caller, KeyRules } from './caller.ts'
+import { isSameHash, keyedHash, newKeySecret } from './key-record.ts'
+import type { KeyRecord } from './key-record.ts'
+
+/** A key of the configuration: the SHA-256 of its secret in hex, and from when it is refused (ISO 8601). */
+export interface ConfiguredKey extends KeyRules {
+  readonly keyHash: string
+  readonly expiresAt: string | null
+}
+
+/** What a key is made with. */
+export type NewKey = Omit<KeyRecord, 'hash' | 'previous' | 'createdAt' | 'rotatedAt' | 'lastUsedAt'>
+
+export interface ListedKey extends Omit<KeyRecord, 'hash' | 'previous'> {
+  readonly source: 'configuration' | 'api'
+  /** The last instant at which an earlier secret counts; null where none does. */
+  readonly previousUntil: Instant | null
+}
+
+/** Why a key cannot be made or changed. */
+export class KeyRefused extends Error {
+  readonly reason: 'taken' | 'configured' | 'missing' | 'last'
+  constructor(reason: KeyRefused['reason'], message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/** Every gateway key: those of the configuration, and those made at run time, which are in the store. */
+export interface GatewayKeys {
+  /** Whether callers are asked for a key. Once on, it stays on until a restart, whatever becomes of the keys. */
+  isOn(): boolean
+  /** Who shows this secret; null where it is none that counts now. */
+  identify(secret: string): Caller | null
+  /** All that a key may do; null where there is no such key. */
+  rules(name: string): KeyRules | null
+  allRules(): readonly KeyRules[]
+  list(): readonly ListedKey[]
+  /** `secret` is the one given in plain, or a fresh one. @throws KeyRefused */
+  create(asked: NewKey, secret?: string): Promise<{ readonly key: ListedKey; readonly secret: string; readonly turnedOn: boolean }>
+  /** A fresh secret; the one before it counts for `graceMs` more. @throws KeyRefused */
+  rotate(name: string, graceMs: number): Promise<{ readonly key: ListedKey; readonly secret: string }>
+  /** Counts no more from now on. @throws KeyRefused */
+  revoke(name: string): Promise<void>
+}
+
+export interface GatewayKeysDependencies {
+  readonly store: Pick<Store, 'keys' | 'commit'>
+  readonly clock: Pick<Clock, 'now'>
+  readonly log: Pick<Log, 'error'>
+  /** What secrets are hashed under; kept in the store. */
+  readonly pepper: string
+  /** The keys of the configuration in force; another array after each change. */
+  readonly configured: () => readonly ConfiguredKey[]
+  /** Nobody serves while the last key is taken away, so that it may be: for the command line on a stopped gateway. */
+  readonly isStopped?: boolean
+}
+
+/** How exactly the last use is kept. */
+const USE_STEP_MS = 60_000
+
+export async function createGatewayKeys(deps: GatewayKeysDependencies): Promise<GatewayKeys> {
+  const records = await deps.store.keys()
+  return new Keys(deps, records)
+}
+
+class Keys implements GatewayKeys {
+  readonly #deps: GatewayKeysDependencies
+  readonly #records: Map<string, KeyRecord>
+  #index: ReadonlyMap<string, Entry> = new Map()
+  #indexedFrom: readonly ConfiguredKey[] | null = null
+  #wasOn = false
+
+  constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
+    this.#deps = deps
+    this.#records = new Map(records.map((record) => [record.name, record]))
+  }
+
+  isOn(): boolean {
+    this.#wasOn ||= this.#records.size > 0 || this.#deps.configured().length > 0
+    return this.#wasOn
+  }
+
+  /** Both hashes are made under a pepper that no caller knows, so neither the search nor its time says anything of a key. */
+  identify(secret: string): Caller | null {
+    const index = this.#current()
+    const made = keyedHash(this.#deps.pepper, secret)
+    const configured = keyedHash(this.#deps.pepper, createHash('sha256').update(secret).digest('hex'))
+    const entry = index.get(made) ?? index.get(configured)
+    const now = this.#deps.clock.now()
+    if (entry === undefined || !(isSameHash(entry.hash, made) || isSameHash(entry.hash, configured))) return null
+    if (entry.until !== null && entry.until <= now) return null
+    if (entry.record !== null) this.#used(entry.record, now)
+    return entry.caller
+  }
+
+  rules(name: string): KeyRules | null {
+    return this.allRules().find((rules) => rules.name === name) ?? null
+  }
+
+  allRules(): readonly KeyRules[] {
+    return [...this.#deps.configured(), ...this.#own().map((record) => ({ ...record, admin: record.scope === 'admin' }))]
+  }
+
+  list(): readonly ListedKey[] {
+    return [...this.#deps.configured().map(listedConfigured), ...this.#own().map((record) => this.#listed(record))]
+  }
+
+  async create(asked: NewKey, secret = newKeySecret()): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
+    if (this.rules(asked.name) !== null)
+      throw new KeyRefused('taken', `there is a key ${asked.name} already; take another name, or rotate it`)
+    const hash = keyedHash(this.#deps.pepper, secret)
+    if (this.identify(secret) !== null) throw new KeyRefused('taken', 'another key has this secret; take another one')
+    const record: KeyRecord = { ...asked, hash, previous: [], createdAt: this.#deps.clock.now(), rotatedAt: null, lastUsedAt: null }
+    const turnedOn = !this.isOn()
+    await this.#save(record)
+    return { key: this.#listed(record), secret, turnedOn }
+  }
+
+  async rotate(name: string, graceMs: number): Promise<{ key: ListedKey; secret: string }> {
+    const before = this.#existing(name)
+    const now = this.#deps.clock.now()
+    const secret = newKeySecret()
+    const kept = graceMs === 0 ? [] : [{ hash: before.hash, until: now + graceMs }, ...before.previous.filter(({ until }) => until > now)]
+    const record = { ...before, hash: keyedHash(this.#deps.pepper, secret), previous: kept, rotatedAt: now }
+    await this.#save(record)
+    return { key: this.#listed(record), secret }
+  }
+
+  async revoke(name: string): Promise<void> {
+    this.#existing(name)
+    if (this.allRules().length === 1 && this.#deps.isStopped !== true) {
+      const message = `${name} is the last key, and without keys anybody who reaches this gateway could spend your money; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
+      throw new KeyRefused('last', message)
+    }
+    await this.#deps.store.commit({ revokedKey: name })
+    this.#records.delete(name)
+    this.#indexedFrom = null
+  }
+
+  /** A name that the configuration has too is the configuration's. */
+  #own(): readonly KeyRecord[] {
+    const names = new Set(this.#deps.configured().map(({ name }) => name))
+    return [...this.#records.values()].filter(({ name }) => !names.has(name))
+  }
+
+  #existing(name: string): KeyRecord {
+    if (this.#deps.configured().some((key) => key.name === name))
+      throw new KeyRefused('configured', `the key ${name} is in the configuration file; change it there`)
+    const record = this.#records.get(name)
+    if (record === undefined) throw new KeyRefused('missing', `there is no key ${name}`)
+    return record
+  }
+
+  async #save(record: KeyRecord): Promise<void> {
+    await this.#deps.store.commit({ keys: [record] })
+    this.#records.set(record.name, record)
+    this.#indexedFrom = null
+    this.isOn()
+  }
+
+  /** Written at most once a minute, and not waited for. */
+  #used(record: KeyRecord, now: Instant): void {
+    const current = this.#records.get(record.name)
+    if (current === undefined || (current.lastUsedAt !== null && now - current.lastUsedAt < USE_STEP_MS)) return
+    const used = { ...current, lastUsedAt: now }
+    this.#records.set(record.name, used)
+    this.#deps.store
+      .commit({ keys: [used] })
+      .catch((error: unknown) => this.#deps.log.error({ err: error, key: record.name }, 'the last use of a key could not be kept'))
+  }
+
+  #listed({ hash: _, previous, ...record }: KeyRecord): ListedKey {
+    const now = this.#deps.clock.now()
+    const ends = previous.map(({ until }) => until).filter((until) => until > now)
+    return { ...record, source: 'api', previousUntil: ends.length === 0 ? null : Math.max(...ends) }
+  }
+
+  #current(): ReadonlyMap<string, Entry> {
+    const configured = this.#deps.configured()
+    if (configured === this.#indexedFrom) return this.#index
+    this.#indexedFrom = configured
+    this.#index = new Map(
+      [...configured.map((key) => entryOfConfigured(key, this.#deps.pepper)), ...this.#own().flatMap(entriesOf)].map((entry) => [
+        entry.hash,
+        entry,
+      ]),
+    )
+    return this.#index
+  }
+}
+
+interface Entry {
+  readonly hash: string
+  readonly caller: Caller
+  readonly until: Instant | null
+  /** Null for a key of the configuration, whose use is not kept. */
+  readonly record: KeyRecord | null
+}
+
+const entryOfConfigured = (key: ConfiguredKey, pepper: string): Entry => ({
+  hash: keyedHash(pepper, key.keyHash),
+  caller: callerOf(key),
+  until: key.expiresAt === null ? null : Date.parse(key.expiresAt),
+  record: null,
+})
+
+function entriesOf(record: KeyRecord): readonly Entry[] {
+  const caller = callerOf({ ...record, admin: record.scope === 'admin' })
+  const { expiresAt } = record
+  const earlier = record.previous.map(({ hash, until }) => ({ hash, caller, record, until: Math.min(until, expiresAt ?? Infinity) }))
+  return [{ hash: record.hash, caller, record, until: expiresAt }, ...earlier]
+}
+
+const listedConfigured = ({ keyHash: _, admin: __, expiresAt, ...rules }: ConfiguredKey): ListedKey => ({
+  ...rules,
+  source: 'configuration',
+  createdAt: 0,
+  rotatedAt: null,
+  expiresAt: expiresAt === null ? null : Date.parse(expiresAt),
+  lastUsedAt: null,
+  previousUntil: null,
+})

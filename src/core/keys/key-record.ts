@@ -1,0 +1,30 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Instant } from '../records.ts'
+import type { KeyRules } from './caller.ts'
+
+/** A gateway key made at run time, as it is kept. Its secret is not: only what it hashes to under the pepper. */
+export interface KeyRecord extends Omit<KeyRules, 'admin'> {
+  /** HMAC-SHA-256 of the secret under the pepper, in hex. */
+  readonly hash: string
+  /** Earlier secrets that still count, each until its instant. */
+  readonly previous: readonly { readonly hash: string; readonly until: Instant }[]
+  readonly createdAt: Instant
+  readonly rotatedAt: Instant | null
+  /** From when it is refused; null: never. */
+  readonly expiresAt: Instant | null
+  /** To the minute. */
+  readonly lastUsedAt: Instant | null
+}
+
+/** A secret given in plain is at least as long. */
+export const SHORTEST_SECRET = 16
+const SECRET_BYTES = 32
+
+/** A fresh secret, shown once. */
+export const newKeySecret = (): string => `ig_${randomBytes(SECRET_BYTES).toString('base64url')}`
+
+export const keyedHash = (pepper: string, text: string): string => createHmac('sha256', pepper).update(text).digest('hex')
+
+/** Whether two hashes in hex are one, in a time that does not depend on where they differ. */
+export const isSameHash = (one: string, other: string): boolean =>
+  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))

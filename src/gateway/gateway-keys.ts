@@ -1,0 +1,54 @@
+import { suggest } from '#contract'
+import type { NewGatewayKey } from '#contract'
+import type { Catalogue } from '../catalogue/catalogue.ts'
+import type { Config } from '../config/config.ts'
+import { resolveModel } from '../config/offers.ts'
+import { createGatewayKeys } from '../core/keys/gateway-keys.ts'
+import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
+import { newNodeSecret } from '../core/webhooks/signature.ts'
+import type { KeyRing } from '../http/access.ts'
+import { createRateLimit } from '../http/limits/rate.ts'
+import { CLOCK } from './clock-and-ids.ts'
+import type { Resources } from './open-resources.ts'
+
+/** The gateway keys of the configuration in force, and those in the store. */
+export const openGatewayKeys = async ({ config, store, log }: Pick<Resources, 'config' | 'store' | 'log'>): Promise<GatewayKeys> =>
+  createGatewayKeys({
+    store,
+    clock: CLOCK,
+    log,
+    pepper: await store.secret('key-pepper', newNodeSecret()),
+    configured: () => config().keys,
+  })
+
+/** The keys as the HTTP side asks for them, with the rate of each. */
+export function keyRingOf(keys: GatewayKeys): KeyRing {
+  const rate = createRateLimit('key')
+  return {
+    isOn: () => keys.isOn(),
+    identify: (secret) => keys.identify(secret),
+    overRate: async ({ key, ratePerMinute }, reply) =>
+      key === null || ratePerMinute === null ? undefined : rate.take(key, ratePerMinute, reply),
+  }
+}
+
+/** What is wrong with the names a new key is limited to; null where all of them are there. */
+export const keyObjection =
+  (config: () => Config, catalogue: Catalogue) =>
+  ({ models = [], providers = [] }: Pick<NewGatewayKey, 'models' | 'providers'>): { path: string; message: string } | null => {
+    const model = models.findIndex((name) => resolveModel(config(), catalogue, name) === null)
+    if (model !== -1) {
+      const known = [...catalogue.models, ...config().models.keys()]
+      return {
+        path: `models.${model}`,
+        message: `there is no model ${JSON.stringify(models[model])}; ${suggest(models[model] ?? '', known)}`,
+      }
+    }
+    const provider = providers.findIndex((id) => !config().providers.has(id))
+    if (provider === -1) return null
+    const known = [...config().providers.keys()]
+    return {
+      path: `providers.${provider}`,
+      message: `there is no provider ${JSON.stringify(providers[provider])}; ${suggest(providers[provider] ?? '', known)}`,
+    }
+  }

@@ -1,0 +1,40 @@
+import type { FastifyReply } from 'fastify'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { HttpProblem } from '../http-problem.ts'
+
+const MINUTE_SECONDS = 60
+
+/** At most so many requests in a minute, for each name: a gateway key, or whatever else is counted. */
+export interface RateLimit {
+  /** Counts one. Undefined where it is within the limit; else the answer. The reply's headers say what is left, as the IETF's draft has it. */
+  take(name: string, perMinute: number, reply?: FastifyReply): Promise<HttpProblem | undefined>
+}
+
+/** @param policy what is limited, for the headers: `key` */
+export function createRateLimit(policy: string): RateLimit {
+  const limiters = new Map<number, RateLimiterMemory>()
+
+  function limiterOf(points: number): RateLimiterMemory {
+    const limiter = limiters.get(points) ?? new RateLimiterMemory({ points, duration: MINUTE_SECONDS, keyPrefix: `${policy}-${points}` })
+    limiters.set(points, limiter)
+    return limiter
+  }
+
+  return {
+    async take(name, perMinute, reply) {
+      // A limit that is exceeded is thrown as its state.
+      const state = await limiterOf(perMinute)
+        .consume(name)
+        .catch((error: unknown) =>
+          error instanceof RateLimiterRes ? error : Promise.reject(error instanceof Error ? error : new Error(String(error))),
+        )
+      const { consumedPoints, remainingPoints, msBeforeNext } = state
+      reply?.header('ratelimit-policy', `"${policy}";q=${perMinute};w=${MINUTE_SECONDS}`)
+      reply?.header('ratelimit', `"${policy}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`)
+      if (consumedPoints <= perMinute) return undefined
+      const detail = `${name} may send ${perMinute} requests a minute; send the next one after ${Math.ceil(msBeforeNext / 1000)} s.`
+      reply?.header('retry-after', String(Math.max(1, Math.ceil(msBeforeNext / 1000))))
+      return new HttpProblem({ code: 'rate_limited', detail, retryAfterMs: Math.max(1, msBeforeNext) })
+    },
+  }
+}
