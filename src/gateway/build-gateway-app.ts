@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
 import { createMeasureReference } from '../http/compatible/measure-reference.ts'
+import { judgeLink } from '../core/present/image-link.ts'
 import { isLoopback } from '../config/network.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
@@ -48,6 +49,11 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     }),
     keys: keyRingOf(services.keys),
     gatewayKeys: services.keys,
+    links: services.links,
+    imagesArePublic: () => config().assets.public,
+    judgeLink: (id, expires, signature) => judgeLink(services.linkSecret, id, expires, signature, CLOCK.now()),
+    download: transport.download,
+    maxImageBytes: () => config().assets.maxImageBytes,
     keyObjection: keyObjection(config, catalogue),
     origins: { publicUrl: address.current, corsOrigins: () => config().server.corsOrigins, isLoopback },
     metrics: metrics.text,

@@ -17,6 +17,9 @@ import type { Run } from '../core/generation/run.ts'
 import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Ports } from '../core/ports.ts'
+import { imageLinks } from '../core/present/image-link.ts'
+import type { ImageLinks } from '../core/present/image-link.ts'
+import { newNodeSecret } from '../core/webhooks/signature.ts'
 import { createIntake } from '../http/intake.ts'
 import type { Intake } from '../http/intake.ts'
 import type { RequestSchema } from '../http/request-schema.ts'
@@ -35,6 +38,9 @@ import type { Webhooks } from './webhooks.ts'
 export interface Services {
   readonly address: PublicAddress
   readonly keys: GatewayKeys
+  readonly links: ImageLinks
+  /** Signs links. */
+  readonly linkSecret: string
   readonly monitoring: Monitoring
   readonly webhooks: Webhooks
   readonly run: Run
@@ -54,7 +60,10 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const { catalogue, config, store, transport, live, overrides } = resources
   const address = createPublicAddress(config().server.publicUrl)
   const monitoring = createMonitoring(resources, opened)
-  const webhooks = await startWebhooks(resources, address, opened)
+  const keys = await openGatewayKeys(resources)
+  const linkSecret = await store.secret('image-links', newNodeSecret())
+  const links = linksOf(resources, keys, address, linkSecret)
+  const webhooks = await startWebhooks(resources, links, opened)
   const { hooks, notify } = webhooks
   const { wrapPorts = (ports: Ports) => ports } = overrides
   const ports = wrapPorts(composePorts({ resources, monitoring, hooks, deliveriesDue: notify.wake }))
@@ -63,7 +72,6 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   live.onSwapped(() => run.settingsChanged())
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   const schema = requestSchema(options)
-  const keys = await openGatewayKeys(resources)
   const offers = createOffers({ config, catalogue, measured: run, breakers: monitoring.breakers, keys })
   const costs = createCosts({
     store,
@@ -88,14 +96,38 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     idempotency,
     newId: () => orderedId('cmp'),
     beginGeneration: intake.begin,
-    publicUrl: address.current,
+    links,
   })
-  return { address, keys, monitoring, webhooks, run, requestSchema: schema, accept, offers, costs, reconcile, intake, compare }
+  return {
+    address,
+    keys,
+    links,
+    linkSecret,
+    monitoring,
+    webhooks,
+    run,
+    requestSchema: schema,
+    accept,
+    offers,
+    costs,
+    reconcile,
+    intake,
+    compare,
+  }
 }
+
+/** Links are signed where keys are on, unless the operator made images public. */
+const linksOf = ({ config }: Resources, keys: GatewayKeys, address: PublicAddress, secret: string): ImageLinks =>
+  imageLinks({
+    publicUrl: address.current,
+    secret,
+    lifeMs: () => (keys.isOn() && !config().assets.public ? config().assets.linkTtlMs : null),
+    now: () => CLOCK.now(),
+  })
 
 async function startWebhooks(
   { config, catalogue, store, assets, transport, log, overrides }: Resources,
-  address: PublicAddress,
+  links: ImageLinks,
   opened: AsyncDisposableStack,
 ): Promise<Webhooks> {
   const webhooks = await createWebhooks({
@@ -105,7 +137,7 @@ async function startWebhooks(
     clock: CLOCK,
     post: transport.post,
     assets,
-    publicUrl: address.current,
+    links,
     delaysMs: overrides.webhookDelaysMs,
     log,
   })

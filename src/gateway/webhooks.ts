@@ -30,7 +30,7 @@ export interface Webhooks {
 
 /** Webhooks out and in, with the secrets that the store keeps. */
 export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhooks> {
-  const { config, catalogue, store, clock, post, log, publicUrl, delaysMs = DELIVERY_DELAYS_MS } = deps
+  const { config, catalogue, store, clock, post, log, links, delaysMs = DELIVERY_DELAYS_MS } = deps
   const { dataDirectory } = config()
   // Files of earlier versions are taken over once; from then on the store has them, and one is copied for those who read it.
   const own = await store.secret('webhook', (await secretInFile(dataDirectory, WEBHOOK_SECRET_FILE)) ?? newWebhookSecret())
@@ -40,7 +40,7 @@ export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhoo
     const configured = config().webhooks.secrets
     return configured.length > 0 ? configured.map((secret) => secret.reveal()) : [own]
   }
-  const formats = new Map([[STANDARD, standardFormat({ secrets, publicUrl })], ...webhookFormats(deps)])
+  const formats = new Map([[STANDARD, standardFormat({ secrets, links })], ...webhookFormats(deps)])
   return {
     notify: createNotify({ store, clock, post, log, formats, delaysMs, random: Math.random }),
     hooks: createInboundHooks({ key, baseFor: callbackBase(config, catalogue) }),

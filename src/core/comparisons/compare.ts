@@ -12,6 +12,7 @@ import type { Idempotency } from '../generation/idempotency.ts'
 import type { Ports } from '../ports.ts'
 
 export type { ComparisonRequest } from './plan-comparison.ts'
+import type { ImageLinks } from '../present/image-link.ts'
 
 /** The same request at several providers at once, each as a generation of its own that is tried nowhere else. */
 export interface Compare {
@@ -37,7 +38,7 @@ export interface CompareDependencies {
   readonly newId: () => string
   /** The one way in for a generation, limits and budgets included; begins one for each idempotency key. */
   readonly beginGeneration: (request: GenerationRequest, key: string | null, idempotencyKey: string) => Promise<{ readonly id: string }>
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
 }
 
 export function createCompare(deps: CompareDependencies): Compare {
@@ -49,7 +50,7 @@ export function createCompare(deps: CompareDependencies): Compare {
     const ids = record.entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.generationId] : []))
     const found = await Promise.all(ids.map((id) => (waitMs > 0 ? run.wait(id, waitMs) : store.generation(id))))
     const generations = found.filter((generation) => generation !== null).map((generation) => [generation.id, generation] as const)
-    return comparisonView(record, new Map(generations), deps.publicUrl())
+    return comparisonView(record, new Map(generations), deps.links)
   }
 
   return {

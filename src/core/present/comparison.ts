@@ -5,18 +5,19 @@ import { differingDefaults } from '../plan/fidelity.ts'
 import { factorBetween } from '../plan/size.ts'
 import { requestView, viewOf } from './generation.ts'
 import { iso } from '../instant.ts'
+import type { ImageLinks } from './image-link.ts'
 
 /** The row and its generations as a caller sees them; status, end and summary follow from the generations alone. */
 export function comparisonView(
   record: ComparisonRecord,
   generations: ReadonlyMap<string, GenerationRecord>,
-  publicUrl: string,
+  links: ImageLinks,
 ): Comparison {
   const begun = record.entries.flatMap((entry): readonly Begun[] => {
     const generation = entry.kind === 'begun' ? generations.get(entry.generationId) : undefined
     if (!generation) return []
     const route = generation.routes[0] ?? null
-    return [{ provider: entry.provider, view: viewOf(generation, publicUrl), route, ordered: orderedPixels(route, generation.references) }]
+    return [{ provider: entry.provider, view: viewOf(generation, links), route, ordered: orderedPixels(route, generation.references) }]
   })
   const views = begun.map(({ view }) => view)
   const summary = summaryOf(record.entries, begun)

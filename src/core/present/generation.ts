@@ -5,9 +5,10 @@ import { costOf } from '../billing/settle.ts'
 import { orderedImages } from '../plan/delivery.ts'
 import { iso, isoOrNull } from '../instant.ts'
 import { withoutQuery } from './without-query.ts'
+import type { ImageLinks } from './image-link.ts'
 
-/** The row as a caller sees it. `publicUrl` is where this server is reached, without a slash at its end. */
-export function viewOf(record: GenerationRecord, publicUrl: string): Generation {
+/** The row as a caller sees it.  */
+export function viewOf(record: GenerationRecord, links: ImageLinks): Generation {
   const route = record.attempts.length > 0 || record.routes.length === 1 ? record.routes[record.routeIndex] : undefined
   return {
     id: record.id,
@@ -22,7 +23,7 @@ export function viewOf(record: GenerationRecord, publicUrl: string): Generation 
     completed_at: isoOrNull(record.completedAt),
     progress: progressOf(record),
     request: requestView(record) as Generation['request'],
-    images: orderedImages(record).map((image) => viewImage(image, publicUrl)),
+    images: orderedImages(record).map((image) => viewImage(image, links)),
     prompt_used: record.promptUsed,
     cost: costOf(record),
     timing: timingOf(record),
@@ -55,11 +56,10 @@ export function requestView(record: Pick<GenerationRecord, 'request' | 'referenc
   }
 }
 
-export function viewImage(image: ImageRecord, publicUrl: string): Image {
-  const extension = image.format ?? 'jpeg'
+export function viewImage(image: ImageRecord, links: ImageLinks): Image {
   return {
     id: image.id,
-    url: image.link?.url ?? `${publicUrl}/v1/images/${image.id}.${extension === 'jpeg' ? 'jpg' : extension}`,
+    url: image.link?.url ?? links(image),
     width: image.width,
     height: image.height,
     format: image.format,

@@ -8,12 +8,13 @@ import { viewOf } from '../../core/present/generation.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
 import { iso } from '../../core/instant.ts'
+import type { ImageLinks } from '../../core/present/image-link.ts'
 
 export interface GenerationEventDependencies {
   readonly run: Pick<Run, 'watch'>
   readonly store: Pick<Store, 'generation'>
   readonly clock: Pick<Clock, 'after'>
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
 }
 
 /** Server-Sent Events of one generation: its timeline from the start, or after `Last-Event-ID`; ends after the terminal event. */
@@ -45,7 +46,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
         const isLast = hasEnded(current) && entry.type === current.status
         const { type, provider, progress } = entry
         const change = { id, type, at: iso(entry.at), provider, progress }
-        stream.send(type, isLast ? viewOf(current, deps.publicUrl()) : change, entry.seq)
+        stream.send(type, isLast ? viewOf(current, deps.links) : change, entry.seq)
       }
       if (hasEnded(current)) stream.end()
     }

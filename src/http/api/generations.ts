@@ -15,6 +15,7 @@ import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { HttpProblem } from '../http-problem.ts'
 import { traceparentOf } from '../trace-context.ts'
+import type { ImageLinks } from '../../core/present/image-link.ts'
 
 const GenerationParams = z.object({ id: z.string().max(100) })
 
@@ -54,7 +55,7 @@ export interface GenerationDependencies {
   readonly run: Pick<Run, 'wait' | 'cancel'>
   readonly store: Pick<Store, 'generation' | 'list'>
   readonly requestSchema: RequestSchema
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
   readonly models: Pick<ModelSource, 'find' | 'suggest'>
   /** Every provider that is installed. */
   readonly installed: () => readonly string[]
@@ -110,7 +111,7 @@ function showRoute(app: App, deps: GenerationDependencies): void {
 
 /** The generation once it has ended or the wait is over. */
 async function awaited(
-  { run, store, publicUrl }: GenerationDependencies,
+  { run, store, links }: GenerationDependencies,
   reply: FastifyReply,
   id: string,
   { waitMs, applied }: ReturnType<typeof waitOf>,
@@ -118,11 +119,11 @@ async function awaited(
   const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
-  return viewOf(record, publicUrl())
+  return viewOf(record, links)
 }
 
 function listRoute(app: App, deps: GenerationDependencies): void {
-  const { store, publicUrl } = deps
+  const { store, links } = deps
   const schema = {
     operationId: 'listGenerations',
     summary: 'Generations, newest first',
@@ -143,7 +144,7 @@ function listRoute(app: App, deps: GenerationDependencies): void {
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
     if (records.length === 0) refuseUnknownNames(deps, request.query)
-    const data = records.map((record) => viewOf(record, publicUrl()))
+    const data = records.map((record) => viewOf(record, links))
     return { object: 'list' as const, data, has_more: nextCursor !== null, next_cursor: nextCursor }
   })
 }
@@ -161,7 +162,7 @@ function cancelRoute(app: App, deps: GenerationDependencies): void {
   app.post('/v1/generations/:id/cancel', { schema, config: { access: 'write' } }, async (request) => {
     const { id } = request.params
     const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
-    return viewOf((await deps.run.cancel(id)) ?? (await deps.store.generation(id)) ?? record, deps.publicUrl())
+    return viewOf((await deps.run.cancel(id)) ?? (await deps.store.generation(id)) ?? record, deps.links)
   })
 }
 

@@ -4,6 +4,10 @@ import { z } from 'zod'
 import { Problem } from '#contract'
 import type { Assets, Store } from '../../core/ports.ts'
 import { HttpProblem } from '../http-problem.ts'
+import { seenImage } from './image-access.ts'
+import type { ImageAccessDependencies } from './image-access.ts'
+import { sendLinked } from './linked-image.ts'
+import type { LinkedImageDependencies } from './linked-image.ts'
 
 const MEDIA_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
 
@@ -12,26 +16,34 @@ const SERVED_AS_IMAGE_ONLY = { 'x-content-type-options': 'nosniff', 'content-sec
 
 const IMAGE_CONTENT = Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, { schema: z.file() }]))
 
-export interface ImageDependencies {
-  readonly store: Pick<Store, 'image'>
+export interface ImageDependencies extends ImageAccessDependencies, LinkedImageDependencies {
+  readonly store: Pick<Store, 'image' | 'generation'>
   readonly assets: Pick<Assets, 'open'>
 }
 
-/** Image bytes. The id is unguessable, so that a browser can show the link without a gateway key. */
-export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, { store, assets }) => {
+/** Image bytes. A link is its own proof, so that a browser can show it without a gateway key; see `seenImage`. */
+export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, deps) => {
+  const { store, assets } = deps
   const schema = {
     operationId: 'getImage',
     summary: 'The bytes of an image',
-    description: 'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`.',
+    description:
+      'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`. Where keys are on, the address is signed and expires ' +
+      '(`assets.link_ttl`), and a key in the header sees its own images, unless the operator made images public (`assets.public`). Where images ' +
+      'are not kept (`assets.keep`), the provider’s bytes, while its link lives.',
     tags: ['images'],
     params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
+    querystring: z.object({ expires: z.string().max(20).optional(), signature: z.string().max(100).optional() }).loose(),
     response: {
       200: { description: 'The bytes.', content: IMAGE_CONTENT },
       206: { description: 'The range that was asked for.', content: IMAGE_CONTENT },
       304: z.null().meta({ description: 'The caller has it already.' }),
+      401: Problem,
+      403: Problem,
       404: Problem,
       410: Problem,
       416: z.null().meta({ description: 'The range lies beyond the end.' }),
+      503: Problem,
     },
   }
 
@@ -39,10 +51,9 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     // Bytes and empty bodies are beside the documented JSON answers.
     const reply: FastifyReply = typedReply
     const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')
-    const image = await store.image(id)
-    if (!image) throw new HttpProblem({ code: 'not_found', detail: 'There is no such image.' })
+    const { image, cacheControl } = await seenImage(request, id, (name) => store.image(name), deps)
     if (!image.sha256 || !image.format || !image.bytes)
-      throw new HttpProblem({ code: 'not_found', detail: 'This image is not stored here: the caller was given the provider’s own link.' })
+      return sendLinked(reply.headers({ ...SERVED_AS_IMAGE_ONLY, 'cache-control': 'private, no-cache' }), image, deps.clock.now(), deps)
     const etag = `"${image.sha256}"`
     const isAnotherImage = request.headers['if-range'] !== undefined && request.headers['if-range'] !== etag
     const range = isAnotherImage ? null : rangeOf(request.headers.range, image.bytes)
@@ -53,7 +64,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     }
     reply.headers({
       'content-type': MEDIA_TYPES[image.format],
-      'cache-control': 'public, max-age=31536000, immutable',
+      'cache-control': cacheControl,
       etag,
       'accept-ranges': 'bytes',
       ...SERVED_AS_IMAGE_ONLY,

@@ -22,12 +22,13 @@ type App = Parameters<FastifyPluginAsyncZod>[0]
 /** Gateway keys at run time: they count, or no longer do, from the answer on, and over a restart. */
 export const keyRoutes: FastifyPluginAsyncZod<KeyDependencies> = async (app, deps) => {
   const { gatewayKeys } = deps
-  const list = { summary: 'Gateway keys', tags: ['keys'], response: { 200: KeyList, ...problems } }
+  const list = { operationId: 'listKeys', summary: 'Gateway keys', tags: ['keys'], response: { 200: KeyList, ...problems } }
   app.get('/v1/keys', { schema: list, config }, async () => ({ object: 'list' as const, data: gatewayKeys.list().map(keyView) }))
   createRoute(app, deps)
   rotateRoute(app, deps)
 
   const revoke = {
+    operationId: 'revokeKey',
     summary: 'Revoke a gateway key',
     description: 'It counts no more from this answer on. The last key is kept: without any, whoever reaches the gateway could spend.',
     tags: ['keys'],
@@ -42,6 +43,7 @@ export const keyRoutes: FastifyPluginAsyncZod<KeyDependencies> = async (app, dep
 
 function createRoute(app: App, { gatewayKeys, keyObjection }: KeyDependencies): void {
   const schema = {
+    operationId: 'createKey',
     summary: 'Create a gateway key',
     description: 'The secret is in this answer and nowhere else. The first key of a gateway without keys turns them on.',
     tags: ['keys'],
@@ -61,6 +63,7 @@ function createRoute(app: App, { gatewayKeys, keyObjection }: KeyDependencies): 
 
 function rotateRoute(app: App, { gatewayKeys }: KeyDependencies): void {
   const schema = {
+    operationId: 'rotateKey',
     summary: 'Give a gateway key a fresh secret',
     description: 'The secret before counts for `grace_seconds` more, a day where nothing is said.',
     tags: ['keys'],

@@ -2,9 +2,10 @@ import type { Assets } from '../../core/ports.ts'
 import type { WebhookFormat } from '../../core/webhooks/format.ts'
 import { BFL_FORMAT, bflFormat } from './bfl/webhook.ts'
 import { RUNWARE_FORMAT, runwareFormat } from './runware/webhook.ts'
+import type { ImageLinks } from '../../core/present/image-link.ts'
 
 export interface WebhookFormatDependencies {
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
   readonly assets: Pick<Assets, 'read'>
 }
 

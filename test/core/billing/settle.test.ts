@@ -5,6 +5,7 @@ import { BLANK_ATTEMPT, blankGeneration } from '../../../src/core/records.ts'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Reference, Route } from '../../../src/core/records.ts'
 import { costOf, settle } from '../../../src/core/billing/settle.ts'
 import { viewOf } from '../../../src/core/present/generation.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 const SOURCE = { as_of: '2026-11-21', source_url: 'https://vendor.example/prices' } as const
 const perImage: PriceRule = { kind: 'per_image', per_image: '0.04', ...SOURCE }
@@ -131,7 +132,7 @@ describe('a bill', () => {
     (cost) => {
       const { settled, record } = ended({ cost })
       expect(settled).toEqual({ amount: null, basis: 'unknown', lines: [], reported: cost })
-      const view = Generation.parse(viewOf(record, ''))
+      const view = Generation.parse(viewOf(record, plainLinks('')))
       expect(view.cost).toMatchObject({ amount: null, basis: 'unknown' })
       expect(view.attempts[0]?.cost).toMatchObject({ amount: null, basis: 'unknown', reported: cost })
     },

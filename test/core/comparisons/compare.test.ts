@@ -9,6 +9,7 @@ import type { Ports, Store } from '../../../src/core/ports.ts'
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
 import { generationRecord, routeTo } from '../../store/records.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const request: GenerationRequest = { model: 'm', prompt: 'p', provider: { allow_fallbacks: false, max_price_usd: '1' } }
@@ -68,7 +69,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
       asked.push({ request: one, idempotencyKey })
       return { id: begin(one.provider?.only?.[0] ?? '', idempotencyKey) }
     },
-    publicUrl: () => 'http://x',
+    links: plainLinks('http://x'),
   })
   return { compare, asked, planned }
 }

@@ -3,6 +3,7 @@ import type { Downloaded } from '../../../src/core/ports.ts'
 import type { GenerationRecord } from '../../../src/core/records.ts'
 import { attemptRecord } from '../../store/records.ts'
 import { createWorld, done, failed, image, onDisk, pending, planned, recoverCall, refused, settled } from './world.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 const delivered = () => done('https://cdn.example/1.jpg')
 
@@ -164,5 +165,5 @@ test('images of several tasks stand in the order of the tasks, whatever arrived 
   ])
   const orderOf = new Map(stored.attempts.flatMap(({ imageIds, task }) => imageIds.map((id) => [id, task] as const)))
   const { viewOf } = await import('../../../src/core/present/generation.ts')
-  expect(viewOf(stored, '').images.map(({ id }) => orderOf.get(id))).toEqual([0, 1, 2])
+  expect(viewOf(stored, plainLinks('')).images.map(({ id }) => orderOf.get(id))).toEqual([0, 1, 2])
 })

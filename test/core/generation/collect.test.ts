@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { viewOf } from '../../../src/core/present/generation.ts'
 import type { Downloaded } from '../../../src/core/ports.ts'
 import { createWorld, done, onDisk, pending, image, planned, runFor, says } from './world.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 const polledTo = (url: string) => (call: { purpose: string }) => (call.purpose === 'submit' ? pending() : done(url))
 const DEAD: Downloaded = { kind: 'expired', status: 403 }
@@ -47,7 +48,7 @@ describe('a delivered image', () => {
     const record = planned(['alpha', 'beta'])
     expect((await runFor(world, record, 500_000)).status).toBe('running')
     await world.clock.pass(200_000)
-    expect(viewOf(await onDisk(world, record.id), '')).toMatchObject({
+    expect(viewOf(await onDisk(world, record.id), plainLinks(''))).toMatchObject({
       status: 'failed',
       error: { code: 'result_expired', billed: true },
       cost: { amount: '0.05', basis: 'billed' },
@@ -106,7 +107,7 @@ describe('a delivered image', () => {
   test('that is still not an image when its link expires is a bad reply, paid for', async () => {
     const world = createWorld({ script: polledTo('https://cdn.example/1.jpg'), download: () => image('this is not an image') })
     const record = await runFor(world, planned(['alpha', 'beta']), 700_000)
-    expect(viewOf(record, '')).toMatchObject({ error: { code: 'bad_reply', billed: true }, cost: { amount: '0.05' } })
+    expect(viewOf(record, plainLinks(''))).toMatchObject({ error: { code: 'bad_reply', billed: true }, cost: { amount: '0.05' } })
   })
 
   test('whose link points inside our network is never fetched', async () => {
@@ -140,7 +141,7 @@ describe('a delivered image', () => {
 
   test('is not fetched where images are not kept: the vendor’s link and its end are returned', async () => {
     const world = createWorld({ keepImages: false, script: () => done('https://cdn.example/1.jpg?sig=x') })
-    const { images } = viewOf(await runFor(world, planned(['alpha']), 0), '')
+    const { images } = viewOf(await runFor(world, planned(['alpha']), 0), plainLinks(''))
     expect(images).toMatchObject([
       { url: 'https://cdn.example/1.jpg?sig=x', sha256: null, width: null, expires_at: new Date(1_600_000).toISOString() },
     ])
@@ -158,7 +159,7 @@ test('two of three delivered images are a success with the failure of the third 
     download: (url) => (url.includes('dead') ? { kind: 'failed', reason: '400', retryable: false } : image()),
   })
   const record = await runFor(world, planned(['alpha'], { tasks: [3] }), 0)
-  expect(viewOf(record, '')).toMatchObject({
+  expect(viewOf(record, plainLinks(''))).toMatchObject({
     status: 'succeeded',
     images: [{}, {}],
     attempts: [{ status: 'succeeded', error: { code: 'bad_reply', billed: true } }],
@@ -169,6 +170,6 @@ test('a cost the vendor does not report is computed from what was delivered', as
   const world = createWorld({
     script: () => says({ kind: 'done', images: [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' } }] }),
   })
-  const { cost } = viewOf(await runFor(world, planned(['alpha']), 0), '')
+  const { cost } = viewOf(await runFor(world, planned(['alpha']), 0), plainLinks(''))
   expect(cost).toMatchObject({ amount: '0.04', basis: 'computed', lines: [{ quantity: 1, unit_amount: '0.04', amount: '0.04' }] })
 })

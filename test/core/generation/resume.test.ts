@@ -4,6 +4,7 @@ import { attemptRecord } from '../../store/records.ts'
 import { viewOf } from '../../../src/core/present/generation.ts'
 import { createWorld, done, onDisk, pollCall, planned, recoverCall, runFor, says, settled } from './world.ts'
 import type { World } from './world.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 /** A row as a crash left it. */
 function leftOpen(attempt: Partial<AttemptRecord>): GenerationRecord {
@@ -56,7 +57,7 @@ describe('after a crash', () => {
     })
     const left = await runFor(killed, planned(['alpha'], { tasks: [2] }), 100)
     expect(left.attempts[0]?.status).toBe('collecting')
-    expect(viewOf(await resumed(createWorld({ script: () => done('https://cdn.example/2.jpg') }), left), '')).toMatchObject({
+    expect(viewOf(await resumed(createWorld({ script: () => done('https://cdn.example/2.jpg') }), left), plainLinks(''))).toMatchObject({
       status: 'succeeded',
       images: [{}],
       cost: { amount: null, basis: 'unknown' },

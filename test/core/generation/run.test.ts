@@ -3,6 +3,7 @@ import { viewOf } from '../../../src/core/present/generation.ts'
 import { createWorld, done, failed, onDisk, pending, planned, recoverCall, refused, runFor, says, settled } from './world.ts'
 import { IdempotencyConflict } from '../../../src/core/ports.ts'
 import type { Sent } from '../../../src/core/ports.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 describe('a generation', () => {
   test('is on disk as submitting before the paid call is made', async () => {
@@ -20,7 +21,7 @@ describe('a generation', () => {
 
   test('that is answered at once succeeds with the billed cost and the stored image', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
-    const generation = viewOf(await runFor(world, planned(['alpha']), 0), 'http://here')
+    const generation = viewOf(await runFor(world, planned(['alpha']), 0), plainLinks('http://here'))
     expect(generation).toMatchObject({
       status: 'succeeded',
       provider: 'alpha',
@@ -70,7 +71,7 @@ describe('a generation', () => {
     const record = await runFor(world, planned(['alpha', 'beta']), 70_000)
     expect(record.error).toMatchObject({ code: 'provider_timeout', billed: 'unknown', retryable: false })
     expect(record.attempts).toHaveLength(1)
-    expect(viewOf(record, '').cost).toMatchObject({ amount: null, basis: 'unknown' })
+    expect(viewOf(record, plainLinks('')).cost).toMatchObject({ amount: null, basis: 'unknown' })
   })
 
   test('keeps the images of a batch that came before the deadline, and says that the others did not', async () => {
@@ -166,7 +167,7 @@ describe('a failure', () => {
     const world = createWorld({
       script: (_, provider) => (provider === 'alpha' ? failed('insufficient_credit', false) : done('https://cdn.example/1.jpg')),
     })
-    const generation = viewOf(await runFor(world, planned(['alpha', 'beta']), 0), '')
+    const generation = viewOf(await runFor(world, planned(['alpha', 'beta']), 0), plainLinks(''))
     expect(generation).toMatchObject({ status: 'succeeded', provider: 'beta', cost: { amount: '0.05', basis: 'billed' } })
     expect(generation.attempts.map(({ provider, status, cost }) => [provider, status, cost.amount])).toEqual([
       ['alpha', 'failed', '0'],
@@ -201,7 +202,7 @@ describe('a failure', () => {
     const record = await runFor(world, planned(['alpha']), 60_000)
     expect(record.attempts.map(({ startedAt }) => startedAt)).toHaveLength(4)
     expect(record.error).toMatchObject({ code: 'provider_unavailable', billed: false, retryable: true })
-    expect(viewOf(record, '').cost).toMatchObject({ amount: '0', basis: 'computed' })
+    expect(viewOf(record, plainLinks('')).cost).toMatchObject({ amount: '0', basis: 'computed' })
   })
 
   test('that the only provider answers with an outage is not repeated there, since the submit arrived', async () => {
@@ -262,7 +263,7 @@ describe('several images', () => {
     const record = await runFor(world, planned(['alpha'], { tasks: [1, 1, 1], seed: 40 }), 0)
     expect(record.images).toHaveLength(3)
     expect(world.calls.map(({ call }) => (call.body as { seed: string }).seed)).toEqual(['40', '41', '42'])
-    expect(viewOf(record, '').cost.amount).toBe('0.15')
+    expect(viewOf(record, plainLinks('')).cost.amount).toBe('0.15')
   })
 
   test('of which one fails are a success that says how many are missing', async () => {
@@ -287,7 +288,7 @@ describe('several images', () => {
     let submits = 0
     const world = createWorld({ script: () => (++submits === 1 ? { kind: 'lost', reason: 'reset' } : done('https://cdn.example/1.jpg')) })
     const record = await runFor(world, planned(['alpha'], { tasks: [1, 1] }), 0)
-    expect(viewOf(record, '')).toMatchObject({ status: 'succeeded', cost: { amount: null, basis: 'unknown' } })
+    expect(viewOf(record, plainLinks(''))).toMatchObject({ status: 'succeeded', cost: { amount: null, basis: 'unknown' } })
   })
 })
 

@@ -4,6 +4,7 @@ import type { ComparisonEntry, ComparisonRecord, GenerationRecord, ImageRecord }
 import { comparisonView } from '../../../src/core/present/comparison.ts'
 import { requestView } from '../../../src/core/present/generation.ts'
 import { attemptRecord, generationRecord, routeTo } from '../../store/records.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 const image = (id: string, changes: Partial<ImageRecord> = {}): ImageRecord => ({
   id,
@@ -65,7 +66,9 @@ function view(generations: readonly GenerationRecord[], others: readonly Compari
     entries: [...begun, ...others],
     unbegun: null,
   }
-  return Comparison.parse(comparisonView(record, new Map(generations.map((generation) => [generation.id, generation])), 'http://x'))
+  return Comparison.parse(
+    comparisonView(record, new Map(generations.map((generation) => [generation.id, generation])), plainLinks('http://x')),
+  )
 }
 const column = <Key extends keyof Comparison['summary'][number]>(comparison: Comparison, key: Key) =>
   comparison.summary.map((row) => row[key])

@@ -10,6 +10,7 @@ import { STANDARD, standardFormat } from '../../../src/core/webhooks/standard.ts
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { sqliteStore } from '../../../src/store/sqlite/store.ts'
 import { manualClock, planned, settled } from '../generation/world.ts'
+import { plainLinks } from '../../../src/core/present/image-link.ts'
 
 const HOUR_MS = 3_600_000
 const OK: Posted = { kind: 'status', status: 200, retryAfterMs: null }
@@ -32,7 +33,7 @@ async function world(
     clock,
     log: { info: log, warn: log, error: log },
     formats: new Map([
-      [STANDARD, standardFormat({ publicUrl: () => 'https://gate.example', secrets: () => [newWebhookSecret()] })],
+      [STANDARD, standardFormat({ links: plainLinks('https://gate.example'), secrets: () => [newWebhookSecret()] })],
       ...formats,
     ]),
     random: () => 0.5,

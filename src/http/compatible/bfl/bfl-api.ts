@@ -19,11 +19,13 @@ import { toRequest, withOtherSide } from './to-request.ts'
 import type { Translation } from './to-request.ts'
 import { webhookTarget } from './webhook.ts'
 import { traceparentOf } from '../../trace-context.ts'
+import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export interface BflDependencies extends BalanceSources {
   readonly intake: Pick<Intake, 'read' | 'begin'>
   readonly store: Pick<Store, 'generation'>
   readonly publicUrl: () => string
+  readonly links: ImageLinks
   /** Needed only where one side of a size is to follow an image; without it both sides must be given. */
   readonly measureReference?: MeasureReference | undefined
 }
@@ -86,7 +88,7 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
     })
     // From here on nothing may fail: a client that gets an error submits, and buys, again.
     const record = await store.generation(id).catch(() => null)
-    if (record) reply.headers(generationHeaders(viewOf(record, deps.publicUrl())))
+    if (record) reply.headers(generationHeaders(viewOf(record, deps.links)))
     return send(reply, 200, submitReply(id, record, deps.publicUrl(), webhook?.url ?? null))
   })
 }
@@ -108,7 +110,7 @@ async function read(endpoint: Endpoint, body: Json | undefined, { measureReferen
   throw new BflProblem(422, [{ loc: ['body', missingSide], msg, type: 'value_error' }])
 }
 
-function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: BflDependencies): void {
+function pollRoute(api: FastifyInstance, prefix: string, { store, links }: BflDependencies): void {
   const schema = { operationId: 'bflGetResult', summary: 'Ask for a result (BFL)', ...POLL, tags: ['compatible APIs'], hide: prefix === '' }
   api.get<{ Querystring: { id?: string | string[] } }>(
     `${prefix}/get_result`,
@@ -118,7 +120,7 @@ function pollRoute(api: FastifyInstance, prefix: string, { store, publicUrl }: B
       if (typeof id !== 'string') throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
       const record = owned(id.length > 100 ? null : await store.generation(id), request.caller)
       if (!record) return send(reply, 404, taskNotFound(id.slice(0, 100)))
-      const generation = viewOf(record, publicUrl())
+      const generation = viewOf(record, links)
       return send(reply.headers(generationHeaders(generation)), 200, resultReply(generation))
     },
   )

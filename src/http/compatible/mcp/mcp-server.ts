@@ -20,13 +20,14 @@ import { generate } from './tools/generate.ts'
 import { getGeneration } from './tools/get-generation.ts'
 import { listModels } from './tools/list-models.ts'
 import { quote } from './tools/quote.ts'
+import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export interface McpDependencies {
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly accept: Pick<Accept, 'quote'>
   readonly store: Pick<Store, 'generation'>
   readonly models: ModelSource
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
   readonly log: Log
   /** Of the gateway. */
   readonly version: string

@@ -152,7 +152,7 @@ function onHangUp(reply: FastifyReply, callback: () => void): void {
 async function endWithin({ deps, id, isKeyed }: Task, waitMs: number): Promise<End | null> {
   const record = await deps.intake.wait(id, waitMs)
   if (!record || !isTerminal(record.status)) return null
-  const generation = viewOf(record, deps.publicUrl())
+  const generation = viewOf(record, deps.links)
   if (record.status === 'succeeded') return { kind: 'succeeded', generation, record }
   const error = record.error ?? generationError({ code: 'internal', message: 'it ended without an error', billed: 'unknown' }, null)
   return { kind: 'failed', generation, problem: failureProblem(error, record.id, isKeyed) }

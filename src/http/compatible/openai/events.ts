@@ -6,6 +6,7 @@ import { viewOf } from '../../../core/present/generation.ts'
 import { openEventStream } from '../../event-stream.ts'
 import type { CompletedEvent } from './images-response.ts'
 import type { OpenaiProblem } from './problems.ts'
+import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export interface OpenStream {
   end(result: readonly CompletedEvent[] | OpenaiProblem): void
@@ -14,14 +15,14 @@ export interface OpenStream {
 export interface StreamDependencies {
   readonly run: Pick<Run, 'watch'>
   readonly clock: Pick<Clock, 'after'>
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
 }
 
 /** Sends the headers and keeps the line alive until the end is known. OpenAI documents no event for progress, so it is sent as comments. */
-export function openStream(reply: FastifyReply, generationId: string, { run, clock, publicUrl }: StreamDependencies): OpenStream {
+export function openStream(reply: FastifyReply, generationId: string, { run, clock, links }: StreamDependencies): OpenStream {
   let last = ''
   const sendProgress = (record: GenerationRecord) => {
-    const { status, progress, provider } = viewOf(record, publicUrl())
+    const { status, progress, provider } = viewOf(record, links)
     const text = JSON.stringify({ status, provider, progress })
     if (text !== last) stream.comment((last = text))
   }

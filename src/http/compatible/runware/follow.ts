@@ -9,6 +9,7 @@ import { deliveredImages, errorItem, imageItem, undelivered } from './items.ts'
 import type { Item } from './items.ts'
 import type { TaskError } from './task-error.ts'
 import type { Wanted } from './to-request.ts'
+import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 /** A part of a task's answer: what came together belongs together. */
 export interface Part {
@@ -20,7 +21,7 @@ export interface FollowDependencies {
   readonly intake: Pick<Intake, 'wait'>
   readonly run: Pick<Run, 'watch'>
   readonly assets: Pick<Assets, 'read'>
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
   readonly log: Pick<Log, 'error'>
 }
 
@@ -44,7 +45,7 @@ export async function follow(deps: FollowDependencies, id: string, wanted: Wante
   const sendAfter = async (earlier: Promise<void>, record: GenerationRecord, fresh: readonly ImageRecord[]): Promise<void> => {
     await earlier
     try {
-      const sources = { publicUrl: deps.publicUrl(), assets: deps.assets }
+      const sources = { links: deps.links, assets: deps.assets }
       send({ data: await Promise.all(fresh.map((image) => imageItem(record, image, wanted, sources))), errors: [] })
     } catch (error) {
       deps.log.error({ generation: id, err: error }, 'an image could not be sent')
@@ -59,7 +60,7 @@ export async function follow(deps: FollowDependencies, id: string, wanted: Wante
   const errors = isTerminal(record.status) ? undelivered(record, wanted) : [errorItem(stillRunning(waitMs), wanted.taskUUID)]
   // An error ends the task for the client, so all of them are in the last part.
   if (errors.length > 0) send({ data: [], errors })
-  return viewOf(record, deps.publicUrl())
+  return viewOf(record, deps.links)
 }
 
 const UNREADABLE: TaskError = {

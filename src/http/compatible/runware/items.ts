@@ -9,6 +9,7 @@ import { imageUuidOf } from './image-uuid.ts'
 import { errorOfFailure } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
 import type { Wanted } from './to-request.ts'
+import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 /** An entry of `data[]` or `errors[]`. */
 export type Item = Readonly<Record<string, unknown>>
@@ -27,14 +28,14 @@ export async function imageItem(
   record: GenerationRecord,
   image: ImageRecord,
   wanted: Wanted,
-  { publicUrl, assets }: { readonly publicUrl: string; readonly assets: Pick<Assets, 'read'> },
+  { links, assets }: { readonly links: ImageLinks; readonly assets: Pick<Assets, 'read'> },
 ): Promise<Item> {
   const amount = wanted.includeCost ? costOfImage(record, image) : null
   return {
     taskType: TASK_TYPE,
     taskUUID: wanted.taskUUID,
     imageUUID: imageUuidOf(image.id),
-    ...(await outputOf(image, wanted.outputTypes, publicUrl, assets)),
+    ...(await outputOf(image, wanted.outputTypes, links, assets)),
     ...(image.seed === null ? {} : { seed: bareNumber(image.seed) }),
     ...(image.flagged === null ? {} : { NSFWContent: image.flagged }),
     ...(amount === null ? {} : { cost: bareNumber(amount) }),
@@ -42,12 +43,12 @@ export async function imageItem(
 }
 
 /** The link stands in for bytes that are not stored here. */
-async function outputOf(image: ImageRecord, types: readonly OutputType[], publicUrl: string, assets: Pick<Assets, 'read'>): Promise<Item> {
+async function outputOf(image: ImageRecord, types: readonly OutputType[], links: ImageLinks, assets: Pick<Assets, 'read'>): Promise<Item> {
   const wantsBytes = types.some((type) => type !== 'URL')
   const bytes = wantsBytes && image.sha256 !== null && image.format !== null ? await assets.read(image.sha256, image.format) : null
   const base64 = bytes?.toString('base64') ?? null
   return {
-    ...(types.includes('URL') || base64 === null ? { imageURL: viewImage(image, publicUrl).url } : {}),
+    ...(types.includes('URL') || base64 === null ? { imageURL: viewImage(image, links).url } : {}),
     ...(types.includes('base64Data') && base64 !== null ? { imageBase64Data: base64 } : {}),
     ...(types.includes('dataURI') && base64 !== null ? { imageDataURI: `data:image/${image.format};base64,${base64}` } : {}),
   }

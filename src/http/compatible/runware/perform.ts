@@ -81,7 +81,7 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
   if (!isAsync) return follow(deps, id, wanted, asker)
   asker.send({ data: [{ taskType: 'imageInference', taskUUID }], errors: [] })
   const record = await store.generation(id)
-  return record && viewOf(record, deps.publicUrl())
+  return record && viewOf(record, deps.links)
 }
 
 async function getResponse(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<Generation | null> {
@@ -92,11 +92,12 @@ async function getResponse(deps: PerformDependencies, task: JsonObject, asker: A
   const record = entry ? await store.generation(entry.generationId) : null
   if (!record) return refuse(task, asker, [TASK_NOT_FOUND])
   const wanted = wantedOf(record, taskUUID)
-  const publicUrl = deps.publicUrl()
-  const finished = await Promise.all(deliveredImages(record).map((image) => imageItem(record, image, wanted, { publicUrl, assets })))
+  const finished = await Promise.all(
+    deliveredImages(record).map((image) => imageItem(record, image, wanted, { links: deps.links, assets })),
+  )
   const data = [...finished.map((item) => ({ ...item, status: 'success' })), ...processingItems(record, wanted)]
   asker.send({ data, errors: undelivered(record, wanted) })
-  return viewOf(record, publicUrl)
+  return viewOf(record, deps.links)
 }
 
 async function account(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<null> {

@@ -5,6 +5,7 @@ import { deliveredImages, imageItem, undelivered } from './items.ts'
 import type { Item } from './items.ts'
 import { wantedOf } from './to-request.ts'
 import type { Receivers } from './to-request.ts'
+import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export const RUNWARE_FORMAT = 'runware'
 
@@ -18,7 +19,7 @@ export function webhookTarget({ webhookUrl, uploadUrl }: Receivers): WebhookTarg
 }
 
 interface Sources {
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
   readonly assets: Pick<Assets, 'read'>
 }
 
@@ -48,11 +49,11 @@ const itemCount = ({ generation, target }: End): number =>
 const uploadsOf = ({ generation, target }: End): readonly ImageRecord[] =>
   receiversOf(target).uploadUrl === null ? [] : deliveredImages(generation)
 
-async function itemOf({ publicUrl, assets }: Sources, generation: GenerationRecord, index: number): Promise<Item> {
+async function itemOf({ links, assets }: Sources, generation: GenerationRecord, index: number): Promise<Item> {
   const wanted = wantedOf(generation, '')
   const images = deliveredImages(generation)
   const image = images[index]
-  if (image) return imageItem(generation, image, wanted, { publicUrl: publicUrl(), assets })
+  if (image) return imageItem(generation, image, wanted, { links, assets })
   return undelivered(generation, wanted)[index - images.length] ?? {}
 }
 

@@ -5,9 +5,11 @@ import type { GenerationRecord } from '../../../../src/core/records.ts'
 import { creditsOf, resultReply, submitReply, taskNotFound } from '../../../../src/http/compatible/bfl/task-reply.ts'
 import { viewOf } from '../../../../src/core/present/generation.ts'
 import { generationRecord, imageRecord, routeTo } from '../../../store/records.ts'
+import { plainLinks } from '../../../../src/core/present/image-link.ts'
 
 const PUBLIC = 'https://img.example.com'
-const replyOf = (record: GenerationRecord) => JSON.parse(JSON.stringify(resultReply(viewOf(record, PUBLIC)))) as Record<string, unknown>
+const replyOf = (record: GenerationRecord) =>
+  JSON.parse(JSON.stringify(resultReply(viewOf(record, plainLinks(PUBLIC))))) as Record<string, unknown>
 const nothing = { result: null, progress: null, details: null, preview: null }
 
 describe('a generation is one of BFL’s six statuses', () => {
@@ -28,7 +30,7 @@ describe('a generation is one of BFL’s six statuses', () => {
       status: 'Ready',
       result: { sample: `${PUBLIC}/v1/images/img_1.jpg`, prompt: 'rewritten', start_time: 1.5, end_time: 4, duration: 2.5 },
     })
-    expect(JSON.stringify(resultReply(viewOf(record, PUBLIC)))).toContain('"seed":18446744073709551615,')
+    expect(JSON.stringify(resultReply(viewOf(record, plainLinks(PUBLIC))))).toContain('"seed":18446744073709551615,')
   })
 
   test('a seed that is not known stays out, and the prompt is the caller’s own where none was rewritten', () => {

@@ -13,6 +13,7 @@ import { startGateway } from '../../../../src/gateway/start.ts'
 import { FIXTURE_PROVIDERS, json, launchGateway } from '../../../e2e/gateway.ts'
 import type { Gateway } from '../../../e2e/gateway.ts'
 import { CLIENTS, connect } from './clients.ts'
+import { plainLinks } from '../../../../src/core/present/image-link.ts'
 
 const good = { model: 'flux-2-pro', prompt: 'a lighthouse', max_price_usd: '0.10' }
 const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }
@@ -156,7 +157,7 @@ describe('the API by itself', () => {
     installAccess(app, { keys, keyHeaders: [], origins })
     const parts: Partial<McpDependencies> = {
       models: { list: broken, find: broken, suggest: broken },
-      publicUrl: () => '',
+      links: plainLinks(''),
       version: '0.0.0',
       log,
     }

@@ -8,6 +8,7 @@ import type { GenerationRecord, ImageRecord } from '../../../../src/core/records
 import type { OpenaiDependencies } from '../../../../src/http/compatible/openai/answer.ts'
 import { openaiApi } from '../../../../src/http/compatible/openai/openai-api.ts'
 import { clientOf, rejection } from './client.ts'
+import { plainLinks } from '../../../../src/core/present/image-link.ts'
 
 const base = { model: 'm', prompt: 'x' } as const
 const stored: ImageRecord = {
@@ -68,7 +69,7 @@ async function openaiOnSocket(
     run: { watch: () => () => {} } as unknown as OpenaiDependencies['run'],
     assets: { read: async () => Buffer.from('png') } as unknown as OpenaiDependencies['assets'],
     clock: { now: () => 0, after: () => () => {} },
-    publicUrl: () => 'http://gate.test',
+    links: plainLinks('http://gate.test'),
     bodyLimitBytes: 100_000,
     ...over,
   })

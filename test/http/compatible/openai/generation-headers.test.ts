@@ -4,11 +4,12 @@ import type { Warning } from '#contract'
 import { generationHeaders, warningsHeader } from '../../../../src/http/compatible/generation-headers.ts'
 import { viewOf } from '../../../../src/core/present/generation.ts'
 import { generationRecord } from '../../../store/records.ts'
+import { plainLinks } from '../../../../src/core/present/image-link.ts'
 
 const warning = (requested: string, reason = 'because'): Warning => ({ code: 'adjusted', field: 'prompt', requested, used: null, reason })
 
 test('a cost that is not known is an empty header with the basis unknown, never 0', () => {
-  const generation = { ...viewOf(generationRecord('gen_1'), 'http://gate.test'), provider: null }
+  const generation = { ...viewOf(generationRecord('gen_1'), plainLinks('http://gate.test')), provider: null }
   const unknown = generationHeaders({ ...generation, cost: { ...generation.cost, amount: null, basis: 'unknown' } })
   expect(unknown).toEqual({
     'x-request-id': 'gen_1',

@@ -6,6 +6,7 @@ import { imageIdOf, imageUuidOf } from '../../../../src/http/compatible/runware/
 import { deliveredImages, imageItem, processingItems, undelivered } from '../../../../src/http/compatible/runware/items.ts'
 import type { Wanted } from '../../../../src/http/compatible/runware/to-request.ts'
 import { attemptRecord, generationRecord, imageRecord } from '../../../store/records.ts'
+import { plainLinks } from '../../../../src/core/present/image-link.ts'
 
 const wanted: Wanted = { taskUUID: 'u', outputTypes: ['URL'], includeCost: true }
 const assets = { read: async () => Buffer.from('image') }
@@ -26,7 +27,9 @@ function batch(amount: string | null, count: number, overrides: Partial<Generati
 }
 
 const texts = async (record: GenerationRecord, want: Wanted = wanted) =>
-  Promise.all(record.images.map(async (image) => JSON.stringify(await imageItem(record, image, want, { publicUrl: 'http://x', assets }))))
+  Promise.all(
+    record.images.map(async (image) => JSON.stringify(await imageItem(record, image, want, { links: plainLinks('http://x'), assets }))),
+  )
 
 describe('a result', () => {
   test('has seed and cost as numbers of exactly our digits', async () => {

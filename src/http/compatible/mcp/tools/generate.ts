@@ -4,14 +4,9 @@ import { viewOf } from '../../../../core/present/generation.ts'
 import { answerOf, GenerationFacts } from '../generation-facts.ts'
 import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
+import type { ImageLinks } from '../../../../core/present/image-link.ts'
 
-export const generate = ({
-  intake,
-  publicUrl,
-}: {
-  readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
-  readonly publicUrl: () => string
-}) =>
+export const generate = ({ intake, links }: { readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>; readonly links: ImageLinks }) =>
   defineTool({
     name: 'generate',
     title: 'Generate images',
@@ -31,6 +26,6 @@ export const generate = ({
       const { id } = await intake.begin(request, key, idempotency_key)
       const record = await intake.wait(id, wait_seconds * 1000)
       if (record === null) throw new Error(`generation ${id} was begun and is not stored`)
-      return answerOf(viewOf(record, publicUrl()), true)
+      return answerOf(viewOf(record, links), true)
     },
   })

@@ -6,14 +6,15 @@ import { requireOwned } from '../../../owned.ts'
 import { answerOf, GenerationFacts } from '../generation-facts.ts'
 import { waitArgument } from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
+import type { ImageLinks } from '../../../../core/present/image-link.ts'
 
 interface GetDependencies {
   readonly intake: Pick<Intake, 'wait'>
   readonly store: Pick<Store, 'generation'>
-  readonly publicUrl: () => string
+  readonly links: ImageLinks
 }
 
-export const getGeneration = ({ intake, store, publicUrl }: GetDependencies) =>
+export const getGeneration = ({ intake, store, links }: GetDependencies) =>
   defineTool({
     name: 'get_generation',
     title: 'Get a generation',
@@ -28,6 +29,6 @@ export const getGeneration = ({ intake, store, publicUrl }: GetDependencies) =>
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     async run({ id, wait_seconds }, caller) {
       const record = requireOwned(await store.generation(id), caller, 'generation', id)
-      return answerOf(viewOf((await intake.wait(id, wait_seconds * 1000)) ?? record, publicUrl()), false)
+      return answerOf(viewOf((await intake.wait(id, wait_seconds * 1000)) ?? record, links), false)
     },
   })
