@@ -9,6 +9,7 @@ import { withObserved } from '../billing/past-bills.ts'
 import { BudgetExceeded } from '../ports.ts'
 import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
+import { mayUseProvider } from '../keys/may-use.ts'
 import { identified } from './reference-images.ts'
 import { Refusal } from './refusal.ts'
 
@@ -55,7 +56,10 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
 
     async quote(asked, key = null) {
       const input = await gather(asked, key)
-      return withObserved(ports.store, quote(input, ports.settings.sandbox), input.references.length)
+      // A quote lists the offers that the key may use.
+      const providers = key === null ? null : (dependencies.offers.key(key)?.providers ?? null)
+      const candidates = input.candidates.filter(({ offer }) => mayUseProvider(providers, offer.provider))
+      return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), input.references.length)
     },
   }
 }

@@ -11,6 +11,7 @@ import type { Ports } from '../ports.ts'
 import { isStandIn } from '../../reading/held-bytes.ts'
 import { inlineBytes } from '../../reading/inline-bytes.ts'
 import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
+import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
 
@@ -124,7 +125,7 @@ async function isStillStored({ assets }: Ports, sha256: string, format: OutputFo
 
 /** As a model that does not exist, which is how other services hide what a key may not use; the detail says what it may. */
 function requireModel({ name, models }: KeyPolicy, asked: string, model: string): void {
-  if (models === null || models.includes(asked) || models.includes(model)) return
+  if (models === null || mayUseModel(models, asked, model)) return
   throw new Refusal(
     'model_not_found',
     `The key ${name} may not use the model ${JSON.stringify(asked)}; it may use: ${models.join(', ')}.`,
@@ -136,7 +137,7 @@ function allowedTo({ name, providers }: KeyPolicy, candidate: Candidate): Candid
   const { retryAfterMs, ...rest } = candidate
   const { provider } = rest.offer
   const isDisabled = rest.unavailable !== null && retryAfterMs === undefined
-  if (isDisabled || providers === null || providers.includes(provider)) return candidate
+  if (isDisabled || mayUseProvider(providers, provider)) return candidate
   return { ...rest, unavailable: `key: ${name} may not use ${provider}.` }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Model, Problem } from '#contract'
+import { modelsFor } from '../listed-for.ts'
 import { noSuchModel } from '../../core/generation/names.ts'
 
 const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).meta({ id: 'ModelList' })
@@ -24,7 +25,10 @@ export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app,
     tags: ['catalogue'],
     response: { 200: ModelList, 401: Problem },
   }
-  app.get('/v1/models', { schema: list, config: { access: 'read' } }, async () => ({ object: 'list' as const, data: [...models.list()] }))
+  app.get('/v1/models', { schema: list, config: { access: 'read' } }, async (request) => ({
+    object: 'list' as const,
+    data: [...modelsFor(models, request.caller).list()],
+  }))
 
   const show = {
     operationId: 'getModel',
@@ -36,8 +40,9 @@ export const modelRoutes: FastifyPluginAsyncZod<ModelDependencies> = async (app,
   // A pinned name holds a slash.
   app.get('/v1/models/*', { schema: show, config: { access: 'read' } }, async (request) => {
     const id = request.params['*']
-    const model = models.find(id)
-    if (!model) throw noSuchModel(id, models.suggest(id))
+    const own = modelsFor(models, request.caller)
+    const model = own.find(id)
+    if (!model) throw noSuchModel(id, own.suggest(id))
     return model
   })
 }

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { mayUseProvider } from '../../core/keys/may-use.ts'
 import { ConfigurationState, Problem, ProviderState } from '#contract'
 
 const ProviderList = z
@@ -22,9 +23,9 @@ export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async
     tags: ['catalogue'],
     response: { 200: ProviderList, 401: Problem },
   }
-  app.get('/v1/providers', { schema, config: { access: 'read' } }, async () => ({
+  app.get('/v1/providers', { schema, config: { access: 'read' } }, async (request) => ({
     object: 'list' as const,
-    data: [...(await providers.list())],
+    data: (await providers.list()).filter(({ id }) => mayUseProvider(request.caller.providers, id)),
     configuration: providers.configuration(),
   }))
 }

@@ -5,6 +5,7 @@ import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import { refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
+import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
 import type { Intake } from '../../intake.ts'
 import { toProblem } from '../../to-problem.ts'
@@ -71,7 +72,7 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
   const { taskUUID, model: name } = task
   if (!isUuid(taskUUID)) return refuse(task, asker, [taskUuidProblem(taskUUID)])
   if (name === undefined) return refuse(task, asker, [missing('model')])
-  const model = typeof name === 'string' ? soldModel(models.list(), name) : null
+  const model = typeof name === 'string' ? soldModel(modelsFor(models, asker.caller).list(), name) : null
   if (!model) return refuse(task, asker, [invalid('model', `there is no model ${JSON.stringify(name).slice(0, 100)}`)])
   const translated = toRequest(task, taskUUID, model)
   if (translated.kind === 'refused') return refuse(task, asker, translated.errors)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { noSuchModel } from '../../../../core/generation/names.ts'
+import { modelsFor } from '../../../listed-for.ts'
 import type { ModelSource } from '../../../api/models.ts'
 import { ModelFacts, modelFact, modelText } from '../model-facts.ts'
 import { defineTool } from '../tool.ts'
@@ -16,10 +17,11 @@ export const listModels = (models: ModelSource) =>
     }),
     facts: ModelFacts,
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
-    async run({ model }) {
-      const found = model === undefined ? models.list() : [models.find(model)].filter((each) => each !== null)
+    async run({ model }, caller) {
+      const own = modelsFor(models, caller)
+      const found = model === undefined ? own.list() : [own.find(model)].filter((each) => each !== null)
       if (model !== undefined && found.length === 0) {
-        throw noSuchModel(model, models.suggest(model))
+        throw noSuchModel(model, own.suggest(model))
       }
       const facts = { models: found.map(modelFact) }
       return { facts, text: facts.models.map(modelText).join('\n') }
