@@ -1,7 +1,7 @@
 import type { Model } from '#contract'
 import { mayUseModel, mayUseProvider } from '../core/keys/may-use.ts'
 import type { Caller } from './access.ts'
-import type { ModelSource } from './api/models.ts'
+import type { ModelSource } from './model-source.ts'
 
 /** The catalogue as far as the caller may use it: its models, and of each the offers of its providers. */
 export function modelsFor(models: ModelSource, { models: names, providers }: Caller): ModelSource {

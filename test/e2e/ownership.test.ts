@@ -100,7 +100,7 @@ describe('a reference image', () => {
   })
 })
 
-test('whatever another key owns is answered as what is not there, however it is named, and an admin key sees it', async () => {
+test('a record of another key is answered as what is not there, however it is named, and an admin key sees it', async () => {
   const webhook = { url: 'https://example.com/hook' }
   const own = await gateway.generate({ webhook }, A)
   const { id: comparison } = await json<Comparison>(await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x' }, A))

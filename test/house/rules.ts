@@ -86,7 +86,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   {
     path: 'src/store',
     purpose: 'The database and the image files. The only importer of `node:sqlite`.',
-    imports: ['#contract', 'core/ports.ts', 'core/records.ts'],
+    imports: ['#contract', 'core/ports.ts', 'core/records.ts', 'core/keys/key-record.ts'],
     packages: ['sharp'],
     node: 'any',
   },
@@ -94,7 +94,17 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     path: 'src/http',
     purpose: 'Routes: our own API in `api/`, those of other vendors in `compatible/`. Each route file states what it needs.',
     imports: [...VOCABULARY, 'core', 'reading'],
-    packages: ['fastify', '@fastify/*', '@scalar/*', '@modelcontextprotocol/*', 'fastify-type-provider-zod', 'zod', 'prom-client', 'pino'],
+    packages: [
+      'fastify',
+      '@fastify/*',
+      '@scalar/*',
+      '@modelcontextprotocol/*',
+      'fastify-type-provider-zod',
+      'zod',
+      'prom-client',
+      'pino',
+      'rate-limiter-flexible',
+    ],
     node: 'any',
   },
   {

@@ -1,24 +1,11 @@
 import { subtractUsd } from '#contract'
 import type { BudgetPeriod, BudgetState, Usd } from '#contract'
+import type { KeyPolicy } from '../keys/key-policy.ts'
 import type { Instant, Reservation } from '../records.ts'
 import type { Store } from '../ports.ts'
 import { dayOf, isoOrNull, monthOf } from '../instant.ts'
 
-/** What a gateway key may do. */
-export interface KeyPolicy {
-  readonly name: string
-  /** Null: no limit. */
-  readonly budgetUsd: Usd | null
-  readonly period: BudgetPeriod
-  /** The only models and aliases it may use; null: all. */
-  readonly models: readonly string[] | null
-  /** The only providers it may use; null: all. */
-  readonly providers: readonly string[] | null
-  /** Whether a budget lets unpriced offers pass. */
-  readonly allowUnpriced: boolean
-  /** Whether it sees everybody's costs. */
-  readonly admin: boolean
-}
+export type { KeyPolicy }
 
 export type Period = Pick<Reservation, 'period' | 'periodStart' | 'renewsAt'>
 

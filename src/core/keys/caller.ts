@@ -1,5 +1,5 @@
 import type { BudgetPeriod } from '#contract'
-import type { KeyPolicy } from '../billing/budget.ts'
+import type { KeyPolicy } from './key-policy.ts'
 
 /** What a gateway key may do; each scope includes those before it. */
 export type Scope = 'read' | 'write' | 'admin'

@@ -174,7 +174,7 @@ class Keys implements GatewayKeys {
       .catch((error: unknown) => this.#deps.log.error({ err: error, key: record.name }, 'the last use of a key could not be kept'))
   }
 
-  #listed({ hash: _, previous, ...record }: KeyRecord): ListedKey {
+  #listed({ hash: _hash, previous, ...record }: KeyRecord): ListedKey {
     const now = this.#deps.clock.now()
     const ends = previous.map(({ until }) => until).filter((until) => until > now)
     return { ...record, source: 'api', previousUntil: ends.length === 0 ? null : Math.max(...ends) }
@@ -216,7 +216,7 @@ function entriesOf(record: KeyRecord): readonly Entry[] {
   return [{ hash: record.hash, caller, record, until: expiresAt }, ...earlier]
 }
 
-const listedConfigured = ({ keyHash: _, admin: __, expiresAt, ...rules }: ConfiguredKey): ListedKey => ({
+const listedConfigured = ({ keyHash: _keyHash, admin: _admin, expiresAt, ...rules }: ConfiguredKey): ListedKey => ({
   ...rules,
   source: 'configuration',
   createdAt: 0,

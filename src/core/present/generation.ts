@@ -7,7 +7,7 @@ import { iso, isoOrNull } from '../instant.ts'
 import { withoutQuery } from './without-query.ts'
 import type { ImageLinks } from './image-link.ts'
 
-/** The row as a caller sees it.  */
+/** The row as a caller sees it. */
 export function viewOf(record: GenerationRecord, links: ImageLinks): Generation {
   const route = record.attempts.length > 0 || record.routes.length === 1 ? record.routes[record.routeIndex] : undefined
   return {

@@ -2,17 +2,12 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Model, Problem } from '#contract'
 import { modelsFor } from '../listed-for.ts'
+import type { ModelSource } from '../model-source.ts'
 import { noSuchModel } from '../../core/generation/names.ts'
 
-const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).meta({ id: 'ModelList' })
+export type { ModelSource }
 
-/** The catalogue as configured at this moment: canonical models first, then aliases. */
-export interface ModelSource {
-  list(): readonly Model[]
-  find(id: string): Model | null
-  /** The remedy for a name that `find` does not know, as a clause. */
-  suggest(id: string): string
-}
+const ModelList = z.object({ object: z.literal('list'), data: z.array(Model) }).meta({ id: 'ModelList' })
 
 export interface ModelDependencies {
   readonly models: ModelSource
