@@ -33,6 +33,9 @@ const CreateHeaders = z.object({
     .meta({ description: '`wait=<0…600>` seconds (default 55), `respond-async`, or both: wait, then 202.' }),
 })
 
+/** A generation has no more pairs. */
+const MOST_METADATA = 16
+
 const ListQuery = z
   .object({
     status: GenerationStatus.optional(),
@@ -42,7 +45,7 @@ const ListQuery = z
     limit: z.coerce.number().int().min(1).max(100).default(20),
   })
   .catchall(z.string().max(512))
-  .meta({ description: 'Also `metadata.<key>=<value>`, any number of them.' })
+  .meta({ description: 'Also `metadata.<key>=<value>`, up to 16 of them.' })
 
 export const GenerationList = z
   .object({ object: z.literal('list'), data: z.array(Generation), has_more: z.boolean(), next_cursor: z.string().nullable() })
@@ -174,6 +177,9 @@ function refuseUnknownNames({ models, installed }: GenerationDependencies, { mod
 }
 
 function metadataFilter(rest: Record<string, unknown>): Record<string, string> {
+  const names = Object.keys(rest)
+  if (names.length > MOST_METADATA)
+    throw new HttpProblem(fieldProblem('metadata', `${names.length} filters, where a generation has at most ${MOST_METADATA}`))
   const entries = Object.entries(rest).map(([name, value]) => {
     if (!name.startsWith('metadata.'))
       throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, metadata.<key>, cursor or limit'))

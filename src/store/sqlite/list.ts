@@ -1,13 +1,19 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { GenerationRecord } from '../../core/records.ts'
 import type { ListQuery } from '../../core/ports.ts'
 import { cursorOf, positionOf } from './cursor.ts'
+import type { Position } from './cursor.ts'
 import { generationOf } from './rows.ts'
 
 interface Page {
   readonly records: readonly GenerationRecord[]
   readonly nextCursor: string | null
 }
+
+/** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
+const EXAMINED_ROWS = 10_000
+const EXAMINED_ROWS_BESIDE_PAIRS = 500
 
 /** How far the rows of a metadata pair are counted to find the rarest one. */
 const COUNTED_ROWS = 1_000
@@ -16,9 +22,10 @@ type Pair = readonly [key: string, value: string]
 
 /**
  * Lists newest first. Without a metadata filter it walks the covering index of generations; with one, the index of the rarest of the
- * pairs, which has the same order, so a rare pair is found without passing over everything else.
+ * pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit few rows are searched for
+ * slice by slice, and others are served between two of them.
  */
-export function lister(database: DatabaseSync): (query: ListQuery) => Page {
+export function lister(database: DatabaseSync): (query: ListQuery) => Promise<Page> {
   const statements = new Map<string, StatementSync>()
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
@@ -34,21 +41,45 @@ export function lister(database: DatabaseSync): (query: ListQuery) => Page {
     return counted.toSorted((a, b) => a.rows - b.rows).map(({ pair }) => pair)
   }
 
-  return (query) => {
-    const { sql, values } = selection(query, rarestFirst(Object.entries(query.metadata ?? {})))
-    const rows = prepared(sql).all(...values, query.limit + 1)
+  /** Where a slice that begins after `from` ends; null where it reaches the oldest row. */
+  const endOfSlice = (pair: Pair | undefined, from: Position | null): Position | null => {
+    const [table, id] = pair ? ['generation_metadata', 'generation_id'] : ['generations', 'id']
+    const conditions = [...(pair ? ['key = ? AND value = ?'] : []), ...(from ? [`(created_at, ${id}) < (?, ?)`] : [])]
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+    const sql = `SELECT created_at, ${id} AS id FROM ${table} ${where} ORDER BY created_at DESC, ${id} DESC LIMIT 1 OFFSET ?`
+    const values = [...(pair ?? []), ...(from ? [from.createdAt, from.id] : [])]
+    const row = prepared(sql).get(...values, pair ? EXAMINED_ROWS_BESIDE_PAIRS : EXAMINED_ROWS)
+    return row === undefined ? null : { createdAt: Number(row['created_at']), id: String(row['id']) }
+  }
+
+  return async (query) => {
+    const pairs = rarestFirst(Object.entries(query.metadata ?? {}))
+    const rows: Record<string, SQLOutputValue>[] = []
+    let from = query.cursor === undefined ? null : positionOf(query.cursor)
+    for (;;) {
+      const to = isFiltered(query) ? endOfSlice(pairs[0], from) : null
+      const { sql, values } = selection(query, pairs, from, to)
+      rows.push(...prepared(sql).all(...values, query.limit + 1 - rows.length))
+      if (to === null || rows.length > query.limit || !database.isOpen) break
+      from = to
+      await nextTurn()
+    }
     const records = rows.slice(0, query.limit).map(generationOf)
     const last = records.at(-1)
     return { records, nextCursor: rows.length > query.limit && last !== undefined ? cursorOf(last) : null }
   }
 }
 
+const isFiltered = ({ status, model, provider, key, metadata }: ListQuery): boolean =>
+  metadata !== undefined || [status, model, provider, key].some((filter) => filter !== undefined)
+
 interface Selection {
   readonly sql: string
   readonly values: readonly SQLInputValue[]
 }
 
-function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]): Selection {
+/** Rows older than `from`, down to `to`. */
+function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[], from: Position | null, to: Position | null): Selection {
   // The row's own index answers the other filters of a pair's generations without reading their records.
   const source = firstPair
     ? 'generation_metadata AS first CROSS JOIN generations AS g INDEXED BY generations_newest ON g.created_at = first.created_at AND g.id = first.generation_id'
@@ -69,10 +100,8 @@ function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]
   if (query.model !== undefined) require('g.model = ?', query.model)
   if (query.provider !== undefined) require('g.provider = ?', query.provider)
   if (query.key !== undefined) require('g.key = ?', query.key)
-  if (query.cursor !== undefined) {
-    const position = positionOf(query.cursor)
-    require(`(${createdAt}, ${id}) < (?, ?)`, position.createdAt, position.id)
-  }
+  if (from !== null) require(`(${createdAt}, ${id}) < (?, ?)`, from.createdAt, from.id)
+  if (to !== null) require(`(${createdAt}, ${id}) >= (?, ?)`, to.createdAt, to.id)
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   return {
     sql: `SELECT g.state, p.plan FROM ${source} JOIN generation_plans AS p USING (number)${where} ORDER BY ${createdAt} DESC, ${id} DESC LIMIT ?`,
