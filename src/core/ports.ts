@@ -113,7 +113,15 @@ export type Sent =
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** Sends one call to a provider, with its key; never throws, never follows a redirect. */
-export type Send = (provider: string, call: Call, timeoutMs: number) => Promise<Sent>
+export type Send = (provider: string, call: Call, timeoutMs: number, about?: LogFields) => Promise<Sent>
+
+/** What a line of the log says of the generation it is about. */
+export interface LogFields {
+  /** Absent where the generation is older than this field. */
+  readonly request_id?: string
+  readonly generation: string
+  readonly attempt: string | null
+}
 
 /**
  * A provider as it is configured now: an attempt takes a connection when it begins or is resumed and keeps it to its end, whatever becomes
@@ -124,7 +132,7 @@ export type Connect = (provider: string) => Connection | null
 export interface Connection {
   readonly provider: ActiveProvider
   /** `refused` where the provider has no key under this configuration. */
-  send(call: Call, timeoutMs: number): Promise<Sent>
+  send(call: Call, timeoutMs: number, about?: LogFields): Promise<Sent>
   /** Fetches a delivered image through the guard; may also reach the provider's own base URL. */
   readonly download: Download
   /** Lets go of the settings; called once. */

@@ -176,6 +176,8 @@ export interface GenerationRecord {
   readonly key: string | null
   /** The trace of the request that asked (W3C Trace Context), where it named one. */
   readonly traceparent?: string
+  /** The id of the request that asked, for the log; absent in rows of earlier versions. */
+  readonly requestId?: string
   /** Absent where the key has no budget. */
   readonly reserved?: Reservation
   readonly sandbox: boolean

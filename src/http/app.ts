@@ -8,6 +8,7 @@ import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
+import { installRequestIds, requestIdOf } from './request-id.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
@@ -101,6 +102,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
     ...serverOptions(problems),
+    genReqId: requestIdOf,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
     const judged = judge(schema, data)
@@ -109,6 +111,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
+  installRequestIds(app)
   rememberRoutes(app)
   installProblems(app, problems)
   await installCors(app, deps.origins.corsOrigins())
@@ -148,7 +151,7 @@ function logRequests(app: FastifyInstance, { observeRequest, log }: OwnDependenc
     const route = request.routeOptions.url ?? 'unknown'
     const ms = Math.round(reply.elapsedTime)
     const line = { method: request.method, route, status: reply.statusCode, ms, ...(request.gatewayKey ? { key: request.gatewayKey } : {}) }
-    log.info(line, 'request')
+    log.info({ request_id: reply.getHeader('x-request-id') ?? request.id, ...line }, 'request')
     observeRequest(line)
     done()
   })

@@ -6,6 +6,7 @@ import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
 import { problemDocument, sendProblem } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
+import { newRequestId } from './request-id.ts'
 
 /** A header that takes longer is never read to its end. */
 const HEADERS_MS = 10_000
@@ -28,7 +29,8 @@ export const serverOptions = (problems: ProblemDependencies) => ({
     requireHostHeader: false,
   },
   clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error), problems),
-  frameworkErrors: (error: Error & { readonly code?: string }, _request: FastifyRequest, reply: FastifyReply): void => {
+  frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.header('x-request-id', request.id)
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
     void sendProblem(reply, isTooLong ? URL_TOO_LONG : BAD_PATH, problems)
   },
@@ -73,7 +75,7 @@ function refuse(socket: Socket, details: ProblemDetails | null, problems: Proble
   }
   const problem = problemDocument(details, NO_PATH, problems)
   const body = JSON.stringify(problem)
-  const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`
+  const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${newRequestId()}\r\nconnection: close\r\n\r\n`
   socket.end(head + body, () => socket.destroy())
 }
 

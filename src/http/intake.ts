@@ -6,6 +6,7 @@ import type { Run } from '../core/generation/run.ts'
 import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
 import { invalidRequest } from './invalid-request.ts'
+import { currentRequestId } from './request-id.ts'
 import type { RequestSchema } from './request-schema.ts'
 
 /** The one way in, whatever the API: validated, planned, accepted, awaited. */
@@ -34,6 +35,8 @@ export interface IntakeExtras {
   readonly webhook?: WebhookTarget | null
   /** The trace that the request belongs to. */
   readonly traceparent?: string | undefined
+  /** Names the request in the log where it did not come as one HTTP request of its own. */
+  readonly requestId?: string
 }
 
 export interface IntakeDependencies {
@@ -44,10 +47,19 @@ export interface IntakeDependencies {
 }
 
 export function createIntake({ requestSchema, accept, idempotency, run }: IntakeDependencies): Intake {
-  async function prepare(request: GenerationRequest, key: string | null, { warnings = [], webhook, traceparent }: IntakeExtras) {
+  async function prepare(
+    request: GenerationRequest,
+    key: string | null,
+    { warnings = [], webhook, traceparent, requestId = currentRequestId() }: IntakeExtras,
+  ) {
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
     record.warnings.push(...warnings)
-    return { ...record, ...(webhook ? { webhook } : {}), ...(traceparent === undefined ? {} : { traceparent }) }
+    return {
+      ...record,
+      ...(webhook ? { webhook } : {}),
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(requestId === undefined ? {} : { requestId }),
+    }
   }
 
   return {

@@ -63,8 +63,8 @@ export function noRoute(request: FastifyRequest, reply: FastifyReply): ProblemDe
 }
 
 /** As `toProblem`; what was not expected is logged, since the caller learns nothing of it. */
-export function loggedProblem(error: unknown, request: Pick<FastifyRequest, 'log'>): ProblemDetails {
+export function loggedProblem(error: unknown, request: Pick<FastifyRequest, 'id' | 'log'>): ProblemDetails {
   const details = toProblem(error)
-  if (details.code === 'internal') request.log.error({ err: error }, 'a request failed unexpectedly')
+  if (details.code === 'internal') request.log.error({ request_id: request.id, err: error }, 'a request failed unexpectedly')
   return details
 }

@@ -71,7 +71,7 @@ export function createTransport(config: TransportConfig): Transport {
   }
 
   return {
-    send: (provider, call, timeoutMs) => current.send(provider, call, timeoutMs),
+    send: (provider, call, timeoutMs, about) => current.send(provider, call, timeoutMs, about),
     download: (url, options) => current.download(url, options),
     post: (url, message) => current.post(url, message),
     objection: (url) => current.objection(url),

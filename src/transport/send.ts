@@ -37,7 +37,7 @@ export function createSend({
   maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
 }: SendOptions): Send {
   const redactors = new Map<string, Redactor>()
-  return (provider, call, timeoutMs) => {
+  return (provider, call, timeoutMs, about) => {
     const target = credentials.resolve(provider, call.url)
     if ('refused' in target) return Promise.resolve({ kind: 'refused', reason: target.refused })
     const agent = agents.provider(provider)
@@ -49,7 +49,7 @@ export function createSend({
     return new Promise((resolve) => {
       const bounds = replyBounds(call.purpose, maxReplyBytes)
       const exchange = new Exchange(timeoutMs, bounds, redactor, (sent) => {
-        log?.info(logFields(provider, call, url.host, sent, Math.round(now() - startedAt)), 'vendor call')
+        log?.info({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
         resolve(sent.kind === 'reply' ? { kind: 'reply', reply: { ...sent.reply, url: url.href } } : sent)
       })
       try {

@@ -4,6 +4,7 @@ import { settle } from '../billing/settle.ts'
 import type { Ports } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { routeOf, type OpenGeneration } from './open-generation.ts'
+import { logFields } from './log-fields.ts'
 
 /** From this difference between quoted and billed on, the operator is warned. */
 const DRIFT_PERCENT = 1
@@ -33,7 +34,7 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
   ports.observer.settled?.(entry)
   const { reported } = attempt.settled
   if (reported === undefined) return
-  const fields = { generation: record.id, attempt: attempt.id, provider: route.provider, quoted: route.quoted?.amount ?? null, reported }
+  const fields = { ...logFields(record, attempt), provider: route.provider, quoted: route.quoted?.amount ?? null, reported }
   ports.log.error(fields, 'the provider’s bill is not believed; the cost is unknown until an operator confirms it')
   ports.observer.billNotBelieved?.(route.provider)
 }
@@ -50,7 +51,7 @@ export function closeAccount(ports: Ports, open: OpenGeneration): void {
   if (!drift || !isBeyondPercent(drift.billed, drift.quoted, DRIFT_PERCENT)) return
   ports.log.warn(
     {
-      generation: record.id,
+      ...logFields(record),
       provider: record.routes[record.routeIndex]?.provider ?? null,
       model: record.model,
       quoted: drift.quoted,

@@ -5,6 +5,7 @@ import { deliveryFor } from '../webhooks/delivery.ts'
 import { canceledError } from './conclude.ts'
 import type { Driver } from './driver.ts'
 import { note, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { logEnd } from './log-fields.ts'
 import { publish } from './save.ts'
 
 /**
@@ -24,6 +25,7 @@ export async function cancel(core: Core, driver: Driver, id: string): Promise<Ge
   // Images that are being fetched come or do not come as before; nobody waits here for them.
   const attempts = record.attempts.filter((attempt) => attempt.endedAt === null && attempt.status !== 'collecting')
   await Promise.all([publish(core, open), ...attempts.map((attempt) => driver.advanceNow(open, attempt))])
+  logEnd(core.ports.log, record)
   core.ports.observer.generationEnded(record)
   return record
 }

@@ -15,6 +15,7 @@ import {
   type Core,
   type OpenGeneration,
 } from './open-generation.ts'
+import { logFields } from './log-fields.ts'
 import { distinct, readReply } from './outcome.ts'
 import { saveIfPossible } from './save.ts'
 
@@ -55,7 +56,7 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
     const waitMs = PASS_DELAYS_MS[Math.min(collecting.passes, PASS_DELAYS_MS.length) - 1] ?? 0
     const mayLive = waitMs <= linkLifeMs(core, attempt, track, connection, collecting)
     if (mayLive || collecting.passes < LEAST_PASSES) {
-      if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(core, attempt, connection, collecting)
+      if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(core, open, attempt, connection, collecting)
       return later(waitMs)
     }
   }
@@ -169,12 +170,19 @@ function failureOf(error: unknown, isLink: boolean): Fetched {
 }
 
 /** The free call that reported the result reports it again, perhaps with fresh links. */
-async function askAgain(core: Core, attempt: AttemptRecord, connection: Connection | null, collecting: Collecting): Promise<void> {
+async function askAgain(
+  core: Core,
+  { record }: OpenGeneration,
+  attempt: AttemptRecord,
+  connection: Connection | null,
+  collecting: Collecting,
+): Promise<void> {
   if (!attempt.next || !connection) return
+  const about = logFields(record, attempt)
   attempt.polls++
-  const sent = await connection.send(attempt.next, connection.provider.manifest.timeouts.poll_ms)
+  const sent = await connection.send(attempt.next, connection.provider.manifest.timeouts.poll_ms, about)
   if (sent.kind !== 'reply') return
-  const outcome = readReply(core, connection, sent.reply, attempt.next)
+  const outcome = readReply(core, connection, sent.reply, attempt.next, about)
   const fresh = outcome.kind === 'done' ? distinct(outcome.images) : []
   if (fresh.length < collecting.references.length) return
   // By their ids where they have some: the vendor may list them in another order now.

@@ -8,6 +8,7 @@ import { deliveryFor } from '../webhooks/delivery.ts'
 import { settleAttempt } from './account.ts'
 import { ended, type Beginning, type Next } from './next.ts'
 import { note, providerOf, releaseConnection, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { logEnd } from './log-fields.ts'
 import { raiseReservation } from './reservation.ts'
 import { publish } from './save.ts'
 
@@ -145,6 +146,7 @@ async function end(core: Core, open: OpenGeneration, status: 'succeeded' | 'fail
   note(core, record, status, record.routes[record.routeIndex]?.provider ?? null)
   open.newDelivery = deliveryFor(record, record.completedAt)
   await publish(core, open)
+  logEnd(core.ports.log, record)
   core.ports.observer.generationEnded(record)
   return ended()
 }

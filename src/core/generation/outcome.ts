@@ -4,11 +4,12 @@ import type { Call, Failure, ImageRef, Outcome, Reply } from '#contract'
 import { releaseImages } from '../../reading/inline-bytes.ts'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
-import type { Connection } from '../ports.ts'
+import type { Connection, LogFields } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
 import { later, NOW, type Next } from './next.ts'
 import { isCanceled, note, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
+import { logFields } from './log-fields.ts'
 import { publish } from './save.ts'
 
 /** Progress is shown for each twentieth it grew. */
@@ -20,12 +21,12 @@ const LAST_MISSED_MS = 10_000
 const RECOVER_REFUSALS = 5
 
 /** What the adapter makes of a reply. One that it fails on is a defect of the adapter, and says nothing about the task. */
-export function readReply({ ports }: Core, { provider }: Connection, reply: Reply, call: Call): Outcome {
+export function readReply({ ports }: Core, { provider }: Connection, reply: Reply, call: Call, about: LogFields): Outcome {
   try {
     return provider.adapter.interpret(reply, call)
   } catch (error) {
     const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
-    ports.log.error({ provider: provider.id, status: reply.status, error: reason }, 'a reply could not be read')
+    ports.log.error({ ...about, provider: provider.id, status: reply.status, error: reason }, 'a reply could not be read')
     const message = `the reply of ${provider.id} could not be read`
     return { kind: 'refused', failure: { code: 'bad_reply', message, billed: 'unknown', provider_status: reply.status } }
   }
@@ -104,7 +105,7 @@ async function stillPending(
   const route = routeOf(record, attempt)
   const provider = track.connection?.provider
   if (outcome.note)
-    ports.log.warn({ generation: record.id, provider: route.provider, note: outcome.note }, 'the provider sent something unknown')
+    ports.log.warn({ ...logFields(record, attempt), provider: route.provider, note: outcome.note }, 'the provider sent something unknown')
   track.missedPolls = 0
   track.refusal = null
   const isNews = attempt.status !== 'pending' || JSON.stringify(attempt.next) !== JSON.stringify(outcome.next)
@@ -179,7 +180,7 @@ function refusedPoll(
   if (track.refusal === null) {
     const { provider } = routeOf(open.record, attempt)
     core.ports.log.warn(
-      { generation: open.record.id, provider, code: failure.code, status: failure.provider_status },
+      { ...logFields(open.record, attempt), provider, code: failure.code, status: failure.provider_status },
       'a poll was refused; it is repeated',
     )
   }

@@ -3,6 +3,7 @@ import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
 import type { Next } from './next.ts'
 import { isCanceled, connectionOf, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
+import { logFields } from './log-fields.ts'
 import { applyOutcome, endWithWhatCame, pollLater, readReply } from './outcome.ts'
 
 /** After a start, a resume or a pause of the process, so many polls must be answered before the deadline counts. */
@@ -19,10 +20,10 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
   const call = attempt.next
   attempt.polls++
   track.callbacks.isPlanned = false
-  const sent = await connection.send(call, connection.provider.manifest.timeouts.poll_ms)
+  const sent = await connection.send(call, connection.provider.manifest.timeouts.poll_ms, logFields(open.record, attempt))
   switch (sent.kind) {
     case 'reply':
-      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call))
+      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
     case 'unsent':
     case 'lost':
       return isCanceled(open) ? failCanceled(core, open, attempt) : pollLater(core, track)

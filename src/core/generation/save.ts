@@ -1,6 +1,7 @@
 import { isTerminal } from '#contract'
 import { closeAccount } from './account.ts'
 import type { Core, OpenGeneration } from './open-generation.ts'
+import { logFields } from './log-fields.ts'
 
 const SAVE_AGAIN_MS = 2_000
 /** Awaited, it lets the rest of this turn of the event loop say what else belongs into the write. */
@@ -51,7 +52,7 @@ export async function saveIfPossible(core: Core, open: OpenGeneration): Promise<
     return true
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown'
-    core.ports.log.error({ generation: open.record.id, error: reason }, 'generation could not be saved')
+    core.ports.log.error({ ...logFields(open.record), error: reason }, 'generation could not be saved')
     return false
   }
 }

@@ -14,6 +14,7 @@ import {
   type Core,
   type OpenGeneration,
 } from './open-generation.ts'
+import { logFields } from './log-fields.ts'
 import { obstacleTo, unbilled } from './obstacle.ts'
 import { applyOutcome, readReply } from './outcome.ts'
 import { referencesFor, ReferenceUnavailable } from './references.ts'
@@ -135,10 +136,10 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   const connection = connectionOf(core, open, attempt, track)
   if (!connection) return fail(core, open, attempt, notOffered(open, attempt))
   const { id, manifest } = connection.provider
-  const sent = await connection.send(call, manifest.timeouts.submit_ms)
+  const sent = await connection.send(call, manifest.timeouts.submit_ms, logFields(open.record, attempt))
   switch (sent.kind) {
     case 'reply':
-      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call))
+      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
     case 'refused':
     case 'unsent': {
       if (isCanceled(open)) return failCanceled(core, open, attempt, false)

@@ -103,7 +103,7 @@ describe('a bill that differs from its quote', () => {
     expect(world.drift()).toEqual([
       expect.objectContaining({
         level: 'warn',
-        fields: { generation: record.id, provider: 'alpha', model: 'model-x', quoted: '0.04', billed: amount, drift },
+        fields: { generation: record.id, attempt: 'att_1', provider: 'alpha', model: 'model-x', quoted: '0.04', billed: amount, drift },
       }),
     ])
   })

@@ -135,7 +135,7 @@ async function lateEvents(task: Task): Promise<readonly CompletedEvent[] | Opena
 }
 
 function broken({ request, id, keepForRepeat }: Task, error: unknown): OpenaiProblem {
-  request.log.error({ err: error, generation: id }, 'a generation could not be answered')
+  request.log.error({ request_id: request.id, err: error, generation: id }, 'a generation could not be answered')
   keepForRepeat()
   return brokenProblem(id)
 }

@@ -7,6 +7,7 @@ import { refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
+import { currentRequestId } from '../../request-id.ts'
 import type { Intake } from '../../intake.ts'
 import { toProblem } from '../../to-problem.ts'
 import { dollarsLeft } from '../dollars-left.ts'
@@ -78,7 +79,11 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
   if (translated.kind === 'refused') return refuse(task, asker, translated.errors)
   const { request, warnings, wanted, isAsync, receivers } = translated
   const webhook = webhookTarget(receivers)
-  const { id } = await intake.begin(intake.read(request), asker.caller.key, idempotencyKeyOf(taskUUID), { warnings, webhook })
+  const { id } = await intake.begin(intake.read(request), asker.caller.key, idempotencyKeyOf(taskUUID), {
+    warnings,
+    webhook,
+    ...(currentRequestId() === undefined ? { requestId: taskUUID } : {}),
+  })
   if (!isAsync) return follow(deps, id, wanted, asker)
   asker.send({ data: [{ taskType: 'imageInference', taskUUID }], errors: [] })
   const record = await store.generation(id)
