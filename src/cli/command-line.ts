@@ -6,6 +6,7 @@ import { costsVerb } from './costs.ts'
 import { demoVerb } from './demo.ts'
 import { doctorVerb } from './doctor.ts'
 import { generateVerb } from './generate.ts'
+import { keysVerb } from './keys.ts'
 import { modelsVerb } from './models.ts'
 import { providersVerb } from './providers.ts'
 import { quoteVerb } from './quote.ts'
@@ -24,6 +25,7 @@ const VERBS: readonly Verb[] = [
   compareVerb,
   costsVerb,
   reconcileVerb,
+  keysVerb,
   modelsVerb,
   providersVerb,
   doctorVerb,

@@ -91,7 +91,9 @@ describe('one request', () => {
         reference_images: [{ image: first.images[0]?.id }],
       })
       expect([provider, edit.status]).toEqual([provider, 'succeeded'])
-      expect(edit.request['reference_images']).toEqual([{ sha256: first.images[0]?.sha256, width: 640, height: 448 }])
+      expect(edit.request['reference_images']).toEqual([
+        { image: first.images[0]?.id, sha256: first.images[0]?.sha256, width: 640, height: 448 },
+      ])
     }
   })
 
