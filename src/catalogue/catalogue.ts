@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Offer, Provider } from '#contract'
 import type { StartEmulator } from '#sandbox'
-import { CatalogueError, readProvider } from './read-provider.ts'
+import { CatalogueError, CODE_ENDING, readProvider } from './read-provider.ts'
 
 /** Every installed provider and what it sells, read once at start. */
 export interface Catalogue {
@@ -64,7 +64,7 @@ function offersByModel(providers: ReadonlyMap<string, Provider>): ReadonlyMap<st
 
 async function loadEmulator(directory: string, id: string, providers: ReadonlyMap<string, Provider>): Promise<StartEmulator> {
   if (!providers.has(id)) throw new CatalogueError(`no provider "${id}" is installed; there are: ${[...providers.keys()].join(', ')}`)
-  const file = join(directory, id, 'emulator.ts')
+  const file = join(directory, id, `emulator.${CODE_ENDING}`)
   if (!existsSync(file)) throw new CatalogueError(`${file} does not exist: provider "${id}" has no emulator`)
   const loaded: { readonly startEmulator?: unknown } = await import(pathToFileURL(file).href)
   if (typeof loaded.startEmulator !== 'function') throw new CatalogueError(`${file}: must export a function \`startEmulator\``)

@@ -21,6 +21,9 @@ export async function readProvider(folder: string): Promise<ReadProvider> {
   return { kind: 'provider', provider: { id: manifest.value.id, manifest: manifest.value, adapter: adapter.value } }
 }
 
+/** Files found at run time are TypeScript in a checkout and JavaScript in the package. */
+export const CODE_ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+
 type Read<Value> = { readonly value: Value } | { readonly problems: readonly string[] }
 
 async function readManifest(folder: string): Promise<Read<Manifest>> {
@@ -42,7 +45,7 @@ async function readManifest(folder: string): Promise<Read<Manifest>> {
 const fieldName = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(whole file)' : path.map(String).join('.'))
 
 async function readAdapter(folder: string): Promise<Read<Adapter>> {
-  const file = join(folder, 'adapter.ts')
+  const file = join(folder, `adapter.${CODE_ENDING}`)
   if (!existsSync(file)) return { problems: [`${file}: does not exist; a provider needs an adapter that exports \`adapter\``] }
   let loaded: { readonly adapter?: Partial<Adapter> }
   try {

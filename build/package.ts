@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+/**
+ * Writes `dist/`, which is what the npm package runs: Node reads no TypeScript below node_modules. Beside the JavaScript and its types stand
+ * the manifests of the providers and a package.json, in which `#contract` and the like lead to the JavaScript.
+ */
+const ROOT = resolve(import.meta.dirname, '..')
+const DIST = join(ROOT, 'dist')
+
+rmSync(DIST, { recursive: true, force: true })
+execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'tsconfig.package.json')], { stdio: 'inherit' })
+
+for (const id of readdirSync(join(ROOT, 'providers'))) {
+  const manifest = join(ROOT, 'providers', id, 'manifest.json')
+  if (!existsSync(manifest)) continue
+  mkdirSync(join(DIST, 'providers', id), { recursive: true })
+  copyFileSync(manifest, join(DIST, 'providers', id, 'manifest.json'))
+}
+
+interface Package {
+  readonly name: string
+  readonly version: string
+  readonly imports: Readonly<Record<string, string>>
+}
+const { name, version, imports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Package
+const toJavaScript = Object.fromEntries(Object.entries(imports).map(([key, path]) => [key, path.replace(/\.ts$/, '.js')]))
+writeFileSync(join(DIST, 'package.json'), `${JSON.stringify({ name, version, type: 'module', imports: toJavaScript }, null, 2)}\n`)

@@ -1,0 +1,23 @@
+/** What `import … from 'imagegate'` gives: the typed client of a gateway, and the types of what it takes and returns. */
+export { ClientError, createClient } from './client.ts'
+export type { Client, CostsQuery, List, ListQuery, Page } from './client.ts'
+export type { ClientOptions } from './connection.ts'
+export type { GenerationEvent } from './events.ts'
+export type { WaitOptions } from './wait.ts'
+export type {
+  Comparison,
+  ComparisonRow,
+  CostReport,
+  FailureCode,
+  Generation,
+  GenerationError,
+  GenerationRequest,
+  GenerationStatus,
+  Image,
+  Model,
+  Problem,
+  ProviderState,
+  Quote,
+  QuotedOffer,
+  Warning,
+} from '#contract'
