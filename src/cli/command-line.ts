@@ -1,13 +1,20 @@
 import { Command, CommanderError } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
+import { FAILURES } from '#contract'
+import type { Problem } from '#contract'
 import { ClientError } from '../client/client.ts'
 import { backupVerb } from './backup.ts'
+import { cancelVerb, getVerb } from './get.ts'
 import { compareVerb } from './compare.ts'
+import { completionVerb } from './completion.ts'
 import { costsVerb } from './costs.ts'
 import { demoVerb } from './demo.ts'
 import { doctorVerb } from './doctor.ts'
 import { generateVerb } from './generate.ts'
 import { keysVerb } from './keys.ts'
+import { listVerb } from './list.ts'
 import { modelsVerb } from './models.ts'
+import { pricesVerb } from './prices.ts'
 import { providersVerb } from './providers.ts'
 import { quoteVerb } from './quote.ts'
 import { restoreVerb } from './restore.ts'
@@ -15,6 +22,7 @@ import { reconcileVerb } from './reconcile.ts'
 import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
+import { reasonInWords } from './folder.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
@@ -23,42 +31,103 @@ const VERBS: readonly Verb[] = [
   generateVerb,
   quoteVerb,
   compareVerb,
+  getVerb,
+  listVerb,
+  cancelVerb,
   costsVerb,
   reconcileVerb,
   keysVerb,
   modelsVerb,
   providersVerb,
+  pricesVerb,
   doctorVerb,
   backupVerb,
   restoreVerb,
   sandboxVerb,
   demoVerb,
+  completionVerb,
   schemaVerb,
 ]
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
+const EXIT_UNEXPECTED = 70
 
-/** Runs one command line; resolves with the exit status (0 done, 1 not done, 2 not understood) and never rejects for a caller's mistake. */
+const EPILOGUE = `
+Examples:
+  imagegate demo
+  imagegate generate "a lighthouse at dusk" --model flux-2-pro
+  imagegate help generate
+
+Exit status: 0 done · 1 not done · 2 not understood · 70 an error of imagegate itself. docs/cli.md says more.`
+
+/**
+ * Runs one command line; resolves with the exit status and never rejects. What was wrong is a sentence on standard error, with `--json` a
+ * problem document on standard output.
+ */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
   let status = 0
-  const program = new Command('imagegate').description('One image-generation API in front of many vendors.')
+  const isJson = args.includes('--json')
   const finish = async (work: Promise<number>) => {
     status = await work
   }
+  const program = programOf(terminal, finish, isJson)
+  try {
+    if (args.length === 0) program.help({ error: true })
+    await program.parseAsync([...args], { from: 'user' })
+    return status
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const { problem, exit } = failureOf(error)
+    if (isJson) terminal.out(JSON.stringify(problem, null, 2))
+    else if (!(error instanceof CommanderError)) terminal.err(`imagegate: ${error instanceof ClientError ? error.message : problem.detail}`)
+    return exit
+  }
+}
+
+function programOf(terminal: Terminal, finish: (work: Promise<number>) => Promise<void>, isJson: boolean): Command {
+  const program = new Command('imagegate')
+    .description('One image-generation API in front of many vendors.')
+    .version(packageJson.version, '-V, --version', 'print the version')
+    .addHelpText('after', EPILOGUE)
   for (const verb of VERBS) program.addCommand(verb(terminal, finish))
   for (const command of [program, ...program.commands]) {
     command.exitOverride()
     command.showSuggestionAfterError()
-    command.configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
+    command.configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => (isJson ? undefined : terminal.err(text.trimEnd())),
+    })
   }
-  try {
-    await program.parseAsync([...args], { from: 'user' })
-    return status
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-    // Any other error is a fault of the program and keeps its stack.
-    if (!(error instanceof VerbFailed || error instanceof ClientError)) throw error
-    terminal.err(`imagegate: ${error.message}`)
-    return EXIT_FAILED
+  return program
+}
+
+interface CommandFailure {
+  readonly problem: Problem
+  readonly exit: number
+}
+
+/** Why a command was not done, as a problem document and an exit status. */
+function failureOf(error: unknown): CommandFailure {
+  if (error instanceof CommanderError) {
+    const detail = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+    return { problem: problemOf('invalid_request', detail === '(outputHelp)' ? 'No verb was given.' : detail), exit: EXIT_USAGE }
+  }
+  if (error instanceof ClientError) return { problem: error.problem ?? problemOf('internal', error.message), exit: EXIT_FAILED }
+  if (error instanceof VerbFailed) return { problem: problemOf('invalid_request', error.message), exit: EXIT_FAILED }
+  const { code, path, message } =
+    error instanceof Error ? (error as NodeJS.ErrnoException) : (new Error(String(error)) as NodeJS.ErrnoException)
+  if (code !== undefined && path !== undefined)
+    return { problem: problemOf('internal', `${path}: ${reasonInWords(error)}`), exit: EXIT_FAILED }
+  return {
+    problem: problemOf('internal', `an error that nobody foresaw: ${message}. Please report it with what you ran.`),
+    exit: EXIT_UNEXPECTED,
   }
 }
+
+const problemOf = (code: 'invalid_request' | 'internal', detail: string): Problem => ({
+  type: `/problems/${code}`,
+  title: code === 'internal' ? 'Internal error' : 'Not done',
+  status: FAILURES[code].http,
+  detail,
+  code,
+})

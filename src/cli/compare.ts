@@ -7,6 +7,7 @@ import type { Verb } from './verb.ts'
 import { comparisonReport } from './comparison-report.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { contactSheet, type SheetCell } from './contact-sheet.ts'
+import { checkFile, checkFolder } from './folder.ts'
 import { names } from './options.ts'
 import { requestCommand } from './request-command.ts'
 import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
@@ -38,9 +39,11 @@ function onlyOnce(): (text: string) => readonly string[] {
 }
 
 async function compare(prompt: string, options: CompareOptions, terminal: Terminal): Promise<number> {
-  const request = await requestFromOptions(prompt, options)
+  const request = await requestFromOptions(prompt, options, terminal)
   const providers = options.providers.includes('all') ? undefined : options.providers
   const format = typeof options.sheet === 'string' ? formatOf(options.sheet) : 'jpeg'
+  await checkFolder('--out', options.out)
+  if (typeof options.sheet === 'string') await checkFile('--sheet', options.sheet)
   return withGateway(options, terminal, async ({ client, url, embedded }) => {
     const note = (text: string) => (options.json ? undefined : terminal.err(text))
     note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { FAILURES, isTerminal, type Generation } from '#contract'
+import { isTerminal, type Generation } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
+import { checkFolder } from './folder.ts'
+import { generationReport } from './generation-report.ts'
 import { wholeNumber } from './options.ts'
 import { showProgress } from './progress.ts'
 import { requestCommand } from './request-command.ts'
 import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
 import { saveImages } from './save-images.ts'
-import { seconds, table, thousands } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
 interface GenerateOptions extends ConnectOptions, RequestOptions {
@@ -17,15 +18,23 @@ interface GenerateOptions extends ConnectOptions, RequestOptions {
   readonly json?: boolean
 }
 
+const EXAMPLES = `
+Examples:
+  imagegate generate "a lighthouse at dusk" --model flux-2-pro --aspect-ratio 3:2
+  imagegate generate "the same in winter" --model flux-2-pro --ref lighthouse.png --out images
+  cat prompt.txt | imagegate generate - --model flux-2-flex --json`
+
 export const generateVerb: Verb = (terminal, finish) =>
   requestCommand('generate', 'generate images and save them')
     .option('--out <folder>', 'where the images go', '.')
     .option('--wait <seconds>', 'stop waiting after this; it goes on without you (default: wait to the end)', wholeNumber)
     .option('--no-wait', 'print the id at once')
+    .addHelpText('after', EXAMPLES)
     .action((prompt: string, options: GenerateOptions) => finish(generate(prompt, options, terminal)))
 
 async function generate(prompt: string, options: GenerateOptions, terminal: Terminal): Promise<number> {
-  const request = await requestFromOptions(prompt, options)
+  const request = await requestFromOptions(prompt, options, terminal)
+  if (options.wait !== false) await checkFolder('--out', options.out)
   return withGateway(options, terminal, async ({ client, url, embedded }) => {
     const note = (text: string) => (options.json ? undefined : terminal.err(text))
     note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)
@@ -33,7 +42,7 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
     note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
     const generation = options.wait === false ? accepted : await watch(accepted)
     const paths = await saveImages(client, generation, options.out, generation.id)
-    terminal.out(options.json ? JSON.stringify({ ...generation, saved: paths }, null, 2) : describe(generation, paths))
+    terminal.out(options.json ? JSON.stringify({ ...generation, saved: paths }, null, 2) : generationReport(generation, paths))
     const left = !isTerminal(generation.status)
     if (left && embedded)
       note('This command ran the gateway itself: the generation continues when a gateway starts on the same data folder.')
@@ -51,38 +60,4 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
       }
     }
   })
-}
-
-function describe(generation: Generation, paths: readonly string[]): string {
-  const { images, cost, error, warnings, provider, provider_model: providerModel, timing } = generation
-  const facts = [
-    ['generation', generation.id],
-    ['status', generation.status],
-    ['model', generation.model],
-    ...(provider === null ? [] : [['provider', `${provider} (${providerModel ?? '–'})`]]),
-    ['time', seconds(timing.total_ms)],
-    ['quoted', cost.quoted === null ? 'no published price' : `$${cost.quoted}`],
-    ['cost', cost.amount === null ? 'unknown' : `$${cost.amount} (${cost.basis})`],
-  ]
-  const width = Math.max(...facts.map(([name = '']) => name.length))
-  const rows = images.map((image, index) => [
-    paths[index] ?? '–',
-    image.width === null ? '–' : `${image.width}×${image.height ?? '–'}`,
-    image.format ?? '–',
-    image.bytes === null ? '–' : thousands(image.bytes),
-    image.seed ?? '–',
-  ])
-  return [
-    facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${value}`).join('\n'),
-    ...(rows.length > 0 ? ['', table(['image', 'size', 'format', 'bytes', 'seed'], rows)] : []),
-    ...(warnings.length > 0 ? ['', ...warnings.map((warning) => `adapted: ${warning.field}: ${warning.reason}`)] : []),
-    ...(error === null
-      ? []
-      : ['', `failed: ${error.code}: ${error.message}`, `what to do: ${FAILURES[error.code].remedy}`, billing(error.billed)]),
-  ].join('\n')
-}
-
-function billing(billed: boolean | 'unknown'): string {
-  if (billed === 'unknown') return 'billed: perhaps; the vendor did not say'
-  return billed ? 'billed: yes' : 'billed: no'
 }

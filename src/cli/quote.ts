@@ -16,7 +16,7 @@ export const quoteVerb: Verb = (terminal, finish) =>
   )
 
 async function quote(prompt: string, options: QuoteOptions, terminal: Terminal): Promise<number> {
-  const request = await requestFromOptions(prompt, options)
+  const request = await requestFromOptions(prompt, options, terminal)
   return withGateway(options, terminal, async ({ client }) => {
     const quoted = await client.quote(request)
     terminal.out(options.json ? JSON.stringify(quoted, null, 2) : quoteReport(quoted))

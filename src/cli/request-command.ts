@@ -4,7 +4,7 @@ import { decimal, each, gatewayCommand, names, wholeNumber } from './options.ts'
 /** A verb that takes a whole request: the prompt and every field as a flag, read by `requestFromOptions`. */
 export const requestCommand = (name: string, description: string): Command =>
   gatewayCommand(name, description)
-    .argument('<prompt>', 'what to show')
+    .argument('<prompt>', 'what to show; `-` reads it from standard input')
     .requiredOption('--model <model>', 'a model of `imagegate models`, an alias, or provider/model')
     .option('--width <pixels>', 'with --height', wholeNumber)
     .option('--height <pixels>', 'with --width', wholeNumber)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { formatOf } from '#contract'
 import type { GenerationRequest, JsonObject, ReferenceImage } from '#contract'
-import { VerbFailed } from './terminal.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
 
 /** The flags of `generate`, as commander reads them. */
 export interface RequestOptions {
@@ -26,8 +26,13 @@ export interface RequestOptions {
   readonly option?: readonly string[]
 }
 
-/** The body of POST /v1/generations. Only what was given is sent; the gateway judges it. */
-export async function requestFromOptions(prompt: string, options: RequestOptions): Promise<GenerationRequest> {
+/** The body of POST /v1/generations; a prompt of `-` is read from standard input. Only what was given is sent; the gateway judges it. */
+export async function requestFromOptions(
+  text: string,
+  options: RequestOptions,
+  terminal: Pick<Terminal, 'input'>,
+): Promise<GenerationRequest> {
+  const prompt = text === '-' ? (await terminal.input()).trim() : text
   const routing = routingOf(options)
   const references = await Promise.all((options.ref ?? []).map(referenceOf))
   const fields = {

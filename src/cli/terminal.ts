@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers'
 import { processEnvironment, type Environment } from '../config/environment.ts'
 
 /** The world a verb talks to, as an argument, so that tests can be that world. */
@@ -12,6 +13,8 @@ export interface Terminal {
   readonly isInteractive: boolean
   readonly columns: number
   readonly env: Environment
+  /** Everything on standard input. */
+  readonly input: () => Promise<string>
   /** Resolves when the program is asked to end (Ctrl-C, SIGTERM). */
   readonly stopped: () => Promise<void>
 }
@@ -26,6 +29,7 @@ export const processTerminal = (): Terminal => ({
   // Some pseudo-terminals say 0.
   columns: process.stdout.columns || DEFAULT_COLUMNS,
   env: processEnvironment(),
+  input: () => text(process.stdin),
   stopped: () =>
     new Promise((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

@@ -8,6 +8,7 @@ import type {
   GenerationStatus,
   Image,
   Model,
+  PriceEntry,
   ProviderState,
   Quote,
   Reconciliation,
@@ -87,6 +88,8 @@ export interface Client {
   costsAsCsv(query?: CostsQuery): Promise<string>
   /** A vendor's invoice beside the account; asks for a key of admin scope. */
   reconcile(invoice: { readonly text: string; readonly format: 'csv' | 'jsonl' }, query?: ReconcileQuery): Promise<Reconciliation>
+  /** What every offer costs, unpriced ones included. */
+  prices(): Promise<readonly PriceEntry[]>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
   /** The image's bytes. The gateway key is never sent for them. */
@@ -131,6 +134,7 @@ export function createClient(options: ClientOptions): Client {
       const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson'
       return json('POST', `/v1/reconciliations?${query.toString()}`, { body, headers: { 'content-type': type } })
     },
+    prices: async () => (await json<List<PriceEntry>>('GET', '/v1/prices')).data,
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
     image: ({ url }) => bytes(here(url)),

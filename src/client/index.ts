@@ -15,6 +15,7 @@ export type {
   GenerationStatus,
   Image,
   Model,
+  PriceEntry,
   Problem,
   ProviderState,
   Quote,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AnyJson } from './json.ts'
 import { Limits } from './limits.ts'
 import { PriceRule } from './price.ts'
 import { Latency } from './quote.ts'
@@ -10,6 +11,9 @@ const ModelOffer = z
     enabled: z.boolean(),
     reason: z.string().nullable().meta({ description: 'Why it is not enabled.' }),
     limits: Limits,
+    options: z.record(z.string(), AnyJson).optional().meta({
+      description: 'The JSON Schema of this provider’s `provider_options`; shown for one model, not in the list.',
+    }),
     price: PriceRule.nullable().meta({ description: 'Null: no published price.' }),
     latency_ms: Latency.nullable(),
     docs_url: z.string(),

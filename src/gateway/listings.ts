@@ -1,5 +1,6 @@
 import type { Clock, Ids, Send } from '../core/ports.ts'
-import type { Model, Usd } from '#contract'
+import { z } from 'zod'
+import type { JsonObject, Model, Usd } from '#contract'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel } from '../config/offers.ts'
 import { suggestModel } from '../config/suggest-model.ts'
@@ -14,6 +15,10 @@ import type { Run } from '../core/generation/run.ts'
 const CREATED = 1_735_689_600
 const BALANCE_LIFE_MS = 60_000
 const BALANCE_TIMEOUT_MS = 3_000
+
+/** The JSON Schema of what a provider takes in `provider_options`. */
+const optionsOf = (catalogue: Catalogue, provider: string): JsonObject =>
+  z.toJSONSchema(catalogue.providers.get(provider)?.adapter.options ?? z.object({}), { io: 'input', unrepresentable: 'any' }) as JsonObject
 
 /** GET /v1/models, from the configuration in force. */
 export function modelListing(config: () => Config, catalogue: Catalogue, measured: Pick<Run, 'latency'>): ModelSource {
@@ -51,7 +56,10 @@ export function modelListing(config: () => Config, catalogue: Catalogue, measure
       const aliases = [...config().models.keys()].filter((name) => !catalogue.models.includes(name))
       return [...catalogue.models, ...aliases].flatMap((id) => entry(id) ?? [])
     },
-    find: entry,
+    find(id) {
+      const model = entry(id)
+      return model && { ...model, offers: model.offers.map((offer) => ({ ...offer, options: optionsOf(catalogue, offer.provider) })) }
+    },
     suggest: (id) => suggestModel(config(), catalogue, id),
   }
 }

@@ -46,6 +46,7 @@ import { keyRoutes } from './api/keys.ts'
 import type { KeyDependencies } from './api/keys.ts'
 import { modelRoutes } from './api/models.ts'
 import type { ModelDependencies } from './api/models.ts'
+import { priceRoutes } from './api/prices.ts'
 import { providerRoutes } from './api/providers.ts'
 import type { ProviderDependencies } from './api/providers.ts'
 import { quoteRoutes } from './api/quotes.ts'
@@ -135,6 +136,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await own.register(reconciliationRoutes, deps)
     await own.register(comparisonRoutes, deps)
     await own.register(modelRoutes, deps)
+    await own.register(priceRoutes, deps)
     await own.register(providerRoutes, deps)
     await own.register(webhookDeliveryRoutes, deps)
     await own.register(backupRoutes, deps)

@@ -94,7 +94,10 @@ export function generation(changes: Partial<Generation> = {}): Generation {
 }
 
 /** A terminal that remembers; nobody watches it. */
-export function fakeTerminal(env: Terminal['env'] = {}): Terminal & { readonly stdout: () => string; readonly stderr: () => string } {
+export function fakeTerminal(
+  env: Terminal['env'] = {},
+  input = '',
+): Terminal & { readonly stdout: () => string; readonly stderr: () => string } {
   const [out, err]: [string[], string[]] = [[], []]
   return {
     out: (text) => void out.push(text),
@@ -103,6 +106,7 @@ export function fakeTerminal(env: Terminal['env'] = {}): Terminal & { readonly s
     isInteractive: false,
     columns: 120,
     env,
+    input: async () => input,
     stopped: async () => {},
     stdout: () => out.join('\n'),
     stderr: () => err.join('\n'),

@@ -1,0 +1,41 @@
+import { FAILURES, type Generation } from '#contract'
+import { seconds, table, thousands } from './table.ts'
+
+/** `$0.045`, `unknown` where it ended and nobody knows, else a dash. */
+export const costOf = ({ cost, completed_at: ended }: Generation): string =>
+  cost.amount === null ? (ended === null ? '–' : 'unknown') : `$${cost.amount}`
+
+/** One generation: its facts, its images, what was adapted, and why it failed. */
+export function generationReport(generation: Generation, paths: readonly string[]): string {
+  const { images, cost, error, warnings, provider, provider_model: providerModel, timing } = generation
+  const facts = [
+    ['generation', generation.id],
+    ['status', generation.status],
+    ['model', generation.model],
+    ...(provider === null ? [] : [['provider', `${provider} (${providerModel ?? '–'})`]]),
+    ['time', seconds(timing.total_ms)],
+    ['quoted', cost.quoted === null ? 'no published price' : `$${cost.quoted}`],
+    ['cost', cost.amount === null ? 'unknown' : `$${cost.amount} (${cost.basis})`],
+  ]
+  const width = Math.max(...facts.map(([name = '']) => name.length))
+  const rows = images.map((image, index) => [
+    paths[index] ?? '–',
+    image.width === null ? '–' : `${image.width}×${image.height ?? '–'}`,
+    image.format ?? '–',
+    image.bytes === null ? '–' : thousands(image.bytes),
+    image.seed ?? '–',
+  ])
+  return [
+    facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${value}`).join('\n'),
+    ...(rows.length > 0 ? ['', table(['image', 'size', 'format', 'bytes', 'seed'], rows)] : []),
+    ...(warnings.length > 0 ? ['', ...warnings.map((warning) => `adapted: ${warning.field}: ${warning.reason}`)] : []),
+    ...(error === null
+      ? []
+      : ['', `failed: ${error.code}: ${error.message}`, `what to do: ${FAILURES[error.code].remedy}`, billing(error.billed)]),
+  ].join('\n')
+}
+
+function billing(billed: boolean | 'unknown'): string {
+  if (billed === 'unknown') return 'billed: perhaps; the vendor did not say'
+  return billed ? 'billed: yes' : 'billed: no'
+}

@@ -1,0 +1,38 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { PriceEntry, Problem } from '#contract'
+import type { ModelSource } from './models.ts'
+
+const PriceList = z.object({ object: z.literal('list'), data: z.array(PriceEntry) }).meta({ id: 'PriceList' })
+
+export interface PriceDependencies {
+  readonly models: Pick<ModelSource, 'list'>
+}
+
+/** The whole catalogue of prices as data: an entry for each offer, unpriced ones included. */
+export const priceRoutes: FastifyPluginAsyncZod<PriceDependencies> = async (app, { models }) => {
+  const schema = {
+    operationId: 'listPrices',
+    summary: 'What every offer costs: the rule, its day and its source',
+    description: 'As configured now: the operator’s own prices and discounts are applied. `null` where nobody publishes a price.',
+    tags: ['catalogue'],
+    response: { 200: PriceList, 401: Problem },
+  }
+  app.get('/v1/prices', { schema, config: { access: 'read' } }, async () => ({
+    object: 'list' as const,
+    data: models.list().flatMap((model) => (model.alias_of === null ? model.offers.map((offer) => entryOf(model.id, offer)) : [])),
+  }))
+}
+
+type ListedOffer = ReturnType<ModelSource['list']>[number]['offers'][number]
+
+const entryOf = (model: string, { provider, provider_model, price }: ListedOffer): PriceEntry => ({
+  object: 'price',
+  model,
+  provider,
+  provider_model,
+  currency: 'USD',
+  price,
+  as_of: price?.as_of ?? null,
+  source_url: price?.source_url ?? null,
+})
