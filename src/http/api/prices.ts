@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { PriceEntry, Problem } from '#contract'
-import type { ModelSource } from './models.ts'
+import { modelsFor } from '../listed-for.ts'
+import type { ModelSource } from '../model-source.ts'
 
 const PriceList = z.object({ object: z.literal('list'), data: z.array(PriceEntry) }).meta({ id: 'PriceList' })
 
 export interface PriceDependencies {
-  readonly models: Pick<ModelSource, 'list'>
+  readonly models: ModelSource
 }
 
 /** The whole catalogue of prices as data: an entry for each offer, unpriced ones included. */
@@ -18,9 +19,11 @@ export const priceRoutes: FastifyPluginAsyncZod<PriceDependencies> = async (app,
     tags: ['catalogue'],
     response: { 200: PriceList, 401: Problem },
   }
-  app.get('/v1/prices', { schema, config: { access: 'read' } }, async () => ({
+  app.get('/v1/prices', { schema, config: { access: 'read' } }, async (request) => ({
     object: 'list' as const,
-    data: models.list().flatMap((model) => (model.alias_of === null ? model.offers.map((offer) => entryOf(model.id, offer)) : [])),
+    data: modelsFor(models, request.caller)
+      .list()
+      .flatMap((model) => (model.alias_of === null ? model.offers.map((offer) => entryOf(model.id, offer)) : [])),
   }))
 }
 
