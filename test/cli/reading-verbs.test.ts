@@ -87,7 +87,10 @@ describe('verbs that read', () => {
 
 describe('a prompt that is a dash', () => {
   test('is read from standard input', async () => {
-    const made = await run(['generate', '-', '--model', 'flux-2-pro', '--out', join(folder, 'from-input'), '--json'], 'a lighthouse\nat dusk\n')
+    const made = await run(
+      ['generate', '-', '--model', 'flux-2-pro', '--out', join(folder, 'from-input'), '--json'],
+      'a lighthouse\nat dusk\n',
+    )
     expect(parsed(made.out)).toMatchObject({ status: 'succeeded', request: { prompt: 'a lighthouse\nat dusk' } })
   })
 })
