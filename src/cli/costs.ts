@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { Fidelity, type CostFilters } from '#contract'
+import { Fidelity, givenFilters, type CostFilters } from '#contract'
 import { Option } from 'commander'
 import type { CostsQuery } from '../client/client.ts'
 import { costReport } from './cost-table.ts'
@@ -65,14 +65,7 @@ function filtersOf({ provider, model, ofKey: key, megapixels, fidelity, metadata
     if (name === '' || value.length === 0) throw new VerbFailed(`--metadata ${pair}: write key=value, for example project=north`)
     return [name, value.join('=')]
   })
-  return {
-    ...(provider === undefined ? {} : { provider }),
-    ...(model === undefined ? {} : { model }),
-    ...(key === undefined ? {} : { key }),
-    ...(megapixels === undefined ? {} : { megapixels }),
-    ...(fidelity === undefined ? {} : { fidelity }),
-    ...(pairs.length === 0 ? {} : { metadata: Object.fromEntries(pairs) }),
-  }
+  return givenFilters({ provider, model, key, megapixels, fidelity, metadata: pairs.length === 0 ? undefined : Object.fromEntries(pairs) })
 }
 
 async function save(text: string, file: string, terminal: Terminal): Promise<void> {

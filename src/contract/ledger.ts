@@ -151,6 +151,10 @@ export const CostFilters = z
   .meta({ id: 'CostFilters' })
 export type CostFilters = z.infer<typeof CostFilters>
 
+/** The filters that are given. */
+export const givenFilters = (asked: { readonly [Name in keyof CostFilters]: CostFilters[Name] | undefined }): CostFilters =>
+  Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
+
 /** What was spent, by whom, where, and what it would have been elsewhere. */
 export const CostReport = z
   .object({

@@ -1,4 +1,6 @@
 import type { FastifyReply } from 'fastify'
+import { z } from 'zod'
+
 /** Under the 60 s after which usual proxies give up on an answer. */
 const DEFAULT_WAIT_S = 55
 const MAX_WAIT_S = 600
@@ -18,6 +20,24 @@ export function waitOf(
   const wait = Math.min(MAX_WAIT_S, Number(seconds))
   return { waitMs: wait * 1000, applied: `${isAsync ? 'respond-async, ' : ''}wait=${wait}` }
 }
+
+export const PreferHeader = z
+  .string()
+  .max(200)
+  .optional()
+  .meta({ description: '`wait=<0…600>` seconds (default 55), `respond-async`, or both: wait, then 202.' })
+
+/** Headers of a request that buys: once for each idempotency key, and answered when it wants to be. */
+export const createHeaders = (what: 'generation' | 'comparison') =>
+  z.object({
+    'idempotency-key': z
+      .string()
+      .min(1)
+      .max(255)
+      .optional()
+      .meta({ description: `The same key and body give the same ${what}, once, for 24 hours.` }),
+    prefer: PreferHeader,
+  })
 
 /** The wait is over and the work goes on: 202, where to read it, and when to ask again. */
 export const answerInProgress = (reply: FastifyReply, location: string): FastifyReply =>

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
+import { PRO_PRICE } from '../core/plan/offers.ts'
 
 const range = (min: number, max: number) => ({ type: 'range', min, max })
 
@@ -20,16 +21,7 @@ const limits = {
 }
 
 const PRICE = { kind: 'per_image', per_image: '0.04', as_of: '2026-11-01', source_url: 'https://prices.example.com/' }
-export const MEGAPIXEL_PRICE = {
-  kind: 'megapixel',
-  first_output: '0.03',
-  extra_output: '0.015',
-  reference: '0.015',
-  rounding: 'up_1048576',
-  reference_cap_mp: 4,
-  as_of: '2026-11-01',
-  source_url: 'https://prices.example.com/',
-}
+export const MEGAPIXEL_PRICE = { ...PRO_PRICE, as_of: '2026-11-01', source_url: 'https://prices.example.com/' }
 
 export const modelEntry = (price: object | null = PRICE) => ({
   provider_model: 'vendor-id',

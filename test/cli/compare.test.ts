@@ -8,26 +8,8 @@ import { runCommandLine } from '../../src/cli/command-line.ts'
 import { quoteReport } from '../../src/cli/quote.ts'
 import { liveText, watchComparison } from '../../src/cli/watch-comparison.ts'
 import { temporaryFolder } from '../catalogue/fake-providers.ts'
-import { fakeGateway, fakeTerminal, generation, type Heard } from './fake-gateway.ts'
+import { comparisonRow as row, fakeGateway, fakeTerminal, generation, type Heard } from './fake-gateway.ts'
 
-const row = (provider: string, changes: Partial<ComparisonRow> = {}): ComparisonRow => ({
-  provider,
-  status: 'succeeded',
-  quoted: '0.03',
-  amount: '0.03',
-  vs_cheapest: '+0%',
-  fidelity: 'exact',
-  assumptions: [],
-  total_ms: 5300,
-  images: 1,
-  bytes: 412_345,
-  width: 1536,
-  height: 1024,
-  error_code: null,
-  reasons: [],
-  generation_id: `gen_${provider}`,
-  ...changes,
-})
 const running: Partial<ComparisonRow> = {
   status: 'running',
   amount: null,

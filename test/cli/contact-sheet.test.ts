@@ -3,26 +3,11 @@ import { describe, expect, test } from 'vitest'
 import type { Comparison, ComparisonRow } from '#contract'
 import { shortened, textSvg, textWidth, wrapped } from '../../src/cli/contact-sheet-font.ts'
 import { contactSheet, type SheetCell } from '../../src/cli/contact-sheet.ts'
+import { comparisonRow } from './fake-gateway.ts'
 
 const PAPER = [0xf7, 0xf5, 0xf0]
-const row = (provider: string, changes: Partial<ComparisonRow> = {}): ComparisonRow => ({
-  provider,
-  status: 'succeeded',
-  quoted: '0.03',
-  amount: '0.03',
-  vs_cheapest: '+0%',
-  fidelity: 'exact',
-  assumptions: [],
-  total_ms: 5300,
-  images: 1,
-  bytes: 412_345,
-  width: 600,
-  height: 400,
-  error_code: null,
-  reasons: [],
-  generation_id: 'gen_1',
-  ...changes,
-})
+const row = (provider: string, changes: Partial<ComparisonRow> = {}): ComparisonRow =>
+  comparisonRow(provider, { width: 600, height: 400, generation_id: 'gen_1', ...changes })
 const failure: Partial<ComparisonRow> = {
   status: 'failed',
   amount: null,

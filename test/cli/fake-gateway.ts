@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach } from 'vitest'
-import type { Generation } from '#contract'
+import type { ComparisonRow, Generation } from '#contract'
 import type { Terminal } from '../../src/cli/terminal.ts'
 
 export interface Heard {
@@ -112,3 +112,23 @@ export function fakeTerminal(
     stderr: () => err.join('\n'),
   }
 }
+
+/** A row of a comparison's summary whose provider delivered. */
+export const comparisonRow = (provider: string, changes: Partial<ComparisonRow> = {}): ComparisonRow => ({
+  provider,
+  status: 'succeeded',
+  quoted: '0.03',
+  amount: '0.03',
+  vs_cheapest: '+0%',
+  fidelity: 'exact',
+  assumptions: [],
+  total_ms: 5300,
+  images: 1,
+  bytes: 412_345,
+  width: 1536,
+  height: 1024,
+  error_code: null,
+  reasons: [],
+  generation_id: `gen_${provider}`,
+  ...changes,
+})

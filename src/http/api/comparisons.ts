@@ -6,33 +6,16 @@ import type { Store } from '../../core/ports.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
-import { answerInProgress, waitOf } from '../prefer.ts'
+import { page, PageQuery, pageOf } from '../paging.ts'
+import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 
-const prefer = z
-  .string()
-  .max(200)
-  .optional()
-  .meta({ description: '`wait=<0…600>` seconds (default 55), `respond-async`, or both: wait, then 202.' })
-const CreateHeaders = z.object({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(255)
-    .optional()
-    .meta({ description: 'The same key and body give the same comparison, once, for 24 hours.' }),
-  prefer,
-})
-
 const ListQuery = z.strictObject({
-  cursor: z.string().max(500).optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  ...PageQuery,
 })
 
-export const ComparisonList = z
-  .object({ object: z.literal('list'), data: z.array(Comparison), has_more: z.boolean(), next_cursor: z.string().nullable() })
-  .meta({ id: 'ComparisonList' })
+export const ComparisonList = pageOf(Comparison, 'ComparisonList')
 
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
@@ -59,7 +42,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
     description:
       'Each provider makes a generation of its own; what one cannot do is a row of the summary, not an error. Only where none can take the request: 422 `no_eligible_offer`, and nothing is bought. Terminal within the wait: 200, otherwise 202 with `Location`.',
     tags: ['money'],
-    headers: CreateHeaders,
+    headers: createHeaders('comparison'),
     body: comparisonSchema(requestSchema),
     response: { 200: Comparison, 202: Comparison, 402: Problem, ...problems },
   }
@@ -82,7 +65,7 @@ function showRoute(app: App, deps: ComparisonDependencies): void {
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['money'],
     params: z.object({ id: z.string().max(100) }),
-    headers: z.object({ prefer }),
+    headers: z.object({ prefer: PreferHeader }),
     response: { 200: Comparison, ...problems },
   }
   app.get('/v1/comparisons/:id', { schema, config: { access: 'read' } }, async (request, reply) => {
@@ -112,6 +95,6 @@ function listRoute(app: App, { compare, store }: ComparisonDependencies): void {
       ...seesOnly(request.caller),
     })
     const data = await Promise.all(records.map((record) => compare.view(record)))
-    return { object: 'list' as const, data, has_more: nextCursor !== null, next_cursor: nextCursor }
+    return page(data, nextCursor)
   })
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { COST_GROUPINGS, Fidelity } from '#contract'
+import { COST_GROUPINGS, Fidelity, givenFilters } from '#contract'
 import { groupingObjection, metadataNamed, nearestName } from '../../core/billing/cost-groups.ts'
 import type { CostsAsked } from '../../core/billing/cost-report.ts'
 import { endOf, Moment, momentOf } from './moment.ts'
@@ -71,14 +71,14 @@ export function readCostsQuery(query: z.infer<typeof CostsQuery>): CostsAsked {
     from: momentOf(from),
     to: endOf(to),
     groupBy,
-    filters: {
-      ...(provider === undefined ? {} : { provider }),
-      ...(model === undefined ? {} : { model }),
-      ...(key === undefined ? {} : { key }),
-      ...(megapixels === undefined ? {} : { megapixels }),
-      ...(fidelity === undefined ? {} : { fidelity }),
-      ...(pairs.length === 0 ? {} : { metadata: Object.fromEntries(pairs) }),
-    },
+    filters: givenFilters({
+      provider,
+      model,
+      key,
+      megapixels,
+      fidelity,
+      metadata: pairs.length === 0 ? undefined : Object.fromEntries(pairs),
+    }),
   }
 }
 

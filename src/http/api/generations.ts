@@ -10,7 +10,8 @@ import { requireInstalled } from '../../core/generation/names.ts'
 import type { Intake } from '../intake.ts'
 import type { ModelSource } from './models.ts'
 import type { RequestSchema } from '../request-schema.ts'
-import { answerInProgress, waitOf } from '../prefer.ts'
+import { page, PageQuery, pageOf } from '../paging.ts'
+import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { HttpProblem } from '../http-problem.ts'
@@ -18,20 +19,6 @@ import { traceparentOf } from '../trace-context.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 
 const GenerationParams = z.object({ id: z.string().max(100) })
-
-const CreateHeaders = z.object({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(255)
-    .optional()
-    .meta({ description: 'The same key and body give the same generation, once, for 24 hours.' }),
-  prefer: z
-    .string()
-    .max(200)
-    .optional()
-    .meta({ description: '`wait=<0…600>` seconds (default 55), `respond-async`, or both: wait, then 202.' }),
-})
 
 /** A generation has no more pairs. */
 const MOST_METADATA = 16
@@ -41,15 +28,12 @@ const ListQuery = z
     status: GenerationStatus.optional(),
     model: z.string().max(200).optional(),
     provider: z.string().max(100).optional(),
-    cursor: z.string().max(500).optional(),
-    limit: z.coerce.number().int().min(1).max(100).default(20),
+    ...PageQuery,
   })
   .catchall(z.string().max(512))
   .meta({ description: 'Also `metadata.<key>=<value>`, up to 16 of them.' })
 
-export const GenerationList = z
-  .object({ object: z.literal('list'), data: z.array(Generation), has_more: z.boolean(), next_cursor: z.string().nullable() })
-  .meta({ id: 'GenerationList' })
+export const GenerationList = pageOf(Generation, 'GenerationList')
 
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
@@ -79,7 +63,7 @@ function createRoute(app: App, deps: GenerationDependencies): void {
     summary: 'Generate images',
     description: 'Terminal within the wait: 200. Otherwise 202 with `Location` and the same body in progress; never a time-out error.',
     tags: ['generations'],
-    headers: CreateHeaders,
+    headers: createHeaders('generation'),
     body: deps.requestSchema,
     response: { 200: Generation, 202: Generation, 402: Problem, ...problems },
   }
@@ -102,7 +86,7 @@ function showRoute(app: App, deps: GenerationDependencies): void {
     description: '`Prefer: wait=<seconds>` waits for its end; without it, the answer is immediate.',
     tags: ['generations'],
     params: GenerationParams,
-    headers: z.object({ prefer: z.string().max(200).optional() }),
+    headers: z.object({ prefer: PreferHeader }),
     response: { 200: Generation, ...problems },
   }
   app.get('/v1/generations/:id', { schema, config: { access: 'read' } }, async (request, reply) => {
@@ -147,8 +131,10 @@ function listRoute(app: App, deps: GenerationDependencies): void {
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
     if (records.length === 0) refuseUnknownNames(deps, request.query)
-    const data = records.map((record) => viewOf(record, links))
-    return { object: 'list' as const, data, has_more: nextCursor !== null, next_cursor: nextCursor }
+    return page(
+      records.map((record) => viewOf(record, links)),
+      nextCursor,
+    )
   })
 }
 

@@ -5,6 +5,7 @@ import { deliveryView } from '../../core/present/webhook-delivery.ts'
 import type { Notify } from '../../core/webhooks/engine.ts'
 import type { Store } from '../../core/ports.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
+import { page, PageQuery, pageOf } from '../paging.ts'
 
 export interface DeliveryDependencies {
   readonly store: Pick<Store, 'delivery' | 'deliveries'>
@@ -14,13 +15,10 @@ export interface DeliveryDependencies {
 const ListQuery = z.strictObject({
   generation_id: z.string().max(100).optional(),
   status: WebhookDeliveryStatus.optional(),
-  cursor: z.string().max(500).optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  ...PageQuery,
 })
 
-export const WebhookDeliveryList = z
-  .object({ object: z.literal('list'), data: z.array(WebhookDelivery), has_more: z.boolean(), next_cursor: z.string().nullable() })
-  .meta({ id: 'WebhookDeliveryList' })
+export const WebhookDeliveryList = pageOf(WebhookDelivery, 'WebhookDeliveryList')
 
 const params = z.object({ id: z.string().max(100) })
 const problems = { 400: Problem, 401: Problem, 404: Problem, 500: Problem } as const
@@ -43,7 +41,7 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
       ...(cursor ? { cursor } : {}),
       ...seesOnly(request.caller),
     })
-    return { object: 'list' as const, data: records.map(deliveryView), has_more: nextCursor !== null, next_cursor: nextCursor }
+    return page(records.map(deliveryView), nextCursor)
   })
 
   const show = {

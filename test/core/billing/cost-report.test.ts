@@ -10,6 +10,7 @@ import { observedOf } from '../../../src/core/billing/past-bills.ts'
 import type { CostQuery } from '../../../src/core/ports.ts'
 import { settlement } from '../../store/ledger-entries.ts'
 import { limits } from '../generation/world.ts'
+import { PRO_PRICE } from '../plan/offers.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20_261_121 })
@@ -17,15 +18,7 @@ fc.configureGlobal({ seed: 20_261_121 })
 const NOON = Date.UTC(2026, 10, 21, 12)
 const provenance = { as_of: '2026-11-01', source_url: 'https://vendor.example/prices' }
 const perImage = (amount: string): PriceRule => ({ kind: 'per_image', per_image: amount, ...provenance })
-const perMegapixel: PriceRule = {
-  kind: 'megapixel',
-  first_output: '0.03',
-  extra_output: '0.015',
-  reference: '0.015',
-  rounding: 'up_1048576',
-  reference_cap_mp: null,
-  ...provenance,
-}
+const perMegapixel: PriceRule = { ...PRO_PRICE, reference_cap_mp: null, ...provenance }
 const offer = (provider: string, price: PriceRule | null): Offer =>
   ({ provider, model: 'flux-2-pro', providerModel: `${provider}:2-pro`, limits, price }) as unknown as Offer
 const OFFERS = [offer('north', perImage('0.03')), offer('south', perImage('0.04')), offer('east', perMegapixel), offer('west', null)]

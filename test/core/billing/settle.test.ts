@@ -6,18 +6,11 @@ import type { AttemptRecord, GenerationRecord, ImageRecord, Reference, Route } f
 import { costOf, settle } from '../../../src/core/billing/settle.ts'
 import { viewOf } from '../../../src/core/present/generation.ts'
 import { plainLinks } from '../../../src/core/present/image-link.ts'
+import { PRO_PRICE } from '../plan/offers.ts'
 
 const SOURCE = { as_of: '2026-11-21', source_url: 'https://vendor.example/prices' } as const
 const perImage: PriceRule = { kind: 'per_image', per_image: '0.04', ...SOURCE }
-const perMegapixel: PriceRule = {
-  kind: 'megapixel',
-  first_output: '0.03',
-  extra_output: '0.015',
-  reference: '0.015',
-  rounding: 'up_1048576',
-  reference_cap_mp: 4,
-  ...SOURCE,
-}
+const perMegapixel: PriceRule = { ...PRO_PRICE, ...SOURCE }
 const routeAt = (price: PriceRule | null = perImage, n = 1): Route => ({
   provider: 'alpha',
   model: 'model-x',
