@@ -24,16 +24,19 @@ async function quote(prompt: string, options: QuoteOptions, terminal: Terminal):
   })
 }
 
-/** Every offer, the cheapest first; below, what each would be asked for instead and what its price takes for granted. */
-export function quoteReport({ model, offers, cheapest, fastest }: Quote): string {
-  const head = ['provider', 'eligible', 'size', 'price', 'how it comes to that', 'usual time']
+/** Every offer as the quote sorts them; below, what each would be asked for instead and what its price takes for granted. */
+export function quoteReport({ model, offers, route, cheapest, fastest }: Quote): string {
+  const head = ['provider', 'eligible', 'fidelity', 'size', 'price', 'how it comes to that', 'usual time']
   const rows = offers.map((offer) => [
     offer.provider,
     offer.eligible ? 'yes' : 'no',
+    offer.fidelity ?? '–',
     sizeOf(offer),
     offer.cost === null ? '–' : `$${offer.cost.amount}`,
     linesOf(offer),
-    offer.latency_ms === null ? '–' : `${seconds(offer.latency_ms.p50)} (p95 ${seconds(offer.latency_ms.p95)})`,
+    offer.latency_ms === null
+      ? '–'
+      : `${seconds(offer.latency_ms.p50)} (p95 ${seconds(offer.latency_ms.p95)}, of ${offer.latency_ms.samples})`,
   ])
   const notes = offers.flatMap(({ provider, reasons, warnings, assumptions }) => [
     ...reasons.map((reason) => `  ${provider} cannot: ${reason}`),
@@ -43,7 +46,11 @@ export function quoteReport({ model, offers, cheapest, fastest }: Quote): string
     ),
     ...assumptions.map((assumption) => `  ${provider}: ${assumption}`),
   ])
-  const best = [`cheapest: ${cheapest ?? 'none is priced'}`, `fastest: ${fastest ?? 'none was measured yet'}`].join(' · ')
+  const best = [
+    `cheapest: ${cheapest ?? 'none is priced'}`,
+    `fastest: ${fastest ?? 'none was measured often enough yet'}`,
+    `now it would go to: ${route.length === 0 ? 'none' : route.join(', ')}`,
+  ].join(' · ')
   return [`What ${model} would cost`, '', table(head, rows), '', best, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')
 }
 

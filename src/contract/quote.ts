@@ -49,7 +49,7 @@ export const QuotedOffer = z
       })
       .nullable()
       .meta({ description: 'Null where the offer has no published price.' }),
-    observed: z.object({ amount: Usd, samples: z.number().int(), as_of: z.iso.datetime() }).nullable().optional().meta({
+    observed: z.object({ amount: Usd, samples: z.number().int(), as_of: z.iso.datetime() }).nullable().meta({
       description:
         'For an offer without a published price: what as many images of this size and number of references were billed on average before. Never used as a price.',
     }),
@@ -66,7 +66,9 @@ export const Quote = z
     object: z.literal('quote'),
     sandbox: z.boolean(),
     model: z.string(),
-    offers: z.array(QuotedOffer).meta({ description: 'By fidelity, then price; unpriced offers last.' }),
+    offers: z
+      .array(QuotedOffer)
+      .meta({ description: 'Eligible offers by fidelity, then price, unpriced ones last of them; then the others, with the reasons.' }),
     route: z.array(z.string()).meta({ description: 'Providers in the order in which the same request would try them now.' }),
     considered: z
       .array(z.object({ provider: z.string(), reason: z.string() }))

@@ -186,6 +186,7 @@ describe('imagegate quote', () => {
         cost: { amount: '0.09', per_megapixel: '0.03', lines: [{ what: 'image', quantity: 2, unit_amount: '0.045', amount: '0.09' }] },
         assumptions: [],
         latency_ms: { p50: 5300, p95: 9100, samples: 12 },
+        observed: null,
       },
       {
         provider: 'south',
@@ -199,6 +200,7 @@ describe('imagegate quote', () => {
         cost: null,
         assumptions: ['It is not known.'],
         latency_ms: null,
+        observed: null,
       },
       {
         provider: 'west',
@@ -212,6 +214,7 @@ describe('imagegate quote', () => {
         cost: null,
         assumptions: [],
         latency_ms: null,
+        observed: null,
       },
     ],
     route: ['north', 'south'],
@@ -222,10 +225,10 @@ describe('imagegate quote', () => {
 
   test('shows size, lines, price and time of each, and below why not, what is adapted and what is assumed', () => {
     const text = quoteReport(quote)
-    expect(text).toMatch(/north +yes +2 × 1536×1008 +\$0\.09 +2 × image at \$0\.045 +5\.3 s \(p95 9\.1 s\)/)
-    expect(text).toMatch(/south +yes +2 × its own +– +no published price +–/)
-    expect(text).toMatch(/west +no +– +– +– +–/)
-    expect(text).toContain('cheapest: north · fastest: none was measured yet')
+    expect(text).toMatch(/north +yes +near +2 × 1536×1008 +\$0\.09 +2 × image at \$0\.045 +5\.3 s \(p95 9\.1 s, of 12\)/)
+    expect(text).toMatch(/south +yes +near +2 × its own +– +no published price +–/)
+    expect(text).toMatch(/west +no +– +– +– +– +–/)
+    expect(text).toContain('cheapest: north · fastest: none was measured often enough yet · now it would go to: north, south')
     expect(text).toContain('west cannot: n: at most 1')
     expect(text).toContain('north adapts height 1000 → 1008: Steps of 16.')
     expect(text).toContain('south: It is not known.')

@@ -195,6 +195,43 @@ describe('a purchase with references behind links', () => {
   })
 })
 
+test('a quote sorts what can be used before what cannot, names the fastest from five measured tasks on, and shows every field of an offer', async () => {
+  const plain = await launchGateway()
+  try {
+    const ask = async (body: object) =>
+      Quote.parse(
+        await (await plain.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'x', width: 1024, height: 1024, n: 2, ...body })).json(),
+      )
+    const without = await ask({ provider: { ignore: ['runware'] } })
+    expect(without.offers.map(({ provider, eligible, cost }) => [provider, eligible, cost?.amount ?? null])).toEqual([
+      ['bfl', true, '0.06'],
+      ['vtrix', true, null],
+      ['runware', false, '0.06'],
+    ])
+    expect(without.considered.map(({ provider }) => provider)).toEqual(['runware'])
+    for (let count = 1; count <= 5; count++) {
+      await plain.generate({ model: 'runware/flux-2-pro', width: 1024, height: 1024 })
+      expect((await ask({})).fastest).toBe(count < 5 ? null : 'runware')
+    }
+    const measured = offer(await ask({}), 'runware')
+    expect(measured).toMatchObject({
+      provider_model: 'bfl:5@1',
+      fidelity: 'exact',
+      applied: { width: 1024, height: 1024, n: 2, prompt_upsampling: false },
+      cost: {
+        amount: '0.06',
+        per_megapixel: '0.03',
+        lines: [{ what: 'first output megapixel', quantity: 2, unit_amount: '0.03', amount: '0.06' }],
+      },
+      latency_ms: { samples: 5 },
+      observed: null,
+    })
+    expect(Object.keys(measured?.latency_ms ?? {}).toSorted()).toEqual(['p50', 'p95', 'samples'])
+  } finally {
+    await plain.close()
+  }
+})
+
 describe('the route a quote names', () => {
   test('is the one a purchase takes, and every other provider is named with the reason', async () => {
     const request = { model: 'flux-2-pro', width: 1000, height: 1000, provider: { ignore: ['vtrix'], sort: 'price' } }

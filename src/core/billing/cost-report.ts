@@ -115,13 +115,13 @@ async function tallied(
   pages: AsyncIterable<readonly CostRow[]>,
   groupBy: readonly string[],
 ): Promise<{ readonly groups: readonly Group[]; readonly total: CostTally }> {
-  const groups = new Map<string, Group>()
+  const groups = new Map<string | null, Group>()
   const total = createCostTally()
   for await (const page of pages) {
     for (const row of page) {
       total.add(row)
       const values = valuesOf(row, groupBy)
-      const name = JSON.stringify(values)
+      const name = values.length === 1 ? (values[0] ?? null) : JSON.stringify(values)
       const group = groups.get(name) ?? { values, tally: createCostTally() }
       groups.set(name, group)
       group.tally.add(row)

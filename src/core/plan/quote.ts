@@ -54,14 +54,13 @@ function reasonAgainst(assessment: Assessment): string {
   return 'passed over: the request goes to one provider only, and another comes before it.'
 }
 
-/** By fidelity, then price; unpriced offers last, of these the ones that can be used first. */
-function forQuote(left: Assessment, right: Assessment): number {
-  const isUnpriced = Number(left.price === null) - Number(right.price === null)
-  if (isUnpriced !== 0) return isUnpriced
-  if (left.price === null)
-    return Number(isEligible(right)) - Number(isEligible(left)) || rankOf(left) - rankOf(right) || byPrice(left, right)
-  return rankOf(left) - rankOf(right) || comparePrices(left, right) || byPrice(left, right)
-}
+/** Eligible offers first: by fidelity, then price, unpriced ones after all that are priced. Then the others, in the same order. */
+const forQuote = (left: Assessment, right: Assessment): number =>
+  Number(isEligible(right)) - Number(isEligible(left)) ||
+  Number(left.price === null) - Number(right.price === null) ||
+  rankOf(left) - rankOf(right) ||
+  comparePrices(left, right) ||
+  byPrice(left, right)
 
 const rankOf = ({ adaptation }: Assessment): number => (adaptation.eligible ? FIDELITIES.indexOf(adaptation.fidelity) : FIDELITIES.length)
 
@@ -72,7 +71,7 @@ function quotedOffer(
 ): QuotedOffer {
   const { offer, latency } = candidate
   const unpriced = offer.price === null ? ['This offer has no published price; its cost is known only once it is billed.'] : []
-  const common = { provider: offer.provider, model: offer.model, provider_model: offer.providerModel, latency_ms: latency }
+  const common = { provider: offer.provider, model: offer.model, provider_model: offer.providerModel, latency_ms: latency, observed: null }
   const judged = { eligible: reasons.length === 0, reasons: [...reasons] }
   if (!adaptation.eligible) {
     return { ...common, ...judged, fidelity: null, warnings: [], applied: null, cost: null, assumptions: unpriced }

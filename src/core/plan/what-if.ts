@@ -57,7 +57,7 @@ export function createWhatIfTally(): WhatIfTally {
       if (made === null) unseen += images
       else if (amount === null) unknown += images
       else {
-        const name = JSON.stringify([provider, model, made])
+        const name = nameOf(provider, model, made)
         const shape = shapes.get(name) ?? { provider, model, made, images: 0, spent: createTally() }
         shape.images += images
         shape.spent.add(amount)
@@ -86,6 +86,10 @@ export function createWhatIfTally(): WhatIfTally {
     },
   }
 }
+
+/** Nearly all images have no references, and are named without JSON. */
+const nameOf = (provider: string, model: string, made: Made): string =>
+  made.references.length === 0 ? `${provider} ${model} ${made.width}x${made.height}` : JSON.stringify([provider, model, made])
 
 /** Gathers one provider's row, one kind of image after another. */
 function createRow(provider: string, { unseen, unknown }: { readonly unseen: number; readonly unknown: number }) {

@@ -14,7 +14,8 @@ export const quoteRoutes: FastifyPluginAsyncZod<QuoteDependencies> = async (app,
   const schema = {
     operationId: 'createQuote',
     summary: 'What each offer would charge',
-    description: 'The body of POST /v1/generations. Spends nothing. Sorted by price; unpriced offers last.',
+    description:
+      'The body of POST /v1/generations. Spends nothing. Eligible offers by fidelity, then price, unpriced ones last of them; then the others, with the reasons.',
     tags: ['money'],
     body: requestSchema,
     response: { 200: Quote, 400: Problem, 401: Problem, 402: Problem, 404: Problem, 422: Problem, 413: Problem, 415: Problem },

@@ -6,7 +6,7 @@ import type { CostRow, LedgerKind, SettledTask } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
-const PAGE_ROWS = 500
+const PAGE_ROWS = 250
 
 type Row = Readonly<Record<string, SQLOutputValue>>
 

@@ -22,7 +22,7 @@ import { openDatabase } from './open.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
 
 /** Everything a unit of work can hold. */
-const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, ledgerChanges, keyChanges]
+const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, keyChanges]
 
 /**
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
@@ -48,10 +48,10 @@ export interface StoreOptions {
 /** The store over an open database whose schema is up to date; `close` closes the database. */
 export function sqliteStore(database: DatabaseSync): Store {
   const leases: Leases = new Map()
-  const kinds = [...changeKinds, deliveryChanges(leases)].map((kind) => kind(database))
+  const budgets = budgetReader(database)
+  const kinds = [...changeKinds, ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
   const group = groupCommit(database)
   const rows = rowReader(database)
-  const budgets = budgetReader(database)
   const comparisons = comparisonReader(database)
   const keys = keyReader(database)
   const deliveries = deliveryReader(database, leases)
@@ -87,7 +87,7 @@ export function sqliteStore(database: DatabaseSync): Store {
     comparisons: whileOpen(comparisons.comparisons),
     unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
     idempotency: whileOpen(rows.idempotency),
-    budgetUsed: whileOpen((...asked: Parameters<typeof budgets.used>) => usdFromNano(budgets.used(...asked))),
+    budgetUsed: whileOpen(async (...asked: Parameters<typeof budgets.read>) => usdFromNano(await budgets.read(...asked))),
     costs(query) {
       assertOpen()
       return readCosts(database, query)

@@ -226,7 +226,7 @@ describe('a quote', () => {
   it('names the cheapest and the fastest among those that can be used', () => {
     const quoted = quote(planning([{ ...cheap, unavailable: 'disabled' }, middle, dear, unpriced]))
     expect(quoted).toMatchObject({ object: 'quote', model: 'flux-2-pro', cheapest: 'middle', fastest: 'unpriced' })
-    expect(quoted.offers[0]).toMatchObject({ provider: 'cheap', eligible: false, reasons: ['disabled'], cost: { amount: '0.03' } })
+    expect(quoted.offers.at(-1)).toMatchObject({ provider: 'cheap', eligible: false, reasons: ['disabled'], cost: { amount: '0.03' } })
   })
 
   it('names nobody where no price or latency is known', () => {

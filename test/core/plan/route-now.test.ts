@@ -25,6 +25,32 @@ describe('a purchase', () => {
   })
 })
 
+describe('the offers of a quote', () => {
+  test('are sorted by fidelity, then price; unpriced ones are the last of those that can be used, the others come after all of them', () => {
+    const coarse = withLimits(bfl, { output_format: { type: 'enum', values: ['jpeg'], default: 'jpeg' } }).limits
+    const far = candidate({ ...offer('far', '0.001'), limits: coarse })
+    const unpriced = candidate({ ...offer('unpriced', '0'), price: null })
+    const candidates = [one('off', '0.0001', { unavailable: 'switched off' }), unpriced, far, one('dear', '0.05'), one('cheap', '0.01')]
+    const quoted = quote(planning(candidates, { request: asking({ output_format: 'png' }) }))
+    expect(
+      quoted.offers.map(({ provider, eligible, fidelity, cost, observed }) => [
+        provider,
+        eligible,
+        fidelity,
+        cost?.amount ?? null,
+        observed,
+      ]),
+    ).toEqual([
+      ['cheap', true, 'exact', '0.01', null],
+      ['dear', true, 'exact', '0.05', null],
+      ['far', true, 'far', '0.001', null],
+      ['unpriced', true, 'exact', null, null],
+      ['off', false, 'exact', '0.0001', null],
+    ])
+    expect(quoted.cheapest).toBe('cheap')
+  })
+})
+
 describe('the route of a quote', () => {
   const { route, considered } = quote(
     planning([
