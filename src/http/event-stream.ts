@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify'
 import type { Clock } from '../core/ports.ts'
 
 const HEARTBEAT_MS = 15_000
+const MOST_UNREAD_BYTES = 1_024 * 1_024
 
 /** One client's Server-Sent Events, kept alive by comments while nothing happens. After the end, or once the client is gone, nothing is sent. */
 export interface EventStream {
@@ -33,7 +34,10 @@ export function openEventStream(reply: FastifyReply, { clock, onClosed, onHeartb
   })
   let isOpen = true
   const write = (text: string) => {
-    if (isOpen) raw.write(text)
+    if (!isOpen) return
+    raw.write(text)
+    // Whoever reads nothing of it does not fill our memory; a client that comes back resumes with Last-Event-ID.
+    if (raw.writableLength > MOST_UNREAD_BYTES) raw.destroy()
   }
   const keepAlive = () => {
     write(': still here\n\n')
