@@ -46,6 +46,19 @@ export const OWN_EXAMPLES: Examples = {
   listComparisons: { parameters: { limit: 20 } },
   getCosts: { parameters: { group_by: 'provider,model', from: '2026-01-01' } },
   getModel: { parameters: { id: LIGHTHOUSE.model } },
+  createKey: {
+    body: {
+      limited: {
+        summary: 'A key with a budget and a rate',
+        value: { name: 'team-c', budget_usd: '50', period: 'month', rate: { per_minute: 60 } },
+      },
+    },
+  },
+  rotateKey: {
+    body: { 'an hour': { summary: 'The secret before counts for an hour more', value: { grace_seconds: 3600 } } },
+    parameters: { name: 'team-a' },
+  },
+  revokeKey: { parameters: { name: 'team-b' } },
   listWebhookDeliveries: { parameters: { limit: 20 } },
   getWebhookDelivery: { parameters: { id: DELIVERY_ID } },
   retryWebhookDelivery: { parameters: { id: DELIVERY_ID } },

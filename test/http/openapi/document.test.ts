@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { ROOT } from '../../support/source-tree.ts'
 import { launchGateway } from '../../e2e/gateway.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
+import { hashOfKey } from '../../../src/http/access.ts'
 
 const run = promisify(execFile)
 
@@ -31,6 +32,9 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, object>>; readonly securitySchemes: Readonly<Record<string, object>> }
 }
 
+/** Of scope admin, so that every operation can be asked. */
+const ROOT_KEY = { authorization: 'Bearer key-of-root' }
+
 interface Named {
   readonly method: string
   readonly path: string
@@ -44,14 +48,20 @@ let operations: readonly Named[]
 let made: Readonly<Record<string, string>>
 
 beforeAll(async () => {
-  gateway = await launchGateway({ config: 'webhooks: {}\nnetwork: { allow: ["127.0.0.0/8"] }\n' })
+  const keys = `keys: [{ name: root, key_hash: ${hashOfKey('key-of-root')}, scope: admin }]`
+  gateway = await launchGateway({ config: `${keys}\nwebhooks: {}\nnetwork: { allow: ["127.0.0.0/8"] }\n` })
+  for (const name of ['team-a', 'team-b']) await gateway.post('/v1/keys', { name }, ROOT_KEY)
   document = (await (await gateway.ask('/openapi.json')).json()) as Document
   operations = Object.entries(document.paths).flatMap(([path, verbs]) =>
     Object.entries(verbs).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
   )
-  const generation = await gateway.generate({ webhook: { url: `${gateway.url}/v1/nothing` } })
-  const comparison = (await (await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x' })).json()) as { id: string }
-  const deliveries = (await (await gateway.ask('/v1/webhooks/deliveries')).json()) as { data: readonly { id: string }[] }
+  const generation = await gateway.generate({ webhook: { url: `${gateway.url}/v1/nothing` } }, ROOT_KEY)
+  const comparison = (await (await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x' }, ROOT_KEY)).json()) as {
+    id: string
+  }
+  const deliveries = (await (await gateway.ask('/v1/webhooks/deliveries', { headers: ROOT_KEY })).json()) as {
+    data: readonly { id: string }[]
+  }
   const file = new URL(generation.images[0]?.url ?? '').pathname.split('/').at(-1) ?? ''
   const sha256 = generation.images[0]?.sha256 ?? ''
   const format = generation.images[0]?.format ?? ''
@@ -76,7 +86,12 @@ function send({ method, path, operation }: Named, body: unknown, type: string): 
   const headers = Object.fromEntries(of('header').map(({ name, value }) => [name, value]))
   return gateway.ask(`${url}${query.size > 0 ? `?${query.toString()}` : ''}`, {
     method,
-    headers: { accept: 'application/json, text/event-stream, */*', ...headers, ...(body === undefined ? {} : { 'content-type': type }) },
+    headers: {
+      accept: 'application/json, text/event-stream, */*',
+      ...ROOT_KEY,
+      ...headers,
+      ...(body === undefined ? {} : { 'content-type': type }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
 }

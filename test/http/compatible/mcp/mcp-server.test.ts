@@ -152,6 +152,7 @@ describe('the API by itself', () => {
     const broken = () => {
       throw new Error('the secret of the owner')
     }
+    app.setSerializerCompiler(() => (data) => JSON.stringify(data))
     const keys = { isOn: () => false, identify: () => null, overRate: async () => undefined }
     const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
     installAccess(app, { keys, keyHeaders: [], origins })
