@@ -42,7 +42,8 @@ export function groupingObjection(name: string): string | null {
 
 /** ` (did you mean "provider"?)`, or nothing where no name is near. */
 export function nearestName(name: string, known: readonly string[]): string {
-  const other = OTHER_NAMES[name.toLowerCase()]
+  const written = name.toLowerCase()
+  const other = Object.hasOwn(OTHER_NAMES, written) ? OTHER_NAMES[written] : undefined
   if (other !== undefined && (known.includes(other) || other.startsWith(METADATA))) return ` (did you mean "${other}"?)`
   const suggestion = suggest(name.slice(0, 100), known)
   return suggestion.startsWith('did you mean') ? ` (${suggestion})` : ''

@@ -48,13 +48,14 @@ export function operationOf(asked: Asked): Answered {
 }
 
 /** What every route of our own API can answer: its own checks, the key, and a server that stops. */
-function commonAnswers(schema: Documented, { config }: RouteOptions): Readonly<Record<string, unknown>> {
+function commonAnswers(schema: Documented, { config, method }: RouteOptions): Readonly<Record<string, unknown>> {
   const hasInput = schema.params !== undefined || schema.querystring !== undefined || schema.headers !== undefined
   return {
     ...(hasInput || schema.body !== undefined ? { 400: Problem } : {}),
     ...(config?.access === 'open' ? {} : { 401: Problem, 403: Problem, 429: Problem }),
     ...(schema.params === undefined ? {} : { 404: Problem }),
-    ...(schema.body === undefined ? {} : { 413: Problem, 415: Problem }),
+    // A body that nobody asked for is judged all the same.
+    ...(method === 'GET' || method === 'HEAD' ? {} : { 413: Problem, 415: Problem }),
     500: Problem,
     503: Problem,
   }
