@@ -61,7 +61,7 @@ export type Item = z.infer<typeof Item>
 /** What a call remembers until its reply; `items` are the images that earlier replies delivered. */
 export const Memo = z
   .object({
-    numberResults: z.number().int().min(1).catch(1),
+    numberResults: z.number().int().min(1).default(1).catch(1),
     items: z.array(Item).default([]).catch([]),
   })
   .catch({ numberResults: 1, items: [] })
