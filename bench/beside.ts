@@ -96,6 +96,11 @@ async function inFlight(other: string): Promise<void> {
   const after = await measureInFlight(THIS_CHECKOUT, IN_FLIGHT, POLL_FOR_MS)
   const both = (read: (seen: InFlight) => number): readonly Pair[] => [{ before: read(before), after: read(after) }]
   line(
+    `${IN_FLIGHT} open: CPU to accept and submit, µs`,
+    both((seen) => seen.acceptedCpuMicroseconds),
+    0,
+  )
+  line(
     `${IN_FLIGHT} open: accepted in, s`,
     both((seen) => seen.acceptedInSeconds),
     1,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request as send } from 'undici'
 import { GENERATION, serveGateway, THIS_CHECKOUT } from './gateway.ts'
-import { residentBytes, serve } from './processes.ts'
+import { cpuMicroseconds, residentBytes, serve } from './processes.ts'
 import type { Served } from './processes.ts'
 
 const GENERATIONS = 10_000
@@ -9,6 +9,8 @@ const CONNECTIONS = 64
 
 export interface InFlight {
   readonly acceptedInSeconds: number
+  /** CPU of the server process for each generation accepted and submitted. */
+  readonly acceptedCpuMicroseconds: number
   readonly open: number
   readonly heldBytesEach: number
   readonly residentBytesEach: number
@@ -26,13 +28,15 @@ export async function measureInFlight(checkout: string, count: number, pollForMs
     const idle = residentBytes(gateway.pid)
     const held = await heldBytes(gateway, dispatcher)
     const startedAt = performance.now()
+    const cpu = cpuMicroseconds(gateway.pid)
     await submit(gateway, dispatcher, count)
     const acceptedInSeconds = (performance.now() - startedAt) / 1000
+    const acceptedCpuMicroseconds = (cpuMicroseconds(gateway.pid) - cpu) / count
     await sleep(pollForMs)
     const { open, delaySeconds } = await metrics(gateway, dispatcher)
     const residentBytesEach = (residentBytes(gateway.pid) - idle) / count
     const heldBytesEach = ((await heldBytes(gateway, dispatcher)) - held) / count
-    return { acceptedInSeconds, open, heldBytesEach, residentBytesEach, delayMs: delaySeconds * 1000 }
+    return { acceptedInSeconds, acceptedCpuMicroseconds, open, heldBytesEach, residentBytesEach, delayMs: delaySeconds * 1000 }
   } finally {
     await dispatcher.close()
     for (const server of [gateway, vendor]) server.stop()

@@ -29,10 +29,14 @@ export function vendorFacts(fields: Readonly<Record<string, unknown>>): { readon
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === null) continue
     const fact = scrubbed(value as Json, MAX_DEPTH)
-    if (fact !== undefined && JSON.stringify(fact).length <= MAX_FACT_CHARS) vendor[name] = fact
+    if (fact !== undefined && isSmall(fact)) vendor[name] = fact
   }
   return Object.keys(vendor).length === 0 ? {} : { vendor }
 }
+
+/** A short text is small however it is escaped. */
+const isSmall = (fact: Json): boolean =>
+  (typeof fact === 'string' && fact.length < MAX_FACT_CHARS / 8) || JSON.stringify(fact).length <= MAX_FACT_CHARS
 
 const MAX_DEPTH = 4
 

@@ -44,12 +44,14 @@ const SIZE_FIELDS = ['width', 'height', 'aspect_ratio', 'megapixels'] as const
 /** The fields of `given`, then of `defaults`. Sizes go together: any size field given replaces every default one. */
 export function withDefaults<Given extends Partial<GenerationRequest> | Defaults>(given: Given, defaults: Defaults): Given {
   const hasSize = SIZE_FIELDS.some((field) => given[field] !== undefined)
-  const applicable = Object.entries(defaults).filter(
-    ([field, value]) => value !== undefined && !(hasSize && (SIZE_FIELDS as readonly string[]).includes(field)),
-  )
-  const own = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const merged: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(defaults)) {
+    if (value !== undefined && !(hasSize && (SIZE_FIELDS as readonly string[]).includes(field))) merged[field] = value
+  }
+  for (const [field, value] of Object.entries(given)) if (value !== undefined) merged[field] = value
   const providerOptions = mergeOptions(given.provider_options, defaults.provider_options)
-  return { ...Object.fromEntries(applicable), ...own, ...(providerOptions ? { provider_options: providerOptions } : {}) } as Given
+  if (providerOptions) merged['provider_options'] = providerOptions
+  return merged as Given
 }
 
 type ProviderOptions = Defaults['provider_options']
