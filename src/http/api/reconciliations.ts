@@ -48,6 +48,7 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
     throw new HttpProblem({ code: 'unsupported_media_type', detail })
   })
   const schema = {
+    operationId: 'reconcileInvoice',
     summary: 'Reconcile a vendor’s invoice with the account',
     description:
       'Matches the invoice’s lines by the vendor’s task id. With `apply=true`, what cost an unknown amount, a bill that was not believed included, is settled at the invoice’s amount; every other difference is explained and nothing else is changed. The same file twice changes nothing more. At most 16 MiB and 200,000 lines.',
