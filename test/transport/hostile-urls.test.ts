@@ -1,5 +1,5 @@
 import http from 'node:http'
-import net, { type AddressInfo } from 'node:net'
+import type { AddressInfo, LookupFunction } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createTransport } from '../../src/transport/index.ts'
 import { Secret } from '../../src/transport/secret.ts'
@@ -17,7 +17,7 @@ const hasHost = (location: string): boolean => /^\s*(?:\/\/|[a-z+]+:(?:\/\/|\\\\
 
 interface Options {
   readonly allow?: readonly string[]
-  readonly lookup?: net.LookupFunction
+  readonly lookup?: LookupFunction
   readonly proxy?: string
 }
 
@@ -34,20 +34,19 @@ function open({ allow = [], lookup = lookupOf(['127.0.0.1']), proxy }: Options =
 
 /** Listens on this machine, by IPv4 and, where there is such, by IPv6, and counts who comes. */
 let visits: string[] = []
-const listeners = [0, 1].map(() =>
+const listener = () =>
   http.createServer((request, response) => {
     visits.push(request.url ?? '')
     response.end('inside')
-  }),
-)
+  })
+const [byIpv4, byIpv6] = [listener(), listener()]
 let port = 0
 beforeAll(async () => {
-  const [first, second] = listeners
-  await new Promise<void>((resolve) => void first?.listen(0, '127.0.0.1', resolve))
-  port = (first?.address() as AddressInfo).port
-  await new Promise<void>((resolve) => void second?.once('error', () => resolve()).listen(port, '::1', resolve))
+  await new Promise<void>((resolve) => void byIpv4.listen(0, '127.0.0.1', resolve))
+  port = (byIpv4.address() as AddressInfo).port
+  await new Promise<void>((resolve) => void byIpv6.once('error', () => resolve()).listen(port, '::1', resolve))
 })
-afterAll(() => listeners.forEach((listener) => listener.close()))
+afterAll(() => [byIpv4, byIpv6].forEach((server) => server.close()))
 
 describe('a URL that leads inside', () => {
   it('comes in more than 300 spellings', () => expect(new Set(hostileUrls(1)).size).toBeGreaterThan(300))
