@@ -157,6 +157,33 @@ describe('a gateway with a public URL', () => {
     await cancel(id)
   })
 
+  test('an address of an unknown task is answered like a forged one of a known task: status, body, headers and time', async () => {
+    const { id, url, secret } = await unfinished('bfl')
+    const token = (address: string): string => address.slice(address.lastIndexOf('/') + 1)
+    const [generationId = '', attemptId = '', proof = ''] = token(url).split('.')
+    const forged = `${'A'.repeat(proof.length - 1)}B`
+    const base = url.slice(0, url.lastIndexOf('/') + 1)
+    const known = `${base}${generationId}.${attemptId}.${forged}`
+    const unknown = `${base}gen_${'0'.repeat(generationId.length - 4)}.att_${'0'.repeat(attemptId.length - 4)}.${forged}`
+    const timed = async (address: string) => {
+      const from = performance.now()
+      const reply = await callBack(address, secret)
+      const { date: _date, 'x-request-id': _request, ...headers } = Object.fromEntries(reply.headers)
+      const { instance: _instance, request_id: _id, ...body } = (await reply.json()) as Record<string, unknown>
+      return { ms: performance.now() - from, said: { status: reply.status, headers, body } }
+    }
+    const times: { known: number[]; unknown: number[] } = { known: [], unknown: [] }
+    for (let round = 0; round < 60; round++) {
+      const [left, right] = [await timed(known), await timed(unknown)]
+      expect(left.said).toEqual(right.said)
+      times.known.push(left.ms)
+      times.unknown.push(right.ms)
+    }
+    // The quickest of many is the work itself, without what else the machine does.
+    expect(Math.abs(Math.min(...times.known) - Math.min(...times.unknown))).toBeLessThan(2)
+    await cancel(id)
+  })
+
   test.each([
     ['without the secret', () => null],
     ['with another secret', () => 'A'.repeat(43)],

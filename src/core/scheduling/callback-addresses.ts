@@ -50,7 +50,7 @@ export function createInboundHooks({ key, baseFor }: InboundHooksDependencies): 
 }
 
 /** Takes as long for a near miss as for a far one. */
-function isSame(given: string, expected: string): boolean {
+export function isSame(given: string, expected: string): boolean {
   const [left, right] = [Buffer.from(given), Buffer.from(expected)]
   return left.length === right.length && timingSafeEqual(left, right)
 }
