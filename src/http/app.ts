@@ -6,6 +6,7 @@ import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
 import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
+import { rememberAskedOrigin } from './asked-origin.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { installRequestIds, requestIdOf } from './request-id.ts'
@@ -118,6 +119,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
+  rememberAskedOrigin(app)
   acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)

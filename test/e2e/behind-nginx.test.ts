@@ -58,9 +58,9 @@ describe.skipIf(NGINX === undefined)('the nginx configuration of deploy/', () =>
     })
     const { id } = (await started.json()) as { id: string }
     const stream = await fetch(`${url}/v1/generations/${id}/events`, { headers: { authorization: headers.authorization } })
-    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader()
+    const reader = stream.body?.getReader()
     const first = await reader?.read()
-    expect(first?.value).toContain('event: queued')
+    expect(Buffer.from(first?.value ?? []).toString()).toContain('event: queued')
     await reader?.cancel()
     const now = await fetch(`${url}/v1/generations/${id}`, { headers: { authorization: headers.authorization } })
     // The first event came before the end.

@@ -54,7 +54,7 @@ test('a generation is a span with a span for each attempt, below the trace that 
   expect(JSON.stringify(spans.map(({ attributes }) => attributes))).not.toContain('lighthouse')
 })
 
-test('without an SDK nothing is made', () => {
+test('createTraces makes nothing without an SDK', () => {
   trace.disable()
   expect(() => createTraces().submitted('alpha', null)).not.toThrow()
 })

@@ -9,6 +9,7 @@ import { hasEnded } from '../../core/present/comparison.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import type { EventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
+import { withAskedOrigin } from '../asked-origin.ts'
 
 export interface ComparisonEventDependencies {
   readonly compare: Pick<Compare, 'show'>
@@ -124,9 +125,12 @@ class RowStream {
     if (!this.#stream) return false
     const fresh = generations.filter((generation) => !this.#watched.has(generation.id))
     for (const generation of fresh) {
-      const stopWatching = this.#deps.run.watch(generation.id, ({ status }) => {
-        if (isTerminal(status)) this.read()
-      })
+      const stopWatching = this.#deps.run.watch(
+        generation.id,
+        withAskedOrigin(({ status }) => {
+          if (isTerminal(status)) this.read()
+        }),
+      )
       this.#watched.set(generation.id, stopWatching)
     }
     return fresh.length > 0

@@ -116,8 +116,11 @@ function pollRoute(api: FastifyInstance, prefix: string, { store, links }: BflDe
     `${prefix}/get_result`,
     { schema, config: { access: 'read' } },
     async (request, reply) => {
-      const { id } = request.query
-      if (typeof id !== 'string') throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
+      // BFL's own sample code adds the id to a polling_url that has it.
+      const [id, ...others] = [request.query.id].flat()
+      if (id === undefined) throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Field required', type: 'missing' }])
+      if (others.some((other) => other !== id))
+        throw new BflProblem(422, [{ loc: ['query', 'id'], msg: 'Value error, one id is polled at a time', type: 'value_error' }])
       const record = owned(id.length > 100 ? null : await store.generation(id), request.caller)
       if (!record) return send(reply, 404, taskNotFound(id.slice(0, 100)))
       const generation = viewOf(record, links)

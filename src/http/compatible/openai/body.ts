@@ -28,7 +28,7 @@ const openaiFields = {
   response_format: z
     .enum(['url', 'b64_json'])
     .nullish()
-    .meta({ description: 'Default: `url` for generations; both `url` and `b64_json` for edits.' }),
+    .meta({ description: 'Default: `url` for generations; both `url` and `b64_json` for edits and for any model named `gpt-image-…`.' }),
   stream: z.boolean().nullish().meta({ description: 'Server-Sent Events; the images come as `….completed` events, one for each.' }),
   partial_images: z.number().int().min(0).max(3).nullish(),
   background: z.enum(['transparent', 'opaque', 'auto']).nullish(),

@@ -47,7 +47,7 @@ export type CompletedEvent = z.infer<typeof CompletedEvent>
 
 /** Whether the bytes go into the answer. Editors cannot ask for them: OpenAI's own models always send them. */
 export const wantsBytes = (wanted: Wanted, route: Route): boolean =>
-  wanted.stream || wanted.responseFormat === 'b64_json' || (wanted.responseFormat === null && route === 'image_edit')
+  wanted.stream || wanted.responseFormat === 'b64_json' || (wanted.responseFormat === null && (route === 'image_edit' || wanted.isGptImage))
 
 /** Links are left out only where the caller asked for bytes and all are here. */
 const wantsLink = (wanted: Wanted, base64: string | null | undefined): boolean => wanted.responseFormat !== 'b64_json' || !base64

@@ -7,6 +7,8 @@ import type { AnyBody, EditBody, GenerationBody } from './body.ts'
 export interface Wanted {
   /** Null: not said. */
   readonly responseFormat: 'url' | 'b64_json' | null
+  /** OpenAI’s models of this name return bytes alone, and their clients read nothing else. */
+  readonly isGptImage: boolean
   readonly stream: boolean
 }
 
@@ -74,7 +76,11 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
     ...(references.length > 0 ? { reference_images: references } : {}),
     ...(Object.keys(metadata.pairs).length > 0 ? { metadata: metadata.pairs } : {}),
   }
-  const wanted = { responseFormat: asked.response_format ?? null, stream: asked.stream ?? false }
+  const wanted = {
+    responseFormat: asked.response_format ?? null,
+    stream: asked.stream ?? false,
+    isGptImage: /(^|\/)gpt-image-/.test(asked.model ?? ''),
+  }
   return { kind: 'request', request, warnings, wanted, written: { hasSize: size !== null, files: uploaded.length } }
 }
 

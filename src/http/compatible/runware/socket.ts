@@ -9,6 +9,7 @@ import { errorItem } from './items.ts'
 import { authenticated } from './perform.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
+import { withAskedOrigin } from '../../asked-origin.ts'
 
 /** What is used of a WebSocket. */
 export interface Socket {
@@ -89,11 +90,14 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
     })
   }
 
-  socket.on('message', (message) => {
-    const tasks = readTasks(message)
-    if (tasks) tasks.forEach(take)
-    else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })
-  })
+  socket.on(
+    'message',
+    withAskedOrigin((message: Uint8Array) => {
+      const tasks = readTasks(message)
+      if (tasks) tasks.forEach(take)
+      else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })
+    }),
+  )
 }
 
 /** A connection that shows no key is closed after 15 s, or once it has sent more than a stranger may. */

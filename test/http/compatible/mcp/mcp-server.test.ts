@@ -156,6 +156,7 @@ describe('the API by itself', () => {
     const keys = { isOn: () => false, identify: () => null, overRate: async () => undefined }
     const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
     installAccess(app, { keys, keyHeaders: [], origins })
+    app.setSerializerCompiler(() => (data) => JSON.stringify(data))
     const parts: Partial<McpDependencies> = {
       models: { list: broken, find: broken, suggest: broken },
       links: plainLinks(''),
