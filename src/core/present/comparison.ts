@@ -31,7 +31,7 @@ export function comparisonView(
     sandbox: record.sandbox,
     created_at: createdAt,
     completed_at: status === 'running' ? null : (ends.toSorted().at(-1) ?? createdAt),
-    request: requestView(record) as Comparison['request'],
+    request: requestView(record),
     generations: views,
     summary,
   }

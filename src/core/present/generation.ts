@@ -22,7 +22,7 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
     started_at: isoOrNull(record.startedAt),
     completed_at: isoOrNull(record.completedAt),
     progress: progressOf(record),
-    request: requestView(record) as Generation['request'],
+    request: requestView(record),
     images: orderedImages(record).map((image) => viewImage(image, links)),
     prompt_used: record.promptUsed,
     cost: costOf(record),
@@ -80,7 +80,7 @@ function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt 
     provider_task_id: attempt.providerTaskId,
     images: attempt.images,
     seed: attempt.seed,
-    vendor: attempt.vendor as Attempt['vendor'],
+    vendor: attempt.vendor,
     error: attempt.error,
     cost: {
       quoted: quotedShare(route, attempt.images),
