@@ -91,6 +91,7 @@ function operatorPrice(prices: OperatorPrices, model: string, entry: ModelEntry)
     as_of: override.as_of,
     source_url: entry.price?.source_url ?? entry.docs_url,
     note: 'operator price, set in the configuration; source_url is the provider’s own page',
+    source: 'configuration' as const,
   }
   if ('per_image' in override) return { kind: 'per_image', per_image: override.per_image, ...provenance }
   const { first_output, extra_output, reference } = override
@@ -102,9 +103,10 @@ function discounted(price: PriceRule | null, percent: number): PriceRule | null 
   if (price === null || percent === 0) return price
   const less = (amount: Usd): Usd => usdFromDecimal(multiplyUsd(amount, 10_000 - Math.round(percent * 100)), -4)
   const note = `published price less ${percent} %, the operator’s discount`
+  const source = 'configuration' as const
   switch (price.kind) {
     case 'per_image':
-      return { ...price, per_image: less(price.per_image), note }
+      return { ...price, per_image: less(price.per_image), note, source }
     case 'megapixel':
       return {
         ...price,
@@ -112,6 +114,7 @@ function discounted(price: PriceRule | null, percent: number): PriceRule | null 
         extra_output: less(price.extra_output),
         reference: less(price.reference),
         note,
+        source,
       }
   }
 }

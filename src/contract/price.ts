@@ -11,6 +11,10 @@ const Provenance = {
   as_of: z.iso.date().meta({ description: 'The day the price was read.' }),
   source_url: z.url(),
   note: z.string().optional(),
+  source: z
+    .literal('configuration')
+    .optional()
+    .meta({ description: 'There where the operator’s configuration decides the amount; absent: as the vendor publishes it.' }),
 }
 
 /** One amount for each image, whatever its size. */

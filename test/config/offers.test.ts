@@ -26,6 +26,7 @@ describe('the operator’s prices', () => {
       source_url: 'https://docs.example.com/model',
     })
     expect(zenith?.note).toContain('operator price')
+    expect(zenith?.source).toBe('configuration')
   })
 
   test('a price replaces the published kind whole and is a valid rule dated by the file', async () => {
