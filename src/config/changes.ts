@@ -18,13 +18,11 @@ export function changesBetween(before: Config, next: Config): readonly string[] 
 const settings = ({ assets, network, webhooks, breaker, routing }: Config): Tree => ({ assets, network, webhooks, breaker, routing })
 
 function keyChanges(before: readonly GatewayKey[], next: readonly GatewayKey[]): readonly string[] {
-  const same = (keys: readonly GatewayKey[], { name, keyHash }: GatewayKey) =>
-    keys.find((key) => key.name === name) ?? keys.find((key) => key.keyHash === keyHash)
+  const same = (keys: readonly GatewayKey[], { name }: GatewayKey) => keys.find((key) => key.name === name)
   const removed = before.filter((key) => same(next, key) === undefined).map(({ name }) => `keys.${name}: removed`)
   const others = next.flatMap((key) => {
     const was = same(before, key)
     if (was === undefined) return [`keys.${key.name}: added`]
-    if (was.name !== key.name) return [`keys.${was.name}: is now called ${key.name}`]
     return differences(`keys.${key.name}`, { ...was, keyHash: new Secret(was.keyHash) }, { ...key, keyHash: new Secret(key.keyHash) })
   })
   return [...removed, ...others]

@@ -4,10 +4,16 @@ import { inEnvironment, type ConfigProblem } from './problem.ts'
 
 /**
  * What a running gateway refuses of a configuration that is right in itself: what would let others in, or send money and keys elsewhere,
- * because something is missing. A restart accepts all of it.
+ * because something is missing, or what only a start can do. A restart accepts all of it.
  */
 export function objections(started: Config, current: Config, next: Config): readonly ConfigProblem[] {
-  return [...wholeFile(current, next), ...sandbox(started, next), ...keys(started, current, next), ...baseUrls(current, next)]
+  return [
+    ...wholeFile(current, next),
+    ...sandbox(started, next),
+    ...keys(started, current, next),
+    ...renamedKeys(current, next),
+    ...baseUrls(current, next),
+  ]
 }
 
 export const problemOf = ({ path }: Config, key: string, message: string, remedy: string | null): ConfigProblem => ({
@@ -26,6 +32,16 @@ function sandbox(started: Config, next: Config): readonly ConfigProblem[] {
   if (next.sandbox === started.sandbox) return []
   const message = `this change turns the sandbox ${next.sandbox ? 'on' : 'off'}, which a running gateway does not do`
   return [problemOf(next, '', message, 'restart')]
+}
+
+/** What a key owns is stored under its name, and moves to another at a start, before anything new is written. */
+function renamedKeys(current: Config, next: Config): readonly ConfigProblem[] {
+  return next.keys.flatMap(({ name, keyHash }) => {
+    const before = current.keys.find((key) => key.keyHash === keyHash)
+    if (before === undefined || before.name === name) return []
+    const message = `the key ${before.name} is called ${name} here, and what it owns, its budget included, follows it only at a start`
+    return [problemOf(next, 'keys', message, 'restart')]
+  })
 }
 
 function keys(started: Config, current: Config, next: Config): readonly ConfigProblem[] {

@@ -291,9 +291,25 @@ export interface Store {
   keys(): Promise<readonly KeyRecord[]>
   /** A secret of the gateway's own, the same for every process of this store: the kept one, else `made`, which is kept. */
   secret(name: string, made: string): Promise<string>
+  /**
+   * Remembers the names of the configured keys. What a key owned under another name is its own under the new one: its generations, costs,
+   * budget and the rest. Returns the keys that were renamed.
+   */
+  nameKeys(keys: readonly KeyName[]): Promise<readonly RenamedKey[]>
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>
+}
+
+/** A key of the configuration. */
+export interface KeyName {
+  readonly keyHash: string
+  readonly name: string
+}
+
+export interface RenamedKey {
+  readonly from: string
+  readonly to: string
 }
 
 export interface DeliveryQuery {

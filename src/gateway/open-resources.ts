@@ -48,6 +48,8 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
   const store = await openStore({ directory: folders.store, money: started.sandbox ? 'play' : 'real' })
   opened.defer(() => store.close())
+  for (const { from, to } of await store.nameKeys(started.keys))
+    log.info({ from, to }, 'a gateway key was renamed; what it owns followed it')
   const assets = await openAssets({ directory: folders.assets })
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
@@ -62,6 +64,10 @@ export async function openResources(configuration: Configuration, opened: AsyncD
     prepare: (next) => transport.prepare(transportConfig(next, catalogue, log)),
     report: reloads.report,
   })
+  // A key that came with a reload can be renamed at the next start.
+  live.onSwapped(
+    ({ keys }) => void store.nameKeys(keys).catch((error: unknown) => log.error({ err: error }, 'the names of the keys could not be kept')),
+  )
   return { ...configuration, live, reloads, config: live.current, store, assets, transport, folders }
 }
 

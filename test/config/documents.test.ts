@@ -60,7 +60,9 @@ describe('imagegate.example.yaml', () => {
       .replace(/discount_percent: 0/, 'discount_percent: 5')
     expect(all).toContain('\nkeys:')
     const secret = `whsec_${'A'.repeat(43)}=`
-    expect(await problemsOf(all, { WEBHOOK_SECRET: secret, OLD_WEBHOOK_SECRET: secret })).toEqual([])
+    expect(await problemsOf(all, { BFL_API_KEY: 'any-key-ends-the-sandbox', WEBHOOK_SECRET: secret, OLD_WEBHOOK_SECRET: secret })).toEqual(
+      [],
+    )
   })
 
   test('shows every key there is', () => {

@@ -123,7 +123,7 @@ providers: { acme: { api_key: first-secret, prices: { big: { per_image: "0.05", 
 models: { big: { route: { sort: price } } }`)
     await writeFile(
       path,
-      `keys: [{ name: a, key_hash: ${'ab'.repeat(32)}, budget_usd: "5" }, { name: new, key_hash: ${'cd'.repeat(32)} }]
+      `keys: [{ name: a, key_hash: ${'ab'.repeat(32)}, budget_usd: "5" }, { name: new, key_hash: ${'ef'.repeat(32)} }]
 providers: { acme: { api_key: second-secret, max_in_flight: 3, discount_percent: 5 }, zenith: { enabled: true } }
 models: { big: { route: { order: [acme] } }, mine: { model: big } }
 assets: { keep: false }
@@ -133,8 +133,9 @@ server: { port: 1234 }`,
     expect(reloaded).toMatchObject({ kind: 'swapped', needRestart: ['server.port'] })
     const lines = reloaded.kind === 'swapped' ? reloaded.changes : []
     expect(lines).toEqual([
+      'keys.old: removed',
       'keys.a.budget_usd: null → "5"',
-      'keys.old: is now called new',
+      'keys.new: added',
       'providers.acme.api_key: changed',
       expect.stringMatching(/^providers\.acme\.max_in_flight: \d+ → 3$/),
       'providers.acme.discount_percent: 0 → 5',
@@ -144,7 +145,7 @@ server: { port: 1234 }`,
       expect.stringMatching(/^models\.mine: added: /),
       'assets.keep: true → false',
     ])
-    expect(lines.join()).not.toMatch(/secret|abab|cdcd/)
+    expect(lines.join()).not.toMatch(/secret|abab|cdcd|efef/)
     expect(config.current().server.port).toBe(8080)
   })
 

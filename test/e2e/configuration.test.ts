@@ -73,7 +73,8 @@ describe('starting', () => {
     ['store: { url: "postgres://db/imagegate" }', /store\.url.*file:/],
     ['assets: { url: "s3://bucket" }', /assets\.url.*file:/],
   ] as const)('with %s is refused, not silently kept elsewhere', async ([config, reason]) => {
-    const error: unknown = await launchGateway({ config }).catch((refused: unknown) => refused)
+    // A sandbox keeps everything in its own folder and uses neither.
+    const error: unknown = await launchGateway({ config, env: { BFL_API_KEY: 'no-sandbox' } }).catch((refused: unknown) => refused)
     expect(error).toBeInstanceOf(StartRefused)
     expect(String(error)).toMatch(reason)
   })

@@ -276,7 +276,11 @@ test('the secrets and addresses of callbacks are in no answer, webhook or log li
 })
 
 test.each([
-  ['store.url', `store: { url: "postgres://gate:canary-database-99@db.example/x" }\n`, 'canary-database-99'],
+  [
+    'store.url',
+    `store: { url: "postgres://gate:canary-database-99@db.example/x" }\nproviders: { bfl: { api_key: no-sandbox } }\n`,
+    'canary-database-99',
+  ],
   ['network.proxy', `network: { proxy: "socks5://u:canary-proxy-77@p.example" }\n`, 'canary-proxy-77'],
   ['base_url', `providers: { bfl: { api_key: canary-yaml-key-55, base_url: "https://u:canary-base-66@api.example" } }\n`, 'canary-base-66'],
   ['a file that is no YAML', `providers:\n  bfl: { api_key: "canary-yaml-key-55", base_url: [ }\n`, 'canary-yaml-key-55'],

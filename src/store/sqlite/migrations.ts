@@ -134,6 +134,13 @@ export const MIGRATIONS: readonly string[] = [
     value TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- The name each key of the configuration had, so that what it owns follows it to another.
+  CREATE TABLE configured_keys (
+    key_hash TEXT PRIMARY KEY,
+    name     TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

@@ -20,6 +20,7 @@ import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
+import { nameKeys } from './key-names.ts'
 
 /** Everything a unit of work can hold. */
 const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, keyChanges]
@@ -96,6 +97,7 @@ export function sqliteStore(database: DatabaseSync): Store {
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),
     claimDeliveries: whileOpen(deliveries.claimDeliveries),
+    nameKeys: whileOpen((keys: Parameters<Store['nameKeys']>[0]) => nameKeys(database, keys)),
     copyTo: whileOpen((path: string) => copyDatabase(database, path)),
     keys: whileOpen(keys.keys),
     secret: whileOpen(keys.secret),
