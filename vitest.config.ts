@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -7,5 +8,7 @@ export default defineConfig({
     testTimeout: 15_000,
     hookTimeout: 20_000,
     pool: 'forks',
+    // Most tests wait for processes and clocks; with one worker fewer than cores, the default, a small machine would wait with them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 })

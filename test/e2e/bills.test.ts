@@ -33,7 +33,7 @@ test('a bill of more than ten times its quote is held as unknown, and a metric c
   const gateway = await launchGateway({ config })
   closers.push(() => gateway.close())
   const metrics = async () => (await gateway.ask('/metrics')).text()
-  expect(await metrics()).not.toContain('imagegate_bills_not_believed_total{')
+  expect(await metrics()).toContain('imagegate_bills_not_believed_total{provider="bfl"} 0')
   const generation = await gateway.generate({ width: 256, height: 256 })
   expect(generation).toMatchObject({ status: 'succeeded', cost: { quoted: '0.03', amount: null, basis: 'unknown' } })
   expect(await metrics()).toContain('imagegate_bills_not_believed_total{provider="bfl"} 1')

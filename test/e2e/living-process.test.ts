@@ -56,10 +56,15 @@ describe('`npm start`', { timeout: 60_000 }, () => {
       const npm = spawn('npm', ['start'], {
         cwd: ROOT,
         env: { ...process.env, PORT: '0', IMAGEGATE_DATA: data, IMAGEGATE_CONFIG: '' },
-        stdio: ['ignore', 'pipe', 'inherit'],
+        // Not this process's own: an orphan would keep the run from ending.
+        stdio: ['ignore', 'pipe', 'ignore'],
+        detached: true,
       })
       closers.push(async () => {
-        if (npm.exitCode === null && npm.signalCode === null && npm.kill('SIGKILL')) await once(npm, 'exit')
+        if (npm.exitCode !== null || npm.signalCode !== null) return
+        // The group: npm, and the gateway it started.
+        process.kill(-(npm.pid ?? 0), 'SIGKILL')
+        await once(npm, 'exit')
       })
       let said = ''
       npm.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
@@ -69,7 +74,7 @@ describe('`npm start`', { timeout: 60_000 }, () => {
     }
     const first = await start()
     expect(first.first.msg).toMatch(
-      /^imagegate listens on http:\/\/127\.0\.0\.1:\d+ \(sandbox.*; configuration: no file; data: .*\/data; providers: .*bfl emulated/,
+      /^imagegate listens on http:\/\/127\.0\.0\.1:\d+ \(sandbox.*; configuration: no file; data: .*\/data\/sandbox; providers: .*bfl emulated/,
     )
     process.kill(first.first.pid, 'SIGTERM')
     await once(first.npm, 'exit')
