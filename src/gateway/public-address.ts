@@ -1,4 +1,4 @@
-import { askedOrigin } from '../http/asked-origin.ts'
+import { askedOrigin } from '../http/request-context.ts'
 
 /** Under which address callers reach this gateway. */
 export interface PublicAddress {

@@ -6,10 +6,10 @@ import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
 import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
-import { rememberAskedOrigin } from './asked-origin.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
-import { installRequestIds, requestIdOf } from './request-id.ts'
+import { installRequestContext } from './request-context.ts'
+import { requestIdOf } from './request-id.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
@@ -113,13 +113,12 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
-  installRequestIds(app)
+  installRequestContext(app)
   rememberRoutes(app)
   installProblems(app, problems)
   await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
-  rememberAskedOrigin(app)
   acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)

@@ -6,7 +6,7 @@ import type { Run } from '../core/generation/run.ts'
 import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
 import { invalidRequest } from './invalid-request.ts'
-import { currentRequestId } from './request-id.ts'
+import { currentRequestId, currentTraceparent } from './request-context.ts'
 import type { RequestSchema } from './request-schema.ts'
 
 /** The one way in, whatever the API: validated, planned, accepted, awaited. */
@@ -33,8 +33,6 @@ export interface IntakeExtras {
   readonly warnings?: readonly Warning[]
   /** Who is sent the end, in that API's own format. Refused as `webhook.url` where its address may not be reached. */
   readonly webhook?: WebhookTarget | null
-  /** The trace that the request belongs to. */
-  readonly traceparent?: string | undefined
   /** Names the request in the log where it did not come as one HTTP request of its own. */
   readonly requestId?: string
 }
@@ -50,8 +48,9 @@ export function createIntake({ requestSchema, accept, idempotency, run }: Intake
   async function prepare(
     request: GenerationRequest,
     key: string | null,
-    { warnings = [], webhook, traceparent, requestId = currentRequestId() }: IntakeExtras,
+    { warnings = [], webhook, requestId = currentRequestId() }: IntakeExtras,
   ) {
+    const traceparent = currentTraceparent()
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
     record.warnings.push(...warnings)
     return {

@@ -123,8 +123,17 @@ describe('an answer of any route', { timeout: 120_000 }, () => {
     await tool.text()
     const comparison = await post(server, '/v1/comparisons', { ...BODY, model: 'flux-2-pro' }, { 'x-request-id': 'compared-1' })
     expect(comparison.status).toBe(200)
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
+    closers.push(() => socket.close())
+    await new Promise((resolve) => socket.addEventListener('open', resolve))
+    // Of several tasks that come by one connection, each is named by its own id.
+    const taskUUIDs = [crypto.randomUUID(), crypto.randomUUID()]
+    const inference = { taskType: 'imageInference', model: 'bfl:5@1', positivePrompt: 'a lighthouse', width: 256, height: 256 }
+    socket.send(
+      JSON.stringify([{ taskType: 'authentication', apiKey: 'any' }, ...taskUUIDs.map((taskUUID) => ({ ...inference, taskUUID }))]),
+    )
     const ended = () => new Set(lines(server).flatMap((line) => (line['code'] === undefined ? [] : [line['request_id']])))
-    await until(() => ['openai-1', 'tool-1', 'compared-1'].every((id) => ended().has(id)), 'a line about the end of each')
+    await until(() => ['openai-1', 'tool-1', 'compared-1', ...taskUUIDs].every((id) => ended().has(id)), 'a line about the end of each')
     expect(lines(server)).toContainEqual(expect.objectContaining({ msg: 'request', request_id: 'bad-1', status: 400 }))
   })
 })

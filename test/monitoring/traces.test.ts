@@ -33,8 +33,22 @@ test('a generation is a span with a span for each attempt, below the trace that 
     { model: 'bfl/flux-2-pro', width: 256, height: 256, seed: 7 },
     { traceparent: `00-${traceId}-${'b'.repeat(16)}-01` },
   )
+  const compatible = 'c'.repeat(32)
+  const task = {
+    taskType: 'imageInference',
+    taskUUID: crypto.randomUUID(),
+    model: 'bfl:5@1',
+    positivePrompt: 'a lighthouse',
+    width: 256,
+    height: 256,
+  }
+  const asked = await gateway.post('/runware/v1', [task], { traceparent: `00-${compatible}-${'d'.repeat(16)}-01` })
+  expect(asked.status).toBe(200)
   await gateway.close()
-  const spans = exporter.getFinishedSpans()
+  const all = exporter.getFinishedSpans()
+  // Whatever the API.
+  expect(all.filter((span) => span.spanContext().traceId === compatible)).toHaveLength(2)
+  const spans = all.filter((span) => span.spanContext().traceId !== compatible)
   const [attempt, whole] = spans
   expect(spans.map(({ name }) => name)).toEqual(['generate_content flux-2-pro', 'generate_content flux-2-pro'])
   expect(whole?.attributes).toMatchObject({

@@ -9,7 +9,7 @@ import { hasEnded } from '../../core/present/comparison.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import type { EventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
-import { withAskedOrigin } from '../asked-origin.ts'
+import { forThisRequest } from '../request-context.ts'
 
 export interface ComparisonEventDependencies {
   readonly compare: Pick<Compare, 'show'>
@@ -127,7 +127,7 @@ class RowStream {
     for (const generation of fresh) {
       const stopWatching = this.#deps.run.watch(
         generation.id,
-        withAskedOrigin(({ status }) => {
+        forThisRequest(({ status }) => {
           if (isTerminal(status)) this.read()
         }),
       )

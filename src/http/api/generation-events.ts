@@ -9,7 +9,7 @@ import { nothingMore, openEventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
 import { iso } from '../../core/instant.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
-import { withAskedOrigin } from '../asked-origin.ts'
+import { forThisRequest } from '../request-context.ts'
 
 export interface GenerationEventDependencies {
   readonly run: Pick<Run, 'watch'>
@@ -51,7 +51,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
       }
       if (hasEnded(current)) stream.end()
     }
-    const stopWatching = deps.run.watch(id, withAskedOrigin(send))
+    const stopWatching = deps.run.watch(id, forThisRequest(send))
     // Read again after the watch began, so that nothing falls between.
     send((await deps.store.generation(id)) ?? record)
   })

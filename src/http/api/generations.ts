@@ -15,7 +15,6 @@ import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { HttpProblem } from '../http-problem.ts'
-import { traceparentOf } from '../trace-context.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 
 const GenerationParams = z.object({ id: z.string().max(100) })
@@ -69,9 +68,7 @@ function createRoute(app: App, deps: GenerationDependencies): void {
   }
   app.post('/v1/generations', { schema, config: { access: 'write' } }, async (request, reply) => {
     const { 'idempotency-key': idempotencyKey, prefer } = request.headers
-    const { id, replayed } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey, {
-      traceparent: traceparentOf(request.raw.headers),
-    })
+    const { id, replayed } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey)
     if (replayed) reply.header('idempotent-replayed', 'true')
     const generation = await awaited(deps, reply, id, waitOf(prefer))
     if (!isTerminal(generation.status)) answerInProgress(reply, `/v1/generations/${id}`)

@@ -18,7 +18,6 @@ import { creditsOf, resultReply, submitReply, taskNotFound } from './task-reply.
 import { toRequest, withOtherSide } from './to-request.ts'
 import type { Translation } from './to-request.ts'
 import { webhookTarget } from './webhook.ts'
-import { traceparentOf } from '../../trace-context.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export interface BflDependencies extends BalanceSources {
@@ -80,7 +79,6 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
       intake.begin(intake.read(asked), request.gatewayKey, keyOf(request.headers), {
         warnings,
         webhook: target,
-        traceparent: traceparentOf(request.raw.headers),
       })
     const { id } = await begun().catch((error: unknown) => {
       loggedProblem(error, request)

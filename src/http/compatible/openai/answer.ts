@@ -18,7 +18,6 @@ import type { OpenaiProblem } from './problems.ts'
 import type { Translation, Wanted } from './to-request.ts'
 import { createUndelivered } from './undelivered.ts'
 import type { Undelivered } from './undelivered.ts'
-import { traceparentOf } from '../../trace-context.ts'
 
 export interface OpenaiDependencies extends StreamDependencies {
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
@@ -90,9 +89,7 @@ async function begin(
   const isKeyed = idempotencyKey !== undefined
   const earlier = isKeyed ? null : undelivered.take(scope, normalized)
   const { id, replayed } =
-    earlier === null
-      ? await intake.begin(normalized, request.gatewayKey, idempotencyKey, { warnings, traceparent: traceparentOf(request.raw.headers) })
-      : { id: earlier, replayed: true }
+    earlier === null ? await intake.begin(normalized, request.gatewayKey, idempotencyKey, { warnings }) : { id: earlier, replayed: true }
   const keepForRepeat = () => {
     if (!isKeyed) undelivered.add(scope, normalized, id)
   }

@@ -7,7 +7,7 @@ import { openEventStream } from '../../event-stream.ts'
 import type { CompletedEvent } from './images-response.ts'
 import type { OpenaiProblem } from './problems.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
-import { withAskedOrigin } from '../../asked-origin.ts'
+import { forThisRequest } from '../../request-context.ts'
 
 export interface OpenStream {
   end(result: readonly CompletedEvent[] | OpenaiProblem): void
@@ -29,7 +29,7 @@ export function openStream(reply: FastifyReply, generationId: string, { run, clo
   }
   const stream = openEventStream(reply, { clock, onClosed: () => stopWatching() })
   stream.comment('still here')
-  const stopWatching = run.watch(generationId, withAskedOrigin(sendProgress))
+  const stopWatching = run.watch(generationId, forThisRequest(sendProgress))
   return {
     end(result) {
       // After the headers are sent an error is an event of its own, which OpenAI's SDKs throw.

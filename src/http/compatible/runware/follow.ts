@@ -10,7 +10,7 @@ import type { Item } from './items.ts'
 import type { TaskError } from './task-error.ts'
 import type { Wanted } from './to-request.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
-import { withAskedOrigin } from '../../asked-origin.ts'
+import { forThisRequest } from '../../request-context.ts'
 
 /** A part of a task's answer: what came together belongs together. */
 export interface Part {
@@ -53,7 +53,7 @@ export async function follow(deps: FollowDependencies, id: string, wanted: Wante
       send({ data: [], errors: [errorItem(UNREADABLE, wanted.taskUUID)] })
     }
   }
-  const stop = deps.run.watch(id, withAskedOrigin(sendNew))
+  const stop = deps.run.watch(id, forThisRequest(sendNew))
   const record = await deps.intake.wait(id, waitMs).finally(stop)
   if (!record) throw new Error(`generation ${id} is not in the store`)
   sendNew(record)

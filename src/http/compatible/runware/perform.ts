@@ -7,7 +7,6 @@ import { refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
-import { currentRequestId } from '../../request-id.ts'
 import type { Intake } from '../../intake.ts'
 import { toProblem } from '../../to-problem.ts'
 import { dollarsLeft } from '../dollars-left.ts'
@@ -25,6 +24,8 @@ import { webhookTarget } from './webhook.ts'
 /** Who asks, and how the answer goes out. `waitMs` is how long a synchronous result is waited for. */
 export interface Asker extends Follower {
   readonly caller: Caller
+  /** Many tasks come by one request, so each names its own lines in the log. */
+  readonly isOnSocket?: boolean
 }
 
 /** Does one task of an array and sends its answer, in one part or, as images finish, in several. Gives the generation it is about. */
@@ -82,7 +83,7 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
   const { id } = await intake.begin(intake.read(request), asker.caller.key, idempotencyKeyOf(taskUUID), {
     warnings,
     webhook,
-    ...(currentRequestId() === undefined ? { requestId: taskUUID } : {}),
+    ...(asker.isOnSocket === true ? { requestId: taskUUID } : {}),
   })
   if (!isAsync) return follow(deps, id, wanted, asker)
   asker.send({ data: [{ taskType: 'imageInference', taskUUID }], errors: [] })

@@ -9,7 +9,7 @@ import { errorItem } from './items.ts'
 import { authenticated } from './perform.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
-import { withAskedOrigin } from '../../asked-origin.ts'
+import { forThisRequest } from '../../request-context.ts'
 
 /** What is used of a WebSocket. */
 export interface Socket {
@@ -82,6 +82,7 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
       return sendFrame({ errors: errorsOfProblem(over.details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
     await perform(task, {
       caller: asker,
+      isOnSocket: true,
       waitMs: WAIT_MS,
       send: ({ data, errors }) => {
         if (data.length > 0) sendFrame({ data })
@@ -92,7 +93,7 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
 
   socket.on(
     'message',
-    withAskedOrigin((message: Uint8Array) => {
+    forThisRequest((message: Uint8Array) => {
       const tasks = readTasks(message)
       if (tasks) tasks.forEach(take)
       else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })

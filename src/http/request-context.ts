@@ -1,0 +1,59 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import { callerRequestId } from './request-id.ts'
+
+/** What the code that works for a request can ask about it; small, since an open generation may keep it alive. */
+interface RequestContext {
+  readonly id: string
+  readonly protocol: string
+  readonly host: string | undefined
+  readonly traceparent: string | undefined
+}
+
+const requests = new AsyncLocalStorage<RequestContext>()
+
+/** The id of the request that this code works for, whatever the API; undefined outside of any. */
+export const currentRequestId = (): string | undefined => requests.getStore()?.id
+
+/** The trace that the request belongs to, as W3C Trace Context has it; undefined where there is none, or none that can be read. */
+export function currentTraceparent(): string | undefined {
+  const traceparent = requests.getStore()?.traceparent
+  return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent ?? '') ? traceparent : undefined
+}
+
+/**
+ * The origin under which the request reached this gateway; undefined outside of one. Where no public URL is configured, links carry it: some
+ * clients refuse a link to another host than the one they asked, and 127.0.0.1 is another than localhost. Of what a client may write into its
+ * Host header, only a plain host and port count.
+ */
+export function askedOrigin(): string | undefined {
+  const { protocol, host = '' } = requests.getStore() ?? {}
+  return /^(?:[a-z0-9](?:[a-z0-9.-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i.test(host)
+    ? `${protocol}://${host.toLowerCase()}`
+    : undefined
+}
+
+/** What is called from outside of the request works for it all the same. */
+export const forThisRequest = <Arguments extends readonly unknown[]>(
+  listener: (...given: Arguments) => void,
+): ((...given: Arguments) => void) => AsyncLocalStorage.bind(listener)
+
+/**
+ * Keeps what is known of a request for everything that answers it, and puts `X-Request-Id` on every answer: the caller's, where it sent a sane
+ * one. A compatible API may put its own in place of ours, never in place of the caller's.
+ */
+export function installRequestContext(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    // An answer that is taken over, by a stream or an agents' protocol, carries it too.
+    reply.raw.setHeader('x-request-id', request.id)
+    reply.header('x-request-id', request.id)
+    const { host, traceparent } = request.headers as IncomingHttpHeaders & { readonly traceparent?: string }
+    requests.run({ id: request.id, protocol: request.protocol, host, traceparent }, done)
+  })
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const own = callerRequestId(request.headers)
+    if (own !== null) reply.header('x-request-id', own)
+    done(null, payload)
+  })
+}
