@@ -72,6 +72,7 @@ class Keys implements GatewayKeys {
   readonly #deps: GatewayKeysDependencies
   readonly #records: Map<string, KeyRecord>
   #index: ReadonlyMap<string, Entry> = new Map()
+  #rules: ReadonlyMap<string, KeyRules> = new Map()
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
 
@@ -87,7 +88,8 @@ class Keys implements GatewayKeys {
 
   /** Both hashes are made under a pepper that no caller knows, so neither the search nor its time says anything of a key. */
   identify(secret: string): Caller | null {
-    const index = this.#current()
+    this.#renew()
+    const index = this.#index
     const made = keyedHash(this.#deps.pepper, secret)
     const configured = keyedHash(this.#deps.pepper, createHash('sha256').update(secret).digest('hex'))
     const entry = index.get(made) ?? index.get(configured)
@@ -99,11 +101,13 @@ class Keys implements GatewayKeys {
   }
 
   rules(name: string): KeyRules | null {
-    return this.allRules().find((rules) => rules.name === name) ?? null
+    this.#renew()
+    return this.#rules.get(name) ?? null
   }
 
   allRules(): readonly KeyRules[] {
-    return [...this.#deps.configured(), ...this.#own().map((record) => ({ ...record, admin: record.scope === 'admin' }))]
+    this.#renew()
+    return [...this.#rules.values()]
   }
 
   list(): readonly ListedKey[] {
@@ -180,17 +184,15 @@ class Keys implements GatewayKeys {
     return { ...record, source: 'api', previousUntil: ends.length === 0 ? null : Math.max(...ends) }
   }
 
-  #current(): ReadonlyMap<string, Entry> {
+  /** Every request asks, so what is searched is made once for each change of the keys. */
+  #renew(): void {
     const configured = this.#deps.configured()
-    if (configured === this.#indexedFrom) return this.#index
+    if (configured === this.#indexedFrom) return
     this.#indexedFrom = configured
-    this.#index = new Map(
-      [...configured.map((key) => entryOfConfigured(key, this.#deps.pepper)), ...this.#own().flatMap(entriesOf)].map((entry) => [
-        entry.hash,
-        entry,
-      ]),
-    )
-    return this.#index
+    const own = this.#own()
+    const entries = [...configured.map((key) => entryOfConfigured(key, this.#deps.pepper)), ...own.flatMap(entriesOf)]
+    this.#index = new Map(entries.map((entry) => [entry.hash, entry]))
+    this.#rules = new Map([...configured, ...own.map(rulesOf)].map((rules) => [rules.name, rules]))
   }
 }
 
@@ -209,8 +211,10 @@ const entryOfConfigured = (key: ConfiguredKey, pepper: string): Entry => ({
   record: null,
 })
 
+const rulesOf = (record: KeyRecord): KeyRules => ({ ...record, admin: record.scope === 'admin' })
+
 function entriesOf(record: KeyRecord): readonly Entry[] {
-  const caller = callerOf({ ...record, admin: record.scope === 'admin' })
+  const caller = callerOf(rulesOf(record))
   const { expiresAt } = record
   const earlier = record.previous.map(({ hash, until }) => ({ hash, caller, record, until: Math.min(until, expiresAt ?? Infinity) }))
   return [{ hash: record.hash, caller, record, until: expiresAt }, ...earlier]
