@@ -11,7 +11,7 @@ import type { BackupSource, BackupSummary } from '../store/backup-folder.ts'
 import { copyDatabase } from '../store/sqlite/copy-database.ts'
 import { DATABASE_FILE, openDatabase } from '../store/sqlite/open.ts'
 import { StoreError } from '../store/store-error.ts'
-import { addressOf, configOrFail, isGateway, type ConnectOptions } from './connect.ts'
+import { findGateway, type ConnectOptions } from './connect.ts'
 import { gatewayCommand } from './options.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
@@ -62,16 +62,9 @@ interface FoundSource {
 
 /** A gateway that runs is asked; elsewhere the data folder is read, with its schema left as it is. */
 async function findSource(options: ConnectOptions, terminal: Terminal): Promise<FoundSource> {
-  const named = options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined)
-  const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
-  if (named !== undefined) {
-    if (!(await isGateway(named))) throw new VerbFailed(`no imagegate answers at ${named}`)
-    return { source: runningGateway(named, key), from: named, close() {} }
-  }
-  const config = await configOrFail(options, terminal)
-  const running = addressOf(config)
-  if (running !== null && (await isGateway(running))) return { source: runningGateway(running, key), from: running, close() {} }
-  return dataFolder(config)
+  const found = await findGateway(options, terminal, 'copy the data folder of a stopped one')
+  if (found.kind === 'stopped') return dataFolder(found.config)
+  return { source: runningGateway(found.url, found.key), from: found.url, close() {} }
 }
 
 function runningGateway(url: string, key: string | undefined): BackupSource {

@@ -23,26 +23,38 @@ export interface Connected {
 
 const PROBE_TIMEOUT_MS = 1_000
 
+/** A gateway that answers, or the configuration of one that does not run. `key` is what a caller shows it. */
+export type FoundGateway =
+  | { readonly kind: 'running'; readonly url: string; readonly key: string | undefined }
+  | { readonly kind: 'stopped'; readonly config: Config; readonly key: string | undefined }
+
 /**
- * Finds the gateway to talk to: the one named by `--url` or IMAGEGATE_URL, which must answer; else the one that runs
- * where the configuration says; else a new one in this process, on a free loopback port.
+ * Finds the gateway a verb is about: the one named by `--url` or IMAGEGATE_URL, which must answer; else the one that runs where the
+ * configuration says.
+ * @param otherwise what a verb does where none runs, for the message
  */
-export async function connect(options: ConnectOptions, terminal: Terminal): Promise<Connected> {
+export async function findGateway(options: ConnectOptions, terminal: Terminal, otherwise: string): Promise<FoundGateway> {
   const named = options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined)
   const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
-  const remote = (url: string): Connected => ({ client: createClient({ url, key }), url, embedded: false, close: async () => {} })
   if (named !== undefined) {
     if (!/^https?:\/\//.test(named) || !URL.canParse(named))
       throw new VerbFailed(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
-    if (await isGateway(named)) return remote(named)
+    if (await isGateway(named)) return { kind: 'running', url: named, key }
     throw new VerbFailed(
-      `no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to run embedded`,
+      `no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to ${otherwise}`,
     )
   }
   const config = await configOrFail(options, terminal)
   const running = addressOf(config)
-  if (running !== null && (await isGateway(running))) return remote(running)
-  return embedded(options, key, terminal)
+  return running !== null && (await isGateway(running)) ? { kind: 'running', url: running, key } : { kind: 'stopped', config, key }
+}
+
+/** The gateway to talk to; where none runs, a new one in this process, on a free loopback port. */
+export async function connect(options: ConnectOptions, terminal: Terminal): Promise<Connected> {
+  const found = await findGateway(options, terminal, 'run embedded')
+  if (found.kind === 'stopped') return embedded(options, found.key, terminal)
+  const { url, key } = found
+  return { client: createClient({ url, key }), url, embedded: false, close: async () => {} }
 }
 
 async function embedded(options: ConnectOptions, key: string | undefined, terminal: Terminal): Promise<Connected> {

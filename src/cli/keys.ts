@@ -1,7 +1,7 @@
 import { Argument, Option } from 'commander'
 import { NewGatewayKey, RotateGatewayKey } from '#contract'
 import type { GatewayKeyState, GatewayKeyWithSecret } from '#contract'
-import { isGateway, addressOf, configOrFail, type ConnectOptions } from './connect.ts'
+import { findGateway, type ConnectOptions } from './connect.ts'
 import { dataFolderKeys, runningKeys } from './key-source.ts'
 import type { KeySource } from './key-source.ts'
 import { gatewayCommand, names, wholeNumber } from './options.ts'
@@ -80,15 +80,8 @@ async function perform(source: KeySource, action: Action, name: string, options:
 }
 
 async function sourceOf(options: KeyOptions, terminal: Terminal): Promise<KeySource> {
-  const named = options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined)
-  const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
-  if (named !== undefined) {
-    if (!(await isGateway(named))) throw new VerbFailed(`no imagegate answers at ${named}`)
-    return runningKeys(named, key)
-  }
-  const config = await configOrFail(options, terminal)
-  const running = addressOf(config)
-  return running !== null && (await isGateway(running)) ? runningKeys(running, key) : dataFolderKeys(config)
+  const found = await findGateway(options, terminal, 'change the data folder of a stopped one')
+  return found.kind === 'running' ? runningKeys(found.url, found.key) : dataFolderKeys(found.config)
 }
 
 /** The options as POST /v1/keys takes them. */
