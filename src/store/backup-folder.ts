@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -9,6 +9,7 @@ import type { OutputFormat } from '#contract'
 import { pathOfImage } from './assets/files.ts'
 import { DATABASE_FILE } from './sqlite/open.ts'
 import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
+import { flushFile, flushFolder } from './flush.ts'
 import { StoreError } from './store-error.ts'
 
 /** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
@@ -109,9 +110,9 @@ export async function readBackup(folder: string, target: { readonly store: strin
   const partial = `${database}.${randomUUID()}.partial`
   try {
     await stored.database(partial)
-    await flush(partial)
+    await flushFile(partial)
     await rename(partial, database)
-    await flush(target.store)
+    await flushFolder(target.store)
   } finally {
     await rm(partial, { force: true })
   }
@@ -160,7 +161,7 @@ async function takeImage(directory: string, file: ImageFile, source: BackupSourc
     bytes.on('data', (chunk: Buffer) => hash.update(chunk))
     await pipeline(bytes, createWriteStream(partial, { flags: 'wx' }))
     if (hash.digest('hex') !== file.sha256) throw new StoreError('damaged', `the image ${file.sha256} did not arrive whole; try again`)
-    await flush(partial)
+    await flushFile(partial)
     await rename(partial, path)
   } finally {
     await rm(partial, { force: true })
@@ -177,18 +178,9 @@ async function readSummary(folder: string): Promise<BackupSummary> {
 
 async function writeDurably(path: string, text: string): Promise<void> {
   await writeFile(`${path}.partial`, text)
-  await flush(`${path}.partial`)
+  await flushFile(`${path}.partial`)
   await rename(`${path}.partial`, path)
-  await flush(dirname(path))
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  await flushFolder(dirname(path))
 }
 
 const exists = (path: string): Promise<boolean> =>

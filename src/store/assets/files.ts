@@ -7,6 +7,7 @@ import { AssetError, type Assets, type StoredAsset } from '../../core/ports.ts'
 import { receive } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, readHeader } from './image-file.ts'
+import { flushFolder } from '../flush.ts'
 
 /** Half-written images live here, in the same file system as the finished ones, so that a rename is all it takes. */
 const INCOMING = 'incoming'
@@ -100,16 +101,7 @@ async function isStored(path: string, bytes: number): Promise<boolean> {
 
 /** A new name is on disk only when its folder is, and that folder's own name, up to the one that was there from the start. */
 async function syncFolders(from: string, top: string): Promise<void> {
-  // Windows cannot open a folder; there the file system's own journal has to do.
-  if (process.platform === 'win32') return
-  for (const folder of [from, dirname(from), top]) {
-    const handle = await open(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  }
+  for (const folder of [from, dirname(from), top]) await flushFolder(folder)
 }
 
 async function streamOf(file: FileHandle, range?: { readonly start: number; readonly end: number }): Promise<Readable> {

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import { backup } from 'node:sqlite'
 import type { DatabaseSync } from 'node:sqlite'
+import { flushFile } from '../flush.ts'
 
 /** Few, since nobody can write while they are copied. */
 const PAGES_AT_ONCE = 64
@@ -18,7 +18,7 @@ export async function copyDatabase(database: DatabaseSync, path: string): Promis
       if (isFlushing) return
       isFlushing = true
       // The last step waits for the disk while nobody can write; for what is flushed before, it does not wait. A full disk fails that step too.
-      lastFlush = flush(path)
+      lastFlush = flushFile(path)
         .catch(() => {})
         .finally(() => {
           isFlushing = false
@@ -26,13 +26,4 @@ export async function copyDatabase(database: DatabaseSync, path: string): Promis
     },
   })
   await lastFlush
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
 }

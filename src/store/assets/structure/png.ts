@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
+import { InSteps } from './in-steps.ts'
 
 const SIGNATURE_BYTES = 8
 /** Length and name of a chunk. */
@@ -38,7 +39,10 @@ export const pngStructure = (): Structure => new PngStructure()
 
 class PngStructure implements Structure {
   #toSkip = SIGNATURE_BYTES
-  #held: Buffer = Buffer.alloc(0)
+  readonly #pieces = new InSteps(
+    (bytes, at) => this.#step(bytes, at),
+    () => this.#damage !== null,
+  )
   #chunk: Chunk | null = null
   #names = new Set<string>()
   #last = ''
@@ -51,17 +55,7 @@ class PngStructure implements Structure {
   #damage: string | null = null
 
   take(piece: Buffer): void {
-    if (this.#damage !== null) return
-    const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece])
-    this.#held = Buffer.alloc(0)
-    for (let at = 0; at < bytes.length && this.#damage === null;) {
-      const next = this.#step(bytes, at)
-      if (next === at) {
-        this.#held = Buffer.from(bytes.subarray(at))
-        return
-      }
-      at = next
-    }
+    this.#pieces.take(piece)
   }
 
   verdict(): Verdict {

@@ -1,4 +1,5 @@
 import { behindPadding, damaged, doubtful, type Structure, type Verdict } from './verdict.ts'
+import { InSteps } from './in-steps.ts'
 
 /** `RIFF`, the size of all that follows, `WEBP`. */
 const FILE_HEAD_BYTES = 12
@@ -22,7 +23,10 @@ interface Chunk {
 export const webpStructure = (): Structure => new WebpStructure()
 
 class WebpStructure implements Structure {
-  #held: Buffer = Buffer.alloc(0)
+  readonly #pieces = new InSteps(
+    (bytes, at) => this.#step(bytes, at),
+    () => this.#damage !== null,
+  )
   /** Bytes that the file still must have; null until its header is read. */
   #left: number | null = null
   #chunk: Chunk | null = null
@@ -31,17 +35,7 @@ class WebpStructure implements Structure {
   #damage: string | null = null
 
   take(piece: Buffer): void {
-    if (this.#damage !== null) return
-    const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece])
-    this.#held = Buffer.alloc(0)
-    for (let at = 0; at < bytes.length && this.#damage === null;) {
-      const next = this.#step(bytes, at)
-      if (next === at) {
-        this.#held = Buffer.from(bytes.subarray(at))
-        return
-      }
-      at = next
-    }
+    this.#pieces.take(piece)
   }
 
   verdict(): Verdict {
