@@ -52,7 +52,8 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
   const proxy = readProxy({ file, document, variables, problems })
   problems.push(...variables.problems())
-  const files = [...(path === null ? [] : [path]), ...variables.files()]
+  // One that is written after the start is worth reading too.
+  const files = [path ?? DEFAULT_CONFIG_FILE, ...variables.files()]
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPosition), files }
   const config = snapshot({ path, isEmpty: document.data === null, file, variables, catalogue: source.catalogue, server, proxy, providers })
   return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox), files }

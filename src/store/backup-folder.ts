@@ -1,13 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { OutputFormat } from '#contract'
 import { pathOfImage } from './assets/files.ts'
-import { DATABASE_FILE } from './sqlite/open.ts'
+import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
 import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
 import { flushFile, flushFolder } from './flush.ts'
 import { StoreError } from './store-error.ts'
@@ -54,10 +54,11 @@ export async function writeBackup(
   source: BackupSource,
   { version, now, progress }: { readonly version: string; readonly now: Date; readonly progress?: (done: number, all: number) => void },
 ): Promise<BackupSummary> {
-  await mkdir(folder, { recursive: true })
+  await mkdir(folder, { recursive: true, mode: OWN_FOLDER })
   const partial = join(folder, `${DATABASE_FILE}.${randomUUID()}.partial`)
   try {
     await source.database(partial)
+    await chmod(partial, OWN_FILE)
     const { schema, generations, files } = readCopy(partial)
     let [images, bytes, missing] = [0, 0, 0]
     for (const file of files) {
@@ -105,11 +106,12 @@ export async function readBackup(folder: string, target: { readonly store: strin
     database: (path) => pipeline(createReadStream(join(folder, DATABASE_FILE)), createWriteStream(path, { flags: 'wx' })),
     image: (file) => openIfThere(pathOfImage(join(folder, IMAGES), file.sha256, file.format)),
   }
+  await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
   for (const file of files) await takeImage(target.assets, file, stored)
-  await mkdir(target.store, { recursive: true })
   const partial = `${database}.${randomUUID()}.partial`
   try {
     await stored.database(partial)
+    await chmod(partial, OWN_FILE)
     await flushFile(partial)
     await rename(partial, database)
     await flushFolder(target.store)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
@@ -48,6 +48,8 @@ async function read(server: ServerProcess, id: string, waitSeconds = 0): Promise
   return (await reply.json()) as Generation
 }
 
+const modeOf = (path: string): number => statSync(path).mode & 0o777
+
 const submitsOf = (mark: string) =>
   [...vendors.fronts.values()].flatMap(({ visits }) => visits).filter(({ purpose, body }) => purpose === 'submit' && body.includes(mark))
     .length
@@ -91,6 +93,8 @@ describe('imagegate backup and restore', () => {
       const made = await imagegate(['backup', backup, '--url', server.url, '--json'], folder.environment)
       expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' })
       expect(JSON.parse(made.stdout)).toMatchObject({ generations: 5, images: 2, images_missing: 0 })
+      // It holds secrets: nobody else on the machine reads it.
+      expect([modeOf(backup), modeOf(join(backup, 'imagegate.db'))]).toEqual([0o700, 0o600])
       goOn()
       expect((await read(server, queued.id, 30)).status).toBe('succeeded')
       for (const { id } of queuedAtRunware) expect((await read(server, id, 30)).status).toBe('succeeded')
@@ -102,6 +106,7 @@ describe('imagegate backup and restore', () => {
       expect({ code: back.code, stderr: back.stderr }).toEqual({ code: 0, stderr: '' })
       expect(back.stdout).toContain('5 generations and 2 images')
       expect(back.stdout).toContain('4 generations were open')
+      expect([modeOf(restored), modeOf(join(restored, 'imagegate.db'))]).toEqual([0o700, 0o600])
       const again = await imagegate(['restore', backup], elsewhere)
       expect(again.code).toBe(1)
       expect(again.stderr).toContain('exists: a backup is restored into a folder without a database')

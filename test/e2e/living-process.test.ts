@@ -47,6 +47,21 @@ describe('a running gateway', { timeout: 60_000 }, () => {
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
     expect(await server.kill('SIGTERM')).toBe('0')
   })
+
+  test('that was started without a configuration file reads the one that is written into its folder later', async () => {
+    const folder = temporaryFolder()
+    const gateway = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'] ?? '', PORT: '0', IMAGEGATE_DATA: join(folder, 'data') },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    closers.push(() => void gateway.kill('SIGKILL'))
+    let said = ''
+    gateway.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await until(() => said.includes('listens on'), 'it listens')
+    writeFileSync(join(folder, 'imagegate.yaml'), 'models: { flux-2-pro: { route: { order: [runware] } } }\n')
+    await until(() => said.includes('models.flux-2-pro: added'), 'the new file in force')
+  })
 })
 
 describe('`npm start`', { timeout: 60_000 }, () => {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { belongsToAnother } from '../owner.ts'
@@ -7,6 +7,9 @@ import { failureOf, resultCodeOf } from './failure-of.ts'
 import { migrate } from './migrations.ts'
 
 export const DATABASE_FILE = 'imagegate.db'
+/** For this user alone. */
+export const OWN_FILE = 0o600
+export const OWN_FOLDER = 0o700
 
 /** How long a starting process waits for one that is just leaving. */
 const lockWaitMs = 500
@@ -26,8 +29,10 @@ const busy = 5
 export function openDatabase(directory: string, { upgrade = true }: { readonly upgrade?: boolean } = {}): DatabaseSync {
   let database: DatabaseSync | null = null
   try {
-    mkdirSync(directory, { recursive: true })
-    database = new DatabaseSync(join(directory, DATABASE_FILE), { timeout: lockWaitMs, enableForeignKeyConstraints: true })
+    mkdirSync(directory, { recursive: true, mode: OWN_FOLDER })
+    const path = join(directory, DATABASE_FILE)
+    database = new DatabaseSync(path, { timeout: lockWaitMs, enableForeignKeyConstraints: true })
+    keepPrivate(path)
     database.exec('PRAGMA locking_mode = EXCLUSIVE')
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
@@ -39,6 +44,15 @@ export function openDatabase(directory: string, { upgrade = true }: { readonly u
   } catch (error) {
     database?.close()
     throw explain(error, directory)
+  }
+}
+
+/** It holds secrets, prompts and who asked. SQLite gives its log the same mode. */
+function keepPrivate(path: string): void {
+  try {
+    chmodSync(path, OWN_FILE)
+  } catch {
+    // Another user's, who lets this process write: the mode is that user's to choose.
   }
 }
 
