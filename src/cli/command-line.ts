@@ -1,7 +1,8 @@
+import { STATUS_CODES } from 'node:http'
 import { Command, CommanderError } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
-import { FAILURES } from '#contract'
-import type { Problem } from '#contract'
+import { FAILURES, HTTP_PROBLEMS } from '#contract'
+import type { Problem, ProblemCode } from '#contract'
 import { ClientError } from '../client/client.ts'
 import { backupVerb } from './backup.ts'
 import { cancelVerb, getVerb } from './get.ts'
@@ -23,7 +24,7 @@ import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
 import { reasonInWords } from './folder.ts'
-import { VerbFailed, type Terminal } from './terminal.ts'
+import { Interrupted, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
 const VERBS: readonly Verb[] = [
@@ -58,7 +59,7 @@ Examples:
   imagegate generate "a lighthouse at dusk" --model flux-2-pro
   imagegate help generate
 
-Exit status: 0 done · 1 not done · 2 not understood · 70 an error of imagegate itself. docs/cli.md says more.`
+Exit status: 0 done · 1 not done · 2 not understood · 70 an error of imagegate itself · 130 Ctrl-C. docs/cli.md says more.`
 
 /**
  * Runs one command line; resolves with the exit status and never rejects. What was wrong is a sentence on standard error, with `--json` a
@@ -72,8 +73,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   }
   const program = programOf(terminal, finish, isJson)
   try {
-    if (args.length === 0) program.help({ error: true })
-    await program.parseAsync([...args], { from: 'user' })
+    const words = verbFirst(args)
+    if (words.length === 0) program.help({ error: true })
+    await program.parseAsync([...words], { from: 'user' })
     return status
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
@@ -82,6 +84,14 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     else if (!(error instanceof CommanderError)) terminal.err(`imagegate: ${error instanceof ClientError ? error.message : problem.detail}`)
     return exit
   }
+}
+
+/** `--json` may stand before the verb too. */
+function verbFirst([first, ...rest]: readonly string[]): readonly string[] {
+  if (first === undefined) return []
+  const [verb, ...options] = rest
+  if (first !== '--json') return [first, ...rest]
+  return verb === undefined ? [] : [verb, first, ...options]
 }
 
 function programOf(terminal: Terminal, finish: (work: Promise<number>) => Promise<void>, isJson: boolean): Command {
@@ -112,8 +122,9 @@ function failureOf(error: unknown): CommandFailure {
     const detail = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
     return { problem: problemOf('invalid_request', detail === '(outputHelp)' ? 'No verb was given.' : detail), exit: EXIT_USAGE }
   }
-  if (error instanceof ClientError) return { problem: error.problem ?? problemOf('internal', error.message), exit: EXIT_FAILED }
-  if (error instanceof VerbFailed) return { problem: problemOf('invalid_request', error.message), exit: EXIT_FAILED }
+  if (error instanceof ClientError) return { problem: error.problem ?? problemOf('gateway_unavailable', error.message), exit: EXIT_FAILED }
+  if (error instanceof VerbFailed) return { problem: problemOf(error.code, error.message), exit: EXIT_FAILED }
+  if (error instanceof Interrupted) return { problem: problemOf('canceled', error.message), exit: STATUS_OF_SIGNAL[error.signal] }
   const { code, path, message } =
     error instanceof Error ? (error as NodeJS.ErrnoException) : (new Error(String(error)) as NodeJS.ErrnoException)
   if (code !== undefined && path !== undefined)
@@ -124,10 +135,8 @@ function failureOf(error: unknown): CommandFailure {
   }
 }
 
-const problemOf = (code: 'invalid_request' | 'internal', detail: string): Problem => ({
-  type: `/problems/${code}`,
-  title: code === 'internal' ? 'Internal error' : 'Not done',
-  status: FAILURES[code].http,
-  detail,
-  code,
-})
+/** As a gateway writes them; `type` is the page of that code at any gateway. */
+function problemOf(code: ProblemCode, detail: string): Problem {
+  const { http: status } = { ...FAILURES, ...HTTP_PROBLEMS }[code]
+  return { type: `/problems/${code}`, title: STATUS_CODES[status] ?? 'Error', status, detail, code }
+}

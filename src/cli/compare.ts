@@ -44,12 +44,19 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
   const format = typeof options.sheet === 'string' ? formatOf(options.sheet) : 'jpeg'
   await checkFolder('--out', options.out)
   if (typeof options.sheet === 'string') await checkFile('--sheet', options.sheet)
-  return withGateway(options, terminal, async ({ client, url, embedded }) => {
+  return withGateway(options, terminal, async ({ client, url, embedded, ifInterrupted }) => {
     const note = (text: string) => (options.json ? undefined : terminal.err(text))
     note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)
     const accepted = await client.compare(request, { providers, idempotencyKey: randomUUID() })
     note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
     const watching = options.json ? null : watchComparison(terminal, accepted)
+    ifInterrupted(() => {
+      watching?.end()
+      if (options.json) terminal.out(JSON.stringify({ ...accepted, saved: {}, sheet: null }, null, 2))
+      note(
+        `${accepted.id} goes on${embedded ? ' when a gateway starts on the same data folder' : ` at ${url}`}. \`imagegate list\` shows its generations.`,
+      )
+    })
     const comparison = await client
       .waitForComparison(accepted.id, { onUpdate: (seen) => watching?.update(seen) })
       .finally(() => watching?.end())

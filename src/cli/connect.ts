@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
 import { startGateway } from './start-gateway.ts'
-import { VerbFailed, type Terminal } from './terminal.ts'
+import { Interrupted, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
 
 /** The options every verb that talks to a gateway has. */
 export interface ConnectOptions {
@@ -42,6 +42,7 @@ export async function findGateway(options: ConnectOptions, terminal: Terminal, o
     if (await isGateway(named)) return { kind: 'running', url: named, key }
     throw new VerbFailed(
       `no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to ${otherwise}`,
+      'gateway_unavailable',
     )
   }
   const config = await configOrFail(options, terminal)
@@ -95,15 +96,29 @@ export async function isGateway(url: string): Promise<boolean> {
   }
 }
 
-/** Runs a verb's work against a gateway and leaves nothing running behind. */
+export interface Work extends Connected {
+  /** What is shown where a signal ends the command from here on, in place of an error: what goes on without it. */
+  ifInterrupted(show: () => void): void
+}
+
+/**
+ * Runs a verb's work against a gateway and leaves nothing running behind, at Ctrl-C neither: what was accepted goes on at the gateway, and one
+ * inside this process is closed as at its end.
+ * @throws Interrupted where a signal came and the work had not said what to show
+ */
 export async function withGateway(
   options: ConnectOptions,
   terminal: Terminal,
-  work: (connected: Connected) => Promise<number>,
+  work: (connected: Work) => Promise<number>,
 ): Promise<number> {
   const connected = await connect(options, terminal)
+  let show: (() => void) | null = null
   try {
-    return await work(connected)
+    const ended = await Promise.race([work({ ...connected, ifInterrupted: (shown) => void (show = shown) }), terminal.stopped()])
+    if (typeof ended === 'number') return ended
+    if (show === null) throw new Interrupted(ended)
+    ;(show as () => void)()
+    return STATUS_OF_SIGNAL[ended]
   } finally {
     await connected.close()
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isTerminal, type Generation } from '#contract'
+import { isTerminal } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { checkFolder } from './folder.ts'
@@ -28,36 +28,42 @@ export const generateVerb: Verb = (terminal, finish) =>
   requestCommand('generate', 'generate images and save them')
     .option('--out <folder>', 'where the images go', '.')
     .option('--wait <seconds>', 'stop waiting after this; it goes on without you (default: wait to the end)', wholeNumber)
-    .option('--no-wait', 'print the id at once')
+    .option('--no-wait', 'print the id at once; `imagegate get <id> --wait --out <folder>` fetches the images later')
     .addHelpText('after', EXAMPLES)
     .action((prompt: string, options: GenerateOptions) => finish(generate(prompt, options, terminal)))
 
 async function generate(prompt: string, options: GenerateOptions, terminal: Terminal): Promise<number> {
   const request = await requestFromOptions(prompt, options, terminal)
   if (options.wait !== false) await checkFolder('--out', options.out)
-  return withGateway(options, terminal, async ({ client, url, embedded }) => {
+  return withGateway(options, terminal, async ({ client, url, embedded, ifInterrupted }) => {
     const note = (text: string) => (options.json ? undefined : terminal.err(text))
     note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)
     const accepted = await client.create(request, { idempotencyKey: randomUUID() })
     note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
-    const generation = options.wait === false ? accepted : await watch(accepted)
+    const goesOn = () => note(`${accepted.id} goes on ${embedded ? AT_THE_NEXT_GATEWAY : `at ${url}`}. ${whatNext(accepted.id)}`)
+    if (options.wait === false) {
+      terminal.out(options.json ? JSON.stringify({ ...accepted, saved: [] }, null, 2) : accepted.id)
+      goesOn()
+      return 0
+    }
+    const progress = options.json ? null : showProgress(terminal, [accepted.model])
+    ifInterrupted(() => {
+      progress?.end()
+      if (options.json) terminal.out(JSON.stringify({ ...accepted, saved: [] }, null, 2))
+      goesOn()
+    })
+    const timeoutMs = options.wait === undefined ? undefined : options.wait * 1000
+    const generation = await client
+      .wait(accepted.id, { onUpdate: (seen) => progress?.update(accepted.model, seen), ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+      .finally(() => progress?.end())
     const paths = await saveImages(client, generation, options.out, generation.id)
     terminal.out(options.json ? JSON.stringify({ ...generation, saved: paths }, null, 2) : generationReport(generation, paths))
     const left = !isTerminal(generation.status)
-    if (left && embedded)
-      note('This command ran the gateway itself: the generation continues when a gateway starts on the same data folder.')
-    return generation.status === 'succeeded' || (left && options.wait !== undefined) ? 0 : 1
-
-    async function watch(accepted: Generation): Promise<Generation> {
-      const progress = options.json ? null : showProgress(terminal, [accepted.model])
-      try {
-        return await client.wait(accepted.id, {
-          onUpdate: (seen) => progress?.update(accepted.model, seen),
-          ...(typeof options.wait === 'number' ? { timeoutMs: options.wait * 1000 } : {}),
-        })
-      } finally {
-        progress?.end()
-      }
-    }
+    if (left) goesOn()
+    return generation.status === 'succeeded' || left ? 0 : 1
   })
 }
+
+const AT_THE_NEXT_GATEWAY = 'when a gateway starts on the same data folder'
+
+const whatNext = (id: string): string => `\`imagegate get ${id} --wait --out .\` saves its images, \`imagegate cancel ${id}\` stops it.`

@@ -19,7 +19,7 @@ export function generationReport(generation: Generation, paths: readonly string[
   ]
   const width = Math.max(...facts.map(([name = '']) => name.length))
   const rows = images.map((image, index) => [
-    paths[index] ?? '–',
+    paths[index] ?? image.url,
     image.width === null ? '–' : `${image.width}×${image.height ?? '–'}`,
     image.format ?? '–',
     image.bytes === null ? '–' : thousands(image.bytes),

@@ -21,7 +21,9 @@ export const getVerb: Verb = (terminal, finish) =>
     .addHelpText('after', '\nExample:\n  imagegate get gen_01a21f1d54d27b4f8dd3ed997b35ec3d --out images')
     .action((id: string, options: GetOptions) =>
       finish(
-        withGateway(options, terminal, async ({ client }) => {
+        withGateway(options, terminal, async ({ client, ifInterrupted }) => {
+          if (options.wait === true && !options.json)
+            ifInterrupted(() => terminal.err(`${id} goes on: \`imagegate get ${id} --wait\` waits again.`))
           if (options.out !== undefined) await checkFolder('--out', options.out)
           const generation = options.wait === true ? await client.wait(id) : await client.get(id)
           const paths = options.out === undefined ? null : await saveImages(client, generation, options.out, generation.id)

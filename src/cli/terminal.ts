@@ -1,4 +1,5 @@
 import { text } from 'node:stream/consumers'
+import type { ProblemCode } from '#contract'
 import { processEnvironment, type Environment } from '../config/environment.ts'
 
 /** The world a verb talks to, as an argument, so that tests can be that world. */
@@ -15,9 +16,14 @@ export interface Terminal {
   readonly env: Environment
   /** Everything on standard input. */
   readonly input: () => Promise<string>
-  /** Resolves when the program is asked to end (Ctrl-C, SIGTERM). */
-  readonly stopped: () => Promise<void>
+  /** Resolves with the signal when the program is asked to end: Ctrl-C sends SIGINT. A second signal ends the process at once. */
+  readonly stopped: () => Promise<EndSignal>
 }
+
+export type EndSignal = 'SIGINT' | 'SIGTERM'
+
+/** The exit status that shells give to a program that a signal ended. */
+export const STATUS_OF_SIGNAL: Readonly<Record<EndSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
 
 const DEFAULT_COLUMNS = 120
 
@@ -32,9 +38,24 @@ export const processTerminal = (): Terminal => ({
   input: () => text(process.stdin),
   stopped: () =>
     new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
     }),
 })
 
-/** A verb could not do its work; the message says why and what to do. Its exit status is 1. */
-export class VerbFailed extends Error {}
+/** A verb could not do its work; the message says why and what to do, and `code` what kind it is. Its exit status is 1. */
+export class VerbFailed extends Error {
+  readonly code: ProblemCode
+  constructor(message: string, code: ProblemCode = 'invalid_request') {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A signal ended a verb that had nothing to show yet. */
+export class Interrupted extends Error {
+  readonly signal: EndSignal
+  constructor(signal: EndSignal) {
+    super(`ended by ${signal === 'SIGINT' ? 'Ctrl-C' : signal}`)
+    this.signal = signal
+  }
+}

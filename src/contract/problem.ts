@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { FailureCode } from './failure.ts'
 
-/** What happens to a request alone, and never to a generation. Nothing was bought. */
+/** What happens to a request alone, and never to a generation. A gateway that sends one has bought nothing for it. */
 export const HTTP_PROBLEMS = {
   not_found: {
     meaning: 'Nothing is here, or nothing that this key may see.',
@@ -23,6 +23,11 @@ export const HTTP_PROBLEMS = {
     meaning: 'The body is of a type, a charset or a content coding that is not read here.',
     http: 415,
     remedy: 'Send JSON in UTF-8 as application/json, uncompressed.',
+  },
+  gateway_unavailable: {
+    meaning: 'The command line asked a gateway, and none answered.',
+    http: 503,
+    remedy: 'Start the gateway, or correct its address (--url or IMAGEGATE_URL). What it had accepted goes on; `imagegate list` shows it.',
   },
 } as const satisfies Record<string, { readonly meaning: string; readonly http: number; readonly remedy: string }>
 export type HttpProblemCode = keyof typeof HTTP_PROBLEMS

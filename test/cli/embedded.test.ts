@@ -66,7 +66,7 @@ describe('a verb without a running gateway', () => {
 
 describe('sandbox and serve', () => {
   test('sandbox prints every emulator’s address and the key, and ends when asked to', async () => {
-    const terminal = fakeTerminal()
+    const terminal = { ...fakeTerminal(), stopped: async () => 'SIGTERM' as const }
     expect(await runCommandLine(['sandbox', '--json'], terminal)).toBe(0)
     const { key, providers } = JSON.parse(terminal.stdout()) as { key: string; providers: Record<string, string> }
     expect(key).toBe('sandbox-key')
@@ -83,7 +83,7 @@ describe('sandbox and serve', () => {
 
   test('serve prints its address once it listens', async () => {
     const { env } = await surroundings()
-    const terminal = fakeTerminal({ ...env, LOG_LEVEL: 'silent' })
+    const terminal = { ...fakeTerminal({ ...env, LOG_LEVEL: 'silent' }), stopped: async () => 'SIGTERM' as const }
     expect(await runCommandLine(['serve', '--port', '0', '--json'], terminal)).toBe(0)
     expect(JSON.parse(terminal.stdout())).toMatchObject({
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,

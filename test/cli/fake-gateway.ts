@@ -107,7 +107,7 @@ export function fakeTerminal(
     columns: 120,
     env,
     input: async () => input,
-    stopped: async () => {},
+    stopped: () => new Promise(() => {}),
     stdout: () => out.join('\n'),
     stderr: () => err.join('\n'),
   }

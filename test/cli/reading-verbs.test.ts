@@ -37,6 +37,9 @@ describe('verbs that read', () => {
     const shown = await run(['get', id, '--out', join(folder, 'got')])
     expect(shown.status).toBe(0)
     expect(shown.out).toMatch(/status\s+succeeded/)
+    // Without a folder, where each image is.
+    const [link = ''] = new RegExp(`${gateway.url}/v1/images/img_\\S+`).exec((await run(['get', id])).out) ?? []
+    expect((await fetch(link)).headers.get('content-type')).toMatch(/^image\//)
     expect(readdirSync(join(folder, 'got')).map((name) => name.split('.')[0])).toEqual([id])
     expect(parsed((await run(['get', id, '--json'])).out)).toMatchObject({ id, object: 'generation' })
   })
@@ -128,7 +131,37 @@ describe('--json', () => {
     const unknown = await run(['models', '--jsno', '--json'])
     expect([unknown.status, unknown.err, parsed(unknown.out)]).toEqual([2, '', expect.objectContaining({ code: 'invalid_request' })])
     const nobody = await run(['models', '--url', 'http://127.0.0.1:9', '--json'])
-    expect([nobody.status, parsed(nobody.out)['detail']]).toEqual([1, expect.stringContaining('no imagegate answers at')])
+    expect([nobody.status, parsed(nobody.out)]).toEqual([
+      1,
+      {
+        type: '/problems/gateway_unavailable',
+        title: 'Service Unavailable',
+        status: 503,
+        code: 'gateway_unavailable',
+        detail: expect.stringContaining('no imagegate answers at'),
+      },
+    ])
+    // `type` is a page of any gateway.
+    expect((await gateway.ask(String(parsed(nobody.out)['type']))).status).toBe(200)
+  })
+
+  test('may stand before the verb; an unknown verb is then named too', async () => {
+    expect(JSON.parse((await run(['--json', 'models'])).out)).toHaveProperty('0.id')
+    const unknown = await run(['--json', 'genrate', 'x'])
+    expect([unknown.status, unknown.err, parsed(unknown.out)]).toEqual([
+      2,
+      '',
+      {
+        type: '/problems/invalid_request',
+        title: 'Bad Request',
+        status: 400,
+        code: 'invalid_request',
+        detail: "unknown command 'genrate' (Did you mean generate?)",
+      },
+    ])
+    const [nothing, alone] = await Promise.all([run([]), run(['--json'])])
+    expect([nothing.status, nothing.out]).toEqual([2, ''])
+    expect([alone.status, alone.err, parsed(alone.out)]).toEqual([2, '', expect.objectContaining({ detail: 'No verb was given.' })])
   })
 })
 

@@ -182,11 +182,12 @@ describe('generate', () => {
     expect(err).toBe('')
   })
 
-  test('--no-wait prints the id at once', async () => {
+  test('--no-wait prints the id at once, and how to fetch the images later', async () => {
     const { url, heard } = await gateway([generation({ status: 'queued', images: [] })])
-    const { status, out } = await run(['generate', 'a cat', '--model', 'big', '--url', url, '--no-wait'])
+    const { status, out, err } = await run(['generate', 'a cat', '--model', 'big', '--url', url, '--no-wait'])
     expect([status, heard.filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/generations')).length]).toEqual([0, 0])
-    expect(out).toMatch(/generation +gen_1\nstatus +queued/)
+    expect(out).toBe('gen_1')
+    expect(err).toContain('`imagegate get gen_1 --wait --out .` saves its images')
   })
 })
 

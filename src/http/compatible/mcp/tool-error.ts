@@ -40,6 +40,8 @@ export function remedyOf(code: ProblemCode): string {
     case 'unsupported_media_type':
     case 'method_not_allowed':
       return 'POST JSON.'
+    case 'gateway_unavailable':
+      return 'Try again later.'
     default:
       return FAILURES[code satisfies FailureCode].remedy
   }

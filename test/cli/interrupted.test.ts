@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Generation } from '#contract'
+import { launchGateway } from '../e2e/gateway.ts'
+import type { Gateway } from '../e2e/gateway.ts'
+import { ROOT } from '../support/source-tree.ts'
+
+let gateway: Gateway
+let folder: string
+beforeAll(async () => {
+  gateway = await launchGateway()
+  folder = mkdtempSync(join(tmpdir(), 'imagegate-interrupted-'))
+})
+afterAll(async () => {
+  await gateway.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** A real command; Ctrl-C is sent where its standard error, or a listing of the gateway, shows that the request was accepted. */
+async function command(args: readonly string[], interruptAt?: (err: string) => boolean | Promise<boolean>): Promise<Ended> {
+  const program = join(ROOT, 'src/cli/imagegate.ts')
+  const env = { PATH: process.env['PATH'] ?? '', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
+  const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  const ended = new Promise<Ended>((resolve) => child.once('exit', (status) => resolve({ status, out, err })))
+  if (interruptAt) {
+    await expect.poll(() => interruptAt(err), { timeout: 30_000, interval: 25 }).toBe(true)
+    child.kill('SIGINT')
+  }
+  return ended
+}
+const isAccepted = (err: string): boolean => err.includes(' accepted')
+const parsed = (text: string): Generation => JSON.parse(text) as Generation
+const newest = async (): Promise<Generation | undefined> =>
+  ((await (await gateway.ask('/v1/generations?limit=1')).json()) as { data: readonly Generation[] }).data[0]
+
+describe('Ctrl-C', { timeout: 60_000 }, () => {
+  test('ends `generate` with 130 and says how to go on; the generation goes on at the gateway, bought once, and its images can be fetched', async () => {
+    const ended = await command(['generate', 'sandbox:slow hills', '--model', 'flux-2-pro', '--url', gateway.url], isAccepted)
+    const [id = ''] = /gen_\w+/.exec(ended.err) ?? []
+    expect([ended.status, ended.out]).toEqual([130, ''])
+    expect(ended.err).toContain(
+      `${id} goes on at ${gateway.url}. \`imagegate get ${id} --wait --out .\` saves its images, \`imagegate cancel ${id}\``,
+    )
+    const later = await command(['get', id, '--wait', '--out', 'later', '--json', '--url', gateway.url])
+    expect(parsed(later.out)).toMatchObject({ id, status: 'succeeded', attempts: [{ status: 'succeeded' }] })
+    expect(readdirSync(join(folder, 'later'))).toHaveLength(1)
+  })
+
+  test('with --json prints what was accepted, so that no id is lost', async () => {
+    const before = (await newest())?.id
+    const args = ['generate', 'sandbox:slow dunes', '--model', 'flux-2-pro', '--json', '--url', gateway.url]
+    const { status, out, err } = await command(args, async () => (await newest())?.id !== before)
+    expect([status, err]).toEqual([130, ''])
+    expect(parsed(out)).toMatchObject({ id: (await newest())?.id, object: 'generation', saved: [] })
+  })
+
+  test('closes a gateway inside the command; the generation goes on with the next one, bought once', async () => {
+    const ended = await command(['generate', 'woods', '--model', 'flux-2-pro'], isAccepted)
+    const [id = ''] = /gen_\w+/.exec(ended.err) ?? []
+    expect([ended.status, ended.out]).toEqual([130, ''])
+    expect(ended.err).toContain(`${id} goes on when a gateway starts on the same data folder.`)
+    expect(parsed((await command(['get', id, '--wait', '--json'])).out)).toMatchObject({
+      status: 'succeeded',
+      attempts: [{ status: 'succeeded' }],
+    })
+  })
+})
