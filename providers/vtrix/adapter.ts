@@ -184,5 +184,5 @@ function costOfTask({ usage: { cost, discount = null } = {} }: Task): VendorCost
 /** The cost, where it is above zero. */
 function chargeOf(task: Task): VendorCost | undefined {
   const cost = costOfTask(task)
-  return cost && /[1-9]/.test(cost.amount) ? cost : undefined
+  return cost && 'amount' in cost && /[1-9]/.test(cost.amount) ? cost : undefined
 }

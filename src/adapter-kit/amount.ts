@@ -16,7 +16,7 @@ export function usdOf(value: Json | undefined, shift = 0): Usd | null {
 export function costOf(
   value: Json | undefined,
   { shift = 0, raw = value ?? null }: { readonly shift?: number; readonly raw?: Json } = {},
-): VendorCost | undefined {
+): Extract<VendorCost, { amount: Usd }> | undefined {
   const amount = usdOf(value, shift)
   return amount === null || amount.startsWith('-') ? undefined : { amount, raw }
 }

@@ -107,6 +107,8 @@ export interface ProviderConfig {
   readonly hasOwnBaseUrl: boolean
   readonly maxInFlight: number
   readonly prices: OperatorPrices
+  /** A decimal: what the provider takes outside the call, in percent of it. Absent: nothing. */
+  readonly surchargePercent?: string
 }
 
 /** What the operator pays, where it differs from the manifest. */

@@ -11,7 +11,7 @@ import {
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config, OperatorPrices } from './config.ts'
 import { readModelName } from './model-name.ts'
-import type { Defaults } from './schema.ts'
+import type { Defaults, PriceOverride } from './schema.ts'
 
 /** What a caller's `model` means under this configuration. */
 export interface ResolvedModel {
@@ -75,9 +75,10 @@ const offersBySnapshot = new WeakMap<Config, Map<string, readonly Offer[]>>()
 
 function pricedOffers(config: Config, catalogue: Catalogue, model: string): readonly Offer[] {
   return catalogue.offers(model).map((offer) => {
-    const prices = config.providers.get(offer.provider)?.prices
+    const { prices, surchargePercent } = config.providers.get(offer.provider) ?? {}
     const entry = catalogue.providers.get(offer.provider)?.manifest.models[model]
-    return prices === undefined || entry === undefined ? offer : { ...offer, price: operatorPrice(prices, model, entry) }
+    if (prices === undefined || entry === undefined) return offer
+    return { ...offer, price: operatorPrice(prices, model, entry), ...(surchargePercent !== undefined && { surchargePercent }) }
   })
 }
 
@@ -94,9 +95,28 @@ function operatorPrice(prices: OperatorPrices, model: string, entry: ModelEntry)
     source: 'configuration' as const,
   }
   if ('per_image' in override) return { kind: 'per_image', per_image: override.per_image, ...provenance }
+  if ('tiers' in override) return { kind: 'per_tier', tiers: override.tiers, reference: override.reference ?? null, ...provenance }
+  if ('per_million' in override) return tokenPrice(override, entry.price, provenance)
   const { first_output, extra_output, reference } = override
   const reference_cap_mp = entry.price?.kind === 'megapixel' ? entry.price.reference_cap_mp : null
   return { kind: 'megapixel', first_output, extra_output, reference, rounding: 'up_1048576', reference_cap_mp, ...provenance }
+}
+
+/** What the operator leaves out is not agreed, and so not known; tables of tokens are the vendor's. */
+function tokenPrice(
+  { per_million, output_tokens, reference_tokens }: Extract<PriceOverride, { per_million: unknown }>,
+  published: PriceRule | null,
+  provenance: { readonly as_of: string; readonly source_url: string; readonly source: 'configuration' },
+): PriceRule {
+  const tables = published?.kind === 'token' ? published : null
+  const { text_input = null, image_input = null, cached_input = null, image_output = null, text_output = null } = per_million
+  return {
+    kind: 'token',
+    per_million: { text_input, image_input, cached_input, image_output, text_output },
+    output_tokens: output_tokens ?? tables?.output_tokens ?? null,
+    reference_tokens: reference_tokens ?? tables?.reference_tokens ?? null,
+    ...provenance,
+  }
 }
 
 function discounted(price: PriceRule | null, percent: number): PriceRule | null {
@@ -116,5 +136,13 @@ function discounted(price: PriceRule | null, percent: number): PriceRule | null 
         note,
         source,
       }
+    case 'per_tier': {
+      const tiers = Object.entries(price.tiers).map(([tier, amount]) => [tier, amount === null ? null : less(amount)])
+      return { ...price, tiers: Object.fromEntries(tiers), reference: price.reference === null ? null : less(price.reference), note, source }
+    }
+    case 'token': {
+      const amounts = Object.entries(price.per_million).map(([kind, amount]) => [kind, amount === null ? null : less(amount)])
+      return { ...price, per_million: Object.fromEntries(amounts), note, source }
+    }
   }
 }

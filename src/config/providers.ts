@@ -39,6 +39,7 @@ export function providersOf(sources: ProviderSources): Pick<Config, 'sandbox' | 
       hasOwnBaseUrl: settings.base_url !== undefined,
       maxInFlight: settings.max_in_flight ?? manifest.max_in_flight,
       prices: operatorPrices(settings, writtenOn),
+      ...(settings.surcharge_percent !== undefined && { surchargePercent: settings.surcharge_percent }),
     }
   })
   return { sandbox, providers: new Map(providers.map((provider) => [provider.id, provider])) }

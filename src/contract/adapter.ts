@@ -5,6 +5,7 @@ import type { Failure } from './failure.ts'
 import type { OutputFormat } from './limits.ts'
 import type { Warning } from './generation.ts'
 import type { ModelEntry } from './manifest.ts'
+import type { TokenPrice } from './price.ts'
 
 /**
  * One paid task for one provider, already adapted: every value is legal for the offer, so an adapter only changes language.
@@ -18,8 +19,11 @@ export interface Order<Options = unknown> {
   /** What the manifest says of this offer. */
   readonly limits: ModelEntry['limits']
   readonly prompt: string
+  /** Pixels, where the offer takes pixels (`limits.size.kind` is `range`). */
   readonly width?: number
   readonly height?: number
+  /** A shape and a resolution, where the offer sells those instead of pixels (`limits.size.kind` is `tier`). */
+  readonly tier?: OrderedTier
   /** In a form the offer takes: an https URL, a data URI, or bare base64. */
   readonly references: readonly string[]
   /** Digits, up to 2^63−1. Sent as a number with `exactNumber` of the adapter kit: not a digit is lost. */
@@ -36,6 +40,15 @@ export interface Order<Options = unknown> {
   readonly options: Options
   /** Where the vendor may call us when the task ends. Nothing in such a callback is believed: it only makes the next poll early. */
   readonly webhook?: { readonly url: string; readonly secret: string }
+}
+
+export interface OrderedTier {
+  /** One of `limits.size.aspect_ratios`. Absent where the image follows the first reference. */
+  readonly aspectRatio?: string
+  /** The vendor's word for the resolution, one of `limits.size.tiers`. */
+  readonly name: string
+  /** The size it comes to, where the vendor publishes it. */
+  readonly pixels?: { readonly width: number; readonly height: number }
 }
 
 /** A request to a vendor: plain JSON without secrets, stored, and sent again after a restart where it is a poll. */
@@ -74,11 +87,18 @@ export interface ImageRef {
   readonly flagged?: boolean
 }
 
-/** What the vendor says it charged for this task, in US dollars; `raw` is its own number, before any conversion. */
-export interface VendorCost {
-  readonly amount: Usd
-  readonly raw: Json
-}
+/**
+ * What the vendor says of the charge for this task: the amount, in US dollars, or how much it counted, which our price turns into one.
+ * `raw` is its own words, before any conversion.
+ */
+export type VendorCost =
+  | { readonly amount: Usd; readonly raw: Json }
+  | { readonly tokens: TokenCount; readonly raw: Json }
+  /** Decimal digits: the vendor's own billable units, which the offer's price has a `unit_amount` for. */
+  | { readonly units: string; readonly raw: Json }
+
+/** Tokens of each kind that has a price of its own. */
+export type TokenCount = Readonly<Partial<Record<keyof TokenPrice['per_million'], number>>>
 
 /** What every reply may say besides: the cost, the vendor's task id, and the small facts worth keeping (ids, megapixels, discount). */
 interface Said {

@@ -98,6 +98,21 @@ export function shareOfUsd(amount: Usd, part: number, whole: number): Usd {
   return usdFromNano((product < 0n ? product - half : product + half) / BigInt(whole))
 }
 
+/** So many percent of an amount, rounded half away from zero to a nanodollar. `percent` is a decimal: `"5.5"`. */
+export function percentOfUsd(amount: Usd, percent: string): Usd {
+  // A percentage in nano-percent: exact, as far as its own nine decimals.
+  const product = nanoFromUsd(amount) * nanoFromDecimal(percent)
+  const whole = 100n * 10n ** BigInt(NANO_DECIMALS)
+  return usdFromNano((product < 0n ? product - whole / 2n : product + whole / 2n) / whole)
+}
+
+/** An amount for each of so many units, whose number is a decimal (`"3.008"`), rounded half up to a nanodollar. */
+export function amountForUnits(unitAmount: Usd, units: string): Usd {
+  const product = nanoFromUsd(unitAmount) * nanoFromDecimal(units)
+  const whole = 10n ** BigInt(NANO_DECIMALS)
+  return usdFromNano((product + whole / 2n) / whole)
+}
+
 /** Whether `amount` is above or below `base` by more than so many whole percent of it. Above nothing, everything is. */
 export function isBeyondPercent(amount: Usd, base: Usd, percent: number): boolean {
   const baseNano = nanoFromUsd(base)

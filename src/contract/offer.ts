@@ -17,4 +17,6 @@ export interface Offer {
   readonly providerModel: string
   readonly limits: Limits
   readonly price: PriceRule | null
+  /** A decimal: what the provider takes outside the call, in percent of it. Absent: nothing. */
+  readonly surchargePercent?: string
 }

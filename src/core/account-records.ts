@@ -5,7 +5,7 @@ import type { Instant } from './instant.ts'
 
 /**
  * `quoted`: the price stated when the generation was accepted. `reserved`: held of a key's budget. `billed`, `computed`, `unknown`: how an
- * attempt was settled, once for each attempt. `adjusted`: what a vendor reported of a cost after it was settled as unknown.
+ * attempt was settled, once for each attempt; what the vendor metered is `billed` too, and its task says so. `adjusted`: what a vendor reported of a cost after it was settled as unknown.
  * `released`: what is given back of the reservations at the end; negative where it cost more than was held.
  */
 export type LedgerKind = 'quoted' | 'reserved' | 'billed' | 'computed' | 'unknown' | 'released' | 'adjusted'
@@ -45,6 +45,10 @@ export interface SettledTask {
   readonly megapixels?: number | null
   /** Of the offer it ran at; absent in rows of earlier versions. */
   readonly fidelity?: Fidelity | null
+  /** True where the vendor said a quantity and our price made it the amount of a `billed` line. */
+  readonly isMetered?: boolean
+  /** The part of the amount that the provider takes outside the call; absent: none. */
+  readonly surcharge?: Usd
   /** Only on an `adjusted` line: when it was written. Its `at` is that of the settlement it completes, so that reports count both together. */
   readonly adjustedAt?: Instant
 }

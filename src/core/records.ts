@@ -57,6 +57,8 @@ export interface Route {
   readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
   /** The rule the quote came from; prices what is delivered where the vendor reports no cost. */
   readonly price: PriceRule | null
+  /** In percent, a decimal: what the provider takes outside the call. Absent: nothing. */
+  readonly surcharge?: string
   /** Parsed provider_options of this provider. */
   readonly options: JsonObject
 }

@@ -47,7 +47,7 @@ export function costLine(row: CostRow, groupBy: readonly string[], metadata: rea
     reference_images: made?.references.length ?? null,
     quoted_usd: quoted,
     amount_usd: amount,
-    basis: kind,
+    basis: row.task.isMetered === true ? 'metered' : kind,
     created_at: isoOrNull(createdAt),
     megapixels: megapixelsOf(row),
     fidelity,

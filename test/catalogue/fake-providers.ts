@@ -8,7 +8,7 @@ const range = (min: number, max: number) => ({ type: 'range', min, max })
 
 const limits = {
   prompt: { min_chars: 1, max_chars: 1000 },
-  size: { width: range(64, 2048), height: range(64, 2048), max_pixels: null, required: false, follows_reference: false },
+  size: { kind: 'range', width: range(64, 2048), height: range(64, 2048), max_pixels: null, required: false, follows_reference: false },
   reference_images: { max: 0, forms: [] },
   n: { max: 1 },
   seed: null,

@@ -37,6 +37,21 @@ describe('the operator’s prices', () => {
     expect(acme?.as_of).toMatch(/^\d{4}-\d\d-\d\d$/)
   })
 
+  test('a surcharge is the provider’s, whatever the price, and a price by tiers or tokens may be agreed too', async () => {
+    const { config, catalogue } = await accepted(`providers:
+  acme: { surcharge_percent: "5.5", prices: { big: { tiers: { 1k: "0.04" } } } }
+  zenith: { surcharge_percent: 3, prices: { big: { per_million: { image_output: "30" }, output_tokens: { 1024x1024: 1000 } } } }`)
+    const offers = offersOf(config, catalogue, 'big')
+    expect(offers.map(({ provider, surchargePercent }) => [provider, surchargePercent])).toEqual([
+      ['acme', '5.5'],
+      ['zenith', '3'],
+    ])
+    expect(offers.map(({ price }) => PriceRule.parse(price))).toMatchObject([
+      { kind: 'per_tier', tiers: { '1k': '0.04' }, reference: null, source: 'configuration' },
+      { kind: 'token', per_million: { image_output: '30', text_input: null }, output_tokens: { '1024x1024': 1000 } },
+    ])
+  })
+
   test('a discount comes off each published amount exactly', async () => {
     const { acme, zenith } = await pricesOf('providers: { acme: { discount_percent: 12.5 }, zenith: { discount_percent: 12.5 } }')
     expect(acme).toMatchObject({ first_output: '0.02625', extra_output: '0.013125', reference: '0.013125', as_of: '2026-11-01' })

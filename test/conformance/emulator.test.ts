@@ -7,7 +7,7 @@ import type { Failure, FailureCode, ImageRef, Offer, Order, Reply } from '#contr
 import { STORIES, type Story } from '#sandbox'
 import { candidate, noOptions, type Candidate } from '../support/examined.ts'
 import { loadEmulator, providerFolders } from '../support/installed-providers.ts'
-import { legalOrders, plainOrder, sizeNear } from '../support/legal-orders.ts'
+import { legalOrders, plainOrder, sizeNear, tiersOf } from '../support/legal-orders.ts'
 import { openSession, type Purchase, type VendorSession } from '../support/vendor-session.ts'
 
 /** Tasks take 4 to 16 ms; the story `slow` 20 times that. */
@@ -61,10 +61,12 @@ describe.each(candidates)('the emulator of $id', (examined) => {
 
   test.each(products)('sells $model as a real $format of the ordered size', async ({ offer, format }) => {
     const session = await open(examined)
-    const size = { width: sizeNear(offer.limits.size, 320).width, height: sizeNear(offer.limits.size, 480).height }
-    const purchase = await session.buy(plainOrder(offer, options, { ...size, outputFormat: format }))
+    const { size: limit } = offer.limits
+    const size = limit.kind === 'tier' ? null : { width: sizeNear(limit, 320).width, height: sizeNear(limit, 480).height }
+    const ordered = size ?? tiersOf(limit)[0] ?? {}
+    const purchase = await session.buy(plainOrder(offer, options, { ...ordered, ...(isChoosable(offer) && { outputFormat: format }) }))
     const metadata = await sharp(await fetchBytes(session, id, onlyImage(purchase))).metadata()
-    expect(metadata).toMatchObject({ ...size, format })
+    expect(metadata).toMatchObject({ ...(size ?? ('tier' in ordered ? ordered.tier?.pixels : {})), format })
     expect(session.sandbox.submits()).toBe(1)
   })
 
@@ -143,16 +145,27 @@ describe.each(candidates)('the emulator of $id', (examined) => {
   })
 })
 
+/** A single format is never asked for: there may be no field for it. */
+const isChoosable = ({ limits }: Offer): boolean => limits.output_format.values.length > 1
+
 /** Orders that the vendor's own schema refuses; the plan never makes them. */
 function illegalOrders(offer: Offer, options: unknown): readonly { fault: string; model: string; order: Order }[] {
   const { limits } = offer
-  const size = sizeNear(limits.size, 512)
+  const range = limits.size.kind === 'range' ? limits.size : null
+  const size = range && sizeNear(range, 512)
   const wrong = (fault: string, change: Partial<Order>) => ({ fault, model: offer.model, order: plainOrder(offer, options, change) })
   const refusedFormat = (['jpeg', 'png', 'webp'] as const).find((format) => !limits.output_format.values.includes(format))
   return [
-    wrong('a width below the least', { ...size, width: limits.size.width.min - 32 }),
-    wrong('a height below the least', { ...size, height: limits.size.height.min - 32 }),
-    wrong('a width of 0', { ...size, width: 0 }),
+    ...(range
+      ? [
+          wrong('a width below the least', { ...size, width: range.width.min - 32 }),
+          wrong('a height below the least', { ...size, height: range.height.min - 32 }),
+          wrong('a width of 0', { ...size, width: 0 }),
+        ]
+      : [
+          wrong('a tier that is not sold', { tier: { name: '16k', aspectRatio: '1:1' } }),
+          wrong('a shape that is not sold', { tier: { name: tiersOf(limits.size)[0]?.tier?.name ?? '', aspectRatio: '99:1' } }),
+        ]),
     wrong('a safety beyond the scale', { safetyTolerance: 7 }),
     ...(limits.guidance === null ? [] : [wrong('too much guidance', { guidance: limits.guidance.max + 1 })]),
     ...(limits.steps === null ? [] : [wrong('too many steps', { steps: limits.steps.max + 1 })]),
@@ -213,7 +226,7 @@ const isImage = async (answer: Response): Promise<boolean> =>
 const linksIn = (reply: Reply | undefined): readonly string[] =>
   [...JSON.stringify(reply?.body ?? null).matchAll(/"([^"]*\/[^"]*\.(?:jpe?g|png|webp)(?:\?[^"]*)?)"/g)].map(([, link = '']) => link)
 
-const billOf = ({ end }: Purchase): number => (end.kind === 'done' ? Number(end.cost?.amount) : Number.NaN)
+const billOf = ({ end }: Purchase): number => (end.kind === 'done' && end.cost && 'amount' in end.cost ? Number(end.cost.amount) : Number.NaN)
 
 const REHEARSALS: Readonly<Record<Story, Rehearse>> = {
   moderated: async ({ session, order }) => {

@@ -17,7 +17,7 @@ import {
   type Candidate,
 } from '../support/examined.ts'
 import { providerFolders } from '../support/installed-providers.ts'
-import { legalOrders, plainOrder, referenceAt, sizeNear } from '../support/legal-orders.ts'
+import { legalOrders, plainOrder, referenceAt, sizeNear, tiersOf, type OrderedSize } from '../support/legal-orders.ts'
 import { LegalCall, objectionsTo } from '../support/legal-outcome.ts'
 
 /** The same examples every time. */
@@ -124,14 +124,18 @@ function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
   const { values, default: usual } = limits.output_format
   const { settable, default: isUsual } = limits.prompt_upsampling
   const [form] = limits.reference_images.forms
-  const small = sizeNear(limits.size, 512)
-  const other = { width: small.width + (limits.size.width.step ?? 1), height: small.height + 2 * (limits.size.height.step ?? 1) }
+  const sizes = (): readonly OrderedSize[] => {
+    if (limits.size.kind === 'tier') return tiersOf(limits.size)
+    const small = sizeNear(limits.size, 512)
+    const other = { width: small.width + (limits.size.width.step ?? 1), height: small.height + 2 * (limits.size.height.step ?? 1) }
+    return [small, other, { width: other.width, height: small.height }, { width: small.width, height: other.height }]
+  }
   const withReferences = (count: number) => ({
     references: form === undefined ? [] : Array.from({ length: count }, (_, index) => referenceAt(index, form)),
   })
   return [
     vary('prompt', {}, { prompt: 'another image' }),
-    vary('size', small, other, { width: other.width, height: small.height }, { width: small.width, height: other.height }),
+    vary('size', ...sizes()),
     ...ends('seed', 'seed'),
     ...ends('output_quality', 'outputQuality'),
     ...ends('safety_tolerance', 'safetyTolerance'),

@@ -6,8 +6,7 @@ import { providerFolders, readManifestJson } from '../support/installed-provider
 /** Named ranges of an offer. */
 const rangesOf = (limits: Limits): readonly (readonly [string, Range])[] => {
   const ranges = {
-    width: limits.size.width,
-    height: limits.size.height,
+    ...(limits.size.kind === 'range' ? { width: limits.size.width, height: limits.size.height } : {}),
     seed: limits.seed,
     output_quality: limits.output_quality,
     safety_tolerance: limits.safety_tolerance,
@@ -71,6 +70,7 @@ describe.each(providerFolders())('the manifest of %s', (id) => {
 
   test('has sizes of which the smallest and the default are legal, and the pixel limit excludes something', async () => {
     for (const { model, limits } of (await candidate(id)).offers) {
+      if (limits.size.kind === 'tier') continue
       const { width, height, max_pixels } = limits.size
       const most = max_pixels ?? Number.MAX_SAFE_INTEGER
       expect(width.min * height.min, model).toBeLessThanOrEqual(most)
@@ -82,10 +82,27 @@ describe.each(providerFolders())('the manifest of %s', (id) => {
     }
   })
 
+  test('names each shape and each tier once, with sizes that are those of its shape and tier', async () => {
+    for (const { model, limits } of (await candidate(id)).offers) {
+      if (limits.size.kind !== 'tier') continue
+      const { aspect_ratios: ratios, tiers } = limits.size
+      expect(new Set(ratios).size, model).toBe(ratios.length)
+      expect(new Set(tiers.map(({ name }) => name)).size, model).toBe(tiers.length)
+      for (const { name, megapixels, pixels = {} } of tiers) {
+        for (const [ratio, { width, height }] of Object.entries(pixels)) {
+          expect(ratios, `${model} ${name}`).toContain(ratio)
+          const [across = 1, down = 1] = ratio.split(':').map(Number)
+          expect(Math.abs((width * down) / (height * across) - 1), `${model} ${name} ${ratio}`).toBeLessThan(0.05)
+          expect(Math.abs((width * height) / (megapixels * 1_048_576) - 1), `${model} ${name} ${ratio}`).toBeLessThan(0.15)
+        }
+      }
+    }
+  })
+
   test('has formats, references and safety that agree with themselves', async () => {
     for (const { model, limits } of (await candidate(id)).offers) {
       const { output_format, reference_images, safety_tolerance, prompt, seed } = limits
-      expect(output_format.values, model).toContain(output_format.default)
+      if (output_format.values.length > 0) expect(output_format.values, model).toContain(output_format.default)
       expect(new Set(output_format.values).size, model).toBe(output_format.values.length)
       expect(reference_images.forms.length > 0, `${model}: references come in a form, or not at all`).toBe(reference_images.max > 0)
       expect(prompt.min_chars, model).toBeLessThanOrEqual(prompt.max_chars)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Limits, Offer, Order, OutputFormat, Range, ReferenceForm } from '#contract'
+import type { Limits, Offer, Order, OutputFormat, Range, RangeSize, ReferenceForm, SizeLimit } from '#contract'
 
 export const TASK_ID = '00000000-0000-4000-8000-000000000001'
 
@@ -38,7 +38,7 @@ export interface Pixels {
 }
 
 /** Sizes inside the limits, none with a side beyond `maxSide`. */
-const legalSizes = ({ width, height, max_pixels }: Limits['size'], maxSide: number): fc.Arbitrary<Pixels> =>
+const legalSizes = ({ width, height, max_pixels }: RangeSize, maxSide: number): fc.Arbitrary<Pixels> =>
   inRange(width, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / height.min))).chain((chosen) =>
     inRange(height, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / chosen))).map((other) => ({
       width: chosen,
@@ -46,8 +46,31 @@ const legalSizes = ({ width, height, max_pixels }: Limits['size'], maxSide: numb
     })),
   )
 
+/** The limits of an offer that takes pixels. */
+export function rangeSize(size: SizeLimit): RangeSize {
+  if (size.kind !== 'range') throw new Error('this offer sells ratio × tier')
+  return size
+}
+
+/** What an order says of its size. */
+export type OrderedSize = Pick<Order, 'width' | 'height' | 'tier'>
+
+/** Every shape at every resolution of an offer that sells those. */
+export const tiersOf = (size: SizeLimit): readonly OrderedSize[] =>
+  size.kind === 'range'
+    ? []
+    : size.tiers.flatMap(({ name, pixels }) =>
+        size.aspect_ratios.map((aspectRatio) => ({
+          tier: { name, aspectRatio, ...(pixels?.[aspectRatio] && { pixels: pixels[aspectRatio] }) },
+        })),
+      )
+
+/** A size every test can use: the legal one nearest to the given side, square where that is legal; the first tier where pixels are not taken. */
+export const orderedSizeNear = (size: SizeLimit, side: number): OrderedSize =>
+  size.kind === 'range' ? sizeNear(size, side) : (tiersOf(size)[0] ?? {})
+
 /** A size every test can use: the legal one nearest to the given side, square where that is legal. */
-export function sizeNear({ width, height, max_pixels }: Limits['size'], side: number): Pixels {
+export function sizeNear({ width, height, max_pixels }: RangeSize, side: number): Pixels {
   const nearest = ({ min, max, step = 1 }: Range) => {
     const legal = min + Math.round((Math.min(Math.max(side, min), max) - min) / step) * step
     return legal > max ? legal - step : legal
@@ -87,7 +110,7 @@ export function plainOrder(offer: Offer, options: unknown, overrides: Partial<Or
     providerModel: offer.providerModel,
     limits: offer.limits,
     prompt: 'a lighthouse at dusk',
-    ...(size.required ? sizeNear(size, 512) : {}),
+    ...(size.kind === 'tier' || size.required ? orderedSizeNear(size, 512) : {}),
     references: [],
     count: 1,
     options,
@@ -98,16 +121,17 @@ export function plainOrder(offer: Offer, options: unknown, overrides: Partial<Or
 /** Every order the limits of an offer allow. */
 export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.Arbitrary<Order> {
   const { limits } = offer
-  const sizes = legalSizes(limits.size, maxSide)
+  const sizes: fc.Arbitrary<OrderedSize> =
+    limits.size.kind === 'tier' ? fc.constantFrom(...tiersOf(limits.size)) : legalSizes(limits.size, maxSide)
   return fc
     .record({
       taskId: fc.uuid({ version: 4 }),
       prompt: prompts(limits.prompt),
-      size: limits.size.required ? sizes : maybe(sizes),
+      size: limits.size.kind === 'tier' || limits.size.required ? sizes : maybe(sizes),
       references: references(limits.reference_images),
       seed: maybe(limits.seed && seeds(limits.seed)),
       count: fc.integer({ min: 1, max: limits.n.max }),
-      outputFormat: maybe<OutputFormat>(fc.constantFrom(...limits.output_format.values)),
+      outputFormat: maybe<OutputFormat>(limits.output_format.values.length > 1 ? fc.constantFrom(...limits.output_format.values) : null),
       outputQuality: maybe(limits.output_quality && inRange(limits.output_quality)),
       safetyTolerance: maybe(limits.safety_tolerance && inRange(limits.safety_tolerance)),
       promptUpsampling: maybe(limits.prompt_upsampling.settable ? fc.boolean() : null),

@@ -269,7 +269,7 @@ const cost = (model: string, width: number, height: number, references = 0) => {
     height,
     images: 1,
     references: Array.from({ length: references }, () => ({ width: 1024, height: 1024 })),
-  }).amount
+  })?.amount
 }
 
 describe('the prices', () => {

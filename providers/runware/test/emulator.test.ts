@@ -107,7 +107,7 @@ describe('a generation at the emulator', () => {
     const { outcome } = await generate({ count: 4, seed: '7', references: ['https://images.example/a.png'] })
     if (outcome.kind !== 'done') throw new Error(outcome.kind)
     expect(outcome.images.map(({ seed }) => seed)).toEqual(['7', '8', '9', '10'])
-    expect(outcome.cost?.amount).toBe('0.18')
+    expect(outcome.cost).toMatchObject({ amount: '0.18' })
     expect(sandbox.submits()).toBe(1)
   })
 

@@ -330,7 +330,7 @@ describe('interpret anything', () => {
         const outcome = adapter.interpret(reply(body, status), call)
         expect(adapter.interpret(reply(body, status), call)).toEqual(outcome)
         expect(JSON.parse(JSON.stringify(outcome))).toEqual(outcome)
-        if (outcome.cost) Usd.parse(outcome.cost.amount)
+        if (outcome.cost) expect(outcome.cost).toMatchObject({ amount: expect.stringMatching(/^\d+(\.\d+)?$/) })
         switch (outcome.kind) {
           case 'done':
             expect(outcome.images.length).toBeGreaterThan(0)

@@ -1,6 +1,7 @@
-import { compareUsd, isTerminal } from '#contract'
-import type { Usd } from '#contract'
-import type { AttemptRecord, CostRow, GenerationRecord, LedgerEntry } from '../records.ts'
+import { compareUsd, isTerminal, subtractUsd } from '#contract'
+import type { CostLine, Usd } from '#contract'
+import { withSurcharge } from '../plan/price.ts'
+import type { CostRow, GenerationRecord, LedgerEntry, SettledTask } from '../records.ts'
 import type { Clock, Store } from '../ports.ts'
 
 /** An attempt whose cost is not known, with the generation it belongs to, which has ended. */
@@ -29,10 +30,13 @@ const isOver = ({ status, attempts }: GenerationRecord): boolean => isTerminal(s
 export async function confirm(
   { store, clock }: { readonly store: Pick<Store, 'commit'>; readonly clock: Pick<Clock, 'now'> },
   { row, generation }: UnknownCost,
-  amount: Usd,
+  invoicedAmount: Usd,
 ): Promise<void> {
+  const settled = generation.attempts.find(({ id }) => id === row.attemptId)
+  const surcharge = settled && generation.routes[settled.route]?.surcharge
+  const { amount, lines } = withSurcharge({ amount: invoicedAmount, lines: linesOf(invoicedAmount) }, surcharge)
   const attempts = generation.attempts.map((attempt) =>
-    attempt.id === row.attemptId ? { ...attempt, settled: invoiced(attempt, amount) } : attempt,
+    attempt.id === row.attemptId ? { ...attempt, settled: { ...attempt.settled, amount, basis: 'billed' as const, lines } } : attempt,
   )
   const adjusted: LedgerEntry = {
     generationId: row.generationId,
@@ -44,13 +48,13 @@ export async function confirm(
     amount,
     at: row.at,
     period: generation.reserved?.period ?? null,
-    task: { ...row.task, adjustedAt: clock.now() },
+    task: { ...row.task, ...surchargePart(amount, invoicedAmount), adjustedAt: clock.now() },
   }
   await store.commit({ generations: [{ ...generation, attempts }], ledger: [adjusted] })
 }
 
-/** What the vendor reported, and was not believed, stays beside it. */
-function invoiced({ settled }: AttemptRecord, amount: Usd): NonNullable<AttemptRecord['settled']> {
-  const lines = compareUsd(amount, '0') === 0 ? [] : [{ what: 'as invoiced by the provider', quantity: 1, unit_amount: amount, amount }]
-  return { ...settled, amount, basis: 'billed', lines }
-}
+const linesOf = (amount: Usd): readonly CostLine[] =>
+  compareUsd(amount, '0') === 0 ? [] : [{ what: 'as invoiced by the provider', quantity: 1, unit_amount: amount, amount }]
+
+const surchargePart = (amount: Usd, invoiced: Usd): Pick<SettledTask, 'surcharge'> =>
+  amount === invoiced ? {} : { surcharge: subtractUsd(amount, invoiced) }

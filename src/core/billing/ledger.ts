@@ -1,6 +1,7 @@
 import { compareUsd, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, Instant, LedgerEntry, LedgerKind, Made, Route, SettledTask } from '../records.ts'
+import { surchargeName } from '../plan/price.ts'
 import { billedMegapixels } from '../plan/size.ts'
 
 /** What becomes of a generation in the account, as lines; pure. `account.ts` sees to it that each travels with the state it belongs to. */
@@ -20,10 +21,16 @@ export const reservedEntry = (record: GenerationRecord, route: Route, amount: Us
 
 /** At the end of an attempt, once: billed, computed or unknown. */
 export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, at: Instant): LedgerEntry => ({
-  ...line(record, route, attempt.settled?.basis ?? 'unknown', attempt.settled?.amount ?? null, at),
+  ...line(record, route, settledKind(attempt), attempt.settled?.amount ?? null, at),
   attemptId: attempt.id,
   task: taskOf(record, attempt, route),
 })
+
+/** What the vendor counted is its word as much as what it billed. */
+function settledKind({ settled }: AttemptRecord): Extract<LedgerKind, 'billed' | 'computed' | 'unknown'> {
+  const basis = settled?.basis ?? 'unknown'
+  return basis === 'metered' ? 'billed' : basis
+}
 
 /** At the end: what was held and is not needed. Negative where the vendor billed more than was held. */
 export function releasedEntry(record: GenerationRecord, at: Instant): LedgerEntry | null {
@@ -56,7 +63,8 @@ export function missingFor(record: GenerationRecord, route: Route): Usd | null {
 export function driftOf(record: GenerationRecord): { readonly quoted: Usd; readonly billed: Usd } | null {
   const both = record.attempts.flatMap(({ settled, route, images }) => {
     const quoted = quotedShare(record.routes[route], images)
-    return settled?.basis === 'billed' && settled.amount !== null && quoted !== null ? [{ quoted, billed: settled.amount }] : []
+    const isVendors = settled?.basis === 'billed' || settled?.basis === 'metered'
+    return isVendors && settled.amount !== null && quoted !== null ? [{ quoted, billed: settled.amount }] : []
   })
   if (both.length === 0) return null
   return { quoted: sumUsd(both.map(({ quoted }) => quoted)), billed: sumUsd(both.map(({ billed }) => billed)) }
@@ -78,7 +86,15 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
     made: madeOf(record, attempt, route),
     megapixels: megapixelsOf(record, attempt, route),
     fidelity: route.fidelity ?? null,
+    ...(attempt.settled?.basis === 'metered' && { isMetered: true }),
+    ...surchargeIn(attempt, route),
   }
+}
+
+/** How much of the amount the provider takes outside the call, so that the rest can be compared with its invoice. */
+function surchargeIn({ settled }: AttemptRecord, { surcharge }: Route): Pick<SettledTask, 'surcharge'> {
+  const line = surcharge === undefined ? undefined : settled?.lines.find(({ what }) => what === surchargeName(surcharge))
+  return line === undefined ? {} : { surcharge: line.amount }
 }
 
 /** The size class of one image: as ordered, or as delivered where the vendor chose the size. */

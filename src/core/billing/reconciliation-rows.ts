@@ -69,10 +69,15 @@ const BASES: Readonly<Partial<Record<CostRow['kind'], string>>> = {
   computed: 'computed by our price rule',
 }
 
+/** What the account has without the surcharge, which no invoice of calls has. */
+const providersPart = ({ amount, row }: Recorded): Usd | null =>
+  amount === null || row.task.surcharge === undefined ? amount : subtractUsd(amount, row.task.surcharge)
+
 export function knownCost(task: InvoicedTask, found: Recorded): ReconciliationRow {
   const row = taskRow(task, found)
   const invoiced = task.amount.total()
-  const { amount, row: line } = found
+  const { row: line } = found
+  const amount = providersPart(found)
   if (amount === null || compareUsd(invoiced, amount) === 0)
     return { ...row, outcome: 'equal', explanation: 'The invoice has what the account has.' }
   const difference = subtractUsd(invoiced, amount)

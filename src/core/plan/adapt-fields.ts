@@ -38,7 +38,11 @@ export function adaptReferences(references: readonly Reference[], limit: Limits[
 export function adaptFormat(asked: OutputFormat | undefined, limit: Limits['output_format']): Finding {
   if (asked === undefined) return {}
   if (limit.values.includes(asked)) return { applied: { output_format: asked } }
-  const used = SUBSTITUTES[asked].find((format) => limit.values.includes(format)) ?? limit.default
+  const used = SUBSTITUTES[asked].find((format) => limit.values.includes(format))
+  if (used === undefined) {
+    const reason = 'This offer has no choice of format; none is sent.'
+    return asked === limit.default ? {} : { warnings: [unsupported('output_format', asked, limit.default, reason)] }
+  }
   const reason = `This offer delivers ${limit.values.join(', ')}.`
   return { applied: { output_format: used }, warnings: [adjusted('output_format', asked, used, reason)] }
 }

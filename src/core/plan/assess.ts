@@ -100,6 +100,7 @@ function routeOf({ offer, options }: Candidate, adaptation: Extract<Adaptation, 
     tasks: splitImages(applied.n, offer.limits.n.max),
     quoted: price && { amount: price.amount, lines: price.lines },
     price: withoutNote(offer.price),
+    ...(offer.surchargePercent !== undefined && { surcharge: offer.surchargePercent }),
     options,
   }
 }

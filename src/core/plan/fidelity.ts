@@ -1,8 +1,10 @@
 import { MEGAPIXEL } from '#contract'
-import type { Applied, Fidelity, Limits, Warning } from '#contract'
+import type { Applied, Fidelity, Limits, SizeLimit, TierSize, Warning } from '#contract'
 import type { Reference, VendorDefaults } from '../records.ts'
 import type { PlannedRequest } from './finding.ts'
-import { DEFAULT_SIZE, idealSize, nearestSize, pixelsOf, shapeOf, type Size } from './size.ts'
+import { idealSize, nearestSize, pixelsOf, ratioChange, shapeOf, type Size } from './size.ts'
+import { appliedTier } from './tier-size.ts'
+import { sizeOfWanted, wantedSizeOf } from './wanted-size.ts'
 
 /** The most that the area of a near image differs from the one requested. */
 const NEAR_AREA = 0.03
@@ -22,33 +24,48 @@ export function fidelityOf(
 }
 
 function sizeFidelity(request: PlannedRequest, references: readonly Reference[], limits: Limits, applied: Applied): Fidelity {
-  const wanted = wantedSize(request, references)
+  const asked = wantedSizeOf(request, references)
+  const wanted = sizeOfWanted(asked)
   const made = outputSize(applied, references, limits)
   // Nobody knows the size of the reference: it is met where the provider takes its size from it, and nowhere else.
-  if (wanted === null) return made === null ? 'exact' : 'far'
+  if (wanted === null) return made === null && limits.size.kind === 'range' ? 'exact' : 'far'
   if (made === null) return 'far'
-  if (made.width === wanted.width && made.height === wanted.height) return 'exact'
+  const isPublished = limits.size.kind === 'range' || applied.width !== undefined
+  if (isPublished && made.width === wanted.width && made.height === wanted.height) return 'exact'
   const isNearArea = Math.abs(pixelsOf(made) / pixelsOf(wanted) - 1) <= NEAR_AREA
-  const hasShape = request.aspect_ratio !== undefined || request.megapixels !== undefined
-  if (hasShape && isNearArea && Math.abs((made.width * wanted.height) / (made.height * wanted.width) - 1) < EQUAL) return 'exact'
-  const isNearSide = (side: 'width' | 'height') => Math.abs(made[side] - wanted[side]) <= (limits.size[side].step ?? 1)
-  return isNearArea && isNearSide('width') && isNearSide('height') ? 'near' : 'far'
+  const isShapeAsked = asked.kind === 'shape' || (asked.kind === 'usual' && limits.size.kind === 'tier')
+  if (isShapeAsked && isNearArea && isSameRatio(wanted, boughtShape(applied, made))) return 'exact'
+  return isNearArea && isNearShape(wanted, made, limits.size) ? 'near' : 'far'
 }
 
-/** What was requested, off any grid; null where it is the size of a reference that nobody has seen. */
-function wantedSize({ width, height, aspect_ratio, megapixels }: PlannedRequest, references: readonly Reference[]): Size | null {
-  if (width !== undefined && height !== undefined) return { width, height }
-  if (aspect_ratio !== undefined || megapixels !== undefined)
-    return idealSize(aspect_ratio === undefined ? { width: 1, height: 1 } : shapeOf(aspect_ratio), (megapixels ?? 1) * MEGAPIXEL)
-  const [first] = references
-  return first ? first.pixels : DEFAULT_SIZE
+/** A size in whole pixels has the ratio that was bought only nearly. */
+const boughtShape = ({ tier, aspect_ratio: ratio }: Applied, made: Size): Size =>
+  tier === undefined || ratio === undefined ? made : shapeOf(ratio)
+
+const isSameRatio = (left: Size, right: Size): boolean => Math.abs((left.width * right.height) / (left.height * right.width) - 1) < EQUAL
+
+/** Each side off by at most one step of the grid; ratio × tier has no grid, and there the shape is off by as little as the area may be. */
+function isNearShape(wanted: Size, made: Size, limit: SizeLimit): boolean {
+  if (limit.kind === 'tier') return ratioChange(wanted, made) <= 1 + NEAR_AREA
+  const isNearSide = (side: 'width' | 'height') => Math.abs(made[side] - wanted[side]) <= (limit[side].step ?? 1)
+  return isNearSide('width') && isNearSide('height')
 }
 
 /** The size of each image as far as it is known before it is made: as asked, or the first reference's where none is sent. */
-export function outputSize({ width, height }: Applied, references: readonly Reference[], limits: Pick<Limits, 'size'>): Size | null {
+export function outputSize(applied: Applied, references: readonly Reference[], limits: Pick<Limits, 'size'>): Size | null {
+  const { width, height } = applied
   if (width !== undefined && height !== undefined) return { width, height }
   const pixels = references[0]?.pixels
-  return pixels ? nearestSize(pixels, limits.size) : null
+  if (limits.size.kind === 'range') return pixels ? nearestSize(pixels, limits.size) : null
+  return tierOutputSize(applied, limits.size, pixels ?? null)
+}
+
+/** Of ratio × tier: as calculated from both; the shape is the first reference's where none is sent. */
+function tierOutputSize(applied: Applied, limit: TierSize, reference: Size | null): Size | null {
+  const bought = appliedTier(applied, limit)
+  if (bought) return bought.size
+  const tier = limit.tiers.find(({ name }) => name === applied.tier)
+  return tier && reference ? idealSize(reference, tier.megapixels * MEGAPIXEL) : null
 }
 
 /** The vendor defaults that act in the fields that are not sent. */

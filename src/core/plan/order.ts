@@ -48,8 +48,7 @@ export function orderFor(input: OrderedTask & { readonly limits: Limits }): Orde
 /** Only what was asked: an absent field is not sent, so that the vendor's default applies. */
 function settingsOf(applied: Applied): Partial<Order> {
   return {
-    ...(applied.width !== undefined && { width: applied.width }),
-    ...(applied.height !== undefined && { height: applied.height }),
+    ...sizeOf(applied),
     // The format was adapted to the offer's own list, whose values are the closed set.
     ...(applied.output_format !== undefined && { outputFormat: applied.output_format as NonNullable<Order['outputFormat']> }),
     ...(applied.output_quality !== undefined && { outputQuality: applied.output_quality }),
@@ -58,6 +57,13 @@ function settingsOf(applied: Applied): Partial<Order> {
     ...(applied.guidance !== undefined && { guidance: applied.guidance }),
     ...(applied.steps !== undefined && { steps: applied.steps }),
   }
+}
+
+/** Pixels, or a shape and a resolution. */
+function sizeOf({ width, height, aspect_ratio: aspectRatio, tier }: Applied): Pick<Order, 'width' | 'height' | 'tier'> {
+  const pixels = width === undefined || height === undefined ? null : { width, height }
+  if (tier === undefined) return pixels ?? {}
+  return { tier: { name: tier, ...(aspectRatio !== undefined && { aspectRatio }), ...(pixels && { pixels }) } }
 }
 
 /** 2^63−1. A manifest's greatest seed is a double and may lie one above it. */

@@ -1,4 +1,18 @@
-import { compareUsd, multiplyUsd, sumUsd, type Applied, type CostLine, type Offer, type PriceRule, type Usd } from '#contract'
+import {
+  amountForUnits,
+  compareUsd,
+  multiplyUsd,
+  percentOfUsd,
+  shareOfUsd,
+  sumUsd,
+  type Applied,
+  type CostLine,
+  type Offer,
+  type PriceRule,
+  type TokenPrice,
+  type Usd,
+  type VendorCost,
+} from '#contract'
 import type { Reference } from '../records.ts'
 import { outputSize } from './fidelity.ts'
 import { billedMegapixels, type Size } from './size.ts'
@@ -13,25 +27,40 @@ export interface QuotedPrice extends Price {
   readonly assumptions: readonly string[]
 }
 
+/** What a price depends on. */
+export interface Priced extends Size {
+  readonly images: number
+  readonly references: readonly Size[]
+  /** The offer's word for the resolution, where it sells tiers. */
+  readonly tier?: string | undefined
+  /** As asked, else the offer's default. */
+  readonly quality?: string | undefined
+}
+
 const UNSEEN: Size = { width: 1024, height: 1024 }
 
 /**
- * What a price rule makes of images of one size; the lines sum to the amount to the last digit. Serves quotes and, given what was
- * delivered, computed costs. Several images cost as many times one image, references included: no vendor's page
- * prices a batch otherwise, and each image reads the references anew.
+ * What a price rule makes of images of one size; the lines sum to the amount to the last digit. Null where the rule has no amount for them.
+ * Serves quotes and, given what was delivered, computed costs. Several images cost as many times one image, references included: no vendor's
+ * page prices a batch otherwise, and each image reads the references anew.
  */
-export function priceOf(
-  rule: PriceRule,
-  what: { readonly width: number; readonly height: number; readonly images: number; readonly references: readonly Size[] },
-): Price {
-  const lines = linesOf(rule, what).filter((line) => line.quantity > 0)
+export function priceOf(rule: PriceRule, what: Priced): Price | null {
+  const lines = linesOf(rule, what)
+  return lines && priceFrom(lines)
+}
+
+function priceFrom(all: readonly CostLine[]): Price {
+  const lines = all.filter((line) => line.quantity > 0)
   return { amount: sumUsd(lines.map((line) => line.amount)), lines }
 }
 
 /** Whether the size of a reference image changes what an image costs. */
 export const dependsOnReferences = (rule: PriceRule): boolean => rule.kind === 'megapixel' && compareUsd(rule.reference, '0') !== 0
 
-function linesOf(rule: PriceRule, what: Parameters<typeof priceOf>[1]): CostLine[] {
+/** Whether the size of the image changes what it costs. */
+export const dependsOnSize = (rule: PriceRule): boolean => rule.kind === 'megapixel' || rule.kind === 'token'
+
+function linesOf(rule: PriceRule, what: Priced): CostLine[] | null {
   switch (rule.kind) {
     case 'per_image':
       return [line('image', what.images, rule.per_image)]
@@ -44,8 +73,64 @@ function linesOf(rule: PriceRule, what: Parameters<typeof priceOf>[1]): CostLine
         line('reference megapixel', what.images * references, rule.reference),
       ]
     }
+    case 'per_tier': {
+      const amount = what.tier === undefined ? null : (rule.tiers[what.tier] ?? null)
+      const references = what.images * what.references.length
+      if (amount === null || (references > 0 && rule.reference === null)) return null
+      return [line(`image at ${what.tier}`, what.images, amount), line('reference image', references, rule.reference ?? '0')]
+    }
+    case 'token':
+      return tokenLines(rule, what)
   }
 }
+
+/** The tokens of the images alone; those of the prompt are few, and known only when they are counted. */
+function tokenLines(rule: TokenPrice, what: Priced): CostLine[] | null {
+  const { image_output: output, image_input: input } = rule.per_million
+  const table = rule.output_tokens
+  const entry = table?.[what.tier ?? ''] ?? table?.[`${what.width}x${what.height}`]
+  const tokens = typeof entry === 'object' ? entry[what.quality ?? ''] : entry
+  const references = what.images * what.references.length
+  if (output === null || tokens === undefined) return null
+  if (references > 0 && (input === null || rule.reference_tokens === null)) return null
+  return [
+    tokenLine('image output token', what.images * tokens, output),
+    tokenLine('image input token', references * (rule.reference_tokens ?? 0), input ?? '0'),
+  ]
+}
+
+const TOKENS = { text_input: 'text input token', image_input: 'image input token', cached_input: 'cached input token' } as const
+const OUTPUT_TOKENS = { image_output: 'image output token', text_output: 'text output token' } as const
+
+/** What the vendor's own count comes to, by our dated price; null where that has no amount for something that was counted. */
+export function meteredPrice(rule: PriceRule, counted: Exclude<VendorCost, { amount: Usd }>): Price | null {
+  if ('units' in counted) {
+    const unit = rule.kind === 'token' ? undefined : rule.unit_amount
+    if (unit === undefined) return null
+    const amount = amountForUnits(unit, counted.units)
+    return priceFrom([{ what: `${counted.units} of the provider’s units`, quantity: 1, unit_amount: amount, amount }])
+  }
+  if (rule.kind !== 'token') return null
+  const lines: CostLine[] = []
+  for (const [kind, what] of Object.entries({ ...TOKENS, ...OUTPUT_TOKENS }) as [keyof TokenPrice['per_million'], string][]) {
+    const tokens = counted.tokens[kind] ?? 0
+    const perMillion = rule.per_million[kind]
+    if (tokens === 0) continue
+    if (perMillion === null) return null
+    lines.push(tokenLine(what, tokens, perMillion))
+  }
+  return priceFrom(lines)
+}
+
+const MILLION = 1_000_000
+
+/** Rounded half up to the ninth decimal, the amount of one token too. */
+const tokenLine = (what: string, quantity: number, perMillion: Usd): CostLine => ({
+  what,
+  quantity,
+  unit_amount: shareOfUsd(perMillion, 1, MILLION),
+  amount: shareOfUsd(perMillion, quantity, MILLION),
+})
 
 const line = (what: string, quantity: number, unitAmount: Usd): CostLine => ({
   what,
@@ -54,8 +139,20 @@ const line = (what: string, quantity: number, unitAmount: Usd): CostLine => ({
   amount: multiplyUsd(unitAmount, quantity),
 })
 
+/** What the line of a surcharge says. */
+export const surchargeName = (percent: string): string => `surcharge of ${percent} %`
+
+/** A price with what its provider takes outside the call, as a line of its own. */
+export function withSurcharge<Any extends Price>(price: Any, percent: string | undefined): Any {
+  if (percent === undefined) return price
+  const amount = percentOfUsd(price.amount, percent)
+  if (compareUsd(amount, '0') === 0) return price
+  const surcharge: CostLine = { what: surchargeName(percent), quantity: 1, unit_amount: amount, amount }
+  return { ...price, amount: sumUsd([price.amount, amount]), lines: [...price.lines, surcharge] }
+}
+
 /**
- * The price of an adapted request before it is bought, or null where the offer publishes none. A size that cannot be seen,
+ * The price of an adapted request before it is bought, or null where the offer publishes none for it. A size that cannot be seen,
  * of the output or of a reference, is taken as one megapixel, and the assumption says so.
  */
 export function quoteFor(offer: Offer, applied: Applied, references: readonly Reference[]): QuotedPrice | null {
@@ -66,8 +163,24 @@ export function quoteFor(offer: Offer, applied: Applied, references: readonly Re
     ...output.size,
     images: applied.n,
     references: references.map((reference) => reference.pixels ?? UNSEEN),
+    tier: applied.tier,
+    quality: qualityOf(offer, applied),
   })
-  return { ...price, assumptions: rule.kind === 'per_image' ? [] : [...output.assumptions, ...unseenReferences(references)] }
+  return price && withSurcharge({ ...price, assumptions: assumptionsOf(rule, output.assumptions, references) }, offer.surchargePercent)
+}
+
+const qualityOf = (_offer: Offer, _applied: Applied): string | undefined => undefined
+
+function assumptionsOf(rule: PriceRule, output: readonly string[], references: readonly Reference[]): readonly string[] {
+  switch (rule.kind) {
+    case 'per_image':
+    case 'per_tier':
+      return []
+    case 'megapixel':
+      return [...output, ...unseenReferences(references)]
+    case 'token':
+      return ['Only the tokens of images are quoted; those of the prompt, and of thinking, are known when they are counted.']
+  }
 }
 
 function pricedSize(offer: Offer, applied: Applied, references: readonly Reference[]): { size: Size; assumptions: readonly string[] } {

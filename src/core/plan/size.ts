@@ -1,5 +1,5 @@
 import { MEGAPIXEL } from '#contract'
-import type { Range, SizeLimit } from '#contract'
+import type { Range, RangeSize } from '#contract'
 import { clamp, highest, isInRange, lowest, neighbours } from './range.ts'
 
 export interface Size {
@@ -10,7 +10,7 @@ export interface Size {
 /** Asked for where a request gives neither a size nor a reference, so that the same request has the same shape and price everywhere. */
 export const DEFAULT_SIZE: Size = { width: 1024, height: 1024 }
 
-/** An `aspect_ratio` such as "3:2". */
+/** An aspect ratio such as "3:2" or "2.35:1". */
 export function shapeOf(aspectRatio: string): Size {
   const [width = 1, height = 1] = aspectRatio.split(':').map(Number)
   return { width, height }
@@ -45,8 +45,12 @@ export const ratioChange = (left: Size, right: Size): number => factorBetween(le
 export const isNearEnough = (wanted: Size, legal: Size): boolean =>
   ratioChange(wanted, legal) <= MAX_RATIO_CHANGE && pixelsOf(legal) <= Math.max(MEGAPIXEL, MAX_GROWTH * pixelsOf(wanted))
 
-export const isLegalSize = (size: Size, limit: SizeLimit): boolean =>
-  isInRange(size.width, limit.width) && isInRange(size.height, limit.height) && pixelsOf(size) <= maxPixels(limit)
+export const isLegalSize = (size: Size, limit: RangeSize): boolean =>
+  isInRange(size.width, limit.width) &&
+  isInRange(size.height, limit.height) &&
+  pixelsOf(size) <= maxPixels(limit) &&
+  pixelsOf(size) >= minPixels(limit) &&
+  factorBetween(size.width, size.height) <= maxRatio(limit)
 
 /**
  * The legal size nearest to a width and height. A legal size is returned untouched. One that is too large or too small is first scaled
@@ -54,17 +58,27 @@ export const isLegalSize = (size: Size, limit: SizeLimit): boolean =>
  * wins, each as a share of what is wanted, so that a pixel less counts as much as a pixel more. Of equally near ones: see `least`.
  * Null where the limits hold no size at all. The shape can change where no legal size has it; see `isNearEnough`.
  */
-export function nearestSize(wanted: Size, limit: SizeLimit): Size | null {
+export function nearestSize(wanted: Size, limit: RangeSize): Size | null {
   if (isLegalSize(wanted, limit)) return wanted
   const target = intoLimits(wanted, limit)
-  const candidates = neighbours(limit.width, target.width, 1).flatMap((width) =>
-    neighbours(limit.height, target.height, 1).map((height) => ({ width, height })),
-  )
-  return least(candidates, limit, (size) => {
+  const error = (size: Size): number => {
     const width = (size.width - target.width) / target.width
     const height = (size.height - target.height) / target.height
     return Math.abs(width) + Math.abs(height) + Math.abs(width - height)
-  })
+  }
+  const around = (reach: number): Size[] =>
+    gridAround(limit.width, target.width, reach).flatMap((width) =>
+      gridAround(limit.height, target.height, reach).map((height) => ({ width, height })),
+    )
+  // Where the least pixels and the longest shape meet, the points beside the target can all be illegal, and those after them are not.
+  return least(around(0), limit, error) ?? least(around(1), limit, error) ?? least(around(3), limit, error)
+}
+
+/** The legal values on both sides of `value`, and `reach` steps further each way. */
+function gridAround(range: Range, value: number, reach: number): readonly number[] {
+  const step = range.step ?? 1
+  const steps = Array.from({ length: 2 * reach + 1 }, (_, index) => (index - reach) * step)
+  return [...new Set(steps.flatMap((distance) => neighbours(range, value + distance, 1)))]
 }
 
 /** The size of a shape with a number of pixels, off any grid. */
@@ -78,31 +92,51 @@ export const idealSize = (shape: Size, pixels: number): Size => {
  * the least `5 × ratio error + pixel error`, both as absolute logarithms. The pixels aimed at are never exceeded, unless
  * the smallest legal image has more: a megapixel is billed as soon as it is begun, so one asked megapixel never becomes two paid ones.
  */
-export function sizeForShape(shape: Size, pixels: number, limit: SizeLimit): Size | null {
-  const ratio = shape.width / shape.height
+export function sizeForShape(shape: Size, pixels: number, limit: RangeSize): Size | null {
   const target = intoLimits(idealSize(shape, pixels), limit)
+  const ratio = shape.width / shape.height
   const budget = pixelsOf(target)
   const error = (size: Size): number =>
     RATIO_WEIGHT * Math.abs(Math.log(size.width / size.height / ratio)) + Math.abs(Math.log(pixelsOf(size) / budget))
-  const withinBudget = (width: number): Size[] =>
-    [...neighbours(limit.height, width / ratio, 1), ...neighbours(limit.height, budget / width, 1)]
-      .map((height) => ({ width, height }))
-      .filter((size) => pixelsOf(size) <= budget * ROUNDING)
-  const near = least(neighbours(limit.width, target.width, 1).flatMap(withinBudget), limit, error)
-  if (near === null) return null
-  // A size whose error is at most e has a width within a factor of exp((1 + 1/5)·e/2) of the ideal one.
-  const reach = Math.min(MAX_REACH, Math.exp(((1 + 1 / RATIO_WEIGHT) * error(near)) / 2))
-  return least(widthsBetween(target.width / reach, target.width * reach, limit.width).flatMap(withinBudget), limit, error) ?? near
+  const among = (widths: readonly number[], most: number): Size | null =>
+    least(
+      widths.flatMap((width) =>
+        [...neighbours(limit.height, width / ratio, 1), ...neighbours(limit.height, budget / width, 1)]
+          .map((height) => ({ width, height }))
+          .filter((size) => pixelsOf(size) <= most),
+      ),
+      limit,
+      error,
+    )
+  const search = (most: number): Size | null => {
+    const near = among(neighbours(limit.width, target.width, 1), most)
+    if (near === null) return null
+    // A size whose error is at most e has a width within a factor of exp((1 + 1/5)·e/2) of the ideal one.
+    const reach = Math.min(MAX_REACH, Math.exp(((1 + 1 / RATIO_WEIGHT) * error(near)) / 2))
+    return among(widthsBetween(target.width / reach, target.width * reach, limit.width), most) ?? near
+  }
+  // Where the least pixels are the budget, what is legal lies just above it.
+  return search(budget * ROUNDING) ?? search(Number.POSITIVE_INFINITY) ?? nearestSize(target, limit)
 }
 
-const maxPixels = (limit: SizeLimit): number => limit.max_pixels ?? Number.POSITIVE_INFINITY
+const maxPixels = (limit: RangeSize): number => limit.max_pixels ?? Number.POSITIVE_INFINITY
+const minPixels = (limit: RangeSize): number => limit.min_pixels ?? 0
+const maxRatio = (limit: RangeSize): number => limit.max_ratio ?? Number.POSITIVE_INFINITY
+
+/** A shape that is too long, bent as little as needed with as many pixels. */
+function intoRatio(size: Size, limit: RangeSize): Size {
+  const most = maxRatio(limit)
+  if (factorBetween(size.width, size.height) <= most) return size
+  return idealSize(size.width > size.height ? { width: most, height: 1 } : { width: 1, height: most }, pixelsOf(size))
+}
 
 /** The size scaled in its own shape as little as needed to fit the limits, off the grid still; bent where the shape itself does not fit. */
-function intoLimits(size: Size, limit: SizeLimit): Size {
+function intoLimits(wanted: Size, limit: RangeSize): Size {
+  const size = intoRatio(wanted, limit)
   const low = { width: lowest(limit.width), height: lowest(limit.height) }
   const high = { width: highest(limit.width), height: highest(limit.height) }
   const greatestScale = Math.min(high.width / size.width, high.height / size.height, Math.sqrt(maxPixels(limit) / pixelsOf(size)))
-  const leastScale = Math.max(low.width / size.width, low.height / size.height)
+  const leastScale = Math.max(low.width / size.width, low.height / size.height, Math.sqrt(minPixels(limit) / pixelsOf(size)))
   const scale = Math.min(greatestScale, Math.max(1, leastScale))
   const width = clamp(size.width * scale, low.width, high.width)
   const height = clamp(size.height * scale, low.height, high.height)
@@ -124,7 +158,7 @@ function widthsBetween(least: number, most: number, range: Range): readonly numb
 const EQUAL = 1e-9
 
 /** The legal candidate with the least error; of equals the one that buys fewer megapixels, and where all buy as many, the one with most pixels. */
-function least(candidates: readonly Size[], limit: SizeLimit, error: (size: Size) => number): Size | null {
+function least(candidates: readonly Size[], limit: RangeSize, error: (size: Size) => number): Size | null {
   let best: Size | null = null
   let bestError = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {

@@ -10,8 +10,9 @@ import {
   type WhatIf,
 } from '#contract'
 import type { Made } from '../records.ts'
-import { dependsOnReferences, priceOf } from './price.ts'
+import { dependsOnReferences, priceOf, withSurcharge } from './price.ts'
 import { nearestSize } from './size.ts'
+import { nearestTier } from './tier-size.ts'
 
 /** Images of one kind that were delivered by one provider: what they have in common decides their price. */
 interface Shape {
@@ -141,12 +142,15 @@ function priceElsewhere(offer: Offer | undefined, { model, made, images }: Shape
   if (rule === null) return { reason: `${model} has no published price there` }
   if (made.references.length > limits.reference_images.max)
     return { reason: `${model} takes at most ${limits.reference_images.max} reference images there` }
-  const size = nearestSize(made, limits.size)
+  const size = limits.size.kind === 'tier' ? nearestTier(made, limits.size).size : nearestSize(made, limits.size)
   if (size === null) return { reason: `${model} is made in no size there` }
   const references = made.references.filter((reference) => reference !== null)
   if (dependsOnReferences(rule) && references.length < made.references.length)
     return { reason: 'the size of a reference image was never seen' }
-  return { amount: priceOf(rule, { width: size.width, height: size.height, images, references }).amount }
+  const tier = limits.size.kind === 'tier' ? nearestTier(made, limits.size).tier.name : undefined
+  const price = priceOf(rule, { width: size.width, height: size.height, images, references, tier })
+  if (price === null) return { reason: `${model} has no published price for such images there` }
+  return { amount: withSurcharge(price, offer.surchargePercent).amount }
 }
 
 /** Cheapest first; what leaves images out comes after all that does not, however cheap it seems, and has no rank. */

@@ -86,7 +86,7 @@ function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt 
       quoted: quotedShare(route, attempt.images),
       amount: attempt.settled?.amount ?? null,
       basis: attempt.settled?.basis ?? 'unknown',
-      reported: attempt.settled?.reported ?? attempt.cost?.amount ?? null,
+      reported: attempt.settled?.reported ?? (attempt.cost && 'amount' in attempt.cost ? attempt.cost.amount : null),
     },
     started_at: iso(attempt.startedAt),
     ended_at: isoOrNull(attempt.endedAt),

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { Generation, generationError } from '#contract'
-import type { Billed, PriceRule } from '#contract'
+import { Generation, generationError, sumUsd } from '#contract'
+import type { Billed, PriceRule, VendorCost } from '#contract'
 import { BLANK_ATTEMPT, blankGeneration } from '../../../src/core/records.ts'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Reference, Route } from '../../../src/core/records.ts'
+import { settledEntry } from '../../../src/core/billing/ledger.ts'
 import { costOf, settle } from '../../../src/core/billing/settle.ts'
 import { viewOf } from '../../../src/core/present/generation.ts'
 import { plainLinks } from '../../../src/core/present/image-link.ts'
@@ -38,13 +39,14 @@ const error = (billed: Billed) => generationError({ code: billed === false ? 'mo
 
 interface Ended {
   readonly cost?: string
+  readonly counted?: Exclude<VendorCost, { amount: string }>
   readonly billed?: Billed
   readonly images?: number
   readonly route?: Route
   readonly references?: readonly Reference[]
 }
 
-function ended({ cost, billed, images = billed === undefined ? 1 : 0, route = routeAt(), references = [] }: Ended) {
+function ended({ cost, counted, billed, images = billed === undefined ? 1 : 0, route = routeAt(), references = [] }: Ended) {
   const attempt: AttemptRecord = {
     ...BLANK_ATTEMPT,
     id: 'att_1',
@@ -52,7 +54,7 @@ function ended({ cost, billed, images = billed === undefined ? 1 : 0, route = ro
     startedAt: 0,
     endedAt: 1,
     images: route.applied.n,
-    cost: cost === undefined ? null : { amount: cost, raw: cost },
+    cost: counted ?? (cost === undefined ? null : { amount: cost, raw: cost }),
     error: billed === undefined ? null : error(billed),
   }
   const record: GenerationRecord = {
@@ -134,5 +136,63 @@ describe('a bill', () => {
   test('without a quote is believed up to 10 USD an image', () => {
     expect(ended({ cost: '20', route: routeAt(null, 2) }).settled).toMatchObject({ amount: '20', basis: 'billed' })
     expect(ended({ cost: '20.01', route: routeAt(null, 2) }).settled).toMatchObject({ basis: 'unknown', reported: '20.01' })
+  })
+})
+
+describe('the count of a vendor', () => {
+  const tokens: PriceRule = {
+    kind: 'token',
+    per_million: { text_input: '5', image_input: null, cached_input: null, image_output: '30', text_output: null },
+    output_tokens: null,
+    reference_tokens: null,
+    ...SOURCE,
+  }
+
+  test('is metered: its count at our price, with a line for each kind of token', () => {
+    const { settled, record } = ended({ counted: { tokens: { text_input: 10, image_output: 1056 }, raw: null }, route: routeAt(tokens) })
+    expect(settled).toMatchObject({ amount: '0.03173', basis: 'metered' })
+    expect(settled.lines.map(({ what, quantity }) => [what, quantity])).toEqual([
+      ['text input token', 10],
+      ['image output token', 1056],
+    ])
+    expect(costOf(record)).toMatchObject({ amount: '0.03173', basis: 'metered' })
+    expect(settledEntry(record, { ...record.attempts[0], settled } as AttemptRecord, routeAt(tokens), 1)).toMatchObject({
+      kind: 'billed',
+      task: { isMetered: true },
+    })
+  })
+
+  test('is unknown where our price has no amount for it, and where tokens are sold and none are counted', () => {
+    expect(ended({ counted: { tokens: { image_input: 5 }, raw: null }, route: routeAt(tokens) }).settled.basis).toBe('unknown')
+    expect(ended({ route: routeAt(tokens) }).settled.basis).toBe('unknown')
+  })
+
+  test('in units of its own is metered where one has a price, and else computed', () => {
+    const counted = { units: '1.5', raw: '1.5' }
+    expect(ended({ counted, route: routeAt({ ...perImage, unit_amount: '0.03' }) }).settled).toMatchObject({ amount: '0.045', basis: 'metered' })
+    expect(ended({ counted }).settled).toMatchObject({ amount: '0.04', basis: 'computed' })
+  })
+
+  test('beyond ten times the quote is not believed either', () => {
+    const counted = { tokens: { image_output: 1_000_000 }, raw: null }
+    expect(ended({ counted, route: routeAt(tokens) }).settled).toMatchObject({ amount: null, reported: '30' })
+  })
+})
+
+describe('a surcharge', () => {
+  const route = { ...routeAt(), surcharge: '5.5' }
+
+  test.each([
+    [{ cost: '0.05' }, '0.05275', 'billed'],
+    [{}, '0.0422', 'computed'],
+    [{ cost: '0' }, '0', 'billed'],
+    [{ billed: false as const }, '0', 'computed'],
+  ])('is a line of its own in the cost of %o, whose basis stays that of the rest', (what, amount, basis) => {
+    const { settled, record } = ended({ ...what, route })
+    expect(settled).toMatchObject({ amount, basis })
+    expect(sumUsd(settled.lines.map((line) => line.amount))).toBe(amount)
+    const line = settled.lines.find(({ what: name }) => name.startsWith('surcharge'))
+    const entry = settledEntry(record, { ...record.attempts[0], settled } as AttemptRecord, route, 1)
+    expect(entry.task?.surcharge).toBe(line?.amount)
   })
 })

@@ -64,6 +64,7 @@ export async function settled(): Promise<void> {
 export const limits = {
   prompt: { min_chars: 1, max_chars: 1000 },
   size: {
+    kind: 'range',
     width: { type: 'range', min: 64, max: 2048 },
     height: { type: 'range', min: 64, max: 2048 },
     max_pixels: null,

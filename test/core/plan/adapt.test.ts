@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Offer } from '#contract'
+import { rangeSize } from '../../support/legal-orders.ts'
 import type { Reference } from '../../../src/core/records.ts'
 import { adapt } from '../../../src/core/plan/adapt.ts'
 import type { PlannedRequest } from '../../../src/core/plan/finding.ts'
@@ -57,7 +58,7 @@ describe('a reason to refuse an offer', () => {
       const reasons = refused({ width, height }, offer)
       expect(reasons).toHaveLength(1)
       expect(reasons[0]).toContain(`width, height: ${width}×${height} was asked`)
-      expect(reasons[0]).toContain(String(offer.limits.size.width.min))
+      expect(reasons[0]).toContain(String(rangeSize(offer.limits.size).width.min))
     }
   })
 
@@ -112,7 +113,7 @@ describe('a size', () => {
   })
 
   it('smaller than asked is a warning even where the megapixels were the default', () => {
-    const small = withLimits(runware, { size: { ...runware.limits.size, max_pixels: 262_144 } })
+    const small = withLimits(runware, { size: { ...rangeSize(runware.limits.size), max_pixels: 262_144 } })
     expect(accepted({ aspect_ratio: '1:1' }, small).warnings).toMatchObject([{ field: 'megapixels', requested: null, used: 0.25 }])
   })
 })
@@ -168,6 +169,13 @@ describe('the other fields', () => {
     const { applied, warnings } = accepted({ output_format: asked }, offer)
     expect(applied.output_format).toBe(used)
     expect(warnings).toMatchObject([{ code: 'adjusted', field: 'output_format', requested: asked, used }])
+  })
+
+  it('without a choice are a warning, and none is sent', () => {
+    const offer = withLimits(bfl, { output_format: { type: 'enum', values: [], default: null } })
+    const { applied, warnings } = accepted({ output_format: 'png' }, offer)
+    expect(applied.output_format).toBeUndefined()
+    expect(warnings).toMatchObject([{ code: 'unsupported', field: 'output_format', requested: 'png', used: null }])
   })
 
   it('are left out where they were not asked for, so that the vendor’s default applies', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Fidelity, Offer } from '#contract'
+import { rangeSize } from '../../support/legal-orders.ts'
 import type { Reference } from '../../../src/core/records.ts'
 import { adapt } from '../../../src/core/plan/adapt.ts'
 import { differingDefaults } from '../../../src/core/plan/fidelity.ts'
@@ -45,7 +46,7 @@ describe('price and latency', () => {
   const priced = (provider: string, amount: string, offer: Offer = bfl): Offer => ({ ...offer, provider, price: perImage(amount) })
   const coarse = withLimits(bfl, {
     size: {
-      ...bfl.limits.size,
+      ...rangeSize(bfl.limits.size),
       width: { type: 'range', min: 512, max: 2048, step: 512 },
       height: { type: 'range', min: 512, max: 2048, step: 512 },
     },

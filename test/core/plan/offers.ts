@@ -1,4 +1,4 @@
-import type { Limits, Offer, PriceRule } from '#contract'
+import type { Limits, Offer, PriceRule, RangeSize } from '#contract'
 import type { Reference } from '../../../src/core/records.ts'
 import type { PlannedRequest } from '../../../src/core/plan/finding.ts'
 import type { Candidate, PlanInput } from '../../../src/core/plan/plan.ts'
@@ -21,15 +21,18 @@ export const perImage = (amount: string): PriceRule => ({ kind: 'per_image', per
 const SEEDS = { type: 'range', min: 0, max: Number.MAX_SAFE_INTEGER } as const
 
 /** Polls, one image a call, follows the reference's size, webp, no quality setting. */
+const BFL_SIZE: RangeSize = {
+  kind: 'range',
+  width: { type: 'range', min: 64, max: 65_536, step: 16 },
+  height: { type: 'range', min: 64, max: 65_536, step: 16 },
+  max_pixels: 4_194_304,
+  required: false,
+  follows_reference: true,
+}
+
 const BFL_LIMITS: Limits = {
   prompt: { min_chars: 0, max_chars: 32_000 },
-  size: {
-    width: { type: 'range', min: 64, max: 65_536, step: 16 },
-    height: { type: 'range', min: 64, max: 65_536, step: 16 },
-    max_pixels: 4_194_304,
-    required: false,
-    follows_reference: true,
-  },
+  size: BFL_SIZE,
   reference_images: { max: 8, forms: ['url', 'base64'] },
   n: { max: 1 },
   seed: SEEDS,
@@ -46,6 +49,7 @@ const RUNWARE_LIMITS: Limits = {
   ...BFL_LIMITS,
   prompt: { min_chars: 1, max_chars: 32_000 },
   size: {
+    kind: 'range',
     width: { type: 'range', min: 256, max: 2048, step: 16 },
     height: { type: 'range', min: 256, max: 2048, step: 16 },
     max_pixels: null,
@@ -63,7 +67,7 @@ const RUNWARE_LIMITS: Limits = {
 const VTRIX_LIMITS: Limits = {
   ...BFL_LIMITS,
   size: {
-    ...BFL_LIMITS.size,
+    ...BFL_SIZE,
     width: { type: 'range', min: 64, max: 65_536, step: 32 },
     height: { type: 'range', min: 64, max: 65_536, step: 32 },
   },

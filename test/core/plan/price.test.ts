@@ -1,11 +1,18 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareUsd, multiplyUsd, sumUsd, type PriceRule } from '#contract'
-import { priceOf, quoteFor } from '../../../src/core/plan/price.ts'
+import { compareUsd, multiplyUsd, PublishedPrice, sumUsd, type PriceRule, type TokenPrice } from '#contract'
+import { meteredPrice, priceOf as priceIfKnown, quoteFor } from '../../../src/core/plan/price.ts'
 import { bfl, perImage, PRO_PRICE, runware, stored, unseen, vtrix } from './offers.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20_261_121 })
+
+/** Of a rule that has an amount for it. */
+function priceOf(...asked: Parameters<typeof priceIfKnown>) {
+  const price = priceIfKnown(...asked)
+  if (price === null) throw new Error('no price')
+  return price
+}
 
 const SMALL = { width: 1024, height: 1024 }
 const copies = <T>(count: number, of: T): T[] => Array.from({ length: count }, () => of)
@@ -141,5 +148,89 @@ describe('a quote', () => {
       amount: '0.08',
       assumptions: [],
     })
+  })
+})
+
+const DATED = { as_of: '2026-11-21', source_url: 'https://example.com/prices' } as const
+
+describe('a price by the tier', () => {
+  const rule: PriceRule = { kind: 'per_tier', tiers: { '1k': '0.048', '1.5k': null, '2k': '0.10' }, reference: null, ...DATED }
+  const at = (tier: string, references = 0, price: PriceRule = rule) =>
+    priceIfKnown(price, { ...SMALL, images: 2, references: copies(references, SMALL), tier })
+
+  it('is one amount for each image of it', () => {
+    expect(at('1k')).toEqual({ amount: '0.096', lines: [{ what: 'image at 1k', quantity: 2, unit_amount: '0.048', amount: '0.096' }] })
+    expect(at('2k', 3, { ...rule, reference: '0.01' })?.amount).toBe('0.26')
+  })
+
+  it('is none where nobody publishes that of the tier, or of a reference', () => {
+    expect([at('1.5k'), at('4k'), at('1k', 1)]).toEqual([null, null, null])
+  })
+})
+
+/** With amounts as vendors of tokens publish them. */
+const TOKENS: TokenPrice = {
+  kind: 'token',
+  per_million: { text_input: '5', image_input: '8', cached_input: null, image_output: '30', text_output: '0.125' },
+  output_tokens: { '1024x1024': { low: 272, high: 4160 }, '2K': 1680 },
+  reference_tokens: null,
+  ...DATED,
+}
+
+describe('a price by tokens', () => {
+  const quoted = (what: object, rule: TokenPrice = TOKENS) => priceIfKnown(rule, { ...SMALL, images: 1, references: [], ...what })
+
+  it('is quoted from the table of size or tier, and quality', () => {
+    expect(quoted({ quality: 'low' })).toEqual({
+      amount: '0.00816',
+      lines: [{ what: 'image output token', quantity: 272, unit_amount: '0.00003', amount: '0.00816' }],
+    })
+    expect(quoted({ tier: '2K', images: 2 })?.amount).toBe('0.1008')
+    expect(quoted({ quality: 'low', references: [SMALL] }, { ...TOKENS, reference_tokens: 1000 })?.amount).toBe('0.01616')
+  })
+
+  it('is no quote without a table, for a size, a quality or a reference that is not in it', () => {
+    const unknown = [{ width: 640 }, { quality: 'medium' }, {}, { quality: 'low', references: [SMALL] }].map((what) => quoted(what))
+    expect([...unknown, quoted({ quality: 'low' }, { ...TOKENS, output_tokens: null })]).toEqual([null, null, null, null, null])
+  })
+
+  it('is what the vendor counted, each line rounded half up to the ninth decimal', () => {
+    const counted = (tokens: object) => meteredPrice(TOKENS, { tokens, raw: null })
+    expect(counted({ text_input: 12, image_output: 4160 })).toEqual({
+      amount: '0.12486',
+      lines: [
+        { what: 'text input token', quantity: 12, unit_amount: '0.000005', amount: '0.00006' },
+        { what: 'image output token', quantity: 4160, unit_amount: '0.00003', amount: '0.1248' },
+      ],
+    })
+    expect(counted({ text_output: 3 })?.amount).toBe('0.000000375')
+    expect(counted({ cached_input: 1, image_output: 10 })).toBeNull()
+  })
+
+  it('is published only where each amount is likely for a million tokens', () => {
+    expect(PublishedPrice.safeParse(TOKENS).success).toBe(true)
+    const wrong = PublishedPrice.safeParse({ ...TOKENS, per_million: { ...TOKENS.per_million, image_output: '30000' } })
+    expect(wrong.error?.issues[0]).toMatchObject({ path: ['per_million', 'image_output'], message: expect.stringContaining('a million tokens') })
+  })
+})
+
+describe('the vendor’s own units', () => {
+  it('are priced by what one of them costs, and not at all where nobody says it', () => {
+    const counted = { units: '3.008', raw: '3.008' }
+    expect(meteredPrice({ ...PRO_PRICE, unit_amount: '0.015' }, counted)?.amount).toBe('0.04512')
+    expect(meteredPrice(PRO_PRICE, counted)).toBeNull()
+  })
+})
+
+describe('a surcharge', () => {
+  const taxed = { ...runware, surchargePercent: '5.5' }
+
+  it('is a line of its own, half up at the ninth decimal, and part of the amount', () => {
+    expect(quoteFor(taxed, { ...SMALL, n: 1, reference_images: 0 }, [])).toMatchObject({
+      amount: '0.03165',
+      lines: [{ amount: '0.03' }, { what: 'surcharge of 5.5 %', quantity: 1, unit_amount: '0.00165', amount: '0.00165' }],
+    })
+    const odd = { ...taxed, price: perImage('0.000000003'), surchargePercent: '50' }
+    expect(quoteFor(odd, { ...SMALL, n: 1, reference_images: 0 }, [])?.amount).toBe('0.000000005')
   })
 })

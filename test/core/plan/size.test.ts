@@ -1,15 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MEGAPIXEL, type SizeLimit } from '#contract'
+import { MEGAPIXEL, type RangeSize } from '#contract'
+import { rangeSize } from '../../support/legal-orders.ts'
 import { type Size, factorBetween, isLegalSize, isNearEnough, nearestSize, ratioChange, sizeForShape } from '../../../src/core/plan/size.ts'
 import { bfl, runware, vtrix } from './offers.ts'
 
 // The same cases in every run.
 fc.configureGlobal({ seed: 20_261_121 })
 
-const free = bfl.limits.size
-const boxed = runware.limits.size
-const coarse = vtrix.limits.size
+const free = rangeSize(bfl.limits.size)
+const boxed = rangeSize(runware.limits.size)
+const coarse = rangeSize(vtrix.limits.size)
 
 const limits = fc
   .record({
@@ -19,7 +20,7 @@ const limits = fc
     heightSteps: fc.integer({ min: 8, max: 128 }),
     maxPixels: fc.constantFrom(null, 0.25, 0.5, 1),
   })
-  .map(({ step, minSteps, widthSteps, heightSteps, maxPixels }): SizeLimit => {
+  .map(({ step, minSteps, widthSteps, heightSteps, maxPixels }): RangeSize => {
     const unit = step ?? 16
     const range = (steps: number) => ({
       type: 'range' as const,
@@ -30,6 +31,7 @@ const limits = fc
     const [width, height] = [range(widthSteps), range(heightSteps)]
     const smallest = width.min * height.min
     return {
+      kind: 'range',
       width,
       height,
       max_pixels: maxPixels === null ? null : Math.floor(smallest + maxPixels * (width.max * height.max - smallest)),
@@ -101,7 +103,7 @@ describe('the nearest legal size', () => {
   })
 
   it('is none where the limits hold no multiple of the step', () => {
-    const impossible: SizeLimit = { ...boxed, width: { type: 'range', min: 257, max: 271, step: 16 } }
+    const impossible: RangeSize = { ...boxed, width: { type: 'range', min: 257, max: 271, step: 16 } }
     expect(nearestSize({ width: 260, height: 512 }, impossible)).toBeNull()
     expect(sizeForShape({ width: 1, height: 1 }, MEGAPIXEL, impossible)).toBeNull()
   })
@@ -200,7 +202,7 @@ describe('the size for a shape', () => {
   })
 
   it('is no worse, by its own measure, than any other legal size that is as small', () => {
-    const limit: SizeLimit = {
+    const limit: RangeSize = {
       ...boxed,
       width: { type: 'range', min: 64, max: 640, step: 32 },
       height: { type: 'range', min: 64, max: 640, step: 32 },

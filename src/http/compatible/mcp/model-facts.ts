@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { MEGAPIXEL } from '#contract'
-import type { Limits, Model, PriceRule } from '#contract'
+import { amountsOf, MEGAPIXEL } from '#contract'
+import type { Limits, Model, PriceRule, RangeSize, TierSize } from '#contract'
+import { sizesOf } from '../../../core/plan/tier-size.ts'
 
 const OfferFacts = z.object({
   provider: z.string(),
@@ -16,6 +17,8 @@ const OfferFacts = z.object({
     step: z.number().describe('Width and height are multiples of this.'),
     max_pixels: z.number().nullable(),
     max_megapixels: z.number().describe('The largest image, in megapixels of 1,048,576 pixels.'),
+    aspect_ratios: z.array(z.string()).optional().describe('The only shapes, where the offer sells shapes and resolutions instead of pixels.'),
+    tiers: z.array(z.string()).optional().describe('Its resolutions then; the sizes beside them are about those of the smallest and the largest.'),
   }),
   max_reference_images: z.number().describe('0: takes none.'),
   output_formats: z.array(z.string()),
@@ -68,10 +71,39 @@ function priceText(price: PriceRule): string {
       return `${price.per_image} USD per image`
     case 'megapixel':
       return `${price.first_output} USD first megapixel, ${price.extra_output} each further, ${price.reference} per reference megapixel`
+    case 'per_tier':
+      return `per image by tier: ${Object.entries(price.tiers)
+        .map(([tier, amount]) => `${tier} ${amount ?? 'not published'}`)
+        .join(', ')}${price.reference === null ? '; an edit has no published price' : `; ${price.reference} per reference image`}`
+    case 'token':
+      return `by tokens, USD per million: ${Object.entries(amountsOf(price))
+        .map(([field, amount]) => `${field.replace('per_million.', '')} ${amount}`)
+        .join(', ')}`
   }
 }
 
-const sizeFact = ({ size }: Limits): OfferFact['size'] => ({
+const sizeFact = ({ size }: Limits): OfferFact['size'] => (size.kind === 'range' ? rangeFact(size) : tierFact(size))
+
+/** From the exact or calculated sizes of its shapes and resolutions. */
+function tierFact(limit: TierSize): OfferFact['size'] {
+  const sizes = sizesOf(limit).map(({ width, height }) => ({ width: Math.round(width), height: Math.round(height) }))
+  const widths = sizes.map(({ width }) => width)
+  const heights = sizes.map(({ height }) => height)
+  const largest = Math.max(...sizes.map(({ width, height }) => width * height))
+  return {
+    min_width: Math.min(...widths),
+    max_width: Math.max(...widths),
+    min_height: Math.min(...heights),
+    max_height: Math.max(...heights),
+    step: 1,
+    max_pixels: null,
+    max_megapixels: Math.floor((largest / MEGAPIXEL) * 100) / 100,
+    aspect_ratios: limit.aspect_ratios,
+    tiers: limit.tiers.map(({ name }) => name),
+  }
+}
+
+const rangeFact = (size: RangeSize): OfferFact['size'] => ({
   min_width: size.width.min,
   max_width: size.width.max,
   min_height: size.height.min,
@@ -82,7 +114,7 @@ const sizeFact = ({ size }: Limits): OfferFact['size'] => ({
 })
 
 /** Rounded down to a hundredth. */
-function largestMegapixels({ width, height, max_pixels }: Limits['size']): number {
+function largestMegapixels({ width, height, max_pixels }: RangeSize): number {
   const pixels = Math.min(width.max * height.max, max_pixels ?? Infinity)
   return Math.floor((pixels / MEGAPIXEL) * 100) / 100
 }

@@ -97,6 +97,7 @@ const TTL: Range = { type: 'range', min: 60, max: Number.MAX_SAFE_INTEGER }
  * @param limits what Runware takes for the model, where it sells it
  */
 function checksFor(limits: Limits | null): Readonly<Record<string, Check>> {
+  const size = limits?.size.kind === 'range' ? limits.size : null
   const references = texts(limits?.reference_images.max ?? MAX_REFERENCE_IMAGES)
   return {
     taskType: () => null,
@@ -116,8 +117,8 @@ function checksFor(limits: Limits | null): Readonly<Record<string, Check>> {
     inputs: nested({ referenceImages: references }),
     referenceImages: references,
     positivePrompt: text(MAX_PROMPT_CHARS),
-    width: within(limits?.size.width ?? SIDE),
-    height: within(limits?.size.height ?? SIDE),
+    width: within(size?.width ?? SIDE),
+    height: within(size?.height ?? SIDE),
     seed,
     ...(limits?.guidance === null ? {} : { CFGScale: within(limits?.guidance ?? { min: 1.5, max: 10 }, false) }),
     ...(limits?.steps === null ? {} : { steps: within(limits?.steps ?? { min: 1, max: 50 }) }),
