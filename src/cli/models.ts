@@ -39,7 +39,9 @@ export function priceInWords(price: PriceRule | null): string {
     case 'megapixel':
       return `${price.first_output} first MP, ${price.extra_output} more MP, ${price.reference} reference MP ${dated}`
     case 'per_tier':
-      return `${Object.entries(price.tiers).flatMap(([tier, amount]) => (amount === null ? [] : [`${tier} ${amount}`])).join(', ')} ${dated}`
+      return `${Object.entries(price.tiers)
+        .flatMap(([tier, amount]) => (amount === null ? [] : [`${tier} ${amount}`]))
+        .join(', ')} ${dated}`
     case 'token':
       return `by tokens, ${price.per_million.image_output ?? '?'} for a million of an image ${dated}`
   }

@@ -138,7 +138,13 @@ function discounted(price: PriceRule | null, percent: number): PriceRule | null 
       }
     case 'per_tier': {
       const tiers = Object.entries(price.tiers).map(([tier, amount]) => [tier, amount === null ? null : less(amount)])
-      return { ...price, tiers: Object.fromEntries(tiers), reference: price.reference === null ? null : less(price.reference), note, source }
+      return {
+        ...price,
+        tiers: Object.fromEntries(tiers),
+        reference: price.reference === null ? null : less(price.reference),
+        note,
+        source,
+      }
     }
     case 'token': {
       const amounts = Object.entries(price.per_million).map(([kind, amount]) => [kind, amount === null ? null : less(amount)])

@@ -47,7 +47,9 @@ export const MegapixelPrice = z
 export const PerTierPrice = z
   .strictObject({
     kind: z.literal('per_tier'),
-    tiers: z.record(z.string(), Usd.nullable()).meta({ description: 'By the tier’s name. Null: nobody publishes it, so that tier has no quote.' }),
+    tiers: z
+      .record(z.string(), Usd.nullable())
+      .meta({ description: 'By the tier’s name. Null: nobody publishes it, so that tier has no quote.' }),
     reference: Usd.nullable().meta({ description: 'For each reference image. Null: nobody publishes it, so an edit has no quote.' }),
     unit_amount,
     ...Provenance,
@@ -68,7 +70,9 @@ export const TokenPrice = z
         image_output: Usd.nullable(),
         text_output: Usd.nullable(),
       })
-      .meta({ description: 'US dollars for a million tokens of each kind. Null: not published, so a cost that has such tokens is unknown.' }),
+      .meta({
+        description: 'US dollars for a million tokens of each kind. Null: not published, so a cost that has such tokens is unknown.',
+      }),
     output_tokens: z
       .record(z.string(), z.union([Tokens, z.record(z.string(), Tokens)]))
       .nullable()
@@ -76,7 +80,9 @@ export const TokenPrice = z
         description:
           'Image tokens of one image, by size (`1024x1024`) or tier, and by quality where that matters. Null: not published, so there is no quote.',
       }),
-    reference_tokens: Tokens.nullable().meta({ description: 'Image tokens of one reference. Null: not published, so an edit has no quote.' }),
+    reference_tokens: Tokens.nullable().meta({
+      description: 'Image tokens of one reference. Null: not published, so an edit has no quote.',
+    }),
     ...Provenance,
   })
   .meta({ id: 'TokenPrice' })

@@ -10,9 +10,13 @@ export const Applied = z
   .object({
     width: z.number().int().optional(),
     height: z.number().int().optional(),
-    aspect_ratio: z.string().optional().meta({ description: 'With `tier`, where the offer sells shapes and resolutions instead of pixels.' }),
+    aspect_ratio: z
+      .string()
+      .optional()
+      .meta({ description: 'With `tier`, where the offer sells shapes and resolutions instead of pixels.' }),
     tier: z.string().optional().meta({
-      description: 'The offer’s own word for a resolution. Width and height beside it are those expected, there where the provider publishes them.',
+      description:
+        'The offer’s own word for a resolution. Width and height beside it are those expected, there where the provider publishes them.',
     }),
     n: z.number().int(),
     reference_images: z.number().int(),

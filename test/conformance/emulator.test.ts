@@ -226,7 +226,8 @@ const isImage = async (answer: Response): Promise<boolean> =>
 const linksIn = (reply: Reply | undefined): readonly string[] =>
   [...JSON.stringify(reply?.body ?? null).matchAll(/"([^"]*\/[^"]*\.(?:jpe?g|png|webp)(?:\?[^"]*)?)"/g)].map(([, link = '']) => link)
 
-const billOf = ({ end }: Purchase): number => (end.kind === 'done' && end.cost && 'amount' in end.cost ? Number(end.cost.amount) : Number.NaN)
+const billOf = ({ end }: Purchase): number =>
+  end.kind === 'done' && end.cost && 'amount' in end.cost ? Number(end.cost.amount) : Number.NaN
 
 const REHEARSALS: Readonly<Record<Story, Rehearse>> = {
   moderated: async ({ session, order }) => {

@@ -136,7 +136,8 @@ describe('replies of BFL', () => {
     const later = [reply({ status: 'Pending' }), reply({ status: 'Ready', result: { sample: SAMPLE } }), reply(null, 500)]
     const kept = later.map((answer) => adapter.interpret(answer, outcome.next))
     expect(kept.map(({ kind }) => kind)).toEqual(['pending', 'done', 'refused'])
-    for (const { vendor, cost } of kept) expect({ vendor, cost }).toMatchObject({ vendor: { input_mp: 0, output_mp: 1.98 }, cost: { amount: '0.045' } })
+    for (const { vendor, cost } of kept)
+      expect({ vendor, cost }).toMatchObject({ vendor: { input_mp: 0, output_mp: 1.98 }, cost: { amount: '0.045' } })
   })
 
   test('a webhook body ends the task as a poll would', () => {
@@ -419,9 +420,7 @@ describe('the manifest', () => {
   })
 
   test('never lets 0 be a width, although the schema calls it the default', () => {
-    const sides = Object.values(manifest.models).flatMap(({ limits: { size } }) =>
-      size.kind === 'range' ? [size.width, size.height] : [],
-    )
+    const sides = Object.values(manifest.models).flatMap(({ limits: { size } }) => (size.kind === 'range' ? [size.width, size.height] : []))
     expect(Math.min(...sides.map(({ min }) => min))).toBe(64)
     expect(sides.some((side) => side.default === 0)).toBe(false)
   })

@@ -66,7 +66,8 @@ function shapedSize(request: PlannedRequest, asked: Size | null, pixels: number,
     }
   const warnings: Warning[] = []
   const reason = `The nearest legal size is ${dimensions(size)}: ${lowerFirst(describeSize(limit))}`
-  if (asked === null) warnings.push(adjusted('aspect_ratio', null, ratioText(size), 'The shape of the first reference image cannot be seen.'))
+  if (asked === null)
+    warnings.push(adjusted('aspect_ratio', null, ratioText(size), 'The shape of the first reference image cannot be seen.'))
   else if (ratioChange(shape, size) > RATIO_TOLERANCE) warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason))
   if (factorBetween(pixelsOf(size), pixels) > PIXEL_TOLERANCE)
     warnings.push(adjusted('megapixels', megapixels ?? null, Number((pixelsOf(size) / MEGAPIXEL).toFixed(4)), reason))

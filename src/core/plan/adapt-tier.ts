@@ -55,8 +55,7 @@ function shapeOfUnseen(pixels: number, limit: TierSize): Finding {
 
 function sizeOfReference(size: Size, limit: TierSize): Finding {
   const choice = nearestTier(size, limit)
-  if (!isNearEnough(size, choice.size))
-    return { reasons: [impossible('reference_images', `the first one is ${dimensions(size)}`, limit)] }
+  if (!isNearEnough(size, choice.size)) return { reasons: [impossible('reference_images', `the first one is ${dimensions(size)}`, limit)] }
   if (limit.follows_reference)
     return {
       applied: { tier: choice.tier.name },

@@ -169,7 +169,10 @@ describe('the count of a vendor', () => {
 
   test('in units of its own is metered where one has a price, and else computed', () => {
     const counted = { units: '1.5', raw: '1.5' }
-    expect(ended({ counted, route: routeAt({ ...perImage, unit_amount: '0.03' }) }).settled).toMatchObject({ amount: '0.045', basis: 'metered' })
+    expect(ended({ counted, route: routeAt({ ...perImage, unit_amount: '0.03' }) }).settled).toMatchObject({
+      amount: '0.045',
+      basis: 'metered',
+    })
     expect(ended({ counted }).settled).toMatchObject({ amount: '0.04', basis: 'computed' })
   })
 

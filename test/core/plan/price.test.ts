@@ -210,7 +210,10 @@ describe('a price by tokens', () => {
   it('is published only where each amount is likely for a million tokens', () => {
     expect(PublishedPrice.safeParse(TOKENS).success).toBe(true)
     const wrong = PublishedPrice.safeParse({ ...TOKENS, per_million: { ...TOKENS.per_million, image_output: '30000' } })
-    expect(wrong.error?.issues[0]).toMatchObject({ path: ['per_million', 'image_output'], message: expect.stringContaining('a million tokens') })
+    expect(wrong.error?.issues[0]).toMatchObject({
+      path: ['per_million', 'image_output'],
+      message: expect.stringContaining('a million tokens'),
+    })
   })
 })
 

@@ -44,8 +44,20 @@ describe('an offer that sells ratio × tier', () => {
     ['a ratio it has', { aspect_ratio: '3:2' }, { aspect_ratio: '3:2', tier: '1k', width: 1248, height: 832 }, [], 'exact'],
     ['a ratio and megapixels it has', { aspect_ratio: '9:16', megapixels: 4 }, { aspect_ratio: '9:16', tier: '2k' }, [], 'exact'],
     ['a ratio in other numbers', { aspect_ratio: '32:18' }, { aspect_ratio: '16:9', tier: '1k' }, [], 'exact'],
-    ['a ratio between two', { aspect_ratio: '7:5' }, { aspect_ratio: '3:2', tier: '1k', width: 1248, height: 832 }, [['aspect_ratio', '7:5', '3:2']], 'far'],
-    ['megapixels between two', { megapixels: 1.8 }, { aspect_ratio: '1:1', tier: '1k', width: 1024, height: 1024 }, [['megapixels', 1.8, 1]], 'far'],
+    [
+      'a ratio between two',
+      { aspect_ratio: '7:5' },
+      { aspect_ratio: '3:2', tier: '1k', width: 1248, height: 832 },
+      [['aspect_ratio', '7:5', '3:2']],
+      'far',
+    ],
+    [
+      'megapixels between two',
+      { megapixels: 1.8 },
+      { aspect_ratio: '1:1', tier: '1k', width: 1024, height: 1024 },
+      [['megapixels', 1.8, 1]],
+      'far',
+    ],
     ['the published pixels', { width: 1248, height: 832 }, { aspect_ratio: '3:2', tier: '1k', width: 1248, height: 832 }, [], 'exact'],
     [
       'pixels beside the published ones',
@@ -58,7 +70,10 @@ describe('an offer that sells ratio × tier', () => {
       'pixels where none are published',
       { width: 2048, height: 2048 },
       { aspect_ratio: '1:1', tier: '2k' },
-      [['width', 2048, '1:1 at 2k'], ['height', 2048, '1:1 at 2k']],
+      [
+        ['width', 2048, '1:1 at 2k'],
+        ['height', 2048, '1:1 at 2k'],
+      ],
       'near',
     ],
   ])('adapts %s to the nearest, and says so', (_, fields, applied, said, fidelity) => {
@@ -87,7 +102,10 @@ describe('an offer that sells ratio × tier', () => {
   })
 
   it('makes a reference’s own shape and size its order, or follows the reference where the provider does', () => {
-    expect(judged({}, [stored(1500, 1000)])).toMatchObject({ applied: { aspect_ratio: '3:2', tier: '1k' }, said: [['megapixels', null, 0.9902]] })
+    expect(judged({}, [stored(1500, 1000)])).toMatchObject({
+      applied: { aspect_ratio: '3:2', tier: '1k' },
+      said: [['megapixels', null, 0.9902]],
+    })
     expect(judged({}, [stored(2000, 2000)], following)).toMatchObject({ applied: { tier: '2k' }, said: [['megapixels', null, 4]] })
     expect(judged({}, [unseen], following)).toMatchObject({ applied: { tier: '1k' }, said: [], fidelity: 'far' })
     expect(judged({}, [unseen])).toMatchObject({ applied: { aspect_ratio: '1:1' }, said: [['aspect_ratio', null, '1:1']], fidelity: 'far' })
@@ -162,9 +180,18 @@ describe('least pixels and the longest shape', () => {
   })
 
   it.each([
-    [{ width: 1024, height: 1024 }, { width: 1024, height: 1024 }],
-    [{ width: 512, height: 512 }, { width: 816, height: 816 }],
-    [{ width: 2000, height: 400 }, { width: 1536, height: 512 }],
+    [
+      { width: 1024, height: 1024 },
+      { width: 1024, height: 1024 },
+    ],
+    [
+      { width: 512, height: 512 },
+      { width: 816, height: 816 },
+    ],
+    [
+      { width: 2000, height: 400 },
+      { width: 1536, height: 512 },
+    ],
   ])('make of %o the size %o', (asked, made) => {
     expect(nearestSize(asked, BOUNDED)).toEqual(made)
     expect(isNearEnough(asked, made)).toBe(true)
@@ -173,7 +200,9 @@ describe('least pixels and the longest shape', () => {
   it('are named where they adapt or refuse', () => {
     const offer = withLimits(bfl, { size: BOUNDED })
     const adapted = adapt(asking({ width: 512, height: 512 }), [], offer)
-    expect(adapted.eligible && adapted.warnings[0]?.reason).toContain('at least 655360 pixels in all, at most 8294400 pixels in all, the longer side at most 3 times the shorter')
+    expect(adapted.eligible && adapted.warnings[0]?.reason).toContain(
+      'at least 655360 pixels in all, at most 8294400 pixels in all, the longer side at most 3 times the shorter',
+    )
     expect(adapt(asking({ width: 4000, height: 400 }), [], offer).eligible).toBe(false)
   })
 })

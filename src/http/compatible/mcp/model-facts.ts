@@ -17,8 +17,14 @@ const OfferFacts = z.object({
     step: z.number().describe('Width and height are multiples of this.'),
     max_pixels: z.number().nullable(),
     max_megapixels: z.number().describe('The largest image, in megapixels of 1,048,576 pixels.'),
-    aspect_ratios: z.array(z.string()).optional().describe('The only shapes, where the offer sells shapes and resolutions instead of pixels.'),
-    tiers: z.array(z.string()).optional().describe('Its resolutions then; the sizes beside them are about those of the smallest and the largest.'),
+    aspect_ratios: z
+      .array(z.string())
+      .optional()
+      .describe('The only shapes, where the offer sells shapes and resolutions instead of pixels.'),
+    tiers: z
+      .array(z.string())
+      .optional()
+      .describe('Its resolutions then; the sizes beside them are about those of the smallest and the largest.'),
   }),
   max_reference_images: z.number().describe('0: takes none.'),
   output_formats: z.array(z.string()),
