@@ -3,6 +3,7 @@ import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Caller, Scope } from '../core/keys/caller.ts'
 import { HttpProblem } from './http-problem.ts'
+import { hasWrongVerb } from './known-routes.ts'
 import { foreignPage, foreignRequest } from './own-origin.ts'
 import type { OriginDependencies } from './own-origin.ts'
 
@@ -76,7 +77,9 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
   refuseUndeclaredRoutes(app)
 
   app.addHook('onRequest', async (request, reply) => {
-    const { access, keyInBody, ownPagesOnly } = request.routeOptions.config
+    const { keyInBody, ownPagesOnly, ...declared } = request.routeOptions.config
+    const isMisrouted = request.is404 || hasWrongVerb(request)
+    const access = isMisrouted ? 'any' : declared.access
     if (!keys.isOn()) {
       know(request, EVERYBODY)
       return refuse(foreignRequest(request, origins))
@@ -89,7 +92,7 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     if (caller === null) return refuse(unauthorized(reply, shown))
     if (ownPagesOnly === true) refuse(foreignPage(request, origins))
     refuse(await keys.overRate(caller, reply))
-    refuse(refusalOfScope(caller, request.is404 ? 'any' : (access ?? 'admin')))
+    refuse(refusalOfScope(caller, access ?? 'admin'))
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {

@@ -11,7 +11,7 @@ import type { OriginDependencies } from './own-origin.ts'
 import { installRequestContext } from './request-context.ts'
 import { requestIdOf } from './request-id.ts'
 import { invalidRequest } from './invalid-request.ts'
-import { installProblems } from './problem.ts'
+import { installProblems, refuseWrongVerbs } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
 import { acceptEmptyBodies, installJsonParser, refuseEncodedBodies } from './read-body.ts'
 import { installCors } from './cors.ts'
@@ -119,6 +119,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
+  refuseWrongVerbs(app)
   acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)

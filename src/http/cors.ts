@@ -12,6 +12,8 @@ const EXPOSED = [
   'etag',
   'idempotent-replayed',
   'location',
+  'mcp-protocol-version',
+  'mcp-session-id',
   'preference-applied',
   'retry-after',
   'sunset',

@@ -4,6 +4,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The verbs that a path is known for; empty where it is not known. */
     verbsOf(path: string): readonly string[]
+    /** Whether a path has routes of its own, none of them for this verb, which a pattern such as `/v1/images/:file` takes in their stead. */
+    isWrongVerb(path: string, verb: string): boolean
   }
 }
 
@@ -27,7 +29,15 @@ export function rememberRoutes(app: FastifyInstance): void {
     const exact = fitting.filter(({ isExact }) => isExact)
     return [...new Set((exact.length > 0 ? exact : fitting).flatMap(({ verbs }) => [...verbs]))].toSorted()
   })
+  app.decorate('isWrongVerb', (path, verb) => {
+    const own = paths.get(path.replace(/(?<=.)\/$/, ''))
+    return own !== undefined && own.isExact && verb !== 'OPTIONS' && !own.verbs.has(verb)
+  })
 }
+
+/** Whether a request came with a verb that its path does not take, though a route beside it would. */
+export const hasWrongVerb = ({ url, method, server }: Pick<FastifyRequest, 'url' | 'method' | 'server'>): boolean =>
+  server.isWrongVerb(pathOf({ url }), method)
 
 const patternOf = (url: string): RegExp =>
   new RegExp(

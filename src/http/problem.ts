@@ -3,7 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { FAILURES, HTTP_PROBLEMS } from '#contract'
 import type { Problem } from '#contract'
 import type { ProblemDetails } from './http-problem.ts'
-import { allowOf, pathOf } from './known-routes.ts'
+import { allowOf, hasWrongVerb, pathOf } from './known-routes.ts'
 import { toProblem } from './to-problem.ts'
 
 export interface ProblemDependencies {
@@ -46,6 +46,15 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails, deps: 
 
 export const retryAfterHeader = ({ retryAfterMs }: ProblemDetails): Record<string, string> =>
   retryAfterMs ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {}
+
+/** Refuses what a route beside the right one would take, in the words of the API that the path belongs to. */
+export function refuseWrongVerbs(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404 || !hasWrongVerb(request)) return
+    reply.callNotFound()
+    return reply
+  })
+}
 
 /** Every error of every route leaves as RFC 9457. */
 export function installProblems(app: FastifyInstance, deps: ProblemDependencies): void {

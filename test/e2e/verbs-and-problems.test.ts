@@ -23,18 +23,25 @@ describe('a known path and a wrong verb', () => {
     ['POST', '/v1/models', 'GET, HEAD, OPTIONS'],
     ['POST', '/v1/models/bfl/flux-2-pro', 'GET, HEAD, OPTIONS'],
     ['PATCH', '/v1/images/edits', 'POST, OPTIONS'],
+    ['GET', '/v1/images/generations', 'POST, OPTIONS'],
+    ['HEAD', '/v1/images/generations', 'POST, OPTIONS'],
+    ['GET', '/v1/images/edits/', 'POST, OPTIONS'],
     ['POST', '/healthz', 'GET, HEAD, OPTIONS'],
     ['POST', '/problems/moderated', 'GET, HEAD, OPTIONS'],
   ] as const)('are a 405 that names the right verbs: %s %s', async ([method, path, allow]) => {
     const reply = await gateway.ask(path, { method })
     expect([reply.status, reply.headers.get('allow')]).toEqual([405, allow])
-    expect(await problem(reply)).toMatchObject({ code: 'method_not_allowed', detail: expect.stringContaining(`does not take ${method}`) })
+    if (method !== 'HEAD')
+      expect(await problem(reply)).toMatchObject({ code: 'method_not_allowed', detail: expect.stringContaining(`does not take ${method}`) })
   })
 
   test('are a 405 in the words of the API they are asked of', async () => {
     const bfl = await gateway.ask('/bfl/v1/get_result', { method: 'PUT' })
     expect([bfl.status, bfl.headers.get('allow')]).toEqual([405, expect.stringContaining('GET')])
     expect(await json(bfl)).toEqual({ detail: 'Method Not Allowed' })
+    const credits = await gateway.ask('/bfl/v1/credits', { method: 'POST' })
+    expect([credits.status, credits.headers.get('allow')]).toEqual([405, expect.stringContaining('GET')])
+    expect(await json(credits)).toEqual({ detail: 'Method Not Allowed' })
     const runware = await gateway.ask('/runware/v1', { method: 'PUT' })
     expect([runware.status, runware.headers.get('allow')]).toEqual([405, 'GET, POST, OPTIONS'])
     expect(await json(runware)).toMatchObject({ errors: [{ code: 'methodNotAllowed' }] })
@@ -73,6 +80,33 @@ describe('a web page of another origin', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe(PAGE)
     expect(answer.headers.get('access-control-expose-headers')).toContain('x-request-id')
     expect(answer.headers.get('vary')?.toLowerCase()).toContain('origin')
+  })
+
+  test('uses MCP from a browser: the headers of its clients pass the preflight, and its answers can be read, session header included', async () => {
+    const asked = 'authorization,content-type,last-event-id,mcp-protocol-version,mcp-session-id'
+    const allowed = await guarded.ask('/mcp', {
+      method: 'OPTIONS',
+      headers: { origin: PAGE, 'access-control-request-method': 'POST', 'access-control-request-headers': asked },
+    })
+    expect([allowed.status, allowed.headers.get('access-control-allow-headers')]).toEqual([204, asked])
+    const headers = { origin: PAGE, authorization: `Bearer ${SECRET}`, accept: 'application/json, text/event-stream' }
+    const clientInfo = { name: 'page', version: '1' }
+    const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
+    const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params }
+    const sent = { body: JSON.stringify(initialize), headers: { ...headers, 'content-type': 'application/json' } }
+    for (const [method, status] of [
+      ['POST', 200],
+      ['GET', 405],
+      ['DELETE', 405],
+    ] as const) {
+      const reply = await guarded.ask('/mcp', { method, headers, ...(method === 'POST' ? sent : {}) })
+      expect([method, reply.status, reply.headers.get('access-control-allow-origin')]).toEqual([method, status, PAGE])
+      expect(reply.headers.get('access-control-expose-headers')).toContain('mcp-session-id')
+      expect(reply.headers.get('x-request-id')).not.toBeNull()
+      await reply.text()
+    }
+    const other = await guarded.ask('/mcp', { ...sent, method: 'POST', headers: { ...sent.headers, origin: 'https://evil.example' } })
+    expect([other.status, other.headers.get('access-control-allow-origin')]).toEqual([403, null])
   })
 
   test('may read an error too', async () => {

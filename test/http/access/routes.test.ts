@@ -10,6 +10,7 @@ import { openResources } from '../../../src/gateway/open-resources.ts'
 import { readConfiguration } from '../../../src/gateway/read-configuration.ts'
 import { installAccess } from '../../../src/http/access.ts'
 import type { Access } from '../../../src/http/access.ts'
+import { rememberRoutes } from '../../../src/http/known-routes.ts'
 import { installProblems } from '../../../src/http/problem.ts'
 import type { App } from '../../../src/http/app.ts'
 
@@ -89,6 +90,7 @@ describe('every route', () => {
     ['GET', '/nothing'],
     ['POST', '/v1/nothing'],
     ['DELETE', '/v1/models'],
+    ['GET', '/v1/images/edits'],
     ['PUT', '/bfl/v1/flux-2-pro'],
     ['GET', '/bfl/nothing/at/all'],
     ['GET', '/runware/nothing'],
@@ -117,6 +119,7 @@ describe('a route’s access', () => {
     ratePerMinute: null,
   })
   beforeAll(async () => {
+    rememberRoutes(server)
     installProblems(server, { publicUrl: () => '', foreignError: () => undefined })
     installAccess(server, {
       keys: {

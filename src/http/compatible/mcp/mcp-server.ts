@@ -66,6 +66,8 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
 
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack()
+    // What hooks gave the answer: a page of another origin reads it only with the headers of CORS.
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
     // Node's own message; its optional fields are declared another way.
     const raw = request.raw as NodeIncomingMessageLike
     await serve(Object.assign(raw, { auth: authOf(request.caller) }), reply.raw, request.body)

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import type { FastifyBaseLogger } from 'fastify'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { hashOfKey, installAccess } from '../../../../src/http/access.ts'
+import { rememberRoutes } from '../../../../src/http/known-routes.ts'
 import { mcpApi } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from '../../../../src/http/compatible/mcp/mcp-server.ts'
 import { startGateway } from '../../../../src/gateway/start.ts'
@@ -155,6 +156,7 @@ describe('the API by itself', () => {
     app.setSerializerCompiler(() => (data) => JSON.stringify(data))
     const keys = { isOn: () => false, identify: () => null, overRate: async () => undefined }
     const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
+    rememberRoutes(app)
     installAccess(app, { keys, keyHeaders: [], origins })
     app.setSerializerCompiler(() => (data) => JSON.stringify(data))
     const parts: Partial<McpDependencies> = {
