@@ -1,7 +1,6 @@
 import swagger from '@fastify/swagger'
-import scalar from '@scalar/fastify-api-reference'
 import type { FastifyInstance } from 'fastify'
-import { declareAccess } from './access.ts'
+import { docsPage } from './docs-page.ts'
 import { jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import type { Examples } from './openapi/examples.ts'
 import { operationOf } from './openapi/operations.ts'
@@ -62,22 +61,6 @@ export async function installDocs(app: FastifyInstance, { version, sandbox, exam
   app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) =>
     reply.serializer(JSON.stringify).send(app.swagger()),
   )
-  await app.register(async (docs) => {
-    declareAccess(docs, 'open')
-    await docs.register(scalar, {
-      routePrefix: '/docs',
-      configuration: {
-        title: 'imagegate',
-        url: '/openapi.json',
-        withDefaultFonts: false,
-        hideClientButton: true,
-        agent: { disabled: true },
-        telemetry: false,
-        showDeveloperTools: 'never',
-        // Both would send the document elsewhere.
-        mcp: { disabled: true },
-      },
-    })
-  })
+  await docsPage(app)
   app.get('/', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) => reply.redirect('/docs'))
 }

@@ -102,6 +102,7 @@ describe('operations', () => {
       expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([schema]))
     const docs = await gateway.ask('/docs')
     expect(docs.status).toBe(200)
-    expect(await docs.text()).toContain('/openapi.json')
+    expect(await docs.text()).toContain('src="js/start.js"')
+    expect(await (await gateway.ask('/docs/js/start.js')).text()).toContain('/openapi.json')
   })
 })

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto'
+import scalar from '@scalar/fastify-api-reference'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { declareAccess } from './access.ts'
+import { pathOf } from './known-routes.ts'
+
+const CONFIGURATION = {
+  url: '/openapi.json',
+  theme: 'none' as const,
+  withDefaultFonts: false,
+  hideClientButton: true,
+  showDeveloperTools: 'never' as const,
+  telemetry: false,
+  // Both would send the document elsewhere.
+  agent: { disabled: true },
+  mcp: { disabled: true },
+}
+
+/**
+ * Before the reference is loaded: its styles, a part of which it makes without the nonce of the page or as attributes, pass the policy, and its
+ * attempt to compile text ends before the browser has to refuse and report it.
+ */
+const PREPARE = `const nonce = document.head.querySelector('meta[property=csp-nonce]').content
+const create = document.createElement
+document.createElement = function (name, options) {
+  const element = create.call(this, name, options)
+  if (String(name).toLowerCase() === 'style') element.nonce = nonce
+  return element
+}
+const set = Element.prototype.setAttribute
+Element.prototype.setAttribute = function (name, value) {
+  if (String(name).toLowerCase() === 'style' && this.style) this.style.cssText = value
+  else set.call(this, name, value)
+}
+const html = Object.getOwnPropertyDescriptor(Element.prototype, 'innerHTML')
+Object.defineProperty(Element.prototype, 'innerHTML', {
+  ...html,
+  set(text) {
+    html.set.call(this, String(text).replace(/(<[^<>]*) style="/g, '$1 data-style="'))
+    for (const element of this.querySelectorAll('[data-style]')) element.style.cssText = element.dataset.style
+  },
+})
+const refuse = () => { throw new EvalError('text is not compiled here') }
+window.Function = new Proxy(Function, { apply: refuse, construct: refuse })
+`
+
+/** A file and not a script in the page, which the policy refuses. */
+const START = `Scalar.createApiReference('#app', ${JSON.stringify(CONFIGURATION)})\n`
+
+/** The colours of the pages, for the names that the reference has for them. */
+const STYLE = `:root {
+  --scalar-font: system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif;
+  --scalar-font-code: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+  --scalar-radius: 4px;
+}
+.light-mode {
+  --scalar-background-1: #fff; --scalar-background-2: #f4f4f4; --scalar-background-3: #e8e8e8; --scalar-background-accent: #eaf0fd;
+  --scalar-color-1: #171717; --scalar-color-2: #4f4f4f; --scalar-color-3: #646464; --scalar-color-accent: #1d4fc4;
+  --scalar-border-color: #e2e2e2; --scalar-color-green: #17713c; --scalar-color-red: #b42318; --scalar-color-yellow: #855200;
+  --scalar-color-orange: #855200; --scalar-color-blue: #1d4fc4; --scalar-color-purple: #6d3bb8;
+  --scalar-button-1: #171717; --scalar-button-1-color: #fff; --scalar-button-1-hover: #4f4f4f;
+}
+.dark-mode {
+  --scalar-background-1: #121212; --scalar-background-2: #1a1a1a; --scalar-background-3: #262626; --scalar-background-accent: #1b2544;
+  --scalar-color-1: #f0f0f0; --scalar-color-2: #bdbdbd; --scalar-color-3: #9c9c9c; --scalar-color-accent: #8fb2ff;
+  --scalar-border-color: #2d2d2d; --scalar-color-green: #66cb90; --scalar-color-red: #ff8b80; --scalar-color-yellow: #e8b45e;
+  --scalar-color-orange: #e8b45e; --scalar-color-blue: #8fb2ff; --scalar-color-purple: #c5a8ff;
+  --scalar-button-1: #f0f0f0; --scalar-button-1-color: #121212; --scalar-button-1-hover: #bdbdbd;
+}
+`
+
+const page = (nonce: string): string => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <title>imagegate API</title>
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <meta property="csp-nonce" content="${nonce}" />
+    <link rel="icon" href="data:," />
+    <link rel="stylesheet" href="style.css" />
+    <script src="js/prepare.js"></script>
+  </head>
+  <body>
+    <div id="app"></div>
+    <script src="js/scalar.js"></script>
+    <script src="js/start.js"></script>
+  </body>
+</html>
+`
+
+/** Nothing but this server's own files, and the styles that the reference makes while it runs: it gives them the nonce of the page. */
+const policy = (nonce: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    `style-src 'self' 'nonce-${nonce}'`,
+    "img-src 'self' blob: data:",
+    "connect-src 'self'",
+    "font-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+
+/** `/docs`: the OpenAPI document as a page to read and to try, from this origin alone. */
+export async function docsPage(app: FastifyInstance): Promise<void> {
+  await app.register(async (docs) => {
+    declareAccess(docs, 'open')
+    await docs.register(scalar, { routePrefix: '/docs', configuration: CONFIGURATION, hooks: { onRequest: ownPage } })
+    const schema = { hide: true }
+    const script = 'text/javascript; charset=utf-8'
+    docs.get('/docs/js/prepare.js', { schema }, async (_request, reply) => reply.type(script).send(PREPARE))
+    docs.get('/docs/js/start.js', { schema }, async (_request, reply) => reply.type(script).send(START))
+    docs.get('/docs/style.css', { schema }, async (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLE))
+  })
+}
+
+/** In place of the page that the package writes, whose script stands in the page. */
+function ownPage(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  if (pathOf(request) !== '/docs/') return done()
+  const nonce = randomBytes(16).toString('base64')
+  void reply
+    .headers({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': policy(nonce),
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
+    })
+    .serializer(String)
+    .send(page(nonce))
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launchGateway } from '../e2e/gateway.ts'
+import type { Gateway } from '../e2e/gateway.ts'
+import { CHROMIUM, launchChromium, watchedPage } from '../support/chromium.ts'
+
+const SECRET = 'a-secret-of-team-a-1234'
+let keyed: Gateway
+beforeAll(async () => {
+  keyed = await launchGateway({ config: `keys: [{ name: team-a, key_hash: ${createHash('sha256').update(SECRET).digest('hex')} }]\n` })
+})
+afterAll(() => keyed.close())
+
+test('/docs allows scripts of this origin alone, no inline ones, and no request elsewhere', async () => {
+  const reply = await keyed.ask('/docs')
+  const policy = reply.headers.get('content-security-policy') ?? ''
+  const html = await reply.text()
+  const nonce = /'nonce-([^']+)'/.exec(policy)?.[1] ?? ''
+  expect(policy.replace(nonce, 'N')).toBe(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-N'; img-src 'self' blob: data:; connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  )
+  expect(html).toContain(nonce)
+  expect(html).not.toMatch(/<script>|<style|https?:\/\//)
+  expect((await keyed.ask('/docs')).headers.get('content-security-policy')).not.toBe(policy)
+})
+
+describe.skipIf(CHROMIUM === undefined)('/docs in a browser', { timeout: 120_000 }, () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launchChromium()
+  })
+  afterAll(() => browser.close())
+
+  test('shows the API and sends an example that works with the key typed in; nothing leaves the origin and no policy is violated', async () => {
+    const { page, foreign, faults } = await watchedPage(browser, keyed.url)
+    page.setDefaultTimeout(60_000)
+    await page.goto(`${keyed.url}/docs`)
+    await page.getByPlaceholder('Token').first().fill(SECRET)
+    await page.getByRole('button', { name: 'Open Group - money' }).click()
+    await page.getByRole('link', { name: 'What each offer would charge' }).click()
+    await page.getByRole('button', { name: /Test Request.*\/v1\/quotes/s }).click()
+    await page.getByRole('button', { name: 'Send post request' }).click()
+    await page.getByRole('link', { name: '200 OK' }).waitFor()
+    expect(await page.getByText('Ask AI').count()).toBe(0)
+    expect([foreign, await faults()]).toEqual([[], []])
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.scalar-app')).fontFamily")).toMatch(/^system-ui/)
+  })
+})

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
+
+/** Where Debian and others put it. */
+export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+
+if (CHROMIUM === undefined) console.warn('Chromium is not installed (apt-get install chromium): what people see in a browser is NOT tested')
+
+export const launchChromium = (): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+
+export interface WatchedPage {
+  readonly page: Page
+  /** Each request of the page that did not go to this origin. */
+  readonly foreign: readonly string[]
+  /** What its Content-Security-Policy refused, errors of its scripts, and errors on its console. */
+  faults(): Promise<readonly string[]>
+}
+
+const REMEMBER_REFUSALS = `globalThis.refusedByPolicy = []
+document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, sourceFile, lineNumber }) => {
+  refusedByPolicy.push('policy: ' + effectiveDirective + ' ' + blockedURI + ' at ' + sourceFile + ':' + lineNumber)
+})`
+
+/** A page that remembers where its requests go and what went wrong. */
+export async function watchedPage(browser: Browser, origin: string): Promise<WatchedPage> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
+  const page = await context.newPage()
+  const foreign: string[] = []
+  const faults: string[] = []
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(`${origin}/`) && !/^(?:data|blob):/.test(url)) foreign.push(`${request.method()} ${url}`)
+  })
+  page.on('pageerror', (error) => faults.push(`error: ${error.message}`))
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(`console: ${message.text()}`)
+  })
+  await page.addInitScript(REMEMBER_REFUSALS)
+  return {
+    page,
+    foreign,
+    async faults() {
+      return [...faults, ...(await page.evaluate<string[]>('refusedByPolicy'))]
+    },
+  }
+}
