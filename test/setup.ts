@@ -6,11 +6,11 @@ import nock from 'nock'
 fc.configureGlobal({ seed: 20_261_121 })
 
 // No test reaches anything but servers it started itself on loopback.
+// The files of one worker share its modules, nock included: it stays on, and only its interceptors go with a file.
 beforeAll(() => {
   nock.disableNetConnect()
   nock.enableNetConnect(/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/)
 })
 afterAll(() => {
   nock.cleanAll()
-  nock.restore()
 })

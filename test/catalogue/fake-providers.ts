@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { PRO_PRICE } from '../core/plan/offers.ts'
 
 const range = (min: number, max: number) => ({ type: 'range', min, max })
@@ -55,15 +55,10 @@ export const adapter = {
 `
 const SANDBOX = `export const startEmulator = async () => ({ url: 'http://127.0.0.1:1', submits: () => 0, close: async () => {} })`
 
-const folders: string[] = []
-afterEach(async () => {
-  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })))
-})
-
 /** A fresh folder that is removed after the test. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'imagegate-test-'))
-  folders.push(folder)
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 

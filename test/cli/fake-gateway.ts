@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { ComparisonRow, Generation } from '#contract'
 import type { Terminal } from '../../src/cli/terminal.ts'
 
@@ -14,12 +14,7 @@ export interface Heard {
 /** What is answered to one request; a `Buffer` goes out as bytes, `null` breaks the connection. */
 export type Answer = { readonly status?: number; readonly body: unknown } | null
 
-const closers: (() => Promise<void>)[] = []
-afterEach(async () => {
-  await Promise.all(closers.splice(0).map((close) => close()))
-})
-
-/** A loopback HTTP server that answers as asked and remembers what it heard. */
+/** A loopback HTTP server that answers as asked and remembers what it heard, until the test ends. */
 export async function fakeGateway(answer: (heard: Heard) => Answer): Promise<{ readonly url: string; readonly heard: readonly Heard[] }> {
   const heard: Heard[] = []
   const server = createServer((request, response) => {
@@ -44,7 +39,7 @@ export async function fakeGateway(answer: (heard: Heard) => Answer): Promise<{ r
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closers.push(
+  onTestFinished(
     () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -4,9 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import nock from 'nock'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hashOfKey } from '../../src/http/access.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+
+// nock reads along on sockets, and waits for a body before it passes one on.
+useRealSockets()
 
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-early-'))
 let processes: readonly { readonly child: ChildProcess; readonly port: number }[] = []
@@ -27,8 +30,6 @@ async function start(name: string, config: string): Promise<{ child: ChildProces
 }
 
 beforeAll(async () => {
-  // It reads along on sockets, and waits for a body before it passes one on.
-  nock.restore()
   processes = await Promise.all([
     start('keyless', ''),
     start('keyed', `keys: [{ name: one, key_hash: ${hashOfKey('key-of-one')}, scope: read }]\n`),

@@ -7,7 +7,9 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startProcess } from '../crash/process.ts'
 import { hostileUrls } from '../transport/hostile-urls.ts'
 import { connectProxy } from '../transport/loopback.ts'
-import '../transport/real-sockets.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+
+useRealSockets()
 
 /** Listens on this machine and counts who comes. */
 async function inside() {

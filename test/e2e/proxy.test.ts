@@ -3,7 +3,9 @@ import { SANDBOX_KEY } from '#sandbox'
 import { loadEmulator } from '../support/installed-providers.ts'
 import { connectProxy } from '../transport/loopback.ts'
 import { launchGateway } from './gateway.ts'
-import '../transport/real-sockets.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+
+useRealSockets()
 
 const request = { model: 'runware/flux-2-pro', prompt: 'a harbour', width: 512, height: 512 }
 

@@ -1,4 +1,4 @@
-import '../transport/real-sockets.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
+
+useRealSockets()
 
 const KEY = 'a-key-of-the-hostile-tests'
 let server: ServerProcess

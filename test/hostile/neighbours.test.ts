@@ -1,4 +1,4 @@
-import '../transport/real-sockets.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,6 +12,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { leastStop, LONGEST_STOP_MS } from '../support/neighbour.ts'
+
+useRealSockets()
 
 const KEY = 'a-key-of-the-hostile-tests'
 const AUTH = { authorization: `Bearer ${KEY}` }

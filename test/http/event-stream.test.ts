@@ -1,9 +1,11 @@
-import '../transport/real-sockets.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
 import { openEventStream } from '../../src/http/event-stream.ts'
+
+useRealSockets()
 
 test('a reader that reads nothing of its event stream is dropped, and one that reads gets everything', async () => {
   const app = fastify()

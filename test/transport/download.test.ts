@@ -6,7 +6,9 @@ import { createAgents } from '../../src/transport/agents.ts'
 import { createDownload } from '../../src/transport/download.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
 import { API_KEY, closedPort, httpServer, lookupOf, providerAt, tcpServer } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 function downloader(allow: readonly string[] = ['127.0.0.1/32'], baseUrl = 'http://127.0.0.1:1') {
   const agents = createAgents({ providers: [providerAt(baseUrl)], allow: parseAllow(allow), lookup: lookupOf(['127.0.0.1']) })

@@ -3,8 +3,10 @@ import { createAgents } from '../../src/transport/agents.ts'
 import { createDownload } from '../../src/transport/download.ts'
 import { isPublicAddress, parseAllow } from '../../src/transport/guard.ts'
 import { httpServer, httpsServer, lookupOf } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
 import { CERTIFICATE } from './certificate.ts'
+
+useRealSockets()
 
 function downloader(allow: readonly string[], lookup = lookupOf(['127.0.0.1']), ca?: string) {
   const agents = createAgents({

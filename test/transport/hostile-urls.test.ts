@@ -5,7 +5,9 @@ import { createTransport } from '../../src/transport/index.ts'
 import { Secret } from '../../src/transport/secret.ts'
 import { hostileUrls } from './hostile-urls.ts'
 import { API_KEY, connectProxy, httpServer, lookupOf, providerAt } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 const fetched = { maxBytes: 1_000, silenceMs: 1_000 }
 const message = { body: '{}', headers: {}, timeoutMs: 1_000 }

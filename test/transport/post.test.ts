@@ -3,7 +3,9 @@ import { createAgents } from '../../src/transport/agents.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
 import { createPost } from '../../src/transport/post.ts'
 import { closedPort, httpServer, lookupOf, tcpServer } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 function poster(allow: readonly string[] = ['127.0.0.1/32'], now = () => 0) {
   const agents = createAgents({ providers: [], allow: parseAllow(allow), lookup: lookupOf(['127.0.0.1']) })

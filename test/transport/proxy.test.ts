@@ -9,7 +9,9 @@ import { Secret } from '../../src/transport/secret.ts'
 import { createSend } from '../../src/transport/send.ts'
 import { CERTIFICATE } from './certificate.ts'
 import { API_KEY, closedPort, connectProxy, httpServer, httpsServer, lookupOf, providerAt, tcpServer } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 const poll = { purpose: 'poll', method: 'GET', url: '/v1/x' } as const
 const fetched = { maxBytes: 1_000, silenceMs: 1_000 }

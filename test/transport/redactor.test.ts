@@ -9,7 +9,9 @@ import { createAgents } from '../../src/transport/agents.ts'
 import { createSend } from '../../src/transport/send.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
 import { httpServer, providerAt } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 const KEY = 'sk-Canary/9f+3A_b=7:Zq.x1'
 

@@ -8,9 +8,11 @@ import { createCredentials } from '../../src/transport/credentials.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
 import { Secret } from '../../src/transport/secret.ts'
 import { createSend, type SendOptions } from '../../src/transport/send.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
 import { CERTIFICATE } from './certificate.ts'
 import { API_KEY, closedPort, httpServer, httpsServer, lookupOf, providerAt, tcpServer } from './loopback.ts'
+
+useRealSockets()
 
 const submit: Call = { purpose: 'submit', method: 'POST', url: '/v1/x', body: { prompt: 'a secret cat' }, memo: { remember: 'me' } }
 const poll: Call = { purpose: 'poll', method: 'GET', url: '/v1/x' }

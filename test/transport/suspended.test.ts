@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { createTransport } from '../../src/transport/index.ts'
 import { httpServer, providerAt, tcpServer } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 const TIMEOUT_MS = 1_500
 const SUSPENDED_MS = 2_500

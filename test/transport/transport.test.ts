@@ -3,7 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createTransport, SettingsRefused, type TransportConfig } from '../../src/transport/index.ts'
 import { Secret } from '../../src/transport/secret.ts'
 import { API_KEY, httpServer, providerAt, tcpServer } from './loopback.ts'
-import './real-sockets.ts'
+import { useRealSockets } from './real-sockets.ts'
+
+useRealSockets()
 
 const poll = { purpose: 'poll', method: 'GET', url: '/v1/x' } as const
 

@@ -10,7 +10,9 @@ import {
   MAX_AGE_MS,
   standardWebhooksFault,
 } from '../../../src/core/scheduling/callback-signatures.ts'
-import '../../transport/real-sockets.ts'
+import { useRealSockets } from '../../transport/real-sockets.ts'
+
+useRealSockets()
 
 const NOW = Date.UTC(2026, 10, 28)
 const SECRET = `whsec_${Buffer.from('a secret of a vendor').toString('base64')}`
