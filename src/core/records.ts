@@ -27,7 +27,7 @@ import type { Instant } from './instant.ts'
 export type { Instant } from './instant.ts'
 export type { CostRow, LedgerEntry, LedgerKind, Made, SettledTask } from './account-records.ts'
 
-/** A reference image as it is kept: bytes by hash, or a link the vendor will fetch. `pixels` is null where they cannot be seen. */
+/** A reference image as it is kept: bytes by hash, or a link that could not be fetched here. `pixels` is null where they cannot be seen. */
 export type Reference =
   | {
       readonly kind: 'stored'
@@ -38,6 +38,8 @@ export type Reference =
       readonly bytes?: number
       readonly format: OutputFormat
       readonly pixels: { readonly width: number; readonly height: number }
+      /** The link it came as: an offer that takes links is sent this one. Absent where it came otherwise. */
+      readonly url?: string
     }
   | { readonly kind: 'url'; readonly url: string; readonly pixels: { readonly width: number; readonly height: number } | null }
 

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison, Generation } from '#contract'
@@ -11,17 +13,30 @@ const A = as('key-of-a')
 const B = as('key-of-b')
 const BOSS = as('key-of-boss')
 
+/** Where references behind links are: an image, and one that is not there. */
+const images = createServer((request, response) => {
+  if (request.url === '/gone.png') response.writeHead(404)
+  response.end(request.url === '/gone.png' ? 'gone' : image)
+})
+let image: Buffer
+let host = ''
 let gateway: Gateway
 let reference = ''
 beforeAll(async () => {
+  await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve))
+  host = `127.0.0.1:${(images.address() as AddressInfo).port}`
   const keys = ['a', 'b', 'boss'].map((name) => `{ name: ${name}, key_hash: ${hash(`key-of-${name}`)}, admin: ${name === 'boss'} }`)
-  gateway = await launchGateway({ config: `keys: [${keys.join(', ')}]\n` })
-  const bytes = await sharp({ create: { width: 512, height: 384, channels: 3, background: 'red' } })
+  gateway = await launchGateway({ config: `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${host}"] }\n` })
+  image = await sharp({ create: { width: 512, height: 384, channels: 3, background: 'red' } })
     .png()
     .toBuffer()
-  reference = `data:image/png;base64,${bytes.toString('base64')}`
+  reference = `data:image/png;base64,${image.toString('base64')}`
 })
-afterAll(() => gateway.close())
+afterAll(async () => {
+  await gateway.close()
+  images.closeAllConnections()
+  images.close()
+})
 
 interface Echo {
   readonly image: string
@@ -51,6 +66,29 @@ describe('a reference image', () => {
     const file = await gateway.ask(`/v1/images/${echo?.image}`, { headers: A })
     expect([file.status, file.headers.get('content-type')]).toEqual([200, 'image/png'])
     expect((await json<Generation>(await gateway.ask(`/v1/generations/${first.id}`, { headers: A }))).request).toEqual(first.request)
+  })
+
+  test('that came as a link is an image of its key like any other, also in a comparison, and stays a link where nothing can be fetched', async () => {
+    const link = `http://${host}/a.png?sig=private`
+    const first = await gateway.generate({ reference_images: [link] }, A)
+    const [echo] = echoes(first)
+    const sha256 = createHash('sha256').update(image).digest('hex')
+    expect(echoes(first)).toEqual([{ image: expect.stringMatching(/^img_/), sha256, width: 512, height: 384 }])
+    expect(Buffer.from(await (await gateway.ask(`/v1/images/${echo?.image}`, { headers: A })).arrayBuffer()).equals(image)).toBe(true)
+    const again = await gateway.generate({ reference_images: [echo] }, A)
+    expect([again.status, echoes(again)]).toEqual(['succeeded', [echo]])
+    const missing = await gateway.post('/v1/quotes', { model: 'flux-2-pro', prompt: 'x', reference_images: [{ image: echo?.image }] }, B)
+    expect(missing.status).toBe(400)
+    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x', reference_images: [link] }, A)
+    const comparison = await json<Comparison>(reply)
+    expect(echoes(comparison)).toEqual([{ ...echo, image: expect.stringMatching(/^img_/) }])
+    for (const generation of comparison.generations) expect(echoes(generation)).toEqual(echoes(comparison))
+    const gone = await gateway.post(
+      '/v1/generations',
+      { model: 'bfl/flux-2-pro', prompt: 'x', reference_images: [`http://${host}/gone.png`] },
+      A,
+    )
+    expect(echoes(await json<Generation>(gone))).toEqual([{ url: `http://${host}/gone.png` }])
   })
 
   test('is shown with one id by a comparison and all its generations', async () => {

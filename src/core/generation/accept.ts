@@ -7,6 +7,8 @@ import { reservationOf } from '../billing/budget.ts'
 import type { Budget } from '../billing/budget.ts'
 import { withObserved } from '../billing/past-bills.ts'
 import { BudgetExceeded } from '../ports.ts'
+import { boughtLinks } from './bought-links.ts'
+import type { BoughtLinks } from './bought-links.ts'
 import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
 import { mayUseProvider } from '../keys/may-use.ts'
@@ -29,28 +31,36 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
   const { ports, urlObjection } = dependencies
   const gather = createGather(dependencies)
 
+  async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks): Promise<GenerationRecord> {
+    const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
+    if (objection !== null) throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
+    const input = await gather(asked, key, links.measure)
+    const { request, references, budget, now } = input
+    const planned = plan(input)
+    if (planned.kind === 'refused') throw refusalOf(input, planned.considered)
+    return {
+      ...blankGeneration(),
+      id: ports.ids.generation(),
+      key,
+      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted?.amount ?? null) } : {}),
+      sandbox: ports.settings.sandbox,
+      createdAt: now,
+      request: { ...request, model: asked.model },
+      webhook: asked.webhook ? { format: 'standard', ...asked.webhook, context: null } : null,
+      references: identified(await links.keep(references), ports.ids),
+      model: request.model,
+      routing: planned.routing,
+      routes: planned.routes,
+    }
+  }
+
   return {
     async prepare(asked, key) {
-      const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
-      if (objection !== null)
-        throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
-      const input = await gather(asked, key)
-      const { request, references, budget, now } = input
-      const planned = plan(input)
-      if (planned.kind === 'refused') throw refusalOf(input, planned.considered)
-      return {
-        ...blankGeneration(),
-        id: ports.ids.generation(),
-        key,
-        ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted?.amount ?? null) } : {}),
-        sandbox: ports.settings.sandbox,
-        createdAt: now,
-        request: { ...request, model: asked.model },
-        webhook: asked.webhook ? { format: 'standard', ...asked.webhook, context: null } : null,
-        references: identified(references, ports.ids),
-        model: request.model,
-        routing: planned.routing,
-        routes: planned.routes,
+      const links = boughtLinks(ports)
+      try {
+        return await prepared(asked, key, links)
+      } finally {
+        links.close()
       }
     },
 

@@ -14,6 +14,7 @@ import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
+import type { MeasureLinks } from './remember-sizes.ts'
 
 /** All that a plan depends on, the same for a quote and for a purchase. */
 export interface Gathered extends PlanInput {
@@ -22,8 +23,11 @@ export interface Gathered extends PlanInput {
   readonly now: Instant
 }
 
-/** Reads what a plan depends on: the model, the references with their real pixels, every offer, the key's budget. Buys nothing; throws `Refusal`. */
-export type Gather = (request: GenerationRequest, key: string | null) => Promise<Gathered>
+/**
+ * Reads what a plan depends on: the model, the references with their real pixels, every offer, the key's budget. Buys nothing; throws `Refusal`.
+ * @param measure instead of one that remembers sizes for the next quote
+ */
+export type Gather = (request: GenerationRequest, key: string | null, measure?: MeasureLinks) => Promise<Gathered>
 
 export interface GatherDependencies {
   readonly ports: Ports
@@ -35,10 +39,10 @@ export interface GatherDependencies {
 }
 
 export function createGather({ ports, offers, roll, urlObjection }: GatherDependencies): Gather {
-  const measure = rememberSizes(ports)
+  const remembered = rememberSizes(ports)
   const keep = keeper(ports, urlObjection)
 
-  return async (asked, key) => {
+  return async (asked, key, measure = remembered) => {
     const policy = key === null ? null : offers.key(key)
     const resolved = offers.resolve(asked)
     if (!resolved) throw noSuchModel(asked.model, offers.suggestModel(asked.model, policy?.models ?? null))

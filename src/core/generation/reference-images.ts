@@ -1,7 +1,7 @@
 import type { GenerationRecord, ImageRecord, Reference } from '../records.ts'
 import type { Ids } from '../ports.ts'
 
-/** References that came with the request get an image id of their own, so that their key can name them again. */
+/** References that came with the request, as bytes or as links, get an image id of their own, so that their key can name them again. */
 export const identified = (references: readonly Reference[], ids: Pick<Ids, 'image'>): readonly Reference[] =>
   references.map((reference) => (reference.kind === 'stored' && reference.id === undefined ? { ...reference, id: ids.image() } : reference))
 

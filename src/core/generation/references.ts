@@ -36,7 +36,7 @@ export function referencesFor(
   return Promise.all(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
-      if (reference.kind === 'url' && form === 'url') return reference.url
+      if (reference.url !== undefined && form === 'url') return reference.url
       const stored = reference.kind === 'stored' ? reference : await fetchOnce(ports, references, reference.url, index)
       const bytes = await ports.assets.read(stored.sha256, stored.format)
       if (!bytes) throw new ReferenceUnavailable(index, `the image is no longer stored; send it again as a data: URI for ${provider}`)

@@ -30,7 +30,7 @@ export function adaptReferences(references: readonly Reference[], limit: Limits[
   if (count > 0 && limit.max === 0) return { reasons: [`reference_images: ${count} given, and this offer takes none.`] }
   if (count > limit.max) return { reasons: [`reference_images: ${count} given, and this offer takes at most ${limit.max}.`] }
   const takesBytes = limit.forms.includes('data_uri') || limit.forms.includes('base64')
-  if (!takesBytes && references.some((reference) => reference.kind === 'stored'))
+  if (!takesBytes && references.some(({ url }) => url === undefined))
     return { reasons: ['reference_images: this offer takes only links, and at least one reference is given as bytes.'] }
   return { applied: { reference_images: count } }
 }

@@ -95,8 +95,8 @@ function greatestSeed(range: Range): bigint {
   return max < GREATEST_SEED ? max : GREATEST_SEED
 }
 
-/** The form in which a reference is sent: a link where it is one and the offer takes links, else its bytes; a data URI before bare base64, since it names its format. */
+/** The form in which a reference is sent: a link where it came as one and the offer takes links, else its bytes; a data URI before bare base64, since it names its format. */
 export function referenceForm(reference: Reference, forms: readonly ReferenceForm[]): ReferenceForm {
-  if (reference.kind === 'url' && forms.includes('url')) return 'url'
+  if (reference.url !== undefined && forms.includes('url')) return 'url'
   return forms.includes('data_uri') || !forms.includes('base64') ? 'data_uri' : 'base64'
 }

@@ -36,6 +36,14 @@ describe('references in a form an offer takes', () => {
     expect(asked).toEqual([])
   })
 
+  test('that are stored and came as links are sent as those links where the offer takes links', async () => {
+    const { asked, given } = world()
+    const kept: Reference = { ...stored, url: 'https://a.example/1' }
+    expect(await given([kept, stored], ['url', 'base64'])).toEqual(['https://a.example/1', BASE64])
+    expect(await given([kept], ['base64'])).toEqual([BASE64])
+    expect(asked).toEqual([])
+  })
+
   test('are data URIs of the type that the bytes have, whatever the link says of it, or bare base64', async () => {
     const { given } = world()
     const references = [link('https://a.example/1.png'), stored]
