@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/config.ts'
 import { formatProblem } from '../config/problem.ts'
+import { exposed } from '../config/protection.ts'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
 import { WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
 import type { Verb } from './verb.ts'
 import { addressOf, environmentOf, isGateway, type ConnectOptions } from './connect.ts'
+import { dataFolderKeys } from './key-source.ts'
 import { gatewayCommand } from './options.ts'
 import { table } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -44,6 +46,7 @@ async function examine(options: ConnectOptions, terminal: Terminal): Promise<rea
     { check: 'configuration', verdict: 'ok', detail: config.path === null ? 'no file; defaults and environment' : config.path },
     ...warnings.map((problem): Finding => ({ check: 'configuration', verdict: 'note', detail: formatProblem(problem) })),
     await dataFolder(config),
+    ...(await gatewayKeys(config)),
     wayOut(config),
     webhookSecrets(config),
     ...providerKeys(config),
@@ -72,6 +75,20 @@ async function dataFolder({ dataDirectory: directory, sandbox, configured }: Con
       detail: `${directory} cannot be written (${reason}); set IMAGEGATE_DATA to a folder that can`,
     }
   }
+}
+
+/** Where nothing else lets the gateway start on a public address: keys made at run time, which a running gateway alone can read. */
+async function gatewayKeys(config: Config): Promise<readonly Finding[]> {
+  if (exposed(config, () => false) === null) return []
+  const source = await dataFolderKeys(config).catch(() => null)
+  const made = (await source?.list()) ?? null
+  await source?.close()
+  if (made === null)
+    return [{ check: 'gateway keys', verdict: 'note', detail: 'those made at run time cannot be read while the gateway runs' }]
+  const live = made.filter(({ expires_at: end }) => end === null || Date.parse(end) > Date.now())
+  const problem = exposed(config, () => live.length > 0)
+  if (problem) return [{ check: 'gateway keys', verdict: 'bad', detail: formatProblem(problem) }]
+  return [{ check: 'gateway keys', verdict: 'ok', detail: `${live.length} count, for the public address ${config.server.host}` }]
 }
 
 /** Which way vendors and downloads are reached; a proxy's user name and password are not shown. */

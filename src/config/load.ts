@@ -48,7 +48,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const validated = validateFile(document)
   const { file } = validated
   const problems: ConfigProblem[] = [...syntax, ...validated.problems, ...checkMeaning(file, document, source.catalogue)]
-  const server = readServer(file, document.names('keys').length > 0, variables, problems)
+  const server = readServer(file, variables, problems)
   const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
   const proxy = readProxy({ file, document, variables, problems })
   problems.push(...variables.problems())

@@ -6,11 +6,11 @@ import { inEnvironment, type ConfigProblem } from './problem.ts'
  * What a running gateway refuses of a configuration that is right in itself: what would let others in, or send money and keys elsewhere,
  * because something is missing, or what only a start can do. A restart accepts all of it.
  */
-export function objections(started: Config, current: Config, next: Config): readonly ConfigProblem[] {
+export function objections(started: Config, current: Config, next: Config, isAnyKeyLive: IsAnyKeyLive): readonly ConfigProblem[] {
   return [
     ...wholeFile(current, next),
     ...sandbox(started, next),
-    ...keys(started, current, next),
+    ...keys(started, current, next, isAnyKeyLive),
     ...renamedKeys(current, next),
     ...baseUrls(current, next),
   ]
@@ -44,16 +44,30 @@ function renamedKeys(current: Config, next: Config): readonly ConfigProblem[] {
   })
 }
 
-function keys(started: Config, current: Config, next: Config): readonly ConfigProblem[] {
-  if (next.keys.length > 0) return []
-  if (current.keys.length > 0) {
-    const message = 'this change takes away every gateway key, and then anybody who reaches this server could spend your money'
+/** Whether a gateway key counts now: one of this configuration, or one made at run time; not revoked, not expired. */
+export type IsAnyKeyLive = (config: Config) => boolean
+
+function keys(started: Config, current: Config, next: Config, isAnyKeyLive: IsAnyKeyLive): readonly ConfigProblem[] {
+  if (isAnyKeyLive(next)) return []
+  if (current.keys.length > 0 && next.keys.length === 0) {
+    const message = 'this change takes away every gateway key that counts, and then anybody who reaches this server could spend your money'
     return [problemOf(next, 'keys', message, 'restart to turn keys off')]
   }
   // The address it really listens on, whatever the changed file says of it.
   if (isLoopback(started.server.host)) return []
-  const message = `this server listens on ${started.server.host}, where others could spend your money without a key`
-  return [problemOf(next, 'keys', message, 'restart to listen on another address')]
+  const message = `this server listens on ${started.server.host}, and no gateway key counts any more`
+  return [problemOf(next, 'keys', message, 'add one that has not expired, or restart to listen on another address')]
+}
+
+const EXPOSED_REMEDY =
+  'add `keys: [{ name: …, key_hash: … }]` to the configuration file (key_hash: printf %s "$KEY" | sha256sum), make one with `imagegate keys create`, or listen on 127.0.0.1'
+
+/** Why a gateway must not start: others could reach it, and no key of theirs could be asked for. Null where it may. */
+export function exposed(config: Config, isAnyKeyLive: IsAnyKeyLive): ConfigProblem | null {
+  const { host } = config.server
+  if (isLoopback(host) || isAnyKeyLive(config)) return null
+  const why = config.keys.length === 0 ? 'where others could spend your money without a key' : 'while every gateway key has expired'
+  return inEnvironment('HOST or server.host', `refusing to listen on ${host}, ${why}`, EXPOSED_REMEDY)
 }
 
 /** A base URL that is missing, as in a file saved by half, must not send the key and the tasks to another host. */

@@ -1,6 +1,5 @@
 import { LOG_LEVELS, type Config, type LogLevel } from './config.ts'
 import type { Variables } from './environment.ts'
-import { isLoopback } from './network.ts'
 import { inEnvironment, suggest, type ConfigProblem } from './problem.ts'
 import type { ConfigFile } from './schema.ts'
 
@@ -8,23 +7,9 @@ const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = 8080
 const DEFAULT_BODY_LIMIT_BYTES = 67_108_864
 
-/** Where to listen: environment before file before default. Refuses a public address that nobody needs a key for. */
-export function readServer(
-  file: ConfigFile,
-  hasKeys: boolean,
-  variables: Variables,
-  problems: ConfigProblem[],
-): Pick<Config, 'server' | 'logLevel'> {
+/** Where to listen: environment before file before default. Whether a public address has a key, `protection.ts` judges. */
+export function readServer(file: ConfigFile, variables: Variables, problems: ConfigProblem[]): Pick<Config, 'server' | 'logLevel'> {
   const host = variables.read('HOST') ?? file.server?.host ?? DEFAULT_HOST
-  if (!isLoopback(host) && !hasKeys) {
-    problems.push(
-      inEnvironment(
-        variables.read('HOST') === null ? 'server.host' : 'HOST',
-        `refusing to listen on ${host}, where others could spend your money without a key`,
-        'add `keys: [{ name: …, key_hash: … }]` to the configuration file (key_hash: printf %s "$KEY" | sha256sum), or listen on 127.0.0.1',
-      ),
-    )
-  }
   return {
     server: {
       host,

@@ -2,6 +2,7 @@ import { changesBetween } from './changes.ts'
 import type { Config, ConfigResult } from './config.ts'
 import { inEnvironment, type ConfigProblem } from './problem.ts'
 import { objections, problemOf } from './protection.ts'
+import type { IsAnyKeyLive } from './protection.ts'
 import { isSameSetting } from './same-setting.ts'
 
 /** What reading the configuration again came to. */
@@ -30,6 +31,7 @@ export interface LiveConfigDependencies {
   readonly load: () => Promise<ConfigResult>
   /** Builds all that is made from a configuration and can fail, and changes nothing. */
   readonly prepare: (next: Config) => Prepared
+  readonly isAnyKeyLive: IsAnyKeyLive
   /** Called with the result of every reading. */
   readonly report: (reloaded: Reloaded) => void
 }
@@ -54,7 +56,7 @@ export interface LiveConfig {
 }
 
 /** Swaps whole snapshots: a refused one changes nothing, and neither does one that says the same. */
-export function liveConfig({ started, files, load, prepare, report }: LiveConfigDependencies): LiveConfig {
+export function liveConfig({ started, files, load, prepare, isAnyKeyLive, report }: LiveConfigDependencies): LiveConfig {
   let current = started
   let ownFiles = files
   let readFiles = files
@@ -65,7 +67,7 @@ export function liveConfig({ started, files, load, prepare, report }: LiveConfig
   async function reloadOnce(): Promise<Reloaded> {
     const result = await load().catch(unreadable)
     const before = current
-    const reloaded = take(judge(started, before, result), prepare)
+    const reloaded = take(judge(started, before, result, isAnyKeyLive), prepare)
     readFiles = result.files
     if (reloaded.kind === 'swapped') current = reloaded.config
     if (reloaded.kind !== 'refused') ownFiles = result.files
@@ -93,10 +95,10 @@ const unreadable = (error: unknown): ConfigResult => ({
   files: [],
 })
 
-function judge(started: Config, current: Config, result: ConfigResult): Reloaded {
+function judge(started: Config, current: Config, result: ConfigResult, isAnyKeyLive: IsAnyKeyLive): Reloaded {
   if (result.kind === 'refused') return { kind: 'refused', problems: result.problems }
   const { config: read, warnings } = result
-  const problems = objections(started, current, read)
+  const problems = objections(started, current, read, isAnyKeyLive)
   if (problems.length > 0) return { kind: 'refused', problems }
   const needRestart = RESTART_KEYS.filter(([, value]) => !isSameSetting([value(started)], [value(read)])).map(([name]) => name)
   const config = keepingStarted(read, started)

@@ -25,7 +25,6 @@ import type { Intake } from '../http/intake.ts'
 import type { RequestSchema } from '../http/request-schema.ts'
 import { CLOCK, orderedId, STEADY_CLOCK } from './clock-and-ids.ts'
 import { composePorts } from './compose-ports.ts'
-import { openGatewayKeys } from './gateway-keys.ts'
 import { createMonitoring } from './monitoring.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { Resources } from './open-resources.ts'
@@ -57,10 +56,9 @@ const NOTIFY_STOP_MS = 2_000
 
 /** Everything that works behind the HTTP routes, each made from what stands above it. */
 export async function createServices(resources: Resources, opened: AsyncDisposableStack): Promise<Services> {
-  const { catalogue, config, store, transport, live, overrides } = resources
+  const { catalogue, config, keys, store, transport, live, overrides } = resources
   const address = createPublicAddress(config().server.publicUrl)
   const monitoring = createMonitoring(resources, opened)
-  const keys = await openGatewayKeys(resources)
   const linkSecret = await store.secret('image-links', newNodeSecret())
   const links = linksOf(resources, keys, address, linkSecret)
   const webhooks = await startWebhooks(resources, links, opened)

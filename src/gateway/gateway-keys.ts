@@ -2,6 +2,7 @@ import { suggest } from '#contract'
 import type { NewGatewayKey } from '#contract'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config } from '../config/config.ts'
+import type { Log, Store } from '../core/ports.ts'
 import { resolveModel } from '../config/offers.ts'
 import { createGatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
@@ -9,10 +10,15 @@ import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { KeyRing } from '../http/access.ts'
 import { createRateLimit } from '../http/limits/rate.ts'
 import { CLOCK } from './clock-and-ids.ts'
-import type { Resources } from './open-resources.ts'
+
+interface GatewayKeysSources {
+  readonly config: () => Config
+  readonly store: Store
+  readonly log: Pick<Log, 'error'>
+}
 
 /** The gateway keys of the configuration in force, and those in the store. */
-export const openGatewayKeys = async ({ config, store, log }: Pick<Resources, 'config' | 'store' | 'log'>): Promise<GatewayKeys> =>
+export const openGatewayKeys = async ({ config, store, log }: GatewayKeysSources): Promise<GatewayKeys> =>
   createGatewayKeys({
     store,
     clock: CLOCK,

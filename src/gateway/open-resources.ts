@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import { SANDBOX_KEY } from '#sandbox'
 import type { Config } from '../config/config.ts'
+import { formatProblem } from '../config/problem.ts'
+import { exposed } from '../config/protection.ts'
 import { withEmulators } from '../config/providers.ts'
 import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
+import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Assets, Store } from '../core/ports.ts'
 import { openAssets } from '../store/assets/files.ts'
 import { adoptSandbox } from '../store/adopt-sandbox.ts'
@@ -14,6 +17,7 @@ import { Secret } from '../transport/secret.ts'
 import { CLOCK } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { transportConfig } from './from-config.ts'
+import { openGatewayKeys } from './gateway-keys.ts'
 import type { Configuration } from './read-configuration.ts'
 import { createReloadReport } from './report-reload.ts'
 import type { ReloadReport } from './report-reload.ts'
@@ -27,6 +31,7 @@ export interface Resources extends Configuration {
   readonly live: LiveConfig
   readonly reloads: ReloadReport
   readonly config: () => Config
+  readonly keys: GatewayKeys
   readonly store: Store
   readonly assets: Assets
   readonly transport: Transport
@@ -50,6 +55,10 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   opened.defer(() => store.close())
   for (const { from, to } of await store.nameKeys(started.keys))
     log.info({ from, to }, 'a gateway key was renamed; what it owns followed it')
+  const keys = await openGatewayKeys({ config: () => live.current(), store, log })
+  const isAnyKeyLive = (config: Config): boolean => keys.isAnyLive(config.keys)
+  const exposure = exposed(started, isAnyKeyLive)
+  if (exposure) throw new StartRefused(formatProblem(exposure))
   const assets = await openAssets({ directory: folders.assets })
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
@@ -62,13 +71,14 @@ export async function openResources(configuration: Configuration, opened: AsyncD
       return result.kind === 'config' ? { ...result, config: complete(result.config) } : result
     },
     prepare: (next) => transport.prepare(transportConfig(next, catalogue, log)),
+    isAnyKeyLive,
     report: reloads.report,
   })
   // A key that came with a reload can be renamed at the next start.
   live.onSwapped(
     ({ keys }) => void store.nameKeys(keys).catch((error: unknown) => log.error({ err: error }, 'the names of the keys could not be kept')),
   )
-  return { ...configuration, live, reloads, config: live.current, store, assets, transport, folders }
+  return { ...configuration, live, reloads, config: live.current, keys, store, assets, transport, folders }
 }
 
 /** Where an earlier version kept a sandbox's rows; null where that is not on this machine's disk, which a sandbox does not mind. */

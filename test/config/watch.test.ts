@@ -10,6 +10,8 @@ import { objections } from '../../src/config/protection.ts'
 import { watchFiles } from '../../src/config/watch-files.ts'
 import { fakeProviders, temporaryFolder } from '../catalogue/fake-providers.ts'
 
+const hasKeys = ({ keys }: Config): boolean => keys.length > 0
+
 async function live(yaml: string, env: Record<string, string> = {}) {
   const path = join(await temporaryFolder(), 'imagegate.yaml')
   const catalogue: Catalogue = await loadCatalogue(await fakeProviders())
@@ -30,6 +32,7 @@ async function live(yaml: string, env: Record<string, string> = {}) {
       files: started.files,
       load,
       prepare: (next): Prepared => world.prepare(next),
+      isAnyKeyLive: hasKeys,
       report: (reloaded) => reports.push(reloaded),
     }),
   }
@@ -89,9 +92,9 @@ describe('reading again', () => {
 
   test('a file that is no longer where it was found is refused, and so is the end of keys while the address is public', async () => {
     const { started } = await live('assets: { keep: true }')
-    expect(objections(started, started, { ...started, path: null })).toMatchObject([{ message: 'the configuration file is gone' }])
+    expect(objections(started, started, { ...started, path: null }, hasKeys)).toMatchObject([{ message: 'the configuration file is gone' }])
     const open = { ...started, server: { ...started.server, host: '0.0.0.0' } }
-    expect(objections(open, open, started)).toMatchObject([
+    expect(objections(open, open, started, hasKeys)).toMatchObject([
       { path: 'keys', message: expect.stringContaining('listens on 0.0.0.0') as string },
     ])
   })

@@ -34,6 +34,8 @@ export class KeyRefused extends Error {
 export interface GatewayKeys {
   /** Whether callers are asked for a key. Once on, it stays on until a restart, whatever becomes of the keys. */
   isOn(): boolean
+  /** Whether any key counts now, of these of a configuration or made at run time: not revoked, not expired. */
+  isAnyLive(configured: readonly ConfiguredKey[]): boolean
   /** Who shows this secret; null where it is none that counts now. */
   identify(secret: string): Caller | null
   /** All that a key may do; null where there is no such key. */
@@ -84,6 +86,14 @@ class Keys implements GatewayKeys {
   isOn(): boolean {
     this.#wasOn ||= this.#records.size > 0 || this.#deps.configured().length > 0
     return this.#wasOn
+  }
+
+  isAnyLive(configured: readonly ConfiguredKey[]): boolean {
+    const now = this.#deps.clock.now()
+    const names = new Set(configured.map(({ name }) => name))
+    const ends = configured.map(({ expiresAt }) => (expiresAt === null ? null : Date.parse(expiresAt)))
+    for (const { name, expiresAt } of this.#records.values()) if (!names.has(name)) ends.push(expiresAt)
+    return ends.some((end) => end === null || end > now)
   }
 
   /** Both hashes are made under a pepper that no caller knows, so neither the search nor its time says anything of a key. */
