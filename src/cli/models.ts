@@ -1,9 +1,9 @@
-import type { PriceRule } from '#contract'
+import type { Latency, PriceRule } from '#contract'
 import type { Model } from '../client/client.ts'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { gatewayCommand } from './options.ts'
-import { table } from './table.ts'
+import { seconds, table } from './table.ts'
 
 export const modelsVerb: Verb = (terminal, finish) =>
   gatewayCommand('models', 'who sells which model, at what price').action((options: ConnectOptions & { json?: boolean }) =>
@@ -23,12 +23,14 @@ function modelTable(models: readonly Model[]): string {
       offer.provider,
       offer.provider_model,
       priceInWords(offer.price),
-      offer.latency_ms === null ? '–' : `${(offer.latency_ms.p50 / 1000).toFixed(1)} s`,
+      timeInWords(offer.latency_ms),
       offer.enabled ? 'ready' : (offer.reason ?? 'disabled'),
     ]),
   )
   return table(['model', 'provider', 'its name there', 'price in USD', 'typical time', 'state'], rows)
 }
+
+const timeInWords = (latency: Latency | null): string => (latency === null ? '–' : `${seconds(latency.p50)} (of ${latency.samples})`)
 
 export function priceInWords(price: PriceRule | null): string {
   if (price === null) return 'not published'

@@ -22,10 +22,15 @@ function providerTable(providers: readonly ProviderState[]): string {
     provider.title,
     `${provider.state}${provider.sandbox ? ' (sandbox)' : ''}`,
     `${provider.in_flight}/${provider.max_in_flight}`,
-    provider.breaker,
+    breakerInWords(provider),
     provider.success_rate === null ? '–' : `${Math.round(provider.success_rate * 100)} %`,
     provider.balance_usd === null ? '–' : `$${provider.balance_usd}`,
     provider.reason ?? '',
   ])
   return table(['provider', 'title', 'state', 'in flight', 'breaker', 'success', 'balance', 'reason'], rows)
+}
+
+function breakerInWords({ breaker, failures_in_a_row: failures, next_try_at: nextTry }: ProviderState): string {
+  const details = [...(failures > 0 ? [`${failures} failed in a row`] : []), ...(nextTry ? [`next try ${nextTry}`] : [])]
+  return details.length === 0 ? breaker : `${breaker} (${details.join(', ')})`
 }

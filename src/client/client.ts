@@ -14,11 +14,11 @@ import type {
   Reconciliation,
 } from '#contract'
 import { connection, type ClientOptions } from './connection.ts'
-import { followEvents, type GenerationEvent } from './events.ts'
+import { followComparison, followEvents, type ComparisonEvent, type GenerationEvent } from './events.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
 
 export { ClientError } from './connection.ts'
-export type { ClientOptions, GenerationEvent, Model, ProviderState }
+export type { ClientOptions, ComparisonEvent, GenerationEvent, Model, ProviderState }
 
 export interface ListQuery {
   readonly status?: GenerationStatus
@@ -81,6 +81,8 @@ export interface Client {
     options?: { readonly providers?: readonly string[] | undefined; readonly waitSeconds?: number; readonly idempotencyKey?: string },
   ): Promise<Comparison>
   comparison(id: string): Promise<Comparison>
+  /** Every change of each of its generations and each row as it ends, to the end; taken up again where the connection breaks. */
+  streamComparison(id: string): AsyncGenerator<ComparisonEvent, void, undefined>
   /** Watches a comparison to its end; `onUpdate` gets its rows a few times a second. */
   waitForComparison(id: string, options?: WaitOptions<Comparison>): Promise<Comparison>
   costs(query?: CostsQuery): Promise<CostReport>
@@ -120,6 +122,7 @@ export function createClient(options: ClientOptions): Client {
         headers: { ...prefer(waitSeconds), ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
       }),
     comparison,
+    streamComparison: (id) => followComparison(stream, `/v1/comparisons/${encodeURIComponent(id)}/events`),
     waitForComparison: (id, options) =>
       waitForEnd(async () => {
         await sleep(COMPARISON_POLL_MS)

@@ -1,4 +1,4 @@
-import type { Generation } from '#contract'
+import type { Comparison, ComparisonRow, Generation } from '#contract'
 import { ClientError, type Connection } from './connection.ts'
 
 type ChangeType = 'queued' | 'running' | 'progress' | 'attempt_failed' | 'succeeded' | 'failed' | 'canceled'
@@ -14,6 +14,23 @@ export type GenerationEvent =
     }
   | { readonly kind: 'end'; readonly generation: Generation }
 
+/** One event of a comparison's stream. */
+export type ComparisonEvent =
+  | {
+      readonly kind: 'change'
+      /** The generation's. */
+      readonly id: string
+      readonly type: ChangeType
+      readonly at: string
+      readonly provider: string | null
+      readonly progress: number | null
+      /** The whole of it, once it has ended. */
+      readonly generation?: Generation
+    }
+  /** A provider's part has ended. */
+  | { readonly kind: 'row'; readonly row: ComparisonRow }
+  | { readonly kind: 'end'; readonly comparison: Comparison }
+
 const RETRIES = 5
 
 interface RawEvent {
@@ -27,19 +44,46 @@ interface RawEvent {
  * no event comes twice. @throws ClientError where the gateway refuses, or cannot be reached several times in a row
  */
 export async function* followEvents(open: Connection['stream'], path: string): AsyncGenerator<GenerationEvent, void, undefined> {
+  for await (const { event, data } of follow(open, path)) {
+    const read = JSON.parse(data) as Generation | Omit<Extract<GenerationEvent, { kind: 'change' }>, 'kind'>
+    if ('object' in read) {
+      yield { kind: 'end', generation: read }
+      return
+    }
+    const { type, at, provider, progress } = read
+    yield { kind: 'change', type: type ?? (event as ChangeType), at, provider, progress }
+  }
+}
+
+/** As `followEvents`, a comparison with all its generations. */
+export async function* followComparison(open: Connection['stream'], path: string): AsyncGenerator<ComparisonEvent, void, undefined> {
+  for await (const { event, data } of follow(open, path)) {
+    switch (event) {
+      case 'generation':
+        yield { kind: 'change', ...(JSON.parse(data) as Omit<Extract<ComparisonEvent, { kind: 'change' }>, 'kind'>) }
+        break
+      case 'row':
+        yield { kind: 'row', row: JSON.parse(data) as ComparisonRow }
+        break
+      case 'succeeded':
+      case 'failed':
+        yield { kind: 'end', comparison: JSON.parse(data) as Comparison }
+        return
+      // Of a later version.
+      default:
+    }
+  }
+}
+
+/** Whoever reads it stops after the last event. */
+async function* follow(open: Connection['stream'], path: string): AsyncGenerator<RawEvent, void, undefined> {
   let lastId: string | null = null
   for (let failures = 0; ;) {
     try {
-      for await (const { id, event, data } of eventsOf(await open(path, lastId === null ? {} : { 'last-event-id': lastId }))) {
+      for await (const event of eventsOf(await open(path, lastId === null ? {} : { 'last-event-id': lastId }))) {
         failures = 0
-        lastId = id
-        const read = JSON.parse(data) as Generation | Omit<Extract<GenerationEvent, { kind: 'change' }>, 'kind'>
-        if ('object' in read) {
-          yield { kind: 'end', generation: read }
-          return
-        }
-        const { type, at, provider, progress } = read
-        yield { kind: 'change', type: type ?? (event as ChangeType), at, provider, progress }
+        lastId = event.id
+        yield event
       }
     } catch (error) {
       if (error instanceof ClientError && error.status !== null) throw error

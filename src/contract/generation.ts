@@ -119,6 +119,7 @@ export const Generation = z
     object: z.literal('generation'),
     status: GenerationStatus,
     sandbox: z.boolean(),
+    comparison: z.string().nullable().meta({ description: 'The id of the comparison it is part of; null where it was asked for alone.' }),
     model: z.string(),
     provider: z.string().nullable(),
     provider_model: z.string().nullable(),

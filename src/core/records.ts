@@ -182,6 +182,8 @@ export interface GenerationRecord {
   readonly traceparent?: string
   /** The id of the request that asked, for the log; absent in rows of earlier versions. */
   readonly requestId?: string
+  /** The comparison it is part of; absent where it was asked for alone. */
+  readonly comparison?: string
   /** Absent where the key has no budget. */
   readonly reserved?: Reservation
   readonly sandbox: boolean

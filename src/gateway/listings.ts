@@ -1,3 +1,4 @@
+import { isoOrNull } from '../core/instant.ts'
 import type { Clock, Ids, Send } from '../core/ports.ts'
 import { z } from 'zod'
 import type { JsonObject, Model, Usd } from '#contract'
@@ -69,7 +70,7 @@ export interface ProviderListingDependencies {
   readonly catalogue: Catalogue
   readonly run: Pick<Run, 'inFlight' | 'waiting'>
   readonly health: Health
-  readonly breakers: Pick<Breakers, 'state'>
+  readonly breakers: Pick<Breakers, 'state' | 'failuresInARow' | 'nextTryAt'>
   readonly send: Send
   readonly clock: Clock
   readonly ids: Ids
@@ -124,6 +125,8 @@ export function providerListing({
             waiting: run.waiting(provider.id),
             max_in_flight: provider.maxInFlight,
             breaker: breakers.state(provider.id),
+            failures_in_a_row: breakers.failuresInARow(provider.id),
+            next_try_at: isoOrNull(breakers.nextTryAt(provider.id)),
             success_rate: health.successRate(provider.id),
             balance_usd: provider.enabled ? await balanceOf(provider.id) : null,
             docs_url: manifest?.docs_url ?? '',

@@ -35,6 +35,8 @@ export interface IntakeExtras {
   readonly webhook?: WebhookTarget | null
   /** Names the request in the log where it did not come as one HTTP request of its own. */
   readonly requestId?: string
+  /** The comparison it is part of. */
+  readonly comparison?: string
 }
 
 export interface IntakeDependencies {
@@ -48,7 +50,7 @@ export function createIntake({ requestSchema, accept, idempotency, run }: Intake
   async function prepare(
     request: GenerationRequest,
     key: string | null,
-    { warnings = [], webhook, requestId = currentRequestId() }: IntakeExtras,
+    { warnings = [], webhook, comparison, requestId = currentRequestId() }: IntakeExtras,
   ) {
     const traceparent = currentTraceparent()
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
@@ -56,6 +58,7 @@ export function createIntake({ requestSchema, accept, idempotency, run }: Intake
     return {
       ...record,
       ...(webhook ? { webhook } : {}),
+      ...(comparison === undefined ? {} : { comparison }),
       ...(traceparent === undefined ? {} : { traceparent }),
       ...(requestId === undefined ? {} : { requestId }),
     }

@@ -54,6 +54,7 @@ export function generation(changes: Partial<Generation> = {}): Generation {
     id: 'gen_1',
     object: 'generation',
     status: 'succeeded',
+    comparison: null,
     sandbox: false,
     model: 'big',
     provider: 'acme',

@@ -16,7 +16,7 @@ const MODELS = {
       owned_by: 'acme',
       alias_of: null,
       offers: [
-        { ...modelEntry(), provider: 'acme', enabled: true, reason: null, latency_ms: { p50: 5300, p95: 9000 }, notes: [] },
+        { ...modelEntry(), provider: 'acme', enabled: true, reason: null, latency_ms: { p50: 5300, p95: 9000, samples: 7 }, notes: [] },
         { ...modelEntry(null), provider: 'zenith', enabled: false, reason: 'no API key: set ZENITH_API_KEY', latency_ms: null, notes: [] },
       ],
     },
@@ -196,7 +196,7 @@ describe('models and providers', () => {
     const { url } = await gateway([])
     const { status, out } = await run(['models', '--url', url])
     expect(status).toBe(0)
-    expect(out).toMatch(/big +acme +vendor-id +0\.04 an image \(2026-11-01\) +5\.3 s +ready/)
+    expect(out).toMatch(/big +acme +vendor-id +0\.04 an image \(2026-11-01\) +5\.3 s \(of 7\) +ready/)
     expect(out).toMatch(/ +zenith +vendor-id +not published +– +no API key: set ZENITH_API_KEY/)
     expect(JSON.parse((await run(['models', '--url', url, '--json'])).out)).toEqual(MODELS.data)
   })
@@ -214,13 +214,15 @@ describe('models and providers', () => {
       waiting: 0,
       max_in_flight: 8,
       breaker: 'open',
+      failures_in_a_row: 5,
+      next_try_at: '2026-11-28T10:00:22.000Z',
       success_rate: 0.975,
       balance_usd: '12.5',
       docs_url: '',
     }
     const { url } = await gateway([], () => ({ body: { object: 'list', data: [provider] } }))
     const { out } = await run(['providers', '--url', url])
-    expect(out).toMatch(/acme +Ac\uFFFD\[2Jme +disabled +3\/8 +open +98 % +\$12\.5 +switched off/)
+    expect(out).toMatch(/acme +Ac\uFFFD\[2Jme +disabled +3\/8 +open \(5 failed in a row, next try 2026-11-28T10:00:22\.000Z\) +98 % +\$12\.5 +switched off/)
   })
 })
 

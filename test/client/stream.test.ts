@@ -30,6 +30,22 @@ test('a generation is followed to its end: create, stream, get the image', async
   expect((await client.image({ url: image?.url ?? '' })).length).toBe(image?.bytes)
 })
 
+test('a comparison is followed to its end: what happens to each generation, each row, and the whole', async () => {
+  const client = createClient({ url: gateway.url })
+  const { id } = await client.compare({ model: 'flux-2-pro', prompt: 'a lighthouse' }, { providers: ['bfl', 'runware'] })
+  const seen: string[] = []
+  for await (const event of client.streamComparison(id)) {
+    if (event.kind === 'change') seen.push(`${event.provider} ${event.type}${event.generation ? ` ${event.generation.comparison === id}` : ''}`)
+    else if (event.kind === 'row') seen.push(`${event.row.provider} row`)
+    else seen.push(`all ${event.comparison.status}`)
+  }
+  for (const provider of ['bfl', 'runware']) {
+    const own = seen.filter((line) => line.startsWith(provider) && !line.endsWith('progress'))
+    expect(own).toEqual([`${provider} queued`, `${provider} running`, `${provider} succeeded true`, `${provider} row`])
+  }
+  expect(seen.at(-1)).toBe('all succeeded')
+})
+
 test('a generation that is not there is refused with the gateway’s own words', async () => {
   await expect(all(createClient({ url: gateway.url }).stream('gen_none'))).rejects.toThrow(ClientError)
 })

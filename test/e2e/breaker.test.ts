@@ -50,7 +50,11 @@ describe('a provider that fails again and again', () => {
     const provider = { order: ['vtrix', 'runware'] }
     for (let i = 0; i < 2; i++)
       expect((await generate({ provider })).attempts.map((attempt) => attempt.provider)).toEqual(['vtrix', 'runware'])
-    expect(await providerState('vtrix')).toMatchObject({ state: 'enabled', breaker: 'open' })
+    const opened = await providerState('vtrix')
+    expect(opened).toMatchObject({ state: 'enabled', breaker: 'open', failures_in_a_row: 2 })
+    const waitsMs = Date.parse(opened?.next_try_at ?? '') - Date.now()
+    expect(waitsMs).toBeLessThanOrEqual(COOL_DOWN_SECONDS * 1000)
+    expect(waitsMs).toBeGreaterThan(-1000)
     expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('imagegate_provider_breaker{provider="vtrix",state="open"} 1')
 
     const spared = await generate({ provider })
@@ -64,7 +68,7 @@ describe('a provider that fails again and again', () => {
     await until(async () => (await providerState('vtrix'))?.breaker === 'half_open')
     expect(submitsHeard('vtrix')).toBe(2)
     expect(await generate({ provider })).toMatchObject({ status: 'succeeded', provider: 'vtrix' })
-    expect(await providerState('vtrix')).toMatchObject({ breaker: 'closed' })
+    expect(await providerState('vtrix')).toMatchObject({ breaker: 'closed', failures_in_a_row: 0, next_try_at: null })
   })
 
   test('is refused with 503 and the time to come back where there is nobody else; nothing is bought', async () => {

@@ -29,7 +29,14 @@ const count = async (at: Gateway): Promise<number> =>
 interface ServerEvent {
   readonly id: string
   readonly type: string
-  readonly data: { readonly provider?: string; readonly status: string; readonly summary?: readonly unknown[] }
+  readonly data: {
+    readonly provider?: string
+    readonly status: string
+    readonly type?: string
+    readonly progress?: number | null
+    readonly generation?: { readonly status: string; readonly comparison: string | null; readonly images: readonly unknown[] }
+    readonly summary?: readonly unknown[]
+  }
 }
 
 async function events(url: string, headers: Record<string, string> = {}): Promise<readonly ServerEvent[]> {
@@ -40,6 +47,8 @@ async function events(url: string, headers: Record<string, string> = {}): Promis
     data: JSON.parse(data) as ServerEvent['data'],
   }))
 }
+
+const facts = ({ type, data }: ServerEvent): string => [type, data.provider, data.type, data.progress, data.status].join(' ')
 
 describe('a comparison', () => {
   test('that no provider can take is refused with the reason of each, and nothing is bought', async () => {
@@ -99,6 +108,8 @@ describe('a comparison', () => {
     const comparison = await compare({ width: 768, height: 512, seed: 4, metadata: { run: 'all' } })
     expect(comparison).toMatchObject({ object: 'comparison', status: 'succeeded', sandbox: true, request: { width: 768, seed: 4 } })
     expect(comparison.summary.map(({ provider }) => provider).toSorted()).toEqual(['bfl', 'runware', 'vtrix'])
+    expect(comparison.generations.map((generation) => generation.comparison)).toEqual(comparison.generations.map(() => comparison.id))
+    expect((await gateway.generate({})).comparison).toBeNull()
     for (const one of comparison.summary) {
       const generation = comparison.generations.find(({ id }) => id === one.generation_id)
       expect(generation).toMatchObject({ provider: one.provider, status: 'succeeded', metadata: { run: 'all' }, request: { seed: 4 } })
@@ -188,7 +199,24 @@ describe('waiting for a comparison', () => {
     try {
       const { id } = await compare({ prompt: 'sandbox:slow@bfl', safety_tolerance: 0 }, { prefer: 'respond-async' }, slow)
       const url = `${slow.url}/v1/comparisons/${id}/events`
-      const all = await events(url)
+      const everything = await events(url)
+      const of = (provider: string) => everything.filter(({ type, data }) => type === 'generation' && data.provider === provider)
+      for (const provider of ['runware', 'bfl']) {
+        const kinds = of(provider).map(({ data }) => data.type)
+        expect([...new Set(kinds)]).toEqual(['queued', 'running', ...(kinds.includes('progress') ? ['progress'] : []), 'succeeded'])
+        expect(of(provider).at(-1)?.data.generation).toMatchObject({ status: 'succeeded', comparison: id, images: [{ width: 1024 }] })
+      }
+      // Wherever a client stops reading, what it has had and what comes after it are everything, once.
+      for (const [index, event] of everything.entries()) {
+        const after = event === everything.at(-1) ? [] : await events(url, { 'last-event-id': event.id })
+        expect(after.map(facts).toSorted()).toEqual(
+          everything
+            .slice(index + 1)
+            .map(facts)
+            .toSorted(),
+        )
+      }
+      const all = everything.filter(({ type }) => type !== 'generation')
       expect(all.map(({ type, data }) => [type, data.provider, data.status])).toEqual([
         ['row', 'vtrix', 'ineligible'],
         ['row', 'runware', 'succeeded'],
@@ -196,9 +224,10 @@ describe('waiting for a comparison', () => {
         ['succeeded', undefined, 'succeeded'],
       ])
       expect(all.at(-1)?.data.summary).toHaveLength(3)
-      const again = await events(url)
+      const again = (await events(url)).filter(({ type }) => type !== 'generation')
       expect(again.map(({ type, data }) => [type, data.provider])).toEqual(all.map(({ type, data }) => [type, data.provider]))
-      const rest = await events(url, { 'last-event-id': all[1]?.id ?? '' })
+      // As ids were before they named changes.
+      const rest = (await events(url, { 'last-event-id': '2.1' })).filter(({ type }) => type !== 'generation')
       expect(rest.map(({ type, data }) => [type, data.provider])).toEqual([
         ['row', 'bfl'],
         ['succeeded', undefined],

@@ -34,5 +34,5 @@ test('a client that reconnects after the end of a comparison gets 204, and one t
   expect((await reconnected(path, ids.at(-1))).status).toBe(204)
   const missed = await reconnected(path, ids.at(-2))
   expect(missed.status).toBe(200)
-  expect(await missed.text()).toMatch(/^id: [\d.]+\.end\nevent: succeeded\n/m)
+  expect(await missed.text()).toMatch(/^id: [\de.]+\.end\nevent: succeeded\n/m)
 })

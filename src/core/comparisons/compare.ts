@@ -37,7 +37,12 @@ export interface CompareDependencies {
   readonly idempotency: Idempotency
   readonly newId: () => string
   /** The one way in for a generation, limits and budgets included; begins one for each idempotency key. */
-  readonly beginGeneration: (request: GenerationRequest, key: string | null, idempotencyKey: string) => Promise<{ readonly id: string }>
+  readonly beginGeneration: (
+    request: GenerationRequest,
+    key: string | null,
+    idempotencyKey: string,
+    more: { readonly comparison: string },
+  ) => Promise<{ readonly id: string }>
   readonly links: ImageLinks
 }
 
@@ -139,7 +144,9 @@ async function beginOne(
   }
   try {
     const routing = { ...request.provider, only: [provider], allow_fallbacks: false }
-    const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, `${record.id}/${provider}`)
+    const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, `${record.id}/${provider}`, {
+      comparison: record.id,
+    })
     return { kind: 'begun', provider, generationId: id }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error

@@ -15,6 +15,7 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
     object: 'generation',
     status: record.status,
     sandbox: record.sandbox,
+    comparison: record.comparison ?? null,
     model: record.model,
     provider: route?.provider ?? null,
     provider_model: route?.providerModel ?? null,

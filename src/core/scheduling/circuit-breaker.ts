@@ -2,6 +2,7 @@ import { ConsecutiveBreaker, ExponentialBackoff, noJitterGenerator } from 'cocka
 import type { FailureCode } from '#contract'
 import type { Clock, Log, Observer } from '../ports.ts'
 import { iso } from '../instant.ts'
+import type { Instant } from '../instant.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
@@ -36,6 +37,10 @@ export interface Breakers {
   /** A paid call leaves for the provider; half open, it is the trial. */
   submitting(provider: string): void
   state(provider: string): BreakerState
+  /** Submits that ended in its own fault since the last success, or since it was judged anew; 0 where breakers are off. */
+  failuresInARow(provider: string): number
+  /** When an open breaker probes next; null where it is not open. By the wall clock of now, so only to be shown. */
+  nextTryAt(provider: string): Instant | null
   /** Null where new tasks may go there. */
   pause(provider: string): Pause | null
   /** Judges the provider anew, as after a change of its configuration. */
@@ -75,6 +80,7 @@ interface Circuit {
   readonly provider: string
   state: BreakerState
   readonly counter: ConsecutiveBreaker
+  failuresInARow: number
   coolDown: ReturnType<ExponentialBackoff<number>['next']> | null
   /** On the monotonic clock, as `trialUntilMs`. */
   untilMs: number
@@ -104,6 +110,11 @@ export function createBreakers(dependencies: BreakerDependencies): Breakers {
       if (circuit?.state === 'half_open') circuit.trialUntilMs = clock.monotonicMs() + TRIAL_MS
     },
     state: (provider) => circuits.get(provider)?.state ?? 'closed',
+    failuresInARow: (provider) => circuits.get(provider)?.failuresInARow ?? 0,
+    nextTryAt(provider) {
+      const circuit = circuits.get(provider)
+      return circuit?.state === 'open' ? clock.now() + Math.max(0, Math.ceil(circuit.untilMs - clock.monotonicMs())) : null
+    },
     pause(provider) {
       const circuit = circuits.get(provider)
       return circuit ? pauseOf(circuit, clock) : null
@@ -123,7 +134,16 @@ function circuitOf({ circuits }: World, provider: string, { faults }: BreakerSet
   const known = circuits.get(provider)
   if (known) return known
   const counter = new ConsecutiveBreaker(faults)
-  const circuit: Circuit = { provider, state: 'closed', counter, coolDown: null, untilMs: 0, trialUntilMs: NOT_TRIED, stopTimer: () => {} }
+  const circuit: Circuit = {
+    provider,
+    state: 'closed',
+    counter,
+    failuresInARow: 0,
+    coolDown: null,
+    untilMs: 0,
+    trialUntilMs: NOT_TRIED,
+    stopTimer: () => {},
+  }
   circuits.set(provider, circuit)
   return circuit
 }
@@ -132,6 +152,7 @@ function failed(world: World, provider: string, fault: FailureCode): void {
   const settings = world.settings()
   if (!settings) return
   const circuit = circuitOf(world, provider, settings)
+  circuit.failuresInARow++
   switch (circuit.state) {
     case 'closed':
       if (circuit.counter.failure()) open(world, circuit, settings, fault)
@@ -148,6 +169,7 @@ function succeeded({ circuits, log }: World, provider: string): void {
   // Open, it is a submit sent before, which says nothing of the next one.
   if (!circuit || circuit.state === 'open') return
   circuit.counter.success()
+  circuit.failuresInARow = 0
   if (circuit.state === 'closed') return
   circuit.state = 'closed'
   circuit.coolDown = null

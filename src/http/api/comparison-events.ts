@@ -2,38 +2,42 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isTerminal } from '#contract'
 import type { Comparison, ComparisonRow } from '#contract'
+import type { GenerationRecord } from '../../core/records.ts'
 import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { hasEnded } from '../../core/present/comparison.ts'
+import { viewOf } from '../../core/present/generation.ts'
+import { iso } from '../../core/instant.ts'
+import type { ImageLinks } from '../../core/present/image-link.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import type { EventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
 import { forThisRequest } from '../request-context.ts'
+import { EVENT_ID, Sent } from './comparison-event-id.ts'
 
 export interface ComparisonEventDependencies {
   readonly compare: Pick<Compare, 'show'>
   readonly run: Pick<Run, 'watch'>
-  readonly store: Pick<Store, 'comparison'>
+  readonly store: Pick<Store, 'comparison' | 'generation'>
   readonly clock: Pick<Clock, 'after'>
+  readonly links: ImageLinks
 }
 
-/** The last part of the last event’s id. */
-const END = 'end'
-
-/** Server-Sent Events of one comparison: a `row` whenever a provider's part has ended, then the end of the whole. */
+/** Server-Sent Events of one comparison: what happens to each of its generations, a `row` whenever one has ended, then the end of the whole. */
 export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDependencies> = async (app, deps) => {
   const schema = {
     operationId: 'streamComparison',
-    summary: 'A comparison’s rows as they finish, as Server-Sent Events',
+    summary: 'A comparison’s generations, their progress and their rows, as Server-Sent Events',
     description:
-      'A `row` event for each provider whose part has ended, in the order they ended, `data` being its row of the summary as far as it is known then; at last `succeeded` or `failed`, whose `data` is the whole comparison. `Last-Event-ID` resumes, and is answered with 204 after the last.',
+      'A `generation` event for each state change and each progress of each generation: `data` is as in the generation’s own stream, `type` its kind, and `generation` the whole of it once it has ended. A `row` event for each provider whose part has ended, in the order they ended, `data` being its row of the summary as far as it is known then; at last `succeeded` or `failed`, whose `data` is the whole comparison. `Last-Event-ID` resumes, and is answered with 204 after the last.',
     tags: ['money'],
     params: z.object({ id: z.string().max(100) }),
     headers: z.object({
       'last-event-id': z
         .string()
-        .regex(/^\d{1,3}(\.\d{1,3}){0,99}(\.end)?$/)
+        .max(2_000)
+        .regex(EVENT_ID)
         .optional()
         .meta({ description: 'The last event’s id, unchanged.' }),
     }),
@@ -46,27 +50,26 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
   app.get('/v1/comparisons/:id/events', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { id } = request.params
     requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
-    const sent = (request.headers['last-event-id'] ?? '').split('.').filter((rowNumber) => rowNumber !== '')
-    if (sent.at(-1) === END) return nothingMore(reply)
+    const sent = Sent.read(request.headers['last-event-id'] ?? '')
+    if (sent.isAll) return nothingMore(reply)
     const rows = new RowStream(deps, id, sent)
     const stream = openEventStream(reply, { clock: deps.clock, onClosed: () => rows.stop(), onHeartbeat: () => rows.read() })
     rows.start(stream, (error) => request.log.error({ err: error }, 'the events of a comparison broke off'))
   })
 }
 
-/** Sends each row once, as soon as it has ended, and then the end. */
+/** Sends each change of each generation once, each row once, as soon as it has ended, and then the end. */
 class RowStream {
   readonly #deps: ComparisonEventDependencies
   readonly #id: string
-  /** An event's id names the rows sent so far by their numbers: whatever order they end in, a resumed stream sends exactly the others. */
-  readonly #sent: string[]
+  readonly #sent: Sent
   readonly #watched = new Map<string, () => void>()
   #stream: EventStream | null = null
   #onBroken: (error: unknown) => void = () => {}
   #isReading = false
   #again = false
 
-  constructor(deps: ComparisonEventDependencies, id: string, sent: string[]) {
+  constructor(deps: ComparisonEventDependencies, id: string, sent: Sent) {
     this.#deps = deps
     this.#id = id
     this.#sent = sent
@@ -98,7 +101,7 @@ class RowStream {
         const comparison = await this.#deps.compare.show(this.#id)
         // Watched before it is read for sending, so that nothing falls between.
         if (comparison && this.#watchAll(comparison)) this.#again = true
-        else if (comparison) this.#send(comparison)
+        else if (comparison) await this.#send(comparison)
       }
     } catch (error) {
       this.#onBroken(error)
@@ -108,40 +111,62 @@ class RowStream {
     }
   }
 
-  #send(comparison: Comparison): void {
+  async #send(comparison: Comparison): Promise<void> {
+    const { summary } = comparison
+    const records = await Promise.all(comparison.generations.map(({ id }) => this.#deps.store.generation(id)))
+    for (const record of records) if (record) this.#sendChanges(record, rowOf(summary, record.id))
     const stream = this.#stream
     if (!stream) return
-    for (const { row, rowNumber } of endedRows(comparison)) {
-      if (this.#sent.includes(rowNumber)) continue
-      this.#sent.push(rowNumber)
-      stream.send('row', row, this.#sent.join('.'))
+    for (const row of endedRows(comparison)) {
+      const sent = this.#sent.row(row)
+      if (sent.isEnded) continue
+      sent.isEnded = true
+      stream.send('row', summary[row] ?? {}, this.#sent.id())
     }
     if (comparison.status === 'running') return
-    stream.send(comparison.status, comparison, [...this.#sent, END].join('.'))
+    this.#sent.isAll = true
+    stream.send(comparison.status, comparison, this.#sent.id())
     stream.end()
   }
 
-  #watchAll({ generations }: Comparison): boolean {
+  #sendChanges(record: GenerationRecord, row: number): void {
+    const sent = this.#sent.row(row)
+    for (const { seq, type, at, provider, progress } of record.timeline) {
+      if (seq <= sent.seq) continue
+      sent.seq = seq
+      const change = { id: record.id, type, at: iso(at), provider: provider ?? record.routes[0]?.provider ?? null, progress }
+      const isLast = isTerminal(record.status) && type === record.status
+      this.#stream?.send('generation', isLast ? { ...change, generation: viewOf(record, this.#deps.links) } : change, this.#sent.id())
+    }
+  }
+
+  #watchAll({ generations, summary }: Comparison): boolean {
     if (!this.#stream) return false
     const fresh = generations.filter((generation) => !this.#watched.has(generation.id))
-    for (const generation of fresh) {
+    for (const { id } of fresh) {
+      const row = rowOf(summary, id)
       const stopWatching = this.#deps.run.watch(
-        generation.id,
-        forThisRequest(({ status }) => {
-          if (isTerminal(status)) this.read()
+        id,
+        forThisRequest((record) => {
+          this.#sendChanges(record, row)
+          if (isTerminal(record.status)) this.read()
         }),
       )
-      this.#watched.set(generation.id, stopWatching)
+      this.#watched.set(id, stopWatching)
     }
     return fresh.length > 0
   }
 }
 
-/** Those that ended first come first; what was never begun had ended before. */
-function endedRows({ summary, generations }: Comparison): readonly { readonly row: ComparisonRow; readonly rowNumber: string }[] {
+const rowOf = (summary: readonly ComparisonRow[], generationId: string): number =>
+  summary.findIndex(({ generation_id: id }) => id === generationId)
+
+/** The numbers of the rows that have ended. Those that ended first come first; what was never begun had ended before. */
+function endedRows({ summary, generations }: Comparison): readonly number[] {
   const endOf = ({ generation_id: id }: ComparisonRow) => generations.find((generation) => generation.id === id)?.completed_at ?? ''
   return summary
-    .map((row, index) => ({ row, rowNumber: String(index), end: endOf(row) }))
+    .map((row, index) => ({ row, index, end: endOf(row) }))
     .filter(({ row }) => hasEnded(row))
     .toSorted((one, other) => (one.end < other.end ? -1 : one.end > other.end ? 1 : 0))
+    .map(({ index }) => index)
 }

@@ -21,7 +21,7 @@ const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: 
 
 export interface ComparisonDependencies extends ComparisonEventDependencies {
   readonly compare: Pick<Compare, 'begin' | 'show' | 'view'>
-  readonly store: Pick<Store, 'comparison' | 'comparisons'>
+  readonly store: Pick<Store, 'comparison' | 'comparisons' | 'generation'>
   readonly requestSchema: RequestSchema
 }
 

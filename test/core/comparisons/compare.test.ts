@@ -29,7 +29,7 @@ type Begin = (provider: string, idempotencyKey: string) => string
 
 /** A gateway whose offers are `north`, `south` and, never eligible, `west`; `begin` decides what asking one comes to. */
 function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = true) {
-  const asked: { request: GenerationRequest; idempotencyKey: string }[] = []
+  const asked: { request: GenerationRequest; idempotencyKey: string; comparison: string }[] = []
   const planned: GenerationRequest[] = []
   const prepare = async (one: GenerationRequest): Promise<GenerationRecord> => {
     planned.push(one)
@@ -65,8 +65,8 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
     run: { wait: (id) => store.generation(id) },
     idempotency: createIdempotency(store, () => now),
     newId: () => 'cmp_1',
-    async beginGeneration(one, _key, idempotencyKey) {
-      asked.push({ request: one, idempotencyKey })
+    async beginGeneration(one, _key, idempotencyKey, { comparison }) {
+      asked.push({ request: one, idempotencyKey, comparison })
       return { id: begin(one.provider?.only?.[0] ?? '', idempotencyKey) }
     },
     links: plainLinks('http://x'),
@@ -85,6 +85,7 @@ describe('beginning a comparison', () => {
       ['north', 'south'].map((provider) => ({
         request: { ...request, provider: { allow_fallbacks: false, max_price_usd: '1', only: [provider] } },
         idempotencyKey: `cmp_1/${provider}`,
+        comparison: 'cmp_1',
       })),
     )
     expect(await entries()).toEqual([

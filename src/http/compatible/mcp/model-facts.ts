@@ -30,6 +30,7 @@ const OfferFacts = z.object({
   output_formats: z.array(z.string()),
   takes: z.array(z.string()).describe('Which of seed, guidance, steps, output_quality, safety_tolerance, prompt_upsampling it honours.'),
   latency_p50_ms: z.number().nullable().describe('Measured; null before anything was.'),
+  latency_samples: z.number().nullable().describe('How many tasks it is taken from.'),
 })
 
 export const ModelFacts = z.object({
@@ -58,6 +59,7 @@ export const modelFact = ({ id, alias_of, offers }: Model): ModelFact => ({
     output_formats: limits.output_format.values,
     takes: taken(limits),
     latency_p50_ms: latency_ms?.p50 ?? null,
+    latency_samples: latency_ms?.samples ?? null,
   })),
 })
 

@@ -48,8 +48,8 @@ function snapshotOf(record: GenerationRecord) {
   }
 }
 
-function planOf({ id, key, sandbox, createdAt, request, references, webhook, model, routing, routes }: GenerationRecord): string {
-  return JSON.stringify({ id, key, sandbox, createdAt, request, references, webhook, model, routing, routes })
+function planOf({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes }: GenerationRecord): string {
+  return JSON.stringify({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes })
 }
 
 const PLAN_FIELDS: ReadonlySet<string> = new Set([
@@ -57,6 +57,7 @@ const PLAN_FIELDS: ReadonlySet<string> = new Set([
   'key',
   'sandbox',
   'createdAt',
+  'comparison',
   'request',
   'references',
   'webhook',
