@@ -222,7 +222,9 @@ describe('models and providers', () => {
     }
     const { url } = await gateway([], () => ({ body: { object: 'list', data: [provider] } }))
     const { out } = await run(['providers', '--url', url])
-    expect(out).toMatch(/acme +Ac\uFFFD\[2Jme +disabled +3\/8 +open \(5 failed in a row, next try 2026-11-28T10:00:22\.000Z\) +98 % +\$12\.5 +switched off/)
+    expect(out).toMatch(
+      /acme +Ac\uFFFD\[2Jme +disabled +3\/8 +open \(5 failed in a row, next try 2026-11-28T10:00:22\.000Z\) +98 % +\$12\.5 +switched off/,
+    )
   })
 })
 

@@ -35,7 +35,8 @@ test('a comparison is followed to its end: what happens to each generation, each
   const { id } = await client.compare({ model: 'flux-2-pro', prompt: 'a lighthouse' }, { providers: ['bfl', 'runware'] })
   const seen: string[] = []
   for await (const event of client.streamComparison(id)) {
-    if (event.kind === 'change') seen.push(`${event.provider} ${event.type}${event.generation ? ` ${event.generation.comparison === id}` : ''}`)
+    if (event.kind === 'change')
+      seen.push(`${event.provider} ${event.type}${event.generation ? ` ${event.generation.comparison === id}` : ''}`)
     else if (event.kind === 'row') seen.push(`${event.row.provider} row`)
     else seen.push(`all ${event.comparison.status}`)
   }

@@ -34,12 +34,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     tags: ['money'],
     params: z.object({ id: z.string().max(100) }),
     headers: z.object({
-      'last-event-id': z
-        .string()
-        .max(2_000)
-        .regex(EVENT_ID)
-        .optional()
-        .meta({ description: 'The last event’s id, unchanged.' }),
+      'last-event-id': z.string().max(2_000).regex(EVENT_ID).optional().meta({ description: 'The last event’s id, unchanged.' }),
     }),
     response: {
       200: { description: 'Events until the end.', content: { 'text/event-stream': { schema: z.string() } } },

@@ -48,7 +48,19 @@ function snapshotOf(record: GenerationRecord) {
   }
 }
 
-function planOf({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes }: GenerationRecord): string {
+function planOf({
+  id,
+  key,
+  sandbox,
+  createdAt,
+  comparison,
+  request,
+  references,
+  webhook,
+  model,
+  routing,
+  routes,
+}: GenerationRecord): string {
   return JSON.stringify({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes })
 }
 
