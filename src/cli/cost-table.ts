@@ -88,12 +88,13 @@ function cheapestSentence(report: CostReport): string {
   const { provider, amount, saving, vs_spent: percent, images, next } = cheapest
   const sign = compareUsd(saving, '0')
   const difference = `$${saving.replace(/^-/, '')}`
-  const against =
-    sign === 0
-      ? 'which is what was spent'
-      : `${difference} ${sign > 0 ? 'less' : 'more'} than was spent${percent === null ? '' : ` (${percent})`}`
+  const share = percent === null ? '' : ` (${percent})`
+  const what = `${span === '' ? '' : `${span} `}for ${images === 1 ? 'this 1 image' : `these ${images} images`}`
   const second = next === null ? '' : ` Next: ${next.provider} at $${next.amount}, $${next.difference} more (${next.vs_cheapest ?? '–'}).`
-  return `Cheapest ${span === '' ? '' : `${span} `}for these ${images} ${images === 1 ? 'image' : 'images'}: ${provider} at $${amount}, ${against}.${second}`
+  if (sign < 0)
+    return `What was spent ${what} is less than anybody asks today. The cheapest is ${provider} at $${amount}, ${difference} more than was spent${share}.${second}`
+  const against = sign === 0 ? 'which is what was spent' : `${difference} less than was spent${share}`
+  return `Cheapest ${what}: ${provider} at $${amount}, ${against}.${second}`
 }
 
 const budgetLine = ({ key, limit, period, used, left, renews_at: renewsAt }: BudgetState): string =>

@@ -5,7 +5,7 @@ import type { ReconcileQuery } from '../client/client.ts'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { lastMonth, rangeOf, type RangeOptions } from './month.ts'
-import { gatewayCommand } from './options.ts'
+import { each, gatewayCommand } from './options.ts'
 import { table } from './table.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
@@ -16,6 +16,7 @@ interface ReconcileOptions extends ConnectOptions, RangeOptions {
   readonly amountColumn?: string
   readonly currencyColumn?: string
   readonly unit?: 'usd' | 'cents'
+  readonly attach?: readonly string[]
   readonly json?: boolean
 }
 
@@ -32,12 +33,17 @@ export const reconcileVerb: Verb = (terminal, finish) =>
     .option('--amount-column <name>', 'where the amounts are (default: amount, cost, price, credits and the like)')
     .option('--currency-column <name>', 'where the currency is (default: currency)')
     .addOption(new Option('--unit <unit>', 'of amounts without a currency (default: usd)').choices(['usd', 'cents']))
+    .option(
+      '--attach <task=attempt>',
+      'whose a task of the invoice is where its id never came back (outcome_unknown): <vendor’s task id>=<attempt or generation id>; several',
+      each,
+    )
     .action((file: string, options: ReconcileOptions) => finish(reconcile(file, options, terminal)))
 
 async function reconcile(file: string, options: ReconcileOptions, terminal: Terminal): Promise<number> {
-  const { apply = false, provider, taskColumn, amountColumn, currencyColumn, unit, json, lastMonth: isLastMonth, ...rest } = options
+  const { apply = false, provider, taskColumn, amountColumn, currencyColumn, unit, attach, json, lastMonth: isLastMonth, ...rest } = options
   const range = rangeOf(isLastMonth === true ? { ...rest, lastMonth: lastMonth(new Date()) } : rest)
-  const query: ReconcileQuery = { ...range, apply, provider, taskColumn, amountColumn, currencyColumn, unit }
+  const query: ReconcileQuery = { ...range, apply, provider, taskColumn, amountColumn, currencyColumn, unit, attach }
   const invoice = await readInvoice(file)
   return withGateway(options, terminal, async ({ client }) => {
     const found = await client.reconcile(invoice, query)

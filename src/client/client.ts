@@ -59,6 +59,8 @@ export interface ReconcileQuery extends Pick<CostsQuery, 'from' | 'to'> {
   readonly taskColumn?: string | undefined
   readonly amountColumn?: string | undefined
   readonly currencyColumn?: string | undefined
+  /** `<vendor's task id>=<attempt or generation id>`: whose a task of the invoice is where its id never came back. */
+  readonly attach?: readonly string[] | undefined
   /** Of amounts without a currency; default `usd`. */
   readonly unit?: 'usd' | 'cents' | undefined
 }
@@ -130,10 +132,14 @@ export function createClient(options: ClientOptions): Client {
       }, options),
     costs: (query) => json('GET', `/v1/costs?${costsSearch(query).toString()}`),
     costsAsCsv: (query) => text(`/v1/costs?${costsSearch(query).toString()}&format=csv`),
-    reconcile: ({ text: body, format }, { apply, provider, from, to, taskColumn, amountColumn, currencyColumn, unit } = {}) => {
+    reconcile: (
+      { text: body, format },
+      { apply, provider, from, to, taskColumn, amountColumn, currencyColumn, unit, attach = [] } = {},
+    ) => {
       const columns = { task_column: taskColumn, amount_column: amountColumn, currency_column: currencyColumn, unit }
       const fields = { apply: apply === true ? 'true' : undefined, provider, from, to, ...columns, metadata: {} }
       const query = search(fields)
+      for (const text of attach) query.append('attach', text)
       const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson'
       return json('POST', `/v1/reconciliations?${query.toString()}`, { body, headers: { 'content-type': type } })
     },

@@ -135,6 +135,13 @@ describe('imagegate costs', () => {
     expect(err).toContain(message)
   })
 
+  test('says where even the cheapest asks more today than was spent', () => {
+    const cheapest = report.cheapest && { ...report.cheapest, amount: '0.09', saving: '-0.01', vs_spent: '+12.5%', next: null }
+    expect(costReport({ ...report, cheapest })).toContain(
+      'What was spent for these 2 images is less than anybody asks today. The cheapest is zenith at $0.09, $0.01 more than was spent (+12.5%).',
+    )
+  })
+
   test('names the month and the filters it is about', () => {
     const october = { from: '2026-10-01T00:00:00.000Z', to: '2026-11-01T00:00:00.000Z' }
     const text = costReport({ ...report, ...october, filters: { model: 'm', megapixels: 2, metadata: { project: 'north' } } })

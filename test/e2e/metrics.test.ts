@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -33,6 +34,17 @@ describe('/metrics', () => {
     expect(value(text, 'imagegate_budget_limit_usd{key="team"}')).toBe('1')
     expect(Number(value(text, 'imagegate_budget_left_usd{key="team"}'))).toBeCloseTo(1 - Number(cost.amount), 9)
     expect(value(text, 'imagegate_provider_slots{provider="bfl",state="limit"}')).toBe('24')
+  })
+
+  test('names every metric as Prometheus wants it: counters alone end in _total, and promtool finds nothing to correct', async ({
+    skip,
+  }) => {
+    const text = await scrape()
+    const kinds = [...text.matchAll(/^# TYPE (\S+) (\w+)$/gm)]
+    expect(kinds.filter(([, name = '', kind]) => name.endsWith('_total') !== (kind === 'counter')).map(([line]) => line)).toEqual([])
+    const promtool = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+    if (promtool.error) return skip('promtool is not installed (apt-get install prometheus)')
+    expect([promtool.status, promtool.stdout, promtool.stderr]).toEqual([0, '', ''])
   })
 
   test('shows a configuration that is refused, until one is read that is not', async () => {

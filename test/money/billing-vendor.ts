@@ -8,8 +8,8 @@ export interface BillingVendor {
 }
 
 /**
- * A vendor whose bill the prompt decides, in credits (US cents): `cost:500` bills 500, `cost:none` says nothing of a cost and fails, anything
- * else delivers at 3.
+ * A vendor whose bill the prompt decides, in credits (US cents): `cost:500` bills 500, `cost:none` says nothing of a cost and fails,
+ * `cost:lost` takes the task and breaks the connection, anything else delivers at 3.
  */
 export async function startBillingVendor(): Promise<BillingVendor> {
   const image = await sharp({ create: { width: 256, height: 256, channels: 3, background: 'teal' } })
@@ -27,6 +27,7 @@ export async function startBillingVendor(): Promise<BillingVendor> {
       if (request.method === 'POST') {
         const id = `task-${++count}`
         const [, bill = '3'] = /cost:(\w+)/.exec(Buffer.concat(chunks).toString()) ?? []
+        if (bill === 'lost') return void request.socket.destroy()
         if (bill === 'none') failing.add(id)
         return void json({ id, polling_url: `${url}/v1/get_result?id=${id}`, ...(bill === 'none' ? {} : { cost: Number(bill) }) })
       }

@@ -104,7 +104,10 @@ describe('a reconciliation', () => {
         ['settled', taskOf('unknown'), [7], '0.015', null, null],
         expect.stringMatching(/^The cost was unknown \(.*\) and would be settled at 0\.015\.$/),
       ],
-      [['unknown_task', 'task-of-somebody-else', [8], '0.03', null, null], 'Nothing was bought under this id through this gateway.'],
+      [
+        ['unknown_task', 'task-of-somebody-else', [8], '0.03', null, null],
+        'Nothing was bought under this id through this gateway. If it is a purchase whose reply was lost, attach it.',
+      ],
       [
         ['not_on_invoice', taskOf('missing'), [], null, '0.03', null],
         expect.stringMatching(/^Bought for 0\.03 on \d{4}-\d\d-\d\d, and not on the invoice\.$/),
@@ -226,6 +229,33 @@ describe('imagegate reconcile', () => {
     expect((await run([file, '--apply'])).out).toContain('1 unknown cost settled.')
     expect((await run([file, '--apply'])).out).toContain('Nothing had to be settled.')
     expect((await show('late')).cost.amount).toBe('0.02')
+  })
+
+  test('attaches the vendor’s task id to a purchase whose reply was lost: the cost is settled, and the purchase keeps the id', async () => {
+    await buy('lost', 'cost:lost', 'boss')
+    expect(bought['lost']).toMatchObject({ error: { code: 'outcome_unknown' }, attempts: [{ provider_task_id: null }] })
+    const file = join(folder, 'lost.csv')
+    writeFileSync(file, 'id,amount\ntask-on-the-invoice,0.03\n')
+    const attach = ['--attach', `task-on-the-invoice=${bought['lost']?.id}`]
+    expect((await run([file])).out).toContain('If it is a purchase whose reply was lost, attach it.')
+    expect((await run([file, ...attach])).out).toContain('--apply settles 1 unknown cost.')
+    expect((await run([file, ...attach, '--apply'])).out).toContain('1 unknown cost settled.')
+    const { attempts, cost } = await show('lost')
+    expect([attempts[0]?.provider_task_id, cost.amount]).toEqual(['task-on-the-invoice', '0.03'])
+    // Known by its id from here on, with and without the attachment.
+    for (const args of [[file], [file, ...attach]]) {
+      const { summary } = JSON.parse((await run([...args, '--json'])).out) as Reconciliation
+      expect(summary).toMatchObject({ equal: { count: 1 }, unknown_task: { count: 0 } })
+    }
+    expect(await gateway.ask('/v1/costs?format=csv', { headers: bearer('boss') }).then((reply) => reply.text())).toContain(
+      'task-on-the-invoice',
+    )
+    for (const [wrong, why] of [
+      ['task-on-the-invoice=gen_nothing', 'is no attempt or generation whose vendor’s task id is missing'],
+      [`another-task=${bought['lost']?.id}`, 'the invoice has no task "another-task"'],
+      ['task-on-the-invoice', 'write <vendor’s task id>=<attempt or generation id>'],
+    ] as const)
+      expect(await run([file, '--attach', wrong])).toMatchObject({ code: 1, err: expect.stringContaining(why) })
   })
 
   test('says what it cannot read', async () => {

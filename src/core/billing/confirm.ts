@@ -26,17 +26,21 @@ const isOver = ({ status, attempts }: GenerationRecord): boolean => isTerminal(s
  * Settles an unknown cost from an invoice: the generation shows it, a line is added to the account, and what counts against the key's budget is
  * the amount instead of the quote; all in one transaction. The line has the instant of the settlement it completes, so that a report of that
  * month has both. A second line for the same attempt is not written.
+ * @param providerTaskId the vendor's id of the task: the one that is known, or the one that an operator attached; null where there is none
  */
 export async function confirm(
   { store, clock }: { readonly store: Pick<Store, 'commit'>; readonly clock: Pick<Clock, 'now'> },
   { row, generation }: UnknownCost,
   invoicedAmount: Usd,
+  providerTaskId: string | null,
 ): Promise<void> {
   const settled = generation.attempts.find(({ id }) => id === row.attemptId)
   const surcharge = settled && generation.routes[settled.route]?.surcharge
   const { amount, lines } = withSurcharge({ amount: invoicedAmount, lines: linesOf(invoicedAmount) }, surcharge)
   const attempts = generation.attempts.map((attempt) =>
-    attempt.id === row.attemptId ? { ...attempt, settled: { ...attempt.settled, amount, basis: 'billed' as const, lines } } : attempt,
+    attempt.id === row.attemptId
+      ? { ...attempt, providerTaskId, settled: { ...attempt.settled, amount, basis: 'billed' as const, lines } }
+      : attempt,
   )
   const adjusted: LedgerEntry = {
     generationId: row.generationId,
@@ -48,7 +52,7 @@ export async function confirm(
     amount,
     at: row.at,
     period: generation.reserved?.period ?? null,
-    task: { ...row.task, ...surchargePart(amount, invoicedAmount), adjustedAt: clock.now() },
+    task: { ...row.task, providerTaskId, ...surchargePart(amount, invoicedAmount), adjustedAt: clock.now() },
   }
   await store.commit({ generations: [{ ...generation, attempts }], ledger: [adjusted] })
 }

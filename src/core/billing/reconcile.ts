@@ -5,6 +5,7 @@ import type { Clock, Log, Store } from '../ports.ts'
 import { dayOf, isoOrNull } from '../instant.ts'
 import { confirm, findUnknown } from './confirm.ts'
 import { readInvoice } from './invoice.ts'
+import { Refusal } from '../generation/refusal.ts'
 import type { Invoice, InvoiceColumns, InvoicedTask, InvoiceTable } from './invoice.ts'
 import {
   ambiguousTask,
@@ -28,6 +29,8 @@ export interface ReconcileAsked {
   readonly to: Instant | null
   /** Whether unknown costs are settled; else only what would be done is said. */
   readonly apply: boolean
+  /** Purchases whose task id never came back: the vendor's task id by the id of the attempt, or of a generation with one such attempt. */
+  readonly attached: ReadonlyMap<string, string>
 }
 
 /** Puts a vendor's invoice beside the account. */
@@ -56,10 +59,12 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
   async function reconcileOne(table: InvoiceTable, asked: ReconcileAsked): Promise<Reconciliation> {
     const invoice = await readInvoice(table, asked.columns, breathe)
     const everything = { from: null, to: null, key: null, provider: asked.provider }
-    const onInvoice = await recorded(store, everything, (row) => idOn(invoice, row) !== null)
+    const idOf = (row: CostRow): string | null => idOn(invoice, row, asked.attached)
+    const onInvoice = await recorded(store, everything, (row) => idOf(row) !== null)
+    refuseUnattached(asked.attached, invoice, onInvoice)
     const span = spanOf(asked, onInvoice)
     const summary = createSummary()
-    const byTask = Map.groupBy(onInvoice, ({ row }) => idOn(invoice, row))
+    const byTask = Map.groupBy(onInvoice, ({ row }) => idOf(row))
     let checked = 0
     for (const task of invoice.tasks.values()) {
       if (++checked % 500 === 0) await breathe()
@@ -67,7 +72,7 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
     }
     for (const { line, amount } of invoice.withoutTask) summary.add(lineWithoutTask(line, amount))
     const providers = asked.provider === undefined ? [...new Set(onInvoice.map(({ row }) => row.provider))].toSorted() : [asked.provider]
-    const isExpected = (row: CostRow): boolean => providers.includes(row.provider) && idOn(invoice, row) === null
+    const isExpected = (row: CostRow): boolean => providers.includes(row.provider) && idOf(row) === null
     const missing = span.from === null && span.to === null ? [] : await recorded(store, { ...everything, ...span }, isExpected)
     for (const one of missing) if (one.amount !== '0') summary.add(notOnInvoice(one))
     return {
@@ -95,11 +100,24 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
 
 /**
  * The id under which an attempt stands on the invoice; null where it does not. Our own attempt id is taken too: an operator writes it for a task
- * whose id never came back.
+ * whose id never came back, or attaches the vendor's.
  */
-function idOn({ tasks }: Invoice, { task, attemptId }: CostRow): string | null {
+function idOn({ tasks }: Invoice, { task, attemptId, generationId }: CostRow, attached: ReconcileAsked['attached']): string | null {
   if (task.providerTaskId !== null && tasks.has(task.providerTaskId)) return task.providerTaskId
+  const own = task.providerTaskId === null ? (attached.get(attemptId) ?? attached.get(generationId)) : undefined
+  if (own !== undefined) return own
   return tasks.has(attemptId) ? attemptId : null
+}
+
+/** @throws Refusal where a task that is to be attached is not on the invoice, or nothing without a task id was bought under the other id */
+function refuseUnattached(attached: ReconcileAsked['attached'], { tasks }: Invoice, found: readonly Recorded[]): void {
+  const refuse = (message: string) => new Refusal('invalid_request', `attach: ${message}`, [{ path: 'attach', message }])
+  for (const [purchase, taskId] of attached) {
+    if (!tasks.has(taskId)) throw refuse(`the invoice has no task ${JSON.stringify(taskId.slice(0, 100))}`)
+    if (found.some(({ row }) => row.attemptId === purchase || row.generationId === purchase)) continue
+    const shown = JSON.stringify(purchase.slice(0, 100))
+    throw refuse(`${shown} is no attempt or generation whose vendor’s task id is missing; \`attempt_id\` of a row not_on_invoice is one`)
+  }
 }
 
 /** What is asked for, else the whole days between the first and the last settlement that is on the invoice. */
@@ -148,7 +166,8 @@ async function rowOf(
   if (unknown === null) return underWay(task, first)
   if (compareUsd(invoiced, '0') < 0) return spoiledTask(task, first, `The invoice has less than nothing for it: ${invoiced}.`)
   if (apply) {
-    await confirm(dependencies, unknown, invoiced)
+    const taskId = first.row.task.providerTaskId ?? (task.taskId === first.row.attemptId ? null : task.taskId)
+    await confirm(dependencies, unknown, invoiced, taskId)
     const { generationId: generation, attemptId: attempt, provider } = first.row
     const fields = { generation, attempt, provider, amount: invoiced, reported: unknown.reported }
     dependencies.log.info(fields, 'a cost that was unknown is settled from an invoice')

@@ -49,13 +49,13 @@ export const spoiledTask = (task: InvoicedTask, found: Recorded | null, explanat
 export const unknownTask = (task: InvoicedTask): ReconciliationRow => ({
   ...taskRow(task, null),
   outcome: 'unknown_task',
-  explanation: 'Nothing was bought under this id through this gateway.',
+  explanation: 'Nothing was bought under this id through this gateway. If it is a purchase whose reply was lost, attach it.',
 })
 
 export const ambiguousTask = (task: InvoicedTask, found: readonly Recorded[]): ReconciliationRow => ({
   ...taskRow(task, null),
   outcome: 'ambiguous',
-  explanation: `Several attempts have this id (${found.map(({ row }) => `${row.provider} ${row.generationId}`).join(', ')}); name the provider.`,
+  explanation: `Several attempts have this id (${found.map(({ row }) => `${row.provider} ${row.generationId}`).join(', ')}); name the provider, or attach the task to one attempt.`,
 })
 
 export const underWay = (task: InvoicedTask, found: Recorded): ReconciliationRow => ({

@@ -18,6 +18,12 @@ const JSON_LINES = ['application/x-ndjson', 'application/jsonl']
 
 const Column = z.string().min(1).max(100).optional()
 
+const MOST_ATTACHED = 100
+const Attachment = z
+  .string()
+  .max(500)
+  .regex(/^.+=(?:att|gen)_\w+$/, 'write <vendor’s task id>=<attempt or generation id>')
+
 const Query = z
   .strictObject({
     apply: z
@@ -34,6 +40,12 @@ const Query = z
       .enum(['usd', 'cents'])
       .optional()
       .meta({ description: 'Of amounts without a currency. Default usd; cents for a column of cents or credits.' }),
+    attach: z
+      .preprocess((given) => (given === undefined ? given : [given].flat()), z.array(Attachment).max(MOST_ATTACHED).optional())
+      .meta({
+        description:
+          '`<vendor’s task id>=<attempt or generation id>`, several times where needed: whose a task of the invoice is where its id never came back (`outcome_unknown`). With `apply=true` the attempt keeps the id.',
+      }),
   })
   .refine(({ from, to }) => (momentOf(from) ?? 0) <= (endOf(to) ?? Infinity), { path: ['to'], message: 'is before from' })
 
@@ -59,7 +71,17 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
     response: { 200: Reconciliation, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 415: Problem },
   }
   app.post('/v1/reconciliations', { schema, config: { access: 'admin' }, bodyLimit: MOST_BYTES }, async (request) => {
-    const { apply, provider, from, to, task_column: task, amount_column: amount, currency_column: currency, unit } = request.query
+    const {
+      apply,
+      attach = [],
+      provider,
+      from,
+      to,
+      task_column: task,
+      amount_column: amount,
+      currency_column: currency,
+      unit,
+    } = request.query
     const isCsv = (request.headers['content-type'] ?? '').toLowerCase().startsWith(CSV)
     try {
       return await reconcile.reconcile(isCsv ? readCsv(request.body) : readJsonLines(request.body, readJson), {
@@ -68,6 +90,7 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
         from: momentOf(from),
         to: endOf(to),
         apply: apply === 'true',
+        attached: new Map(attach.map((text) => [text.slice(text.lastIndexOf('=') + 1), text.slice(0, text.lastIndexOf('='))])),
       })
     } catch (error) {
       if (error instanceof TableUnreadable) throw new HttpProblem(fieldProblem('body', error.message))
