@@ -16,7 +16,7 @@ import {
 } from './wire.ts'
 import type { TaskReply } from './wire.ts'
 
-/** Submit a task, then poll its polling URL until it ends. The cost comes with the submit, the image with the last poll. */
+/** Submit a task, then poll its polling URL until it ends. The cost comes with the submit and, settled, with the last poll, as the image does. */
 export const adapter: Adapter<BflOptions> = {
   options: BflOptions,
 
@@ -29,6 +29,8 @@ export const adapter: Adapter<BflOptions> = {
       // 0 is the schema's own default and below its minimum; a size nobody asked for is left out.
       ...(order.width === undefined ? {} : { width: order.width }),
       ...(order.height === undefined ? {} : { height: order.height }),
+      ...(order.tier?.aspectRatio === undefined ? {} : { aspect_ratio: order.tier.aspectRatio }),
+      ...(order.tier === undefined ? {} : { resolution: order.tier.name }),
       ...(order.seed === undefined ? {} : { seed: exactNumber(order.seed) }),
       ...upsampling(order, dialect),
       ...(order.guidance === undefined ? {} : { guidance: order.guidance }),
@@ -100,10 +102,13 @@ function rememberedBy(call: Call): Known {
 }
 
 function polled(reply: Reply, call: Call): Outcome {
-  const known = rememberedBy(call)
+  const remembered = rememberedBy(call)
   const task = readTask(reply.body)
   // BFL may answer a failed task with 503 and its normal body, so the body's status word is read before the HTTP status.
-  const meaning = task && isBodyOfTask(reply, task.id, known.taskId) ? statusMeaning(task.status) : null
+  const meaning = task && isBodyOfTask(reply, task.id, remembered.taskId) ? statusMeaning(task.status) : null
+  // What is settled at the end wins over what was said at the submit.
+  const settled = meaning === null ? undefined : costFromCredits(task?.cost)
+  const known = settled === undefined ? remembered : { ...remembered, cost: settled }
   switch (meaning) {
     case 'pending':
       return { ...stillPending(reply, call, known), ...(task?.progress === undefined ? {} : { progress: Math.abs(task.progress) }) }
@@ -136,7 +141,7 @@ const stillPending = (reply: Reply, call: Call, known: Known) =>
 /** Still pending, because a paid task is not given up for a word; the deadline ends it. */
 const unknownNote = (status: string): string => `BFL answered with an undocumented status: ${withoutSecrets(status).slice(0, 60)}`
 
-/** The cost given at submit is kept; whether a task without an image is charged, `billed` says. */
+/** The cost is kept; whether a task without an image is charged, `billed` says. */
 const ended = (failure: Failure, known: Known): Outcome => ({ kind: 'failed', failure, ...known })
 
 function ready(reply: Reply, call: Call, task: TaskReply | null, known: Known): Outcome {

@@ -11,6 +11,8 @@ export function references(order: Order<BflOptions>, dialect: Dialect): JsonObje
       return Object.fromEntries(payloads.map((payload, index) => [referenceField(index), payload]))
     case 'image_prompt':
       return payloads[0] === undefined ? {} : { image_prompt: payloads[0] }
+    case 'images':
+      return payloads.length === 0 ? {} : { images: payloads }
   }
 }
 
@@ -21,6 +23,8 @@ export function upsampling({ promptUpsampling }: Order<BflOptions>, dialect: Dia
       return { prompt_upsampling: promptUpsampling }
     case 'disable_pup':
       return promptUpsampling ? {} : { disable_pup: true }
+    case 'none':
+      return {}
   }
 }
 
@@ -31,7 +35,7 @@ export function optionsTaken(
 ): { readonly taken: JsonObject; readonly warnings: readonly Warning[] } {
   const taken: Record<string, Json> = {}
   const warnings: Warning[] = []
-  for (const name of ['transparent_bg', 'input_image_blob_path', 'seed'] as const) {
+  for (const name of ['transparent_bg', 'input_image_blob_path', 'grounding', 'seed'] as const) {
     const requested = order.options[name]
     if (requested === undefined) continue
     const reason = whyIgnored(name, order, dialect)

@@ -9,6 +9,8 @@ export const BflOptions = z.strictObject({
   transparent_bg: z.boolean().optional(),
   /** "Blob path to the input image", FLUX.2 [flex] only. https://docs.bfl.ai, POST /v1/flux-2-flex, 2026-11-21 */
   input_image_blob_path: z.string().min(1).max(2083).optional(),
+  /** Web and image search before drawing, FLUX 3 only, on by default. https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21 */
+  grounding: z.boolean().optional(),
   /** −1, BFL's word for a random seed; any other seed is the request's own field. */
   seed: z.literal(-1).optional(),
 })
@@ -16,10 +18,10 @@ export type BflOptions = z.infer<typeof BflOptions>
 
 /** Where the endpoints differ in language. Limits are data in the manifest. */
 export interface Dialect {
-  /** Numbered slots (`input_image`, `input_image_2`, …), or the one Redux image. */
-  readonly references: 'input_image' | 'image_prompt'
+  /** Numbered slots (`input_image`, `input_image_2`, …), the one Redux image, or a list. */
+  readonly references: 'input_image' | 'image_prompt' | 'images'
   /** `disable_pup` is the inverse switch: there is no field that says "on", and on is the default. */
-  readonly upsampling: 'prompt_upsampling' | 'disable_pup'
+  readonly upsampling: 'prompt_upsampling' | 'disable_pup' | 'none'
   readonly options: readonly (keyof BflOptions)[]
 }
 
@@ -32,6 +34,7 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     options: ['transparent_bg', 'input_image_blob_path', 'seed'],
   },
   'flux-pro-1.1': { references: 'image_prompt', upsampling: 'prompt_upsampling', options: ['seed'] },
+  'flux-3-image': { references: 'images', upsampling: 'none', options: ['grounding'] },
 }
 
 /** The dialect of an endpoint. An id outside the table still goes to its own path, where BFL refuses what it does not know, for free. */
@@ -53,6 +56,11 @@ export type SubmitReply = z.infer<typeof SubmitReply>
 const TaskReply = z.looseObject({
   id: text,
   status: text,
+  /**
+   * The settled credits, there once the task is Ready: https://docs.bfl.ai/api-reference/utility/get-result as checked by
+   * celeste#404 on 2026-09-07, and https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21.
+   */
+  cost: decimal,
   progress: z.number().min(0).max(1).optional().catch(undefined),
   result: z
     .looseObject({ sample: z.string().optional().catch(undefined), prompt: text, seed: decimal })
@@ -71,11 +79,13 @@ export const factsOf = ({ input_mp, output_mp }: SubmitReply): { readonly vendor
 
 /**
  * What each status of a task means. The six of `StatusResponse` (https://docs.bfl.ai/api_integration/errors, 2026-11-21), and
- * `Failed`, which is not in that enum and which the polling loops in BFL's own docs end on.
- * A status outside this table (`Reasoning` and `Generating` were seen by third parties) is not an end.
+ * `Failed`, which is not in that enum and which the polling loops in BFL's own docs end on; `Reasoning` and `Generating` are FLUX 3's
+ * (https://github.com/vercel/ai/releases/tag/@ai-sdk%2Fblack-forest-labs@1.0.68, 2026-10-05). A status outside this table is not an end.
  */
 const STATUSES = {
   Pending: 'pending',
+  Reasoning: 'pending',
+  Generating: 'pending',
   Ready: 'ready',
   'Request Moderated': 'moderated',
   'Content Moderated': 'moderated',

@@ -13,6 +13,10 @@ export const ModelEntry = z.strictObject({
   docs_url: z.url(),
   limits: Limits,
   price: PublishedPrice.nullable().meta({ description: 'Null: the vendor publishes none we could read. Never guessed.' }),
+  webhook: z
+    .literal(false)
+    .optional()
+    .meta({ description: 'Where the provider has webhooks and this model takes none. Its tasks are polled.' }),
   notes: z.array(z.string()).optional().meta({ description: 'Contradictions and open facts, each dated, with its source.' }),
 })
 export type ModelEntry = z.infer<typeof ModelEntry>

@@ -1,4 +1,5 @@
 import { MEGAPIXEL, multiplyUsd, sumUsd, type Usd } from '#contract'
+import type { Fields } from './fields.ts'
 import type { Pixels } from './reference-pixels.ts'
 
 /** How large a model's images are. */
@@ -11,6 +12,8 @@ export interface SizeRule {
   readonly isFollowing?: boolean
   /** Without a size and a reference; 1024 x 1024 without it. */
   readonly usual?: Pixels
+  /** Where the body names a shape and a resolution instead of pixels: what they come to. */
+  readonly ofBody?: (body: Fields, reference: Pixels | undefined) => Pixels
 }
 
 const SQUARE: Pixels = { width: 1024, height: 1024 }
@@ -32,8 +35,12 @@ function shrunk({ width, height }: Pixels, { maxPixels = Number.POSITIVE_INFINIT
 /** A side on the grid of `step`, never larger than asked but where that would be too small for any vendor. */
 const floorTo = (step: number, side: number): number => Math.max(SMALLEST_SIDE, Math.floor(side / step) * step)
 
-/** Dollars for one image: a flat amount; or the first output megapixel, each further one, each of a reference. */
-export type EmulatedPrice = { readonly flat: Usd } | { readonly first: Usd; readonly extra: Usd; readonly reference: Usd }
+/** Dollars for one image: a flat amount; one for each resolution; or the first output megapixel, each further one, each of a reference. */
+export type EmulatedPrice =
+  | { readonly flat: Usd }
+  /** By the body's word for a resolution. */
+  | { readonly ofBody: (body: Fields) => Usd }
+  | { readonly first: Usd; readonly extra: Usd; readonly reference: Usd }
 
 export const perMegapixel = (first: Usd, extra: Usd, reference: Usd): EmulatedPrice => ({ first, extra, reference })
 
@@ -41,8 +48,9 @@ const MAX_REFERENCE_MEGAPIXELS = 4
 const rounded = ({ width, height }: Pixels): number => Math.max(1, Math.ceil((width * height) / MEGAPIXEL))
 
 /** What one image costs. Where megapixels are billed, each image's own are rounded up, and a reference counts for at most four. */
-export function priceOf(price: EmulatedPrice, output: Pixels, references: readonly Pixels[]): Usd {
+export function priceOf(price: EmulatedPrice, output: Pixels, references: readonly Pixels[], body: Fields = {}): Usd {
   if ('flat' in price) return price.flat
+  if ('ofBody' in price) return price.ofBody(body)
   const referenceMegapixels = references.reduce((sum, each) => sum + Math.min(MAX_REFERENCE_MEGAPIXELS, rounded(each)), 0)
   return sumUsd([price.first, multiplyUsd(price.extra, rounded(output) - 1), multiplyUsd(price.reference, referenceMegapixels)])
 }

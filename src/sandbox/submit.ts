@@ -31,7 +31,7 @@ export function createSubmit<Facts, Answer>(
     const isFull = store.unfinished() >= (wire.maxUnfinished ?? Number.POSITIVE_INFINITY)
     const refusal = isTaken ? 'taken' : (refusalOf(prompt) ?? (isFull ? 'rate-limited' : null))
     if (refusal !== null) return wire.refused[refusal] ?? wire.refused.crash
-    const size = deliveredSize(offered.size ?? {}, order, references[0])
+    const size = offered.size?.ofBody?.(body, references[0]) ?? deliveredSize(offered.size ?? {}, order, references[0])
     const task = take({
       id: id ?? wire.newId(),
       newImageId: wire.newId,
@@ -41,7 +41,7 @@ export function createSubmit<Facts, Answer>(
       format,
       ...(quality === undefined ? {} : { quality }),
       seed,
-      pricePerImage: priceOf(offered.price, size, references),
+      pricePerImage: priceOf(offered.price, size, references, body),
       webhook,
       linkLifeMs: order.linkLifeMs ?? wire.delivery.lifeMs ?? null,
       facts: wire.facts({ model, body, prompt, size, references }),

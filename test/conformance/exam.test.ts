@@ -412,7 +412,8 @@ describe.each(candidates)('$id interprets', (examined) => {
             'unauthorized',
             'invalid_request',
           ]).not.toContain(code)
-          if (call.purpose !== 'submit' && answer.status >= 500) expect(billed).not.toBe(false)
+          // That a task was moderated is never read from the status of a reply, only from the vendor's own word in its body.
+          if (call.purpose !== 'submit' && answer.status >= 500 && code !== 'moderated') expect(billed).not.toBe(false)
         }
       }),
       { ...RUNS, numRuns: 400 },
@@ -490,7 +491,8 @@ describe.each(candidates.filter(({ manifest }) => manifest.declares.balance))('$
 describe.each(candidates.filter(({ manifest }) => manifest.declares.webhook))('$id gets the address of its callback', (examined) => {
   test('by the address in the call, and by nothing without one', () => {
     const webhook = { url: 'https://gate.example/hooks/abc123', secret: 'a-callback-secret' }
-    for (const order of plainOrders(examined)) {
+    const { models } = examined.manifest
+    for (const order of plainOrders(examined).filter(({ model }) => models[model]?.webhook !== false)) {
       expect(textsIn(callFor(examined, { ...order, webhook }).body)).toContain(webhook.url)
       expect(JSON.stringify(callFor(examined, order))).not.toContain('hook')
     }

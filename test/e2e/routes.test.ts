@@ -15,7 +15,7 @@ afterAll(() => gateway.close())
 test('models are OpenAI’s list plus what each provider offers, with dated prices', async () => {
   const list = await json<{ object: string; data: Model[] }>(await gateway.ask('/v1/models'))
   expect(list.object).toBe('list')
-  expect(list.data.map(({ id }) => id)).toEqual(['flux-1.1-pro', 'flux-2-flex', 'flux-2-pro', 'house-style'])
+  expect(list.data.map(({ id }) => id)).toEqual(['flux-1.1-pro', 'flux-2-flex', 'flux-2-pro', 'flux-3-image', 'house-style'])
   for (const model of list.data) expect(Model.parse(model)).toEqual(model)
   const pro = list.data.find(({ id }) => id === 'flux-2-pro')
   expect(pro?.offers.map(({ provider }) => provider)).toEqual(['bfl', 'runware', 'vtrix'])

@@ -245,7 +245,7 @@ describe('the stories', () => {
   test('unknown-status is noted and then succeeds', async () => {
     const { outcome, notes } = await play(playing('unknown-status'))
     expect(outcome.kind).toBe('done')
-    expect(notes).toEqual(['BFL answered with an undocumented status: Reasoning', 'BFL answered with an undocumented status: Generating'])
+    expect(notes).toEqual(['BFL answered with an undocumented status: Warming Up', 'BFL answered with an undocumented status: Upscaling'])
   })
 
   test('a seed of −1 is a random one', async () => {

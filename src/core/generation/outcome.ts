@@ -142,7 +142,8 @@ function ready(
   // Asks for the result again, should a link be dead.
   attempt.next = call.purpose === 'submit' ? attempt.next : call
   record.promptUsed ??= outcome.promptUsed ?? null
-  if (!attempt.interrupted && !wasFoundLate(core, track.callbacks, route.provider, call)) {
+  const hasCallback = track.connection?.provider.manifest.models[route.model]?.webhook !== false
+  if (!attempt.interrupted && !(hasCallback && wasFoundLate(core, track.callbacks, route.provider, call))) {
     observeDuration(core.pollSchedule, route, attempt)
   }
   // Kept on disk: what failed beside the images must survive a crash. The one that matters most to the bill stands for all.

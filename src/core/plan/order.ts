@@ -19,8 +19,10 @@ export function translateOrder(
   { adapter, manifest }: Pick<Provider, 'adapter' | 'manifest'>,
   task: OrderedTask,
 ): { readonly call: Call; readonly warnings: readonly Warning[] } | null {
-  const limits = manifest.models[task.route.model]?.limits
-  return limits ? adapter.translate(orderFor({ ...task, limits })) : null
+  const entry = manifest.models[task.route.model]
+  if (!entry) return null
+  const { webhook, ...rest } = task
+  return adapter.translate(orderFor({ ...rest, limits: entry.limits, ...(entry.webhook !== false && { webhook }) }))
 }
 
 /** The paid tasks of a route, in their order: how many images each is asked for, and with which seed. `limits` are those of its offer. */

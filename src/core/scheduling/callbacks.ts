@@ -63,7 +63,8 @@ export function nextPollMs(
   { afterMs, next }: { readonly afterMs: number | null; readonly next: Call },
   usualMs: () => number,
 ): number {
-  if (next.purpose === 'recover' || !isAwaited(awaiting, id)) return afterMs ?? usualMs()
+  const isAwaitedHere = manifest.models[model]?.webhook !== false && isAwaited(awaiting, id)
+  if (next.purpose === 'recover' || !isAwaitedHere) return afterMs ?? usualMs()
   const { polling } = manifest
   if (state.isUnheard && state.early < images) {
     state.isUnheard = false

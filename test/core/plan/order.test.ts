@@ -38,6 +38,14 @@ describe('the call for a task', () => {
     expect(translated).toEqual([orderFor({ ...task, limits: bfl.limits })])
   })
 
+  it('holds the address of a callback, except for a model that takes none', () => {
+    const webhook = { url: 'https://gate.example/hooks/1', secret: 's' }
+    const silent = { models: { 'flux-2-pro': { limits: bfl.limits, webhook: false } } } as unknown as Manifest
+    translated.length = 0
+    for (const each of [manifest, silent]) translateOrder({ adapter, manifest: each }, { ...task, webhook })
+    expect(translated.map((order) => order.webhook)).toEqual([webhook, undefined])
+  })
+
   it('is none where the provider no longer offers the model', () => {
     expect(translateOrder({ adapter, manifest }, { ...task, route: { ...task.route, model: 'gone' } })).toBeNull()
   })

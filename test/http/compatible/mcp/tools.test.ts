@@ -286,7 +286,7 @@ describe('the free tools', () => {
   test('list_models has each offer’s price in words and its limits', async () => {
     const all = await agent.call('list_models')
     const models = listOf(all, 'models')
-    expect(models.map(({ id }) => id)).toEqual(['flux-1.1-pro', 'flux-2-flex', 'flux-2-pro'])
+    expect(models.map(({ id }) => id)).toEqual(['flux-1.1-pro', 'flux-2-flex', 'flux-2-pro', 'flux-3-image'])
     const one = await agent.call('list_models', { model: 'bfl/flux-1.1-pro' })
     expect(one.facts).toMatchObject({
       models: [
