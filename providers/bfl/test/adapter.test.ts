@@ -416,7 +416,12 @@ describe('the manifest', () => {
       model,
       [limits.safety_tolerance?.min, limits.safety_tolerance?.max],
     ])
-    expect(Object.fromEntries(ranges)).toEqual({ 'flux-2-pro': [0, 5], 'flux-2-flex': [0, 5], 'flux-1.1-pro': [0, 6], 'flux-3-image': [0, 4] })
+    expect(Object.fromEntries(ranges)).toEqual({
+      'flux-2-pro': [0, 5],
+      'flux-2-flex': [0, 5],
+      'flux-1.1-pro': [0, 6],
+      'flux-3-image': [0, 4],
+    })
     expect(manifest.models['flux-2-flex']?.notes?.join()).toContain('Safety')
   })
 
