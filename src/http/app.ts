@@ -18,6 +18,7 @@ import { installCors } from './cors.ts'
 import { rememberRoutes } from './known-routes.ts'
 import { problemPages } from './problem-pages.ts'
 import { installDocs } from './docs.ts'
+import { MCP_ERRORS } from './compatible/mcp/error-reply.ts'
 import { mcpApi } from './compatible/mcp/mcp-server.ts'
 import type { McpDependencies } from './compatible/mcp/mcp-server.ts'
 import { reworded } from './compatible/openai/error-handler.ts'
@@ -25,7 +26,7 @@ import { openaiApi } from './compatible/openai/openai-api.ts'
 import type { OpenaiDependencies } from './compatible/openai/answer.ts'
 import { COMPATIBLE_EXAMPLES } from './compatible/examples.ts'
 import { OWN_EXAMPLES } from './openapi/examples.ts'
-import { KEY_HEADERS, SECURITY_SCHEMES, vendorApis } from './compatible/vendor-apis.ts'
+import { ERROR_SHAPES, KEY_HEADERS, SECURITY_SCHEMES, vendorApis } from './compatible/vendor-apis.ts'
 import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
 import { backupRoutes } from './api/backup.ts'
 import type { BackupDependencies } from './api/backup.ts'
@@ -103,7 +104,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     bodyLimit: deps.bodyLimitBytes,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
-    ...serverOptions(problems),
+    ...serverOptions(problems, [...ERROR_SHAPES, MCP_ERRORS]),
     genReqId: requestIdOf,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {

@@ -2,6 +2,8 @@ import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { shapeOf } from './error-shape.ts'
+import type { ErrorShape } from './error-shape.ts'
 import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
 import { problemDocument, sendProblem } from './problem.ts'
@@ -20,7 +22,7 @@ const MOST_HEADER_BYTES = 32 * 1_024
 const MOST_URL_CHARS = 8 * 1_024
 
 /** How long connections may take, and what is answered where no request can be made of what came. */
-export const serverOptions = (problems: ProblemDependencies) => ({
+export const serverOptions = (problems: ProblemDependencies, shapes: readonly ErrorShape[]) => ({
   requestTimeout: REQUEST_MS,
   http: {
     headersTimeout: HEADERS_MS,
@@ -32,7 +34,8 @@ export const serverOptions = (problems: ProblemDependencies) => ({
   frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
-    void sendProblem(reply, isTooLong ? URL_TOO_LONG : BAD_PATH, problems)
+    const details = isTooLong ? URL_TOO_LONG : BAD_PATH
+    void (shapeOf(request, shapes)?.send(reply, details) ?? sendProblem(reply, details, problems))
   },
 })
 
@@ -55,8 +58,8 @@ function unreadable(error: Error & { readonly code?: string; readonly rawPacket?
     case 'EPIPE':
       return null
     case 'HPE_HEADER_OVERFLOW':
-      // The URL counts as a header.
-      if (error.rawPacket !== undefined && !error.rawPacket.subarray(0, MOST_URL_CHARS).includes('\r\n')) return URL_TOO_LONG
+      // The URL counts as a header: what came last begins with it.
+      if (/^[A-Z]+ [^\r\n]*$/.test(error.rawPacket?.subarray(0, MOST_URL_CHARS).toString('latin1') ?? '')) return URL_TOO_LONG
       return { code: 'invalid_request', status: 431, detail: `The headers are longer than the ${MOST_HEADER_BYTES} bytes that are read.` }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return { code: 'invalid_request', status: 408, detail: 'The request did not come in time; send it again, whole.' }
@@ -144,6 +147,13 @@ function refuseOddConversations({ server }: FastifyInstance, problems: ProblemDe
   server.on('checkExpectation', (_request, response) => {
     const problem = problemDocument(UNMET, NO_PATH, problems)
     const body = JSON.stringify(problem)
-    response.writeHead(417, { 'content-type': PROBLEM, 'content-length': Buffer.byteLength(body), connection: 'close' }).end(body)
+    response
+      .writeHead(417, {
+        'content-type': PROBLEM,
+        'content-length': Buffer.byteLength(body),
+        'x-request-id': newRequestId(),
+        connection: 'close',
+      })
+      .end(body)
   })
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
 import type { Step } from './steps.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -36,6 +37,13 @@ export async function startProcess(
   const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [join(ROOT, 'src/main.ts')]
   return spawnServer(program, environment)
 }
+
+/** A gateway as its own process whose start is overridden: which providers are installed, how quick the emulated ones are. */
+export const startOverridden = (
+  environment: Readonly<Record<string, string>>,
+  overrides: Omit<StartOverrides, 'wrapPorts'>,
+): Promise<ServerProcess> =>
+  spawnServer([join(ROOT, 'test/support/gateway-main.ts')], { ...environment, START_OVERRIDES: JSON.stringify(overrides) })
 
 export interface OddProcess extends ServerProcess {
   change(oddness: object): void

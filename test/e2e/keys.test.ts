@@ -144,6 +144,11 @@ describe('a key made at run time', () => {
   })
 })
 
+test('the hash of a key of the configuration is no key, in any spelling', async () => {
+  const sha256 = hash('key-of-root')
+  for (const secret of [sha256, sha256.toUpperCase(), `sha256:${sha256}`, hash(sha256)]) expect(await statusAs(secret)).toBe(401)
+})
+
 test('a key of the configuration is not changed by the API', async () => {
   for (const [path, method] of [
     ['/v1/keys/root', 'DELETE'],

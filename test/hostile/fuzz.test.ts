@@ -1,155 +1,163 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchGateway } from '../e2e/gateway.ts'
-import type { Gateway } from '../e2e/gateway.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Named } from '../support/openapi-judge.ts'
+import { authorizations, connectionsOf } from './authorization.ts'
+import { closeClient, send } from './client.ts'
+import type { Received, Sent } from './client.ts'
+import { json, requestsTo } from './inputs.ts'
+import { pipelined } from './pipelined.ts'
+import type { HeadedAnswer } from './pipelined.ts'
+import { KEY, makeOneOfEach, SEED, startTarget, TIMES } from './target.ts'
+import type { Target } from './target.ts'
 
-/** The long form: `npm run fuzz`. */
-const LONGER = Number(process.env['FUZZ_TIMES'] ?? 1)
+afterAll(closeClient)
 
-interface Operation {
-  readonly method: string
-  readonly path: string
-  readonly statuses: ReadonlySet<string>
-  readonly example: unknown
-}
-
-let gateway: Gateway
-let operations: readonly Operation[]
-
-interface Documented {
-  readonly responses?: Readonly<Record<string, unknown>>
-  readonly requestBody?: { readonly content?: Readonly<Record<string, { readonly example?: unknown }>> }
-}
-
-beforeAll(async () => {
-  gateway = await launchGateway()
-  const document = (await (await gateway.ask('/openapi.json')).json()) as {
-    readonly paths: Readonly<Record<string, Readonly<Record<string, Documented>>>>
+/** What was wrong with answers: each kind once, with the request that showed it first. */
+class Faults {
+  readonly #shown = new Map<string, string>()
+  note(fault: string | null | undefined, where: string, sent: Sent | string, said: string): void {
+    if (fault == null || this.#shown.has(`${where}: ${fault}`)) return
+    const request =
+      typeof sent === 'string' ? sent : `${sent.method} ${sent.path} ${JSON.stringify(sent.headers)} ${sent.body?.toString().slice(0, 400)}`
+    this.#shown.set(`${where}: ${fault}`, `${request.slice(0, 1_500)} → ${said.slice(0, 300)}`)
   }
-  operations = Object.entries(document.paths).flatMap(([path, verbs]) =>
-    Object.entries(verbs)
-      // A stream has no end to wait for, and a backup writes where it is sent.
-      .filter(([method]) => ['get', 'post', 'delete', 'put'].includes(method) && !/events$|backup/.test(path))
-      .map(([method, { responses, requestBody }]) => ({
-        method: method.toUpperCase(),
-        path,
-        statuses: new Set(Object.keys(responses ?? {})),
-        example: requestBody?.content?.['application/json']?.example ?? {},
-      })),
+  toString = (): string => [...this.#shown].map((one) => one.join(' ← ')).join('\n\n')
+}
+
+async function sendAll(url: string, requests: readonly Sent[], each: (sent: Sent, received: Received) => void): Promise<void> {
+  const waiting = [...requests]
+  const sender = async (): Promise<void> => {
+    for (let sent = waiting.pop(); sent !== undefined; sent = waiting.pop()) each(sent, await send(url, sent))
+  }
+  await Promise.all(Array.from({ length: 8 }, sender))
+}
+
+const faultOf = (target: Target, named: Named, received: Received): string | undefined =>
+  [
+    received.status === 500 ? 'is 500' : null,
+    target.judge.contradiction(named, received),
+    received.headers['x-request-id'] === undefined ? `${received.status} has no x-request-id` : null,
+  ].find((fault) => fault !== null) ?? undefined
+
+describe.each([
+  { isKeyed: true, what: 'with keys', times: 20, headers: 10_000 },
+  { isKeyed: false, what: 'without keys', times: 8, headers: 1_000 },
+])('a gateway $what', ({ isKeyed, times, headers }) => {
+  let target: Target
+  let known: Readonly<Record<string, readonly string[]>>
+  const faults = new Faults()
+  beforeAll(async () => {
+    target = await startTarget({ isKeyed })
+    known = await makeOneOfEach(target)
+  }, 60_000)
+  afterAll(() => target.close())
+
+  const valuesOf = (path: string, name: string): readonly string[] =>
+    known[name] ?? Object.entries(known).find(([prefix]) => path.startsWith(prefix))?.[1] ?? []
+
+  test(
+    'answers every documented route, whatever is sent, with a status, a media type and a body that the document has, and never with 500',
+    { timeout: 60_000 * (TIMES + 1) },
+    async () => {
+      const statuses = new Map<string, number>()
+      for (const named of target.operations) {
+        const requests = fc.sample(requestsTo(named, target.document, { valuesOf, key: KEY }), { seed: SEED, numRuns: times * TIMES })
+        await sendAll(target.url, requests, (sent, received) => {
+          faults.note(faultOf(target, named, received), named.operation.operationId, sent, received.body.toString())
+          const key = `${named.operation.operationId} ${received.status}`
+          statuses.set(key, (statuses.get(key) ?? 0) + 1)
+        })
+      }
+      if (process.env['FUZZ_LOUD']) console.log([...statuses].map((one) => one.join(' ')).join('\n'))
+      expect(faults.toString(), `seed ${SEED}`).toBe('')
+      expect(target.said()).not.toContain('failed unexpectedly')
+    },
   )
-})
-afterAll(() => gateway.close())
 
-const odd = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 40 }),
-  fc.constantFrom(
-    '',
-    '0',
-    '-1',
-    '1e999',
-    '__proto__',
-    'null',
-    '../../etc/passwd',
-    '\u0000',
-    'img_x',
-    'gen_x',
-    '9'.repeat(30),
-    '%',
-    '\ud800',
-  ),
-)
-const json = fc.oneof(
-  fc.json({ maxDepth: 4, stringUnit: 'binary' }),
-  fc.constantFrom(
-    '',
-    '{',
-    '[]',
-    '{}',
-    'null',
-    '1e999',
-    '{"__proto__":{}}',
-    '{"constructor":{"prototype":1}}',
-    '"\\ud800"',
-    '[{}]',
-    '[{"taskType":"imageInference"}]',
-  ),
-)
+  test(
+    'answers undocumented paths and verbs in the shape of the API they are below, and callbacks as well',
+    { timeout: 30_000 * (TIMES + 1) },
+    async () => {
+      const paths = fc.tuple(
+        fc.constantFrom('/v1/', '/bfl/', '/bfl/v1/', '/runware/', '/mcp/', '/v1/hooks/bfl/', '/v1/hooks/', '/', '/docs/', '/problems/'),
+        fc.string({ unit: 'binary', maxLength: 320 }).map((text) => encodeURIComponent(text.toWellFormed())),
+      )
+      const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS')
+      const requests = fc.record({ paths, method, body: json }).map(({ paths: parts, method: verb, body }): Sent => {
+        const headers = ['authorization', `Bearer ${KEY}`, 'content-type', 'application/json']
+        return { method: verb, path: parts.join(''), headers, body: verb === 'GET' || verb === 'HEAD' ? null : Buffer.from(body) }
+      })
+      await sendAll(target.url, fc.sample(requests, { seed: SEED, numRuns: 200 * TIMES }), (sent, received) => {
+        const schema = [
+          ['/bfl/', 'BflError'],
+          ['/runware/', 'RunwareError'],
+          ['/mcp/', 'McpError'],
+        ].find(([prefix = '']) => sent.path.startsWith(prefix))?.[1]
+        const { status, body } = received
+        const shape = status < 400 || body.length === 0 ? null : target.judge.misfit(schema ?? 'Problem', JSON.parse(body.toString()))
+        faults.note(status >= 500 ? `is ${status}` : shape, sent.path.slice(0, 12), sent, body.toString())
+      })
+      expect(faults.toString(), `seed ${SEED}`).toBe('')
+    },
+  )
 
-/** A body that would be taken, with one of its fields made something else; nothing that it can become is bought twice. */
-const mutated = (example: unknown) =>
-  fc.tuple(fc.nat(50), fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' })).map(([at, value]) => {
-    const target = Array.isArray(example) ? (example[0] as unknown) : example
-    if (typeof target !== 'object' || target === null) return JSON.stringify(value)
-    const fields = [...Object.keys(target), 'provider_options', 'reference_images', 'webhook', 'seed', 'n']
-    const changed = { ...target, [fields[at % fields.length] ?? 'x']: value }
-    return JSON.stringify(Array.isArray(example) ? [changed] : changed)
+  test('answers every frame of a WebSocket in the shape of its API, and goes on after it', { timeout: 30_000 * (TIMES + 1) }, async () => {
+    const socket = new WebSocket(`${target.url.replace('http', 'ws')}/runware/v1`)
+    await new Promise((resolve) => socket.addEventListener('open', resolve, { once: true }))
+    let frame = JSON.stringify([{ taskType: 'authentication', apiKey: KEY }])
+    let pongs = 0
+    socket.addEventListener('message', ({ data }) => {
+      const answer = JSON.parse(String(data)) as object
+      if (String(data).includes('"pong"')) pongs++
+      faults.note(target.judge.misfit('errors' in answer ? 'RunwareError' : 'RunwareAnswer', answer), 'socket', frame, String(data))
+    })
+    const frames = [frame, ...fc.sample(json, { seed: SEED, numRuns: 100 * TIMES })]
+    for (const [index, text] of frames.entries()) {
+      frame = text
+      socket.send(text)
+      // A ping behind it is answered as well, so that a frame without an answer is not waited for.
+      socket.send(JSON.stringify([{ taskType: 'ping', ping: true }]))
+      await expect.poll(() => pongs, { interval: 1 }).toBe(index + 1)
+    }
+    socket.close()
+    expect(faults.toString(), `seed ${SEED}`).toBe('')
   })
 
-test(
-  'no request to any documented route, whatever is in it, is answered with 500 or with a status that is not documented',
-  { timeout: 120_000 * LONGER },
-  async () => {
-    const undocumented = new Set<string>()
-    for (const { method, path, statuses, example } of operations) {
-      const cases = fc.record({
-        params: fc.array(odd, { minLength: 4, maxLength: 4 }),
-        query: fc.array(
-          fc.tuple(
-            fc.oneof(odd, fc.constantFrom('limit', 'cursor', 'status', 'from', 'to', 'group_by', 'id', 'format', 'metadata.a')),
-            odd,
-          ),
-          { maxLength: 3 },
-        ),
-        body: fc.oneof(json, mutated(example)),
-        type: fc.constantFrom(
-          'application/json',
-          'application/json',
-          'application/json',
-          'text/plain',
-          'multipart/form-data; boundary=b',
-          'x',
-        ),
-        idempotencyKey: fc.constantFrom('', 'a', 'x'.repeat(300)),
-      })
-      for (const { params, query, body, type, idempotencyKey } of fc.sample(cases, 20 * LONGER)) {
-        let next = 0
-        const filled = path.replaceAll(/\{[^}]+\}/g, () => encodeURIComponent((params[next++] ?? '').toWellFormed()) || 'x')
-        const search = query
-          .map(([name, value]) => `${encodeURIComponent(name.toWellFormed())}=${encodeURIComponent(value.toWellFormed())}`)
-          .join('&')
-        const headers: Record<string, string> = {
-          prefer: 'respond-async',
-          'x-key': 'a',
-          ...(idempotencyKey === '' ? {} : { 'idempotency-key': idempotencyKey }),
+  test(
+    'answers thousands of odd Authorization headers as the document says, and takes none but the key, in its own scheme',
+    { timeout: 60_000 * (TIMES + 1) },
+    async () => {
+      const connections = [...connectionsOf(authorizations(target.operations, headers, SEED))]
+      let answered = 0
+      const connection = async (): Promise<void> => {
+        for (let shown = connections.pop(); shown !== undefined; shown = connections.pop()) {
+          const answers = await pipelined(
+            target.url,
+            shown.map(({ bytes }) => bytes),
+          )
+          answered += answers.length
+          // A server may close a connection behind any answer; what is left is sent on another one.
+          if (answers.length > 0 && answers.length < shown.length) connections.push(shown.slice(answers.length))
+          for (const [index, { named, bytes, isRight }] of shown.slice(0, Math.max(1, answers.length)).entries()) {
+            const answer = answers[index]
+            const wrong = answer === undefined ? 'has no answer' : authorizationFault(answer, isKeyed ? isRight : null)
+            const fault = wrong ?? (answer && (answer.status === 500 ? 'is 500' : target.judge.contradiction(named, answer)))
+            faults.note(fault, named.operation.operationId, bytes.toString('latin1').slice(0, 400), String(answer?.body ?? ''))
+          }
         }
-        const init = method === 'GET' ? { headers } : { headers: { ...headers, 'content-type': type }, body }
-        const answer = await gateway.ask(`${filled}?${search}`, { method, ...init })
-        const text = await answer.text()
-        expect(answer.status, `${method} ${filled}?${search} ${body}: ${text.slice(0, 300)}`).not.toBe(500)
-        if (!statuses.has(String(answer.status))) undocumented.add(`${method} ${path} ${answer.status}`)
       }
-    }
-    expect([...undocumented]).toEqual([])
-  },
-)
-
-test('10,000 Authorization headers are answered with 200 or 401', { timeout: 120_000 }, async () => {
-  const header = fc.string({ unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)), maxLength: 60 })
-  const headers = fc.sample(
-    fc.oneof(
-      header,
-      header.map((text) => `Bearer ${text}`),
-      header.map((text) => `Basic ${text}`),
-    ),
-    10_000,
+      await Promise.all(Array.from({ length: 16 }, connection))
+      expect(faults.toString(), `seed ${SEED}`).toBe('')
+      expect(answered).toBeGreaterThan(headers * 0.97)
+    },
   )
-  for (let at = 0; at < headers.length; at += 50) {
-    const answers = await Promise.all(
-      headers.slice(at, at + 50).map((authorization) => gateway.ask('/v1/providers', { headers: { authorization } })),
-    )
-    for (const answer of answers) {
-      await answer.arrayBuffer()
-      expect([200, 401]).toContain(answer.status)
-    }
-  }
 })
+
+/** @param isRight whether the key came; null where none is asked for */
+function authorizationFault({ status, head }: HeadedAnswer, isRight: boolean | null): string | null {
+  if (!/^x-request-id: \S+$/im.test(head)) return `${status} has no x-request-id`
+  const isUnread = status === 431 || (status === 400 && head.includes('connection: close') && isRight !== true)
+  if (isUnread) return null
+  if (isRight === null) return status === 401 || status === 403 ? `is ${status} without keys` : null
+  return (status === 401) === isRight ? `is ${status} where the key ${isRight ? 'came' : 'did not come'}` : null
+}

@@ -73,7 +73,8 @@ export async function createGatewayKeys(deps: GatewayKeysDependencies): Promise<
 class Keys implements GatewayKeys {
   readonly #deps: GatewayKeysDependencies
   readonly #records: Map<string, KeyRecord>
-  #index: ReadonlyMap<string, Entry> = new Map()
+  #made: ReadonlyMap<string, Entry> = new Map()
+  #configured: ReadonlyMap<string, Entry> = new Map()
   #rules: ReadonlyMap<string, KeyRules> = new Map()
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
@@ -99,12 +100,12 @@ class Keys implements GatewayKeys {
   /** Both hashes are made under a pepper that no caller knows, so neither the search nor its time says anything of a key. */
   identify(secret: string): Caller | null {
     this.#renew()
-    const index = this.#index
     const made = keyedHash(this.#deps.pepper, secret)
     const configured = keyedHash(this.#deps.pepper, createHash('sha256').update(secret).digest('hex'))
-    const entry = index.get(made) ?? index.get(configured)
+    // Each among its own kind: else the `key_hash` of the configuration, shown as a secret, would itself be a key.
+    const entry = entryOf(this.#made, made) ?? entryOf(this.#configured, configured)
     const now = this.#deps.clock.now()
-    if (entry === undefined || !(isSameHash(entry.hash, made) || isSameHash(entry.hash, configured))) return null
+    if (entry === undefined) return null
     if (entry.until !== null && entry.until <= now) return null
     if (entry.record !== null) this.#used(entry.record, now)
     return entry.caller
@@ -200,8 +201,8 @@ class Keys implements GatewayKeys {
     if (configured === this.#indexedFrom) return
     this.#indexedFrom = configured
     const own = this.#own()
-    const entries = [...configured.map((key) => entryOfConfigured(key, this.#deps.pepper)), ...own.flatMap(entriesOf)]
-    this.#index = new Map(entries.map((entry) => [entry.hash, entry]))
+    this.#made = byHash(own.flatMap(entriesOf))
+    this.#configured = byHash(configured.map((key) => entryOfConfigured(key, this.#deps.pepper)))
     this.#rules = new Map([...configured, ...own.map(rulesOf)].map((rules) => [rules.name, rules]))
   }
 }
@@ -212,6 +213,13 @@ interface Entry {
   readonly until: Instant | null
   /** Null for a key of the configuration, whose use is not kept. */
   readonly record: KeyRecord | null
+}
+
+const byHash = (entries: readonly Entry[]): ReadonlyMap<string, Entry> => new Map(entries.map((entry) => [entry.hash, entry]))
+
+function entryOf(index: ReadonlyMap<string, Entry>, hash: string): Entry | undefined {
+  const entry = index.get(hash)
+  return entry !== undefined && isSameHash(entry.hash, hash) ? entry : undefined
 }
 
 const entryOfConfigured = (key: ConfiguredKey, pepper: string): Entry => ({

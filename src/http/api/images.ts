@@ -21,33 +21,33 @@ export interface ImageDependencies extends ImageAccessDependencies, LinkedImageD
   readonly assets: Pick<Assets, 'open'>
 }
 
+const SCHEMA = {
+  operationId: 'getImage',
+  summary: 'The bytes of an image',
+  description:
+    'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`. Where keys are on, the address is signed and expires ' +
+    '(`assets.link_ttl`), and a key in the header sees its own images, unless the operator made images public (`assets.public`). Where images ' +
+    'are not kept (`assets.keep`), the provider’s bytes, while its link lives.',
+  tags: ['images'],
+  params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
+  querystring: z.object({ expires: z.string().max(20).optional(), signature: z.string().max(100).optional() }).loose(),
+  response: {
+    200: { description: 'The bytes.', content: IMAGE_CONTENT },
+    206: { description: 'The range that was asked for.', content: IMAGE_CONTENT },
+    304: z.null().meta({ description: 'The caller has it already.' }),
+    401: Problem,
+    403: Problem,
+    404: Problem,
+    410: Problem,
+    416: Problem,
+    503: Problem,
+  },
+}
+
 /** Image bytes. A link is its own proof, so that a browser can show it without a gateway key; see `seenImage`. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, deps) => {
   const { store, assets } = deps
-  const schema = {
-    operationId: 'getImage',
-    summary: 'The bytes of an image',
-    description:
-      'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`. Where keys are on, the address is signed and expires ' +
-      '(`assets.link_ttl`), and a key in the header sees its own images, unless the operator made images public (`assets.public`). Where images ' +
-      'are not kept (`assets.keep`), the provider’s bytes, while its link lives.',
-    tags: ['images'],
-    params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
-    querystring: z.object({ expires: z.string().max(20).optional(), signature: z.string().max(100).optional() }).loose(),
-    response: {
-      200: { description: 'The bytes.', content: IMAGE_CONTENT },
-      206: { description: 'The range that was asked for.', content: IMAGE_CONTENT },
-      304: z.null().meta({ description: 'The caller has it already.' }),
-      401: Problem,
-      403: Problem,
-      404: Problem,
-      410: Problem,
-      416: z.null().meta({ description: 'The range lies beyond the end.' }),
-      503: Problem,
-    },
-  }
-
-  app.get('/v1/images/:file', { schema, config: { access: 'open' } }, async (request, typedReply) => {
+  app.get('/v1/images/:file', { schema: SCHEMA, config: { access: 'open' } }, async (request, typedReply) => {
     // Bytes and empty bodies are beside the documented JSON answers.
     const reply: FastifyReply = typedReply
     const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')
@@ -62,6 +62,11 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
       const detail = 'This image is no longer stored: images are removed by age and by total size (assets.max_age_days, assets.max_bytes).'
       throw new HttpProblem({ code: 'gone', detail })
     }
+    const isKnown = isAmong(etag, request.headers['if-none-match'])
+    if (range === 'unsatisfiable' && !isKnown) {
+      stream.destroy()
+      throw beyondTheEnd(reply, image.bytes)
+    }
     reply.headers({
       'content-type': MEDIA_TYPES[image.format],
       'cache-control': cacheControl,
@@ -70,10 +75,10 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
       ...SERVED_AS_IMAGE_ONLY,
       'access-control-allow-origin': '*',
     })
-    const isKnown = isAmong(etag, request.headers['if-none-match'])
-    if (isKnown || range === 'unsatisfiable') stream.destroy()
-    if (isKnown) return reply.code(304).send()
-    if (range === 'unsatisfiable') return reply.code(416).header('content-range', `bytes */${image.bytes}`).send()
+    if (isKnown || range === 'unsatisfiable') {
+      stream.destroy()
+      return reply.code(304).send()
+    }
     if (range) {
       reply
         .code(206)
@@ -81,6 +86,12 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     } else reply.header('content-length', image.bytes)
     return reply.send(stream)
   })
+}
+
+function beyondTheEnd(reply: FastifyReply, bytes: number): HttpProblem {
+  reply.header('content-range', `bytes */${bytes}`)
+  const detail = `The range lies beyond the end of this image, which has ${bytes} bytes.`
+  return new HttpProblem({ code: 'invalid_request', status: 416, detail })
 }
 
 /** Whether `If-None-Match` names the tag: a list, of which each may be marked weak (proxies that compress do so), or `*`. */

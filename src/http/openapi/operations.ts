@@ -36,7 +36,7 @@ export function operationOf(asked: Asked): Answered {
     ...(body === undefined ? {} : { body }),
     ...(querystring === undefined ? {} : { querystring }),
     ...(route.config?.access === 'open' ? { security: [] } : {}),
-    response: Object.fromEntries(
+    response: withUnread(
       Object.entries({ ...(isOwn ? commonAnswers(documented, route) : {}), ...response }).map(([status, answer]) => [
         status,
         described(status, answer),
@@ -47,12 +47,26 @@ export function operationOf(asked: Asked): Answered {
   return url.endsWith('/*') ? withNamedWildcard(answered) : answered
 }
 
+/**
+ * What is said before a route is found, in no API's shape: the URL, the headers or the body are too long, too late or no HTTP.
+ * Beside what a route says with the same status.
+ */
+function withUnread(answers: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
+  const all = new Map<string, unknown>(answers)
+  for (const status of ['400', '408', '414', '417', '431']) {
+    const { content } = (all.get(status) ?? {}) as { readonly content?: object }
+    const description = STATUS_CODES[status] ?? 'Answer'
+    all.set(status, { description, content: { ...content, [PROBLEM_TYPE]: { schema: Problem } } })
+  }
+  return Object.fromEntries([...all].toSorted(([one], [other]) => Number(one) - Number(other)))
+}
+
 /** What every route of our own API can answer: its own checks, the key, and a server that stops. */
 function commonAnswers(schema: Documented, { config, method }: RouteOptions): Readonly<Record<string, unknown>> {
-  const hasInput = schema.params !== undefined || schema.querystring !== undefined || schema.headers !== undefined
   return {
-    ...(hasInput || schema.body !== undefined ? { 400: Problem } : {}),
-    ...(config?.access === 'open' ? {} : { 401: Problem, 403: Problem, 429: Problem }),
+    // Without keys, who asks for another host or from another page is refused everywhere.
+    403: Problem,
+    ...(config?.access === 'open' ? {} : { 401: Problem, 429: Problem }),
     ...(schema.params === undefined ? {} : { 404: Problem }),
     // A body that nobody asked for is judged all the same.
     ...(method === 'GET' || method === 'HEAD' ? {} : { 413: Problem, 415: Problem }),

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import type { Json } from '#contract'
 import type { Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
+import type { ErrorShape } from '../../error-shape.ts'
 import type { Intake } from '../../intake.ts'
 import { owned } from '../../owned.ts'
 import { loggedProblem, noRoute } from '../../problem.ts'
@@ -13,7 +14,7 @@ import type { MeasureReference } from '../measure-reference.ts'
 import { CREDITS, POLL, SUBMIT } from './documented.ts'
 import { ENDPOINTS, readBody } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import { BflProblem, bflProblem } from './problems.ts'
+import { BflProblem, bflProblem, reworded } from './problems.ts'
 import { creditsOf, resultReply, submitReply, taskNotFound } from './task-reply.ts'
 import { toRequest, withOtherSide } from './to-request.ts'
 import type { Translation } from './to-request.ts'
@@ -40,8 +41,7 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
     async (api) => {
       api.setErrorHandler((error, request, reply) => {
         if (!(error instanceof BflProblem)) loggedProblem(error, request)
-        const { status, detail } = bflProblem(error)
-        return send(reply, status, { detail })
+        return sendProblem(reply, bflProblem(error))
       })
       api.setNotFoundHandler((request, reply) =>
         noRoute(request, reply).code === 'not_found'
@@ -59,6 +59,11 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
     { prefix: BFL_PREFIX },
   )
 }
+
+const sendProblem = (reply: FastifyReply, { status, detail }: BflProblem): FastifyReply => send(reply, status, { detail })
+
+/** In the vendor's shape. */
+export const BFL_ERRORS: ErrorShape = { prefix: BFL_PREFIX, send: (reply, details) => sendProblem(reply, reworded(details, [])) }
 
 function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
   const { intake, store } = deps

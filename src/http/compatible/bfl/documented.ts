@@ -25,14 +25,15 @@ const BflError = z.looseObject({ detail: z.union([z.string(), z.array(z.looseObj
 
 const security = [{ bflKey: [] }, { gatewayKey: [] }]
 const errors = (...statuses: readonly number[]) =>
-  Object.fromEntries([...statuses, 401, 403, 404, 429, 500, 503].map((status) => [status, BflError]))
+  Object.fromEntries([...statuses, 400, 401, 403, 404, 414, 429, 500, 503].map((status) => [status, BflError]))
 
 /** What each route adds to its documentation. */
-export const SUBMIT = { security, takes: Task, response: { 200: Submitted, ...errors(400, 402, 413, 415, 422) } }
+export const SUBMIT = { security, takes: Task, response: { 200: Submitted, ...errors(402, 413, 415, 422) } }
 export const POLL = {
   security,
   takesQuery: z.looseObject({ id: z.string().meta({ description: 'As the submit returned it.' }) }),
-  response: { 200: Result, ...errors(422) },
+  // An id that is not there is answered with a result that says so, as BFL does.
+  response: { 200: Result, ...errors(422), 404: z.union([Result, BflError]) },
 }
 export const CREDITS = { security, response: { 200: Credits, ...errors() } }
 

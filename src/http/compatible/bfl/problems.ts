@@ -22,13 +22,15 @@ export const bflProblem = (error: unknown, slots: readonly string[] = []): BflPr
   error instanceof BflProblem ? error : reworded(toProblem(error), slots)
 
 /** A problem in BFL's words. It names the fields that BFL's caller wrote. */
-function reworded(details: ProblemDetails, slots: readonly string[]): BflProblem {
-  const { code, detail, errors = [], unreadable } = details
+export function reworded(details: ProblemDetails, slots: readonly string[]): BflProblem {
+  const { code, detail, errors = [], unreadable, status } = details
   switch (code) {
     case 'invalid_request': {
       if (unreadable === 'json')
         return new BflProblem(422, [{ loc: ['body', 0], msg: 'JSON decode error', type: 'json_invalid', ctx: { error: detail } }])
       if (unreadable === 'bytes') return new BflProblem(400, `There was an error parsing the body: ${detail}`)
+      // Of a request whose URL or headers are wrong.
+      if (status !== undefined && errors.length === 0) return new BflProblem(status, detail)
       const fields = errors.length > 0 ? errors : [{ path: '', message: detail }]
       return new BflProblem(
         422,

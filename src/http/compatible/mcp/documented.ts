@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { Problem } from '#contract'
 import type { Examples } from '../../openapi/examples.ts'
 
 /** JSON-RPC for the document of our API; the protocol's own library judges what is sent. */
@@ -12,7 +11,11 @@ const Message = z
   })
   .meta({ id: 'McpMessage' })
 const McpError = z
-  .looseObject({ jsonrpc: z.literal('2.0'), error: z.looseObject({ code: z.number(), message: z.string() }) })
+  .looseObject({
+    jsonrpc: z.literal('2.0'),
+    id: z.union([z.string(), z.number()]).nullish(),
+    error: z.looseObject({ code: z.number().int(), message: z.string() }),
+  })
   .meta({ id: 'McpError' })
 const Reply = z.looseObject({ jsonrpc: z.literal('2.0'), id: z.union([z.string(), z.number()]).nullable() }).meta({ id: 'McpReply' })
 
@@ -21,15 +24,7 @@ export const MCP_CALL = {
   response: {
     200: { description: 'The reply.', content: { 'application/json': { schema: Reply }, 'text/event-stream': { schema: z.string() } } },
     202: z.null().meta({ description: 'A notification was taken.' }),
-    400: McpError,
-    401: Problem,
-    403: Problem,
-    406: McpError,
-    413: Problem,
-    415: Problem,
-    429: Problem,
-    500: Problem,
-    503: Problem,
+    ...Object.fromEntries([400, 401, 403, 406, 413, 414, 415, 429, 500, 503].map((status) => [status, McpError])),
   },
 }
 

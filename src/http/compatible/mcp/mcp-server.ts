@@ -11,7 +11,9 @@ import type { ModelSource } from '../../api/models.ts'
 import { EVERYBODY, refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import type { Intake } from '../../intake.ts'
+import { loggedProblem, noRoute } from '../../problem.ts'
 import { MCP_CALL } from './documented.ts'
+import { MCP_ERRORS } from './error-reply.ts'
 import { toolError } from './tool-error.ts'
 import type { Tool } from './tool.ts'
 import { compareProviders } from './tools/compare.ts'
@@ -80,9 +82,16 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     ...MCP_CALL,
   }
   const config = { access: 'read', ownPagesOnly: true } as const
-  app.post('/mcp', { schema, config }, answer)
-  // Answered with 405: there is no session to listen to or to end.
-  app.route({ method: ['GET', 'DELETE'], url: '/mcp', schema: { hide: true }, config, handler: answer })
+  await app.register(
+    async (api) => {
+      api.setErrorHandler((error, request, reply) => MCP_ERRORS.send(reply, loggedProblem(error, request)))
+      api.setNotFoundHandler((request, reply) => MCP_ERRORS.send(reply, noRoute(request, reply)))
+      api.post('', { schema, config }, answer)
+      // Answered with 405: there is no session to listen to or to end.
+      api.route({ method: ['GET', 'DELETE'], url: '', schema: { hide: true }, config, handler: answer })
+    },
+    { prefix: MCP_ERRORS.prefix },
+  )
 }
 
 /** A server lives for one request; its tools are made once. */

@@ -51,7 +51,7 @@ export function reworded({ code, detail, errors = [], unreadable, status }: Prob
       if (unreadable !== undefined) return refusal(code, detail, { as: 'invalid_request' })
       if (path === IDEMPOTENCY_KEY)
         return refusal(code, detail, { param: path, as: 'idempotency_key_reused', ...(status ? { status } : {}) })
-      return refusal(code, message, { param: paramOf(path.split('.'), written) })
+      return refusal(code, message, { param: paramOf(path.split('.'), written), ...(status ? { status } : {}) })
     default:
       return isFailure(code)
         ? refusal(code, message, { param: paramOf(path.split('.'), written) })

@@ -24,7 +24,7 @@ const Headers = z.object({
 })
 
 const errors = Object.fromEntries(
-  [400, 401, 402, 403, 404, 413, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]),
+  [400, 401, 402, 403, 404, 413, 414, 415, 422, 424, 429, 500, 502, 503, 504].map((status) => [status, OpenaiError]),
 )
 
 const IMAGES = {

@@ -7,7 +7,7 @@ const Entry = z.looseObject({ code: z.string(), message: z.string() }).meta({ id
 const Answer = z.looseObject({ data: z.array(z.looseObject({})), errors: z.array(Entry).optional() }).meta({ id: 'RunwareAnswer' })
 const RunwareError = z.looseObject({ errors: z.array(Entry), data: z.array(z.looseObject({})).optional() }).meta({ id: 'RunwareError' })
 
-const STATUSES = [400, 401, 402, 403, 404, 413, 415, 429, 500, 502, 503, 504] as const
+const STATUSES = [400, 401, 402, 403, 404, 413, 414, 415, 429, 500, 502, 503, 504] as const
 
 export const TASKS = {
   takes: z.array(Task).min(1).meta({ id: 'RunwareTasks', description: 'Fields by task type, as Runware documents them.' }),

@@ -4,6 +4,8 @@ import type { Generation, JsonObject } from '#contract'
 import type { Clock } from '../../../core/ports.ts'
 import { bearerOf, EVERYBODY, know } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
+import type { ErrorShape } from '../../error-shape.ts'
+import type { ProblemDetails } from '../../http-problem.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
@@ -47,9 +49,12 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
         socketRoute(api, path, perform, deps)
       }
     },
-    { prefix: '/runware' },
+    { prefix: RUNWARE_ERRORS.prefix },
   )
 }
+
+/** In the vendor's shape. */
+export const RUNWARE_ERRORS: ErrorShape = { prefix: '/runware', send: (reply, details) => sendProblem(reply, details) }
 
 function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys }: RunwareDependencies): void {
   const schema = {
@@ -159,8 +164,13 @@ function headersOf(generations: readonly Generation[]): Record<string, string> {
 /** A request that did not come as far as its tasks. */
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = loggedProblem(error, request)
-  // What a stranger sent is not judged.
-  if (request.caller.scope === null && problem.code !== 'unauthorized') return sendJson(reply, 401, { errors: [INVALID_KEY] })
+  // What a stranger sent is not judged. Where the URL is too long, nobody has asked yet who sent it.
+  const caller = request.caller as Caller | undefined
+  if (caller?.scope === null && problem.code !== 'unauthorized') return sendJson(reply, 401, { errors: [INVALID_KEY] })
+  return sendProblem(reply, problem)
+}
+
+function sendProblem(reply: FastifyReply, problem: ProblemDetails): FastifyReply {
   const refuse = (code: string, message: string) => sendJson(reply, statusOf(problem), { errors: [{ code, message }] })
   switch (problem.code) {
     case 'unauthorized':
@@ -176,6 +186,8 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
     case 'internal':
       return refuse('internalServerError', 'An unexpected error; the server log says more.')
     default:
+      // Of a request whose URL or headers are wrong.
+      if (problem.status !== undefined) return refuse('invalidRequest', problem.detail)
       return refuse('invalidJson', `The body must be JSON, sent as application/json. ${problem.detail}`)
   }
 }
