@@ -37,8 +37,9 @@ function providerChanges(before: ProviderConfig | undefined, next: ProviderConfi
   return [...state, ...differences(path, before && asWritten(before), asWritten(next))]
 }
 
-const asWritten = ({ apiKey, baseUrl, maxInFlight, prices }: ProviderConfig): Tree => ({
+const asWritten = ({ apiKey, callbackSecret, baseUrl, maxInFlight, prices }: ProviderConfig): Tree => ({
   apiKey,
+  callbackSecret,
   baseUrl,
   maxInFlight,
   discountPercent: prices.discountPercent,

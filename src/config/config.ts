@@ -101,6 +101,8 @@ export interface ProviderConfig {
   readonly reason: string | null
   /** Null in the sandbox until the emulator runs, and where the provider is disabled. */
   readonly apiKey: Secret | null
+  /** What the vendor signs its callbacks with; null where none is given. */
+  readonly callbackSecret: Secret | null
   /** Without a trailing slash. */
   readonly baseUrl: string
   /** Whether the configuration gives the base URL, rather than the manifest. */

@@ -35,6 +35,7 @@ export function providersOf(sources: ProviderSources): Pick<Config, 'sandbox' | 
       enabled: reason === null,
       reason,
       apiKey,
+      callbackSecret: readCallbackSecret(id, manifest, sources),
       baseUrl: (settings.base_url ?? manifest.base_url).replace(/\/+$/, ''),
       hasOwnBaseUrl: settings.base_url !== undefined,
       maxInFlight: settings.max_in_flight ?? manifest.max_in_flight,
@@ -79,6 +80,13 @@ function readKey(id: string, manifest: Manifest, { file, document, variables, pr
     return null
   }
   return new Secret(text)
+}
+
+function readCallbackSecret(id: string, { callbacks }: Manifest, { file, variables }: ProviderSources): Secret | null {
+  const signature = callbacks?.signature
+  if (signature?.scheme !== 'standard-webhooks') return null
+  const text = file.providers?.[id]?.callback_secret || (variables.read(signature.secret_env) ?? '')
+  return text === '' ? null : new Secret(text)
 }
 
 function operatorPrices(settings: ProviderSettings, writtenOn: string): OperatorPrices {

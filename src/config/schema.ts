@@ -136,6 +136,10 @@ const ProviderSettings = z
       .url({ protocol: /^https?$/ })
       .optional()
       .meta({ description: 'Any host, a proxy or a test double included; it gets this provider’s key. Default: the manifest’s.' }),
+    callback_secret: z.string().optional().meta({
+      description:
+        'What the vendor signs its callbacks with (`whsec_…`), best as "${NAME}". Default: the variable the manifest names. Without it the vendor is polled.',
+    }),
     max_in_flight: z.number().int().min(1).optional().meta({ description: 'Unfinished tasks at once. Default: the manifest’s.' }),
     discount_percent: DiscountPercent.optional(),
     surcharge_percent: SurchargePercent.optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CallbackSignature } from './callback-signature.ts'
 import { Limits } from './limits.ts'
 import { PublishedPrice } from './price.ts'
 
@@ -21,56 +22,76 @@ export const ModelEntry = z.strictObject({
 })
 export type ModelEntry = z.infer<typeof ModelEntry>
 
+/** `*.name` matches every name below it and not the name itself; anything else matches itself. */
+export const matchesHost = (pattern: string, host: string): boolean =>
+  pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern
+
+/** Over https; plain http only where the manifest names this machine, as that of a test double does. */
+const isAmong = (hosts: readonly string[], { protocol, hostname }: URL): boolean =>
+  (protocol === 'https:' || hostname === '127.0.0.1') && hosts.some((pattern) => matchesHost(pattern, hostname))
+
 /** `manifest.json` of a provider's folder: everything about a vendor that is data. */
-export const Manifest = z.strictObject({
-  id: z.string().regex(/^[a-z][a-z0-9-]{1,30}$/),
-  title: z.string().min(1),
-  docs_url: z.url(),
-  base_url: z.url(),
-  hosts: z
-    .array(HostPattern)
-    .min(1)
-    .meta({ description: 'The only hosts that ever get this provider’s key, beside the configured base_url.' }),
-  auth: z.strictObject({
-    header: z.string().regex(/^[a-z-]+$/),
-    scheme: z.string().optional().meta({ description: 'Written before the key, for example "Bearer".' }),
-    env: z
+export const Manifest = z
+  .strictObject({
+    id: z.string().regex(/^[a-z][a-z0-9-]{1,30}$/),
+    title: z.string().min(1),
+    docs_url: z.url(),
+    base_url: z.url(),
+    hosts: z
+      .array(HostPattern)
+      .min(1)
+      .meta({ description: 'The only hosts that ever get this provider’s key, beside the configured base_url.' }),
+    auth: z.strictObject({
+      header: z.string().regex(/^[a-z-]+$/),
+      scheme: z.string().optional().meta({ description: 'Written before the key, for example "Bearer".' }),
+      env: z
+        .string()
+        .regex(/^[A-Z][A-Z0-9_]+$/)
+        .meta({ description: 'The environment variable that holds the key.' }),
+    }),
+    max_in_flight: z.number().int().positive().meta({ description: 'Unfinished tasks at once.' }),
+    timeouts: z.strictObject({
+      submit_ms: Milliseconds,
+      poll_ms: Milliseconds,
+      deadline_ms: Milliseconds.meta({ description: 'From submit to result; then provider_timeout.' }),
+    }),
+    polling: z.strictObject({
+      first_ms: Milliseconds.meta({ description: 'Before anything is measured: how long after the submit the first poll is sent.' }),
+      min_ms: Milliseconds,
+      max_ms: Milliseconds,
+    }),
+    result_url_ttl_ms: Milliseconds.nullable().meta({
+      description: 'How long a delivered link lives; null where the vendor does not say.',
+    }),
+    webhook_secret_header: z
       .string()
-      .regex(/^[A-Z][A-Z0-9_]+$/)
-      .meta({ description: 'The environment variable that holds the key.' }),
-  }),
-  max_in_flight: z.number().int().positive().meta({ description: 'Unfinished tasks at once.' }),
-  timeouts: z.strictObject({
-    submit_ms: Milliseconds,
-    poll_ms: Milliseconds,
-    deadline_ms: Milliseconds.meta({ description: 'From submit to result; then provider_timeout.' }),
-  }),
-  polling: z.strictObject({
-    first_ms: Milliseconds.meta({ description: 'Before anything is measured: how long after the submit the first poll is sent.' }),
-    min_ms: Milliseconds,
-    max_ms: Milliseconds,
-  }),
-  result_url_ttl_ms: Milliseconds.nullable().meta({ description: 'How long a delivered link lives; null where the vendor does not say.' }),
-  webhook_secret_header: z
-    .string()
-    .nullable()
-    .meta({ description: 'Header in which the vendor echoes our secret; null where it has none.' }),
-  safety_options: z
-    .array(z.string())
-    .default([])
-    .meta({ description: 'Dotted paths in `provider_options` that switch a safety check on; a request that does never runs without it.' }),
-  declares: z
-    .strictObject({
-      delivery: z.array(z.enum(['sync', 'poll'])).min(1),
-      batch: z.boolean(),
-      recover: z.boolean().meta({ description: 'A lost submit reply can be asked for again.' }),
-      cost: z.enum(['at_submit', 'at_result', 'none']),
-      seed_returned: z.boolean(),
-      balance: z.boolean(),
-      webhook: z.boolean(),
-      cancel: z.boolean().default(false).meta({ description: 'A task can be canceled at the vendor.' }),
-    })
-    .meta({ description: 'Chooses the parts of the conformance exam this provider sits.' }),
-  models: z.record(z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), ModelEntry),
-})
+      .nullable()
+      .meta({ description: 'Header in which the vendor echoes our secret; null where it has none.' }),
+    callbacks: z
+      .strictObject({ signature: CallbackSignature })
+      .optional()
+      .meta({ description: 'How the vendor signs its callbacks; absent where it does not.' }),
+    safety_options: z.array(z.string()).default([]).meta({
+      description: 'Dotted paths in `provider_options` that switch a safety check on; a request that does never runs without it.',
+    }),
+    declares: z
+      .strictObject({
+        delivery: z.array(z.enum(['sync', 'poll'])).min(1),
+        batch: z.boolean(),
+        recover: z.boolean().meta({ description: 'A lost submit reply can be asked for again.' }),
+        cost: z.enum(['at_submit', 'at_result', 'none']),
+        seed_returned: z.boolean(),
+        balance: z.boolean(),
+        webhook: z.boolean(),
+        cancel: z.boolean().default(false).meta({ description: 'A task can be canceled at the vendor.' }),
+      })
+      .meta({ description: 'Chooses the parts of the conformance exam this provider sits.' }),
+    models: z.record(z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), ModelEntry),
+  })
+  .superRefine(({ callbacks, hosts }, context) => {
+    const signature = callbacks?.signature
+    if (signature?.scheme !== 'ed25519-jwks' || isAmong(hosts, new URL(signature.jwks_url))) return
+    const message = 'is not an https address of the hosts of this manifest'
+    context.addIssue({ code: 'custom', path: ['callbacks', 'signature', 'jwks_url'], message })
+  })
 export type Manifest = z.infer<typeof Manifest>

@@ -152,6 +152,8 @@ export type Download = (
     /** From now to the last byte; no limit where it is absent. */
     readonly timeoutMs?: number
     readonly trustedProvider?: string
+    /** A JSON document is wanted, which is taken for no image otherwise. */
+    readonly isDocument?: boolean
   },
 ) => Promise<Downloaded>
 

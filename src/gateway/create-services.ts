@@ -134,6 +134,7 @@ async function startWebhooks(
     store,
     clock: CLOCK,
     post: transport.post,
+    download: transport.download,
     assets,
     links,
     delaysMs: overrides.webhookDelaysMs,

@@ -1,10 +1,14 @@
+import type { CallbackSignature } from '#contract'
 import type { Config } from '../config/config.ts'
 import { isLoopback } from '../config/network.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import { DELIVERY_DELAYS_MS } from '../core/webhooks/retry-schedule.ts'
 import { createInboundHooks } from '../core/scheduling/callback-addresses.ts'
 import type { InboundHooks } from '../core/scheduling/callback-addresses.ts'
-import type { Store } from '../core/ports.ts'
+import { createSignedCallbacks } from '../core/scheduling/signed-callbacks.ts'
+import type { SignedCallbacks } from '../core/scheduling/signed-callbacks.ts'
+import { createVendorKeys } from '../core/scheduling/vendor-keys.ts'
+import type { Download, Store } from '../core/ports.ts'
 import { createNotify } from '../core/webhooks/engine.ts'
 import type { Notify, NotifyDependencies } from '../core/webhooks/engine.ts'
 import { newNodeSecret, newWebhookSecret } from '../core/webhooks/signature.ts'
@@ -17,6 +21,8 @@ export interface WebhooksDependencies extends Pick<NotifyDependencies, 'clock' |
   readonly store: NotifyDependencies['store'] & Pick<Store, 'secret'>
   readonly config: () => Config
   readonly catalogue: Catalogue
+  /** For the lists of keys that vendors sign with. */
+  readonly download: Download
   /** Instead of the usual waits between tries. */
   readonly delaysMs?: readonly number[] | undefined
 }
@@ -24,13 +30,14 @@ export interface WebhooksDependencies extends Pick<NotifyDependencies, 'clock' |
 export interface Webhooks {
   readonly notify: Notify
   readonly hooks: InboundHooks
+  readonly signedCallbacks: SignedCallbacks
   /** The header in which a provider repeats the secret it was given; null where it has none. */
   readonly hookSecretHeader: (provider: string) => string | null
 }
 
 /** Webhooks out and in, with the secrets that the store keeps. */
 export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhooks> {
-  const { config, catalogue, store, clock, post, log, links, delaysMs = DELIVERY_DELAYS_MS } = deps
+  const { config, catalogue, store, clock, post, download, log, links, delaysMs = DELIVERY_DELAYS_MS } = deps
   const { dataDirectory } = config()
   // Files of earlier versions are taken over once; from then on the store has them, and one is copied for those who read it.
   const own = await store.secret('webhook', (await secretInFile(dataDirectory, WEBHOOK_SECRET_FILE)) ?? newWebhookSecret())
@@ -44,9 +51,24 @@ export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhoo
   return {
     notify: createNotify({ store, clock, post, log, formats, delaysMs, random: Math.random }),
     hooks: createInboundHooks({ key, baseFor: callbackBase(config, catalogue) }),
+    signedCallbacks: createSignedCallbacks({
+      signatureOf: signatureOf(config, catalogue),
+      secretsOf: (id) => {
+        const secret = config().providers.get(id)?.callbackSecret
+        return secret ? [secret.reveal()] : []
+      },
+      keys: createVendorKeys(download, clock),
+      clock,
+    }),
     hookSecretHeader: (id) => catalogue.providers.get(id)?.manifest.webhook_secret_header ?? null,
   }
 }
+
+/** How a provider signs its callbacks; null where it does not, and in the sandbox, whose emulators have no vendor's key. */
+const signatureOf =
+  (config: () => Config, catalogue: Catalogue) =>
+  (id: string): CallbackSignature | null =>
+    config().sandbox ? null : (catalogue.providers.get(id)?.manifest.callbacks?.signature ?? null)
 
 /** The base of the addresses for a provider's callbacks; null where it sends none, or cannot reach us. */
 function callbackBase(config: () => Config, catalogue: Catalogue): (provider: string) => string | null {
@@ -55,6 +77,8 @@ function callbackBase(config: () => Config, catalogue: Catalogue): (provider: st
     const provider = catalogue.providers.get(id)
     const settings = config().providers.get(id)
     if (publicUrl === null || !provider?.manifest.declares.webhook || !settings) return null
+    // What nobody could check is not asked for: the provider is polled.
+    if (signatureOf(config, catalogue)(id)?.scheme === 'standard-webhooks' && settings.callbackSecret === null) return null
     return isReachableFrom(settings.baseUrl, publicUrl, config().sandbox) ? publicUrl : null
   }
 }

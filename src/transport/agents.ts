@@ -2,7 +2,7 @@ import type { LookupFunction } from 'node:net'
 import type { Manifest } from '#contract'
 import { Agent, type Dispatcher } from 'undici'
 import { guardedConnector } from './connector.ts'
-import { matchesHost } from './credentials.ts'
+import { matchesHost } from '#contract'
 import { type AllowList, hostPort } from './guard.ts'
 import type { Proxy } from './proxy.ts'
 

@@ -1,3 +1,4 @@
+import { matchesHost } from '#contract'
 import type { Manifest } from '#contract'
 import type { Secret } from './secret.ts'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
@@ -82,7 +83,3 @@ function isPlainlySpelled(text: string, url: URL): boolean {
   const authority = `${url.protocol}//${url.host}`
   return url.host !== '' && !url.hostname.endsWith('.') && text.startsWith(authority) && /^([/?#]|$)/.test(text.slice(authority.length))
 }
-
-/** `*.name` matches every name below it and not the name itself; anything else matches itself. */
-export const matchesHost = (pattern: string, host: string): boolean =>
-  pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern

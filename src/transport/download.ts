@@ -28,7 +28,7 @@ const HEAD_BYTES = 64
  */
 export function createDownload({ agents, now = () => performance.now() }: DownloadOptions): Download {
   return async (address, options) => {
-    const { maxBytes, silenceMs, timeoutMs, trustedProvider } = options
+    const { maxBytes, silenceMs, timeoutMs, trustedProvider, isDocument = false } = options
     const agent = (trustedProvider === undefined ? undefined : agents.provider(trustedProvider)) ?? agents.untrusted
     const endsAt = timeoutMs === undefined ? null : now() + timeoutMs
     if (/^\s*data:/i.test(address)) return inlineBody(address, options)
@@ -41,7 +41,7 @@ export function createDownload({ agents, now = () => performance.now() }: Downlo
       if (answer.kind === 'refused') return answer
       if (answer.kind === 'failed') return failed(answer.reason)
       const location = isRedirect(answer.status) ? answer.headers['location'] : undefined
-      if (location === undefined) return judge(answer, maxBytes)
+      if (location === undefined) return judge(answer, maxBytes, isDocument)
       answer.body.destroy()
       if (hop === MAX_REDIRECTS) return failed(`more than ${MAX_REDIRECTS} redirects`)
       url = parseUntrustedUrl(location, url)
@@ -65,7 +65,11 @@ function inlineBody(address: string, { maxBytes }: Options): Downloaded {
 }
 
 /** Only a body that is too large is final: a server may answer anything else today and the image a minute later. */
-async function judge({ status, headers, body }: Extract<Answer, { kind: 'answer' }>, maxBytes: number): Promise<Downloaded> {
+async function judge(
+  { status, headers, body }: Extract<Answer, { kind: 'answer' }>,
+  maxBytes: number,
+  isDocument: boolean,
+): Promise<Downloaded> {
   const discard = (downloaded: Downloaded): Downloaded => {
     body.destroy()
     return downloaded
@@ -89,7 +93,7 @@ async function judge({ status, headers, body }: Extract<Answer, { kind: 'answer'
   try {
     const decoded = await decodeStream(body, headers['content-encoding'] ?? '', maxBytes)
     const { head, stream } = await firstBytes(decoded, HEAD_BYTES)
-    const unwanted = head.length === 0 ? 'an empty body' : documentIn(head)
+    const unwanted = head.length === 0 ? 'an empty body' : isDocument ? null : documentIn(head)
     if (unwanted !== null) return discard(failed(`the server sent ${unwanted} instead of an image`))
     return { kind: 'body', stream, contentType: headers['content-type'] ?? null }
   } catch (error) {

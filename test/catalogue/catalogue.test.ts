@@ -39,6 +39,16 @@ describe('a folder of providers that cannot be used', () => {
     )
   })
 
+  test.each(['https://keys.elsewhere.example/jwks.json', 'http://api.acme.example/jwks.json'])(
+    'refuses keys that sign callbacks from %s, which is no https address of the manifest’s hosts',
+    async (jwks_url) => {
+      const headers = { signed: ['x-id', 'x-at'], id: 'x-id', timestamp: 'x-at', signature: 'x-signed' }
+      const callbacks = { signature: { scheme: 'ed25519-jwks', jwks_url, headers } }
+      const directory = await fakeProviders({ 'acme/manifest.json': { ...manifest('acme', { big: modelEntry() }), callbacks } })
+      expect(await refusal(directory)).toContain('callbacks.signature.jwks_url: is not an https address of the hosts of this manifest')
+    },
+  )
+
   test('refuses a manifest whose id is not its folder’s name', async () => {
     const directory = await fakeProviders({ 'acme/manifest.json': manifest('other', {}) })
     expect(await refusal(directory)).toContain('id: "other" is not the name of its folder, "acme"')

@@ -29,12 +29,13 @@ export interface ServerProcess {
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGHUP'): void
 }
 
-/** A gateway as its own process, on a free port; dies by itself where all marked generations have come to `crash.step`, if that is given. */
+/** A gateway as its own process, on a free port, of this checkout or the one at `root`; dies by itself where all marked generations have come to `crash.step`, if that is given. */
 export async function startProcess(
   environment: Readonly<Record<string, string>>,
   crash: { readonly step: Step; readonly marks: readonly string[] } | null = null,
+  root = ROOT,
 ): Promise<ServerProcess> {
-  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [join(ROOT, 'src/main.ts')]
+  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [join(root, 'src/main.ts')]
   return spawnServer(program, environment)
 }
 

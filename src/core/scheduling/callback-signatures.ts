@@ -8,7 +8,7 @@ export interface SignedCallback {
 }
 
 /** Why a callback is not believed; null where its signature and its age are right. */
-export type SignatureFault = 'not signed' | 'too old or too new' | 'wrong signature'
+export type SignatureFault = 'not signed' | 'too old or too new' | 'wrong signature' | 'came before'
 
 /** So far a callback's time and ours may lie apart, either way. Standard Webhooks names five minutes. */
 export const MAX_AGE_MS = 300_000
@@ -18,10 +18,15 @@ export const MAX_AGE_MS = 300_000
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  * @param secrets as vendors show them: `whsec_` and base64
  */
-export function standardWebhooksFault({ headers, body }: SignedCallback, secrets: readonly string[], now: number): SignatureFault | null {
+export function standardWebhooksFault(
+  { headers, body }: SignedCallback,
+  secrets: readonly string[],
+  now: number,
+  maxAgeMs = MAX_AGE_MS,
+): SignatureFault | null {
   const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures } = headers
   if (!id || !timestamp || !signatures) return 'not signed'
-  if (!isRecent(timestamp, now)) return 'too old or too new'
+  if (!isRecent(timestamp, now, maxAgeMs)) return 'too old or too new'
   const given = signatures.split(' ').flatMap((one) => (one.startsWith('v1,') ? [one.slice(3)] : []))
   const expected = secrets.flatMap((secret) => {
     const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
@@ -41,12 +46,13 @@ export function ed25519Fault(
   names: { readonly signed: readonly string[]; readonly timestamp: string; readonly signature: string },
   keys: readonly KeyObject[],
   now: number,
+  maxAgeMs = MAX_AGE_MS,
 ): SignatureFault | null {
   const values = names.signed.map((name) => headers[name])
   const signature = headers[names.signature] ?? ''
   const timestamp = headers[names.timestamp] ?? ''
   if (values.some((value) => !value) || !names.signed.includes(names.timestamp)) return 'not signed'
-  if (!isRecent(timestamp, now)) return 'too old or too new'
+  if (!isRecent(timestamp, now, maxAgeMs)) return 'too old or too new'
   if (!/^[0-9a-f]{128}$/i.test(signature)) return 'wrong signature'
   const message = Buffer.from([...values, createHash('sha256').update(body).digest('hex')].join('\n'))
   return keys.some((key) => verify(null, message, key, Buffer.from(signature, 'hex'))) ? null : 'wrong signature'
@@ -87,6 +93,6 @@ export function createReplayGuard(): { readonly isNew: (id: string, now: number)
 }
 
 /** @param timestamp whole seconds since 1970 */
-function isRecent(timestamp: string, now: number): boolean {
-  return /^\d{1,12}$/.test(timestamp) && Math.abs(now - Number(timestamp) * 1_000) <= MAX_AGE_MS
+function isRecent(timestamp: string, now: number, maxAgeMs: number): boolean {
+  return /^\d{1,12}$/.test(timestamp) && Math.abs(now - Number(timestamp) * 1_000) <= maxAgeMs
 }

@@ -1,0 +1,64 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { CallbackSignature } from '#contract'
+import type { Download } from '../../../src/core/ports.ts'
+import { createVendorKeys } from '../../../src/core/scheduling/vendor-keys.ts'
+
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
+
+function world() {
+  const state = { nowMs: 0, asked: 0, isDown: false, listed: 1 }
+  const jwk = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+  const download: Download = async (_url, options) => {
+    expect(options).toMatchObject({ maxBytes: 65_536, timeoutMs: 5_000, isDocument: true })
+    state.asked += 1
+    if (state.isDown) return { kind: 'failed', reason: 'the server answered 503', retryable: true }
+    const list = JSON.stringify({ keys: Array.from({ length: state.listed }, () => jwk) })
+    return { kind: 'body', stream: Readable.from([Buffer.from(list)]), contentType: null }
+  }
+  return { state, keys: createVendorKeys(download, { monotonicMs: () => state.nowMs }) }
+}
+const URL = 'https://keys.example/jwks.json'
+
+test('a list of keys is fetched once for a day, however often it is needed at once', async () => {
+  const { state, keys } = world()
+  const lists = await Promise.all([keys.at(URL), keys.at(URL), keys.at(URL)])
+  expect([lists.map((list) => list.length), state.asked]).toEqual([[1, 1, 1], 1])
+  state.nowMs = DAY_MS - 1
+  await keys.at(URL)
+  expect(state.asked).toBe(1)
+  state.nowMs = DAY_MS
+  await keys.at(URL)
+  expect(state.asked).toBe(2)
+})
+
+test('a key that is not known brings a new list once a minute at most', async () => {
+  const { state, keys } = world()
+  await keys.at(URL)
+  expect(await keys.renewed(URL)).toBeNull()
+  state.nowMs = MINUTE_MS
+  state.listed = 2
+  expect(await keys.renewed(URL)).toHaveLength(2)
+  expect(await keys.renewed(URL)).toBeNull()
+  expect([await keys.at(URL), state.asked]).toMatchObject([{ length: 2 }, 2])
+})
+
+test('a list that cannot be had leaves the one before in force, and none where there was none', async () => {
+  const { state, keys } = world()
+  state.isDown = true
+  expect(await keys.at(URL)).toEqual([])
+  state.isDown = false
+  state.nowMs = MINUTE_MS
+  expect(await keys.renewed(URL)).toHaveLength(1)
+  state.isDown = true
+  state.nowMs = 2 * MINUTE_MS
+  expect(await keys.renewed(URL)).toHaveLength(1)
+})
+
+test('a manifest whose id or time of a callback is not signed is refused', () => {
+  const headers = { signed: ['x-id'], id: 'x-id', timestamp: 'x-at', signature: 'x-signed' }
+  const judged = CallbackSignature.safeParse({ scheme: 'ed25519-jwks', jwks_url: URL, headers })
+  expect(judged.error?.issues).toMatchObject([{ path: ['headers', 'timestamp'], message: expect.stringContaining('x-at is not among') }])
+})

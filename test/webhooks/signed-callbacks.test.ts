@@ -1,0 +1,178 @@
+import '../transport/real-sockets.ts'
+import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo, Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { manifest, modelEntry, writeFiles } from '../catalogue/fake-providers.ts'
+import { startProcess } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+import { ROOT } from '../support/source-tree.ts'
+
+/** Submits a task, gives the vendor our address, and polls for ever. */
+const ADAPTER = `import { z } from 'zod'
+export const adapter = {
+  options: z.strictObject({}),
+  translate: ({ webhook }) => ({ call: { purpose: 'submit', method: 'POST', url: '/tasks', body: { address: webhook?.url ?? null } }, warnings: [] }),
+  interpret: (reply, call) =>
+    ({ kind: 'pending', next: call.purpose === 'submit' ? { purpose: 'poll', method: 'GET', url: '/tasks/' + reply.body.id } : call, afterMs: null }),
+}
+`
+const SECRET = `whsec_${Buffer.from('what the vendor signs with').toString('base64')}`
+const HEADERS = { signed: ['x-call-id', 'x-user', 'x-sent-at'], id: 'x-call-id', timestamp: 'x-sent-at', signature: 'x-signed' }
+const pair = generateKeyPairSync('ed25519')
+
+const checkout = mkdtempSync(join(tmpdir(), 'imagegate-signed-'))
+const servers: Server[] = []
+let gateway: ServerProcess
+/** By provider: the address it was given last, and how often it was polled. */
+const addresses = new Map<string, string | null>()
+const polls = new Map<string, number>()
+const keysAsked: string[] = []
+
+async function serve(answer: (request: IncomingMessage) => unknown): Promise<string> {
+  const server = createServer((request, response) => {
+    void Promise.resolve(answer(request)).then((body) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body)))
+  }).listen(0, '127.0.0.1')
+  servers.push(server)
+  await once(server, 'listening')
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const keyList = (name: string) =>
+  serve(() => {
+    keysAsked.push(name)
+    return { keys: [pair.publicKey.export({ format: 'jwk' })] }
+  })
+
+async function vendor(request: IncomingMessage): Promise<object> {
+  const [, id = '', , task] = (request.url ?? '').split('/')
+  if (request.method === 'GET') {
+    polls.set(id, (polls.get(id) ?? 0) + 1)
+    return { id: task }
+  }
+  addresses.set(id, (JSON.parse(await text(request)) as { address: string | null }).address)
+  return { id: randomUUID() }
+}
+
+const madeUp = (id: string, signature: object) => ({
+  [`providers/${id}/adapter.ts`]: ADAPTER,
+  [`providers/${id}/manifest.json`]: {
+    ...manifest(id, { big: modelEntry() }),
+    hosts: ['127.0.0.1'],
+    auth: { header: 'x-key', env: `${id.toUpperCase()}_KEY` },
+    timeouts: { submit_ms: 60_000, poll_ms: 60_000, deadline_ms: 600_000 },
+    polling: { first_ms: 300_000, min_ms: 300_000, max_ms: 300_000 },
+    declares: { ...manifest(id, {}).declares, webhook: true },
+    callbacks: { signature },
+  },
+})
+
+beforeAll(async () => {
+  const [vendors, keys, others] = await Promise.all([serve(vendor), keyList('allowed'), keyList('not allowed')])
+  const port = await serve(() => null).then((host) => Number(host.split(':')[1]))
+  await new Promise((resolve) => servers.pop()?.close(resolve))
+  for (const path of ['src', 'package.json']) cpSync(join(ROOT, path), join(checkout, path), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
+  const base = (id: string): string => `${id}: { api_key: key-of-${id}-0123, base_url: "http://${vendors}/${id}"`
+  await writeFiles(checkout, {
+    ...madeUp('hooks', { scheme: 'standard-webhooks', secret_env: 'HOOKS_SECRET' }),
+    ...madeUp('mute', { scheme: 'standard-webhooks', secret_env: 'MUTE_SECRET' }),
+    ...madeUp('curve', { scheme: 'ed25519-jwks', jwks_url: `http://${keys}/jwks.json`, headers: HEADERS }),
+    ...madeUp('inside', { scheme: 'ed25519-jwks', jwks_url: `http://${others}/jwks.json`, headers: HEADERS }),
+    'imagegate.yaml': `server: { public_url: "http://127.0.0.1:${port}" }
+network: { allow: ["${keys}"] }
+providers: { ${base('hooks')}, callback_secret: "${SECRET}" }, ${base('mute')} }, ${base('curve')} }, ${base('inside')} } }
+`,
+  })
+  const env = { IMAGEGATE_DATA: join(checkout, 'data'), IMAGEGATE_CONFIG: join(checkout, 'imagegate.yaml'), PORT: String(port) }
+  gateway = await startProcess(env, null, checkout)
+}, 60_000)
+afterAll(async () => {
+  await gateway.kill('SIGKILL')
+  for (const server of servers) server.close()
+  rmSync(checkout, { recursive: true, force: true })
+})
+
+interface Written {
+  readonly id?: string
+  readonly ageSeconds?: number
+  readonly body?: string
+  /** What is signed instead of the body. */
+  readonly signed?: string
+}
+
+function standard({ id = randomUUID(), ageSeconds = 0, body = '{}', signed = body }: Written): Record<string, string> {
+  const at = String(Math.floor(Date.now() / 1_000) - ageSeconds)
+  const key = Buffer.from(SECRET.slice('whsec_'.length), 'base64')
+  const signature = createHmac('sha256', key).update(`${id}.${at}.${signed}`).digest('base64')
+  return { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': `v1,${signature}` }
+}
+
+function curve({ id = randomUUID(), ageSeconds = 0, body = '{}', signed = body }: Written): Record<string, string> {
+  const headers = { 'x-call-id': id, 'x-user': 'u1', 'x-sent-at': String(Math.floor(Date.now() / 1_000) - ageSeconds) }
+  const message = [...Object.values(headers), createHash('sha256').update(signed).digest('hex')].join('\n')
+  return { ...headers, 'x-signed': sign(null, Buffer.from(message), pair.privateKey).toString('hex') }
+}
+
+/** A task at a provider, whose vendor was given an address; null where it was given none. */
+async function bought(provider: string): Promise<string | null> {
+  addresses.delete(provider)
+  const reply = await fetch(`${gateway.url}/v1/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'respond-async' },
+    body: JSON.stringify({ model: `${provider}/big`, prompt: 'a lighthouse' }),
+  })
+  expect(reply.status, await reply.text()).toBe(202)
+  await expect.poll(() => addresses.has(provider), { timeout: 10_000 }).toBe(true)
+  // Where the reply to the submit is being read, a callback is kept for later.
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  return addresses.get(provider) ?? null
+}
+
+/** All of an answer but what names this one. */
+async function callBack(url: string, headers: Readonly<Record<string, string>>, body = '{}') {
+  const reply = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
+  const { date: _date, 'x-request-id': _request, ...shown } = Object.fromEntries(reply.headers)
+  const { instance: _instance, request_id: _id, ...said } = (await reply.json()) as Record<string, unknown>
+  return { status: reply.status, headers: shown, said }
+}
+
+test.each([
+  ['hooks', standard],
+  ['curve', curve],
+] as const)(
+  'a callback of %s that is signed, fresh and new brings a poll; any other is answered like an unknown address',
+  async (id, signedBy) => {
+    const url = (await bought(id)) ?? ''
+    expect(url).toContain(`/v1/hooks/${id}/`)
+    const unknown = await callBack(`${url.slice(0, -3)}xyz`, signedBy({}))
+    expect(unknown.status).toBe(404)
+    const wrong = { ...signedBy({}), ...(id === 'hooks' ? { 'webhook-signature': 'v1,AAAA' } : { 'x-signed': 'ab'.repeat(64) }) }
+    for (const bad of [{}, wrong, signedBy({ signed: '{"other":1}' }), signedBy({ ageSeconds: 400 }), signedBy({ ageSeconds: -400 })])
+      expect(await callBack(url, bad)).toEqual(unknown)
+    expect(polls.get(id)).toBeUndefined()
+    const genuine = signedBy({ body: '{"status":"done"}' })
+    expect((await callBack(url, genuine, '{"status":"done"}')).status).toBe(200)
+    await expect.poll(() => polls.get(id)).toBe(1)
+    expect(await callBack(url, genuine, '{"status":"done"}')).toEqual(unknown)
+    expect(polls.get(id)).toBe(1)
+  },
+)
+
+test('the list of keys is asked for once, however many signatures are wrong, and only where the guarded client may go', async () => {
+  expect(keysAsked).toEqual(['allowed'])
+  const url = (await bought('inside')) ?? ''
+  expect((await callBack(url, curve({}))).status).toBe(404)
+  expect(keysAsked).toEqual(['allowed'])
+  expect(polls.get('inside')).toBeUndefined()
+})
+
+test('a vendor whose secret nobody gave is given no address, and is polled', async () => {
+  expect(await bought('mute')).toBeNull()
+})
