@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto'
-import { text } from 'node:stream/consumers'
 import { parseJson } from '#contract'
 import type { Clock, Download } from '../ports.ts'
 import { ed25519KeysIn } from './callback-signatures.ts'
@@ -49,5 +48,5 @@ export function createVendorKeys(download: Download, clock: Pick<Clock, 'monoton
 async function keysBehind(download: Download, url: string): Promise<readonly KeyObject[]> {
   const answer = await download(url, { maxBytes: MAX_BYTES, silenceMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, isDocument: true })
   if (answer.kind !== 'body') throw new Error('the list of keys cannot be fetched')
-  return ed25519KeysIn(parseJson(await text(answer.stream)))
+  return ed25519KeysIn(parseJson(Buffer.concat(await Array.fromAsync(answer.stream)).toString()))
 }
