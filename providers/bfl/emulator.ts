@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { bareNumber, roundedMegapixels, usdFromDecimal, type Usd } from '#contract'
-import { azureQuery, check, createEmulator, float, headerKey, json, perMegapixel, pollRoute, submitRoute } from '#sandbox'
-import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies } from '#sandbox'
-import type { Check, Checks, EmulatedModel, Fields, Pixels, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
+import { bareNumber, usdFromDecimal, type Usd } from '#contract'
+import { azureQuery, check, createEmulator, float, headerKey, json, megapixelsOf, perMegapixel, pollRoute, submitRoute } from '#sandbox'
+import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies, tieredModel } from '#sandbox'
+import type { Check, Checks, EmulatedModel, Fields, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 const { nullable, text, whole, number, flag, oneOf } = check
@@ -38,44 +38,16 @@ const side11 = whole({ min: 256, max: 1440, step: 32 })
 const flux11 = { prompt: nullable(text()), image_prompt: nullable(text()), width: side11, height: side11, prompt_upsampling: flag }
 const size2 = { step: 16, maxPixels: MAX_PIXELS, isFollowing: true }
 
-/** FLUX 3 knows these fields and no other. https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21. */
-const SHAPES = ['21:9', '2:1', '16:9', '3:2', '7:5', '4:3', '5:4', '1:1', '4:5', '3:4', '5:7', '2:3', '9:16', '1:2', '9:21']
-/** Side of a square at each resolution, and credits as https://bfl.ai/pricing was read on 2026-10-06; that of 1.5k is made up. */
-const RESOLUTIONS: Readonly<Record<string, readonly [side: number, price: Usd]>> = {
-  '768sq': [768, '0.041'],
-  '1k': [1024, '0.048'],
-  '1.5k': [1536, '0.075'],
-  '2k': [2048, '0.10'],
-  '4k': [4096, '0.607'],
-}
-const flux3 = check.fields(
-  {
-    prompt: text(1),
-    images: (value) => (Array.isArray(value) ? check.list(text(1), 10, 1)(value) : text(1)(value)),
-    aspect_ratio: oneOf('auto', ...SHAPES),
-    resolution: oneOf(...Object.keys(RESOLUTIONS)),
-    grounding: flag,
-    safety_tolerance: whole({ min: 0, max: 4 }),
-    version: oneOf('latest'),
-  },
-  { required: ['prompt'] },
-)
-
-function flux3Size({ aspect_ratio: ratio = 'auto', resolution = '1k' }: Fields, reference: Pixels | undefined): Pixels {
-  const [side] = RESOLUTIONS[String(resolution)] ?? [1024]
-  const [across = 1, down = 1] =
-    ratio === 'auto' ? (reference ? [reference.width, reference.height] : [1, 1]) : String(ratio).split(':').map(Number)
-  const onGrid = (length: number): number => Math.max(64, Math.round(length / 16) * 16)
-  return { width: onGrid(side * Math.sqrt(across / down)), height: onGrid(side * Math.sqrt(down / across)) }
-}
-
-const flux3Price = ({ resolution = '1k' }: Fields): Usd => RESOLUTIONS[String(resolution)]?.[1] ?? '0.048'
-
 /** By endpoint, from BFL's OpenAPI (read 2026-11-21). */
 const MODELS: Readonly<Record<string, EmulatedModel>> = {
   'flux-2-pro': { schema: schema(5, { ...flux2, ...pro }, ['prompt']), size: size2, price: perMegapixel('0.03', '0.015', '0.015') },
   'flux-2-flex': { schema: schema(5, { ...flux2, ...flex }, ['prompt']), size: size2, price: perMegapixel('0.05', '0.05', '0.05') },
-  'flux-3-image': { schema: flux3, size: { ofBody: flux3Size }, price: { ofBody: flux3Price } },
+  // https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21; the price of 1.5k is made up.
+  'flux-3-image': tieredModel({
+    ratios: 'auto 21:9 2:1 16:9 3:2 7:5 4:3 5:4 1:1 4:5 3:4 5:7 2:3 9:16 1:2 9:21'.split(' '),
+    tiers: { '1k': [1024, '0.048'], '768sq': [768, '0.041'], '1.5k': [1536, '0.075'], '2k': [2048, '0.10'], '4k': [4096, '0.607'] },
+    own: { images: check.list(text(1), 10, 1), grounding: flag, safety_tolerance: whole({ min: 0, max: 4 }), version: oneOf('latest') },
+  }),
   'flux-pro-1.1': { schema: schema(6, flux11), size: { usual: { width: 1024, height: 768 } }, price: { flat: '0.04' } },
 }
 
@@ -88,22 +60,16 @@ const REPLIES = fastApiReplies({
 interface Facts {
   readonly promptUsed: string
   /** Null where the endpoint returns none: the older models (official types mark both nullable). */
-  readonly inputMegapixels: number | null
-  readonly outputMegapixels: number | null
+  readonly megapixels: readonly [input: number | null, output: number | null]
 }
 
-const megapixels = (images: readonly Pixels[]): number =>
-  roundedMegapixels(images.reduce((sum, { width, height }) => sum + width * height, 0))
-
 function facts({ model, body, prompt, size, references }: Submitted): Facts {
-  const isFlux2 = model !== 'flux-pro-1.1'
-  const megapixelFacts = {
-    inputMegapixels: isFlux2 ? megapixels(references) : null,
-    outputMegapixels: isFlux2 ? megapixels([size]) : null,
+  const isOld = model === 'flux-pro-1.1'
+  const isUpsampled = model === 'flux-2-pro' ? body['disable_pup'] !== true : (body['prompt_upsampling'] ?? !isOld)
+  return {
+    promptUsed: isUpsampled ? `${prompt}, in soft natural light with fine detail` : prompt,
+    megapixels: isOld ? [null, null] : [megapixelsOf(references), megapixelsOf([size])],
   }
-  if (model === 'flux-3-image') return { ...megapixelFacts, promptUsed: `${prompt}, drawn with care` }
-  const isUpsampled = model === 'flux-2-pro' ? body['disable_pup'] !== true : (body['prompt_upsampling'] ?? isFlux2)
-  return { ...megapixelFacts, promptUsed: isUpsampled ? `${prompt}, in soft natural light with fine detail` : prompt }
 }
 
 /** Dollars as BFL's credits, which are cents. */
@@ -111,12 +77,11 @@ const asCredits = (dollars: Usd): unknown => float(usdFromDecimal(dollars, 2))
 
 /** `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was asked for. */
 function acceptance({ id, webhook, pricePerImage, facts }: Task<Facts>, origin: string): object {
-  const bill = { cost: asCredits(pricePerImage), input_mp: float(facts.inputMegapixels), output_mp: float(facts.outputMegapixels) }
+  const bill = { cost: asCredits(pricePerImage), input_mp: float(facts.megapixels[0]), output_mp: float(facts.megapixels[1]) }
   if (webhook === null) return { id, polling_url: `${origin}/v1/get_result?id=${id}`, ...bill }
   return { id, status: 'Pending', webhook_url: webhook.url, ...bill }
 }
 
-/** `ResultResponse`. */
 const result = (id: string, status: string, more: object = {}) =>
   json(200, { id, status, result: null, progress: null, details: null, preview: null, ...more })
 
@@ -126,10 +91,10 @@ const FAILURES: Readonly<Record<TaskFailure, readonly [status: string, details: 
   error: ['Error', { error: 'The task failed while it was processed' }],
 }
 
-function delivered({ createdAt, facts }: Task<Facts>, image: TaskImage, sample: string): object {
+function delivered({ createdAt, facts, pricePerImage }: Task<Facts>, image: TaskImage, sample: string): object {
   const seconds = (ms: number) => float(ms / 1000)
   const times = { start_time: seconds(createdAt), end_time: seconds(createdAt + image.durationMs), duration: seconds(image.durationMs) }
-  return { prompt: facts.promptUsed, seed: bareNumber(image.seed), sample, ...times }
+  return { result: { prompt: facts.promptUsed, seed: bareNumber(image.seed), sample, ...times }, cost: asCredits(pricePerImage) }
 }
 
 /**
@@ -173,8 +138,7 @@ export const startEmulator = createEmulator<Facts>({
     failed: (failure, { id }) => result(id, FAILURES[failure][0], { details: FAILURES[failure][1] }),
     async ready(task, kit) {
       const [image] = task.images
-      if (!image) return REPLIES.crash
-      return result(task.id, 'Ready', { result: delivered(task, image, await kit.link(task, image)), cost: asCredits(task.pricePerImage) })
+      return image ? result(task.id, 'Ready', delivered(task, image, await kit.link(task, image))) : REPLIES.crash
     },
   },
   routes: (kit) => [

@@ -1,4 +1,4 @@
-import { MEGAPIXEL, multiplyUsd, sumUsd, type Usd } from '#contract'
+import { MEGAPIXEL, multiplyUsd, roundedMegapixels, sumUsd, type Usd } from '#contract'
 import type { Fields } from './fields.ts'
 import type { Pixels } from './reference-pixels.ts'
 
@@ -54,3 +54,7 @@ export function priceOf(price: EmulatedPrice, output: Pixels, references: readon
   const referenceMegapixels = references.reduce((sum, each) => sum + Math.min(MAX_REFERENCE_MEGAPIXELS, rounded(each)), 0)
   return sumUsd([price.first, multiplyUsd(price.extra, rounded(output) - 1), multiplyUsd(price.reference, referenceMegapixels)])
 }
+
+/** All of them together, with two decimals, as vendors print them. */
+export const megapixelsOf = (images: readonly Pixels[]): number =>
+  roundedMegapixels(images.reduce((sum, { width, height }) => sum + width * height, 0))

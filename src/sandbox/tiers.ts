@@ -1,0 +1,43 @@
+import type { Usd } from '#contract'
+import { fields, oneOf, text, type Check, type Checks, type Fields } from './fields.ts'
+import type { Pixels } from './reference-pixels.ts'
+import type { EmulatedModel } from './wire.ts'
+
+/** A model whose body names a shape and a resolution instead of pixels, in a closed schema. */
+export interface TieredModel {
+  /** Of `aspect_ratio`; the first one acts without it. `auto` is the shape of the first reference, else 1:1. */
+  readonly ratios: readonly string[]
+  /** Of `resolution`, by name: the side of a square, and the price of an image. The first one acts without it. */
+  readonly tiers: Readonly<Record<string, readonly [side: number, price: Usd]>>
+  /** The fields beside these and the prompt. */
+  readonly own: Checks
+}
+
+const GRID = 16
+const onGrid = (length: number): number => Math.max(GRID, Math.round(length / GRID) * GRID)
+
+export function tieredModel(model: TieredModel): EmulatedModel {
+  const { ratios, tiers, own } = model
+  const [usualTier = ''] = Object.keys(tiers)
+  const tierOf = (body: Fields) => tiers[String(body['resolution'] ?? usualTier)] ?? [0, '0']
+  const schema: Check = fields(
+    { prompt: text(1), aspect_ratio: oneOf(...ratios), resolution: oneOf(...Object.keys(tiers)), ...own },
+    { required: ['prompt'] },
+  )
+  const shapeOf = (body: Fields, reference: Pixels | undefined): readonly number[] => {
+    const asked = String(body['aspect_ratio'] ?? ratios[0])
+    if (asked !== 'auto') return asked.split(':').map(Number)
+    return reference ? [reference.width, reference.height] : [1, 1]
+  }
+  return {
+    schema,
+    size: {
+      ofBody(body, reference) {
+        const [side] = tierOf(body)
+        const [across = 1, down = 1] = shapeOf(body, reference)
+        return { width: onGrid(side * Math.sqrt(across / down)), height: onGrid(side * Math.sqrt(down / across)) }
+      },
+    },
+    price: { ofBody: (body) => tierOf(body)[1] },
+  }
+}
