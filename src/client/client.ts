@@ -96,8 +96,8 @@ export interface Client {
   prices(): Promise<readonly PriceEntry[]>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
-  /** The image's bytes. The gateway key is never sent for them. */
-  image(image: Pick<Image, 'url'>): Promise<Uint8Array>
+  /** The image's bytes, or a small WebP of that width. The gateway key is never sent for them. */
+  image(image: Pick<Image, 'url'>, options?: { readonly width?: 64 | 128 | 256 | 512 | 1024 }): Promise<Uint8Array>
 }
 
 export function createClient(options: ClientOptions): Client {
@@ -146,8 +146,14 @@ export function createClient(options: ClientOptions): Client {
     prices: async () => (await json<List<PriceEntry>>('GET', '/v1/prices')).data,
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
-    image: ({ url }) => bytes(here(url)),
+    image: ({ url }, { width } = {}) => bytes(width === undefined ? here(url) : withWidth(here(url), width)),
   }
+}
+
+function withWidth(url: string, width: number): string {
+  const small = new URL(url)
+  small.searchParams.set('w', String(width))
+  return small.href
 }
 
 const costsSearch = ({ from, to, groupBy, filters: { metadata = {}, ...filters } = {} }: CostsQuery = {}): URLSearchParams => {

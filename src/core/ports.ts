@@ -175,11 +175,20 @@ export interface Assets {
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>
   /**
+   * A small WebP of it, made once and kept until the image goes; never larger than the image. Null where the image is gone. Throws `AssetError`
+   * `not_an_image` where it cannot be decoded.
+   */
+  small(sha256: string, format: OutputFormat, width: SmallWidth): Promise<Buffer | null>
+  /**
    * Width and height as seen (EXIF orientation), from an image's first bytes; null where they do not say them (yet). Checks nothing else.
    * `isLast`: no more bytes will be read.
    */
   measure(head: Buffer, isLast?: boolean): Promise<{ readonly width: number; readonly height: number } | null>
 }
+
+/** Widths in pixels that a small image can have: a closed list, so that nobody fills the disk with others. */
+export const SMALL_WIDTHS = [64, 128, 256, 512, 1024] as const
+export type SmallWidth = (typeof SMALL_WIDTHS)[number]
 
 export interface StoredAsset {
   readonly sha256: string
@@ -192,8 +201,8 @@ export interface StoredAsset {
 /** `not_an_image`, `too_large`: the source's fault. `storage`: ours (disk full, permissions). `stream`: it broke on the way. */
 export class AssetError extends Error {
   readonly reason: 'not_an_image' | 'too_large' | 'storage' | 'stream'
-  constructor(reason: AssetError['reason'], message: string) {
-    super(message)
+  constructor(reason: AssetError['reason'], message: string, options: ErrorOptions = {}) {
+    super(message, options)
     this.reason = reason
   }
 }

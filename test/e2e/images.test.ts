@@ -1,9 +1,12 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launchGateway, type Gateway } from './gateway.ts'
+import { createClient } from '../../src/client/client.ts'
+import { launchGateway, problem, type Gateway } from './gateway.ts'
 
 const DRAWN = sharp({ create: { width: 64, height: 64, channels: 3, background: '#468' } })
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script></svg>'
@@ -31,6 +34,10 @@ beforeAll(async () => {
     jpeg: await DRAWN.clone().jpeg().toBuffer(),
     png: await DRAWN.clone().png().toBuffer(),
     webp: await DRAWN.clone().webp().toBuffer(),
+    large: await sharp({ create: { width: 900, height: 600, channels: 3, background: '#468' } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer(),
     svg: SVG,
     page: `<!doctype html>${SVG}`,
   }
@@ -74,6 +81,63 @@ describe('a stored image', () => {
       }
     },
   )
+})
+
+describe('a small image', () => {
+  const small = (url: string, width: number | string, init: RequestInit = {}) => fetch(`${url}?w=${width}`, init)
+  const imageFiles = () =>
+    readdirSync(gateway.folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /^[0-9a-f]{64}\./.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+
+  test('is a WebP of the asked width as the image is seen, made once however many ask, with the caching of the image', async () => {
+    const { images } = await generated('large')
+    const url = images[0]?.url ?? ''
+    const replies = await Promise.all(Array.from({ length: 8 }, () => small(url, 256)))
+    expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200))
+    const bodies = await Promise.all(replies.map(async (reply) => Buffer.from(await reply.arrayBuffer())))
+    expect(new Set(bodies.map((bytes) => bytes.toString('base64'))).size).toBe(1)
+    // Turned by its EXIF orientation: 900 × 600 in the file.
+    expect(await sharp(bodies[0]).metadata()).toMatchObject({ format: 'webp', width: 256, height: 384 })
+    expect(imageFiles().filter((path) => path.includes('.w256.'))).toHaveLength(1)
+    const plain = await fetch(url)
+    expect(replies[0]?.headers.get('cache-control')).toBe(plain.headers.get('cache-control'))
+    expect(replies[0]?.headers.get('content-type')).toBe('image/webp')
+    const etag = replies[0]?.headers.get('etag') ?? ''
+    expect(etag).not.toBe(plain.headers.get('etag'))
+    await plain.arrayBuffer()
+    expect((await small(url, 256, { headers: { 'if-none-match': etag } })).status).toBe(304)
+    const part = await small(url.replace(/\.[a-z]+$/, ''), 256, { headers: { range: 'bytes=0-3' } })
+    expect([part.status, await part.text()]).toEqual([206, 'RIFF'])
+    const bytes = await createClient({ url: gateway.url }).image({ url }, { width: 128 })
+    expect(await sharp(bytes).metadata()).toMatchObject({ width: 128, height: 192 })
+  })
+
+  test('is never larger than its image, and has one of a few widths', async () => {
+    const { images } = await generated('png')
+    const url = images[0]?.url ?? ''
+    expect(await sharp(Buffer.from(await (await small(url, 1024)).arrayBuffer())).metadata()).toMatchObject({ width: 64, height: 64 })
+    for (const width of ['257', '0', '1e9', 'x', '']) {
+      const reply = await small(url, width)
+      expect([reply.status, (await problem(reply)).errors?.[0]?.path]).toEqual([400, 'w'])
+    }
+  })
+
+  test('of an image that cannot be decoded is a problem that says so, of one that is gone 410', async () => {
+    const { images } = await generated('webp')
+    const url = images[0]?.url ?? ''
+    const path = imageFiles().find((name) => name.endsWith(`${images[0]?.sha256}.webp`)) ?? ''
+    writeFileSync(path, Buffer.alloc(images[0]?.bytes ?? 0))
+    for (let time = 0; time < 2; time++) {
+      const reply = await small(url, 256)
+      expect([reply.status, await problem(reply)]).toEqual([
+        422,
+        expect.objectContaining({ detail: expect.stringContaining('cannot be decoded') }),
+      ])
+    }
+    rmSync(path)
+    expect((await small(url, 256)).status).toBe(410)
+  })
 })
 
 test.each(['svg', 'page'])('a vendor’s %s is never stored, so it is never served', async (file) => {

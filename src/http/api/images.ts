@@ -1,9 +1,13 @@
-import type { FastifyReply } from 'fastify'
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Problem } from '#contract'
-import type { Assets, Store } from '../../core/ports.ts'
+import type { OutputFormat } from '#contract'
+import { AssetError, SMALL_WIDTHS } from '../../core/ports.ts'
+import type { Assets, SmallWidth, Store } from '../../core/ports.ts'
 import { HttpProblem } from '../http-problem.ts'
+import { fieldProblem } from '../to-problem.ts'
 import { seenImage } from './image-access.ts'
 import type { ImageAccessDependencies } from './image-access.ts'
 import { sendLinked } from './linked-image.ts'
@@ -18,7 +22,7 @@ const IMAGE_CONTENT = Object.fromEntries(Object.values(MEDIA_TYPES).map((type) =
 
 export interface ImageDependencies extends ImageAccessDependencies, LinkedImageDependencies {
   readonly store: Pick<Store, 'image' | 'generation'>
-  readonly assets: Pick<Assets, 'open'>
+  readonly assets: Pick<Assets, 'open' | 'small'>
 }
 
 const SCHEMA = {
@@ -27,18 +31,30 @@ const SCHEMA = {
   description:
     'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`. Where keys are on, the address is signed and expires ' +
     '(`assets.link_ttl`), and a key in the header sees its own images, unless the operator made images public (`assets.public`). Where images ' +
-    'are not kept (`assets.keep`), the provider’s bytes, while its link lives.',
+    'are not kept (`assets.keep`), the provider’s bytes, while its link lives. `w` gives a small WebP instead, made once and kept as long as the ' +
+    'image: for lists. It is never wider than the image, stands outside the signature, and does nothing where images are not kept.',
   tags: ['images'],
   params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
-  querystring: z.object({ expires: z.string().max(20).optional(), signature: z.string().max(100).optional() }).loose(),
+  querystring: z
+    .object({
+      expires: z.string().max(20).optional(),
+      signature: z.string().max(100).optional(),
+      w: z
+        .enum(SMALL_WIDTHS.map(String))
+        .optional()
+        .meta({ description: 'The width of a small WebP in pixels.', examples: ['256'] }),
+    })
+    .loose(),
   response: {
     200: { description: 'The bytes.', content: IMAGE_CONTENT },
     206: { description: 'The range that was asked for.', content: IMAGE_CONTENT },
     304: z.null().meta({ description: 'The caller has it already.' }),
     401: Problem,
+    400: Problem,
     403: Problem,
     404: Problem,
     410: Problem,
+    422: Problem,
     416: Problem,
     503: Problem,
   },
@@ -54,38 +70,84 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     const { image, cacheControl } = await seenImage(request, id, (name) => store.image(name), deps)
     if (!image.sha256 || !image.format || !image.bytes)
       return sendLinked(reply.headers({ ...SERVED_AS_IMAGE_ONLY, 'cache-control': 'private, no-cache' }), image, deps.clock.now(), deps)
-    const etag = `"${image.sha256}"`
-    const isAnotherImage = request.headers['if-range'] !== undefined && request.headers['if-range'] !== etag
-    const range = isAnotherImage ? null : rangeOf(request.headers.range, image.bytes)
-    const stream = await assets.open(image.sha256, image.format, range === null || range === 'unsatisfiable' ? undefined : range)
-    if (!stream) {
-      const detail = 'This image is no longer stored: images are removed by age and by total size (assets.max_age_days, assets.max_bytes).'
-      throw new HttpProblem({ code: 'gone', detail })
-    }
-    const isKnown = isAmong(etag, request.headers['if-none-match'])
-    if (range === 'unsatisfiable' && !isKnown) {
-      stream.destroy()
-      throw beyondTheEnd(reply, image.bytes)
-    }
-    reply.headers({
-      'content-type': MEDIA_TYPES[image.format],
-      'cache-control': cacheControl,
-      etag,
-      'accept-ranges': 'bytes',
-      ...SERVED_AS_IMAGE_ONLY,
-      'access-control-allow-origin': '*',
-    })
-    if (isKnown || range === 'unsatisfiable') {
-      stream.destroy()
-      return reply.code(304).send()
-    }
-    if (range) {
-      reply
-        .code(206)
-        .headers({ 'content-range': `bytes ${range.start}-${range.end}/${image.bytes}`, 'content-length': range.end - range.start + 1 })
-    } else reply.header('content-length', image.bytes)
-    return reply.send(stream)
+    const { sha256, format, bytes } = image
+    const { w } = request.query
+    const served = w === undefined ? whole(assets, sha256, format, bytes) : await smallOne(assets, sha256, format, Number(w) as SmallWidth)
+    return sendBytes(request, reply, served, cacheControl)
   })
+}
+
+/** Bytes that can be served in part. */
+interface Served {
+  readonly etag: string
+  readonly format: keyof typeof MEDIA_TYPES
+  readonly bytes: number
+  /** Null where they are gone. */
+  readonly open: (range?: { readonly start: number; readonly end: number }) => Promise<Readable | null>
+}
+
+const whole = (assets: Pick<Assets, 'open'>, sha256: string, format: OutputFormat, bytes: number): Served => ({
+  etag: `"${sha256}"`,
+  format,
+  bytes,
+  open: (range) => assets.open(sha256, format, range),
+})
+
+/** @throws HttpProblem where the image is gone or cannot be decoded */
+async function smallOne(assets: Pick<Assets, 'small'>, sha256: string, format: OutputFormat, width: SmallWidth): Promise<Served> {
+  const small = await assets.small(sha256, format, width).catch((error: unknown) => {
+    if (!(error instanceof AssetError) || error.reason !== 'not_an_image') throw error
+    const message = 'no small one can be made of this image, because it cannot be decoded; leave `w` out to get its bytes as they are'
+    throw new HttpProblem({ ...fieldProblem('w', message), status: 422 })
+  })
+  if (!small) throw gone()
+  return {
+    etag: `"${sha256}-w${width}"`,
+    format: 'webp',
+    bytes: small.length,
+    open: async (range) => Readable.from([range ? small.subarray(range.start, range.end + 1) : small], { objectMode: false }),
+  }
+}
+
+const gone = (): HttpProblem =>
+  new HttpProblem({
+    code: 'gone',
+    detail: 'This image is no longer stored: images are removed by age and by total size (assets.max_age_days, assets.max_bytes).',
+  })
+
+async function sendBytes(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  { etag, format, bytes, open }: Served,
+  cacheControl: string,
+): Promise<FastifyReply> {
+  const isAnotherImage = headers['if-range'] !== undefined && headers['if-range'] !== etag
+  const range = isAnotherImage ? null : rangeOf(headers.range, bytes)
+  const stream = await open(range === null || range === 'unsatisfiable' ? undefined : range)
+  if (!stream) throw gone()
+  const isKnown = isAmong(etag, headers['if-none-match'])
+  if (range === 'unsatisfiable' && !isKnown) {
+    stream.destroy()
+    throw beyondTheEnd(reply, bytes)
+  }
+  reply.headers({
+    'content-type': MEDIA_TYPES[format],
+    'cache-control': cacheControl,
+    etag,
+    'accept-ranges': 'bytes',
+    ...SERVED_AS_IMAGE_ONLY,
+    'access-control-allow-origin': '*',
+  })
+  if (isKnown || range === 'unsatisfiable') {
+    stream.destroy()
+    return reply.code(304).send()
+  }
+  if (range) {
+    reply
+      .code(206)
+      .headers({ 'content-range': `bytes ${range.start}-${range.end}/${bytes}`, 'content-length': range.end - range.start + 1 })
+  } else reply.header('content-length', bytes)
+  return reply.send(stream)
 }
 
 function beyondTheEnd(reply: FastifyReply, bytes: number): HttpProblem {

@@ -8,6 +8,7 @@ import { receive } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, readHeader } from './image-file.ts'
 import { flushFolder } from '../flush.ts'
+import { smallImages } from './small-image.ts'
 
 /** Half-written images live here, in the same file system as the finished ones, so that a rename is all it takes. */
 const INCOMING = 'incoming'
@@ -62,6 +63,7 @@ export async function openAssets(options: { readonly directory: string }): Promi
     async read(sha256, format) {
       return existing(() => readFile(pathOfImage(directory, sha256, format)))
     },
+    small: smallImages({ pathOf: (sha256, format) => pathOfImage(directory, sha256, format), incoming }),
     measure: measureHead,
   }
 }

@@ -1,4 +1,4 @@
-import { statSync, unlinkSync } from 'node:fs'
+import { rmSync, statSync, unlinkSync } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GenerationRecord } from '../../core/records.ts'
@@ -30,7 +30,10 @@ interface StoredFile {
   readonly path: string
   readonly sha256: string
   readonly storedAtMs: number
+  /** With its small ones. */
   readonly bytes: number
+  /** Paths of its small ones, which go with it. */
+  readonly small: readonly string[]
 }
 
 const HOUR_MS = 3_600_000
@@ -38,6 +41,7 @@ const DAY_MS = 24 * HOUR_MS
 /** Who was just handed a link can fetch it, whatever the limits; what is stored and not yet on record is as young. */
 const GRACE_MS = 15 * 60_000
 const IMAGE_FILE = /^([0-9a-f]{64})\.(?:jpg|png|webp)$/
+const SMALL_FILE = /^([0-9a-f]{64}\.(?:jpg|png|webp))\.w\d+\.webp$/
 const PAGE = 100
 
 /**
@@ -98,18 +102,34 @@ async function storedFiles(directory: string): Promise<StoredFile[]> {
   const found: StoredFile[] = []
   for await (const first of names(directory)) {
     if (!/^[0-9a-f]{2}$/.test(first)) continue
-    for await (const second of names(join(directory, first))) {
-      for await (const name of names(join(directory, first, second))) {
-        const sha256 = IMAGE_FILE.exec(name)?.[1]
-        if (sha256 === undefined) continue
-        const path = join(directory, first, second, name)
-        const { mtimeMs, size } = await stat(path)
-        found.push({ path, sha256, storedAtMs: mtimeMs, bytes: size })
-      }
-    }
+    for await (const second of names(join(directory, first))) found.push(...(await filesIn(join(directory, first, second))))
   }
   return found
 }
+
+/** The images of one folder, each with its small ones. A small one that was made while its image went is removed. */
+async function filesIn(folder: string): Promise<readonly StoredFile[]> {
+  const images: string[] = []
+  const small = new Map<string, string[]>()
+  for await (const name of names(folder)) {
+    if (IMAGE_FILE.test(name)) images.push(name)
+    const image = SMALL_FILE.exec(name)?.[1]
+    if (image !== undefined) small.set(image, [...(small.get(image) ?? []), join(folder, name)])
+  }
+  for (const [image, paths] of small) if (!images.includes(image)) paths.forEach(remove)
+  return Promise.all(
+    images.map(async (name) => {
+      const path = join(folder, name)
+      const own = await stat(path)
+      const paths = small.get(name) ?? []
+      const sizes = await Promise.all(paths.map(async (one) => (await stat(one)).size))
+      const bytes = sizes.reduce((sum, size) => sum + size, own.size)
+      return { path, sha256: name.slice(0, 64), storedAtMs: own.mtimeMs, bytes, small: paths }
+    }),
+  )
+}
+
+const remove = (path: string): void => rmSync(path, { force: true })
 
 async function* names(folder: string): AsyncGenerator<string> {
   for await (const entry of await opendir(folder)) yield entry.name
@@ -136,9 +156,10 @@ async function neededByOpen(store: Pick<Store, 'list'>): Promise<ReadonlySet<str
  * In one turn of the event loop, so that whoever stores the same content again, which touches the file and then checks it, either
  * touches it before this check or finds it gone.
  */
-function removeUntouched({ path, storedAtMs }: StoredFile): boolean {
+function removeUntouched({ path, storedAtMs, small }: StoredFile): boolean {
   const found = statSync(path, { throwIfNoEntry: false })
   if (!found || found.mtimeMs !== storedAtMs) return false
   unlinkSync(path)
+  small.forEach(remove)
   return true
 }

@@ -236,7 +236,8 @@ export function createWorld(options: WorldOptions) {
       },
       open: async () => null,
       read: async () => IMAGE,
-      measure: async () => null,
+      small: async () => null,
+    measure: async () => null,
     },
     settings: {
       sandbox: false,

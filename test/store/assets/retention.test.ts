@@ -80,6 +80,18 @@ describe('a sweep', () => {
     expect(await left()).toEqual([newer])
   })
 
+  test('counts small images with their own and removes them together, and those whose image is gone', async () => {
+    const older = await stored('older', 2, 400)
+    const newer = await stored('newer', 1, 400)
+    const gone = await stored('gone', 1, 10)
+    const small = async (sha256: string, bytes: number): Promise<void> =>
+      writeFile(join(directory, sha256.slice(0, 2), sha256.slice(2, 4), `${sha256}.png.w256.webp`), Buffer.alloc(bytes))
+    for (const sha256 of [older, newer, gone]) await small(sha256, 200)
+    await rm(join(directory, gone.slice(0, 2), gone.slice(2, 4), `${gone}.png`))
+    expect(await sweep(world({ maxBytes: 1_199 }).dependencies)).toEqual({ removed: 1, freedBytes: 600 })
+    expect(await left()).toEqual([newer, `${newer}.png.w256.webp`].sort())
+  })
+
   test('removes nothing where everything fits to the byte', async () => {
     await stored('one', 3, 400)
     await stored('other', 2, 300)
