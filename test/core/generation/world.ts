@@ -237,7 +237,7 @@ export function createWorld(options: WorldOptions) {
       open: async () => null,
       read: async () => IMAGE,
       small: async () => null,
-    measure: async () => null,
+      measure: async () => null,
     },
     settings: {
       sandbox: false,
