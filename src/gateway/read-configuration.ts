@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { LogLines } from './log-lines.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
@@ -66,4 +67,4 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
 }
 
 const createLog = ({ logLevel }: Config, quiet: boolean): FastifyBaseLogger =>
-  pino({ level: quiet ? 'error' : logLevel }, pino.destination({ dest: quiet ? 2 : 1, sync: false }))
+  pino({ level: quiet ? 'error' : logLevel }, new LogLines(quiet ? 2 : 1))

@@ -13,10 +13,19 @@ export interface OriginDependencies {
  * Why a request was not made to this gateway by a local program or a page of its own; undefined where it was. Without keys a web page on this
  * machine's browser would otherwise be as good as a local program: by a form, a fetch, a WebSocket, or a name of its own that leads here.
  */
-export function foreignRequest(
-  request: FastifyRequest,
-  { publicUrl, corsOrigins, isLoopback }: OriginDependencies,
-): HttpProblem | undefined {
+export function foreignRequest(request: FastifyRequest, origins: OriginDependencies): HttpProblem | undefined {
+  if (request.headers.origin !== undefined) return judgeRequest(request, origins)
+  const asked = `${request.protocol}://${request.headers.host ?? ''} ${origins.publicUrl()}`
+  if (lastOwn.get(origins) === asked) return undefined
+  const problem = judgeRequest(request, origins)
+  if (problem === undefined) lastOwn.set(origins, asked)
+  return problem
+}
+
+/** The name that a request without an `Origin` came to last and rightly: most come to one, and need not be judged again. */
+const lastOwn = new WeakMap<OriginDependencies, string>()
+
+function judgeRequest(request: FastifyRequest, { publicUrl, corsOrigins, isLoopback }: OriginDependencies): HttpProblem | undefined {
   const own = urlOf(`${request.protocol}://${request.headers.host ?? ''}`)
   const publicly = urlOf(publicUrl())
   if (own === null || !(isLoopback(own.hostname) || nameOf(own) === (publicly && nameOf(publicly))))
