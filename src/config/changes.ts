@@ -15,7 +15,15 @@ export function changesBetween(before: Config, next: Config): readonly string[] 
   ]
 }
 
-const settings = ({ assets, network, webhooks, breaker, routing }: Config): Tree => ({ assets, network, webhooks, breaker, routing })
+const settings = ({ assets, network, webhooks, breaker, routing, limits, trustProxy }: Config): Tree => ({
+  server: { trustProxy },
+  limits,
+  assets,
+  network,
+  webhooks,
+  breaker,
+  routing,
+})
 
 function keyChanges(before: readonly GatewayKey[], next: readonly GatewayKey[]): readonly string[] {
   const same = (keys: readonly GatewayKey[], { name }: GatewayKey) => keys.find((key) => key.name === name)

@@ -2,6 +2,7 @@ import type { RouteRule, Usd } from '#contract'
 import type { Secret } from '../transport/secret.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { KeyScope } from './key-schema.ts'
+import type { Limits } from './limits-schema.ts'
 import type { Defaults, PriceOverride } from './schema.ts'
 
 /** One frozen snapshot of everything the operator decides. A changed file makes a new one; a snapshot never changes. */
@@ -20,6 +21,9 @@ export interface Config {
     /** Web pages of these origins may call: scheme, host and port, as a browser sends `Origin`. */
     readonly corsOrigins: readonly string[]
   }
+  /** Proxies whose word on the client's address counts: addresses and networks, or how many in a row. */
+  readonly trustProxy: readonly string[] | number
+  readonly limits: Limits
   readonly logLevel: LogLevel
   /** Absolute; that of a sandbox is a folder of its own inside the configured one, so that play money never meets real money. */
   readonly dataDirectory: string

@@ -9,6 +9,7 @@ import { variablesOf, type Environment, type Variables } from './environment.ts'
 import type { ConfigProblem } from './problem.ts'
 import { readModelName } from './model-name.ts'
 import { readProxy } from './proxy.ts'
+import { limitsOf } from './limits-schema.ts'
 import { providersOf } from './providers.ts'
 import { durationMs, type ConfigFile } from './schema.ts'
 import { readServer } from './server.ts'
@@ -108,6 +109,8 @@ function snapshot({ path, isEmpty, file, variables, catalogue, server, proxy, pr
     breaker: breakerOf(file.breaker, providers.sandbox),
     routing: { slotWaitMs: file.routing?.slot_wait_ms ?? DEFAULT_SLOT_WAIT_MS },
     keys: (file.keys ?? []).map(gatewayKey),
+    trustProxy: file.server?.trust_proxy ?? [],
+    limits: limitsOf(file.limits),
     network: { allow: file.network?.allow ?? [], proxy },
     webhooks: { secrets: (file.webhooks?.secrets ?? []).map((secret) => new Secret(secret)) },
     ...providers,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AnyJson, compareUsd, requestFields, RouteRule, UNLIKELY_PRICE, Usd } from '#contract'
 import { GatewayKey } from './key-schema.ts'
+import { LimitSettings } from './limits-schema.ts'
 import { Server } from './server-schema.ts'
 
 const Price = Usd.refine((amount) => !amount.startsWith('-'), 'a price is not negative').refine(
@@ -244,6 +245,7 @@ export const ConfigFile = z.strictObject({
     .array(GatewayKey)
     .optional()
     .meta({ description: 'Who may use the gateway. Without keys anybody may, and only loopback is served.' }),
+  limits: LimitSettings.optional(),
   network: z
     .strictObject({
       allow: z.array(z.string().min(1)).optional().meta({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TrustProxy } from './limits-schema.ts'
 
 /** `https://app.example.com`, with a port where it is not the scheme's own. */
 const WebOrigin = z.string().refine((text) => URL.parse(text)?.origin === text && /^https?:/.test(text), {
@@ -19,6 +20,7 @@ export const Server = z
       .min(1024)
       .optional()
       .meta({ description: 'Largest request body; reference images travel in it. Default 67108864.' }),
+    trust_proxy: TrustProxy.optional(),
     cors: z
       .strictObject({
         origins: z
@@ -29,4 +31,4 @@ export const Server = z
       .optional()
       .meta({ description: 'Which web pages of other origins may call the gateway.' }),
   })
-  .meta({ description: 'Where the gateway listens. A change needs a restart.' })
+  .meta({ description: 'Where the gateway listens. A change needs a restart, but for trust_proxy.' })

@@ -20,6 +20,9 @@ import type { Ports } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
+import { createAdmitGeneration } from '../http/limits/generations.ts'
+import { createLimits } from '../http/limits/limits.ts'
+import type { Limits } from '../http/limits/limits.ts'
 import { createIntake } from '../http/intake.ts'
 import type { Intake } from '../http/intake.ts'
 import type { RequestSchema } from '../http/request-schema.ts'
@@ -50,6 +53,7 @@ export interface Services {
   readonly reconcile: Reconcile
   readonly intake: Intake
   readonly compare: Compare
+  readonly limits: Limits
 }
 
 const NOTIFY_STOP_MS = 2_000
@@ -85,7 +89,9 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const reconcile = createReconcile({ store, clock: CLOCK, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
-  const intake = createIntake({ requestSchema: schema, accept, run, idempotency })
+  const { observeLimited } = monitoring.metrics
+  const admit = createAdmitGeneration({ run, limits: () => config().limits, observeLimited })
+  const intake = createIntake({ requestSchema: schema, accept, run, idempotency, admit })
   const compare = createCompare({
     ports,
     accept,
@@ -111,6 +117,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     reconcile,
     intake,
     compare,
+    limits: createLimits({ limits: () => config().limits, trustedProxies: () => config().trustProxy, observeLimited }),
   }
 }
 

@@ -9,6 +9,7 @@ import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { KeyRing } from '../http/access.ts'
 import { createRateLimit } from '../http/limits/rate.ts'
+import type { ObserveLimited } from '../http/limits/refusal.ts'
 import { CLOCK } from './clock-and-ids.ts'
 
 interface GatewayKeysSources {
@@ -28,13 +29,17 @@ export const openGatewayKeys = async ({ config, store, log }: GatewayKeysSources
   })
 
 /** The keys as the HTTP side asks for them, with the rate of each. */
-export function keyRingOf(keys: GatewayKeys): KeyRing {
+export function keyRingOf(keys: GatewayKeys, observeLimited: ObserveLimited): KeyRing {
   const rate = createRateLimit('key')
   return {
     isOn: () => keys.isOn(),
     identify: (secret) => keys.identify(secret),
-    overRate: async ({ key, ratePerMinute }, reply) =>
-      key === null || ratePerMinute === null ? undefined : rate.take(key, ratePerMinute, reply),
+    async overRate({ key, ratePerMinute }, reply) {
+      if (key === null || ratePerMinute === null) return undefined
+      const over = await rate.take(key, ratePerMinute, reply)
+      if (over !== undefined) observeLimited({ limit: 'requests', of: 'key' })
+      return over
+    },
   }
 }
 

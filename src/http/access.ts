@@ -65,7 +65,15 @@ export const EVERYBODY: Caller = Object.freeze({
   isAdmin: true,
   ratePerMinute: null,
 })
-const STRANGER: Caller = Object.freeze({ key: null, scope: null, models: [], providers: [], isAdmin: false, ratePerMinute: null })
+/** Who is not known, or not yet. */
+export const STRANGER: Caller = Object.freeze({
+  key: null,
+  scope: null,
+  models: [],
+  providers: [],
+  isAdmin: false,
+  ratePerMinute: null,
+})
 
 /** SHA-256 in hex, as `key_hash` in the configuration has it. */
 export const hashOfKey = (key: string): string => createHash('sha256').update(key).digest('hex')

@@ -6,6 +6,9 @@ import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
 import { installAccess } from './access.ts'
 import type { KeyRing } from './access.ts'
+import { limitRequests, limitWhatIsOpen } from './limits/install-limits.ts'
+import type { Limits } from './limits/limits.ts'
+import { limitSockets } from './limits/sockets.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { installRequestContext } from './request-context.ts'
@@ -62,6 +65,7 @@ import type { DeliveryDependencies } from './api/webhook-deliveries.ts'
 interface OwnDependencies {
   readonly requestSchema: RequestSchema
   readonly keys: KeyRing
+  readonly limits: Limits
   readonly origins: OriginDependencies
   readonly observeRequest: (request: { method: string; route: string; status: number; ms: number }) => void
   readonly bodyLimitBytes: number
@@ -114,12 +118,15 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
+  limitSockets(app, deps.limits, problems)
   installRequestContext(app)
   rememberRoutes(app)
   installProblems(app, problems)
   await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems)
+  limitRequests(app, deps.limits)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
+  limitWhatIsOpen(app, deps.limits)
   refuseWrongVerbs(app)
   acceptEmptyBodies(app)
   installJsonParser(app)

@@ -76,10 +76,27 @@ function refuse(socket: Socket, details: ProblemDetails | null, problems: Proble
     socket.destroy()
     return
   }
+  answerOnSocket(socket, details, problems, {}, () => socket.destroy())
+}
+
+/** Where no request is waited for, or none can be made of what came. Nothing more is sent on this socket. */
+export function answerOnSocket(
+  socket: Socket,
+  details: ProblemDetails,
+  problems: ProblemDependencies,
+  headers: Readonly<Record<string, string>>,
+  sent?: () => void,
+): void {
   const problem = problemDocument(details, NO_PATH, problems)
   const body = JSON.stringify(problem)
-  const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${newRequestId()}\r\nconnection: close\r\n\r\n`
-  socket.end(head + body, () => socket.destroy())
+  const lines = Object.entries({
+    ...headers,
+    'content-type': PROBLEM,
+    'content-length': String(Buffer.byteLength(body)),
+    'x-request-id': newRequestId(),
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\n${lines.join('')}\r\n${body}`, sent)
 }
 
 const waitsForContinue = new WeakSet<IncomingMessage>()

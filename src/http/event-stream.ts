@@ -3,6 +3,8 @@ import type { Clock } from '../core/ports.ts'
 
 const HEARTBEAT_MS = 15_000
 const MOST_UNREAD_BYTES = 1_024 * 1_024
+/** Heartbeats that may go by while something waits to be read: a minute. */
+const MOST_UNREAD_HEARTBEATS = 4
 
 /** One client's Server-Sent Events, kept alive by comments while nothing happens. After the end, or once the client is gone, nothing is sent. */
 export interface EventStream {
@@ -33,6 +35,7 @@ export function openEventStream(reply: FastifyReply, { clock, onClosed, onHeartb
     'x-accel-buffering': 'no',
   })
   let isOpen = true
+  let unread = 0
   const write = (text: string) => {
     if (!isOpen) return
     raw.write(text)
@@ -40,6 +43,8 @@ export function openEventStream(reply: FastifyReply, { clock, onClosed, onHeartb
     if (raw.writableLength > MOST_UNREAD_BYTES) raw.destroy()
   }
   const keepAlive = () => {
+    unread = raw.writableLength > 0 ? unread + 1 : 0
+    if (unread > MOST_UNREAD_HEARTBEATS) return void raw.destroy()
     write(': still here\n\n')
     onHeartbeat?.()
     if (isOpen) stopHeartbeat = clock.after(HEARTBEAT_MS, keepAlive)

@@ -5,6 +5,7 @@ import type { Accept } from '../core/generation/accept.ts'
 import type { Run } from '../core/generation/run.ts'
 import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
+import type { AdmitGeneration } from './limits/generations.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { currentRequestId, currentTraceparent } from './request-context.ts'
 import type { RequestSchema } from './request-schema.ts'
@@ -44,16 +45,21 @@ export interface IntakeDependencies {
   readonly accept: Pick<Accept, 'prepare'>
   readonly idempotency: Idempotency
   readonly run: Pick<Run, 'accept' | 'wait'>
+  /** @throws Refusal where no more may be open */
+  readonly admit: AdmitGeneration
 }
 
-export function createIntake({ requestSchema, accept, idempotency, run }: IntakeDependencies): Intake {
+export function createIntake({ requestSchema, accept, idempotency, run, admit }: IntakeDependencies): Intake {
   async function prepare(
     request: GenerationRequest,
     key: string | null,
     { warnings = [], webhook, comparison, requestId = currentRequestId() }: IntakeExtras,
   ) {
     const traceparent = currentTraceparent()
+    admit(key)
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
+    // Others may have come while references were read.
+    admit(key)
     record.warnings.push(...warnings)
     return {
       ...record,

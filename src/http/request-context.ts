@@ -12,6 +12,7 @@ interface RequestContext {
 }
 
 const requests = new AsyncLocalStorage<RequestContext>()
+const refusals = new WeakMap<RequestContext, Readonly<Record<string, string>>>()
 
 /** The id of the request that this code works for, whatever the API; undefined outside of any. */
 export const currentRequestId = (): string | undefined => requests.getStore()?.id
@@ -34,6 +35,15 @@ export function askedOrigin(): string | undefined {
     : undefined
 }
 
+/** Headers of the answer that refuses this request, for code that does not see the answer. Outside of a request they go nowhere. */
+export function headersOnRefusal(headers: Readonly<Record<string, string>>): void {
+  const request = requests.getStore()
+  if (request !== undefined) refusals.set(request, headers)
+}
+
+/** The only status that has such headers. */
+const TOO_MANY = 429
+
 /** What is called from outside of the request works for it all the same. */
 export const forThisRequest = <Arguments extends readonly unknown[]>(
   listener: (...given: Arguments) => void,
@@ -54,6 +64,8 @@ export function installRequestContext(app: FastifyInstance): void {
   app.addHook('onSend', (request, reply, payload, done) => {
     const own = callerRequestId(request.headers)
     if (own !== null) reply.header('x-request-id', own)
+    const context = reply.statusCode === TOO_MANY ? requests.getStore() : undefined
+    if (context !== undefined) reply.headers(refusals.get(context) ?? {})
     done(null, payload)
   })
 }

@@ -18,6 +18,12 @@ const requestCounters = (registry: Registry) => ({
     labelNames: ['method', 'route', 'status'],
     registers: [registry],
   }),
+  limited: new Counter({
+    name: 'imagegate_limited_total',
+    help: 'Refused because a limit was reached: requests, sockets, bytes, streams or generations, of an address, a key or all together.',
+    labelNames: ['limit', 'of'],
+    registers: [registry],
+  }),
   requestSeconds: new Histogram({
     name: 'imagegate_http_request_seconds',
     help: 'From request to answer.',

@@ -24,6 +24,8 @@ export interface MetricSources {
 export interface Metrics {
   readonly observer: Observer
   observeRequest(request: { method: string; route: string; status: number; ms: number }): void
+  /** More was asked than a limit allows. */
+  observeLimited(exceeded: { readonly limit: string; readonly of: string }): void
   /** The configuration was read again. */
   observeReload(result: 'swapped' | 'unchanged' | 'refused', atMs: number): void
   readFrom(sources: MetricSources): void
@@ -58,6 +60,7 @@ export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics
       counters.requests.inc({ method, route, status })
       counters.requestSeconds.observe({ route }, ms / 1000)
     },
+    observeLimited: ({ limit, of }) => counters.limited.inc({ limit, of }),
     observeReload(result, atMs) {
       counters.reloads.inc({ result })
       counters.reloadSucceeded.set(Number(result !== 'refused'))

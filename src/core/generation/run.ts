@@ -9,7 +9,8 @@ import { cancel } from './cancel.ts'
 import { createDriver } from './driver.ts'
 import type { Driver } from './driver.ts'
 import { PATIENCE, trackOf } from './open-generation.ts'
-import type { Core, OpenGeneration, Patience } from './open-generation.ts'
+import type { Core, Patience } from './open-generation.ts'
+import { OpenGenerations } from './open-generations.ts'
 import { resumeAll } from './resume.ts'
 import { createScheduling } from './scheduling.ts'
 import { createWaiting } from './wait.ts'
@@ -39,10 +40,12 @@ export interface Run {
   inFlight(provider: string): number
   waiting(provider: string): number
   readonly openCount: number
+  /** How many of a gateway key are open; null: of those without one. */
+  openOf(key: string | null): number
 }
 
 export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
-  const open = new Map<string, OpenGeneration>()
+  const open = new OpenGenerations()
   const scheduling = createScheduling(ports, (pausedMs) => afterPause(core, pausedMs))
   const { slots } = scheduling
   const core: Core = {
@@ -81,6 +84,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     get openCount() {
       return open.size
     },
+    openOf: (key) => open.ofKey(key),
   }
 }
 

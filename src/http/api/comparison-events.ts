@@ -42,7 +42,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     },
   }
 
-  app.get('/v1/comparisons/:id/events', { schema, config: { access: 'read' } }, async (request, reply) => {
+  app.get('/v1/comparisons/:id/events', { schema, config: { access: 'read', isStream: true } }, async (request, reply) => {
     const { id } = request.params
     requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
     const sent = Sent.read(request.headers['last-event-id'] ?? '')

@@ -34,7 +34,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
     },
   }
 
-  app.get('/v1/generations/:id/events', { schema, config: { access: 'read' } }, async (request, reply) => {
+  app.get('/v1/generations/:id/events', { schema, config: { access: 'read', isStream: true } }, async (request, reply) => {
     const { id } = request.params
     const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     let sent = request.headers['last-event-id'] ?? 0

@@ -13,12 +13,12 @@ export interface HealthDependencies {
 /** For load balancers, which need no key, and scrapers, which need any. */
 export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (app, { notReady, metrics }) => {
   const liveness = { operationId: 'getLiveness', summary: 'Liveness', tags: ['operations'], response: { 200: Health } }
-  app.get('/healthz', { schema: liveness, config: { access: 'open' } }, async () => ({
+  app.get('/healthz', { schema: liveness, config: { access: 'open', isProbe: true } }, async () => ({
     status: 'ok' as const,
   }))
 
   const readiness = { operationId: 'getReadiness', summary: 'Readiness', tags: ['operations'], response: { 200: Health, 503: Health } }
-  app.get('/readyz', { schema: readiness, config: { access: 'open' } }, async (_request, reply) => {
+  app.get('/readyz', { schema: readiness, config: { access: 'open', isProbe: true } }, async (_request, reply) => {
     const reason = await notReady()
     if (reason === null) return { status: 'ok' as const }
     return reply.code(503).send({ status: 'unready', reason })

@@ -29,12 +29,18 @@ export function createRateLimit(policy: string): RateLimit {
           error instanceof RateLimiterRes ? error : Promise.reject(error instanceof Error ? error : new Error(String(error))),
         )
       const { consumedPoints, remainingPoints, msBeforeNext } = state
-      reply?.header('ratelimit-policy', `"${policy}";q=${perMinute};w=${MINUTE_SECONDS}`)
-      reply?.header('ratelimit', `"${policy}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`)
+      addTo(reply, 'ratelimit-policy', `"${policy}";q=${perMinute};w=${MINUTE_SECONDS}`)
+      addTo(reply, 'ratelimit', `"${policy}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`)
       if (consumedPoints <= perMinute) return undefined
       const detail = `${name} may send ${perMinute} requests a minute; send the next one after ${Math.ceil(msBeforeNext / 1000)} s.`
       reply?.header('retry-after', String(Math.max(1, Math.ceil(msBeforeNext / 1000))))
       return new HttpProblem({ code: 'rate_limited', detail, retryAfterMs: Math.max(1, msBeforeNext) })
     },
   }
+}
+
+/** Each limit that was asked is an entry of the list. */
+function addTo(reply: FastifyReply | undefined, header: string, entry: string): void {
+  const before = reply?.getHeader(header)
+  reply?.header(header, before === undefined ? entry : `${String(before)}, ${entry}`)
 }

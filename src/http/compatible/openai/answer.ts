@@ -6,6 +6,8 @@ import type { Assets, Clock } from '../../../core/ports.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import type { Intake } from '../../intake.ts'
+import { holdStream } from '../../limits/limits.ts'
+import type { Limits } from '../../limits/limits.ts'
 import { loggedProblem } from '../../problem.ts'
 import { OpenaiRefusal, reworded, sendProblem } from './error-handler.ts'
 import { openStream } from './events.ts'
@@ -22,6 +24,7 @@ import type { Undelivered } from './undelivered.ts'
 export interface OpenaiDependencies extends StreamDependencies {
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly assets: Pick<Assets, 'read'>
+  readonly limits: Limits
   readonly clock: Pick<Clock, 'now' | 'after'>
   readonly bodyLimitBytes: number
 }
@@ -44,6 +47,7 @@ type End =
 export function createAnswer(deps: OpenaiDependencies): Answer {
   const undelivered = createUndelivered(deps.clock)
   return async (request, reply, route, translation) => {
+    if (translation.wanted.stream) holdStream(deps.limits, request, reply)
     const begun = await begin(deps, undelivered, request, translation).catch((error: unknown) => {
       throw new OpenaiRefusal(reworded(loggedProblem(error, request), translation.written))
     })

@@ -6,6 +6,7 @@ import { bearerOf, EVERYBODY, know } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { ErrorShape } from '../../error-shape.ts'
 import type { ProblemDetails } from '../../http-problem.ts'
+import type { Limits } from '../../limits/limits.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import type { Item } from './items.ts'
@@ -18,6 +19,7 @@ import { FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
 
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
+  readonly limits: Pick<Limits, 'takeStream'>
   readonly clock: Pick<Clock, 'after'>
   readonly bodyLimitBytes: number
 }
@@ -94,7 +96,7 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
   })
 }
 
-function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock }: RunwareDependencies): void {
+function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock, limits }: RunwareDependencies): void {
   api.route({
     method: 'GET',
     url,
@@ -112,6 +114,7 @@ function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys
       serveSocket(socket, {
         perform,
         keys,
+        limits,
         secret: bearerOf(request),
         isDryRun: dryRun !== undefined && dryRun !== '0',
         clock,
@@ -166,7 +169,8 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
   const problem = loggedProblem(error, request)
   // What a stranger sent is not judged. Where the URL is too long, nobody has asked yet who sent it.
   const caller = request.caller as Caller | undefined
-  if (caller?.scope === null && problem.code !== 'unauthorized') return sendJson(reply, 401, { errors: [INVALID_KEY] })
+  const isJudged = problem.code === 'unauthorized' || problem.code === 'rate_limited'
+  if (caller?.scope === null && !isJudged) return sendJson(reply, 401, { errors: [INVALID_KEY] })
   return sendProblem(reply, problem)
 }
 

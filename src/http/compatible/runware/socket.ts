@@ -4,8 +4,12 @@ import type { Clock } from '../../../core/ports.ts'
 import { EVERYBODY, MOST_BYTES_OF_A_STRANGER } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import { decodeUtf8, readJson } from '../../read-body.ts'
+import type { HttpProblem } from '../../http-problem.ts'
 import { isObject } from './checks.ts'
 import { errorItem } from './items.ts'
+import type { Limits } from '../../limits/limits.ts'
+import { tooMuch } from '../../limits/refusal.ts'
+import { createFrames } from './frames.ts'
 import { authenticated } from './perform.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
@@ -14,6 +18,9 @@ import { forThisRequest } from '../../request-context.ts'
 /** What is used of a WebSocket. */
 export interface Socket {
   readonly readyState: number
+  /** What was sent and not yet taken by the other side. */
+  readonly bufferedAmount: number
+  close(): void
   send(text: string): void
   terminate(): void
   /** One buffer for each message: the connection is opened so. */
@@ -21,7 +28,6 @@ export interface Socket {
   on(event: 'close', listener: () => void): void
 }
 
-const OPEN = 1
 /** Longer than any generation may take. */
 const WAIT_MS = 24 * 60 * 60_000
 export const MAX_TASKS = 100
@@ -36,6 +42,7 @@ export interface SocketOptions {
   /** The SDK's `dryRun`: nothing may be bought. */
   readonly isDryRun: boolean
   readonly clock: Pick<Clock, 'after'>
+  readonly limits: Pick<Limits, 'takeStream'>
   /** The bytes below the frames. */
   readonly raw: Pick<Readable, 'on' | 'off'>
 }
@@ -44,12 +51,11 @@ export interface SocketOptions {
  * One connection of the SDK: arrays of tasks come in, and each task's results go out by themselves as they finish, so that several
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
-export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, clock, raw }: SocketOptions): void {
+export function serveSocket(socket: Socket, { perform, keys, limits, secret, isDryRun, clock, raw }: SocketOptions): void {
   let shown = secret
 
-  const sendFrame = (frame: object): void => {
-    if (socket.readyState === OPEN) socket.send(JSON.stringify(frame))
-  }
+  const sendFrame = createFrames(socket, clock)
+  const admission = createAdmission(socket, limits)
 
   /** Asked anew for each message: a key may be withdrawn while the connection stands. Null: no valid key. */
   const caller = (): Caller | null => {
@@ -58,9 +64,22 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
   }
   if (caller() === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
 
+  const refuse = ({ details }: HttpProblem, task: JsonObject): void =>
+    sendFrame({ errors: errorsOfProblem(details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
+
+  const isAdmitted = (asker: Caller, task: JsonObject): boolean => {
+    const over = admission(asker)
+    if (over === undefined) return true
+    refuse(over, task)
+    socket.close()
+    return false
+  }
+
   const authenticate = (task: JsonObject): void => {
     if (typeof task['apiKey'] === 'string') shown = task['apiKey']
-    sendFrame(caller() === null ? { errors: [INVALID_KEY] } : { data: [authenticated(task)] })
+    const asker = caller()
+    if (asker === null) return sendFrame({ errors: [INVALID_KEY] })
+    if (isAdmitted(asker, task)) sendFrame({ data: [authenticated(task)] })
   }
 
   const take = (task: JsonObject): void => {
@@ -73,13 +92,12 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
       const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
-    void admitted(task, asker ?? EVERYBODY)
+    if (asker === null || isAdmitted(asker, task)) void admitted(task, asker ?? EVERYBODY)
   }
 
   const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
     const over = await keys.overRate(asker)
-    if (over)
-      return sendFrame({ errors: errorsOfProblem(over.details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
+    if (over) return refuse(over, task)
     await perform(task, {
       caller: asker,
       isOnSocket: true,
@@ -99,6 +117,19 @@ export function serveSocket(socket: Socket, { perform, keys, secret, isDryRun, c
       else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })
     }),
   )
+}
+
+/** A connection counts from when its caller is known; until then it has 15 s. */
+function createAdmission(socket: Socket, limits: Pick<Limits, 'takeStream'>): (asker: Caller) => HttpProblem | undefined {
+  let isCounted = false
+  return ({ key }) => {
+    if (isCounted) return undefined
+    const taken = limits.takeStream(key)
+    if (taken.kind === 'refused') return tooMuch(taken.exceeded)
+    isCounted = true
+    socket.on('close', taken.release)
+    return undefined
+  }
 }
 
 /** A connection that shows no key is closed after 15 s, or once it has sent more than a stranger may. */

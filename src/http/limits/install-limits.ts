@@ -1,0 +1,82 @@
+import { Transform } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { know, MOST_BYTES_OF_A_STRANGER, STRANGER } from '../access.ts'
+import { holdStream } from './limits.ts'
+import type { Limits, Release } from './limits.ts'
+import { tooMuch } from './refusal.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Its answer stays open: an event stream. */
+    isStream?: boolean
+    /** Probes of load balancers are always answered. */
+    isProbe?: boolean
+  }
+}
+
+/** Smaller bodies are not worth counting. */
+const COUNTED_FROM_BYTES = MOST_BYTES_OF_A_STRANGER
+/** How long an answer may stand without its reader taking a byte of it. */
+const UNREAD_MS = 60_000
+
+/** Requests of an address in a minute. Must come before the caller is known, so that strangers count too. */
+export function limitRequests(app: FastifyInstance, limits: Limits): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.isProbe === true) return
+    const over = await limits.overRequests(request, reply)
+    if (over === undefined) return
+    know(request, STRANGER)
+    throw over
+  })
+}
+
+/** What stays open: streams and bodies. Must come after the caller is known. */
+export function limitWhatIsOpen(app: FastifyInstance, limits: Limits): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.isStream === true && !request.is404) holdStream(limits, request, reply)
+    const bytes = Number(request.headers['content-length'] ?? 0)
+    if (bytes < COUNTED_FROM_BYTES) return
+    request.raw.once('close', takeBytes(limits, request, reply, bytes))
+  })
+
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const isOfUnknownLength = request.headers['transfer-encoding'] !== undefined
+    done(null, isOfUnknownLength ? payload.pipe(countingBytes(limits, request, reply)) : payload)
+  })
+
+  // A reader that stands still holds a file and a connection, never more than a buffer of memory; Node sets its own limit after the answer.
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    if (isLong(payload)) request.raw.socket.setTimeout(UNREAD_MS)
+    done(null, payload)
+  })
+}
+
+const isLong = (payload: unknown): boolean =>
+  typeof payload === 'string' ? payload.length > COUNTED_FROM_BYTES : typeof payload === 'object' && payload !== null
+
+/** @throws HttpProblem before anything of the body is read */
+function takeBytes(limits: Limits, request: FastifyRequest, reply: FastifyReply, bytes: number): Release {
+  const taken = limits.takeBytes(request, bytes)
+  if (taken.kind === 'refused') throw tooMuch(taken.exceeded, reply)
+  return taken.release
+}
+
+/** A body that does not say how long it is is counted as it comes. */
+function countingBytes(limits: Limits, request: FastifyRequest, reply: FastifyReply): Transform {
+  let uncounted = 0
+  const releases: Release[] = []
+  request.raw.once('close', () => releases.forEach((release) => release()))
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      uncounted += chunk.length
+      if (uncounted < COUNTED_FROM_BYTES) return done(null, chunk)
+      try {
+        releases.push(takeBytes(limits, request, reply, uncounted))
+      } catch (error) {
+        return done(error as Error)
+      }
+      uncounted = 0
+      done(null, chunk)
+    },
+  })
+}
