@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -28,7 +29,7 @@ describe.skipIf(NGINX === undefined)('the nginx configuration of deploy/', () =>
     url = `http://127.0.0.1:${port}`
     gateway = await launchGateway({
       typicalMs: 1_000,
-      config: `server: { public_url: "${url}" }\nkeys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')} }]\n`,
+      config: `server: { public_url: "${url}", trust_proxy: [127.0.0.1] }\nlimits: { per_address: { requests_per_minute: 900 } }\nkeys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')} }]\n`,
     })
     folder = mkdtempSync(join(tmpdir(), 'imagegate-nginx-'))
     writeFileSync(join(folder, 'nginx.conf'), around(shipped(port, new URL(gateway.url).host), folder))
@@ -48,6 +49,19 @@ describe.skipIf(NGINX === undefined)('the nginx configuration of deploy/', () =>
     expect(images[0]?.url.startsWith(`${url}/v1/images/`)).toBe(true)
     const image = await fetch(images[0]?.url ?? '', { headers: { authorization: headers.authorization } })
     expect((await image.arrayBuffer()).byteLength).toBe(images[0]?.bytes)
+  })
+
+  test('names the client that limits count, whatever that client wrote of itself', async () => {
+    const left = (localAddress: string, more: Readonly<Record<string, string>> = {}) =>
+      new Promise<string>((resolve, reject) => {
+        get(`${url}/v1/models`, { localAddress, headers: { ...headers, ...more } }, (answer) => {
+          answer.resume()
+          resolve(/r=(\d+)/.exec(String(answer.headers['ratelimit']))?.[1] ?? '')
+        }).on('error', reject)
+      })
+    expect(await left('127.0.0.2')).toBe('899')
+    expect(await left('127.0.0.3')).toBe('899')
+    expect(await left('127.0.0.2', { 'x-forwarded-for': '9.9.9.9', forwarded: 'for=9.9.9.9' })).toBe('898')
   })
 
   test('lets events through as they happen', async () => {

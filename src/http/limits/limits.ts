@@ -121,7 +121,7 @@ function takeAll(count: OpenCount, amount: number, wanted: readonly Wanted[]): {
 }
 
 /** What is open until the answer is done. @throws HttpProblem */
-export function holdStream(limits: Limits, request: FastifyRequest, reply: FastifyReply): void {
+export function holdStream(limits: Pick<Limits, 'takeStream'>, request: FastifyRequest, reply: FastifyReply): void {
   const taken = limits.takeStream(request.caller.key)
   if (taken.kind === 'refused') throw tooMuch(taken.exceeded, reply)
   reply.raw.once('close', taken.release)

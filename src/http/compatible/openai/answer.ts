@@ -24,7 +24,7 @@ import type { Undelivered } from './undelivered.ts'
 export interface OpenaiDependencies extends StreamDependencies {
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly assets: Pick<Assets, 'read'>
-  readonly limits: Limits
+  readonly limits: Pick<Limits, 'takeStream'>
   readonly clock: Pick<Clock, 'now' | 'after'>
   readonly bodyLimitBytes: number
 }

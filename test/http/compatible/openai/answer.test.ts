@@ -7,6 +7,7 @@ import type { Failure, GenerationRequest } from '#contract'
 import type { GenerationRecord, ImageRecord } from '../../../../src/core/records.ts'
 import type { OpenaiDependencies } from '../../../../src/http/compatible/openai/answer.ts'
 import { openaiApi } from '../../../../src/http/compatible/openai/openai-api.ts'
+import { EVERYBODY, know } from '../../../../src/http/access.ts'
 import { clientOf, rejection } from './client.ts'
 import { plainLinks } from '../../../../src/core/present/image-link.ts'
 
@@ -56,6 +57,7 @@ async function openaiOnSocket(
   const left = [...waits]
   const app = fastify({ forceCloseConnections: true })
   app.decorateRequest('gatewayKey', null)
+  app.addHook('onRequest', async (request) => know(request, EVERYBODY))
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   await app.register(openaiApi, {
     intake: {
@@ -70,6 +72,7 @@ async function openaiOnSocket(
     assets: { read: async () => Buffer.from('png') } as unknown as OpenaiDependencies['assets'],
     clock: { now: () => 0, after: () => () => {} },
     links: plainLinks('http://gate.test'),
+    limits: { takeStream: () => ({ kind: 'taken', release: () => {} }) },
     bodyLimitBytes: 100_000,
     ...over,
   })
