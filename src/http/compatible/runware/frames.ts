@@ -16,23 +16,24 @@ const UNREAD_MS = 60_000
 
 /** Sends frames to a client that reads them; one that does not is cut off, and finds its results with getResponse. */
 export function createFrames(socket: Sending, clock: Pick<Clock, 'after'>): (frame: object) => void {
+  const unreadBytes = (): number => socket.bufferedAmount
   let isWatched = false
 
   function watch(): void {
-    if (isWatched || socket.bufferedAmount === 0) return
+    if (isWatched || unreadBytes() === 0) return
     isWatched = true
-    const before = socket.bufferedAmount
+    const before = unreadBytes()
     clock.after(UNREAD_MS, () => {
       isWatched = false
       if (socket.readyState !== OPEN) return
-      if (socket.bufferedAmount >= before) socket.terminate()
+      if (unreadBytes() >= before) socket.terminate()
       else watch()
     })
   }
 
   return (frame) => {
     if (socket.readyState !== OPEN) return
-    if (socket.bufferedAmount > MOST_UNREAD_BYTES) return socket.terminate()
+    if (unreadBytes() > MOST_UNREAD_BYTES) return socket.terminate()
     socket.send(JSON.stringify(frame))
     watch()
   }
