@@ -63,10 +63,18 @@ describe('requests of a client address', () => {
   test('beyond its limit in a minute are 429 in the words of each API, and other clients of the same proxy are served', async () => {
     const client = { 'x-forwarded-for': '203.0.113.7', ...auth('team-a') }
     const first = await get('/v1/models', client)
-    expect(stateOf(first)).toMatchObject({ status: 200, policy: '"address";q=6;w=60', left: expect.stringMatching(/^"address";r=5;t=\d+$/) })
+    expect(stateOf(first)).toMatchObject({
+      status: 200,
+      policy: '"address";q=6;w=60',
+      left: expect.stringMatching(/^"address";r=5;t=\d+$/),
+    })
     for (let index = 0; index < 5; index += 1) expect((await get('/nope', { 'x-forwarded-for': '203.0.113.7' })).status).toBe(401)
     const over = await get('/v1/models', client)
-    expect(stateOf(over)).toMatchObject({ status: 429, left: expect.stringMatching(/^"address";r=0;t=/), retry: expect.stringMatching(/^\d+$/) })
+    expect(stateOf(over)).toMatchObject({
+      status: 429,
+      left: expect.stringMatching(/^"address";r=0;t=/),
+      retry: expect.stringMatching(/^\d+$/),
+    })
     expect(over.headers.get('content-type')).toContain('application/problem+json')
     expect(await over.json()).toMatchObject({ status: 429, code: 'rate_limited', error: { type: 'rate_limit_error' } })
     const openai = await post('/v1/images/generations', { prompt: 'a' }, client)
@@ -94,7 +102,11 @@ describe('requests of a client address', () => {
 
 test('open generations of a key beyond its limit are refused before anything is bought, on every API, and not for its neighbour', async () => {
   const begin = (key: keyof typeof KEYS, more: Headers = {}) =>
-    post('/v1/generations', { model: 'flux-2-pro', prompt: 'sandbox:slow' }, { ...auth(key), ...aClient(), prefer: 'respond-async', ...more })
+    post(
+      '/v1/generations',
+      { model: 'flux-2-pro', prompt: 'sandbox:slow' },
+      { ...auth(key), ...aClient(), prefer: 'respond-async', ...more },
+    )
   const first = await begin('team-a', { 'idempotency-key': 'one' })
   const second = await begin('team-a')
   expect([first.status, second.status]).toEqual([202, 202])
@@ -176,7 +188,9 @@ test('limits change with a reload, sockets beyond them are answered 429 and clos
     `POST /v1/generations HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${KEYS['team-b']}\r\nidempotency-key: never\r\ncontent-type: application/json\r\ncontent-length: 37\r\n\r\n{"model":"flux-2-pro","prompt":"abc"}`,
   )
   const words = await firstWords(buying)
-  expect(words).toMatch(/^HTTP\/1\.1 429 [^]*retry-after: 2[^]*"address-sockets";q=20[^]*application\/problem\+json[^]*limits\.per_address\.sockets/)
+  expect(words).toMatch(
+    /^HTTP\/1\.1 429 [^]*retry-after: 2[^]*"address-sockets";q=20[^]*application\/problem\+json[^]*limits\.per_address\.sockets/,
+  )
   await new Promise((resolve) => buying.once('close', resolve))
 
   idle.forEach((socket) => socket.destroy())
