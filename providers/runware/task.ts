@@ -16,7 +16,10 @@ export interface Task extends Memo {
 /** Only the keys that have a value. */
 export function given(fields: Readonly<Record<string, Json | undefined>>): JsonObject {
   const values: Record<string, Json> = {}
-  for (const [field, value] of Object.entries(fields)) if (value !== undefined) values[field] = value
+  for (const field in fields) {
+    const value = fields[field]
+    if (value !== undefined) values[field] = value
+  }
   return values
 }
 

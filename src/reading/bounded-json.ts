@@ -27,6 +27,9 @@ const JUDGED_CHARS = 512
 const MOST_TEXT_BYTES = 1_024 * 1_024
 const TOO_LONG_TEXT = Buffer.alloc(128 * 1_024, 'x')
 
+/** Most requests and replies are shorter. */
+const FIRST_BYTES = 1_024
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
@@ -50,7 +53,7 @@ const STRUCTURE: State = { kind: 'structure' }
  */
 export class BoundedJsonReader {
   readonly #bounds: JsonBounds
-  #kept = Buffer.allocUnsafe(4 * 1024)
+  #kept = Buffer.allocUnsafe(FIRST_BYTES)
   #length = 0
   #state: State = STRUCTURE
   /** How many values each open array or object has so far. */
@@ -98,14 +101,14 @@ export class BoundedJsonReader {
       const byte = chunk[at] ?? 0
       if (INTERESTING[byte] === 0) continue
       if (byte === QUOTE) {
-        this.#keep(chunk.subarray(from, at + 1))
+        this.#keep(chunk, from, at + 1)
         this.#state = { kind: 'string', start: this.#length, isEscaped: false, isText: false, isDropped: false }
         return at + 1
       }
       this.#count(byte)
       if (this.#refusal !== null) return at
     }
-    this.#keep(chunk.subarray(from, at))
+    this.#keep(chunk, from, at)
     return at
   }
 
@@ -136,7 +139,7 @@ export class BoundedJsonReader {
     for (; at < most; at += 1) {
       const byte = chunk[at]
       if (byte === QUOTE) {
-        this.#keep(state.isDropped ? chunk.subarray(at, at + 1) : chunk.subarray(from, at + 1))
+        this.#keep(chunk, state.isDropped ? at : from, at + 1)
         this.#state = STRUCTURE
         return at + 1
       }
@@ -146,7 +149,7 @@ export class BoundedJsonReader {
       }
     }
     const end = Math.min(at, most)
-    if (!state.isDropped) this.#keep(chunk.subarray(from, end))
+    if (!state.isDropped) this.#keep(chunk, from, end)
     if (state.isText && !state.isDropped && this.#length - state.start > MOST_TEXT_BYTES) this.#drop(state)
     if (!state.isText && this.#length - state.start >= LONG_STRING_BYTES && this.#refusal === null) this.#judgeLong(state)
     return end
@@ -216,9 +219,9 @@ export class BoundedJsonReader {
     this.#keep(Buffer.from(`${standIn}"`))
   }
 
-  #keep(bytes: Buffer): void {
+  #keep(bytes: Buffer, from = 0, to = bytes.length): void {
     const { maxBytes } = this.#bounds
-    const length = this.#length + bytes.length
+    const length = this.#length + to - from
     if (length > maxBytes) {
       this.#refusal = `holds more than ${maxBytes} bytes besides the base64 of images`
       return
@@ -228,7 +231,7 @@ export class BoundedJsonReader {
       this.#kept.copy(larger, 0, 0, this.#length)
       this.#kept = larger
     }
-    bytes.copy(this.#kept, this.#length)
+    bytes.copy(this.#kept, this.#length, from, to)
     this.#length = length
   }
 }

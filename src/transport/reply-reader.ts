@@ -55,7 +55,8 @@ export class ReplyReader {
   }
 
   write(chunk: Buffer): void {
-    if (this.#head.length < HEAD_BYTES) this.#head = Buffer.concat([this.#head, chunk.subarray(0, HEAD_BYTES - this.#head.length)])
+    if (this.#head.length === 0) this.#head = chunk.subarray(0, HEAD_BYTES)
+    else if (this.#head.length < HEAD_BYTES) this.#head = Buffer.concat([this.#head, chunk.subarray(0, HEAD_BYTES - this.#head.length)])
     this.#json.write(chunk)
   }
 

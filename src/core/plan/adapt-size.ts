@@ -46,7 +46,7 @@ function explicitSize(asked: Size, limit: RangeSize): Finding {
   const size = nearestSize(asked, limit)
   if (size === null || !isNearEnough(asked, size))
     return { reasons: [impossible('width, height', `${dimensions(asked)} was asked`, limit)] }
-  return { applied: size, warnings: sidesChanged(asked, size, (side) => asked[side], describeSize(limit)) }
+  return { applied: size, warnings: sidesChanged(asked, size, (side) => asked[side], () => describeSize(limit)) }
 }
 
 /** `asked` is null where it is that of a first reference which nobody has seen: 1:1 stands for it, and a warning says so. */
@@ -65,12 +65,12 @@ function shapedSize(request: PlannedRequest, asked: Size | null, pixels: number,
       ],
     }
   const warnings: Warning[] = []
-  const reason = `The nearest legal size is ${dimensions(size)}: ${lowerFirst(describeSize(limit))}`
+  const reason = () => `The nearest legal size is ${dimensions(size)}: ${lowerFirst(describeSize(limit))}`
   if (asked === null)
     warnings.push(adjusted('aspect_ratio', null, ratioText(size), 'The shape of the first reference image cannot be seen.'))
-  else if (ratioChange(shape, size) > RATIO_TOLERANCE) warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason))
+  else if (ratioChange(shape, size) > RATIO_TOLERANCE) warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason()))
   if (factorBetween(pixelsOf(size), pixels) > PIXEL_TOLERANCE)
-    warnings.push(adjusted('megapixels', megapixels ?? null, Number((pixelsOf(size) / MEGAPIXEL).toFixed(4)), reason))
+    warnings.push(adjusted('megapixels', megapixels ?? null, Number((pixelsOf(size) / MEGAPIXEL).toFixed(4)), reason()))
   return { applied: size, warnings }
 }
 
@@ -89,7 +89,7 @@ function sizeOfReference(pixels: Size | null, limit: RangeSize): Finding {
     const reason = 'This offer does not take its size from a reference image, and that of the first one cannot be seen.'
     return { applied: size, warnings: [adjusted('width', null, size.width, reason), adjusted('height', null, size.height, reason)] }
   }
-  const reason = `The first reference image is ${dimensions(pixels)}, and ${lowerFirst(describeSize(limit))}`
+  const reason = () => `The first reference image is ${dimensions(pixels)}, and ${lowerFirst(describeSize(limit))}`
   return {
     applied: size,
     warnings: sidesChanged(pixels, size, () => null, reason),
@@ -97,10 +97,11 @@ function sizeOfReference(pixels: Size | null, limit: RangeSize): Finding {
   }
 }
 
-const sidesChanged = (asked: Size, used: Size, requested: (side: 'width' | 'height') => number | null, reason: string): Warning[] =>
+/** The reason is put into words only where a side has changed: the usual request needs none. */
+const sidesChanged = (asked: Size, used: Size, requested: (side: 'width' | 'height') => number | null, reason: () => string): Warning[] =>
   (['width', 'height'] as const)
     .filter((side) => asked[side] !== used[side])
-    .map((side) => adjusted(side, requested(side), used[side], reason))
+    .map((side) => adjusted(side, requested(side), used[side], reason()))
 
 const impossible = (field: string, what: string, limit: RangeSize): string =>
   `${field}: ${what}, and no legal size is near it; ${lowerFirst(describeSize(limit))}`
