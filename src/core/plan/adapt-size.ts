@@ -46,7 +46,15 @@ function explicitSize(asked: Size, limit: RangeSize): Finding {
   const size = nearestSize(asked, limit)
   if (size === null || !isNearEnough(asked, size))
     return { reasons: [impossible('width, height', `${dimensions(asked)} was asked`, limit)] }
-  return { applied: size, warnings: sidesChanged(asked, size, (side) => asked[side], () => describeSize(limit)) }
+  return {
+    applied: size,
+    warnings: sidesChanged(
+      asked,
+      size,
+      (side) => asked[side],
+      () => describeSize(limit),
+    ),
+  }
 }
 
 /** `asked` is null where it is that of a first reference which nobody has seen: 1:1 stands for it, and a warning says so. */
@@ -68,7 +76,8 @@ function shapedSize(request: PlannedRequest, asked: Size | null, pixels: number,
   const reason = () => `The nearest legal size is ${dimensions(size)}: ${lowerFirst(describeSize(limit))}`
   if (asked === null)
     warnings.push(adjusted('aspect_ratio', null, ratioText(size), 'The shape of the first reference image cannot be seen.'))
-  else if (ratioChange(shape, size) > RATIO_TOLERANCE) warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason()))
+  else if (ratioChange(shape, size) > RATIO_TOLERANCE)
+    warnings.push(adjusted('aspect_ratio', aspectRatio ?? null, ratioText(size), reason()))
   if (factorBetween(pixelsOf(size), pixels) > PIXEL_TOLERANCE)
     warnings.push(adjusted('megapixels', megapixels ?? null, Number((pixelsOf(size) / MEGAPIXEL).toFixed(4)), reason()))
   return { applied: size, warnings }
