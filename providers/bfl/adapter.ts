@@ -37,6 +37,7 @@ export const adapter: Adapter<BflOptions> = {
       ...(order.steps === undefined ? {} : { steps: order.steps }),
       ...(order.safetyTolerance === undefined ? {} : { safety_tolerance: order.safetyTolerance }),
       ...(order.outputFormat === undefined ? {} : { output_format: order.outputFormat }),
+      ...(order.background === 'transparent' ? { transparent_bg: true } : {}),
       ...taken,
       ...(order.webhook === undefined ? {} : { webhook_url: order.webhook.url, webhook_secret: order.webhook.secret }),
     }

@@ -163,6 +163,8 @@ const Defaults = z
     prompt_upsampling: requestFields.prompt_upsampling,
     guidance: requestFields.guidance,
     steps: requestFields.steps,
+    quality: requestFields.quality,
+    background: requestFields.background,
     on_unsupported: requestFields.on_unsupported,
     provider_options: z.record(z.string(), z.record(z.string(), AnyJson)).optional().meta({
       description: 'By provider id: what one provider takes beyond these fields.',

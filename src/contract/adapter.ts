@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Json } from './json.ts'
 import type { Usd } from './money.ts'
 import type { Failure } from './failure.ts'
-import type { OutputFormat } from './limits.ts'
+import type { Background, OutputFormat, Quality } from './limits.ts'
 import type { Warning } from './generation.ts'
 import type { ModelEntry } from './manifest.ts'
 import type { TokenPrice } from './price.ts'
@@ -36,6 +36,10 @@ export interface Order<Options = unknown> {
   readonly promptUpsampling?: boolean
   readonly guidance?: number
   readonly steps?: number
+  readonly quality?: Quality
+  readonly background?: Background
+  /** In a form the offer takes, as `references`; what to repaint of the first of those is transparent in it. */
+  readonly mask?: string
   /** Parsed with the adapter's own strict schema. */
   readonly options: Options
   /** Where the vendor may call us when the task ends. Nothing in such a callback is believed: it only makes the next poll early. */

@@ -27,6 +27,25 @@ export const FormatChoice = z
   })
   .meta({ id: 'FormatLimit' })
 
+/** Tiers of effort, the least first. */
+export const Quality = z.enum(['low', 'medium', 'high']).meta({ id: 'Quality' })
+export type Quality = z.infer<typeof Quality>
+
+export const Background = z.enum(['opaque', 'transparent']).meta({ id: 'Background' })
+export type Background = z.infer<typeof Background>
+
+const QualityChoice = z
+  .strictObject({
+    type: z.literal('enum'),
+    values: z.array(Quality).min(1),
+    default: Quality.nullable().meta({ description: 'Null where it does not say.' }),
+  })
+  .meta({ id: 'QualityLimit' })
+
+const BackgroundChoice = z
+  .strictObject({ type: z.literal('enum'), values: z.array(Background).min(1), default: Background.nullable() })
+  .meta({ id: 'BackgroundLimit' })
+
 /** `settable: false` means the provider behaves as `default` says and offers no switch. `default: null`: it does not say. */
 export const Toggle = z
   .strictObject({ type: z.literal('boolean'), default: z.boolean().nullable(), settable: z.boolean() })
@@ -103,6 +122,9 @@ export const Limits = z
     prompt_upsampling: Toggle,
     guidance: Range.nullable(),
     steps: Range.nullable(),
+    quality: QualityChoice.optional().meta({ description: 'Absent: it has no tiers of effort.' }),
+    background: BackgroundChoice.optional().meta({ description: 'Absent: it has no choice of background.' }),
+    mask: z.literal(true).optional().meta({ description: 'It repaints the transparent part of a mask. Absent: it takes none.' }),
   })
   .meta({ id: 'Limits' })
 export type Limits = z.infer<typeof Limits>

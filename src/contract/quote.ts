@@ -26,6 +26,9 @@ export const Applied = z
     prompt_upsampling: z.boolean().optional(),
     guidance: z.number().optional(),
     steps: z.number().optional(),
+    quality: z.string().optional(),
+    background: z.string().optional(),
+    mask: z.boolean().optional(),
     seed: Seed.optional(),
   })
   .meta({ id: 'Applied' })

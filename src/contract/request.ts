@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AnyJson } from './json.ts'
 import { Usd } from './money.ts'
 import { readDataUri } from './data-uri.ts'
-import { OutputFormat } from './limits.ts'
+import { Background, OutputFormat, Quality } from './limits.ts'
 
 export const MAX_PROMPT_CHARS = 32_000
 export const MAX_REFERENCE_IMAGES = 16
@@ -160,6 +160,12 @@ export const requestFields = {
   prompt_upsampling: z.boolean().optional(),
   guidance: z.number().min(1.5).max(10).optional(),
   steps: z.number().int().min(1).max(50).optional(),
+  quality: Quality.optional().meta({ description: 'Effort, where a model sells tiers of it.' }),
+  background: Background.optional().meta({ description: '`transparent` needs png or webp.' }),
+  mask: ReferenceImage.optional().meta({
+    description:
+      'What to repaint of the first reference image: PNG or WebP of its size, transparent where it is repainted. Never left out.',
+  }),
   provider: RoutingPreference.optional(),
   on_unsupported: z
     .enum(['adapt', 'reject'])
@@ -174,6 +180,9 @@ export function checkFieldsTogether(
   request: {
     prompt?: unknown
     reference_images?: readonly unknown[] | undefined
+    mask?: unknown
+    background?: unknown
+    output_format?: unknown
     width?: unknown
     height?: unknown
     aspect_ratio?: unknown
@@ -184,6 +193,10 @@ export function checkFieldsTogether(
   const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
   if (request.prompt === '' && (request.reference_images ?? []).length === 0)
     refuse('prompt', 'is empty, which it may be only beside reference images')
+  if (request.mask !== undefined && (request.reference_images ?? []).length === 0)
+    refuse('mask', 'stands beside reference_images: it says what to repaint of the first of them')
+  if (request.background === 'transparent' && request.output_format === 'jpeg')
+    refuse('background', 'cannot be transparent in jpeg: leave output_format out, or ask for png or webp')
   const hasWidth = request.width !== undefined
   if (hasWidth !== (request.height !== undefined))
     refuse(hasWidth ? 'height' : 'width', 'is missing: width and height go together, send both or neither')

@@ -31,6 +31,8 @@ export type { CostRow, LedgerEntry, LedgerKind, Made, SettledTask } from './acco
 export type Reference =
   | {
       readonly kind: 'stored'
+      /** True for the mask, which stands behind the references. */
+      readonly isMask?: true
       /** The image id under which its key can name it again. Absent in rows of earlier versions. */
       readonly id?: string
       readonly sha256: string
@@ -41,7 +43,12 @@ export type Reference =
       /** The link it came as: an offer that takes links is sent this one. Absent where it came otherwise. */
       readonly url?: string
     }
-  | { readonly kind: 'url'; readonly url: string; readonly pixels: { readonly width: number; readonly height: number } | null }
+  | {
+      readonly kind: 'url'
+      readonly isMask?: true
+      readonly url: string
+      readonly pixels: { readonly width: number; readonly height: number } | null
+    }
 
 /** One eligible offer with the request already adapted to it; frozen when the generation is accepted. */
 export interface Route {
@@ -189,7 +196,7 @@ export interface GenerationRecord {
   readonly sandbox: boolean
   readonly createdAt: Instant
   /** As normalized: `reference_images` replaced by `references`. */
-  readonly request: Omit<GenerationRequest, 'reference_images'>
+  readonly request: Omit<GenerationRequest, 'reference_images' | 'mask'>
   readonly references: readonly Reference[]
   readonly webhook: WebhookTarget | null
   readonly model: string
@@ -289,7 +296,7 @@ export interface ComparisonRecord {
   readonly sandbox: boolean
   readonly createdAt: Instant
   /** As normalized: `reference_images` replaced by `references`. */
-  readonly request: Omit<GenerationRequest, 'reference_images'>
+  readonly request: Omit<GenerationRequest, 'reference_images' | 'mask'>
   readonly references: readonly Reference[]
   readonly entries: readonly ComparisonEntry[]
   /** What each provider is asked, until all have been: then null. */

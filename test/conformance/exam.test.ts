@@ -137,6 +137,13 @@ function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
     vary('prompt', {}, { prompt: 'another image' }),
     vary('size', ...sizes()),
     ...ends('seed', 'seed'),
+    ...(limits.quality ? [vary('quality', ...limits.quality.values.map((quality) => ({ quality })))] : []),
+    ...(limits.background
+      ? [vary('background', ...limits.background.values.map((background) => ({ background, outputFormat: 'png' as const })))]
+      : []),
+    ...(limits.mask && form !== undefined
+      ? [vary('mask', { references: [referenceAt(0, form)] }, { references: [referenceAt(0, form)], mask: referenceAt(1, form) })]
+      : []),
     ...ends('output_quality', 'outputQuality'),
     ...ends('safety_tolerance', 'safetyTolerance'),
     ...ends('guidance', 'guidance'),

@@ -26,6 +26,8 @@ const REQUESTS: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
   'Prompt upsampling off': { prompt, prompt_upsampling: false },
   'Four images from one seed': { prompt, n: 4, seed: 42 },
   'The largest seed': { prompt, seed: '9223372036854775807' },
+  'A transparent background': { prompt, background: 'transparent' },
+  'High quality': { prompt, quality: 'high' },
   'Guidance and steps': { prompt, guidance: 4.5, steps: 28 },
   'Everything at once, or not at all': {
     prompt,
@@ -157,6 +159,8 @@ const EXACT_FIELDS = [
   'prompt_upsampling',
   'guidance',
   'steps',
+  'quality',
+  'background',
 ] as const
 
 describe.each(providers)('the matrix of requests to $id', (provider) => {

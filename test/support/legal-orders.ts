@@ -137,6 +137,7 @@ export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.
       promptUpsampling: maybe(limits.prompt_upsampling.settable ? fc.boolean() : null),
       guidance: maybe(limits.guidance && inRange(limits.guidance)),
       steps: maybe(limits.steps && inRange(limits.steps)),
+      quality: maybe(limits.quality ? fc.constantFrom(...limits.quality.values) : null),
     })
     .map(({ size, taskId, prompt, references: chosen, count, ...rest }) => ({
       ...plainOrder(offer, options, { taskId, prompt, references: chosen, count }),

@@ -1,6 +1,7 @@
 import { compareUsd, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, Instant, LedgerEntry, LedgerKind, Made, Route, SettledTask } from '../records.ts'
+import { withoutMask } from '../plan/mask.ts'
 import { surchargeName } from '../plan/price.ts'
 import { billedMegapixels } from '../plan/size.ts'
 
@@ -107,7 +108,7 @@ function megapixelsOf(record: GenerationRecord, attempt: AttemptRecord, { applie
 
 /** The size of each reference image, null where it cannot be seen; those that the provider's own options name are among them. */
 export function referencePixels({ references }: GenerationRecord, { applied }: Route): Made['references'] {
-  const pixels: Made['references'][number][] = references.map((reference) => reference.pixels)
+  const pixels: Made['references'][number][] = withoutMask(references).map((reference) => reference.pixels)
   while (pixels.length < applied.reference_images) pixels.push(null)
   return pixels
 }

@@ -3,6 +3,7 @@ import type { ComparisonEntry, ComparisonRecord, GenerationRecord, Reference } f
 import { requireInstalled } from '../generation/names.ts'
 import { Refusal } from '../generation/refusal.ts'
 import type { Accept } from '../generation/accept.ts'
+import { maskOf } from '../plan/mask.ts'
 import type { Clock } from '../ports.ts'
 
 /** A request and where to run it; `providers` absent asks every provider that can take it. */
@@ -46,7 +47,7 @@ export async function planComparison(
       ? judged.entries
       : [...new Set(providers)].map((provider) => judged.entries.find((entry) => entry.provider === provider) ?? missing(provider))
   if (judged.record === null) throw nobody(request.model, entries)
-  const { reference_images: _, ...plain } = request
+  const { reference_images: _, mask: __, ...plain } = request
   const { references } = judged.record
   return {
     id: newId(),
@@ -68,8 +69,14 @@ function withKeptReferences(request: GenerationRequest, references: readonly Ref
     const reference = references[index]
     return typeof image === 'string' && reference?.kind === 'stored' ? reference : image
   })
+  const mask = maskOf(references)
+  const keptMask = request.mask !== undefined && mask?.kind === 'stored' ? mask : request.mask
   // Only `gather` reads them again; no caller can write a reference so.
-  return { ...request, reference_images: kept as GenerationRequest['reference_images'] }
+  return {
+    ...request,
+    reference_images: kept as GenerationRequest['reference_images'],
+    ...(keptMask === undefined ? {} : { mask: keptMask as GenerationRequest['mask'] }),
+  }
 }
 
 /** Every provider of the model with its eligibility; `record` is null where none is eligible. */

@@ -1,6 +1,7 @@
 import type { GenerationRequest, Quote } from '#contract'
 import { blankGeneration } from '../records.ts'
 import type { GenerationRecord } from '../records.ts'
+import { withoutMask } from '../plan/mask.ts'
 import { plan, quote } from '../plan/plan.ts'
 import type { PlanInput } from '../plan/plan.ts'
 import { reservationOf } from '../billing/budget.ts'
@@ -69,7 +70,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       // A quote lists the offers that the key may use.
       const providers = key === null ? null : (dependencies.offers.key(key)?.providers ?? null)
       const candidates = input.candidates.filter(({ offer }) => mayUseProvider(providers, offer.provider))
-      return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), input.references.length)
+      return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), withoutMask(input.references).length)
     },
   }
 }

@@ -42,7 +42,7 @@ export function boughtLinks(ports: Pick<Ports, 'download' | 'assets' | 'settings
     const asset = await storing
     if (asset === null) return reference
     const { sha256, format, bytes, width, height } = asset
-    return { kind: 'stored', sha256, format, bytes, pixels: { width, height }, url }
+    return { kind: 'stored', sha256, format, bytes, pixels: { width, height }, url, ...(reference.isMask && { isMask: true }) }
   }
 
   return {

@@ -4,6 +4,7 @@ import { budgetOf } from '../billing/budget.ts'
 import type { Budget, KeyPolicy } from '../billing/budget.ts'
 import type { Offers } from '../offers.ts'
 import { translateOrder } from '../plan/order.ts'
+import { maskOf, objectionToMask } from '../plan/mask.ts'
 import { safetyChecksOn } from '../plan/safety-checks.ts'
 import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { AssetError } from '../ports.ts'
@@ -48,11 +49,14 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
     if (!resolved) throw noSuchModel(asked.model, offers.suggestModel(asked.model, policy?.models ?? null))
     requireInstalled(providersNamed(asked), offers.providers())
     if (policy) requireModel(policy, asked.model, resolved.model)
-    const { reference_images: images = [], ...request } = resolved.request
+    const { reference_images: images = [], mask, ...request } = resolved.request
     refuseMisplacedImages(request)
     const seesAll = key === null || policy?.admin === true
     const mayUse = (owner: string | null): boolean => seesAll || owner === key
-    const references = await measure(await Promise.all(images.map((image, index) => keep(image, index, mayUse))))
+    const kept = images.map((image, index) => keep(image, `reference_images.${index}`, mayUse))
+    const masks = mask === undefined ? [] : [keep(mask, 'mask', mayUse).then((one): Reference => ({ ...one, isMask: true }))]
+    const references = await measure(await Promise.all([...kept, ...masks]))
+    refuseMask(references)
     // What is measured and read from here on is as it is now, after the references have come.
     const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
     const now = ports.clock.now()
@@ -71,6 +75,12 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
   }
 }
 
+function refuseMask(references: readonly Reference[]): void {
+  const mask = maskOf(references)
+  const message = mask && objectionToMask(mask, references[0])
+  if (message) throw new Refusal('invalid_request', `mask: ${message}`, [{ path: 'mask', message }])
+}
+
 /** The bytes of an inline image are of use only where a reference is asked for; as any other text it would be far too long. */
 function refuseMisplacedImages(value: unknown, path = ''): void {
   if (typeof value === 'string' && isStandIn(value)) {
@@ -85,11 +95,10 @@ function refuseMisplacedImages(value: unknown, path = ''): void {
 function keeper(
   ports: Ports,
   urlObjection: GatherDependencies['urlObjection'],
-): (image: ReferenceImage | Reference, index: number, mayUse: (owner: string | null) => boolean) => Promise<Reference> {
-  return async (image, index, mayUse) => {
+): (image: ReferenceImage | Reference, path: string, mayUse: (owner: string | null) => boolean) => Promise<Reference> {
+  return async (image, path, mayUse) => {
     // Kept before, by a comparison.
     if (typeof image !== 'string' && 'kind' in image) return image
-    const path = `reference_images.${index}`
     const refuse = (message: string) => new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
     if (typeof image !== 'string') {
       const stored = await ports.store.image(image.image)

@@ -38,16 +38,16 @@ export async function prepareSubmit(
   const connection = connectionOf(core, open, attempt, track)
   const forms = connection?.provider.manifest.models[routeOf(record, attempt).model]?.limits.reference_images.forms
   if (!connection || !forms) return fail(core, open, attempt, notOffered(open, attempt))
-  let references: readonly string[]
+  let given: readonly string[]
   try {
-    references = await referencesFor(core.ports, record.references, forms, connection.provider.id)
+    given = await referencesFor(core.ports, record.references, forms, connection.provider.id)
   } catch (error) {
     if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
     throw error
   }
   // Canceled while its references were read.
   if (isCanceled(open)) return failCanceled(core, open, attempt)
-  writeIntent(core, open, attempt, track, connection, references)
+  writeIntent(core, open, attempt, track, connection, given)
   try {
     await save(core, open)
   } catch {
@@ -109,7 +109,13 @@ function submitCall(
 ): Call {
   const route = routeOf(record, attempt)
   const webhook = core.ports.hooks?.webhookFor(provider.id, record.id, attempt.id)
-  const translated = translateOrder(provider, { route, prompt: record.request.prompt, attempt, references, webhook })
+  // A mask stands behind the references.
+  const isMask = (index: number): boolean => record.references[index]?.isMask === true
+  const task = {
+    references: references.filter((_, index) => !isMask(index)),
+    mask: references.find((_, index) => isMask(index)),
+  }
+  const translated = translateOrder(provider, { route, prompt: record.request.prompt, attempt, ...task, webhook })
   if (!translated) throw new Error(`${provider.id} no longer offers ${route.model}`)
   return translated.call
 }

@@ -1,5 +1,6 @@
 import type { Applied, Fidelity, Offer, Warning } from '#contract'
 import type { Reference, VendorDefaults } from '../records.ts'
+import { adaptBackground, adaptQuality } from './adapt-choice.ts'
 import {
   adaptFormat,
   adaptNumber,
@@ -13,6 +14,7 @@ import {
 import { adaptSize } from './adapt-size.ts'
 import { fidelityOf, vendorDefaults } from './fidelity.ts'
 import type { PlannedRequest } from './finding.ts'
+import { adaptMask } from './mask.ts'
 
 /** A request made legal for one offer, or why it cannot be: one sentence for each obstacle, naming the field and the limit. */
 export type Adaptation =
@@ -28,25 +30,29 @@ export type Adaptation =
   | { readonly eligible: false; readonly reasons: readonly string[] }
 
 /**
- * Judges a request against an offer's limits and picks the nearest legal values. Reference images, safety and the model are never adapted away.
+ * Judges a request against an offer's limits and picks the nearest legal values. Reference images, the mask, safety and the model are never adapted away.
  * With `on_unsupported: "reject"` whatever would need a warning refuses the offer, except options meant for other providers:
  * they are expected where a request names several.
  * @param request validated body of a request: an alias's defaults merged, `model` canonical
  * @param references in order, in place of `reference_images`
  */
-export function adapt(request: PlannedRequest, references: readonly Reference[], offer: Offer): Adaptation {
+export function adapt(request: PlannedRequest, references: readonly Reference[], offer: Offer, mask: Reference | null = null): Adaptation {
   const { limits } = offer
+  const format = adaptFormat(request.output_format, limits.output_format)
   const findings = [
     adaptPrompt(request.prompt, limits.prompt),
     adaptReferences(references, limits.reference_images),
     adaptSize(request, references, limits.size),
     adaptSeed(request.seed, limits.seed),
-    adaptFormat(request.output_format, limits.output_format),
+    format,
     adaptNumber('output_quality', request.output_quality, limits.output_quality),
     adaptSafety(request.safety_tolerance, limits.safety_tolerance),
     adaptUpsampling(request.prompt_upsampling, limits.prompt_upsampling),
     adaptNumber('guidance', request.guidance, limits.guidance),
     adaptNumber('steps', request.steps, limits.steps),
+    adaptQuality(request.quality, limits.quality),
+    adaptBackground(request.background, limits, format.applied?.output_format),
+    adaptMask(mask, limits),
   ]
   const warnings = findings.flatMap((finding) => finding.warnings ?? [])
   const reasons = findings.flatMap((finding) => finding.reasons ?? [])

@@ -3,6 +3,7 @@ import type { Reference, Route } from '../records.ts'
 import { compareUsd } from '#contract'
 import { adapt, refusal, type Adaptation } from './adapt.ts'
 import type { PlannedRequest } from './finding.ts'
+import { maskOf, withoutMask } from './mask.ts'
 import { quoteFor, type QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
@@ -65,14 +66,14 @@ export const assess = (input: PlanInput): readonly Assessment[] =>
 function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> {
   const { offer, unavailable } = candidate
   const { request, budget } = input
-  const references = [...input.references, ...namedReferences(candidate)]
+  const references = [...withoutMask(input.references), ...namedReferences(candidate)]
   const excluding = [
     ...(unavailable === null ? [] : [unavailable]),
     ...excluded(offer.provider, input),
     ...missingChecks(offer.provider, input.safetyChecks ?? []),
     ...referencesElsewhere(offer.provider, input.candidates),
   ]
-  const adaptation = adapt(request, references, offer)
+  const adaptation = adapt(request, references, offer, maskOf(input.references))
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
   const price = quoteFor(offer, adaptation.applied, references)
   const route = routeOf(candidate, adaptation, price)

@@ -1,7 +1,7 @@
 import type { Applied, GenerationRequest, Warning } from '#contract'
 
 /** A validated request as the plan sees it: aliases' defaults merged, `model` canonical, references apart. */
-export type PlannedRequest = Omit<GenerationRequest, 'reference_images'>
+export type PlannedRequest = Omit<GenerationRequest, 'reference_images' | 'mask'>
 
 /** What judging one field of a request against one offer brought to light. `reasons` make the offer ineligible. */
 export interface Finding {

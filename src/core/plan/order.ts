@@ -8,6 +8,7 @@ export interface OrderedTask {
   readonly attempt: Pick<AttemptRecord, 'taskId' | 'images' | 'seed'>
   /** In a form the offer takes; see `referenceForm`. */
   readonly references: readonly string[]
+  readonly mask?: string | undefined
   readonly webhook?: { readonly url: string; readonly secret: string } | undefined
 }
 
@@ -43,6 +44,7 @@ export function orderFor(input: OrderedTask & { readonly limits: Limits }): Orde
     options: route.options,
     ...settingsOf(route.applied),
     ...(attempt.seed !== null && { seed: attempt.seed }),
+    ...(input.mask !== undefined && { mask: input.mask }),
     ...(input.webhook !== undefined && { webhook: input.webhook }),
   }
 }
@@ -58,6 +60,9 @@ function settingsOf(applied: Applied): Partial<Order> {
     ...(applied.prompt_upsampling !== undefined && { promptUpsampling: applied.prompt_upsampling }),
     ...(applied.guidance !== undefined && { guidance: applied.guidance }),
     ...(applied.steps !== undefined && { steps: applied.steps }),
+    // Both were adapted to the offer's own lists, whose values are closed sets.
+    ...(applied.quality !== undefined && { quality: applied.quality as NonNullable<Order['quality']> }),
+    ...(applied.background !== undefined && { background: applied.background as NonNullable<Order['background']> }),
   }
 }
 

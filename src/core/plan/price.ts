@@ -169,7 +169,7 @@ export function quoteFor(offer: Offer, applied: Applied, references: readonly Re
   return price && withSurcharge({ ...price, assumptions: assumptionsOf(rule, output.assumptions, references) }, offer.surchargePercent)
 }
 
-const qualityOf = (_offer: Offer, _applied: Applied): string | undefined => undefined
+const qualityOf = ({ limits }: Offer, { quality }: Applied): string | undefined => quality ?? limits.quality?.default ?? undefined
 
 function assumptionsOf(rule: PriceRule, output: readonly string[], references: readonly Reference[]): readonly string[] {
   switch (rule.kind) {

@@ -1,8 +1,9 @@
 import type { Attempt, Generation, Image, Json, Timing } from '#contract'
-import type { AttemptRecord, GenerationRecord, ImageRecord, Instant } from '../records.ts'
+import type { AttemptRecord, GenerationRecord, ImageRecord, Instant, Reference } from '../records.ts'
 import { quotedShare } from '../billing/ledger.ts'
 import { costOf } from '../billing/settle.ts'
 import { orderedImages } from '../plan/delivery.ts'
+import { maskOf, withoutMask } from '../plan/mask.ts'
 import { iso, isoOrNull } from '../instant.ts'
 import { withoutQuery } from './without-query.ts'
 import type { ImageLinks } from './image-link.ts'
@@ -45,17 +46,20 @@ const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
 /** A request as a caller may see it again: without its metadata, references as the ids under which they can be sent again, or bare links. */
 export function requestView(record: Pick<GenerationRecord, 'request' | 'references'>): Record<string, Json> {
   const { metadata: _, webhook, ...request } = record.request
-  const references = record.references.map((reference): Json =>
-    reference.kind === 'stored'
-      ? { ...(reference.id === undefined ? {} : { image: reference.id }), sha256: reference.sha256, ...reference.pixels }
-      : { url: withoutQuery(reference.url), ...reference.pixels },
-  )
+  const references = withoutMask(record.references).map(referenceView)
+  const mask = maskOf(record.references)
   return {
     ...(request as Record<string, Json>),
     ...(webhook ? { webhook: { ...webhook, url: withoutQuery(webhook.url) } as Json } : {}),
     ...(references.length > 0 ? { reference_images: references } : {}),
+    ...(mask ? { mask: referenceView(mask) } : {}),
   }
 }
+
+const referenceView = (reference: Reference): Json =>
+  reference.kind === 'stored'
+    ? { ...(reference.id === undefined ? {} : { image: reference.id }), sha256: reference.sha256, ...reference.pixels }
+    : { url: withoutQuery(reference.url), ...reference.pixels }
 
 export function viewImage(image: ImageRecord, links: ImageLinks): Image {
   return {

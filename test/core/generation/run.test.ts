@@ -34,6 +34,22 @@ describe('a generation', () => {
     expect(world.run.inFlight('alpha')).toBe(0)
   })
 
+  test('sends a mask beside its references, and shows it as an image that can be sent again', async () => {
+    const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
+    const stored = { kind: 'stored', sha256: 'ab', bytes: 8, format: 'png', pixels: { width: 8, height: 8 } } as const
+    const references = [
+      { ...stored, id: 'img_r' },
+      { ...stored, id: 'img_m', isMask: true },
+    ] as const
+    const record = await runFor(world, { ...planned(['bytes']), references }, 0)
+    const bytes = Buffer.from('an image').toString('base64')
+    expect(world.calls[0]?.call.body).toMatchObject({ references: [bytes], mask: bytes })
+    expect(viewOf(record, plainLinks('')).request).toMatchObject({
+      reference_images: [{ image: 'img_r', width: 8 }],
+      mask: { image: 'img_m', sha256: 'ab', width: 8, height: 8 },
+    })
+  })
+
   test('is polled until it is done, as often as the vendor asked', async () => {
     let polls = 0
     const world = createWorld({

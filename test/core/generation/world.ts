@@ -126,7 +126,12 @@ export const scripted: Adapter = {
       purpose: 'submit',
       method: 'POST',
       url: '/submit',
-      body: { task: order.taskId, seed: order.seed ?? null, references: order.references },
+      body: {
+        task: order.taskId,
+        seed: order.seed ?? null,
+        references: order.references,
+        ...(order.mask === undefined ? {} : { mask: order.mask }),
+      },
     },
     warnings: [],
   }),

@@ -37,6 +37,9 @@ export const imageArguments = {
   prompt_upsampling: requestFields.prompt_upsampling.describe('Let the provider rewrite the prompt.'),
   guidance: requestFields.guidance.describe('From 1.5 to 10, at some models.'),
   steps: requestFields.steps.describe('From 1 to 50, at some models.'),
+  quality: requestFields.quality.describe('Effort, at models that sell tiers of it.'),
+  background: requestFields.background.describe('"transparent" needs png or webp.'),
+  mask: z.string().min(1).optional().describe('What to repaint of the first reference image, transparent in it; written like those.'),
   provider: Routing.optional().describe('Which providers may serve it. Default: cheapest first.'),
   on_unsupported: requestFields.on_unsupported.describe('"reject": only providers that honour every argument exactly.'),
   provider_options: z
@@ -81,15 +84,19 @@ export const idempotencyArgument = z
 
 type Image = { readonly [Name in keyof typeof imageArguments]?: unknown } & {
   readonly reference_images?: readonly string[] | undefined
+  readonly mask?: string | undefined
   readonly provider?: object | undefined
 }
 
+const referenceOf = (image: string): object | string => (image.startsWith('img_') ? { image } : image)
+
 /** The arguments as a body of POST /v1/generations. `ceiling` is the most the request may be quoted at; null for none. */
-export function bodyOf({ reference_images, provider, ...image }: Image, ceiling: string | null): object {
+export function bodyOf({ reference_images, mask, provider, ...image }: Image, ceiling: string | null): object {
   const routing = { ...provider, ...(ceiling === null ? {} : { max_price_usd: ceiling }) }
   return {
     ...image,
-    ...(reference_images ? { reference_images: reference_images.map((image) => (image.startsWith('img_') ? { image } : image)) } : {}),
+    ...(reference_images ? { reference_images: reference_images.map(referenceOf) } : {}),
+    ...(mask === undefined ? {} : { mask: referenceOf(mask) }),
     ...(Object.keys(routing).length > 0 ? { provider: routing } : {}),
   }
 }

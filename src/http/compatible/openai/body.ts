@@ -47,6 +47,7 @@ const extraFields = {
   aspect_ratio: requestFields.aspect_ratio.nullish(),
   megapixels: requestFields.megapixels.nullish(),
   reference_images: requestFields.reference_images.nullish(),
+  mask: requestFields.mask.nullish(),
   seed: requestFields.seed.nullish(),
   output_quality: requestFields.output_quality.nullish(),
   safety_tolerance: requestFields.safety_tolerance.nullish(),
@@ -87,8 +88,9 @@ export const EditForm = z
     ...openaiFields,
     ...editOnly,
     ...extraFields,
+    mask: z.file().optional().meta({ description: 'PNG or WebP of the first image’s size; what is transparent is repainted.' }),
   })
-  .meta({ id: 'OpenaiEditForm', description: 'multipart/form-data. A `mask` or `markup` is refused.' })
+  .meta({ id: 'OpenaiEditForm', description: 'multipart/form-data. A `markup` is refused.' })
 
 /** Each field of either body. */
 export type AnyBody = GenerationBody & EditBody

@@ -69,7 +69,7 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
     const edit = {
       operationId: 'openaiEditImages',
       summary: 'Edit images (OpenAI)',
-      description: `Up to ${MAX_REFERENCE_IMAGES} images and a prompt; a mask is refused. Otherwise as \`POST /v1/images/generations\`.`,
+      description: `Up to ${MAX_REFERENCE_IMAGES} images, a prompt and a mask. Otherwise as \`POST /v1/images/generations\`.`,
       tags: ['compatible APIs'],
       consumes: ['multipart/form-data'],
       headers: Headers,
@@ -107,7 +107,7 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
   }
   const upload = await readUpload(request.parts(), maxBytes).catch(notAForm)
   if (upload.kind === 'refused') throw new OpenaiRefusal(upload.problem)
-  request.standIns = upload.images
+  request.standIns = upload.mask === null ? upload.images : [...upload.images, upload.mask]
   const form = readForm(upload.fields)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
@@ -117,7 +117,7 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
     throw new OpenaiRefusal(
       refusal('invalid_request', "Missing required parameter: 'image'.", { param: 'image', as: 'missing_required_parameter' }),
     )
-  return accepted(toRequest(judged.value, upload.images))
+  return accepted(toRequest(judged.value, upload.images, upload.mask))
 }
 
 /** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */

@@ -1,3 +1,4 @@
+import { Quality } from '#contract'
 import type { Json, Warning } from '#contract'
 import { EXTRA_FIELDS } from './body.ts'
 import type { AsWritten } from './as-written.ts'
@@ -32,8 +33,10 @@ interface Unexpressed {
 
 /** OpenAI's switches that no offer has. */
 const UNEXPRESSED = {
-  quality: { plain: ['auto', 'standard'], reason: 'no offer has this switch; megapixels, steps and the model decide the quality' },
-  background: { plain: ['auto'], reason: 'no offer has this switch' },
+  quality: {
+    plain: ['auto', 'standard', ...Quality.options],
+    reason: 'quality is low, medium or high here; megapixels, steps and the model decide the rest',
+  },
   moderation: { plain: ['auto'], reason: 'no offer has this switch; safety_tolerance 0…6 says how strict to be' },
   style: { plain: [], reason: 'no offer has this switch; describe the style in the prompt' },
   input_fidelity: { plain: [], reason: 'no offer has this switch' },
@@ -50,8 +53,9 @@ const MAX_QUALITY = 99
 /**
  * OpenAI's body as one of ours. Pure and total.
  * @param uploaded the files of an edit as `data:` URIs, in order; they come before `reference_images`
+ * @param mask the file of its mask
  */
-export function toRequest(body: GenerationBody | EditBody, uploaded: readonly string[] = []): Translation {
+export function toRequest(body: GenerationBody | EditBody, uploaded: readonly string[] = [], mask: string | null = null): Translation {
   const asked: Partial<AnyBody> = body
   if (given(asked.output_compression) && given(asked.output_quality))
     return { kind: 'refused', param: 'output_compression', message: 'send either output_compression or output_quality' }
@@ -74,6 +78,9 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
     ...Object.fromEntries(EXTRA_FIELDS.flatMap((name) => (given(asked[name]) ? [[name, asked[name] as Json]] : []))),
     ...(compression.quality === null ? {} : { output_quality: compression.quality }),
     ...(references.length > 0 ? { reference_images: references } : {}),
+    ...(Quality.safeParse(asked.quality).success ? { quality: asked.quality as Json } : {}),
+    ...(given(asked.background) && asked.background !== 'auto' ? { background: asked.background } : {}),
+    ...(mask === null ? {} : { mask }),
     ...(Object.keys(metadata.pairs).length > 0 ? { metadata: metadata.pairs } : {}),
   }
   const wanted = {

@@ -13,6 +13,8 @@ export type Upload =
       readonly fields: readonly FormField[]
       /** The files as `data:` URIs with stand-ins for their bytes, in the order they came; whoever asked releases them. */
       readonly images: readonly string[]
+      /** The same of the mask; null where none came as a file. */
+      readonly mask: string | null
     }
   | { readonly kind: 'refused'; readonly problem: OpenaiProblem }
 
@@ -20,7 +22,6 @@ export const MOST_FORM_FIELDS = 200
 const MOST_FIELD_BYTES = 1_048_576
 
 const IMAGE_FIELD = /^image(\[\d{0,3}\])?$/
-const MASK = 'A mask is not supported: no offer edits by mask. Leave it out and say in the prompt what to change.'
 const MARKUP = 'A markup image is not supported. Leave it out, or send it as a further image and say in the prompt what it shows.'
 
 /** A part as the parser gives it: every one is read as bytes, since a text that is decoded for us loses what is no UTF-8. */
@@ -38,11 +39,12 @@ const isText = ({ filename, mimetype }: MultipartFile): boolean => !filename && 
 export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: number): Promise<Upload> {
   const fields: FormField[] = []
   const images: string[] = []
+  let mask: string | null = null
   let left = maxBytes
   let problem: OpenaiProblem | null = null
   for await (const part of parts) {
     if (part.type === 'field') continue
-    problem ??= faultOf(part, images.length, fields.length)
+    problem ??= faultOf(part, images.length, fields.length, mask !== null)
     if (problem) {
       await drain(part)
       continue
@@ -59,17 +61,19 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
     const bytes = isText(part) ? Buffer.concat(chunks) : firstOf(chunks)
     const format = isText(part) ? null : formatOf(bytes)
     if (!isText(part) && format === null) problem = notAnImage(fieldname)
+    else if (format !== null && fieldname === 'mask') mask = `data:image/${format};base64,${await holdChunks(chunks)}`
     else if (format !== null) images.push(`data:image/${format};base64,${await holdChunks(chunks)}`)
     else if (IMAGE_FIELD.test(fieldname)) images.push(decodeUtf8(bytes, `The field ${fieldname}`))
     else fields.push({ name: fieldname, value: decodeUtf8(bytes, `The field ${fieldname.slice(0, 100)}`) })
   }
-  return problem ? { kind: 'refused', problem } : { kind: 'form', fields, images }
+  return problem ? { kind: 'refused', problem } : { kind: 'form', fields, images, mask }
 }
 
-function faultOf(part: MultipartFile, imagesBefore: number, fieldsBefore: number): OpenaiProblem | null {
+function faultOf(part: MultipartFile, imagesBefore: number, fieldsBefore: number, hasMask: boolean): OpenaiProblem | null {
   const { fieldname: param } = part
   const refuse = (message: string, as?: string) => refusal('invalid_request', message, { param, ...(as ? { as } : {}) })
-  if (param === 'mask') return refuse(MASK, 'unsupported_parameter')
+  if (param === 'mask' && hasMask) return refuse('Only one mask can be sent with a request.')
+  if (param === 'mask') return null
   if (param === 'markup') return refuse(MARKUP, 'unsupported_parameter')
   if (!IMAGE_FIELD.test(param)) {
     if (fieldsBefore >= MOST_FORM_FIELDS) return refuse(`At most ${MOST_FORM_FIELDS} fields can be sent with a request.`)

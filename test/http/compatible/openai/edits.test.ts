@@ -76,15 +76,35 @@ describe('images.edit', () => {
 describe('a wrong edit', () => {
   const refused = async (fields: object) => rejection(openai.images.edit({ ...base, ...fields } as unknown as OpenAI.ImageEditParams))
 
-  test('a mask is refused by name, wherever it stands in the form', async () => {
+  test('a mask, wherever it stands in the form, is never left out: an offer that takes none is not used', async () => {
     for (const fields of [
       { image: await file(), mask: await file('m.png') },
       { mask: await file('m.png'), image: await file() },
     ]) {
       const error = await refused(fields)
-      expect(error).toBeInstanceOf(OpenAI.BadRequestError)
-      expect(error).toMatchObject({ param: 'mask', code: 'unsupported_parameter', message: expect.stringContaining('prompt') })
+      expect(error).toMatchObject({ status: 400, message: expect.stringContaining('bfl: mask: one was given') })
     }
+  })
+
+  test('a mask of another size, or without a transparent part, is refused by name', async () => {
+    const other = toFile(await image(320, 384, 'red'), 'm.png', { type: 'image/png' })
+    expect(await refused({ image: await file(), mask: await other })).toMatchObject({
+      status: 400,
+      param: 'mask',
+      message: expect.stringContaining('320×384'),
+    })
+    const jpeg = toFile(
+      await sharp(await image(640, 384, 'red'))
+        .jpeg()
+        .toBuffer(),
+      'm.jpg',
+      { type: 'image/jpeg' },
+    )
+    expect(await refused({ image: await file(), mask: await jpeg })).toMatchObject({
+      status: 400,
+      param: 'mask',
+      message: expect.stringContaining('JPEG'),
+    })
   })
 
   test('a markup image is refused by name', async () => {

@@ -49,10 +49,16 @@ describe('output_compression is the encoder’s quality', () => {
   })
 })
 
+test('quality, background and a mask are those of our own request', () => {
+  expect(requestOf({ quality: 'high', background: 'transparent' })).toMatchObject({ quality: 'high', background: 'transparent' })
+  expect(requestOf({ quality: 'auto', background: 'auto' })).toEqual(base)
+  const edit = toRequest(EditBody.parse(base), ['data:image/png;base64,AA=='], 'data:image/png;base64,BB==')
+  expect(edit.kind === 'request' && edit.request).toMatchObject({ mask: 'data:image/png;base64,BB==' })
+})
+
 describe('a switch that no offer has', () => {
   test.for([
-    ['quality', ['auto', 'standard'], ['low', 'medium', 'high', 'xhigh', 'max', 'hd']],
-    ['background', ['auto'], ['transparent', 'opaque']],
+    ['quality', ['auto', 'standard', 'low', 'medium', 'high'], ['xhigh', 'max', 'hd']],
     ['moderation', ['auto'], ['low']],
     ['style', [], ['vivid', 'natural']],
     ['partial_images', [0], [1, 3]],
@@ -63,7 +69,7 @@ describe('a switch that no offer has', () => {
   })
 
   test('it never reaches the request', () => {
-    expect(requestOf({ quality: 'hd', style: 'vivid', moderation: 'low', background: 'opaque', partial_images: 2 })).toEqual(base)
+    expect(requestOf({ quality: 'hd', style: 'vivid', moderation: 'low', partial_images: 2 })).toEqual(base)
   })
 
   test('with on_unsupported "reject" it is refused by name', () => {
