@@ -11,6 +11,7 @@ interface ListOptions extends ConnectOptions {
   readonly model?: string
   readonly provider?: string
   readonly metadata?: readonly string[]
+  readonly search?: string
   readonly limit: number
   readonly cursor?: string
   readonly json?: boolean
@@ -23,6 +24,7 @@ export const listVerb: Verb = (terminal, finish) =>
     .option('--status <status>', 'queued, running, succeeded, failed or canceled')
     .option('--model <model>', 'only of this model')
     .option('--provider <id>', 'only at this provider')
+    .option('--search <words>', 'only with all of these words in the prompt')
     .option('--metadata <key=value>', 'only with this pair; several', each)
     .option('--limit <number>', 'how many, at most 100', wholeNumber, DEFAULT_LIMIT)
     .option('--cursor <cursor>', 'go on where the list before ended')
@@ -30,8 +32,8 @@ export const listVerb: Verb = (terminal, finish) =>
     .action((options: ListOptions) =>
       finish(
         withGateway(options, terminal, async ({ client }) => {
-          const { status, model, provider, limit, cursor } = options
-          const given = { status, model, provider, limit, cursor, metadata: pairsOf(options.metadata ?? []) }
+          const { status, model, provider, search: q, limit, cursor } = options
+          const given = { status, model, provider, q, limit, cursor, metadata: pairsOf(options.metadata ?? []) }
           const page = await client.list(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
           terminal.out(options.json ? JSON.stringify(page, null, 2) : listReport(page.data))
           if (!options.json && page.next_cursor !== null) terminal.err(`There are more: --cursor ${page.next_cursor}`)

@@ -7,6 +7,7 @@ import type {
   GenerationRequest,
   GenerationStatus,
   Image,
+  Latency,
   Model,
   PriceEntry,
   ProviderState,
@@ -24,6 +25,8 @@ export interface ListQuery {
   readonly status?: GenerationStatus
   readonly model?: string
   readonly provider?: string
+  /** Words that must all be in the prompt. */
+  readonly q?: string
   readonly metadata?: Readonly<Record<string, string>>
   readonly cursor?: string
   readonly limit?: number
@@ -37,6 +40,20 @@ export interface List<Item> {
 export interface Page<Item> extends List<Item> {
   readonly has_more: boolean
   readonly next_cursor: string | null
+}
+
+export interface ProviderHistory {
+  readonly object: 'provider_history'
+  readonly provider: string
+  readonly sandbox: boolean
+  readonly from: string
+  readonly to: string
+  readonly data: readonly {
+    readonly starts_at: string
+    readonly succeeded: number
+    readonly failed: number
+    readonly latency_ms: Latency | null
+  }[]
 }
 
 /** Rows end one by one, so a comparison is polled rather than waited for. */
@@ -96,6 +113,8 @@ export interface Client {
   prices(): Promise<readonly PriceEntry[]>
   models(): Promise<readonly Model[]>
   providers(): Promise<readonly ProviderState[]>
+  /** How a provider did in each hour; the last 24 where nothing is said, at most 31 days. */
+  providerHistory(id: string, query?: { readonly from?: string; readonly to?: string }): Promise<ProviderHistory>
   /** The image's bytes, or a small WebP of that width. The gateway key is never sent for them. */
   image(image: Pick<Image, 'url'>, options?: { readonly width?: 64 | 128 | 256 | 512 | 1024 }): Promise<Uint8Array>
 }
@@ -146,6 +165,8 @@ export function createClient(options: ClientOptions): Client {
     prices: async () => (await json<List<PriceEntry>>('GET', '/v1/prices')).data,
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
+    providerHistory: (id, query = {}) =>
+      json('GET', `/v1/providers/${encodeURIComponent(id)}/history?${search({ ...query, metadata: {} }).toString()}`),
     image: ({ url }, { width } = {}) => bytes(width === undefined ? here(url) : withWidth(here(url), width)),
   }
 }

@@ -1,6 +1,6 @@
 /** What `import … from 'imagegate'` gives: the typed client of a gateway, and the types of what it takes and returns. */
 export { ClientError, createClient } from './client.ts'
-export type { Client, CostsQuery, List, ListQuery, Page } from './client.ts'
+export type { Client, CostsQuery, List, ListQuery, Page, ProviderHistory } from './client.ts'
 export type { ClientOptions } from './connection.ts'
 export type { ComparisonEvent, GenerationEvent } from './events.ts'
 export type { WaitOptions } from './wait.ts'

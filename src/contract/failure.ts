@@ -184,3 +184,14 @@ export function generationError(failure: Failure, provider: string | null): Gene
 
 /** Another provider may be tried only where this one provably sold nothing and the refusal was its own. */
 export const isSafeToFallBack = (failure: Failure): boolean => FAILURES[failure.code].fallback && failure.billed === false
+
+/** A moderated or canceled task, or one whose request was at fault, says nothing of how its provider does. */
+export const saysHowProviderDoes = (code: FailureCode | null): boolean => code === null || !NOT_THE_PROVIDERS_FAULT.has(code)
+
+const NOT_THE_PROVIDERS_FAULT: ReadonlySet<FailureCode> = new Set([
+  'moderated',
+  'canceled',
+  'invalid_request',
+  'provider_rejected',
+  'internal',
+])

@@ -47,6 +47,10 @@ export interface SettledTask {
   readonly fidelity?: Fidelity | null
   /** True where the vendor said a quantity and our price made it the amount of a `billed` line. */
   readonly isMetered?: boolean
+  /** From submit to ready; null where it never got ready, or the gateway was down meanwhile. Absent in rows of earlier versions. */
+  readonly durationMs?: number | null
+  /** Whether a submit left for the provider; absent in rows of earlier versions. */
+  readonly wasSubmitted?: boolean
   /** The part of the amount that the provider takes outside the call; absent: none. */
   readonly surcharge?: Usd
   /** Only on an `adjusted` line: when it was written. Its `at` is that of the settlement it completes, so that reports count both together. */
@@ -68,4 +72,21 @@ export interface CostRow extends LedgerEntry {
   readonly createdAt: Instant | null
   /** Its generation's metadata; empty where they were not asked. */
   readonly metadata: Readonly<Record<string, string>>
+}
+
+/** What an offer without a price was billed. */
+export interface ObservedBill {
+  readonly amount: Usd
+  readonly images: number
+  readonly made: Made | null
+  readonly at: Instant
+}
+
+/** How a provider did in one hour. */
+export interface ProviderHour {
+  readonly startsAt: Instant
+  readonly succeeded: number
+  readonly failed: number
+  /** From submit to ready, of those whose duration is known, within 1 %; null where there is none. */
+  readonly durationMs: { readonly p50: number; readonly p95: number; readonly samples: number } | null
 }

@@ -8,11 +8,13 @@ import type {
   Instant,
   OwnedImage,
   LedgerEntry,
-  Made,
   WebhookDeliveryRecord,
 } from './records.ts'
 import type { KeyRecord } from './keys/key-record.ts'
+import type { ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
+
+export type { ObservedBill, ProviderHour } from './account-records.ts'
 
 /**
  * What the run needs from outside, as arguments. Every port is asynchronous where it may one day leave the process;
@@ -253,6 +255,8 @@ export interface ListQuery {
   /** Only this gateway key's generations. */
   readonly key?: string
   readonly metadata?: Readonly<Record<string, string>>
+  /** Words that must all be in the prompt (its first 2,000 characters), in either case. */
+  readonly search?: string
   readonly cursor?: string
   readonly limit: number
 }
@@ -267,6 +271,8 @@ export interface Store {
   generation(id: string): Promise<GenerationRecord | null>
   /** Newest first. `cursor` is opaque; an unknown one throws `BadCursor`. */
   list(query: ListQuery): Promise<{ readonly records: readonly GenerationRecord[]; readonly nextCursor: string | null }>
+  /** How a provider did in each hour that anything happened in, oldest first. `from` is inclusive, `to` exclusive. */
+  providerHours(provider: string, from: Instant, to: Instant): Promise<readonly ProviderHour[]>
   /** The open generations this process now answers for. */
   claimOpen(): Promise<readonly GenerationRecord[]>
   image(id: string): Promise<OwnedImage | null>
@@ -355,13 +361,6 @@ export interface CostQuery {
   readonly metadata?: Readonly<Record<string, string>>
   /** Whether each line comes with its generation's metadata and time of acceptance. */
   readonly withGeneration?: boolean
-}
-
-export interface ObservedBill {
-  readonly amount: Usd
-  readonly images: number
-  readonly made: Made | null
-  readonly at: Instant
 }
 
 export class IdempotencyConflict extends Error {}

@@ -28,7 +28,7 @@ import { reworded } from './compatible/openai/error-handler.ts'
 import { openaiApi } from './compatible/openai/openai-api.ts'
 import type { OpenaiDependencies } from './compatible/openai/answer.ts'
 import { COMPATIBLE_EXAMPLES } from './compatible/examples.ts'
-import { OWN_EXAMPLES } from './openapi/examples.ts'
+import { OWN_EXAMPLES, providerExamples } from './openapi/examples.ts'
 import { ERROR_SHAPES, KEY_HEADERS, SECURITY_SCHEMES, vendorApis } from './compatible/vendor-apis.ts'
 import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
 import { backupRoutes } from './api/backup.ts'
@@ -131,7 +131,11 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   acceptEmptyBodies(app)
   installJsonParser(app)
   logRequests(app, deps)
-  await installDocs(app, { ...deps, examples: { ...OWN_EXAMPLES, ...COMPATIBLE_EXAMPLES }, securitySchemes: SECURITY_SCHEMES })
+  await installDocs(app, {
+    ...deps,
+    examples: { ...OWN_EXAMPLES, ...providerExamples(deps.installed()), ...COMPATIBLE_EXAMPLES },
+    securitySchemes: SECURITY_SCHEMES,
+  })
   problemPages(app)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)

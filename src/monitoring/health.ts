@@ -1,3 +1,4 @@
+import { saysHowProviderDoes } from '#contract'
 import type { Observer } from '../core/ports.ts'
 
 const WINDOW = 100
@@ -9,15 +10,13 @@ export interface Health {
   successRate(provider: string): number | null
 }
 
-const NOT_THE_PROVIDERS_FAULT = new Set(['moderated', 'canceled', 'invalid_request', 'provider_rejected', 'internal'])
-
 export function createHealth(): Health {
   const outcomes = new Map<string, boolean[]>()
   return {
     observer: {
       submitted() {},
       taskEnded({ provider, code }) {
-        if (code !== null && NOT_THE_PROVIDERS_FAULT.has(code)) return
+        if (!saysHowProviderDoes(code)) return
         const recent = outcomes.get(provider) ?? []
         outcomes.set(provider, recent)
         recent.push(code === null)

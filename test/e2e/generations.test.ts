@@ -3,6 +3,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Generation } from '#contract'
 import { GenerationList } from '../../src/http/api/generations.ts'
+import { createClient } from '../../src/client/client.ts'
 import { json, problem, launchGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -130,11 +131,13 @@ describe('one request', () => {
       const asked = slow.ask('/v1/generations', {
         method: 'POST',
         headers: { 'content-type': 'application/json', prefer: 'wait=30' },
-        body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'x' }),
+        body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse' }),
         signal: caller.signal,
       })
       const latest = async () => (await json<{ data: readonly Generation[] }>(await slow.ask('/v1/generations'))).data[0]
       await expect.poll(async () => (await latest())?.status).toBe('running')
+      // Open, and found by its prompt.
+      expect(await json(await slow.ask('/v1/generations?q=LIGHT%20ouse'))).toMatchObject({ data: [{ status: 'running' }] })
       caller.abort()
       await expect(asked).rejects.toThrow('aborted')
       const left = await slow.ask(`/v1/generations/${(await latest())?.id}`, { headers: { prefer: 'wait=20' } })
@@ -177,6 +180,27 @@ describe('the list', () => {
     expect(second).toMatchObject({ has_more: false, next_cursor: null })
     expect((await list('provider=bfl&status=succeeded&model=flux-2-pro')).data.map(({ id }) => id)).toEqual([ids[3], ids[1]])
     expect((await list('status=failed')).data).toEqual([])
+    const { id } = await gateway.generate({ prompt: 'Ein Leuchtturm bei Nacht', metadata: { suite: 'list' } })
+    expect((await list('q=nacht%20LEUCHT')).data.map((one) => one.id)).toEqual([id])
+    expect((await list('q=leuchtturm&provider=vtrix')).data).toEqual([])
+    const tooShort = await gateway.ask('/v1/generations?q=ab')
+    expect([tooShort.status, (await problem(tooShort)).errors?.[0]?.path]).toEqual([400, 'q'])
+  })
+
+  test('of a provider’s hours counts what was made, and is bounded', async () => {
+    const before = (await createClient({ url: gateway.url }).providerHistory('bfl')).data
+    await gateway.generate({ model: 'bfl/flux-2-pro' })
+    const { data, sandbox, from, to } = await createClient({ url: gateway.url }).providerHistory('bfl')
+    const made = (hours: typeof data) => hours.reduce((sum, hour) => sum + hour.succeeded, 0)
+    expect([sandbox, made(data) - made(before)]).toEqual([true, 1])
+    expect(data.at(-1)?.latency_ms?.samples).toBeGreaterThan(0)
+    expect([data.length, from.endsWith(':00:00.000Z'), from < to]).toEqual([25, true, true])
+    const status = async (path: string) => (await gateway.ask(`/v1/providers/${path}`)).status
+    expect(await status('bfl/history?from=2026-01-01&to=2026-01-31&by=hour')).toBe(200)
+    expect(await status('bfl/history?from=2026-01-01&to=2026-03-31')).toBe(400)
+    expect(await status('bfl/history?from=2026-01-02&to=2026-01-01T00:00:00Z')).toBe(400)
+    expect(await status('bfl/history?by=day')).toBe(400)
+    expect(await status('nobody/history')).toBe(404)
   })
 })
 

@@ -87,10 +87,15 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
     made: madeOf(record, attempt, route),
     megapixels: megapixelsOf(record, attempt, route),
     fidelity: route.fidelity ?? null,
+    durationMs: durationOf(attempt),
+    wasSubmitted: attempt.submittedAt !== null,
     ...(attempt.settled?.basis === 'metered' && { isMetered: true }),
     ...surchargeIn(attempt, route),
   }
 }
+
+const durationOf = ({ submittedAt, readyAt, interrupted }: AttemptRecord): number | null =>
+  submittedAt === null || readyAt === null || interrupted ? null : readyAt - submittedAt
 
 /** How much of the amount the provider takes outside the call, so that the rest can be compared with its invoice. */
 function surchargeIn({ settled }: AttemptRecord, { surcharge }: Route): Pick<SettledTask, 'surcharge'> {

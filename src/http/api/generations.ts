@@ -27,6 +27,19 @@ const ListQuery = z
     status: GenerationStatus.optional(),
     model: z.string().max(200).optional(),
     provider: z.string().max(100).optional(),
+    q: z
+      .string()
+      .max(200)
+      .refine(
+        (text) => text.split(/\s+/).some((word) => [...word].length >= 3),
+        'a word of at least 3 characters is needed to search prompts',
+      )
+      .optional()
+      .meta({
+        description:
+          'Words that must all be in the prompt, anywhere, in either case; one of at least 3 characters. The first 2,000 characters of a prompt are searched.',
+        examples: ['lighthouse'],
+      }),
     ...PageQuery,
   })
   .catchall(z.string().max(512))
@@ -116,13 +129,14 @@ function listRoute(app: App, deps: GenerationDependencies): void {
     response: { 200: GenerationList, ...problems },
   }
   app.get('/v1/generations', { schema, config: { access: 'read' } }, async (request) => {
-    const { status, model, provider, cursor, limit, ...rest } = request.query
+    const { status, model, provider, q, cursor, limit, ...rest } = request.query
     const metadata = metadataFilter(rest)
     const { records, nextCursor } = await store.list({
       limit,
       ...(status ? { status } : {}),
       ...(model ? { model } : {}),
       ...(provider ? { provider } : {}),
+      ...(q ? { search: q } : {}),
       ...(cursor ? { cursor } : {}),
       ...seesOnly(request.caller),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
@@ -165,7 +179,7 @@ function metadataFilter(rest: Record<string, unknown>): Record<string, string> {
     throw new HttpProblem(fieldProblem('metadata', `${names.length} filters, where a generation has at most ${MOST_METADATA}`))
   const entries = Object.entries(rest).map(([name, value]) => {
     if (!name.startsWith('metadata.'))
-      throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, metadata.<key>, cursor or limit'))
+      throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, q, metadata.<key>, cursor or limit'))
     return [name.slice('metadata.'.length), String(value)] as const
   })
   return Object.fromEntries(entries)

@@ -31,7 +31,7 @@ const requests = {
 export const OWN_EXAMPLES: Examples = {
   describeProblem: { parameters: { code: 'moderated' } },
   createGeneration: { body: requests, parameters: { prefer: 'wait=30' } },
-  listGenerations: { parameters: { limit: 20, status: 'succeeded' } },
+  listGenerations: { parameters: { limit: 20, status: 'succeeded', q: 'lighthouse' } },
   getGeneration: { parameters: { id: GENERATION_ID, prefer: 'wait=30' } },
   cancelGeneration: { parameters: { id: GENERATION_ID } },
   streamGeneration: { parameters: { id: GENERATION_ID } },
@@ -63,3 +63,7 @@ export const OWN_EXAMPLES: Examples = {
   getWebhookDelivery: { parameters: { id: DELIVERY_ID } },
   retryWebhookDelivery: { parameters: { id: DELIVERY_ID } },
 }
+
+/** Those that name a provider: the first that is installed. */
+export const providerExamples = ([id]: readonly string[]): Examples =>
+  id === undefined ? {} : { getProviderHistory: { parameters: { id } } }

@@ -1,9 +1,15 @@
 import { BadCursor } from '../../core/ports.ts'
+import type { GenerationRecord } from '../../core/records.ts'
 
 /** Where a page ended: the next one starts with what is older. */
 export interface Position {
   readonly createdAt: number
   readonly id: string
+}
+
+export interface Page {
+  readonly records: readonly GenerationRecord[]
+  readonly nextCursor: string | null
 }
 
 /** Opaque to callers. A position, not a count, so pages stay put while newer generations arrive. */

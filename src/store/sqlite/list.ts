@@ -1,15 +1,11 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { GenerationRecord } from '../../core/records.ts'
 import type { ListQuery } from '../../core/ports.ts'
 import { cursorOf, positionOf } from './cursor.ts'
-import type { Position } from './cursor.ts'
+import type { Page, Position } from './cursor.ts'
+import { promptLister } from './list-by-prompt.ts'
+import type { PromptSearch } from './prompt-search.ts'
 import { generationOf } from './rows.ts'
-
-interface Page {
-  readonly records: readonly GenerationRecord[]
-  readonly nextCursor: string | null
-}
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -25,7 +21,8 @@ type Pair = readonly [key: string, value: string]
  * pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit few rows are searched for
  * slice by slice, and others are served between two of them.
  */
-export function lister(database: DatabaseSync): (query: ListQuery) => Promise<Page> {
+export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page> {
+  const searched = promptLister(database, search)
   const statements = new Map<string, StatementSync>()
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
@@ -53,6 +50,7 @@ export function lister(database: DatabaseSync): (query: ListQuery) => Promise<Pa
   }
 
   return async (query) => {
+    if (query.search !== undefined) return searched({ ...query, search: query.search })
     const pairs = rarestFirst(Object.entries(query.metadata ?? {}))
     const rows: Record<string, SQLOutputValue>[] = []
     let from = query.cursor === undefined ? null : positionOf(query.cursor)

@@ -141,6 +141,34 @@ export const MIGRATIONS: readonly string[] = [
     name     TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Generations of comparisons begun before they named theirs.
+  UPDATE generation_plans SET plan = json_set(plan, '$.comparison', begun.comparison)
+  FROM (
+    SELECT g.number AS number, c.id AS comparison FROM comparisons AS c, json_each(c.body, '$.entries') AS entry
+    JOIN generations AS g ON g.id = entry.value ->> 'generationId'
+  ) AS begun
+  WHERE generation_plans.number = begun.number;
+
+  -- Prompts by every three characters of them; the text itself is in the plans. Fed in batches, behind the newest generations.
+  CREATE VIRTUAL TABLE prompt_search USING fts5 (prompt, content = '', tokenize = 'trigram');
+
+  -- How each provider did in each hour (hours since 1970), and how often a task took so long (steps of 2 percent).
+  CREATE TABLE provider_hours (
+    provider  TEXT NOT NULL,
+    hour      INTEGER NOT NULL,
+    succeeded INTEGER NOT NULL,
+    failed    INTEGER NOT NULL,
+    PRIMARY KEY (provider, hour)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE provider_hour_durations (
+    provider TEXT NOT NULL,
+    hour     INTEGER NOT NULL,
+    step     INTEGER NOT NULL,
+    tasks    INTEGER NOT NULL,
+    PRIMARY KEY (provider, hour, step)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

@@ -5,7 +5,6 @@ import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
 import { StoreError } from '../store-error.ts'
 import { copyDatabase } from './copy-database.ts'
 import { budgetReader } from './budgets.ts'
-import type { Change } from './change.ts'
 import { generationChanges } from './changes/generations.ts'
 import { idempotencyChange } from './changes/idempotency.ts'
 import { imageChanges } from './changes/images.ts'
@@ -19,6 +18,8 @@ import { groupCommit } from './group-commit.ts'
 import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
+import { promptSearch } from './prompt-search.ts'
+import { providerHourReader } from './provider-hours.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
 import { nameKeys } from './key-names.ts'
 
@@ -52,6 +53,7 @@ export function sqliteStore(database: DatabaseSync): Store {
   const budgets = budgetReader(database)
   const kinds = [...changeKinds, ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
   const group = groupCommit(database)
+  const search = promptSearch(database, group)
   const rows = rowReader(database)
   const comparisons = comparisonReader(database)
   const keys = keyReader(database)
@@ -70,18 +72,15 @@ export function sqliteStore(database: DatabaseSync): Store {
 
   return {
     async commit(unit) {
-      const changes: Change[] = []
-      for (const kind of kinds) {
-        const change = kind(unit)
-        if (change !== null) changes.push(change)
-      }
-      await group.add(changes)
+      await group.add(kinds.flatMap((kind) => kind(unit) ?? []))
+      search.noteWritten(unit)
     },
     async forgetIdempotencyBefore(instant) {
       await group.add([{ apply: () => rows.forgetIdempotencyBefore(instant) }])
     },
     generation: whileOpen(rows.generation),
-    list: whileOpen(lister(database)),
+    list: whileOpen(lister(database, search)),
+    providerHours: whileOpen(providerHourReader(database)),
     claimOpen: whileOpen(rows.open),
     image: whileOpen(rows.image),
     comparison: whileOpen(comparisons.comparison),

@@ -83,9 +83,12 @@ async function write(): Promise<void> {
 /** Statements that make the same database again. */
 function dump(database: DatabaseSync): string {
   const schema = database
-    .prepare("SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type = 'index', rowid")
+    .prepare(
+      "SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'prompt_search_%' ORDER BY type = 'index', rowid",
+    )
     .all() as unknown as { name: string; type: string; sql: string }[]
-  const rows = schema.filter(({ type }) => type === 'table').flatMap(({ name }) => rowsOf(database, name))
+  // The index of prompts holds no text to dump: it is fed anew.
+  const rows = schema.filter(({ type, name }) => type === 'table' && name !== 'prompt_search').flatMap(({ name }) => rowsOf(database, name))
   return [
     'PRAGMA foreign_keys = OFF;',
     ...schema.map(({ sql }) => `${sql};`),

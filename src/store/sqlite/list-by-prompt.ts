@@ -1,0 +1,94 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ListQuery } from '../../core/ports.ts'
+import { cursorOf, positionOf } from './cursor.ts'
+import type { Page } from './cursor.ts'
+import { hasWords, matchOf, wordsOf } from './prompt-search.ts'
+import type { PromptSearch } from './prompt-search.ts'
+import { GENERATION, generationOf } from './rows.ts'
+
+/** Generations whose index one turn of the event loop searches, and those it reads. */
+const SEARCHED_NUMBERS = 50_000
+const READ_ROWS = 200
+
+type Row = Record<string, SQLOutputValue>
+
+/**
+ * Lists the generations whose prompts have all words of a search, newest first: those that are not in the index yet by reading them, the others
+ * by the index, in slices between which others are served. The other filters are asked of each that fits.
+ */
+export function promptLister(
+  database: DatabaseSync,
+  search: PromptSearch,
+): (query: ListQuery & { readonly search: string }) => Promise<Page> {
+  const numberOf = database.prepare('SELECT number FROM generations WHERE id = ?')
+  const newest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM generations')
+  const inIndex = database.prepare(
+    'SELECT rowid AS number FROM prompt_search WHERE prompt_search MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid DESC',
+  )
+  const statements = new Map<string, StatementSync>()
+  const prepared = (sql: string): StatementSync => {
+    const statement = statements.get(sql) ?? database.prepare(sql)
+    statements.set(sql, statement)
+    return statement
+  }
+
+  return async (query) => {
+    const words = wordsOf(query.search)
+    const match = matchOf(words)
+    const { where, values } = filtersOf(query)
+    const found: Row[] = []
+    const take = (rows: Iterable<Row>): boolean => {
+      for (const row of rows) {
+        if (hasWords(String(row['prompt'] ?? ''), words)) found.push(row)
+        if (found.length > query.limit) return true
+      }
+      return false
+    }
+    const read = prepared(`${SELECTED} WHERE g.number > ? AND g.number < ? ${where} ORDER BY g.number DESC`)
+    const one = prepared(`${SELECTED} WHERE g.number = ? ${where}`)
+    const byIndex = function* (above: number, to: number): Generator<Row> {
+      for (const { number } of inIndex.iterate(match, above, to)) yield* one.all(Number(number), ...values)
+    }
+    const indexed = match === null ? 0 : search.indexedTo()
+    let before = beforeOf(query.cursor, numberOf) ?? Number(newest.get()?.['number']) + 1
+    while (before > 1 && database.isOpen) {
+      const isIndexed = before - 1 <= indexed
+      const above = isIndexed ? Math.max(0, before - 1 - SEARCHED_NUMBERS) : Math.max(indexed, before - 1 - READ_ROWS)
+      if (take(isIndexed ? byIndex(above, before - 1) : read.all(above, before, ...values))) break
+      before = above + 1
+      await nextTurn()
+    }
+    const records = found.slice(0, query.limit).map(generationOf)
+    const last = records.at(-1)
+    return { records, nextCursor: found.length > query.limit && last !== undefined ? cursorOf(last) : null }
+  }
+}
+
+const SELECTED = `SELECT g.state, p.plan, p.plan ->> '$.request.prompt' AS prompt FROM ${GENERATION}`
+
+/** Numbers follow the order of acceptance. Null without a cursor. */
+function beforeOf(cursor: string | undefined, numberOf: StatementSync): number | null {
+  if (cursor === undefined) return null
+  return Number(numberOf.get(positionOf(cursor).id)?.['number'] ?? 0)
+}
+
+function filtersOf({ status, model, provider, key, metadata = {} }: ListQuery): {
+  readonly where: string
+  readonly values: readonly SQLInputValue[]
+} {
+  const conditions: string[] = []
+  const values: SQLInputValue[] = []
+  for (const [column, value] of Object.entries({ status, model, provider, key })) {
+    if (value === undefined) continue
+    conditions.push(`AND g.${column} = ?`)
+    values.push(value)
+  }
+  for (const pair of Object.entries(metadata)) {
+    conditions.push(
+      'AND EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND m.created_at = g.created_at AND m.generation_id = g.id)',
+    )
+    values.push(...pair)
+  }
+  return { where: conditions.join(' '), values }
+}
