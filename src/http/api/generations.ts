@@ -30,10 +30,7 @@ const ListQuery = z
     q: z
       .string()
       .max(200)
-      .refine(
-        (text) => text.split(/\s+/).some((word) => [...word].length >= 3),
-        'a word of at least 3 characters is needed to search prompts',
-      )
+      .refine((text) => /\S{3}/u.test(text), 'a word of at least 3 characters is needed to search prompts')
       .optional()
       .meta({
         description:

@@ -81,8 +81,8 @@ export const wordsOf = (search: string): readonly string[] =>
     .split(/\s+/)
     .filter((word) => word !== '')
 
-const TRIGRAM = 3
-const isLong = (word: string): boolean => [...word].length >= TRIGRAM
+/** The index knows threes of characters. */
+const isLong = (word: string): boolean => /.{3}/su.test(word)
 
 /** The index's own language; null where no word is long enough for it. */
 export function matchOf(words: readonly string[]): string | null {
