@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { beside } from './beside.ts'
 import { durability } from './durability.ts'
+import { hostile } from './hostile.ts'
 import { inFlight } from './in-flight.ts'
 import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   'in-flight': inFlight,
   polling,
   'whole-images': wholeImages,
+  hostile,
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { beside: { type: 'string' } } })

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
+import { residentBytes } from '../support/resident-bytes.ts'
 import { leastStop, LONGEST_STOP_MS } from '../support/neighbour.ts'
 
 useRealSockets()
@@ -88,6 +89,17 @@ test.each(Object.entries(ATTACKS))('%s stops no neighbour for 50 ms', { timeout:
   console.log(`${name}: longest stop ${stops.longestMs.toFixed(0)} ms (${stops.longestWallMs.toFixed(0)} ms on the wall)`)
   expect(stops.failed).toBe(0)
   expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
+})
+
+test('eight uploads of 39 MB without a key take no memory', { timeout: 60_000 }, async () => {
+  const before = residentBytes(server.pid)
+  let most = before
+  const timer = setInterval(() => (most = Math.max(most, residentBytes(server.pid))), 5)
+  await ATTACKS['four uploads of 39 MB without a key to an unknown path']?.()
+  await ATTACKS['four uploads of 39 MB without a key to /runware/v1']?.()
+  clearInterval(timer)
+  console.log(`eight uploads of 39 MB without a key: ${((most - before) / 1_048_576).toFixed(0)} MiB more`)
+  expect((most - before) / 1_048_576).toBeLessThan(50)
 })
 
 test('1,000 idle sockets and 200 that send half a request stop no neighbour for 50 ms', { timeout: 60_000 }, async () => {

@@ -66,7 +66,8 @@ function commonAnswers(schema: Documented, { config, method }: RouteOptions): Re
   return {
     // Without keys, who asks for another host or from another page is refused everywhere.
     403: Problem,
-    ...(config?.access === 'open' ? {} : { 401: Problem, 429: Problem }),
+    ...(config?.access === 'open' ? {} : { 401: Problem }),
+    ...(config?.isProbe === true ? {} : { 429: Problem }),
     ...(schema.params === undefined ? {} : { 404: Problem }),
     // A body that nobody asked for is judged all the same.
     ...(method === 'GET' || method === 'HEAD' ? {} : { 413: Problem, 415: Problem }),
@@ -78,9 +79,21 @@ function commonAnswers(schema: Documented, { config, method }: RouteOptions): Re
 /** An error in another API's shape: then each answer is stated by its route. */
 const isForeign = (answer: unknown): boolean => answer instanceof z.ZodType && (z.globalRegistry.get(answer)?.id ?? '').endsWith('Error')
 
+/** What an answer of 429 says of the limit. */
+const LIMIT_HEADERS = {
+  'Retry-After': { type: 'string', description: 'Seconds.' },
+  'RateLimit-Policy': {
+    type: 'string',
+    description: 'The limit, as the IETF’s draft has it: `"key";q=60;w=60` in a minute, `"key-streams";q=2` at once.',
+  },
+  RateLimit: { type: 'string', description: 'What is left, and in how many seconds there is more: `"key";r=0;t=12`.' },
+} as const
+
 /** A schema with the content type it is sent in, and words for its status. */
 function described(status: string, answer: unknown): unknown {
   const description = STATUS_CODES[status] ?? 'Answer'
+  if (answer === Problem && status === '429')
+    return { description, headers: LIMIT_HEADERS, content: { [PROBLEM_TYPE]: { schema: Problem } } }
   if (answer === Problem) return { description, content: { [PROBLEM_TYPE]: { schema: Problem } } }
   if (!(answer instanceof z.ZodType)) return answer
   const own = z.globalRegistry.get(answer)?.description ?? description

@@ -1,0 +1,42 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import sharp from 'sharp'
+
+/**
+ * A vendor that answers a Runware task at once with a link to a JPEG of its own; where the prompt says `hostile:image`, to half of one, and
+ * where it says `hostile:reply`, with 20,000 images. Prints its port.
+ */
+const noise = { type: 'gaussian', mean: 128, sigma: 17 } as const
+const image = await sharp({ create: { width: 1024, height: 1024, channels: 3, noise, background: '#888' } })
+  .jpeg({ quality: 60 })
+  .toBuffer()
+const half = image.subarray(0, image.length / 2)
+const TOO_MANY = JSON.stringify({
+  data: Array.from({ length: 20_000 }, (_, index) => ({ taskType: 'imageInference', imageURL: `https://x.example/${index}` })),
+})
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    if (request.method === 'GET') {
+      const bytes = request.url === '/half.jpg' ? half : image
+      response.writeHead(200, { 'content-type': 'image/jpeg', 'content-length': bytes.length }).end(bytes)
+      return
+    }
+    const { port } = server.address() as AddressInfo
+    const reply = answer(Buffer.concat(chunks).toString(), `http://127.0.0.1:${port}`)
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(reply) }).end(reply)
+  })
+})
+
+function answer(body: string, own: string): string {
+  if (!body.startsWith('[')) return '{"data":[]}'
+  if (body.includes('hostile:reply')) return TOO_MANY
+  const { taskUUID } = (JSON.parse(body) as [{ taskUUID: string }])[0]
+  const imageURL = `${own}/${body.includes('hostile:image') ? 'half' : 'whole'}.jpg`
+  return JSON.stringify({ data: [{ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL, seed: 15_903, cost: 0.045 }] })
+}
+
+server.keepAliveTimeout = 60_000
+server.listen(0, '127.0.0.1', () => process.stdout.write(`${(server.address() as { port: number }).port}\n`))
