@@ -61,7 +61,7 @@ async function round(gateway: Served, isHostile: boolean): Promise<Waits> {
   const attacks: Promise<unknown>[] = []
   const normal: Promise<number>[] = []
   for (let index = 0; index < NORMAL; index += 1) {
-    for (let nth = 0; isHostile && nth < HOSTILE_FOR_EACH; nth += 1) {
+    for (let nth = 0; nth < (isHostile ? HOSTILE_FOR_EACH : 0); nth += 1) {
       const attack = ATTACKS[(index * HOSTILE_FOR_EACH + nth) % ATTACKS.length]
       if (attack) attacks.push(attack(gateway.url).catch(() => null))
     }
