@@ -97,7 +97,8 @@ async function say(url: string, text: string): Promise<void> {
 const vendorSays = (story: string) => (url: string) =>
   post(url, '/v1/generations', `{"model":"runware/flux-2-pro","prompt":"hostile:${story}"}`, { ...AUTH, prefer: 'respond-async' })
 const HEAD = ' HTTP/1.1\r\nhost: 127.0.0.1\r\n'
-const UPGRADE = 'connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+const UPGRADE =
+  'connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 const JUNK = 'a'.repeat(4_000_000)
 const DEEP = '['.repeat(500_000)
 const FILTERS = Array.from({ length: 80 }, (_, index) => `metadata.k${index}=v`).join('&')
