@@ -28,7 +28,6 @@ export async function hostile(): Promise<void> {
   const gateway = await serve(join(THIS_CHECKOUT, 'src/main.ts'), [], {
     IMAGEGATE_CONFIG: config,
     IMAGEGATE_DATA: join(folder, 'data'),
-    LOG_LEVEL: 'warn',
     PORT: '0',
   })
   try {
