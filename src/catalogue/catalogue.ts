@@ -55,7 +55,9 @@ function offersByModel(providers: ReadonlyMap<string, Provider>): ReadonlyMap<st
   const offers = new Map<string, Offer[]>()
   for (const { id, manifest } of providers.values()) {
     for (const [model, entry] of Object.entries(manifest.models)) {
-      const offer: Offer = { provider: id, model, providerModel: entry.provider_model, limits: entry.limits, price: entry.price }
+      const { provider_model: providerModel, limits, price, retires_on: retiresOn, replaced_by: replacedBy } = entry
+      const end = { ...(retiresOn !== undefined && { retiresOn }), ...(replacedBy !== undefined && { replacedBy }) }
+      const offer: Offer = { provider: id, model, providerModel, limits, price, ...end }
       offers.set(model, [...(offers.get(model) ?? []), offer])
     }
   }

@@ -104,9 +104,18 @@ class Check {
     for (const [name, settings] of Object.entries(this.#file.models ?? {})) {
       const path = ['models', name]
       const target = settings.model === undefined ? this.#canonical(path, name) : this.#alias(path, name, settings.model)
+      this.#end(path, settings)
       if (settings.route !== undefined) this.#route([...path, 'route'], settings.route, target)
       if (settings.defaults !== undefined) this.#defaults([...path, 'defaults'], settings.defaults)
     }
+  }
+
+  #end(path: Path, { model, retires_on: end, replaced_by: other }: NonNullable<ConfigFile['models']>[string]): void {
+    if (end !== undefined && model !== undefined)
+      this.#refuse([...path, 'retires_on'], 'is an alias, which ends with the model it stands for', 'write it at that model', 'key')
+    if (other === undefined) return
+    if (end === undefined) this.#refuse([...path, 'replaced_by'], 'has no retires_on beside it', 'say when it is replaced', 'key')
+    this.#modelOrAlias([...path, 'replaced_by'], other)
   }
 
   /** A provider's calls begin with its own version path, so that a base URL which ends in one asks for `/v1/v1`. */

@@ -3,7 +3,8 @@ import type { Secret } from '../transport/secret.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { KeyScope } from './key-schema.ts'
 import type { Limits } from './limits-schema.ts'
-import type { Defaults, PriceOverride } from './schema.ts'
+import type { PriceOverride } from './price-schema.ts'
+import type { Defaults } from './schema.ts'
 
 /** One frozen snapshot of everything the operator decides. A changed file makes a new one; a snapshot never changes. */
 export interface Config {
@@ -133,6 +134,8 @@ export interface ModelConfig {
   readonly defaults: Defaults
   /** Null: the model's own rule, or cheapest first. */
   readonly route: RouteRule | null
+  /** When the model is no longer sold, as the operator knows it; absent where only the manifests say it. */
+  readonly end?: { readonly retiresOn: string; readonly replacedBy?: string }
 }
 
 export type ConfigResult = ReadFiles &

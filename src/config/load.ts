@@ -152,7 +152,9 @@ const gatewayKey = (key: NonNullable<ConfigFile['keys']>[number]): GatewayKey =>
 
 function modelConfig(catalogue: Catalogue, name: string, settings: NonNullable<ConfigFile['models']>[string]): ModelConfig {
   const target = readModelName(catalogue, settings.model ?? name) ?? { model: name, pinned: null }
-  return { ...target, defaults: settings.defaults ?? {}, route: settings.route ?? null }
+  const { retires_on: retiresOn, replaced_by: replacedBy } = settings
+  const end = retiresOn === undefined ? null : { retiresOn, ...(replacedBy !== undefined && { replacedBy }) }
+  return { ...target, defaults: settings.defaults ?? {}, route: settings.route ?? null, ...(end && { end }) }
 }
 
 /** Freezes plain objects and lists all the way down; maps are read-only by type. */

@@ -11,7 +11,8 @@ import {
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config, OperatorPrices } from './config.ts'
 import { readModelName } from './model-name.ts'
-import type { Defaults, PriceOverride } from './schema.ts'
+import type { PriceOverride } from './price-schema.ts'
+import type { Defaults } from './schema.ts'
 
 /** What a caller's `model` means under this configuration. */
 export interface ResolvedModel {
@@ -78,7 +79,8 @@ function pricedOffers(config: Config, catalogue: Catalogue, model: string): read
     const { prices, surchargePercent } = config.providers.get(offer.provider) ?? {}
     const entry = catalogue.providers.get(offer.provider)?.manifest.models[model]
     if (prices === undefined || entry === undefined) return offer
-    return { ...offer, price: operatorPrice(prices, model, entry), ...(surchargePercent !== undefined && { surchargePercent }) }
+    const end = config.models.get(model)?.end
+    return { ...offer, ...end, price: operatorPrice(prices, model, entry), ...(surchargePercent !== undefined && { surchargePercent }) }
   })
 }
 

@@ -14,6 +14,11 @@ export const ModelEntry = z.strictObject({
   docs_url: z.url(),
   limits: Limits,
   price: PublishedPrice.nullable().meta({ description: 'Null: the vendor publishes none we could read. Never guessed.' }),
+  retires_on: z.iso
+    .date()
+    .optional()
+    .meta({ description: 'From this day on (UTC) the provider no longer sells it. Absent: no end is announced.' }),
+  replaced_by: z.string().min(1).optional().meta({ description: 'The model that the provider names instead, by our id where we have it.' }),
   webhook: z
     .literal(false)
     .optional()

@@ -16,6 +16,8 @@ const ModelOffer = z
     }),
     price: PriceRule.nullable().meta({ description: 'Null: no published price.' }),
     latency_ms: Latency.nullable(),
+    retires_on: z.iso.date().optional().meta({ description: 'From this day on (UTC) it cannot be bought. Absent: no end is announced.' }),
+    replaced_by: z.string().optional(),
     docs_url: z.string(),
     notes: z.array(z.string()),
   })

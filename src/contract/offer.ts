@@ -17,6 +17,9 @@ export interface Offer {
   readonly providerModel: string
   readonly limits: Limits
   readonly price: PriceRule | null
+  /** The day (UTC) from which on the provider no longer sells it; absent: no end is announced. */
+  readonly retiresOn?: string
+  readonly replacedBy?: string
   /** A decimal: what the provider takes outside the call, in percent of it. Absent: nothing. */
   readonly surchargePercent?: string
 }

@@ -46,6 +46,8 @@ export function modelListing(config: () => Config, catalogue: Catalogue, measure
           limits: offer.limits,
           price: offer.price,
           latency_ms: measured.latency(offer.provider, resolved.model),
+          ...(offer.retiresOn !== undefined && { retires_on: offer.retiresOn }),
+          ...(offer.replacedBy !== undefined && { replaced_by: offer.replacedBy }),
           docs_url: manifest?.models[resolved.model]?.docs_url ?? '',
           notes: [...(manifest?.models[resolved.model]?.notes ?? [])],
         }

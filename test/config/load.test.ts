@@ -213,6 +213,17 @@ describe('values that cannot be meant', () => {
       'models.big.route: is refused — give one of order, sort or weights',
     ],
     [
+      'the end of an alias',
+      'models: { h: { model: big, retires_on: 2027-03-01 } }',
+      'models.h.retires_on: is an alias, which ends with the model it stands for — write it at that model',
+    ],
+    ['a replacement without an end', 'models: { big: { replaced_by: big } }', 'models.big.replaced_by: has no retires_on beside it'],
+    [
+      'a replacement that nobody sells',
+      'models: { big: { retires_on: 2027-03-01, replaced_by: bigg } }',
+      'models.big.replaced_by: "bigg" is neither a model nor an alias',
+    ],
+    [
       'half a default size',
       'models: { h: { model: big, defaults: { width: 100 } } }',
       'models.h.defaults.height: is missing: width and height go together',

@@ -4,6 +4,7 @@ import { compareUsd } from '#contract'
 import { adapt, refusal, type Adaptation } from './adapt.ts'
 import type { PlannedRequest } from './finding.ts'
 import { maskOf, withoutMask } from './mask.ts'
+import { judgeRetirement } from './retirement.ts'
 import { quoteFor, type QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
@@ -36,6 +37,8 @@ export interface PlanInput {
   readonly pinned: string | null
   /** 0…1, drawn by the caller; only weights use it. */
   readonly roll: number
+  /** Milliseconds since 1970, by which ends of models are judged; absent: none is. */
+  readonly now?: number
   /** What the key that asks may still spend; absent or null: no limit. */
   readonly budget?: { readonly left: Usd; readonly allowUnpriced: boolean } | null
   /** The safety checks that the request's provider_options switch on; absent: none. */
@@ -67,7 +70,9 @@ function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adapta
   const { offer, unavailable } = candidate
   const { request, budget } = input
   const references = [...withoutMask(input.references), ...namedReferences(candidate)]
+  const end = judgeRetirement(offer, input.now ?? null)
   const excluding = [
+    ...end.reasons,
     ...(unavailable === null ? [] : [unavailable]),
     ...excluded(offer.provider, input),
     ...missingChecks(offer.provider, input.safetyChecks ?? []),
@@ -77,7 +82,7 @@ function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adapta
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
   const price = quoteFor(offer, adaptation.applied, references)
   const route = routeOf(candidate, adaptation, price)
-  const own = Object.keys(candidate.options).length === 0 ? [] : (input.optionWarnings?.(route) ?? [])
+  const own = [...end.warnings, ...(Object.keys(candidate.options).length === 0 ? [] : (input.optionWarnings?.(route) ?? []))]
   const reasons = [
     ...excluding,
     ...(request.on_unsupported === 'reject' ? own.map(refusal) : []),

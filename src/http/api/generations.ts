@@ -14,6 +14,7 @@ import { page, PageQuery, pageOf } from '../paging.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
+import { retirementHeaders } from '../retirement-headers.ts'
 import { HttpProblem } from '../http-problem.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 
@@ -113,7 +114,9 @@ async function awaited(
   const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
-  return viewOf(record, links)
+  const generation = viewOf(record, links)
+  reply.headers(retirementHeaders(generation.warnings))
+  return generation
 }
 
 function listRoute(app: App, deps: GenerationDependencies): void {

@@ -3,6 +3,7 @@ import { Problem, Quote } from '#contract'
 import type { GenerationRequest } from '#contract'
 import type { Accept } from '../../core/generation/accept.ts'
 import type { RequestSchema } from '../request-schema.ts'
+import { retirementHeaders } from '../retirement-headers.ts'
 
 export interface QuoteDependencies {
   readonly accept: Pick<Accept, 'quote'>
@@ -20,7 +21,10 @@ export const quoteRoutes: FastifyPluginAsyncZod<QuoteDependencies> = async (app,
     body: requestSchema,
     response: { 200: Quote, 400: Problem, 401: Problem, 402: Problem, 404: Problem, 422: Problem, 413: Problem, 415: Problem },
   }
-  app.post('/v1/quotes', { schema, config: { access: 'read' } }, async (request) =>
-    accept.quote(request.body as GenerationRequest, request.gatewayKey),
-  )
+  app.post('/v1/quotes', { schema, config: { access: 'read' } }, async (request, reply) => {
+    const quote = await accept.quote(request.body as GenerationRequest, request.gatewayKey)
+    // Of where the request would go: another offer's end is in its own warnings.
+    reply.headers(retirementHeaders(quote.offers.find(({ provider }) => provider === quote.route[0])?.warnings ?? []))
+    return quote
+  })
 }

@@ -1,4 +1,5 @@
 import type { Generation, Warning } from '#contract'
+import { retirementHeaders } from '../retirement-headers.ts'
 
 /** Clients take 16 KiB of headers in all. */
 const MOST_WARNING_CHARS = 4_000
@@ -13,6 +14,7 @@ export function generationHeaders(generation: Generation, also: readonly Warning
     'x-imagegate-cost-usd': generation.cost.amount ?? '',
     'x-imagegate-cost-basis': generation.cost.basis,
     ...(warnings === null ? {} : { 'x-imagegate-warnings': warnings }),
+    ...retirementHeaders(generation.warnings),
   }
 }
 

@@ -15,6 +15,7 @@ import { authenticated, createPerform } from './perform.ts'
 import type { Perform, PerformDependencies } from './perform.ts'
 import { MAX_TASKS, serveSocket, tasksOf } from './socket.ts'
 import type { Socket } from './socket.ts'
+import { retirementHeaders } from '../../retirement-headers.ts'
 import { FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
 
 export interface RunwareDependencies extends PerformDependencies {
@@ -161,6 +162,7 @@ function headersOf(generations: readonly Generation[]): Record<string, string> {
     'x-imagegate-cost-usd': list(({ cost }) => cost.amount ?? ''),
     'x-imagegate-cost-basis': list(({ cost }) => cost.basis),
     ...(warnings === null ? {} : { 'x-imagegate-warnings': warnings }),
+    ...retirementHeaders(generations.flatMap((generation) => generation.warnings)),
   }
 }
 
