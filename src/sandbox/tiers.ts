@@ -16,16 +16,21 @@ export interface TieredModel {
 const GRID = 16
 const onGrid = (length: number): number => Math.max(GRID, Math.round(length / GRID) * GRID)
 
+const wordIn = (body: Fields, name: string): string | undefined => {
+  const value = body[name]
+  return typeof value === 'string' ? value : undefined
+}
+
 export function tieredModel(model: TieredModel): EmulatedModel {
   const { ratios, tiers, own } = model
   const [usualTier = ''] = Object.keys(tiers)
-  const tierOf = (body: Fields) => tiers[String(body['resolution'] ?? usualTier)] ?? [0, '0']
+  const tierOf = (body: Fields) => tiers[wordIn(body, 'resolution') ?? usualTier] ?? [0, '0']
   const schema: Check = fields(
     { prompt: text(1), aspect_ratio: oneOf(...ratios), resolution: oneOf(...Object.keys(tiers)), ...own },
     { required: ['prompt'] },
   )
   const shapeOf = (body: Fields, reference: Pixels | undefined): readonly number[] => {
-    const asked = String(body['aspect_ratio'] ?? ratios[0])
+    const asked = wordIn(body, 'aspect_ratio') ?? ratios[0] ?? '1:1'
     if (asked !== 'auto') return asked.split(':').map(Number)
     return reference ? [reference.width, reference.height] : [1, 1]
   }

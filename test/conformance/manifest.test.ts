@@ -119,6 +119,7 @@ describe.each(providerFolders())('the manifest of %s', (id) => {
     const { manifest, adapter, offers } = await candidate(id)
     const { declares } = manifest
     expect(declares.recover, 'recover').toBe(adapter.recover !== undefined)
+    expect(declares.cancel, 'cancel').toBe(adapter.cancel !== undefined)
     expect(declares.balance, 'balance: account').toBe(adapter.account !== undefined)
     expect(declares.balance, 'balance: readBalance').toBe(adapter.readBalance !== undefined)
     expect(declares.batch, 'batch').toBe(offers.some(({ limits }) => limits.n.max > 1))

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Failure, Usd, type Call, type Json, type Reply } from '#contract'
+import { Failure, type Call, type Json, type Reply } from '#contract'
 import { adapter } from '../adapter.ts'
 import { DIALECTS } from '../wire.ts'
 import { manifest, orderOf, type LegalRequest } from './order.ts'

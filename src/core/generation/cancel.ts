@@ -1,10 +1,10 @@
-import { isTerminal } from '#contract'
+import { generationError, isTerminal } from '#contract'
 import type { GenerationError } from '#contract'
-import type { GenerationRecord } from '../records.ts'
+import type { AttemptRecord, GenerationRecord } from '../records.ts'
 import { deliveryFor } from '../webhooks/delivery.ts'
 import { canceledError } from './conclude.ts'
 import type { Driver } from './driver.ts'
-import { note, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
+import { note, providerOf, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
 import { logEnd } from './log-fields.ts'
 import { publish } from './save.ts'
 
@@ -30,12 +30,21 @@ export async function cancel(core: Core, driver: Driver, id: string): Promise<Ge
   return record
 }
 
+/** Where the vendor has a cancel; what it says to it comes later. */
+function askedToStop(core: Core, record: GenerationRecord, attempt: AttemptRecord): GenerationError | null {
+  const provider = providerOf(core, record, attempt)
+  if (!provider?.adapter.cancel) return null
+  const message = `canceled; ${provider.id} is asked to stop the task, and may bill it until it has`
+  return generationError({ code: 'canceled', message, billed: 'unknown' }, provider.id)
+}
+
 /** As far as is known now: what was sent may be billed. */
-function errorOf({ tracks }: Core, { record }: OpenGeneration): GenerationError {
+function errorOf(core: Core, { record }: OpenGeneration): GenerationError {
+  const { tracks } = core
   const sent = record.attempts.find(
     (attempt) => attempt.endedAt === null && attempt.submittedAt !== null && (tracks.get(attempt)?.unsent ?? null) === null,
   )
-  if (sent) return canceledError(routeOf(record, sent).provider, 'unknown')
+  if (sent) return askedToStop(core, record, sent) ?? canceledError(routeOf(record, sent).provider, 'unknown')
   const billed = record.attempts.find(({ error }) => error !== null && error.billed !== false)?.error
   return billed ?? canceledError(record.routes[record.routeIndex]?.provider ?? '', false)
 }

@@ -24,19 +24,25 @@ export function fail(core: Core, open: OpenGeneration, attempt: AttemptRecord, f
   return endAttempt(core, open, attempt, failure)
 }
 
-/** The generation was canceled. What was bought may be billed, unless the vendor has just refused it. */
-export function failCanceled(core: Core, open: OpenGeneration, attempt: AttemptRecord, refusedBilled?: Billed): Promise<Next> {
+/** The generation was canceled. What was bought may be billed, unless the vendor has just said whether it is: `saidBilled`. */
+export function failCanceled(core: Core, open: OpenGeneration, attempt: AttemptRecord, saidBilled: Billed = 'unknown'): Promise<Next> {
   const { record } = open
-  const billed = attempt.submittedAt === null || refusedBilled === false ? false : 'unknown'
+  const billed = attempt.submittedAt === null ? false : saidBilled
   attempt.status = 'canceled'
-  attempt.error = canceledError(routeOf(record, attempt).provider, billed)
-  if (record.attempts.every(({ error }) => error?.billed === false)) record.error = attempt.error
+  attempt.error = canceledError(routeOf(record, attempt).provider, billed, attempt.providerTaskId !== null)
+  if (record.attempts.every(({ error }) => error?.billed === false) || billed === true) record.error = attempt.error
   return endAttempt(core, open, attempt, null)
 }
 
-export function canceledError(provider: string, billed: false | 'unknown'): GenerationError {
-  const message = billed === false ? 'canceled before anything was bought' : `canceled; ${provider} goes on with the task and may bill it`
+export function canceledError(provider: string, billed: Billed, isBought = billed !== false): GenerationError {
+  const message = canceledMessage(provider, billed, isBought)
   return generationError({ code: 'canceled', message, billed }, provider)
+}
+
+function canceledMessage(provider: string, billed: Billed, isBought: boolean): string {
+  if (!isBought) return 'canceled before anything was bought'
+  if (billed === 'unknown') return `canceled; ${provider} goes on with the task and may bill it`
+  return billed ? `canceled; ${provider} bills what it had begun` : `canceled; ${provider} stopped the task and bills nothing`
 }
 
 /** An attempt has ended: it is settled, and what follows from it is decided in the same turn. */

@@ -38,7 +38,8 @@ import { prepareSubmit, recoverSubmit, sendSubmit } from './submit.ts'
  *
  * Nothing else has a way of its own. A vendor's callback is `advance` now instead of later. A cancel sets the generation's status and calls
  * `advance`: each step ends its attempt when it sees that, but the reply of a submit on its way is awaited, and images that are made are
- * still stored, because both are paid for. At a stop of the server the driver no longer calls `advance`; an attempt
+ * still stored, because both are paid for. Where the vendor has a cancel (`cancel-at-vendor.ts`), it is asked to stop the task, and its word
+ * ends the attempt. At a stop of the server the driver no longer calls `advance`; an attempt
  * whose submit is not sent by then is `queued` again.
  *
  * @param hasSlot whether the driver holds a slot for this attempt at its provider; only `queued` asks

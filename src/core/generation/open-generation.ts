@@ -89,6 +89,8 @@ export interface AttemptTrack extends Drive {
   /** Polls in a row that were refused or not answered, and the last refusal. */
   missedPolls: number
   refusal: Failure | null
+  /** The vendor was asked to cancel the task: what it says from then on settles the attempt. */
+  isCancelAsked: boolean
   collecting: Collecting | null
   readonly callbacks: CallbackState
 }
@@ -137,6 +139,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     answeredPolls: 0,
     missedPolls: 0,
     refusal: null,
+    isCancelAsked: false,
     collecting: null,
     callbacks: noCallbacks(),
   }

@@ -48,7 +48,8 @@ export function applyOutcome(
   else track.answeredPolls++
   // What a refused poll says of the bill is about the poll.
   const isAboutTask = isSubmit || outcome.kind === 'failed'
-  if (isCanceled(open)) return failCanceled(core, open, attempt, isAboutTask ? failure?.billed : undefined)
+  if (isCanceled(open) && !goesOnCanceled(track, attempt, call, outcome))
+    return failCanceled(core, open, attempt, isAboutTask ? failure?.billed : undefined)
   switch (outcome.kind) {
     case 'pending':
       return stillPending(core, open, attempt, track, outcome)
@@ -58,6 +59,21 @@ export function applyOutcome(
       return endWithWhatCame(core, open, attempt, outcome.failure)
     case 'refused':
       return isSubmit ? fail(core, open, attempt, outcome.failure) : refusedPoll(core, open, attempt, track, call, outcome.failure)
+  }
+}
+
+/** Whether the vendor's word about a canceled task is still to come: it can be asked to stop, or was, and the task has not ended. */
+function goesOnCanceled(track: AttemptTrack, attempt: AttemptRecord, call: Call, outcome: Outcome): boolean {
+  switch (outcome.kind) {
+    case 'pending':
+      return track.isCancelAsked || (track.connection?.provider.adapter.cancel?.(outcome.next) ?? null) !== null
+    // Made before it could be stopped, and paid for.
+    case 'done':
+      return track.isCancelAsked
+    case 'refused':
+      return track.isCancelAsked && call.purpose !== 'cancel'
+    case 'failed':
+      return attempt.results.length > 0
   }
 }
 
@@ -118,8 +134,10 @@ async function stillPending(
     attempt.results = distinct(outcome.images)
   }
   if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
-  if (grew) note(core, record, 'progress', route.provider, attempt.progress)
+  if (grew && !isCanceled(open)) note(core, record, 'progress', route.provider, attempt.progress)
   if (isNews || grew) await publish(core, open)
+  // Canceled while its submit or a poll was on its way: the vendor is asked to stop at once.
+  if (isCanceled(open) && !track.isCancelAsked) return NOW
   if (!provider) return later(FIRST_MISSED_MS)
   const elapsedMs = ports.clock.monotonicMs() - track.sinceMs
   const usualMs = () => pollSchedule.nextPollMs(provider.id, route.model, provider.manifest.polling, elapsedMs, outcome.progress ?? null)
@@ -140,7 +158,7 @@ function ready(
   attempt.progress = 1
   attempt.results = distinct(outcome.images)
   // Asks for the result again, should a link be dead.
-  attempt.next = call.purpose === 'submit' ? attempt.next : call
+  attempt.next = call.purpose === 'submit' || call.purpose === 'cancel' ? attempt.next : call
   record.promptUsed ??= outcome.promptUsed ?? null
   const hasCallback = track.connection?.provider.manifest.models[route.model]?.webhook !== false
   if (!attempt.interrupted && !(hasCallback && wasFoundLate(core, track.callbacks, route.provider, call))) {

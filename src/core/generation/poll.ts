@@ -1,5 +1,6 @@
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
+import { cancelAtVendor } from './cancel-at-vendor.ts'
 import { fail, failCanceled } from './conclude.ts'
 import type { Next } from './next.ts'
 import { isCanceled, connectionOf, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
@@ -11,7 +12,7 @@ const ANSWERED_POLLS = 3
 
 /** pending: asks the vendor once how the task stands, unless the deadline is over. */
 export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Promise<Next> {
-  if (isCanceled(open)) return failCanceled(core, open, attempt)
+  if (isCanceled(open) && !track.isCancelAsked) return cancelAtVendor(core, open, attempt, track)
   const connection = connectionOf(core, open, attempt, track)
   if (!connection || !attempt.next) {
     return fail(core, open, attempt, { code: 'outcome_unknown', message: 'the provider is not installed any more', billed: 'unknown' })
@@ -26,7 +27,7 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
       return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
     case 'unsent':
     case 'lost':
-      return isCanceled(open) ? failCanceled(core, open, attempt) : pollLater(core, track)
+      return isCanceled(open) && !track.isCancelAsked ? cancelAtVendor(core, open, attempt, track) : pollLater(core, track)
     case 'refused':
       return refusedHere(core, open, attempt, track, sent.reason)
   }
@@ -45,6 +46,7 @@ function giveUp(
   track: AttemptTrack,
   { provider }: Connection,
 ): Next | Promise<Next> {
+  if (isCanceled(open)) return failCanceled(core, open, attempt)
   const { refusal } = track
   const message = `not finished ${Math.round(provider.manifest.timeouts.deadline_ms / 1000)} s after the submit`
   if (refusal === null) return endWithWhatCame(core, open, attempt, { code: 'provider_timeout', message, billed: 'unknown' })
@@ -58,6 +60,7 @@ function giveUp(
 
 /** Our own transport refused. Where the provider has no key now, it may get one again before the deadline; a foreign address stays one. */
 function refusedHere(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, reason: string): Next | Promise<Next> {
+  if (isCanceled(open)) return failCanceled(core, open, attempt)
   if (core.ports.settings.availability(routeOf(open.record, attempt).provider).kind !== 'off') {
     return fail(core, open, attempt, { code: 'bad_reply', message: reason, billed: 'unknown' })
   }

@@ -154,7 +154,7 @@ function cancelRoute(app: App, deps: GenerationDependencies): void {
     operationId: 'cancelGeneration',
     summary: 'Cancel a generation',
     description:
-      'Stops polling and fallback. `error.billed` says whether a provider may still bill it. A generation that has ended stays as it is.',
+      'Stops polling and fallback, and asks the provider to stop the task where it has a cancel. `error.billed` says whether it may still bill it. A generation that has ended stays as it is.',
     tags: ['generations'],
     params: GenerationParams,
     response: { 200: Generation, ...problems },
