@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { buildPages } from './pages.ts'
 
 /**
  * Writes `dist/`, which is what the npm package runs: Node reads no TypeScript below node_modules. Beside the JavaScript and its types stand
- * the manifests of the providers and a package.json, in which `#contract` and the like lead to the JavaScript.
+ * the pages, the manifests of the providers and a package.json, in which `#contract` and the like lead to the JavaScript.
  */
 const ROOT = resolve(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
@@ -29,3 +30,5 @@ interface Package {
 const { name, version, imports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Package
 const toJavaScript = Object.fromEntries(Object.entries(imports).map(([key, path]) => [key, path.replace(/\.ts$/, '.js')]))
 writeFileSync(join(DIST, 'package.json'), `${JSON.stringify({ name, version, type: 'module', imports: toJavaScript }, null, 2)}\n`)
+
+if ((await buildPages()) !== 'built') throw new Error('a package without pages: Vite is not installed; run `npm ci` first')

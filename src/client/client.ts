@@ -1,21 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   Comparison,
   CostFilters,
   CostReport,
   Generation,
   GenerationRequest,
+  GatewayKeyState,
+  GatewayKeyWithSecret,
   GenerationStatus,
   Image,
   Latency,
   Model,
+  NewGatewayKey,
   PriceEntry,
   ProviderState,
   Quote,
   Reconciliation,
+  WebhookDelivery,
 } from '#contract'
 import { connection, type ClientOptions } from './connection.ts'
 import { followComparison, followEvents, type ComparisonEvent, type GenerationEvent } from './events.ts'
+import { sleep } from './sleep.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
 
 export { ClientError } from './connection.ts'
@@ -93,7 +97,8 @@ export interface Client {
   stream(id: string): AsyncGenerator<GenerationEvent, void, undefined>
   cancel(id: string): Promise<Generation>
   list(query?: ListQuery): Promise<Page<Generation>>
-  quote(request: GenerationRequest): Promise<Quote>
+  /** @param options.signal gives it up, as a form does whose fields have changed */
+  quote(request: GenerationRequest, options?: { readonly signal?: AbortSignal }): Promise<Quote>
   /** Runs a request at each of `providers`, or at all that can take it, and answers as soon as it is accepted or `waitSeconds` are over. */
   compare(
     request: GenerationRequest,
@@ -102,6 +107,8 @@ export interface Client {
   comparison(id: string): Promise<Comparison>
   /** Every change of each of its generations and each row as it ends, to the end; taken up again where the connection breaks. */
   streamComparison(id: string): AsyncGenerator<ComparisonEvent, void, undefined>
+  /** Newest first. */
+  comparisons(query?: Pick<ListQuery, 'cursor' | 'limit'>): Promise<Page<Comparison>>
   /** Watches a comparison to its end; `onUpdate` gets its rows a few times a second. */
   waitForComparison(id: string, options?: WaitOptions<Comparison>): Promise<Comparison>
   costs(query?: CostsQuery): Promise<CostReport>
@@ -112,11 +119,25 @@ export interface Client {
   /** What every offer costs, unpriced ones included. */
   prices(): Promise<readonly PriceEntry[]>
   models(): Promise<readonly Model[]>
+  /** One model, with what each of its providers takes beyond the request's fields. */
+  model(id: string): Promise<Model>
   providers(): Promise<readonly ProviderState[]>
   /** How a provider did in each hour; the last 24 where nothing is said, at most 31 days. */
   providerHistory(id: string, query?: { readonly from?: string; readonly to?: string }): Promise<ProviderHistory>
   /** The image's bytes, or a small WebP of that width. The gateway key is never sent for them. */
   image(image: Pick<Image, 'url'>, options?: { readonly width?: 64 | 128 | 256 | 512 | 1024 }): Promise<Uint8Array>
+  /** Webhooks of one generation, newest first. */
+  deliveries(generationId: string): Promise<readonly WebhookDelivery[]>
+  redeliver(id: string): Promise<WebhookDelivery>
+  /** Gateway keys; like the next three it asks for a key of admin scope. */
+  keys(): Promise<readonly GatewayKeyState[]>
+  createKey(key: NewGatewayKey): Promise<GatewayKeyWithSecret>
+  rotateKey(name: string): Promise<GatewayKeyWithSecret>
+  revokeKey(name: string): Promise<void>
+  /** Whether a gateway answers; never rejects. */
+  isUp(): Promise<boolean>
+  /** Where this client reaches an image, whatever address the gateway calls itself by. */
+  imageAddress(image: Pick<Image, 'url'>): string
 }
 
 export function createClient(options: ClientOptions): Client {
@@ -136,7 +157,7 @@ export function createClient(options: ClientOptions): Client {
     stream: (id) => followEvents(stream, `${generation(id)}/events`),
     cancel: (id) => json('POST', `${generation(id)}/cancel`),
     list: (query = {}) => json('GET', `/v1/generations?${search(query).toString()}`),
-    quote: (body) => json('POST', '/v1/quotes', { body }),
+    quote: (body, { signal } = {}) => json('POST', '/v1/quotes', { body, signal }),
     compare: (request, { providers, waitSeconds = 0, idempotencyKey } = {}) =>
       json('POST', '/v1/comparisons', {
         body: { ...request, ...(providers === undefined ? {} : { providers }) },
@@ -164,6 +185,24 @@ export function createClient(options: ClientOptions): Client {
     },
     prices: async () => (await json<List<PriceEntry>>('GET', '/v1/prices')).data,
     models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
+    model: (id) => json('GET', `/v1/models/${encodeURIComponent(id)}`),
+    comparisons: ({ cursor, limit } = {}) => {
+      const fields = { cursor, limit, metadata: {} }
+      return json('GET', `/v1/comparisons?${search(fields).toString()}`)
+    },
+    deliveries: async (generationId) =>
+      (await json<List<WebhookDelivery>>('GET', `/v1/webhooks/deliveries?generation_id=${encodeURIComponent(generationId)}`)).data,
+    redeliver: (id) => json('POST', `/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`),
+    keys: async () => (await json<List<GatewayKeyState>>('GET', '/v1/keys')).data,
+    createKey: (body) => json('POST', '/v1/keys', { body }),
+    rotateKey: (name) => json('POST', `/v1/keys/${encodeURIComponent(name)}/rotate`),
+    revokeKey: (name) => json('DELETE', `/v1/keys/${encodeURIComponent(name)}`),
+    isUp: () =>
+      json('GET', '/healthz').then(
+        () => true,
+        () => false,
+      ),
+    imageAddress: ({ url }) => here(url),
     providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
     providerHistory: (id, query = {}) =>
       json('GET', `/v1/providers/${encodeURIComponent(id)}/history?${search({ ...query, metadata: {} }).toString()}`),

@@ -1,4 +1,4 @@
-import { Problem } from '#contract'
+import type { Problem } from '#contract'
 
 export interface ClientOptions {
   /** Where the gateway answers, for example `http://127.0.0.1:8080`. */
@@ -22,11 +22,14 @@ export class ClientError extends Error {
 interface Ask {
   /** Text is sent as it is. */
   readonly body?: object | string
+  /** Gives the request up. */
+  readonly signal?: AbortSignal | undefined
   readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Connection {
-  json<Body>(method: 'GET' | 'POST', path: string, ask?: Ask): Promise<Body>
+  /** The answer's JSON; undefined where there is none, as after a DELETE. */
+  json<Body>(method: 'GET' | 'POST' | 'DELETE', path: string, ask?: Ask): Promise<Body>
   /** An answer that is no JSON, as it comes. */
   text(path: string): Promise<string>
   bytes(url: string): Promise<Uint8Array>
@@ -46,7 +49,7 @@ export function connection({ url, key }: ClientOptions): Connection {
     }
   }
   return {
-    async json(method, path, { body, headers = {} } = {}) {
+    async json(method, path, { body, headers = {}, signal } = {}) {
       const response = await reach(`${base}${path}`, {
         method,
         headers: {
@@ -56,7 +59,9 @@ export function connection({ url, key }: ClientOptions): Connection {
           ...headers,
         },
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
       })
+      if (response.status === 204) return undefined as never
       const text = await textOf(response)
       const parsed = parse(text)
       if (response.ok && parsed !== undefined) return parsed as never
@@ -89,14 +94,20 @@ export function connection({ url, key }: ClientOptions): Connection {
 }
 
 function refusal(base: string, status: number, parsed: unknown): ClientError {
-  const problem = Problem.safeParse(parsed)
-  if (!problem.success) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status)
-  const { detail, errors = [] } = problem.data
+  if (!isProblem(parsed)) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status)
+  const { detail, errors = [] } = parsed
   const fields = errors
     .filter(({ message }) => !detail.includes(message))
     .map(({ path, message }) => `\n  ${path}: ${message}`)
     .join('')
-  return new ClientError(`${detail}${fields}`, status, problem.data)
+  return new ClientError(`${detail}${fields}`, status, parsed)
+}
+
+/** Enough of a problem document to be shown. Its schema is not used here, so that a browser need not load it. */
+function isProblem(parsed: unknown): parsed is Problem {
+  if (typeof parsed !== 'object' || parsed === null) return false
+  const { title, detail, code, errors = [] } = parsed as Partial<Record<keyof Problem, unknown>>
+  return typeof title === 'string' && typeof detail === 'string' && typeof code === 'string' && Array.isArray(errors)
 }
 
 async function textOf(response: Response): Promise<string> {
@@ -118,5 +129,5 @@ function parse(text: string): unknown {
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (!(cause instanceof Error)) return String(cause)
-  return (cause as NodeJS.ErrnoException).code ?? cause.message
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message
 }

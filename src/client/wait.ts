@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isTerminal, type Generation, type GenerationStatus } from '#contract'
+import type { Generation, GenerationStatus } from '#contract'
 import { ClientError } from './connection.ts'
+import { sleep } from './sleep.ts'
 
 export interface WaitOptions<Seen = Generation> {
   /** Called with every state seen, the last one included. */
@@ -33,7 +33,7 @@ export async function waitForEnd<Seen extends { readonly status: GenerationStatu
     }
     failures = 0
     onUpdate?.(seen)
-    if (isTerminal(seen.status) || performance.now() - startedAt >= timeoutMs) return seen
+    if (!['queued', 'running'].includes(seen.status) || performance.now() - startedAt >= timeoutMs) return seen
   }
 }
 

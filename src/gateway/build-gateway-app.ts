@@ -11,6 +11,7 @@ import { modelListing, providerListing } from './listings.ts'
 import type { Load } from '../monitoring/gauges.ts'
 import type { Subjects } from '../monitoring/metrics.ts'
 import type { Resources } from './open-resources.ts'
+import { pagesFolder } from './pages-folder.ts'
 
 /** The application with every route, not yet listening. */
 export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
@@ -68,6 +69,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     measureReference: createMeasureReference({ assets, download: transport.download }),
     backupDirectory: resources.folders.store,
     bodyLimitBytes: config().server.bodyLimitBytes,
+    pagesFolder: pagesFolder(),
     log,
     version: packageJson.version,
     sandbox: config().sandbox,

@@ -20,6 +20,8 @@ import { acceptEmptyBodies, installJsonParser, refuseEncodedBodies } from './rea
 import { installCors } from './cors.ts'
 import { rememberRoutes } from './known-routes.ts'
 import { problemPages } from './problem-pages.ts'
+import { pages } from './pages.ts'
+import type { PageDependencies } from './pages.ts'
 import { installDocs } from './docs.ts'
 import { MCP_ERRORS } from './compatible/mcp/error-reply.ts'
 import { mcpApi } from './compatible/mcp/mcp-server.ts'
@@ -87,6 +89,7 @@ export type AppDependencies = OwnDependencies &
   ProviderDependencies &
   DeliveryDependencies &
   HealthDependencies &
+  PageDependencies &
   KeyDependencies &
   ImageDependencies &
   HookDependencies &
@@ -137,6 +140,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     securitySchemes: SECURITY_SCHEMES,
   })
   problemPages(app)
+  await pages(app, deps)
   await app.register(healthRoutes, deps)
   await app.register(imageRoutes, deps)
   await app.register(hookRoutes, deps)

@@ -62,5 +62,4 @@ export async function installDocs(app: FastifyInstance, { version, sandbox, exam
     reply.serializer(JSON.stringify).send(app.swagger()),
   )
   await docsPage(app)
-  app.get('/', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) => reply.redirect('/docs'))
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { dottedName, filesBelow, importsOf, isTypeScript, syntaxOf, whereIs, type Syntax } from '../support/source-tree.ts'
 
-const MONEY = 'src/contract/money.ts'
+const MONEY = 'src/contract/amounts.ts'
 const sources = filesBelow(['src', 'providers'], (path) => isTypeScript(path) && path !== MONEY)
 
 /** Names the vocabulary gives to amounts: fields of the contract that hold dollars, and what a variable of them is called. */
@@ -47,7 +47,7 @@ const SEEDS = new Set([
 ])
 
 describe('money', () => {
-  test('nothing outside contract/money.ts adds, compares or converts an amount', () => {
+  test('nothing outside contract/amounts.ts adds, compares or converts an amount', () => {
     const wrong = sources.flatMap((file) =>
       [...syntaxOf(file)].flatMap(({ node }) => {
         const found = reckons(node)
@@ -57,7 +57,7 @@ describe('money', () => {
     expect(wrong).toEqual([])
   })
 
-  test('only contract/money.ts and store/ know nanodollars', () => {
+  test('only contract/amounts.ts and store/ know nanodollars', () => {
     const wrong = sources
       .filter((file) => !file.startsWith('src/store/'))
       .flatMap((file) => importsOf(file))
@@ -65,7 +65,7 @@ describe('money', () => {
     expect(wrong.map(({ line, names }) => `${line}: ${names.join(', ')}`)).toEqual([])
   })
 
-  test('a bigint is written only in contract/money.ts, store/ and where seeds beyond 2^53 are counted', () => {
+  test('a bigint is written only in contract/amounts.ts, store/ and where seeds beyond 2^53 are counted', () => {
     const wrong = sources
       .filter((file) => !file.startsWith('src/store/') && !SEEDS.has(file))
       .flatMap((file) =>

@@ -127,7 +127,15 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     purpose: 'A typed client of our own API; the command line uses it.',
     imports: ['#contract'],
     packages: [],
-    node: 'any',
+    node: 'none',
+  },
+  {
+    path: 'src/web',
+    purpose: 'The pages, built by Vite for the browser. They ask the public API through `client/` alone.',
+    imports: ['client', 'contract/amounts.ts'],
+    typesOf: ['#contract'],
+    packages: ['preact', '@tanstack/preact-query'],
+    node: 'none',
   },
 ]
 

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+/**
+ * Builds the pages, src/web, into dist/web, from where the gateway serves them. Runs after `npm ci` and before packing. Where the tools of
+ * development are left out (`--omit=dev`) nothing is built and nothing fails: the gateway then says at `/` how to build them.
+ */
+const ROOT = resolve(import.meta.dirname, '..')
+
+export async function buildPages(): Promise<'built' | 'left out'> {
+  const vite = existsSync(join(ROOT, 'src/web/index.html')) ? await import('vite').catch(() => null) : null
+  if (vite === null) return 'left out'
+  await vite.build({
+    configFile: false,
+    root: join(ROOT, 'src/web'),
+    publicDir: join(ROOT, 'src/web/public'),
+    logLevel: 'warn',
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      outDir: join(ROOT, 'dist/web'),
+      emptyOutDir: true,
+      target: 'es2022',
+      // A data: URI in a stylesheet would ask for a wider policy.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+    },
+  })
+  return 'built'
+}
+
+if (import.meta.main) {
+  const outcome = await buildPages()
+  const left =
+    'the pages were not built: Vite is not installed here. `npm ci` (without --omit=dev) builds them, or `npm run pages` afterwards'
+  process.stderr.write(outcome === 'built' ? '' : `${left}\n`)
+}

@@ -1,0 +1,96 @@
+import { useQuery } from '@tanstack/preact-query'
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import type { Comparison, Model } from '../../client/index.ts'
+import { usdText } from '../format/usd.ts'
+import { awaySince, client, useTitles } from '../shell/gateway.ts'
+import { keep, kept } from '../shell/kept.ts'
+import { useWatched, watched } from '../shell/watched.ts'
+import { draftOf, EMPTY, requestOf, type Draft } from './draft.ts'
+import { useComparison } from './follow.ts'
+import type { Wrong } from './form-field.tsx'
+import type { LimitedOffer } from './limits.ts'
+import { overStop, saidOf, useStart } from './start.ts'
+import { totalOf, useQuotes } from './use-quotes.ts'
+
+/** Kept while another page is shown. */
+const draftInForm = watched<Draft>(EMPTY)
+/** The comparison whose request the form holds. */
+let shownInForm: string | null = null
+
+const NO_MODELS: readonly Model[] = []
+
+function useDraft(models: readonly Model[], comparison: Comparison | undefined, model: Model | undefined) {
+  const draft = useWatched(draftInForm)
+  const change = (part: Partial<Draft>) => draftInForm.set({ ...draftInForm.get(), ...part })
+  useEffect(() => {
+    if (draft.model !== '' || models.length === 0) return
+    const last = kept('local', 'model')
+    const chosen = models.find(({ id }) => id === last) ?? models.find(({ id }) => id === 'flux-2-pro') ?? models[0]
+    change({ model: chosen?.id ?? '' })
+  }, [draft.model, models])
+  useEffect(() => {
+    if (draft.model !== '') keep('local', 'model', draft.model)
+  }, [draft.model])
+  useEffect(() => {
+    if (comparison === undefined || comparison.id === shownInForm) return
+    shownInForm = comparison.id
+    draftInForm.set(draftOf(comparison.request, draftInForm.get()))
+  }, [comparison])
+  useEffect(() => {
+    if (comparison === undefined || model === undefined || model.id !== comparison.request['model']) return
+    const asked = new Set(comparison.summary.map(({ provider }) => provider))
+    change({ unchecked: model.offers.map(({ provider }) => provider).filter((id) => !asked.has(id)) })
+  }, [comparison?.id, model?.id])
+  return { draft, change }
+}
+
+/** Everything the form knows: the request, what each would charge, and what is wrong with it. */
+export function useAsking(id: string | null) {
+  const titles = useTitles()
+  const models = useQuery({ queryKey: ['models'], queryFn: () => client().models(), staleTime: 60_000 }).data ?? NO_MODELS
+  const comparison = useComparison(id)
+  const chosen = useWatched(draftInForm).model
+  const model = useQuery({
+    queryKey: ['model', chosen],
+    queryFn: () => client().model(chosen),
+    enabled: chosen !== '',
+    staleTime: 30_000,
+  }).data
+  const { draft, change } = useDraft(models, comparison.data, model)
+  const { quote, error, isBusy } = useQuotes(useMemo(() => requestOf(draft, { forPrices: true }), [draft]))
+  const total = totalOf(quote?.offers ?? [], draft.unchecked)
+  const offers: readonly LimitedOffer[] = (model?.offers ?? [])
+    .filter(({ provider, enabled }) => enabled && !draft.unchecked.includes(provider))
+    .map(({ provider, limits }) => ({ title: titles(provider), limits }))
+  return { titles, models, comparison, model, draft, change, quote, isBusy, total, offers, quoteSaid: saidOf(error) }
+}
+
+/** Starts what the form holds, unless something speaks against it; `said` is what does. */
+export function useGo({ draft, quote, total, quoteSaid }: ReturnType<typeof useAsking>, onStarted: () => void) {
+  const starting = useStart()
+  const isAway = useWatched(awaySince) !== null
+  const [promptSaid, setPromptSaid] = useState<string | null>(null)
+  const over = overStop(total, draft.stop)
+  const wrong: Wrong = { ...quoteSaid.wrong, ...starting.wrong, ...(promptSaid === null ? {} : { prompt: promptSaid }) }
+  const go = async (seed = draft.seed) => {
+    const isEmpty = draft.prompt.trim() === '' && draft.references.length === 0
+    setPromptSaid(isEmpty ? 'A prompt is needed.' : null)
+    if (isEmpty) return document.getElementById('prompt')?.focus()
+    if (isAway || over !== null || quote === undefined || total.checked.length === 0 || starting.isStarting) return
+    const started = await starting.start(
+      { ...draft, seed },
+      quote,
+      total.checked.map(({ provider }) => provider),
+    )
+    if (started === null) return
+    shownInForm = started
+    onStarted()
+  }
+  const said = isAway
+    ? 'The gateway does not answer.'
+    : over === null
+      ? ''
+      : `Over your stop by ${usdText(over)}. Uncheck a provider or raise it.`
+  const isOff = isAway || over !== null || starting.isStarting
+  return { go, wrong, said, isOff, refusal: starting.refusal ?? quoteSaid.refusal, forgetPrompt: () => setPromptSaid(null) }
+}

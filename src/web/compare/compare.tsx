@@ -1,0 +1,42 @@
+import { useState } from 'preact/hooks'
+import { Note } from '../parts/note.tsx'
+import { isOpen } from '../parts/state.tsx'
+import { useAsking, useGo } from './asking.ts'
+import { Form } from './form.tsx'
+import { Lately } from './lately.tsx'
+import { Results } from './results.tsx'
+import '../styles/compare.css'
+import '../styles/quotes.css'
+import '../styles/columns.css'
+
+export function Compare({ query }: { readonly query: string }) {
+  const id = new URLSearchParams(query).get('c')
+  const asking = useAsking(id)
+  const { comparison, draft, change, model } = asking
+  const [isOpened, setIsOpened] = useState(false)
+  const going = useGo(asking, () => setIsOpened(false))
+  const hasResult = comparison.data?.summary.some(({ status }) => !isOpen(status)) ?? false
+  const isFolded = id !== null && hasResult && !isOpened && Object.keys(going.wrong).length === 0
+  const sameSeed = () => {
+    const seed = draft.seed === '' ? (comparison.data?.generations.flatMap(({ images }) => images)[0]?.seed ?? '') : draft.seed
+    change({ seed })
+    void going.go(seed)
+  }
+  return (
+    <main class="compare">
+      <h1 class="hidden">Compare</h1>
+      <Form asking={asking} going={going} isFolded={isFolded} onOpen={setIsOpened} />
+      {comparison.error === null ? null : <Note kind="red">{comparison.error.message}</Note>}
+      {comparison.data !== undefined ? (
+        <Results key={comparison.data.id} comparison={comparison.data} model={model} onSameSeed={sameSeed} />
+      ) : id === null ? (
+        <Lately
+          onPrompt={(prompt) => {
+            change({ prompt })
+            document.getElementById('prompt')?.focus()
+          }}
+        />
+      ) : null}
+    </main>
+  )
+}

@@ -1,0 +1,185 @@
+import type { Comparison, GenerationRequest } from '../../client/index.ts'
+import { formatName } from '../format/facts.ts'
+
+export interface Reference {
+  readonly key: string
+  /** As it is sent: a link, a `data:` URI, or an image that is stored. */
+  readonly sent: string | { readonly image: string }
+  /** What can be shown of it here; null of a link, which would be fetched from elsewhere. */
+  readonly thumb: string | null
+  readonly name: string
+}
+
+/** The request as it stands in the form: text as it was typed, so that nothing typed is ever lost. */
+export interface Draft {
+  readonly prompt: string
+  readonly model: string
+  readonly width: string
+  readonly height: string
+  readonly n: string
+  readonly seed: string
+  readonly format: string
+  readonly quality: string
+  readonly safety: string
+  readonly upsampling: '' | 'on' | 'off'
+  readonly guidance: string
+  readonly steps: string
+  readonly onUnsupported: 'adapt' | 'reject'
+  readonly metadata: string
+  readonly webhook: string
+  readonly references: readonly Reference[]
+  readonly options: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** The most that all checked providers together may cost, in dollars; empty: no limit. */
+  readonly stop: string
+  readonly unchecked: readonly string[]
+}
+
+export const EMPTY: Draft = {
+  prompt: '', model: '', width: '1024', height: '1024', n: '1', seed: '', format: '', quality: '', safety: '', upsampling: '', guidance: '', steps: '',
+  onUnsupported: 'adapt', metadata: '', webhook: '', references: [], options: {}, stop: '', unchecked: [],
+} // prettier-ignore
+
+export interface Shape {
+  readonly name: string
+  readonly width: number
+  readonly height: number
+}
+
+/** About a megapixel to one and a half, in steps that every size limit known so far divides. */
+export const SHAPES: readonly Shape[] = [
+  { name: '1:1', width: 1024, height: 1024 },
+  { name: '4:3', width: 1152, height: 864 },
+  { name: '3:2', width: 1536, height: 1024 },
+  { name: '16:9', width: 1280, height: 720 },
+  { name: '2:3', width: 1024, height: 1536 },
+  { name: '9:16', width: 720, height: 1280 },
+]
+
+export const shapeOf = ({ width, height }: Pick<Draft, 'width' | 'height'>): Shape | undefined =>
+  SHAPES.find((shape) => String(shape.width) === width && String(shape.height) === height)
+
+const number = (text: string): number | undefined => (text.trim() === '' ? undefined : Number(text))
+
+const pairs = (text: string): Record<string, string> =>
+  Object.fromEntries(
+    text
+      .split(/[\n,]/)
+      .map((line) => line.split('='))
+      .flatMap(([name = '', ...value]) => (name.trim() === '' ? [] : [[name.trim(), value.join('=').trim()]])),
+  )
+
+/** Stands in while there is no prompt: prices hang on the other fields. */
+const NO_PROMPT = 'an image'
+
+/** The request, without what was left empty. @param forPrices a missing prompt does not stop prices from being asked */
+export function requestOf(draft: Draft, { forPrices = false } = {}): GenerationRequest {
+  const { references, metadata, webhook, stop } = draft
+  const options = Object.entries(draft.options).filter(([, fields]) => Object.keys(fields).length > 0)
+  const given = {
+    width: number(draft.width),
+    height: number(draft.height),
+    n: draft.n.trim() === '1' ? undefined : number(draft.n),
+    seed: draft.seed.trim() === '' ? undefined : draft.seed.trim(),
+    output_format: draft.format === '' ? undefined : draft.format,
+    output_quality: number(draft.quality),
+    safety_tolerance: number(draft.safety),
+    prompt_upsampling: draft.upsampling === '' ? undefined : draft.upsampling === 'on',
+    guidance: number(draft.guidance),
+    steps: number(draft.steps),
+    on_unsupported: draft.onUnsupported === 'adapt' ? undefined : draft.onUnsupported,
+    reference_images: references.length === 0 ? undefined : references.map(({ sent }) => sent),
+    metadata: metadata.trim() === '' ? undefined : pairs(metadata),
+    webhook: webhook.trim() === '' ? undefined : { url: webhook.trim() },
+    provider: stop.trim() === '' ? undefined : { max_price_usd: stop.trim() },
+    provider_options: options.length === 0 ? undefined : Object.fromEntries(options),
+  }
+  const prompt = draft.prompt.trim() === '' && forPrices && references.length === 0 ? NO_PROMPT : draft.prompt
+  return {
+    model: draft.model,
+    prompt,
+    ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<GenerationRequest>),
+  }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '')
+
+/** The form of a comparison that was run before. */
+export function draftOf(request: Comparison['request'], before: Draft): Draft {
+  const references = Array.isArray(request['reference_images']) ? request['reference_images'] : []
+  const metadata = (request['metadata'] ?? {}) as Readonly<Record<string, string>>
+  return {
+    ...EMPTY,
+    unchecked: before.unchecked,
+    prompt: text(request['prompt']),
+    model: text(request['model']),
+    width: text(request['width']),
+    height: text(request['height']),
+    n: text(request['n'] ?? 1),
+    seed: text(request['seed']),
+    format: text(request['output_format']),
+    quality: text(request['output_quality']),
+    safety: text(request['safety_tolerance']),
+    upsampling: request['prompt_upsampling'] === undefined ? '' : request['prompt_upsampling'] === true ? 'on' : 'off',
+    guidance: text(request['guidance']),
+    steps: text(request['steps']),
+    onUnsupported: request['on_unsupported'] === 'reject' ? 'reject' : 'adapt',
+    metadata: Object.entries(metadata)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(', '),
+    webhook: text((request['webhook'] as { readonly url?: string } | undefined)?.url),
+    references: references.map((sent: unknown, at) => storedReference(sent, at)),
+    options: (request['provider_options'] ?? {}) as Draft['options'],
+    stop: text((request['provider'] as { readonly max_price_usd?: string } | undefined)?.max_price_usd),
+  }
+}
+
+function storedReference(sent: unknown, at: number): Reference {
+  if (typeof sent === 'string')
+    return { key: `${at} ${sent.slice(0, 80)}`, sent, thumb: sent.startsWith('data:') ? sent : null, name: `reference ${at + 1}` }
+  const { image } = sent as { readonly image: string }
+  return { key: `${at} ${image}`, sent: { image }, thumb: `/v1/images/${image}`, name: image }
+}
+
+/** What is set below More, in words. */
+export function moreText(draft: Draft): string {
+  const set = [
+    draft.safety === '' ? '' : `safety ${draft.safety}`,
+    draft.upsampling === '' ? '' : `upsampling ${draft.upsampling}`,
+    draft.guidance === '' ? '' : `guidance ${draft.guidance}`,
+    draft.steps === '' ? '' : `${draft.steps} steps`,
+    draft.quality === '' ? '' : `quality ${draft.quality}`,
+    draft.onUnsupported === 'adapt' ? '' : 'nothing adapted',
+    draft.metadata.trim() === '' ? '' : 'metadata',
+    draft.webhook.trim() === '' ? '' : 'webhook',
+  ].filter((part) => part !== '')
+  return set.length === 0 ? 'More' : `More: ${set.join(', ')}`
+}
+
+export interface Chip {
+  readonly text: string
+  /** The field it opens, by its id. */
+  readonly field: string
+}
+
+/** What was asked for, in a row of chips; the model has a field of its own. */
+export function chipsOf(draft: Draft, providers: number): readonly Chip[] {
+  const shape = shapeOf(draft)
+  const size = draft.width === '' ? 'size of the reference' : `${draft.width} × ${draft.height}`
+  const chips: readonly (Chip | null)[] = [
+    { text: `${shape === undefined ? '' : `${shape.name} · `}${size}`, field: 'width' },
+    { text: draft.n === '1' ? '1 image each' : `${draft.n} images each`, field: 'n' },
+    draft.format === '' ? null : { text: formatName(draft.format), field: 'format' },
+    draft.seed === '' ? null : { text: `Seed ${draft.seed}`, field: 'seed' },
+    draft.references.length === 0
+      ? null
+      : { text: `${draft.references.length} reference${draft.references.length === 1 ? '' : 's'}`, field: 'reference-link' },
+    ...(moreText(draft) === 'More'
+      ? []
+      : moreText(draft)
+          .slice(6)
+          .split(', ')
+          .map((text) => ({ text: text.charAt(0).toUpperCase() + text.slice(1), field: 'more' }))),
+    { text: `${providers} provider${providers === 1 ? '' : 's'}`, field: 'quotes' },
+  ]
+  return chips.filter((chip) => chip !== null)
+}

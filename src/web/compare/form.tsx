@@ -1,0 +1,150 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { Icon } from '../parts/icon.tsx'
+import { Note } from '../parts/note.tsx'
+import { Usd } from '../parts/usd.tsx'
+import { useKeys } from '../shell/keys.ts'
+import type { useAsking, useGo } from './asking.ts'
+import { chipsOf, type Draft } from './draft.ts'
+import { Quotes } from './quotes.tsx'
+import { ModelField, PromptField, RequestFields } from './request-form.tsx'
+import type { Refusal } from './start.ts'
+import { Total } from './total.tsx'
+
+interface FormProps {
+  readonly asking: ReturnType<typeof useAsking>
+  readonly going: ReturnType<typeof useGo>
+  readonly isFolded: boolean
+  readonly onOpen: (opened: boolean) => void
+}
+
+/** The request and its prices; once there is a result it folds to a line, with the same fields in it. */
+export function Form({ asking, going, isFolded, onOpen }: FormProps) {
+  const { draft, change, models, offers, quote, titles, total } = asking
+  const { wrong } = going
+  const form = useRef<HTMLFormElement>(null)
+  const [showsMore, setShowsMore] = useState(false)
+  const open = (field: string) => {
+    onOpen(true)
+    if (field === 'more') setShowsMore(true)
+    requestAnimationFrame(() => document.getElementById(field)?.focus())
+  }
+  useKeys({
+    'mod+Enter': () => void going.go(),
+    '/': () => document.getElementById('prompt')?.focus(),
+    e: () => (isFolded ? open('width') : onOpen(false)),
+  })
+  const faults = Object.keys(wrong).join(' ')
+  useEffect(() => {
+    if (faults !== '' && !form.current?.contains(document.activeElement))
+      form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
+  }, [faults])
+  return (
+    <form
+      ref={form}
+      class={`request${isFolded ? ' folded' : ''}`}
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault()
+        void going.go()
+      }}
+    >
+      <div class="asked">
+        <PromptField
+          draft={draft}
+          wrong={wrong}
+          folded={isFolded}
+          change={(part) => {
+            going.forgetPrompt()
+            change(part)
+          }}
+        />
+        <div class="chips-line">
+          <ModelField draft={draft} models={models} wrong={wrong} change={change} folded={isFolded} />
+          {isFolded ? <Chips draft={draft} providers={total.checked.length} onOpen={open} /> : null}
+        </div>
+        {isFolded ? null : <RequestFields {...{ draft, offers, quote, titles, wrong, showsMore, change }} onMore={setShowsMore} />}
+      </div>
+      <Charged asking={asking} going={going} isFolded={isFolded} />
+    </form>
+  )
+}
+
+function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen'>) {
+  const [showsQuotes, setShowsQuotes] = useState(false)
+  const { quote, model, draft, isBusy, titles, change, total } = asking
+  const none = quote !== undefined && quote.offers.length > 0 && quote.offers.every(({ eligible }) => !eligible)
+  const { refusal, wrong } = going
+  return (
+    <div class="charged">
+      {isFolded ? (
+        <button type="button" class="action disclosure" aria-expanded={showsQuotes} onClick={() => setShowsQuotes(!showsQuotes)}>
+          <Icon name={showsQuotes ? 'down' : 'chevron'} />
+          <span>
+            Quotes: <Usd amount={total.known} />
+            {total.unpriced === 0 ? '' : ` + ${total.unpriced} without a price`}
+          </span>
+        </button>
+      ) : null}
+      <div class="card quotes-card" id="quotes" tabIndex={-1} hidden={isFolded && !showsQuotes}>
+        <div class="quotes-head">
+          <h2 class="head">What each would charge</h2>
+          <span class="small three">Live. Asking for prices spends nothing.</span>
+        </div>
+        {none ? (
+          <Refused kind="red" head="No provider can take this request." text="Each row says why." />
+        ) : refusal === null ? null : (
+          <Refused {...refusal} />
+        )}
+        <Quotes quote={quote} model={model} draft={draft} isBusy={isBusy} titles={titles} change={change} />
+        <Total
+          total={total}
+          images={Math.max(1, Number(draft.n) || 1)}
+          stop={draft.stop}
+          wrong={wrong['provider.max_price_usd']}
+          onStop={(stop) => change({ stop })}
+        />
+      </div>
+      <div class="go">
+        <button type="submit" class="button primary" aria-disabled={going.isOff} aria-describedby="go-said">
+          Compare
+        </button>
+        {isFolded ? null : (
+          <span class="keys" aria-hidden="true">
+            <span class="kbd">⌘</span> <span class="kbd">↵</span>
+          </span>
+        )}
+      </div>
+      <p id="go-said" class="go-said small warn">
+        {going.said}
+      </p>
+    </div>
+  )
+}
+
+const Refused = ({ kind, head, text }: Refusal) => (
+  <div class="quotes-note">
+    <Note kind={kind} alert>
+      <b>{head}</b> {text}
+    </Note>
+  </div>
+)
+
+function Chips({
+  draft,
+  providers,
+  onOpen,
+}: {
+  readonly draft: Draft
+  readonly providers: number
+  readonly onOpen: (field: string) => void
+}) {
+  return (
+    <>
+      {chipsOf(draft, providers).map(({ text, field }) => (
+        <button key={text} type="button" class="chip" onClick={() => onOpen(field)}>
+          {text}
+        </button>
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,167 @@
+import { useState } from 'preact/hooks'
+import type { Model, Quote, QuotedOffer } from '../../client/index.ts'
+import { duration, pixels } from '../format/facts.ts'
+import { Fidelity } from '../parts/fidelity.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { NoPrice, Usd } from '../parts/usd.tsx'
+import type { Draft } from './draft.ts'
+import { adaptedText, priceSentences, refusedText } from './price-sentence.ts'
+import { ProviderOptions } from './provider-options.tsx'
+import { againstCheapest, isChecked } from './use-quotes.ts'
+
+interface QuotesProps {
+  readonly quote: Quote | undefined
+  readonly model: Model | undefined
+  readonly draft: Draft
+  readonly isBusy: boolean
+  readonly titles: (id: string) => string
+  readonly change: (part: Partial<Draft>) => void
+}
+
+/** A usual time is said from here on; fewer measurements say little. */
+const LEAST_SAMPLES = 5
+const ROWS_BEFORE_THE_FIRST = 3
+
+export function Quotes({ quote, model, draft, isBusy, titles, change }: QuotesProps) {
+  return (
+    <table class="quotes" aria-label="Quotes" aria-busy={isBusy}>
+      <thead>
+        <tr>
+          <th scope="col">
+            <span class="hidden">Asked</span>
+          </th>
+          <th scope="col">Provider</th>
+          <th scope="col">Image you get</th>
+          <th scope="col" class="num">
+            Price
+          </th>
+          <th scope="col" class="num">
+            To cheapest
+          </th>
+          <th scope="col" class="num time">
+            Usual time
+          </th>
+          <th scope="col" class="how">
+            How the price is made
+          </th>
+          <th scope="col">
+            <span class="hidden">Options</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {quote === undefined
+          ? Array.from({ length: ROWS_BEFORE_THE_FIRST }, (_, row) => (
+              <tr key={row} class="waiting">
+                <td colSpan={8} />
+              </tr>
+            ))
+          : quote.offers.map((offer) => (
+              <QuoteRow
+                key={offer.provider}
+                offer={offer}
+                quote={quote}
+                model={model}
+                draft={draft}
+                title={titles(offer.provider)}
+                change={change}
+              />
+            ))}
+      </tbody>
+    </table>
+  )
+}
+
+interface RowProps {
+  readonly offer: QuotedOffer
+  readonly quote: Quote
+  readonly model: Model | undefined
+  readonly draft: Draft
+  readonly title: string
+  readonly change: (part: Partial<Draft>) => void
+}
+
+function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
+  const [isOpen, setIsOpen] = useState(false)
+  const { provider, eligible, applied, latency_ms: latency } = offer
+  const known = model?.offers.find((one) => one.provider === provider)
+  const against = againstCheapest(offer, quote)
+  const options = draft.options[provider] ?? {}
+  const check = (on: boolean) =>
+    change({
+      unchecked: on ? draft.unchecked.filter((id) => id !== provider) : [...draft.unchecked.filter((id) => id !== provider), provider],
+    })
+  return (
+    <>
+      <tr class={eligible ? undefined : 'refused'}>
+        <td class="check">
+          <input
+            type="checkbox"
+            aria-label={title}
+            checked={isChecked(offer, draft.unchecked)}
+            disabled={!eligible}
+            onChange={(event) => check(event.currentTarget.checked)}
+          />
+        </td>
+        <td class="who">
+          <span class="medium">{title}</span>
+          {Object.keys(options).length === 0 ? null : <span class="fine two"> {Object.keys(options).length} set</span>}
+          <span class="mono three one-line" title={offer.provider_model}>
+            {offer.provider_model}
+          </span>
+        </td>
+        <td class="gets">
+          <Fidelity of={eligible ? offer.fidelity : null} />
+          {applied?.width === undefined || applied.height === undefined || !eligible ? null : (
+            <span class="small two num">{pixels(applied.width, applied.height)}</span>
+          )}
+        </td>
+        <td class="num price">{eligible ? offer.cost === null ? <NoPrice /> : <Usd amount={offer.cost.amount} /> : null}</td>
+        <td class={`num small against ${against?.colour ?? ''}`}>{against?.text}</td>
+        <td class="num two time small">{latency !== null && latency.samples >= LEAST_SAMPLES ? duration(latency.p50) : null}</td>
+        <td class="how small two">
+          <How offer={offer} known={known} />
+        </td>
+        <td class="more">
+          <button type="button" class="tool" aria-label={`Options, ${title}`} aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
+            <Icon name="down" />
+          </button>
+        </td>
+      </tr>
+      {isOpen ? (
+        <tr class="options">
+          <td colSpan={8}>
+            <ProviderOptions
+              provider={provider}
+              title={title}
+              schema={known?.options}
+              options={options}
+              onOptions={(next) => change({ options: { ...draft.options, [provider]: next } })}
+            />
+          </td>
+        </tr>
+      ) : null}
+    </>
+  )
+}
+
+function How({ offer, known }: { readonly offer: QuotedOffer; readonly known: Model['offers'][number] | undefined }) {
+  if (!offer.eligible)
+    return (
+      <>
+        <b class="bad">Refused:</b> {refusedText(offer.reasons)}
+      </>
+    )
+  const adapted = adaptedText(offer.warnings, known)
+  return (
+    <>
+      {priceSentences(offer, known?.price).join(' ')}
+      {adapted === '' ? null : (
+        <>
+          {' '}
+          <b class="warn">Adapted:</b> {adapted}
+        </>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,140 @@
+import type { Model, Quote } from '../../client/index.ts'
+import { Icon } from '../parts/icon.tsx'
+import { moreText, type Draft } from './draft.ts'
+import { ChoiceField, Field, TextField, type Wrong } from './form-field.tsx'
+import { referencesText, sizeText, type LimitedOffer } from './limits.ts'
+import { MoreFields } from './more-fields.tsx'
+import { ReferencesField } from './references-field.tsx'
+import { ShapeField } from './shape-field.tsx'
+
+interface FormProps {
+  readonly draft: Draft
+  readonly models: readonly Model[]
+  readonly offers: readonly LimitedOffer[]
+  readonly quote: Quote | undefined
+  readonly titles: (id: string) => string
+  readonly wrong: Wrong
+  readonly showsMore: boolean
+  readonly onMore: (shows: boolean) => void
+  readonly change: (part: Partial<Draft>) => void
+}
+
+export function PromptField({
+  draft,
+  wrong,
+  folded,
+  change,
+}: Pick<FormProps, 'draft' | 'wrong' | 'change'> & { readonly folded: boolean }) {
+  const lines = draft.prompt.split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 44)), 0)
+  return (
+    <div class="field prompt">
+      <label for="prompt" class={folded ? 'hidden' : undefined}>
+        Prompt
+      </label>
+      <textarea
+        id="prompt"
+        class="control"
+        rows={folded ? 1 : Math.min(10, Math.max(3, lines))}
+        value={draft.prompt}
+        aria-invalid={wrong['prompt'] === undefined ? undefined : true}
+        aria-describedby={wrong['prompt'] === undefined ? undefined : 'prompt-wrong'}
+        onInput={(event) => change({ prompt: event.currentTarget.value })}
+      />
+      {wrong['prompt'] === undefined ? null : (
+        <span class="wrong" id="prompt-wrong" role="alert">
+          {wrong['prompt']}
+        </span>
+      )}
+    </div>
+  )
+}
+
+export function ModelField({
+  draft,
+  models,
+  wrong,
+  change,
+  folded,
+}: Pick<FormProps, 'draft' | 'models' | 'wrong' | 'change'> & { readonly folded: boolean }) {
+  return (
+    <Field id="model" label="Model" wrong={wrong['model']} class={folded ? 'model as-chip' : 'model'}>
+      <select
+        id="model"
+        class="control"
+        value={draft.model}
+        onChange={(event) => change({ model: event.currentTarget.value, options: {} })}
+      >
+        {models.map(({ id, alias_of: aliasOf }) => (
+          <option key={id} value={id}>
+            {aliasOf === null ? id : `${id} (${aliasOf})`}
+          </option>
+        ))}
+      </select>
+    </Field>
+  )
+}
+
+/** All fields of the request but the prompt and the model. */
+export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, onMore, change }: Omit<FormProps, 'models'>) {
+  const taken = (quote?.offers ?? [])
+    .filter(({ eligible }) => eligible)
+    .map(({ provider, fidelity }) => ({ title: titles(provider), fidelity }))
+  const formats = [...new Set(offers.flatMap(({ limits }) => limits.output_format.values))]
+  return (
+    <div class="fields">
+      <ShapeField draft={draft} change={change} />
+      <div class="row two-columns size">
+        <TextField
+          id="width"
+          label="Width"
+          inputMode="numeric"
+          value={draft.width}
+          wrong={wrong['width']}
+          onValue={(width) => change({ width })}
+        />
+        <TextField
+          id="height"
+          label="Height"
+          inputMode="numeric"
+          value={draft.height}
+          wrong={wrong['height']}
+          onValue={(height) => change({ height })}
+        />
+        <span class="below small three">{sizeText(Number(draft.width), Number(draft.height), taken)}</span>
+      </div>
+      <div class="row three-columns">
+        <TextField id="n" label="Images each" inputMode="numeric" value={draft.n} wrong={wrong['n']} onValue={(n) => change({ n })} />
+        <TextField
+          id="seed"
+          label="Seed"
+          inputMode="numeric"
+          placeholder="new each time"
+          value={draft.seed}
+          wrong={wrong['seed']}
+          onValue={(seed) => change({ seed })}
+        />
+        <ChoiceField
+          id="format"
+          label="Format"
+          value={draft.format}
+          choices={[['', 'any'], ...formats.map((format) => [format, format === 'webp' ? 'WebP' : format.toUpperCase()] as const)]}
+          wrong={wrong['output_format']}
+          onValue={(format) => change({ format })}
+        />
+      </div>
+      <ReferencesField
+        references={draft.references}
+        said={referencesText(offers)}
+        wrong={wrong['reference_images']}
+        onReferences={(references) => change({ references })}
+      />
+      <div class="more">
+        <button type="button" class="action" id="more" aria-expanded={showsMore} onClick={() => onMore(!showsMore)}>
+          <Icon name={showsMore ? 'down' : 'chevron'} />
+          {moreText(draft)}
+        </button>
+        {showsMore ? <MoreFields draft={draft} offers={offers} wrong={wrong} change={change} /> : null}
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,112 @@
+import { useState } from 'preact/hooks'
+import type { Comparison } from '../../client/index.ts'
+import { isZeroUsd } from '../../contract/amounts.ts'
+import { Icon } from '../parts/icon.tsx'
+import { Usd } from '../parts/usd.tsx'
+import { outcomeOf, type Part } from './part.ts'
+
+export type View = 'side' | 'wipe' | 'flip' | 'blind'
+export type Sort = 'price' | 'time' | 'asked'
+
+interface ToolbarProps {
+  readonly comparison: Comparison
+  readonly parts: readonly Part[]
+  readonly view: View
+  readonly setView: (view: View) => void
+  readonly scale: 'same' | 'fit'
+  readonly setScale: (scale: 'same' | 'fit') => void
+  readonly sort: Sort
+  readonly setSort: (sort: Sort) => void
+  readonly isEqual: boolean
+  readonly isDense: boolean
+  readonly isPhone: boolean
+  readonly onSameSeed: () => void
+}
+
+export function Toolbar(props: ToolbarProps) {
+  const { comparison, parts, scale, setScale, sort, setSort, isEqual, isDense, isPhone, onSameSeed } = props
+  const { text, known, unknown } = outcomeOf(parts)
+  return (
+    <div class="toolbar">
+      <p class="head outcome">
+        {text}{' '}
+        {isZeroUsd(known) && unknown > 0 ? null : (
+          <>
+            <span class="three light">for</span> <Usd amount={known} />
+          </>
+        )}
+        {unknown === 0 ? null : <span class="three light">{` + ${unknown} unknown`}</span>}
+      </p>
+      <div class="tools">
+        {isEqual || isPhone ? null : (
+          <Segments
+            label="Scale"
+            value={scale}
+            choices={[
+              ['same', 'Same scale'],
+              ['fit', 'Fit'],
+            ]}
+            onValue={setScale}
+          />
+        )}
+        {isDense ? (
+          <Segments
+            label="Order"
+            value={sort}
+            choices={[
+              ['price', 'Price'],
+              ['time', 'Time'],
+              ['asked', 'As asked'],
+            ]}
+            onValue={setSort}
+          />
+        ) : null}
+        <button type="button" class="action" onClick={onSameSeed}>
+          <Icon name="again" />
+          Same seed again
+        </button>
+        <CopyLink id={comparison.id} />
+      </div>
+    </div>
+  )
+}
+
+interface SegmentsProps<Value extends string> {
+  readonly label: string
+  readonly value: Value
+  readonly choices: readonly (readonly [Value, string])[]
+  readonly onValue: (value: Value) => void
+}
+
+export function Segments<Value extends string>({ label, value, choices, onValue }: SegmentsProps<Value>) {
+  return (
+    <div class="segments" role="group" aria-label={label}>
+      {choices.map(([choice, shown]) => (
+        <button key={choice} type="button" aria-pressed={choice === value} onClick={() => onValue(choice)}>
+          {shown}
+        </button>
+      ))}
+    </div>
+  )
+}
+
+const COPIED_MS = 2_000
+
+function CopyLink({ id }: { readonly id: string }) {
+  const [isCopied, setIsCopied] = useState(false)
+  const copy = async () => {
+    await navigator.clipboard.writeText(`${location.origin}/?c=${id}`)
+    setIsCopied(true)
+    setTimeout(() => setIsCopied(false), COPIED_MS)
+  }
+  return (
+    <button
+      type="button"
+      class="action"
+      aria-label={isCopied ? 'Link copied' : 'Copy the link of this comparison'}
+      onClick={() => void copy()}
+    >
+      <Icon name={isCopied ? ['ring', 'tick'] : 'link'} />
+    </button>
+  )
+}

@@ -1,0 +1,88 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { Icon } from '../parts/icon.tsx'
+import { Dialog } from '../parts/dialog.tsx'
+import { client } from '../shell/gateway.ts'
+import { useKeys } from '../shell/keys.ts'
+import type { Part } from './part.ts'
+import '../styles/zoom.css'
+
+interface ZoomProps {
+  readonly parts: readonly Part[]
+  readonly provider: string
+  readonly prompt: string
+  readonly onProvider: (provider: string) => void
+  readonly onClose: () => void
+}
+
+const PAN = 80
+
+/** An image at 100 % of the screen's pixels; another provider's is shown at the same spot. */
+export function Zoom({ parts, provider, prompt, onProvider, onClose }: ZoomProps) {
+  const [isGrey, setIsGrey] = useState(false)
+  const stage = useRef<HTMLDivElement>(null)
+  const at = Math.max(
+    0,
+    parts.findIndex((part) => part.provider === provider),
+  )
+  const part = parts[at]
+  const image = part?.images[0]
+  const step = (by: number) => {
+    const next = parts[(at + by + parts.length) % parts.length]
+    if (next) onProvider(next.provider)
+  }
+  const pan = (x: number, y: number) => stage.current?.scrollBy({ left: x, top: y })
+  useKeys({
+    ...Object.fromEntries(parts.slice(0, 9).map((one, index) => [String(index + 1), () => onProvider(one.provider)])),
+    m: () => setIsGrey(!isGrey),
+    z: onClose,
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
+    ArrowUp: () => pan(0, -PAN),
+    ArrowDown: () => pan(0, PAN),
+  })
+  useDragging(stage)
+  if (image === undefined || part === undefined) return null
+  const scale = 1 / devicePixelRatio
+  return (
+    <Dialog title={`Zoom, ${part.title}`} class={`zoom${isGrey ? ' grey' : ''}`} keys bare onClose={onClose}>
+      <div class="zoom-bar">
+        <b>{part.title}</b>
+        <span class="small two num">{`100 % · ${at + 1} of ${parts.length}`}</span>
+        <span class="zoom-tools">
+          <button type="button" class="tool" aria-label="Provider before" onClick={() => step(-1)}>
+            <Icon name="left" />
+          </button>
+          <button type="button" class="tool" aria-label="Next provider" onClick={() => step(1)}>
+            <Icon name="chevron" />
+          </button>
+          <button type="button" class="button compact" aria-pressed={isGrey} onClick={() => setIsGrey(!isGrey)}>
+            Grey surround
+          </button>
+          <button type="button" class="tool" aria-label="Close the zoom" onClick={onClose}>
+            <Icon name="remove" />
+          </button>
+        </span>
+      </div>
+      <div ref={stage} class="zoom-stage" tabIndex={0} role="group" aria-label="The image; drag or scroll to move">
+        <img
+          src={client().imageAddress(image)}
+          alt={prompt}
+          draggable={false}
+          style={{ width: `${(image.width ?? 1024) * scale}px`, height: `${(image.height ?? 1024) * scale}px` }}
+        />
+      </div>
+    </Dialog>
+  )
+}
+
+function useDragging(stage: { readonly current: HTMLDivElement | null }): void {
+  useEffect(() => {
+    const element = stage.current
+    if (element === null) return
+    const move = (event: PointerEvent) => {
+      if (event.buttons === 1) element.scrollBy({ left: -event.movementX, top: -event.movementY })
+    }
+    element.addEventListener('pointermove', move)
+    return () => element.removeEventListener('pointermove', move)
+  }, [stage])
+}

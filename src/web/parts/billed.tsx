@@ -1,0 +1,11 @@
+import type { Generation } from '../../client/index.ts'
+import { usdText } from '../format/usd.ts'
+
+/** One of three sentences wherever something did not succeed; null where there is nothing to say yet. */
+export function billedText({ error, cost }: Pick<Generation, 'error' | 'cost'>): string {
+  if (error?.billed === false || cost.amount === '0') return 'Not billed'
+  if (cost.amount !== null) return `Billed ${usdText(cost.amount)}`
+  return cost.quoted === null ? 'Billed? Unknown' : `Billed? Unknown, at most ${usdText(cost.quoted)}`
+}
+
+export const Billed = ({ of }: { readonly of: Pick<Generation, 'error' | 'cost'> }) => <b>{billedText(of)}</b>

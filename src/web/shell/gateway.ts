@@ -1,0 +1,70 @@
+import { QueryCache, QueryClient, useQuery } from '@tanstack/preact-query'
+import { ClientError, createClient, type Client, type ProviderState } from '../../client/index.ts'
+import { keep, kept } from './kept.ts'
+import { watched } from './watched.ts'
+
+/** The gateway as these pages reach it: one client, one cache, and what is known of the connection. */
+let current: Client = connect(kept('session', 'key'))
+export const client = (): Client => current
+
+function connect(key: string | null): Client {
+  return createClient({ url: location.origin, ...(key === null ? {} : { key }) })
+}
+
+/** Whether a gateway key is asked for: not at all, for the first time, or again because the last one is not known. */
+export const keyAsked = watched<'no' | 'first' | 'wrong'>('no')
+
+/** Since when the gateway does not answer: the instant of its last answer. Null while it does. */
+export const awaySince = watched<Date | null>(null)
+let lastAnswer = new Date()
+
+export const isAway = (error: unknown): boolean =>
+  error instanceof ClientError && (error.status === null || [502, 503, 504].includes(error.status)) && error.problem === null
+
+/** Every failure comes by here, whoever asked. */
+export function heard(error: unknown): void {
+  if (isAway(error)) awaySince.set(awaySince.get() ?? lastAnswer)
+  if (error instanceof ClientError && error.status === 401) keyAsked.set(kept('session', 'key') === null ? 'first' : 'wrong')
+}
+
+export const queries = new QueryClient({
+  queryCache: new QueryCache({
+    onError: heard,
+    onSuccess: () => {
+      lastAnswer = new Date()
+    },
+  }),
+  // Loopback works without a network, and Offline does the trying again.
+  defaultOptions: {
+    queries: { retry: false, networkMode: 'always', staleTime: 2_000 },
+    mutations: { networkMode: 'always', onError: heard },
+  },
+})
+
+export function openWith(key: string): void {
+  keep('session', 'key', key)
+  current = connect(key)
+  keyAsked.set('no')
+  queries.clear()
+}
+
+export const forgetKey = (): void => {
+  keep('session', 'key', null)
+  current = connect(null)
+  queries.clear()
+  keyAsked.set('first')
+}
+
+const NONE: readonly ProviderState[] = []
+
+export function useProviders() {
+  const { data, isPending } = useQuery({ queryKey: ['providers'], queryFn: () => client().providers(), staleTime: 15_000 })
+  const providers = data ?? NONE
+  return { providers, isPending, sandbox: providers.some(({ sandbox }) => sandbox) }
+}
+
+/** The title of a provider, as people know it. */
+export function useTitles(): (id: string | null) => string {
+  const { providers } = useProviders()
+  return (id) => (id === null ? '' : (providers.find((provider) => provider.id === id)?.title ?? id))
+}
