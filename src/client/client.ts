@@ -17,7 +17,7 @@ import type {
   Reconciliation,
   WebhookDelivery,
 } from '#contract'
-import { connection, type ClientOptions } from './connection.ts'
+import { connection, type ClientOptions, type Connection } from './connection.ts'
 import { followComparison, followEvents, type ComparisonEvent, type GenerationEvent } from './events.ts'
 import { sleep } from './sleep.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
@@ -26,6 +26,8 @@ export { ClientError } from './connection.ts'
 export type { ClientOptions, ComparisonEvent, GenerationEvent, Model, ProviderState }
 
 export interface ListQuery {
+  /** Words of the prompt. */
+  readonly q?: string
   readonly status?: GenerationStatus
   readonly model?: string
   readonly provider?: string
@@ -190,13 +192,7 @@ export function createClient(options: ClientOptions): Client {
       const fields = { cursor, limit, metadata: {} }
       return json('GET', `/v1/comparisons?${search(fields).toString()}`)
     },
-    deliveries: async (generationId) =>
-      (await json<List<WebhookDelivery>>('GET', `/v1/webhooks/deliveries?generation_id=${encodeURIComponent(generationId)}`)).data,
-    redeliver: (id) => json('POST', `/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`),
-    keys: async () => (await json<List<GatewayKeyState>>('GET', '/v1/keys')).data,
-    createKey: (body) => json('POST', '/v1/keys', { body }),
-    rotateKey: (name) => json('POST', `/v1/keys/${encodeURIComponent(name)}/rotate`),
-    revokeKey: (name) => json('DELETE', `/v1/keys/${encodeURIComponent(name)}`),
+    ...operating(json),
     isUp: () =>
       json('GET', '/healthz').then(
         () => true,
@@ -231,3 +227,14 @@ function search({ metadata = {}, ...query }: Search): URLSearchParams {
   )
   return new URLSearchParams([...plain, ...Object.entries(metadata).map(([name, value]) => [`metadata.${name}`, value])])
 }
+
+/** Webhooks and gateway keys: what an operator does. */
+const operating = (json: Connection['json']) => ({
+  deliveries: async (generationId: string) =>
+    (await json<List<WebhookDelivery>>('GET', `/v1/webhooks/deliveries?generation_id=${encodeURIComponent(generationId)}`)).data,
+  redeliver: (id: string): Promise<WebhookDelivery> => json('POST', `/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`),
+  keys: async () => (await json<List<GatewayKeyState>>('GET', '/v1/keys')).data,
+  createKey: (body: NewGatewayKey): Promise<GatewayKeyWithSecret> => json('POST', '/v1/keys', { body }),
+  rotateKey: (name: string): Promise<GatewayKeyWithSecret> => json('POST', `/v1/keys/${encodeURIComponent(name)}/rotate`),
+  revokeKey: (name: string): Promise<void> => json('DELETE', `/v1/keys/${encodeURIComponent(name)}`),
+})

@@ -95,9 +95,11 @@ describe('imports', () => {
     expect(paths.filter((path) => !sources.some((file) => isBelow(file, path)))).toEqual([])
   })
 
-  test('relative imports end in .ts, .tsx or .json and never reach into node_modules', () => {
+  test('relative imports end in .ts, .tsx or .json, in the pages in .css too, and never reach into node_modules', () => {
     const wrong = importsIn([...sources, ...providerSources]).filter(
-      ({ specifier }) => (specifier.startsWith('.') && !/\.(ts|tsx|json)$/.test(specifier)) || specifier.includes('node_modules'),
+      ({ specifier, path }) =>
+        (specifier.startsWith('.') && !(path.startsWith('src/web/') ? /\.(ts|tsx|json|css)$/ : /\.(ts|tsx|json)$/).test(specifier)) ||
+        specifier.includes('node_modules'),
     )
     expect(wrong.map(({ line, specifier }) => `${line}: ${specifier}`)).toEqual([])
   })

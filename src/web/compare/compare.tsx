@@ -22,13 +22,17 @@ export function Compare({ query }: { readonly query: string }) {
     change({ seed })
     void going.go(seed)
   }
+  const newSeed = () => {
+    change({ seed: '' })
+    void going.go('')
+  }
   return (
     <main class="compare">
       <h1 class="hidden">Compare</h1>
       <Form asking={asking} going={going} isFolded={isFolded} onOpen={setIsOpened} />
       {comparison.error === null ? null : <Note kind="red">{comparison.error.message}</Note>}
       {comparison.data !== undefined ? (
-        <Results key={comparison.data.id} comparison={comparison.data} model={model} onSameSeed={sameSeed} />
+        <Results key={comparison.data.id} comparison={comparison.data} model={model} onSameSeed={sameSeed} onNewSeed={newSeed} />
       ) : id === null ? (
         <Lately
           onPrompt={(prompt) => {

@@ -83,14 +83,13 @@ interface RowProps {
 
 function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
   const [isOpen, setIsOpen] = useState(false)
-  const { provider, eligible, applied, latency_ms: latency } = offer
+  const { provider, eligible } = offer
   const known = model?.offers.find((one) => one.provider === provider)
-  const against = againstCheapest(offer, quote)
   const options = draft.options[provider] ?? {}
-  const check = (on: boolean) =>
-    change({
-      unchecked: on ? draft.unchecked.filter((id) => id !== provider) : [...draft.unchecked.filter((id) => id !== provider), provider],
-    })
+  const check = (on: boolean) => {
+    const others = draft.unchecked.filter((id) => id !== provider)
+    change({ unchecked: on ? others : [...others, provider] })
+  }
   return (
     <>
       <tr class={eligible ? undefined : 'refused'}>
@@ -110,15 +109,7 @@ function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
             {offer.provider_model}
           </span>
         </td>
-        <td class="gets">
-          <Fidelity of={eligible ? offer.fidelity : null} />
-          {applied?.width === undefined || applied.height === undefined || !eligible ? null : (
-            <span class="small two num">{pixels(applied.width, applied.height)}</span>
-          )}
-        </td>
-        <td class="num price">{eligible ? offer.cost === null ? <NoPrice /> : <Usd amount={offer.cost.amount} /> : null}</td>
-        <td class={`num small against ${against?.colour ?? ''}`}>{against?.text}</td>
-        <td class="num two time small">{latency !== null && latency.samples >= LEAST_SAMPLES ? duration(latency.p50) : null}</td>
+        <Figures offer={offer} quote={quote} />
         <td class="how small two">
           <How offer={offer} known={known} />
         </td>
@@ -141,6 +132,25 @@ function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
           </td>
         </tr>
       ) : null}
+    </>
+  )
+}
+
+/** The image, its price, the price beside the cheapest, the usual time. */
+function Figures({ offer, quote }: Pick<RowProps, 'offer' | 'quote'>) {
+  const { eligible, applied, fidelity, cost, latency_ms: latency } = offer
+  const against = againstCheapest(offer, quote)
+  return (
+    <>
+      <td class="gets">
+        <Fidelity of={eligible ? fidelity : null} />
+        {applied?.width === undefined || applied.height === undefined || !eligible ? null : (
+          <span class="small two num">{pixels(applied.width, applied.height)}</span>
+        )}
+      </td>
+      <td class="num price">{!eligible ? null : cost === null ? <NoPrice /> : <Usd amount={cost.amount} />}</td>
+      <td class={`num small against ${against?.colour ?? ''}`}>{against?.text}</td>
+      <td class="num two time small">{latency !== null && latency.samples >= LEAST_SAMPLES ? duration(latency.p50) : null}</td>
     </>
   )
 }

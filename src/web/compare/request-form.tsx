@@ -76,13 +76,36 @@ export function ModelField({
 
 /** All fields of the request but the prompt and the model. */
 export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, onMore, change }: Omit<FormProps, 'models'>) {
+  return (
+    <div class="fields">
+      <ShapeField draft={draft} change={change} />
+      <SizeAndOutput draft={draft} offers={offers} quote={quote} titles={titles} wrong={wrong} change={change} />
+      <ReferencesField
+        references={draft.references}
+        said={referencesText(offers)}
+        wrong={wrong['reference_images']}
+        onReferences={(references) => change({ references })}
+      />
+      <div class="more">
+        <button type="button" class="action" id="more" aria-expanded={showsMore} onClick={() => onMore(!showsMore)}>
+          <Icon name={showsMore ? 'down' : 'chevron'} />
+          {moreText(draft)}
+        </button>
+        {showsMore ? <MoreFields draft={draft} offers={offers} wrong={wrong} change={change} /> : null}
+      </div>
+    </div>
+  )
+}
+
+type SizeProps = Pick<FormProps, 'draft' | 'offers' | 'quote' | 'titles' | 'wrong' | 'change'>
+
+function SizeAndOutput({ draft, offers, quote, titles, wrong, change }: SizeProps) {
   const taken = (quote?.offers ?? [])
     .filter(({ eligible }) => eligible)
     .map(({ provider, fidelity }) => ({ title: titles(provider), fidelity }))
   const formats = [...new Set(offers.flatMap(({ limits }) => limits.output_format.values))]
   return (
-    <div class="fields">
-      <ShapeField draft={draft} change={change} />
+    <>
       <div class="row two-columns size">
         <TextField
           id="width"
@@ -122,19 +145,6 @@ export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, 
           onValue={(format) => change({ format })}
         />
       </div>
-      <ReferencesField
-        references={draft.references}
-        said={referencesText(offers)}
-        wrong={wrong['reference_images']}
-        onReferences={(references) => change({ references })}
-      />
-      <div class="more">
-        <button type="button" class="action" id="more" aria-expanded={showsMore} onClick={() => onMore(!showsMore)}>
-          <Icon name={showsMore ? 'down' : 'chevron'} />
-          {moreText(draft)}
-        </button>
-        {showsMore ? <MoreFields draft={draft} offers={offers} wrong={wrong} change={change} /> : null}
-      </div>
-    </div>
+    </>
   )
 }

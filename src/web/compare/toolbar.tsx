@@ -3,6 +3,7 @@ import type { Comparison } from '../../client/index.ts'
 import { isZeroUsd } from '../../contract/amounts.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Usd } from '../parts/usd.tsx'
+import { CopyAs } from './copy-as.tsx'
 import { outcomeOf, type Part } from './part.ts'
 
 export type View = 'side' | 'wipe' | 'flip' | 'blind'
@@ -20,11 +21,14 @@ interface ToolbarProps {
   readonly isEqual: boolean
   readonly isDense: boolean
   readonly isPhone: boolean
+  readonly canWipe: boolean
+  readonly canBlind: boolean
   readonly onSameSeed: () => void
 }
 
 export function Toolbar(props: ToolbarProps) {
-  const { comparison, parts, scale, setScale, sort, setSort, isEqual, isDense, isPhone, onSameSeed } = props
+  const { comparison, parts, view, setView, canWipe, canBlind, scale, setScale, sort, setSort, isEqual, isDense, isPhone, onSameSeed } =
+    props
   const { text, known, unknown } = outcomeOf(parts)
   return (
     <div class="toolbar">
@@ -38,6 +42,25 @@ export function Toolbar(props: ToolbarProps) {
         {unknown === 0 ? null : <span class="three light">{` + ${unknown} unknown`}</span>}
       </p>
       <div class="tools">
+        {canWipe ? (
+          <Segments
+            label="View"
+            value={view}
+            choices={
+              isPhone
+                ? [
+                    ['side', 'List'],
+                    ['wipe', 'Wipe'],
+                  ]
+                : [
+                    ['side', 'Side by side'],
+                    ['wipe', 'Wipe'],
+                    ['flip', 'Flip'],
+                  ]
+            }
+            onValue={setView}
+          />
+        ) : null}
         {isEqual || isPhone ? null : (
           <Segments
             label="Scale"
@@ -61,10 +84,17 @@ export function Toolbar(props: ToolbarProps) {
             onValue={setSort}
           />
         ) : null}
+        {canBlind ? (
+          <button type="button" class="action" onClick={() => setView('blind')}>
+            <Icon name="blind" />
+            Blind vote
+          </button>
+        ) : null}
         <button type="button" class="action" onClick={onSameSeed}>
           <Icon name="again" />
           Same seed again
         </button>
+        <CopyAs request={comparison.request} provider={null} plain />
         <CopyLink id={comparison.id} />
       </div>
     </div>

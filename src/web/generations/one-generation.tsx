@@ -1,3 +1,227 @@
-export function OneGeneration(props: { readonly id: string }) {
-  return <main data-of={Object.values(props)[0]} />
+import { useQuery } from '@tanstack/preact-query'
+import { useEffect, useState } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
+import type { Generation } from '../../client/index.ts'
+import { Billed } from '../parts/billed.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { Note } from '../parts/note.tsx'
+import { isOpen, shownState, State, stateWord } from '../parts/state.tsx'
+import { When } from '../parts/when.tsx'
+import { adaptedText } from '../compare/price-sentence.ts'
+import { useElapsed, wordsOf } from '../compare/slot.tsx'
+import { duration, formatName, pixels, size } from '../format/facts.ts'
+import { textOf } from '../format/text.ts'
+import { client, useTitles } from '../shell/gateway.ts'
+import { CopyAs } from '../compare/copy-as.tsx'
+import { CostLines } from './cost-lines.tsx'
+import { Deliveries } from './deliveries.tsx'
+import { Elsewhere } from './elsewhere.tsx'
+import { Story } from './story-list.tsx'
+import '../styles/columns.css'
+import '../styles/one-generation.css'
+
+const WHILE_OPEN_MS = 1_000
+
+export function OneGeneration({ id }: { readonly id: string }) {
+  const titles = useTitles()
+  const { data, error } = useQuery({
+    queryKey: ['generation', id],
+    queryFn: () => client().get(id),
+    refetchInterval: ({ state }) => (state.data === undefined || !isOpen(state.data.status) ? false : WHILE_OPEN_MS),
+  })
+  useEffect(() => {
+    if (data !== undefined) document.title = `${textOf(data.request['prompt']).slice(0, 60)} · imagegate`
+  }, [data])
+  if (error !== null && data === undefined)
+    return (
+      <main class="narrow">
+        <h1 class="title">Not here</h1>
+        <Note kind="red">{error.message}</Note>
+        <a href="/generations">To all generations</a>
+      </main>
+    )
+  if (data === undefined) return <main class="narrow" aria-busy="true" />
+  return (
+    <main class="narrow one">
+      <Top generation={data} />
+      <div class="one-grid">
+        <Stage generation={data} title={titles(data.provider)} />
+        <div class="one-side">
+          <div class="one-state">
+            <State shown={shownState(data)} word={stateWord(data)} />
+            <span class="small two">
+              <When at={data.created_at} />
+              {data.timing.total_ms === null ? '' : `, in ${duration(data.timing.total_ms)}`}
+            </span>
+          </div>
+          <CostLines generation={data} title={titles(data.provider)} />
+          <Elsewhere generation={data} titles={titles} />
+          <Facts generation={data} title={titles(data.provider)} />
+          <Warnings generation={data} />
+        </div>
+      </div>
+      <div class="one-grid below">
+        <Story generation={data} titles={titles} />
+        <Deliveries id={id} isOpen={isOpen(data.status)} />
+      </div>
+      <details class="json">
+        <summary class="small">As the API has it</summary>
+        <pre class="mono" tabIndex={0}>
+          {JSON.stringify(data, null, 2)}
+        </pre>
+      </details>
+    </main>
+  )
+}
+
+function Top({ generation }: { readonly generation: Generation }) {
+  const { id, request, prompt_used: used, comparison } = generation
+  const prompt = textOf(request['prompt'])
+  const [image] = generation.images
+  return (
+    <>
+      <p class="small crumbs">
+        <a href="/generations">Generations</a> / <span class="mono two">{id}</span>
+      </p>
+      <div class="one-head">
+        <h1 class="title">{prompt || '(no prompt)'}</h1>
+        <div class="one-actions">
+          {comparison === null ? null : (
+            <a class="button compact" href={`/?c=${comparison}`}>
+              <Icon name="compare" />
+              Its comparison
+            </a>
+          )}
+          <CopyAs request={request} provider={generation.provider} />
+          {image === undefined ? null : (
+            <a
+              class="button compact"
+              href={client().imageAddress(image)}
+              download={`${id}.${image.format ?? 'jpg'}`}
+              aria-label="Save the image"
+            >
+              <Icon name="save" />
+            </a>
+          )}
+        </div>
+      </div>
+      {used === null || used === prompt ? null : <p class="small two rewritten">Rewritten by the provider to: “{used}”</p>}
+    </>
+  )
+}
+
+function Stage({ generation, title }: { readonly generation: Generation; readonly title: string }) {
+  const [at, setAt] = useState(0)
+  const { images } = generation
+  const image = images[Math.min(at, images.length - 1)]
+  if (image === undefined) return <Without generation={generation} title={title} />
+  const size = { width: image.width ?? 1024, height: image.height ?? 1024 }
+  return (
+    <div class="one-stage">
+      <img
+        src={client().imageAddress(image)}
+        alt={textOf(generation.request['prompt'])}
+        width={size.width}
+        height={size.height}
+        decoding="async"
+        style={{ aspectRatio: `${size.width} / ${size.height}` }}
+      />
+      {images.length === 1 ? null : (
+        <span class="strip-below small">
+          {images.map(({ id }, index) => (
+            <button key={id} type="button" class="button compact" aria-pressed={index === at} onClick={() => setAt(index)}>
+              {index + 1} of {images.length}
+            </button>
+          ))}
+        </span>
+      )}
+    </div>
+  )
+}
+
+function Without({ generation, title }: { readonly generation: Generation; readonly title: string }) {
+  const shown = shownState(generation)
+  const { request } = generation
+  const shape =
+    typeof request['width'] === 'number' && typeof request['height'] === 'number' ? `${request['width']} / ${request['height']}` : '3 / 2'
+  const open = isOpen(generation.status)
+  const words = open ? null : wordsOf(generation, title)
+  return (
+    <div class={`slot ${open ? 'waiting' : 'text'} ${shown}`} style={{ aspectRatio: shape }}>
+      <div class={`words${shown === 'outcome_unknown' ? ' plate' : ''}`}>
+        {words === null ? (
+          <Elapsed since={generation.started_at ?? generation.created_at} />
+        ) : (
+          <>
+            <span class="medium">{words.head}</span>
+            <span>{words.text}</span>
+            <Billed of={generation} />
+          </>
+        )}
+      </div>
+    </div>
+  )
+}
+
+const Elapsed = ({ since }: { readonly since: string }) => <span class="clock num">{duration(useElapsed(since))}</span>
+
+const HASH_ENDS = [6, 4] as const
+
+function Facts({ generation, title }: { readonly generation: Generation; readonly title: string }) {
+  const { images, provider_model: model, request, prompt_used: used } = generation
+  const [image] = images
+  const facts: readonly (readonly [string, ComponentChildren])[] = [
+    ['Provider', model === null ? title : [`${title} · `, <code key="model">{model}</code>]],
+    ['Model', textOf(request['model'])],
+    [
+      'Delivered',
+      image === undefined || image.width === null || image.height === null
+        ? ''
+        : `${pixels(image.width, image.height)} · ${image.format === null ? '' : formatName(image.format)} · ${size(image.bytes ?? 0)}`,
+    ],
+    ['Seed', image?.seed ?? ''],
+    ['Words used', image === undefined ? '' : used === null || used === request['prompt'] ? 'as written' : 'rewritten by the provider'],
+    [
+      'SHA-256',
+      typeof image?.sha256 === 'string' ? (
+        <code title={image.sha256}>{`${image.sha256.slice(0, HASH_ENDS[0])}…${image.sha256.slice(-HASH_ENDS[1])}`}</code>
+      ) : (
+        ''
+      ),
+    ],
+    [
+      'Metadata',
+      Object.entries(generation.metadata)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(', '),
+    ],
+  ]
+  return (
+    <dl class="facts-list small">
+      {facts
+        .filter(([, value]) => value !== '')
+        .map(([name, value]) => [
+          <dt key={`${name} name`} class="two">
+            {name}
+          </dt>,
+          <dd key={`${name} value`} class="num">
+            {value}
+          </dd>,
+        ])}
+    </dl>
+  )
+}
+
+function Warnings({ generation }: { readonly generation: Generation }) {
+  const model = useQuery({ queryKey: ['model', generation.model], queryFn: () => client().model(generation.model), staleTime: 60_000 }).data
+  const text = adaptedText(
+    generation.warnings,
+    model?.offers.find(({ provider }) => provider === generation.provider),
+  )
+  if (text === '') return null
+  return (
+    <Note kind="amber">
+      <b>Adapted:</b> {text}
+    </Note>
+  )
 }

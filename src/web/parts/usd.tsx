@@ -11,7 +11,7 @@ interface UsdProps {
   readonly sign?: string
 }
 
-/** The only place where money is put on a page. */
+/** The only spot where money is put on a page. */
 export function Usd({ amount, why = 'The provider did not say what it costs.', decimals = 0, sign = '' }: UsdProps) {
   if (amount === null) return <Unknown why={why} />
   const written = writtenUsd(amount)

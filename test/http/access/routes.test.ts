@@ -54,6 +54,14 @@ function routesOf(text: string): readonly { readonly method: string; readonly pa
 /** Served to whoever asks; images and callbacks are proved by their address. */
 const OPEN = new Set([
   '/',
+  '/generations',
+  '/generations/:id',
+  '/costs',
+  '/providers',
+  '/assets/:name',
+  '/theme.js',
+  '/favicon.svg',
+  '/favicon.ico',
   '/docs',
   '/docs/',
   '/docs/js/scalar.js',

@@ -1,0 +1,27 @@
+import type { Generation } from '../../client/index.ts'
+import { plural } from '../format/facts.ts'
+import { storyOf } from './story.ts'
+
+export function Story({ generation, titles }: { readonly generation: Generation; readonly titles: (id: string | null) => string }) {
+  return (
+    <section class="story-part">
+      <h2 class="head">Story: {plural(generation.attempts.length, 'attempt')}</h2>
+      <ol class="story" aria-label="Story">
+        {storyOf(generation, titles).map(({ seconds, kind, head, text, billed }) => (
+          <li key={head} class={kind}>
+            <span class="num small three">{seconds}</span>
+            <span class="dot" />
+            <div>
+              <div class="medium">{head}</div>
+              {text === '' && billed === '' ? null : (
+                <div class="small two">
+                  {text} {billed === '' ? null : <b class="ink">{billed}</b>}
+                </div>
+              )}
+            </div>
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}
