@@ -181,4 +181,6 @@ export const MAY_NAME_VENDORS = ['src/http/compatible/', 'src/web/', 'src/cli/',
 
 export const MAX_FILE_LINES = 250
 export const MAX_FUNCTION_LINES = 60
+/** A component of the pages (`.tsx`, a capital first) is mostly markup, which the formatter spreads over many lines. */
+export const MAX_COMPONENT_LINES = 110
 export const MAX_MAIN_LINES = 25

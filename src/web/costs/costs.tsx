@@ -1,3 +1,182 @@
-export function Costs(props: { readonly query: string }) {
-  return <main data-of={Object.values(props)[0]} />
+import { useQuery } from '@tanstack/preact-query'
+import { useMemo, useState } from 'preact/hooks'
+import type { CostReport } from '../../client/index.ts'
+import { percentText, usdText } from '../format/usd.ts'
+import { dayText, plural } from '../format/facts.ts'
+import { messageOf } from '../format/text.ts'
+import { Icon } from '../parts/icon.tsx'
+import { Note } from '../parts/note.tsx'
+import { Usd } from '../parts/usd.tsx'
+import { Segments } from '../compare/toolbar.tsx'
+import { client, useTitles } from '../shell/gateway.ts'
+import { navigate } from '../shell/router.ts'
+import { DayChart } from './day-chart.tsx'
+import { GatewayKeys } from './gateway-keys.tsx'
+import { dayOf, daysOf, monthOf, periodOf, periodText, type Period, type Preset } from './period.ts'
+import { Prices } from './prices.tsx'
+import { daysOfChart, seriesOf, type Split } from './series.ts'
+import { CostsTable, driftText, WhatIfTable } from './tables.tsx'
+import '../styles/costs.css'
+
+const REFRESH_MS = 30_000
+const SPLITS = [['provider', 'Provider'], ['model', 'Model'], ['key', 'Key']] as const // prettier-ignore
+const PRESETS = [['7', '7 days'], ['30', '30 days'], ['month', 'This month'], ['other', 'Other']] as const // prettier-ignore
+
+export function Costs({ query }: { readonly query: string }) {
+  const period = useMemo(() => periodOf(query, new Date()), [query])
+  const split = SPLITS.find(([name]) => name === new URLSearchParams(query).get('by'))?.[0] ?? 'provider'
+  const ask = (groupBy: readonly string[]) => () => client().costs({ from: period.from, to: period.to, groupBy })
+  const { data: report, error } = useQuery({
+    queryKey: ['costs', period.from, period.to, split],
+    queryFn: ask([split]),
+    refetchInterval: REFRESH_MS,
+  })
+  const { data: byDay } = useQuery({
+    queryKey: ['costs', period.from, period.to, 'day', split],
+    queryFn: ask(['day', split]),
+    refetchInterval: REFRESH_MS,
+  })
+  const titles = useTitles()
+  const name = (id: string) => (split === 'provider' ? titles(id) : id)
+  const series = useMemo(() => seriesOf(report?.groups ?? [], split), [report, split])
+  return (
+    <main class="narrow costs">
+      <div class="costs-head">
+        <div>
+          <p class="two">{periodText(period)}</p>
+          <h1 class="hidden">Costs</h1>
+          {report === undefined ? <p class="figure">&nbsp;</p> : <Figure report={report} />}
+        </div>
+        <Controls period={period} split={split} />
+      </div>
+      {error === null ? null : <Note kind="red">{error.message}</Note>}
+      {report !== undefined && report.total.generations === 0 ? (
+        <NothingSpent />
+      ) : (
+        <>
+          <DayChart
+            days={daysOfChart(daysOf(period), byDay?.groups ?? [], series, split)}
+            series={series}
+            titles={name}
+            today={dayOf(new Date())}
+          />
+          {report === undefined ? null : (
+            <>
+              <CostsTable rows={series} total={report.total} name={name} heading={SPLITS.find(([one]) => one === split)?.[1] ?? ''} />
+              <WhatIfTable rows={report.what_if} total={report.total.images} name={titles} />
+            </>
+          )}
+        </>
+      )}
+      <Prices name={titles} />
+      <GatewayKeys budgets={report?.budgets ?? []} />
+    </main>
+  )
+}
+
+function Figure({ report }: { readonly report: CostReport }) {
+  const { spend, images, cost_per_image: each, wasted, drift, unknown_cost_generations: unknown } = report.total
+  const against = driftText(drift.percent)
+  const said =
+    against === 'no quotes'
+      ? 'Nothing was quoted.'
+      : against === 'as quoted'
+        ? 'Billed as quoted.'
+        : `Billed ${percentText(drift.percent ?? '').slice(1)} ${drift.percent?.startsWith('-') ? 'below' : 'above'} quoted.`
+  return (
+    <>
+      <p class="figure-line">
+        <span class="figure">
+          <Usd amount={spend} />
+        </span>
+        {unknown === 0 ? null : (
+          <a class="unknown" href="/generations">
+            + {unknown} of unknown cost
+          </a>
+        )}
+      </p>
+      <p class="small two">
+        {`${plural(images, 'image')}${each === null ? '' : `, ${usdText(each)} each`}. ${wasted.amount === '0' ? 'Nothing' : usdText(wasted.amount)} wasted on failures and refusals. ${said}`}
+      </p>
+    </>
+  )
+}
+
+function Controls({ period, split }: { readonly period: Period; readonly split: Split }) {
+  const [asksDays, setAsksDays] = useState(period.preset === 'other')
+  const [said, setSaid] = useState('')
+  const go = (days: string, by: Split) =>
+    navigate(`/costs?${[days, by === 'provider' ? '' : `by=${by}`].filter((part) => part !== '').join('&')}`.replace(/\?$/, ''), 'replace')
+  const days = (preset: Preset) => (preset === 'other' ? `from=${period.from}&to=${period.to}` : preset === 'month' ? '' : `days=${preset}`)
+  const change = (preset: Preset) => {
+    setAsksDays(preset === 'other')
+    go(days(preset), split)
+  }
+  const save = async () => {
+    try {
+      const csv = await client().costsAsCsv({ from: period.from, to: period.to })
+      const address = URL.createObjectURL(new Blob([csv], { type: 'text/csv' }))
+      Object.assign(document.createElement('a'), { href: address, download: `imagegate-costs-${period.from}-${period.to}.csv` }).click()
+      setTimeout(() => URL.revokeObjectURL(address), REFRESH_MS)
+    } catch (error) {
+      setSaid(messageOf(error))
+    }
+  }
+  return (
+    <div class="costs-controls">
+      <Segments label="Period" value={period.preset} choices={PRESETS} onValue={change} />
+      <Segments label="Split by" value={split} choices={SPLITS} onValue={(by) => go(days(period.preset), by)} />
+      <button type="button" class="button compact" onClick={() => void save()}>
+        <Icon name="save" />
+        CSV
+      </button>
+      {asksDays ? (
+        <span class="days small">
+          {(['from', 'to'] as const).map((end) => (
+            <label key={end}>
+              {end === 'from' ? 'From' : 'To'}{' '}
+              <input
+                class="control"
+                type="date"
+                value={period[end]}
+                onChange={(event) => {
+                  if (event.currentTarget.value !== '')
+                    go(
+                      end === 'from'
+                        ? `from=${event.currentTarget.value}&to=${period.to}`
+                        : `from=${period.from}&to=${event.currentTarget.value}`,
+                      split,
+                    )
+                }}
+              />
+            </label>
+          ))}
+          UTC
+        </span>
+      ) : null}
+      <span class="small bad" role="status">
+        {said}
+      </span>
+    </div>
+  )
+}
+
+function NothingSpent() {
+  const { data } = useQuery({ queryKey: ['last-bought'], queryFn: () => client().list({ status: 'succeeded', limit: 1 }) })
+  const last = data?.data[0]?.created_at
+  const month = last === undefined ? null : monthOf(last)
+  return (
+    <div class="card empty">
+      <h2>Nothing spent in this period</h2>
+      <span>
+        {last === undefined || month === null ? (
+          'No image was bought yet.'
+        ) : (
+          <>
+            The last image was bought on {dayText(last.slice(0, 10))}. <a href={`/costs?${month.query}`}>Show {month.name}</a>
+          </>
+        )}
+      </span>
+    </div>
+  )
 }

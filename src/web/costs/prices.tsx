@@ -1,0 +1,65 @@
+import { useQuery } from '@tanstack/preact-query'
+import type { PriceEntry } from '../../client/index.ts'
+import { ruleText } from '../compare/price-sentence.ts'
+import { plural } from '../format/facts.ts'
+import { NoPrice } from '../parts/usd.tsx'
+import { client } from '../shell/gateway.ts'
+
+const DAY_MS = 86_400_000
+const OLD_FROM_DAYS = 60
+
+/** What quotes are made of: each rule, how old it is, and where it was read. */
+export function Prices({ name }: { readonly name: (id: string) => string }) {
+  const { data } = useQuery({ queryKey: ['prices'], queryFn: () => client().prices(), staleTime: 60_000 })
+  return (
+    <section class="card">
+      <div class="table-head">
+        <h2 class="head">Prices</h2>
+        <p class="small two">What quotes are made of. Each has a date and a page to check it against.</p>
+      </div>
+      <div class="scrolls" tabIndex={0} role="region" aria-label="Prices in full">
+        <table class="plain-table prices" aria-label="Prices" aria-busy={data === undefined}>
+          <thead>
+            <tr>
+              <th scope="col">Model</th>
+              <th scope="col">Provider</th>
+              <th scope="col">Price</th>
+              <th scope="col" class="num">
+                Age
+              </th>
+              <th scope="col">Source</th>
+            </tr>
+          </thead>
+          <tbody>
+            {data?.map((entry) => (
+              <PriceRow key={`${entry.model} ${entry.provider}`} entry={entry} title={name(entry.provider)} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  )
+}
+
+function PriceRow({ entry, title }: { readonly entry: PriceEntry; readonly title: string }) {
+  const { model, price, as_of: asOf, source_url: source } = entry
+  const days = asOf === null ? null : Math.max(0, Math.floor((Date.now() - Date.parse(asOf)) / DAY_MS))
+  const isOwn = price?.source === 'configuration'
+  return (
+    <tr>
+      <td class="medium">{model}</td>
+      <td>{title}</td>
+      <td class="two">{price === null ? <NoPrice /> : ruleText(price)}</td>
+      <td class={`num ${!isOwn && days !== null && days >= OLD_FROM_DAYS ? 'warn medium' : 'two'}`}>
+        {isOwn ? 'yours' : days === null ? '' : plural(days, 'day')}
+      </td>
+      <td>
+        {source === null ? null : (
+          <a href={source} target="_blank" rel="noreferrer">
+            {URL.parse(source)?.hostname ?? source}
+          </a>
+        )}
+      </td>
+    </tr>
+  )
+}
