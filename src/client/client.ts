@@ -26,8 +26,6 @@ export { ClientError } from './connection.ts'
 export type { ClientOptions, ComparisonEvent, GenerationEvent, Model, ProviderState }
 
 export interface ListQuery {
-  /** Words of the prompt. */
-  readonly q?: string
   readonly status?: GenerationStatus
   readonly model?: string
   readonly provider?: string
