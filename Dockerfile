@@ -4,11 +4,21 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 
+# The pages need the tools of development, which stay in this stage.
+FROM node:24-bookworm-slim AS pages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY build ./build
+COPY src ./src
+RUN npm run pages
+
 FROM debian:bookworm-slim
 WORKDIR /app
 RUN useradd --uid 10001 --create-home imagegate && mkdir /data && chown imagegate /data
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
+COPY --from=pages /app/dist/web ./dist/web
 COPY src ./src
 COPY providers ./providers
 USER imagegate

@@ -183,9 +183,6 @@ export function createClient(options: ClientOptions): Client {
       const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson'
       return json('POST', `/v1/reconciliations?${query.toString()}`, { body, headers: { 'content-type': type } })
     },
-    prices: async () => (await json<List<PriceEntry>>('GET', '/v1/prices')).data,
-    models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
-    model: (id) => json('GET', `/v1/models/${encodeURIComponent(id)}`),
     comparisons: ({ cursor, limit } = {}) => {
       const fields = { cursor, limit, metadata: {} }
       return json('GET', `/v1/comparisons?${search(fields).toString()}`)
@@ -197,7 +194,6 @@ export function createClient(options: ClientOptions): Client {
         () => false,
       ),
     imageAddress: ({ url }) => here(url),
-    providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
     providerHistory: (id, query = {}) =>
       json('GET', `/v1/providers/${encodeURIComponent(id)}/history?${search({ ...query, metadata: {} }).toString()}`),
     image: ({ url }, { width } = {}) => bytes(width === undefined ? here(url) : withWidth(here(url), width)),
@@ -226,8 +222,12 @@ function search({ metadata = {}, ...query }: Search): URLSearchParams {
   return new URLSearchParams([...plain, ...Object.entries(metadata).map(([name, value]) => [`metadata.${name}`, value])])
 }
 
-/** Webhooks and gateway keys: what an operator does. */
+/** The catalogue, webhooks and gateway keys. */
 const operating = (json: Connection['json']) => ({
+  prices: async () => (await json<List<PriceEntry>>('GET', '/v1/prices')).data,
+  models: async () => (await json<List<Model>>('GET', '/v1/models')).data,
+  model: (id: string): Promise<Model> => json('GET', `/v1/models/${encodeURIComponent(id)}`),
+  providers: async () => (await json<List<ProviderState>>('GET', '/v1/providers')).data,
   deliveries: async (generationId: string) =>
     (await json<List<WebhookDelivery>>('GET', `/v1/webhooks/deliveries?generation_id=${encodeURIComponent(generationId)}`)).data,
   redeliver: (id: string): Promise<WebhookDelivery> => json('POST', `/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`),

@@ -13,6 +13,9 @@ import type { Subjects } from '../monitoring/metrics.ts'
 import type { Resources } from './open-resources.ts'
 import { pagesFolder } from './pages-folder.ts'
 
+/** What was built with this version. */
+const BUILT = { version: packageJson.version, pagesFolder: pagesFolder() }
+
 /** The application with every route, not yet listening. */
 export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
   const { catalogue, config, store, assets, transport, log } = resources
@@ -69,9 +72,8 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     measureReference: createMeasureReference({ assets, download: transport.download }),
     backupDirectory: resources.folders.store,
     bodyLimitBytes: config().server.bodyLimitBytes,
-    pagesFolder: pagesFolder(),
     log,
-    version: packageJson.version,
+    ...BUILT,
     sandbox: config().sandbox,
   })
   opened.defer(() => app.close())
