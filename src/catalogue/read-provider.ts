@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { imagesShape } from '#adapter-kit'
 import { judge, Manifest } from '#contract'
-import type { Adapter, Provider } from '#contract'
+import type { Adapter, ImagesShape, Provider } from '#contract'
 
 /** A provider folder that cannot be used; the message has one line per problem, each with file and field. */
 export class CatalogueError extends Error {}
@@ -15,7 +16,8 @@ export type ReadProvider =
 /** Reads one provider's folder: its manifest as data, its adapter as code. */
 export async function readProvider(folder: string): Promise<ReadProvider> {
   const manifest = await readManifest(folder)
-  const adapter = await readAdapter(folder)
+  const shape = 'value' in manifest ? manifest.value.shape : undefined
+  const adapter = 'value' in manifest && shape ? shapedAdapter(folder, manifest.value.title, shape) : await readAdapter(folder)
   const problems = [...('problems' in manifest ? manifest.problems : []), ...('problems' in adapter ? adapter.problems : [])]
   if ('problems' in manifest || 'problems' in adapter) return { kind: 'refused', problems }
   return { kind: 'provider', provider: { id: manifest.value.id, manifest: manifest.value, adapter: adapter.value } }
@@ -44,9 +46,19 @@ async function readManifest(folder: string): Promise<Read<Manifest>> {
 
 const fieldName = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(whole file)' : path.map(String).join('.'))
 
+/** A folder that names a shape is data alone; the day it needs code, it has an adapter and names none. */
+function shapedAdapter(folder: string, title: string, shape: ImagesShape): Read<Adapter> {
+  const file = join(folder, `adapter.${CODE_ENDING}`)
+  if (existsSync(file)) return { problems: [`${file}: stands beside a manifest that names a shape; remove one of them`] }
+  return { value: imagesShape(title, shape) }
+}
+
 async function readAdapter(folder: string): Promise<Read<Adapter>> {
   const file = join(folder, `adapter.${CODE_ENDING}`)
-  if (!existsSync(file)) return { problems: [`${file}: does not exist; a provider needs an adapter that exports \`adapter\``] }
+  if (!existsSync(file))
+    return {
+      problems: [`${file}: does not exist; a provider needs an adapter that exports \`adapter\`, or a manifest that names a \`shape\``],
+    }
   let loaded: { readonly adapter?: Partial<Adapter> }
   try {
     loaded = await import(pathToFileURL(file).href)

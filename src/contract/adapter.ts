@@ -150,9 +150,17 @@ export interface Adapter<Options = unknown> {
    * `afterMs: null` leaves the waiting time to the core. `note` marks a status we do not know: still pending, but said in the log.
    */
   interpret(reply: Reply, call: Call): Outcome
-  /** For a submit whose reply was lost: the free call that asks what became of it, where the vendor has one. */
+  /**
+   * For a submit whose reply was lost: the free call that asks what became of it, where the vendor has one. Its reply may be about our task
+   * alone, or list many: then `interpret` finds ours by what the submit carried (our id, in metadata or in the webhook's URL), which the
+   * call keeps in its `memo`, and answers `refused` while it is not listed.
+   */
   recover?(submit: Call): Call | null
-  /** The call that cancels the task `poll` asks about, where the vendor has one. Its reply is read by `interpret`. */
+  /**
+   * The call that cancels the task `poll` asks about, where the vendor has one; a URL it gave is in the poll's memo. Its reply is read by
+   * `interpret`: `failed` with the code `canceled` and whether it is billed where the task has ended so; `pending` with the next poll where
+   * the vendor only took note, or where the task was over already; `refused` where nobody can say.
+   */
   cancel?(poll: Call): Call | null
   /** The free call that reads the account's balance. `id` is a fresh UUID v4. */
   account?(id: string): Call

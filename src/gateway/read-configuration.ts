@@ -33,6 +33,8 @@ export interface StartOverrides {
   readonly patience?: Partial<Patience>
   /** Only these of the installed providers: for tests whose expectations name them. */
   readonly providers?: readonly string[]
+  /** Instead of the folder of the installed providers. */
+  readonly providersDirectory?: string
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number
 }
@@ -53,7 +55,7 @@ export interface Configuration {
 
 /** Reads the installed providers, the configuration file and the environment. @throws StartRefused */
 export async function readConfiguration({ env, overrides = {} }: StartOptions): Promise<Configuration> {
-  const catalogue = await loadCatalogue(undefined, overrides.providers)
+  const catalogue = await loadCatalogue(overrides.providersDirectory, overrides.providers)
   const environment = {
     ...env,
     ...(overrides.dataDirectory ? { IMAGEGATE_DATA: overrides.dataDirectory } : {}),

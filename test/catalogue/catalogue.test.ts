@@ -54,6 +54,17 @@ describe('a folder of providers that cannot be used', () => {
     expect(await refusal(directory)).toContain('id: "other" is not the name of its folder, "acme"')
   })
 
+  test('takes a manifest that names a shape without an adapter, and not one that names a shape nobody knows, or has both', async () => {
+    const shaped = (shape: object) => ({ ...manifest('relay', { big: modelEntry() }), shape })
+    const known = await fakeProviders({ 'relay/manifest.json': shaped({ name: 'openai-images' }) })
+    expect((await loadCatalogue(known)).providers.get('relay')?.adapter.translate).toBeTypeOf('function')
+    expect(await refusal(await fakeProviders({ 'relay/manifest.json': shaped({ name: 'unheard-of', size: 'huge' }) }))).toMatch(
+      /shape\.name: .*\n.*shape\.size: /,
+    )
+    const both = await fakeProviders({ 'relay/manifest.json': shaped({ name: 'openai-images' }), 'relay/adapter.ts': ADAPTER })
+    expect(await refusal(both)).toContain('stands beside a manifest that names a shape')
+  })
+
   test('says that an adapter is missing', async () => {
     const directory = await fakeProviders()
     await rm(join(directory, 'acme/adapter.ts'))

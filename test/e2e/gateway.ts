@@ -12,6 +12,7 @@ export const FIXTURE_PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 export interface GatewayOptions {
   /** The fixture set unless named. */
   readonly providers?: readonly string[]
+  readonly providersDirectory?: string
   readonly config?: string
   readonly env?: Readonly<Record<string, string>>
   readonly typicalMs?: number
@@ -36,6 +37,7 @@ export async function launchGateway({
   patience,
   deadlineMs,
   providers = FIXTURE_PROVIDERS,
+  providersDirectory,
 }: GatewayOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
@@ -45,6 +47,7 @@ export async function launchGateway({
     overrides: {
       port,
       providers,
+      ...(providersDirectory ? { providersDirectory } : {}),
       dataDirectory: dataDirectory ?? join(folder, 'data'),
       quiet: process.env['LOUD'] === undefined,
       sandboxTypicalMs: typicalMs,

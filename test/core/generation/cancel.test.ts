@@ -170,7 +170,7 @@ describe('a cancel at a vendor that has one', () => {
     ['does not answer', { kind: 'lost', reason: 'reset' }],
     ['refuses to', refused(404)],
   ] as const)('that %s may bill it: nothing more is asked', async (_, answer) => {
-    const { purposes, record } = await canceled(answer as Sent)
+    const { purposes, record } = await canceled(answer)
     expect(purposes).toEqual(['submit', 'cancel'])
     expect(record).toMatchObject({ error: { code: 'canceled', billed: 'unknown' }, attempts: [{ status: 'canceled' }] })
   })

@@ -1,0 +1,190 @@
+import { z } from 'zod'
+import {
+  amountForUnits,
+  type Adapter,
+  type Call,
+  type Failure,
+  type ImageRef,
+  type ImagesShape,
+  type Json,
+  type JsonObject,
+} from '#contract'
+import type { Order, Outcome, Reply, TokenCount, VendorCost } from '#contract'
+import { costOf, usdOf } from './amount.ts'
+import { digitsOf } from './digits.ts'
+import { exactNumber } from './exact-number.ts'
+import { failureOf, isSuccess, submitFailure } from './http-status.ts'
+import { imageSource, withoutRepeats } from './image-source.ts'
+import { vendorFacts, withoutSecrets } from './scrub.ts'
+
+const text = z.string().min(1).optional().catch(undefined)
+const count = z.number().int().nonnegative().optional().catch(undefined)
+const Details = z.looseObject({ text_tokens: count, image_tokens: count, cached_tokens: count }).optional().catch(undefined)
+const Item = z.looseObject({
+  url: text,
+  b64_json: text,
+  base64: text,
+  revised_prompt: text,
+  seed: z.union([z.number(), z.string()]).optional().catch(undefined),
+})
+const Body = z.looseObject({
+  id: text,
+  data: z.array(Item).optional().catch(undefined),
+  usage: z
+    .looseObject({ input_tokens: count, output_tokens: count, input_tokens_details: Details, output_tokens_details: Details })
+    .optional()
+    .catch(undefined),
+})
+type Body = z.infer<typeof Body>
+const Problem = z.looseObject({
+  message: text,
+  type: text,
+  code: z.union([z.string(), z.number()]).nullish().catch(undefined),
+  moderation_details: z
+    .looseObject({ moderation_stage: text, categories: z.array(z.string()).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
+})
+type Problem = z.infer<typeof Problem>
+
+const MODERATED = new Set(['moderation_blocked', 'content_policy_violation', 'content_filter'])
+const NO_CREDIT = new Set(['insufficient_quota', 'insufficient_credits', 'billing_hard_limit_reached'])
+
+/** The language of a vendor whose API has this shape. Its one call buys and delivers at once, so a reply that is lost cannot be asked for. */
+export const imagesShape = (title: string, shape: ImagesShape): Adapter<Record<string, never>> => ({
+  options: z.strictObject({}),
+  translate: (order) => ({ call: { purpose: 'submit', method: 'POST', url: shape.path, body: bodyOf(order, shape) }, warnings: [] }),
+  interpret: (reply, call) =>
+    isSuccess(reply) ? delivered(title, shape, reply, call) : { kind: 'failed', failure: refusalOf(title, reply) },
+})
+
+/** Only what was asked; a number of images beyond one. */
+function bodyOf(order: Order, shape: ImagesShape): JsonObject {
+  const fields: Readonly<Record<string, Json | undefined>> = {
+    model: order.providerModel,
+    prompt: order.prompt,
+    n: order.count > 1 ? order.count : undefined,
+    ...sizeOf(order, shape),
+    ...referencesOf(order, shape),
+    seed: order.seed === undefined ? undefined : exactNumber(order.seed),
+    quality: order.quality,
+    background: order.background,
+    output_format: order.outputFormat,
+    output_compression: order.outputQuality,
+    safety_tolerance: order.safetyTolerance,
+    prompt_upsampling: order.promptUpsampling,
+    guidance_scale: order.guidance,
+    steps: order.steps,
+    response_format: shape.response_format,
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject
+}
+
+function sizeOf({ width, height, tier }: Order, shape: ImagesShape): Readonly<Record<string, Json | undefined>> {
+  switch (shape.size) {
+    case 'size':
+      return { size: width === undefined || height === undefined ? tier?.name : `${width}x${height}` }
+    case 'width_and_height':
+      return { width, height }
+    case 'aspect_ratio':
+      return { aspect_ratio: tier?.aspectRatio, resolution: tier?.name }
+  }
+}
+
+function referencesOf({ references }: Order, shape: ImagesShape): Readonly<Record<string, Json | undefined>> {
+  if (references.length === 0) return {}
+  switch (shape.references) {
+    case 'none':
+      return {}
+    case 'image_url':
+      return { image_url: references[0] }
+    case 'reference_images':
+      return { reference_images: [...references] }
+  }
+}
+
+function delivered(title: string, shape: ImagesShape, reply: Reply, call: Call): Outcome {
+  const body = Body.safeParse(reply.body).data
+  const images = (body?.data ?? []).flatMap((item) => imageOf(item, reply.url ?? call.url))
+  const cost = body && chargeOf(body, shape)
+  const said = { ...(cost ? { cost } : {}), ...(body?.id === undefined ? {} : { taskId: body.id }), ...vendorFacts({ usage: body?.usage }) }
+  if (images.length === 0) {
+    const message = `${title} answered without an image that can be read; it may have been bought`
+    return { kind: 'failed', failure: failureOf(reply, {}, { code: 'bad_reply', message, billed: 'unknown' }), ...said }
+  }
+  const promptUsed = body?.data?.find((item) => item.revised_prompt !== undefined)?.revised_prompt
+  const distinct = withoutRepeats(images, ({ source }) => [source.kind === 'url' ? source.url : source.data])
+  return { kind: 'done', images: distinct, ...said, ...(promptUsed === undefined ? {} : { promptUsed }) }
+}
+
+function imageOf({ url, b64_json, base64, seed: said }: z.infer<typeof Item>, base: string): readonly ImageRef[] {
+  const inline = b64_json ?? base64
+  const source =
+    imageSource(url, base) ?? (inline === undefined ? null : (imageSource(inline) ?? { kind: 'base64' as const, data: inline }))
+  const seed = digitsOf(said)
+  return source === null ? [] : [{ source, ...(seed === undefined ? {} : { seed }) }]
+}
+
+/** The charge where the reply says one, else the tokens it counted. */
+function chargeOf(body: Body, { cost: { pointer, unit, usd_per_unit: worth } }: ImagesShape): VendorCost | undefined {
+  const value = pointer === undefined ? (at(body, '/usage/cost') ?? at(body, '/cost')) : at(body, pointer)
+  if (unit === 'none') return tokensOf(body)
+  if (worth === undefined) return costOf(value, { shift: unit === 'cents' ? -2 : 0 }) ?? tokensOf(body)
+  const units = usdOf(value)
+  if (units === null || units.startsWith('-')) return tokensOf(body)
+  return { amount: amountForUnits(worth, units), raw: value ?? null }
+}
+
+const at = (body: unknown, pointer: string): Json | undefined =>
+  pointer
+    .slice(1)
+    .split('/')
+    .reduce<unknown>(
+      (value, name) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined),
+      body,
+    ) as Json | undefined
+
+/** Output tokens without details are all of images, input tokens all of text. */
+function tokensOf({ usage }: Body): VendorCost | undefined {
+  if (usage?.output_tokens === undefined) return undefined
+  const { input_tokens_details: input, output_tokens_details: output } = usage
+  const cached = input?.cached_tokens ?? 0
+  const image = input?.image_tokens ?? 0
+  const tokens: TokenCount = {
+    text_input: Math.max(0, (input?.text_tokens ?? (usage.input_tokens ?? 0) - image) - cached),
+    image_input: image,
+    cached_input: cached,
+    image_output: output?.image_tokens ?? usage.output_tokens - (output?.text_tokens ?? 0),
+    text_output: output?.text_tokens ?? 0,
+  }
+  return { tokens, raw: vendorFacts({ usage }).vendor?.['usage'] ?? null }
+}
+
+/** Behind a relay an outage says nothing of what its own vendor did. */
+const STATUSES = { 503: { billed: 'unknown' }, 529: { code: 'provider_unavailable', billed: 'unknown' } } as const
+
+function refusalOf(title: string, reply: Reply): Failure {
+  const problem = problemOf(reply)
+  const code = problem?.code === undefined || problem.code === null ? (problem?.type ?? null) : String(problem.code)
+  const words = { title, code, message: problem?.message === undefined ? null : withoutSecrets(problem.message), statuses: STATUSES }
+  if (code !== null && NO_CREDIT.has(code))
+    return failureOf(reply, words, {
+      code: 'insufficient_credit',
+      message: `${title} says that the account has too little credit`,
+      billed: false,
+    })
+  if (code === null || !MODERATED.has(code)) return submitFailure(reply, words)
+  const isOutput = problem?.moderation_details?.moderation_stage === 'output'
+  const message = isOutput ? `${title}’s moderation withheld the finished image` : `${title}’s moderation refused the request`
+  return {
+    ...failureOf(reply, words, { code: 'moderated', message, billed: isOutput ? 'unknown' : false }),
+    stage: isOutput ? 'output' : 'request',
+    reasons: (problem?.moderation_details?.categories ?? []).map(withoutSecrets),
+  }
+}
+
+/** `{ error: { message, code } }`, `{ error: "…" }` or `{ message, code }`. */
+function problemOf({ body }: Reply): Problem | undefined {
+  const error = z.looseObject({ error: z.unknown() }).safeParse(body).data?.error ?? body
+  return typeof error === 'string' ? { message: error } : Problem.safeParse(error).data
+}

@@ -1,0 +1,39 @@
+import { z } from 'zod'
+
+const Pointer = z.string().regex(/^(\/[^/]+)+$/, 'a JSON pointer, for example "/usage/cost"')
+
+/**
+ * `POST …/images/generations` with a JSON body, answered with the images in `data[]`, as links or in base64. What differs from one vendor to
+ * the next is data here; a vendor for which that is not enough has an adapter of its own.
+ */
+export const ImagesShape = z
+  .strictObject({
+    name: z.literal('openai-images'),
+    path: z.string().startsWith('/').default('/v1/images/generations'),
+    size: z
+      .enum(['size', 'width_and_height', 'aspect_ratio'])
+      .default('size')
+      .meta({ description: '`size: "1024x1024"`, `width` and `height`, or, for offers of ratio × tier, `aspect_ratio` and `resolution`.' }),
+    references: z
+      .enum(['none', 'image_url', 'reference_images'])
+      .default('none')
+      .meta({ description: 'One in `image_url`, or a list in `reference_images`. `none`: it takes none.' }),
+    response_format: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'Sent as it is, where the vendor would else deliver what is not wanted.' }),
+    cost: z
+      .strictObject({
+        pointer: Pointer.optional().meta({ description: 'Where the reply says the charge. Default: `/usage/cost`, else `/cost`.' }),
+        unit: z.enum(['usd', 'cents', 'none']).default('usd').meta({ description: '`none`: what stands there is no charge.' }),
+        usd_per_unit: z
+          .string()
+          .regex(/^\d{1,9}(\.\d{1,9})?$/)
+          .optional()
+          .meta({ description: 'Where the vendor counts in a unit of its own: what one is worth, instead of `unit`.' }),
+      })
+      .default({ unit: 'usd' }),
+  })
+  .meta({ id: 'ImagesShape' })
+export type ImagesShape = z.infer<typeof ImagesShape>

@@ -1,0 +1,126 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { manifest, modelEntry, writeFiles } from '../catalogue/fake-providers.ts'
+import { launchGateway, type Gateway } from './gateway.ts'
+
+const KEY = 'relay-key-1234567890'
+const TAKEN = new Set(['model', 'prompt', 'size', 'n', 'reference_images', 'quality'])
+
+/** A relay as its own pages describe it: a closed schema, a bearer key, images in base64, the charge in `usage.cost`. Knows nothing of us. */
+const bought: Record<string, unknown>[] = []
+const relay = createServer(
+  (request, response) =>
+    void serve(request).then(({ status, body }) =>
+      status === 0 ? response.destroy() : response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+    ),
+)
+
+async function serve(request: IncomingMessage): Promise<{ status: number; body: object }> {
+  const refuse = (status: number, code: string, more: object = {}) => ({
+    status,
+    body: { error: { message: code, type: 'invalid_request_error', code, ...more } },
+  })
+  if (request.method !== 'POST' || request.url !== '/v1/images/generations') return refuse(404, 'not_found')
+  if (request.headers.authorization !== `Bearer ${KEY}`) return refuse(401, 'invalid_api_key')
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
+  const unknown = Object.keys(body).filter((name) => !TAKEN.has(name))
+  if (unknown.length > 0 || body['model'] !== 'vendor-id') return refuse(400, `unknown: ${unknown.join()}`)
+  const { prompt, size, n = 1 } = body as { prompt: string; size: string; n?: number }
+  if (prompt.includes('blocked'))
+    return refuse(400, 'moderation_blocked', { moderation_details: { moderation_stage: 'input', categories: ['violence'] } })
+  bought.push(body)
+  if (prompt.includes('lost')) return { status: 0, body: {} }
+  const [width = 0, height = 0] = size.split('x').map(Number)
+  const png = await sharp({ create: { width, height, channels: 3, background: '#468' } })
+    .png()
+    .toBuffer()
+  const data = Array.from({ length: n }, () => ({ b64_json: png.toString('base64'), revised_prompt: `${prompt}, revised` }))
+  // Two images with the same bytes would be one image.
+  const distinct = await Promise.all(
+    data.map(async (item, index) => ({
+      ...item,
+      b64_json: (
+        await sharp(png)
+          .modulate({ brightness: 1 + index / 4 })
+          .png()
+          .toBuffer()
+      ).toString('base64'),
+    })),
+  )
+  return { status: 200, body: { created: 1, data: distinct, usage: { cost: 0.021 * n } } }
+}
+
+let gateway: Gateway
+let folder: string
+beforeAll(async () => {
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+  folder = await mkdtemp(join(tmpdir(), 'imagegate-shape-'))
+  const entry = modelEntry()
+  const limits = {
+    ...entry.limits,
+    n: { max: 4 },
+    reference_images: { max: 2, forms: ['data_uri'] },
+    quality: { type: 'enum', values: ['low', 'high'], default: null },
+  }
+  await writeFiles(folder, {
+    'acme/manifest.json': {
+      ...manifest('acme', { big: { ...entry, limits } }),
+      auth: { header: 'authorization', scheme: 'Bearer', env: 'ACME_API_KEY' },
+      shape: { name: 'openai-images', references: 'reference_images' },
+      declares: { ...manifest('acme', {}).declares, delivery: ['sync'], batch: true, cost: 'at_result' },
+    },
+  })
+  gateway = await launchGateway({
+    providersDirectory: folder,
+    providers: ['acme'],
+    env: { ACME_API_KEY: KEY },
+    config: `providers: { acme: { base_url: "http://127.0.0.1:${(relay.address() as AddressInfo).port}", surcharge_percent: "5.5" } }`,
+  })
+})
+afterAll(async () => {
+  await gateway.close()
+  relay.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('a provider’s folder that holds a manifest alone', () => {
+  test('sells: the order in its words, the images, and the bill as it says it, with the surcharge as a line', async () => {
+    const pixel = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    const reference = `data:image/png;base64,${pixel.toString('base64')}`
+    const asked = { model: 'big', n: 2, width: 512, height: 384, quality: 'high', reference_images: [reference] }
+    const generation = await gateway.generate(asked, { prefer: 'wait=20' })
+    expect(bought).toEqual([
+      { model: 'vendor-id', prompt: 'a lighthouse', size: '512x384', n: 2, quality: 'high', reference_images: [reference] },
+    ])
+    expect(generation).toMatchObject({
+      status: 'succeeded',
+      provider: 'acme',
+      prompt_used: 'a lighthouse, revised',
+      images: [{ width: 512, height: 384, format: 'png' }, { width: 512 }],
+      cost: { amount: '0.04431', basis: 'billed', lines: [{ amount: '0.042' }, { what: 'surcharge of 5.5 %', amount: '0.00231' }] },
+    })
+  })
+
+  test('says moderation as every other does, bought nothing for it, and never buys again what a lost reply may have bought', async () => {
+    const blocked = await gateway.generate({ model: 'big', prompt: 'something blocked' })
+    expect(blocked).toMatchObject({
+      status: 'failed',
+      error: { code: 'moderated', stage: 'request', reasons: ['violence'], billed: false },
+      cost: { amount: '0' },
+    })
+    const before = bought.length
+    const lost = await gateway.generate({ model: 'big', prompt: 'a reply that is lost' })
+    expect(lost).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown', billed: 'unknown' }, cost: { amount: null } })
+    expect(bought.length).toBe(before + 1)
+  })
+})
