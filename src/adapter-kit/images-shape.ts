@@ -4,6 +4,7 @@ import {
   type Adapter,
   type Call,
   type Failure,
+  type FormPart,
   type ImageRef,
   type ImagesShape,
   type Json,
@@ -53,10 +54,34 @@ const NO_CREDIT = new Set(['insufficient_quota', 'insufficient_credits', 'billin
 /** The language of a vendor whose API has this shape. Its one call buys and delivers at once, so a reply that is lost cannot be asked for. */
 export const imagesShape = (title: string, shape: ImagesShape): Adapter<Record<string, never>> => ({
   options: z.strictObject({}),
-  translate: (order) => ({ call: { purpose: 'submit', method: 'POST', url: shape.path, body: bodyOf(order, shape) }, warnings: [] }),
+  translate: (order) => ({ call: callFor(order, shape), warnings: [] }),
   interpret: (reply, call) =>
     isSuccess(reply) ? delivered(title, shape, reply, call) : { kind: 'failed', failure: refusalOf(title, reply) },
 })
+
+function callFor(order: Order, shape: ImagesShape): Call {
+  const body = bodyOf(order, shape)
+  if (shape.references !== 'multipart' || order.references.length === 0) return { purpose: 'submit', method: 'POST', url: shape.path, body }
+  const files = [
+    ...order.references.map((image) => fileOf('image[]', image)),
+    ...(order.mask === undefined ? [] : [fileOf('mask', order.mask)]),
+  ]
+  return { purpose: 'submit', method: 'POST', url: shape.edits_path, form: [...textsOf(body), ...files] }
+}
+
+/** A number of many digits is written as these, as everywhere. */
+const textsOf = (body: JsonObject): readonly FormPart[] =>
+  Object.entries(body).map(([name, value]) => ({
+    name,
+    value:
+      typeof value === 'string' ? value : (z.looseObject({ $digits: z.string() }).safeParse(value).data?.$digits ?? JSON.stringify(value)),
+  }))
+
+/** From a data URI, which is the form such an offer takes. */
+function fileOf(name: string, image: string): FormPart {
+  const [, mediaType = 'image/png', base64 = image] = /^data:(image\/[a-z]+);base64,(.*)$/s.exec(image) ?? []
+  return { name, filename: `${name.replace('[]', '')}.${mediaType.slice('image/'.length)}`, mediaType, base64 }
+}
 
 /** Only what was asked; a number of images beyond one. */
 function bodyOf(order: Order, shape: ImagesShape): JsonObject {
@@ -95,6 +120,7 @@ function referencesOf({ references }: Order, shape: ImagesShape): Readonly<Recor
   if (references.length === 0) return {}
   switch (shape.references) {
     case 'none':
+    case 'multipart':
       return {}
     case 'image_url':
       return { image_url: references[0] }

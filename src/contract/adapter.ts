@@ -64,9 +64,16 @@ export interface Call {
   readonly url: string
   /** JSON. `{ "$digits": "…" }` anywhere in it is sent as a bare number of these digits. */
   readonly body?: Json
+  /** Sent as multipart/form-data instead of a JSON body. */
+  readonly form?: readonly FormPart[]
   /** What interpret needs to remember until the reply to this call: the cost given at submit, how many images were ordered. Never sent. */
   readonly memo?: Json
 }
+
+/** A field of a form: a text, or a file by its bytes in base64. */
+export type FormPart =
+  | { readonly name: string; readonly value: string }
+  | { readonly name: string; readonly filename: string; readonly mediaType: string; readonly base64: string }
 
 /** A vendor's response. Numbers that a double cannot hold to the last digit arrive as strings of their digits. */
 export interface Reply {

@@ -14,10 +14,11 @@ export const ImagesShape = z
       .enum(['size', 'width_and_height', 'aspect_ratio'])
       .default('size')
       .meta({ description: '`size: "1024x1024"`, `width` and `height`, or, for offers of ratio × tier, `aspect_ratio` and `resolution`.' }),
-    references: z
-      .enum(['none', 'image_url', 'reference_images'])
-      .default('none')
-      .meta({ description: 'One in `image_url`, or a list in `reference_images`. `none`: it takes none.' }),
+    references: z.enum(['none', 'image_url', 'reference_images', 'multipart']).default('none').meta({
+      description:
+        'One in `image_url`, or a list in `reference_images`; `multipart`: as files `image[]`, with a `mask`, of a form that goes to `edits_path`. `none`: it takes none.',
+    }),
+    edits_path: z.string().startsWith('/').default('/v1/images/edits'),
     response_format: z
       .string()
       .min(1)

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Log, Send, Sent } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import type { Credentials } from './credentials.ts'
+import { formBody } from './form.ts'
 import { BlockedAddressError } from './guard.ts'
 import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf } from './reason.ts'
@@ -67,6 +68,11 @@ const keyOf = ([, value]: readonly [string, string]): Secret => new Secret(value
 function requestOf(call: Call, url: URL, header: readonly [string, string]): Dispatcher.DispatchOptions {
   const { origin } = url
   const path = url.pathname + url.search
+  if (call.form !== undefined) {
+    const { contentType, bytes, stream } = formBody(call.form)
+    const headers = [...FIXED_HEADERS, 'content-type', contentType, 'content-length', String(bytes), ...header]
+    return { origin, path, method: call.method, headers, body: stream as unknown as Dispatcher.DispatchOptions['body'] & object }
+  }
   if (call.body === undefined) return { origin, path, method: call.method, headers: [...FIXED_HEADERS, ...header] }
   const headers = [...FIXED_HEADERS, 'content-type', 'application/json', ...header]
   return { origin, path, method: call.method, headers, body: serialize(call.body) }

@@ -44,6 +44,31 @@ describe('an order in the shape of images', () => {
   })
 })
 
+describe('an edit as a form', () => {
+  test('has the images and the mask as files, the rest as texts, and goes to its own path', () => {
+    const multipart = shape({ references: 'multipart' })
+    const edit = {
+      references: ['data:image/png;base64,AAAA', 'data:image/webp;base64,BBBB'],
+      mask: 'data:image/png;base64,CCCC',
+      seed: '7',
+    }
+    expect(multipart.translate(order({ ...edit, width: 512, height: 512 }) as never).call).toEqual({
+      purpose: 'submit',
+      method: 'POST',
+      url: '/v1/images/edits',
+      form: [
+        { name: 'model', value: 'big-1' },
+        { name: 'prompt', value: 'a fox' },
+        { name: 'size', value: '512x512' },
+        { name: 'image[]', filename: 'image.png', mediaType: 'image/png', base64: 'AAAA' },
+        { name: 'image[]', filename: 'image.webp', mediaType: 'image/webp', base64: 'BBBB' },
+        { name: 'mask', filename: 'mask.png', mediaType: 'image/png', base64: 'CCCC' },
+      ].toSpliced(3, 0, { name: 'seed', value: '7' } as never),
+    })
+    expect(multipart.translate(order() as never).call).toMatchObject({ url: '/v1/images/generations', body: { prompt: 'a fox' } })
+  })
+})
+
 describe('a reply in the shape of images', () => {
   test('is links, relative ones too, or base64 under either name', () => {
     expect(read({ data: ONE })).toMatchObject({

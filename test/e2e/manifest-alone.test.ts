@@ -26,6 +26,7 @@ async function serve(request: IncomingMessage): Promise<{ status: number; body: 
     status,
     body: { error: { message: code, type: 'invalid_request_error', code, ...more } },
   })
+  if (request.method === 'POST' && request.url === '/v1/images/edits') return edit(request)
   if (request.method !== 'POST' || request.url !== '/v1/images/generations') return refuse(404, 'not_found')
   if (request.headers.authorization !== `Bearer ${KEY}`) return refuse(401, 'invalid_api_key')
   const chunks: Buffer[] = []
@@ -58,6 +59,25 @@ async function serve(request: IncomingMessage): Promise<{ status: number; body: 
   return { status: 200, body: { created: 1, data: distinct, usage: { cost: 0.021 * n } } }
 }
 
+/** A form as any parser reads it: the size of the first image, the mask's bytes, and every text. */
+async function edit(request: IncomingMessage): Promise<{ status: number; body: object }> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const headers = { 'content-type': request.headers['content-type'] ?? '' }
+  if (Number(request.headers['content-length']) !== Buffer.concat(chunks).length) return { status: 411, body: {} }
+  const form = await new Response(Buffer.concat(chunks), { headers }).formData()
+  const files = [...form.getAll('image[]'), form.get('mask')].filter((file) => file instanceof File)
+  const sizes = await Promise.all(files.map(async (file) => sharp(Buffer.from(await file.arrayBuffer())).metadata()))
+  bought.push({
+    ...Object.fromEntries([...form].filter(([, value]) => typeof value === 'string')),
+    files: sizes.map(({ width, height }) => `${width}x${height}`),
+  })
+  const png = await sharp({ create: { width: 512, height: 384, channels: 3, background: '#864' } })
+    .png()
+    .toBuffer()
+  return { status: 200, body: { data: [{ b64_json: png.toString('base64') }], usage: { input_tokens: 300, output_tokens: 1000 } } }
+}
+
 let gateway: Gateway
 let folder: string
 beforeAll(async () => {
@@ -78,11 +98,28 @@ beforeAll(async () => {
       declares: { ...manifest('acme', {}).declares, delivery: ['sync'], batch: true, cost: 'at_result' },
     },
   })
+  const tokens = { text_input: '5', image_input: null, cached_input: null, image_output: '30', text_output: null }
+  const price = {
+    kind: 'token',
+    per_million: tokens,
+    output_tokens: null,
+    reference_tokens: null,
+    as_of: '2026-11-01',
+    source_url: 'https://prices.example.com/',
+  }
+  await writeFiles(folder, {
+    'forms/manifest.json': {
+      ...manifest('forms', { masked: { ...entry, limits: { ...limits, mask: true }, price } }),
+      auth: { header: 'authorization', scheme: 'Bearer', env: 'FORMS_API_KEY' },
+      shape: { name: 'openai-images', references: 'multipart' },
+      declares: { ...manifest('forms', {}).declares, delivery: ['sync'], batch: true, cost: 'at_result' },
+    },
+  })
   gateway = await launchGateway({
     providersDirectory: folder,
-    providers: ['acme'],
-    env: { ACME_API_KEY: KEY },
-    config: `providers: { acme: { base_url: "http://127.0.0.1:${(relay.address() as AddressInfo).port}", surcharge_percent: "5.5" } }`,
+    providers: ['acme', 'forms'],
+    env: { ACME_API_KEY: KEY, FORMS_API_KEY: KEY },
+    config: `providers: { acme: { base_url: "http://127.0.0.1:${(relay.address() as AddressInfo).port}", surcharge_percent: "5.5" }, forms: { base_url: "http://127.0.0.1:${(relay.address() as AddressInfo).port}" } }`,
   })
 })
 afterAll(async () => {
@@ -122,5 +159,20 @@ describe('a provider’s folder that holds a manifest alone', () => {
     const lost = await gateway.generate({ model: 'big', prompt: 'a reply that is lost' })
     expect(lost).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown', billed: 'unknown' }, cost: { amount: null } })
     expect(bought.length).toBe(before + 1)
+  })
+
+  test('sells an edit with a mask as a form, metered by the tokens that the vendor counts', async () => {
+    const image = async (alpha: number) => {
+      const png = await sharp({ create: { width: 512, height: 384, channels: 4, background: { r: 9, g: 9, b: 9, alpha } } })
+        .png()
+        .toBuffer()
+      return `data:image/png;base64,${png.toString('base64')}`
+    }
+    const [reference, mask] = [await image(1), await image(0)]
+    const asked = { model: 'masked', prompt: 'a hat, “red”', width: 512, height: 384, reference_images: [reference], mask }
+    const generation = await gateway.generate(asked, { prefer: 'wait=20' })
+    expect(bought.at(-1)).toEqual({ model: 'vendor-id', prompt: 'a hat, “red”', size: '512x384', files: ['512x384', '512x384'] })
+    expect(generation).toMatchObject({ status: 'succeeded', cost: { quoted: null, amount: '0.0315', basis: 'metered' } })
+    expect(generation.request).toMatchObject({ mask: { image: expect.stringMatching(/^img_/), width: 512, height: 384 } })
   })
 })
