@@ -58,7 +58,7 @@ describe('images.generate', () => {
       })
       .withResponse()
     const shown = JSON.parse(response.headers.get('x-imagegate-warnings') ?? '[]') as Warning[]
-    expect(shown.map(({ field }) => field).toSorted()).toEqual(['moderation', 'quality', 'style'])
+    expect(shown.map(({ field }) => field).toSorted()).toEqual(['background', 'moderation', 'quality', 'style'])
     const [stored] = await begun(gateway, 'warned')
     expect(stored?.warnings).toEqual(shown)
     expect(stored?.metadata).toEqual({ user: 'warned' })
