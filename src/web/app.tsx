@@ -37,11 +37,13 @@ export function App() {
   }, [path])
   return (
     <>
-      <a class="skip" href="#content" onClick={toContent}>
-        To the content
-      </a>
-      <Header path={path} onShortcuts={() => setShowsKeys(true)} />
-      {sandbox ? <SandboxNote /> : null}
+      <header>
+        <a class="skip" href="#content" onClick={toContent}>
+          To the content
+        </a>
+        <Header path={path} onShortcuts={() => setShowsKeys(true)} />
+        {sandbox ? <SandboxNote /> : null}
+      </header>
       <Offline />
       {asked === 'no' ? <Page path={path} query={query} /> : <GatewayKey wrong={asked === 'wrong'} />}
       {isPhone && asked === 'no' ? <BottomBar path={path} /> : null}
@@ -59,7 +61,7 @@ function Page({ path, query }: { readonly path: string; readonly query: string }
   if (page === 'costs') return <Costs query={query} />
   if (page === 'providers') return <Providers />
   return (
-    <main>
+    <main id="content">
       <h1 class="title">Nothing is here</h1>
       <a href="/">To Compare</a>
     </main>

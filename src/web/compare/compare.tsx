@@ -27,7 +27,7 @@ export function Compare({ query }: { readonly query: string }) {
     void going.go('')
   }
   return (
-    <main class="compare">
+    <main id="content" class="compare">
       <h1 class="hidden">Compare</h1>
       <Form asking={asking} going={going} isFolded={isFolded} onOpen={setIsOpened} />
       {comparison.error === null ? null : <Note kind="red">{comparison.error.message}</Note>}

@@ -40,7 +40,7 @@ export function Costs({ query }: { readonly query: string }) {
   const name = (id: string) => (split === 'provider' ? titles(id) : id)
   const series = useMemo(() => seriesOf(report?.groups ?? [], split), [report, split])
   return (
-    <main class="narrow costs">
+    <main id="content" class="narrow costs">
       <div class="costs-head">
         <div>
           <p class="two">{periodText(period)}</p>

@@ -51,7 +51,7 @@ export function Generations({ query }: { readonly query: string }) {
   useRowKeys(list)
   const isFiltered = Object.keys(asked).length > 0
   return (
-    <main class="narrow">
+    <main id="content" class="narrow">
       <div class="page-head">
         <h1 class="title">Generations</h1>
         <span class="small two live">

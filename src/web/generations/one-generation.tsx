@@ -34,15 +34,15 @@ export function OneGeneration({ id }: { readonly id: string }) {
   }, [data])
   if (error !== null && data === undefined)
     return (
-      <main class="narrow">
+      <main id="content" class="narrow">
         <h1 class="title">Not here</h1>
         <Note kind="red">{error.message}</Note>
         <a href="/generations">To all generations</a>
       </main>
     )
-  if (data === undefined) return <main class="narrow" aria-busy="true" />
+  if (data === undefined) return <main id="content" class="narrow" aria-busy="true" />
   return (
-    <main class="narrow one">
+    <main id="content" class="narrow one">
       <Top generation={data} />
       <div class="one-grid">
         <Stage generation={data} title={titles(data.provider)} />

@@ -17,7 +17,7 @@ export function Providers() {
   const rows = (providers.data ?? []).map((provider) => ({ provider, times: timesOf(provider, models) }))
   const mostMs = Math.max(1, ...rows.map(({ times }) => times?.p95 ?? 0))
   return (
-    <main class="narrow providers">
+    <main id="content" class="narrow providers">
       <div class="page-head">
         <h1 class="title">Providers</h1>
         <span class="small two">Times are from submit to stored image, of each provider’s most used model.</span>

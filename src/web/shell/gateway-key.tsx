@@ -11,7 +11,7 @@ export function GatewayKey({ wrong }: { readonly wrong: boolean }) {
     if (key.trim() !== '') openWith(key.trim())
   }
   return (
-    <main>
+    <main id="content">
       <h1 class="hidden">Open imagegate</h1>
       <form class="card asked-key" onSubmit={open}>
         <div class="field">

@@ -15,7 +15,7 @@ const isCurrent = (path: string, at: string): boolean => (path === '/' ? at === 
 export function Header({ path, onShortcuts }: { readonly path: string; readonly onShortcuts: () => void }) {
   const isPhone = useIsPhone()
   return (
-    <header class="header">
+    <div class="header">
       <a class="mark" href="/">
         <svg viewBox="0 0 16 20" aria-hidden="true">
           <path d="M1 4h14v12H1zM8 0v20" />
@@ -40,7 +40,7 @@ export function Header({ path, onShortcuts }: { readonly path: string; readonly 
         )}
         <Theme />
       </div>
-    </header>
+    </div>
   )
 }
 

@@ -17,7 +17,7 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
     }, [Page])
     if (failed)
       return (
-        <main>
+        <main id="content">
           <p>
             This page could not be loaded.{' '}
             <a href={location.pathname} target="_self">
@@ -26,6 +26,6 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
           </p>
         </main>
       )
-    return Page === null ? <main aria-busy="true" /> : <Page {...props} />
+    return Page === null ? <main id="content" aria-busy="true" /> : <Page {...props} />
   }
 }

@@ -46,7 +46,7 @@ export function Offline() {
 
   if (since === null) return null
   return (
-    <div class="offline">
+    <div class="offline" role="region" aria-label="Connection">
       <Note kind="plain" icon="offline">
         <span role="status">
           <b>The gateway does not answer.</b> Shown as of <span class="num">{clockText(since)}</span>. Open generations go on there; this
