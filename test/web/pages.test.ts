@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CostReport } from '#contract'
+import { hashOfKey } from '../../src/http/access.ts'
 import { launchGateway } from '../e2e/gateway.ts'
 import { buildPagesOnce, hasChromium, launchBrowser, openPage } from './browser.ts'
 
@@ -189,16 +190,30 @@ describe.skipIf(!hasChromium)('the other pages', () => {
     await returned.close()
   }, 30_000)
 
-  test('where keys are on, the key is asked for; a wrong one is refused, and each key sees its own', async () => {
-    const secrets = { a: 'the secret of team a', b: 'the secret of team b' }
-    const { hashOfKey } = await import('../../src/http/access.ts')
-    const keys = Object.entries(secrets).map(([name, secret]) => `  - { name: ${name}, key_hash: ${hashOfKey(secret)} }`)
-    const locked = await launchGateway({ config: `keys:\n${keys.join('\n')}\n` })
-    await locked.generate({ prompt: 'only of team a' }, { authorization: `Bearer ${secrets.a.replaceAll(' ', '')}` }).catch(() => undefined)
+  test('a gateway key is asked for where keys are on; a wrong one is refused, each key sees its own, and one of scope read buys nothing', async () => {
+    const secrets = { a: 'secret-of-team-a-1', b: 'secret-of-team-b-1' }
+    const key = (name: 'a' | 'b', scope: string) => `  - { name: ${name}, key_hash: ${hashOfKey(secrets[name])}, scope: ${scope} }`
+    const locked = await launchGateway({ config: `keys:\n${key('a', 'write')}\n${key('b', 'read')}\n` })
+    await locked.generate({ prompt: 'only of team a' }, { authorization: `Bearer ${secrets.a}` })
     const { page, close } = await openPage(browser, `${locked.url}/generations`)
-    await page.getByLabel('Gateway key').fill('nobody knows this one')
-    await page.getByRole('button', { name: 'Open' }).click()
+    const open = async (secret: string) => {
+      await page.getByLabel('Gateway key').fill(secret)
+      await page.getByRole('button', { name: 'Open' }).click()
+    }
+    await open('nobody knows this one')
     await page.getByText('This key is not known here.').waitFor()
+    await open(secrets.a)
+    await page.getByRole('table', { name: 'Generations' }).getByRole('link', { name: 'only of team a' }).waitFor()
+    const other = await openPage(browser, `${locked.url}/generations`)
+    await other.page.getByLabel('Gateway key').fill(secrets.b)
+    await other.page.getByRole('button', { name: 'Open' }).click()
+    await other.page.getByText('No generations yet').waitFor()
+    await other.page.getByRole('link', { name: 'Compare' }).first().click()
+    await other.page.getByRole('textbox', { name: 'Prompt' }).fill('a fox')
+    await other.page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
+    await other.page.keyboard.press('Control+Enter')
+    await other.page.getByText('This key may only read.').waitFor()
+    await other.close()
     await close()
     await locked.close()
   }, 30_000)
