@@ -89,7 +89,7 @@ describe('how a price is made', () => {
     expect(priceSentences(seen, null)).toEqual(['No published price: known once billed.', 'The last 12 like it averaged $0.0285.'])
   })
 
-  test('what was adapted names each side, and a refusal its reason without the name of the field', () => {
+  test('an adapted request names each side, and a refusal its reason without the name of the field', () => {
     const side = (field: string, requested: number, used: number) => ({
       code: 'adjusted' as const,
       field,
