@@ -3,6 +3,7 @@ import type { Model, ProviderState } from '../../client/index.ts'
 import { client, useTitles } from '../shell/gateway.ts'
 import { DryRun } from './dry-run.tsx'
 import { ProviderRow, type Times } from './provider-row.tsx'
+import { TimeCharts } from './time-charts.tsx'
 import '../styles/costs.css'
 import '../styles/providers.css'
 
@@ -50,7 +51,10 @@ export function Providers() {
         </table>
       </div>
       <div class="providers-grid">
-        <HowToAddAKey providers={providers.data ?? []} />
+        <div class="providers-left">
+          <TimeCharts providers={providers.data ?? []} />
+          <HowToAddAKey providers={providers.data ?? []} />
+        </div>
         <DryRun models={models} titles={titles} />
       </div>
     </main>
