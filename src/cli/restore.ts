@@ -1,6 +1,6 @@
 import { withoutPurchases } from '../core/generation/restored.ts'
-import { configuredFolders } from '../gateway/storage-folders.ts'
-import { readBackup } from '../store/backup-folder.ts'
+import { configuredFolders, sandboxFolders } from '../gateway/storage-folders.ts'
+import { isOfSandbox, readBackup } from '../store/backup-folder.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { contents, inWords } from './backup.ts'
 import { configOrFail, type ConnectOptions } from './connect.ts'
@@ -26,8 +26,9 @@ export const restoreVerb: Verb = (terminal, finish) =>
     .action((folder: string, options: RestoreOptions) => finish(restore(folder, options, terminal)))
 
 async function restore(folder: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
-  // Vendor keys are often set for the service alone, and without them this would be the folder of a sandbox.
-  const folders = configuredFolders(await configOrFail(options, terminal))
+  const config = await configOrFail(options, terminal)
+  // By what it holds: vendor keys are often set for the service alone, and without them this start would be a sandbox.
+  const folders = isOfSandbox(folder) ? sandboxFolders(config) : configuredFolders(config)
   try {
     const summary = await readBackup(folder, folders)
     const open = await closePurchases(folders.store)

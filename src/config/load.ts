@@ -17,7 +17,7 @@ import { validateFile } from './validate.ts'
 
 export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
 /** Inside IMAGEGATE_DATA: all that a sandbox keeps. */
-const SANDBOX_FOLDER = 'sandbox'
+export const SANDBOX_FOLDER = 'sandbox'
 const MEBIBYTE = 1_048_576
 const DEFAULT_MAX_IMAGE_BYTES = 64 * MEBIBYTE
 const DEFAULT_LINK_TTL = '24h'

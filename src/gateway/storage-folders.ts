@@ -1,5 +1,6 @@
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { SANDBOX_FOLDER } from '../config/load.ts'
 
 /** Absolute folders of the database and of the image files. */
 export interface StorageFolders {
@@ -13,6 +14,12 @@ export const storageFolders = ({ storeUrl, assets }: Pick<Config, 'storeUrl' | '
 /** Where the generations of real providers are kept, even if no provider has a key at the moment. @throws as `storageFolders` */
 export const configuredFolders = ({ configured }: Pick<Config, 'configured'>): StorageFolders =>
   foldersAt(configured.storeUrl, configured.assetsUrl)
+
+/** Where a sandbox keeps its own, whether this start is one or not. */
+export function sandboxFolders({ configured }: Pick<Config, 'configured'>): StorageFolders {
+  const store = join(configured.dataDirectory, SANDBOX_FOLDER)
+  return { store, assets: join(store, 'images') }
+}
 
 function foldersAt(storeUrl: string, assetsUrl: string): StorageFolders {
   const database = filePath('store.url', storeUrl)

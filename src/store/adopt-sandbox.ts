@@ -48,7 +48,8 @@ function openUnlessUsed(directory: string): Database | null {
   }
 }
 
-function holdsSandboxAlone(database: Database): boolean {
+/** Whether a database has generations, and all of them are of emulated vendors. */
+export function holdsSandboxAlone(database: Pick<Database, 'prepare'>): boolean {
   const isEmpty = database.prepare('SELECT 1 FROM generation_plans LIMIT 1').get() === undefined
   const real = database.prepare(`SELECT 1 FROM generation_plans WHERE NOT json_extract(plan, '$.sandbox') LIMIT 1`).get()
   return !isEmpty && real === undefined

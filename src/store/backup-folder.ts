@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { OutputFormat } from '#contract'
+import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { pathOfImage } from './assets/files.ts'
 import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
 import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
@@ -119,6 +120,20 @@ export async function readBackup(folder: string, target: { readonly store: strin
     await rm(partial, { force: true })
   }
   return summary
+}
+
+/** Whether a backup is that of a sandbox; false where it cannot be read, which restoring it then reports. */
+export function isOfSandbox(folder: string): boolean {
+  try {
+    const database = new DatabaseSync(join(folder, DATABASE_FILE), { readOnly: true })
+    try {
+      return holdsSandboxAlone(database)
+    } finally {
+      database.close()
+    }
+  } catch {
+    return false
+  }
 }
 
 /** What a copied database holds. @throws StoreError `damaged` where it is not whole */

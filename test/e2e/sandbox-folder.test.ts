@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -40,9 +41,9 @@ function dataFolder() {
   return {
     dataDirectory,
     startReal: () => started(environment),
-    startSandbox: (yaml = '') => {
+    startSandbox: (yaml = '', more: Readonly<Record<string, string>> = {}) => {
       writeFileSync(withoutKey, `${KEYS}${yaml}`)
-      return started({ ...environment, IMAGEGATE_CONFIG: withoutKey })
+      return started({ ...environment, IMAGEGATE_CONFIG: withoutKey, ...more })
     },
   }
 }
@@ -181,6 +182,33 @@ describe('a data folder of an earlier version', () => {
       await afterwards.kill('SIGTERM')
       const fresh = await startSandbox()
       expect(await listed(fresh), 'a sandbox is given no folder that holds real rows').toEqual([])
+    },
+  )
+
+  test(
+    'a sandbox’s backup is restored into the sandbox’s own folder, with vendor keys or without, and is found there',
+    { timeout: 180_000 },
+    async () => {
+      const { dataDirectory, startSandbox } = dataFolder()
+      const first = await startSandbox()
+      const play = await buy(first)
+      const [backup, restored] = [join(dataDirectory, 'backup'), join(dataDirectory, 'restored')]
+      const env = {
+        PATH: process.env['PATH'] ?? '',
+        IMAGEGATE_CONFIG: '',
+        IMAGEGATE_DATA: restored,
+        BFL_API_KEY: 'a-real-key',
+        IMAGEGATE_KEY: KEY,
+      }
+      const imagegate = (...args: readonly string[]) =>
+        execFileSync(process.execPath, ['src/cli/imagegate.ts', ...args], { env, encoding: 'utf8' })
+      imagegate('backup', backup, '--url', first.url)
+      await first.kill('SIGKILL')
+      expect(imagegate('restore', backup)).toContain(`${restored}/sandbox: 1 generations and 1 images`)
+      expect([existsSync(join(restored, 'imagegate.db')), existsSync(join(restored, 'sandbox/imagegate.db'))]).toEqual([false, true])
+      const second = await startSandbox('', { IMAGEGATE_DATA: restored })
+      expect((await listed(second)).map(({ id }) => id)).toEqual([play.id])
+      expect(await imageStatus(second, play)).toBe(200)
     },
   )
 
