@@ -1,9 +1,17 @@
 /** Input of an operation that works when it is sent to a sandbox. An id stands for one that an earlier call returned. */
 export interface OperationExamples {
   /** By name; each a whole body. */
-  readonly body?: Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>
+  readonly body?: Readonly<Record<string, BodyExample>>
   /** Path, query and header parameters by name. */
   readonly parameters?: Readonly<Record<string, string | number>>
+}
+
+interface BodyExample {
+  readonly summary: string
+  /** Text as it is sent, where the type is no JSON; the fields of a form. */
+  readonly value: unknown
+  /** Media type; JSON unless named. */
+  readonly type?: string
 }
 
 /** By `operationId`. */
@@ -13,6 +21,7 @@ const LIGHTHOUSE = { model: 'flux-2-pro', prompt: 'A lighthouse on a cliff at da
 const GENERATION_ID = 'gen_01a21f1d54d27b4f8dd3ed997b35ec3d'
 const COMPARISON_ID = 'cmp_01a21f1d54d27b4f8dd3ed997b35ec3d'
 const DELIVERY_ID = 'whd_01a21f1d54d27b4f8dd3ed997b35ec3d'
+const INVOICED_TASK = 'd3bf7898-2f6a-4c0b-9a41-0b3e5d2c9a41'
 const IMAGE_FILE = 'img_01a21f1d5bed7b4f8dd3ed997b35ec3d.jpg'
 
 const requests = {
@@ -46,6 +55,26 @@ export const OWN_EXAMPLES: Examples = {
   listComparisons: { parameters: { limit: 20 } },
   getCosts: { parameters: { group_by: 'provider,model', from: '2026-01-01' } },
   getModel: { parameters: { id: LIGHTHOUSE.model } },
+  reconcileInvoice: {
+    body: {
+      CSV: {
+        summary: 'Lines of one task add up',
+        value: `task_id,amount\n${INVOICED_TASK},0.03\n${INVOICED_TASK},0.015\n`,
+        type: 'text/csv',
+      },
+      'JSON lines': {
+        summary: 'One object on each line',
+        value: `{"task_id":"${INVOICED_TASK}","cost":0.045}\n`,
+        type: 'application/x-ndjson',
+      },
+      'JSON lines by another name': {
+        summary: 'The same',
+        value: `{"task_id":"${INVOICED_TASK}","cost":0.045}\n`,
+        type: 'application/jsonl',
+      },
+    },
+    parameters: { apply: 'false', unit: 'usd' },
+  },
   createKey: {
     body: {
       limited: {

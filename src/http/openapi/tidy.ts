@@ -96,5 +96,9 @@ function addExamples(operation: Node, { body, parameters = {} }: Examples[string
   }
   const content = (operation['requestBody'] as Node | undefined)?.['content']
   if (body === undefined || !isNode(content)) return
-  for (const media of Object.values(content)) if (isNode(media)) media['examples'] = body
+  for (const [type, media] of Object.entries(content)) {
+    const own = Object.entries(body).filter(([, { type: written = 'application/json' }]) => written === type)
+    if (isNode(media) && own.length > 0)
+      media['examples'] = Object.fromEntries(own.map(([name, { summary, value }]) => [name, { summary, value }]))
+  }
 }

@@ -76,6 +76,14 @@ function realValue(name: string, example: string | number | undefined, path: str
   return kind === undefined ? String(example) : (made[kind] ?? '')
 }
 
+/** A body as its type has it. */
+function written(body: unknown, type: string): string | FormData {
+  if (type !== 'multipart/form-data') return typeof body === 'string' ? body : JSON.stringify(body)
+  const form = new FormData()
+  for (const [name, value] of Object.entries(body as Readonly<Record<string, string>>)) form.append(name, value)
+  return form
+}
+
 /** Sends an operation as its examples have it. */
 function send({ method, path, operation }: Named, body: unknown, type: string): Promise<Response> {
   const given = (operation.parameters ?? []).filter((parameter) => parameter.example !== undefined || path.includes('/backup/images'))
@@ -90,9 +98,9 @@ function send({ method, path, operation }: Named, body: unknown, type: string): 
       accept: 'application/json, text/event-stream, */*',
       ...ROOT_KEY,
       ...headers,
-      ...(body === undefined ? {} : { 'content-type': type }),
+      ...(body === undefined || type === 'multipart/form-data' ? {} : { 'content-type': type }),
     },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: written(body, type) }),
   })
 }
 
@@ -153,10 +161,10 @@ describe('the OpenAPI document', () => {
     expect(JSON.parse(linted.stdout)).toMatchObject({ totals: { errors: 0, warnings: 0 } })
   }, 60_000)
 
-  test('has an example for every body that is JSON', () => {
+  test('has an example for every body, of every type that it may have', () => {
     const without = operations.filter(({ operation }) => {
-      const media = operation.requestBody?.content['application/json']
-      return media && Object.keys(media.examples ?? {}).length === 0
+      const content = Object.values(operation.requestBody?.content ?? {})
+      return content.some(({ examples = {} }) => Object.keys(examples).length === 0)
     })
     expect(without.map(({ operation }) => operation.operationId)).toEqual([])
   })
@@ -166,11 +174,12 @@ describe('the examples of the OpenAPI document', () => {
   test('of every body work when they are sent, and are answered as the document says', async () => {
     const wrong: string[] = []
     for (const named of operations) {
-      for (const [name, { value }] of Object.entries(named.operation.requestBody?.content['application/json']?.examples ?? {})) {
-        const reply = await send(named, value, 'application/json')
-        const fault = reply.ok ? await contradiction(named, reply) : `${reply.status} ${await reply.text()}`
-        if (fault !== null) wrong.push(`${named.operation.operationId}, ${name}: ${fault}`)
-      }
+      for (const [type, { examples = {} }] of Object.entries(named.operation.requestBody?.content ?? {}))
+        for (const [name, { value }] of Object.entries(examples)) {
+          const reply = await send(named, value, type)
+          const fault = reply.ok ? await contradiction(named, reply) : `${reply.status} ${await reply.text()}`
+          if (fault !== null) wrong.push(`${named.operation.operationId}, ${name}: ${fault}`)
+        }
     }
     expect(wrong).toEqual([])
   }, 60_000)

@@ -84,7 +84,9 @@ export const EditForm = z
   .object({
     image: z
       .union([z.file(), z.array(z.file()).max(MAX_REFERENCE_IMAGES)])
-      .meta({ description: 'One file, or several as `image[]`; PNG, JPEG or WebP.' }),
+      .meta({
+        description: 'One file, or several as `image[]`; PNG, JPEG or WebP. A text field with a `data:` URI or an https URL is taken too.',
+      }),
     ...openaiFields,
     ...editOnly,
     ...extraFields,
