@@ -82,11 +82,9 @@ export type EditBody = z.infer<typeof EditBody>
 /** The form as it is documented; it is read part by part, not validated as one. */
 export const EditForm = z
   .object({
-    image: z
-      .union([z.file(), z.array(z.file()).max(MAX_REFERENCE_IMAGES)])
-      .meta({
-        description: 'One file, or several as `image[]`; PNG, JPEG or WebP. A text field with a `data:` URI or an https URL is taken too.',
-      }),
+    image: z.union([z.file(), z.array(z.file()).max(MAX_REFERENCE_IMAGES)]).meta({
+      description: 'One file, or several as `image[]`; PNG, JPEG or WebP. A text field with a `data:` URI or an https URL is taken too.',
+    }),
     ...openaiFields,
     ...editOnly,
     ...extraFields,
