@@ -1,6 +1,7 @@
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import fc from 'fast-check'
 import nock from 'nock'
+import { isTraced, leaks, traceRequests } from './support/traced.ts'
 
 // The same examples in every run: a failure can be repeated, and a green run stays green.
 fc.configureGlobal({ seed: 20_261_121 })
@@ -14,3 +15,9 @@ beforeAll(() => {
 afterAll(() => {
   nock.cleanAll()
 })
+
+if (isTraced) {
+  beforeAll(traceRequests)
+  // The last of all: gateways have ended by then.
+  afterAll(async () => expect(await leaks(), 'canaries where they must not be').toEqual([]))
+}

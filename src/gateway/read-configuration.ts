@@ -23,6 +23,8 @@ export interface StartOverrides {
   readonly dataDirectory?: string
   /** Logs errors only. */
   readonly quiet?: boolean
+  /** A file for the log, instead of standard output. */
+  readonly logFile?: string
   /** The middle of how long an emulated task takes. */
   readonly sandboxTypicalMs?: number
   /** Stands between the core and its ports: where tests break things. */
@@ -64,9 +66,16 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
   const readAgain = () => loadConfig({ env: environment, catalogue })
   const loaded = await readAgain()
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
-  const log = createLog(loaded.config, overrides.quiet ?? false)
+  const log = createLog(loaded.config, overrides)
   return { catalogue, started: loaded.config, warnings: loaded.warnings, files: loaded.files, readAgain, log, overrides }
 }
 
-const createLog = ({ logLevel }: Config, quiet: boolean): FastifyBaseLogger =>
-  pino({ level: quiet ? 'error' : logLevel }, new LogLines(quiet ? 2 : 1))
+/** Libraries write lines of their own at these levels, with the headers of a request, keys among them. */
+const VERBOSE: ReadonlySet<string> = new Set(['debug', 'trace'])
+const WITHOUT_HEADERS = { redact: { paths: ['headers', '*.headers'], remove: true } } as const
+
+function createLog({ logLevel }: Config, { quiet = false, logFile }: StartOverrides): FastifyBaseLogger {
+  const level = quiet ? 'error' : logLevel
+  const lines = logFile === undefined ? new LogLines(quiet ? 2 : 1) : pino.destination({ dest: logFile, sync: true })
+  return pino({ level, ...(VERBOSE.has(level) ? WITHOUT_HEADERS : {}) }, lines)
+}

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
+import { searchRemains, tracedEnvironment, traceGateway } from '../support/traced.ts'
 import type { Step } from './steps.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -67,7 +68,7 @@ async function spawnServer(program: readonly string[], environment: Readonly<Rec
   const spawnedAt = Date.now()
   const child = spawn(process.execPath, program, {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...environment },
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...tracedEnvironment(environment) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
@@ -85,6 +86,7 @@ async function spawnServer(program: readonly string[], environment: Readonly<Rec
     void ended.then((how) => reject(new Error(`the server ended (${how}) before it listened:\n${said.slice(-4_000)}`)))
   })
   const listensAt = Date.now()
+  traceGateway(url)
   return {
     url,
     pid: child.pid ?? 0,
@@ -94,6 +96,7 @@ async function spawnServer(program: readonly string[], environment: Readonly<Rec
     ended,
     kill(signal) {
       child.kill(signal)
+      void ended.then(() => searchRemains(said, environment['IMAGEGATE_DATA']))
       return ended
     },
     signal: (signal) => void child.kill(signal),

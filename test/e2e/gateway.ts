@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGateway } from '../../src/gateway/start.ts'
 import type { Generation, Problem } from '#contract'
 import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
+import { isTraced, searchRemains, tracedEnvironment, traceGateway } from '../support/traced.ts'
 import type { Ports } from '../../src/core/ports.ts'
 
 /** What these tests name; whatever else is installed is none of their business. */
@@ -42,14 +43,17 @@ export async function launchGateway({
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-e2e-'))
   const configPath = join(folder, 'imagegate.yaml')
   if (config !== undefined) writeFileSync(configPath, config)
+  const data = dataDirectory ?? join(folder, 'data')
+  const logFile = join(folder, 'trace.log')
   const server = await startGateway({
-    env: { ...env, ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
+    env: { ...tracedEnvironment(env), ...(config === undefined ? {} : { IMAGEGATE_CONFIG: configPath }) },
     overrides: {
       port,
       providers,
       ...(providersDirectory ? { providersDirectory } : {}),
-      dataDirectory: dataDirectory ?? join(folder, 'data'),
-      quiet: process.env['LOUD'] === undefined,
+      dataDirectory: data,
+      quiet: process.env['LOUD'] === undefined && !isTraced,
+      ...(isTraced ? { logFile } : {}),
       sandboxTypicalMs: typicalMs,
       ...(webhookDelaysMs ? { webhookDelaysMs } : {}),
       ...(wrapPorts ? { wrapPorts } : {}),
@@ -57,6 +61,7 @@ export async function launchGateway({
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
     },
   })
+  traceGateway(server.url)
   const ask = async (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)
   return {
     url: server.url,
@@ -77,7 +82,9 @@ export async function launchGateway({
       return (await reply.json()) as Generation
     },
     async close() {
+      if (isTraced) await ask('/metrics')
       await server.close()
+      if (isTraced) searchRemains(readFileSync(logFile, 'utf8'), data)
       rmSync(folder, { recursive: true, force: true })
     },
   }

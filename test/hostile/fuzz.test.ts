@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Named } from '../support/openapi-judge.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
 import { authorizations, connectionsOf } from './authorization.ts'
 import { closeClient, send } from './client.ts'
 import type { Received, Sent } from './client.ts'
@@ -10,6 +11,7 @@ import type { HeadedAnswer } from './pipelined.ts'
 import { KEY, makeOneOfEach, SEED, startTarget, TIMES } from './target.ts'
 import type { Target } from './target.ts'
 
+useRealSockets()
 afterAll(closeClient)
 
 /** What was wrong with answers: each kind once, with the request that showed it first. */

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { searchHeard } from '../support/traced.ts'
 
 export interface Heard {
   readonly headers: IncomingHttpHeaders
@@ -18,6 +19,7 @@ export async function startReceiver(answer: Answer = 204) {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () => {
+      searchHeard('a webhook', `${JSON.stringify(request.headers)} ${Buffer.concat(parts).toString()}`)
       heard.push({ headers: request.headers, body: Buffer.concat(parts).toString() })
       if (typeof answering === 'number') response.writeHead(answering).end()
       else answering(response, heard.length)

@@ -1,0 +1,256 @@
+import { createHash } from 'node:crypto'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Comparison, Generation } from '#contract'
+import { startOverridden } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+import { ROOT } from '../support/source-tree.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { closeClient, send } from './client.ts'
+
+useRealSockets()
+const folder = mkdtempSync(join(tmpdir(), 'imagegate-outside-'))
+const disk = join(folder, 'disk')
+const isRoot = process.getuid?.() === 0
+afterAll(() => {
+  closeClient()
+  if (isRoot) spawnSync('umount', [disk])
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const NOBODY = 65_534
+
+interface Refused {
+  readonly code: number | null
+  readonly out: string
+  readonly error: string
+}
+
+/** A start that is refused. */
+function start(environment: Readonly<Record<string, string>>, uid?: number): Promise<Refused> {
+  const env = { PATH: process.env['PATH'], PORT: '0', BFL_API_KEY: 'a-key-of-outside', IMAGEGATE_CONFIG: '', ...environment }
+  const child = spawn(process.execPath, ['src/main.ts'], { cwd: ROOT, env, ...(uid === undefined ? {} : { uid }), timeout: 50_000 })
+  let out = ''
+  let error = ''
+  child.stdout.on('data', (part) => (out += String(part)))
+  child.stderr.on('data', (part) => (error += String(part)))
+  return new Promise((resolve) => void child.once('close', (code) => resolve({ code, out, error })))
+}
+
+/** A small disk of its own, with no byte left on it. */
+function fullDisk(): string {
+  mkdirSync(disk)
+  expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]).status).toBe(0)
+  mkdirSync(join(disk, 'data'))
+  spawnSync('sh', ['-c', `cat /dev/zero > ${join(disk, 'rest')}`])
+  return join(disk, 'data')
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  mkdirSync(join(path, '..'), { recursive: true })
+  writeFileSync(path, text)
+  return path
+}
+
+// Only an administrator can mount a disk, and become another user.
+describe.skipIf(!isRoot)('a process that cannot start', () => {
+  const starts: Record<string, () => Promise<Refused>> = {
+    'with a damaged database': () => {
+      const data = join(file('damaged/imagegate.db', 'no database at all, whatever its name says'.repeat(200)), '..')
+      return start({ IMAGEGATE_DATA: data })
+    },
+    'with a configuration that its user cannot read': () => {
+      const config = file('unreadable/imagegate.yaml', 'keys: []\n')
+      chmodSync(config, 0o600)
+      chmodSync(folder, 0o755)
+      chmodSync(join(config, '..'), 0o755)
+      return start({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'none') }, NOBODY)
+    },
+    'with the data folder of another user': () => {
+      const data = join(file('theirs/x', ''), '..')
+      chownSync(data, NOBODY - 1, NOBODY - 1)
+      chmodSync(data, 0o700)
+      return start({ IMAGEGATE_DATA: data }, NOBODY)
+    },
+    'with a full disk': () => start({ IMAGEGATE_DATA: fullDisk() }),
+    'with a key whose variable is not set, on every address': () => {
+      const config = file('empty/imagegate.yaml', 'keys: [{ name: a, key_hash: "${TEAM_KEY_HASH}" }]\n')
+      return start({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'none'), HOST: '0.0.0.0' })
+    },
+    'with the hash of nothing as a key': () => {
+      const config = file('nothing/imagegate.yaml', `keys: [{ name: a, key_hash: ${createHash('sha256').digest('hex')} }]\n`)
+      return start({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'none') })
+    },
+    'without keys, on every address': () => start({ HOST: '0.0.0.0', IMAGEGATE_DATA: join(folder, 'none') }),
+  }
+  const words: Readonly<Record<keyof typeof starts, RegExp>> = {
+    'with a damaged database': /imagegate\.db: the database file is damaged; restore it from a backup/,
+    'with a configuration that its user cannot read': /imagegate\.yaml: the configuration file cannot be read \(EACCES\)/,
+    'with the data folder of another user': /it belongs to user 65533 and this process runs as user 65534/,
+    'with a full disk': /the disk is full: .* \(?(ENOSPC|SQLITE_FULL)?.*free some space/,
+    'with a key whose variable is not set, on every address': /TEAM_KEY_HASH/,
+    'with the hash of nothing as a key': /keys\.0\.key_hash.*empty/,
+    'without keys, on every address': /HOST.*keys/s,
+  }
+
+  test('says why in one sentence with its remedy, without a stack, and exits with 1', { timeout: 60_000 }, async () => {
+    const ends = await Promise.all(Object.entries(starts).map(async ([what, begin]) => ({ what, ...(await begin()) })))
+    for (const { what, code, out, error } of ends) {
+      expect([what, code, out]).toEqual([what, 1, ''])
+      expect(error, what).toMatch(/^imagegate cannot start:\n[^\n]+\n$/)
+      expect(error, what).not.toMatch(/\n\s+at |node:internal/)
+      expect(error, what).toMatch(words[what] ?? /$^/)
+    }
+  })
+})
+
+const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
+const PIXELS = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }
+
+async function ask<T>(server: ServerProcess, key: string, path: string, body?: object): Promise<{ status: number; body: T }> {
+  const headers = ['authorization', `Bearer ${key}`, ...(body ? ['content-type', 'application/json'] : [])]
+  const sent = { method: body ? 'POST' : 'GET', path, headers, body: body ? Buffer.from(JSON.stringify(body)) : null }
+  const received = await send(server.url, sent)
+  return { status: received.status, body: JSON.parse(received.body.toString()) as T }
+}
+
+describe('a process with keys', () => {
+  let server: ServerProcess
+  let theirs: Generation
+  beforeAll(async () => {
+    const names = ['a', 'b', 'boss'].map((name) => `{ name: ${name}, key_hash: ${hash(`key-of-${name}`)}, admin: ${name === 'boss'} }`)
+    const config = file('keyed/imagegate.yaml', `keys: [${names.join(', ')}]\n`)
+    server = await startOverridden({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'keyed/data') }, { sandboxTypicalMs: 20 })
+    theirs = (await ask<Generation>(server, 'key-of-a', '/v1/generations', PIXELS)).body
+  }, 60_000)
+  afterAll(() => server.kill('SIGKILL'))
+
+  test('answers another key’s generation, image and comparison, however it is named, as one that is not there', async () => {
+    const image = theirs.images[0]?.id ?? ''
+    const { id: comparison } = (await ask<Comparison>(server, 'key-of-a', '/v1/comparisons', PIXELS)).body
+    const pairs: readonly (readonly [string, string, object?])[] = [
+      [`/v1/generations/${theirs.id}`, theirs.id],
+      [`/v1/generations/${theirs.id}/events`, theirs.id],
+      [`/v1/generations/${theirs.id}/cancel`, theirs.id, {}],
+      [`/v1/comparisons/${comparison}`, comparison],
+      [`/v1/images/${image}`, image],
+      [`/bfl/v1/get_result?id=${theirs.id}`, theirs.id],
+      ['/v1/quotes', image, { ...PIXELS, reference_images: [{ image }] }],
+      ['/v1/generations', image, { ...PIXELS, reference_images: [{ image }] }],
+      ['/v1/comparisons', image, { ...PIXELS, reference_images: [{ image }] }],
+    ]
+    for (const [path, id, body] of pairs) {
+      const none = id.replace(/.{8}$/, '00000000')
+      const of = async (named: string): Promise<string> => {
+        const answer = await ask(
+          server,
+          'key-of-b',
+          path.replace(id, named),
+          body && JSON.parse(JSON.stringify(body).replaceAll(id, named)),
+        )
+        return JSON.stringify(answer).replaceAll(named, '<id>')
+      }
+      expect([path, await of(id)]).toEqual([path, await of(none)])
+      expect(await of(id)).not.toContain('"status":200')
+    }
+  })
+
+  test('serves an image by its signed link alone, as what it is and to be shown only, and neither a bare nor a changed one', async () => {
+    const { pathname, search } = new URL(theirs.images[0]?.url ?? '')
+    const get = (path: string) => send(server.url, { method: 'GET', path, headers: [], body: null })
+    const image = await get(`${pathname}${search}`)
+    expect([image.status, image.type]).toEqual([200, `image/${theirs.images[0]?.format}`])
+    expect(image.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; sandbox" })
+    for (const path of [pathname, `${pathname}${search.slice(0, -2)}`, `${pathname}${search.replace('expires=1', 'expires=2')}`])
+      expect((await get(path)).status).toBe(401)
+  })
+
+  test('makes, rotates and takes back keys while it runs, and takes no hash for a key', async () => {
+    const made = await ask<{ secret: string }>(server, 'key-of-boss', '/v1/keys', { name: 'c', scope: 'read' })
+    const { secret } = made.body
+    expect((await ask(server, secret, '/v1/models')).status).toBe(200)
+    expect((await ask(server, secret, '/v1/generations', PIXELS)).status).toBe(403)
+    expect((await ask(server, 'key-of-a', '/v1/keys', { name: 'd' })).status).toBe(403)
+    const next = await ask<{ secret: string }>(server, 'key-of-boss', '/v1/keys/c/rotate', { grace_seconds: 0 })
+    for (const none of [secret, hash('key-of-a'), hash(secret), hash(next.body.secret), ''])
+      expect((await ask(server, none, '/v1/models')).status).toBe(401)
+    const revoked = await send(server.url, {
+      method: 'DELETE',
+      path: '/v1/keys/c',
+      headers: ['authorization', 'Bearer key-of-boss'],
+      body: null,
+    })
+    expect([revoked.status, (await ask(server, next.body.secret, '/v1/models')).status]).toEqual([204, 401])
+    expect(server.said()).not.toContain(secret)
+  })
+})
+
+describe('a process without keys', () => {
+  let server: ServerProcess
+  beforeAll(async () => {
+    server = await startOverridden({ IMAGEGATE_DATA: join(folder, 'keyless') }, { sandboxTypicalMs: 20 })
+  }, 60_000)
+  afterAll(() => server.kill('SIGKILL'))
+
+  test('sells nothing, and opens no WebSocket, to a web page elsewhere, by fetch, by a form or through a name that leads here', async () => {
+    const { host } = new URL(server.url)
+    const form = 'model=flux-2-pro&prompt=stolen'
+    const json = JSON.stringify(PIXELS)
+    const strangers = [
+      ['host', host, 'origin', 'https://evil.example'],
+      ['host', host, 'origin', 'null'],
+      ['host', host, 'origin', 'http://127.0.0.1:1'],
+      ['host', 'evil.example'],
+      ['host', `evil.example:${new URL(server.url).port}`, 'origin', 'http://evil.example'],
+    ]
+    for (const stranger of strangers) {
+      for (const path of ['/v1/generations', '/v1/images/generations', '/bfl/v1/flux-2-pro', '/runware/v1', '/mcp']) {
+        for (const [type, body] of [
+          ['application/json', json],
+          ['text/plain', json],
+          ['application/x-www-form-urlencoded', form],
+        ] as const) {
+          const headers = [...stranger, 'content-type', type]
+          const { status } = await send(server.url, { method: 'POST', path, headers, body: Buffer.from(body) })
+          expect([stranger, path, type, status]).toEqual([stranger, path, type, 403])
+        }
+      }
+      const upgrade = [
+        'connection',
+        'upgrade',
+        'upgrade',
+        'websocket',
+        'sec-websocket-version',
+        '13',
+        'sec-websocket-key',
+        'dGhlIHNhbXBsZSBub25jZQ==',
+      ]
+      const { status } = await send(server.url, { method: 'GET', path: '/runware/v1', headers: [...stranger, ...upgrade], body: null })
+      expect([stranger, status]).toEqual([stranger, 403])
+    }
+    const { data } = (await ask<{ data: readonly Generation[] }>(server, '', '/v1/generations')).body
+    expect(data).toEqual([])
+  })
+
+  test('answers a callback that is forged and one of nobody with one and the same answer', async () => {
+    const { id } = (await ask<Generation>(server, '', '/v1/generations', PIXELS)).body
+    const paths = [`/v1/hooks/bfl/${id}.forged`, '/v1/hooks/bfl/nobody', '/v1/hooks/bfl/gen_0.x', '/v1/hooks/nobody/x.y']
+    const answers = await Promise.all(
+      paths.map(async (path) => {
+        const { status, body } = await send(server.url, {
+          method: 'POST',
+          path,
+          headers: ['content-type', 'application/json'],
+          body: Buffer.from('{}'),
+        })
+        return `${status} ${body.toString()}`
+      }),
+    )
+    expect(new Set(answers).size).toBe(1)
+    expect(answers[0]).toMatch(/^404 /)
+  })
+})
