@@ -72,10 +72,10 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
 
 /** Libraries write lines of their own at these levels, with the headers of a request, keys among them. */
 const VERBOSE: ReadonlySet<string> = new Set(['debug', 'trace'])
-const WITHOUT_HEADERS = { redact: { paths: ['headers', '*.headers'], remove: true } } as const
+const WITHOUT_HEADERS = { paths: ['headers', '*.headers'], remove: true }
 
 function createLog({ logLevel }: Config, { quiet = false, logFile }: StartOverrides): FastifyBaseLogger {
   const level = quiet ? 'error' : logLevel
   const lines = logFile === undefined ? new LogLines(quiet ? 2 : 1) : pino.destination({ dest: logFile, sync: true })
-  return pino({ level, ...(VERBOSE.has(level) ? WITHOUT_HEADERS : {}) }, lines)
+  return pino({ level, ...(VERBOSE.has(level) ? { redact: WITHOUT_HEADERS } : {}) }, lines)
 }

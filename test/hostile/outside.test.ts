@@ -10,6 +10,7 @@ import type { ServerProcess } from '../crash/process.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { closeClient, send } from './client.ts'
+import { pipelined } from './pipelined.ts'
 
 useRealSockets()
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-outside-'))
@@ -88,20 +89,20 @@ describe.skipIf(!isRoot)('a process that cannot start', () => {
     'without keys, on every address': () => start({ HOST: '0.0.0.0', IMAGEGATE_DATA: join(folder, 'none') }),
   }
   const words: Readonly<Record<keyof typeof starts, RegExp>> = {
-    'with a damaged database': /imagegate\.db: the database file is damaged; restore it from a backup/,
+    'with a damaged database': /damaged: the database file is damaged; restore it from a backup/,
     'with a configuration that its user cannot read': /imagegate\.yaml: the configuration file cannot be read \(EACCES\)/,
     'with the data folder of another user': /it belongs to user 65533 and this process runs as user 65534/,
-    'with a full disk': /the disk is full: .* \(?(ENOSPC|SQLITE_FULL)?.*free some space/,
+    'with a full disk': /disk\/data.*the disk.* is full.*; free some space/,
     'with a key whose variable is not set, on every address': /TEAM_KEY_HASH/,
     'with the hash of nothing as a key': /keys\.0\.key_hash.*empty/,
     'without keys, on every address': /HOST.*keys/s,
   }
 
-  test('says why in one sentence with its remedy, without a stack, and exits with 1', { timeout: 60_000 }, async () => {
+  test('says what is wrong and what to do, each in one sentence, without a stack, and exits with 1', { timeout: 60_000 }, async () => {
     const ends = await Promise.all(Object.entries(starts).map(async ([what, begin]) => ({ what, ...(await begin()) })))
     for (const { what, code, out, error } of ends) {
       expect([what, code, out]).toEqual([what, 1, ''])
-      expect(error, what).toMatch(/^imagegate cannot start:\n[^\n]+\n$/)
+      expect(error, what).toMatch(/^imagegate cannot start:\n(?:[^\n]+\n)+$/)
       expect(error, what).not.toMatch(/\n\s+at |node:internal/)
       expect(error, what).toMatch(words[what] ?? /$^/)
     }
@@ -111,11 +112,11 @@ describe.skipIf(!isRoot)('a process that cannot start', () => {
 const hash = (key: string): string => createHash('sha256').update(key).digest('hex')
 const PIXELS = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }
 
-async function ask<T>(server: ServerProcess, key: string, path: string, body?: object): Promise<{ status: number; body: T }> {
+async function ask(server: ServerProcess, key: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
   const headers = ['authorization', `Bearer ${key}`, ...(body ? ['content-type', 'application/json'] : [])]
   const sent = { method: body ? 'POST' : 'GET', path, headers, body: body ? Buffer.from(JSON.stringify(body)) : null }
   const received = await send(server.url, sent)
-  return { status: received.status, body: JSON.parse(received.body.toString()) as T }
+  return { status: received.status, body: JSON.parse(received.body.toString()) as unknown }
 }
 
 describe('a process with keys', () => {
@@ -125,13 +126,13 @@ describe('a process with keys', () => {
     const names = ['a', 'b', 'boss'].map((name) => `{ name: ${name}, key_hash: ${hash(`key-of-${name}`)}, admin: ${name === 'boss'} }`)
     const config = file('keyed/imagegate.yaml', `keys: [${names.join(', ')}]\n`)
     server = await startOverridden({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'keyed/data') }, { sandboxTypicalMs: 20 })
-    theirs = (await ask<Generation>(server, 'key-of-a', '/v1/generations', PIXELS)).body
+    theirs = (await ask(server, 'key-of-a', '/v1/generations', PIXELS)).body as Generation
   }, 60_000)
   afterAll(() => server.kill('SIGKILL'))
 
   test('answers another key’s generation, image and comparison, however it is named, as one that is not there', async () => {
     const image = theirs.images[0]?.id ?? ''
-    const { id: comparison } = (await ask<Comparison>(server, 'key-of-a', '/v1/comparisons', PIXELS)).body
+    const { id: comparison } = (await ask(server, 'key-of-a', '/v1/comparisons', PIXELS)).body as Comparison
     const pairs: readonly (readonly [string, string, object?])[] = [
       [`/v1/generations/${theirs.id}`, theirs.id],
       [`/v1/generations/${theirs.id}/events`, theirs.id],
@@ -170,13 +171,14 @@ describe('a process with keys', () => {
   })
 
   test('makes, rotates and takes back keys while it runs, and takes no hash for a key', async () => {
-    const made = await ask<{ secret: string }>(server, 'key-of-boss', '/v1/keys', { name: 'c', scope: 'read' })
-    const { secret } = made.body
+    const made = await ask(server, 'key-of-boss', '/v1/keys', { name: 'c', scope: 'read' })
+    const { secret } = made.body as { secret: string }
     expect((await ask(server, secret, '/v1/models')).status).toBe(200)
     expect((await ask(server, secret, '/v1/generations', PIXELS)).status).toBe(403)
     expect((await ask(server, 'key-of-a', '/v1/keys', { name: 'd' })).status).toBe(403)
-    const next = await ask<{ secret: string }>(server, 'key-of-boss', '/v1/keys/c/rotate', { grace_seconds: 0 })
-    for (const none of [secret, hash('key-of-a'), hash(secret), hash(next.body.secret), ''])
+    const { body: next } = await ask(server, 'key-of-boss', '/v1/keys/c/rotate', { grace_seconds: 0 })
+    const { secret: second } = next as { secret: string }
+    for (const none of [secret, hash('key-of-a'), hash(secret), hash(second), ''])
       expect((await ask(server, none, '/v1/models')).status).toBe(401)
     const revoked = await send(server.url, {
       method: 'DELETE',
@@ -184,10 +186,12 @@ describe('a process with keys', () => {
       headers: ['authorization', 'Bearer key-of-boss'],
       body: null,
     })
-    expect([revoked.status, (await ask(server, next.body.secret, '/v1/models')).status]).toEqual([204, 401])
+    expect([revoked.status, (await ask(server, second, '/v1/models')).status]).toEqual([204, 401])
     expect(server.said()).not.toContain(secret)
   })
 })
+
+const UPGRADE = 'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
 
 describe('a process without keys', () => {
   let server: ServerProcess
@@ -219,25 +223,16 @@ describe('a process without keys', () => {
           expect([stranger, path, type, status]).toEqual([stranger, path, type, 403])
         }
       }
-      const upgrade = [
-        'connection',
-        'upgrade',
-        'upgrade',
-        'websocket',
-        'sec-websocket-version',
-        '13',
-        'sec-websocket-key',
-        'dGhlIHNhbXBsZSBub25jZQ==',
-      ]
-      const { status } = await send(server.url, { method: 'GET', path: '/runware/v1', headers: [...stranger, ...upgrade], body: null })
-      expect([stranger, status]).toEqual([stranger, 403])
+      const fields = stranger.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('')
+      const [answer] = await pipelined(server.url, [Buffer.from(`GET /runware/v1 HTTP/1.1\r\n${fields}${UPGRADE}\r\n`)])
+      expect([stranger, answer?.status]).toEqual([stranger, 403])
     }
-    const { data } = (await ask<{ data: readonly Generation[] }>(server, '', '/v1/generations')).body
+    const { data } = (await ask(server, '', '/v1/generations')).body as { data: readonly Generation[] }
     expect(data).toEqual([])
   })
 
   test('answers a callback that is forged and one of nobody with one and the same answer', async () => {
-    const { id } = (await ask<Generation>(server, '', '/v1/generations', PIXELS)).body
+    const { id } = (await ask(server, '', '/v1/generations', PIXELS)).body as Generation
     const paths = [`/v1/hooks/bfl/${id}.forged`, '/v1/hooks/bfl/nobody', '/v1/hooks/bfl/gen_0.x', '/v1/hooks/nobody/x.y']
     const answers = await Promise.all(
       paths.map(async (path) => {

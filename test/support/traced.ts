@@ -50,10 +50,16 @@ export function tracedEnvironment(environment: Readonly<Record<string, string>>)
 export const traceGateway = (url: string): void => void origins.add(new URL(url).origin)
 
 function note(where: string, text: string, secrets: Iterable<readonly [string, string]>): void {
-  for (const [name, secret] of secrets)
-    for (const form of [secret, encodeURIComponent(secret), ...base64Of(secret)])
-      if (text.includes(form)) found.add(`${name} is in ${where}: …${around(text, form)}…`)
+  for (const hit of hitsIn(where, text, secrets)) found.add(hit)
 }
+
+/** Which secrets a text holds: as they are, as in a URL, or in base64, however they lie in longer data. */
+export const hitsIn = (where: string, text: string, secrets: Iterable<readonly [string, string]>): readonly string[] =>
+  [...secrets].flatMap(([name, secret]) =>
+    [secret, encodeURIComponent(secret), ...base64Of(secret)]
+      .filter((form) => text.includes(form))
+      .map((form) => `${name} is in ${where}: …${around(text, form)}…`),
+  )
 
 const base64Of = (secret: string): readonly string[] =>
   [0, 1, 2].map((before) =>

@@ -20,7 +20,9 @@ export function failureOf(error: unknown): StoreError | null {
   const reason = error instanceof Error ? error.message : String(error)
   switch (resultCodeOf(error)) {
     case full:
-      return new StoreError('full', `the disk that holds the database is full; nothing was written (${reason})`, { cause: error })
+      return new StoreError('full', `the disk that holds the database is full; nothing was written; free some space (${reason})`, {
+        cause: error,
+      })
     case ioError:
     case readonly:
     case perm:
