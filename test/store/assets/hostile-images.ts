@@ -43,6 +43,7 @@ export async function hostileImages(): Promise<ReadonlyMap<string, Buffer>> {
       ...cutJpegs('a progressive JPEG', progressive),
       ...shortJpegs('a baseline JPEG', baseline),
       ...shortJpegs('a progressive JPEG', progressive),
+      ...closedBetweenScans(progressive),
       ...brokenJpegs(baseline, progressive),
       ...cutPngs(pngImage),
       ...brokenPngs(),
@@ -77,6 +78,18 @@ const shortJpegs = (kind: string, jpeg: Buffer): Images => ({
   [`${kind} cut at a half and closed with an end marker`]: closedEarly(jpeg, 0.5),
   [`${kind} cut near its end and closed with an end marker`]: closedEarly(jpeg, 0.95),
 })
+
+/** Each would decode, as a blurred image. */
+const closedBetweenScans = (progressive: Buffer): Images =>
+  Object.fromEntries(
+    jpegMarkers(progressive)
+      .filter(({ marker }) => marker === 0xda)
+      .slice(1)
+      .map(({ at }, index) => [
+        `a progressive JPEG closed before its scan ${index + 1}`,
+        Buffer.concat([progressive.subarray(0, at), Buffer.from([0xff, 0xd9])]),
+      ]),
+  )
 
 function brokenJpegs(jpeg: Buffer, progressive: Buffer): Images {
   const frame = jpegMarkers(jpeg).find(({ marker }) => marker === 0xc0)?.at ?? 0

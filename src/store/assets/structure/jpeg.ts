@@ -1,5 +1,6 @@
 import { ScanCounter } from './scan-counter.ts'
 import { type Frame, frameIn, readCodeTables, readQuantization, scanIn, type Tables } from './jpeg-frame.ts'
+import { ProgressiveScans } from './progressive-scans.ts'
 import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 
 const START = 0xd8
@@ -32,6 +33,7 @@ class JpegStructure implements Structure {
   #tables: Tables = { dc: new Map(), ac: new Map(), quantization: new Set() }
   #frame: Frame | null = null
   #isFrameSeen = false
+  #progressive: ProgressiveScans | null = null
   #restartInterval = 0
   readonly #scanned = new Set<number>()
   #scans = 0
@@ -143,8 +145,10 @@ class JpegStructure implements Structure {
     if (this.#isFrameSeen) this.#damage = 'it has two frames'
     this.#isFrameSeen = true
     if (isCounted(marker)) this.#frame = frameIn(header)
-    if (marker === PROGRESSIVE) this.#doubt ??= 'it is progressive'
-    else if (!isCounted(marker)) this.#damage = 'it is coded in a way that no browser shows'
+    if (marker === PROGRESSIVE) {
+      this.#progressive = new ProgressiveScans(header)
+      this.#doubt ??= 'it is progressive'
+    } else if (!isCounted(marker)) this.#damage = 'it is coded in a way that no browser shows'
     else if (this.#frame === null) this.#doubt ??= 'its frame is unusual'
   }
 
@@ -152,6 +156,7 @@ class JpegStructure implements Structure {
     this.#scans++
     if (this.#scans > MAX_SCANS) this.#damage = `it has more than ${MAX_SCANS} scans`
     if (!this.#isFrameSeen) this.#damage = 'a scan comes before its frame'
+    this.#progressive?.take(header)
     const scan = this.#frame === null ? null : scanIn(header, this.#frame, this.#tables, this.#restartInterval)
     if (scan === null || this.#doubt !== null) {
       this.#doubt ??= 'a scan does not fit its frame'
@@ -192,6 +197,7 @@ class JpegStructure implements Structure {
     this.#phase = 'behind'
     if (this.#images === 0) {
       if (this.#scans === 0) this.#damage = 'it has no scan'
+      else if (this.#progressive?.isComplete() === false) this.#damage = 'some of its scans are missing'
       if (this.#frame?.components.some(({ id }) => !this.#scanned.has(id)) === true) this.#doubt ??= 'a component is missing'
     }
     this.#images++
