@@ -43,7 +43,7 @@ describe('the link of an image, where keys are on', () => {
     absent.pathname = '/v1/images/img_019b00000000700080000000000000aa.jpg'
     const bare = `${url.origin}${url.pathname}`
     // The width of a small one stands outside the signature.
-    const small = await fetch(`${url}&w=128`)
+    const small = await fetch(`${url.href}&w=128`)
     expect([small.status, small.headers.get('cache-control')]).toEqual([200, expect.stringMatching(/^private, max-age=\d+, immutable$/)])
     const answers = await Promise.all(
       [bare, `${bare}?w=128`, borrowed, longer, absent, `${bare}?expires=1&signature=`].map(async (each) => (await fetch(each)).status),

@@ -1,4 +1,5 @@
-import OpenAI, { toFile } from 'openai'
+import { toFile } from 'openai'
+import type OpenAI from 'openai'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Gateway } from '../../../e2e/gateway.ts'
