@@ -54,19 +54,25 @@ export function adapt(request: PlannedRequest, references: readonly Reference[],
     adaptBackground(request.background, limits, format.applied?.output_format),
     adaptMask(mask, limits),
   ]
-  const warnings = findings.flatMap((finding) => finding.warnings ?? [])
-  const reasons = findings.flatMap((finding) => finding.reasons ?? [])
+  const warnings: Warning[] = []
+  const reasons: string[] = []
+  const assumptions: string[] = []
+  for (const finding of findings) {
+    if (finding.warnings) warnings.push(...finding.warnings)
+    if (finding.reasons) reasons.push(...finding.reasons)
+    if (finding.assumptions) assumptions.push(...finding.assumptions)
+  }
   if (request.on_unsupported === 'reject') reasons.push(...warnings.map(refusal))
   if (reasons.length > 0) return { eligible: false, reasons }
   const applied: Applied = { n: request.n ?? 1, reference_images: references.length }
-  for (const finding of findings) Object.assign(applied, finding.applied)
+  for (const finding of findings) if (finding.applied) Object.assign(applied, finding.applied)
   return {
     eligible: true,
     applied,
     defaults: vendorDefaults(limits, applied),
     fidelity: fidelityOf(request, references, limits, { applied, warnings }),
     warnings: [...warnings, ...(ignoredOptions(request.provider_options, offer.provider).warnings ?? [])],
-    assumptions: findings.flatMap((finding) => finding.assumptions ?? []),
+    assumptions,
   }
 }
 

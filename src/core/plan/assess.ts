@@ -69,7 +69,9 @@ export const assess = (input: PlanInput): readonly Assessment[] =>
 function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> {
   const { offer, unavailable } = candidate
   const { request, budget } = input
-  const references = [...withoutMask(input.references), ...namedReferences(candidate)]
+  const named = namedReferences(candidate)
+  const images = withoutMask(input.references)
+  const references = named.length === 0 ? images : [...images, ...named]
   const end = judgeRetirement(offer, input.now ?? null)
   const excluding = [
     ...end.reasons,
@@ -126,6 +128,7 @@ const rulesWithoutNote = new WeakMap<PriceRule, PriceRule>()
 
 /** Images in each paid task: full batches, then the rest. */
 function splitImages(images: number, batch: number): readonly number[] {
+  if (images <= batch) return [images]
   const full = Math.floor(images / batch)
   const rest = images % batch
   return [...Array.from({ length: full }, () => batch), ...(rest > 0 ? [rest] : [])]
