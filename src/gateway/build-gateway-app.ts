@@ -13,8 +13,7 @@ import type { Subjects } from '../monitoring/metrics.ts'
 import type { Resources } from './open-resources.ts'
 import { pagesFolder } from './pages-folder.ts'
 
-/** What was built with this version. */
-const BUILT = { version: packageJson.version, pagesFolder: pagesFolder() }
+const { version } = packageJson
 
 /** The application with every route, not yet listening. */
 export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
@@ -73,7 +72,8 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     backupDirectory: resources.folders.store,
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
-    ...BUILT,
+    version,
+    pagesFolder: pagesFolder(),
     sandbox: config().sandbox,
   })
   opened.defer(() => app.close())
