@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
-import { access, copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isThere } from './flush.ts'
 import { NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from './secret-files.ts'
 import { copyDatabase } from './sqlite/copy-database.ts'
 import { DATABASE_FILE, openDatabase } from './sqlite/open.ts'
@@ -75,9 +76,3 @@ const ignore =
   (error: NodeJS.ErrnoException): void => {
     if (!codes.includes(error.code ?? '')) throw error
   }
-
-const isThere = async (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )

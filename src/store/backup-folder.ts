@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { access, chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -10,7 +10,7 @@ import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { pathOfImage } from './assets/files.ts'
 import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
 import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
-import { flushFile, flushFolder } from './flush.ts'
+import { flushFile, flushFolder, isThere, writeWhole } from './flush.ts'
 import { StoreError } from './store-error.ts'
 
 /** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
@@ -78,7 +78,8 @@ export async function writeBackup(
       images_missing: missing,
     }
     await rename(partial, join(folder, DATABASE_FILE))
-    await writeDurably(join(folder, SUMMARY_FILE), `${JSON.stringify(summary, null, 2)}\n`)
+    const summaryPath = join(folder, SUMMARY_FILE)
+    await writeWhole(summaryPath, `${JSON.stringify(summary, null, 2)}\n`, `${summaryPath}.partial`)
     return summary
   } finally {
     await rm(partial, { force: true })
@@ -94,7 +95,7 @@ export async function writeBackup(
 export async function readBackup(folder: string, target: { readonly store: string; readonly assets: string }): Promise<BackupSummary> {
   const summary = await readSummary(folder)
   const database = join(target.store, DATABASE_FILE)
-  if (await exists(database)) {
+  if (await isThere(database)) {
     const message = `${database} exists: a backup is restored into a folder without a database. Name another with IMAGEGATE_DATA, or move this one away`
     throw new StoreError('in_use', message)
   }
@@ -193,19 +194,6 @@ async function readSummary(folder: string): Promise<BackupSummary> {
   return JSON.parse(text) as BackupSummary
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.partial`, text)
-  await flushFile(`${path}.partial`)
-  await rename(`${path}.partial`, path)
-  await flushFolder(dirname(path))
-}
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
-
 async function openIfThere(path: string): Promise<Readable | null> {
-  return (await exists(path)) ? createReadStream(path) : null
+  return (await isThere(path)) ? createReadStream(path) : null
 }

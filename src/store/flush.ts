@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises'
+import { access, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 /** Resolves once the bytes of a file are on disk. */
 export const flushFile = (path: string): Promise<void> => flush(path, 'r+')
@@ -16,3 +17,30 @@ async function flush(path: string, flags: 'r' | 'r+'): Promise<void> {
     await handle.close()
   }
 }
+
+/**
+ * Under its name a file is whole and on disk, whatever happens on the way: it is written under another one first.
+ * @param temporary in the same file system
+ * @param mode of the file; default: what the process's umask leaves
+ */
+export async function writeWhole(path: string, content: string | Uint8Array, temporary: string, mode?: number): Promise<void> {
+  try {
+    const file = await open(temporary, 'w', mode)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  await flushFolder(dirname(path))
+}
+
+export const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeWhole } from './flush.ts'
 import { StoreError } from './store-error.ts'
 
 /** Signs webhooks where the configuration names no secret. */
@@ -25,14 +26,13 @@ export async function copySecret(directory: string, name: string, secret: string
   const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
     await mkdir(directory, { recursive: true })
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(`${secret}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
+    await writeWhole(
+      path,
+      `${secret}
+`,
+      temporary,
+      0o600,
+    )
   } catch (error) {
     inWords(path)(error)
   }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
+import { isThere, writeWhole } from '../flush.ts'
 import { gate } from './gate.ts'
 import { MAX_PIXELS } from './image-file.ts'
 
@@ -49,7 +50,7 @@ export function smallImages({ pathOf, incoming }: SmallImageDependencies): Asset
       throw new AssetError('not_an_image', 'it cannot be decoded', { cause: error })
     }
     // Where the disk refuses it, it is served all the same, and made again the next time.
-    await keep(made, path, incoming).catch(() => {})
+    await writeWhole(path, made, join(incoming, randomUUID())).catch(() => {})
     return made
   }
 
@@ -70,26 +71,3 @@ const make = (path: string, width: SmallWidth): Promise<Buffer> =>
     .resize({ width, height: width * STEEPEST, fit: 'inside', withoutEnlargement: true })
     .webp({ quality: QUALITY })
     .toBuffer()
-
-/** A file under its final name is whole. */
-async function keep(bytes: Buffer, path: string, incoming: string): Promise<void> {
-  const temporary = join(incoming, randomUUID())
-  try {
-    const file = await open(temporary, 'wx')
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
-
-const isThere = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )

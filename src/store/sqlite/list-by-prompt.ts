@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
 import { cursorOf, positionOf } from './cursor.ts'
 import type { Page } from './cursor.ts'
+import { preparer } from './prepared.ts'
 import { hasWords, matchOf, wordsOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { GENERATION, generationOf } from './rows.ts'
@@ -26,12 +27,7 @@ export function promptLister(
   const inIndex = database.prepare(
     'SELECT rowid AS number FROM prompt_search WHERE prompt_search MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid DESC',
   )
-  const statements = new Map<string, StatementSync>()
-  const prepared = (sql: string): StatementSync => {
-    const statement = statements.get(sql) ?? database.prepare(sql)
-    statements.set(sql, statement)
-    return statement
-  }
+  const prepared = preparer(database)
 
   return async (query) => {
     const words = wordsOf(query.search)

@@ -1,10 +1,11 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
 import { cursorOf, positionOf } from './cursor.ts'
 import type { Page, Position } from './cursor.ts'
 import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
+import { preparer } from './prepared.ts'
 import { generationOf } from './rows.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
@@ -23,14 +24,9 @@ type Pair = readonly [key: string, value: string]
  */
 export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page> {
   const searched = promptLister(database, search)
-  const statements = new Map<string, StatementSync>()
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
-  const prepared = (sql: string): StatementSync => {
-    const statement = statements.get(sql) ?? database.prepare(sql)
-    statements.set(sql, statement)
-    return statement
-  }
+  const prepared = preparer(database)
 
   const rarestFirst = (pairs: readonly Pair[]): readonly Pair[] => {
     if (pairs.length < 2) return pairs
