@@ -3,6 +3,7 @@ import scalar from '@scalar/fastify-api-reference'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { declareAccess } from './access.ts'
 import { pathOf } from './known-routes.ts'
+import { pageHeaders } from './page-policy.ts'
 
 const CONFIGURATION = {
   url: '/openapi.json',
@@ -88,20 +89,6 @@ const page = (nonce: string): string => `<!doctype html>
 </html>
 `
 
-/** Nothing but this server's own files, and the styles that the reference makes while it runs: it gives them the nonce of the page. */
-const policy = (nonce: string): string =>
-  [
-    "default-src 'none'",
-    "script-src 'self'",
-    `style-src 'self' 'nonce-${nonce}'`,
-    "img-src 'self' blob: data:",
-    "connect-src 'self'",
-    "font-src 'none'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ')
-
 /** `/docs`: the OpenAPI document as a page to read and to try, from this origin alone. */
 export async function docsPage(app: FastifyInstance): Promise<void> {
   await app.register(async (docs) => {
@@ -122,9 +109,8 @@ function ownPage(request: FastifyRequest, reply: FastifyReply, done: () => void)
   void reply
     .headers({
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': policy(nonce),
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
+      // The reference makes styles while it runs, and gives them the nonce of the page.
+      ...pageHeaders(`'nonce-${nonce}'`),
       'cache-control': 'no-store',
     })
     .serializer(String)

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HttpProblem } from './http-problem.ts'
+import { pageHeaders } from './page-policy.ts'
 
 export interface PageDependencies {
   /** The folder of the built pages; null where they are not built. */
@@ -14,14 +15,7 @@ export interface PageDependencies {
 export const PAGES = ['/', '/generations', '/generations/:id', '/costs', '/providers'] as const
 
 /** The shell holds nothing of anybody: it is open, and asks the API with the key it is given. */
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-const HEADERS = {
-  'content-security-policy': POLICY,
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-opener-policy': 'same-origin',
-} as const
+const HEADERS = { ...pageHeaders(), 'cross-origin-opener-policy': 'same-origin' }
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
