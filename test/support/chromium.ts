@@ -3,7 +3,9 @@ import { chromium } from 'playwright-core'
 import type { Browser, Page } from 'playwright-core'
 
 /** Where Debian and others put it. */
-export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+export const CHROMIUM = [process.env['CHROMIUM'] ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (path) => existsSync(path),
+)
 
 if (CHROMIUM === undefined) console.warn('Chromium is not installed (apt-get install chromium): what people see in a browser is NOT tested')
 

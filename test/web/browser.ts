@@ -1,15 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
+import { CHROMIUM } from '../support/chromium.ts'
 import { filesBelow, ROOT } from '../support/source-tree.ts'
 
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-
-/** Whether the pages can be seen by a browser here; where they cannot, the tests say so and are passed over. */
-export const hasChromium = existsSync(CHROMIUM)
-if (!hasChromium)
-  process.stderr.write(`NO TEST OF THE PAGES: there is no ${CHROMIUM}; install Debian's package chromium, or set CHROMIUM.\n`)
+/** Whether the pages can be seen by a browser here. */
+export const hasChromium = CHROMIUM !== undefined
 
 /** Builds the pages where they are not built, or older than their source. */
 export function buildPagesOnce(): void {
@@ -18,8 +15,6 @@ export function buildPagesOnce(): void {
   if (existsSync(built) && statSync(built).mtimeMs > newest) return
   execFileSync(process.execPath, ['build/pages.ts'], { cwd: ROOT, stdio: 'inherit' })
 }
-
-export const launchBrowser = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
 
 export interface Screen {
   readonly width?: number

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CostReport } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
 import { launchGateway } from '../e2e/gateway.ts'
-import { buildPagesOnce, hasChromium, launchBrowser, openPage } from './browser.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const HOSTILE = '<img src=x onerror="document.title=1"> & "a fox" sandbox:moderated@bfl'
@@ -16,7 +17,7 @@ let browser: Browser
 beforeAll(async () => {
   buildPagesOnce()
   gateway = await launchGateway()
-  if (hasChromium) browser = await launchBrowser()
+  if (hasChromium) browser = await launchChromium()
 }, 60_000)
 afterAll(async () => {
   if (hasChromium) await browser.close()

@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { launchGateway } from '../e2e/gateway.ts'
 import { ROOT } from '../support/source-tree.ts'
-import { buildPagesOnce, launchBrowser, openPage } from './browser.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { buildPagesOnce, openPage } from './browser.ts'
 
 /** Writes each page in both themes and three widths to docs/img, from a fresh sandbox. */
 const FOLDER = join(ROOT, 'docs/img')
@@ -11,7 +12,7 @@ const ONLY = process.argv[2]
 buildPagesOnce()
 mkdirSync(FOLDER, { recursive: true })
 const gateway = await launchGateway({ typicalMs: 400 })
-const browser = await launchBrowser()
+const browser = await launchChromium()
 const request = { model: 'flux-2-pro', width: 1536, height: 1024, seed: 7 }
 const compare = async (prompt: string): Promise<string> => {
   const reply = await gateway.post('/v1/comparisons', { ...request, prompt }, { prefer: 'wait=30' })
