@@ -5,8 +5,8 @@ import { pino } from 'pino'
 const waiting = new Set<LogLines>()
 
 /**
- * Lines of one turn of the event loop leave in one write, and before the next turn. A write for each took a twelfth of the CPU of a
- * generation (bench/README.md).
+ * Lines of one turn of the event loop leave in one write, and before the next turn: under load, a write for each line is a
+ * good part of the CPU of a generation.
  */
 export class LogLines {
   readonly #fileDescriptor: number
