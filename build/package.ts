@@ -10,7 +10,8 @@ import { buildPages } from './pages.ts'
 const ROOT = resolve(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
 
-rmSync(DIST, { recursive: true, force: true })
+// The pages are replaced at once, at the end: a gateway of this checkout may be starting meanwhile.
+for (const name of existsSync(DIST) ? readdirSync(DIST) : []) if (name !== 'web') rmSync(join(DIST, name), { recursive: true, force: true })
 execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'tsconfig.package.json')], {
   stdio: 'inherit',
 })

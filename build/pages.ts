@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /**
@@ -6,10 +6,13 @@ import { join, resolve } from 'node:path'
  * development are left out (`--omit=dev`) nothing is built and nothing fails: the gateway then says at `/` how to build them.
  */
 const ROOT = resolve(import.meta.dirname, '..')
+const DIST = join(ROOT, 'dist')
 
 export async function buildPages(): Promise<'built' | 'left out'> {
   const vite = existsSync(join(ROOT, 'src/web/index.html')) ? await import('vite').catch(() => null) : null
   if (vite === null) return 'left out'
+  mkdirSync(DIST, { recursive: true })
+  const beside = mkdtempSync(join(DIST, '.pages-'))
   await vite.build({
     configFile: false,
     root: join(ROOT, 'src/web'),
@@ -17,7 +20,7 @@ export async function buildPages(): Promise<'built' | 'left out'> {
     logLevel: 'warn',
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     build: {
-      outDir: join(ROOT, 'dist/web'),
+      outDir: join(beside, 'new'),
       emptyOutDir: true,
       target: 'es2022',
       // A data: URI in a stylesheet would ask for a wider policy.
@@ -25,7 +28,15 @@ export async function buildPages(): Promise<'built' | 'left out'> {
       modulePreload: { polyfill: false },
     },
   })
+  replace(join(DIST, 'web'), join(beside, 'new'), join(beside, 'old'))
+  rmSync(beside, { recursive: true })
   return 'built'
+}
+
+/** By two renames, so that a gateway that starts meanwhile finds the old pages or the new ones. */
+function replace(path: string, by: string, away: string): void {
+  if (existsSync(path)) renameSync(path, away)
+  renameSync(by, path)
 }
 
 if (import.meta.main) {
