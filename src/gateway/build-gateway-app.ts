@@ -13,7 +13,8 @@ import type { Subjects } from '../monitoring/metrics.ts'
 import type { Resources } from './open-resources.ts'
 import { pagesFolder } from './pages-folder.ts'
 
-const { version } = packageJson
+/** What was built with this version. */
+const built = () => ({ version: packageJson.version, pagesFolder: pagesFolder() })
 
 /** The application with every route, not yet listening. */
 export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
@@ -72,8 +73,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     backupDirectory: resources.folders.store,
     bodyLimitBytes: config().server.bodyLimitBytes,
     log,
-    version,
-    pagesFolder: pagesFolder(),
+    ...built(),
     sandbox: config().sandbox,
   })
   opened.defer(() => app.close())

@@ -1,9 +1,7 @@
-import { randomFillSync } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatOf } from '#contract'
 import { AssetError, type Assets } from '../../../src/core/ports.ts'
@@ -71,28 +69,3 @@ test.each([...honest].map(([name, { bytes }]) => [name, bytes] as const).concat(
 )
 
 const filesIn = async (folder: string): Promise<readonly string[]> => (await readdir(folder, { recursive: true })).toSorted()
-
-test('a large image is judged in turns, so that nobody else waits for 50 ms', async () => {
-  const pixels = randomFillSync(Buffer.alloc(4_700 * 4_500 * 3))
-  const raw = sharp(pixels, { raw: { width: 4_700, height: 4_500, channels: 3 } })
-  for (const bytes of [
-    await raw.clone().png({ compressionLevel: 0 }).toBuffer(),
-    await raw.jpeg({ quality: 98, chromaSubsampling: '4:4:4' }).toBuffer(),
-  ]) {
-    const turns: number[] = []
-    let isDone = false
-    let last = process.threadCpuUsage().user
-    // What this thread computed between two turns: how long it had to wait for a processor of this machine is not ours.
-    const turn = (): void => {
-      const { user } = process.threadCpuUsage()
-      turns.push((user - last) / 1_000)
-      last = user
-      if (!isDone) setImmediate(turn)
-    }
-    setImmediate(turn)
-    await assets.put(bytes, 100 * 1_048_576)
-    isDone = true
-    expect(bytes.length).toBeGreaterThan(40 * 1_048_576)
-    expect(Math.max(...turns)).toBeLessThan(50)
-  }
-}, 120_000)
