@@ -23,7 +23,7 @@ const ModelOffer = z
   })
   .meta({ id: 'ModelOffer' })
 
-/** OpenAI's model object plus what each provider offers. */
+/** The model object that existing clients read, plus what each provider offers. */
 export const Model = z
   .object({
     id: z.string(),

@@ -12,7 +12,7 @@ import type { Health } from '../monitoring/health.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Run } from '../core/generation/run.ts'
 
-/** 2025-01-01: OpenAI's shape asks for a time; models here have none of their own. */
+/** 2025-01-01: the model object of existing clients asks for a time; models here have none of their own. */
 const CREATED = 1_735_689_600
 const BALANCE_LIFE_MS = 60_000
 const BALANCE_TIMEOUT_MS = 3_000

@@ -23,12 +23,8 @@ import { problemPages } from './problem-pages.ts'
 import { pages } from './pages.ts'
 import type { PageDependencies } from './pages.ts'
 import { installDocs } from './docs.ts'
-import { MCP_ERRORS } from './compatible/mcp/error-reply.ts'
-import { mcpApi } from './compatible/mcp/mcp-server.ts'
-import type { McpDependencies } from './compatible/mcp/mcp-server.ts'
-import { reworded } from './compatible/openai/error-handler.ts'
-import { openaiApi } from './compatible/openai/openai-api.ts'
-import type { OpenaiDependencies } from './compatible/openai/answer.ts'
+import { OWN_PATHS_ERRORS, ownPathsApis, reworded } from './compatible/own-paths.ts'
+import type { OwnPathsDependencies } from './compatible/own-paths.ts'
 import { COMPATIBLE_EXAMPLES } from './compatible/examples.ts'
 import { OWN_EXAMPLES, providerExamples } from './openapi/examples.ts'
 import { ERROR_SHAPES, KEY_HEADERS, SECURITY_SCHEMES, vendorApis } from './compatible/vendor-apis.ts'
@@ -94,8 +90,7 @@ export type AppDependencies = OwnDependencies &
   ImageDependencies &
   HookDependencies &
   BackupDependencies &
-  OpenaiDependencies &
-  McpDependencies &
+  OwnPathsDependencies &
   VendorApiDependencies
 
 export type App = FastifyInstance
@@ -111,7 +106,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     bodyLimit: deps.bodyLimitBytes,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
-    ...serverOptions(problems, [...ERROR_SHAPES, MCP_ERRORS]),
+    ...serverOptions(problems, [...ERROR_SHAPES, OWN_PATHS_ERRORS]),
     genReqId: requestIdOf,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
@@ -159,8 +154,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await own.register(webhookDeliveryRoutes, deps)
     await own.register(backupRoutes, deps)
     await own.register(keyRoutes, deps)
-    await own.register(openaiApi, deps)
-    await own.register(mcpApi, deps)
+    await own.register(ownPathsApis, deps)
   })
   return app
 }
