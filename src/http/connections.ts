@@ -8,6 +8,7 @@ import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
 import { problemDocument, sendProblem } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
+import { isUrlTooLong, rememberLineStarts } from './line-start.ts'
 import { newRequestId } from './request-id.ts'
 
 /** A header that takes longer is never read to its end. */
@@ -30,7 +31,7 @@ export const serverOptions = (problems: ProblemDependencies, shapes: readonly Er
     maxHeaderSize: MOST_HEADER_BYTES,
     requireHostHeader: false,
   },
-  clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error), problems),
+  clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error, socket), problems),
   frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
@@ -51,15 +52,22 @@ const UNMET: ProblemDetails = { code: 'invalid_request', status: 417, detail: 'T
 const NO_HOST: ProblemDetails = { code: 'invalid_request', detail: 'The header Host is missing.' }
 const BAD_PATH: ProblemDetails = { code: 'invalid_request', detail: 'The path holds a % that begins no percent-encoded UTF-8.' }
 
+/** What Node’s parser reports: the packet it stopped in, and after how many of its bytes. */
+interface ParserError extends Error {
+  readonly code?: string
+  readonly rawPacket?: Buffer
+  readonly bytesParsed?: number
+}
+
 /** Why what came is no request that can be answered. */
-function unreadable(error: Error & { readonly code?: string; readonly rawPacket?: Buffer }): ProblemDetails | null {
+function unreadable(error: ParserError, socket: Socket): ProblemDetails | null {
   switch (error.code) {
     case 'ECONNRESET':
     case 'EPIPE':
       return null
     case 'HPE_HEADER_OVERFLOW':
-      // The URL counts as a header: what came last begins with it.
-      if (/^[A-Z]+ [^\r\n]*$/.test(error.rawPacket?.subarray(0, MOST_URL_CHARS).toString('latin1') ?? '')) return URL_TOO_LONG
+      // The URL counts as a header.
+      if (error.rawPacket && isUrlTooLong(socket, error.rawPacket, error.bytesParsed ?? 0)) return URL_TOO_LONG
       return { code: 'invalid_request', status: 431, detail: `The headers are longer than the ${MOST_HEADER_BYTES} bytes that are read.` }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return { code: 'invalid_request', status: 408, detail: 'The request did not come in time; send it again, whole.' }
@@ -107,6 +115,7 @@ const isStranger = (request: FastifyRequest): boolean => (request.caller as Fast
 /** A body that nobody reads is not waited for, and a stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
 export function installConnectionRules(app: FastifyInstance, problems: ProblemDependencies): void {
   refuseOddConversations(app, problems)
+  rememberLineStarts(app.server)
 
   app.addHook('onRequest', (request, _reply, done) => {
     const { raw } = request

@@ -93,6 +93,27 @@ describe('a problem document answers', () => {
     })
   })
 
+  test.each([
+    ['URL', `GET /v1/models?x=${'a'.repeat(70_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 414],
+    ['header', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
+    [
+      'URL behind another request',
+      `POST /v1/quotes HTTP/1.1\r\nhost: x\r\n${AUTH}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}|GET /${'a'.repeat(70_000)}`,
+      414,
+    ],
+  ])('a %s that is too long and comes in many packets', async (_what, request, status) => {
+    const { text } = await conversation((socket) => {
+      const packets = request.split('|').flatMap((part) => part.match(/[^]{1,9000}/g) ?? [])
+      const timer = setInterval(() => {
+        const packet = packets.shift()
+        if (packet === undefined) clearInterval(timer)
+        else socket.write(packet)
+      }, 15)
+      socket.setNoDelay().once('close', () => clearInterval(timer))
+    })
+    expect(answerIn(text.slice(text.lastIndexOf('HTTP/1.1 '))).status).toBe(status)
+  })
+
   test('TRACE', async () => {
     const { text } = await conversation(`TRACE /v1/models HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`)
     const answer = answerIn(text)
