@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { BoundedJsonReader } from '../reading/bounded-json.ts'
 import type { BoundedJson, JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
+import { countRead, leave } from '../reading/turn-share.ts'
 import { HttpProblem } from './http-problem.ts'
 
 declare module 'fastify' {
@@ -97,6 +98,7 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
       payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      leave(payload)
       payload.on('error', () => {}).resume()
       settle()
     }
@@ -105,7 +107,8 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise
     const onClose = (): void => end(() => reject(emptyOrShort()))
     const onData = (piece: Buffer): void => {
       try {
-        if (!take(piece)) end(resolve)
+        if (take(piece)) countRead(piece.length, payload)
+        else end(resolve)
       } catch (error) {
         onError(error)
       }

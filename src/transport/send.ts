@@ -1,6 +1,7 @@
 import type { Call } from '#contract'
 import type { Dispatcher } from 'undici'
 import type { Log, Send, Sent } from '../core/ports.ts'
+import { countRead } from '../reading/turn-share.ts'
 import type { Agents } from './agents.ts'
 import type { Credentials } from './credentials.ts'
 import { formBody } from './form.ts'
@@ -137,6 +138,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#bytes > this.#maxBytes) this.#refuseSize(controller)
     else if (this.#encoding !== undefined) this.#encoded.push(chunk)
     else this.#read(controller, chunk)
+    if (!this.#isSettled && !this.#isRead) countRead(chunk.length, controller)
   }
 
   #read(controller: Dispatcher.DispatchController, chunk: Buffer): void {
