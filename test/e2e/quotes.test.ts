@@ -133,8 +133,8 @@ test('the latency of a generation stands beside the next quotes, and breaks the 
   expect(chosen.strategy).toBe('price')
   expect(chosen.considered).toEqual(
     expect.arrayContaining([
-      { provider: 'bfl', eligible: true, fidelity: 'exact', quoted: '0.04', latency_ms: null, reasons: [] },
-      { provider: 'runware', eligible: true, fidelity: 'exact', quoted: '0.04', latency_ms: measured?.p50, reasons: [] },
+      { provider: 'bfl', eligible: true, fidelity: 'exact', quoted: '0.04', latency_ms: null, latency_samples: null, reasons: [] },
+      expect.objectContaining({ provider: 'runware', quoted: '0.04', latency_ms: measured?.p50, latency_samples: 1 }),
     ]),
   )
 })

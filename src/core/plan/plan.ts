@@ -36,5 +36,6 @@ const consideredRow = ({ candidate, route, price, reasons }: Assessment): Routin
   fidelity: route?.fidelity ?? null,
   quoted: price?.amount ?? null,
   latency_ms: candidate.latency?.p50 ?? null,
+  latency_samples: candidate.latency?.samples ?? null,
   reasons: [...reasons],
 })

@@ -37,10 +37,10 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
   }
 }
 
-/** Rows of earlier versions do not say how near an offer was. */
+/** Rows of earlier versions do not say how near an offer was, nor of how many tasks its latency is. */
 const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
   ...routing,
-  considered: routing.considered.map((row) => ({ ...row, fidelity: row.fidelity ?? null })),
+  considered: routing.considered.map((row) => ({ ...row, fidelity: row.fidelity ?? null, latency_samples: row.latency_samples ?? null })),
 })
 
 /** A request as a caller may see it again: without its metadata, references as the ids under which they can be sent again, or bare links. */

@@ -40,6 +40,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
       fidelity: isAllowed(provider) ? ('exact' as const) : null,
       quoted: null,
       latency_ms: null,
+      latency_samples: null,
       reasons: isAllowed(provider) ? [] : [`not ${provider}`],
     }))
     if (!considered.some(({ eligible }) => eligible))

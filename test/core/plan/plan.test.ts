@@ -197,9 +197,9 @@ describe('a route', () => {
 it('the routing says of every candidate what it offered and why it was not used', () => {
   const { routing } = routed(planning([{ ...cheap, unavailable: 'its breaker is open' }, dear, unpriced]))
   expect(routing.considered).toEqual([
-    { provider: 'dear', eligible: true, fidelity: 'exact', quoted: '0.05', latency_ms: 1000, reasons: [] },
-    { provider: 'unpriced', eligible: true, fidelity: 'exact', quoted: null, latency_ms: 500, reasons: [] },
-    { provider: 'cheap', eligible: false, fidelity: 'exact', quoted: '0.03', latency_ms: 9000, reasons: ['its breaker is open'] },
+    { provider: 'dear', eligible: true, fidelity: 'exact', quoted: '0.05', latency_ms: 1000, latency_samples: 5, reasons: [] },
+    { provider: 'unpriced', eligible: true, fidelity: 'exact', quoted: null, latency_ms: 500, latency_samples: 5, reasons: [] },
+    { provider: 'cheap', eligible: false, fidelity: 'exact', quoted: '0.03', latency_ms: 9000, latency_samples: 5, reasons: ['its breaker is open'] },
   ])
 })
 
