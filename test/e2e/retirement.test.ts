@@ -12,19 +12,31 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.close())
 
-const ask = (path: string) =>
-  fetch(`${gateway.url}${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'flux-1.1-pro', prompt: 'a lighthouse' }),
-  })
+const ask = (path: string, body: object = { model: 'flux-1.1-pro', prompt: 'a lighthouse' }) =>
+  fetch(`${gateway.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
 test('the end of a model is announced in headers and warnings of results and quotes, and then refused with its replacement', async () => {
-  for (const path of ['/v1/generations', '/v1/quotes', '/v1/images/generations']) {
-    const answer = await ask(path)
-    expect(answer.status, path).toBe(200)
-    expect(answer.headers.get('deprecation'), path).toBe('@1798675200')
-    expect(answer.headers.get('sunset'), path).toBe('Mon, 01 Mar 2027 00:00:00 GMT')
+  const task = {
+    taskType: 'imageInference',
+    taskUUID: '00000000-0000-4000-8000-000000000001',
+    model: 'bfl:2@1',
+    positivePrompt: 'x',
+    width: 512,
+    height: 512,
+  }
+  const answers: Record<string, Response> = {
+    generation: await ask('/v1/generations'),
+    quote: await ask('/v1/quotes'),
+    openai: await ask('/v1/images/generations'),
+    bfl: await ask('/bfl/v1/flux-pro-1.1', { prompt: 'a lighthouse' }),
+    runware: await ask('/runware/v1', [task]),
+  }
+  const polled = ((await answers['bfl']?.clone().json()) as { polling_url: string }).polling_url
+  answers['bfl poll'] = await fetch(polled)
+  for (const [what, answer] of Object.entries(answers)) {
+    expect(answer.status, what).toBe(200)
+    expect(answer.headers.get('deprecation'), what).toBe('@1798675200')
+    expect(answer.headers.get('sunset'), what).toBe('Mon, 01 Mar 2027 00:00:00 GMT')
   }
   const { offers } = (await (await ask('/v1/quotes')).json()) as Quote
   expect(offers.flatMap(({ warnings }) => warnings.map(({ code }) => code))).toContain('deprecated')
