@@ -199,7 +199,15 @@ it('the routing says of every candidate what it offered and why it was not used'
   expect(routing.considered).toEqual([
     { provider: 'dear', eligible: true, fidelity: 'exact', quoted: '0.05', latency_ms: 1000, latency_samples: 5, reasons: [] },
     { provider: 'unpriced', eligible: true, fidelity: 'exact', quoted: null, latency_ms: 500, latency_samples: 5, reasons: [] },
-    { provider: 'cheap', eligible: false, fidelity: 'exact', quoted: '0.03', latency_ms: 9000, latency_samples: 5, reasons: ['its breaker is open'] },
+    {
+      provider: 'cheap',
+      eligible: false,
+      fidelity: 'exact',
+      quoted: '0.03',
+      latency_ms: 9000,
+      latency_samples: 5,
+      reasons: ['its breaker is open'],
+    },
   ])
 })
 
