@@ -24,15 +24,16 @@ test('the end of a model is announced in headers and warnings of results and quo
     width: 512,
     height: 512,
   }
-  const answers: Record<string, Response> = {
+  const submitted = await ask('/bfl/v1/flux-pro-1.1', { prompt: 'a lighthouse' })
+  const polled = ((await submitted.clone().json()) as { polling_url: string }).polling_url
+  const answers = {
     generation: await ask('/v1/generations'),
     quote: await ask('/v1/quotes'),
     openai: await ask('/v1/images/generations'),
-    bfl: await ask('/bfl/v1/flux-pro-1.1', { prompt: 'a lighthouse' }),
+    'bfl submit': submitted,
+    'bfl poll': await fetch(polled),
     runware: await ask('/runware/v1', [task]),
   }
-  const polled = ((await answers['bfl']?.clone().json()) as { polling_url: string }).polling_url
-  answers['bfl poll'] = await fetch(polled)
   for (const [what, answer] of Object.entries(answers)) {
     expect(answer.status, what).toBe(200)
     expect(answer.headers.get('deprecation'), what).toBe('@1798675200')
