@@ -60,19 +60,6 @@ describe('OpenAI clients that name a model of OpenAI’s', () => {
     const bytes = (await new DallEAPIWrapper({ ...options, dallEResponseFormat: 'b64_json' }).invoke('a lighthouse')) as string
     expect(await sharp(Buffer.from(bytes, 'base64')).metadata()).toMatchObject({ width: 1024 })
   })
-
-  test('Open WebUI’s engine “openai” gets bytes or a link it can fetch', async () => {
-    // As open_webui/routers/images.py asks: model, prompt, n, size, and response_format for models that are not gpt-image.
-    for (const more of [{ model: 'flux-2-pro', response_format: 'b64_json' }, { model: 'gpt-image-1' }]) {
-      const reply = await fetch(`${local}/v1/images/generations`, {
-        method: 'POST',
-        headers: { authorization: 'Bearer any', 'content-type': 'application/json' },
-        body: JSON.stringify({ prompt: 'a lighthouse', n: 1, size: '512x512', ...more }),
-      })
-      const { data } = (await reply.json()) as { data: { b64_json?: string; url?: string }[] }
-      expect(await sharp(Buffer.from(data[0]?.b64_json ?? '', 'base64')).metadata()).toMatchObject({ width: 512 })
-    }
-  })
 })
 
 describe('@runware/ai-sdk-provider', () => {
@@ -117,22 +104,4 @@ describe('BFL’s own quick start', () => {
     const reply = await fetch(`${local}/bfl/v1/get_result?id=one&id=two`, { headers: { 'x-key': 'any' } })
     expect(reply.status).toBe(422)
   })
-})
-
-test('LibreChat’s Flux tool, which submits to FLUX_API_BASE_URL and polls get_result, gets its image', async () => {
-  // As api/app/clients/tools/structured/FluxAPI.js asks: POST {base}/v1/flux-pro-1.1, then GET {base}/v1/get_result with `id` as a parameter.
-  const headers = { 'x-key': 'any', 'content-type': 'application/json', accept: 'application/json' }
-  const body = { prompt: 'a lighthouse', width: 1024, height: 768, steps: 40, safety_tolerance: 6, output_format: 'png', raw: false }
-  const submitted = await fetch(`${local}/bfl/v1/flux-pro-1.1`, { method: 'POST', headers, body: JSON.stringify(body) })
-  const { id } = (await submitted.json()) as { id: string }
-  await expect
-    .poll(
-      async () => {
-        const reply = await fetch(`${local}/bfl/v1/get_result?id=${id}`, { headers })
-        const result = (await reply.json()) as { status: string; result?: { sample: string } }
-        return result.status === 'Ready' ? (await fetch(result.result?.sample ?? '')).headers.get('content-type') : result.status
-      },
-      { timeout: 10_000 },
-    )
-    .toBe('image/png')
 })
