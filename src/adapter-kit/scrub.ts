@@ -12,11 +12,12 @@ const CREDENTIAL = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi
 /** Every link, signature and credential has one of these in it: a text without, such as an id, needs no further search. */
 const NEEDED = /[:=\s]/
 
-/** A vendor's text as it may be shown: without users, queries and fragments of links, without credentials, at most 500 characters. */
-export function withoutSecrets(text: string): string {
-  const shown = NEEDED.test(text) ? text.replaceAll(LINK, '$1$2').replaceAll(CREDENTIAL, '$1 …').replaceAll(SIGNATURE, '$1$2…') : text
-  return shown.slice(0, MAX_TEXT_CHARS).toWellFormed().trim()
-}
+/** A text without users, queries and fragments of links, and without credentials. */
+export const scrubbedText = (text: string): string =>
+  NEEDED.test(text) ? text.replaceAll(LINK, '$1$2').replaceAll(CREDENTIAL, '$1 …').replaceAll(SIGNATURE, '$1$2…') : text
+
+/** A vendor's text as it may be shown: scrubbed, at most 500 characters. */
+export const withoutSecrets = (text: string): string => scrubbedText(text).slice(0, MAX_TEXT_CHARS).toWellFormed().trim()
 
 const MAX_FACT_CHARS = 2_000
 

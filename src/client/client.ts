@@ -1,4 +1,5 @@
 import type {
+  AttemptCalls,
   Comparison,
   CostFilters,
   CostReport,
@@ -96,6 +97,8 @@ export interface Client {
   /** Every change from the start to the end, as it happens; taken up again where the connection breaks. */
   stream(id: string): AsyncGenerator<GenerationEvent, void, undefined>
   cancel(id: string): Promise<Generation>
+  /** What was said to the vendor in an attempt, counted from 1, and what it answered; without secrets. */
+  calls(id: string, attempt: number): Promise<AttemptCalls>
   list(query?: ListQuery): Promise<Page<Generation>>
   /** @param options.signal gives it up, as a form does whose fields have changed */
   quote(request: GenerationRequest, options?: { readonly signal?: AbortSignal }): Promise<Quote>
@@ -156,6 +159,7 @@ export function createClient(options: ClientOptions): Client {
     wait: (id, options) => waitForEnd(() => get(id, { waitSeconds: 1 }), options),
     stream: (id) => followEvents(stream, `${generation(id)}/events`),
     cancel: (id) => json('POST', `${generation(id)}/cancel`),
+    calls: (id, attempt) => json('GET', `${generation(id)}/attempts/${attempt}/calls`),
     list: (query = {}) => json('GET', `/v1/generations?${search(query).toString()}`),
     quote: (body, { signal } = {}) => json('POST', '/v1/quotes', { body, signal }),
     compare: (request, { providers, waitSeconds = 0, idempotencyKey } = {}) =>

@@ -1,4 +1,5 @@
 export * from './adapter.ts'
+export * from './attempt-calls.ts'
 export * from './callback-signature.ts'
 export * from './comparison.ts'
 export * from './configuration-state.ts'

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Call, FailureCode, GenerationStatus, OutputFormat, Provider, Reply, Usd, WebhookDeliveryStatus } from '#contract'
 import type {
+  AttemptCallsRecord,
   ComparisonRecord,
   CostRow,
   GenerationRecord,
@@ -215,6 +216,8 @@ export interface UnitOfWork {
   readonly images?: readonly ImageRecord[]
   /** Reference images; one that is known already stays as it is. */
   readonly references?: readonly ImageRecord[]
+  /** Of attempts that end; their generations are in this unit or were in one before. */
+  readonly calls?: readonly AttemptCallsRecord[]
   readonly comparisons?: readonly ComparisonRecord[]
   readonly idempotency?: IdempotencyEntry
   /** Gateway keys made at run time, saved whole. */
@@ -269,6 +272,8 @@ export interface Store {
    */
   commit(unit: UnitOfWork): Promise<void>
   generation(id: string): Promise<GenerationRecord | null>
+  /** `attempt` counts from 1; null where nothing is kept of it. */
+  attemptCalls(generationId: string, attempt: number): Promise<AttemptCallsRecord | null>
   /** Newest first. `cursor` is opaque; an unknown one throws `BadCursor`. */
   list(query: ListQuery): Promise<{ readonly records: readonly GenerationRecord[]; readonly nextCursor: string | null }>
   /** How a provider did in each hour that anything happened in, oldest first. `from` is inclusive, `to` exclusive. */

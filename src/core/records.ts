@@ -1,6 +1,7 @@
 import type {
   Json,
   Applied,
+  AttemptCall,
   AttemptStatus,
   Call,
   CostBasis,
@@ -127,6 +128,16 @@ export interface AttemptRecord {
   unfinishedAt: Instant | null
   readyAt: Instant | null
   endedAt: Instant | null
+}
+
+/** What was said to a vendor in one attempt that has ended; without secrets. */
+export interface AttemptCallsRecord {
+  readonly generationId: string
+  /** Its number among the generation's attempts, from 1. */
+  readonly attempt: number
+  /** Whether every call is known: none was made by a process before. */
+  readonly complete: boolean
+  readonly data: readonly AttemptCall[]
 }
 
 /** A delivered image. `sha256` is null where the vendor's own link is returned (`link`). */

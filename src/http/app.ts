@@ -29,6 +29,8 @@ import { COMPATIBLE_EXAMPLES } from './compatible/examples.ts'
 import { OWN_EXAMPLES, providerExamples } from './openapi/examples.ts'
 import { ERROR_SHAPES, KEY_HEADERS, SECURITY_SCHEMES, vendorApis } from './compatible/vendor-apis.ts'
 import type { VendorApiDependencies } from './compatible/vendor-apis.ts'
+import { attemptCallRoutes } from './api/attempt-calls.ts'
+import type { AttemptCallDependencies } from './api/attempt-calls.ts'
 import { backupRoutes } from './api/backup.ts'
 import type { BackupDependencies } from './api/backup.ts'
 import { comparisonRoutes } from './api/comparisons.ts'
@@ -76,6 +78,7 @@ interface OwnDependencies {
 /** What the HTTP side needs: what each of its routes states, together. Nothing here knows where it comes from. */
 export type AppDependencies = OwnDependencies &
   GenerationDependencies &
+  AttemptCallDependencies &
   GenerationEventDependencies &
   QuoteDependencies &
   CostDependencies &
@@ -143,6 +146,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   await app.register(async (own) => {
     refuseEncodedBodies(own)
     await own.register(generationRoutes, deps)
+    await own.register(attemptCallRoutes, deps)
     await own.register(generationEventRoutes, deps)
     await own.register(quoteRoutes, deps)
     await own.register(costRoutes, deps)

@@ -68,6 +68,9 @@ export function heldIn(text: string): HeldBytes | null {
 /** Whether a text was a stand-in at its time, in this process or an earlier one. */
 export const isStandIn = (text: string): boolean => numberIn(text) !== null
 
+/** The SHA-256 of the image that a text stands for, or stood for at its time; null where it is none. */
+export const sha256Of = (text: string): string | null => (isStandIn(text) ? text.slice(-HASH_CHARS) : null)
+
 /** Lets go of what a text stands for; more than once does nothing. */
 export function release(text: string): void {
   const number = numberIn(text)

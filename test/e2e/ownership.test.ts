@@ -147,6 +147,7 @@ test('a record of another key is answered as what is not there, however it is na
   const paths: readonly (readonly [string, string, (id: string) => string])[] = [
     ['GET', own.id, (id) => `/v1/generations/${id}`],
     ['GET', own.id, (id) => `/v1/generations/${id}/events`],
+    ['GET', own.id, (id) => `/v1/generations/${id}/attempts/1/calls`],
     ['POST', own.id, (id) => `/v1/generations/${id}/cancel`],
     ['GET', comparison, (id) => `/v1/comparisons/${id}`],
     ['GET', comparison, (id) => `/v1/comparisons/${id}/events`],

@@ -161,7 +161,10 @@ async function settle(say: Say, ids: readonly string[]): Promise<void> {
     open = [...data, ...queued].map(({ id }) => id)
   }
   for (const id of open) await say(`/v1/generations/${id}/cancel`, {})
-  for (const id of ids) await say(`/v1/generations/${id}`)
+  for (const id of ids) {
+    const { attempts } = JSON.parse(await say(`/v1/generations/${id}`)) as Generation
+    for (const index of attempts.keys()) await say(`/v1/generations/${id}/attempts/${index + 1}/calls`)
+  }
 }
 
 beforeAll(async () => {
@@ -238,6 +241,8 @@ test('the vendors were shown their keys, said them back and ended generations of
   expect(vendors.every((vendor) => vendor.calls() > 20)).toBe(true)
   for (const status of ['succeeded', 'failed', 'canceled']) expect(answers).toContain(`"status":"${status}"`)
   expect(answers).toContain('[redacted]')
+  expect(answers.split('"object":"attempt_calls"').length).toBeGreaterThan(30)
+  expect(answers).toContain('[image, sha256 ')
   expect(callbackSecrets.length).toBeGreaterThan(15)
   expect(webhooks).toContain('generation.succeeded')
 })

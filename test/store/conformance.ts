@@ -44,6 +44,15 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
         expect(await store.generation('gen_1')).toEqual(record)
       })
 
+      test('keeps what was said in an attempt with its generation, once, whichever unit comes again', async () => {
+        const said = { generationId: 'gen_1', attempt: 2, complete: true, data: [] }
+        await store.commit({ generations: [generationRecord('gen_1')], calls: [said] })
+        await store.commit({ generations: [generationRecord('gen_1')], calls: [{ ...said, complete: false }] })
+        await store.commit({ calls: [{ ...said, generationId: 'gen_none' }] })
+        expect(await store.attemptCalls('gen_1', 2)).toEqual(said)
+        expect([await store.attemptCalls('gen_1', 1), await store.attemptCalls('gen_none', 2)]).toEqual([null, null])
+      })
+
       test('knows nothing of a generation nobody committed', async () => {
         expect(await store.generation('gen_1')).toBeNull()
       })

@@ -1,4 +1,5 @@
 import type { AttemptRecord } from '../records.ts'
+import { sendCall } from './attempt-calls.ts'
 import { failCanceled } from './conclude.ts'
 import type { Next } from './next.ts'
 import { connectionOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
@@ -20,7 +21,7 @@ export async function cancelAtVendor(core: Core, open: OpenGeneration, attempt: 
   track.isCancelAsked = true
   const about = logFields(open.record, attempt)
   const timeoutMs = Math.min(TIMEOUT_MS, connection.provider.manifest.timeouts.poll_ms)
-  const sent = await connection.send(call, timeoutMs, about)
+  const sent = await sendCall(core, open, attempt, track, connection, call, timeoutMs)
   if (sent.kind !== 'reply') return failCanceled(core, open, attempt)
   return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, about))
 }

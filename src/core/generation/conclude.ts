@@ -6,6 +6,7 @@ import { BLANK_ATTEMPT } from '../records.ts'
 import type { AttemptRecord } from '../records.ts'
 import { deliveryFor } from '../webhooks/delivery.ts'
 import { settleAttempt } from './account.ts'
+import { callsOf } from './attempt-calls.ts'
 import { ended, type Beginning, type Next } from './next.ts'
 import { note, providerOf, releaseConnection, routeOf, type Core, type OpenGeneration } from './open-generation.ts'
 import { logEnd } from './log-fields.ts'
@@ -51,6 +52,8 @@ export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRec
   const { provider, model } = routeOf(record, attempt)
   attempt.endedAt = core.ports.clock.now()
   settleAttempt(core.ports, open, attempt)
+  const calls = callsOf(core, open, attempt)
+  if (calls) open.newCalls.push(calls)
   releaseConnection(core, attempt)
   if (attempt.submittedAt !== null) {
     const durationMs = attempt.readyAt === null || attempt.interrupted ? null : attempt.readyAt - attempt.submittedAt

@@ -1,10 +1,20 @@
 import type { Call, Failure, ImageRef } from '#contract'
+import { noCalls, type KeptCalls } from '../calls/kept-calls.ts'
 import { noCallbacks } from '../scheduling/callbacks.ts'
 import type { CallbackState, CallbackTrust } from '../scheduling/callbacks.ts'
 import type { PollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
 import type { ActiveProvider, BudgetCheck, Connection, IdempotencyEntry, Ports } from '../ports.ts'
-import type { AttemptRecord, GenerationRecord, ImageRecord, LedgerEntry, Route, TimelineEntry, WebhookDeliveryRecord } from '../records.ts'
+import type {
+  AttemptCallsRecord,
+  AttemptRecord,
+  GenerationRecord,
+  ImageRecord,
+  LedgerEntry,
+  Route,
+  TimelineEntry,
+  WebhookDeliveryRecord,
+} from '../records.ts'
 import type { Watchers } from './watchers.ts'
 
 /** What every step shares. Steps wait for nothing: they return what comes next, and the driver waits. */
@@ -55,6 +65,7 @@ export interface OpenGeneration {
   newImages: ImageRecord[]
   newReferences: readonly ImageRecord[]
   newEntries: LedgerEntry[]
+  newCalls: AttemptCallsRecord[]
   newDelivery: WebhookDeliveryRecord | null
   /** What the new entries that reserve must fit into. */
   budget: BudgetCheck | null
@@ -92,6 +103,7 @@ export interface AttemptTrack extends Drive {
   /** The vendor was asked to cancel the task: what it says from then on settles the attempt. */
   isCancelAsked: boolean
   collecting: Collecting | null
+  readonly calls: KeptCalls
   readonly callbacks: CallbackState
 }
 
@@ -115,6 +127,7 @@ export function openGeneration(core: Core, record: GenerationRecord, idempotency
     newImages: [],
     newReferences: [],
     newEntries: [],
+    newCalls: [],
     newDelivery: null,
     budget: null,
     raising: null,
@@ -141,6 +154,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     refusal: null,
     isCancelAsked: false,
     collecting: null,
+    calls: noCalls(attempt.submittedAt === null),
     callbacks: noCallbacks(),
   }
   core.tracks.set(attempt, track)

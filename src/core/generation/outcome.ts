@@ -1,6 +1,7 @@
 import { withoutRepeats } from '#adapter-kit'
 import { generationError } from '#contract'
 import type { Call, Failure, ImageRef, Outcome, Reply } from '#contract'
+import { judgeCall } from '../calls/kept-calls.ts'
 import { releaseImages } from '../../reading/inline-bytes.ts'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
@@ -44,6 +45,7 @@ export function applyOutcome(
   remember(attempt, outcome)
   const isSubmit = call.purpose === 'submit'
   const failure = outcome.kind === 'failed' || outcome.kind === 'refused' ? outcome.failure : null
+  judgeCall(track.calls, failure !== null)
   if (isSubmit) reportSubmit(core, open, attempt, failure)
   else track.answeredPolls++
   // What a refused poll says of the bill is about the poll.

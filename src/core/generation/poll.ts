@@ -1,5 +1,6 @@
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
+import { sendCall } from './attempt-calls.ts'
 import { cancelAtVendor } from './cancel-at-vendor.ts'
 import { fail, failCanceled } from './conclude.ts'
 import type { Next } from './next.ts'
@@ -21,7 +22,7 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
   const call = attempt.next
   attempt.polls++
   track.callbacks.isPlanned = false
-  const sent = await connection.send(call, connection.provider.manifest.timeouts.poll_ms, logFields(open.record, attempt))
+  const sent = await sendCall(core, open, attempt, track, connection, call, connection.provider.manifest.timeouts.poll_ms)
   switch (sent.kind) {
     case 'reply':
       return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))

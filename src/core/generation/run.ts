@@ -3,7 +3,8 @@ import { createCallbackTrust, isWorthPolling } from '../scheduling/callbacks.ts'
 import { createPollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
 import type { IdempotencyEntry, Ports } from '../ports.ts'
-import type { GenerationRecord } from '../records.ts'
+import type { AttemptCallsRecord, GenerationRecord } from '../records.ts'
+import { callsOf } from './attempt-calls.ts'
 import { begin } from './begin.ts'
 import { cancel } from './cancel.ts'
 import { createDriver } from './driver.ts'
@@ -25,6 +26,8 @@ export interface Run {
   /** Stops polling and fallback. The answer is the generation as it then is; null where it is not open. */
   cancel(id: string): Promise<GenerationRecord | null>
   /** The generation once it has ended or `timeoutMs` is over, as it is on disk; null where there is none. */
+  /** What was said so far in an attempt that is open here; `number` counts from 1. Null where this process knows nothing of it. */
+  calls(id: string, number: number): AttemptCallsRecord | null
   wait(id: string, timeoutMs: number): Promise<GenerationRecord | null>
   /** A provider says that an attempt has news, and proved that it is the one who was asked: polls early. */
   callback(provider: string, generationId: string, attemptId: string): void
@@ -67,6 +70,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     accept: (record, idempotency) => begin(core, driver, record, idempotency),
     resume: () => resumeAll(core, driver),
     cancel: (id) => cancel(core, driver, id),
+    calls: (id, number) => callsInMemory(core, id, number),
     wait: waiting.wait,
     callback: (provider, generationId, attemptId) => callback(core, driver, provider, generationId, attemptId),
     watch: (id, listener) => core.watchers.watch(id, listener),
@@ -96,6 +100,12 @@ function callback(core: Core, driver: Driver, provider: string, generationId: st
   if (!open || !attempt || (attempt.status !== 'submitting' && attempt.status !== 'pending')) return
   const { callbacks } = trackOf(core, open, attempt)
   if (isWorthPolling(callbacks, attempt.images, driver.isRunning(attempt))) void driver.advanceNow(open, attempt)
+}
+
+function callsInMemory(core: Core, id: string, number: number): AttemptCallsRecord | null {
+  const open = core.open.get(id)
+  const attempt = open?.record.attempts[number - 1]
+  return open && attempt ? callsOf(core, open, attempt) : null
 }
 
 /** The process was suspended, or its event loop stood: time that nobody could use does not count against anybody. */

@@ -16,11 +16,20 @@ export function save(core: Core, open: OpenGeneration): Promise<void> {
 /** What the disk refuses is kept for the next save; only a budget that refuses is not asked again. */
 async function commit(core: Core, open: OpenGeneration): Promise<void> {
   await TURN
-  const { newImages: images, newReferences: references, newEntries: ledger, newDelivery: delivery, idempotency, budget } = open
+  const {
+    newImages: images,
+    newReferences: references,
+    newEntries: ledger,
+    newCalls: calls,
+    newDelivery: delivery,
+    idempotency,
+    budget,
+  } = open
   open.saving = null
   open.newImages = []
   open.newReferences = []
   open.newEntries = []
+  open.newCalls = []
   open.newDelivery = null
   open.idempotency = null
   open.budget = null
@@ -30,6 +39,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
       images,
       references,
       ledger,
+      calls,
       ...(idempotency ? { idempotency } : {}),
       ...(budget ? { budget } : {}),
       ...(delivery ? { deliveries: [delivery] } : {}),
@@ -39,6 +49,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
     open.newImages = [...images, ...open.newImages]
     open.newReferences = [...references, ...open.newReferences]
     open.newEntries = [...ledger, ...open.newEntries]
+    open.newCalls = [...calls, ...open.newCalls]
     open.newDelivery ??= delivery
     open.idempotency ??= idempotency
     throw error

@@ -2,6 +2,7 @@ import type { Call, Failure } from '#contract'
 import { translateOrder } from '../plan/order.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
+import { sendCall } from './attempt-calls.ts'
 import { fail, failCanceled } from './conclude.ts'
 import { later, NOW, type Next } from './next.ts'
 import {
@@ -142,7 +143,7 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   const connection = connectionOf(core, open, attempt, track)
   if (!connection) return fail(core, open, attempt, notOffered(open, attempt))
   const { id, manifest } = connection.provider
-  const sent = await connection.send(call, manifest.timeouts.submit_ms, logFields(open.record, attempt))
+  const sent = await sendCall(core, open, attempt, track, connection, call, manifest.timeouts.submit_ms)
   switch (sent.kind) {
     case 'reply':
       return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))

@@ -42,6 +42,7 @@ export const OWN_EXAMPLES: Examples = {
   createGeneration: { body: requests, parameters: { prefer: 'wait=30' } },
   listGenerations: { parameters: { limit: 20, status: 'succeeded', q: 'lighthouse' } },
   getGeneration: { parameters: { id: GENERATION_ID, prefer: 'wait=30' } },
+  listAttemptCalls: { parameters: { id: GENERATION_ID, n: 1 } },
   cancelGeneration: { parameters: { id: GENERATION_ID } },
   streamGeneration: { parameters: { id: GENERATION_ID } },
   getImage: { parameters: { file: IMAGE_FILE } },

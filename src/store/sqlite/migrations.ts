@@ -169,6 +169,15 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (provider, hour, step)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What was said to a vendor in an attempt, without secrets; written when it ends.
+  CREATE TABLE attempt_calls (
+    generation INTEGER NOT NULL REFERENCES generations (number) ON DELETE CASCADE,
+    attempt    INTEGER NOT NULL,
+    calls      TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX attempt_calls_of ON attempt_calls (generation, attempt);
+  `,
 ]
 
 /**

@@ -5,6 +5,7 @@ import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
 import { StoreError } from '../store-error.ts'
 import { copyDatabase } from './copy-database.ts'
 import { budgetReader } from './budgets.ts'
+import { callChanges, callReader } from './attempt-calls.ts'
 import { generationChanges } from './changes/generations.ts'
 import { idempotencyChange } from './changes/idempotency.ts'
 import { imageChanges } from './changes/images.ts'
@@ -24,7 +25,7 @@ import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
 import { nameKeys } from './key-names.ts'
 
 /** Everything a unit of work can hold. */
-const changeKinds = [idempotencyChange, generationChanges, imageChanges, comparisonChanges, keyChanges]
+const changeKinds = [idempotencyChange, generationChanges, callChanges, imageChanges, comparisonChanges, keyChanges]
 
 /**
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
@@ -82,6 +83,7 @@ export function sqliteStore(database: DatabaseSync): Store {
     list: whileOpen(lister(database, search)),
     providerHours: whileOpen(providerHourReader(database)),
     claimOpen: whileOpen(rows.open),
+    attemptCalls: whileOpen(callReader(database)),
     image: whileOpen(rows.image),
     comparison: whileOpen(comparisons.comparison),
     comparisons: whileOpen(comparisons.comparisons),

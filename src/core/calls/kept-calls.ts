@@ -1,0 +1,114 @@
+import type { Call, Json, Reply } from '#contract'
+import type { Instant } from '../instant.ts'
+import type { Sent } from '../ports.ts'
+import { shownText, type Shown, type ShownOptions } from './shown-text.ts'
+
+/**
+ * What an open attempt keeps of what was said to its vendor: the submit, each failure, and of the polls the last. Bodies are made fit to be
+ * shown at the end, once; until then small ones are kept as they are, which costs no more than not throwing them away.
+ */
+export interface KeptCalls {
+  /** In order; the last one may be a poll that the next replaces. */
+  readonly list: KeptCall[]
+  /** Whether this process has seen every call. */
+  readonly isWhole: boolean
+}
+
+export interface KeptCall {
+  readonly purpose: Exclude<Call['purpose'], 'account'>
+  readonly method: Call['method']
+  readonly url: string
+  readonly body: Kept
+  readonly sentAt: Instant
+  readonly durationMs: number
+  readonly outcome: 'replied' | 'not_sent' | 'lost' | 'refused'
+  readonly reason: string | null
+  readonly reply: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Kept } | null
+  repeated: number
+  /** No usable reply came, or one that says no. */
+  isFailure: boolean
+}
+
+export type Kept = { readonly kind: 'whole'; readonly body: Json | undefined } | { readonly kind: 'shown'; readonly shown: Shown }
+
+/** A failure of a kind that came before counts there; of the others so many are kept, the newest in the last of them. */
+const MOST_CALLS = 10
+/** A body of up to so many characters is kept as it is. */
+const SMALL_CHARS = 4_096
+const SHOWN_HEADERS = ['content-type', 'retry-after', 'x-request-id', 'request-id', 'x-trace-id', 'cf-ray'] as const
+
+export const noCalls = (isWhole: boolean): KeptCalls => ({ list: [], isWhole })
+
+/** @param images those that the call may hold, so that their hashes are known */
+export function keepCall(
+  kept: KeptCalls,
+  call: Call,
+  sent: Sent,
+  { sentAt, durationMs, images }: { readonly sentAt: Instant; readonly durationMs: number } & Pick<ShownOptions, 'images'>,
+): void {
+  if (call.purpose === 'account') return
+  const { purpose, method, url } = call
+  const { list } = kept
+  const last = list.at(-1)
+  const entry: KeptCall = {
+    purpose,
+    method,
+    url,
+    body: keptBody(call.form === undefined ? call.body : partsOf(call.form), images),
+    sentAt,
+    durationMs,
+    outcome: OUTCOMES[sent.kind],
+    reason: sent.kind === 'reply' ? null : sent.reason,
+    reply: sent.kind === 'reply' ? keptReply(sent.reply) : null,
+    repeated: 1,
+    isFailure: sent.kind !== 'reply',
+  }
+  if (last && last.purpose !== 'submit' && (!last.isFailure || list.length >= MOST_CALLS)) list.pop()
+  list.push(entry)
+}
+
+/** What its reply meant: said of the newest call, which is one with the failure before it where they are alike. */
+export function judgeCall({ list }: KeptCalls, isFailure: boolean): void {
+  const last = list.at(-1)
+  if (!last) return
+  last.isFailure ||= isFailure
+  const before = list.at(-2)
+  if (!last.isFailure || before?.isFailure !== true || !isAlike(before, last)) return
+  last.repeated = before.repeated + 1
+  list.splice(-2, 1)
+}
+
+const OUTCOMES = { reply: 'replied', unsent: 'not_sent', lost: 'lost', refused: 'refused' } as const satisfies Record<
+  Sent['kind'],
+  KeptCall['outcome']
+>
+
+const isAlike = (one: KeptCall, other: KeptCall): boolean =>
+  one.purpose === other.purpose && one.outcome === other.outcome && one.reason === other.reason && one.reply?.status === other.reply?.status
+
+function keptReply({ status, headers, body }: Reply): KeptCall['reply'] {
+  const shown: Record<string, string> = {}
+  for (const name of SHOWN_HEADERS) if (headers[name] !== undefined) shown[name] = headers[name]
+  return { status, headers: shown, body: keptBody(body) }
+}
+
+/** Names of a form repeat, so each part is an object of its own. */
+const partsOf = (form: NonNullable<Call['form']>): Json => form.map((part) => ({ [part.name]: 'value' in part ? part.value : part.base64 }))
+
+function keptBody(body: Json | undefined, images?: ShownOptions['images']): Kept {
+  return charsOf(body, SMALL_CHARS) <= SMALL_CHARS
+    ? { kind: 'whole', body }
+    : { kind: 'shown', shown: shownText(body, images === undefined ? {} : { images }) }
+}
+
+/** About as many as its JSON has; no more than about `most` are counted. */
+function charsOf(value: Json | undefined, most: number): number {
+  if (typeof value === 'string') return value.length + 3
+  if (typeof value !== 'object' || value === null) return 8
+  let chars = 2
+  for (const name in value) {
+    chars += name.length + 4 + charsOf((value as Readonly<Record<string, Json>>)[name], most - chars)
+    if (chars > most) return chars
+  }
+  return chars
+}
