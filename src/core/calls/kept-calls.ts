@@ -106,8 +106,8 @@ function charsOf(value: Json | undefined, most: number): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 8
   let chars = 2
-  for (const name in value) {
-    chars += name.length + 4 + charsOf((value as Readonly<Record<string, Json>>)[name], most - chars)
+  for (const [name, part] of Object.entries<Json>(value)) {
+    chars += name.length + 4 + charsOf(part, most - chars)
     if (chars > most) return chars
   }
   return chars
