@@ -86,6 +86,7 @@ export const Manifest = z
     declares: z
       .strictObject({
         delivery: z.array(z.enum(['sync', 'poll'])).min(1),
+        inline: z.boolean().default(false).meta({ description: 'Images come inside the replies, never as links.' }),
         batch: z.boolean(),
         recover: z.boolean().meta({ description: 'A lost submit reply can be asked for again.' }),
         cost: z.enum(['at_submit', 'at_result', 'none']),

@@ -10,7 +10,8 @@ import type { Wire, WireRoute } from './wire.ts'
 export function createEmulator<Facts, Answer = WireReply>(wire: Wire<Facts, Answer>): StartEmulator {
   return async ({ port = 0, typicalMs = wire.typicalMs, directory } = {}): Promise<Sandbox> => {
     const journal = directory === undefined ? NO_JOURNAL : openJournal(directory, wire.provider)
-    const store = openTaskStore<Facts>({ provider: wire.provider, typicalMs, journal, lifeMs: wire.taskLifeMs ?? Number.POSITIVE_INFINITY })
+    const { provider, unplayed, taskLifeMs: lifeMs = Number.POSITIVE_INFINITY } = wire
+    const store = openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unplayed })
     const routes: Route[] = []
     const server = await listen(wire, routes, port, journal)
     if (server.isOwner) journal.compact([{ port: server.port }, ...store.lines()])

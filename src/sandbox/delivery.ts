@@ -73,6 +73,18 @@ export function deliveryOf({ play }: TaskRecord<unknown>, format: string, bytes:
   }
 }
 
+/** The bytes of an image that comes inside a reply, as its story wants them. */
+export function inlineBytes({ play }: TaskRecord<unknown>, bytes: Buffer): Buffer {
+  switch (play?.story) {
+    case 'not-an-image':
+      return Buffer.from(PAGE.body)
+    case 'half-image':
+      return bytes.subarray(0, Math.floor(bytes.length / 2))
+    default:
+      return bytes
+  }
+}
+
 function flaky(image: WireReply, fault: string | undefined): WireReply {
   switch (fault) {
     case 'html':

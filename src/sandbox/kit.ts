@@ -1,5 +1,5 @@
 import { subtractUsd } from '#contract'
-import { createDrawer, extensionOf, oddLink } from './delivery.ts'
+import { createDrawer, extensionOf, inlineBytes, oddLink } from './delivery.ts'
 import type { Journal } from './journal.ts'
 import type { WireReply } from './server.ts'
 import { createSubmit } from './submit.ts'
@@ -47,6 +47,7 @@ export function createKit<Facts, Answer>(options: KitOptions<Facts, Answer>): { 
       return task.play?.story === 'odd-link' ? oddLink(link, image.format, await draw(task, image), task.play.parameter) : link
     },
     draw,
+    inline: async (task, image) => inlineBytes(task, await draw(task, image)).toString('base64'),
     async held(task, closed) {
       const story = task.play?.story
       if (story === 'unknown-status') return wire.states.strange(1, task)

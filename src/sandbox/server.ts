@@ -1,6 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { formFields } from './form.ts'
 import { parseExactJson } from './numbers.ts'
 
 export interface WireRequest {
@@ -8,7 +9,7 @@ export interface WireRequest {
   readonly params: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** The parsed JSON; whole numbers beyond 2^53 are bigint. */
+  /** The parsed JSON, whose whole numbers beyond 2^53 are bigint; the fields of a form as `formFields` has them. */
   readonly body: unknown
   /** Settles when the client is gone or the reply is through. */
   readonly closed: Promise<void>
@@ -86,7 +87,7 @@ async function answerTo(
   if (bytes === null) return replies['too-large']
   let body: unknown
   try {
-    body = bytes.length > 0 ? parseExactJson(bytes.toString()) : undefined
+    body = bytes.length > 0 ? await parsed(bytes, request.headers['content-type'] ?? '') : undefined
   } catch {
     return replies['bad-json']
   }
@@ -95,6 +96,9 @@ async function answerTo(
   )
   return found.route.answer({ params: found.params, query: Object.fromEntries(url.searchParams), headers, body, closed })
 }
+
+const parsed = (bytes: Buffer, type: string): unknown =>
+  type.startsWith('multipart/form-data') ? formFields(bytes, type) : parseExactJson(bytes.toString())
 
 function paramsOf(pattern: string, path: string): Record<string, string> | null {
   const names = pattern.split('/')

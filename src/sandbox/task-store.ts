@@ -1,6 +1,6 @@
 import { subtractUsd, sumUsd, type Usd } from '#contract'
 import type { Journal } from './journal.ts'
-import { playOf } from './stories.ts'
+import { playOf, type Story } from './stories.ts'
 import { chargeOf, endsAt, isUnfinished, recordOf, type Task, type TaskImage, type TaskOrder, type TaskRecord } from './task.ts'
 
 export interface TaskStore<Facts> {
@@ -26,11 +26,13 @@ interface StoreOptions {
   readonly journal: Journal
   /** How long an ended task is found; Infinity where the vendor does not say. */
   readonly lifeMs: number
+  /** Stories that are played as plain success. */
+  readonly unplayed: readonly Story[]
 }
 
 const TASKS_KEPT = 50_000
 
-export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs }: StoreOptions): TaskStore<Facts> {
+export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unplayed }: StoreOptions): TaskStore<Facts> {
   const tasks = new Map<string, Task<Facts>>()
   const images = new Map<string, { readonly task: Task<Facts>; readonly image: TaskImage }>()
   let accepted = 0
@@ -65,7 +67,8 @@ export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs }: S
   return {
     accept(order) {
       const play = playOf(order.prompt, provider)
-      const record = recordOf(order, play, `${provider} ${accepted}`, typicalMs, Date.now())
+      const played = play !== null && unplayed.includes(play.story) ? null : play
+      const record = recordOf(order, played, `${provider} ${accepted}`, typicalMs, Date.now())
       journal.add({ task: record })
       forgetOld()
       return add(record)

@@ -125,6 +125,8 @@ export interface Kit<Facts, Answer = WireReply> {
   /** The link to a ready image. */
   link(task: Task<Facts>, image: TaskImage): Promise<string>
   draw(task: Task<Facts>, image: TaskImage): Promise<Buffer>
+  /** A ready image in base64, for a reply that brings it itself. */
+  inline(task: Task<Facts>, image: TaskImage): Promise<string>
   /** What a submit is answered with that is held until the task has ended or the client is gone. */
   held(task: Task<Facts>, closed: Promise<void>): Promise<Answer>
 }

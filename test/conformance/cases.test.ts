@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import nock from 'nock'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Call, Outcome, Provider, Reply } from '#contract'
+import type { Call, FormPart, Outcome, Provider, Reply } from '#contract'
 import { Secret } from '../../src/transport/secret.ts'
 import { createTransport } from '../../src/transport/index.ts'
 import { readCase, replyOf, storiesOf, textOf, type Case, type RecordedReply } from '../support/case-files.ts'
@@ -63,6 +63,17 @@ interface Arrival {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  readonly form: readonly FormPart[]
+}
+
+/** A form as any parser reads it. */
+async function formOf(request: Request): Promise<readonly FormPart[]> {
+  if (!request.headers.get('content-type')?.startsWith('multipart/form-data')) return []
+  const parts = [...(await request.clone().formData())].map(async ([name, value]): Promise<FormPart> => {
+    if (typeof value === 'string') return { name, value }
+    return { name, filename: value.name, mediaType: value.type, base64: Buffer.from(await value.arrayBuffer()).toString('base64') }
+  })
+  return Promise.all(parts)
 }
 
 /** A vendor on the wire that answers one call, whatever is in it, at the host the call names; what arrived is noted. */
@@ -70,7 +81,9 @@ function answerOnce(call: Call, reply: RecordedReply, { manifest }: Provider, ar
   const url = new URL(call.url, manifest.base_url)
   const interceptor = nock(url.origin).intercept(`${url.pathname}${url.search}`, call.method)
   interceptor.reply(async (request: Request) => {
-    arrivals.push({ method: request.method, url: request.url, headers: Object.fromEntries(request.headers), body: await request.text() })
+    const form = await formOf(request)
+    const { method, url: called, headers } = request
+    arrivals.push({ method, url: called, headers: Object.fromEntries(headers), body: await request.text(), form })
     if ('lost' in reply) throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
     return [reply.status, textOf(reply), { 'content-type': 'application/json', ...reply.headers }]
   })
@@ -145,7 +158,8 @@ describe.each(providers)('the stories of $id', (provider) => {
       const call = story.steps[index]?.call
       expect(arrival.method).toBe(call?.method)
       expect(arrival.url).toBe(new URL(call?.url ?? '', provider.manifest.base_url).href)
-      expect(arrival.body === '' ? undefined : JSON.parse(arrival.body)).toEqual(call?.body)
+      if (call?.form === undefined) expect(arrival.body === '' ? undefined : JSON.parse(arrival.body)).toEqual(call?.body)
+      else expect(arrival.form).toEqual(call.form)
       expectKeyOnlyInItsHeader(arrival, provider)
     }
   })

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Call, GenerationRequest, Json, Offer, Provider, Warning } from '#contract'
+import type { Call, FormPart, GenerationRequest, Json, Offer, Provider, Warning } from '#contract'
 import { loadProviders, offersOf, PROVIDERS } from '../support/installed-providers.ts'
 import { referenceAt } from '../support/legal-orders.ts'
 import { ordersFor, parseRequest, type Planned } from '../support/order-from-request.ts'
@@ -120,15 +120,19 @@ function section(found: Cell): string {
     title,
     ...(adapted.length > 0 ? [adapted.join('\n')] : []),
     `\`${first?.method} ${first?.url}\``,
-    block(first?.body ?? null),
+    block(first?.form?.map(partOf) ?? first?.body ?? null),
     ...(differing.length > 0 ? [differing.join('\n')] : []),
   ].join('\n\n')
 }
 
+/** A part of a form in a line. */
+const partOf = (part: FormPart): Json =>
+  'value' in part ? { [part.name]: part.value } : { [part.name]: `${part.filename}, ${part.mediaType}` }
+
 /** What a further call of the same request says differently. */
 function differences(first: Call | undefined, call: Call): string {
-  const before = leavesOf(first?.body)
-  const changed = [...leavesOf(call.body)].filter(([path, value]) => before.get(path) !== value)
+  const before = leavesOf(first?.form ?? first?.body)
+  const changed = [...leavesOf(call.form ?? call.body)].filter(([path, value]) => before.get(path) !== value)
   return changed.length === 0 ? 'the same again' : changed.map(([path, value]) => `\`${path}\`: ${value}`).join(', ')
 }
 

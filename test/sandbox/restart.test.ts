@@ -11,7 +11,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Call, Generation, Order } from '#contract'
 import type { Sandbox } from '#sandbox'
 import { startProcess } from '../crash/process.ts'
-import { candidate, noOptions, type Candidate } from '../support/examined.ts'
+import { candidate, isAskable, noOptions, type Candidate } from '../support/examined.ts'
 import { loadEmulator, providerFolders } from '../support/installed-providers.ts'
 import { plainOrder } from '../support/legal-orders.ts'
 import { ROOT } from '../support/source-tree.ts'
@@ -20,7 +20,8 @@ import { openSession, type VendorSession } from '../support/vendor-session.ts'
 /** A task takes 300 to 1200 ms: longer than it takes to kill a process, shorter than a test may wait. */
 const TYPICAL_MS = 600
 
-const candidates = await Promise.all(providerFolders().map((id) => candidate(id)))
+/** Those that can be asked for a task: what the others sell ends with the connection that bought it. */
+const candidates = (await Promise.all(providerFolders().map((id) => candidate(id)))).filter(isAskable)
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
@@ -117,16 +118,16 @@ describe('a gateway in the sandbox', () => {
   test('that is killed while tasks are in work ends each of them after its next start, bought once', { timeout: 40_000 }, async () => {
     const data = temporaryFolder()
     const first = await startProcess({ IMAGEGATE_DATA: data })
-    const submits = providerFolders().map(async (provider) => {
+    const submits = candidates.map(async ({ id: provider, offers }) => {
       const reply = await fetch(`${first.url}/v1/generations`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', prefer: 'respond-async' },
-        body: JSON.stringify({ model: `${provider}/flux-2-pro`, prompt: 'a hill at noon', width: 512, height: 512 }),
+        body: JSON.stringify({ model: `${provider}/${offers[0]?.model}`, prompt: 'a hill at noon', width: 512, height: 512 }),
       })
       return ((await reply.json()) as Generation).id
     })
     const ids = await Promise.all(submits)
-    const bought = () => providerFolders().flatMap((id) => tasksIn(join(data, 'sandbox/emulators'), id)).length
+    const bought = () => candidates.flatMap(({ id }) => tasksIn(join(data, 'sandbox/emulators'), id)).length
     await expect.poll(bought, { timeout: 5_000 }).toBe(ids.length)
     // A submit whose reply is not on disk yet is lost where the vendor cannot be asked for it.
     const known = async () => (await Promise.all(ids.map((id) => generationAt(first.url, id)))).filter(isKnown).length

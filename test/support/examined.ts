@@ -25,6 +25,10 @@ export async function candidate(id: string): Promise<Candidate> {
   return { ...provider, offers: offersOf(provider), cases: storiesOf(id).map((story) => readCase(id, story)) }
 }
 
+/** Whether a task can be asked for once it was bought: by a poll, or by the call that recovers it. */
+export const isAskable = ({ manifest: { declares } }: Pick<Candidate, 'manifest'>): boolean =>
+  declares.delivery.includes('poll') || declares.recover
+
 /** The options of somebody who gave none. */
 export const noOptions = ({ adapter }: Pick<Candidate, 'adapter'>): unknown => adapter.options.parse({})
 

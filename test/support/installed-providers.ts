@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { imagesShape } from '#adapter-kit'
 import { Manifest, type Adapter, type Offer, type Provider } from '#contract'
 import type { StartEmulator } from '#sandbox'
 import { ROOT } from './source-tree.ts'
@@ -24,9 +25,11 @@ const load = async (id: string, file: string): Promise<Record<string, unknown>> 
 }
 
 export async function loadProvider(id: string): Promise<Provider> {
+  const manifest = readManifest(id)
+  if (manifest.shape !== undefined) return { id, manifest, adapter: imagesShape(manifest.title, manifest.shape) }
   const { adapter } = await load(id, 'adapter.ts')
   if (adapter === undefined) throw new Error(`providers/${id}/adapter.ts exports no \`adapter\``)
-  return { id, manifest: readManifest(id), adapter: adapter as Adapter }
+  return { id, manifest, adapter: adapter as Adapter }
 }
 
 /** Every installed provider, sorted by id. */

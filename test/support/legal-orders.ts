@@ -38,13 +38,19 @@ export interface Pixels {
 }
 
 /** Sizes inside the limits, none with a side beyond `maxSide`. */
-const legalSizes = ({ width, height, max_pixels }: RangeSize, maxSide: number): fc.Arbitrary<Pixels> =>
-  inRange(width, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / height.min))).chain((chosen) =>
-    inRange(height, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / chosen))).map((other) => ({
-      width: chosen,
-      height: other,
-    })),
-  )
+const legalSizes = (limit: RangeSize, maxSide: number): fc.Arbitrary<Pixels> => {
+  const { width, height, max_pixels, min_pixels = 0, max_ratio = Number.POSITIVE_INFINITY } = limit
+  const isWithin = (size: Pixels): boolean =>
+    size.width * size.height >= min_pixels && Math.max(size.width / size.height, size.height / size.width) <= max_ratio
+  return inRange(width, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / height.min)))
+    .chain((chosen) =>
+      inRange(height, Math.min(maxSide, Math.floor((max_pixels ?? Number.MAX_SAFE_INTEGER) / chosen))).map((other) => ({
+        width: chosen,
+        height: other,
+      })),
+    )
+    .filter(isWithin)
+}
 
 /** The limits of an offer that takes pixels. */
 export function rangeSize(size: SizeLimit): RangeSize {
@@ -70,7 +76,8 @@ export const orderedSizeNear = (size: SizeLimit, side: number): OrderedSize =>
   size.kind === 'range' ? sizeNear(size, side) : (tiersOf(size)[0] ?? {})
 
 /** A size every test can use: the legal one nearest to the given side, square where that is legal. */
-export function sizeNear({ width, height, max_pixels }: RangeSize, side: number): Pixels {
+export function sizeNear({ width, height, max_pixels, min_pixels = 0 }: RangeSize, wanted: number): Pixels {
+  const side = Math.max(wanted, Math.ceil(Math.sqrt(min_pixels)) + (width.step ?? 1))
   const nearest = ({ min, max, step = 1 }: Range) => {
     const legal = min + Math.round((Math.min(Math.max(side, min), max) - min) / step) * step
     return legal > max ? legal - step : legal
@@ -118,8 +125,8 @@ export function plainOrder(offer: Offer, options: unknown, overrides: Partial<Or
   }
 }
 
-/** Every order the limits of an offer allow. */
-export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.Arbitrary<Order> {
+/** Every order the limits of an offer allow, as far as its sides and its number of images are within the last two. */
+export function legalOrders(offer: Offer, options: unknown, maxSide = 4096, maxCount = Number.POSITIVE_INFINITY): fc.Arbitrary<Order> {
   const { limits } = offer
   const sizes: fc.Arbitrary<OrderedSize> =
     limits.size.kind === 'tier' ? fc.constantFrom(...tiersOf(limits.size)) : legalSizes(limits.size, maxSide)
@@ -130,7 +137,7 @@ export function legalOrders(offer: Offer, options: unknown, maxSide = 4096): fc.
       size: limits.size.kind === 'tier' || limits.size.required ? sizes : maybe(sizes),
       references: references(limits.reference_images),
       seed: maybe(limits.seed && seeds(limits.seed)),
-      count: fc.integer({ min: 1, max: limits.n.max }),
+      count: fc.integer({ min: 1, max: Math.min(maxCount, limits.n.max) }),
       outputFormat: maybe<OutputFormat>(limits.output_format.values.length > 1 ? fc.constantFrom(...limits.output_format.values) : null),
       outputQuality: maybe(limits.output_quality && inRange(limits.output_quality)),
       safetyTolerance: maybe(limits.safety_tolerance && inRange(limits.safety_tolerance)),

@@ -4,11 +4,22 @@ import { Failure, Usd, type Json, type Outcome } from '#contract'
 /** Plain JSON that comes back the same from a restart: no undefined, no NaN, no bigint, no date. */
 const PlainJson: z.ZodType<Json> = z.json()
 
+const FormPart = z.union([
+  z.strictObject({ name: z.string().min(1), value: z.string() }),
+  z.strictObject({
+    name: z.string().min(1),
+    filename: z.string().min(1),
+    mediaType: z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/),
+    base64: z.string().min(1),
+  }),
+])
+
 export const LegalCall = z.strictObject({
   purpose: z.enum(['submit', 'poll', 'recover', 'cancel', 'account']),
   method: z.enum(['GET', 'POST', 'PUT']),
   url: z.string().regex(/^(\/(?!\/)|https?:\/\/)\S+$/, 'a path below the base URL, or an absolute http(s) URL'),
   body: PlainJson.optional(),
+  form: z.array(FormPart).min(1).optional(),
   memo: PlainJson.optional(),
 })
 
@@ -16,7 +27,19 @@ export const LegalCall = z.strictObject({
 const Facts = z.record(z.string().min(1), PlainJson)
 
 const NotNegative = Usd.refine((amount) => !amount.startsWith('-'), 'no vendor pays us')
-const Cost = z.strictObject({ amount: NotNegative, raw: PlainJson })
+const Count = z.number().int().nonnegative()
+const Tokens = z.strictObject({
+  text_input: Count.optional(),
+  image_input: Count.optional(),
+  cached_input: Count.optional(),
+  image_output: Count.optional(),
+  text_output: Count.optional(),
+})
+const Cost = z.union([
+  z.strictObject({ amount: NotNegative, raw: PlainJson }),
+  z.strictObject({ tokens: Tokens, raw: PlainJson }),
+  z.strictObject({ units: z.string().regex(/^\d+(\.\d+)?$/), raw: PlainJson }),
+])
 
 const Image = z.strictObject({
   source: z.discriminatedUnion('kind', [
