@@ -1,7 +1,7 @@
 import { costOf, digitsOf, exactNumber, failureOf, imageSource, isBodyOfTask, isSuccess, pollRefusal, retryAfterMs } from '#adapter-kit'
 import { saidInsteadOfLink, submitFailure, usdOf, webUrl, withoutSecrets } from '#adapter-kit'
 import type { Adapter, Call, Failure, Json, JsonObject, Outcome, Reply, VendorCost } from '#contract'
-import { optionsTaken, references, upsampling } from './parameters.ts'
+import { optionsTaken, references, shape, upsampling } from './parameters.ts'
 import {
   BflOptions,
   dialectOf,
@@ -29,8 +29,7 @@ export const adapter: Adapter<BflOptions> = {
       // 0 is the schema's own default and below its minimum; a size nobody asked for is left out.
       ...(order.width === undefined ? {} : { width: order.width }),
       ...(order.height === undefined ? {} : { height: order.height }),
-      ...(order.tier?.aspectRatio === undefined ? {} : { aspect_ratio: order.tier.aspectRatio }),
-      ...(order.tier === undefined ? {} : { resolution: order.tier.name }),
+      ...shape(order, dialect),
       ...(order.seed === undefined ? {} : { seed: exactNumber(order.seed) }),
       ...upsampling(order, dialect),
       ...(order.guidance === undefined ? {} : { guidance: order.guidance }),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { bareNumber, usdFromDecimal, type Usd } from '#contract'
 import { azureQuery, check, createEmulator, float, headerKey, json, megapixelsOf, perMegapixel, pollRoute, submitRoute } from '#sandbox'
-import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies, tieredModel } from '#sandbox'
+import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies, shaped, tieredModel } from '#sandbox'
 import type { Check, Checks, EmulatedModel, Fields, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
@@ -22,7 +22,7 @@ const schema = (maxSafety: number, own: Checks, required: readonly string[] = []
     {
       seed: nullable(whole()),
       safety_tolerance: whole({ min: 0, max: maxSafety }),
-      output_format: nullable(oneOf('jpeg', 'png')),
+      output_format: nullable(oneOf('jpeg', 'png', 'webp')),
       webhook_url: nullable(check.all(text(1, 2083), check.form('a valid URL', check.isHttpUrl))),
       webhook_secret: nullable(text()),
       ...own,
@@ -30,18 +30,34 @@ const schema = (maxSafety: number, own: Checks, required: readonly string[] = []
     { required, isOpen: true, together },
   )
 const side = nullable(whole({ min: 64 }))
-const flux2 = { prompt: text(), width: side, height: side, transparent_bg: flag, ...check.each(SLOTS, nullable(text())) }
-const pro = { disable_pup: flag, output_format: nullable(oneOf('jpeg', 'png', 'webp')) }
+const slots = (most: number) => check.each(SLOTS.slice(0, most), nullable(text()))
+const klein = { prompt: text(), width: side, height: side, ...slots(4) }
+const flux2 = { ...klein, transparent_bg: flag, ...slots(8) }
+const pro = { ...flux2, disable_pup: flag }
 const sampling = { guidance: nullable(number({ min: 1.5, max: 10 })), steps: nullable(whole({ min: 1, max: 50 })) }
-const flex = { ...sampling, prompt_upsampling: nullable(flag), input_image_blob_path: nullable(text()) }
+const flex = { ...flux2, ...sampling, prompt_upsampling: nullable(flag), input_image_blob_path: nullable(text()) }
 const side11 = whole({ min: 256, max: 1440, step: 32 })
-const flux11 = { prompt: nullable(text()), image_prompt: nullable(text()), width: side11, height: side11, prompt_upsampling: flag }
+const remix = { prompt: nullable(text()), image_prompt: nullable(text()), prompt_upsampling: flag }
+const flux11 = { ...remix, width: side11, height: side11 }
+/** "Aspect ratio of the image between 21:9 and 9:21". */
+const shape = check.form('an aspect ratio between 21:9 and 9:21', (value) => {
+  const [width = 0, height = 0] = typeof value === 'string' ? value.split(':').map(Number) : []
+  return width > 0 && height > 0 && Math.max(width / height, height / width) <= 21 / 9
+})
+const ultra = { ...remix, aspect_ratio: shape, raw: flag, image_prompt_strength: number({ min: 0, max: 1 }) }
+const kontext = { prompt: text(), aspect_ratio: nullable(shape), prompt_upsampling: flag, ...slots(4) }
 const size2 = { step: 16, maxPixels: MAX_PIXELS, isFollowing: true }
 
-/** By endpoint, from BFL's OpenAPI (read 2026-11-21). */
+/** By endpoint, from BFL's OpenAPI (2026-05-01, read 2026-11-28). */
 const MODELS: Readonly<Record<string, EmulatedModel>> = {
-  'flux-2-pro': { schema: schema(5, { ...flux2, ...pro }, ['prompt']), size: size2, price: perMegapixel('0.03', '0.015', '0.015') },
-  'flux-2-flex': { schema: schema(5, { ...flux2, ...flex }, ['prompt']), size: size2, price: perMegapixel('0.05', '0.05', '0.05') },
+  'flux-2-pro': { schema: schema(5, pro, ['prompt']), size: size2, price: perMegapixel('0.03', '0.015', '0.015') },
+  'flux-2-max': { schema: schema(5, pro, ['prompt']), size: size2, price: perMegapixel('0.07', '0.03', '0.03') },
+  'flux-2-flex': { schema: schema(5, flex, ['prompt']), size: size2, price: perMegapixel('0.05', '0.05', '0.05') },
+  'flux-2-klein-4b': { schema: schema(5, klein, ['prompt']), size: size2, price: perMegapixel('0.014', '0.001', '0.001') },
+  'flux-2-klein-9b': { schema: schema(5, klein, ['prompt']), size: size2, price: perMegapixel('0.015', '0.002', '0.002') },
+  'flux-kontext-pro': { schema: schema(6, kontext, ['prompt']), size: shaped(1024, '1:1'), price: { flat: '0.04' } },
+  'flux-kontext-max': { schema: schema(6, kontext, ['prompt']), size: shaped(1024, '1:1'), price: { flat: '0.08' } },
+  'flux-pro-1.1-ultra': { schema: schema(6, ultra), size: shaped(2048, '16:9'), price: { flat: '0.06' } },
   // https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21; the price of 1.5k is made up.
   'flux-3-image': tieredModel({
     ratios: 'auto 21:9 2:1 16:9 3:2 7:5 4:3 5:4 1:1 4:5 3:4 5:7 2:3 9:16 1:2 9:21'.split(' '),
@@ -64,8 +80,8 @@ interface Facts {
 }
 
 function facts({ model, body, prompt, size, references }: Submitted): Facts {
-  const isOld = model === 'flux-pro-1.1'
-  const isUpsampled = model === 'flux-2-pro' ? body['disable_pup'] !== true : (body['prompt_upsampling'] ?? !isOld)
+  const isOld = !model.startsWith('flux-2') && !model.startsWith('flux-3')
+  const isUpsampled = isOld || model === 'flux-2-flex' ? (body['prompt_upsampling'] ?? !isOld) : body['disable_pup'] !== true
   return {
     promptUsed: isUpsampled ? `${prompt}, in soft natural light with fine detail` : prompt,
     megapixels: isOld ? [null, null] : [megapixelsOf(references), megapixelsOf([size])],

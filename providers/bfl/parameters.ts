@@ -16,6 +16,15 @@ export function references(order: Order<BflOptions>, dialect: Dialect): JsonObje
   }
 }
 
+/** A shape, and its resolution where there are several; pixels stand elsewhere. */
+export function shape({ tier }: Order<BflOptions>, dialect: Dialect): JsonObject {
+  if (tier === undefined) return {}
+  return {
+    ...(tier.aspectRatio === undefined ? {} : { aspect_ratio: tier.aspectRatio }),
+    ...(dialect.hasResolutions ? { resolution: tier.name } : {}),
+  }
+}
+
 export function upsampling({ promptUpsampling }: Order<BflOptions>, dialect: Dialect): JsonObject {
   if (promptUpsampling === undefined) return {}
   switch (dialect.upsampling) {
@@ -28,6 +37,8 @@ export function upsampling({ promptUpsampling }: Order<BflOptions>, dialect: Dia
   }
 }
 
+const OPTIONS = ['transparent_bg', 'input_image_blob_path', 'grounding', 'raw', 'image_prompt_strength', 'seed'] as const
+
 /** The options this model takes, and a warning for each that it does not. */
 export function optionsTaken(
   order: Order<BflOptions>,
@@ -35,7 +46,7 @@ export function optionsTaken(
 ): { readonly taken: JsonObject; readonly warnings: readonly Warning[] } {
   const taken: Record<string, Json> = {}
   const warnings: Warning[] = []
-  for (const name of ['transparent_bg', 'input_image_blob_path', 'grounding', 'seed'] as const) {
+  for (const name of OPTIONS) {
     const requested = order.options[name]
     if (requested === undefined) continue
     const reason = whyIgnored(name, order, dialect)
@@ -47,6 +58,7 @@ export function optionsTaken(
 
 function whyIgnored(name: keyof BflOptions, order: Order<BflOptions>, dialect: Dialect): string | null {
   if (!dialect.options.includes(name)) return `${order.providerModel} does not take ${name}`
+  if (name === 'image_prompt_strength' && order.references.length === 0) return 'it acts on a reference image, and the request has none'
   if (name === 'seed') return order.seed === undefined ? null : 'the request has a seed of its own'
   const hasAlpha = order.outputFormat === 'png' || order.outputFormat === 'webp'
   return name === 'transparent_bg' && order.options.transparent_bg === true && !hasAlpha

@@ -11,6 +11,10 @@ export const BflOptions = z.strictObject({
   input_image_blob_path: z.string().min(1).max(2083).optional(),
   /** Web and image search before drawing, FLUX 3 only, on by default. https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21 */
   grounding: z.boolean().optional(),
+  /** "Generate less processed, more natural-looking images", FLUX1.1 [pro] Ultra only. BFL's OpenAPI of 2026-05-01. */
+  raw: z.boolean().optional(),
+  /** "Blend between the prompt and the image prompt", FLUX1.1 [pro] Ultra only, by default 0.1. BFL's OpenAPI of 2026-05-01. */
+  image_prompt_strength: z.number().min(0).max(1).optional(),
   /** −1, BFL's word for a random seed; any other seed is the request's own field. */
   seed: z.literal(-1).optional(),
 })
@@ -22,19 +26,35 @@ export interface Dialect {
   readonly references: 'input_image' | 'image_prompt' | 'images'
   /** `disable_pup` is the inverse switch: there is no field that says "on", and on is the default. */
   readonly upsampling: 'prompt_upsampling' | 'disable_pup' | 'none'
+  /** Of an offer that sells shapes: whether it has several resolutions and a field to choose one. */
+  readonly hasResolutions?: true
   readonly options: readonly (keyof BflOptions)[]
 }
 
-/** By BFL's own model id, which is also the last part of the path. Fields as of 2026-11-21: https://api.bfl.ai/openapi.json and the official SDK. */
+const FLUX_2_PRO: Dialect = { references: 'input_image', upsampling: 'disable_pup', options: ['transparent_bg', 'seed'] }
+const FLUX_2_KLEIN: Dialect = { references: 'input_image', upsampling: 'none', options: ['seed'] }
+const KONTEXT: Dialect = { references: 'input_image', upsampling: 'prompt_upsampling', options: ['seed'] }
+
+/** By BFL's own model id, which is also the last part of the path. Fields as of 2026-11-28: https://api.bfl.ai/openapi.json and the official SDK. */
 const DIALECTS: Readonly<Record<string, Dialect>> = {
-  'flux-2-pro': { references: 'input_image', upsampling: 'disable_pup', options: ['transparent_bg', 'seed'] },
+  'flux-2-pro': FLUX_2_PRO,
+  'flux-2-max': FLUX_2_PRO,
   'flux-2-flex': {
     references: 'input_image',
     upsampling: 'prompt_upsampling',
     options: ['transparent_bg', 'input_image_blob_path', 'seed'],
   },
+  'flux-2-klein-4b': FLUX_2_KLEIN,
+  'flux-2-klein-9b': FLUX_2_KLEIN,
+  'flux-3-image': { references: 'images', upsampling: 'none', hasResolutions: true, options: ['grounding'] },
+  'flux-kontext-pro': KONTEXT,
+  'flux-kontext-max': KONTEXT,
   'flux-pro-1.1': { references: 'image_prompt', upsampling: 'prompt_upsampling', options: ['seed'] },
-  'flux-3-image': { references: 'images', upsampling: 'none', options: ['grounding'] },
+  'flux-pro-1.1-ultra': {
+    references: 'image_prompt',
+    upsampling: 'prompt_upsampling',
+    options: ['raw', 'image_prompt_strength', 'seed'],
+  },
 }
 
 /** The dialect of an endpoint. An id outside the table still goes to its own path, where BFL refuses what it does not know, for free. */

@@ -1,6 +1,7 @@
 import type { Usd } from '#contract'
 import { fields, oneOf, text, type Check, type Checks, type Fields } from './fields.ts'
 import type { Pixels } from './reference-pixels.ts'
+import type { SizeRule } from './size-and-price.ts'
 import type { EmulatedModel } from './wire.ts'
 
 /** A model whose body names a shape and a resolution instead of pixels, in a closed schema. */
@@ -29,20 +30,24 @@ export function tieredModel(model: TieredModel): EmulatedModel {
     { prompt: text(1), aspect_ratio: oneOf(...ratios), resolution: oneOf(...Object.keys(tiers)), ...own },
     { required: ['prompt'] },
   )
-  const shapeOf = (body: Fields, reference: Pixels | undefined): readonly number[] => {
-    const asked = wordIn(body, 'aspect_ratio') ?? ratios[0] ?? '1:1'
-    if (asked !== 'auto') return asked.split(':').map(Number)
-    return reference ? [reference.width, reference.height] : [1, 1]
-  }
+  const usual = ratios[0] ?? '1:1'
   return {
     schema,
-    size: {
-      ofBody(body, reference) {
-        const [side] = tierOf(body)
-        const [across = 1, down = 1] = shapeOf(body, reference)
-        return { width: onGrid(side * Math.sqrt(across / down)), height: onGrid(side * Math.sqrt(down / across)) }
-      },
-    },
+    size: { ofBody: (body, reference) => sizeIn(body, tierOf(body)[0], usual, reference) },
     price: { ofBody: (body) => tierOf(body)[1] },
   }
+}
+
+/**
+ * The size where the body names a shape, and the resolution is always the same.
+ * @param side of a square
+ * @param usual the shape that acts where the body names none
+ */
+export const shaped = (side: number, usual: string): SizeRule => ({ ofBody: (body, reference) => sizeIn(body, side, usual, reference) })
+
+function sizeIn(body: Fields, side: number, usual: string, reference: Pixels | undefined): Pixels {
+  const asked = wordIn(body, 'aspect_ratio') ?? usual
+  const following = reference ? [reference.width, reference.height] : [1, 1]
+  const [across = 1, down = 1] = asked === 'auto' ? following : asked.split(':').map(Number)
+  return { width: onGrid(side * Math.sqrt(across / down)), height: onGrid(side * Math.sqrt(down / across)) }
 }

@@ -179,7 +179,10 @@ function illegalOrders(offer: Offer, options: unknown): readonly { fault: string
           wrong('a width of 0', { ...size, width: 0 }),
         ]
       : [
-          wrong('a tier that is not sold', { tier: { name: '16k', aspectRatio: '1:1' } }),
+          // A single resolution is never said: there may be no field for it.
+          ...(limits.size.kind === 'tier' && limits.size.tiers.length === 1
+            ? []
+            : [wrong('a tier that is not sold', { tier: { name: '16k', aspectRatio: '1:1' } })]),
           wrong('a shape that is not sold', { tier: { name: tiersOf(limits.size)[0]?.tier?.name ?? '', aspectRatio: '99:1' } }),
         ]),
     wrong('a safety beyond the scale', { safetyTolerance: 7 }),

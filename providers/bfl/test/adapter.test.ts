@@ -84,6 +84,28 @@ describe('calls to BFL', () => {
     expect(png.warnings).toEqual([])
   })
 
+  test('FLUX.1 models that sell shapes are sent one, and no resolution', () => {
+    const tier = { aspectRatio: '16:9', name: '1 MP' }
+    for (const model of ['flux-kontext-pro', 'flux-kontext-max', 'flux-1.1-pro-ultra'])
+      expect(adapter.translate(orderOf(model, { tier })).call.body).toEqual({ prompt: 'a lighthouse at dusk', aspect_ratio: '16:9' })
+    expect(adapter.translate(orderOf('flux-3-image', { tier: { aspectRatio: '16:9', name: '1k' } })).call.body).toEqual({
+      prompt: 'a lighthouse at dusk',
+      aspect_ratio: '16:9',
+      resolution: '1k',
+    })
+  })
+
+  test('the strength of a reference is sent with one, and is a warning without', () => {
+    const options = { image_prompt_strength: 0.4, raw: true }
+    expect(adapter.translate(orderOf('flux-1.1-pro-ultra', { options, references: ['QUJD'] }))).toMatchObject({
+      call: { body: { image_prompt: 'QUJD', image_prompt_strength: 0.4, raw: true } },
+      warnings: [],
+    })
+    expect(adapter.translate(orderOf('flux-1.1-pro-ultra', { options }))).toMatchObject({
+      warnings: [{ field: 'provider_options.bfl.image_prompt_strength', reason: expect.stringContaining('the request has none') }],
+    })
+  })
+
   test.each([{ webhook_url: 'https://x.example' }, { transparent_bg: 'yes' }, { input_image_blob_path: '' }, { disable_pup: true }])(
     'the options schema refuses %o',
     (options) => {
@@ -401,28 +423,25 @@ describe('any reply at all', () => {
 })
 
 describe('the manifest', () => {
-  test('offers webp only where the endpoint’s own schema has it', () => {
-    const formats = Object.entries(manifest.models).map(([model, { limits }]) => [model, limits.output_format.values])
-    expect(Object.fromEntries(formats)).toEqual({
-      'flux-2-pro': ['jpeg', 'png', 'webp'],
-      'flux-2-flex': ['jpeg', 'png'],
-      'flux-3-image': [],
-      'flux-1.1-pro': ['jpeg', 'png'],
-    })
+  test('offers webp wherever BFL’s OpenAPI has it, and no choice at FLUX 3, whose schema is closed', () => {
+    for (const [model, { limits, notes = [] }] of Object.entries(manifest.models)) {
+      expect(limits.output_format.values, model).toEqual(model === 'flux-3-image' ? [] : ['jpeg', 'png', 'webp'])
+      if (/kontext|1\.1|flex/.test(model)) expect(notes.join(), model).toContain('Format: contradiction')
+    }
+    expect(manifest.models['flux-kontext-pro']?.limits.output_format.default).toBe('png')
   })
 
-  test('follows the schema, not the text, where flex contradicts itself on safety', () => {
-    const ranges = Object.entries(manifest.models).map(([model, { limits }]) => [
-      model,
-      [limits.safety_tolerance?.min, limits.safety_tolerance?.max],
-    ])
-    expect(Object.fromEntries(ranges)).toEqual({
-      'flux-2-pro': [0, 5],
-      'flux-2-flex': [0, 5],
-      'flux-1.1-pro': [0, 6],
-      'flux-3-image': [0, 4],
-    })
+  test('has the safety scale of each family: the schema’s, where flex contradicts itself', () => {
+    for (const [model, { limits }] of Object.entries(manifest.models)) {
+      const max = model.startsWith('flux-2') ? 5 : model.startsWith('flux-3') ? 4 : 6
+      expect(limits.safety_tolerance, model).toMatchObject({ min: 0, max, default: 2 })
+    }
     expect(manifest.models['flux-2-flex']?.notes?.join()).toContain('Safety')
+  })
+
+  test('takes four references at FLUX.2 [klein], as the schema says, though the SDK allows five at 9B', () => {
+    for (const model of ['flux-2-klein-4b', 'flux-2-klein-9b']) expect(manifest.models[model]?.limits.reference_images.max).toBe(4)
+    expect(manifest.models['flux-2-klein-9b']?.notes?.join()).toContain('contradiction')
   })
 
   test('never lets 0 be a width, although the schema calls it the default', () => {
@@ -442,18 +461,15 @@ describe('the manifest', () => {
   })
 
   test('counts a prompt in characters where the docs count tokens: as many characters are never more', () => {
-    expect(Object.values(manifest.models).map(({ limits }) => limits.prompt.max_chars)).toEqual([32_000, 32_000, 32_000, 32_000])
+    expect(new Set(Object.values(manifest.models).map(({ limits }) => limits.prompt.max_chars))).toEqual(new Set([32_000]))
   })
 
   test('has without a size the one of its own schema for FLUX1.1 [pro], and none for FLUX.2', () => {
-    const defaults = Object.values(manifest.models).flatMap(({ limits: { size } }) =>
-      size.kind === 'range' ? [[size.width.default, size.height.default]] : [],
-    )
-    expect(defaults).toEqual([
-      [null, null],
-      [null, null],
-      [1024, 768],
-    ])
+    for (const [model, { limits: { size } }] of Object.entries(manifest.models)) {
+      if (size.kind !== 'range') continue
+      const usual = model === 'flux-1.1-pro' ? [1024, 768] : [null, null]
+      expect([size.width.default, size.height.default], model).toEqual(usual)
+    }
   })
 
   test('dates every note', () => {
