@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { bareNumber, usdFromDecimal, type Usd } from '#contract'
-import { azureQuery, check, createEmulator, float, headerKey, json, megapixelsOf, perMegapixel, pollRoute, submitRoute } from '#sandbox'
+import { azureDelivery, check, createEmulator, float, headerKey, json, megapixelsOf, perMegapixel, pollRoute, submitRoute } from '#sandbox'
 import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies, shaped, tieredModel } from '#sandbox'
 import type { Check, Checks, EmulatedModel, Fields, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
@@ -29,21 +29,15 @@ const schema = (maxSafety: number, own: Checks, required: readonly string[] = []
     },
     { required, isOpen: true, together },
   )
-const side = nullable(whole({ min: 64 }))
 const slots = (most: number) => check.each(SLOTS.slice(0, most), nullable(text()))
-const klein = { prompt: text(), width: side, height: side, ...slots(4) }
+const klein = { prompt: text(), ...check.each(['width', 'height'], nullable(whole({ min: 64 }))), ...slots(4) }
 const flux2 = { ...klein, transparent_bg: flag, ...slots(8) }
 const pro = { ...flux2, disable_pup: flag }
 const sampling = { guidance: nullable(number({ min: 1.5, max: 10 })), steps: nullable(whole({ min: 1, max: 50 })) }
 const flex = { ...flux2, ...sampling, prompt_upsampling: nullable(flag), input_image_blob_path: nullable(text()) }
-const side11 = whole({ min: 256, max: 1440, step: 32 })
 const remix = { prompt: nullable(text()), image_prompt: nullable(text()), prompt_upsampling: flag }
-const flux11 = { ...remix, width: side11, height: side11 }
-/** "Aspect ratio of the image between 21:9 and 9:21". */
-const shape = check.form('an aspect ratio between 21:9 and 9:21', (value) => {
-  const [width = 0, height = 0] = typeof value === 'string' ? value.split(':').map(Number) : []
-  return width > 0 && height > 0 && Math.max(width / height, height / width) <= 21 / 9
-})
+const flux11 = { ...remix, ...check.each(['width', 'height'], whole({ min: 256, max: 1440, step: 32 })) }
+const shape = check.aspectRatio(21 / 9)
 const ultra = { ...remix, aspect_ratio: shape, raw: flag, image_prompt_strength: number({ min: 0, max: 1 }) }
 const kontext = { prompt: text(), aspect_ratio: nullable(shape), prompt_upsampling: flag, ...slots(4) }
 const size2 = { step: 16, maxPixels: MAX_PIXELS, isFollowing: true }
@@ -75,27 +69,23 @@ const REPLIES = fastApiReplies({
 
 interface Facts {
   readonly promptUsed: string
-  /** Null where the endpoint returns none: the older models (official types mark both nullable). */
-  readonly megapixels: readonly [input: number | null, output: number | null]
+  readonly megapixels: readonly [input: number | null, output: number | null] // Null at the older models: official types allow it.
 }
 
 function facts({ model, body, prompt, size, references }: Submitted): Facts {
   const isOld = !model.startsWith('flux-2') && !model.startsWith('flux-3')
   const isUpsampled = isOld || model === 'flux-2-flex' ? (body['prompt_upsampling'] ?? !isOld) : body['disable_pup'] !== true
-  return {
-    promptUsed: isUpsampled ? `${prompt}, in soft natural light with fine detail` : prompt,
-    megapixels: isOld ? [null, null] : [megapixelsOf(references), megapixelsOf([size])],
-  }
+  const promptUsed = isUpsampled ? `${prompt}, in soft natural light with fine detail` : prompt
+  return { promptUsed, megapixels: isOld ? [null, null] : [megapixelsOf(references), megapixelsOf([size])] }
 }
 
-/** Dollars as BFL's credits, which are cents. */
-const asCredits = (dollars: Usd): unknown => float(usdFromDecimal(dollars, 2))
+const asCredits = (dollars: Usd): unknown => float(usdFromDecimal(dollars, 2)) // Credits are cents.
 
 /** `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was asked for. */
 function acceptance({ id, webhook, pricePerImage, facts }: Task<Facts>, origin: string): object {
   const bill = { cost: asCredits(pricePerImage), input_mp: float(facts.megapixels[0]), output_mp: float(facts.megapixels[1]) }
-  if (webhook === null) return { id, polling_url: `${origin}/v1/get_result?id=${id}`, ...bill }
-  return { id, status: 'Pending', webhook_url: webhook.url, ...bill }
+  const where = webhook ? { status: 'Pending', webhook_url: webhook.url } : { polling_url: `${origin}/v1/get_result?id=${id}` }
+  return { id, ...where, ...bill }
 }
 
 const result = (id: string, status: string, more: object = {}) =>
@@ -108,8 +98,8 @@ const FAILURES: Readonly<Record<TaskFailure, readonly [status: string, details: 
 }
 
 function delivered({ createdAt, facts, pricePerImage }: Task<Facts>, image: TaskImage, sample: string): object {
-  const seconds = (ms: number) => float(ms / 1000)
-  const times = { start_time: seconds(createdAt), end_time: seconds(createdAt + image.durationMs), duration: seconds(image.durationMs) }
+  const [start, duration] = [createdAt / 1000, image.durationMs / 1000]
+  const times = { start_time: float(start), end_time: float(start + duration), duration: float(duration) }
   return { result: { prompt: facts.promptUsed, seed: bareNumber(image.seed), sample, ...times }, cost: asCredits(pricePerImage) }
 }
 
@@ -128,13 +118,7 @@ export const startEmulator = createEmulator<Facts>({
   fields: { references: [...SLOTS, 'images'], webhookUrl: 'webhook_url', webhookSecret: 'webhook_secret' },
   newId: randomUUID,
   facts,
-  delivery: {
-    path: '/delivery',
-    jpegExtension: 'jpeg',
-    lifeMs: 10 * 60_000, // Live reply, 2025-07.
-    query: azureQuery,
-    dead: { status: 403, type: 'application/xml', body: '<?xml version="1.0"?><Error><Code>AuthenticationFailed</Code></Error>' },
-  },
+  delivery: azureDelivery('/delivery', 10 * 60_000), // Live reply, 2025-07.
   webhook: {
     perImage: false,
     tries: 1,

@@ -11,7 +11,7 @@ export const BflOptions = z.strictObject({
   input_image_blob_path: z.string().min(1).max(2083).optional(),
   /** Web and image search before drawing, FLUX 3 only, on by default. https://docs.comfy.org/development/comfy-router/models/black-forest-labs/flux-3-image/code, 2026-11-21 */
   grounding: z.boolean().optional(),
-  /** "Generate less processed, more natural-looking images", FLUX1.1 [pro] Ultra only. BFL's OpenAPI of 2026-05-01. */
+  /** "Generate less processed" images, FLUX1.1 [pro] Ultra only. BFL's OpenAPI of 2026-05-01. */
   raw: z.boolean().optional(),
   /** "Blend between the prompt and the image prompt", FLUX1.1 [pro] Ultra only, by default 0.1. BFL's OpenAPI of 2026-05-01. */
   image_prompt_strength: z.number().min(0).max(1).optional(),

@@ -16,8 +16,9 @@ function translate(order: Order<RunwareOptions>): { readonly call: Call; readonl
     taskUUID: order.taskId,
     model: order.providerModel,
     positivePrompt: order.prompt,
-    width: order.width,
-    height: order.height,
+    // An offer of shapes and resolutions has published pixels for each, and these are what is said.
+    width: order.width ?? order.tier?.pixels?.width,
+    height: order.height ?? order.tier?.pixels?.height,
     inputs: order.references.length > 0 ? { referenceImages: [...order.references] } : undefined,
     seed: order.seed === undefined ? undefined : exactNumber(order.seed),
     numberResults: order.count > 1 ? order.count : undefined,

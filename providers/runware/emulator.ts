@@ -26,12 +26,47 @@ const COMMON: Checks = {
   seed: whole({ min: 0, max: LARGEST_SEED }),
   providerSettings: fields({ bfl: fields({ promptUpsampling: flag, safetyTolerance: whole({ min: 0, max: 6 }) }) }),
 }
-const schema = (own: Checks) => fields({ ...COMMON, ...own }, { required: ['taskUUID', 'model', 'positivePrompt', 'width', 'height'] })
+const REQUIRED = ['taskUUID', 'model', 'positivePrompt', 'width', 'height']
+const schema = (own: Checks, common: Checks = COMMON) => fields({ ...common, ...own }, { required: REQUIRED })
+/** Only these pairs of width and height, as `1024x1024`. */
+const paired = (pairs: string, own: Checks, common: Checks = COMMON) =>
+  fields(
+    { ...common, width: whole(), height: whole(), ...own },
+    {
+      required: REQUIRED,
+      together: ({ width, height }) => (pairs.split(' ').includes(`${String(width)}x${String(height)}`) ? null : `one of ${pairs}`),
+    },
+  )
 const side = whole({ min: 256, max: 2048, step: 16 })
 const side11 = whole({ min: 256, max: 1440 })
 const flux2 = { positivePrompt: text(1, 32_000), width: side, height: side }
 const sampling = { CFGScale: number({ min: 1.5, max: 10 }), steps: whole({ min: 1, max: 50 }) }
 const inputs = (most: number) => fields({ referenceImages: list(text(1), most) })
+
+const { providerSettings: _, ...hosted } = COMMON
+const klein = schema(
+  {
+    positivePrompt: text(1, 10_000),
+    ...check.each(['width', 'height'], whole({ min: 128, max: 2048, step: 16 })),
+    CFGScale: number({ min: 1, max: 20 }),
+    steps: whole({ min: 1, max: 50 }),
+    inputs: inputs(4),
+  },
+  hosted,
+)
+const { seed: __, ...seedless } = hosted
+const flux3 = paired(
+  '768x768 1024x1024',
+  { positivePrompt: text(1), inputs: inputs(10), numberResults: whole({ min: 1, max: 1 }) },
+  seedless,
+)
+const kontext = paired('1568x672 1392x752 1248x832 1184x880 1024x1024 880x1184 832x1248 752x1392 672x1568', {
+  positivePrompt: text(2, 3000),
+  inputs: inputs(2),
+})
+const ultra = paired('3136x1344 2752x1536 2496x1664 2368x1792 2048x2048 1792x2368 1664x2496 1536x2752 1344x3136', {
+  positivePrompt: text(2, 3000),
+})
 
 /**
  * bfl:5@1 as https://runware.ai/docs/models/bfl-flux-2-pro prints it (2026-11-21); it states no maximum of references: 8, which the model's
@@ -40,6 +75,14 @@ const inputs = (most: number) => fields({ referenceImages: list(text(1), most) }
 const MODELS: Readonly<Record<string, EmulatedModel>> = {
   'bfl:5@1': { schema: schema({ ...flux2, inputs: inputs(8) }), price: perMegapixel('0.03', '0.015', '0.015') },
   'bfl:6@1': { schema: schema({ ...flux2, ...sampling, inputs: inputs(10) }), price: perMegapixel('0.06', '0.06', '0.06') },
+  'bfl:7@1': { schema: schema({ ...flux2, inputs: inputs(8) }), price: perMegapixel('0.07', '0.03', '0.03') },
+  // What these two cost is published nowhere as a rule: about what a table of 2026-09-30 says of 1024x1024 at 9B, and made up at 4B.
+  'runware:400@2': { schema: klein, price: { flat: '0.00078' } },
+  'runware:400@4': { schema: klein, price: { flat: '0.0006' } },
+  'bfl:flux@3-image': { schema: flux3, price: { ofBody: ({ width }) => (width === 768 ? '0.041' : '0.048') } },
+  'bfl:3@1': { schema: kontext, price: { flat: '0.04' } },
+  'bfl:4@1': { schema: kontext, price: { flat: '0.08' } },
+  'bfl:2@2': { schema: ultra, price: { flat: '0.06' } },
   'bfl:2@1': { schema: schema({ positivePrompt: text(2, 3000), width: side11, height: side11 }), price: { flat: '0.04' } },
 }
 
@@ -96,6 +139,8 @@ function errorOf({ path: [name = '', ...rest], fault }: FieldProblem): Fields {
 }
 
 function invalid(problems: readonly FieldProblem[], body: unknown): Answer {
+  const [first] = problems
+  if (first?.fault.kind === 'together') return refused(400, error('unsupportedModelResolution', first.fault.words, ['width', 'height']))
   const { width, height } = isFields(body) ? body : {}
   if ((width === undefined) === (height === undefined)) return refused(400, ...problems.map(errorOf))
   return refused(400, error('incompatibleParameters', 'width and height must be used together.', ['width', 'height']))

@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { drawImage } from './draw-image.ts'
 import type { WireReply } from './server.ts'
 import { readyAt, type ImageFormat, type TaskImage, type TaskRecord } from './task.ts'
+import type { Delivery } from './wire.ts'
 
 const IMAGES_KEPT = 100
 /** `drip-link` without a parameter takes so many typical times. */
@@ -24,8 +25,17 @@ export function createDrawer(): (task: TaskRecord<unknown>, image: TaskImage) =>
 /** How the name of an image's file ends, without the dot. */
 export const extensionOf = (format: ImageFormat, jpegExtension = 'jpg'): string => (format === 'jpeg' ? jpegExtension : format)
 
-/** The query of a signed link, as Azure's storage writes it: `se` is its end, to the second. */
-export function azureQuery(task: TaskRecord<unknown>, image: TaskImage): Readonly<Record<string, string>> {
+/** Signed links as Azure's storage makes them, and its answer to a dead one. */
+export const azureDelivery = (path: string, lifeMs: number): Delivery<unknown> => ({
+  path,
+  jpegExtension: 'jpeg',
+  lifeMs,
+  query: azureQuery,
+  dead: { status: 403, type: 'application/xml', body: '<?xml version="1.0"?><Error><Code>AuthenticationFailed</Code></Error>' },
+})
+
+/** The query of a signed link: `se` is its end, to the second. */
+function azureQuery(task: TaskRecord<unknown>, image: TaskImage): Readonly<Record<string, string>> {
   const end = `${new Date(task.createdAt + image.durationMs + (task.linkLifeMs ?? 0)).toISOString().slice(0, 19)}Z`
   const sig = createHash('sha256').update(`${image.id} ${end}`).digest('base64')
   return { se: end, sp: 'r', sv: '2024-11-04', sr: 'b', rsct: `image/${image.format}`, sig }

@@ -71,6 +71,13 @@ export const form =
     return test(value) ? FINE : one({ kind: 'form', expected })
   }
 
+/** `16:9`, either way round; the longer side at most `most` times the shorter. */
+export const aspectRatio = (most: number): Check =>
+  form(`an aspect ratio of at most ${most.toFixed(2)}:1`, (value) => {
+    const [width = 0, height = 0] = value.split(':').map(Number)
+    return width > 0 && height > 0 && Math.max(width / height, height / width) <= most
+  })
+
 export const flag: Check = (value) => (typeof value === 'boolean' ? FINE : wrongType('boolean'))
 
 export const oneOf =

@@ -1,6 +1,6 @@
 export * from './chance.ts'
 export * from './create-emulator.ts'
-export { azureQuery, dataUri } from './delivery.ts'
+export { azureDelivery, dataUri } from './delivery.ts'
 export * from './draw-image.ts'
 export * from './emulator.ts'
 export * as check from './fields.ts'

@@ -77,7 +77,7 @@ export interface Delivery<Facts> {
   readonly lifeMs?: number
   /** Of a JPEG; `jpg` without it. */
   readonly jpegExtension?: string
-  /** What the link's query holds and the fetch must bring, for example `azureQuery`. */
+  /** What the link's query holds and the fetch must bring. */
   query?(task: Task<Facts>, image: TaskImage): Readonly<Record<string, string>>
   /** The reply to a dead link. */
   readonly dead: WireReply

@@ -465,7 +465,12 @@ describe('the manifest', () => {
   })
 
   test('has without a size the one of its own schema for FLUX1.1 [pro], and none for FLUX.2', () => {
-    for (const [model, { limits: { size } }] of Object.entries(manifest.models)) {
+    for (const [
+      model,
+      {
+        limits: { size },
+      },
+    ] of Object.entries(manifest.models)) {
       if (size.kind !== 'range') continue
       const usual = model === 'flux-1.1-pro' ? [1024, 768] : [null, null]
       expect([size.width.default, size.height.default], model).toEqual(usual)

@@ -308,6 +308,33 @@ describe('the decisions where sources contradict each other', () => {
     expect(limitsOf('flux-2-pro')?.prompt_upsampling).toEqual({ type: 'boolean', default: false, settable: true })
   })
 
+  test('FLUX.2 [max] counts megapixels as every other does, and says that the page has an example which fits none', () => {
+    expect([cost('flux-2-max', 1024, 1024), cost('flux-2-max', 1536, 1024), cost('flux-2-max', 1024, 1024, 3)]).toEqual([
+      '0.07',
+      '0.1',
+      '0.16',
+    ])
+    expect(manifest.models['flux-2-max']?.price?.note).toContain('1920x1080')
+  })
+
+  test('what Runware hosts itself has no published rule, so no price, and is sent no field of the model’s maker', () => {
+    for (const model of ['flux-2-klein-4b', 'flux-2-klein-9b']) {
+      expect(manifest.models[model]?.price).toBeNull()
+      expect(limitsOf(model)?.safety_tolerance).toBeNull()
+    }
+  })
+
+  test('shapes of which the page prints pixels are said in these pixels', () => {
+    const tier = { name: '1K', aspectRatio: '16:9', pixels: { width: 1392, height: 752 } }
+    const { width: _, height: __, ...sizeless } = order({ model: 'flux-kontext-pro', providerModel: 'bfl:3@1', tier })
+    expect(taskIn(adapter.translate(sizeless).call)).toMatchObject({ model: 'bfl:3@1', width: 1392, height: 752 })
+  })
+
+  test('FLUX 3 is sold in the sizes that programs are known to buy, until its table of sizes can be read', () => {
+    expect(limitsOf('flux-3-image')?.size).toMatchObject({ kind: 'tier', aspect_ratios: ['1:1'] })
+    expect(manifest.models['flux-3-image']?.notes?.join()).toContain('wait for the table')
+  })
+
   test('the pro model takes 8 references, the flex model 10, and the old one none', () => {
     expect(['flux-2-pro', 'flux-2-flex', 'flux-1.1-pro'].map((model) => limitsOf(model)?.reference_images.max)).toEqual([8, 10, 0])
   })
@@ -322,6 +349,6 @@ describe('the decisions where sources contradict each other', () => {
   })
 
   test('every note carries the day its source was read', () => {
-    for (const { notes = [] } of Object.values(manifest.models)) for (const note of notes) expect(note).toContain('2026-11-21')
+    for (const { notes = [] } of Object.values(manifest.models)) for (const note of notes) expect(note).toMatch(/2026-(09|10|11)-\d\d/)
   })
 })

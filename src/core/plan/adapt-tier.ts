@@ -1,7 +1,7 @@
 import { MEGAPIXEL } from '#contract'
 import type { TierSize, Warning } from '#contract'
 import { adjusted, type Finding } from './finding.ts'
-import { DEFAULT_SIZE, factorBetween, idealSize, isNearEnough, pixelsOf, ratioChange, type Size } from './size.ts'
+import { DEFAULT_SIZE, factorBetween, idealSize, isNearEnough, MAX_RATIO_CHANGE, pixelsOf, ratioChange, type Size } from './size.ts'
 import { nearestTier, type TierChoice } from './tier-size.ts'
 import type { WantedSize } from './wanted-size.ts'
 
@@ -15,7 +15,7 @@ export function adaptTier(wanted: WantedSize, limit: TierSize): Finding {
     case 'size':
       return explicitSize(wanted.size, limit)
     case 'shape':
-      return wanted.shape === null ? shapeOfUnseen(wanted.pixels, limit) : shaped(wanted.shape, wanted.pixels, limit)
+      return wanted.shape === null ? shapeOfUnseen(wanted.pixels, limit) : shaped(wanted.shape, wanted, limit)
     case 'usual':
       return found(nearestTier(DEFAULT_SIZE, limit))
     case 'reference':
@@ -33,10 +33,15 @@ function explicitSize(asked: Size, limit: TierSize): Finding {
   return found(choice, warnings)
 }
 
-function shaped(shape: Size, pixels: number, limit: TierSize): Finding {
+interface WantedPixels {
+  readonly pixels: number
+  readonly arePixelsAsked: boolean
+}
+
+function shaped(shape: Size, { pixels, arePixelsAsked }: WantedPixels, limit: TierSize): Finding {
   const ideal = idealSize(shape, pixels)
   const choice = nearestTier(ideal, limit)
-  if (!isNearEnough(ideal, choice.size))
+  if (!(arePixelsAsked ? isNearEnough(ideal, choice.size) : isNearUnasked(ideal, choice, limit)))
     return { reasons: [impossible('aspect_ratio, megapixels', `${megapixelText(pixels)} megapixels in that shape were asked`, limit)] }
   return found(choice, differences(shape, pixels, choice, limit))
 }
@@ -55,7 +60,8 @@ function shapeOfUnseen(pixels: number, limit: TierSize): Finding {
 
 function sizeOfReference(size: Size, limit: TierSize): Finding {
   const choice = nearestTier(size, limit)
-  if (!isNearEnough(size, choice.size)) return { reasons: [impossible('reference_images', `the first one is ${dimensions(size)}`, limit)] }
+  if (!isNearUnasked(size, choice, limit))
+    return { reasons: [impossible('reference_images', `the first one is ${dimensions(size)}`, limit)] }
   if (limit.follows_reference)
     return {
       applied: { tier: choice.tier.name },
@@ -64,6 +70,10 @@ function sizeOfReference(size: Size, limit: TierSize): Finding {
     }
   return found(choice, differences(size, pixelsOf(size), choice, limit, true))
 }
+
+/** Where nobody asked for a number of pixels, the only resolution of an offer is chosen with it, and its shape alone can be too far. */
+const isNearUnasked = (wanted: Size, { size }: TierChoice, { tiers }: TierSize): boolean =>
+  tiers.length === 1 ? ratioChange(wanted, size) <= MAX_RATIO_CHANGE : isNearEnough(wanted, size)
 
 /** Where shape or resolution are not those that were wanted. What nobody asked for in words is `null` in `requested`. */
 function differences(shape: Size, pixels: number, choice: TierChoice, limit: TierSize, isUnasked = false): readonly Warning[] {

@@ -16,7 +16,8 @@ export function shapeOf(aspectRatio: string): Size {
   return { width, height }
 }
 
-const MAX_RATIO_CHANGE = 2
+/** Further from what was asked, a shape is another one. */
+export const MAX_RATIO_CHANGE = 2
 const MAX_GROWTH = 2
 
 /** A ratio error of 2 % weighs as much as a pixel error of 10 %: the two thresholds at which a caller is warned. */

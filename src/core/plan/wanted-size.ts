@@ -7,8 +7,8 @@ import { DEFAULT_SIZE, idealSize, shapeOf, type Size } from './size.ts'
 export type WantedSize =
   /** Width and height. */
   | { readonly kind: 'size'; readonly size: Size }
-  /** A shape and a number of pixels. `shape` is null where it is that of a first reference which nobody has seen. */
-  | { readonly kind: 'shape'; readonly shape: Size | null; readonly pixels: number }
+  /** A shape and a number of pixels, which is the usual one where nobody asked. `shape` is null where it is that of a first reference which nobody has seen. */
+  | { readonly kind: 'shape'; readonly shape: Size | null; readonly pixels: number; readonly arePixelsAsked: boolean }
   /** That of the first reference; null where it cannot be seen. */
   | { readonly kind: 'reference'; readonly size: Size | null }
   /** Neither a size nor a reference: 1:1 at 1 megapixel. */
@@ -23,7 +23,7 @@ export function wantedSizeOf(request: PlannedRequest, references: readonly Refer
   if (width !== undefined && height !== undefined) return { kind: 'size', size: { width, height } }
   if (ratio === undefined && megapixels === undefined) return first ? { kind: 'reference', size: first.pixels } : { kind: 'usual' }
   const shape = ratio === undefined ? (first ? first.pixels : SQUARE) : shapeOf(ratio)
-  return { kind: 'shape', shape, pixels: (megapixels ?? 1) * MEGAPIXEL }
+  return { kind: 'shape', shape, pixels: (megapixels ?? 1) * MEGAPIXEL, arePixelsAsked: megapixels !== undefined }
 }
 
 /** The wanted width and height, off any grid; null where nobody knows them. */

@@ -140,6 +140,22 @@ describe('an offer that sells ratio × tier', () => {
   })
 })
 
+describe('an offer of a single resolution', () => {
+  const single = withLimits(bfl, { size: { ...TIERS, tiers: [{ name: '4 MP', megapixels: 4 }] } })
+
+  it('is bought at that resolution where nobody asked for another, and a warning says so', () => {
+    const applied = { aspect_ratio: '16:9', tier: '4 MP' }
+    expect(judged({ aspect_ratio: '16:9' }, [], single)).toMatchObject({ applied, said: [['megapixels', 1, 4]], fidelity: 'far' })
+    expect(judged({}, [stored(640, 360)], single)).toMatchObject({ applied, said: [['megapixels', null, 4]] })
+    expect(judged({}, [], single)).toMatchObject({ applied: { aspect_ratio: '1:1', tier: '4 MP' } })
+  })
+
+  it('is refused where a fourth of its pixels was asked, or a shape it has nothing near', () => {
+    for (const asked of [{ megapixels: 1 }, { width: 1024, height: 1024 }, { aspect_ratio: '8:1' }])
+      expect(adapt(asking(asked), [], single), JSON.stringify(asked)).toMatchObject({ eligible: false })
+  })
+})
+
 describe('megapixels alone', () => {
   const shape = (references: readonly Reference[], offer: Offer) => judged({ megapixels: 1 }, references, offer).applied
 
