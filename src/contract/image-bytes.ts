@@ -32,4 +32,7 @@ export function described(head: Uint8Array): string {
 
 const startsWith = (bytes: Uint8Array, start: readonly number[]): boolean => start.every((byte, index) => bytes[index] === byte)
 
-const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
+/** As many first bytes as browsers read to know what something is (WHATWG MIME Sniffing, "resource header"). */
+const DESCRIBED_BYTES = 1_445
+
+const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, DESCRIBED_BYTES))
