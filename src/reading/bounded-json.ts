@@ -136,17 +136,14 @@ export class BoundedJsonReader {
       at += 1
     }
     const most = state.isText ? chunk.length : Math.min(chunk.length, from + LONG_STRING_BYTES - (this.#length - state.start))
-    for (; at < most; at += 1) {
-      const byte = chunk[at]
-      if (byte === QUOTE) {
+    for (at = stopIn(chunk, at, most); at < most; at = stopIn(chunk, at + 1, most)) {
+      if (chunk[at] === QUOTE) {
         this.#keep(chunk, state.isDropped ? at : from, at + 1)
         this.#state = STRUCTURE
         return at + 1
       }
-      if (byte === BACKSLASH) {
-        at += 1
-        if (at >= most) state.isEscaped = true
-      }
+      at += 1
+      if (at >= most) state.isEscaped = true
     }
     const end = Math.min(at, most)
     if (!state.isDropped) this.#keep(chunk, from, end)
@@ -234,6 +231,29 @@ export class BoundedJsonReader {
     bytes.copy(this.#kept, this.#length, from, to)
     this.#length = length
   }
+}
+
+/** Most strings end, and most escapes follow one another, within so many bytes. */
+const NEAR_BYTES = 64
+/** Beyond them a regular expression searches, which is quicker for each byte and slower to begin: in steps that double. */
+const FIRST_STEP_BYTES = 256
+const LONGEST_STEP_BYTES = 4_096
+const STOP = /["\\]/
+
+/** Where the next quote or backslash is; `to` where there is none. */
+function stopIn(chunk: Buffer, from: number, to: number): number {
+  let at = from
+  for (const near = Math.min(to, from + NEAR_BYTES); at < near; at += 1) {
+    const byte = chunk[at]
+    if (byte === QUOTE || byte === BACKSLASH) return at
+  }
+  for (let step = FIRST_STEP_BYTES; at < to; step = Math.min(LONGEST_STEP_BYTES, step * 2)) {
+    const end = Math.min(to, at + step)
+    const found = chunk.toString('latin1', at, end).search(STOP)
+    if (found >= 0) return at + found
+    at = end
+  }
+  return to
 }
 
 /** A character that is no part of an escape is wrong in base64 too, and stays. */
