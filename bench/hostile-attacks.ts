@@ -51,9 +51,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'a reference of 4 MB in base64 that is no image': quote(
     JSON.stringify({ model: 'flux-2-pro', prompt: 'a', reference_images: [`data:image/png;base64,${NO_IMAGE}`] }),
   ),
-  'the beginning of a body, then nothing': say(
-    `POST /runware/v1${HEAD}content-type: application/json\r\ncontent-length: 60000\r\n\r\n[`,
-  ),
+  'the beginning of a body, then nothing': say(`POST /runware/v1${HEAD}content-type: application/json\r\ncontent-length: 60000\r\n\r\n[`),
   'a connection that says nothing': say(''),
   'a WebSocket without a key': say(`GET /runware/v1${HEAD}${UPGRADE}`),
   'what is no HTTP': say('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),

@@ -75,7 +75,9 @@ async function compared(what: string, { gateway, attacker, order, rounds }: Comp
   const each = ((attacked.cpuMs - calm.cpuMs) / attacked.attacks).toFixed(1)
   console.log(`${what}: ${each} ms of the gateway’s CPU for each; the gateway has ${mebibytes(gateway)} MiB resident`)
   console.log(`  calm      ${shown(calm)}`)
-  console.log(`  attacked  ${shown(attacked)}; p99 ${(attacked.p99 / calm.p99).toFixed(1)} times, own ${(attacked.own99 / calm.own99).toFixed(1)}`)
+  console.log(
+    `  attacked  ${shown(attacked)}; p99 ${(attacked.p99 / calm.p99).toFixed(1)} times, own ${(attacked.own99 / calm.own99).toFixed(1)}`,
+  )
 }
 
 interface Round {
