@@ -92,7 +92,7 @@ interface Round {
 }
 
 /** Generations begin at a steady pace, whatever becomes of those before. */
-async function round(gateway: Served, attacker: ChildProcess, order: AttackOrder): Promise<Round> {
+async function round(gateway: Served, attacker: ChildProcess, order: AttackOrder | null): Promise<Round> {
   await longestLateMs(gateway.url)
   const [cpu, startedAt] = [cpuMicroseconds(gateway.pid), performance.now()]
   if (order !== null) attacker.send(order)
@@ -106,7 +106,7 @@ async function round(gateway: Served, attacker: ChildProcess, order: AttackOrder
   let attacks = 0
   if (order !== null) {
     const ended = once(attacker, 'message')
-    attacker.send(null satisfies AttackOrder)
+    attacker.send('end')
     attacks = Number((await ended)[0])
   }
   return { waits, lateMs, attacks, cpuMs: (cpuMicroseconds(gateway.pid) - cpu) / 1_000, tookMs: performance.now() - startedAt }

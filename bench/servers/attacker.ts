@@ -2,8 +2,12 @@ import { setPriority } from 'node:os'
 import { ATTACKS } from '../hostile-attacks.ts'
 import type { Target } from '../hostile-attacks.ts'
 
-/** What the bench asks for: these attacks, in turn, so many every `everyMs`; null: end. */
-export type AttackOrder = { readonly names: readonly string[]; readonly atOnce: number; readonly everyMs: number } | null
+/** What the bench asks for: these attacks, in turn, so many every `everyMs`, until it says `end`. */
+export interface AttackOrder {
+  readonly names: readonly string[]
+  readonly atOnce: number
+  readonly everyMs: number
+}
 /** How many were begun, once all of them have ended. */
 export type Attacked = number
 
@@ -18,11 +22,11 @@ const begun: Promise<unknown>[] = []
 let count = 0
 let timer: NodeJS.Timeout | undefined
 
-process.on('message', (order: AttackOrder) => void (order === null ? end() : begin(order)))
+process.on('message', (order: AttackOrder | 'end') => void (order === 'end' ? end() : begin(order)))
 process.on('disconnect', () => process.exit())
 process.send?.(0 satisfies Attacked)
 
-function begin({ names, atOnce, everyMs }: Exclude<AttackOrder, null>): void {
+function begin({ names, atOnce, everyMs }: AttackOrder): void {
   timer = setInterval(() => {
     for (let nth = 0; nth < atOnce; nth += 1, count += 1) {
       const attack = ATTACKS[names[count % names.length] ?? '']

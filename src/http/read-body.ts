@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseJson } from '#contract'
 import type { Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BoundedJsonReader } from '../reading/bounded-json.ts'
 import type { BoundedJson, JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
@@ -87,9 +88,37 @@ async function boundedJson(payload: Readable, maxBytes: number, written: number 
     reader.write(piece)
     return reader.isWanted
   })
+  const read = wanted(reader)
+  if (written !== null && bytes !== written) throw emptyOrShort()
+  return read
+}
+
+/** What is read of a message in one turn of the event loop. */
+const SLICE_BYTES = 512 * 1_024
+
+/**
+ * A message that came as a whole, read as a body is; whoever asked releases its stand-ins.
+ * @throws HttpProblem where it holds more than anybody sends, or is no UTF-8 · SyntaxError
+ */
+export async function readMessage(bytes: Buffer): Promise<{ readonly value: unknown; readonly standIns: readonly string[] }> {
+  const reader = new BoundedJsonReader(BOUNDS)
+  for (let at = 0; at < bytes.length && reader.isWanted; at += SLICE_BYTES) {
+    if (at > 0) await nextTurn()
+    reader.write(bytes.subarray(at, at + SLICE_BYTES))
+  }
+  const { bytes: kept, standIns } = wanted(reader)
+  try {
+    return { value: readJson(decodeUtf8(kept)), standIns }
+  } catch (error) {
+    standIns.forEach(release)
+    throw error
+  }
+}
+
+/** @throws HttpProblem where it was refused */
+function wanted(reader: BoundedJsonReader): Extract<BoundedJson, { kind: 'text' }> {
   const read = reader.end()
   if (read.kind === 'refused') throw new HttpProblem({ code: 'invalid_request', detail: `The body ${read.reason}; no request needs that.` })
-  if (written !== null && bytes !== written) throw emptyOrShort()
   return read
 }
 

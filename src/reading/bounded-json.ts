@@ -24,7 +24,7 @@ const URI_START = /^\s*data:[^,"\\]{0,200};base64,/i
 const BARE_START = /^[A-Za-z0-9+/\-_\s]+={0,2}$/
 const JUDGED_CHARS = 512
 /** A longer text is longer than any field takes; a shorter one of which that is true as well stands for it. */
-const MOST_TEXT_BYTES = 1_024 * 1_024
+const MOST_TEXT_BYTES = 512 * 1_024
 const TOO_LONG_TEXT = Buffer.alloc(128 * 1_024, 'x')
 
 /** Most requests and replies are shorter. */

@@ -3,13 +3,12 @@ import type { JsonObject } from '#contract'
 import type { Clock } from '../../../core/ports.ts'
 import { EVERYBODY, MOST_BYTES_OF_A_STRANGER } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
-import { decodeUtf8, readJson } from '../../read-body.ts'
 import type { HttpProblem } from '../../http-problem.ts'
-import { isObject } from './checks.ts'
 import { errorItem } from './items.ts'
 import type { Limits } from '../../limits/limits.ts'
 import { tooMuch } from '../../limits/refusal.ts'
 import { createFrames } from './frames.ts'
+import { createMessages } from './messages.ts'
 import { authenticated } from './perform.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
@@ -23,14 +22,15 @@ export interface Socket {
   close(): void
   send(text: string): void
   terminate(): void
+  pause(): void
+  resume(): void
   /** One buffer for each message: the connection is opened so. */
-  on(event: 'message', listener: (data: Uint8Array) => void): void
+  on(event: 'message', listener: (data: Buffer) => void): void
   on(event: 'close', listener: () => void): void
 }
 
 /** Longer than any generation may take. */
 const WAIT_MS = 24 * 60 * 60_000
-export const MAX_TASKS = 100
 /** How long a connection may stand without a key. */
 const STRANGER_MS = 15_000
 
@@ -82,7 +82,7 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
     if (isAdmitted(asker, task)) sendFrame({ data: [authenticated(task)] })
   }
 
-  const take = (task: JsonObject): void => {
+  const take = async (task: JsonObject): Promise<void> => {
     if (task['taskType'] === 'authentication') return authenticate(task)
     const asker = caller()
     if (asker === null && task['taskType'] !== 'ping') {
@@ -92,7 +92,7 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
       const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
-    if (asker === null || isAdmitted(asker, task)) void admitted(task, asker ?? EVERYBODY)
+    if (asker === null || isAdmitted(asker, task)) await admitted(task, asker ?? EVERYBODY)
   }
 
   const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
@@ -109,14 +109,11 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
     })
   }
 
-  socket.on(
-    'message',
-    forThisRequest((message: Uint8Array) => {
-      const tasks = readTasks(message)
-      if (tasks) tasks.forEach(take)
-      else sendFrame({ errors: [{ code: 'invalidPayload', message: `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.` }] })
-    }),
-  )
+  const receive = createMessages(socket, {
+    onTasks: (tasks) => Promise.all(tasks.map(take)),
+    onUnreadable: (message) => sendFrame({ errors: [{ code: 'invalidPayload', message }] }),
+  })
+  socket.on('message', forThisRequest(receive))
 }
 
 /** A connection counts from when its caller is known; until then it has 15 s. */
@@ -146,18 +143,4 @@ function closeUnlessKnown(socket: Socket, raw: SocketOptions['raw'], clock: Pick
     if (!isKnown()) socket.terminate()
   })
   socket.on('close', stopTimer)
-}
-
-function readTasks(message: Uint8Array): readonly JsonObject[] | null {
-  try {
-    return tasksOf(readJson(decodeUtf8(message)))
-  } catch {
-    return null
-  }
-}
-
-/** The tasks of an array; null where it is none, or too long. */
-export function tasksOf(body: unknown): readonly JsonObject[] | null {
-  const isWithinBounds = Array.isArray(body) && body.length > 0 && body.length <= MAX_TASKS
-  return isWithinBounds && body.every(isObject) ? body : null
 }

@@ -1,0 +1,57 @@
+import type { JsonObject } from '#contract'
+import { release } from '../../../reading/held-bytes.ts'
+import { HttpProblem } from '../../http-problem.ts'
+import { readMessage } from '../../read-body.ts'
+import { isObject } from './checks.ts'
+
+export const MAX_TASKS = 100
+
+/** What is used of a WebSocket to read. */
+interface Receiving {
+  pause(): void
+  resume(): void
+}
+
+export interface MessageListeners {
+  /** The tasks of one message; the images in them are held until all is done. */
+  readonly onTasks: (tasks: readonly JsonObject[]) => Promise<unknown>
+  readonly onUnreadable: (reason: string) => void
+}
+
+/** Reads messages in the order they came, however long each is; nothing more is taken from the connection while one is read. */
+export function createMessages(socket: Receiving, { onTasks, onUnreadable }: MessageListeners): (message: Buffer) => void {
+  let unread = 0
+  let before: Promise<void> = Promise.resolve()
+
+  async function read(message: Buffer): Promise<void> {
+    try {
+      const { value, standIns } = await readMessage(message)
+      const done = takeTasks(tasksOf(value))
+      void done.finally(() => standIns.forEach(release))
+    } catch (error) {
+      onUnreadable(error instanceof HttpProblem ? error.details.detail : NO_TASKS)
+    } finally {
+      unread -= 1
+      if (unread === 0) socket.resume()
+    }
+  }
+
+  async function takeTasks(tasks: readonly JsonObject[] | null): Promise<void> {
+    if (tasks === null) onUnreadable(NO_TASKS)
+    else await onTasks(tasks)
+  }
+
+  return (message) => {
+    if (unread === 0) socket.pause()
+    unread += 1
+    before = before.then(() => read(message))
+  }
+}
+
+const NO_TASKS = `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.`
+
+/** The tasks of an array; null where it is none, or too long. */
+export function tasksOf(body: unknown): readonly JsonObject[] | null {
+  const isWithinBounds = Array.isArray(body) && body.length > 0 && body.length <= MAX_TASKS
+  return isWithinBounds && body.every(isObject) ? body : null
+}
