@@ -27,20 +27,31 @@ export const STATUS_OF_SIGNAL: Readonly<Record<EndSignal, number>> = { SIGINT: 1
 
 const DEFAULT_COLUMNS = 120
 
-export const processTerminal = (): Terminal => ({
-  out: (text) => void process.stdout.write(`${text}\n`),
-  err: (text) => void process.stderr.write(`${text}\n`),
-  draw: (text) => void process.stderr.write(text),
-  isInteractive: process.stderr.isTTY,
-  // Some pseudo-terminals say 0.
-  columns: process.stdout.columns || DEFAULT_COLUMNS,
-  env: processEnvironment(),
-  input: () => text(process.stdin),
-  stopped: () =>
-    new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
-    }),
-})
+/** Whoever read the output may have read enough, as `head` does. The verb goes on to its end, so that what it buys is saved. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+}
+
+export function processTerminal(): Terminal {
+  outliveReaders()
+  return {
+    out: (text) => void process.stdout.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
+    draw: (text) => void process.stderr.write(text),
+    isInteractive: process.stderr.isTTY,
+    // Some pseudo-terminals say 0.
+    columns: process.stdout.columns || DEFAULT_COLUMNS,
+    env: processEnvironment(),
+    input: () => text(process.stdin),
+    stopped: () =>
+      new Promise((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))
+      }),
+  }
+}
 
 /** A verb could not do its work; the message says why and what to do, and `code` what kind it is. Its exit status is 1. */
 export class VerbFailed extends Error {

@@ -38,8 +38,7 @@ export function readDocument(file: string, text: string, variables: Variables): 
   const problems: ConfigProblem[] = [...yaml.errors, ...yaml.warnings].map((error) => ({
     ...position(error.pos[0]),
     path: '',
-    message: error.message,
-    remedy: yamlRemedy(text, lineCounter, error.pos[0]),
+    ...(error.code === 'DUPLICATE_KEY' ? keyGivenTwice(text, error.pos[0]) : yamlProblem(error.message, text, lineCounter, error.pos[0])),
   }))
   const variablesAt = new Map<string, readonly string[]>()
   const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => {
@@ -97,13 +96,19 @@ function fill(text: string, variables: Variables): Filled {
   return { text: filled, names, missing }
 }
 
-function yamlRemedy(text: string, lineCounter: LineCounter, offset: number): string | null {
+/** People append a second block of a name that the file has already. */
+function keyGivenTwice(text: string, offset: number): Pick<ConfigProblem, 'message' | 'remedy'> {
+  const name = /^[^\s:]*/.exec(text.slice(offset, offset + 100))?.[0] ?? ''
+  return { message: `${name === '' ? 'a key' : `"${name}"`} is given twice`, remedy: 'put both under the first' }
+}
+
+function yamlProblem(message: string, text: string, lineCounter: LineCounter, offset: number): Pick<ConfigProblem, 'message' | 'remedy'> {
   const { line } = lineCounter.linePos(offset)
   const near = text
     .split('\n')
     .slice(Math.max(0, line - 2), line)
     .join('\n')
-  return /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null
+  return { message, remedy: /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null }
 }
 
 /** Where a path's value, or its key, starts; the nearest parent that exists stands in for what is missing. */

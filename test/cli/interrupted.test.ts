@@ -40,6 +40,17 @@ async function command(args: readonly string[], interruptAt?: (err: string) => b
   }
   return ended
 }
+/** What a shell's `program … | reader` shows, with the status of both. */
+function piped(args: string, reader: string): Promise<Ended> {
+  const script = `set -o pipefail; "${process.execPath}" "${join(ROOT, 'src/cli/imagegate.ts')}" ${args} | ${reader}; echo "\${PIPESTATUS[*]}"`
+  const env = { PATH: process.env['PATH'] ?? '', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
+  const child = spawn('bash', ['-c', script], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  return new Promise((resolve) => child.once('close', (status) => resolve({ status, out, err })))
+}
+
 const isAccepted = (err: string): boolean => err.includes(' accepted')
 const parsed = (text: string): Generation => JSON.parse(text) as Generation
 const newest = async (): Promise<Generation | undefined> =>
@@ -77,3 +88,15 @@ describe('Ctrl-C', { timeout: 60_000 }, () => {
     })
   })
 })
+
+test(
+  'a reader that has read enough, as `head` does, ends no verb: what was bought is saved, and nothing is said on standard error',
+  { timeout: 60_000 },
+  async () => {
+    const help = await piped('--help', 'true')
+    expect([help.out, help.err]).toEqual(['0 0\n', ''])
+    const bought = await piped(`generate hills --model flux-2-pro --out read --url ${gateway.url}`, 'true')
+    expect(bought.out).toBe('0 0\n')
+    expect(readdirSync(join(folder, 'read'))).toHaveLength(1)
+  },
+)

@@ -40,7 +40,7 @@ describe('a file that cannot be used', () => {
 
   test.each([
     ['a list', '- a\n- b', 'imagegate.yaml:1:1: is a list — write a mapping of keys'],
-    ['a key given twice', 'server: {}\nserver: {}', 'imagegate.yaml:2:1: Map keys must be unique'],
+    ['a key given twice', 'server: {}\nserver: {}', 'imagegate.yaml:2:1: "server" is given twice — put both under the first'],
     ['a __proto__ key', '__proto__: { server: {} }', 'imagegate.yaml:1:1: __proto__: unknown key'],
     [
       'an alias bomb',
