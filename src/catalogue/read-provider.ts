@@ -26,6 +26,13 @@ export async function readProvider(folder: string): Promise<ReadProvider> {
 /** Files found at run time are TypeScript in a checkout and JavaScript in the package. */
 export const CODE_ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
+/** A provider that is data alone. @throws where the manifest names no shape */
+export function shapedProvider(manifest: Manifest): Provider {
+  const { id, title, shape } = manifest
+  if (shape === undefined) throw new CatalogueError(`${id}: its manifest names no shape`)
+  return { id, manifest, adapter: imagesShape(title, shape) }
+}
+
 type Read<Value> = { readonly value: Value } | { readonly problems: readonly string[] }
 
 async function readManifest(folder: string): Promise<Read<Manifest>> {

@@ -83,7 +83,7 @@ async function play(client: Client, env: Environment, options: DemoOptions, term
 async function dryRun(env: Environment, request: GenerationRequest, providers: readonly string[]): Promise<readonly DryCall[]> {
   const catalogue = await loadCatalogue()
   const loaded = await loadConfig({ env, catalogue })
-  return loaded.kind === 'config' ? dryCalls(loaded.config, catalogue, request, providers) : []
+  return loaded.kind === 'config' ? dryCalls(loaded.config, catalogue.with(loaded.config.relays), request, providers) : []
 }
 
 /** The same request, pinned to one provider. A refusal is a row, so that the others are still seen. */

@@ -47,7 +47,7 @@ export function runningKeys(url: string, key: string | undefined): KeySource {
 
 /** The keys in the data folder of a gateway that is stopped, where the last one may be taken away too. */
 export async function dataFolderKeys(config: Config): Promise<KeySource> {
-  const catalogue = await loadCatalogue()
+  const catalogue = (await loadCatalogue()).with(config.relays)
   const { store: directory } = storageFolders(config)
   const store = await openStore({ directory, money: config.sandbox ? 'play' : 'real' }).catch((error: unknown) => {
     throw inWords(error)

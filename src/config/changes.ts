@@ -1,3 +1,4 @@
+import type { Manifest } from '#contract'
 import { Secret } from '../transport/secret.ts'
 import type { Config, GatewayKey, ProviderConfig } from './config.ts'
 import { isSameSetting } from './same-setting.ts'
@@ -9,7 +10,14 @@ import { isSameSetting } from './same-setting.ts'
 export function changesBetween(before: Config, next: Config): readonly string[] {
   return [
     ...keyChanges(before.keys, next.keys),
+    ...[...before.providers.keys()].filter((id) => !next.providers.has(id)).map((id) => `providers.${id}: removed`),
     ...[...next.providers.values()].flatMap((provider) => providerChanges(before.providers.get(provider.id), provider)),
+    ...next.relays.flatMap((relay) =>
+      relayChanges(
+        before.relays.find(({ id }) => id === relay.id),
+        relay,
+      ),
+    ),
     ...differences('models', before.models, next.models),
     ...differences('', settings(before), settings(next)),
   ]
@@ -41,8 +49,16 @@ function providerChanges(before: ProviderConfig | undefined, next: ProviderConfi
   if (isSameSetting(before, next)) return []
   const path = `providers.${next.id}`
   const isOn = next.enabled ? 'enabled' : `disabled: ${next.reason ?? 'no reason is known'}`
-  const state = before?.enabled === next.enabled ? (next.enabled ? [] : [`${path}: stays ${isOn}`]) : [`${path}: ${isOn}`]
-  return [...state, ...differences(path, before && asWritten(before), asWritten(next))]
+  if (before === undefined) return [`${path}: added, ${isOn}`]
+  const state = before.enabled === next.enabled ? (next.enabled ? [] : [`${path}: stays ${isOn}`]) : [`${path}: ${isOn}`]
+  return [...state, ...differences(path, asWritten(before), asWritten(next))]
+}
+
+/** What the file says in the place of a manifest. */
+function relayChanges(before: Manifest | undefined, next: Manifest): readonly string[] {
+  if (before === undefined) return []
+  const described = ({ title, auth, timeouts, shape, models }: Manifest): Tree => ({ title, auth, timeouts, shape, models })
+  return differences(`providers.${next.id}`, described(before), described(next))
 }
 
 const asWritten = ({ apiKey, callbackSecret, baseUrl, maxInFlight, prices }: ProviderConfig): Tree => ({

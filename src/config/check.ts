@@ -1,5 +1,5 @@
 import { checkFieldsTogether, judge, type RouteRule } from '#contract'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
 import { isHashOfGuessableSecret } from './guessable-secret.ts'
@@ -29,10 +29,11 @@ export function warnAbout(file: ConfigFile, document: ConfigDocument, catalogue:
     const remedy = 'give a provider an API key to use it; a sandbox keeps everything in the folder sandbox of IMAGEGATE_DATA'
     warnings.push(document.at([section, 'url'], 'is not used in the sandbox', remedy))
   }
-  for (const [id, { base_url }] of Object.entries(file.providers ?? {})) {
-    if (base_url === undefined || base_url === catalogue.providers.get(id)?.manifest.base_url) continue
+  for (const [id, { base_url, shape }] of Object.entries(file.providers ?? {})) {
+    const isRelay = shape !== undefined
+    if (base_url === undefined || (!isRelay && base_url === catalogue.providers.get(id)?.manifest.base_url)) continue
     const path = ['providers', id, 'base_url']
-    if (sandbox) warnings.push(document.at(path, 'is not used in the sandbox', 'give this provider an API key to use it'))
+    if (sandbox && !isRelay) warnings.push(document.at(path, 'is not used in the sandbox', 'give this provider an API key to use it'))
     const { protocol, hostname } = new URL(base_url)
     if (protocol === 'http:' && !isLoopback(hostname)) {
       warnings.push(document.at(path, 'sends the API key over unencrypted http', 'use https unless the network is private'))
@@ -41,16 +42,34 @@ export function warnAbout(file: ConfigFile, document: ConfigDocument, catalogue:
   return warnings
 }
 
+interface Described {
+  readonly providers: ReadonlySet<string>
+  readonly models: ReadonlySet<string>
+}
+
+/** What the entries that name a shape call themselves and their models, right or not. */
+function describedIn({ data }: ConfigDocument): Described {
+  const entries = Object.entries(z.looseObject({ providers: z.record(z.string(), z.unknown()) }).safeParse(data).data?.providers ?? {})
+  const shaped = entries.flatMap(([id, entry]) => {
+    const read = z.looseObject({ shape: z.unknown(), models: z.unknown() }).safeParse(entry).data
+    return read?.shape === undefined ? [] : [{ id, models: Object.keys(z.looseObject({}).safeParse(read.models).data ?? {}) }]
+  })
+  return { providers: new Set(shaped.map(({ id }) => id)), models: new Set(shaped.flatMap(({ models }) => models)) }
+}
+
 class Check {
   readonly problems: ConfigProblem[] = []
   readonly #file: ConfigFile
   readonly #document: ConfigDocument
   readonly #catalogue: Catalogue
+  /** Names that entries with faults of their own would bring: that they are not there yet is no fault of who uses them. */
+  readonly #described: Described
 
   constructor(file: ConfigFile, document: ConfigDocument, catalogue: Catalogue) {
     this.#file = file
     this.#document = document
     this.#catalogue = catalogue
+    this.#described = describedIn(document)
   }
 
   keys(): void {
@@ -130,6 +149,7 @@ class Check {
 
   #canonical(path: Path, name: string): string | null {
     if (this.#catalogue.models.includes(name)) return name
+    if (this.#described.models.has(name)) return null
     const remedy = `${suggest(name, this.#catalogue.models)}; an alias needs \`model:\``
     this.#refuse(path, 'is not a model any installed provider sells', remedy, 'key')
     return null
@@ -143,6 +163,7 @@ class Check {
     }
     const known = readModelName(this.#catalogue, target)
     if (known !== null) return known.model
+    if (this.#isDescribed(target)) return null
     const isChain = this.#file.models?.[target]?.model !== undefined
     if (isChain) this.#refuse([...path, 'model'], `"${target}" is itself an alias`, 'name the model it stands for')
     else
@@ -179,14 +200,21 @@ class Check {
 
   #modelOrAlias(path: Path, name: string): void {
     const aliases = this.#document.names('models')
-    if (readModelName(this.#catalogue, name) !== null || aliases.includes(name)) return
+    if (readModelName(this.#catalogue, name) !== null || aliases.includes(name) || this.#isDescribed(name)) return
     this.#refuse(path, `"${name}" is neither a model nor an alias`, suggest(name, [...this.#catalogue.models, ...aliases]))
   }
 
+  /** A model, or `provider/model`, that an entry with a fault would sell. */
+  #isDescribed(name: string): boolean {
+    const { providers, models } = this.#described
+    const slash = name.indexOf('/')
+    return models.has(name) || (slash > 0 && providers.has(name.slice(0, slash)) && models.has(name.slice(slash + 1)))
+  }
+
   #provider(path: Path, id: string, where: 'key' | 'value' = 'value'): boolean {
-    const installed = [...this.#catalogue.providers.keys()]
-    if (installed.includes(id)) return true
-    this.#refuse(path, `no provider "${id}" is installed`, suggest(id, installed), where)
+    const known = [...this.#catalogue.providers.keys()]
+    if (known.includes(id)) return true
+    if (!this.#described.providers.has(id)) this.#refuse(path, `no provider "${id}" is installed`, suggest(id, known), where)
     return false
   }
 

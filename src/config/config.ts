@@ -1,4 +1,4 @@
-import type { RouteRule, Usd } from '#contract'
+import type { Manifest, RouteRule, Usd } from '#contract'
 import type { Secret } from '../transport/secret.ts'
 import type { ConfigProblem } from './problem.ts'
 import type { KeyScope } from './key-schema.ts'
@@ -61,7 +61,9 @@ export interface Config {
   readonly webhooks: { readonly secrets: readonly Secret[] }
   /** No provider has a key: every provider is played by its emulator, and every result says so. */
   readonly sandbox: boolean
-  /** Every installed provider, disabled ones included. */
+  /** What the file says of providers that stand in no folder. `Catalogue.with` has them beside the installed ones. */
+  readonly relays: readonly Manifest[]
+  /** Every provider, installed or described in the file, disabled ones included. */
   readonly providers: ReadonlyMap<string, ProviderConfig>
   /** What the file says of models and aliases, by the name in the file. */
   readonly models: ReadonlyMap<string, ModelConfig>

@@ -11,6 +11,7 @@ import { readModelName } from './model-name.ts'
 import { readProxy } from './proxy.ts'
 import { limitsOf } from './limits-schema.ts'
 import { providersOf } from './providers.ts'
+import { relaysOf } from './relays.ts'
 import { durationMs, type ConfigFile } from './schema.ts'
 import { readServer } from './server.ts'
 import { validateFile } from './validate.ts'
@@ -48,16 +49,19 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const { document, problems: syntax } = readDocument(path ?? DEFAULT_CONFIG_FILE, text.text, variables)
   const validated = validateFile(document)
   const { file } = validated
-  const problems: ConfigProblem[] = [...syntax, ...validated.problems, ...checkMeaning(file, document, source.catalogue)]
+  const problems: ConfigProblem[] = [...syntax, ...validated.problems]
+  const relays = relaysOf({ file, document, catalogue: source.catalogue, problems })
+  const catalogue = source.catalogue.with(relays)
+  problems.push(...checkMeaning(file, document, catalogue))
   const server = readServer(file, variables, problems)
-  const providers = providersOf({ file, document, variables, catalogue: source.catalogue, writtenOn: text.writtenOn, problems })
+  const providers = providersOf({ file, document, variables, catalogue, writtenOn: text.writtenOn, problems })
   const proxy = readProxy({ file, document, variables, problems })
   problems.push(...variables.problems())
   // One that is written after the start is worth reading too.
   const files = [path ?? DEFAULT_CONFIG_FILE, ...variables.files()]
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPosition), files }
-  const config = snapshot({ path, isEmpty: document.data === null, file, variables, catalogue: source.catalogue, server, proxy, providers })
-  return { kind: 'config', config, warnings: warnAbout(file, document, source.catalogue, config.sandbox), files }
+  const config = snapshot({ path, isEmpty: document.data === null, file, variables, catalogue, relays, server, proxy, providers })
+  return { kind: 'config', config, warnings: warnAbout(file, document, catalogue, config.sandbox), files }
 }
 
 async function readText(
@@ -78,7 +82,7 @@ async function readText(
 const byPosition = (left: ConfigProblem, right: ConfigProblem): number =>
   (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0)
 
-interface Parts extends Pick<Config, 'path' | 'isEmpty'> {
+interface Parts extends Pick<Config, 'path' | 'isEmpty' | 'relays'> {
   readonly file: ConfigFile
   readonly variables: Variables
   readonly catalogue: Catalogue
@@ -87,7 +91,7 @@ interface Parts extends Pick<Config, 'path' | 'isEmpty'> {
   readonly providers: Pick<Config, 'sandbox' | 'providers'>
 }
 
-function snapshot({ path, isEmpty, file, variables, catalogue, server, proxy, providers }: Parts): Config {
+function snapshot({ path, isEmpty, file, variables, catalogue, relays, server, proxy, providers }: Parts): Config {
   const configured = keptIn(resolve(variables.read('IMAGEGATE_DATA') ?? 'data'), file)
   const inUse = providers.sandbox ? keptIn(join(configured.dataDirectory, SANDBOX_FOLDER), {}) : configured
   return deepFreeze({
@@ -114,6 +118,7 @@ function snapshot({ path, isEmpty, file, variables, catalogue, server, proxy, pr
     network: { allow: file.network?.allow ?? [], proxy },
     webhooks: { secrets: (file.webhooks?.secrets ?? []).map((secret) => new Secret(secret)) },
     ...providers,
+    relays,
     models: new Map(Object.entries(file.models ?? {}).map(([name, settings]) => [name, modelConfig(catalogue, name, settings)])),
   })
 }

@@ -29,7 +29,8 @@ export function providersOf(sources: ProviderSources): Pick<Config, 'sandbox' | 
   const providers = installed.map(({ id, manifest }): ProviderConfig => {
     const settings = file.providers?.[id] ?? {}
     const apiKey = keys.get(id) ?? null
-    const reason = reasonToDisable(id, manifest, settings, sandbox || apiKey !== null)
+    const isPlayed = sandbox && catalogue.hasEmulator(id)
+    const reason = reasonToDisable(id, manifest, settings, isPlayed || apiKey !== null, sandbox)
     return {
       id,
       enabled: reason === null,
@@ -61,9 +62,17 @@ export function withEmulators(config: Config, urls: ReadonlyMap<string, string>,
   return Object.freeze({ ...config, providers: new Map(providers.map((provider) => [provider.id, provider])) })
 }
 
-function reasonToDisable(id: string, manifest: Manifest, settings: ProviderSettings, hasKey: boolean): string | null {
-  if (settings.enabled === false) return `switched off: remove \`providers.${id}.enabled: false\``
-  return hasKey ? null : `no API key: set ${manifest.auth.env} or providers.${id}.api_key`
+function reasonToDisable(
+  id: string,
+  { auth }: Manifest,
+  { enabled }: ProviderSettings,
+  isReached: boolean,
+  sandbox: boolean,
+): string | null {
+  if (enabled === false) return `switched off: remove \`providers.${id}.enabled: false\``
+  if (isReached) return null
+  const remedy = `set ${auth.env} or providers.${id}.api_key`
+  return sandbox ? `the sandbox has no emulator for it: ${remedy}, which ends the sandbox` : `no API key: ${remedy}`
 }
 
 function readKey(id: string, manifest: Manifest, { file, document, variables, problems }: ProviderSources): Secret | null {
@@ -90,7 +99,8 @@ function readCallbackSecret(id: string, { callbacks }: Manifest, { file, variabl
 }
 
 function operatorPrices(settings: ProviderSettings, writtenOn: string): OperatorPrices {
-  const byModel = Object.entries(settings.prices ?? {}).map(
+  const ofRelay = Object.entries(settings.models ?? {}).flatMap(([model, { price }]) => (price ? [[model, price] as const] : []))
+  const byModel = [...ofRelay, ...Object.entries(settings.prices ?? {})].map(
     ([model, price]) => [model, { ...price, as_of: price.as_of ?? writtenOn }] as const,
   )
   return { discountPercent: settings.discount_percent ?? 0, byModel: new Map(byModel) }

@@ -3,6 +3,7 @@ import { AnyJson, requestFields, RouteRule } from '#contract'
 import { GatewayKey } from './key-schema.ts'
 import { LimitSettings } from './limits-schema.ts'
 import { DiscountPercent, PriceOverride, SurchargePercent } from './price-schema.ts'
+import { relayFields } from './relay-schema.ts'
 import { Server } from './server-schema.ts'
 
 const Store = z
@@ -79,6 +80,7 @@ const ProviderSettings = z
     discount_percent: DiscountPercent.optional(),
     surcharge_percent: SurchargePercent.optional(),
     prices: z.record(z.string(), PriceOverride).optional().meta({ description: 'Own prices, by model.' }),
+    ...relayFields,
   })
   .meta({ description: 'One provider account.' })
 

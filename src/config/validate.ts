@@ -7,7 +7,7 @@ import { ConfigFile } from './schema.ts'
 const IN_WORDS = { error: issueInWords }
 
 export interface ValidatedFile {
-  /** The sections whose shape is right, so that their meaning can be judged too. */
+  /** What is right in shape, so that its meaning can be judged too. */
   readonly file: ConfigFile
   readonly problems: readonly ConfigProblem[]
 }
@@ -20,14 +20,37 @@ export function validateFile(document: ConfigDocument): ValidatedFile {
   const converted = first.error.issues.reduce((converted, issue) => convertVariable(data, issue, document) || converted, false)
   const parsed = converted ? ConfigFile.safeParse(data, IN_WORDS) : first
   if (parsed.success) return { file: parsed.data, problems: [] }
-  return { file: soundSections(data, parsed.error.issues), problems: parsed.error.issues.flatMap((issue) => describe(issue, document)) }
+  return { file: soundPart(data), problems: parsed.error.issues.flatMap((issue) => describe(issue, document)) }
 }
 
-function soundSections(data: unknown, issues: readonly z.core.$ZodIssue[]): ConfigFile {
-  const unsound = new Set(issues.map(({ path }) => path[0]))
-  const sections = typeof data === 'object' && data !== null ? Object.entries(data) : []
-  const sound = sections.filter(([name]) => Object.hasOwn(ConfigFile.shape, name) && !unsound.has(name))
-  return ConfigFile.safeParse(Object.fromEntries(sound)).data ?? {}
+/** A faulty field leaves its entry without something it needs, and so on up to its section. */
+const MOST_ROUNDS = 6
+
+/** The file without what is wrong in it: an unknown key alone, a wrong value with its key, the whole entry where something is missing. */
+function soundPart(data: unknown): ConfigFile {
+  const rest = structuredClone(data)
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    const parsed = ConfigFile.safeParse(rest)
+    if (parsed.success) return parsed.data
+    for (const path of parsed.error.issues.flatMap(faultyPaths(rest))) removeAt(rest, path)
+  }
+  return {}
+}
+
+const faultyPaths =
+  (data: unknown) =>
+  (issue: z.core.$ZodIssue): readonly (readonly PropertyKey[])[] => {
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => [...issue.path, key])
+    const path = valueAt(data, issue.path) === undefined ? issue.path.slice(0, -1) : issue.path
+    // The rest of a list keeps its positions only as a whole.
+    const list = path.findIndex((name) => typeof name === 'number')
+    return [list === -1 ? path : path.slice(0, list)]
+  }
+
+function removeAt(data: unknown, path: readonly PropertyKey[]): void {
+  const parent = valueAt(data, path.slice(0, -1))
+  const name = path.at(-1)
+  if (typeof parent === 'object' && parent !== null && name !== undefined) delete (parent as Record<PropertyKey, unknown>)[name]
 }
 
 /** A variable's text becomes the number or boolean its key asks for: `port: "${PORT}"`. */

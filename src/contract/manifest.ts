@@ -28,6 +28,9 @@ export const ModelEntry = z.strictObject({
 })
 export type ModelEntry = z.infer<typeof ModelEntry>
 
+/** Our id of a model. */
+export const ModelName = z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, 'is not of small letters, digits, points and hyphens')
+
 /** `*.name` matches every name below it and not the name itself; anything else matches itself. */
 export const matchesHost = (pattern: string, host: string): boolean =>
   pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern
@@ -36,10 +39,13 @@ export const matchesHost = (pattern: string, host: string): boolean =>
 const isAmong = (hosts: readonly string[], { protocol, hostname }: URL): boolean =>
   (protocol === 'https:' || hostname === '127.0.0.1') && hosts.some((pattern) => matchesHost(pattern, hostname))
 
+/** The id of a provider. */
+export const ProviderId = z.string().regex(/^[a-z][a-z0-9-]{1,30}$/)
+
 /** `manifest.json` of a provider's folder: everything about a vendor that is data. */
 export const Manifest = z
   .strictObject({
-    id: z.string().regex(/^[a-z][a-z0-9-]{1,30}$/),
+    id: ProviderId,
     title: z.string().min(1),
     docs_url: z.url(),
     base_url: z.url(),
@@ -96,7 +102,7 @@ export const Manifest = z
         cancel: z.boolean().default(false).meta({ description: 'A task can be canceled at the vendor.' }),
       })
       .meta({ description: 'Chooses the parts of the conformance exam this provider sits.' }),
-    models: z.record(z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), ModelEntry),
+    models: z.record(ModelName, ModelEntry),
   })
   .superRefine(({ callbacks, hosts }, context) => {
     const signature = callbacks?.signature

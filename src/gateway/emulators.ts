@@ -8,15 +8,14 @@ export interface Emulators {
 }
 
 /**
- * Starts every provider's emulator on loopback. With a `directory` each keeps its tasks and its port there, so that a sandbox that was
+ * Starts every provider's emulator on loopback, where it has one. With a `directory` each keeps its tasks and its port there, so that a sandbox that was
  * killed goes on; several may run in one directory, the later ones on other ports.
  */
 export async function startEmulators(catalogue: Catalogue, options: SandboxOptions): Promise<Emulators> {
   const started = await Promise.all(
-    [...catalogue.providers.keys()].map(async (id): Promise<readonly [string, Sandbox]> => [
-      id,
-      await (await catalogue.loadEmulator(id))(options),
-    ]),
+    [...catalogue.providers.keys()]
+      .filter((id) => catalogue.hasEmulator(id))
+      .map(async (id): Promise<readonly [string, Sandbox]> => [id, await (await catalogue.loadEmulator(id))(options)]),
   )
   return {
     urls: new Map(started.map(([id, sandbox]) => [id, sandbox.url])),

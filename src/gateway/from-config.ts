@@ -10,8 +10,8 @@ import type { TransportConfig } from '../transport/index.ts'
 const LEAST_REPLY_BYTES = 67_108_864
 
 /** Providers with a key, and what may be reached. */
-export function transportConfig(config: Config, catalogue: Catalogue, log: FastifyBaseLogger): TransportConfig {
-  const providers = [...catalogue.providers.values()].flatMap(({ id, manifest }) => {
+export function transportConfig(config: Config, installed: Catalogue, log: FastifyBaseLogger): TransportConfig {
+  const providers = [...installed.with(config.relays).providers.values()].flatMap(({ id, manifest }) => {
     const settings = config.providers.get(id)
     return settings?.apiKey ? [{ id, manifest, baseUrl: settings.baseUrl, apiKey: settings.apiKey }] : []
   })
@@ -50,7 +50,7 @@ export function settingsOf({ config, catalogue, breakers, deadlineMs }: Settings
     provider: (id) => active().get(id) ?? null,
     availability(id) {
       const provider = config().providers.get(id)
-      if (provider === undefined) return { kind: 'off', reason: 'it is not installed' }
+      if (provider === undefined) return { kind: 'off', reason: 'it is neither installed nor in the configuration' }
       if (provider.reason !== null) return { kind: 'off', reason: provider.reason }
       const pause = breakers.pause(id)
       return pause ? { kind: 'paused', ...pause } : OPEN
@@ -60,7 +60,7 @@ export function settingsOf({ config, catalogue, breakers, deadlineMs }: Settings
 
 const OPEN: Availability = { kind: 'open' }
 
-/** The installed providers with their limits. Rebuilt only when the configuration was swapped. */
+/** All providers with their limits. Rebuilt only when the configuration was swapped. */
 function activeProviders({
   config,
   catalogue,

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { SANDBOX_KEY } from '#sandbox'
+import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config } from '../config/config.ts'
 import { formatProblem } from '../config/problem.ts'
 import { exposed } from '../config/protection.ts'
@@ -9,6 +10,7 @@ import type { LiveConfig } from '../config/watch.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Assets, Store } from '../core/ports.ts'
 import { openAssets } from '../store/assets/files.ts'
+import { liveCatalogue } from '../catalogue/live-catalogue.ts'
 import { adoptSandbox } from '../store/adopt-sandbox.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { createTransport } from '../transport/index.ts'
@@ -27,6 +29,8 @@ import { configuredFolders, storageFolders } from './storage-folders.ts'
 import type { StorageFolders } from './storage-folders.ts'
 
 export interface Resources extends Configuration {
+  /** With the providers of the configuration in force. */
+  readonly catalogue: Catalogue
   /** The configuration in force, and the way to the next one. */
   readonly live: LiveConfig
   readonly reloads: ReloadReport
@@ -47,7 +51,7 @@ const TRANSPORT_CLOSE_MS = 5_000
  * @throws StartRefused where the configuration names what cannot be opened, or another process uses the data folder
  */
 export async function openResources(configuration: Configuration, opened: AsyncDisposableStack): Promise<Resources> {
-  const { catalogue, started, readAgain, log } = configuration
+  const { catalogue: installed, started, readAgain, log } = configuration
   const folders = refusedInWords(() => storageFolders(started))
   const complete = await emulatedProviders(configuration, opened)
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
@@ -60,7 +64,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const exposure = exposed(started, isAnyKeyLive)
   if (exposure) throw new StartRefused(formatProblem(exposure))
   const assets = await openAssets({ directory: folders.assets })
-  const transport = refusedInWords(() => createTransport(transportConfig(complete(started), catalogue, log)))
+  const transport = refusedInWords(() => createTransport(transportConfig(complete(started), installed, log)))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
   const reloads = createReloadReport(log, complete(started), CLOCK.now)
   const live = liveConfig({
@@ -70,7 +74,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
       const result = await readAgain()
       return result.kind === 'config' ? { ...result, config: complete(result.config) } : result
     },
-    prepare: (next) => transport.prepare(transportConfig(next, catalogue, log)),
+    prepare: (next) => transport.prepare(transportConfig(next, installed, log)),
     isAnyKeyLive,
     report: reloads.report,
   })
@@ -78,7 +82,8 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   live.onSwapped(
     ({ keys }) => void store.nameKeys(keys).catch((error: unknown) => log.error({ err: error }, 'the names of the keys could not be kept')),
   )
-  return { ...configuration, live, reloads, config: live.current, keys, store, assets, transport, folders }
+  const catalogue = liveCatalogue(installed, live.current)
+  return { ...configuration, catalogue, live, reloads, config: live.current, keys, store, assets, transport, folders }
 }
 
 /** Where an earlier version kept a sandbox's rows; null where that is not on this machine's disk, which a sandbox does not mind. */

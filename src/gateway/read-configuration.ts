@@ -42,6 +42,7 @@ export interface StartOverrides {
 }
 
 export interface Configuration {
+  /** The installed providers. */
   readonly catalogue: Catalogue
   /** As it was read at the start. */
   readonly started: Config

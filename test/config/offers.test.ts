@@ -122,7 +122,18 @@ describe('a sandbox whose emulators run', () => {
     const { config } = await accepted('')
     const running = withEmulators(config, new Map([['acme', 'http://127.0.0.1:7']]), new Secret('sandbox'))
     expect(running.providers.get('acme')).toMatchObject({ enabled: true, baseUrl: 'http://127.0.0.1:7' })
-    expect(running.providers.get('zenith')).toMatchObject({ enabled: false, reason: 'its emulator does not run' })
+    const none = withEmulators(config, new Map(), new Secret('sandbox'))
+    expect(none.providers.get('acme')).toMatchObject({ enabled: false, reason: 'its emulator does not run' })
+  })
+
+  test('says of a provider that has no emulator how it can be used', async () => {
+    const { config } = await accepted(
+      'providers: { my-relay: { shape: openai-images, base_url: "https://relay.example", models: { big: { provider_model: b } } } }',
+    )
+    const remedy = (id: string, variable: string) =>
+      `the sandbox has no emulator for it: set ${variable} or providers.${id}.api_key, which ends the sandbox`
+    expect(config.providers.get('zenith')).toMatchObject({ enabled: false, reason: remedy('zenith', 'ZENITH_API_KEY') })
+    expect(config.providers.get('my-relay')).toMatchObject({ enabled: false, reason: remedy('my-relay', 'MY_RELAY_API_KEY') })
   })
 
   test('never touches a configuration with real keys', async () => {
