@@ -54,7 +54,7 @@ function providerChanges(before: ProviderConfig | undefined, next: ProviderConfi
   return [...state, ...differences(path, asWritten(before), asWritten(next))]
 }
 
-/** What the file says in the place of a manifest. */
+/** What the file says instead of a manifest. */
 function relayChanges(before: Manifest | undefined, next: Manifest): readonly string[] {
   if (before === undefined) return []
   const described = ({ title, auth, timeouts, shape, models }: Manifest): Tree => ({ title, auth, timeouts, shape, models })

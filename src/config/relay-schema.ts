@@ -51,7 +51,7 @@ export const relayFields = {
   models: z.record(ModelName, RelayModel).optional().meta({ description: 'Beside shape: what it sells, by our id of the model.' }),
 } as const
 
-/** The field without its default: what is not written is told apart. */
+/** The field without its default, so that what is not written stays absent. */
 function optional<Schema extends z.ZodType>(schema: z.ZodDefault<Schema>, description: string) {
   return schema
     .unwrap()

@@ -1,7 +1,7 @@
 import { ImagesShape, ProviderId, type Limits, type Manifest, type ModelEntry } from '#contract'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
-import { suggest, type ConfigProblem } from './problem.ts'
+import type { ConfigProblem } from './problem.ts'
 import { RELAY_FIELDS } from './relay-schema.ts'
 import type { ConfigFile, ProviderSettings } from './schema.ts'
 

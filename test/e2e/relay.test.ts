@@ -26,7 +26,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const get = async (path: string) => (await fetch(`${server.url}${path}`)).json() as Promise<unknown>
+const get = async (path: string): Promise<unknown> => (await fetch(`${server.url}${path}`)).json()
 const post = (path: string, body: object, headers: Readonly<Record<string, string>> = {}) =>
   fetch(`${server.url}${path}`, {
     method: 'POST',

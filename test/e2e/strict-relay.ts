@@ -46,7 +46,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, bought
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
   const unknown = Object.keys(body).filter((name) => !FIELDS.has(name))
-  const size = /^(\d+)x(\d+)$/.exec(String(body['size'] ?? '1024x1024'))
+  const size = /^(\d+)x(\d+)$/.exec(typeof body['size'] === 'string' ? body['size'] : '1024x1024')
   if (unknown.length > 0 || size === null || typeof body['prompt'] !== 'string') return refuse(400, `unknown_parameter ${unknown.join()}`)
   if (body['model'] !== 'flux.2-pro') return refuse(404, 'model_not_found')
   bought.push({ path, body })
