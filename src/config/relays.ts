@@ -148,6 +148,7 @@ function manifestOf(id: string, settings: ProviderSettings): Manifest {
     shape: shapeOf(settings),
     declares: {
       delivery: ['sync'],
+      inline: false,
       batch: models.some(([, { limits }]) => limits.n.max > 1),
       recover: false,
       cost: settings.cost?.unit === 'none' ? 'none' : 'at_result',
