@@ -81,10 +81,15 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const { problem, exit } = failureOf(error)
     if (isJson) terminal.out(JSON.stringify(problem, null, 2))
-    else if (!(error instanceof CommanderError)) terminal.err(`imagegate: ${error instanceof ClientError ? error.message : problem.detail}`)
+    else if (!(error instanceof CommanderError))
+      terminal.err(`imagegate: ${error instanceof ClientError ? messageOf(error) : problem.detail}`)
     return exit
   }
 }
+
+/** The gateway's own words are for programs; a person at a terminal sends no header. */
+const messageOf = (error: ClientError): string =>
+  error.status === 401 ? `${error.message} Here: set IMAGEGATE_KEY, or give --key.` : error.message
 
 /** `--json` may stand before the verb too. */
 function verbFirst([first, ...rest]: readonly string[]): readonly string[] {

@@ -21,7 +21,8 @@ export interface Connected {
   close(): Promise<void>
 }
 
-const PROBE_TIMEOUT_MS = 1_000
+/** A busy gateway is one that runs; where none does, the connection is refused at once. */
+const PROBE_TIMEOUT_MS = 5_000
 
 /** A gateway that answers, or the configuration of one that does not run. `key` is what a caller shows it. */
 export type FoundGateway =
