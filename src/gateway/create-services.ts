@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestSchema } from '#contract'
 import { createOffers } from '../catalogue/offers.ts'
+import { isLoopback } from '../config/network.ts'
 import { resolveModel } from '../config/offers.ts'
 import type { Offers } from '../core/offers.ts'
 import { createCosts } from '../core/billing/cost-report.ts'
@@ -16,6 +17,8 @@ import { createRun } from '../core/generation/run.ts'
 import type { Run } from '../core/generation/run.ts'
 import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
+import { createKeyWatch } from '../core/keys/key-watch.ts'
+import type { KeyWatch } from '../core/keys/key-watch.ts'
 import type { Ports } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
@@ -40,6 +43,7 @@ import type { Webhooks } from './webhooks.ts'
 export interface Services {
   readonly address: PublicAddress
   readonly keys: GatewayKeys
+  readonly keyWatch: KeyWatch
   readonly links: ImageLinks
   /** Signs links. */
   readonly linkSecret: string
@@ -105,6 +109,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   return {
     address,
     keys,
+    keyWatch: watchKeys(resources),
     links,
     linkSecret,
     monitoring,
@@ -117,8 +122,15 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     reconcile,
     intake,
     compare,
-    limits: createLimits({ limits: () => config().limits, trustedProxies: () => config().trustProxy, observeLimited }),
+    limits: createLimits({ limits: () => config().limits, trustedProxies: () => config().trustProxy, isLoopback, observeLimited }),
   }
+}
+
+/** A reload may take a key away, too. */
+function watchKeys({ keys, live }: Resources): KeyWatch {
+  const watch = createKeyWatch(keys, CLOCK)
+  live.onSwapped(watch.check)
+  return watch
 }
 
 /** Links are signed where keys are on, unless the operator made images public. */

@@ -6,6 +6,7 @@ import type { Log, Store } from '../core/ports.ts'
 import { resolveModel } from '../config/offers.ts'
 import { createGatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
+import type { KeyWatch } from '../core/keys/key-watch.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { KeyRing } from '../http/access.ts'
 import { createRateLimit } from '../http/limits/rate.ts'
@@ -29,11 +30,12 @@ export const openGatewayKeys = async ({ config, store, log }: GatewayKeysSources
   })
 
 /** The keys as the HTTP side asks for them, with the rate of each. */
-export function keyRingOf(keys: GatewayKeys, observeLimited: ObserveLimited): KeyRing {
+export function keyRingOf(keys: GatewayKeys, watch: KeyWatch, observeLimited: ObserveLimited): KeyRing {
   const rate = createRateLimit('key')
   return {
     isOn: () => keys.isOn(),
     identify: (secret) => keys.identify(secret),
+    whileValid: (secret, end) => watch.whileValid(secret, end),
     async overRate({ key, ratePerMinute }, reply) {
       if (key === null || ratePerMinute === null) return undefined
       const over = await rate.take(key, ratePerMinute, reply)

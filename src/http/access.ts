@@ -28,8 +28,13 @@ declare module 'fastify' {
     /** Name of the gateway key that asks; null where none are on. */
     gatewayKey: string | null
     caller: Caller
+    /** Of the key that this request showed: what stays open for it ends with it. */
+    untilKeyEnds: UntilKeyEnds
   }
 }
+
+/** Calls back once a key counts no more. @returns takes it back */
+export type UntilKeyEnds = (end: () => void) => () => void
 
 /** The gateway keys that count now. */
 export interface KeyRing {
@@ -39,6 +44,8 @@ export interface KeyRing {
   identify(secret: string): Caller | null
   /** Counts one request of a key. Undefined where it is within the key's rate; else the answer. */
   overRate(caller: Caller, reply?: FastifyReply): Promise<HttpProblem | undefined>
+  /** Calls `end` once the secret counts no more; null: nobody was asked for one, and it ends once keys are on. */
+  whileValid(secret: string | null, end: () => void): () => void
 }
 
 /** A header that holds the key below a path, beside `Authorization`: how a compatible API names its own. */
@@ -82,6 +89,7 @@ export const hashOfKey = (key: string): string => createHash('sha256').update(ke
 export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins }: AccessDependencies): void {
   app.decorateRequest('gatewayKey', null)
   app.decorateRequest('caller')
+  app.decorateRequest('untilKeyEnds')
   refuseUndeclaredRoutes(app)
 
   app.addHook('onRequest', async (request, reply) => {
@@ -90,11 +98,13 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     const access = isMisrouted ? 'any' : declared.access
     if (!keys.isOn()) {
       know(request, EVERYBODY)
+      request.untilKeyEnds = (end) => keys.whileValid(null, end)
       return refuse(foreignRequest(request, origins))
     }
     const shown = secretOf(request, keyHeaders)
     const caller = shown.secret === null ? null : keys.identify(shown.secret)
     know(request, caller ?? STRANGER)
+    request.untilKeyEnds = (end) => keys.whileValid(shown.secret, end)
     if (access === 'open') return
     if (caller === null && keyInBody === true && shown.secret === null) return refuse(tooLongForAStranger(request, reply))
     if (caller === null) return refuse(unauthorized(reply, shown))

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { Clock } from '../core/ports.ts'
+import type { UntilKeyEnds } from './access.ts'
 
 const HEARTBEAT_MS = 15_000
 const MOST_UNREAD_BYTES = 1_024 * 1_024
@@ -17,6 +18,8 @@ export interface EventStream {
 
 export interface EventStreamOptions {
   readonly clock: Pick<Clock, 'after'>
+  /** Nothing more is sent to a key that counts no more. */
+  readonly untilKeyEnds: UntilKeyEnds
   /** Called once, when the client goes or the stream ends. */
   readonly onClosed?: () => void
   /** Called at each heartbeat. */
@@ -24,7 +27,7 @@ export interface EventStreamOptions {
 }
 
 /** Takes the answer over: 200 with the reply's headers, then events until `end`. */
-export function openEventStream(reply: FastifyReply, { clock, onClosed, onHeartbeat }: EventStreamOptions): EventStream {
+export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onClosed, onHeartbeat }: EventStreamOptions): EventStream {
   const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined))
   reply.hijack()
   const { raw } = reply
@@ -54,18 +57,21 @@ export function openEventStream(reply: FastifyReply, { clock, onClosed, onHeartb
     if (!isOpen) return
     isOpen = false
     stopHeartbeat()
+    stopWatching()
     onClosed?.()
   }
+  const end = () => {
+    close()
+    raw.end()
+  }
+  const stopWatching = untilKeyEnds(end)
   raw.on('close', close)
   // The headers go out now, so that a client knows it is connected before the first event.
   raw.flushHeaders()
   return {
     send: (event, data, id) => write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
     comment: (text) => write(`: ${text}\n\n`),
-    end() {
-      close()
-      raw.end()
-    },
+    end,
   }
 }
 

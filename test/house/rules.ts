@@ -104,6 +104,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
       'prom-client',
       'pino',
       'rate-limiter-flexible',
+      'ipaddr.js',
     ],
     node: 'any',
   },

@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Clock, Log, Store } from '../ports.ts'
 import type { Instant } from '../records.ts'
-import { callerOf } from './caller.ts'
 import type { Caller, KeyRules } from './caller.ts'
-import { isSameHash, keyedHash, newKeySecret } from './key-record.ts'
+import { byHash, entriesOf, entryOf, entryOfConfigured, rulesOf } from './key-index.ts'
+import type { ConfiguredKey, Entry } from './key-index.ts'
+import { keyedHash, newKeySecret } from './key-record.ts'
 import type { KeyRecord } from './key-record.ts'
 
-/** A key of the configuration: the SHA-256 of its secret in hex, and from when it is refused (ISO 8601). */
-export interface ConfiguredKey extends KeyRules {
-  readonly keyHash: string
-  readonly expiresAt: string | null
-}
+export type { ConfiguredKey }
 
 /** What a key is made with. */
 export type NewKey = Omit<KeyRecord, 'hash' | 'previous' | 'createdAt' | 'rotatedAt' | 'lastUsedAt'>
@@ -38,6 +35,10 @@ export interface GatewayKeys {
   isAnyLive(configured: readonly ConfiguredKey[]): boolean
   /** Who shows this secret; null where it is none that counts now. */
   identify(secret: string): Caller | null
+  /** Whether this secret counts now; asking is no use of the key. */
+  counts(secret: string): boolean
+  /** Called after each change by `create`, `rotate` and `revoke`, before they answer. */
+  onChanged(listener: () => void): void
   /** All that a key may do; null where there is no such key. */
   rules(name: string): KeyRules | null
   allRules(): readonly KeyRules[]
@@ -78,6 +79,7 @@ class Keys implements GatewayKeys {
   #rules: ReadonlyMap<string, KeyRules> = new Map()
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
+  readonly #listeners: (() => void)[] = []
 
   constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
     this.#deps = deps
@@ -97,18 +99,19 @@ class Keys implements GatewayKeys {
     return ends.some((end) => end === null || end > now)
   }
 
-  /** Both hashes are made under a pepper that no caller knows, so neither the search nor its time says anything of a key. */
   identify(secret: string): Caller | null {
-    this.#renew()
-    const made = keyedHash(this.#deps.pepper, secret)
-    const configured = keyedHash(this.#deps.pepper, createHash('sha256').update(secret).digest('hex'))
-    // Each among its own kind: else the `key_hash` of the configuration, shown as a secret, would itself be a key.
-    const entry = entryOf(this.#made, made) ?? entryOf(this.#configured, configured)
-    const now = this.#deps.clock.now()
-    if (entry === undefined) return null
-    if (entry.until !== null && entry.until <= now) return null
-    if (entry.record !== null) this.#used(entry.record, now)
+    const entry = this.#liveEntry(secret)
+    if (entry === null) return null
+    if (entry.record !== null) this.#used(entry.record, this.#deps.clock.now())
     return entry.caller
+  }
+
+  counts(secret: string): boolean {
+    return this.#liveEntry(secret) !== null
+  }
+
+  onChanged(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   rules(name: string): KeyRules | null {
@@ -154,7 +157,7 @@ class Keys implements GatewayKeys {
     }
     await this.#deps.store.commit({ revokedKey: name })
     this.#records.delete(name)
-    this.#indexedFrom = null
+    this.#changed()
   }
 
   /** A name that the configuration has too is the configuration's. */
@@ -174,8 +177,8 @@ class Keys implements GatewayKeys {
   async #save(record: KeyRecord): Promise<void> {
     await this.#deps.store.commit({ keys: [record] })
     this.#records.set(record.name, record)
-    this.#indexedFrom = null
     this.isOn()
+    this.#changed()
   }
 
   /** Written at most once a minute, and not waited for. */
@@ -195,6 +198,21 @@ class Keys implements GatewayKeys {
     return { ...record, source: 'api', previousUntil: ends.length === 0 ? null : Math.max(...ends) }
   }
 
+  /** Both hashes are made under a pepper that no caller knows, so neither the search nor its time says anything of a key. */
+  #liveEntry(secret: string): Entry | null {
+    this.#renew()
+    const made = keyedHash(this.#deps.pepper, secret)
+    const configured = keyedHash(this.#deps.pepper, createHash('sha256').update(secret).digest('hex'))
+    // Each among its own kind: else the `key_hash` of the configuration, shown as a secret, would itself be a key.
+    const entry = entryOf(this.#made, made) ?? entryOf(this.#configured, configured)
+    return entry !== undefined && (entry.until === null || entry.until > this.#deps.clock.now()) ? entry : null
+  }
+
+  #changed(): void {
+    this.#indexedFrom = null
+    for (const listener of this.#listeners) listener()
+  }
+
   /** Every request asks, so what is searched is made once for each change of the keys. */
   #renew(): void {
     const configured = this.#deps.configured()
@@ -205,37 +223,6 @@ class Keys implements GatewayKeys {
     this.#configured = byHash(configured.map((key) => entryOfConfigured(key, this.#deps.pepper)))
     this.#rules = new Map([...configured, ...own.map(rulesOf)].map((rules) => [rules.name, rules]))
   }
-}
-
-interface Entry {
-  readonly hash: string
-  readonly caller: Caller
-  readonly until: Instant | null
-  /** Null for a key of the configuration, whose use is not kept. */
-  readonly record: KeyRecord | null
-}
-
-const byHash = (entries: readonly Entry[]): ReadonlyMap<string, Entry> => new Map(entries.map((entry) => [entry.hash, entry]))
-
-function entryOf(index: ReadonlyMap<string, Entry>, hash: string): Entry | undefined {
-  const entry = index.get(hash)
-  return entry !== undefined && isSameHash(entry.hash, hash) ? entry : undefined
-}
-
-const entryOfConfigured = (key: ConfiguredKey, pepper: string): Entry => ({
-  hash: keyedHash(pepper, key.keyHash),
-  caller: callerOf(key),
-  until: key.expiresAt === null ? null : Date.parse(key.expiresAt),
-  record: null,
-})
-
-const rulesOf = (record: KeyRecord): KeyRules => ({ ...record, admin: record.scope === 'admin' })
-
-function entriesOf(record: KeyRecord): readonly Entry[] {
-  const caller = callerOf(rulesOf(record))
-  const { expiresAt } = record
-  const earlier = record.previous.map(({ hash, until }) => ({ hash, caller, record, until: Math.min(until, expiresAt ?? Infinity) }))
-  return [{ hash: record.hash, caller, record, until: expiresAt }, ...earlier]
 }
 
 const listedConfigured = ({ keyHash: _keyHash, admin: _admin, expiresAt, ...rules }: ConfiguredKey): ListedKey => ({

@@ -39,7 +39,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
     const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     let sent = request.headers['last-event-id'] ?? 0
     if (hasEnded(record) && sent >= lastEvent(record)) return nothingMore(reply)
-    const stream = openEventStream(reply, { clock: deps.clock, onClosed: () => stopWatching() })
+    const stream = openEventStream(reply, { clock: deps.clock, untilKeyEnds: request.untilKeyEnds, onClosed: () => stopWatching() })
     const send = (current: GenerationRecord) => {
       for (const entry of current.timeline) {
         if (entry.seq <= sent) continue

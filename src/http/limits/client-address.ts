@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { IncomingHttpHeaders } from 'node:http'
+import ipaddr from 'ipaddr.js'
 
 /** Proxies whose word on the client's address counts: addresses and networks, or how many in a row. */
 export type TrustedProxies = readonly string[] | number
@@ -74,18 +75,6 @@ function plainAddress(text: string): string {
   return bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
 }
 
-export const isOnThisMachine = (address: string): boolean => address === '::1' || address.startsWith('127.') || address === ''
-
 /** The name an address is counted under: an IPv6 network of 64 bits is one client. */
-export function countedAs(address: string): string {
-  if (isIP(address) !== 6) return address
-  const [head = '', tail] = address.toLowerCase().split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const behind = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - behind.length)
-  const all = [...groups, ...Array.from({ length: zeros }, () => '0'), ...behind]
-  return `${all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
-}
+export const countedAs = (address: string): string =>
+  isIP(address) === 6 ? `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/64`).toString()}/64` : address

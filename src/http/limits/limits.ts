@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { HttpProblem } from '../http-problem.ts'
-import { countedAs, createClientAddress, isOnThisMachine } from './client-address.ts'
+import { countedAs, createClientAddress } from './client-address.ts'
 import type { TrustedProxies } from './client-address.ts'
 import { createOpenCount } from './open-count.ts'
 import type { OpenCount } from './open-count.ts'
@@ -27,6 +27,8 @@ export interface LimitSettings {
 export interface LimitDependencies {
   readonly limits: () => LimitSettings
   readonly trustedProxies: () => TrustedProxies
+  /** Whether an address is this machine's own. */
+  readonly isLoopback: (address: string) => boolean
   readonly observeLimited: ObserveLimited
 }
 
@@ -53,14 +55,14 @@ interface Wanted {
 const EVERYBODY = ''
 
 /** Counts what callers take. Limits are read at each question, so that a reload acts at once. */
-export function createLimits({ limits, trustedProxies, observeLimited }: LimitDependencies): Limits {
+export function createLimits({ limits, trustedProxies, isLoopback, observeLimited }: LimitDependencies): Limits {
   const client = createClientAddress(trustedProxies)
   const requests = createRateLimit('address')
   const open = { sockets: createOpenCount(), bytes: createOpenCount(), streams: createOpenCount() }
 
-  /** The name that an address is counted under; null where it is not counted. */
+  /** The name that an address is counted under; null where it is not counted. A connection that is closed by now has none. */
   const named = (address: string): string | null =>
-    isOnThisMachine(address) && !limits().perAddress.countsLoopback ? null : countedAs(address)
+    (address === '' || isLoopback(address)) && !limits().perAddress.countsLoopback ? null : countedAs(address)
   const ofAddress = (address: string, most: Most): readonly Wanted[] => {
     const name = named(address)
     return name === null ? [] : [{ of: 'address', name: `address ${name}`, most }]

@@ -113,7 +113,7 @@ describe('every route', () => {
 
   test('that declares no access keeps the application from starting, and is named', async () => {
     const bare = fastify()
-    installAccess(bare, { keys: { isOn: () => true, identify: () => null, overRate: async () => undefined }, keyHeaders: [], origins })
+    installAccess(bare, { keys: { isOn: () => true, identify: () => null, overRate: async () => undefined, whileValid: () => () => {} }, keyHeaders: [], origins })
     bare.get('/forgotten', async () => 'x')
     await expect(bare.ready()).rejects.toThrow(/declare no access: .*\/forgotten/)
   })
@@ -137,6 +137,7 @@ describe('a route’s access', () => {
         isOn: () => true,
         identify: (secret) => (secret === 'none' ? null : caller(secret as 'read')),
         overRate: async () => undefined,
+        whileValid: () => () => {},
       },
       keyHeaders: [],
       origins,

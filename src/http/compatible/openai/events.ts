@@ -27,7 +27,7 @@ export function openStream(reply: FastifyReply, generationId: string, { run, clo
     const text = JSON.stringify({ status, provider, progress })
     if (text !== last) stream.comment((last = text))
   }
-  const stream = openEventStream(reply, { clock, onClosed: () => stopWatching() })
+  const stream = openEventStream(reply, { clock, untilKeyEnds: reply.request.untilKeyEnds, onClosed: () => stopWatching() })
   stream.comment('still here')
   const stopWatching = run.watch(generationId, forThisRequest(sendProgress))
   return {

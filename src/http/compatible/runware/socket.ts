@@ -63,6 +63,8 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
     return shown === null ? null : keys.identify(shown)
   }
   if (caller() === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
+  const key = createKeyOfSocket(socket, keys, sendFrame)
+  if (caller() !== null) key.follow(shown)
 
   const refuse = ({ details }: HttpProblem, task: JsonObject): void =>
     sendFrame({ errors: errorsOfProblem(details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
@@ -78,7 +80,8 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
   const authenticate = (task: JsonObject): void => {
     if (typeof task['apiKey'] === 'string') shown = task['apiKey']
     const asker = caller()
-    if (asker === null) return sendFrame({ errors: [INVALID_KEY] })
+    if (asker === null) return key.refuse()
+    key.follow(shown)
     if (isAdmitted(asker, task)) sendFrame({ data: [authenticated(task)] })
   }
 
@@ -114,6 +117,23 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
     onUnreadable: (message) => sendFrame({ errors: [{ code: 'invalidPayload', message }] }),
   })
   socket.on('message', forThisRequest(receive))
+}
+
+/** The key that a connection has proved: the connection ends where that key does, or where another is tried that is none. */
+function createKeyOfSocket(socket: Socket, keys: Pick<KeyRing, 'whileValid'>, sendFrame: (frame: object) => void) {
+  let stopWatching: (() => void) | null = null
+  const refuse = (): void => {
+    sendFrame({ errors: [INVALID_KEY] })
+    if (stopWatching !== null) socket.close()
+  }
+  socket.on('close', () => stopWatching?.())
+  return {
+    refuse,
+    follow(secret: string | null): void {
+      stopWatching?.()
+      stopWatching = keys.whileValid(secret, refuse)
+    },
+  }
 }
 
 /** A connection counts from when its caller is known; until then it has 15 s. */

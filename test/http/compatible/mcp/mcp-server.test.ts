@@ -154,7 +154,7 @@ describe('the API by itself', () => {
       throw new Error('the secret of the owner')
     }
     app.setSerializerCompiler(() => (data) => JSON.stringify(data))
-    const keys = { isOn: () => false, identify: () => null, overRate: async () => undefined }
+    const keys = { isOn: () => false, identify: () => null, overRate: async () => undefined, whileValid: () => () => {} }
     const origins = { publicUrl: () => '', corsOrigins: () => [], isLoopback: () => true }
     rememberRoutes(app)
     installAccess(app, { keys, keyHeaders: [], origins })

@@ -1,0 +1,43 @@
+import type { Instant } from '../records.ts'
+import { callerOf } from './caller.ts'
+import type { Caller, KeyRules } from './caller.ts'
+import { isSameHash, keyedHash } from './key-record.ts'
+import type { KeyRecord } from './key-record.ts'
+
+/** A key of the configuration: the SHA-256 of its secret in hex, and from when it is refused (ISO 8601). */
+export interface ConfiguredKey extends KeyRules {
+  readonly keyHash: string
+  readonly expiresAt: string | null
+}
+
+/** What one secret opens. */
+export interface Entry {
+  readonly hash: string
+  readonly caller: Caller
+  readonly until: Instant | null
+  /** Null for a key of the configuration, whose use is not kept. */
+  readonly record: KeyRecord | null
+}
+
+export const byHash = (entries: readonly Entry[]): ReadonlyMap<string, Entry> => new Map(entries.map((entry) => [entry.hash, entry]))
+
+export function entryOf(index: ReadonlyMap<string, Entry>, hash: string): Entry | undefined {
+  const entry = index.get(hash)
+  return entry !== undefined && isSameHash(entry.hash, hash) ? entry : undefined
+}
+
+export const entryOfConfigured = (key: ConfiguredKey, pepper: string): Entry => ({
+  hash: keyedHash(pepper, key.keyHash),
+  caller: callerOf(key),
+  until: key.expiresAt === null ? null : Date.parse(key.expiresAt),
+  record: null,
+})
+
+export const rulesOf = (record: KeyRecord): KeyRules => ({ ...record, admin: record.scope === 'admin' })
+
+export function entriesOf(record: KeyRecord): readonly Entry[] {
+  const caller = callerOf(rulesOf(record))
+  const { expiresAt } = record
+  const earlier = record.previous.map(({ hash, until }) => ({ hash, caller, record, until: Math.min(until, expiresAt ?? Infinity) }))
+  return [{ hash: record.hash, caller, record, until: expiresAt }, ...earlier]
+}

@@ -1,0 +1,172 @@
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Generation, GatewayKeyState, GatewayKeyWithSecret, Quote } from '#contract'
+import { startOverridden } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+import { connect } from '../http/compatible/mcp/clients.ts'
+import { ROOT } from '../support/source-tree.ts'
+
+useRealSockets()
+
+const BOSS = 'key-of-boss'
+const folder = mkdtempSync(join(tmpdir(), 'imagegate-keys-'))
+const config = join(folder, 'imagegate.yaml')
+const configured = (...names: readonly string[]): void => {
+  const keys = ['boss', ...names].map((name) => {
+    const hash = createHash('sha256').update(`key-of-${name}`).digest('hex')
+    return `{ name: ${name}, key_hash: ${hash}, scope: ${name === 'boss' ? 'admin' : 'write'} }`
+  })
+  writeFileSync(config, `keys: [${keys.join(', ')}]\nmodels: { house-style: { model: flux-2-pro } }\n`)
+}
+
+let server: ServerProcess
+beforeAll(async () => {
+  configured('filed')
+  const environment = { IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: config }
+  server = await startOverridden(environment, { providers: ['bfl', 'runware', 'vtrix'], sandboxTypicalMs: 20 })
+}, 60_000)
+afterAll(async () => {
+  await server.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Asked {
+  readonly body?: object
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+const ask = (key: string, path: string, { body, headers, method = body ? 'POST' : 'GET' }: Asked = {}): Promise<Response> =>
+  fetch(server.url + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}), ...headers },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  })
+const read = async <T>(key: string, path: string, asked: Asked = {}): Promise<T> => (await (await ask(key, path, asked)).json()) as T
+const make = (body: object) => read<GatewayKeyWithSecret>(BOSS, '/v1/keys', { body })
+const listed = async (name: string): Promise<GatewayKeyState | undefined> =>
+  (await read<{ data: GatewayKeyState[] }>(BOSS, '/v1/keys')).data.find((key) => key.name === name)
+
+interface Open {
+  /** What came, once the stream has ended. */
+  readonly events: Promise<string>
+  /** The frames that came, once the connection is closed. */
+  readonly frames: Promise<readonly string[]>
+}
+
+/** An event stream of a generation that never ends, and a WebSocket, both of this key. */
+async function openFor(secret: string): Promise<Open> {
+  const body = { model: 'bfl/flux-2-pro', prompt: 'sandbox:never', width: 256, height: 256 }
+  const { id } = await read<Generation>(secret, '/v1/generations', { body, headers: { prefer: 'respond-async' } })
+  const stream = await ask(secret, `/v1/generations/${id}/events`)
+  expect(stream.status).toBe(200)
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
+  await new Promise((resolve) => socket.addEventListener('open', resolve))
+  const frames: string[] = []
+  const authenticated = new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }))
+  socket.addEventListener('message', ({ data }) => void frames.push(String(data)))
+  const closed = new Promise((resolve) => socket.addEventListener('close', resolve))
+  socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: secret }]))
+  await authenticated
+  return { events: stream.text(), frames: closed.then(() => frames) }
+}
+
+describe('an event stream and a WebSocket', () => {
+  const ends: Readonly<Record<string, (secret: string, name: string) => Promise<unknown>>> = {
+    'is revoked': (_, name) => ask(BOSS, `/v1/keys/${name}`, { method: 'DELETE' }),
+    'is rotated without a grace': (_, name) => ask(BOSS, `/v1/keys/${name}/rotate`, { body: { grace_seconds: 0 } }),
+    expires: async () => {},
+    'leaves the configuration': async () => {
+      configured()
+      server.signal('SIGHUP')
+    },
+  }
+
+  test.each(Object.entries(ends))('end where their key %s, and the key opens nothing any more', async (how, end) => {
+    const name = how.replaceAll(' ', '-')
+    const isFiled = how.includes('configuration')
+    const expires = how === 'expires' ? { expires_at: new Date(Date.now() + 2_500).toISOString() } : {}
+    const secret = isFiled ? 'key-of-filed' : (await make({ name, ...expires })).secret
+    const { events, frames } = await openFor(secret)
+    await end(secret, name)
+    expect(await events).toMatch(/event: queued/)
+    expect(await events).not.toMatch(/event: (?:succeeded|failed|canceled)/)
+    const said = await frames
+    expect(said[0]).toContain('"authentication"')
+    expect(said.at(-1)).toContain('invalidApiKey')
+    expect((await ask(secret, '/v1/models')).status).toBe(401)
+  })
+
+  test('stay open through the grace of a rotation', async () => {
+    const { secret } = await make({ name: 'graceful' })
+    const open = await openFor(secret)
+    let hasEnded = false
+    void Promise.race([open.events, open.frames]).then(() => (hasEnded = true))
+    const next = await read<GatewayKeyWithSecret>(BOSS, '/v1/keys/graceful/rotate', { body: { grace_seconds: 60 } })
+    for (const one of [secret, next.secret]) expect((await ask(one, '/v1/models')).status).toBe(200)
+    expect(hasEnded).toBe(false)
+    await ask(BOSS, '/v1/keys/graceful', { method: 'DELETE' })
+    await Promise.all([open.events, open.frames])
+  })
+})
+
+test('a key for one model and one provider sees and buys nothing else, on every API and in every list', async () => {
+  const { secret } = await make({ name: 'narrow', models: ['flux-2-pro'], providers: ['vtrix'] })
+  interface Listed {
+    readonly id: string
+    readonly offers: readonly { readonly provider: string }[]
+  }
+  const { data: models } = await read<{ data: Listed[] }>(secret, '/v1/models')
+  expect(models.map(({ id, offers }) => [id, offers.map(({ provider }) => provider)])).toEqual([['flux-2-pro', ['vtrix']]])
+  const agent = await connect(server.url, secret)
+  const ofAgents = (await agent.call('list_models')).text
+  await agent.close()
+  expect([ofAgents.includes('flux-2-pro'), ofAgents.includes('flux-2-flex'), /bfl|runware/i.test(ofAgents)]).toEqual([true, false, false])
+
+  const request = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }
+  const { offers } = await read<Quote>(secret, '/v1/quotes', { body: request })
+  expect(offers.filter(({ eligible }) => eligible).map(({ provider }) => provider)).toEqual(['vtrix'])
+  const refused = async (path: string, body: object): Promise<number> => (await ask(secret, path, { body })).status
+  expect(await refused('/v1/generations', { ...request, model: 'flux-2-flex' })).toBe(404)
+  expect(await refused('/v1/generations', { ...request, model: 'house-style' })).toBe(404)
+  expect(await refused('/v1/generations', { ...request, model: 'bfl/flux-2-pro' })).toBe(422)
+  expect(await refused('/v1/images/generations', { model: 'flux-2-flex', prompt: 'x' })).toBe(404)
+  expect(await refused('/bfl/v1/flux-2-flex', { prompt: 'x' })).toBeGreaterThanOrEqual(400)
+  const task = { taskType: 'imageInference', taskUUID: crypto.randomUUID(), model: 'bfl:6@1', positivePrompt: 'x', width: 1024, height: 1024 }
+  expect(await refused('/runware/v1', [task])).toBeGreaterThanOrEqual(400)
+  expect((await read<{ data: unknown[] }>(secret, '/v1/generations')).data).toEqual([])
+
+  const bought = await read<Generation>(secret, '/v1/generations', { body: request })
+  expect([bought.status, bought.provider]).toEqual(['succeeded', 'vtrix'])
+  expect((await listed('narrow'))?.last_used_at).toMatch(/^\d{4}-/)
+})
+
+/** As it is typed in a shell. */
+function imagegate(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly error: string }> {
+  const env = { PATH: process.env['PATH'], IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
+  const child = spawn(process.execPath, ['src/cli/imagegate.ts', ...args], { cwd: ROOT, env })
+  let [out, error] = ['', '']
+  child.stdout.on('data', (part) => (out += String(part)))
+  child.stderr.on('data', (part) => (error += String(part)))
+  return new Promise((resolve) => void child.once('close', (code) => resolve({ code, out, error })))
+}
+
+test('imagegate keys, as it is typed, makes and rotates keys of a running gateway that count at once', { timeout: 60_000 }, async () => {
+  const { secret: before } = await make({ name: 'team-c' })
+  const typed = [
+    ['create', 'team-b', '--scope', 'write', '--budget-usd', '50', '--rate', '60'],
+    ['rotate', 'team-c', '--grace', '0', '--json'],
+  ]
+  const [made, rotated] = await Promise.all(typed.map((args) => imagegate('keys', ...args)))
+  expect([made?.code, made?.error, rotated?.code]).toEqual([0, '', 0])
+  const first = made?.out.split('\n')[0] ?? ''
+  const { secret: second } = JSON.parse(rotated?.out ?? '') as GatewayKeyWithSecret
+  expect(await listed('team-b')).toMatchObject({ scope: 'write', budget_usd: '50', rate: { per_minute: 60 } })
+  const statuses = await Promise.all([first, before, second].map(async (secret) => (await ask(secret, '/v1/models')).status))
+  expect(statuses).toEqual([200, 401, 200])
+  expect(server.said()).not.toMatch(new RegExp(`${first}|${second}`))
+})
