@@ -2,7 +2,7 @@ import { checkFieldsTogether, judge, type RouteRule } from '#contract'
 import { z } from 'zod'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
-import { isHashOfGuessableSecret } from './guessable-secret.ts'
+import { hashesOfGuessableSecrets } from './guessable-secret.ts'
 import { readModelName } from './model-name.ts'
 import { isAllowEntry } from '../transport/guard.ts'
 import { isLoopback } from './network.ts'
@@ -74,14 +74,16 @@ class Check {
 
   keys(): void {
     const seen = { name: new Set<string>(), key_hash: new Set<string>() }
-    for (const [index, key] of (this.#file.keys ?? []).entries()) {
+    const keys = this.#file.keys ?? []
+    const guessable = hashesOfGuessableSecrets(new Set(keys.map((key) => key.key_hash.toLowerCase())))
+    for (const [index, key] of keys.entries()) {
       const path = ['keys', index]
       for (const field of ['name', 'key_hash'] as const) {
         const value = key[field].toLowerCase()
         if (seen[field].has(value)) this.#refuse([...path, field], 'is given twice', `give every key its own ${field}`)
         seen[field].add(value)
       }
-      if (isHashOfGuessableSecret(key.key_hash.toLowerCase())) {
+      if (guessable.has(key.key_hash.toLowerCase())) {
         const message = 'is the hash of an empty or very short secret, such as an unset variable, so that anybody could use it'
         this.#refuse([...path, 'key_hash'], message, 'make a secret and hash it: openssl rand -hex 24, then printf %s "$KEY" | sha256sum')
       }

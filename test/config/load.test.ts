@@ -280,6 +280,8 @@ describe('values that cannot be meant', () => {
     ['a blank', ' '],
     ['`echo -n` without a variable', '-n \n'],
     ['one character', 'x'],
+    ['two characters', 'k1'],
+    ['four digits', '0042'],
   ])('a key whose secret is %s is refused on any address, and the variable it comes from is named', async (_, secret) => {
     const hash = createHash('sha256').update(secret).digest('hex')
     const { config, lines } = await load('keys: [{ name: a, key_hash: "${TEAM_KEY_HASH}" }]', { TEAM_KEY_HASH: hash.toUpperCase() })

@@ -147,7 +147,8 @@ test('a key for one model and one provider sees and buys nothing else, on every 
 
 /** As it is typed in a shell. */
 function imagegate(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly error: string }> {
-  const env = { PATH: process.env['PATH'], IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
+  const { PATH, NODE_COMPILE_CACHE = '' } = process.env
+  const env = { PATH, NODE_COMPILE_CACHE, IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
   const child = spawn(process.execPath, ['src/cli/imagegate.ts', ...args], { cwd: ROOT, env })
   let [out, error] = ['', '']
   child.stdout.on('data', (part) => (out += String(part)))

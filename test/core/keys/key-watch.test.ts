@@ -27,7 +27,7 @@ function watched(valid: Set<string>) {
   }
 }
 
-test('what stays open for a key ends before the change that takes the key away is answered, once, and what others have open stays', () => {
+test('a stream of a key ends before the change that takes the key away is answered, once, and those of others stay', () => {
   const valid = new Set(['one', 'other'])
   const { watch, ended, end, change, timers } = watched(valid)
   watch.whileValid('one', end('one'))
@@ -46,7 +46,7 @@ test('what stays open for a key ends before the change that takes the key away i
   expect(ended).toEqual(['one', 'one again'])
 })
 
-test('what stays open for a key that expires, or for nobody where keys come on, ends at the next check', () => {
+test('a stream of a key that expires, or of nobody where keys come on, ends at the next check', () => {
   const valid = new Set(['one'])
   const { watch, ended, end, second, turn, timers } = watched(valid)
   watch.whileValid('one', end('one'))
