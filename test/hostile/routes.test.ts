@@ -1,0 +1,106 @@
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startOverridden } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+import { ROUTES } from '../http/access/route-table.ts'
+import { closeClient, send } from './client.ts'
+import type { Received } from './client.ts'
+
+useRealSockets()
+
+const SCOPES = ['read', 'write', 'admin'] as const
+const keyOf = (scope: string): string => `the-${scope}-key-of-the-routes`
+/** Stand in what the gateway is configured with, and in nothing that is open. */
+const NAMES = ['canary-key-name', 'canary-alias', 'canary-relay.example']
+const folder = mkdtempSync(join(tmpdir(), 'imagegate-routes-'))
+let server: ServerProcess
+beforeAll(async () => {
+  const keys = SCOPES.map((scope) => {
+    const keyHash = createHash('sha256').update(keyOf(scope)).digest('hex')
+    return `{ name: canary-key-name-${scope}, scope: ${scope}, key_hash: ${keyHash} }`
+  })
+  writeFileSync(
+    join(folder, 'imagegate.yaml'),
+    `keys: [${keys.join(', ')}]
+models: { canary-alias: { model: flux-2-pro } }
+server: { cors: { origins: ["https://canary-relay.example"] } }
+`,
+  )
+  const environment = { IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') }
+  server = await startOverridden(environment, { providers: ['bfl', 'runware', 'vtrix'] })
+}, 60_000)
+afterAll(async () => {
+  closeClient()
+  await server.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function ask(route: string, key: string | null): Promise<Received> {
+  const [method = '', pattern = ''] = route.split(' ')
+  const path = pattern.replace('*', '/x').replaceAll(/:\w+/g, 'x')
+  const isPost = method === 'POST'
+  const headers = [...(key === null ? [] : ['authorization', `Bearer ${key}`]), ...(isPost ? ['content-type', 'application/json'] : [])]
+  return send(server.url, { method, path, headers, body: isPost ? Buffer.from('{}') : null })
+}
+
+/** Which of nobody, an unknown key, and keys of each scope are let in by a declared access. */
+const LET_IN: Readonly<Record<string, readonly boolean[]>> = {
+  open: [true, true, true, true, true],
+  any: [false, false, true, true, true],
+  read: [false, false, true, true, true],
+  write: [false, false, false, true, true],
+  admin: [false, false, false, false, true],
+}
+const CALLERS = [null, 'a-key-of-nobody', ...SCOPES.map(keyOf)]
+
+test('every route lets in whom its access says and nobody else, with 401 for strangers and 403 for a scope that is too small', async () => {
+  const declared = Object.entries(ROUTES).filter(([, access]) => access !== 'address')
+  expect(declared.length).toBeGreaterThan(50)
+  const wrong: string[] = []
+  for (const [route, access] of declared) {
+    const statuses = await Promise.all(CALLERS.map(async (key) => (await ask(route, key)).status))
+    const expected = LET_IN[access] ?? []
+    const isRight = statuses.every((status, index) =>
+      expected[index] === true ? status !== 401 && status !== 403 : status === (index < 2 ? 401 : 403),
+    )
+    if (!isRight || statuses.some((status) => status >= 500)) wrong.push(`${route} (${access}): ${statuses.join(' ')}`)
+  }
+  expect(wrong).toEqual([])
+})
+
+test('an address that is its own proof opens nothing where the proof is missing, whoever asks', async () => {
+  for (const key of CALLERS) expect((await ask('POST /v1/hooks/:provider/:token', key)).status).toBe(404)
+  expect(await Promise.all(CALLERS.map(async (key) => (await ask('GET /v1/images/:file', key)).status))).toEqual([401, 401, 404, 404, 404])
+})
+
+test('a path or verb that there is not is 401 for strangers, and 404 or 405 for a key alone', async () => {
+  for (const route of ['GET /nothing', 'PUT /v1/models', 'DELETE /v1/images/x', 'GET /bfl/nothing', 'GET /runware/nothing', 'PATCH /mcp']) {
+    const statuses = await Promise.all([null, 'a-key-of-nobody', keyOf('read')].map(async (key) => (await ask(route, key)).status))
+    expect([route, statuses.slice(0, 2)]).toEqual([route, [401, 401]])
+    expect([404, 405], route).toContain(statuses[2])
+  }
+})
+
+test('an open route names no key, alias or address of the configuration; the pages and /docs are shells, and nobody may frame them', async () => {
+  const open = Object.entries(ROUTES).filter(([, access]) => access === 'open')
+  const answers = await Promise.all(open.map(async ([route]) => [route, await ask(route, null)] as const))
+  for (const [route, { body, headers }] of answers)
+    expect(
+      NAMES.filter((name) => `${JSON.stringify(headers)}${body.toString()}`.includes(name)),
+      route,
+    ).toEqual([])
+  for (const page of ['GET /', 'GET /generations/:id', 'GET /docs/']) {
+    const { status, type, headers } = await ask(page, null)
+    expect([page, status, type]).toEqual([page, 200, 'text/html; charset=utf-8'])
+    expect(headers['x-content-type-options']).toBe('nosniff')
+    expect(headers['content-security-policy']).toContain("frame-ancestors 'none'")
+  }
+  const document = await ask('GET /openapi.json', null)
+  expect([document.status, document.type]).toEqual([200, 'application/json; charset=utf-8'])
+  const metrics = await ask('GET /metrics', keyOf('read'))
+  expect([metrics.status, metrics.body.toString()]).toEqual([200, expect.stringContaining('imagegate_')])
+})
