@@ -136,7 +136,14 @@ test('a key for one model and one provider sees and buys nothing else, on every 
   expect(await refused('/v1/generations', { ...request, model: 'bfl/flux-2-pro' })).toBe(422)
   expect(await refused('/v1/images/generations', { model: 'flux-2-flex', prompt: 'x' })).toBe(404)
   expect(await refused('/bfl/v1/flux-2-flex', { prompt: 'x' })).toBeGreaterThanOrEqual(400)
-  const task = { taskType: 'imageInference', taskUUID: crypto.randomUUID(), model: 'bfl:6@1', positivePrompt: 'x', width: 1024, height: 1024 }
+  const task = {
+    taskType: 'imageInference',
+    taskUUID: crypto.randomUUID(),
+    model: 'bfl:6@1',
+    positivePrompt: 'x',
+    width: 1024,
+    height: 1024,
+  }
   expect(await refused('/runware/v1', [task])).toBeGreaterThanOrEqual(400)
   expect((await read<{ data: unknown[] }>(secret, '/v1/generations')).data).toEqual([])
 

@@ -14,7 +14,11 @@ test('a reader that reads nothing of its event stream is dropped, and one that r
   app.get('/events', (request, reply) => {
     const who = (request.query as { who: string }).who
     let stop = (): void => {}
-    const stream = openEventStream(reply, { clock: { after: () => () => {} }, untilKeyEnds: () => () => {}, onClosed: () => (closed.push(who), stop()) })
+    const stream = openEventStream(reply, {
+      clock: { after: () => () => {} },
+      untilKeyEnds: () => () => {},
+      onClosed: () => (closed.push(who), stop()),
+    })
     const timer = setInterval(() => {
       stream.send('progress', { text: 'x'.repeat(100_000) })
       if (who === 'slow') sentBytes += 100_000

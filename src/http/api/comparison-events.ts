@@ -48,7 +48,12 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     const sent = Sent.read(request.headers['last-event-id'] ?? '')
     if (sent.isAll) return nothingMore(reply)
     const rows = new RowStream(deps, id, sent)
-    const stream = openEventStream(reply, { clock: deps.clock, untilKeyEnds: request.untilKeyEnds, onClosed: () => rows.stop(), onHeartbeat: () => rows.read() })
+    const stream = openEventStream(reply, {
+      clock: deps.clock,
+      untilKeyEnds: request.untilKeyEnds,
+      onClosed: () => rows.stop(),
+      onHeartbeat: () => rows.read(),
+    })
     rows.start(stream, (error) => request.log.error({ err: error }, 'the events of a comparison broke off'))
   })
 }

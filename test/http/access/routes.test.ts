@@ -64,7 +64,11 @@ describe('every route', () => {
 
   test('that declares no access keeps the application from starting, and is named', async () => {
     const bare = fastify()
-    installAccess(bare, { keys: { isOn: () => true, identify: () => null, overRate: async () => undefined, whileValid: () => () => {} }, keyHeaders: [], origins })
+    installAccess(bare, {
+      keys: { isOn: () => true, identify: () => null, overRate: async () => undefined, whileValid: () => () => {} },
+      keyHeaders: [],
+      origins,
+    })
     bare.get('/forgotten', async () => 'x')
     await expect(bare.ready()).rejects.toThrow(/declare no access: .*\/forgotten/)
   })
