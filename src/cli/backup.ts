@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import packageJson from '../../package.json' with { type: 'json' }
+import { ClientError, connection } from '../client/connection.ts'
 import type { Config } from '../config/config.ts'
 import { configuredFolders, storageFolders } from '../gateway/storage-folders.ts'
 import { openAssets } from '../store/assets/files.ts'
@@ -68,20 +69,17 @@ async function findSource(options: ConnectOptions, terminal: Terminal): Promise<
 }
 
 function runningGateway(url: string, key: string | undefined): BackupSource {
-  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
-  const fetched = async (path: string): Promise<Readable | null> => {
-    const reply = await fetch(`${url.replace(/\/+$/, '')}${path}`, { headers })
-    if (reply.ok && reply.body) return Readable.fromWeb(reply.body)
-    const { detail = `the gateway answered ${reply.status}` } = (await reply.json().catch(() => ({}))) as { detail?: string }
-    if (reply.status === 404 && path.startsWith('/v1/backup/images/')) return null
-    throw new VerbFailed(detail)
-  }
+  const gateway = connection({ url, key })
+  const fetched = async (path: string): Promise<Readable> => Readable.fromWeb(await gateway.stream(path, { accept: '*/*' }))
   return {
     async database(path) {
-      const body = await fetched('/v1/backup/database')
-      if (body) await pipeline(body, createWriteStream(path, { flags: 'wx' }))
+      await pipeline(await fetched('/v1/backup/database'), createWriteStream(path, { flags: 'wx' }))
     },
-    image: ({ sha256, format }) => fetched(`/v1/backup/images/${sha256}/${format}`),
+    image: ({ sha256, format }) =>
+      fetched(`/v1/backup/images/${sha256}/${format}`).catch((error: unknown) => {
+        if (error instanceof ClientError && error.status === 404) return null
+        throw error
+      }),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { GatewayKeyState, GatewayKeyWithSecret, NewGatewayKey } from '#contract'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
+import { connection } from '../client/connection.ts'
 import type { Config } from '../config/config.ts'
 import { createGatewayKeys, KeyRefused } from '../core/keys/gateway-keys.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
@@ -22,25 +23,14 @@ export interface KeySource {
 }
 
 export function runningKeys(url: string, key: string | undefined): KeySource {
-  const base = url.replace(/\/+$/, '')
-  async function ask(method: string, path: string, body?: object): Promise<unknown> {
-    const headers: Record<string, string> = {
-      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
-      ...(body ? { 'content-type': 'application/json' } : {}),
-    }
-    const reply = await fetch(`${base}${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
-    const text = await reply.text()
-    if (reply.ok) return text === '' ? null : (JSON.parse(text) as unknown)
-    const { detail = `the gateway answered ${reply.status}` } = JSON.parse(text) as { detail?: string }
-    throw new VerbFailed(detail)
-  }
+  const { json } = connection({ url, key })
   const path = (name: string): string => `/v1/keys/${encodeURIComponent(name)}`
   return {
-    where: base,
-    list: async () => ((await ask('GET', '/v1/keys')) as { data: GatewayKeyState[] }).data,
-    create: async (asked) => (await ask('POST', '/v1/keys', asked)) as GatewayKeyWithSecret,
-    rotate: async (name, asked) => (await ask('POST', `${path(name)}/rotate`, asked)) as GatewayKeyWithSecret,
-    revoke: async (name) => void (await ask('DELETE', path(name))),
+    where: url.replace(/\/+$/, ''),
+    list: async () => (await json<{ readonly data: GatewayKeyState[] }>('GET', '/v1/keys')).data,
+    create: (asked) => json('POST', '/v1/keys', { body: asked }),
+    rotate: (name, asked) => json('POST', `${path(name)}/rotate`, { body: asked }),
+    revoke: (name) => json('DELETE', path(name)),
     close: async () => {},
   }
 }
