@@ -23,6 +23,8 @@ const MOST_BYTES = 1_024 ** 3
 
 interface Entry extends HeldBytes {
   readonly since: number
+  /** Whoever has it gives it back. */
+  readonly isLent: boolean
 }
 
 const held = new Map<string, Entry>()
@@ -37,11 +39,28 @@ export function hold(head: string, bytes: HeldBytes): string {
   const oldest = performance.now() - MOST_AGE_MS
   for (const [number, entry] of held) {
     if (entry.since > oldest && total <= MOST_BYTES) break
-    forget(number)
+    if (!entry.isLent) forget(number)
   }
+  return enter(head, bytes, false)
+}
+
+function enter(head: string, bytes: HeldBytes, isLent: boolean): string {
   const number = randomBytes(NUMBER_CHARS / 2).toString('hex')
-  held.set(number, { ...bytes, since: performance.now() })
+  held.set(number, { ...bytes, since: performance.now(), isLent })
   return head.slice(0, HEAD_CHARS) + MARK + number + bytes.sha256
+}
+
+/** Base64 of so few bytes is quickly made, and not worth a stand-in. */
+const LENT_FROM_BYTES = 64 * 1_024
+
+/**
+ * Bytes of our own for one call: their base64, or, where they are many, what stands for it. Nobody but `release` lets go of them.
+ * @param sha256 lower-case hex
+ */
+export function lend(bytes: Buffer, sha256: string): string {
+  if (bytes.length < LENT_FROM_BYTES) return bytes.toString('base64')
+  const head = bytes.toString('base64', 0, HEAD_CHARS)
+  return enter(head, { chunks: [bytes], bytes: bytes.length, sha256 }, true)
 }
 
 /** So much is hashed in one turn of the event loop. */
@@ -71,6 +90,21 @@ export const isStandIn = (text: string): boolean => numberIn(text) !== null
 /** The SHA-256 of the image that a text stands for, or stood for at its time; null where it is none. */
 export const sha256Of = (text: string): string | null => (isStandIn(text) ? text.slice(-HASH_CHARS) : null)
 
+/** A longer text in parts: what it says itself, and the bytes of each stand-in in it. */
+export function partsOf(text: string): readonly (string | HeldBytes)[] {
+  const parts: (string | HeldBytes)[] = []
+  let from = 0
+  for (let mark = text.indexOf(MARK); mark >= 0; mark = text.indexOf(MARK, mark + 1)) {
+    const start = mark - HEAD_CHARS
+    const bytes = start < from ? null : heldIn(text.slice(start, start + STAND_IN_CHARS))
+    if (bytes === null) continue
+    parts.push(text.slice(from, start), bytes)
+    from = start + STAND_IN_CHARS
+  }
+  parts.push(text.slice(from))
+  return parts
+}
+
 /** Lets go of what a text stands for; more than once does nothing. */
 export function release(text: string): void {
   const number = numberIn(text)
@@ -94,6 +128,7 @@ function numberIn(text: string): string | null {
 }
 
 function forget(number: string): void {
-  total -= held.get(number)?.bytes ?? 0
+  const entry = held.get(number)
+  if (entry?.isLent === false) total -= entry.bytes
   held.delete(number)
 }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FormPart } from '#contract'
+import { heldIn } from '../reading/held-bytes.ts'
+import { piecesIn, type StreamedBody } from './json-body.ts'
 
-export interface FormBody {
+export interface FormBody extends StreamedBody {
   readonly contentType: string
-  readonly bytes: number
-  readonly stream: AsyncIterable<Buffer>
 }
 
 /** Multiples of 4, so that each piece is whole bytes: what is decoded in one turn of the event loop. */
@@ -30,18 +30,24 @@ function headOf(part: FormPart, boundary: string): string {
   return 'value' in part ? `${name}\r\n\r\n` : `${name}; filename=${quoted(part.filename)}\r\ncontent-type: ${part.mediaType}\r\n\r\n`
 }
 
-const lengthOf = (part: FormPart): number => ('value' in part ? Buffer.byteLength(part.value) : Buffer.byteLength(part.base64, 'base64'))
+const lengthOf = (part: FormPart): number =>
+  'value' in part ? Buffer.byteLength(part.value) : (heldIn(part.base64)?.bytes ?? Buffer.byteLength(part.base64, 'base64'))
 
 async function* piecesOf(parts: readonly FormPart[], heads: readonly Buffer[], end: Buffer): AsyncGenerator<Buffer> {
   for (const [index, part] of parts.entries()) {
     yield heads[index] ?? Buffer.alloc(0)
     if ('value' in part) yield Buffer.from(part.value)
-    else
-      for (let from = 0; from < part.base64.length; from += PIECE_CHARS) {
-        if (from > 0) await nextTurn()
-        yield Buffer.from(part.base64.slice(from, from + PIECE_CHARS), 'base64')
-      }
+    else yield* fileOf(part.base64)
     yield Buffer.from('\r\n')
   }
   yield end
+}
+
+async function* fileOf(base64: string): AsyncGenerator<Buffer> {
+  const held = heldIn(base64)
+  if (held !== null) return yield* piecesIn(held.chunks)
+  for (let from = 0; from < base64.length; from += PIECE_CHARS) {
+    if (from > 0) await nextTurn()
+    yield Buffer.from(base64.slice(from, from + PIECE_CHARS), 'base64')
+  }
 }

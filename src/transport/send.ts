@@ -12,7 +12,7 @@ import type { ParsedBody } from './reply-body.ts'
 import { createRedactor, type Redactor } from './redactor.ts'
 import { type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
 import { Secret } from './secret.ts'
-import { serialize } from './json.ts'
+import { jsonBody, type StreamedBody } from './json-body.ts'
 import { Timeout } from './timeout.ts'
 import { USER_AGENT } from './user-agent.ts'
 
@@ -69,15 +69,21 @@ const keyOf = ([, value]: readonly [string, string]): Secret => new Secret(value
 function requestOf(call: Call, url: URL, header: readonly [string, string]): Dispatcher.DispatchOptions {
   const { origin } = url
   const path = url.pathname + url.search
+  const request = { origin, path, method: call.method }
   if (call.form !== undefined) {
-    const { contentType, bytes, stream } = formBody(call.form)
-    const headers = [...FIXED_HEADERS, 'content-type', contentType, 'content-length', String(bytes), ...header]
-    return { origin, path, method: call.method, headers, body: stream as unknown as Dispatcher.DispatchOptions['body'] & object }
+    const form = formBody(call.form)
+    return { ...request, ...streamed(form, ['content-type', form.contentType, ...header]) }
   }
-  if (call.body === undefined) return { origin, path, method: call.method, headers: [...FIXED_HEADERS, ...header] }
-  const headers = [...FIXED_HEADERS, 'content-type', 'application/json', ...header]
-  return { origin, path, method: call.method, headers, body: serialize(call.body) }
+  if (call.body === undefined) return { ...request, headers: [...FIXED_HEADERS, ...header] }
+  const body = jsonBody(call.body)
+  const typed = ['content-type', 'application/json', ...header]
+  return typeof body === 'string' ? { ...request, headers: [...FIXED_HEADERS, ...typed], body } : { ...request, ...streamed(body, typed) }
 }
+
+const streamed = ({ bytes, stream }: StreamedBody, headers: readonly string[]): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> => ({
+  headers: [...FIXED_HEADERS, 'content-length', String(bytes), ...headers],
+  body: stream as unknown as Dispatcher.DispatchOptions['body'] & object,
+})
 
 function logFields(provider: string, call: Call, host: string, sent: Sent, ms: number): object {
   const { purpose, method } = call

@@ -4,6 +4,7 @@ import { noCallbacks } from '../scheduling/callbacks.ts'
 import type { CallbackState, CallbackTrust } from '../scheduling/callbacks.ts'
 import type { PollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
+import { release } from '../../reading/held-bytes.ts'
 import type { ActiveProvider, BudgetCheck, Connection, IdempotencyEntry, Ports } from '../ports.ts'
 import type {
   AttemptCallsRecord,
@@ -90,6 +91,8 @@ export interface AttemptTrack extends Drive {
   connection: Connection | null
   /** The submit whose intent is written and which is not sent yet. */
   unsent: Call | null
+  /** The references of that submit, until it is sent; what is lent of them is then given back. */
+  given: readonly string[]
   /** Why a submit's reply is missing. */
   lostReason: string
   /** When this process began to wait for it: in the queue, then at the vendor. */
@@ -146,6 +149,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     isAskedAgain: false,
     connection: null,
     unsent: null,
+    given: [],
     lostReason: 'the server stopped before the reply was recorded',
     sinceMs,
     deadlineAtMs: sinceMs + remainingMs(core, open, attempt),
@@ -173,8 +177,16 @@ function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): 
 /** The attempt has ended, or was taken back: the settings it was bought under are let go. */
 export function releaseConnection(core: Core, attempt: AttemptRecord): void {
   const track = core.tracks.get(attempt)
-  track?.connection?.release()
-  if (track) track.connection = null
+  if (!track) return
+  track.connection?.release()
+  track.connection = null
+  releaseReferences(track)
+}
+
+/** The references of a submit that is sent, or never will be. */
+export function releaseReferences(track: AttemptTrack): void {
+  track.given.forEach(release)
+  track.given = []
 }
 
 export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {

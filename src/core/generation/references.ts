@@ -3,6 +3,7 @@ import type { Reference } from '../records.ts'
 import { referenceForm } from '../plan/order.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports, StoredAsset } from '../ports.ts'
+import { lend } from '../../reading/held-bytes.ts'
 
 type ReferencePorts = Pick<Ports, 'download' | 'assets' | 'settings'>
 
@@ -23,27 +24,29 @@ const fetchedFor = new WeakMap<readonly Reference[], Map<string, Promise<StoredA
 
 /**
  * Each reference in a form the offer takes: its link, a data URI, or bare base64. A link is fetched only where the offer takes none: once for
- * all tasks of a request, checked and stored, before anything is bought. The bytes decide the media type, whatever label they came with.
+ * all tasks of a request, checked and stored, before anything is bought. The bytes decide the media type, whatever label they came with. Large
+ * images are lent (see `reading/held-bytes.ts`): whoever asked releases what is returned.
  * @param references those of one request: the same array for all its tasks
  * @throws ReferenceUnavailable
  */
-export function referencesFor(
+export async function referencesFor(
   ports: ReferencePorts,
   references: readonly Reference[],
   forms: readonly ReferenceForm[],
   provider: string,
 ): Promise<string[]> {
-  return Promise.all(
+  const read = await Promise.all(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
       if (reference.url !== undefined && form === 'url') return reference.url
       const stored = reference.kind === 'stored' ? reference : await fetchOnce(ports, references, reference.url, index)
       const bytes = await ports.assets.read(stored.sha256, stored.format)
       if (!bytes) throw new ReferenceUnavailable(index, `the image is no longer stored; send it again as a data: URI for ${provider}`)
-      const base64 = bytes.toString('base64')
-      return form === 'base64' ? base64 : `data:image/${stored.format};base64,${base64}`
+      return { bytes, sha256: stored.sha256, label: form === 'base64' ? '' : `data:image/${stored.format};base64,` }
     }),
   )
+  // Nothing fails from here on: what is lent is given back by whoever has it.
+  return read.map((one) => (typeof one === 'string' ? one : one.label + lend(one.bytes, one.sha256)))
 }
 
 function fetchOnce(ports: ReferencePorts, references: readonly Reference[], url: string, index: number): Promise<StoredAsset> {

@@ -10,6 +10,7 @@ import {
   connectionOf,
   note,
   providerOf,
+  releaseReferences,
   routeOf,
   type AttemptTrack,
   type Core,
@@ -46,6 +47,7 @@ export async function prepareSubmit(
     if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
     throw error
   }
+  track.given = given
   // Canceled while its references were read.
   if (isCanceled(open)) return failCanceled(core, open, attempt)
   writeIntent(core, open, attempt, track, connection, given)
@@ -125,6 +127,7 @@ function submitCall(
 export async function takeBackIntent(core: Core, open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
   const track = core.tracks.get(attempt)
   if (!track?.unsent) return
+  releaseReferences(track)
   track.unsent = null
   attempt.status = 'queued'
   attempt.submittedAt = null
@@ -144,6 +147,7 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   if (!connection) return fail(core, open, attempt, notOffered(open, attempt))
   const { id, manifest } = connection.provider
   const sent = await sendCall(core, open, attempt, track, connection, call, manifest.timeouts.submit_ms)
+  releaseReferences(track)
   switch (sent.kind) {
     case 'reply':
       return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
