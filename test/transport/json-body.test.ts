@@ -57,7 +57,7 @@ describe('a call with large references', () => {
   })
 })
 
-test('what is lent is not counted among what callers sent, and is there until it is released', () => {
+test('An image that is lent is not counted among those of callers, and is there until it is released', () => {
   const before = heldBytes()
   const image = lend(Buffer.alloc(100_000), 'a'.repeat(64))
   expect([heldBytes(), heldIn(image)?.bytes]).toEqual([before, 100_000])
@@ -65,7 +65,7 @@ test('what is lent is not counted among what callers sent, and is there until it
   expect([heldBytes(), heldIn(image)]).toEqual([before, null])
 })
 
-test('a text that only seems to stand for an image is sent as it is', async () => {
+test('A text that only seems to stand for an image is sent as it is', async () => {
   const prompt = `${'a'.repeat(16)}imagegateHolds++${'0'.repeat(96)} imagegateHolds++`
   expect((await sent({ prompt })).text).toBe(JSON.stringify({ prompt }))
 })
