@@ -19,7 +19,7 @@ import type {
   WebhookDelivery,
 } from '#contract'
 import { connection, type ClientOptions, type Connection } from './connection.ts'
-import { followComparison, followEvents, type ComparisonEvent, type GenerationEvent } from './events.ts'
+import { followComparison, followEvents, type ComparisonEvent, type GenerationEvent, type StreamOptions } from './events.ts'
 import { sleep } from './sleep.ts'
 import { waitForEnd, type WaitOptions } from './wait.ts'
 
@@ -95,7 +95,7 @@ export interface Client {
   /** Watches a generation to its end; `onUpdate` gets each state on the way. */
   wait(id: string, options?: WaitOptions): Promise<Generation>
   /** Every change from the start to the end, as it happens; taken up again where the connection breaks. */
-  stream(id: string): AsyncGenerator<GenerationEvent, void, undefined>
+  stream(id: string, options?: StreamOptions): AsyncGenerator<GenerationEvent, void, undefined>
   cancel(id: string): Promise<Generation>
   /** What was said to the vendor in an attempt, counted from 1, and what it answered; without secrets. */
   calls(id: string, attempt: number): Promise<AttemptCalls>
@@ -109,7 +109,7 @@ export interface Client {
   ): Promise<Comparison>
   comparison(id: string): Promise<Comparison>
   /** Every change of each of its generations and each row as it ends, to the end; taken up again where the connection breaks. */
-  streamComparison(id: string): AsyncGenerator<ComparisonEvent, void, undefined>
+  streamComparison(id: string, options?: StreamOptions): AsyncGenerator<ComparisonEvent, void, undefined>
   /** Newest first. */
   comparisons(query?: Pick<ListQuery, 'cursor' | 'limit'>): Promise<Page<Comparison>>
   /** Watches a comparison to its end; `onUpdate` gets its rows a few times a second. */
@@ -157,7 +157,7 @@ export function createClient(options: ClientOptions): Client {
         headers: { ...prefer(waitSeconds), ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
       }),
     wait: (id, options) => waitForEnd(() => get(id, { waitSeconds: 1 }), options),
-    stream: (id) => followEvents(stream, `${generation(id)}/events`),
+    stream: (id, options) => followEvents(stream, `${generation(id)}/events`, options),
     cancel: (id) => json('POST', `${generation(id)}/cancel`),
     calls: (id, attempt) => json('GET', `${generation(id)}/attempts/${attempt}/calls`),
     list: (query = {}) => json('GET', `/v1/generations?${search(query).toString()}`),
@@ -168,7 +168,7 @@ export function createClient(options: ClientOptions): Client {
         headers: { ...prefer(waitSeconds), ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }) },
       }),
     comparison,
-    streamComparison: (id) => followComparison(stream, `/v1/comparisons/${encodeURIComponent(id)}/events`),
+    streamComparison: (id, options) => followComparison(stream, `/v1/comparisons/${encodeURIComponent(id)}/events`, options),
     waitForComparison: (id, options) =>
       waitForEnd(async () => {
         await sleep(COMPARISON_POLL_MS)

@@ -34,7 +34,7 @@ export interface Connection {
   text(path: string): Promise<string>
   bytes(url: string): Promise<Uint8Array>
   /** An answer that goes on, such as an event stream. */
-  stream(path: string, headers?: Readonly<Record<string, string>>): Promise<ReadableStream<Uint8Array>>
+  stream(path: string, headers?: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>>
   /** An image of this gateway at the address this client reaches it under, whatever address the gateway calls itself by. */
   here(url: string): string
 }
@@ -73,9 +73,10 @@ export function connection({ url, key }: ClientOptions): Connection {
       if (response.ok) return text
       throw refusal(base, response.status, parse(text))
     },
-    async stream(path, headers = {}) {
+    async stream(path, headers = {}, signal) {
       const response = await reach(`${base}${path}`, {
         headers: { accept: 'text/event-stream', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...headers },
+        ...(signal === undefined ? {} : { signal }),
       })
       if (response.ok && response.body) return response.body
       throw refusal(base, response.status, parse(await textOf(response)))

@@ -33,6 +33,13 @@ export type ComparisonEvent =
 
 const RETRIES = 5
 
+export interface StreamOptions {
+  /** Ends the stream; nothing is thrown. */
+  readonly signal?: AbortSignal | undefined
+  /** The last event that came. Given again to a later stream, it goes on behind that event. */
+  readonly position?: { lastId: string | null }
+}
+
 interface RawEvent {
   readonly id: string
   readonly event: string
@@ -43,8 +50,12 @@ interface RawEvent {
  * Follows a generation to its end. A stream that breaks off is taken up again after the last event that came (`Last-Event-ID`);
  * no event comes twice. @throws ClientError where the gateway refuses, or cannot be reached several times in a row
  */
-export async function* followEvents(open: Connection['stream'], path: string): AsyncGenerator<GenerationEvent, void, undefined> {
-  for await (const { event, data } of follow(open, path)) {
+export async function* followEvents(
+  open: Connection['stream'],
+  path: string,
+  options: StreamOptions = {},
+): AsyncGenerator<GenerationEvent, void, undefined> {
+  for await (const { event, data } of follow(open, path, options)) {
     const read = JSON.parse(data) as Generation | Omit<Extract<GenerationEvent, { kind: 'change' }>, 'kind'>
     if ('object' in read) {
       yield { kind: 'end', generation: read }
@@ -56,8 +67,12 @@ export async function* followEvents(open: Connection['stream'], path: string): A
 }
 
 /** As `followEvents`, a comparison with all its generations. */
-export async function* followComparison(open: Connection['stream'], path: string): AsyncGenerator<ComparisonEvent, void, undefined> {
-  for await (const { event, data } of follow(open, path)) {
+export async function* followComparison(
+  open: Connection['stream'],
+  path: string,
+  options: StreamOptions = {},
+): AsyncGenerator<ComparisonEvent, void, undefined> {
+  for await (const { event, data } of follow(open, path, options)) {
     switch (event) {
       case 'generation':
         yield { kind: 'change', ...(JSON.parse(data) as Omit<Extract<ComparisonEvent, { kind: 'change' }>, 'kind'>) }
@@ -76,16 +91,21 @@ export async function* followComparison(open: Connection['stream'], path: string
 }
 
 /** Whoever reads it stops after the last event. */
-async function* follow(open: Connection['stream'], path: string): AsyncGenerator<RawEvent, void, undefined> {
-  let lastId: string | null = null
+async function* follow(
+  open: Connection['stream'],
+  path: string,
+  { signal, position = { lastId: null } }: StreamOptions,
+): AsyncGenerator<RawEvent, void, undefined> {
   for (let failures = 0; ;) {
+    const { lastId } = position
     try {
-      for await (const event of eventsOf(await open(path, lastId === null ? {} : { 'last-event-id': lastId }))) {
+      for await (const event of eventsOf(await open(path, lastId === null ? {} : { 'last-event-id': lastId }, signal))) {
         failures = 0
-        lastId = event.id
+        position.lastId = event.id
         yield event
       }
     } catch (error) {
+      if (signal?.aborted === true) return
       if (error instanceof ClientError && error.status !== null) throw error
       if (failures >= RETRIES) throw error
     }

@@ -85,3 +85,27 @@ test('a stream that never goes on is given up', async () => {
   const { client } = await breaking([])
   await expect(all(client.stream('gen_1'))).rejects.toThrow()
 })
+
+test('a stream goes on in a later one behind the last event of the position that both are given, and a signal ends it without an error', async () => {
+  const asked: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.headers['last-event-id'] as string | undefined)
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('id: 7\nevent: running\ndata: {"type":"running","at":"2026-11-28T10:00:00Z","provider":null,"progress":null}\n\n')
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const client = createClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+  const position = { lastId: null }
+  for (let round = 0; round < 2; round++) {
+    const ending = new AbortController()
+    for await (const event of client.stream('gen_1', { signal: ending.signal, position })) {
+      expect(event.kind).toBe('change')
+      ending.abort()
+    }
+  }
+  expect([asked, position]).toEqual([[undefined, '7'], { lastId: '7' }])
+})

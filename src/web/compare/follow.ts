@@ -1,21 +1,35 @@
 import { useQueries, useQuery } from '@tanstack/preact-query'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Comparison, Generation } from '../../client/index.ts'
 import { isOpen } from '../parts/state.tsx'
 import { announce } from '../shell/announce.tsx'
-import { client } from '../shell/gateway.ts'
+import { client, queries } from '../shell/gateway.ts'
+import { useStream } from '../shell/stream.ts'
+import { afterEvent } from './after-event.ts'
 import { endedText, hasEnded, type Part } from './part.ts'
 
 const WHILE_OPEN_MS = 1_000
+/** What no event says, such as whether a task is submitted or running, is asked for now and then. */
+export const STEPS_MS = 3_000
 
-/** The comparison, brought up to date while it is open. */
+/** The comparison, brought up to date by its events while it is open. */
 export function useComparison(id: string | null) {
-  return useQuery({
+  const [asksAgain, setAsksAgain] = useState(false)
+  const comparison = useQuery({
     queryKey: ['comparison', id],
     queryFn: () => client().comparison(id ?? ''),
     enabled: id !== null,
-    refetchInterval: ({ state }) => (state.data?.status === 'running' ? WHILE_OPEN_MS : false),
+    refetchInterval: ({ state }) => (state.data?.status !== 'running' ? false : asksAgain ? WHILE_OPEN_MS : STEPS_MS),
   })
+  const isRefused = useStream(
+    id ?? '',
+    comparison.data?.status === 'running',
+    (of, options) => client().streamComparison(of, options),
+    (event) =>
+      queries.setQueryData<Comparison>(['comparison', id], (before) => (before === undefined ? undefined : afterEvent(before, event))),
+  )
+  useEffect(() => setAsksAgain(isRefused), [isRefused])
+  return comparison
 }
 
 /** Generations that were asked for once more from a column, by provider. */

@@ -7,11 +7,13 @@ import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
 import { isOpen, shownState, State, stateWord } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
+import { STEPS_MS } from '../compare/follow.ts'
 import { adaptedText } from '../compare/price-sentence.ts'
 import { useElapsed, wordsOf } from '../compare/slot.tsx'
 import { duration, formatName, pixels, size } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
-import { client, useTitles } from '../shell/gateway.ts'
+import { client, queries, useTitles } from '../shell/gateway.ts'
+import { useStream } from '../shell/stream.ts'
 import { CopyAs } from '../compare/copy-as.tsx'
 import { CostLines } from './cost-lines.tsx'
 import { Deliveries } from './deliveries.tsx'
@@ -22,13 +24,33 @@ import '../styles/one-generation.css'
 
 const WHILE_OPEN_MS = 1_000
 
+/** The generation, brought up to date by its events while it is open. */
+function useGeneration(id: string) {
+  const [asksAgain, setAsksAgain] = useState(false)
+  const queryKey = ['generation', id]
+  const generation = useQuery({
+    queryKey,
+    queryFn: () => client().get(id),
+    refetchInterval: ({ state }) => (state.data === undefined || !isOpen(state.data.status) ? false : asksAgain ? WHILE_OPEN_MS : STEPS_MS),
+  })
+  const isRefused = useStream(
+    id,
+    generation.data !== undefined && isOpen(generation.data.status),
+    (of, options) => client().stream(of, options),
+    (event) => {
+      if (event.kind === 'end') queries.setQueryData(queryKey, event.generation)
+      else if (event.type !== 'progress') void queries.invalidateQueries({ queryKey })
+      else
+        queries.setQueryData<Generation>(queryKey, (before) => (before === undefined ? undefined : { ...before, progress: event.progress }))
+    },
+  )
+  useEffect(() => setAsksAgain(isRefused), [isRefused])
+  return generation
+}
+
 export function OneGeneration({ id }: { readonly id: string }) {
   const titles = useTitles()
-  const { data, error } = useQuery({
-    queryKey: ['generation', id],
-    queryFn: () => client().get(id),
-    refetchInterval: ({ state }) => (state.data === undefined || !isOpen(state.data.status) ? false : WHILE_OPEN_MS),
-  })
+  const { data, error } = useGeneration(id)
   useEffect(() => {
     if (data !== undefined) document.title = `${textOf(data.request['prompt']).slice(0, 60)} · imagegate`
   }, [data])
