@@ -2,6 +2,7 @@ import type {
   AttemptCalls,
   Comparison,
   CostFilters,
+  CurrentKey,
   CostReport,
   Generation,
   GenerationRequest,
@@ -32,6 +33,8 @@ export interface ListQuery {
   readonly provider?: string
   /** Words that must all be in the prompt. */
   readonly q?: string
+  /** Only those whose cost nobody knows yet. */
+  readonly cost?: 'unknown'
   readonly metadata?: Readonly<Record<string, string>>
   readonly cursor?: string
   readonly limit?: number
@@ -132,6 +135,8 @@ export interface Client {
   /** Webhooks of one generation, newest first. */
   deliveries(generationId: string): Promise<readonly WebhookDelivery[]>
   redeliver(id: string): Promise<WebhookDelivery>
+  /** The key this client sends, what it may do and what is left of its budget. */
+  currentKey(): Promise<CurrentKey>
   /** Gateway keys; like the next three it asks for a key of admin scope. */
   keys(): Promise<readonly GatewayKeyState[]>
   createKey(key: NewGatewayKey): Promise<GatewayKeyWithSecret>
@@ -235,6 +240,7 @@ const operating = (json: Connection['json']) => ({
   deliveries: async (generationId: string) =>
     (await json<List<WebhookDelivery>>('GET', `/v1/webhooks/deliveries?generation_id=${encodeURIComponent(generationId)}`)).data,
   redeliver: (id: string): Promise<WebhookDelivery> => json('POST', `/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`),
+  currentKey: (): Promise<CurrentKey> => json('GET', '/v1/key'),
   keys: async () => (await json<List<GatewayKeyState>>('GET', '/v1/keys')).data,
   createKey: (body: NewGatewayKey): Promise<GatewayKeyWithSecret> => json('POST', '/v1/keys', { body }),
   rotateKey: (name: string): Promise<GatewayKeyWithSecret> => json('POST', `/v1/keys/${encodeURIComponent(name)}/rotate`),

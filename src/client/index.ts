@@ -9,6 +9,7 @@ export type {
   ComparisonRow,
   CostReport,
   CostGroup,
+  CurrentKey,
   FailureCode,
   GatewayKeyState,
   GatewayKeyWithSecret,

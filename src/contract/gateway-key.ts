@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { BudgetPeriod } from './ledger.ts'
+import { BudgetPeriod, BudgetState } from './ledger.ts'
 import { Usd } from './money.ts'
 
 const KeyScope = z.enum(['read', 'write', 'admin']).meta({
@@ -62,6 +62,22 @@ export const GatewayKeyState = z
   })
   .meta({ id: 'GatewayKey' })
 export type GatewayKeyState = z.infer<typeof GatewayKeyState>
+
+/** The key that a request was sent with, as far as its holder needs to know. */
+export const CurrentKey = z
+  .object({
+    object: z.literal('current_key'),
+    name: z.string().nullable().meta({ description: 'Null where the gateway has no keys.' }),
+    scope: KeyScope,
+    models: z.array(z.string()).nullable().meta({ description: 'The only models it may use, as callers write them; null: all.' }),
+    providers: z.array(z.string()).nullable().meta({ description: 'The only providers it may use; null: all.' }),
+    rate: Rate.nullable(),
+    allow_unpriced: z.boolean().meta({ description: 'Whether it may use offers without a price although it has a budget.' }),
+    expires_at: z.string().nullable(),
+    budget: BudgetState.nullable().meta({ description: 'What it may spend and what is left of it; null where it has no budget.' }),
+  })
+  .meta({ id: 'CurrentKey' })
+export type CurrentKey = z.infer<typeof CurrentKey>
 
 /** The only answer that holds a secret. */
 export const GatewayKeyWithSecret = GatewayKeyState.extend({

@@ -255,6 +255,8 @@ export interface ListQuery {
   readonly status?: GenerationStatus
   readonly model?: string
   readonly provider?: string
+  /** Only those that have cost, or may have cost, what nobody knows yet. */
+  readonly isCostUnknown?: true
   /** Only this gateway key's generations. */
   readonly key?: string
   readonly metadata?: Readonly<Record<string, string>>

@@ -29,6 +29,26 @@ const statusAs = async (secret: string, path = '/v1/models') => (await gateway.a
 const listed = async (): Promise<readonly GatewayKeyState[]> =>
   (await json<{ data: GatewayKeyState[] }>(await gateway.ask('/v1/keys', { headers: ROOT }))).data
 
+describe('the key of a request', () => {
+  test('is shown to its holder with what it may do and what is left of its budget, and a stranger sees none', async () => {
+    const made = await create({ name: 'reader-of-itself', scope: 'write', budget_usd: '5', models: ['flux-2-pro'], providers: ['bfl'] })
+    await gateway.generate({}, as(made.secret))
+    expect(await json(await gateway.ask('/v1/key', { headers: as(made.secret) }))).toEqual({
+      object: 'current_key',
+      name: 'reader-of-itself',
+      scope: 'write',
+      models: ['flux-2-pro'],
+      providers: ['bfl'],
+      rate: null,
+      allow_unpriced: false,
+      expires_at: null,
+      budget: { key: 'reader-of-itself', limit: '5', period: 'month', used: '0.03', left: '4.97', renews_at: expect.any(String) as string },
+    })
+    expect(await json(await gateway.ask('/v1/key', { headers: ROOT }))).toMatchObject({ name: 'root', scope: 'admin', budget: null })
+    expect((await gateway.ask('/v1/key')).status).toBe(401)
+  })
+})
+
 describe('a key made at run time', () => {
   test('counts at once, and its secret is shown once and is nowhere in the data folder', async () => {
     const reply = await send('/v1/keys', { name: 'fresh', budget_usd: '5', rate: { per_minute: 1000 } })

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/core/ports.ts'
 import { deliveryConformance } from './delivery-conformance.ts'
+import { settlement } from './ledger-entries.ts'
 import { attemptRecord, comparisonRecord, generationRecord, imageRecord, routeTo } from './records.ts'
 
 /** An empty folder or database. `open` opens it, and opens it again after it was closed. */
@@ -184,6 +185,24 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
         await store.commit({ generations: [generationRecord('gen_1', { routeIndex: 1 })] })
         expect(await idsOf({ provider: 'north' })).toEqual([])
         expect(await idsOf({ provider: 'south' })).toEqual(['gen_1'])
+      })
+
+      test('filters by unknown cost: what nobody has settled yet, with and without a search', async () => {
+        const line = (attempt: string, generation: string, kind: 'unknown' | 'billed' | 'adjusted', amount: string | null) =>
+          settlement(generation, attempt, { kind, amount, key: null })
+        await store.commit({
+          generations: ['gen_a', 'gen_b', 'gen_c'].map((id, at) => generationRecord(id, { createdAt: 1_000 + at })),
+          ledger: [
+            line('att_a', 'gen_a', 'unknown', null),
+            line('att_b', 'gen_b', 'billed', '0.05'),
+            line('att_c', 'gen_c', 'unknown', null),
+          ],
+        })
+        const ids = (search?: string) => idsOf({ isCostUnknown: true, ...(search ? { search } : {}) })
+        expect(await ids()).toEqual(['gen_c', 'gen_a'])
+        await store.commit({ ledger: [line('att_c', 'gen_c', 'adjusted', '0.04')] })
+        expect(await ids()).toEqual(['gen_a'])
+        expect(await ids('lighthouse')).toEqual(['gen_a'])
       })
 
       test('filters by metadata: every pair must match, exactly', async () => {

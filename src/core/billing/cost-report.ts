@@ -30,8 +30,8 @@ export interface Costs {
   rows(asked: CostsAsked, key: string | null): AsyncIterable<readonly CostRow[]>
   /** What a key may still spend in its period; null where it has no budget. */
   budgetLeft(key: string | null): Promise<Usd | null>
-  /** Every budget as it stands now. */
-  budgets(): Promise<CostReport['budgets']>
+  /** Every budget as it stands now, or one key's. */
+  budgets(key?: string): Promise<CostReport['budgets']>
 }
 
 export interface CostsDependencies {
@@ -81,7 +81,7 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
 
   return {
     rows: (asked, key) => rows(asked, key, true),
-    budgets: () => budgetsOf(null),
+    budgets: (key) => budgetsOf(key ?? null),
     budgetLeft: async (key) => (key === null ? null : ((await budgetOf(store, offers.key(key), clock.now()))?.left ?? null)),
     async report(asked, key) {
       const { groupBy, filters = {} } = asked

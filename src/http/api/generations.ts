@@ -38,6 +38,7 @@ const ListQuery = z
           'Words that must all be in the prompt, anywhere, in either case; one of at least 3 characters. The first 2,000 characters of a prompt are searched.',
         examples: ['lighthouse'],
       }),
+    cost: z.literal('unknown').optional().meta({ description: 'Only those that have cost, or may have cost, what nobody knows yet.' }),
     ...PageQuery,
   })
   .catchall(z.string().max(512))
@@ -129,7 +130,7 @@ function listRoute(app: App, deps: GenerationDependencies): void {
     response: { 200: GenerationList, ...problems },
   }
   app.get('/v1/generations', { schema, config: { access: 'read' } }, async (request) => {
-    const { status, model, provider, q, cursor, limit, ...rest } = request.query
+    const { status, model, provider, q, cost, cursor, limit, ...rest } = request.query
     const metadata = metadataFilter(rest)
     const { records, nextCursor } = await store.list({
       limit,
@@ -137,6 +138,7 @@ function listRoute(app: App, deps: GenerationDependencies): void {
       ...(model ? { model } : {}),
       ...(provider ? { provider } : {}),
       ...(q ? { search: q } : {}),
+      ...(cost ? { isCostUnknown: true as const } : {}),
       ...(cursor ? { cursor } : {}),
       ...seesOnly(request.caller),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
@@ -179,7 +181,7 @@ function metadataFilter(rest: Record<string, unknown>): Record<string, string> {
     throw new HttpProblem(fieldProblem('metadata', `${names.length} filters, where a generation has at most ${MOST_METADATA}`))
   const entries = Object.entries(rest).map(([name, value]) => {
     if (!name.startsWith('metadata.'))
-      throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, q, metadata.<key>, cursor or limit'))
+      throw new HttpProblem(fieldProblem(name, 'unknown filter; use status, model, provider, q, cost, metadata.<key>, cursor or limit'))
     return [name.slice('metadata.'.length), String(value)] as const
   })
   return Object.fromEntries(entries)

@@ -1,13 +1,15 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { GatewayKeyState, GatewayKeyWithSecret, NewGatewayKey, Problem, RotateGatewayKey } from '#contract'
+import { CurrentKey, GatewayKeyState, GatewayKeyWithSecret, NewGatewayKey, Problem, RotateGatewayKey } from '#contract'
 import { iso, isoOrNull } from '../../core/instant.ts'
 import { KeyRefused } from '../../core/keys/gateway-keys.ts'
+import type { Costs } from '../../core/billing/cost-report.ts'
 import type { GatewayKeys, ListedKey, NewKey } from '../../core/keys/gateway-keys.ts'
 import { HttpProblem } from '../http-problem.ts'
 import { fieldProblem } from '../to-problem.ts'
 
 export interface KeyDependencies {
+  readonly costs: Pick<Costs, 'budgets'>
   readonly gatewayKeys: Pick<GatewayKeys, 'list' | 'create' | 'rotate' | 'revoke'>
   /** What is wrong with the models and providers a key may use; null where they are all there. */
   readonly keyObjection: (key: Pick<NewGatewayKey, 'models' | 'providers'>) => { readonly path: string; readonly message: string } | null
@@ -24,6 +26,7 @@ export const keyRoutes: FastifyPluginAsyncZod<KeyDependencies> = async (app, dep
   const { gatewayKeys } = deps
   const list = { operationId: 'listKeys', summary: 'Gateway keys', tags: ['keys'], response: { 200: KeyList, ...problems } }
   app.get('/v1/keys', { schema: list, config }, async () => ({ object: 'list' as const, data: gatewayKeys.list().map(keyView) }))
+  currentRoute(app, deps)
   createRoute(app, deps)
   rotateRoute(app, deps)
 
@@ -38,6 +41,31 @@ export const keyRoutes: FastifyPluginAsyncZod<KeyDependencies> = async (app, dep
   app.delete('/v1/keys/:name', { schema: revoke, config }, async (request, reply) => {
     await gatewayKeys.revoke(request.params.name).catch(refusedInWords)
     return reply.code(204).send(null)
+  })
+}
+
+function currentRoute(app: App, { gatewayKeys, costs }: KeyDependencies): void {
+  const schema = {
+    operationId: 'getCurrentKey',
+    summary: 'The key of this request: what it may do, and what is left of its budget',
+    tags: ['keys'],
+    response: { 200: CurrentKey, 401: Problem, 500: Problem },
+  }
+  app.get('/v1/key', { schema, config: { access: 'read' } }, async ({ caller }) => {
+    const { key: name, scope, models, providers, ratePerMinute } = caller
+    const listed = name === null ? undefined : gatewayKeys.list().find((key) => key.name === name)
+    const [budget = null] = name === null ? [] : await costs.budgets(name)
+    return {
+      object: 'current_key' as const,
+      name,
+      scope: scope ?? 'read',
+      models: models === null ? null : [...models],
+      providers: providers === null ? null : [...providers],
+      rate: ratePerMinute === null ? null : { per_minute: ratePerMinute },
+      allow_unpriced: listed?.allowUnpriced ?? true,
+      expires_at: isoOrNull(listed?.expiresAt ?? null),
+      budget,
+    }
   })
 }
 

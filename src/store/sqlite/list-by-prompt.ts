@@ -6,7 +6,7 @@ import type { Page } from './cursor.ts'
 import { preparer } from './prepared.ts'
 import { hasWords, matchOf, wordsOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
-import { GENERATION, generationOf } from './rows.ts'
+import { costUnknown, GENERATION, generationOf } from './rows.ts'
 
 /** Generations whose index one turn of the event loop searches, and those it reads. */
 const SEARCHED_NUMBERS = 50_000
@@ -69,7 +69,7 @@ function beforeOf(cursor: string | undefined, numberOf: StatementSync): number |
   return Number(numberOf.get(positionOf(cursor).id)?.['number'] ?? 0)
 }
 
-function filtersOf({ status, model, provider, key, metadata = {} }: ListQuery): {
+function filtersOf({ status, model, provider, isCostUnknown, key, metadata = {} }: ListQuery): {
   readonly where: string
   readonly values: readonly SQLInputValue[]
 } {
@@ -80,6 +80,7 @@ function filtersOf({ status, model, provider, key, metadata = {} }: ListQuery): 
     conditions.push(`AND g.${column} = ?`)
     values.push(value)
   }
+  if (isCostUnknown) conditions.push(`AND ${costUnknown('g.id')}`)
   for (const pair of Object.entries(metadata)) {
     conditions.push(
       'AND EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND m.created_at = g.created_at AND m.generation_id = g.id)',

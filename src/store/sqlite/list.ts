@@ -6,7 +6,7 @@ import type { Page, Position } from './cursor.ts'
 import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { preparer } from './prepared.ts'
-import { generationOf } from './rows.ts'
+import { costUnknown, generationOf } from './rows.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -64,8 +64,8 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
   }
 }
 
-const isFiltered = ({ status, model, provider, key, metadata }: ListQuery): boolean =>
-  metadata !== undefined || [status, model, provider, key].some((filter) => filter !== undefined)
+const isFiltered = ({ status, model, provider, isCostUnknown, key, metadata }: ListQuery): boolean =>
+  metadata !== undefined || isCostUnknown === true || [status, model, provider, key].some((filter) => filter !== undefined)
 
 interface Selection {
   readonly sql: string
@@ -94,6 +94,7 @@ function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]
   if (query.model !== undefined) require('g.model = ?', query.model)
   if (query.provider !== undefined) require('g.provider = ?', query.provider)
   if (query.key !== undefined) require('g.key = ?', query.key)
+  if (query.isCostUnknown) require(costUnknown(id))
   if (from !== null) require(`(${createdAt}, ${id}) < (?, ?)`, from.createdAt, from.id)
   if (to !== null) require(`(${createdAt}, ${id}) >= (?, ?)`, to.createdAt, to.id)
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`

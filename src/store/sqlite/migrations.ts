@@ -177,6 +177,8 @@ export const MIGRATIONS: readonly string[] = [
     calls      TEXT NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX attempt_calls_of ON attempt_calls (generation, attempt);
+  -- Finds the generations of unknown cost; such lines are few.
+  CREATE INDEX ledger_unknown ON ledger (generation_id) WHERE kind = 'unknown';
   `,
 ]
 

@@ -42,3 +42,8 @@ export const idempotencyOf = (row: Row): IdempotencyEntry => ({
   generationId: String(row['generation_id']),
   createdAt: Number(row['created_at']),
 })
+
+/** Whether an attempt of a generation was settled as unknown and not settled since. @param id SQL for the generation's id */
+export const costUnknown = (id: string): string =>
+  `EXISTS (SELECT 1 FROM ledger AS u WHERE u.generation_id = ${id} AND u.kind = 'unknown'
+    AND NOT EXISTS (SELECT 1 FROM ledger AS a WHERE a.attempt_id = u.attempt_id AND a.kind = 'adjusted'))`

@@ -1,3 +1,4 @@
+import { isOpen } from '../parts/state.tsx'
 import type { Comparison, ComparisonEvent, Generation } from '../../client/index.ts'
 
 /** A comparison as it is after an event of its stream. An event that is known already changes nothing. */
@@ -16,12 +17,10 @@ export function afterEvent(comparison: Comparison, event: ComparisonEvent): Comp
   }
 }
 
-const OPEN: readonly string[] = ['queued', 'running']
-
 function changed(before: Generation, { type, at, progress, generation }: Extract<ComparisonEvent, { kind: 'change' }>): Generation {
   if (generation !== undefined) return generation
   // An event of before: what has ended stays so.
-  if (!OPEN.includes(before.status)) return before
+  if (!isOpen(before.status)) return before
   switch (type) {
     case 'running':
       return { ...before, status: 'running', started_at: before.started_at ?? at }

@@ -2,8 +2,9 @@ import { useQuery } from '@tanstack/preact-query'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Comparison, Model } from '../../client/index.ts'
 import { usdText } from '../format/usd.ts'
-import { awaySince, client, useTitles } from '../shell/gateway.ts'
+import { awaySince, client, useMayBuy, useTitles } from '../shell/gateway.ts'
 import { keep, kept } from '../shell/kept.ts'
+import { navigate } from '../shell/router.ts'
 import { useWatched, watched } from '../shell/watched.ts'
 import { draftOf, EMPTY, requestOf, type Draft } from './draft.ts'
 import { useComparison } from './follow.ts'
@@ -16,6 +17,15 @@ import { totalOf, useQuotes } from './use-quotes.ts'
 const draftInForm = watched<Draft>(EMPTY)
 /** The comparison whose request the form holds. */
 let shownInForm: string | null = null
+
+/** Puts a request that was sent before into the form, for other providers too, and shows it. */
+export function askAgain(request: Comparison['request']): void {
+  const { provider: _, ...others } = request
+  draftInForm.set(draftOf(others, { ...EMPTY, unchecked: [] }))
+  shownInForm = null
+  navigate('/')
+  scrollTo(0, 0)
+}
 
 const NO_MODELS: readonly Model[] = []
 
@@ -69,6 +79,7 @@ export function useAsking(id: string | null) {
 export function useGo({ draft, quote, total, quoteSaid }: ReturnType<typeof useAsking>, onStarted: () => void) {
   const starting = useStart()
   const isAway = useWatched(awaySince) !== null
+  const mayBuy = useMayBuy()
   const [promptSaid, setPromptSaid] = useState<string | null>(null)
   const over = overStop(total, draft.stop)
   const wrong: Wrong = { ...quoteSaid.wrong, ...starting.wrong, ...(promptSaid === null ? {} : { prompt: promptSaid }) }
@@ -76,7 +87,7 @@ export function useGo({ draft, quote, total, quoteSaid }: ReturnType<typeof useA
     const isEmpty = draft.prompt.trim() === '' && draft.references.length === 0
     setPromptSaid(isEmpty ? 'A prompt is needed.' : null)
     if (isEmpty) return document.getElementById('prompt')?.focus()
-    if (isAway || over !== null || quote === undefined || total.checked.length === 0 || starting.isStarting) return
+    if (isAway || !mayBuy || over !== null || quote === undefined || total.checked.length === 0 || starting.isStarting) return
     const started = await starting.start(
       { ...draft, seed },
       quote,
@@ -88,9 +99,11 @@ export function useGo({ draft, quote, total, quoteSaid }: ReturnType<typeof useA
   }
   const said = isAway
     ? 'The gateway does not answer.'
-    : over === null
-      ? ''
-      : `Over your stop by ${usdText(over)}. Uncheck a provider or raise it.`
-  const isOff = isAway || over !== null || starting.isStarting
+    : !mayBuy
+      ? 'This key may only read.'
+      : over === null
+        ? ''
+        : `Over your stop by ${usdText(over)}. Uncheck a provider or raise it.`
+  const isOff = isAway || !mayBuy || over !== null || starting.isStarting
   return { go, wrong, said, isOff, refusal: starting.refusal ?? quoteSaid.refusal, forgetPrompt: () => setPromptSaid(null) }
 }

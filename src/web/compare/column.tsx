@@ -6,7 +6,7 @@ import { Note } from '../parts/note.tsx'
 import { State, imagesAsked, isOpen, shownState, stateWord } from '../parts/state.tsx'
 import { Fidelity } from '../parts/fidelity.tsx'
 import { NoPrice, Usd } from '../parts/usd.tsx'
-import { client } from '../shell/gateway.ts'
+import { client, useMayBuy } from '../shell/gateway.ts'
 import type { Drawn, Size } from './layout.ts'
 import { differenceOf, isDelivered, settledText, type Part } from './part.ts'
 import { factsText, Slot, type Latency } from './slot.tsx'
@@ -126,6 +126,7 @@ function farText(made: number, asked: Size, shown: string): string {
 
 function Actions({ part, isPicked, onPick, onZoom, onCancel, onAgain, open }: ColumnProps & { readonly open: boolean }) {
   const { title, generation, images } = part
+  const mayBuy = useMayBuy()
   const [image] = images
   if (generation === undefined) return null
   const story = (
@@ -134,6 +135,7 @@ function Actions({ part, isPicked, onPick, onZoom, onCancel, onAgain, open }: Co
       Story
     </a>
   )
+  if (open && !mayBuy) return null
   if (open)
     return (
       <div class="actions">
@@ -146,7 +148,7 @@ function Actions({ part, isPicked, onPick, onZoom, onCancel, onAgain, open }: Co
   return (
     <div class="actions">
       {image === undefined ? (
-        <Again generation={generation} title={title} onAgain={onAgain} />
+        mayBuy && <Again generation={generation} title={title} onAgain={onAgain} />
       ) : (
         <>
           <button

@@ -21,6 +21,9 @@ export interface Draft {
   readonly format: string
   readonly quality: string
   readonly safety: string
+  readonly effort: string
+  readonly background: string
+  readonly mask: Reference | null
   readonly upsampling: '' | 'on' | 'off'
   readonly guidance: string
   readonly steps: string
@@ -35,7 +38,7 @@ export interface Draft {
 }
 
 export const EMPTY: Draft = {
-  prompt: '', model: '', width: '1024', height: '1024', n: '1', seed: '', format: '', quality: '', safety: '', upsampling: '', guidance: '', steps: '',
+  prompt: '', model: '', width: '1024', height: '1024', n: '1', seed: '', format: '', quality: '', safety: '', effort: '', background: '', mask: null, upsampling: '', guidance: '', steps: '',
   onUnsupported: 'adapt', metadata: '', webhook: '', references: [], options: {}, stop: '', unchecked: [],
 } // prettier-ignore
 
@@ -86,6 +89,9 @@ export function requestOf(draft: Draft, { forPrices = false } = {}): GenerationR
     prompt_upsampling: draft.upsampling === '' ? undefined : draft.upsampling === 'on',
     guidance: number(draft.guidance),
     steps: number(draft.steps),
+    quality: draft.effort === '' ? undefined : draft.effort,
+    background: draft.background === '' ? undefined : draft.background,
+    mask: draft.mask?.sent,
     on_unsupported: draft.onUnsupported === 'adapt' ? undefined : draft.onUnsupported,
     reference_images: references.length === 0 ? undefined : references.map(({ sent }) => sent),
     metadata: metadata.trim() === '' ? undefined : pairs(metadata),
@@ -119,6 +125,9 @@ export function draftOf(request: Comparison['request'], before: Draft): Draft {
     format: text(request['output_format']),
     quality: text(request['output_quality']),
     safety: text(request['safety_tolerance']),
+    effort: text(request['quality']),
+    background: text(request['background']),
+    mask: request['mask'] === undefined ? null : storedReference(request['mask'], 0),
     upsampling: request['prompt_upsampling'] === undefined ? '' : request['prompt_upsampling'] === true ? 'on' : 'off',
     guidance: text(request['guidance']),
     steps: text(request['steps']),
@@ -144,10 +153,13 @@ function storedReference(sent: unknown, at: number): Reference {
 export function moreText(draft: Draft): string {
   const set = [
     draft.safety === '' ? '' : `safety ${draft.safety}`,
+    draft.effort === '' ? '' : `${draft.effort} quality`,
+    draft.background === '' ? '' : `${draft.background} background`,
+    draft.mask === null ? '' : 'mask',
     draft.upsampling === '' ? '' : `upsampling ${draft.upsampling}`,
     draft.guidance === '' ? '' : `guidance ${draft.guidance}`,
     draft.steps === '' ? '' : `${draft.steps} steps`,
-    draft.quality === '' ? '' : `quality ${draft.quality}`,
+    draft.quality === '' ? '' : `format quality ${draft.quality}`,
     draft.onUnsupported === 'adapt' ? '' : 'nothing adapted',
     draft.metadata.trim() === '' ? '' : 'metadata',
     draft.webhook.trim() === '' ? '' : 'webhook',

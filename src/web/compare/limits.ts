@@ -38,6 +38,11 @@ export function boundsOf(
   return { min, max, step, earlier: parts.length === 0 ? '' : `${parts.join(', ')}.` }
 }
 
+/** What any of the offers has to choose from. */
+export const valuesOf = (offers: readonly LimitedOffer[], field: 'quality' | 'background'): readonly string[] => [
+  ...new Set(offers.flatMap(({ limits }) => limits[field]?.values ?? [])),
+]
+
 /** `up to 8. Vtrix takes 1.`: the most that any offer takes, and who takes fewer. */
 export function referencesText(offers: readonly LimitedOffer[]): string {
   const most = Math.max(0, ...offers.map(({ limits }) => limits.reference_images.max))

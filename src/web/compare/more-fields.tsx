@@ -1,6 +1,7 @@
 import type { Draft } from './draft.ts'
 import { ChoiceField, RangeField, TextField, type Wrong } from './form-field.tsx'
-import { boundsOf, type LimitedOffer } from './limits.ts'
+import { boundsOf, valuesOf, type LimitedOffer } from './limits.ts'
+import { MaskField } from './mask-field.tsx'
 
 interface MoreProps {
   readonly draft: Draft
@@ -14,6 +15,11 @@ const RANGES = [
   { field: 'guidance', part: 'guidance', label: 'Guidance' },
   { field: 'steps', part: 'steps', label: 'Steps' },
   { field: 'output_quality', part: 'quality', label: 'Quality of the format' },
+] as const
+
+const CHOICES = [
+  { field: 'quality', part: 'effort', label: 'Quality' },
+  { field: 'background', part: 'background', label: 'Background' },
 ] as const
 
 /** The fields that are seldom set. What no checked offer has is not shown. */
@@ -36,6 +42,24 @@ export function MoreFields({ draft, offers, wrong, change }: MoreProps) {
           />
         )
       })}
+      {CHOICES.map(({ field, part, label }) => {
+        const values = valuesOf(offers, field)
+        if (values.length === 0) return null
+        return (
+          <ChoiceField
+            key={field}
+            id={part}
+            label={label}
+            value={draft[part]}
+            choices={[['', 'as each provider does'], ...values.map((value) => [value, value] as const)]}
+            wrong={wrong[field]}
+            onValue={(value) => change({ [part]: value })}
+          />
+        )
+      })}
+      {draft.mask !== null || offers.some(({ limits }) => limits.mask === true) ? (
+        <MaskField mask={draft.mask} first={draft.references[0]} wrong={wrong['mask']} onMask={(mask) => change({ mask })} />
+      ) : null}
       {canSwitch ? (
         <ChoiceField
           id="upsampling"

@@ -3,6 +3,7 @@ import type { Comparison } from '../../client/index.ts'
 import { isZeroUsd } from '../../contract/amounts.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Usd } from '../parts/usd.tsx'
+import { useMayBuy } from '../shell/gateway.ts'
 import { CopyAs } from './copy-as.tsx'
 import { outcomeOf, type Part } from './part.ts'
 
@@ -27,6 +28,7 @@ interface ToolbarProps {
 }
 
 export function Toolbar(props: ToolbarProps) {
+  const mayBuy = useMayBuy()
   const { comparison, parts, view, setView, canWipe, canBlind, scale, setScale, sort, setSort, isEqual, isDense, isPhone, onSameSeed } =
     props
   const { text, known, unknown } = outcomeOf(parts)
@@ -90,10 +92,12 @@ export function Toolbar(props: ToolbarProps) {
             Blind vote
           </button>
         ) : null}
-        <button type="button" class="action" onClick={onSameSeed}>
-          <Icon name="again" />
-          Same seed again
-        </button>
+        {mayBuy ? (
+          <button type="button" class="action" onClick={onSameSeed}>
+            <Icon name="again" />
+            Same seed again
+          </button>
+        ) : null}
         <CopyAs request={comparison.request} provider={null} plain />
         <CopyLink id={comparison.id} />
       </div>

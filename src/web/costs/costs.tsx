@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { Segments } from '../compare/toolbar.tsx'
-import { client, useTitles } from '../shell/gateway.ts'
+import { client, useCurrentKey, useTitles } from '../shell/gateway.ts'
 import { navigate } from '../shell/router.ts'
 import { DayChart } from './day-chart.tsx'
 import { GatewayKeys } from './gateway-keys.tsx'
@@ -46,6 +46,7 @@ export function Costs({ query }: { readonly query: string }) {
           <p class="two">{periodText(period)}</p>
           <h1 class="hidden">Costs</h1>
           {report === undefined ? <p class="figure">&nbsp;</p> : <Figure report={report} />}
+          <BudgetLine />
         </div>
         <Controls period={period} split={split} />
       </div>
@@ -74,6 +75,19 @@ export function Costs({ query }: { readonly query: string }) {
   )
 }
 
+/** What the key of this tab may still spend; nothing where it has no budget. */
+function BudgetLine() {
+  const current = useCurrentKey()
+  const budget = current?.budget ?? null
+  if (budget === null) return null
+  return (
+    <p class="two">
+      Budget of {budget.key}: <Usd amount={budget.left} /> of <Usd amount={budget.limit} />{' '}
+      {budget.period === 'total' ? 'left in all' : `left this ${budget.period}`}
+    </p>
+  )
+}
+
 function Figure({ report }: { readonly report: CostReport }) {
   const { spend, images, cost_per_image: each, wasted, drift, unknown_cost_generations: unknown } = report.total
   const against = driftText(drift.percent)
@@ -90,7 +104,7 @@ function Figure({ report }: { readonly report: CostReport }) {
           <Usd amount={spend} />
         </span>
         {unknown === 0 ? null : (
-          <a class="unknown" href="/generations">
+          <a class="unknown" href="/generations?cost=unknown">
             + {unknown} of unknown cost
           </a>
         )}

@@ -5,14 +5,15 @@ import { messageOf } from '../format/text.ts'
 import { Note } from '../parts/note.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { When } from '../parts/when.tsx'
-import { client, queries } from '../shell/gateway.ts'
-import { kept } from '../shell/kept.ts'
+import { client, queries, useCurrentKey } from '../shell/gateway.ts'
 
 type Budget = CostReport['budgets'][number]
 
 /** Gateway keys, for an admin of a gateway that has keys: made, given a fresh secret, revoked. A secret is shown once. */
 export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }) {
-  const { data } = useQuery({ queryKey: ['keys'], queryFn: () => client().keys(), enabled: kept('session', 'key') !== null })
+  const current = useCurrentKey()
+  const isAdmin = current !== undefined && current.name !== null && current.scope === 'admin'
+  const { data } = useQuery({ queryKey: ['keys'], queryFn: () => client().keys(), enabled: isAdmin })
   const [made, setMade] = useState<GatewayKeyWithSecret | null>(null)
   const [said, setSaid] = useState<string | null>(null)
   if (data === undefined) return null

@@ -4,7 +4,7 @@ import type { WebhookDelivery } from '../../client/index.ts'
 import { messageOf } from '../format/text.ts'
 import { Icon } from '../parts/icon.tsx'
 import { When } from '../parts/when.tsx'
-import { client, queries } from '../shell/gateway.ts'
+import { client, queries, useMayBuy } from '../shell/gateway.ts'
 
 /** Webhooks of one generation, and the way to send one again. Nothing where none was asked for. */
 export function Deliveries({ id, isOpen }: { readonly id: string; readonly isOpen: boolean }) {
@@ -14,6 +14,7 @@ export function Deliveries({ id, isOpen }: { readonly id: string; readonly isOpe
     refetchInterval: isOpen ? 3_000 : false,
   })
   const [said, setSaid] = useState('')
+  const mayBuy = useMayBuy()
   const again = async (delivery: WebhookDelivery) => {
     try {
       await client().redeliver(delivery.id)
@@ -34,15 +35,17 @@ export function Deliveries({ id, isOpen }: { readonly id: string; readonly isOpe
             <When at={delivery.last_try?.at ?? delivery.created_at} />
             <span>{delivery.type.replace('generation.', '')}</span>
             <span class={delivery.status === 'delivered' ? 'ok' : delivery.status === 'failed' ? 'bad' : 'two'}>{answered(delivery)}</span>
-            <button
-              type="button"
-              class="button compact"
-              aria-label={`Deliver again, ${delivery.type}`}
-              onClick={() => void again(delivery)}
-            >
-              <Icon name="again" />
-              Deliver again
-            </button>
+            {mayBuy ? (
+              <button
+                type="button"
+                class="button compact"
+                aria-label={`Deliver again, ${delivery.type}`}
+                onClick={() => void again(delivery)}
+              >
+                <Icon name="again" />
+                Deliver again
+              </button>
+            ) : null}
           </li>
         ))}
       </ul>

@@ -21,21 +21,29 @@ export interface Filters {
   readonly status: Status
   readonly model: string
   readonly provider: string
+  readonly cost: '' | 'unknown'
 }
 
 export function filtersOf(query: string): Filters {
   const given = new URLSearchParams(query)
   const status = STATUSES.find(([name]) => name === given.get('status'))?.[0] ?? ''
-  return { search: given.get('q') ?? '', status, model: given.get('model') ?? '', provider: given.get('provider') ?? '' }
+  return {
+    search: given.get('q') ?? '',
+    status,
+    model: given.get('model') ?? '',
+    provider: given.get('provider') ?? '',
+    cost: given.get('cost') === 'unknown' ? 'unknown' : '',
+  }
 }
 
 /** What is asked of the API. `name=value` is metadata; anything else is searched for in prompts. */
-export function listQueryOf({ search, status, model, provider }: Filters): ListQuery {
+export function listQueryOf({ search, status, model, provider, cost }: Filters): ListQuery {
   const pair = /^([^\s=]+)=(.*)$/.exec(search.trim())
   return {
     ...(status === '' ? {} : { status }),
     ...(model === '' ? {} : { model }),
     ...(provider === '' ? {} : { provider }),
+    ...(cost === '' ? {} : { cost }),
     ...(pair === null ? (search.trim() === '' ? {} : { q: search.trim() }) : { metadata: { [pair[1] ?? '']: pair[2] ?? '' } }),
   }
 }
@@ -98,6 +106,15 @@ export function FilterLine({ filters }: { readonly filters: Filters }) {
             {title}
           </option>
         ))}
+      </select>
+      <select
+        class="control"
+        aria-label="Cost"
+        value={filters.cost}
+        onChange={(event) => show({ ...filters, cost: event.currentTarget.value === 'unknown' ? 'unknown' : '' })}
+      >
+        <option value="">Any cost</option>
+        <option value="unknown">Of unknown cost</option>
       </select>
     </div>
   )

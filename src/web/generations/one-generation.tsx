@@ -1,6 +1,5 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useEffect, useState } from 'preact/hooks'
-import type { ComponentChildren } from 'preact'
 import type { Generation } from '../../client/index.ts'
 import { Billed } from '../parts/billed.tsx'
 import { Icon } from '../parts/icon.tsx'
@@ -10,11 +9,14 @@ import { When } from '../parts/when.tsx'
 import { STEPS_MS } from '../compare/follow.ts'
 import { adaptedText } from '../compare/price-sentence.ts'
 import { useElapsed, wordsOf } from '../compare/slot.tsx'
-import { duration, formatName, pixels, size } from '../format/facts.ts'
+import { duration } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
 import { client, queries, useTitles } from '../shell/gateway.ts'
 import { useStream } from '../shell/stream.ts'
 import { CopyAs } from '../compare/copy-as.tsx'
+import { askAgain } from '../compare/asking.ts'
+import { Facts } from './facts.tsx'
+import { SameSeed } from './same-seed.tsx'
 import { CostLines } from './cost-lines.tsx'
 import { Deliveries } from './deliveries.tsx'
 import { Elsewhere } from './elsewhere.tsx'
@@ -100,6 +102,7 @@ function Top({ generation }: { readonly generation: Generation }) {
   const { id, request, prompt_used: used, comparison } = generation
   const prompt = textOf(request['prompt'])
   const [image] = generation.images
+  const [refused, setRefused] = useState<string | null>(null)
   return (
     <>
       <p class="small crumbs">
@@ -108,7 +111,13 @@ function Top({ generation }: { readonly generation: Generation }) {
       <div class="one-head">
         <h1 class="title">{prompt || '(no prompt)'}</h1>
         <div class="one-actions">
-          {comparison === null ? null : (
+          <SameSeed generation={generation} onRefused={setRefused} />
+          {comparison === null ? (
+            <button type="button" class="button compact" onClick={() => askAgain(request)}>
+              <Icon name="compare" />
+              Compare providers
+            </button>
+          ) : (
             <a class="button compact" href={`/?c=${comparison}`}>
               <Icon name="compare" />
               Its comparison
@@ -127,6 +136,11 @@ function Top({ generation }: { readonly generation: Generation }) {
           )}
         </div>
       </div>
+      {refused === null ? null : (
+        <Note kind="red" alert>
+          {refused}
+        </Note>
+      )}
       {used === null || used === prompt ? null : <p class="small two rewritten">Rewritten by the provider to: “{used}”</p>}
     </>
   )
@@ -186,53 +200,6 @@ function Without({ generation, title }: { readonly generation: Generation; reado
 }
 
 const Elapsed = ({ since }: { readonly since: string }) => <span class="clock num">{duration(useElapsed(since))}</span>
-
-const HASH_ENDS = [6, 4] as const
-
-function Facts({ generation, title }: { readonly generation: Generation; readonly title: string }) {
-  const { images, provider_model: model, request, prompt_used: used } = generation
-  const [image] = images
-  const facts: readonly (readonly [string, ComponentChildren])[] = [
-    ['Provider', model === null ? title : [`${title} · `, <code key="model">{model}</code>]],
-    ['Model', textOf(request['model'])],
-    [
-      'Delivered',
-      image === undefined || image.width === null || image.height === null
-        ? ''
-        : `${pixels(image.width, image.height)} · ${image.format === null ? '' : formatName(image.format)} · ${size(image.bytes ?? 0)}`,
-    ],
-    ['Seed', image?.seed ?? ''],
-    ['Words used', image === undefined ? '' : used === null || used === request['prompt'] ? 'as written' : 'rewritten by the provider'],
-    [
-      'SHA-256',
-      typeof image?.sha256 === 'string' ? (
-        <code title={image.sha256}>{`${image.sha256.slice(0, HASH_ENDS[0])}…${image.sha256.slice(-HASH_ENDS[1])}`}</code>
-      ) : (
-        ''
-      ),
-    ],
-    [
-      'Metadata',
-      Object.entries(generation.metadata)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(', '),
-    ],
-  ]
-  return (
-    <dl class="facts-list small">
-      {facts
-        .filter(([, value]) => value !== '')
-        .map(([name, value]) => [
-          <dt key={`${name} name`} class="two">
-            {name}
-          </dt>,
-          <dd key={`${name} value`} class="num">
-            {value}
-          </dd>,
-        ])}
-    </dl>
-  )
-}
 
 function Warnings({ generation }: { readonly generation: Generation }) {
   const model = useQuery({ queryKey: ['model', generation.model], queryFn: () => client().model(generation.model), staleTime: 60_000 }).data

@@ -1,5 +1,5 @@
 import { QueryCache, QueryClient, useQuery } from '@tanstack/preact-query'
-import { ClientError, createClient, type Client, type ProviderState } from '../../client/index.ts'
+import { ClientError, createClient, type Client, type CurrentKey, type ProviderState } from '../../client/index.ts'
 import { keep, kept } from './kept.ts'
 import { watched } from './watched.ts'
 
@@ -54,6 +54,13 @@ export const forgetKey = (): void => {
   queries.clear()
   keyAsked.set('first')
 }
+
+/** The key of this tab, what it may do and what is left of its budget. */
+export const useCurrentKey = (): CurrentKey | undefined =>
+  useQuery({ queryKey: ['key'], queryFn: () => client().currentKey(), staleTime: 60_000 }).data
+
+/** Whether this tab's key may buy, cancel and send again. */
+export const useMayBuy = (): boolean => useCurrentKey()?.scope !== 'read'
 
 const NONE: readonly ProviderState[] = []
 

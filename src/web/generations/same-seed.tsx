@@ -1,0 +1,41 @@
+import { useState } from 'preact/hooks'
+import type { Generation, GenerationRequest } from '../../client/index.ts'
+import { messageOf } from '../format/text.ts'
+import { Icon } from '../parts/icon.tsx'
+import { isOpen } from '../parts/state.tsx'
+import { client, useMayBuy } from '../shell/gateway.ts'
+import { navigate } from '../shell/router.ts'
+
+interface SameSeedProps {
+  readonly generation: Generation
+  readonly onRefused: (message: string | null) => void
+}
+
+/** Buys the same request once more at the same provider, with the seed of its first image, and shows it. */
+export function SameSeed({ generation, onRefused }: SameSeedProps) {
+  const [isAsking, setIsAsking] = useState(false)
+  const { request, provider, images, status } = generation
+  const mayBuy = useMayBuy()
+  const seed = images[0]?.seed ?? request['seed']
+  if (!mayBuy || isOpen(status) || provider === null || seed === undefined) return null
+  const ask = async () => {
+    setIsAsking(true)
+    onRefused(null)
+    try {
+      const again = { ...request, seed, provider: { only: [provider], allow_fallbacks: false } }
+      const { id } = await client().create(again as unknown as GenerationRequest, { idempotencyKey: crypto.randomUUID() })
+      navigate(`/generations/${id}`)
+      scrollTo(0, 0)
+    } catch (error) {
+      onRefused(messageOf(error))
+    } finally {
+      setIsAsking(false)
+    }
+  }
+  return (
+    <button type="button" class="button compact" disabled={isAsking} onClick={() => void ask()}>
+      <Icon name="again" />
+      Same seed again
+    </button>
+  )
+}
