@@ -285,11 +285,9 @@ export interface Store {
   image(id: string): Promise<OwnedImage | null>
   comparison(id: string): Promise<ComparisonRecord | null>
   /** Newest first, only `key`'s where it is given. `cursor` as in `list`. */
-  comparisons(query: {
-    readonly key?: string
-    readonly cursor?: string
-    readonly limit: number
-  }): Promise<{ readonly records: readonly ComparisonRecord[]; readonly nextCursor: string | null }>
+  comparisons(
+    query: Pick<ListQuery, 'key' | 'cursor' | 'limit'>,
+  ): Promise<{ readonly records: readonly ComparisonRecord[]; readonly nextCursor: string | null }>
   /** Those not all of whose providers have been asked, oldest first. */
   unbegunComparisons(): Promise<readonly ComparisonRecord[]>
   idempotency(scope: string, key: string): Promise<IdempotencyEntry | null>

@@ -46,6 +46,7 @@ export const ROUTES: Readonly<Record<string, Access | 'address'>> = {
   'POST /v1/reconciliations': 'admin',
   'GET /v1/backup/database': 'admin',
   'GET /v1/backup/images/:sha256/:format': 'admin',
+  'GET /v1/key': 'read',
   'GET /v1/keys': 'admin',
   'POST /v1/keys': 'admin',
   'DELETE /v1/keys/:name': 'admin',
