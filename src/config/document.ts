@@ -1,4 +1,4 @@
-import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml'
+import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node, type YAMLError } from 'yaml'
 import type { Variables } from './environment.ts'
 import type { ConfigProblem } from './problem.ts'
 
@@ -38,7 +38,7 @@ export function readDocument(file: string, text: string, variables: Variables): 
   const problems: ConfigProblem[] = [...yaml.errors, ...yaml.warnings].map((error) => ({
     ...position(error.pos[0]),
     path: '',
-    ...(error.code === 'DUPLICATE_KEY' ? keyGivenTwice(text, error.pos[0]) : yamlProblem(error.message, text, lineCounter, error.pos[0])),
+    ...yamlProblem(error, text, lineCounter),
   }))
   const variablesAt = new Map<string, readonly string[]>()
   const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => {
@@ -49,6 +49,10 @@ export function readDocument(file: string, text: string, variables: Variables): 
   if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], isInterpolated: () => false }, problems }
 
   visit(yaml, {
+    Alias(_key, node) {
+      if (node.resolve(yaml) !== undefined) return
+      problems.push({ ...position(node.range?.[0] ?? 0), path: '', ...BEGINS_AS_ALIAS })
+    },
     Scalar(key, node, ancestors) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
       const path = pathOf(ancestors, key)
@@ -69,7 +73,9 @@ function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['a
   try {
     return yaml.toJS({ maxAliasCount: 100 })
   } catch (error) {
-    problems.push(at([], error instanceof Error ? error.message : String(error), 'write the values out instead of aliases'))
+    // An alias without its anchor is reported where it stands.
+    if (!(error instanceof ReferenceError) || problems.length === 0)
+      problems.push(at([], withoutSource(error instanceof Error ? error.message : String(error)), 'write the values out instead of aliases'))
     return null
   }
 }
@@ -102,13 +108,22 @@ function keyGivenTwice(text: string, offset: number): Pick<ConfigProblem, 'messa
   return { message: `${name === '' ? 'a key' : `"${name}"`} is given twice`, remedy: 'put both under the first' }
 }
 
-function yamlProblem(message: string, text: string, lineCounter: LineCounter, offset: number): Pick<ConfigProblem, 'message' | 'remedy'> {
+const QUOTE_IT = 'put the value in quotes'
+const BEGINS_AS_ALIAS = { message: 'a value that begins with * is an alias in YAML, and there is no anchor of that name', remedy: QUOTE_IT }
+const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, and this one is not known', remedy: QUOTE_IT }
+
+/** What the file says is not repeated: where it cannot be read, any part of it may be a secret. */
+const withoutSource = (message: string): string => message.replace(/: [^]*$/, '')
+
+function yamlProblem({ code, message, pos: [offset] }: YAMLError, text: string, lineCounter: LineCounter): Pick<ConfigProblem, 'message' | 'remedy'> {
+  if (code === 'DUPLICATE_KEY') return keyGivenTwice(text, offset)
+  if (code === 'TAG_RESOLVE_FAILED') return BEGINS_AS_TAG
   const { line } = lineCounter.linePos(offset)
   const near = text
     .split('\n')
     .slice(Math.max(0, line - 2), line)
     .join('\n')
-  return { message, remedy: /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null }
+  return { message: withoutSource(message), remedy: /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null }
 }
 
 /** Where a path's value, or its key, starts; the nearest parent that exists stands in for what is missing. */

@@ -12,6 +12,9 @@ export const Server = z
     port: z.number().int().min(0).max(65_535).optional().meta({ description: 'PORT wins over it; 0 takes a free one. Default 8080.' }),
     public_url: z
       .url({ protocol: /^https?$/ })
+      .refine((text) => !/@/.test(text.replace(/^[a-z]+:\/\/([^/?#]*).*$/is, '$1')), {
+        error: 'write it without a user name and a password: it stands in every link',
+      })
       .optional()
       .meta({ description: 'Under which callers reach this gateway; links and webhooks use it. Default: the listening address.' }),
     body_limit_bytes: z

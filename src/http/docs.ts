@@ -59,7 +59,7 @@ export async function installDocs(app: FastifyInstance, { version, sandbox, exam
       tidied(jsonSchemaTransformObject(document) as Parameters<typeof tidied>[0], examples) as ReturnType<typeof jsonSchemaTransformObject>,
   })
   app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) =>
-    reply.serializer(JSON.stringify).send(app.swagger()),
+    reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(app.swagger()),
   )
   await docsPage(app)
 }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Enough to tell `GET /v1/models` from `accept: …`. */
+/** Enough to know `GET /v1/models` from `accept: …`. */
 const START_BYTES = 16
 const NEWLINE = 10
 

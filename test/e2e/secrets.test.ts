@@ -5,12 +5,10 @@ import { createServer } from 'node:http'
 import { createServer as createSocketServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inspect } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { STORIES } from '#sandbox'
-import { startGateway } from '../../src/gateway/start.ts'
 import { startProcess } from '../crash/process.ts'
 import { loadEmulator } from '../support/installed-providers.ts'
 import { startReceiver } from '../webhooks/receiver.ts'
@@ -280,30 +278,4 @@ test.each(Object.entries(PRIVATE))('%s is in no log line, metric or event', (_, 
 
 test('the secrets and addresses of callbacks are in no answer, webhook or log line', () => {
   for (const secret of callbackSecrets) expect([answers, webhooks, log].map((text) => text.includes(secret))).toEqual([false, false, false])
-})
-
-test.each([
-  [
-    'store.url',
-    `store: { url: "postgres://gate:canary-database-99@db.example/x" }\nproviders: { bfl: { api_key: no-sandbox } }\n`,
-    'canary-database-99',
-  ],
-  ['network.proxy', `network: { proxy: "socks5://u:canary-proxy-77@p.example" }\n`, 'canary-proxy-77'],
-  ['base_url', `providers: { bfl: { api_key: canary-yaml-key-55, base_url: "https://u:canary-base-66@api.example" } }\n`, 'canary-base-66'],
-  ['a file that is no YAML', `providers:\n  bfl: { api_key: "canary-yaml-key-55", base_url: [ }\n`, 'canary-yaml-key-55'],
-  ['a key where a provider should be', `providers:\n  bfl: canary-yaml-key-55\n`, 'canary-yaml-key-55'],
-  ['webhooks.secrets', `webhooks: { secrets: ["canary-not-a-secret-44"] }\n`, 'canary-not-a-secret-44'],
-  ['a key that is no hash', `keys: [{ name: a, key_hash: canary-plain-key-33 }]\n`, 'canary-plain-key-33'],
-])('a configuration that is refused for %s does not repeat the secret in it', async (_, text, secret) => {
-  const config = join(folder, 'refused.yaml')
-  writeFileSync(config, text)
-  const refusal: unknown = await startGateway({
-    env: { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'refused') },
-    overrides: { port: 0, quiet: true },
-  }).then(
-    (server) => server.close(),
-    (error: unknown) => error,
-  )
-  expect(refusal).toBeInstanceOf(Error)
-  expect(inspect(refusal, { depth: 9, showHidden: true })).not.toContain(secret)
 })

@@ -1,0 +1,144 @@
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
+import sharp from 'sharp'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Generation } from '#contract'
+import { startProcess } from '../crash/process.ts'
+import { ROOT } from '../support/source-tree.ts'
+import { connectProxy } from '../transport/loopback.ts'
+
+useRealSockets()
+
+type Answer = (url: string, body: string) => { readonly status?: number; readonly headers?: http.OutgoingHttpHeaders; readonly body: string | Buffer }
+
+/** On a port of its own of this address. */
+async function serve(address: string, answer: Answer): Promise<{ readonly port: number; readonly visits: readonly string[] }> {
+  const visits: string[] = []
+  const reply = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const sent = await text(request)
+    visits.push(request.url ?? '')
+    const { status = 200, headers = {}, body } = answer(request.url ?? '', sent)
+    response.writeHead(status, headers).end(body)
+  }
+  const server = http.createServer((request, response) => void reply(request, response))
+  server.listen(0, address)
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { port: (server.address() as AddressInfo).port, visits }
+}
+
+/** What the vendor that links to images, and the one that cannot be read, answer to a submit, by its prompt: `link <url>`, or one of these. */
+const UNREADABLE: Readonly<Record<string, () => string>> = {
+  'is nested too deep': () => `{"data":${'['.repeat(70)}${']'.repeat(70)}}`,
+  'has too many entries': () => JSON.stringify({ data: Array.from({ length: 2_100 }, () => ({ taskType: 'imageInference' })) }),
+  'has too much text': () => `{"data":[{"taskType":"imageInference","note":"${'a b '.repeat(1_400_000)}"}]}`,
+}
+
+function vendorSays(body: string): string {
+  const sent = JSON.parse(body) as { readonly prompt: string } | readonly { readonly taskUUID: string; readonly positivePrompt: string }[]
+  if ('prompt' in sent) return UNREADABLE[sent.prompt]?.() ?? '{}'
+  const { taskUUID, positivePrompt = '' } = sent[0] ?? {}
+  const imageURL = positivePrompt.replace('link ', '')
+  return JSON.stringify({ data: [{ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL, cost: 0.03, seed: 7 }] })
+}
+
+/** A public server is 127.0.0.2, which the configuration allows; inside is 127.0.0.1, where the vendor, the proxy and an allowed store are too. */
+async function surroundings() {
+  const image = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#468' } })
+    .jpeg()
+    .toBuffer()
+  const show: Answer = (url) =>
+    url.startsWith('/to?')
+      ? { status: 302, headers: { location: decodeURIComponent(url.slice('/to?'.length)) }, body: '' }
+      : { headers: { 'content-type': 'image/jpeg' }, body: image }
+  const vendor = await serve('127.0.0.1', (_url, body) => ({ headers: { 'content-type': 'application/json' }, body: vendorSays(body) }))
+  const [shop, store, inside] = [await serve('127.0.0.2', show), await serve('127.0.0.1', show), await serve('127.0.0.1', show)]
+  const vendorUrl = `http://127.0.0.1:${vendor.port}`
+  const proxy = await connectProxy()
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-strange-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(
+    join(folder, 'imagegate.yaml'),
+    `breaker: { faults: 1000 }
+network: { allow: ["127.0.0.2/32", "store.direct.test:${store.port}"] }
+providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" }, bfl: { api_key: vendor-key-6543210, base_url: "${vendorUrl}" } }
+`,
+  )
+  const names = (way: string) => ({
+    [`steady.${way}.test`]: [['127.0.0.2']],
+    [`turning.${way}.test`]: [['127.0.0.2'], ['127.0.0.1']],
+    [`both.${way}.test`]: [['127.0.0.2', '127.0.0.1']],
+    [`mapped.${way}.test`]: [['::ffff:127.0.0.1']],
+    [`store.${way}.test`]: [['127.0.0.1']],
+  })
+  const gateway = await startProcess({
+    IMAGEGATE_DATA: join(folder, 'data'),
+    IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'),
+    HTTPS_PROXY: proxy.url,
+    NO_PROXY: '127.0.0.1,.direct.test',
+    NODE_OPTIONS: `--import ${pathToFileURL(join(ROOT, 'test/support/odd-names.ts')).href}`,
+    ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied') }),
+  })
+  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
+  const buy = async (more: object): Promise<Generation> => {
+    const body = JSON.stringify({ model: 'runware/flux-2-pro', width: 256, height: 256, ...more })
+    const headers = { 'content-type': 'application/json', prefer: 'wait=20' }
+    return (await (await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
+  }
+  return { vendor, shop, store, inside, proxy, buy }
+}
+
+const RUNS = { timeout: 60_000 }
+test('a gateway reaches nobody inside by a link, a reference or a redirect of a stranger, and a reply that it cannot read may have been billed', RUNS, async () => {
+  const { vendor, shop, store, inside, proxy, buy } = await surroundings()
+  const via = (url: string): string => `http://127.0.0.2:${shop.port}/to?${encodeURIComponent(url)}`
+
+  // Allowed: a network, a name with its port, and from the one to the other; past the proxy and through it.
+  const storeUrl = `http://store.direct.test:${store.port}/a.jpg`
+  const allowed = [`http://steady.direct.test:${shop.port}/a.jpg`, `http://steady.proxied.test:${shop.port}/a.jpg`, storeUrl, via(storeUrl)]
+  const delivered = await Promise.all(allowed.map((url) => buy({ prompt: `link ${url}` })))
+  expect(delivered.map(({ status, error }) => [status, error])).toEqual(allowed.map(() => ['succeeded', null]))
+  expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
+
+  const direct = [
+    ...['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '2130706433', '127.1', 'localhost'].map((host) => `http://${host}:${inside.port}/`),
+    `http://127.0.0.1:${store.port}/`,
+    `http://store.direct.test:${inside.port}/`,
+    ...['direct', 'proxied'].flatMap((way) => [
+      `http://both.${way}.test:${inside.port}/`,
+      `http://mapped.${way}.test:${inside.port}/`,
+      // Public when it is asked first, and private when it sends on to itself.
+      `http://turning.${way}.test:${shop.port}/to?${encodeURIComponent(`http://turning.${way}.test:${inside.port}/`)}`,
+    ]),
+    `http://store.proxied.test:${store.port}/`,
+  ]
+  const hostile = direct.flatMap((url) => [url, via(url), via(via(url))])
+  const before = store.visits.length
+  const ends = await Promise.all(hostile.map((url) => buy({ prompt: `link ${url}` })))
+  const reached = ends.flatMap(({ status, error }, index) =>
+    status === 'failed' && error?.code === 'bad_reply' && error.billed === true ? [] : [`${hostile[index]}: ${status} ${error?.code}`],
+  )
+  expect(reached).toEqual([])
+  for (const { error } of ends) expect(error?.message).not.toMatch(/127\.0\.0\.1:\d+ is/)
+  await Promise.all(direct.map((url) => buy({ prompt: `link http://steady.direct.test:${shop.port}/a.jpg`, reference_images: [via(url)] })))
+  expect([inside.visits, store.visits.length]).toEqual([[], before])
+  expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
+
+  // A reply that is not read may have been paid for; nothing is bought a second time for it.
+  for (const prompt of Object.keys(UNREADABLE)) {
+    const submits = vendor.visits.length
+    const { status, error, cost, attempts } = await buy({ model: 'bfl/flux-2-pro', prompt })
+    expect([prompt, status, error?.code, error?.billed]).toEqual([prompt, 'failed', 'bad_reply', 'unknown'])
+    expect([cost.basis, cost.amount, attempts.length, vendor.visits.length - submits]).toEqual(['unknown', null, 1, 1])
+  }
+})
