@@ -75,7 +75,9 @@ function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['a
   } catch (error) {
     // An alias without its anchor is reported where it stands.
     if (!(error instanceof ReferenceError) || problems.length === 0)
-      problems.push(at([], withoutSource(error instanceof Error ? error.message : String(error)), 'write the values out instead of aliases'))
+      problems.push(
+        at([], withoutSource(error instanceof Error ? error.message : String(error)), 'write the values out instead of aliases'),
+      )
     return null
   }
 }
@@ -115,7 +117,11 @@ const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, a
 /** What the file says is not repeated: where it cannot be read, any part of it may be a secret. */
 const withoutSource = (message: string): string => message.replace(/: [^]*$/, '')
 
-function yamlProblem({ code, message, pos: [offset] }: YAMLError, text: string, lineCounter: LineCounter): Pick<ConfigProblem, 'message' | 'remedy'> {
+function yamlProblem(
+  { code, message, pos: [offset] }: YAMLError,
+  text: string,
+  lineCounter: LineCounter,
+): Pick<ConfigProblem, 'message' | 'remedy'> {
   if (code === 'DUPLICATE_KEY') return keyGivenTwice(text, offset)
   if (code === 'TAG_RESOLVE_FAILED') return BEGINS_AS_TAG
   const { line } = lineCounter.linePos(offset)

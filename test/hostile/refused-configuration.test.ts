@@ -44,50 +44,54 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a key as a time': `assets: { link_ttl: ${CANARY}-key }\n`,
 }
 
-test('a refused configuration repeats no secret of it: in no log line, on no stderr, not in /v1/providers and not in /metrics', { timeout: 90_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-refused-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const config = join(folder, 'imagegate.yaml')
-  const env = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), BFL_API_KEY: `${CANARY}-of-the-environment` }
-  writeFileSync(config, KEYS)
-  const gateway = await startProcess(env)
-  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  const ask = async (path: string): Promise<string> =>
-    (await fetch(gateway.url + path, { headers: { authorization: 'Bearer key-of-boss' } })).text()
-  const reports = (): number => gateway.said().match(/changed configuration is (?:refused|in force)/g)?.length ?? 0
+test(
+  'a refused configuration repeats no secret of it: in no log line, on no stderr, not in /v1/providers and not in /metrics',
+  { timeout: 90_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'imagegate-refused-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const config = join(folder, 'imagegate.yaml')
+    const env = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), BFL_API_KEY: `${CANARY}-of-the-environment` }
+    writeFileSync(config, KEYS)
+    const gateway = await startProcess(env)
+    onTestFinished(async () => void (await gateway.kill('SIGKILL')))
+    const ask = async (path: string): Promise<string> =>
+      (await fetch(gateway.url + path, { headers: { authorization: 'Bearer key-of-boss' } })).text()
+    const reports = (): number => gateway.said().match(/changed configuration is (?:refused|in force)/g)?.length ?? 0
 
-  const repeated: string[] = []
-  for (const [what, text] of Object.entries(REFUSED)) {
-    const before = { said: gateway.said().length, reports: reports() }
-    writeFileSync(config, text.startsWith('keys:') ? text : KEYS + text)
+    const repeated: string[] = []
+    for (const [what, text] of Object.entries(REFUSED)) {
+      const before = { said: gateway.said().length, reports: reports() }
+      writeFileSync(config, text.startsWith('keys:') ? text : KEYS + text)
+      gateway.signal('SIGHUP')
+      await expect.poll(reports, { timeout: 10_000, interval: 20 }).toBeGreaterThan(before.reports)
+      const said = gateway.said().slice(before.said)
+      const providers = await ask('/v1/providers')
+      const { refused } = (JSON.parse(providers) as { readonly configuration: ConfigurationState }).configuration
+      if (refused === null) repeated.push(`${what}: is taken: ${said}`)
+      if (`${said}${providers}${await ask('/metrics')}`.includes(CANARY)) repeated.push(`${what}: ${said}`)
+    }
+    expect(repeated).toEqual([])
+
+    // What is taken names the fields that changed, and not what is in them.
+    const secret = `whsec_${Buffer.from(`${CANARY} signs all the webhooks`).toString('base64')}`
+    const proxy = `http://user:${CANARY}-password@127.0.0.1:9`
+    writeFileSync(config, `${KEYS}webhooks: { secrets: ["${secret}"] }\nnetwork: { proxy: "${proxy}" }\n${bfl(`api_key: ${CANARY}-key`)}`)
     gateway.signal('SIGHUP')
-    await expect.poll(reports, { timeout: 10_000, interval: 20 }).toBeGreaterThan(before.reports)
-    const said = gateway.said().slice(before.said)
-    const providers = await ask('/v1/providers')
-    const { refused } = (JSON.parse(providers) as { readonly configuration: ConfigurationState }).configuration
-    if (refused === null) repeated.push(`${what}: is taken: ${said}`)
-    if (`${said}${providers}${await ask('/metrics')}`.includes(CANARY)) repeated.push(`${what}: ${said}`)
-  }
-  expect(repeated).toEqual([])
+    await expect.poll(async () => await ask('/v1/providers')).toMatch(/"changes":\["/)
+    for (const shown of [gateway.said(), await ask('/v1/providers'), await ask('/metrics')])
+      expect([shown.includes(CANARY), shown.includes(secret)]).toEqual([false, false])
 
-  // What is taken names the fields that changed, and not what is in them.
-  const secret = `whsec_${Buffer.from(`${CANARY} signs all the webhooks`).toString('base64')}`
-  const proxy = `http://user:${CANARY}-password@127.0.0.1:9`
-  writeFileSync(config, `${KEYS}webhooks: { secrets: ["${secret}"] }\nnetwork: { proxy: "${proxy}" }\n${bfl(`api_key: ${CANARY}-key`)}`)
-  gateway.signal('SIGHUP')
-  await expect.poll(async () => await ask('/v1/providers')).toMatch(/"changes":\["/)
-  for (const shown of [gateway.said(), await ask('/v1/providers'), await ask('/metrics')])
-    expect([shown.includes(CANARY), shown.includes(secret)]).toEqual([false, false])
-
-  // The start says what a reload logs. A change of the database waits for it.
-  const database = `store: { url: "postgres://gate:${CANARY}-password@db.example/x" }\n`
-  for (const text of [REFUSED['a list that is not closed'], database]) {
-    writeFileSync(config, KEYS + (text ?? ''))
-    const child = spawn(process.execPath, ['src/main.ts'], { cwd: ROOT, env: { ...process.env, ...env, PORT: '0' } })
-    let said = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (said += String(part)))
-    const code = await new Promise((resolve) => void child.once('close', resolve))
-    expect([code, said]).toEqual([1, expect.stringContaining('imagegate cannot start')])
-    expect(said).not.toContain(CANARY)
-  }
-})
+    // The start says what a reload logs. A change of the database waits for it.
+    const database = `store: { url: "postgres://gate:${CANARY}-password@db.example/x" }\n`
+    for (const text of [REFUSED['a list that is not closed'], database]) {
+      writeFileSync(config, KEYS + (text ?? ''))
+      const child = spawn(process.execPath, ['src/main.ts'], { cwd: ROOT, env: { ...process.env, ...env, PORT: '0' } })
+      let said = ''
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (said += String(part)))
+      const code = await new Promise((resolve) => void child.once('close', resolve))
+      expect([code, said]).toEqual([1, expect.stringContaining('imagegate cannot start')])
+      expect(said).not.toContain(CANARY)
+    }
+  },
+)

@@ -16,7 +16,10 @@ import { connectProxy } from '../transport/loopback.ts'
 
 useRealSockets()
 
-type Answer = (url: string, body: string) => { readonly status?: number; readonly headers?: http.OutgoingHttpHeaders; readonly body: string | Buffer }
+type Answer = (
+  url: string,
+  body: string,
+) => { readonly status?: number; readonly headers?: http.OutgoingHttpHeaders; readonly body: string | Buffer }
 
 /** On a port of its own of this address. */
 async function serve(address: string, answer: Answer): Promise<{ readonly port: number; readonly visits: readonly string[] }> {
@@ -99,46 +102,59 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
 }
 
 const RUNS = { timeout: 60_000 }
-test('a gateway reaches nobody inside by a link, a reference or a redirect of a stranger, and a reply that it cannot read may have been billed', RUNS, async () => {
-  const { vendor, shop, store, inside, proxy, buy } = await surroundings()
-  const via = (url: string): string => `http://127.0.0.2:${shop.port}/to?${encodeURIComponent(url)}`
+test(
+  'a gateway reaches nobody inside by a link, a reference or a redirect of a stranger, and a reply that it cannot read may have been billed',
+  RUNS,
+  async () => {
+    const { vendor, shop, store, inside, proxy, buy } = await surroundings()
+    const via = (url: string): string => `http://127.0.0.2:${shop.port}/to?${encodeURIComponent(url)}`
 
-  // Allowed: a network, a name with its port, and from the one to the other; past the proxy and through it.
-  const storeUrl = `http://store.direct.test:${store.port}/a.jpg`
-  const allowed = [`http://steady.direct.test:${shop.port}/a.jpg`, `http://steady.proxied.test:${shop.port}/a.jpg`, storeUrl, via(storeUrl)]
-  const delivered = await Promise.all(allowed.map((url) => buy({ prompt: `link ${url}` })))
-  expect(delivered.map(({ status, error }) => [status, error])).toEqual(allowed.map(() => ['succeeded', null]))
-  expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
+    // Allowed: a network, a name with its port, and from the one to the other; past the proxy and through it.
+    const storeUrl = `http://store.direct.test:${store.port}/a.jpg`
+    const allowed = [
+      `http://steady.direct.test:${shop.port}/a.jpg`,
+      `http://steady.proxied.test:${shop.port}/a.jpg`,
+      storeUrl,
+      via(storeUrl),
+    ]
+    const delivered = await Promise.all(allowed.map((url) => buy({ prompt: `link ${url}` })))
+    expect(delivered.map(({ status, error }) => [status, error])).toEqual(allowed.map(() => ['succeeded', null]))
+    expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
 
-  const direct = [
-    ...['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '2130706433', '127.1', 'localhost'].map((host) => `http://${host}:${inside.port}/`),
-    `http://127.0.0.1:${store.port}/`,
-    `http://store.direct.test:${inside.port}/`,
-    ...['direct', 'proxied'].flatMap((way) => [
-      `http://both.${way}.test:${inside.port}/`,
-      `http://mapped.${way}.test:${inside.port}/`,
-      // Public when it is asked first, and private when it sends on to itself.
-      `http://turning.${way}.test:${shop.port}/to?${encodeURIComponent(`http://turning.${way}.test:${inside.port}/`)}`,
-    ]),
-    `http://store.proxied.test:${store.port}/`,
-  ]
-  const hostile = direct.flatMap((url) => [url, via(url), via(via(url))])
-  const before = store.visits.length
-  const ends = await Promise.all(hostile.map((url) => buy({ prompt: `link ${url}` })))
-  const reached = ends.flatMap(({ status, error }, index) =>
-    status === 'failed' && error?.code === 'bad_reply' && error.billed === true ? [] : [`${hostile[index]}: ${status} ${error?.code}`],
-  )
-  expect(reached).toEqual([])
-  for (const { error } of ends) expect(error?.message).not.toMatch(/127\.0\.0\.1:\d+ is/)
-  await Promise.all(direct.map((url) => buy({ prompt: `link http://steady.direct.test:${shop.port}/a.jpg`, reference_images: [via(url)] })))
-  expect([inside.visits, store.visits.length]).toEqual([[], before])
-  expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
+    const direct = [
+      ...['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '2130706433', '127.1', 'localhost'].map(
+        (host) => `http://${host}:${inside.port}/`,
+      ),
+      `http://127.0.0.1:${store.port}/`,
+      `http://store.direct.test:${inside.port}/`,
+      ...['direct', 'proxied'].flatMap((way) => [
+        `http://both.${way}.test:${inside.port}/`,
+        `http://mapped.${way}.test:${inside.port}/`,
+        // Public when it is asked first, and private when it sends on to itself.
+        `http://turning.${way}.test:${shop.port}/to?${encodeURIComponent(`http://turning.${way}.test:${inside.port}/`)}`,
+      ]),
+      `http://store.proxied.test:${store.port}/`,
+    ]
+    const hostile = direct.flatMap((url) => [url, via(url), via(via(url))])
+    const before = store.visits.length
+    const ends = await Promise.all(hostile.map((url) => buy({ prompt: `link ${url}` })))
+    const reached = ends.flatMap(({ status, error }, index) =>
+      status === 'failed' && error?.code === 'bad_reply' && error.billed === true ? [] : [`${hostile[index]}: ${status} ${error?.code}`],
+    )
+    expect(reached).toEqual([])
+    for (const { error } of ends) expect(error?.message).not.toMatch(/127\.0\.0\.1:\d+ is/)
+    await Promise.all(
+      direct.map((url) => buy({ prompt: `link http://steady.direct.test:${shop.port}/a.jpg`, reference_images: [via(url)] })),
+    )
+    expect([inside.visits, store.visits.length]).toEqual([[], before])
+    expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
 
-  // A reply that is not read may have been paid for; nothing is bought a second time for it.
-  for (const prompt of Object.keys(UNREADABLE)) {
-    const submits = vendor.visits.length
-    const { status, error, cost, attempts } = await buy({ model: 'bfl/flux-2-pro', prompt })
-    expect([prompt, status, error?.code, error?.billed]).toEqual([prompt, 'failed', 'bad_reply', 'unknown'])
-    expect([cost.basis, cost.amount, attempts.length, vendor.visits.length - submits]).toEqual(['unknown', null, 1, 1])
-  }
-})
+    // A reply that is not read may have been paid for; nothing is bought a second time for it.
+    for (const prompt of Object.keys(UNREADABLE)) {
+      const submits = vendor.visits.length
+      const { status, error, cost, attempts } = await buy({ model: 'bfl/flux-2-pro', prompt })
+      expect([prompt, status, error?.code, error?.billed]).toEqual([prompt, 'failed', 'bad_reply', 'unknown'])
+      expect([cost.basis, cost.amount, attempts.length, vendor.visits.length - submits]).toEqual(['unknown', null, 1, 1])
+    }
+  },
+)
