@@ -10,11 +10,11 @@ import {
   type Json,
   type JsonObject,
 } from '#contract'
-import type { Order, Outcome, Reply, TokenCount, VendorCost } from '#contract'
+import type { Order, OrderedTier, Outcome, Reply, TokenCount, VendorCost } from '#contract'
 import { costOf, usdOf } from './amount.ts'
 import { digitsOf } from './digits.ts'
 import { exactNumber } from './exact-number.ts'
-import { failureOf, isSuccess, submitFailure } from './http-status.ts'
+import { failureOf, isSuccess, submitFailure, type StatusTable } from './http-status.ts'
 import { imageSource, withoutRepeats } from './image-source.ts'
 import { vendorFacts, withoutSecrets } from './scrub.ts'
 
@@ -39,6 +39,11 @@ const Body = z.looseObject({
 type Body = z.infer<typeof Body>
 const Problem = z.looseObject({
   message: text,
+  /** What a relay says of the vendor behind it: why it was flagged, or that vendor's own body as a text. */
+  metadata: z
+    .looseObject({ raw: text, reasons: z.array(z.string()).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
   type: text,
   code: z.union([z.string(), z.number()]).nullish().catch(undefined),
   moderation_details: z
@@ -56,7 +61,9 @@ export const imagesShape = (title: string, shape: ImagesShape): Adapter<Record<s
   options: z.strictObject({}),
   translate: (order) => ({ call: callFor(order, shape), warnings: [] }),
   interpret: (reply, call) =>
-    isSuccess(reply) ? delivered(title, shape, reply, call) : { kind: 'failed', failure: refusalOf(title, reply) },
+    isSuccess(reply)
+      ? (failedAfterAll(title, shape, reply) ?? delivered(title, shape, reply, call))
+      : { kind: 'failed', failure: refusalOf(title, reply, statusesOf(shape)) },
 })
 
 function callFor(order: Order, shape: ImagesShape): Call {
@@ -105,20 +112,27 @@ function bodyOf(order: Order, shape: ImagesShape): JsonObject {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject
 }
 
-function sizeOf({ width, height, tier }: Order, shape: ImagesShape): Readonly<Record<string, Json | undefined>> {
+function sizeOf(order: Order, shape: ImagesShape): Readonly<Record<string, Json | undefined>> {
+  const { width, height, tier } = order
   switch (shape.size) {
     case 'size':
       return { size: width === undefined || height === undefined ? tier?.name : `${width}x${height}` }
     case 'width_and_height':
-      return { width, height }
+      return tier === undefined ? { width, height } : shapeOf(tier, order)
     case 'aspect_ratio':
-      return { aspect_ratio: tier?.aspectRatio, resolution: tier?.name }
+      return tier === undefined ? {} : shapeOf(tier, order)
   }
 }
 
-function referencesOf({ references }: Order, shape: ImagesShape): Readonly<Record<string, Json | undefined>> {
+/** A single resolution is never said: there may be no field for it. */
+function shapeOf({ aspectRatio, name }: OrderedTier, { limits }: Order): Readonly<Record<string, Json | undefined>> {
+  const isOnly = limits.size.kind === 'tier' && limits.size.tiers.length === 1
+  return { aspect_ratio: aspectRatio, resolution: isOnly ? undefined : name }
+}
+
+function referencesOf({ references, limits }: Order, shape: ImagesShape): Readonly<Record<string, Json | undefined>> {
   if (references.length === 0) return {}
-  switch (shape.references) {
+  switch (limits.reference_images.max === 1 ? (shape.single_reference ?? shape.references) : shape.references) {
     case 'none':
     case 'multipart':
       return {}
@@ -126,6 +140,8 @@ function referencesOf({ references }: Order, shape: ImagesShape): Readonly<Recor
       return { image_url: references[0] }
     case 'reference_images':
       return { reference_images: [...references] }
+    case 'input_references':
+      return { input_references: references.map((url) => ({ type: 'image_url', image_url: { url } })) }
   }
 }
 
@@ -141,6 +157,16 @@ function delivered(title: string, shape: ImagesShape, reply: Reply, call: Call):
   const promptUsed = body?.data?.find((item) => item.revised_prompt !== undefined)?.revised_prompt
   const distinct = withoutRepeats(images, ({ source }) => [source.kind === 'url' ? source.url : source.data])
   return { kind: 'done', images: distinct, ...said, ...(promptUsed === undefined ? {} : { promptUsed }) }
+}
+
+/** An error inside a reply that succeeds, as where trouble came while the image was drawn: what it cost is unknown. Null where there is none. */
+function failedAfterAll(title: string, shape: ImagesShape, reply: Reply): Outcome | null {
+  const error = z.looseObject({ error: z.looseObject({ code: z.unknown() }), data: z.never().optional() }).safeParse(reply.body).data?.error
+  if (error === undefined) return null
+  const status = Number(error.code)
+  const isStatus = Number.isInteger(status) && status >= 400 && status < 600
+  const failure = refusalOf(title, { ...reply, status: isStatus ? status : 502 }, statusesOf(shape))
+  return { kind: 'failed', failure: { ...failure, provider_status: reply.status, billed: 'unknown' } }
 }
 
 function imageOf({ url, b64_json, base64, seed: said }: z.infer<typeof Item>, base: string): readonly ImageRef[] {
@@ -187,30 +213,50 @@ function tokensOf({ usage }: Body): VendorCost | undefined {
 }
 
 /** Behind a relay an outage says nothing of what its own vendor did. */
-const STATUSES = { 503: { billed: 'unknown' }, 529: { code: 'provider_unavailable', billed: 'unknown' } } as const
+const BEHIND_A_RELAY: StatusTable = { 503: { billed: 'unknown' }, 529: { code: 'provider_unavailable', billed: 'unknown' } }
 
-function refusalOf(title: string, reply: Reply): Failure {
+const statusesOf = ({ unbilled_statuses: unbilled }: ImagesShape): StatusTable => ({
+  ...BEHIND_A_RELAY,
+  ...Object.fromEntries(unbilled.map((status) => [status, { ...BEHIND_A_RELAY[status], billed: false }])),
+})
+
+function refusalOf(title: string, reply: Reply, statuses: StatusTable): Failure {
   const problem = problemOf(reply)
-  const code = problem?.code === undefined || problem.code === null ? (problem?.type ?? null) : String(problem.code)
-  const words = { title, code, message: problem?.message === undefined ? null : withoutSecrets(problem.message), statuses: STATUSES }
+  const said = problem?.code === undefined || problem.code === null ? problem?.type : String(problem.code)
+  const code = said === undefined ? null : withoutSecrets(said)
+  const words = { title, code, message: problem?.message === undefined ? null : withoutSecrets(problem.message), statuses }
   if (code !== null && NO_CREDIT.has(code))
     return failureOf(reply, words, {
       code: 'insufficient_credit',
       message: `${title} says that the account has too little credit`,
       billed: false,
     })
-  if (code === null || !MODERATED.has(code)) return submitFailure(reply, words)
-  const isOutput = problem?.moderation_details?.moderation_stage === 'output'
+  const behind = verdictBehind(problem)
+  if (behind === null && (code === null || !MODERATED.has(code))) return submitFailure(reply, words)
+  const isOutput = (behind ?? problem?.moderation_details?.moderation_stage) === 'output'
   const message = isOutput ? `${title}’s moderation withheld the finished image` : `${title}’s moderation refused the request`
   return {
     ...failureOf(reply, words, { code: 'moderated', message, billed: isOutput ? 'unknown' : false }),
     stage: isOutput ? 'output' : 'request',
-    reasons: (problem?.moderation_details?.categories ?? []).map(withoutSecrets),
+    reasons: (problem?.moderation_details?.categories ?? problem?.metadata?.reasons ?? []).map(withoutSecrets),
   }
 }
 
-/** `{ error: { message, code } }`, `{ error: "…" }` or `{ message, code }`. */
+/** The stage at which a vendor behind a relay moderated: the relay gives reasons for its input, or hands out that vendor's status word. */
+function verdictBehind(problem: Problem | undefined): 'input' | 'output' | null {
+  const { raw = '', reasons = [] } = problem?.metadata ?? {}
+  if (/"status"\s*:\s*"Content Moderated"/.test(raw)) return 'output'
+  return reasons.length > 0 || /"status"\s*:\s*"Request Moderated"/.test(raw) ? 'input' : null
+}
+
+/** A text, or a list of what is wrong. */
+const Detail = z.looseObject({ detail: z.union([z.string(), z.array(z.looseObject({ msg: z.string() }))]) })
+
+/** `{ error: { message, code } }`, `{ error: "…" }`, `{ message, code }`, or the `{ detail }` of FastAPI. */
 function problemOf({ body }: Reply): Problem | undefined {
   const error = z.looseObject({ error: z.unknown() }).safeParse(body).data?.error ?? body
-  return typeof error === 'string' ? { message: error } : Problem.safeParse(error).data
+  if (typeof error === 'string') return { message: error }
+  const detail = Detail.safeParse(error).data?.detail
+  if (detail === undefined) return Problem.safeParse(error).data
+  return { message: typeof detail === 'string' ? detail : detail.map(({ msg }) => msg).join('; ') }
 }

@@ -14,11 +14,18 @@ export const ImagesShape = z
       .enum(['size', 'width_and_height', 'aspect_ratio'])
       .default('size')
       .meta({ description: '`size: "1024x1024"`, `width` and `height`, or, for offers of ratio × tier, `aspect_ratio` and `resolution`.' }),
-    references: z.enum(['none', 'image_url', 'reference_images', 'multipart']).default('none').meta({
+    references: z.enum(['none', 'image_url', 'reference_images', 'input_references', 'multipart']).default('none').meta({
       description:
-        'One in `image_url`, or a list in `reference_images`; `multipart`: as files `image[]`, with a `mask`, of a form that goes to `edits_path`. `none`: it takes none.',
+        'One in `image_url`, or a list in `reference_images`, or in `input_references` as `{ type: "image_url", image_url: { url } }`; `multipart`: as files `image[]`, with a `mask`, of a form that goes to `edits_path`. `none`: it takes none.',
     }),
+    single_reference: z
+      .enum(['image_url'])
+      .optional()
+      .meta({ description: 'The field of a model that takes one reference at most, where that is not the field of the others.' }),
     edits_path: z.string().startsWith('/').default('/v1/images/edits'),
+    unbilled_statuses: z.array(z.number().int().min(500).max(599)).default([]).meta({
+      description: 'HTTP statuses of a server’s trouble with which nothing was bought, where its pages say so; of any other nobody knows.',
+    }),
     response_format: z
       .string()
       .min(1)

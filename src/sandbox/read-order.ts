@@ -76,7 +76,11 @@ const valueAt = (body: Fields, name: string | undefined): unknown =>
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-const textsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value : [value]).filter((each) => typeof each === 'string')
+/** Texts, and those of `{ image_url: { url } }`. */
+const textsOf = (value: unknown): readonly string[] =>
+  (Array.isArray(value) ? value : [value])
+    .map((each: unknown) => (isFields(each) ? valueAt(each, 'image_url.url') : each))
+    .filter((each) => typeof each === 'string')
 
 function formatOf(word: string | undefined): ImageFormat {
   const format = word?.toLowerCase()
