@@ -37,7 +37,7 @@ export const relayFields = {
   size: optional(size, 'How a size is written: `size: "1024x1024"` (default), `width` and `height`, or `aspect_ratio` and `resolution`.'),
   references: optional(
     references,
-    'How it takes reference images: one in `image_url`, a list in `reference_images`, or as files of a form to edits_path. Default: none.',
+    'How it takes reference images: one in `image_url`, a list in `reference_images` or `input_references`, or as files of a form to edits_path. Default: none.',
   ),
   mask: z.literal(true).optional().meta({ description: 'Beside shape: it takes a mask, in the form of `references: multipart`.' }),
   response_format: response_format.meta({ description: 'Beside shape: sent as it is, such as "url" or "b64_json".' }),

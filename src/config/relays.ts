@@ -187,6 +187,7 @@ function referencesIn(style: ImagesShape['references']): Limits['reference_image
     case 'image_url':
       return { max: 1, forms: ['url', 'data_uri'] }
     case 'reference_images':
+    case 'input_references':
       return { max: MOST_REFERENCES, forms: ['url', 'data_uri'] }
     case 'multipart':
       return { max: MOST_REFERENCES, forms: ['data_uri'] }

@@ -2,7 +2,7 @@ import { FIDELITIES, MEGAPIXEL, shareOfUsd, type Quote, type QuotedOffer, type U
 import { assess, isEligible, type Assessment, type PlanInput } from './assess.ts'
 import { byLatencyThenPrice, byPrice, choose, comparePrices, isFar, isPaused, mayFallBack } from './choose.ts'
 import { appliedView, differingDefaults, outputSize } from './fidelity.ts'
-import { pixelsOf } from './size.ts'
+import { wholePixelsOf } from './size.ts'
 
 /** Fewer measured tasks say nothing about who is fastest. */
 const ENOUGH_SAMPLES = 5
@@ -86,7 +86,7 @@ function quotedOffer(
     applied: appliedView(applied, defaults),
     cost: price && {
       amount: price.amount,
-      per_megapixel: pixels && perMegapixel(price.amount, applied.n * pixelsOf(pixels)),
+      per_megapixel: pixels && perMegapixel(price.amount, applied.n * wholePixelsOf(pixels)),
       lines: [...price.lines],
     },
     assumptions: [...assumptions, ...(price?.assumptions ?? unpriced), ...differences(offer.provider)],

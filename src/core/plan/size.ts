@@ -31,8 +31,11 @@ const ROUNDING = 1 + 1e-9
 
 export const pixelsOf = (size: Size): number => size.width * size.height
 
+/** In whole pixels, where a size is only calculated from a shape and has sides with fractions. */
+export const wholePixelsOf = (size: Size): number => Math.round(pixelsOf(size))
+
 /** Megapixels as billed: a begun one counts whole, at least one. */
-export const billedMegapixels = (size: Size): number => Math.max(1, Math.ceil(pixelsOf(size) / MEGAPIXEL))
+export const billedMegapixels = (size: Size): number => Math.max(1, Math.ceil(wholePixelsOf(size) / MEGAPIXEL))
 
 /** How far two positive numbers are apart, as a factor of at least 1. */
 export const factorBetween = (left: number, right: number): number => Math.max(left / right, right / left)

@@ -140,6 +140,32 @@ describe('an offer that sells ratio × tier', () => {
   })
 })
 
+describe('a size that is calculated from shape and megapixels', () => {
+  const RATIOS = '21:9 2:1 16:9 3:2 7:5 4:3 5:4 1:1 4:5 3:4 5:7 2:3 9:16 1:2 9:21 2.35:1'.split(' ')
+
+  it('costs the megapixels it is about, whatever its shape: a fraction of a pixel is no further one', () => {
+    const limit: TierSize = {
+      ...TIERS,
+      aspect_ratios: RATIOS,
+      tiers: [
+        { name: '1', megapixels: 1 },
+        { name: '4', megapixels: 4 },
+      ],
+    }
+    const offer = withLimits(bfl, { size: limit })
+    for (const ratio of RATIOS) {
+      for (const [megapixels, amount] of [
+        [1, '0.03'],
+        [4, '0.075'],
+      ] as const) {
+        const request = asking({ aspect_ratio: ratio, megapixels })
+        const [row] = quote(planning([candidate(offer)], { request })).offers
+        expect(row?.cost, `${ratio} at ${megapixels}`).toMatchObject({ amount, per_megapixel: expect.any(String) })
+      }
+    }
+  })
+})
+
 describe('an offer of a single resolution', () => {
   const single = withLimits(bfl, { size: { ...TIERS, tiers: [{ name: '4 MP', megapixels: 4 }] } })
 
