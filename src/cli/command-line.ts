@@ -11,6 +11,7 @@ import { completionVerb } from './completion.ts'
 import { costsVerb } from './costs.ts'
 import { demoVerb } from './demo.ts'
 import { doctorVerb } from './doctor.ts'
+import { withExamples } from './examples.ts'
 import { generateVerb } from './generate.ts'
 import { keysVerb } from './keys.ts'
 import { listVerb } from './list.ts'
@@ -104,7 +105,7 @@ function programOf(terminal: Terminal, finish: (work: Promise<number>) => Promis
     .description('One image-generation API in front of many vendors.')
     .version(packageJson.version, '-V, --version', 'print the version')
     .addHelpText('after', EPILOGUE)
-  for (const verb of VERBS) program.addCommand(verb(terminal, finish))
+  for (const verb of VERBS) program.addCommand(withExamples(verb(terminal, finish)))
   for (const command of [program, ...program.commands]) {
     command.exitOverride()
     command.showSuggestionAfterError()

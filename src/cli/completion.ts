@@ -14,10 +14,6 @@ export const completionVerb: Verb = (terminal, finish) =>
     .description('print a script that completes verbs and flags in your shell')
     .addArgument(new Argument('<shell>', 'the shell it is for').choices(SHELLS))
     .option('--json', 'print JSON')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  source <(imagegate completion bash)\n  imagegate completion fish > ~/.config/fish/completions/imagegate.fish',
-    )
     .action((shell: Shell, { json }: { readonly json?: boolean }, command: Command) => {
       const words = wordsOf(command.parent ?? command)
       terminal.out(json ? JSON.stringify(words, null, 2) : scriptFor(shell, words))

@@ -18,18 +18,11 @@ interface GenerateOptions extends ConnectOptions, RequestOptions {
   readonly json?: boolean
 }
 
-const EXAMPLES = `
-Examples:
-  imagegate generate "a lighthouse at dusk" --model flux-2-pro --aspect-ratio 3:2
-  imagegate generate "the same in winter" --model flux-2-pro --ref lighthouse.png --out images
-  cat prompt.txt | imagegate generate - --model flux-2-flex --json`
-
 export const generateVerb: Verb = (terminal, finish) =>
   requestCommand('generate', 'generate images and save them')
     .option('--out <folder>', 'where the images go', '.')
     .option('--wait <seconds>', 'stop waiting after this; it goes on without you (default: wait to the end)', wholeNumber)
     .option('--no-wait', 'print the id at once; `imagegate get <id> --wait --out <folder>` fetches the images later')
-    .addHelpText('after', EXAMPLES)
     .action((prompt: string, options: GenerateOptions) => finish(generate(prompt, options, terminal)))
 
 async function generate(prompt: string, options: GenerateOptions, terminal: Terminal): Promise<number> {

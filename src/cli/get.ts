@@ -18,7 +18,6 @@ export const getVerb: Verb = (terminal, finish) =>
     .argument('<id>', 'as `imagegate generate` or `imagegate list` prints it')
     .option('--wait', 'wait for its end')
     .option('--out <folder>', 'save its images there')
-    .addHelpText('after', '\nExample:\n  imagegate get gen_01a21f1d54d27b4f8dd3ed997b35ec3d --out images')
     .action((id: string, options: GetOptions) =>
       finish(
         withGateway(options, terminal, async ({ client, ifInterrupted }) => {
@@ -40,7 +39,6 @@ export const getVerb: Verb = (terminal, finish) =>
 export const cancelVerb: Verb = (terminal, finish) =>
   gatewayCommand('cancel', 'stop a generation, and say whether its vendor may still bill it')
     .argument('<id>', 'as `imagegate generate` or `imagegate list` prints it')
-    .addHelpText('after', '\nExample:\n  imagegate cancel gen_01a21f1d54d27b4f8dd3ed997b35ec3d')
     .action((id: string, options: ConnectOptions & { readonly json?: boolean }) =>
       finish(
         withGateway(options, terminal, async ({ client }) =>

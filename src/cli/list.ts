@@ -28,7 +28,6 @@ export const listVerb: Verb = (terminal, finish) =>
     .option('--metadata <key=value>', 'only with this pair; several', each)
     .option('--limit <number>', 'how many, at most 100', wholeNumber, DEFAULT_LIMIT)
     .option('--cursor <cursor>', 'go on where the list before ended')
-    .addHelpText('after', '\nExample:\n  imagegate list --status failed --limit 5')
     .action((options: ListOptions) =>
       finish(
         withGateway(options, terminal, async ({ client }) => {

@@ -22,7 +22,7 @@ function modelTable(models: readonly Model[]): string {
       index > 0 ? '' : model.alias_of === null ? model.id : `${model.id} → ${model.alias_of}`,
       offer.provider,
       offer.provider_model,
-      priceInWords(offer.price),
+      priceInWords(offer.price, offer.surcharge_percent),
       timeInWords(offer.latency_ms),
       offer.enabled ? 'ready' : (offer.reason ?? 'disabled'),
     ]),
@@ -32,9 +32,9 @@ function modelTable(models: readonly Model[]): string {
 
 const timeInWords = (latency: Latency | null): string => (latency === null ? '–' : `${seconds(latency.p50)} (of ${latency.samples})`)
 
-export function priceInWords(price: PriceRule | null): string {
+export function priceInWords(price: PriceRule | null, surchargePercent?: string | null): string {
   if (price === null) return 'not published'
-  const dated = `(${price.as_of})`
+  const dated = `${surchargePercent ? `plus ${surchargePercent} % ` : ''}(${price.as_of})`
   switch (price.kind) {
     case 'per_image':
       return `${price.per_image} an image ${dated}`

@@ -19,6 +19,9 @@ export function decimal(text: string): number {
   return Number(text)
 }
 
+/** A tier of effort, or a number as it was taken before there were tiers; the gateway judges the word. */
+export const effort = (text: string): string | number => (/^\d+$/.test(text) ? wholeNumber(text) : text)
+
 /** `a,b`, also given several times. */
 export const names = (text: string, before: readonly string[] = []): readonly string[] => [
   ...before,

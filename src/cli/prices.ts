@@ -15,7 +15,6 @@ export const pricesVerb: Verb = (terminal, finish) =>
   gatewayCommand('prices', 'what every offer costs, since when, and where that stands')
     .option('--model <model>', 'only this model')
     .option('--provider <id>', 'only this provider')
-    .addHelpText('after', '\nExample:\n  imagegate prices --model flux-2-pro')
     .action((options: PricesOptions) =>
       finish(
         withGateway(options, terminal, async ({ client }) => {
@@ -33,5 +32,10 @@ const priceTable = (prices: readonly PriceEntry[]): string =>
     ? 'No offer fits.'
     : table(
         ['model', 'provider', 'price in USD', 'source'],
-        prices.map(({ model, provider, price, source_url: source }) => [model, provider, priceInWords(price), source ?? '–']),
+        prices.map(({ model, provider, price, surcharge_percent: surcharge, source_url: source }) => [
+          model,
+          provider,
+          priceInWords(price, surcharge),
+          source ?? '–',
+        ]),
       )

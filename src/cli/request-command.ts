@@ -1,5 +1,5 @@
-import type { Command } from 'commander'
-import { decimal, each, gatewayCommand, names, wholeNumber } from './options.ts'
+import { Option, type Command } from 'commander'
+import { decimal, each, effort, gatewayCommand, names, wholeNumber } from './options.ts'
 
 /** A verb that takes a whole request: the prompt and every field as a flag, read by `requestFromOptions`. */
 export const requestCommand = (name: string, description: string): Command =>
@@ -13,7 +13,10 @@ export const requestCommand = (name: string, description: string): Command =>
     .option('-n, --count <number>', 'how many images', wholeNumber)
     .option('--seed <number>', 'the same seed repeats an image where the vendor can', wholeNumber)
     .option('--format <format>', 'jpeg, png or webp')
-    .option('--quality <number>', '20 to 99', wholeNumber)
+    .option('--quality <effort>', 'low, medium or high, at models that sell tiers of effort; a number is --output-quality', effort)
+    .option('--output-quality <number>', 'of the encoder: 20 to 99', wholeNumber)
+    .option('--background <kind>', 'opaque, or transparent with --format png or webp')
+    .option('--mask <image>', 'what to repaint of the first --ref: transparent is repainted; a file, an https URL or an img_… id')
     .option('--safety <number>', '0 (strictest) to 6', wholeNumber)
     .option('--upsampling', 'let the vendor rewrite the prompt')
     .option('--no-upsampling', 'keep the prompt as it is')
@@ -24,4 +27,8 @@ export const requestCommand = (name: string, description: string): Command =>
     .option('--provider <id>', 'this provider only')
     .option('--only <ids>', 'no other providers than these', names)
     .option('--order <ids>', 'try these providers first, in this order', names)
+    .option('--ignore <ids>', 'leave these providers out', names)
+    .addOption(new Option('--sort <by>', 'which provider goes first').choices(['price', 'latency']))
+    .option('--max-price-usd <amount>', 'the most that the whole request may cost, for example 0.05')
+    .option('--metadata <key=value>', 'kept with the generation, for lists and costs; several', each)
     .option('--option <provider.name=value>', 'what one vendor takes beyond these; several', each)

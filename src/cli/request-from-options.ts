@@ -13,7 +13,10 @@ export interface RequestOptions {
   readonly count?: number
   readonly seed?: number
   readonly format?: string
-  readonly quality?: number
+  readonly quality?: string | number
+  readonly outputQuality?: number
+  readonly background?: string
+  readonly mask?: string
   readonly safety?: number
   readonly upsampling?: boolean
   readonly guidance?: number
@@ -23,6 +26,10 @@ export interface RequestOptions {
   readonly provider?: string
   readonly only?: readonly string[]
   readonly order?: readonly string[]
+  readonly ignore?: readonly string[]
+  readonly sort?: string
+  readonly maxPriceUsd?: string
+  readonly metadata?: readonly string[]
   readonly option?: readonly string[]
 }
 
@@ -34,7 +41,7 @@ export async function requestFromOptions(
 ): Promise<GenerationRequest> {
   const prompt = text === '-' ? (await terminal.input()).trim() : text
   const routing = routingOf(options)
-  const references = await Promise.all((options.ref ?? []).map(referenceOf))
+  const references = await Promise.all((options.ref ?? []).map((text) => imageOf('--ref', text)))
   const fields = {
     model: options.model,
     prompt,
@@ -45,36 +52,52 @@ export async function requestFromOptions(
     n: options.count,
     seed: options.seed,
     output_format: options.format === 'jpg' ? 'jpeg' : options.format,
-    output_quality: options.quality,
+    quality: typeof options.quality === 'string' ? options.quality : undefined,
+    output_quality: options.outputQuality ?? (typeof options.quality === 'number' ? options.quality : undefined),
+    background: options.background,
     safety_tolerance: options.safety,
     prompt_upsampling: options.upsampling,
     guidance: options.guidance,
     steps: options.steps,
     on_unsupported: options.strict ? 'reject' : undefined,
     reference_images: references.length > 0 ? references : undefined,
+    mask: options.mask === undefined ? undefined : await imageOf('--mask', options.mask),
+    metadata: metadataOf(options.metadata ?? []),
     provider: Object.keys(routing).length > 0 ? routing : undefined,
     provider_options: providerOptions(options.option ?? []),
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as GenerationRequest
 }
 
-function routingOf({ provider, only, order }: RequestOptions): NonNullable<GenerationRequest['provider']> {
+function routingOf({ provider, only, order, ignore, sort, maxPriceUsd }: RequestOptions): NonNullable<GenerationRequest['provider']> {
   if (provider !== undefined && only !== undefined) throw new VerbFailed('--provider x is short for --only x: give one of them')
   const allowed = provider === undefined ? only : [provider]
-  return { ...(allowed ? { only: [...allowed] } : {}), ...(order ? { order: [...order] } : {}) }
+  const given = { only: allowed, order, ignore, sort, max_price_usd: maxPriceUsd }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+function metadataOf(pairs: readonly string[]): Record<string, string> | undefined {
+  if (pairs.length === 0) return undefined
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      if (at < 1) throw new VerbFailed(`--metadata ${pair}: write key=value`)
+      return [pair.slice(0, at), pair.slice(at + 1)]
+    }),
+  )
 }
 
 const IMAGE_ID = /^img_[A-Za-z0-9]{1,64}$/
 
 /** A URL or a stored image's id as it is; a file as a data URI. */
-async function referenceOf(text: string): Promise<ReferenceImage> {
+async function imageOf(flag: '--ref' | '--mask', text: string): Promise<ReferenceImage> {
   if (/^(https?:\/\/|data:)/i.test(text)) return text
   if (IMAGE_ID.test(text)) return { image: text }
   const bytes = await readFile(text).catch((error: NodeJS.ErrnoException) => {
-    throw new VerbFailed(`--ref ${text}: cannot be read (${error.code ?? error.message}); give a file, an https URL or an img_… id`)
+    throw new VerbFailed(`${flag} ${text}: cannot be read (${error.code ?? error.message}); give a file, an https URL or an img_… id`)
   })
   const format = formatOf(bytes)
-  if (format === null) throw new VerbFailed(`--ref ${text}: is not a PNG, JPEG or WebP image`)
+  if (format === null) throw new VerbFailed(`${flag} ${text}: is not a PNG, JPEG or WebP image`)
   return `data:image/${format};base64,${bytes.toString('base64')}`
 }
 

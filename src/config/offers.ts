@@ -124,14 +124,16 @@ function tokenPrice(
 function discounted(price: PriceRule | null, percent: number): PriceRule | null {
   if (price === null || percent === 0) return price
   const less = (amount: Usd): Usd => usdFromDecimal(multiplyUsd(amount, 10_000 - Math.round(percent * 100)), -4)
+  const unit = 'unit_amount' in price && price.unit_amount !== undefined ? { unit_amount: less(price.unit_amount) } : {}
   const note = `published price less ${percent} %, the operator’s discount`
   const source = 'configuration' as const
   switch (price.kind) {
     case 'per_image':
-      return { ...price, per_image: less(price.per_image), note, source }
+      return { ...price, ...unit, per_image: less(price.per_image), note, source }
     case 'megapixel':
       return {
         ...price,
+        ...unit,
         first_output: less(price.first_output),
         extra_output: less(price.extra_output),
         reference: less(price.reference),
@@ -142,6 +144,7 @@ function discounted(price: PriceRule | null, percent: number): PriceRule | null 
       const tiers = Object.entries(price.tiers).map(([tier, amount]) => [tier, amount === null ? null : less(amount)])
       return {
         ...price,
+        ...unit,
         tiers: Object.fromEntries(tiers),
         reference: price.reference === null ? null : less(price.reference),
         note,

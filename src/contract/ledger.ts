@@ -29,6 +29,7 @@ export const COST_COLUMNS = [
   'fidelity',
   'metadata',
   'group',
+  'surcharge_usd',
 ] as const
 
 /** What costs can be grouped by, beside `metadata.<key>`. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AnyJson } from './json.ts'
 import { Limits } from './limits.ts'
-import { PriceRule } from './price.ts'
+import { PriceRule, SurchargePercentShown } from './price.ts'
 import { Latency } from './quote.ts'
 
 const ModelOffer = z
@@ -15,6 +15,7 @@ const ModelOffer = z
       description: 'The JSON Schema of this provider’s `provider_options`; shown for one model, not in the list.',
     }),
     price: PriceRule.nullable().meta({ description: 'Null: no published price.' }),
+    surcharge_percent: SurchargePercentShown,
     latency_ms: Latency.nullable(),
     retires_on: z.iso.date().optional().meta({ description: 'From this day on (UTC) it cannot be bought. Absent: no end is announced.' }),
     replaced_by: z.string().optional(),

@@ -91,6 +91,12 @@ export type TokenPrice = z.infer<typeof TokenPrice>
 export const PriceRule = z.discriminatedUnion('kind', [PerImagePrice, MegapixelPrice, PerTierPrice, TokenPrice]).meta({ id: 'PriceRule' })
 export type PriceRule = z.infer<typeof PriceRule>
 
+/** What a provider takes outside the call, as callers see it: in percent of the price, a decimal such as `"5.5"`. */
+export const SurchargePercentShown = z.string().nullable().meta({
+  description:
+    'What the provider takes outside the call, in percent of the price, as the configuration says; null: nothing. A line of its own in quotes and costs.',
+})
+
 /** What no image and no megapixel costs: from here on, cents were written as dollars. */
 export const UNLIKELY_PRICE: Usd = '5'
 /** Less than any vendor asks: below, a decimal point slipped. */

@@ -45,6 +45,7 @@ export function modelListing(config: () => Config, catalogue: Catalogue, measure
           reason: provider?.reason ?? null,
           limits: offer.limits,
           price: offer.price,
+          surcharge_percent: offer.surchargePercent ?? null,
           latency_ms: measured.latency(offer.provider, resolved.model),
           ...(offer.retiresOn !== undefined && { retires_on: offer.retiresOn }),
           ...(offer.replacedBy !== undefined && { replaced_by: offer.replacedBy }),

@@ -55,6 +55,7 @@ export function costLine(row: CostRow, groupBy: readonly string[], metadata: rea
     group: valuesOf(row, groupBy)
       .map((value) => value ?? '–')
       .join(' / '),
+    surcharge_usd: task.surcharge ?? null,
   }
   const named = metadata.map((name) => (Object.hasOwn(row.metadata, name) ? (row.metadata[name] ?? null) : null))
   return record([...COST_COLUMNS.map((column) => cells[column]), ...named])

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { runCommandLine } from '../../src/cli/command-line.ts'
+import { EXAMPLES } from '../../src/cli/examples.ts'
 import { filesBelow, readText } from '../support/source-tree.ts'
 import { fakeTerminal } from './fake-gateway.ts'
 
@@ -28,4 +29,28 @@ test('every imagegate command that a document prints has a verb and flags that t
   })
   expect(printed.length).toBeGreaterThan(1)
   expect(wrong).toEqual([])
+})
+
+test('every verb’s help ends with an example, of that verb, with --json among its flags', async () => {
+  const terminal = fakeTerminal()
+  await runCommandLine(['completion', 'bash', '--json'], terminal)
+  const { verbs } = JSON.parse(terminal.stdout()) as Words
+  expect(Object.keys(EXAMPLES).toSorted()).toEqual(verbs.map(({ name }) => name).toSorted())
+  for (const { name, flags } of verbs) {
+    expect([name, flags.includes('--json')]).toEqual([name, true])
+    const help = fakeTerminal()
+    expect(await runCommandLine([name, '--help'], help)).toBe(0)
+    expect(
+      help
+        .stdout()
+        .trimEnd()
+        .split('\n')
+        .slice(-(EXAMPLES[name]?.length ?? 0))
+        .map((line) => line.trim()),
+    ).toEqual(EXAMPLES[name])
+    for (const line of EXAMPLES[name] ?? []) {
+      expect(line).toContain(`imagegate ${name}`)
+      for (const [flag] of line.replaceAll(/"[^"]*"/g, '').matchAll(/(?<=\s)--[a-z-]+/g)) expect(flags, line).toContain(flag)
+    }
+  }
 })

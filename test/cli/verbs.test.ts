@@ -130,6 +130,18 @@ describe('generate', () => {
       'acme,zenith',
       '--order',
       'zenith',
+      '--ignore',
+      'other',
+      '--sort',
+      'latency',
+      '--max-price-usd',
+      '0.05',
+      '--metadata',
+      'project=a=b',
+      '--background',
+      'transparent',
+      '--mask',
+      join(folder, 'cat.jpg'),
       '--option',
       'acme.tone=warm',
       '--option',
@@ -157,9 +169,22 @@ describe('generate', () => {
       prompt_upsampling: false,
       on_unsupported: 'reject',
       reference_images: [`data:image/png;base64,${png.toString('base64')}`, 'https://example.com/a.png', { image: 'img_9' }],
-      provider: { only: ['acme', 'zenith'], order: ['zenith'] },
+      mask: `data:image/png;base64,${png.toString('base64')}`,
+      background: 'transparent',
+      metadata: { project: 'a=b' },
+      provider: { only: ['acme', 'zenith'], order: ['zenith'], ignore: ['other'], sort: 'latency', max_price_usd: '0.05' },
       provider_options: { acme: { tone: 'warm', seed: '90071992547409931', on: true } },
     })
+  })
+
+  test.each([
+    ['--quality high', { quality: 'high' }],
+    ['--quality high --output-quality 80', { quality: 'high', output_quality: 80 }],
+    ['--quality 90', { output_quality: 90 }],
+  ])('sends %s as the effort or the encoder’s quality', async (flags, fields) => {
+    const { url, heard } = await gateway([generation()])
+    await run(['generate', 'a cat', '--model', 'big', ...flags.split(' '), '--url', url, '--out', await temporaryFolder()])
+    expect(heard.find(({ method }) => method === 'POST')?.body).toEqual({ model: 'big', prompt: 'a cat', ...fields })
   })
 
   test('shows each change as a plain line where nobody watches, saves the images and prints the result', async () => {

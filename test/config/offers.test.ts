@@ -57,6 +57,16 @@ describe('the operator’s prices', () => {
     expect(acme).toMatchObject({ first_output: '0.02625', extra_output: '0.013125', reference: '0.013125', as_of: '2026-11-01' })
     expect(zenith).toBeNull()
   })
+
+  test('a discount comes off what a counted unit costs, too, so that a metered cost is what the quote says', async () => {
+    const { config, catalogue } = await accepted('providers: { acme: { discount_percent: 12.5 } }')
+    const acme = catalogue.providers.get('acme')
+    const big = acme?.manifest.models['big']
+    if (!acme || big?.price?.kind !== 'megapixel') throw new Error('acme sells big by the megapixel')
+    const metered = { ...acme, manifest: { ...acme.manifest, models: { big: { ...big, price: { ...big.price, unit_amount: '0.03' } } } } }
+    const [offer] = offersOf(config, { ...catalogue, providers: new Map([['acme', metered]]) }, 'big')
+    expect(offer?.price).toMatchObject({ first_output: '0.02625', unit_amount: '0.02625' })
+  })
 })
 
 describe('a model name', () => {

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Quote } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 
@@ -61,6 +62,50 @@ describe('a running gateway', { timeout: 60_000 }, () => {
     await until(() => said.includes('listens on'), 'it listens')
     writeFileSync(join(folder, 'imagegate.yaml'), 'models: { flux-2-pro: { route: { order: [runware] } } }\n')
     await until(() => said.includes('models.flux-2-pro: added'), 'the new file in force')
+  })
+})
+
+interface Listed {
+  readonly data: readonly { readonly provider: string; readonly model: string; readonly price: { readonly source: string } | null }[]
+}
+
+describe('the example file, copied as it is', { timeout: 60_000 }, () => {
+  test('leaves IMAGEGATE_DATA where it is and routes by published prices alone, until an operator writes one', async () => {
+    const folder = temporaryFolder()
+    const [config, data] = [join(folder, 'imagegate.yaml'), join(folder, 'mine')]
+    copyFileSync(join(ROOT, 'imagegate.example.yaml'), config)
+    const gateway = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'] ?? '', PORT: '0', IMAGEGATE_DATA: data },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    closers.push(() => void gateway.kill('SIGKILL'))
+    let said = ''
+    gateway.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await until(() => said.includes('listens on'), 'it listens')
+    const [, url = '', file, kept] = /listens on (\S+) .*configuration: (\S+); data: (\S+);/.exec(said) ?? []
+    expect([file, kept]).toEqual([config, join(data, 'sandbox')])
+    expect(readdirSync(join(data, 'sandbox'))).toContain('imagegate.db')
+    expect(readdirSync(folder).toSorted()).toEqual(['imagegate.yaml', 'mine'])
+
+    const priced = async () => ((await (await fetch(`${url}/v1/prices`)).json()) as Listed).data
+    const quoted = async () => {
+      const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse', width: 1024, height: 1024 })
+      const reply = await fetch(`${url}/v1/quotes`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      return (await reply.json()) as Quote
+    }
+    const before = await priced()
+    expect(before.filter(({ price }) => price?.source === 'configuration')).toEqual([])
+    const vtrix = ({ provider, model }: Listed['data'][number]) => provider === 'vtrix' && model === 'flux-2-pro'
+    expect(before.find(vtrix)?.price, 'a vendor that publishes none has none').toBeNull()
+    const plain = await quoted()
+    expect([plain.offers.find(({ provider }) => provider === 'vtrix')?.cost, plain.route.at(-1)]).toEqual([null, 'vtrix'])
+
+    const written = readFileSync(config, 'utf8').replace(/# (prices:) .*\n( *)# {3}(flux-2-pro: \{ per_image: "0.028" \})/, '$1\n$2  $3')
+    writeFileSync(config, written)
+    process.kill(gateway.pid ?? 0, 'SIGHUP')
+    await until(async () => (await priced()).find(vtrix)?.price?.source === 'configuration', 'the price of the configuration')
+    expect(await quoted()).toMatchObject({ cheapest: 'vtrix', offers: [{ provider: 'vtrix', cost: { amount: '0.028' } }, {}, {}] })
   })
 })
 

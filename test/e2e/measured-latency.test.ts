@@ -16,7 +16,7 @@ const ask = async <T>(server: ServerProcess, path: string, body?: object, prefer
 }
 
 test(
-  'how fast a provider is does not count the time the process was down, and the fastest is named from five measured tasks on',
+  'a latency does not count the time the process was down, and the fastest is named from five measured tasks on',
   { timeout: 60_000 },
   async () => {
     const vendors = await startVendors({ providers: ['bfl'], typicalMs: 30 })

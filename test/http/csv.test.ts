@@ -65,6 +65,7 @@ describe('a line of the CSV', () => {
       reference_images: '0',
       quoted_usd: '0.03',
       amount_usd: '0.03',
+      surcharge_usd: '',
       basis: 'billed',
       created_at: '2026-11-20T00:00:00.000Z',
       megapixels: '1',

@@ -2,10 +2,13 @@ import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import type { Browser, Page } from 'playwright-core'
 
-/** Where Debian and others put it. */
-export const CHROMIUM = [process.env['CHROMIUM'] ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (path) => existsSync(path),
-)
+const { CHROMIUM: named = '' } = process.env
+
+/** Where Debian and others put it; as `install-chromium.sh` finds it, `CHROMIUM=none` included. */
+export const CHROMIUM =
+  named === 'none'
+    ? undefined
+    : [named, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
 
 if (CHROMIUM === undefined) console.warn('Chromium is not installed (apt-get install chromium): what people see in a browser is NOT tested')
 

@@ -57,9 +57,12 @@ const MOST_TIMES_QUOTED = 10
 const MOST_FOR_AN_IMAGE: Usd = '10'
 
 function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): boolean {
+  if (compareUsd(reported, '0') < 0) return false
   const quoted = quotedShare(route, attempt.images)
-  const most = quoted === null ? multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images) : multiplyUsd(quoted, MOST_TIMES_QUOTED)
-  return compareUsd(reported, '0') >= 0 && compareUsd(reported, most) <= 0
+  if (quoted === null) return compareUsd(reported, multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images)) <= 0
+  // A quote has the surcharge in it.
+  const whole = withSurcharge({ amount: reported, lines: [] }, route.surcharge).amount
+  return compareUsd(whole, multiplyUsd(quoted, MOST_TIMES_QUOTED)) <= 0
 }
 
 /** Null where a size the price depends on cannot be seen, or the price has no amount for what was delivered. */

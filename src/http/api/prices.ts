@@ -29,13 +29,14 @@ export const priceRoutes: FastifyPluginAsyncZod<PriceDependencies> = async (app,
 
 type ListedOffer = ReturnType<ModelSource['list']>[number]['offers'][number]
 
-const entryOf = (model: string, { provider, provider_model, price }: ListedOffer): PriceEntry => ({
+const entryOf = (model: string, { provider, provider_model, price, surcharge_percent }: ListedOffer): PriceEntry => ({
   object: 'price',
   model,
   provider,
   provider_model,
   currency: 'USD',
   price,
+  surcharge_percent,
   as_of: price?.as_of ?? null,
   source_url: price?.source_url ?? null,
 })
