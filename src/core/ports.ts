@@ -213,6 +213,8 @@ export class AssetError extends Error {
 /** Everything that must be on disk together. */
 export interface UnitOfWork {
   readonly generations?: readonly GenerationRecord[]
+  /** As far as is known, its generations are not on disk yet: then they are not searched for first. */
+  readonly areNew?: boolean
   readonly images?: readonly ImageRecord[]
   /** Reference images; one that is known already stays as it is. */
   readonly references?: readonly ImageRecord[]

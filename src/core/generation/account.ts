@@ -11,7 +11,7 @@ const DRIFT_PERCENT = 1
 
 /** The entries of an acceptance. The budget is asked in the same unit of work, so that nothing is bought on a promise that does not hold. */
 export function openAccount(open: OpenGeneration): void {
-  open.newEntries = [...acceptedEntries(open.record)]
+  open.newEntries = acceptedEntries(open.record)
   askBudget(open)
 }
 
@@ -30,7 +30,7 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
   const images = record.images.filter((image) => attempt.imageIds.includes(image.id))
   attempt.settled = settle(record, attempt, route, images)
   const entry = settledEntry(record, attempt, route, ports.clock.now())
-  open.newEntries.push(entry)
+  open.newEntries = [...open.newEntries, entry]
   ports.observer.settled?.(entry)
   const { reported } = attempt.settled
   if (reported === undefined) return
@@ -46,7 +46,7 @@ export function closeAccount(ports: Ports, open: OpenGeneration): void {
   if (record.attempts.some((attempt) => attempt.endedAt === null)) return
   open.isAccountClosed = true
   const released = releasedEntry(record, ports.clock.now())
-  if (released) open.newEntries.push(released)
+  if (released) open.newEntries = [...open.newEntries, released]
   const drift = driftOf(record)
   if (!drift || !isBeyondPercent(drift.billed, drift.quoted, DRIFT_PERCENT)) return
   ports.log.warn(

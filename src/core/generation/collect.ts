@@ -232,7 +232,7 @@ function finish(
   const images = results.flatMap((one): ImageRecord[] => (one?.kind === 'image' ? [one.image] : []))
   const lost = [...results.flatMap((one) => (one?.kind === 'failure' ? [one.failure] : [])), ...missingImages.map(({ failure }) => failure)]
   record.images.push(...images)
-  open.newImages.push(...images)
+  open.newImages = [...open.newImages, ...images]
   attempt.imageIds = images.map((image) => image.id)
   attempt.results = []
   attempt.status = images.length > 0 ? 'succeeded' : 'failed'

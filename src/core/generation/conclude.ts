@@ -53,7 +53,7 @@ export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRec
   attempt.endedAt = core.ports.clock.now()
   settleAttempt(core.ports, open, attempt)
   const calls = callsOf(core, open, attempt)
-  if (calls) open.newCalls.push(calls)
+  if (calls) open.newCalls = [...open.newCalls, calls]
   releaseConnection(core, attempt)
   if (attempt.submittedAt !== null) {
     const durationMs = attempt.readyAt === null || attempt.interrupted ? null : attempt.readyAt - attempt.submittedAt
@@ -103,7 +103,7 @@ export function addTasks(core: Core, open: OpenGeneration): readonly AttemptReco
   if (!route) throw new Error(`generation ${record.id} has no route ${record.routeIndex}`)
   const limits = core.ports.settings.provider(route.provider)?.manifest.models[route.model]?.limits ?? null
   const tasks = tasksOf(route, limits).map((task) => freshAttempt(core, { ...task, route: record.routeIndex, tries: 1 }))
-  record.attempts = [...record.attempts, ...tasks]
+  record.attempts = record.attempts.concat(tasks)
   return tasks
 }
 

@@ -63,10 +63,12 @@ export interface OpenGeneration {
   /** The save that is being gathered in this turn of the event loop. */
   saving: Promise<void> | null
   idempotency: IdempotencyEntry | null
-  newImages: ImageRecord[]
+  /** A write of it has succeeded. */
+  isOnDisk: boolean
+  newImages: readonly ImageRecord[]
   newReferences: readonly ImageRecord[]
-  newEntries: LedgerEntry[]
-  newCalls: AttemptCallsRecord[]
+  newEntries: readonly LedgerEntry[]
+  newCalls: readonly AttemptCallsRecord[]
   newDelivery: WebhookDeliveryRecord | null
   /** What the new entries that reserve must fit into. */
   budget: BudgetCheck | null
@@ -121,16 +123,20 @@ export type CollectedImage =
   | { readonly kind: 'image'; readonly image: ImageRecord }
   | { readonly kind: 'failure'; readonly failure: Failure }
 
+/** One for all: thousands of open generations have nothing new most of the time. */
+export const NOTHING: readonly never[] = []
+
 export function openGeneration(core: Core, record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration {
   return {
     record,
     sinceMs: core.ports.clock.monotonicMs(),
     saving: null,
     idempotency,
-    newImages: [],
-    newReferences: [],
-    newEntries: [],
-    newCalls: [],
+    isOnDisk: false,
+    newImages: NOTHING,
+    newReferences: NOTHING,
+    newEntries: NOTHING,
+    newCalls: NOTHING,
     newDelivery: null,
     budget: null,
     raising: null,
@@ -217,5 +223,6 @@ export function note(
   progress: number | null = null,
 ): void {
   const entry = { seq: record.timeline.length + 1, type, at: core.ports.clock.now(), provider, progress }
-  record.timeline = [...record.timeline, entry]
+  // A spread reserves space for 16 more entries (128 bytes for each open generation).
+  record.timeline = record.timeline.concat(entry)
 }

@@ -38,7 +38,7 @@ async function raise(
   const before = reserved.amount
   const entry = reservedEntry(record, route, missing, core.ports.clock.now())
   reserved.amount = sumUsd([before, missing])
-  open.newEntries.push(entry)
+  open.newEntries = [...open.newEntries, entry]
   askBudget(open)
   try {
     await save(core, open)

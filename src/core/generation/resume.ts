@@ -40,6 +40,7 @@ async function endSandbox(core: Core, record: GenerationRecord): Promise<void> {
 
 function resume(core: Core, driver: Driver, record: GenerationRecord): void {
   const open = openGeneration(core, record, null)
+  open.isOnDisk = true
   core.open.set(record.id, open)
   const left = record.attempts.filter((attempt) => attempt.endedAt === null)
   for (const attempt of left) if (attempt.status !== 'queued') attempt.interrupted = true

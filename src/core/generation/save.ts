@@ -1,6 +1,6 @@
 import { isTerminal } from '#contract'
 import { closeAccount } from './account.ts'
-import type { Core, OpenGeneration } from './open-generation.ts'
+import { NOTHING, type Core, type OpenGeneration } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
 
 const SAVE_AGAIN_MS = 2_000
@@ -26,16 +26,17 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
     budget,
   } = open
   open.saving = null
-  open.newImages = []
-  open.newReferences = []
-  open.newEntries = []
-  open.newCalls = []
+  open.newImages = NOTHING
+  open.newReferences = NOTHING
+  open.newEntries = NOTHING
+  open.newCalls = NOTHING
   open.newDelivery = null
   open.idempotency = null
   open.budget = null
   try {
     await core.ports.store.commit({
       generations: [open.record],
+      areNew: !open.isOnDisk,
       images,
       references,
       ledger,
@@ -44,6 +45,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
       ...(budget ? { budget } : {}),
       ...(delivery ? { deliveries: [delivery] } : {}),
     })
+    open.isOnDisk = true
     if (delivery) core.ports.deliveriesDue?.()
   } catch (error) {
     open.newImages = [...images, ...open.newImages]

@@ -2,26 +2,68 @@ import type { DatabaseSync } from 'node:sqlite'
 import { saysHowProviderDoes } from '#contract'
 import type { LedgerEntry } from '../../core/records.ts'
 import type { ProviderHour, Store } from '../../core/ports.ts'
+import type { Gathered } from './change.ts'
 
 const HOUR_MS = 3_600_000
 /** Each step is 2 percent longer than the one before, so that a duration is known within 1 percent. */
 const STEP = Math.log(1.02)
 
-/** Counts a settled task in the hour it ended: two rows that many tasks share. A line of the ledger is counted once, as it is written once. */
-export function providerHourWriter(database: DatabaseSync): (entry: LedgerEntry) => void {
-  const count = database.prepare(`
+/**
+ * Counts settled tasks in the hours they ended: two rows that many tasks share, written once for all tasks of a transaction (with 20 of them
+ * that saves 3 µs of CPU each). A line of the ledger is counted once, as it is written once.
+ */
+export function providerHourWriter(database: DatabaseSync): ProviderHourWriter {
+  const addToHour = database.prepare(`
     INSERT INTO provider_hours (provider, hour, succeeded, failed) VALUES (?, ?, ?, ?)
     ON CONFLICT (provider, hour) DO UPDATE SET succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed`)
-  const countDuration = database.prepare(`
-    INSERT INTO provider_hour_durations (provider, hour, step, tasks) VALUES (?, ?, ?, 1)
-    ON CONFLICT (provider, hour, step) DO UPDATE SET tasks = tasks + 1`)
-  return ({ provider, at, task }) => {
-    if (task === null || task.wasSubmitted !== true || !saysHowProviderDoes(task.code)) return
-    const hour = Math.floor(at / HOUR_MS)
-    count.run(provider, hour, task.code === null ? 1 : 0, task.code === null ? 0 : 1)
-    const { durationMs = null } = task
-    if (durationMs !== null) countDuration.run(provider, hour, Math.round(Math.log(Math.max(1, durationMs)) / STEP))
+  const addToStep = database.prepare(`
+    INSERT INTO provider_hour_durations (provider, hour, step, tasks) VALUES (?, ?, ?, ?)
+    ON CONFLICT (provider, hour, step) DO UPDATE SET tasks = tasks + excluded.tasks`)
+  let counted: CountedHour[] = []
+
+  const hourOf = (provider: string, hour: number): CountedHour => {
+    const known = counted.find((one) => one.provider === provider && one.hour === hour)
+    if (known) return known
+    const fresh = { provider, hour, succeeded: 0, failed: 0, steps: new Map<number, number>() }
+    counted.push(fresh)
+    return fresh
   }
+
+  return {
+    count({ provider, at, task }) {
+      if (task === null || task.wasSubmitted !== true || !saysHowProviderDoes(task.code)) return
+      const hour = hourOf(provider, Math.floor(at / HOUR_MS))
+      if (task.code === null) hour.succeeded++
+      else hour.failed++
+      const { durationMs = null } = task
+      if (durationMs === null) return
+      const step = Math.round(Math.log(Math.max(1, durationMs)) / STEP)
+      hour.steps.set(step, (hour.steps.get(step) ?? 0) + 1)
+    },
+    write() {
+      for (const { provider, hour, succeeded, failed, steps } of counted) {
+        addToHour.run(provider, hour, succeeded, failed)
+        for (const [step, tasks] of steps) addToStep.run(provider, hour, step, tasks)
+      }
+      counted = []
+    },
+    forget() {
+      counted = []
+    },
+  }
+}
+
+export interface ProviderHourWriter extends Gathered {
+  count(entry: LedgerEntry): void
+}
+
+interface CountedHour {
+  readonly provider: string
+  readonly hour: number
+  succeeded: number
+  failed: number
+  /** How many tasks took so long, by step. */
+  readonly steps: Map<number, number>
 }
 
 export function providerHourReader(database: DatabaseSync): Store['providerHours'] {

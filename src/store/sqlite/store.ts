@@ -20,7 +20,7 @@ import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { promptSearch } from './prompt-search.ts'
-import { providerHourReader } from './provider-hours.ts'
+import { providerHourReader, providerHourWriter } from './provider-hours.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
 import { nameKeys } from './key-names.ts'
 
@@ -52,8 +52,9 @@ export interface StoreOptions {
 export function sqliteStore(database: DatabaseSync): Store {
   const leases: Leases = new Map()
   const budgets = budgetReader(database)
-  const kinds = [...changeKinds, ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
-  const group = groupCommit(database)
+  const hours = providerHourWriter(database)
+  const kinds = [...changeKinds, ledgerChanges(budgets, hours), deliveryChanges(leases)].map((kind) => kind(database))
+  const group = groupCommit(database, hours)
   const search = promptSearch(database, group)
   const rows = rowReader(database)
   const comparisons = comparisonReader(database)

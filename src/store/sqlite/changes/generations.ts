@@ -8,26 +8,35 @@ import type { ChangeKind } from '../change.ts'
  */
 export const generationChanges: ChangeKind = (database) => {
   const update = database.prepare('UPDATE generations SET status = ?, open = ?, provider = ?, state = ? WHERE id = ?')
+  // What no index holds: a third of the CPU of the whole update.
+  const updateState = database.prepare('UPDATE generations SET state = ? WHERE id = ? AND status = ? AND open = ? AND provider IS ?')
   const insert = database.prepare(
-    'INSERT INTO generations (status, open, provider, state, id, created_at, model, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO generations (status, open, provider, state, id, created_at, model, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
   )
   const insertPlan = database.prepare('INSERT INTO generation_plans (number, plan) VALUES (?, ?)')
   const insertMetadata = database.prepare('INSERT INTO generation_metadata (key, value, created_at, generation_id) VALUES (?, ?, ?, ?)')
 
-  const save = ({ record, status, open, provider, state }: Snapshot): void => {
+  const saveKnown = ({ record: { id }, status, open, provider, state }: Snapshot): boolean =>
+    // One that has ended has just changed its status.
+    (open === 1 && updateState.run(state, id, status, open, provider).changes !== 0) ||
+    update.run(status, open, provider, state, id).changes !== 0
+
+  const saveNew = ({ record, status, open, provider, state }: Snapshot): boolean => {
     const { id, createdAt, model, key } = record
-    if (update.run(status, open, provider, state, id).changes !== 0) return
-    const { lastInsertRowid } = insert.run(status, open, provider, state, id, createdAt, model, key)
+    const { changes, lastInsertRowid } = insert.run(status, open, provider, state, id, createdAt, model, key)
+    if (changes === 0) return false
     insertPlan.run(lastInsertRowid, planOf(record))
     for (const [name, value] of Object.entries(record.request.metadata ?? {})) insertMetadata.run(name, value, createdAt, id)
+    return true
   }
 
-  return ({ generations = [] }) => {
+  return ({ generations = [], areNew = false }) => {
     if (generations.length === 0) return null
     const snapshots = generations.map(snapshotOf)
+    const [first, second] = areNew ? [saveNew, saveKnown] : [saveKnown, saveNew]
     return {
       apply() {
-        for (const snapshot of snapshots) save(snapshot)
+        for (const snapshot of snapshots) void (first(snapshot) || second(snapshot))
       },
     }
   }

@@ -5,7 +5,7 @@ import { BudgetExceeded } from '../../../core/ports.ts'
 import type { BudgetCheck } from '../../../core/ports.ts'
 import type { BudgetReader } from '../budgets.ts'
 import type { ChangeKind } from '../change.ts'
-import { providerHourWriter } from '../provider-hours.ts'
+import type { ProviderHourWriter } from '../provider-hours.ts'
 
 /**
  * Appends lines of the account, and moves what counts against a budget by what they reserve and release. Amounts are integers of
@@ -13,12 +13,11 @@ import { providerHourWriter } from '../provider-hours.ts'
  * left as it is: a unit whose fate was unknown is handed in again.
  */
 export const ledgerChanges =
-  (budgets: BudgetReader): ChangeKind =>
+  (budgets: BudgetReader, hours: Pick<ProviderHourWriter, 'count'>): ChangeKind =>
   (database) => {
     const insert = database.prepare(`
     INSERT INTO ledger (at, kind, generation_id, attempt_id, key, provider, model, amount, period, quoted, images, task)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
-    const countHour = providerHourWriter(database)
     const hold = database.prepare('UPDATE budgets SET used = used + ? WHERE key = ? AND period = ?')
     const replaceQuote = database.prepare('UPDATE budgets SET used = used + ? - coalesce(?, 0) WHERE key = ? AND period = ?')
     const giveBack = database.prepare('UPDATE budgets SET used = used - ? WHERE key = ? AND period = ?')
@@ -42,7 +41,7 @@ export const ledgerChanges =
         task?.images ?? null,
         task && JSON.stringify(restOf(task)),
       )
-      if (changes === 1 && kind !== 'adjusted') countHour(entry)
+      if (changes === 1 && kind !== 'adjusted') hours.count(entry)
       if (changes === 0 || key === null || period === null || amount === null) return
       if (kind === 'reserved') hold.run(amount, key, period)
       if (kind === 'released') giveBack.run(amount, key, period)
