@@ -18,14 +18,17 @@ export interface Intake {
    * Starts a generation, or finds the one its idempotency key started. Nothing is bought where it throws.
    * @throws Refusal · IdempotencyMismatch
    */
-  begin(
-    request: GenerationRequest,
-    key: string | null,
-    idempotencyKey?: string,
-    more?: IntakeExtras,
-  ): Promise<{ readonly id: string; readonly replayed: boolean }>
+  begin(request: GenerationRequest, key: string | null, idempotencyKey?: string, more?: IntakeExtras): Promise<Begun>
   /** The generation once it has ended or `waitMs` is over; null where there is none. */
   wait(id: string, waitMs: number): Promise<GenerationRecord | null>
+}
+
+export interface Begun {
+  readonly id: string
+  /** It was begun before, under the same idempotency key. */
+  readonly replayed: boolean
+  /** As it is on disk, until the next turn of the event loop; absent where it may have changed since it was written, or was not begun here. */
+  readonly record?: GenerationRecord
 }
 
 /** What a compatible API knows beyond a request. */
@@ -80,7 +83,7 @@ export function createIntake({ requestSchema, accept, idempotency, run, admit }:
       if (idempotencyKey === undefined) {
         const record = await prepare(request, key, more)
         await run.accept(record, null)
-        return { id: record.id, replayed: false }
+        return { id: record.id, replayed: false, ...(isOnItsWay(record) ? { record } : {}) }
       }
       return idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), async (entry) => {
         const record = await prepare(request, key, more)
@@ -91,3 +94,6 @@ export function createIntake({ requestSchema, accept, idempotency, run, admit }:
     wait: (id, waitMs) => run.wait(id, waitMs),
   }
 }
+
+/** Each submit is on its way, and was written: until a reply comes nothing changes. */
+const isOnItsWay = ({ attempts }: GenerationRecord): boolean => attempts.every(({ status }) => status === 'submitting')

@@ -19,12 +19,16 @@ import { USER_AGENT } from './user-agent.ts'
 export interface SendOptions {
   readonly credentials: Credentials
   readonly agents: Agents
-  /** One line per call that left for a vendor: never a path, query, body or key. */
-  readonly log?: Pick<Log, 'info'>
+  /** One line for each call that left for a vendor, never with a path, query, body or key: at debug where it was answered well. */
+  readonly log?: CallLog
   /** Milliseconds on a clock that never goes back; for the log. */
   readonly now?: () => number
   /** A larger reply to a call that brings images is not read. */
   readonly maxReplyBytes?: number
+}
+
+export interface CallLog extends Pick<Log, 'info'> {
+  debug: Log['info']
 }
 
 const DEFAULT_MAX_REPLY_BYTES = 64 * 1_024 * 1_024
@@ -51,7 +55,9 @@ export function createSend({
     return new Promise((resolve) => {
       const bounds = replyBounds(call.purpose, maxReplyBytes)
       const exchange = new Exchange(timeoutMs, bounds, redactor, (sent) => {
-        log?.info({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
+        // The line about the end of the generation says how it went: a line for each good reply is a third of the bytes of the log.
+        const level = isGood(sent) ? 'debug' : 'info'
+        log?.[level]({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
         resolve(sent.kind === 'reply' ? { kind: 'reply', reply: { ...sent.reply, url: url.href } } : sent)
       })
       try {
@@ -84,6 +90,8 @@ const streamed = ({ bytes, stream }: StreamedBody, headers: readonly string[]): 
   headers: [...FIXED_HEADERS, 'content-length', String(bytes), ...headers],
   body: stream as unknown as Dispatcher.DispatchOptions['body'] & object,
 })
+
+const isGood = (sent: Sent): boolean => sent.kind === 'reply' && sent.reply.status < 400
 
 function logFields(provider: string, call: Call, host: string, sent: Sent, ms: number): object {
   const { purpose, method } = call

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
 import type { Manifest } from '#contract'
-import type { Download, Log, Send } from '../core/ports.ts'
+import type { Download, Send } from '../core/ports.ts'
 import { type Agents, createAgents } from './agents.ts'
 import { createCredentials } from './credentials.ts'
 import { createDestinationCheck, type DestinationCheck } from './destination.ts'
@@ -10,7 +10,7 @@ import { parseAllow } from './guard.ts'
 import { createPost, type Post } from './post.ts'
 import { createProxy, type ProxySettings } from './proxy.ts'
 import type { Secret } from './secret.ts'
-import { createSend } from './send.ts'
+import { type CallLog, createSend } from './send.ts'
 import { buildAll } from './settings-problem.ts'
 
 export interface TransportConfig {
@@ -24,7 +24,7 @@ export interface TransportConfig {
   readonly allow: readonly string[]
   /** What everything outside this machine is reached through; null or absent: directly. The guard judges as without it. */
   readonly proxy?: ProxySettings | null
-  readonly log?: Pick<Log, 'info'>
+  readonly log?: CallLog
   /** A larger vendor reply is `lost`; 64 MiB by default. */
   readonly maxReplyBytes?: number
   readonly lookup?: LookupFunction

@@ -35,7 +35,7 @@ function open({ proxy, baseUrl = 'http://127.0.0.1:1', noProxy = [], allow = [],
     allow,
     proxy: { url: new Secret(proxy), noProxy },
     lookup,
-    log: { info: (fields) => lines.push(fields) },
+    log: { info: (fields) => lines.push(fields), debug: (fields) => lines.push(fields) },
   })
   onTestFinished(() => transport.close())
   return { ...transport, lines }

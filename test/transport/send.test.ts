@@ -7,7 +7,7 @@ import { type AgentsOptions, createAgents } from '../../src/transport/agents.ts'
 import { createCredentials } from '../../src/transport/credentials.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
 import { Secret } from '../../src/transport/secret.ts'
-import { createSend, type SendOptions } from '../../src/transport/send.ts'
+import { type CallLog, createSend, type SendOptions } from '../../src/transport/send.ts'
 import { useRealSockets } from './real-sockets.ts'
 import { CERTIFICATE } from './certificate.ts'
 import { API_KEY, closedPort, httpServer, httpsServer, lookupOf, providerAt, tcpServer } from './loopback.ts'
@@ -381,7 +381,9 @@ describe('the log of a call', () => {
     const lines: { fields: object; message: string }[] = []
     let ms = 1_000
     const server = await httpServer((_request, response) => response.end('{"result":"reply-body"}'))
-    const send = sendTo(server.url, { log: { info: (fields, message) => lines.push({ fields, message }) }, now: () => (ms += 7) })
+    const keep = (fields: object, message: string) => void lines.push({ fields, message })
+    const log = { info: keep, debug: keep }
+    const send = sendTo(server.url, { log, now: () => (ms += 7) })
     await send({ ...submit, url: '/v1/secret-path?signature=secret-signature' })
     const host = `127.0.0.1:${server.port}`
     expect(lines).toEqual([
@@ -395,10 +397,27 @@ describe('the log of a call', () => {
   it('says why no reply came', async () => {
     const lines: object[] = []
     const port = await closedPort()
-    await sendTo(`http://127.0.0.1:${port}`, { log: { info: (fields) => lines.push(fields) } })(submit)
+    await sendTo(`http://127.0.0.1:${port}`, { log: atInfo(lines) })(submit)
     expect(lines).toEqual([expect.objectContaining({ outcome: 'unsent', reason: expect.stringContaining('ECONNREFUSED') })])
     expect(JSON.stringify(lines)).not.toMatch(/secret|canary|v1/)
   })
+
+  it('is written at info where the vendor refused, and only at debug where it did not', async () => {
+    const lines: object[] = []
+    const statuses = [200, 422]
+    const server = await httpServer((_request, response) => response.writeHead(statuses.shift() ?? 200).end('{}'))
+    const send = sendTo(server.url, { log: atInfo(lines) })
+    await send(submit)
+    expect(lines).toEqual([])
+    await send(submit)
+    expect(lines).toEqual([expect.objectContaining({ outcome: 'reply', status: 422 })])
+  })
+})
+
+/** A log whose level is info. */
+const atInfo = (lines: object[]): CallLog => ({
+  info: (fields) => void lines.push(fields),
+  debug: () => {},
 })
 
 it('a key that a vendor repeats in its reply gets no further', async () => {

@@ -20,7 +20,7 @@ export function plan(input: PlanInput): Plan {
   const rest = assessments.filter((assessment) => !isEligible(assessment))
   return {
     kind: 'routes',
-    routes: mayFallBack(input) ? routes : routes.slice(0, 1),
+    routes: routes.slice(0, mayFallBack(input) ? routes.length : 1),
     routing: { strategy, considered: [...ordered, ...rest].map(consideredRow) },
   }
 }

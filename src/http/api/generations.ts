@@ -6,6 +6,7 @@ import type { GenerationRequest } from '#contract'
 import { viewOf } from '../../core/present/generation.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Store } from '../../core/ports.ts'
+import type { GenerationRecord } from '../../core/records.ts'
 import { requireInstalled } from '../../core/generation/names.ts'
 import type { Intake } from '../intake.ts'
 import type { ModelSource } from './models.ts'
@@ -80,9 +81,9 @@ function createRoute(app: App, deps: GenerationDependencies): void {
   }
   app.post('/v1/generations', { schema, config: { access: 'write' } }, async (request, reply) => {
     const { 'idempotency-key': idempotencyKey, prefer } = request.headers
-    const { id, replayed } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey)
+    const { id, replayed, record } = await deps.intake.begin(request.body as GenerationRequest, request.gatewayKey, idempotencyKey)
     if (replayed) reply.header('idempotent-replayed', 'true')
-    const generation = await awaited(deps, reply, id, waitOf(prefer))
+    const generation = await awaited(deps, reply, id, waitOf(prefer), record)
     if (!isTerminal(generation.status)) answerInProgress(reply, `/v1/generations/${id}`)
     return generation
   })
@@ -111,8 +112,10 @@ async function awaited(
   reply: FastifyReply,
   id: string,
   { waitMs, applied }: ReturnType<typeof waitOf>,
+  begun?: GenerationRecord,
 ): Promise<Generation> {
-  const record = waitMs > 0 ? await run.wait(id, waitMs) : await store.generation(id)
+  // What this request has just written is not read again: 20 µs.
+  const record = waitMs > 0 ? await run.wait(id, waitMs) : (begun ?? (await store.generation(id)))
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
   const generation = viewOf(record, links)
