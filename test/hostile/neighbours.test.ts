@@ -1,5 +1,5 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,37 +8,56 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import sharp from 'sharp'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Generation } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { residentBytes } from '../support/resident-bytes.ts'
-import { leastStop, LONGEST_STOP_MS } from '../support/neighbour.ts'
+import { leastStop, LONGEST_STOP_MS, startNeighbour } from '../support/neighbour.ts'
+import type { Neighbour } from '../support/neighbour.ts'
 
 useRealSockets()
 
 const KEY = 'a-key-of-the-hostile-tests'
 const AUTH = { authorization: `Bearer ${KEY}` }
 let server: ServerProcess
+let neighbour: Neighbour
 let vendor: Server
 let folder: string
-/** What the vendor answers to a submit. */
+/** What the vendor answers to a submit; whatever is asked of a task later, it does not know. */
 let reply = '{}'
+/** Bytes of the submits that it has taken whole. */
+let taken = 0
+let answered = 0
 
 beforeAll(async () => {
   vendor = createServer((request, response) => {
-    request.resume().once('end', () => response.setHeader('content-type', 'application/json').end(reply))
+    let head = ''
+    let bytes = 0
+    request.on('data', (part: Buffer) => {
+      if (head.length < 200) head += part.toString('latin1', 0, 200)
+      bytes += part.length
+    })
+    request.once('end', () => {
+      const isSubmit = head.includes('"imageInference"')
+      if (isSubmit) taken += bytes
+      response.once('close', () => (answered += Number(isSubmit)))
+      response.setHeader('content-type', 'application/json').end(isSubmit ? reply : '{"errors":[{"code":"taskNotFound","message":"no"}]}')
+    })
   }).listen(0, '127.0.0.1')
   await once(vendor, 'listening')
   const vendorUrl = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
   folder = mkdtempSync(join(tmpdir(), 'imagegate-hostile-'))
   const hash = createHash('sha256').update(KEY).digest('hex')
-  writeFileSync(
-    join(folder, 'imagegate.yaml'),
-    `keys: [{ name: team-a, key_hash: ${hash} }]\nproviders: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" } }\n`,
-  )
+  const key = `{ name: team-a, key_hash: ${hash} }`
+  const provider = `{ api_key: vendor-key-0123456, base_url: "${vendorUrl}", max_in_flight: 1000 }`
+  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${key}]\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`)
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
+  neighbour = await startNeighbour(server)
 })
 afterAll(async () => {
+  neighbour.end()
   await server.kill('SIGKILL')
   vendor.close()
   rmSync(folder, { recursive: true, force: true })
@@ -62,13 +81,63 @@ const IMAGES = JSON.stringify({
   data: Array.from({ length: 200_000 }, (_, i) => ({ taskType: 'imageInference', imageURL: `https://x.example/${i}` })),
 })
 
-/** A generation whose vendor answers with `text`; how it ends is not the point here. */
+const AT_ONCE = { ...AUTH, prefer: 'respond-async' }
+
+/** Generations whose vendor answers with `text`, until it has; how they end is not the point here. */
 const bought = (text: string) => async (): Promise<void> => {
   reply = text
-  await Promise.all(
-    [1, 2, 3].map(() => post('/v1/generations', '{"model":"runware/flux-2-pro","prompt":"a"}', { ...AUTH, prefer: 'wait=2' })),
-  )
+  answered = 0
+  await Promise.all([1, 2, 3].map(() => post('/v1/generations', '{"model":"runware/flux-2-pro","prompt":"a"}', AT_ONCE)))
+  await vi.waitFor(() => expect(answered).toBe(3), { timeout: 20_000, interval: 20 })
 }
+
+let storedReference: object | undefined
+
+/** Two submits with eight references of 5 MB each, which a caller has sent before. */
+async function sixteenReferences(): Promise<void> {
+  reply = '{"errors":[{"code":"invalidModel","message":"no"}]}'
+  const begin = async (images: readonly unknown[], prefer: string): Promise<Generation> => {
+    const body = JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'a', reference_images: images })
+    const headers = { ...AUTH, 'content-type': 'application/json', prefer }
+    return (await (await fetch(`${server.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
+  }
+  if (storedReference === undefined) {
+    const first = await begin([`data:image/png;base64,${(await photo()).toString('base64')}`], 'wait=20')
+    storedReference = { image: (first.request as { reference_images: readonly { image: string }[] }).reference_images[0]?.image }
+  }
+  ;[answered, taken] = [0, 0]
+  const eight = Array.from({ length: 8 }, () => storedReference)
+  await Promise.all([begin(eight, 'respond-async'), begin(eight, 'respond-async')])
+  await vi.waitFor(() => expect(answered).toBe(2), { timeout: 20_000, interval: 20 })
+  expect(taken).toBeGreaterThan((16 * PHOTO_BYTES * 4) / 3)
+}
+
+const SIDE = 1_300
+const PHOTO_BYTES = SIDE * SIDE * 3
+/** Noise, so that nothing of it is packed. */
+const photo = (): Promise<Buffer> =>
+  sharp(randomBytes(PHOTO_BYTES), { raw: { width: SIDE, height: SIDE, channels: 3 } })
+    .png({ compressionLevel: 0 })
+    .toBuffer()
+
+/** One message at a WebSocket of a known caller, until it is answered. */
+async function said(message: string): Promise<void> {
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
+  await once(socket, 'open')
+  const next = () => once(socket, 'message')
+  const known = next()
+  socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: KEY }]))
+  await known
+  const answer = next()
+  socket.send(message)
+  await answer
+  socket.close()
+}
+
+const taskWith = (field: object): string =>
+  JSON.stringify([
+    { taskType: 'imageInference', taskUUID: randomUUID(), model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512, ...field },
+  ])
 
 const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
   'four uploads of 39 MB without a key to an unknown path': four(() => post('/nope', JUNK, {})),
@@ -81,14 +150,29 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
     void (await post('/v1/quotes', quoteOf(`data:image/png;base64,${PNG.toString('base64')}`))),
   'a reply with 200,000 images': bought(IMAGES),
   'three replies of 45 MB of text': bought(`{"data":[{"a":"${'a b '.repeat(11_000_000)}"}]}`),
+  'a message of 16 MB at a WebSocket, with an image': () =>
+    said(taskWith({ inputs: { referenceImages: [`data:image/png;base64,${PNG.toString('base64', 0, 12_000_000)}`] } })),
+  'a message of 16 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(1.6e6) })),
+  'sixteen references of 5 MB sent to a vendor': sixteenReferences,
   'three replies with 30 MB of base64': bought(`{"data":[{"taskType":"imageInference","imageBase64Data":"${PNG.toString('base64')}"}]}`),
 }
 
 test.each(Object.entries(ATTACKS))('%s stops no neighbour for 50 ms', { timeout: 120_000 }, async (name, attack) => {
-  const stops = await leastStop(server, attack)
+  const stops = await leastStop(neighbour, attack)
   console.log(`${name}: longest stop ${stops.longestMs.toFixed(0)} ms (${stops.longestWallMs.toFixed(0)} ms on the wall)`)
   expect(stops.failed).toBe(0)
   expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
+})
+
+test('a message of more than 16 MiB at a WebSocket is not read: the connection is closed with 1009', async () => {
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
+  await once(socket, 'open')
+  const known = once(socket, 'message')
+  socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: KEY }]))
+  await known
+  const closed = once(socket, 'close')
+  socket.send('a'.repeat(17_000_000))
+  expect(((await closed) as [{ code: number }])[0].code).toBe(1009)
 })
 
 test('eight uploads of 39 MB without a key take no memory', { timeout: 60_000 }, async () => {
@@ -105,7 +189,7 @@ test('eight uploads of 39 MB without a key take no memory', { timeout: 60_000 },
 test('1,000 idle sockets and 200 that send half a request stop no neighbour for 50 ms', { timeout: 60_000 }, async () => {
   const { hostname, port } = new URL(server.url)
   const sockets: Socket[] = []
-  const stops = await leastStop(server, async () => {
+  const stops = await leastStop(neighbour, async () => {
     for (let index = 0; index < 1_200; index += 1) {
       const socket = connect(Number(port), hostname).on('error', () => {})
       sockets.push(socket)

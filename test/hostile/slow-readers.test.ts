@@ -8,20 +8,24 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
-import { leastStop, LONGEST_STOP_MS } from '../support/neighbour.ts'
+import { leastStop, LONGEST_STOP_MS, startNeighbour } from '../support/neighbour.ts'
+import type { Neighbour } from '../support/neighbour.ts'
 import { residentBytes } from '../support/resident-bytes.ts'
 
 useRealSockets()
 
 let server: ServerProcess
+let neighbour: Neighbour
 let folder: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'imagegate-slow-'))
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data') })
+  neighbour = await startNeighbour(server)
 })
 const open: Socket[] = []
 afterAll(async () => {
   open.forEach((socket) => socket.destroy())
+  neighbour.end()
   await server.kill('SIGKILL')
   rmSync(folder, { recursive: true, force: true })
 })
@@ -55,7 +59,7 @@ test(
     const { generation: pending } = await generate('sandbox:never', 'respond-async')
     const before = residentBytes(server.pid)
     const get = (where: string): string => `GET ${where} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`
-    const stops = await leastStop(server, async () => {
+    const stops = await leastStop(neighbour, async () => {
       open.splice(0).forEach((socket) => socket.destroy())
       for (let index = 0; index < 1_000; index += 1) {
         silent('')

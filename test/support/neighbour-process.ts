@@ -31,31 +31,38 @@ function ask(): Promise<void> {
   })
 }
 
-const stops: { longestMs: number; longestWallMs: number; asked: number; failed: number } = {
+const nothingYet = (): { longestMs: number; longestWallMs: number; asked: number; failed: number } => ({
   longestMs: 0,
   longestWallMs: 0,
   asked: 0,
   failed: 0,
+})
+const state = { isWanted: false, stops: nothingYet() }
+
+async function watch(): Promise<void> {
+  state.stops = nothingYet()
+  const { stops } = state
+  while (state.isWanted) {
+    const waitedBefore = contention()
+    const startedAt = performance.now()
+    await ask().catch(() => {
+      stops.failed += 1
+    })
+    const wallMs = performance.now() - startedAt
+    stops.asked += 1
+    stops.longestWallMs = Math.max(stops.longestWallMs, wallMs)
+    stops.longestMs = Math.max(stops.longestMs, wallMs - (contention() - waitedBefore))
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS))
+  }
+  process.send?.(stops satisfies Stops)
 }
-const progress = { isDone: false }
-process.on('message', () => {
-  progress.isDone = true
+
+process.on('message', (word) => {
+  state.isWanted = word === 'begin'
+  if (state.isWanted) void watch()
 })
 process.on('disconnect', () => process.exit())
 
 // The first answers pay for a connection and for code that never ran.
 for (let warm = 0; warm < 20; warm += 1) await ask()
 process.send?.('ready')
-while (!progress.isDone) {
-  const waitedBefore = contention()
-  const startedAt = performance.now()
-  await ask().catch(() => {
-    stops.failed += 1
-  })
-  const wallMs = performance.now() - startedAt
-  stops.asked += 1
-  stops.longestWallMs = Math.max(stops.longestWallMs, wallMs)
-  stops.longestMs = Math.max(stops.longestMs, wallMs - (contention() - waitedBefore))
-  await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS))
-}
-process.send?.(stops satisfies Stops, () => process.exit())

@@ -20,25 +20,37 @@ export interface Neighbourhood {
   readonly pid?: number
 }
 
+/** A process of its own that asks `/healthz` over and over while it is wanted. */
+export interface Neighbour {
+  stopsDuring(attack: () => Promise<unknown>): Promise<Stops>
+  end(): void
+}
+
 const running = new Set<ChildProcess>()
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
-/** Asks `/healthz` from a process of its own while `attack` goes on, and for `afterMs` longer. */
-export async function stopsDuring({ url, pid }: Neighbourhood, attack: () => Promise<unknown>, afterMs = 300): Promise<Stops> {
+/** It goes on so much longer than the attack. */
+const AFTER_MS = 300
+
+export async function startNeighbour({ url, pid }: Neighbourhood): Promise<Neighbour> {
   const script = join(import.meta.dirname, 'neighbour-process.ts')
   const child = fork(script, [url, ...(pid === undefined ? [] : [String(pid)])], { execPath: process.execPath })
   running.add(child)
   child.once('exit', () => running.delete(child))
-  try {
-    await once(child, 'message')
-    await attack()
-    await new Promise((resolve) => setTimeout(resolve, afterMs))
-    const answered = once(child, 'message')
-    child.send('done')
-    const [stops] = (await answered) as [Stops]
-    return stops
-  } finally {
-    child.kill('SIGKILL')
+  await once(child, 'message')
+  return {
+    async stopsDuring(attack) {
+      child.send('begin')
+      try {
+        await attack()
+        await new Promise((resolve) => setTimeout(resolve, AFTER_MS))
+      } finally {
+        child.send('report')
+      }
+      const [stops] = (await once(child, 'message')) as [Stops]
+      return stops
+    },
+    end: () => void child.kill('SIGKILL'),
   }
 }
 
@@ -49,10 +61,10 @@ export const LONGEST_STOP_MS = 50
  * The least of up to `tries` runs of one attack: a machine that does other work stops a gateway at random, what an attack causes comes back
  * each time. Ends with the first run within the aim.
  */
-export async function leastStop(where: Neighbourhood, attack: () => Promise<unknown>, tries = 3): Promise<Stops> {
+export async function leastStop(neighbour: Neighbour, attack: () => Promise<unknown>, tries = 3): Promise<Stops> {
   let least: Stops | null = null
   for (let run = 0; run < tries; run += 1) {
-    const stops = await stopsDuring(where, attack)
+    const stops = await neighbour.stopsDuring(attack)
     if (least === null || stops.longestMs < least.longestMs) least = stops
     if (least.longestMs < LONGEST_STOP_MS) break
   }

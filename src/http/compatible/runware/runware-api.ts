@@ -29,6 +29,9 @@ export interface RunwareDependencies extends PerformDependencies {
 /** As long as the vendor holds a synchronous answer; the task goes on, and getResponse returns its result. */
 const SYNC_WAIT_MS = 120_000
 
+/** A message is put together in one piece before it is read, which would stop others for a longer one; HTTP takes more. */
+const MOST_MESSAGE_BYTES = 16 * 1_024 * 1_024
+
 /**
  * Runware's API in front of the same intake as every other way in: task arrays by HTTP, and the WebSocket that its SDK speaks, at
  * `/runware/v1` and, for clients that take the base URL as it is, at `/runware`.
@@ -43,7 +46,7 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
           : sendJson(reply, 405, { errors: [{ code: 'methodNotAllowed', message: 'POST task arrays, or open a WebSocket.' }] }),
       )
       await api.register(websocket, {
-        options: { maxPayload: deps.bodyLimitBytes },
+        options: { maxPayload: Math.min(deps.bodyLimitBytes, MOST_MESSAGE_BYTES) },
         // A connection that breaks is the client's to open anew.
         errorHandler: (error, _socket, request) => request.log.info({ reason: error.message }, 'a websocket broke'),
       })
