@@ -55,7 +55,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${key}]\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`)
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
   neighbour = await startNeighbour(server)
-})
+}, 60_000)
 afterAll(async () => {
   neighbour.end()
   await server.kill('SIGKILL')
@@ -150,9 +150,9 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
     void (await post('/v1/quotes', quoteOf(`data:image/png;base64,${PNG.toString('base64')}`))),
   'a reply with 200,000 images': bought(IMAGES),
   'three replies of 45 MB of text': bought(`{"data":[{"a":"${'a b '.repeat(11_000_000)}"}]}`),
-  'a message of 16 MB at a WebSocket, with an image': () =>
-    said(taskWith({ inputs: { referenceImages: [`data:image/png;base64,${PNG.toString('base64', 0, 12_000_000)}`] } })),
-  'a message of 16 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(1.6e6) })),
+  'a message of 8 MB at a WebSocket, with an image': () =>
+    said(taskWith({ inputs: { referenceImages: [`data:image/png;base64,${PNG.toString('base64', 0, 6_000_000)}`] } })),
+  'a message of 8 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(8e5) })),
   'sixteen references of 5 MB sent to a vendor': sixteenReferences,
   'three replies with 30 MB of base64': bought(`{"data":[{"taskType":"imageInference","imageBase64Data":"${PNG.toString('base64')}"}]}`),
 }
@@ -164,14 +164,14 @@ test.each(Object.entries(ATTACKS))('%s stops no neighbour for 50 ms', { timeout:
   expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
 })
 
-test('a message of more than 16 MiB at a WebSocket is not read: the connection is closed with 1009', async () => {
+test('a message of more than 8 MiB at a WebSocket is not read: the connection is closed with 1009', async () => {
   const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
   await once(socket, 'open')
   const known = once(socket, 'message')
   socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: KEY }]))
   await known
   const closed = once(socket, 'close')
-  socket.send('a'.repeat(17_000_000))
+  socket.send('a'.repeat(9_000_000))
   expect(((await closed) as [{ code: number }])[0].code).toBe(1009)
 })
 

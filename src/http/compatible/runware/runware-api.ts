@@ -30,7 +30,7 @@ export interface RunwareDependencies extends PerformDependencies {
 const SYNC_WAIT_MS = 120_000
 
 /** A message is put together in one piece before it is read, which would stop others for a longer one; HTTP takes more. */
-const MOST_MESSAGE_BYTES = 16 * 1_024 * 1_024
+const MOST_MESSAGE_BYTES = 8 * 1_024 * 1_024
 
 /**
  * Runware's API in front of the same intake as every other way in: task arrays by HTTP, and the WebSocket that its SDK speaks, at
