@@ -116,13 +116,16 @@ function sizeOf(order: Order, shape: ImagesShape): Readonly<Record<string, Json 
   const { width, height, tier } = order
   switch (shape.size) {
     case 'size':
-      return { size: width === undefined || height === undefined ? tier?.name : `${width}x${height}` }
+      return { size: pixelText({ width, height }) ?? pixelText(tier?.pixels ?? {}) ?? tier?.name }
     case 'width_and_height':
       return tier === undefined ? { width, height } : shapeOf(tier, order)
     case 'aspect_ratio':
       return tier === undefined ? {} : shapeOf(tier, order)
   }
 }
+
+const pixelText = ({ width, height }: { readonly width?: number | undefined; readonly height?: number | undefined }): string | undefined =>
+  width === undefined || height === undefined ? undefined : `${width}x${height}`
 
 /** A single resolution is never said: there may be no field for it. */
 function shapeOf({ aspectRatio, name }: OrderedTier, { limits }: Order): Readonly<Record<string, Json | undefined>> {
@@ -156,7 +159,17 @@ function delivered(title: string, shape: ImagesShape, reply: Reply, call: Call):
   }
   const promptUsed = body?.data?.find((item) => item.revised_prompt !== undefined)?.revised_prompt
   const distinct = withoutRepeats(images, ({ source }) => [source.kind === 'url' ? source.url : source.data])
-  return { kind: 'done', images: distinct, ...said, ...(promptUsed === undefined ? {} : { promptUsed }) }
+  const failures = missingOf(title, reply, call, distinct.length)
+  return { kind: 'done', images: distinct, ...failures, ...said, ...(promptUsed === undefined ? {} : { promptUsed }) }
+}
+
+/** A failure for each image that was ordered and did not come: the reply does not say why, and the whole call may be billed. */
+function missingOf(title: string, reply: Reply, { body, form }: Call, came: number): { readonly failures?: readonly Failure[] } {
+  const text = form?.find((part) => part.name === 'n' && 'value' in part)
+  const ordered = Number(text && 'value' in text ? text.value : (z.looseObject({ n: count }).safeParse(body).data?.n ?? 1))
+  const message = `${title} delivered ${came} of the ${ordered} images that were ordered`
+  const failure = failureOf(reply, {}, { code: 'bad_reply', message, billed: 'unknown' })
+  return came >= ordered ? {} : { failures: Array.from({ length: ordered - came }, () => failure) }
 }
 
 /** An error inside a reply that succeeds, as where trouble came while the image was drawn: what it cost is unknown. Null where there is none. */
@@ -233,11 +246,13 @@ function refusalOf(title: string, reply: Reply, statuses: StatusTable): Failure 
     })
   const behind = verdictBehind(problem)
   if (behind === null && (code === null || !MODERATED.has(code))) return submitFailure(reply, words)
-  const isOutput = (behind ?? problem?.moderation_details?.moderation_stage) === 'output'
+  const stage = behind ?? problem?.moderation_details?.moderation_stage
+  const isOutput = stage === 'output'
   const message = isOutput ? `${title}’s moderation withheld the finished image` : `${title}’s moderation refused the request`
   return {
-    ...failureOf(reply, words, { code: 'moderated', message, billed: isOutput ? 'unknown' : false }),
-    stage: isOutput ? 'output' : 'request',
+    ...failureOf(reply, words, { code: 'moderated', message, billed: isOutput || stage === 'unknown' ? 'unknown' : false }),
+    // Where the vendor says that it does not know the stage, an image may have been made.
+    ...(stage === 'unknown' ? {} : { stage: isOutput ? ('output' as const) : ('request' as const) }),
     reasons: (problem?.moderation_details?.categories ?? problem?.metadata?.reasons ?? []).map(withoutSecrets),
   }
 }

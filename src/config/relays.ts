@@ -101,7 +101,7 @@ function modelObjections(
   return objections
 }
 
-/** Ends in a version, as the base URLs of SDKs do: `/v1`, `/openai/v1`, `/api/v3`. */
+/** Ends in a version, as the base URLs of SDKs do: `/v1`, `/images/v1`, `/api/v3`. */
 const endsInVersion = (baseUrl: string): boolean => /\/v\d+\w*\/*$/i.test(new URL(baseUrl).pathname)
 
 function shapeOf({

@@ -1,3 +1,4 @@
+export * from './at-once.ts'
 export * from './chance.ts'
 export * from './create-emulator.ts'
 export { azureDelivery, dataUri } from './delivery.ts'

@@ -113,6 +113,22 @@ describe('a reply in the shape of images', () => {
     expect('cost' in read({ data: ONE, usage: { cost: 5 } }, { cost: { unit: 'none' } })).toBe(false)
   })
 
+  test('with fewer images than were ordered has a failure for each that is missing, which may be billed', () => {
+    const batch = (n: number) => {
+      const adapter = shape()
+      const { call: ordered } = adapter.translate(order({ count: n }) as never)
+      const outcome = adapter.interpret({ status: 200, headers: {}, body: { data: [{ b64_json: 'AA==' }] } }, ordered)
+      return outcome.kind === 'done' ? (outcome.failures ?? []).map(({ code, billed }) => [code, billed]) : outcome
+    }
+    expect([batch(1), batch(3)]).toEqual([
+      [],
+      [
+        ['bad_reply', 'unknown'],
+        ['bad_reply', 'unknown'],
+      ],
+    ])
+  })
+
   test('without an image may have been bought, and keeps the charge', () => {
     expect(read({ data: [], usage: { cost: 0.02 } })).toMatchObject({
       kind: 'failed',

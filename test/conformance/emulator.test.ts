@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Failure, FailureCode, ImageRef, Offer, Order, OutputFormat, Reply } from '#contract'
+import { OutputFormat, type Failure, type FailureCode, type ImageRef, type Offer, type Order, type Reply } from '#contract'
 import { STORIES, type Story } from '#sandbox'
 import { inlineBytes } from '../../src/reading/inline-bytes.ts'
 import { candidate, isAskable, noOptions, type Candidate } from '../support/examined.ts'
@@ -171,7 +171,8 @@ function illegalOrders(offer: Offer, options: unknown): readonly { fault: string
   const range = limits.size.kind === 'range' ? limits.size : null
   const size = range && sizeNear(range, 512)
   const wrong = (fault: string, change: Partial<Order>) => ({ fault, model: offer.model, order: plainOrder(offer, options, change) })
-  const refusedFormat = (['jpeg', 'png', 'webp'] as const).find((format) => !limits.output_format.values.includes(format))
+  const { values } = limits.output_format
+  const refusedFormat = values.length === 0 ? undefined : OutputFormat.options.find((format) => !values.includes(format))
   return [
     ...(range
       ? [
@@ -186,7 +187,7 @@ function illegalOrders(offer: Offer, options: unknown): readonly { fault: string
             : [wrong('a tier that is not sold', { tier: { name: '16k', aspectRatio: '1:1' } })]),
           wrong('a shape that is not sold', { tier: { name: tiersOf(limits.size)[0]?.tier?.name ?? '', aspectRatio: '99:1' } }),
         ]),
-    wrong('a safety beyond the scale', { safetyTolerance: 7 }),
+    ...(limits.safety_tolerance === null ? [] : [wrong('a safety beyond the scale', { safetyTolerance: 7 })]),
     ...(limits.guidance === null ? [] : [wrong('too much guidance', { guidance: limits.guidance.max + 1 })]),
     ...(limits.steps === null ? [] : [wrong('too many steps', { steps: limits.steps.max + 1 })]),
     ...(limits.n.max > 1 ? [wrong('too many images', { count: limits.n.max + 1 })] : []),

@@ -18,7 +18,7 @@ import {
   type Candidate,
 } from '../support/examined.ts'
 import { providerFolders } from '../support/installed-providers.ts'
-import { legalOrders, plainOrder, referenceAt, sizeNear, tiersOf, type OrderedSize } from '../support/legal-orders.ts'
+import { isLossless, legalOrders, plainOrder, referenceAt, sizeNear, tiersOf, type OrderedSize } from '../support/legal-orders.ts'
 import { LegalCall, objectionsTo } from '../support/legal-outcome.ts'
 
 /** The same examples every time. */
@@ -120,6 +120,7 @@ interface Variation {
 /** For each field an offer supports: orders that differ in it alone, so that their calls must differ. */
 function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
   const { limits } = offer
+  const { values, default: usual } = limits.output_format
   const vary = (field: string, ...changes: readonly Partial<Order>[]): Variation => ({
     field,
     variants: changes.map((change) => plainOrder(offer, options, change)),
@@ -129,9 +130,9 @@ function variationsOf(offer: Offer, options: unknown): readonly Variation[] {
     const range = limits[field as 'seed' | 'output_quality' | 'safety_tolerance' | 'guidance' | 'steps']
     if (range === null) return []
     const values = [range.min, range.max].filter((value) => value !== range.default)
-    return [vary(field, {}, ...values.map((value) => ({ [key]: key === 'seed' ? String(BigInt(value)) : value })))]
+    const beside: Partial<Order> = key === 'outputQuality' && isLossless(usual) ? { outputFormat: 'jpeg' } : {}
+    return [vary(field, beside, ...values.map((value) => ({ ...beside, [key]: key === 'seed' ? String(BigInt(value)) : value })))]
   }
-  const { values, default: usual } = limits.output_format
   const { settable, default: isUsual } = limits.prompt_upsampling
   const [form] = limits.reference_images.forms
   const sizes = (): readonly OrderedSize[] => {

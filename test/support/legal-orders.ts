@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import type { Limits, Offer, Order, OutputFormat, Range, RangeSize, ReferenceForm, SizeLimit } from '#contract'
+import { MEGAPIXEL } from '#contract'
+import type { Limits, Offer, Order, OutputFormat, Range, RangeSize, ReferenceForm, SizeLimit, TierSize } from '#contract'
 
 export const TASK_ID = '00000000-0000-4000-8000-000000000001'
 
@@ -71,6 +72,12 @@ export const tiersOf = (size: SizeLimit): readonly OrderedSize[] =>
         })),
       )
 
+/** Those of which a square has no side beyond `maxSide`; the first resolution always. */
+const tiersWithin = (size: TierSize, maxSide: number): readonly OrderedSize[] => {
+  const tiers = size.tiers.filter(({ megapixels }, index) => index === 0 || megapixels * MEGAPIXEL <= maxSide ** 2)
+  return tiersOf({ ...size, tiers })
+}
+
 /** A size every test can use: the legal one nearest to the given side, square where that is legal; the first tier where pixels are not taken. */
 export const orderedSizeNear = (size: SizeLimit, side: number): OrderedSize =>
   size.kind === 'range' ? sizeNear(size, side) : (tiersOf(size)[0] ?? {})
@@ -125,11 +132,14 @@ export function plainOrder(offer: Offer, options: unknown, overrides: Partial<Or
   }
 }
 
+/** A file that loses nothing has no quality to order. */
+export const isLossless = (format: OutputFormat | null): boolean => format === 'png'
+
 /** Every order the limits of an offer allow, as far as its sides and its number of images are within the last two. */
 export function legalOrders(offer: Offer, options: unknown, maxSide = 4096, maxCount = Number.POSITIVE_INFINITY): fc.Arbitrary<Order> {
   const { limits } = offer
   const sizes: fc.Arbitrary<OrderedSize> =
-    limits.size.kind === 'tier' ? fc.constantFrom(...tiersOf(limits.size)) : legalSizes(limits.size, maxSide)
+    limits.size.kind === 'tier' ? fc.constantFrom(...tiersWithin(limits.size, maxSide)) : legalSizes(limits.size, maxSide)
   return fc
     .record({
       taskId: fc.uuid({ version: 4 }),
@@ -149,6 +159,6 @@ export function legalOrders(offer: Offer, options: unknown, maxSide = 4096, maxC
     .map(({ size, taskId, prompt, references: chosen, count, ...rest }) => ({
       ...plainOrder(offer, options, { taskId, prompt, references: chosen, count }),
       ...size,
-      ...present(rest),
+      ...present(isLossless(rest.outputFormat ?? limits.output_format.default) ? { ...rest, outputQuality: undefined } : rest),
     }))
 }

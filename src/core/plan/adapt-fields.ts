@@ -57,6 +57,13 @@ export function adaptNumber(field: 'output_quality' | 'guidance' | 'steps', aske
   return { applied: { [field]: used }, warnings: [adjusted(field, asked, used, reason)] }
 }
 
+/** @param format what is ordered; undefined where none was asked for */
+export function adaptOutputQuality(asked: number | undefined, limits: Limits, format: string | undefined): Finding {
+  const isPng = (format ?? limits.output_format.default) === 'png'
+  if (asked === undefined || limits.output_quality === null || !isPng) return adaptNumber('output_quality', asked, limits.output_quality)
+  return { warnings: [unsupported('output_quality', asked, null, 'This offer delivers png for this request, which loses nothing.')] }
+}
+
 /** Stricter than asked is a warning; as strict as asked being impossible refuses the offer. */
 export function adaptSafety(asked: number | undefined, limit: Range | null): Finding {
   if (asked === undefined) return {}

@@ -4,6 +4,7 @@ import { adaptBackground, adaptQuality } from './adapt-choice.ts'
 import {
   adaptFormat,
   adaptNumber,
+  adaptOutputQuality,
   adaptPrompt,
   adaptReferences,
   adaptSafety,
@@ -39,19 +40,21 @@ export type Adaptation =
 export function adapt(request: PlannedRequest, references: readonly Reference[], offer: Offer, mask: Reference | null = null): Adaptation {
   const { limits } = offer
   const format = adaptFormat(request.output_format, limits.output_format)
+  const background = adaptBackground(request.background, limits, format.applied?.output_format)
+  const ordered = background.applied?.output_format ?? format.applied?.output_format
   const findings = [
     adaptPrompt(request.prompt, limits.prompt),
     adaptReferences(references, limits.reference_images),
     adaptSize(request, references, limits.size),
     adaptSeed(request.seed, limits.seed),
     format,
-    adaptNumber('output_quality', request.output_quality, limits.output_quality),
+    adaptOutputQuality(request.output_quality, limits, ordered),
     adaptSafety(request.safety_tolerance, limits.safety_tolerance),
     adaptUpsampling(request.prompt_upsampling, limits.prompt_upsampling),
     adaptNumber('guidance', request.guidance, limits.guidance),
     adaptNumber('steps', request.steps, limits.steps),
     adaptQuality(request.quality, limits.quality),
-    adaptBackground(request.background, limits, format.applied?.output_format),
+    background,
     adaptMask(mask, limits),
   ]
   const warnings: Warning[] = []

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Offer } from '#contract'
+import type { Limits, Offer } from '#contract'
 import { rangeSize } from '../../support/legal-orders.ts'
 import type { Reference } from '../../../src/core/records.ts'
 import { adapt } from '../../../src/core/plan/adapt.ts'
@@ -204,6 +204,23 @@ describe('the other fields', () => {
       { code: 'adjusted', field: 'output_quality', requested: 99, used: 95 },
       { code: 'adjusted', field: 'guidance', requested: 9.5, used: 5 },
       { code: 'adjusted', field: 'steps', requested: 26, used: 30 },
+    ])
+  })
+
+  it('send no quality with a png, which has none, and say so; also where transparency makes it one', () => {
+    const warned = (request: object, usual: 'jpeg' | 'png') => {
+      const background: Limits['background'] = { type: 'enum', values: ['opaque', 'transparent'], default: null }
+      const format: Limits['output_format'] = { type: 'enum', values: ['jpeg', 'png'], default: usual }
+      const { applied, warnings } = accepted({ output_quality: 80, ...request }, withLimits(runware, { output_format: format, background }))
+      return [applied.output_quality, warnings.map(({ field, used }) => [field, used])]
+    }
+    expect(warned({}, 'jpeg')).toEqual([80, []])
+    expect(warned({ output_format: 'jpeg' }, 'png')).toEqual([80, []])
+    const unsent = [undefined, [['output_quality', null]]]
+    expect([warned({}, 'png'), warned({ output_format: 'png' }, 'jpeg'), warned({ background: 'transparent' }, 'jpeg')]).toEqual([
+      unsent,
+      unsent,
+      unsent,
     ])
   })
 
