@@ -102,6 +102,10 @@ export const Manifest = z
         cancel: z.boolean().default(false).meta({ description: 'A task can be canceled at the vendor.' }),
       })
       .meta({ description: 'Chooses the parts of the conformance exam this provider sits.' }),
+    notes: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'What it sells and is not offered here, and why; each dated, with its source.' }),
     models: z.record(ModelName, ModelEntry),
   })
   .superRefine(({ callbacks, hosts }, context) => {
