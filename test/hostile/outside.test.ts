@@ -130,6 +130,22 @@ describe('a process with keys', () => {
   }, 60_000)
   afterAll(() => server.kill('SIGKILL'))
 
+  test('leaves its port and its data folder to no second process, which says so in a sentence each and exits with 1', async () => {
+    const { port } = new URL(server.url)
+    const [onPort, onData] = await Promise.all([
+      start({ IMAGEGATE_DATA: join(folder, 'second'), PORT: port }),
+      start({ IMAGEGATE_DATA: join(folder, 'keyed/data'), BFL_API_KEY: '' }),
+    ])
+    expect([onPort.code, onPort.error]).toEqual([
+      1,
+      expect.stringMatching(/^imagegate cannot start:\nanother process listens on this address [^\n]*PORT[^\n]*\n$/),
+    ])
+    expect([onData.code, onData.error]).toEqual([
+      1,
+      expect.stringMatching(/^imagegate cannot start:\n[^\n]*another imagegate process is using the data folder[^\n]*\n$/),
+    ])
+  })
+
   test('answers another key’s generation, image and comparison, however it is named, as one that is not there', async () => {
     const image = theirs.images[0]?.id ?? ''
     const { id: comparison } = (await ask(server, 'key-of-a', '/v1/comparisons', PIXELS)).body as Comparison

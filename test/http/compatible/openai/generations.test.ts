@@ -216,7 +216,7 @@ describe('a gateway with keys', () => {
   let guarded: Gateway
   beforeAll(async () => {
     const hash = createHash('sha256').update(key).digest('hex')
-    ;({ gateway: guarded } = await startWithClient({ config: `keys: [{ name: team-a, key_hash: ${hash} }]\n` }))
+    ;({ gateway: guarded } = await startWithClient({ config: `keys: [{ name: team-a, key_hash: ${hash}, models: [flux-2-pro] }]\n` }))
   })
   afterAll(() => guarded.close())
 
@@ -226,6 +226,26 @@ describe('a gateway with keys', () => {
     const error = await rejection(clientOf(guarded.url, { apiKey: 'wrong' }).images.generate({ ...base }))
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
     expect(error).toMatchObject({ code: 'invalid_api_key', type: 'invalid_request_error' })
+  })
+
+  test('models.list shows what the key may use, and every error has a body and a request id that the SDK shows', async () => {
+    const client = clientOf(guarded.url, { apiKey: key })
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['flux-2-pro'])
+    const errors = {
+      unauthorized: () => clientOf(guarded.url, { apiKey: 'wrong' }).models.list(),
+      model_not_found: () => client.images.generate({ ...base, model: 'flux-9' }),
+      not_found: () => client.get('/fine_tuning/jobs'),
+      invalid_request: () => client.images.generate({ ...base, prompt: '' }),
+    }
+    for (const [what, ask] of Object.entries(errors)) {
+      const error = await rejection(ask())
+      expect(error, what).toBeInstanceOf(OpenAI.APIError)
+      expect(error, what).toMatchObject({
+        requestID: expect.stringMatching(/^req_/),
+        error: { message: expect.stringMatching(/./), code: expect.any(String) },
+      })
+      expect((error as Error).message, what).not.toContain('no body')
+    }
   })
 
   test('an edit without a key is refused in OpenAI’s shape before its files are read', async () => {
