@@ -10,6 +10,10 @@ import type { Step } from './steps.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
+/** With it a start needs a quarter less of the processor. */
+const { NODE_COMPILE_CACHE } = process.env
+export const COMPILED: Readonly<Record<string, string>> = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+
 /** A test that fails leaves no server behind. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')))
@@ -68,7 +72,7 @@ async function spawnServer(program: readonly string[], environment: Readonly<Rec
   const spawnedAt = Date.now()
   const child = spawn(process.execPath, program, {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...tracedEnvironment(environment) },
+    env: { ...COMPILED, PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...tracedEnvironment(environment) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)

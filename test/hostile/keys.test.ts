@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation, GatewayKeyState, GatewayKeyWithSecret, Quote } from '#contract'
-import { startOverridden } from '../crash/process.ts'
+import { COMPILED, startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { connect } from '../http/compatible/mcp/clients.ts'
 import { ROOT } from '../support/source-tree.ts'
@@ -154,8 +154,7 @@ test('a key for one model and one provider sees and buys nothing else, on every 
 
 /** As it is typed in a shell. */
 function imagegate(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly error: string }> {
-  const { PATH, NODE_COMPILE_CACHE = '' } = process.env
-  const env = { PATH, NODE_COMPILE_CACHE, IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
+  const env = { ...COMPILED, PATH: process.env['PATH'], IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
   const child = spawn(process.execPath, ['src/cli/imagegate.ts', ...args], { cwd: ROOT, env })
   let [out, error] = ['', '']
   child.stdout.on('data', (part) => (out += String(part)))

@@ -85,6 +85,36 @@ test('a path or verb that there is not is 401 for strangers, and 404 or 405 for 
   }
 })
 
+test('a path in another spelling, a HEAD, and a key where none belongs open nothing to a stranger', async () => {
+  const closed = Object.entries(ROUTES).filter(([route, access]) => route.startsWith('GET ') && access !== 'address' && access !== 'open')
+  const heads = await Promise.all(closed.map(async ([route]) => [route, (await ask(route.replace('GET', 'HEAD'), null)).status]))
+  expect(heads.filter(([, status]) => status !== 401)).toEqual([])
+  const spellings = [
+    ...['//v1/keys', '/v1//keys', '/v1/keys/', '/V1/KEYS', '/v1/%6beys', '/%76%31/keys', '/./v1/keys', '/v1/./keys'],
+    ...['/healthz/../v1/keys', '/docs/../v1/keys', '/healthz%2f..%2fv1%2fkeys', '/assets/..%2f..%2fv1/keys', '/problems/../v1/keys'],
+    ...['/v1/keys;/healthz', '/v1/keys?/healthz', '/healthz/v1/keys', '/v1/keys%00', '/v1/keys%20', 'http://127.0.0.1/v1/keys'],
+    ...[`/v1/keys?key=${keyOf('admin')}`, `/v1/keys?api_key=${keyOf('admin')}`, `/v1/keys?access_token=${keyOf('admin')}`],
+  ]
+  const asked = spellings.map((path) => ({ path, headers: [] as readonly string[], method: 'GET' }))
+  const misplaced = [
+    ['x-key', keyOf('admin')],
+    ['x-api-key', keyOf('admin')],
+    ['cookie', `key=${keyOf('admin')}`],
+    ['authorization', keyOf('admin')],
+    ['authorization', `Basic ${Buffer.from(`x:${keyOf('admin')}`).toString('base64')}`],
+    ['x-original-url', '/healthz'],
+    ['x-rewrite-url', '/healthz'],
+    ['x-forwarded-for', '127.0.0.1'],
+  ].map((headers) => ({ path: '/v1/keys', headers, method: 'GET' }))
+  const overridden = { path: '/v1/keys/x', headers: ['x-http-method-override', 'GET'], method: 'DELETE' }
+  const open: string[] = []
+  for (const { path, headers, method } of [...asked, ...misplaced, overridden]) {
+    const { status, body } = await send(server.url, { method, path, headers, body: null })
+    if (![400, 401, 404].includes(status) || body.toString().includes('canary-key-name')) open.push(`${method} ${path} ${headers.join(': ')}: ${status}`)
+  }
+  expect(open).toEqual([])
+})
+
 test('an open route names no key, alias or address of the configuration; the pages and /docs are shells, and nobody may frame them', async () => {
   const open = Object.entries(ROUTES).filter(([, access]) => access === 'open')
   const answers = await Promise.all(open.map(async ([route]) => [route, await ask(route, null)] as const))

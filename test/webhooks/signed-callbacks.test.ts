@@ -18,7 +18,7 @@ import { ROOT } from '../support/source-tree.ts'
 const ADAPTER = `import { z } from 'zod'
 export const adapter = {
   options: z.strictObject({}),
-  translate: ({ webhook }) => ({ call: { purpose: 'submit', method: 'POST', url: '/tasks', body: { address: webhook?.url ?? null } }, warnings: [] }),
+  translate: ({ webhook }) => ({ call: { purpose: 'submit', method: 'POST', url: '/tasks', body: { address: webhook?.url ?? null, secret: webhook?.secret ?? null } }, warnings: [] }),
   interpret: (reply, call) =>
     ({ kind: 'pending', next: call.purpose === 'submit' ? { purpose: 'poll', method: 'GET', url: '/tasks/' + reply.body.id } : call, afterMs: null }),
 }
@@ -30,8 +30,9 @@ const pair = generateKeyPairSync('ed25519')
 const checkout = mkdtempSync(join(tmpdir(), 'imagegate-signed-'))
 const servers: Server[] = []
 let gateway: ServerProcess
-/** By provider: the address it was given last, and how often it was polled. */
+/** By provider: the address and the secret it was given last, and how often it was polled. */
 const addresses = new Map<string, string | null>()
+const secrets = new Map<string, string | null>()
 const polls = new Map<string, number>()
 const keysAsked: string[] = []
 
@@ -56,11 +57,13 @@ async function vendor(request: IncomingMessage): Promise<object> {
     polls.set(id, (polls.get(id) ?? 0) + 1)
     return { id: task }
   }
-  addresses.set(id, (JSON.parse(await text(request)) as { address: string | null }).address)
+  const given = JSON.parse(await text(request)) as { readonly address: string | null; readonly secret: string | null }
+  addresses.set(id, given.address)
+  secrets.set(id, given.secret)
   return { id: randomUUID() }
 }
 
-const madeUp = (id: string, signature: object) => ({
+const madeUp = (id: string, proof: object) => ({
   [`providers/${id}/adapter.ts`]: ADAPTER,
   [`providers/${id}/manifest.json`]: {
     ...manifest(id, { big: modelEntry() }),
@@ -69,7 +72,7 @@ const madeUp = (id: string, signature: object) => ({
     timeouts: { submit_ms: 60_000, poll_ms: 60_000, deadline_ms: 600_000 },
     polling: { first_ms: 300_000, min_ms: 300_000, max_ms: 300_000 },
     declares: { ...manifest(id, {}).declares, webhook: true },
-    callbacks: { signature },
+    ...proof,
   },
 })
 
@@ -81,13 +84,14 @@ beforeAll(async () => {
   symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
   const base = (id: string): string => `${id}: { api_key: key-of-${id}-0123, base_url: "http://${vendors}/${id}"`
   await writeFiles(checkout, {
-    ...madeUp('hooks', { scheme: 'standard-webhooks', secret_env: 'HOOKS_SECRET' }),
-    ...madeUp('mute', { scheme: 'standard-webhooks', secret_env: 'MUTE_SECRET' }),
-    ...madeUp('curve', { scheme: 'ed25519-jwks', jwks_url: `http://${keys}/jwks.json`, headers: HEADERS }),
-    ...madeUp('inside', { scheme: 'ed25519-jwks', jwks_url: `http://${others}/jwks.json`, headers: HEADERS }),
+    ...madeUp('hooks', { callbacks: { signature: { scheme: 'standard-webhooks', secret_env: 'HOOKS_SECRET' } } }),
+    ...madeUp('mute', { callbacks: { signature: { scheme: 'standard-webhooks', secret_env: 'MUTE_SECRET' } } }),
+    ...madeUp('curve', { callbacks: { signature: { scheme: 'ed25519-jwks', jwks_url: `http://${keys}/jwks.json`, headers: HEADERS } } }),
+    ...madeUp('inside', { callbacks: { signature: { scheme: 'ed25519-jwks', jwks_url: `http://${others}/jwks.json`, headers: HEADERS } } }),
+    ...madeUp('plain', { webhook_secret_header: 'x-task-secret' }),
     'imagegate.yaml': `server: { public_url: "http://127.0.0.1:${port}" }
 network: { allow: ["${keys}"] }
-providers: { ${base('hooks')}, callback_secret: "${SECRET}" }, ${base('mute')} }, ${base('curve')} }, ${base('inside')} } }
+providers: { ${base('hooks')}, callback_secret: "${SECRET}" }, ${base('mute')} }, ${base('curve')} }, ${base('inside')} }, ${base('plain')} } }
 `,
   })
   const env = { IMAGEGATE_DATA: join(checkout, 'data'), IMAGEGATE_CONFIG: join(checkout, 'imagegate.yaml'), PORT: String(port) }
@@ -164,6 +168,36 @@ test.each([
     expect(polls.get(id)).toBe(1)
   },
 )
+
+test('a callback that nobody signs needs its address and its secret; sent again it brings no poll, and a forged one takes as long as one of nobody', async () => {
+  const url = (await bought('plain')) ?? ''
+  const secret = { 'x-task-secret': secrets.get('plain') ?? '' }
+  const [, task = '', proof = ''] = /([^/]+)\.([^.]+)$/.exec(url) ?? []
+  const forged = url.replace(proof, `${'A'.repeat(proof.length - 1)}B`)
+  const ofNobody = forged.replace(task, task.replaceAll(/[0-9a-f]{8}(?=\.|$)/g, '00000000'))
+  expect(ofNobody).not.toBe(forged)
+  const leastMs = { forged: Infinity, ofNobody: Infinity }
+  for (let round = 0; round < 40; round += 1) {
+    const from = performance.now()
+    const one = await callBack(forged, secret)
+    const between = performance.now()
+    const other = await callBack(ofNobody, secret)
+    expect([one.status, other]).toEqual([404, one])
+    leastMs.forged = Math.min(leastMs.forged, between - from)
+    leastMs.ofNobody = Math.min(leastMs.ofNobody, performance.now() - between)
+  }
+  // The quickest of many is the work itself, without what else the machine does.
+  expect(Math.abs(leastMs.forged - leastMs.ofNobody)).toBeLessThan(2)
+  for (const wrong of [{}, { 'x-task-secret': '' }, { 'x-task-secret': 'A'.repeat(43) }, { 'x-task-secret': secret['x-task-secret'].slice(1) }])
+    expect((await callBack(url, wrong)).status).toBe(401)
+  expect(polls.get('plain')).toBeUndefined()
+
+  expect((await callBack(url, secret)).status).toBe(200)
+  await expect.poll(() => polls.get('plain')).toBe(1)
+  await Promise.all(Array.from({ length: 20 }, () => callBack(url, secret)))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(polls.get('plain')).toBe(1)
+})
 
 test('the list of keys is asked for once, however many signatures are wrong, and only where the guarded client may go', async () => {
   expect(keysAsked).toEqual(['allowed'])
