@@ -182,11 +182,18 @@ test('limits of all callers together are exceeded by several keys, and the refus
   server.signal('SIGHUP')
   const slow = (key: keyof typeof KEYS) =>
     post('/v1/generations', { model: 'flux-2-pro', prompt: 'sandbox:slow' }, { ...auth(key), ...aClient(), prefer: 'respond-async' })
-  await vi.waitFor(async () => expect(stateOf(await slow('team-b'))).toMatchObject({ status: 429, policy: expect.stringContaining('"all-generations";q=1') }), {
-    timeout: 10_000,
-    interval: 50,
+  await vi.waitFor(
+    async () =>
+      expect(stateOf(await slow('team-b'))).toMatchObject({ status: 429, policy: expect.stringContaining('"all-generations";q=1') }),
+    {
+      timeout: 10_000,
+      interval: 50,
+    },
+  )
+  expect(await (await slow('monitor')).json()).toMatchObject({
+    code: 'rate_limited',
+    detail: expect.stringContaining('All callers together'),
   })
-  expect(await (await slow('monitor')).json()).toMatchObject({ code: 'rate_limited', detail: expect.stringContaining('All callers together') })
 
   const body = await get('/v1/generations?limit=1', { ...auth('team-b'), ...aClient() })
   const { data } = (await body.json()) as { data: Generation[] }

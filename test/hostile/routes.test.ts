@@ -110,7 +110,8 @@ test('a path in another spelling, a HEAD, and a key where none belongs open noth
   const open: string[] = []
   for (const { path, headers, method } of [...asked, ...misplaced, overridden]) {
     const { status, body } = await send(server.url, { method, path, headers, body: null })
-    if (![400, 401, 404].includes(status) || body.toString().includes('canary-key-name')) open.push(`${method} ${path} ${headers.join(': ')}: ${status}`)
+    if (![400, 401, 404].includes(status) || body.toString().includes('canary-key-name'))
+      open.push(`${method} ${path} ${headers.join(': ')}: ${status}`)
   }
   expect(open).toEqual([])
 })

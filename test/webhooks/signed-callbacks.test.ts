@@ -188,7 +188,12 @@ test('a callback that nobody signs needs its address and its secret; sent again 
   }
   // The quickest of many is the work itself, without what else the machine does.
   expect(Math.abs(leastMs.forged - leastMs.ofNobody)).toBeLessThan(2)
-  for (const wrong of [{}, { 'x-task-secret': '' }, { 'x-task-secret': 'A'.repeat(43) }, { 'x-task-secret': secret['x-task-secret'].slice(1) }])
+  for (const wrong of [
+    {},
+    { 'x-task-secret': '' },
+    { 'x-task-secret': 'A'.repeat(43) },
+    { 'x-task-secret': secret['x-task-secret'].slice(1) },
+  ])
     expect((await callBack(url, wrong)).status).toBe(401)
   expect(polls.get('plain')).toBeUndefined()
 
