@@ -152,6 +152,7 @@ describe('a process with keys', () => {
     const pairs: readonly (readonly [string, string, object?])[] = [
       [`/v1/generations/${theirs.id}`, theirs.id],
       [`/v1/generations/${theirs.id}/events`, theirs.id],
+      [`/v1/generations/${theirs.id}/attempts/1/calls`, theirs.id],
       [`/v1/generations/${theirs.id}/cancel`, theirs.id, {}],
       [`/v1/comparisons/${comparison}`, comparison],
       [`/v1/images/${image}`, image],

@@ -90,10 +90,28 @@ test('a path in another spelling, a HEAD, and a key where none belongs open noth
   const heads = await Promise.all(closed.map(async ([route]) => [route, (await ask(route.replace('GET', 'HEAD'), null)).status]))
   expect(heads.filter(([, status]) => status !== 401)).toEqual([])
   const spellings = [
-    ...['//v1/keys', '/v1//keys', '/v1/keys/', '/V1/KEYS', '/v1/%6beys', '/%76%31/keys', '/./v1/keys', '/v1/./keys'],
-    ...['/healthz/../v1/keys', '/docs/../v1/keys', '/healthz%2f..%2fv1%2fkeys', '/assets/..%2f..%2fv1/keys', '/problems/../v1/keys'],
-    ...['/v1/keys;/healthz', '/v1/keys?/healthz', '/healthz/v1/keys', '/v1/keys%00', '/v1/keys%20', 'http://127.0.0.1/v1/keys'],
-    ...[`/v1/keys?key=${keyOf('admin')}`, `/v1/keys?api_key=${keyOf('admin')}`, `/v1/keys?access_token=${keyOf('admin')}`],
+    '//v1/keys',
+    '/v1//keys',
+    '/v1/keys/',
+    '/V1/KEYS',
+    '/v1/%6beys',
+    '/%76%31/keys',
+    '/./v1/keys',
+    '/v1/./keys',
+    '/healthz/../v1/keys',
+    '/docs/../v1/keys',
+    '/healthz%2f..%2fv1%2fkeys',
+    '/assets/..%2f..%2fv1/keys',
+    '/problems/../v1/keys',
+    '/v1/keys;/healthz',
+    '/v1/keys?/healthz',
+    '/healthz/v1/keys',
+    '/v1/keys%00',
+    '/v1/keys%20',
+    'http://127.0.0.1/v1/keys',
+    `/v1/keys?key=${keyOf('admin')}`,
+    `/v1/keys?api_key=${keyOf('admin')}`,
+    `/v1/keys?access_token=${keyOf('admin')}`,
   ]
   const asked = spellings.map((path) => ({ path, headers: [] as readonly string[], method: 'GET' }))
   const misplaced = [
