@@ -114,7 +114,7 @@ async function awaited(
   { waitMs, applied }: ReturnType<typeof waitOf>,
   begun?: GenerationRecord,
 ): Promise<Generation> {
-  // What this request has just written is not read again: 20 µs.
+  // What this request has just written is not read again.
   const record = waitMs > 0 ? await run.wait(id, waitMs) : (begun ?? (await store.generation(id)))
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)

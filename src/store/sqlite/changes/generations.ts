@@ -8,7 +8,7 @@ import type { ChangeKind } from '../change.ts'
  */
 export const generationChanges: ChangeKind = (database) => {
   const update = database.prepare('UPDATE generations SET status = ?, open = ?, provider = ?, state = ? WHERE id = ?')
-  // What no index holds: a third of the CPU of the whole update.
+  // No index holds what it changes: 1 to 4 µs less of CPU than the whole update.
   const updateState = database.prepare('UPDATE generations SET state = ? WHERE id = ? AND status = ? AND open = ? AND provider IS ?')
   const insert = database.prepare(
     'INSERT INTO generations (status, open, provider, state, id, created_at, model, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
