@@ -30,7 +30,7 @@ const DEFAULT_TYPICAL_MS = 2_000
 export const demoVerb: Verb = (terminal, finish) =>
   new Command('demo')
     .description(
-      'one request to every provider, in the sandbox: shows what each vendor is sent, what came back and what it cost; spends nothing',
+      'one request to three providers, in the sandbox: shows what each vendor is sent, what came back and what it cost; spends nothing',
     )
     .option('--out <folder>', 'where the images go', 'demo-images')
     .option('--prompt <text>', 'what to show; `sandbox:moderated` and the like rehearse failures', DEFAULT_PROMPT)
@@ -58,11 +58,16 @@ async function demo(options: DemoOptions, terminal: Terminal): Promise<number> {
   }
 }
 
+/** Three whose requests differ the most, side by side on one screen; where none of them sells the model, all that do. */
+export const SHOWN_PROVIDERS: readonly string[] = ['bfl', 'runware', 'vtrix']
+
 async function play(client: Client, env: Environment, options: DemoOptions, terminal: Terminal): Promise<number> {
   const print = (text: string | null) => (options.json || text === null ? undefined : terminal.out(`${text}\n`))
   const model = pickModel(await client.models(), options.model)
   const provider = new Set(model.offers.map(({ provider }) => provider))
-  const providers = (await client.providers()).map(({ id }) => id).filter((id) => provider.has(id))
+  const sellers = (await client.providers()).map(({ id }) => id).filter((id) => provider.has(id))
+  const shown = sellers.filter((id) => SHOWN_PROVIDERS.includes(id))
+  const providers = shown.length > 0 ? shown : sellers
   const request: GenerationRequest = { model: model.id, prompt: options.prompt, width: 1500, height: 1000, seed: 42, output_format: 'png' }
   print(requestReport(request))
   const calls = await dryRun(env, request, providers)
