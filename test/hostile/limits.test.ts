@@ -28,7 +28,7 @@ beforeAll(async () => {
     `server: { trust_proxy: [127.0.0.1, 10.0.0.0/8] }\nlimits: { per_address: { requests_per_minute: 6, sockets: 5 }, per_key: ${PER_KEY} }`,
   )
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
-})
+}, 60_000)
 const open: { destroy(): void }[] = []
 afterAll(async () => {
   open.forEach((one) => one.destroy())
