@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation, Model, Quote } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { startVendors } from '../crash/vendors.ts'
+import { FIXTURE_PROVIDERS } from './gateway.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 
 useRealSockets()
@@ -24,7 +25,7 @@ test(
     const { environment, remove } = vendors.folder()
     onTestFinished(remove)
     const start = async (): Promise<ServerProcess> => {
-      const server = await startProcess(environment)
+      const server = await startOverridden(environment, { providers: FIXTURE_PROVIDERS })
       onTestFinished(async () => void (await server.kill('SIGKILL')))
       return server
     }

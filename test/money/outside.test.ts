@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sumUsd } from '#contract'
 import type { Comparison, CostReport, Generation, Model, PriceEntry, Problem, Quote } from '#contract'
 import { SANDBOX_KEY } from '#sandbox'
-import { startProcess } from '../crash/process.ts'
+import { startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Vendors } from '../crash/vendors.ts'
@@ -42,7 +42,10 @@ providers:
     prices: { flux-2-pro: { per_image: "0.012345679", as_of: 2026-11-01 } }
 `,
   )
-  server = await startProcess({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data') })
+  server = await startOverridden(
+    { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data') },
+    { providers: ['bfl', 'runware', 'vtrix'] },
+  )
 }, 60_000)
 afterAll(async () => {
   await server.kill('SIGTERM')
