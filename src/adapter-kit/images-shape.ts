@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   amountForUnits,
+  valueAt,
   type Adapter,
   type Call,
   type Failure,
@@ -192,22 +193,13 @@ function imageOf({ url, b64_json, base64, seed: said }: z.infer<typeof Item>, ba
 
 /** The charge where the reply says one, else the tokens it counted. */
 function chargeOf(body: Body, { cost: { pointer, unit, usd_per_unit: worth } }: ImagesShape): VendorCost | undefined {
-  const value = pointer === undefined ? (at(body, '/usage/cost') ?? at(body, '/cost')) : at(body, pointer)
+  const value = pointer === undefined ? (valueAt(body, '/usage/cost') ?? valueAt(body, '/cost')) : valueAt(body, pointer)
   if (unit === 'none') return tokensOf(body)
   if (worth === undefined) return costOf(value, { shift: unit === 'cents' ? -2 : 0 }) ?? tokensOf(body)
   const units = usdOf(value)
   if (units === null || units.startsWith('-')) return tokensOf(body)
   return { amount: amountForUnits(worth, units), raw: value ?? null }
 }
-
-const at = (body: unknown, pointer: string): Json | undefined =>
-  pointer
-    .slice(1)
-    .split('/')
-    .reduce<unknown>(
-      (value, name) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined),
-      body,
-    ) as Json | undefined
 
 /** Output tokens without details are all of images, input tokens all of text. */
 function tokensOf({ usage }: Body): VendorCost | undefined {

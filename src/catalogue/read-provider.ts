@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { imagesShape } from '#adapter-kit'
+import { adapterOfShape } from '#adapter-kit'
 import { judge, Manifest } from '#contract'
-import type { Adapter, ImagesShape, Provider } from '#contract'
+import type { Adapter, Provider, Shape } from '#contract'
 
 /** A provider folder that cannot be used; the message has one line per problem, each with file and field. */
 export class CatalogueError extends Error {}
@@ -30,7 +30,7 @@ export const CODE_ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 export function shapedProvider(manifest: Manifest): Provider {
   const { id, title, shape } = manifest
   if (shape === undefined) throw new CatalogueError(`${id}: its manifest names no shape`)
-  return { id, manifest, adapter: imagesShape(title, shape) }
+  return { id, manifest, adapter: adapterOfShape(title, shape) }
 }
 
 type Read<Value> = { readonly value: Value } | { readonly problems: readonly string[] }
@@ -54,10 +54,10 @@ async function readManifest(folder: string): Promise<Read<Manifest>> {
 const fieldName = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(whole file)' : path.map(String).join('.'))
 
 /** A folder that names a shape is data alone; the day it needs code, it has an adapter and names none. */
-function shapedAdapter(folder: string, title: string, shape: ImagesShape): Read<Adapter> {
+function shapedAdapter(folder: string, title: string, shape: Shape): Read<Adapter> {
   const file = join(folder, `adapter.${CODE_ENDING}`)
   if (existsSync(file)) return { problems: [`${file}: stands beside a manifest that names a shape; remove one of them`] }
-  return { value: imagesShape(title, shape) }
+  return { value: adapterOfShape(title, shape) }
 }
 
 async function readAdapter(folder: string): Promise<Read<Adapter>> {

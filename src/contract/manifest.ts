@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { CallbackSignature } from './callback-signature.ts'
 import { Limits } from './limits.ts'
 import { PublishedPrice } from './price.ts'
-import { ImagesShape } from './shape.ts'
+import { Shape } from './shape.ts'
 
 /** A host the vendor's calls may go to, with its key: an exact name or `*.name` for any name below it. */
 const HostPattern = z.string().regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$/)
@@ -86,7 +86,7 @@ export const Manifest = z
     safety_options: z.array(z.string()).default([]).meta({
       description: 'Dotted paths in `provider_options` that switch a safety check on; a request that does never runs without it.',
     }),
-    shape: ImagesShape.optional().meta({
+    shape: Shape.optional().meta({
       description: 'The shape of its API, where that is one we know: the folder then holds this file and no adapter.',
     }),
     declares: z

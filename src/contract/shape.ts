@@ -1,6 +1,6 @@
 import { z } from 'zod'
-
-const Pointer = z.string().regex(/^(\/[^/]+)+$/, 'a JSON pointer, for example "/usage/cost"')
+import { JsonPointer } from './json-pointer.ts'
+import { QueueShape } from './queue-shape.ts'
 
 /**
  * `POST …/images/generations` with a JSON body, answered with the images in `data[]`, as links or in base64. What differs from one vendor to
@@ -33,7 +33,7 @@ export const ImagesShape = z
       .meta({ description: 'Sent as it is, where the vendor would else deliver what is not wanted.' }),
     cost: z
       .strictObject({
-        pointer: Pointer.optional().meta({ description: 'Where the reply says the charge. Default: `/usage/cost`, else `/cost`.' }),
+        pointer: JsonPointer.optional().meta({ description: 'Where the reply says the charge. Default: `/usage/cost`, else `/cost`.' }),
         unit: z.enum(['usd', 'cents', 'none']).default('usd').meta({ description: '`none`: what stands there is no charge.' }),
         usd_per_unit: z
           .string()
@@ -45,3 +45,7 @@ export const ImagesShape = z
   })
   .meta({ id: 'ImagesShape' })
 export type ImagesShape = z.infer<typeof ImagesShape>
+
+/** The shapes of APIs that we know. */
+export const Shape = z.discriminatedUnion('name', [ImagesShape, QueueShape])
+export type Shape = z.infer<typeof Shape>

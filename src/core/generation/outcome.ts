@@ -127,6 +127,7 @@ async function stillPending(
   track.missedPolls = 0
   track.refusal = null
   const isNews = attempt.status !== 'pending' || JSON.stringify(attempt.next) !== JSON.stringify(outcome.next)
+  const isElsewhere = attempt.next !== null && attempt.next.url !== outcome.next.url
   attempt.status = 'pending'
   attempt.next = outcome.next
   attempt.unfinishedAt = ports.clock.now()
@@ -141,8 +142,12 @@ async function stillPending(
   // Canceled while its submit or a poll was on its way: the vendor is asked to stop at once.
   if (isCanceled(open) && !track.isCancelAsked) return NOW
   if (!provider) return later(FIRST_MISSED_MS)
+  // The vendor said that there is an answer at another address: no callback is to come before it is asked for.
+  if (isElsewhere && outcome.afterMs === 0) return NOW
   const elapsedMs = ports.clock.monotonicMs() - track.sinceMs
   const usualMs = () => pollSchedule.nextPollMs(provider.id, route.model, provider.manifest.polling, elapsedMs, outcome.progress ?? null)
+  // Whether a vendor calls back about a task that was canceled is nobody's promise.
+  if (isCanceled(open)) return untilDeadline(core, track, outcome.afterMs ?? usualMs())
   return untilDeadline(core, track, nextPollMs(core, attempt, track.callbacks, provider, route.model, outcome, usualMs))
 }
 
