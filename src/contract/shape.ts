@@ -47,5 +47,7 @@ export const ImagesShape = z
 export type ImagesShape = z.infer<typeof ImagesShape>
 
 /** The shapes of APIs that we know. */
-export const Shape = z.discriminatedUnion('name', [ImagesShape, QueueShape])
+export const Shape = z.discriminatedUnion('name', [ImagesShape, QueueShape], {
+  error: 'is none of the shapes we know: openai-images, queue-by-returned-urls',
+})
 export type Shape = z.infer<typeof Shape>

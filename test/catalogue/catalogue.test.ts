@@ -58,7 +58,9 @@ describe('a folder of providers that cannot be used', () => {
     const shaped = (shape: object) => ({ ...manifest('relay', { big: modelEntry() }), shape })
     const known = await fakeProviders({ 'relay/manifest.json': shaped({ name: 'openai-images' }) })
     expect((await loadCatalogue(known)).providers.get('relay')?.adapter.translate).toBeTypeOf('function')
-    expect(await refusal(await fakeProviders({ 'relay/manifest.json': shaped({ name: 'unheard-of' }) }))).toContain('shape.name: ')
+    expect(await refusal(await fakeProviders({ 'relay/manifest.json': shaped({ name: 'unheard-of' }) }))).toContain(
+      'shape.name: is none of the shapes we know',
+    )
     const faulty = shaped({ name: 'openai-images', size: 'huge', references: 'some' })
     expect(await refusal(await fakeProviders({ 'relay/manifest.json': faulty }))).toMatch(/shape\.size: .*\n.*shape\.references: /)
     const both = await fakeProviders({ 'relay/manifest.json': shaped({ name: 'openai-images' }), 'relay/adapter.ts': ADAPTER })
