@@ -40,6 +40,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     requestSchema: services.requestSchema,
     installed: services.offers.providers,
     models: modelListing(config, catalogue, run),
+    offersOf: (model) => services.offers.ofModel(model),
     providers: providerListing({
       config,
       catalogue,

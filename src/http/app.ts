@@ -52,6 +52,7 @@ import type { KeyDependencies } from './api/keys.ts'
 import { modelRoutes } from './api/models.ts'
 import type { ModelDependencies } from './api/models.ts'
 import { priceRoutes } from './api/prices.ts'
+import type { PriceDependencies } from './api/prices.ts'
 import { providerRoutes } from './api/providers.ts'
 import type { ProviderDependencies } from './api/providers.ts'
 import { quoteRoutes } from './api/quotes.ts'
@@ -85,6 +86,7 @@ export type AppDependencies = OwnDependencies &
   ReconciliationDependencies &
   ComparisonDependencies &
   ModelDependencies &
+  PriceDependencies &
   ProviderDependencies &
   DeliveryDependencies &
   HealthDependencies &

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { PriceEntry } from '#contract'
 import { manifest, modelEntry, writeFiles } from '../catalogue/fake-providers.ts'
 import { launchGateway, type Gateway } from './gateway.ts'
 
@@ -104,7 +105,7 @@ beforeAll(async () => {
     per_million: tokens,
     output_tokens: null,
     reference_tokens: null,
-    as_of: '2026-11-01',
+    as_of: '2026-08-01',
     source_url: 'https://prices.example.com/',
   }
   await writeFiles(folder, {
@@ -145,6 +146,25 @@ describe('a provider’s folder that holds a manifest alone', () => {
       prompt_used: 'a lighthouse, revised',
       images: [{ width: 512, height: 384, format: 'png' }, { width: 512 }],
       cost: { amount: '0.04431', basis: 'billed', lines: [{ amount: '0.042' }, { what: 'surcharge of 5.5 %', amount: '0.00231' }] },
+    })
+  })
+
+  test('has its price shown with the arithmetic of three plain requests, the surcharge as a line, and doubted when it is old', async () => {
+    const list = (await (await gateway.ask('/v1/prices')).json()) as { readonly data: readonly PriceEntry[] }
+    const entry = (model: string) => list.data.find((row) => row.model === model)
+    const lines = [
+      { quantity: 1, unit_amount: '0.04', amount: '0.04' },
+      { what: 'surcharge of 5.5 %', amount: '0.0022' },
+    ]
+    expect(entry('big')).toMatchObject({
+      surcharge_percent: '5.5',
+      examples: { one_megapixel: { amount: '0.0422', lines }, two_megapixels: { amount: '0.0422' }, edit: { amount: '0.0422' } },
+      warning: null,
+    })
+    expect(entry('masked')).toMatchObject({
+      as_of: '2026-08-01',
+      examples: { one_megapixel: null, two_megapixels: null, edit: null },
+      warning: expect.stringMatching(/^read \d+ days ago: /),
     })
   })
 
