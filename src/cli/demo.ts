@@ -65,9 +65,9 @@ async function play(client: Client, env: Environment, options: DemoOptions, term
   const print = (text: string | null) => (options.json || text === null ? undefined : terminal.out(`${text}\n`))
   const model = pickModel(await client.models(), options.model)
   const provider = new Set(model.offers.map(({ provider }) => provider))
-  const sellers = (await client.providers()).map(({ id }) => id).filter((id) => provider.has(id))
-  const shown = sellers.filter((id) => SHOWN_PROVIDERS.includes(id))
-  const providers = shown.length > 0 ? shown : sellers
+  const willing = (await client.providers()).map(({ id }) => id).filter((id) => provider.has(id))
+  const shown = willing.filter((id) => SHOWN_PROVIDERS.includes(id))
+  const providers = shown.length > 0 ? shown : willing
   const request: GenerationRequest = { model: model.id, prompt: options.prompt, width: 1500, height: 1000, seed: 42, output_format: 'png' }
   print(requestReport(request))
   const calls = await dryRun(env, request, providers)
