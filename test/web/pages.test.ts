@@ -176,21 +176,6 @@ describe.skipIf(!hasChromium)('the other pages', () => {
     await close()
   }, 60_000)
 
-  test('a gateway that is killed and comes back is caught up with, and what was typed stays', async () => {
-    const other = await launchGateway({ dataDirectory: `${gateway.folder}/other` })
-    const { page, close } = await openPage(browser, other.url)
-    await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox that stays')
-    await other.close()
-    await page.getByRole('textbox', { name: 'Width' }).fill('1536')
-    await page.getByText('The gateway does not answer.').first().waitFor()
-    const returned = await launchGateway({ dataDirectory: `${gateway.folder}/other`, port: Number(new URL(other.url).port) })
-    await page.getByRole('table', { name: 'Quotes' }).getByText('1.5 megapixels count as 2').first().waitFor()
-    expect(await page.getByText('The gateway does not answer.').count()).toBe(0)
-    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('a fox that stays')
-    await close()
-    await returned.close()
-  }, 30_000)
-
   test('a gateway key is asked for where keys are on; a wrong one is refused, each key sees its own, and one of scope read buys nothing', async () => {
     const secrets = { a: 'secret-of-team-a-1', b: 'secret-of-team-b-1' }
     const key = (name: 'a' | 'b', scope: string) => `  - { name: ${name}, key_hash: ${hashOfKey(secrets[name])}, scope: ${scope} }`

@@ -1,8 +1,9 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/preact-query'
+import type { VNode } from 'preact'
 import { useMemo, useRef, useState } from 'preact/hooks'
 import type { Generation } from '../../client/index.ts'
 import { State } from '../parts/state.tsx'
-import { client, useTitles } from '../shell/gateway.ts'
+import { client, useProviders, useTitles } from '../shell/gateway.ts'
 import { useKeys } from '../shell/keys.ts'
 import { FilterLine, filtersOf, listQueryOf } from './filters.tsx'
 import { GenerationRow } from './row.tsx'
@@ -16,7 +17,6 @@ const NONE: readonly Generation[] = []
 export function Generations({ query }: { readonly query: string }) {
   const filters = filtersOf(query)
   const asked = useMemo(() => listQueryOf(filtersOf(query)), [query])
-  const titles = useTitles()
   const pages = useInfiniteQuery({
     queryKey: ['generations', asked],
     queryFn: ({ pageParam }) => client().list({ ...asked, limit: PAGE, ...(pageParam === '' ? {} : { cursor: pageParam }) }),
@@ -46,6 +46,7 @@ export function Generations({ query }: { readonly query: string }) {
         )
       : 0
   const shown = rows.slice(held)
+  const rowOf = useRows(rows)
   if (shown[0] !== undefined && shown[0].id !== top) queueMicrotask(() => setTop(shown[0]?.id ?? null))
   const list = useRef<HTMLTableSectionElement>(null)
   useRowKeys(list)
@@ -77,11 +78,7 @@ export function Generations({ query }: { readonly query: string }) {
         <div class="card list-card">
           <table class="generations" aria-label="Generations" aria-busy={pages.isPending}>
             <Heads />
-            <tbody ref={list}>
-              {shown.map((generation) => (
-                <GenerationRow key={generation.id} generation={generation} titles={titles} compared={comparedWith(generation, rows)} />
-              ))}
-            </tbody>
+            <tbody ref={list}>{shown.map((generation) => rowOf(generation))}</tbody>
           </table>
         </div>
       )}
@@ -140,10 +137,25 @@ function merged(newest: readonly Generation[], older: readonly Generation[]): re
   return [...newest, ...older.filter(({ id }) => !known.has(id))].toSorted((one, other) => (one.created_at < other.created_at ? 1 : -1))
 }
 
-/** How many generations of the same comparison are in the list. */
-function comparedWith(generation: Generation, rows: readonly Generation[]): number {
-  const { comparison } = generation
-  return comparison === null ? 0 : rows.filter((row) => row.comparison === comparison).length
+/** Makes each row once: what has not changed since is not made again, however long the list is. */
+function useRows(rows: readonly Generation[]): (generation: Generation) => VNode {
+  const { providers } = useProviders()
+  const titles = useTitles()
+  // One for each list of providers: their titles stand in the rows.
+  const made = useMemo(() => new WeakMap<Generation, { readonly compared: number; readonly row: VNode }>(), [providers])
+  const compared = useMemo(() => {
+    const counts = new Map<string, number>()
+    for (const { comparison } of rows) if (comparison !== null) counts.set(comparison, (counts.get(comparison) ?? 0) + 1)
+    return counts
+  }, [rows])
+  return (generation) => {
+    const count = generation.comparison === null ? 0 : (compared.get(generation.comparison) ?? 0)
+    const known = made.get(generation)
+    if (known?.compared === count) return known.row
+    const row = <GenerationRow key={generation.id} generation={generation} titles={titles} compared={count} />
+    made.set(generation, { compared: count, row })
+    return row
+  }
 }
 
 /** J and K go from row to row; Enter opens one, as it does on every link. */

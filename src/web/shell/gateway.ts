@@ -32,6 +32,10 @@ export const queries = new QueryClient({
     onError: heard,
     onSuccess: () => {
       lastAnswer = new Date()
+      if (awaySince.get() === null) return
+      // Whoever got an answer first says so for all.
+      awaySince.set(null)
+      void queries.invalidateQueries()
     },
   }),
   // Loopback works without a network, and Offline does the trying again.

@@ -29,6 +29,11 @@ export function Offline() {
   }, [])
 
   useEffect(() => {
+    if (isAway) return
+    setTries(0)
+    setSecondsLeft(WAITS_S[0] ?? 1)
+  }, [isAway])
+  useEffect(() => {
     if (!isAway) return
     const timer = setInterval(() => setSecondsLeft((left) => Math.max(0, left - 1)), 1_000)
     const again = () => void (document.visibilityState === 'visible' && tryNow())

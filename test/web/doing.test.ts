@@ -1,0 +1,227 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Generation, GenerationRequest } from '#contract'
+import { hashOfKey } from '../../src/http/access.ts'
+import { startProcess } from '../crash/process.ts'
+import { launchGateway } from '../e2e/gateway.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
+
+const SECRETS = { boss: 'secret-of-the-boss', poor: 'secret-of-the-poor', reader: 'secret-of-a-reader' } as const
+const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+let gateway: Awaited<ReturnType<typeof launchGateway>>
+let browser: Browser
+beforeAll(async () => {
+  buildPagesOnce()
+  const key = (name: keyof typeof SECRETS, more: string) => `  - { name: ${name}, key_hash: ${hashOfKey(SECRETS[name])}, ${more} }`
+  const keys = [key('boss', 'scope: admin'), key('poor', 'budget_usd: "0.04"'), key('reader', 'scope: read')]
+  gateway = await launchGateway({ config: `keys:\n${keys.join('\n')}\n` })
+  if (hasChromium) browser = await launchChromium()
+}, 60_000)
+afterAll(async () => {
+  if (hasChromium) await browser.close()
+  await gateway.close()
+})
+
+/** A page that was opened with one of the keys. */
+async function openAs(name: keyof typeof SECRETS, path: string, prepare: (page: Page) => Promise<unknown> = async () => {}) {
+  const opened = await openPage(browser, `${gateway.url}/providers`)
+  await opened.page.evaluate(`sessionStorage.setItem('imagegate.key', '${SECRETS[name]}')`)
+  await prepare(opened.page)
+  await opened.page.goto(`${gateway.url}${path}`)
+  return opened
+}
+const read = async <Body>(path: string, name: keyof typeof SECRETS = 'boss'): Promise<Body> =>
+  (await (await gateway.ask(path, { headers: { authorization: `Bearer ${SECRETS[name]}` } })).json()) as Body
+const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
+
+describe.skipIf(!hasChromium)('the form', () => {
+  test('takes references that are dropped, pasted or a link, a mask drawn on the first, and sends them in their order', async () => {
+    const quoted: GenerationRequest[] = []
+    const { page, complaints, close } = await openAs('boss', '/', async (before) => {
+      before.on('request', (request) => {
+        if (request.url().endsWith('/v1/quotes')) quoted.push(request.postDataJSON() as GenerationRequest)
+      })
+      await before.route('**/v1/models/*', async (route) => {
+        const model = (await (await route.fetch()).json()) as { offers: { limits: object }[] }
+        await route.fulfill({
+          json: { ...model, offers: model.offers.map((offer) => ({ ...offer, limits: { ...offer.limits, mask: true } })) },
+        })
+      })
+    })
+    const png = await sharp({ create: { width: 120, height: 80, channels: 3, background: '#864' } })
+      .png()
+      .toBuffer()
+    for (const kind of ['drop', 'paste'])
+      await page.evaluate(`(() => {
+        const bytes = Uint8Array.from(atob('${png.toString('base64')}'), (letter) => letter.charCodeAt(0))
+        const data = new DataTransfer()
+        data.items.add(new File([bytes], '${kind}.png', { type: 'image/png' }))
+        dispatchEvent('${kind}' === 'drop' ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }) : new ClipboardEvent('paste', { clipboardData: data }))
+      })()`)
+    await page.getByRole('img', { name: 'Reference 2' }).waitFor()
+    await page.getByRole('button', { name: 'link' }).click()
+    await page.getByRole('textbox', { name: 'Link of a reference image' }).fill('https://images.example/fox.png')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Move left, reference 3' }).click()
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('button', { name: 'Draw it' }).click()
+    const area = await page.getByRole('img', { name: 'Drawing area' }).boundingBox()
+    if (area === null) throw new Error('there is nothing to draw on')
+    await page.mouse.move(area.x + area.width / 2, area.y + area.height / 2)
+    await page.mouse.down()
+    await page.mouse.move(area.x + area.width / 2 + 20, area.y + area.height / 2)
+    await page.mouse.up()
+    await page.getByRole('button', { name: 'Use this mask' }).click()
+    await expect.poll(() => quoted.at(-1)?.mask !== undefined, { timeout: 5_000 }).toBe(true)
+    const { reference_images: sent = [], mask } = quoted.at(-1) ?? {}
+    const kinds = sent.map((one) => (typeof one === 'string' ? one.slice(0, 22) : 'stored'))
+    expect(kinds).toEqual(['data:image/png;base64,', 'https://images.example', 'data:image/png;base64,'])
+    const drawn = sharp(Buffer.from((typeof mask === 'string' ? mask : '').split(',')[1] ?? '', 'base64'))
+    const { data, info } = await drawn.raw().toBuffer({ resolveWithObject: true })
+    const alphaAt = (x: number, y: number) => data[(y * info.width + x) * info.channels + 3]
+    expect([info.width, info.height, alphaAt(2, 2), alphaAt(60, 40)]).toEqual([120, 80, 255, 0])
+    expect(complaints).toEqual([])
+    await close()
+  }, 30_000)
+
+  test('says that the budget is used up, buys nothing, and shows a key of scope read nothing that buys', async () => {
+    const { page, close } = await openAs('poor', '/')
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox')
+    await page.getByRole('textbox', { name: 'Width' }).fill('2048')
+    const said = async () => {
+      await page.keyboard.press('Control+Enter')
+      return page.getByText(/budget/i).count()
+    }
+    await expect.poll(said, { timeout: 15_000, interval: 500 }).toBeGreaterThan(0)
+    expect((await read<{ data: Generation[] }>('/v1/generations', 'poor')).data.flatMap(({ images }) => images)).toEqual([])
+    await page.goto(`${gateway.url}/costs`)
+    await page.getByText(/^Budget of poor: \$0\.0400 of \$0\.0400 left this month$/).waitFor()
+    expect(await page.getByRole('table', { name: 'Keys' }).count()).toBe(0)
+    await close()
+    const reader = await openAs('reader', '/')
+    await reader.page.getByText('This key may only read.').waitFor()
+    expect(await reader.page.getByRole('button', { name: 'Compare', exact: true }).getAttribute('aria-disabled')).toBe('true')
+    await reader.close()
+  }, 30_000)
+})
+
+describe.skipIf(!hasChromium)('a result', () => {
+  test('of unknown outcome says so and asks before it is bought again; what a vendor said and its calls stay text', async () => {
+    const { page, complaints, close } = await openAs('boss', '/', (before) =>
+      before.route('**/v1/generations/gen_*', async (route) => {
+        const reply = await route.fetch()
+        const generation = (await reply.json()) as Generation
+        const attempts = generation.attempts?.map((attempt) => ({
+          ...attempt,
+          error: attempt.error && { ...attempt.error, message: HOSTILE, provider_message: HOSTILE },
+        }))
+        await route.fulfill({ json: { ...generation, ...(attempts ? { attempts } : {}) } })
+      }),
+    )
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('sandbox:lost-reply@bfl a fox')
+    await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
+    await page.keyboard.press('Control+Enter')
+    const column = region(page, 'Black Forest Labs')
+    await column.getByText('We do not know').waitFor()
+    await column.getByRole('button', { name: 'Buy again, Black Forest Labs' }).click()
+    await column.getByText('The first may be billed too.').waitFor()
+    await region(page, 'Runware').getByText('Succeeded').waitFor()
+    await page.goto(`${gateway.url}/generations?cost=unknown`)
+    await page
+      .getByRole('table', { name: 'Generations' })
+      .getByRole('link', { name: /lost-reply/ })
+      .click()
+    const story = page.getByRole('list', { name: 'Story' })
+    await story.getByText(HOSTILE).first().waitFor()
+    await story.getByRole('button', { name: '1 call of attempt 1' }).click()
+    await story.getByText('"prompt": "sandbox:lost-reply@bfl a fox"').waitFor()
+    expect(await page.title()).toBe('sandbox:lost-reply@bfl a fox · imagegate')
+    expect(complaints).toEqual([])
+    await close()
+  }, 30_000)
+
+  test('is followed through a server that is killed and started again under the page', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'imagegate-pages-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const environment = { IMAGEGATE_DATA: folder, PORT: '0' }
+    const first = await startProcess(environment)
+    const { page, complaints, close } = await openPage(browser, first.url)
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox that stays')
+    await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
+    await page.keyboard.press('Control+Enter')
+    await region(page, 'Vtrix').getByText('Running', { exact: true }).first().waitFor()
+    await first.kill('SIGKILL')
+    await page.getByText('The gateway does not answer.').first().waitFor()
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('typed meanwhile')
+    const second = await startProcess({ ...environment, PORT: new URL(first.url).port })
+    for (const title of ['Black Forest Labs', 'Runware', 'Vtrix'])
+      await region(page, title).getByText('Succeeded').waitFor({ timeout: 30_000 })
+    await page.getByText('The gateway does not answer.').first().waitFor({ state: 'detached', timeout: 20_000 })
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('typed meanwhile')
+    expect(complaints).toEqual([])
+    await close()
+    await second.kill('SIGKILL')
+  }, 60_000)
+})
+
+describe.skipIf(!hasChromium)('the keyboard', () => {
+  test('alone reaches every page, asks, opens a row and closes a dialog with the focus given back', async () => {
+    const { page, close } = await openAs('boss', '/')
+    const focused = () => page.evaluate<string>('document.activeElement.id || document.activeElement.textContent')
+    await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('a fox by keyboard')
+    expect(await focused()).toBe('prompt')
+    await page.keyboard.press('Control+Enter')
+    await region(page, 'Runware').getByText('Succeeded').waitFor()
+    expect(await focused()).toBe('prompt')
+    await page.evaluate('document.activeElement.blur()')
+    await page.keyboard.press('?')
+    await page.getByRole('dialog').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('g')
+    await page.keyboard.press('g')
+    await page.getByRole('table', { name: 'Generations' }).getByRole('link', { name: 'a fox by keyboard' }).first().waitFor()
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.getByRole('list', { name: 'Story' }).waitFor()
+    for (const [letter, heading] of [
+      ['o', 'Costs'],
+      ['p', 'Providers'],
+      ['c', 'Compare'],
+    ] as const) {
+      await page.keyboard.press('g')
+      await page.keyboard.press(letter)
+      await page.getByRole('heading', { level: 1, name: heading }).waitFor({ state: 'attached' })
+    }
+    await close()
+  }, 30_000)
+})
+
+describe.skipIf(!hasChromium)('the lists', () => {
+  test('of Costs give a CSV like the API’s, and an admin makes a key whose secret is shown once', async () => {
+    const { page, close } = await openAs('boss', '/costs')
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()])
+    const [, from = '', to = ''] = /costs-(.{10})-(.{10})\.csv/.exec(download.suggestedFilename()) ?? []
+    const api = await gateway.ask(`/v1/costs?from=${from}&to=${to}&format=csv`, { headers: { authorization: `Bearer ${SECRETS.boss}` } })
+    expect(readFileSync(await download.path(), 'utf8')).toBe(await api.text())
+    await page.getByRole('textbox', { name: 'Name of the new key' }).fill('from-the-page')
+    await page.getByRole('button', { name: 'Create' }).click()
+    const secret = (await page.locator('code.secret').textContent()) ?? ''
+    expect((await gateway.ask('/v1/key', { headers: { authorization: `Bearer ${secret}` } })).status).toBe(200)
+    await page.reload()
+    await page.getByRole('table', { name: 'Keys' }).getByText('from-the-page').waitFor()
+    expect((await page.content()).includes(secret)).toBe(false)
+    await page.getByRole('button', { name: 'Revoke from-the-page' }).click()
+    await page.getByRole('button', { name: 'Really revoke from-the-page' }).click()
+    await page.getByRole('table', { name: 'Keys' }).getByText('from-the-page').waitFor({ state: 'detached' })
+    await close()
+  }, 30_000)
+})
