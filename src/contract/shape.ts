@@ -48,6 +48,6 @@ export type ImagesShape = z.infer<typeof ImagesShape>
 
 /** The shapes of APIs that we know. */
 export const Shape = z.discriminatedUnion('name', [ImagesShape, QueueShape], {
-  error: 'is none of the shapes we know: openai-images, queue-by-returned-urls',
+  error: `is none of the shapes we know: ${ImagesShape.shape.name.value}, ${QueueShape.shape.name.value}`,
 })
 export type Shape = z.infer<typeof Shape>

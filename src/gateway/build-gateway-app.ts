@@ -20,7 +20,7 @@ const built = () => ({ version: packageJson.version, pagesFolder: pagesFolder() 
 export async function buildGatewayApp(resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<App> {
   const { catalogue, config, store, assets, transport, log } = resources
   const { address, monitoring, webhooks, run, accept, costs, reconcile, intake, compare } = services
-  const { metrics, health, breakers } = monitoring
+  const { metrics } = monitoring
   metrics.readFrom({
     load: () => loadOf(resources, services),
     budgets: () => costs.budgets(),
@@ -41,17 +41,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     installed: services.offers.providers,
     models: modelListing(config, catalogue, run),
     offersOf: (model) => services.offers.ofModel(model),
-    providers: providerListing({
-      config,
-      catalogue,
-      run,
-      health,
-      breakers,
-      send: transport.send,
-      clock: CLOCK,
-      ids: IDS,
-      configuration: resources.reloads.state,
-    }),
+    providers: listedProviders(resources, services),
     keys: keyRingOf(services.keys, services.keyWatch, metrics.observeLimited),
     limits: services.limits,
     gatewayKeys: services.keys,
@@ -79,6 +69,21 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
   })
   opened.defer(() => app.close())
   return app
+}
+
+function listedProviders({ catalogue, config, transport, reloads }: Resources, { run, monitoring }: Services) {
+  const { health, breakers } = monitoring
+  return providerListing({
+    config,
+    catalogue,
+    run,
+    health,
+    breakers,
+    send: transport.send,
+    clock: CLOCK,
+    ids: IDS,
+    configuration: reloads.state,
+  })
 }
 
 /** How busy everything is, for the metrics. */
