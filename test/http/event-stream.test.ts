@@ -39,3 +39,57 @@ test('a reader that reads nothing of its event stream is dropped, and one that r
   slow.destroy()
   await Promise.all([once(app.server, 'close'), app.close()])
 })
+
+test('an event stream is dropped at the fifth heartbeat for which something waits unread, and one that was read in between stays', async () => {
+  const app = fastify()
+  const beats = new Map<string, () => void>()
+  const unreadBytes = new Map<string, () => number>()
+  const closed: string[] = []
+  app.get('/events', (request, reply) => {
+    const who = (request.query as { who: string }).who
+    const stream = openEventStream(reply, {
+      clock: { after: (_ms, beat) => (beats.set(who, beat), () => {}) },
+      untilKeyEnds: () => () => {},
+      onClosed: () => closed.push(who),
+    })
+    unreadBytes.set(who, () => reply.raw.writableLength)
+    // Until the system takes no more of it.
+    const timer = setInterval(() => {
+      if (reply.raw.writableLength === 0) stream.send('progress', { text: 'x'.repeat(100_000) })
+    }, 1)
+    reply.raw.once('close', () => clearInterval(timer))
+  })
+  const { hostname, port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  const dial = (who: string) => {
+    const socket = connect(Number(port), hostname).on('error', () => {})
+    socket.write(`GET /events?who=${who} HTTP/1.1\r\nhost: x\r\n\r\n`)
+    return socket
+  }
+  const isStuck = async (who: string): Promise<void> => {
+    let since = performance.now()
+    while (performance.now() - since < 100) {
+      if ((unreadBytes.get(who)?.() ?? 0) === 0) since = performance.now()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  const silent = dial('silent')
+  const late = dial('late')
+  await Promise.all([isStuck('silent'), isStuck('late')])
+  const beat = (who: string, times: number): void => Array.from({ length: times }).forEach(() => beats.get(who)?.())
+  beat('silent', 4)
+  beat('late', 4)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(closed).toEqual([])
+
+  late.resume()
+  await expect.poll(() => unreadBytes.get('late')?.(), { timeout: 5_000, interval: 1 }).toBe(0)
+  beat('late', 1)
+  beat('silent', 1)
+  await expect.poll(() => closed, { timeout: 5_000 }).toEqual(['silent'])
+  beat('late', 4)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(closed).toEqual(['silent'])
+  silent.destroy()
+  late.destroy()
+  await Promise.all([once(app.server, 'close'), app.close()])
+})

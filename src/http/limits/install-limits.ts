@@ -31,12 +31,12 @@ export function limitRequests(app: FastifyInstance, limits: Limits): void {
 }
 
 /** What stays open: streams and bodies. Must come after the caller is known. */
-export function limitWhatIsOpen(app: FastifyInstance, limits: Limits): void {
+export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs = UNREAD_MS): void {
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.isStream === true && !request.is404) holdStream(limits, request, reply)
     const bytes = Number(request.headers['content-length'] ?? 0)
     if (bytes < COUNTED_FROM_BYTES) return
-    request.raw.once('close', takeBytes(limits, request, reply, bytes))
+    onceBodyIsOver(request, reply, takeBytes(limits, request, reply, bytes))
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {
@@ -46,7 +46,7 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits): void {
 
   // A reader that stands still holds a file and a connection, never more than a buffer of memory; Node sets its own limit after the answer.
   app.addHook('onSend', (request, _reply, payload, done) => {
-    if (isLong(payload)) request.raw.socket.setTimeout(UNREAD_MS)
+    if (isLong(payload)) request.raw.socket.setTimeout(unreadMs)
     done(null, payload)
   })
 }
@@ -61,15 +61,26 @@ function takeBytes(limits: Limits, request: FastifyRequest, reply: FastifyReply,
   return taken.release
 }
 
+/** Whichever comes first: Node never says of a request that was answered before its body had come that it is closed. */
+function onceBodyIsOver(request: FastifyRequest, reply: FastifyReply, release: Release): void {
+  request.raw.once('close', release)
+  reply.raw.once('close', release)
+}
+
 /** A body that does not say how long it is is counted as it comes. */
 function countingBytes(limits: Limits, request: FastifyRequest, reply: FastifyReply): Transform {
   let uncounted = 0
+  let isClosed = false
   const releases: Release[] = []
-  request.raw.once('close', () => releases.forEach((release) => release()))
+  onceBodyIsOver(request, reply, () => {
+    isClosed = true
+    releases.forEach((release) => release())
+  })
   return new Transform({
     transform(chunk: Uint8Array, _encoding, done) {
       uncounted += chunk.length
-      if (uncounted < COUNTED_FROM_BYTES) return done(null, chunk)
+      // What a buffer still gives out after that would never be given back.
+      if (isClosed || uncounted < COUNTED_FROM_BYTES) return done(null, chunk)
       try {
         releases.push(takeBytes(limits, request, reply, uncounted))
       } catch (error) {
