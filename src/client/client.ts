@@ -144,6 +144,8 @@ export interface Client {
   revokeKey(name: string): Promise<void>
   /** Whether a gateway answers; never rejects. */
   isUp(): Promise<boolean>
+  /** The bytes of a stored image by its id, such as that of a reference. @throws ClientError */
+  storedImage(id: string): Promise<Uint8Array<ArrayBuffer>>
   /** Where this client reaches an image, whatever address the gateway calls itself by. */
   imageAddress(image: Pick<Image, 'url'>): string
 }
@@ -202,6 +204,8 @@ export function createClient(options: ClientOptions): Client {
         () => true,
         () => false,
       ),
+    storedImage: async (id) =>
+      new Uint8Array(await new Response(await stream(`/v1/images/${encodeURIComponent(id)}`, { accept: 'image/*' })).arrayBuffer()),
     imageAddress: ({ url }) => here(url),
     providerHistory: (id, query = {}) =>
       json('GET', `/v1/providers/${encodeURIComponent(id)}/history?${search({ ...query, metadata: {} }).toString()}`),

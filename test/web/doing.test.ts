@@ -111,6 +111,31 @@ describe.skipIf(!hasChromium)('the form', () => {
   }, 30_000)
 })
 
+describe.skipIf(!hasChromium)('a generation that is compared again', () => {
+  test('shows its stored reference, though its address needs a key', async () => {
+    const png = await sharp({ create: { width: 120, height: 80, channels: 3, background: '#468' } })
+      .png()
+      .toBuffer()
+    const made = (await (
+      await gateway.ask('/v1/generations', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${SECRETS.boss}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          model: 'flux-2-pro',
+          prompt: 'a fox',
+          reference_images: [`data:image/png;base64,${png.toString('base64')}`],
+        }),
+      })
+    ).json()) as Generation
+    const { page, complaints, close } = await openAs('boss', `/generations/${made.id}`)
+    await page.getByText('Compare providers').click()
+    const reference = page.getByRole('img', { name: 'Reference 1' })
+    await expect.poll(() => reference.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth)).toBe(120)
+    expect(complaints).toEqual([])
+    await close()
+  }, 30_000)
+})
+
 describe.skipIf(!hasChromium)('a result', () => {
   test('of unknown outcome says so and asks before it is bought again; what a vendor said and its calls stay text', async () => {
     const { page, complaints, close } = await openAs('boss', '/', (before) =>

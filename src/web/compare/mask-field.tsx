@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
 import type { Reference } from './draft.ts'
 import { DrawMask } from './draw-mask.tsx'
+import { useDrawn } from './use-drawn.ts'
 
 interface MaskFieldProps {
   readonly mask: Reference | null
@@ -14,6 +15,8 @@ interface MaskFieldProps {
 /** What to repaint of the first reference: drawn on it, or a file. */
 export function MaskField({ mask, first, wrong, onMask }: MaskFieldProps) {
   const [isDrawing, setIsDrawing] = useState(false)
+  const drawnOn = useDrawn(first?.thumb ?? null)
+  const shownMask = useDrawn(mask?.thumb ?? null)
   const choose = (file: File | undefined) => {
     if (file === undefined) return
     const reader = new FileReader()
@@ -27,8 +30,8 @@ export function MaskField({ mask, first, wrong, onMask }: MaskFieldProps) {
     <div class="field mask-field">
       <span class="label">Mask</span>
       <span class="mask-line">
-        {mask?.thumb ? <img class="mask-thumb" src={mask.thumb} alt="The mask" width="44" height="44" /> : null}
-        <button type="button" class="button compact" disabled={first?.thumb == null} onClick={() => setIsDrawing(true)}>
+        {shownMask ? <img class="mask-thumb" src={shownMask} alt="The mask" width="44" height="44" /> : null}
+        <button type="button" class="button compact" disabled={drawnOn === null} onClick={() => setIsDrawing(true)}>
           {mask === null ? 'Draw it' : 'Draw it anew'}
         </button>
         <label class="button compact">
@@ -58,7 +61,7 @@ export function MaskField({ mask, first, wrong, onMask }: MaskFieldProps) {
             ? 'The first reference is a link, which cannot be drawn on here.'
             : 'What is transparent in it is repainted in the first reference.'}
       </span>
-      {isDrawing && first?.thumb ? <DrawMask on={first.thumb} onMask={onMask} onClose={() => setIsDrawing(false)} /> : null}
+      {isDrawing && drawnOn ? <DrawMask on={drawnOn} onMask={onMask} onClose={() => setIsDrawing(false)} /> : null}
     </div>
   )
 }

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
 import type { Reference } from './draft.ts'
+import { useDrawn } from './use-drawn.ts'
 
 interface ReferencesProps {
   readonly references: readonly Reference[]
@@ -103,6 +104,11 @@ function LinkBox({ onLink }: { readonly onLink: (link: string) => void }) {
   )
 }
 
+function ReferenceImage({ thumb, at }: { readonly thumb: string | null; readonly at: number }) {
+  const shown = useDrawn(thumb)
+  return shown === null ? <Icon name="link" /> : <img src={shown} alt={`Reference ${at + 1}`} width="44" height="44" />
+}
+
 function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references' | 'onReferences'>) {
   const dragged = useRef<number | null>(null)
   const move = (from: number, to: number) => {
@@ -130,7 +136,7 @@ function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references'
           }}
         >
           <span class="thumb" title={name}>
-            {thumb === null ? <Icon name="link" /> : <img src={thumb} alt={`Reference ${at + 1}`} width="44" height="44" />}
+            <ReferenceImage thumb={thumb} at={at} />
           </span>
           <span class="thumb-actions">
             <button type="button" aria-label={`Move left, reference ${at + 1}`} disabled={at === 0} onClick={() => move(at, at - 1)}>
