@@ -103,7 +103,10 @@ export const RoutingPreference = z
       .boolean()
       .optional()
       .meta({ description: 'Default true: after a failure that cost nothing, the next provider is tried.' }),
-    max_price_usd: Usd.optional().meta({ description: 'The most the whole request may be quoted at.' }),
+    max_price_usd: Usd.optional().meta({
+      description:
+        'The most one generation may be quoted at: all its images, references and surcharge. In a comparison it bounds each row.',
+    }),
   })
   .meta({ id: 'RoutingPreference' })
 export type RoutingPreference = z.infer<typeof RoutingPreference>

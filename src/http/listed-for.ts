@@ -15,6 +15,6 @@ export function modelsFor(models: ModelSource, { models: names, providers }: Cal
     list: () => models.list().flatMap((model) => shown(model) ?? []),
     find: (id) => shown(models.find(id)),
     // A name that the key may not use is none that is near.
-    suggest: (id) => (names === null && providers === null ? models.suggest(id) : 'GET /v1/models lists what this key may use'),
+    suggest: (id) => (names === null && providers === null ? models.suggest(id) : 'this key may use others'),
   }
 }

@@ -38,7 +38,8 @@ describe('the log of a gateway', { timeout: 120_000 }, () => {
   test('follows a request by its id through every line of its generation, across a restart, to one line about the end', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-log-'))
     closers.push(() => rmSync(folder, { recursive: true, force: true }))
-    const environment = { IMAGEGATE_DATA: folder, IMAGEGATE_CONFIG: '' }
+    // At debug each call of a vendor is a line too.
+    const environment = { IMAGEGATE_DATA: folder, IMAGEGATE_CONFIG: '', LOG_LEVEL: 'debug' }
     const first = await startProcess(environment)
     closers.push(() => first.kill('SIGKILL'))
     const moderated = await post(first, '/v1/generations', { ...BODY, prompt: 'sandbox:moderated' }, { 'x-request-id': 'moderated-1' })

@@ -151,5 +151,11 @@ test('an open route names no key, alias or address of the configuration; the pag
   const document = await ask('GET /openapi.json', null)
   expect([document.status, document.type]).toEqual([200, 'application/json; charset=utf-8'])
   const metrics = await ask('GET /metrics', keyOf('read'))
-  expect([metrics.status, metrics.body.toString()]).toEqual([200, expect.stringContaining('imagegate_')])
+  const text = metrics.body.toString()
+  expect([metrics.status, text]).toEqual([200, expect.stringContaining('imagegate_')])
+  const keysIn = (body: string): string[] => [...new Set([...body.matchAll(/[{,]key="([^"]*)"/g)].map(([, name = '']) => name))].toSorted()
+  // What a key spends is nobody else's business but an administrator's.
+  expect(keysIn(text)).toEqual(['canary-key-name-read'])
+  const ofAll = (await ask('GET /metrics', keyOf('admin'))).body.toString()
+  expect(keysIn(ofAll)).toEqual(SCOPES.map((scope) => `canary-key-name-${scope}`).toSorted())
 })

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Caller } from '../access.ts'
 
 const Health = z.object({ status: z.enum(['ok', 'unready']), reason: z.string().optional() }).meta({ id: 'Health' })
 
@@ -31,14 +32,26 @@ export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (ap
         operationId: 'getMetrics',
         summary: 'Prometheus metrics',
         tags: ['operations'],
+        description: 'A key of another scope than `admin` sees the money of no other key.',
         response: { 200: { description: 'Every metric.', content: { 'text/plain': { schema: z.string() } } } },
       },
       config: { access: 'any' },
     },
-    async (_request, reply) =>
+    async (request, reply) =>
       reply
         .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
         .serializer(String)
-        .send(await metrics()),
+        .send(seenBy(request.caller, await metrics())),
   )
+}
+
+/** The name of a gateway key in a line of a metric, as Prometheus writes it. */
+const KEY_LABEL = /[{,]key="((?:[^"\\]|\\.)*)"/
+
+/** What a key spends and has left is seen by itself and by those that see every key's rows. */
+function seenBy({ key, isAdmin }: Caller, text: string): string {
+  if (isAdmin) return text
+  const own = (key ?? '').replaceAll(/[\\"]/g, '\\$&')
+  const isSeen = (line: string): boolean => (KEY_LABEL.exec(line)?.[1] ?? own) === own
+  return text.split('\n').filter(isSeen).join('\n')
 }

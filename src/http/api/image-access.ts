@@ -16,6 +16,8 @@ export interface ImageAccessDependencies {
 export interface SeenImage {
   readonly image: OwnedImage
   readonly cacheControl: string
+  /** Whether a page of any origin may read the bytes: where the link itself is the proof. */
+  readonly isForEveryPage: boolean
 }
 
 const FOR_EVER = 'max-age=31536000, immutable'
@@ -30,23 +32,31 @@ export async function seenImage(
   find: (id: string) => Promise<OwnedImage | null>,
   deps: ImageAccessDependencies,
 ): Promise<SeenImage> {
-  const cacheControl = linkedCache(request, id, deps)
-  if (cacheControl !== null) return { image: found(await find(id)), cacheControl }
+  const linked = linkedCache(request, id, deps)
+  if (linked !== null) return { image: found(await find(id)), ...linked }
   if (request.caller.scope === null) throw notAllowed()
-  return { image: found(owned(await find(id), request.caller)), cacheControl: 'private, no-cache' }
+  return { image: found(owned(await find(id), request.caller)), cacheControl: 'private, no-cache', isForEveryPage: false }
 }
 
 /** What a link allows without a key; null where it allows nothing. */
-function linkedCache(request: FastifyRequest, id: string, { imagesArePublic, judgeLink, clock }: ImageAccessDependencies): string | null {
-  if (imagesArePublic()) return `public, ${FOR_EVER}`
+function linkedCache(
+  request: FastifyRequest,
+  id: string,
+  { imagesArePublic, judgeLink, clock }: ImageAccessDependencies,
+): Omit<SeenImage, 'image'> | null {
+  if (imagesArePublic()) return { cacheControl: `public, ${FOR_EVER}`, isForEveryPage: true }
   const { expires, signature } = request.query as Readonly<Record<string, unknown>>
   const { key, isAdmin } = request.caller
-  if (key === null && isAdmin) return `private, ${FOR_EVER}`
+  // Without keys whoever is on this machine sees it, and a foreign page that shows it must not read it from the browser's cache.
+  if (key === null && isAdmin) return { cacheControl: `private, ${FOR_EVER}`, isForEveryPage: false }
   if (typeof expires !== 'string' || typeof signature !== 'string') return null
   const judged = judgeLink(id, expires, signature)
   switch (judged.kind) {
     case 'valid':
-      return `private, max-age=${Math.floor((judged.expiresAt - clock.now()) / 1_000)}, immutable`
+      return {
+        cacheControl: `private, max-age=${Math.floor((judged.expiresAt - clock.now()) / 1_000)}, immutable`,
+        isForEveryPage: true,
+      }
     case 'expired':
       if (request.caller.scope !== null) return null
       throw new HttpProblem({

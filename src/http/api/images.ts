@@ -67,9 +67,10 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     // Bytes and empty bodies are beside the documented JSON answers.
     const reply: FastifyReply = typedReply
     const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')
-    const { image, cacheControl } = await seenImage(request, id, (name) => store.image(name), deps)
+    const { image, cacheControl, isForEveryPage } = await seenImage(request, id, (name) => store.image(name), deps)
     if (!image.sha256 || !image.format || !image.bytes)
       return sendLinked(reply.headers({ ...SERVED_AS_IMAGE_ONLY, 'cache-control': 'private, no-cache' }), image, deps.clock.now(), deps)
+    if (isForEveryPage) reply.header('access-control-allow-origin', '*')
     const { sha256, format, bytes } = image
     const { w } = request.query
     const served = w === undefined ? whole(assets, sha256, format, bytes) : await smallOne(assets, sha256, format, Number(w) as SmallWidth)
@@ -136,7 +137,6 @@ async function sendBytes(
     etag,
     'accept-ranges': 'bytes',
     ...SERVED_AS_IMAGE_ONLY,
-    'access-control-allow-origin': '*',
   })
   if (isKnown || range === 'unsatisfiable') {
     stream.destroy()

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Generation } from '#contract'
 import { json, launchGateway } from '../../e2e/gateway.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
 
@@ -115,6 +116,21 @@ describe('a gateway without keys', () => {
     )
     expect(statuses.filter(([, , status]) => status !== 403)).toEqual([])
     expect(await spent()).toBe(before)
+  })
+
+  test('lets no other page read an image from the cache of a browser that has shown it', async () => {
+    const made = await json<Generation>(
+      await gateway.ask('/v1/generations', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'flux-2-pro', prompt: 'a fox' }),
+      }),
+    )
+    const { pathname } = new URL(made.images[0]?.url ?? '')
+    for (const path of [pathname, `${pathname}?w=64`]) {
+      const shown = await gateway.ask(path)
+      expect([shown.status, shown.headers.get('access-control-allow-origin')]).toEqual([200, null])
+    }
   })
 
   test('says what to do, below a compatible API in its shape', async () => {

@@ -57,7 +57,10 @@ async function openaiOnSocket(
   const left = [...waits]
   const app = fastify({ forceCloseConnections: true })
   app.decorateRequest('gatewayKey', null)
-  app.addHook('onRequest', async (request) => know(request, EVERYBODY))
+  app.addHook('onRequest', async (request) => {
+    know(request, EVERYBODY)
+    request.untilKeyEnds = () => () => {}
+  })
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   await app.register(openaiApi, {
     intake: {
