@@ -153,15 +153,18 @@ const refusedResult = (reading: Reading): Outcome => {
 function failedTask(reading: Reading): Outcome {
   const { shape, title, reply } = reading
   const words = wordsOf(reading)
-  const { billed, moderated: codes } = shape.errors
-  if (words.code != null && codes.includes(words.code)) return { kind: 'failed', failure: moderated(reading, billed), ...keptWith(reading) }
+  const { billed, moderated: codes, moderated_texts: texts } = shape.errors
+  const said = texts.find(({ text }) => words.message?.includes(text))
+  if (said !== undefined || (words.code != null && codes.includes(words.code)))
+    return { kind: 'failed', failure: moderated(reading, billed, said), ...keptWith(reading) }
   const message = `${title}’s task failed`
   return { kind: 'failed', failure: failureOf(reply, words, { code: 'provider_rejected', message, billed }), ...keptWith(reading) }
 }
 
-function moderated(reading: Reading, billed: Failure['billed']): Failure {
-  const message = `${reading.title}’s moderation refused the request`
-  return { ...failureOf(reading.reply, wordsOf(reading), { code: 'moderated', message, billed }), stage: 'request' }
+function moderated(reading: Reading, billed: Failure['billed'], { stage }: Pick<Failure, 'stage'> = { stage: 'request' }): Failure {
+  const what = stage === 'output' ? 'withheld the finished image' : `refused the request${stage === undefined ? ' or its result' : ''}`
+  const message = `${reading.title}’s moderation ${what}`
+  return { ...failureOf(reading.reply, wordsOf(reading), { code: 'moderated', message, billed }), ...(stage !== undefined && { stage }) }
 }
 
 const keptWith = ({ memo, shape, reply }: Reading, body: Json = reply.body) => {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { valueAt, writeAt } from '#contract'
-import type { Adapter, Call, Json, JsonObject, Order, QueueBody, QueueShape } from '#contract'
+import type { Adapter, Call, Json, JsonObject, Order, Outcome, QueueBody, QueueShape, Reply } from '#contract'
 import { exactNumber } from './exact-number.ts'
 import { memoOf, pollCall, readQueueReply } from './queue-replies.ts'
 
@@ -13,7 +13,7 @@ export function queueShape(title: string, shape: QueueShape): Adapter<Record<str
   return {
     options: z.strictObject({}),
     translate: (order) => ({ call: submitFor(order, shape), warnings: [] }),
-    interpret: (reply, call) => readQueueReply(title, shape, reply, call),
+    interpret: (reply, call) => orAsked(readQueueReply(title, shape, reply, call), reply, call, shape),
     ...(cancelMethod !== undefined && { cancel: (poll: Call) => cancelFor(poll, cancelMethod) }),
     ...(listing !== undefined && { recover: (submit: Call) => listingFor(submit, shape, listing) }),
   }
@@ -24,15 +24,17 @@ function submitFor(order: Order, shape: QueueShape): Call {
   const [path, referencesPath] = [own.path ?? shape.path, own.references_path ?? own.path ?? shape.references_path ?? shape.path]
   const address = (order.references.length > 0 ? referencesPath : path).replace('{provider_model}', order.providerModel)
   const query = shape.webhook_query !== undefined && order.webhook ? `?${shape.webhook_query}=${encodeURIComponent(order.webhook.url)}` : ''
-  return { purpose: 'submit', method: 'POST', url: address + query, body: bodyFor(order, { ...shape.body, ...own.body }, shape.fixed) }
+  return { purpose: 'submit', method: 'POST', url: address + query, body: bodyFor(order, { ...shape.body, ...own.body }, shape) }
 }
 
-function bodyFor(order: Order, fields: QueueBody, fixed: QueueShape['fixed'] = {}): JsonObject {
+function bodyFor(order: Order, fields: QueueBody, { fixed = {}, beside = {} }: QueueShape): JsonObject {
   const body: Record<string, unknown> = {}
   for (const [pointer, value] of Object.entries(fixed)) writeAt(body, pointer, value)
-  for (const [name, value] of Object.entries(valuesOf(order))) {
-    const field = fields[name as keyof QueueBody]
+  for (const [key, value] of Object.entries(valuesOf(order))) {
+    const name = key as keyof QueueBody
+    const field = fields[name]
     if (field === undefined || value === undefined) continue
+    for (const [pointer, constant] of Object.entries(beside[name] ?? {})) writeAt(body, pointer, constant)
     if (typeof field === 'string') writeAt(body, field, value)
     else writeAt(body, field.at, asWritten(value, field))
   }
@@ -87,3 +89,18 @@ function listingFor(
   const ours = query === undefined ? inBody : URL.parse(submit.url, 'https://base.invalid')?.searchParams.get(query)
   return typeof ours === 'string' ? { ...pollCall(path, {}), purpose: 'recover', memo: { ours } } : null
 }
+
+/** A submit whose answer names no task and leaves open what it bought is asked for in the list, as one whose answer was lost. */
+function orAsked(outcome: Outcome, reply: Reply, call: Call, shape: QueueShape): Outcome {
+  if (call.purpose !== 'submit' || shape.listing === undefined || !leavesOpen(outcome)) return outcome
+  const next = listingFor(call, shape, shape.listing)
+  return next === null
+    ? outcome
+    : { kind: 'pending', next, afterMs: null, note: `a submit was answered without a task (HTTP ${reply.status})` }
+}
+
+const leavesOpen = (outcome: Outcome): boolean =>
+  outcome.kind === 'failed' &&
+  outcome.taskId === undefined &&
+  outcome.failure.billed === 'unknown' &&
+  (outcome.failure.code === 'bad_reply' || outcome.failure.code === 'provider_unavailable')

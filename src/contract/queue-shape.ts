@@ -36,6 +36,8 @@ const Body = z.strictObject({
 })
 export type QueueBody = z.infer<typeof Body>
 
+const Fixed = z.record(JsonPointer, AnyJson)
+
 const Path = z
   .string()
   .startsWith('/')
@@ -55,7 +57,11 @@ export const QueueShape = z
     path: Path,
     references_path: Path.optional().meta({ description: 'For an order with references, where that is another one.' }),
     body: Body,
-    fixed: z.record(JsonPointer, AnyJson).optional().meta({ description: 'Sent with every order.' }),
+    fixed: Fixed.optional().meta({ description: 'Sent with every order.' }),
+    beside: z
+      .partialRecord(Body.keyof(), Fixed)
+      .optional()
+      .meta({ description: 'By a field of the body: what is sent beside it where it is sent.' }),
     webhook_query: z.string().min(1).optional().meta({ description: 'The parameter of the path that takes our address for callbacks.' }),
     models: z
       .record(z.string(), z.strictObject({ path: Path.optional(), references_path: Path.optional(), body: Body.optional() }))
@@ -94,12 +100,19 @@ export const QueueShape = z
         code: z.array(JsonPointer).default([]),
         message: z.array(JsonPointer).default([]),
         moderated: z.array(z.string()).default([]).meta({ description: 'Codes of moderation.' }),
+        moderated_texts: z
+          .array(z.strictObject({ text: z.string().min(1), stage: z.enum(['request', 'output']).optional() }))
+          .default([])
+          .meta({
+            description:
+              'Where no code says that a task was moderated: a part of its message that does. `stage` is absent where the message does not say which side it was.',
+          }),
         billed: z
           .union([z.boolean(), z.literal('unknown')])
           .default('unknown')
           .meta({ description: 'Whether a task that failed is charged.' }),
       })
-      .default({ code: [], message: [], moderated: [], billed: 'unknown' }),
+      .default({ code: [], message: [], moderated: [], moderated_texts: [], billed: 'unknown' }),
     cancel_method: z.enum(['PUT', 'POST']).optional().meta({ description: 'Absent: a task cannot be canceled.' }),
     listing: z
       .strictObject({ path: z.string().startsWith('/'), items: JsonPointer, ours: JsonPointer })

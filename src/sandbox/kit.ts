@@ -34,6 +34,7 @@ export function createKit<Facts, Answer>(options: KitOptions<Facts, Answer>): { 
     origin,
     balance: () => subtractUsd(wire.startBalance ?? '0', store.spent()),
     submit: createSubmit(wire, store, take),
+    tasks: () => [...store.all()],
     async poll(id) {
       const task = store.find(id)
       return task ? answerTo(pollTask(task, Date.now()), task, kit, wire) : wire.states.unknown(id)

@@ -116,6 +116,8 @@ export interface Kit<Facts, Answer = WireReply> {
    * @param model as it came
    */
   submit(model: unknown, body: unknown, accepted: (task: Task<Facts>) => Answer | Promise<Answer>): Promise<Answer>
+  /** Every task that was accepted, the oldest first. */
+  tasks(): readonly Task<Facts>[]
   /** What a poll of this task is answered with; it counts as one. */
   poll(id: string): Promise<Answer>
   /** How the task stands, without counting as a poll or playing a poll's story. */

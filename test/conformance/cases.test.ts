@@ -6,6 +6,7 @@ import { Secret } from '../../src/transport/secret.ts'
 import { createTransport } from '../../src/transport/index.ts'
 import { readCase, replyOf, storiesOf, textOf, type Case, type RecordedReply } from '../support/case-files.ts'
 import { loadProviders } from '../support/installed-providers.ts'
+import { withAddress } from '../support/legal-orders.ts'
 import { offerOf, ordersFor, parseRequest } from '../support/order-from-request.ts'
 
 const CANARY = 'canary-7f3a91-key'
@@ -26,7 +27,7 @@ async function play(story: Case, provider: Provider, send: Send): Promise<{ read
   const [order] = planned.orders
   if (order === undefined) throw new Error('the request leads to no paid task')
 
-  let call: Call = provider.adapter.translate(order).call
+  let call: Call = provider.adapter.translate(withAddress(provider.manifest, order)).call
   for (const [index, step] of story.steps.entries()) {
     expect(call, `the call of step ${index + 1}`).toEqual(step.call)
     const reply = await send(call, index)

@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { manifest, modelEntry, writeFiles } from '../catalogue/fake-providers.ts'
+import { freePort } from '../support/free-port.ts'
 import { json, launchGateway, type Gateway } from './gateway.ts'
 import { QUEUE_KEY, startStrictQueue } from './strict-queue.ts'
 
@@ -73,15 +73,6 @@ const listed = {
 let queue: Awaited<ReturnType<typeof startStrictQueue>>
 let gateway: Gateway
 let folder: string
-
-/** One that is free now: the gateway's own address is part of its configuration. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 beforeAll(async () => {
   queue = await startStrictQueue()

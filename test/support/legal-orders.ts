@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { MEGAPIXEL } from '#contract'
-import type { Limits, Offer, Order, OutputFormat, Range, RangeSize, ReferenceForm, SizeLimit, TierSize } from '#contract'
+import type { Limits, Manifest, Offer, Order, OutputFormat, Range, RangeSize, ReferenceForm, SizeLimit, TierSize } from '#contract'
 
 export const TASK_ID = '00000000-0000-4000-8000-000000000001'
 
@@ -130,6 +130,12 @@ export function plainOrder(offer: Offer, options: unknown, overrides: Partial<Or
     options,
     ...overrides,
   }
+}
+
+/** An order as the gateway makes it where a lost task is found by its address for callbacks: with one that names the task. */
+export function withAddress({ shape }: Pick<Manifest, 'shape'>, order: Order): Order {
+  if (shape?.name !== 'queue-by-returned-urls' || shape.listing === undefined) return order
+  return { ...order, webhook: { url: `https://gate.example/hooks/${order.taskId}`, secret: 'a-callback-secret' } }
 }
 
 /** A file that loses nothing has no quality to order. */
