@@ -201,6 +201,9 @@ function chargeOf(body: Body, { cost: { pointer, unit, usd_per_unit: worth } }: 
   return { amount: amountForUnits(worth, units), raw: value ?? null }
 }
 
+/** The tokens that a reply counted in `usage`; undefined where it counted none. */
+export const tokensIn = (body: Json): VendorCost | undefined => tokensOf(Body.safeParse(body).data ?? {})
+
 /** Output tokens without details are all of images, input tokens all of text. */
 function tokensOf({ usage }: Body): VendorCost | undefined {
   if (usage?.output_tokens === undefined) return undefined

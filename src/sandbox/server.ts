@@ -30,7 +30,7 @@ export interface WireReply {
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** Segments may be `:name`. */
   readonly path: string
   answer(request: WireRequest): WireReply | Promise<WireReply>

@@ -1,0 +1,55 @@
+import { queueShape, tokensIn } from '#adapter-kit'
+import type { Adapter, Call, Failure, Outcome, Reply } from '#contract'
+import manifest from './manifest.json' with { type: 'json' }
+import { ModelError, SHAPE, SHAPE_OF_ONE } from './wire.ts'
+
+const shaped = queueShape(manifest.title, SHAPE)
+const shapedOfOne = queueShape(manifest.title, SHAPE_OF_ONE)
+
+/** fal: its queue alone. No key of ours names a task and none are listed, so a lost submit cannot be found again (2026-11-28). */
+export const adapter: Adapter<Record<string, never>> = {
+  ...shaped,
+  translate: (order) => (order.references.length === 1 ? shapedOfOne : shaped).translate(order),
+  interpret: (reply, call) => refined(shaped.interpret(reply, call), reply, call),
+}
+
+function refined(outcome: Outcome, reply: Reply, call: Call): Outcome {
+  switch (outcome.kind) {
+    case 'done': {
+      const cost = tokensIn(reply.body)
+      return cost === undefined ? outcome : { ...outcome, cost }
+    }
+    case 'failed':
+      return { ...outcome, failure: failureIn(outcome.failure, reply, call) }
+    case 'refused':
+      return { ...outcome, failure: withoutCredit(outcome.failure) }
+    case 'pending':
+      return outcome
+  }
+}
+
+/** What was not counted was not charged; a task that ended in 5xx never is: https://fal.ai/docs/documentation/model-apis/faq.md. */
+function failureIn(failure: Failure, reply: Reply, { purpose }: Call): Failure {
+  const isFree = Number(reply.headers['x-fal-billable-units'] ?? Number.NaN) === 0
+  const billed = isFree ? false : failure.billed
+  if (failure.code === 'moderated') return moderationIn({ ...failure, billed }, reply)
+  if (purpose === 'submit') return withoutCredit(failure)
+  if (failure.provider_code === 'request_cancelled')
+    return { ...failure, code: 'canceled', message: `the task was canceled at ${manifest.title}`, billed }
+  if (failure.code !== 'provider_rejected' || reply.status < 500) return { ...failure, billed }
+  return { ...failure, code: 'provider_unavailable', billed: false }
+}
+
+/** `loc` names the field that was refused; where it names none, it was about the image. */
+function moderationIn(failure: Failure, { body }: Reply): Failure {
+  const [issue] = ModelError.safeParse(body).data?.detail ?? []
+  const { loc = [], categories = [] } = issue ?? {}
+  if (loc.length > 1) return { ...failure, reasons: categories }
+  return { ...failure, message: `${manifest.title}’s moderation withheld the image`, stage: 'output', reasons: categories }
+}
+
+/** An account without credit is locked: HTTP 403, as a key without permission. */
+function withoutCredit(failure: Failure): Failure {
+  if (failure.provider_status !== 403 || !/exhausted balance/i.test(failure.provider_message ?? '')) return failure
+  return { ...failure, code: 'insufficient_credit', message: `${manifest.title} says that the account has too little credit (HTTP 403)` }
+}
