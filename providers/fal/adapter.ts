@@ -1,4 +1,4 @@
-import { queueShape, tokensIn } from '#adapter-kit'
+import { queueShape, tokensIn, withoutSecrets } from '#adapter-kit'
 import type { Adapter, Call, Failure, Outcome, Reply } from '#contract'
 import manifest from './manifest.json' with { type: 'json' }
 import { ModelError, SHAPE, SHAPE_OF_ONE } from './wire.ts'
@@ -28,24 +28,22 @@ function refined(outcome: Outcome, reply: Reply, call: Call): Outcome {
   }
 }
 
-/** What was not counted was not charged; a task that ended in 5xx never is: https://fal.ai/docs/documentation/model-apis/faq.md. */
+/** What the header counts as nothing was not charged. */
 function failureIn(failure: Failure, reply: Reply, { purpose }: Call): Failure {
-  const isFree = Number(reply.headers['x-fal-billable-units'] ?? Number.NaN) === 0
+  const isFree = reply.status < 500 && Number(reply.headers['x-fal-billable-units'] ?? Number.NaN) === 0
   const billed = isFree ? false : failure.billed
   if (failure.code === 'moderated') return moderationIn({ ...failure, billed }, reply)
   if (purpose === 'submit') return withoutCredit(failure)
-  if (failure.provider_code === 'request_cancelled')
-    return { ...failure, code: 'canceled', message: `the task was canceled at ${manifest.title}`, billed }
-  if (failure.code !== 'provider_rejected' || reply.status < 500) return { ...failure, billed }
-  return { ...failure, code: 'provider_unavailable', billed: false }
+  return { ...failure, billed, code: failure.code === 'provider_rejected' && reply.status >= 500 ? 'provider_unavailable' : failure.code }
 }
 
 /** `loc` names the field that was refused; where it names none, it was about the image. */
 function moderationIn(failure: Failure, { body }: Reply): Failure {
   const [issue] = ModelError.safeParse(body).data?.detail ?? []
   const { loc = [], categories = [] } = issue ?? {}
-  if (loc.length > 1) return { ...failure, reasons: categories }
-  return { ...failure, message: `${manifest.title}’s moderation withheld the image`, stage: 'output', reasons: categories }
+  const reasons = categories.map((category) => withoutSecrets(category))
+  if (loc.length > 1) return { ...failure, reasons }
+  return { ...failure, message: `${manifest.title}’s moderation withheld the image`, stage: 'output', reasons }
 }
 
 /** An account without credit is locked: HTTP 403, as a key without permission. */

@@ -137,12 +137,16 @@ const stateIn = ({ status: { at, words } }: QueueShape, body: Json): TaskState |
 /** The answer at the address of the result: a task that is over may have failed, which its body says by a code. */
 function readResult(reading: Reading, call: Call): Outcome {
   const { reply, memo } = reading
-  if (isSuccess(reply)) return imagesIn(reading, reply.body).length > 0 ? delivered(reading, reply.body) : refusedResult(reading)
+  if (isSuccess(reply)) return hasSomething(reading) ? delivered(reading, reply.body) : refusedResult(reading)
   const { code } = wordsOf(reading)
   const isAboutCaller = [401, 402, 403, 404, 408, 429].includes(reply.status)
   if (code != null && !isAboutCaller) return failedTask(reading)
   return { kind: 'refused', failure: pollRefusal(reply, wordsOf(reading)), ...kept(memoOf(call)), ...kept(memo) }
 }
+
+/** Where the images belong there is something, be it of use or not. */
+const hasSomething = ({ shape: { images }, reply }: Reading): boolean =>
+  images.some((pointer) => valuesAt(reply.body, pointer).some((value) => value !== undefined && value !== null))
 
 const refusedResult = (reading: Reading): Outcome => {
   const { code } = wordsOf(reading)

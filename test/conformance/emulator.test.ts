@@ -253,10 +253,11 @@ const sourcesIn = ({ end, replies }: Purchase): readonly string[] =>
 const linksIn = (reply: Reply | undefined): readonly string[] =>
   [...JSON.stringify(reply?.body ?? null).matchAll(/"([^"]*\/[^"]*\.(?:jpe?g|png|webp)(?:\?[^"]*)?)"/g)].map(([, link = '']) => link)
 
-/** In dollars, or in the tokens of images where the vendor counts those. */
+/** In dollars, or in the tokens of images or units where the vendor counts those. */
 function billOf({ end }: Purchase): number {
   const cost = end.kind === 'done' ? end.cost : undefined
-  if (cost === undefined || 'units' in cost) return Number.NaN
+  if (cost === undefined) return Number.NaN
+  if ('units' in cost) return Number(cost.units)
   return 'amount' in cost ? Number(cost.amount) : (cost.tokens.image_output ?? Number.NaN)
 }
 
