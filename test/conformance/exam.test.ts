@@ -255,7 +255,8 @@ const ODD_LEAVES: readonly Json[] = [
 
 /** Whether the task is done: its images are there, or the address of its result is asked next. */
 const isOver = (outcome: Outcome, call: Call): boolean =>
-  outcome.kind === 'done' || (call.purpose === 'poll' && outcome.kind === 'pending' && outcome.next.url !== call.url)
+  outcome.kind === 'done' ||
+  (call.purpose === 'poll' && call.method === 'GET' && outcome.kind === 'pending' && outcome.next.url !== call.url)
 
 describe.each(candidates)('$id interprets', (examined) => {
   const { adapter } = examined
