@@ -332,7 +332,7 @@ describe.each(candidates)('$id interprets', (examined) => {
       .map((answer) => ({ ...answer, outcome: adapter.interpret(answer.reply, answer.call) }))
     // Beside other images or failures, another id or code makes a reply wait too; a single image leaves the status alone to do it.
     const isSingle = (outcome: Outcome) => outcome.kind === 'done' && outcome.images.length === 1 && failuresOf(outcome).length === 0
-    const ended = judged.filter(({ outcome, call }) => isSingle(outcome) || isOver(outcome, call))
+    const ended = judged.filter(({ outcome, call }) => isSingle(outcome) || (outcome.kind === 'pending' && isOver(outcome, call)))
     const waiting = judged.filter(({ outcome, call }) => outcome.kind === 'pending' && !isOver(outcome, call))
     /** Where a status stands: the text of a waiting reply there makes a finished one wait. */
     const statusPaths = ended.flatMap(({ call, reply: answered }) =>
