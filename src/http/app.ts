@@ -9,6 +9,7 @@ import type { KeyRing } from './access.ts'
 import { limitRequests, limitWhatIsOpen } from './limits/install-limits.ts'
 import type { Limits } from './limits/limits.ts'
 import { limitSockets } from './limits/sockets.ts'
+import { refuseAmbiguousRequests } from './ambiguous-requests.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { installRequestContext } from './request-context.ts'
@@ -125,6 +126,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   installRequestContext(app)
   rememberRoutes(app)
   installProblems(app, problems)
+  refuseAmbiguousRequests(app)
   await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems)
   limitRequests(app, deps.limits)

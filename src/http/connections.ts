@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { shapeOf } from './error-shape.ts'
@@ -78,13 +78,38 @@ function unreadable(error: ParserError, socket: Socket): ProblemDetails | null {
   }
 }
 
-/** Answers on a bare socket and closes it. */
+/** Answers on a bare socket, or as the request that broke off, and closes it. */
 function refuse(socket: Socket, details: ProblemDetails | null, problems: ProblemDependencies): void {
-  if (details === null || !socket.writable || (socket as { _httpMessage?: unknown })._httpMessage) {
-    socket.destroy()
-    return
-  }
-  answerOnSocket(socket, details, problems, {}, () => socket.destroy())
+  const { _httpMessage: response } = socket as Socket & { readonly _httpMessage?: ServerResponse | null }
+  if (details === null || !socket.writable) socket.destroy()
+  else if (response) refuseBroken(response, socket, details)
+  else answerOnSocket(socket, details, problems, {}, () => socket.destroy())
+}
+
+const replies = new WeakMap<ServerResponse, FastifyReply>()
+const isBroken = new WeakSet<ServerResponse>()
+/** How long the answer to a request that broke off may take. */
+const BROKEN_MS = 2_000
+
+/** A body that goes on as no HTTP: its request is answered, if it is not yet. */
+function refuseBroken(response: ServerResponse, socket: Socket, details: ProblemDetails): void {
+  if (response.headersSent || response.req.complete) return socket.destroySoon()
+  // What comes behind it is no HTTP either.
+  if (isBroken.has(response)) return
+  isBroken.add(response)
+  const timer = setTimeout(() => socket.destroy(), BROKEN_MS)
+  socket.once('close', () => clearTimeout(timer))
+  // Until then the rules for a request that came in the same packet have not begun.
+  setImmediate(() => {
+    const reply = replies.get(response)
+    if (response.headersSent) return
+    if (reply === undefined || reply.sent) return void socket.destroy()
+    reply.header('connection', 'close')
+    const problem = new HttpProblem(details)
+    // Whoever reads the body from the request itself answers; else nobody would learn of it.
+    if (response.req.listenerCount('error') > 0) response.req.emit('error', problem)
+    else void reply.send(problem)
+  })
 }
 
 /** Where no request is waited for, or none can be made of what came. Nothing more is sent on this socket. */
@@ -117,9 +142,12 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
   refuseOddConversations(app, problems)
   rememberLineStarts(app.server)
 
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
-    if (hasBody(raw)) hasUnreadBody.add(raw)
+    if (hasBody(raw)) {
+      hasUnreadBody.add(raw)
+      replies.set(reply.raw, reply)
+    }
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
     if (raw.headers.host === undefined && raw.httpVersion !== '1.0') return done(new HttpProblem(NO_HOST))
     // There is nobody who could read it.
@@ -131,6 +159,7 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
     const { raw } = request
     if (waitsForContinue.delete(raw)) reply.raw.writeContinue()
     payload.once('end', () => hasUnreadBody.delete(raw))
+    if (hasUnreadBody.has(raw)) raw.once('close', () => logIfAborted(request, reply))
     if (hasUnreadBody.has(raw) && isStranger(request)) {
       const timer = setTimeout(() => isStranger(request) && raw.socket.destroy(), STRANGER_MS)
       raw.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
@@ -150,6 +179,12 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
     else if (isStranger(request)) setImmediate(closeSoon, socket)
     done()
   })
+}
+
+/** No answer ends such a request, and so no other line does. */
+function logIfAborted({ id, raw, method, routeOptions, log }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete || reply.raw.writableFinished) return
+  log.info({ request_id: id, method, route: routeOptions.url ?? 'unknown' }, 'the client went away before its body had come')
 }
 
 /** Unless the next request has come by now: then Node has taken its limit away. */

@@ -56,7 +56,7 @@ export function installJsonParser(app: FastifyInstance): void {
   const parse = async (request: FastifyRequest, text: string): Promise<unknown> =>
     new Promise((resolve, reject) => {
       void strict(request, text, (error, value: unknown) => {
-        if (error !== null) reject(error)
+        if (error !== null) reject(keyNotTaken(text) ?? error)
         else resolve(LONG_NUMBER.test(text) ? readJson(text) : value)
       })
     })
@@ -75,6 +75,23 @@ export function installJsonParser(app: FastifyInstance): void {
     request.standIns?.forEach(release)
     done()
   })
+}
+
+/** A body that was refused for a key alone: it is JSON, and a program that merged it would change what all objects have. */
+function keyNotTaken(text: string): HttpProblem | null {
+  let key: string | null = null
+  try {
+    JSON.parse(text, (name: string, value: unknown) => {
+      if (name === '__proto__') key = name
+      if (name === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'))
+        key = 'constructor.prototype'
+      return value
+    })
+  } catch {
+    return null
+  }
+  if (key === null) return null
+  return new HttpProblem({ code: 'invalid_request', detail: `The body has the key ${key}, which is not taken; leave it out.` })
 }
 
 /** @throws HttpProblem where it is larger than `maxBytes`, not as long as its Content-Length, or holds more than anybody sends */
@@ -132,7 +149,7 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise
       settle()
     }
     const onEnd = (): void => end(resolve)
-    const onError = (error: unknown): void => end(() => reject(error))
+    const onError = (error: unknown): void => end(() => reject(isAborted(error) ? emptyOrShort() : error))
     const onClose = (): void => end(() => reject(emptyOrShort()))
     const onData = (piece: Buffer): void => {
       try {
@@ -145,6 +162,9 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise
     payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
   })
 }
+
+/** Whether the client went away in the middle of it. */
+const isAborted = (error: unknown): boolean => error instanceof Error && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
 
 const emptyOrShort = (): HttpProblem =>
   new HttpProblem({

@@ -98,10 +98,13 @@ describe('bad input gets a problem document that names the field, and nothing is
     ['__proto__', '{"model":"flux-2-pro","prompt":"x","__proto__":{"admin":true}}', 400],
     ['constructor.prototype', '{"model":"flux-2-pro","prompt":"x","constructor":{"prototype":{"admin":true}}}', 400],
     ['__proto__ inside metadata', '{"model":"flux-2-pro","prompt":"x","metadata":{"__proto__":"y"}}', 400],
-  ] as const)('%s', async ([, body, status]) => {
+  ] as const)('%s', async ([what, body, status]) => {
     const reply = await gateway.post('/v1/generations', body)
     expect(reply.status).toBe(status)
-    expect(await problem(reply)).toMatchObject({ code: 'invalid_request' })
+    const document = await problem(reply)
+    expect(document).toMatchObject({ code: 'invalid_request' })
+    for (const key of ['__proto__', 'constructor.prototype'])
+      if (what.startsWith(key)) expect(document.detail).toBe(`The body has the key ${key}, which is not taken; leave it out.`)
     expect(({} as { admin?: boolean }).admin).toBeUndefined()
   })
 

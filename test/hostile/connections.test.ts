@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Problem } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
@@ -57,6 +57,7 @@ function answerIn(text: string): { readonly status: number; readonly type: strin
 }
 
 const AUTH = `authorization: Bearer ${KEY}\r\n`
+const CHUNKED = `POST /v1/quotes HTTP/1.1\r\nhost: x\r\n${AUTH}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`
 
 describe('a problem document answers', () => {
   test.each([
@@ -81,6 +82,18 @@ describe('a problem document answers', () => {
     ['CONNECT', 'CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n', 405],
     ['an expectation', `POST /v1/quotes HTTP/1.1\r\nhost: x\r\nexpect: a-miracle\r\n${AUTH}content-length: 2\r\n\r\n{}`, 417],
     ['no Host', 'GET /v1/models HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
+    ['a whole URL', `GET http://evil.com/v1/models HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`, 400],
+    ['GET *', 'GET * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400],
+    ['two hosts', `GET /v1/models HTTP/1.1\r\nhost: x\r\nHOST: x\r\n${AUTH}connection: close\r\n\r\n`, 400],
+    ['two keys', `GET /v1/models HTTP/1.1\r\nhost: x\r\n${AUTH}${AUTH}connection: close\r\n\r\n`, 400],
+    ['a bad chunk', `${CHUNKED}zz\r\n`, 400],
+    ['a bad chunk behind a good one', `${CHUNKED}2\r\n{}\r\nzz\r\n`, 400],
+    ['a bad trailer', `${CHUNKED}2\r\n{}\r\n0\r\nbad trailer\r\n\r\n`, 400],
+    [
+      'a bad chunk to a stranger’s own path',
+      'GET /nope HTTP/1.1\r\nhost: x\r\nauthorization: Bearer wrong\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+      401,
+    ],
   ])('%s', async (_what, request, status) => {
     const { text } = await conversation(request)
     expect(text.slice(0, 200)).toContain('HTTP/1.1')
@@ -88,7 +101,7 @@ describe('a problem document answers', () => {
     expect(answer).toMatchObject({ status, type: expect.stringContaining('application/problem+json') })
     expect(answer.problem).toMatchObject({
       status,
-      code: status === 405 ? 'method_not_allowed' : 'invalid_request',
+      code: status === 405 ? 'method_not_allowed' : status === 401 ? 'unauthorized' : 'invalid_request',
       detail: expect.stringMatching(/\.$/),
     })
   })
@@ -121,6 +134,29 @@ describe('a problem document answers', () => {
     expect(answer.type).toContain('application/problem+json')
   })
 })
+
+test.each(['later', 'in a form'])('a bad chunk that comes %s is answered', async (how) => {
+  const form = CHUNKED.replace('/v1/quotes', '/v1/images/edits').replace('application/json', 'multipart/form-data; boundary=B')
+  const { text } = await conversation((socket) => {
+    socket.write(how === 'later' ? CHUNKED : `${form}6\r\n--B\r\n\r\n\r\n`)
+    setTimeout(() => socket.write('zz\r\n'), 50)
+  })
+  expect(text).toMatch(/^HTTP\/1\.1 400 /)
+})
+
+test.each(['/v1/generations', '/mcp', '/runware/v1', '/v1/images/edits'])(
+  'an upload to %s that is aborted is no error of the gateway',
+  async (path) => {
+    const before = server.said().length
+    const type = path.endsWith('edits') ? 'multipart/form-data; boundary=B' : 'application/json'
+    await conversation((socket) => {
+      socket.write(`POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${AUTH}content-type: ${type}\r\ncontent-length: 500\r\n\r\n-`)
+      setTimeout(() => socket.resetAndDestroy(), 50)
+    })
+    await vi.waitFor(() => expect(server.said().slice(before)).toContain(path))
+    expect(server.said().slice(before)).not.toMatch(/"level":[456]0/)
+  },
+)
 
 describe('a stranger', () => {
   const request =

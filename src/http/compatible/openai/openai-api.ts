@@ -120,9 +120,14 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
   return accepted(toRequest(judged.value, upload.images, upload.mask))
 }
 
+/** What the parser says that helps a caller; all else it throws is about itself. */
+const PARSER_SAYS =
+  /^(?:Unexpected end of multipart data|Part terminated early|Malformed part header|Multipart: Boundary not found|reach (?:parts|files|fields) limit|the request was closed|prototype property is not allowed)/
+
 /** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */
 function notAForm(error: unknown): never {
   if (error instanceof HttpProblem) throw error
-  const reason = error instanceof Error ? error.message : 'unknown'
-  throw new OpenaiRefusal(refusal('invalid_request', `The form could not be read: ${reason.slice(0, 200)}`, { as: 'invalid_request' }))
+  const said =
+    error instanceof Error && PARSER_SAYS.test(error.message) ? error.message.slice(0, 200) : 'it is not whole, or not well formed.'
+  throw new OpenaiRefusal(refusal('invalid_request', `The form could not be read: ${said}`, { as: 'invalid_request' }))
 }

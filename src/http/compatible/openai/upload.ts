@@ -42,9 +42,11 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
   let mask: string | null = null
   let left = maxBytes
   let problem: OpenaiProblem | null = null
+  let number = 0
   for await (const part of parts) {
     if (part.type === 'field') continue
-    problem ??= faultOf(part, images.length, fields.length, mask !== null)
+    number += 1
+    problem ??= namelessness(part, number) ?? faultOf(part, images.length, fields.length, mask !== null)
     if (problem) {
       await drain(part)
       continue
@@ -67,6 +69,18 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
     else fields.push({ name: fieldname, value: decodeUtf8(bytes, `The field ${fieldname.slice(0, 100)}`) })
   }
   return problem ? { kind: 'refused', problem } : { kind: 'form', fields, images, mask }
+}
+
+/** The parser gives a part without a name all the same. */
+function namelessness({ fieldname, filename }: NamedOrNot, number: number): OpenaiProblem | null {
+  if (fieldname) return null
+  const which = filename ? ` (the file ${filename.slice(0, 100)})` : ''
+  return refusal('invalid_request', `Part ${number} of the form${which} has no name.`)
+}
+
+interface NamedOrNot {
+  readonly fieldname?: string | undefined
+  readonly filename?: string | undefined
 }
 
 function faultOf(part: MultipartFile, imagesBefore: number, fieldsBefore: number, hasMask: boolean): OpenaiProblem | null {

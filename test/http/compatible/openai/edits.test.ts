@@ -182,6 +182,14 @@ describe('a wrong edit', () => {
   })
 })
 
+test('a part without a name is named by its number', async () => {
+  const form = { 'content-type': 'multipart/form-data; boundary=b' }
+  const body = `${field('prompt', 'x').replace('--b--\r\n', '')}--b\r\ncontent-disposition: form-data\r\n\r\nx\r\n--b--\r\n`
+  const reply = await gateway.ask('/v1/images/edits', { method: 'POST', headers: form, body })
+  expect(reply.status).toBe(400)
+  expect(await reply.json()).toMatchObject({ error: { message: 'Part 2 of the form has no name.' } })
+})
+
 function field(name: string, value: string): string {
   return `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n--b--\r\n`
 }
