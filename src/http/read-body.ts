@@ -79,18 +79,19 @@ export function installJsonParser(app: FastifyInstance): void {
 
 /** A body that was refused for a key alone: it is JSON, and a program that merged it would change what all objects have. */
 function keyNotTaken(text: string): HttpProblem | null {
-  let key: string | null = null
+  const found: string[] = []
   try {
     JSON.parse(text, (name: string, value: unknown) => {
-      if (name === '__proto__') key = name
+      if (name === '__proto__') found.push(name)
       if (name === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'))
-        key = 'constructor.prototype'
+        found.push('constructor.prototype')
       return value
     })
   } catch {
     return null
   }
-  if (key === null) return null
+  const [key] = found
+  if (key === undefined) return null
   return new HttpProblem({ code: 'invalid_request', detail: `The body has the key ${key}, which is not taken; leave it out.` })
 }
 
