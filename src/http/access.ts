@@ -42,7 +42,10 @@ export interface KeyRing {
   isOn(): boolean
   /** Who shows this secret; null where it is no valid key. */
   identify(secret: string): Caller | null
-  /** Counts one request of a key. Undefined where it is within the key's rate; else the answer. */
+  /**
+   * Counts one request of a key: one of HTTP, and each further task or call in it or on a WebSocket. Undefined where it is within the key's
+   * rate; else the answer.
+   */
   overRate(caller: Caller, reply?: FastifyReply): Promise<HttpProblem | undefined>
   /** Calls `end` once the secret counts no more; null: nobody was asked for one, and it ends once keys are on. */
   whileValid(secret: string | null, end: () => void): () => void

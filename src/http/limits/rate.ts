@@ -29,8 +29,8 @@ export function createRateLimit(policy: string): RateLimit {
           error instanceof RateLimiterRes ? error : Promise.reject(error instanceof Error ? error : new Error(String(error))),
         )
       const { consumedPoints, remainingPoints, msBeforeNext } = state
-      addTo(reply, 'ratelimit-policy', `"${policy}";q=${perMinute};w=${MINUTE_SECONDS}`)
-      addTo(reply, 'ratelimit', `"${policy}";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`)
+      addTo(reply, 'ratelimit-policy', policy, `q=${perMinute};w=${MINUTE_SECONDS}`)
+      addTo(reply, 'ratelimit', policy, `r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`)
       if (consumedPoints <= perMinute) return undefined
       const detail = `${name} may send ${perMinute} requests a minute; send the next one after ${Math.ceil(msBeforeNext / 1000)} s.`
       reply?.header('retry-after', String(Math.max(1, Math.ceil(msBeforeNext / 1000))))
@@ -39,8 +39,9 @@ export function createRateLimit(policy: string): RateLimit {
   }
 }
 
-/** Each limit that was asked is an entry of the list. */
-function addTo(reply: FastifyReply | undefined, header: string, entry: string): void {
-  const before = reply?.getHeader(header)
-  reply?.header(header, before === undefined ? entry : `${String(before)}, ${entry}`)
+/** Each limit that was asked is an entry of the list; one that was asked again says what is left now. */
+function addTo(reply: FastifyReply | undefined, header: string, policy: string, parameters: string): void {
+  const before = String(reply?.getHeader(header) ?? '').split(', ')
+  const others = before.filter((entry) => entry !== '' && !entry.startsWith(`"${policy}";`))
+  reply?.header(header, [...others, `"${policy}";${parameters}`].join(', '))
 }

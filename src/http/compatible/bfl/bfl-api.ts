@@ -137,13 +137,15 @@ function creditsRoute(api: FastifyInstance, prefix: string, deps: BflDependencie
     operationId: 'bflGetCredits',
     summary: 'Credits left (BFL)',
     ...CREDITS,
-    description: 'US cents: what is left of the gateway key’s budget; without one, the balances of the enabled providers together.',
+    description:
+      'US cents: what is left of the gateway key’s budget; without one, the balances of the enabled providers that it may use together.',
     tags: ['compatible APIs'],
     hide: prefix === '',
   }
   api.get(`${prefix}/credits`, { schema, config: { access: 'read' } }, async (request, reply) => {
-    const dollars = await dollarsLeft(deps, request.gatewayKey)
-    if (dollars === null) throw new BflProblem(503, 'No budget is set for this key, and no enabled provider reports its balance')
+    const dollars = await dollarsLeft(deps, request.caller)
+    if (dollars === null)
+      throw new BflProblem(503, 'No budget is set for this key, and no enabled provider that it may use reports its balance')
     return send(reply, 200, { credits: creditsOf(dollars) })
   })
 }

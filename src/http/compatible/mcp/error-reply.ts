@@ -13,16 +13,22 @@ function codeOf({ code, unreadable }: ProblemDetails): number {
   return code === 'internal' ? INTERNAL_ERROR : REFUSED
 }
 
+/** A refusal as the error of a JSON-RPC reply. */
+export const rpcErrorOf = (details: ProblemDetails) => ({
+  code: codeOf(details),
+  message: details.detail,
+  data: { code: details.code, status: statusOf(details) },
+})
+
 /** A request that did not come as far as the protocol, as a JSON-RPC error to no message in particular; its HTTP status says the same. */
 function sendRpcError(reply: FastifyReply, details: ProblemDetails): FastifyReply {
   const status = statusOf(details)
-  const error = { code: codeOf(details), message: details.detail, data: { code: details.code, status } }
   return reply
     .code(status)
     .headers(retryAfterHeader(details))
     .header('content-type', 'application/json; charset=utf-8')
     .serializer(JSON.stringify)
-    .send({ jsonrpc: '2.0', id: null, error })
+    .send({ jsonrpc: '2.0', id: null, error: rpcErrorOf(details) })
 }
 
 /** In JSON-RPC's shape. */

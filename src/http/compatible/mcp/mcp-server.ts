@@ -9,9 +9,11 @@ import type { Accept } from '../../../core/generation/accept.ts'
 import type { Log, Store } from '../../../core/ports.ts'
 import type { ModelSource } from '../../api/models.ts'
 import { EVERYBODY, refusalOfScope } from '../../access.ts'
-import type { Caller } from '../../access.ts'
+import type { Caller, KeyRing } from '../../access.ts'
+import type { HttpProblem } from '../../http-problem.ts'
 import type { Intake } from '../../intake.ts'
 import { loggedProblem, noRoute } from '../../problem.ts'
+import { refuseOverRate, withinRate } from './batch.ts'
 import { MCP_CALL } from './documented.ts'
 import { MCP_ERRORS } from './error-reply.ts'
 import { toolError } from './tool-error.ts'
@@ -25,6 +27,7 @@ import { quote } from './tools/quote.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export interface McpDependencies {
+  readonly keys: Pick<KeyRing, 'overRate'>
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly accept: Pick<Accept, 'quote'>
   readonly store: Pick<Store, 'generation'>
@@ -57,7 +60,7 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     ...(deps.costs ? [readCosts(deps.costs)] : []),
   ]
   const handler = createMcpHandler(
-    ({ authInfo }) => serverFor(tools, deps, (authInfo?.extra as CallerInside | undefined)?.caller ?? EVERYBODY),
+    ({ authInfo }) => serverFor(tools, deps, (authInfo?.extra as Inside | undefined) ?? { caller: EVERYBODY, over: null }),
     {
       onerror: (error) => deps.log.info({ reason: error.message.slice(0, 200) }, 'an MCP message was refused'),
     },
@@ -67,12 +70,13 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
   app.addHook('preClose', () => handler.close())
 
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { body, over } = await withinRate(deps.keys, request, reply)
     reply.hijack()
     // What hooks gave the answer: a page of another origin reads it only with the headers of CORS.
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
     // Node's own message; its optional fields are declared another way.
     const raw = request.raw as NodeIncomingMessageLike
-    await serve(Object.assign(raw, { auth: authOf(request.caller) }), reply.raw, request.body)
+    await serve(Object.assign(raw, { auth: authOf({ caller: request.caller, over }) }), reply.raw, body)
   }
   const schema = {
     operationId: 'mcpCall',
@@ -95,7 +99,7 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
 }
 
 /** A server lives for one request; its tools are made once. */
-function serverFor(tools: readonly Tool[], { version, log }: McpDependencies, caller: Caller): McpServer {
+function serverFor(tools: readonly Tool[], { version, log }: McpDependencies, { caller, over }: Inside): McpServer {
   const server = new McpServer(
     { name: 'imagegate', title: 'imagegate', version },
     { capabilities: { tools: { listChanged: false } }, instructions: INSTRUCTIONS },
@@ -105,17 +109,20 @@ function serverFor(tools: readonly Tool[], { version, log }: McpDependencies, ca
     if (refusalOfScope(caller, scope)) continue
     server.registerTool(name, config, (given) => call(given, caller).catch((error: unknown) => toolError(error, log)))
   }
+  if (over !== null) refuseOverRate(server, over)
   return server
 }
 
-interface CallerInside {
+interface Inside {
   readonly caller: Caller
+  /** Why calls of this batch are refused; null where none is. */
+  readonly over: HttpProblem | null
 }
 
 /** Who asks travels in what the protocol leaves free; the key itself goes nowhere. */
-const authOf = (caller: Caller): AuthInfo => ({
+const authOf = (inside: Inside): AuthInfo => ({
   token: '',
-  clientId: caller.key ?? '',
+  clientId: inside.caller.key ?? '',
   scopes: [],
-  extra: { caller } satisfies CallerInside,
+  extra: { ...inside },
 })

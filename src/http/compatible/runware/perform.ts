@@ -110,7 +110,7 @@ async function getResponse(deps: PerformDependencies, task: JsonObject, asker: A
 async function account(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<null> {
   const { taskType, taskUUID, operation } = task
   if (operation !== 'getDetails') return refuse(task, asker, [invalid('operation', 'it must be getDetails')])
-  const dollars = await dollarsLeft(deps, asker.caller.key)
+  const dollars = await dollarsLeft(deps, asker.caller)
   const balance = dollars === null ? {} : { balance: bareNumber(dollars) }
   asker.send({ data: [{ taskType, taskUUID, operation, organizationName: asker.caller.key ?? 'imagegate', ...balance }], errors: [] })
   return null

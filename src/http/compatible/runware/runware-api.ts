@@ -5,10 +5,12 @@ import type { Clock } from '../../../core/ports.ts'
 import { bearerOf, EVERYBODY, know } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { ErrorShape } from '../../error-shape.ts'
-import type { ProblemDetails } from '../../http-problem.ts'
+import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
 import type { Limits } from '../../limits/limits.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
+import { overRateOfEach } from '../over-rate-of-each.ts'
+import { errorItem } from './items.ts'
 import type { Item } from './items.ts'
 import { TASKS } from './documented.ts'
 import { authenticated, createPerform } from './perform.ts'
@@ -17,7 +19,7 @@ import { MAX_TASKS, tasksOf } from './messages.ts'
 import { serveSocket } from './socket.ts'
 import type { Socket } from './socket.ts'
 import { retirementHeaders } from '../../retirement-headers.ts'
-import { FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
+import { errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
 
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
@@ -78,25 +80,30 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
   api.post(path, { schema, config: { access: 'read', keyInBody: true } }, async (request, reply) => {
     const array = tasksOf(request.body)
     const first = array?.[0]
-    const signIn = first?.['taskType'] === 'authentication' ? first : null
-    const caller = (signIn ? callerOf(keys, signIn['apiKey']) : null) ?? request.caller
-    if (caller.scope === null) return sendJson(reply, 401, { errors: [INVALID_KEY] })
+    const signIn = first && isSignIn(first) ? first : null
+    const caller = signIn ? callerOf(keys, signIn, request.caller) : request.caller
+    if (caller === null || caller.scope === null || array?.some((task) => namesAnother(keys, task, caller)) === true)
+      return sendJson(reply, 401, { errors: [INVALID_KEY] })
     if (!array) {
       const message = `The body must be an array of 1 to ${MAX_TASKS} task objects.`
       return sendJson(reply, 400, { errors: [{ code: 'invalidPayload', message }] })
     }
-    if (caller !== request.caller) {
+    if (caller.key !== request.caller.key) {
       const over = await keys.overRate(caller, reply)
       if (over) throw over
     }
     know(request, caller)
     const asked = signIn ? array.slice(1) : array
-    const answers = await Promise.all(asked.map((task) => answer(perform, task, caller)))
+    const refusals = await overRateOfEach(keys, request, asked.length, reply)
+    const answers = await Promise.all(
+      asked.map((task, index) => (refusals[index] ? overRate(refusals[index], task) : answer(perform, task, caller))),
+    )
     const data = asked.length === 0 && signIn ? [authenticated(signIn)] : answers.flatMap((one) => one.data)
     const errors = answers.flatMap((one) => one.errors)
     const [failure] = errors
     reply.headers(headersOf(answers.flatMap(({ generation }) => generation ?? [])))
     const status = failure && data.length === 0 ? httpStatusOf(String(failure['code'])) : 200
+    if (status !== 429) reply.removeHeader('retry-after')
     return sendJson(reply, status, { data, ...(failure ? { errors } : {}) })
   })
 }
@@ -149,9 +156,23 @@ async function answer(perform: Perform, task: JsonObject, caller: Caller): Promi
   return { data, errors, generation }
 }
 
-/** Whose key an authentication task names; null where it is none. */
-function callerOf(keys: KeyRing, apiKey: unknown): Caller | null {
+/** A task that is over its key's rate: nothing of it is begun. */
+const overRate = ({ details }: HttpProblem, task: JsonObject): Answer => ({
+  data: [],
+  errors: errorsOfProblem(details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])),
+  generation: null,
+})
+
+const isSignIn = ({ taskType }: JsonObject): boolean => taskType === 'authentication'
+
+/** Whether it is an authentication task with a wrong key, or with another than the one that all tasks run under. */
+const namesAnother = (keys: KeyRing, task: JsonObject, caller: Caller): boolean =>
+  isSignIn(task) && callerOf(keys, task, caller)?.key !== caller.key
+
+/** Whose key an authentication task names; null where it is none. One that names none continues as `otherwise`. */
+function callerOf(keys: KeyRing, { apiKey }: JsonObject, otherwise: Caller | null): Caller | null {
   if (!keys.isOn()) return EVERYBODY
+  if (apiKey === undefined) return otherwise
   return typeof apiKey === 'string' ? keys.identify(apiKey) : null
 }
 

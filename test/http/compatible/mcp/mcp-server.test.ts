@@ -36,7 +36,8 @@ describe('a gateway with keys', () => {
   let gateway: Gateway
   beforeAll(async () => {
     const key = (name: string) => `{ name: ${name}, key_hash: "${hashOfKey(`${name}-key`)}" }`
-    gateway = await launchGateway({ config: `keys: [${key('one')}, ${key('two')}]` })
+    const slow = `{ name: slow, key_hash: "${hashOfKey('slow-key')}", rate: { per_minute: 3 } }`
+    gateway = await launchGateway({ config: `keys: [${key('one')}, ${key('two')}, ${slow}]` })
   })
   afterAll(() => gateway.close())
 
@@ -63,6 +64,40 @@ describe('a gateway with keys', () => {
     expect(seen.text).toMatch(/^not_found: /)
     expect(await two.call('costs')).toMatchObject({ facts: { key: 'two', total: { spend: '0' } } })
     await Promise.all([one.close(), two.close()])
+  })
+
+  test('each call of a batch is a request of its key, and what is over the rate is an error of its own and not bought', async () => {
+    const authorization = 'Bearer slow-key'
+    const calls = Array.from({ length: 5 }, (_, id) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'generate', arguments: { ...good, width: 256, height: 256 } },
+    }))
+    const send = () =>
+      gateway.ask('/mcp', {
+        method: 'POST',
+        headers: { ...MESSAGE, authorization, 'mcp-protocol-version': '2025-03-26' },
+        body: JSON.stringify(calls),
+      })
+    const reply = await send()
+    expect(reply.status).toBe(200)
+    const lines = (await reply.text()).split('\n').filter((line) => line.startsWith('data: {'))
+    const answers = lines.map(
+      (line) => JSON.parse(line.slice(6)) as { id: number; result?: { structuredContent?: { status: string } }; error?: object },
+    )
+    const byId = answers.toSorted((a, b) => a.id - b.id)
+    expect(byId.map(({ result }) => result?.structuredContent?.status)).toEqual([
+      ...Array.from({ length: 3 }, () => 'succeeded'),
+      undefined,
+      undefined,
+    ])
+    const error = { code: -32_000, message: expect.stringContaining('3 requests a minute'), data: { code: 'rate_limited', status: 429 } }
+    expect(byId.slice(3)).toMatchObject([
+      { id: 3, error },
+      { id: 4, error },
+    ])
+    expect((await send()).status).toBe(429)
   })
 
   test('the gateway may go by any name, and a page of another site may not ask', async () => {
@@ -163,6 +198,7 @@ describe('the API by itself', () => {
       models: { list: broken, find: broken, suggest: broken },
       links: plainLinks(''),
       version: '0.0.0',
+      keys,
       log,
     }
     await app.register(mcpApi, parts as McpDependencies)

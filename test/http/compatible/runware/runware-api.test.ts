@@ -23,6 +23,7 @@ const inference = (more: Item = {}): Item => ({
   ...more,
 })
 
+const GOOD = { authorization: 'Bearer key-b' }
 const post = (gateway: Gateway, tasks: unknown, headers: Record<string, string> = {}) => gateway.post('/runware/v1', tasks, headers)
 const ask = async (gateway: Gateway, ...tasks: readonly Item[]): Promise<Reply> => json<Reply>(await post(gateway, tasks))
 
@@ -218,7 +219,9 @@ describe('a gateway with keys', () => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await launchGateway({
-      config: `keys: [{ name: a, key_hash: ${hash('key-a')}, budget_usd: "0.05" }, { name: b, key_hash: ${hash('key-b')} }]\n`,
+      config: `keys: [{ name: a, key_hash: ${hash('key-a')}, budget_usd: "0.05" }, { name: b, key_hash: ${hash('key-b')} },
+        { name: slow, key_hash: ${hash('key-slow')}, rate: { per_minute: 3 } }, { name: boss, key_hash: ${hash('key-boss')}, scope: admin },
+        { name: one, key_hash: ${hash('key-one')}, providers: [vtrix] }]\n`,
     })
   })
   afterAll(() => gateway.close())
@@ -227,12 +230,44 @@ describe('a gateway with keys', () => {
     ['no key', [inference()], {}],
     ['another key', [inference()], { authorization: 'Bearer wrong' }],
     ['another key in an authentication task', [{ taskType: 'authentication', apiKey: 'wrong' }, inference()], {}],
+    ['another key in an authentication task beside a good one', [{ taskType: 'authentication', apiKey: 'wrong' }, inference()], GOOD],
+    ['another key in a later authentication task', [inference(), { taskType: 'authentication', apiKey: 'key-a' }], GOOD],
   ])('%s is a 401 in Runware’s shape', async (_what, tasks, headers) => {
     const reply = await post(gateway, tasks, headers)
     expect([reply.status, await reply.json()]).toMatchObject([
       401,
       { errors: [{ code: 'invalidApiKey', parameter: 'apiKey', taskType: 'authentication' }] },
     ])
+  })
+
+  test('each task of an array is a request of its key, and what is over the rate is refused and not bought', async () => {
+    const tasks = Array.from({ length: 5 }, () => inference({ width: 256, seed: 4242 }))
+    const signIn = { taskType: 'authentication', apiKey: 'key-slow' }
+    const reply = await post(gateway, [signIn, ...tasks])
+    expect([reply.status, reply.headers.get('ratelimit'), reply.headers.get('retry-after')]).toEqual([
+      200,
+      expect.stringMatching(/^"key";r=0;t=\d+$/),
+      null,
+    ])
+    const over = tasks.slice(3).map(({ taskUUID }) => ({ code: 'providerRateLimitExceeded', taskUUID }))
+    const { data, errors } = await json<Reply>(reply)
+    expect(data?.map(({ taskUUID }) => taskUUID)).toEqual(tasks.slice(0, 3).map(({ taskUUID }) => taskUUID))
+    expect(errors).toMatchObject(over)
+    const next = await post(gateway, [signIn, inference()])
+    expect([next.status, next.headers.get('retry-after')]).toEqual([429, expect.stringMatching(/^\d+$/)])
+    const bought = await gateway.ask('/v1/generations', { headers: { authorization: 'Bearer key-boss' } })
+    const mine = (await json<{ data: Generation[] }>(bought)).data.filter(({ request }) => request['seed'] === 4242)
+    expect(mine).toHaveLength(3)
+  })
+
+  test('the balance of a key that may use some providers only is theirs', async () => {
+    const account = { taskType: 'accountManagement', taskUUID: randomUUID(), operation: 'getDetails' }
+    const balance = async (key: string) => {
+      const { data } = await json<Reply>(await post(gateway, [account], { authorization: `Bearer ${key}` }))
+      return data?.[0]?.['balance']
+    }
+    const [all, some] = await Promise.all([balance('key-b'), balance('key-one')])
+    expect(Number(all)).toBeGreaterThan(Number(some ?? 0))
   })
 
   test('the key comes as a bearer token or in a leading task, and sees its own tasks only', async () => {

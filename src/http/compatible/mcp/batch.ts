@@ -1,0 +1,51 @@
+import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server'
+import type { McpServer } from '@modelcontextprotocol/server'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { KeyRing } from '../../access.ts'
+import type { HttpProblem } from '../../http-problem.ts'
+import { overRateOfEach } from '../over-rate-of-each.ts'
+import { rpcErrorOf } from './error-reply.ts'
+
+/** A body whose calls are within the key's rate, those that are not made into calls of a method that refuses them. */
+export interface WithinRate {
+  readonly body: unknown
+  readonly over: HttpProblem | null
+}
+
+/** The protocol's library refuses a longer batch as a whole. */
+const MAX_MESSAGES = 100
+
+/** No client's method. */
+const OVER_RATE = 'imagegate/over-rate'
+
+/** Each call of a JSON-RPC batch is a request of its key; a notification is not answered and does nothing. */
+export async function withinRate(keys: Pick<KeyRing, 'overRate'>, request: FastifyRequest, reply: FastifyReply): Promise<WithinRate> {
+  const { body } = request
+  if (!Array.isArray(body) || body.length > MAX_MESSAGES) return { body, over: null }
+  const calls = body.filter(isCall)
+  const refusals = await overRateOfEach(keys, request, calls.length, reply)
+  const over = refusals.find((refusal) => refusal !== undefined) ?? null
+  if (over === null) return { body, over }
+  reply.removeHeader('retry-after')
+  const refused = new Set(calls.filter((_, index) => refusals[index] !== undefined))
+  return { body: body.map((message: unknown) => (isCall(message) && refused.has(message) ? refusedCall(message) : message)), over }
+}
+
+/** Gives the refused calls of a batch their answer: an error each, in the words of JSON-RPC. */
+export function refuseOverRate({ server }: McpServer, over: HttpProblem): void {
+  server.fallbackRequestHandler = async ({ method }) => {
+    if (method !== OVER_RATE) throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found')
+    const { code, message, data } = rpcErrorOf(over.details)
+    throw new ProtocolError(code, message, data)
+  }
+}
+
+interface Call {
+  readonly id: unknown
+  readonly method: unknown
+}
+
+const isCall = (message: unknown): message is Call =>
+  typeof message === 'object' && message !== null && 'method' in message && 'id' in message
+
+const refusedCall = ({ id }: Call): object => ({ jsonrpc: '2.0', id, method: OVER_RATE, params: {} })
