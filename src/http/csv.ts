@@ -8,8 +8,12 @@ type Cell = string | number | null
 /** One record of RFC 4180, with its CRLF. */
 const record = (cells: readonly Cell[]): string => `${cells.map(cell).join(',')}\r\n`
 
-/** What a spreadsheet takes for the beginning of a formula, its full-width twins and blanks before it included. */
-const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/
+/** What a spreadsheet takes for the beginning of a formula, its full-width twins included, after what it does not show: blanks, control characters. */
+const FORMULA = /^[\s\p{Cc}\p{Cf}]*[=+\-@|\uff1d\uff0b\uff0d\uff20]|^\p{Cf}*[\t\r\n]/u
+/** Control characters but tab and the ends of lines: no spreadsheet reads them. */
+const CONTROL = /(?![\t\r\n])\p{Cc}/gu
+/** What separates or quotes; a spreadsheet of another language separates by semicolons or tabs. */
+const SEPARATOR = /[",;\t\r\n]/
 const AMOUNT = /^-?\d+(\.\d+)?$/
 
 /**
@@ -19,8 +23,9 @@ const AMOUNT = /^-?\d+(\.\d+)?$/
 function cell(value: Cell): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
-  const text = FORMULA.test(value) && !AMOUNT.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
+  const shown = value.replaceAll(CONTROL, '')
+  const text = FORMULA.test(shown) && !AMOUNT.test(shown) ? `'${shown}` : shown
+  return SEPARATOR.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
 }
 
 /** The columns, with one for each metadata key that a grouping or filter names. */
