@@ -96,7 +96,7 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
     const asked = signIn ? array.slice(1) : array
     const refusals = await overRateOfEach(keys, request, asked.length, reply)
     const answers = await Promise.all(
-      asked.map((task, index) => (refusals[index] ? overRate(refusals[index], task) : answer(perform, task, caller))),
+      asked.map(async (task, index) => (refusals[index] ? overRate(refusals[index], task) : answer(perform, task, caller))),
     )
     const data = asked.length === 0 && signIn ? [authenticated(signIn)] : answers.flatMap((one) => one.data)
     const errors = answers.flatMap((one) => one.errors)
