@@ -144,6 +144,16 @@ test.each(['later', 'in a form'])('a bad chunk that comes %s is answered', async
   expect(text).toMatch(/^HTTP\/1\.1 400 /)
 })
 
+test('a form in chunks is read to its end, however long', async () => {
+  const piece = `c350\r\n${'a'.repeat(50_000)}\r\n`
+  const head = '--B\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+  const { text } = await conversation(
+    `${CHUNKED.replace('/v1/quotes', '/v1/images/edits').replace('application/json', 'multipart/form-data; boundary=B').replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n')}` +
+      `${head.length.toString(16)}\r\n${head}\r\n${piece.repeat(12)}9\r\n\r\n--B--\r\n\r\n0\r\n\r\n`,
+  )
+  expect(text).toContain('The file is not a PNG, JPEG or WebP image.')
+})
+
 test.each(['/v1/generations', '/mcp', '/runware/v1', '/v1/images/edits'])(
   'an upload to %s that is aborted is no error of the gateway',
   async (path) => {

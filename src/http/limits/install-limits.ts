@@ -41,7 +41,13 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     const isOfUnknownLength = request.headers['transfer-encoding'] !== undefined
-    done(null, isOfUnknownLength ? payload.pipe(countingBytes(limits, request, reply)) : payload)
+    if (!isOfUnknownLength) return done(null, payload)
+    const counting = countingBytes(limits, request, reply)
+    if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true) return done(null, payload.pipe(counting))
+    // A form is read from the request itself: it is counted beside its reader, and never waits for what nobody takes.
+    counting.on('error', (error) => request.raw.listenerCount('error') > 0 && request.raw.emit('error', error)).resume()
+    request.raw.once('resume', () => request.raw.on('data', (piece: Buffer) => void (counting.destroyed || counting.write(piece))))
+    done(null, payload)
   })
 
   // A reader that stands still holds a file and a connection, never more than a buffer of memory; Node sets its own limit after the answer.
