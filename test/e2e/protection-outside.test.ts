@@ -49,7 +49,7 @@ test(
         expect([what, path, (await ask(path, REQUEST, null))[0]]).toEqual([what, path, 401])
       const [status, { provider }] = await ask<Generation>('/v1/generations', REQUEST)
       expect([what, status, provider, bought()], 'it is bought where it was').toEqual([what, 200, 'bfl', before + 1])
-      expect(server.said().slice(said), what).toMatch(/changed configuration is refused/)
+      await expect.poll(() => server.said().slice(said), { message: what }).toMatch(/changed configuration is refused/)
       writeFileSync(config, yaml)
       server.signal('SIGHUP')
       await expect.poll(async () => (await state()).refused, { timeout: 10_000 }).toBeNull()
@@ -64,6 +64,6 @@ test(
     writeFileSync(config, `${yaml}models: { flux-2-pro: { route: { order: [bfl] } } }\n`)
     server.signal('SIGHUP')
     await expect.poll(async () => (await state()).changes, { timeout: 10_000 }).toContainEqual(expect.stringContaining('models.flux-2-pro'))
-    expect(server.said()).toMatch(/models\.flux-2-pro: added/)
+    await expect.poll(() => server.said()).toMatch(/models\.flux-2-pro: added/)
   },
 )
