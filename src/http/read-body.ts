@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseJson } from '#contract'
 import type { Readable } from 'node:stream'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BoundedJsonReader } from '../reading/bounded-json.ts'
 import type { BoundedJson, JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
+import { inTurns } from '../reading/in-turns.ts'
 import { countRead, leave } from '../reading/turn-share.ts'
 import { HttpProblem } from './http-problem.ts'
 
@@ -111,18 +111,15 @@ async function boundedJson(payload: Readable, maxBytes: number, written: number 
   return read
 }
 
-/** What is read of a message in one turn of the event loop. */
-const SLICE_BYTES = 512 * 1_024
-
 /**
  * A message that came as a whole, read as a body is; whoever asked releases its stand-ins.
  * @throws HttpProblem where it holds more than anybody sends, or is no UTF-8 · SyntaxError
  */
 export async function readMessage(bytes: Buffer): Promise<{ readonly value: unknown; readonly standIns: readonly string[] }> {
   const reader = new BoundedJsonReader(BOUNDS)
-  for (let at = 0; at < bytes.length && reader.isWanted; at += SLICE_BYTES) {
-    if (at > 0) await nextTurn()
-    reader.write(bytes.subarray(at, at + SLICE_BYTES))
+  for await (const piece of inTurns(bytes)) {
+    reader.write(piece)
+    if (!reader.isWanted) break
   }
   const { bytes: kept, standIns } = wanted(reader)
   try {

@@ -1,7 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Call } from '#contract'
 import { BoundedJsonReader, type JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
+import { inTurns } from '../reading/in-turns.ts'
 import { decodeBody } from './content-coding.ts'
 import type { Redactor } from './redactor.ts'
 import { MAX_TEXT_CHARS, parseBody, type ParsedBody } from './reply-body.ts'
@@ -33,8 +33,6 @@ export function replyBounds(purpose: Call['purpose'], maxReplyBytes: number): Re
 
 /** A key that is cut in two where the shown text ends must be found all the same. */
 const HEAD_BYTES = MAX_TEXT_CHARS + 1_024
-/** What is read of a body in one turn of the event loop, where it is there as a whole. */
-const SLICE_BYTES = MEBIBYTE / 2
 
 /** The body of one reply, read as it comes. What no vendor sends is not parsed: its beginning is the body, as that of a text. */
 export class ReplyReader {
@@ -74,9 +72,9 @@ export class ReplyReader {
   async readWhole(bytes: Buffer): Promise<ParsedBody> {
     this.#json = new BoundedJsonReader(this.#bounds)
     this.#head = Buffer.alloc(0)
-    for (let at = 0; at < bytes.length && this.isWanted; at += SLICE_BYTES) {
-      if (at > 0) await nextTurn()
-      this.write(bytes.subarray(at, at + SLICE_BYTES))
+    for await (const piece of inTurns(bytes)) {
+      this.write(piece)
+      if (!this.isWanted) break
     }
     return this.end()
   }
