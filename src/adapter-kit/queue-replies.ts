@@ -50,7 +50,7 @@ export function readQueueReply(title: string, shape: QueueShape, reply: Reply, c
       return readCancel({ title, shape, reply, memo })
     case 'poll':
     case 'account':
-      return memo.isResult === true ? readResult({ title, shape, reply, memo }, call) : readPoll({ title, shape, reply, memo }, call)
+      return memo.isResult === true ? readResult({ title, shape, reply, memo }) : readPoll({ title, shape, reply, memo }, call)
   }
 }
 
@@ -134,25 +134,21 @@ const stateIn = ({ status: { at, words } }: QueueShape, body: Json): TaskState |
   return typeof word === 'string' && Object.hasOwn(words, word) ? words[word] : undefined
 }
 
+/** Statuses that say something of whoever asks, and nothing of the task. */
+const ABOUT_CALLER = [401, 402, 403, 404, 408, 429]
+
 /** The answer at the address of the result: a task that is over may have failed, which its body says by a code. */
-function readResult(reading: Reading, call: Call): Outcome {
+function readResult(reading: Reading): Outcome {
   const { reply, memo } = reading
-  if (isSuccess(reply)) return hasSomething(reading) ? delivered(reading, reply.body) : refusedResult(reading)
-  const { code } = wordsOf(reading)
-  const isAboutCaller = [401, 402, 403, 404, 408, 429].includes(reply.status)
-  if (code != null && !isAboutCaller) return failedTask(reading)
-  return { kind: 'refused', failure: pollRefusal(reply, wordsOf(reading)), ...kept(memoOf(call)), ...kept(memo) }
+  if (isSuccess(reply) && hasSomething(reading)) return delivered(reading, reply.body)
+  const words = wordsOf(reading)
+  if (words.code != null && !ABOUT_CALLER.includes(reply.status)) return failedTask(reading)
+  return { kind: 'refused', failure: pollRefusal(reply, words), ...kept(memo) }
 }
 
 /** Where the images belong there is something, be it of use or not. */
 const hasSomething = ({ shape: { images }, reply }: Reading): boolean =>
   images.some((pointer) => valuesAt(reply.body, pointer).some((value) => value !== undefined && value !== null))
-
-const refusedResult = (reading: Reading): Outcome => {
-  const { code } = wordsOf(reading)
-  if (code != null) return failedTask(reading)
-  return { kind: 'refused', failure: pollRefusal(reading.reply, wordsOf(reading)), ...kept(reading.memo) }
-}
 
 function failedTask(reading: Reading): Outcome {
   const { shape, title, reply } = reading
