@@ -1,26 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { Manifest, type Json, type Order, type Reply } from '#contract'
 import { meteredPrice } from '../../../src/core/plan/price.ts'
+import { leastOrder } from '../../../test/support/least-order.ts'
 import { adapter } from '../adapter.ts'
 import manifestJson from '../manifest.json' with { type: 'json' }
 import type { GeminiOptions } from '../wire.ts'
 
 const manifest = Manifest.parse(manifestJson)
 
-function orderOf(model: string, fields: Partial<Order<GeminiOptions>> = {}): Order<GeminiOptions> {
-  const entry = manifest.models[model]
-  if (!entry) throw new Error(`no ${model}`)
-  const common = {
-    taskId: 't',
-    model,
-    providerModel: entry.provider_model,
-    limits: entry.limits,
-    prompt: 'a fox',
-    references: [],
-    count: 1,
-  }
-  return { ...common, options: {}, ...fields }
-}
+const orderOf = (model: string, fields: Partial<Order<GeminiOptions>> = {}): Order<GeminiOptions> =>
+  leastOrder(manifest, model, { options: {}, ...fields })
 
 const reply = (body: Json, status = 200, headers: Record<string, string> = {}): Reply => ({ status, headers, body })
 const { call: CALL } = adapter.translate(orderOf('gemini-3-pro-image'))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Manifest, type Json, type Order, type Reply } from '#contract'
 import { meteredPrice } from '../../../src/core/plan/price.ts'
+import { leastOrder } from '../../../test/support/least-order.ts'
 import { adapter } from '../adapter.ts'
 import manifestJson from '../manifest.json' with { type: 'json' }
 import type { OpenAiOptions } from '../wire.ts'
@@ -8,20 +9,8 @@ import type { OpenAiOptions } from '../wire.ts'
 const manifest = Manifest.parse(manifestJson)
 const PNG = 'data:image/png;base64,AAAA'
 
-function orderOf(model: string, fields: Partial<Order<OpenAiOptions>> = {}): Order<OpenAiOptions> {
-  const entry = manifest.models[model]
-  if (!entry) throw new Error(`no ${model}`)
-  const common = {
-    taskId: 't',
-    model,
-    providerModel: entry.provider_model,
-    limits: entry.limits,
-    prompt: 'a fox',
-    references: [],
-    count: 1,
-  }
-  return { ...common, options: {}, ...fields }
-}
+const orderOf = (model: string, fields: Partial<Order<OpenAiOptions>> = {}): Order<OpenAiOptions> =>
+  leastOrder(manifest, model, { options: {}, ...fields })
 
 const reply = (body: Json, status = 200): Reply => ({ status, headers: { 'x-request-id': 'req_1' }, body })
 const { call: CALL } = adapter.translate(orderOf('gpt-image-2'))
