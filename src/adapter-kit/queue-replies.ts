@@ -135,14 +135,14 @@ const stateIn = ({ status: { at, words } }: QueueShape, body: Json): TaskState |
 }
 
 /** Statuses that say something of whoever asks, and nothing of the task. */
-const ABOUT_CALLER = [401, 402, 403, 404, 408, 429]
+const ABOUT_CALLER = new Set([401, 402, 403, 404, 408, 429])
 
 /** The answer at the address of the result: a task that is over may have failed, which its body says by a code. */
 function readResult(reading: Reading): Outcome {
   const { reply, memo } = reading
   if (isSuccess(reply) && hasSomething(reading)) return delivered(reading, reply.body)
   const words = wordsOf(reading)
-  if (words.code != null && !ABOUT_CALLER.includes(reply.status)) return failedTask(reading)
+  if (words.code != null && !ABOUT_CALLER.has(reply.status)) return failedTask(reading)
   return { kind: 'refused', failure: pollRefusal(reply, words), ...kept(memo) }
 }
 
