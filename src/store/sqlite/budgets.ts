@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BudgetCheck } from '../../core/ports.ts'
+import { SPENT } from '../rules/ledger-row.ts'
 
 export interface BudgetReader {
   /** Nanodollars that count in a period. Reads page by page where that takes long, so that a long ledger stops nothing else. */
@@ -78,9 +79,7 @@ interface Asked {
 function spendingReader(database: DatabaseSync) {
   const settled = `kind IN ('billed', 'computed', 'unknown', 'adjusted')`
   const sum = (source: string): string => `
-    SELECT coalesce(sum(
-      CASE kind WHEN 'unknown' THEN coalesce(quoted, 0) WHEN 'adjusted' THEN amount - coalesce(quoted, 0) ELSE amount END
-    ), 0) AS used FROM ${source}
+    SELECT coalesce(sum(${SPENT}), 0) AS used FROM ${source}
     WHERE ${settled} AND at >= :start AND key = :key
       AND NOT EXISTS (SELECT 1 FROM generations WHERE generations.id = ledger.generation_id AND generations.created_at < :start)`
   const newest = database.prepare('SELECT coalesce(max(seq), 0) AS seq FROM ledger')

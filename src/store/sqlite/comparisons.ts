@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { ComparisonRecord } from '../../core/records.ts'
 import type { Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
-import { cursorOf, positionOf } from './cursor.ts'
+import { pageOf, positionOf } from '../rules/cursor.ts'
 
 /** Saves whole records: the row, and again where its generations have begun. */
 export const comparisonChanges: ChangeKind = (database) => {
@@ -44,9 +44,7 @@ export function comparisonReader(database: DatabaseSync): ComparisonReader {
     async comparisons({ key, cursor, limit }) {
       const { createdAt, id } = cursor === undefined ? newest : positionOf(cursor)
       const rows = key === undefined ? ofAll.all(createdAt, id, limit + 1) : ofKey.all(key, createdAt, id, limit + 1)
-      const records = rows.slice(0, limit).map(recordOf)
-      const last = records.at(-1)
-      return { records, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null }
+      return pageOf(rows.map(recordOf), limit)
     },
     async unbegunComparisons() {
       return unbegun.all().map(recordOf)

@@ -1,16 +1,11 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { usdFromNano } from '#contract'
-import type { Usd } from '#contract'
-import type { CostRow, LedgerKind, SettledTask } from '../../core/records.ts'
+import type { CostRow } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
+import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
 const PAGE_ROWS = 250
-
-type Row = Readonly<Record<string, SQLOutputValue>>
-
-const SETTLED = `l.kind IN ('billed', 'computed', 'unknown', 'adjusted')`
 
 /**
  * Settled and adjusted lines, oldest first. Reads page by page and lets everything else run in between, so that a report over years delays
@@ -66,38 +61,11 @@ function selection(query: CostQuery): { readonly sql: string; readonly values: R
   return { sql: `SELECT l.*${generation} FROM ledger AS l WHERE ${SETTLED} AND (l.at, l.seq) > (:at, :seq)${conditions.join('')}`, values }
 }
 
-const textOrNull = (value: SQLOutputValue | undefined): string | null => (value === null || value === undefined ? null : String(value))
-const usdOrNull = (value: SQLOutputValue | undefined): Usd | null => (typeof value === 'bigint' ? usdFromNano(value) : null)
-
-function costRowOf(row: Row): CostRow {
-  const rest = JSON.parse(String(row['task'])) as Omit<SettledTask, 'quoted' | 'images'>
-  const { created_at: createdAt, metadata } = row
-  return {
-    generationId: String(row['generation_id']),
-    attemptId: String(row['attempt_id']),
-    key: textOrNull(row['key']),
-    provider: String(row['provider']),
-    model: String(row['model']),
-    kind: String(row['kind']) as LedgerKind,
-    amount: usdOrNull(row['amount']),
-    at: Number(row['at']),
-    period: null,
-    task: { ...rest, quoted: usdOrNull(row['quoted']), images: Number(row['images']) },
-    createdAt: typeof createdAt === 'bigint' ? Number(createdAt) : null,
-    metadata: typeof metadata === 'string' ? (JSON.parse(metadata) as Record<string, string>) : {},
-  }
-}
-
 /** What an offer billed while it was unpriced; the partial index holds just these. */
 export function observedBillReader(database: DatabaseSync): (provider: string, model: string, limit: number) => readonly ObservedBill[] {
   const newest = database.prepare(`
     SELECT amount, images, task, at FROM ledger
     WHERE kind = 'billed' AND quoted IS NULL AND provider = ? AND model = ? ORDER BY seq DESC LIMIT ?`)
   newest.setReadBigInts(true)
-  return (provider, model, limit) =>
-    newest.all(provider, model, limit).flatMap((row) => {
-      const amount = usdOrNull(row['amount'])
-      const { made } = JSON.parse(String(row['task'])) as Pick<SettledTask, 'made'>
-      return amount === null ? [] : [{ amount, images: Number(row['images']), made, at: Number(row['at']) }]
-    })
+  return (provider, model, limit) => newest.all(provider, model, limit).flatMap(observedBillOf)
 }

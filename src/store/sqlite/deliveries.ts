@@ -2,7 +2,8 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { Instant, WebhookDeliveryRecord } from '../../core/records.ts'
 import type { Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
-import { cursorOf, positionOf } from './cursor.ts'
+import { pageOf, positionOf } from '../rules/cursor.ts'
+import { deliveryRowOf } from '../rules/delivery-row.ts'
 
 /** Claimed deliveries by id, and until when. In memory: this process is the only one, and a restart frees them all. */
 export type Leases = Map<string, Instant>
@@ -17,19 +18,7 @@ export const deliveryChanges =
       ON CONFLICT (id) DO UPDATE SET status = excluded.status, next_try_at = excluded.next_try_at, record = excluded.record`)
     return ({ deliveries = [] }) => {
       if (deliveries.length === 0) return null
-      const rows = deliveries.map(
-        (record) =>
-          [
-            record.id,
-            record.createdAt,
-            record.generationId,
-            record.key,
-            record.status,
-            originOf(record.url),
-            record.nextTryAt,
-            JSON.stringify(record),
-          ] as const,
-      )
+      const rows = deliveries.map(deliveryRowOf)
       return {
         apply() {
           for (const row of rows) {
@@ -40,8 +29,6 @@ export const deliveryChanges =
       }
     }
   }
-
-const originOf = (url: string): string => URL.parse(url)?.origin ?? ''
 
 const recordOf = (row: object): WebhookDeliveryRecord =>
   JSON.parse(String((row as { readonly record: unknown }).record)) as WebhookDeliveryRecord
@@ -78,9 +65,7 @@ export function deliveryReader(database: DatabaseSync, leases: Leases): Delivery
       const rows = database
         .prepare(`SELECT record FROM webhook_deliveries ${where} ORDER BY created_at DESC, id DESC LIMIT ?`)
         .all(...values, limit + 1)
-      const records = rows.slice(0, limit).map(recordOf)
-      const last = records.at(-1)
-      return { records, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null }
+      return pageOf(rows.map(recordOf), limit)
     },
 
     async claimDeliveries({ now, leaseMs, limit, perOrigin, underWay }) {

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { KeyName, RenamedKey } from '../../core/ports.ts'
+import { renamedKeys, renamingSteps } from '../rules/key-names.ts'
 
 /**
  * Remembers which configured key has which name, and gives a key that has another one since all that it owned under the old one: generations,
@@ -12,18 +13,13 @@ export function nameKeys(database: DatabaseSync, keys: readonly KeyName[]): read
       .all()
       .map((row) => [String(row['key_hash']), String(row['name'])] as const),
   )
-  const renamed = keys.flatMap(({ keyHash, name }) => {
-    const from = known.get(keyHash)
-    return from === undefined || from === name ? [] : [{ keyHash, from, to: name }]
-  })
+  const renamed = renamedKeys(known, keys)
   const remember = database.prepare(
     'INSERT INTO configured_keys (key_hash, name) VALUES (?, ?) ON CONFLICT (key_hash) DO UPDATE SET name = excluded.name',
   )
   database.exec('BEGIN IMMEDIATE')
   try {
-    // By way of names that nobody can have, since two keys may have changed theirs with one another.
-    for (const { keyHash, from } of renamed) rename(database, from, `\u0000${keyHash}`)
-    for (const { keyHash, to } of renamed) rename(database, `\u0000${keyHash}`, to)
+    for (const { from, to } of renamingSteps(renamed)) rename(database, from, to)
     for (const { keyHash, name } of keys) remember.run(keyHash, name)
     database.exec('COMMIT')
   } catch (error) {

@@ -1,12 +1,14 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
-import { cursorOf, positionOf } from './cursor.ts'
-import type { Page } from './cursor.ts'
+import type { GenerationRecord } from '../../core/records.ts'
+import { pageOf, positionOf } from '../rules/cursor.ts'
+import type { Page } from '../rules/cursor.ts'
 import { preparer } from './prepared.ts'
-import { hasWords, matchOf, wordsOf } from './prompt-search.ts'
+import { hasWords, wordsOf } from '../rules/prompt-words.ts'
+import { matchOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
-import { costUnknown, GENERATION, generationOf } from './rows.ts'
+import { costUnknown, GENERATION, generationOf } from '../rules/rows.ts'
 
 /** Generations whose index one turn of the event loop searches, and those it reads. */
 const SEARCHED_NUMBERS = 50_000
@@ -21,7 +23,7 @@ type Row = Record<string, SQLOutputValue>
 export function promptLister(
   database: DatabaseSync,
   search: PromptSearch,
-): (query: ListQuery & { readonly search: string }) => Promise<Page> {
+): (query: ListQuery & { readonly search: string }) => Promise<Page<GenerationRecord>> {
   const numberOf = database.prepare('SELECT number FROM generations WHERE id = ?')
   const newest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM generations')
   const inIndex = database.prepare(
@@ -55,9 +57,7 @@ export function promptLister(
       before = above + 1
       await nextTurn()
     }
-    const records = found.slice(0, query.limit).map(generationOf)
-    const last = records.at(-1)
-    return { records, nextCursor: found.length > query.limit && last !== undefined ? cursorOf(last) : null }
+    return pageOf(found.map(generationOf), query.limit)
   }
 }
 

@@ -1,12 +1,13 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
-import { cursorOf, positionOf } from './cursor.ts'
-import type { Page, Position } from './cursor.ts'
+import type { GenerationRecord } from '../../core/records.ts'
+import { pageOf, positionOf } from '../rules/cursor.ts'
+import type { Page, Position } from '../rules/cursor.ts'
 import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { preparer } from './prepared.ts'
-import { costUnknown, generationOf } from './rows.ts'
+import { costUnknown, generationOf } from '../rules/rows.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -22,7 +23,7 @@ type Pair = readonly [key: string, value: string]
  * pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit few rows are searched for
  * slice by slice, and others are served between two of them.
  */
-export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page> {
+export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page<GenerationRecord>> {
   const searched = promptLister(database, search)
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
@@ -58,9 +59,7 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
       from = to
       await nextTurn()
     }
-    const records = rows.slice(0, query.limit).map(generationOf)
-    const last = records.at(-1)
-    return { records, nextCursor: rows.length > query.limit && last !== undefined ? cursorOf(last) : null }
+    return pageOf(rows.map(generationOf), query.limit)
   }
 }
 

@@ -1,10 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { UnitOfWork } from '../../core/ports.ts'
+import { SEARCHED_CHARS } from '../rules/prompt-words.ts'
 import type { GroupCommit } from './group-commit.ts'
 
-/** Of a prompt, so many characters are searched. */
-export const SEARCHED_CHARS = 2_000
 /** So many states of generations are written before the index is brought up to date: some hundred generations, which a search reads one by one. */
 const FED_AFTER_WRITES = 1_500
 /** Fed in one transaction: a few milliseconds, even where all of them are long. */
@@ -73,14 +72,6 @@ export function promptSearch(database: DatabaseSync, group: Pick<GroupCommit, 'a
   }
 }
 
-/** The words of a search: all must be in a prompt, anywhere, in either case. */
-export const wordsOf = (search: string): readonly string[] =>
-  search
-    .replaceAll('\0', ' ')
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '')
-
 /** The index knows threes of characters. */
 const isLong = (word: string): boolean => /.{3}/su.test(word)
 
@@ -88,10 +79,4 @@ const isLong = (word: string): boolean => /.{3}/su.test(word)
 export function matchOf(words: readonly string[]): string | null {
   const long = words.filter(isLong)
   return long.length === 0 ? null : long.map((word) => `"${word.replaceAll('"', '""')}"`).join(' AND ')
-}
-
-/** Whether a prompt has all of the words. */
-export const hasWords = (prompt: string, words: readonly string[]): boolean => {
-  const searched = prompt.slice(0, SEARCHED_CHARS).toLowerCase()
-  return words.every((word) => searched.includes(word))
 }

@@ -1,12 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { saysHowProviderDoes } from '#contract'
 import type { LedgerEntry } from '../../core/records.ts'
-import type { ProviderHour, Store } from '../../core/ports.ts'
+import type { Store } from '../../core/ports.ts'
+import { durationOf, HOUR_MS, hourCountOf } from '../rules/provider-hour.ts'
+import type { Step } from '../rules/provider-hour.ts'
 import type { Gathered } from './change.ts'
-
-const HOUR_MS = 3_600_000
-/** Each step is 2 percent longer than the one before, so that a duration is known within 1 percent. */
-const STEP = Math.log(1.02)
 
 /**
  * Counts settled tasks in the hours they ended: two rows that many tasks share, written once for all tasks of a transaction (about 1 µs
@@ -30,15 +27,13 @@ export function providerHourWriter(database: DatabaseSync): ProviderHourWriter {
   }
 
   return {
-    count({ provider, at, task }) {
-      if (task === null || task.wasSubmitted !== true || !saysHowProviderDoes(task.code)) return
-      const hour = hourOf(provider, Math.floor(at / HOUR_MS))
-      if (task.code === null) hour.succeeded++
+    count(entry) {
+      const counts = hourCountOf(entry)
+      if (counts === null) return
+      const hour = hourOf(entry.provider, counts.hour)
+      if (counts.isSuccess) hour.succeeded++
       else hour.failed++
-      const { durationMs = null } = task
-      if (durationMs === null) return
-      const step = Math.round(Math.log(Math.max(1, durationMs)) / STEP)
-      hour.steps.set(step, (hour.steps.get(step) ?? 0) + 1)
+      if (counts.step !== null) hour.steps.set(counts.step, (hour.steps.get(counts.step) ?? 0) + 1)
     },
     write() {
       for (const { provider, hour, succeeded, failed, steps } of counted) {
@@ -86,23 +81,4 @@ export function providerHourReader(database: DatabaseSync): Store['providerHours
       durationMs: durationOf(taken.get(Number(hour)) ?? []),
     }))
   }
-}
-
-interface Step {
-  readonly step: number
-  readonly tasks: number
-}
-
-function durationOf(steps: readonly Step[]): ProviderHour['durationMs'] {
-  const samples = steps.reduce((sum, { tasks }) => sum + tasks, 0)
-  const quantile = (share: number): number => {
-    const rank = Math.min(samples - 1, Math.floor(share * samples))
-    let passed = 0
-    for (const { step, tasks } of steps) {
-      passed += tasks
-      if (passed > rank) return Math.round(Math.exp(step * STEP))
-    }
-    return 0
-  }
-  return samples === 0 ? null : { p50: quantile(0.5), p95: quantile(0.95), samples }
 }

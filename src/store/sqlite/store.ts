@@ -21,7 +21,7 @@ import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { promptSearch } from './prompt-search.ts'
 import { providerHourReader, providerHourWriter } from './provider-hours.ts'
-import { GENERATION, generationOf, idempotencyOf, imageOf } from './rows.ts'
+import { GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
 import { nameKeys } from './key-names.ts'
 
 /** Everything a unit of work can hold. */

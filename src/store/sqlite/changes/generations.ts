@@ -1,5 +1,5 @@
-import { isTerminal } from '#contract'
-import type { GenerationRecord } from '../../../core/records.ts'
+import { planOf, snapshotOf } from '../../rules/generation-row.ts'
+import type { Snapshot } from '../../rules/generation-row.ts'
 import type { ChangeKind } from '../change.ts'
 
 /**
@@ -40,56 +40,4 @@ export const generationChanges: ChangeKind = (database) => {
       },
     }
   }
-}
-
-type Snapshot = ReturnType<typeof snapshotOf>
-
-/** What may change while the unit waits, as it is now. */
-function snapshotOf(record: GenerationRecord) {
-  // A canceled generation may still have an image on its way that is paid for.
-  const isOpen = !isTerminal(record.status) || record.attempts.some((attempt) => attempt.endedAt === null)
-  return {
-    record,
-    status: record.status,
-    open: isOpen ? 1 : 0,
-    provider: record.routes[record.routeIndex]?.provider ?? null,
-    state: stateOf(record),
-  }
-}
-
-function planOf({
-  id,
-  key,
-  sandbox,
-  createdAt,
-  comparison,
-  request,
-  references,
-  webhook,
-  model,
-  routing,
-  routes,
-}: GenerationRecord): string {
-  return JSON.stringify({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes })
-}
-
-const PLAN_FIELDS: ReadonlySet<string> = new Set([
-  'id',
-  'key',
-  'sandbox',
-  'createdAt',
-  'comparison',
-  'request',
-  'references',
-  'webhook',
-  'model',
-  'routing',
-  'routes',
-])
-
-/** Everything but the plan: a field that is added to a record is kept without a change here. */
-function stateOf(record: GenerationRecord): string {
-  const state: Record<string, unknown> = {}
-  for (const field in record) if (!PLAN_FIELDS.has(field)) state[field] = record[field as keyof GenerationRecord]
-  return JSON.stringify(state)
 }

@@ -1,5 +1,4 @@
 import { BadCursor } from '../../core/ports.ts'
-import type { GenerationRecord } from '../../core/records.ts'
 
 /** Where a page ended: the next one starts with what is older. */
 export interface Position {
@@ -7,9 +6,16 @@ export interface Position {
   readonly id: string
 }
 
-export interface Page {
-  readonly records: readonly GenerationRecord[]
+export interface Page<Item> {
+  readonly records: readonly Item[]
   readonly nextCursor: string | null
+}
+
+/** @param found one more than `limit` where there are more */
+export function pageOf<Item extends Position>(found: readonly Item[], limit: number): Page<Item> {
+  const records = found.slice(0, limit)
+  const last = records.at(-1)
+  return { records, nextCursor: found.length > limit && last !== undefined ? cursorOf(last) : null }
 }
 
 /** Opaque to callers. A position, not a count, so pages stay put while newer generations arrive. */

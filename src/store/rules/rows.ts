@@ -1,10 +1,9 @@
-import type { SQLOutputValue } from 'node:sqlite'
 import { readGeneration } from '../../core/records.ts'
 import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
 import type { IdempotencyEntry } from '../../core/ports.ts'
 
-/** A row as SQLite gives it. The columns' types are held by the STRICT tables that only this folder writes. */
-type Row = Readonly<Record<string, SQLOutputValue>>
+/** A row as the database gives it. The columns' types are held by tables that only the store writes. */
+export type Row = Readonly<Record<string, unknown>>
 
 /** What a query reads of a generation: `state` and `plan`, the two halves of its record. */
 export const GENERATION = 'generations AS g JOIN generation_plans AS p USING (number)'

@@ -1,0 +1,20 @@
+import type { KeyName, RenamedKey } from '../../core/ports.ts'
+
+interface Renamed extends RenamedKey {
+  readonly keyHash: string
+}
+
+/** Configured keys that have another name than they had. @param known the name each had, by its hash */
+export const renamedKeys = (known: ReadonlyMap<string, string>, keys: readonly KeyName[]): readonly Renamed[] =>
+  keys.flatMap(({ keyHash, name }) => {
+    const from = known.get(keyHash)
+    return from === undefined || from === name ? [] : [{ keyHash, from, to: name }]
+  })
+
+/** By way of names that nobody can have, since two keys may have changed theirs with one another. */
+export const renamingSteps = (renamed: readonly Renamed[]): readonly RenamedKey[] => [
+  ...renamed.map(({ keyHash, from }) => ({ from, to: between(keyHash) })),
+  ...renamed.map(({ keyHash, to }) => ({ from: between(keyHash), to })),
+]
+
+const between = (keyHash: string): string => `\u0000${keyHash}`
