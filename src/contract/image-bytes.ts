@@ -10,6 +10,32 @@ export function formatOf(head: Uint8Array): OutputFormat | null {
   return latin1(head.subarray(0, 4)) === 'RIFF' && latin1(head.subarray(8, 12)) === 'WEBP' ? 'webp' : null
 }
 
+/** As many first bytes as `beginsAsImage` asks for. */
+const BEGINNING_BYTES = 33
+const PNG_DEPTHS: Readonly<Record<number, readonly number[]>> = { 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] }
+
+/** Whether what stands behind an image's signature can be one too, as far as its first bytes say it: no decoder takes what fails here. */
+export function beginsAsImage(head: Uint8Array): boolean {
+  const format = formatOf(head)
+  if (format === null || head.length < BEGINNING_BYTES) return format !== null
+  const bytes = new DataView(head.buffer, head.byteOffset, BEGINNING_BYTES)
+  switch (format) {
+    case 'png': {
+      // Its header: length, name, width, height, depth, colour type, compression, filter. https://www.w3.org/TR/png-3/#11IHDR
+      const isHeader = bytes.getUint32(8) === 13 && latin1(head.subarray(12, 16)) === 'IHDR'
+      const hasSize = bytes.getInt32(16) > 0 && bytes.getInt32(20) > 0
+      return isHeader && hasSize && (PNG_DEPTHS[bytes.getUint8(25)]?.includes(bytes.getUint8(24)) ?? false)
+    }
+    case 'jpeg': {
+      // A segment, whose length counts itself; bytes of 0xff before its name are filling.
+      const marker = bytes.getUint8(3)
+      return marker === 0xff || (marker >= 0xc0 && marker < 0xff && bytes.getUint16(4) >= 2)
+    }
+    case 'webp':
+      return /^VP8[ LX]$/.test(latin1(head.subarray(12, 16))) && bytes.getUint32(4, true) >= 12
+  }
+}
+
 /** What first bytes are that are no image but text a server sends instead of one; null where they are no such text. */
 export function documentIn(head: Uint8Array): 'an HTML page' | 'an XML or SVG document' | 'a JSON document' | null {
   const text = latin1(head)

@@ -8,7 +8,7 @@ import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
 import { problemDocument, sendProblem } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
-import { isUrlTooLong, rememberLineStarts } from './line-start.ts'
+import { judgeLongHead } from './long-head.ts'
 import { newRequestId } from './request-id.ts'
 
 /** A header that takes longer is never read to its end. */
@@ -21,6 +21,8 @@ const REQUEST_MS = 300_000
 const STRANGER_MS = 13_000
 const MOST_HEADER_BYTES = 32 * 1_024
 const MOST_URL_CHARS = 8 * 1_024
+/** Of both together: what is a little too long is read to its end, so that it is known which of them is. */
+const MOST_HEAD_BYTES = 48 * 1_024
 
 /** How long connections may take, and what is answered where no request can be made of what came. */
 export const serverOptions = (problems: ProblemDependencies, shapes: readonly ErrorShape[]) => ({
@@ -28,10 +30,10 @@ export const serverOptions = (problems: ProblemDependencies, shapes: readonly Er
   http: {
     headersTimeout: HEADERS_MS,
     connectionsCheckingInterval: SEARCHED_EVERY_MS,
-    maxHeaderSize: MOST_HEADER_BYTES,
+    maxHeaderSize: MOST_HEAD_BYTES,
     requireHostHeader: false,
   },
-  clientErrorHandler: (error: Error, socket: Socket): void => refuse(socket, unreadable(error, socket), problems),
+  clientErrorHandler: (error: Error, socket: Socket): void => refuseUnreadable(error, socket, problems),
   frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
@@ -48,6 +50,11 @@ const URL_TOO_LONG: ProblemDetails = {
   status: 414,
   detail: `The URL, or a part of its path, is too long; at most ${MOST_URL_CHARS} characters are read.`,
 }
+const HEADERS_TOO_LONG: ProblemDetails = {
+  code: 'invalid_request',
+  status: 431,
+  detail: `The headers are longer than the ${MOST_HEADER_BYTES} bytes that are read.`,
+}
 const UNMET: ProblemDetails = { code: 'invalid_request', status: 417, detail: 'The only expectation that is met is 100-continue.' }
 const NO_HOST: ProblemDetails = { code: 'invalid_request', detail: 'The header Host is missing.' }
 const BAD_PATH: ProblemDetails = { code: 'invalid_request', detail: 'The path holds a % that begins no percent-encoded UTF-8.' }
@@ -59,16 +66,18 @@ interface ParserError extends Error {
   readonly bytesParsed?: number
 }
 
+function refuseUnreadable(error: ParserError, socket: Socket, problems: ProblemDependencies): void {
+  if (error.code !== 'HPE_HEADER_OVERFLOW') return refuse(socket, unreadable(error), problems)
+  const settle = (isUrl: boolean): void => refuse(socket, isUrl ? URL_TOO_LONG : HEADERS_TOO_LONG, problems)
+  judgeLongHead(socket, error.rawPacket ?? Buffer.alloc(0), error.bytesParsed ?? 0, settle)
+}
+
 /** Why what came is no request that can be answered. */
-function unreadable(error: ParserError, socket: Socket): ProblemDetails | null {
-  switch (error.code) {
+function unreadable({ code }: ParserError): ProblemDetails | null {
+  switch (code) {
     case 'ECONNRESET':
     case 'EPIPE':
       return null
-    case 'HPE_HEADER_OVERFLOW':
-      // The URL counts as a header.
-      if (error.rawPacket && isUrlTooLong(socket, error.rawPacket, error.bytesParsed ?? 0)) return URL_TOO_LONG
-      return { code: 'invalid_request', status: 431, detail: `The headers are longer than the ${MOST_HEADER_BYTES} bytes that are read.` }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return { code: 'invalid_request', status: 408, detail: 'The request did not come in time; send it again, whole.' }
     case 'HPE_INVALID_METHOD':
@@ -140,7 +149,6 @@ const isStranger = (request: FastifyRequest): boolean => (request.caller as Fast
 /** A body that nobody reads is not waited for, and a stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
 export function installConnectionRules(app: FastifyInstance, problems: ProblemDependencies): void {
   refuseOddConversations(app, problems)
-  rememberLineStarts(app.server)
 
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
@@ -149,6 +157,7 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
       replies.set(reply.raw, reply)
     }
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
+    if (bytesOf(raw.rawHeaders) > MOST_HEADER_BYTES) return done(new HttpProblem(HEADERS_TOO_LONG))
     if (raw.headers.host === undefined && raw.httpVersion !== '1.0') return done(new HttpProblem(NO_HOST))
     // There is nobody who could read it.
     if (request.is404) for (const name of ['content-length', 'transfer-encoding', 'content-type']) delete raw.headers[name]
@@ -190,6 +199,13 @@ function logIfAborted({ id, raw, method, routeOptions, log }: FastifyRequest, re
 /** Unless the next request has come by now: then Node has taken its limit away. */
 function closeSoon(socket: Socket): void {
   if (!socket.destroyed && (socket.timeout ?? 0) > STRANGER_MS) socket.setTimeout(STRANGER_MS)
+}
+
+/** Names and values, with what stands between them. */
+function bytesOf(rawHeaders: readonly string[]): number {
+  let bytes = rawHeaders.length * 2
+  for (const text of rawHeaders) bytes += text.length
+  return bytes
 }
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>

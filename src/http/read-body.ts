@@ -7,6 +7,7 @@ import { release } from '../reading/held-bytes.ts'
 import { inTurns } from '../reading/in-turns.ts'
 import { countRead, leave } from '../reading/turn-share.ts'
 import { HttpProblem } from './http-problem.ts'
+import { invalidRequest } from './invalid-request.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -45,7 +46,7 @@ const LONG_NUMBER = /\d{16}/
 export const readJson = (text: string): unknown => (LONG_NUMBER.test(text) ? parseJson(text) : JSON.parse(text))
 
 /** What a body may hold besides the base64 of images: far more than the longest request of any API has. */
-const BOUNDS: JsonBounds = { maxBytes: 4 * 1_024 * 1_024, maxDepth: 64, maxValues: 20_000, maxSiblings: 5_000 }
+const BOUNDS: JsonBounds = { maxBytes: 4 * 1_024 * 1_024, maxDepth: 64, maxValues: 20_000, maxSiblings: 5_000, longTexts: 'refused' }
 
 /**
  * JSON bodies of this application are UTF-8, and not a digit of their numbers is lost. They are read as they come: an image in base64 is
@@ -133,8 +134,10 @@ export async function readMessage(bytes: Buffer): Promise<{ readonly value: unkn
 /** @throws HttpProblem where it was refused */
 function wanted(reader: BoundedJsonReader): Extract<BoundedJson, { kind: 'text' }> {
   const read = reader.end()
-  if (read.kind === 'refused') throw new HttpProblem({ code: 'invalid_request', detail: `The body ${read.reason}; no request needs that.` })
-  return read
+  if (read.kind === 'text') return read
+  const { path, reason } = read
+  if (path !== null) throw invalidRequest([{ path, message: reason, kind: 'wrong' }])
+  throw new HttpProblem({ code: 'invalid_request', detail: `The body ${reason}; no request needs that.` })
 }
 
 /** Every piece of a body until `take` returns false or throws. What follows is read and thrown away, since a stream that is destroyed takes the answer with it. */

@@ -1,21 +1,26 @@
 import { hold } from './held-bytes.ts'
+import { isSpecial, JsonPlace, QUOTE } from './json-place.ts'
+import type { CountBounds } from './json-place.ts'
+import { BACKSLASH, StringStops } from './string-stops.ts'
 import { PayloadDecoder } from './payload.ts'
 
-export interface JsonBounds {
+export interface JsonBounds extends CountBounds {
   /** Of everything but the base64 of images. */
   readonly maxBytes: number
-  readonly maxDepth: number
-  /** Members and elements of everything. */
-  readonly maxValues: number
-  /** Elements of one array, members of one object. */
-  readonly maxSiblings: number
+  /** What becomes of a text that is longer than any field takes: callers are answered at once, what a vendor says is cut and read on. */
+  readonly longTexts: 'refused' | 'cut'
 }
 
 export type BoundedJson =
   /** JSON that is as short as its bounds say, not yet parsed; `standIns` are those of the images in it, which whoever asked releases. */
   | { readonly kind: 'text'; readonly bytes: Buffer; readonly standIns: readonly string[] }
-  /** Why it is not read, after "the body" or "the reply"; `bytes` is how it began. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly bytes: Buffer }
+  /**
+   * Why it is not read, after "the body" or "the reply", or after the name of the field that is meant, where there is one; `bytes` is how it
+   * began.
+   */
+  | { readonly kind: 'refused'; readonly reason: string; readonly path: JsonPath | null; readonly bytes: Buffer }
+
+export type JsonPath = readonly (string | number)[]
 
 /** A string of so many bytes that is base64 is taken out of the JSON, in whatever pieces it comes. */
 const LONG_STRING_BYTES = 64 * 1024
@@ -23,20 +28,15 @@ const LONG_STRING_BYTES = 64 * 1024
 const URI_START = /^\s*data:[^,"\\]{0,200};base64,/i
 const BARE_START = /^[A-Za-z0-9+/\-_\s]+={0,2}$/
 const JUDGED_CHARS = 512
-/** A longer text is longer than any field takes; a shorter one of which that is true as well stands for it. */
-const MOST_TEXT_BYTES = 512 * 1_024
+/** The longest field takes 32,000 characters, and the longest spelling of one is two escapes of six bytes. */
+const MOST_TEXT_BYTES = 32_000 * 12
+/** Longer than any field takes as well. */
 const TOO_LONG_TEXT = Buffer.alloc(128 * 1_024, 'x')
+const TOO_LONG = 'is longer than any field may be; shorten it'
+const NO_IMAGE = 'is no JPEG, PNG or WebP image by its first bytes; send the base64 of one'
 
 /** Most requests and replies are shorter. */
 const FIRST_BYTES = 1_024
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COMMA = 0x2c
-const OPENERS = new Set([0x5b, 0x7b])
-const CLOSERS = new Set([0x5d, 0x7d])
-const INTERESTING = new Uint8Array(256)
-for (const byte of [QUOTE, COMMA, ...OPENERS, ...CLOSERS]) INTERESTING[byte] = 1
 
 /** Where in the JSON the next byte is. */
 type State =
@@ -56,14 +56,14 @@ export class BoundedJsonReader {
   #kept = Buffer.allocUnsafe(FIRST_BYTES)
   #length = 0
   #state: State = STRUCTURE
-  /** How many values each open array or object has so far. */
-  readonly #siblings: number[] = []
-  #values = 0
-  #refusal: string | null = null
+  readonly #place: JsonPlace
+  #refusal: { readonly reason: string; readonly path: JsonPath | null } | null = null
   readonly #standIns = new Map<string, string>()
+  readonly #stops = new StringStops()
 
   constructor(bounds: JsonBounds) {
     this.#bounds = bounds
+    this.#place = new JsonPlace(bounds)
   }
 
   /** False once it is refused: more need not be written. */
@@ -72,6 +72,7 @@ export class BoundedJsonReader {
   }
 
   write(chunk: Buffer): void {
+    this.#stops.begin()
     let at = 0
     while (at < chunk.length && this.#refusal === null) {
       const state = this.#state
@@ -91,7 +92,7 @@ export class BoundedJsonReader {
 
   end(): BoundedJson {
     const bytes = this.#kept.subarray(0, this.#length)
-    if (this.#refusal !== null) return { kind: 'refused', reason: this.#refusal, bytes }
+    if (this.#refusal !== null) return { kind: 'refused', ...this.#refusal, bytes }
     return { kind: 'text', bytes, standIns: [...this.#standIns.values()] }
   }
 
@@ -99,34 +100,24 @@ export class BoundedJsonReader {
     let at = from
     for (; at < chunk.length; at += 1) {
       const byte = chunk[at] ?? 0
-      if (INTERESTING[byte] === 0) continue
+      if (!isSpecial(byte)) continue
       if (byte === QUOTE) {
         this.#keep(chunk, from, at + 1)
+        this.#place.beginString(this.#length)
         this.#state = { kind: 'string', start: this.#length, isEscaped: false, isText: false, isDropped: false }
         return at + 1
       }
-      this.#count(byte)
-      if (this.#refusal !== null) return at
+      const reason = this.#place.count(byte)
+      if (reason === null) continue
+      this.#refuse(reason)
+      return at
     }
     this.#keep(chunk, from, at)
     return at
   }
 
-  #count(byte: number): void {
-    const { maxDepth, maxValues, maxSiblings } = this.#bounds
-    if (CLOSERS.has(byte)) {
-      this.#siblings.pop()
-      return
-    }
-    this.#values += 1
-    const last = this.#siblings.length - 1
-    if (byte === COMMA && last >= 0) {
-      const siblings = (this.#siblings[last] ?? 0) + 1
-      this.#siblings[last] = siblings
-      if (siblings >= maxSiblings) this.#refusal = `holds a list or object of more than ${maxSiblings} entries`
-    } else if (byte !== COMMA) this.#siblings.push(0)
-    if (this.#siblings.length > maxDepth) this.#refusal = `is nested deeper than ${maxDepth} levels`
-    if (this.#values > maxValues) this.#refusal = `holds more than ${maxValues} values`
+  #refuse(reason: string, path: JsonPath | null = null): void {
+    this.#refusal ??= { reason, path }
   }
 
   #string(chunk: Buffer, from: number, state: Extract<State, { kind: 'string' }>): number {
@@ -136,7 +127,7 @@ export class BoundedJsonReader {
       at += 1
     }
     const most = state.isText ? chunk.length : Math.min(chunk.length, from + LONG_STRING_BYTES - (this.#length - state.start))
-    for (at = stopIn(chunk, at, most); at < most; at = stopIn(chunk, at + 1, most)) {
+    for (at = this.#stops.next(chunk, at, most); at < most; at = this.#stops.next(chunk, at + 1, most)) {
       if (chunk[at] === QUOTE) {
         this.#keep(chunk, state.isDropped ? at : from, at + 1)
         this.#state = STRUCTURE
@@ -152,11 +143,16 @@ export class BoundedJsonReader {
     return end
   }
 
-  /** So that its field is named by whoever judges it. */
+  /** Who judges it, names its field. */
   #drop(state: Extract<State, { kind: 'string' }>): void {
+    if (this.#bounds.longTexts === 'refused') return this.#refuseField(TOO_LONG)
     state.isDropped = true
     this.#length = state.start
     this.#keep(TOO_LONG_TEXT)
+  }
+
+  #refuseField(reason: string): void {
+    this.#refuse(reason, this.#place.path(this.#kept.subarray(0, this.#length)))
   }
 
   /** What is kept of a long string goes to a decoder where it is the base64 of an image; any other text stays, and its field's own limit judges it. */
@@ -170,7 +166,11 @@ export class BoundedJsonReader {
     const payload: Extract<State, { kind: 'payload' }> = { kind: 'payload', decoder, escape: null }
     const characters = Buffer.from(written.slice(before?.length ?? 0, state.isEscaped ? -1 : undefined), 'latin1')
     for (let at = 0; at < characters.length;) at = this.#payload(characters, at, payload)
-    if (!decoder.beginsAsImage()) return
+    const begins = decoder.begins()
+    // So many characters, each written as one, are more than any text has.
+    const isTooLong = this.#bounds.longTexts === 'refused' && begins !== 'as text' && !written.includes('\\')
+    if (isTooLong && begins !== 'as an image') return this.#refuseField(before === null ? TOO_LONG : NO_IMAGE)
+    if (begins === 'as text' || begins === 'as other bytes') return
     if (state.isEscaped) payload.escape = '\\'
     this.#length = state.start + (before?.length ?? 0)
     this.#state = payload
@@ -220,7 +220,7 @@ export class BoundedJsonReader {
     const { maxBytes } = this.#bounds
     const length = this.#length + to - from
     if (length > maxBytes) {
-      this.#refusal = `holds more than ${maxBytes} bytes besides the base64 of images`
+      this.#refuse(`holds more than ${maxBytes} bytes besides the base64 of images`)
       return
     }
     if (length > this.#kept.length) {
@@ -231,29 +231,6 @@ export class BoundedJsonReader {
     bytes.copy(this.#kept, this.#length, from, to)
     this.#length = length
   }
-}
-
-/** Most strings end, and most escapes follow one another, within so many bytes. */
-const NEAR_BYTES = 64
-/** Beyond them a regular expression searches, which is quicker for each byte and slower to begin: in steps that double. */
-const FIRST_STEP_BYTES = 256
-const LONGEST_STEP_BYTES = 4_096
-const STOP = /["\\]/
-
-/** Where the next quote or backslash is; `to` where there is none. */
-function stopIn(chunk: Buffer, from: number, to: number): number {
-  let at = from
-  for (const near = Math.min(to, from + NEAR_BYTES); at < near; at += 1) {
-    const byte = chunk[at]
-    if (byte === QUOTE || byte === BACKSLASH) return at
-  }
-  for (let step = FIRST_STEP_BYTES; at < to; step = Math.min(LONGEST_STEP_BYTES, step * 2)) {
-    const end = Math.min(to, at + step)
-    const found = chunk.toString('latin1', at, end).search(STOP)
-    if (found >= 0) return at + found
-    at = end
-  }
-  return to
 }
 
 /** A character that is no part of an escape is wrong in base64 too, and stays. */

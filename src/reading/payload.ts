@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { formatOf, SIGNATURE_BYTES } from '#contract'
+import { beginsAsImage, formatOf } from '#contract'
 import { HEAD_CHARS, type HeldBytes } from './held-bytes.ts'
 
 export type Payload =
@@ -73,10 +73,13 @@ export class PayloadDecoder {
     if (end > 0) this.#take(Buffer.from(whole.slice(0, end), 'base64'))
   }
 
-  /** Whether what has come so far begins as an image does. */
-  beginsAsImage(): boolean {
+  /** What has come so far. `with a signature`: that of an image, and what stands behind it is none. */
+  begins(): 'as text' | 'as other bytes' | 'with a signature' | 'as an image' {
     if (this.#pending !== '') this.#decodePending()
-    return this.#wrong === null && formatOf(this.#chunks[0]?.subarray(0, SIGNATURE_BYTES) ?? new Uint8Array()) !== null
+    if (this.#wrong !== null) return 'as text'
+    const head = this.#chunks[0] ?? new Uint8Array()
+    if (formatOf(head) === null) return 'as other bytes'
+    return beginsAsImage(head) ? 'as an image' : 'with a signature'
   }
 
   end(): Payload {

@@ -14,7 +14,7 @@ export interface ReplyBounds extends JsonBounds {
 
 const MEBIBYTE = 1_024 * 1_024
 /** More than any reply holds that says what became of a task, and few enough to be read at once. */
-const TASK: JsonBounds = { maxBytes: 4 * MEBIBYTE, maxDepth: 64, maxValues: 20_000, maxSiblings: 2_000 }
+const TASK: JsonBounds = { maxBytes: 4 * MEBIBYTE, maxDepth: 64, maxValues: 20_000, maxSiblings: 2_000, longTexts: 'cut' }
 /** A price list or a list of models may be longer; it brings no images. */
 const ACCOUNT: JsonBounds = { ...TASK, maxValues: 50_000, maxSiblings: 10_000 }
 

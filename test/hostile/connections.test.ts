@@ -63,6 +63,7 @@ describe('a problem document answers', () => {
   test.each([
     ['a URL of 9,000 characters', `GET /v1/models?x=${'a'.repeat(9_000)} HTTP/1.1\r\nhost: x\r\n${AUTH}connection: close\r\n\r\n`, 414],
     ['a URL of 70,000 characters', `GET /v1/models?x=${'a'.repeat(70_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 414],
+    ['headers of 40,000 characters', `GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-a: ${'a'.repeat(40_000)}\r\n\r\n`, 431],
     ['headers of 70,000 characters', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
     [
       'a path parameter of 2,000 characters',
@@ -109,6 +110,8 @@ describe('a problem document answers', () => {
   test.each([
     ['URL', `GET /v1/models?x=${'a'.repeat(70_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 414],
     ['header', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
+    ['header without an end', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a b'.repeat(25_000)}`, 431],
+    ['header of one word', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(50_000)}\r\n\r\n`, 431],
     [
       'URL behind another request',
       `POST /v1/quotes HTTP/1.1\r\nhost: x\r\n${AUTH}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}|GET /${'a'.repeat(70_000)}`,
@@ -190,6 +193,22 @@ describe('a stranger', () => {
       'POST /v1/generations HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n',
     )
     expect(text).toMatch(/^HTTP\/1\.1 401 /)
+  })
+})
+
+describe('a known caller', () => {
+  test.each([
+    ['a prompt of 4 MB', '{"model":"flux-2-pro","prompt":"', 'a', 'prompt'],
+    [
+      'a reference that is no image',
+      '{"model":"flux-2-pro","prompt":"a","reference_images":["data:image/png;base64,',
+      'A',
+      'reference_images.0',
+    ],
+  ])('that sends %s is answered at its first 80 KiB, and the field is named', async (_what, start, letter, path) => {
+    const head = `POST /v1/quotes HTTP/1.1\r\nhost: x\r\n${AUTH}content-type: application/json\r\ncontent-length: 4000000\r\n\r\n`
+    const { text } = await conversation(head + start + letter.repeat(80 * 1_024))
+    expect(answerIn(text)).toMatchObject({ status: 400, problem: { errors: [{ path }] } })
   })
 })
 

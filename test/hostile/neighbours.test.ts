@@ -75,7 +75,8 @@ const post = (path: string, body: string | Buffer<ArrayBuffer>, headers: Readonl
 const four = (make: () => Promise<number>) => async (): Promise<void> => void (await Promise.all([make(), make(), make(), make()]))
 
 const JUNK = Buffer.alloc(39_000_000, 'a')
-const PNG = Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), randomBytes(30_000_000)])
+/** Begins as a PNG does, with a header of 1024 by 1024. */
+const PNG = Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d4948445200000400000004000802000000', 'hex'), randomBytes(30_000_000)])
 const quoteOf = (reference: string): string => JSON.stringify({ model: 'flux-2-pro', prompt: 'a', reference_images: [reference] })
 const IMAGES = JSON.stringify({
   data: Array.from({ length: 200_000 }, (_, i) => ({ taskType: 'imageInference', imageURL: `https://x.example/${i}` })),

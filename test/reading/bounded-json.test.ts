@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readDataUri, readDataUriOfAnyLabel } from '#contract'
 import { BoundedJsonReader } from '../../src/reading/bounded-json.ts'
-import type { BoundedJson, JsonBounds } from '../../src/reading/bounded-json.ts'
+import type { BoundedJson, JsonBounds, JsonPath } from '../../src/reading/bounded-json.ts'
+import { StringStops } from '../../src/reading/string-stops.ts'
 import { heldBytes, heldIn, release, withoutNumber } from '../../src/reading/held-bytes.ts'
 import { inlineBytes } from '../../src/reading/inline-bytes.ts'
 
-const BOUNDS: JsonBounds = { maxBytes: 1_048_576, maxDepth: 32, maxValues: 1_000, maxSiblings: 500 }
+const BOUNDS: JsonBounds = { maxBytes: 1_048_576, maxDepth: 32, maxValues: 1_000, maxSiblings: 500, longTexts: 'cut' }
 
 function readJson(text: string | Buffer, pieceBytes = 65_536, bounds: Partial<JsonBounds> = {}): BoundedJson {
   const reader = new BoundedJsonReader({ ...BOUNDS, ...bounds })
@@ -119,6 +120,73 @@ test.each([
   ['a data: URI of something else', `data:text/plain;base64,${Buffer.from('no image '.repeat(20_000)).toString('base64')}`],
 ])('a long text of %s stays as it is', (_what, text) => {
   expect(valueOf(readJson(JSON.stringify({ text })))).toEqual({ text })
+})
+
+/** A real beginning of a PNG: signature, header, and nothing else of one. */
+const HEADED_PNG = Buffer.concat([PNG.subarray(0, 8), Buffer.from('0000000d4948445200000400000004000802000000', 'hex'), PNG.subarray(8)])
+
+describe('what a caller sends', () => {
+  /** How many bytes were read until it was refused, and why. */
+  function refusalOf(body: unknown): { readonly reason: string; readonly path: JsonPath | null; readonly after: number } | null {
+    const reader = new BoundedJsonReader({ ...BOUNDS, longTexts: 'refused' })
+    const bytes = Buffer.from(JSON.stringify(body))
+    let at = 0
+    for (; at < bytes.length && reader.isWanted; at += 16_384) reader.write(bytes.subarray(at, at + 16_384))
+    const read = reader.end()
+    return read.kind === 'refused' ? { reason: read.reason, path: read.path, after: at } : null
+  }
+  const inBase64 = (bytes: Buffer): string => bytes.toString('base64')
+
+  test.each([
+    ['a text of one letter', { a: 1, prompt: 'a'.repeat(4e6) }, ['prompt'], 'longer than any field', 65_536],
+    ['prose', { metadata: { 'a "b"': '1', '🦊': 'a "fox" '.repeat(5e5) } }, ['metadata', '🦊'], 'longer than any field', 384_000],
+    ['bare base64 of nothing', [1, { input: inBase64(Buffer.alloc(3e6)) }], [1, 'input'], 'longer than any field', 65_536],
+    [
+      'a data: URI of nothing',
+      { images: ['a', `data:image/png;base64,${inBase64(Buffer.alloc(3e6))}`] },
+      ['images', 1],
+      'no JPEG, PNG or WebP image',
+      65_536,
+    ],
+    [
+      'a data: URI with the signature of a PNG alone',
+      { a: { b: { c: 1 } }, mask: `data:image/png;base64,${inBase64(Buffer.concat([PNG.subarray(0, 8), Buffer.alloc(3e6, 7)]))}` },
+      ['mask'],
+      'no JPEG, PNG or WebP image',
+      65_536,
+    ],
+    ['a name', { a: { ['n'.repeat(4e6)]: 1 } }, ['a', `${'n'.repeat(200)}…`], 'longer than any field', 65_536],
+  ])('and is %s is refused where it is met, under its own name', (_what, body, path, words, bytes) => {
+    const refused = refusalOf(body)
+    expect(refused).toMatchObject({ path, reason: expect.stringContaining(words) })
+    expect(refused?.after).toBeLessThanOrEqual(bytes + 2 * 16_384)
+  })
+
+  test('and is as long as a field may be, in its longest spelling, is read', () => {
+    const reader = new BoundedJsonReader({ ...BOUNDS, longTexts: 'refused' })
+    reader.write(Buffer.from(`{"a":"${'\\ud83e\\udd8a'.repeat(32_000)}","b":"${'\\u002b'.repeat(32_000)}","c":"${'🦊'.repeat(32_000)}"}`))
+    expect(Object.values(valueOf(reader.end()) as object).map((text: string) => Array.from(text).length)).toEqual([32_000, 32_000, 32_000])
+  })
+
+  test('and is an image is taken out of it', () => {
+    expect(refusalOf({ image: inBase64(HEADED_PNG), uri: `data:image/png;base64,${inBase64(HEADED_PNG)}` })).toBeNull()
+  })
+})
+
+test('quotes and backslashes in strings are found wherever they are', () => {
+  const letters = fc.constantFrom('a', '"', '\\', 'b'.repeat(70), 'c'.repeat(200))
+  fc.assert(
+    fc.property(fc.array(letters, { maxLength: 30 }), fc.nat(100), fc.nat(2_000), (parts, from, length) => {
+      const chunk = Buffer.from(parts.join(''))
+      const to = Math.min(chunk.length, from + length)
+      const stops = new StringStops()
+      stops.begin()
+      const found: number[] = []
+      for (let at = stops.next(chunk, from, to); at < to; at = stops.next(chunk, at + 1, to)) found.push(at)
+      expect(found).toEqual([...chunk.keys()].filter((at) => at >= from && at < to && (chunk[at] === 0x22 || chunk[at] === 0x5c)))
+    }),
+    { numRuns: 500 },
+  )
 })
 
 test('JSON without images comes out as it went in, however it is cut', () => {

@@ -1,8 +1,10 @@
 import type { JsonObject } from '#contract'
 import { release } from '../../../reading/held-bytes.ts'
-import { HttpProblem } from '../../http-problem.ts'
 import { readMessage } from '../../read-body.ts'
+import { toProblem } from '../../to-problem.ts'
 import { isObject } from './checks.ts'
+import { errorsOfBody } from './task-error.ts'
+import type { TaskError } from './task-error.ts'
 
 export const MAX_TASKS = 100
 
@@ -15,7 +17,7 @@ interface Receiving {
 export interface MessageListeners {
   /** The tasks of one message; the images in them are held until all is done. */
   readonly onTasks: (tasks: readonly JsonObject[]) => Promise<unknown>
-  readonly onUnreadable: (reason: string) => void
+  readonly onUnreadable: (errors: readonly TaskError[]) => void
 }
 
 /** Reads messages in the order they came, however long each is; nothing more is taken from the connection while one is read. */
@@ -29,7 +31,7 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable }: Mes
       const done = takeTasks(tasksOf(value))
       void done.finally(() => standIns.forEach(release))
     } catch (error) {
-      onUnreadable(error instanceof HttpProblem ? error.details.detail : NO_TASKS)
+      onUnreadable(error instanceof SyntaxError ? NO_TASKS : errorsOfMessage(error))
     } finally {
       unread -= 1
       if (unread === 0) socket.resume()
@@ -48,7 +50,13 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable }: Mes
   }
 }
 
-const NO_TASKS = `Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.`
+const unreadable = (message: string): readonly TaskError[] => [{ code: 'invalidPayload', message }]
+const NO_TASKS = unreadable(`Send a JSON array, in UTF-8, of 1 to ${MAX_TASKS} task objects.`)
+
+function errorsOfMessage(error: unknown): readonly TaskError[] {
+  const problem = toProblem(error)
+  return errorsOfBody(problem) ?? unreadable(problem.detail)
+}
 
 /** The tasks of an array; null where it is none, or too long. */
 export function tasksOf(body: unknown): readonly JsonObject[] | null {

@@ -19,7 +19,7 @@ import { MAX_TASKS, tasksOf } from './messages.ts'
 import { serveSocket } from './socket.ts'
 import type { Socket } from './socket.ts'
 import { retirementHeaders } from '../../retirement-headers.ts'
-import { errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
+import { errorsOfBody, errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
 
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
@@ -219,6 +219,7 @@ function sendProblem(reply: FastifyReply, problem: ProblemDetails): FastifyReply
     default:
       // Of a request whose URL or headers are wrong.
       if (problem.status !== undefined) return refuse('invalidRequest', problem.detail)
+      if (problem.errors?.length) return sendJson(reply, statusOf(problem), { errors: errorsOfBody(problem) })
       return refuse('invalidJson', `The body must be JSON, sent as application/json. ${problem.detail}`)
   }
 }

@@ -114,7 +114,7 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
 
   const receive = createMessages(socket, {
     onTasks: (tasks) => Promise.all(tasks.map(take)),
-    onUnreadable: (message) => sendFrame({ errors: [{ code: 'invalidPayload', message }] }),
+    onUnreadable: (errors) => sendFrame({ errors }),
   })
   socket.on('message', forThisRequest(receive))
 }

@@ -124,6 +124,12 @@ export function errorsOfProblem({ code, detail, errors = [], status }: ProblemDe
   return [{ code: own, message: inOwnNames(detail, task), ...(code === 'model_not_found' ? { parameter: 'model' } : {}) }]
 }
 
+/** A body of which a field, by its path in the array of tasks, kept the rest from being read; null where it is not about one. */
+export function errorsOfBody({ errors = [] }: ProblemDetails): readonly TaskError[] | null {
+  const named = errors.map(({ path, message }) => invalid(path.replace(/^\d+\./, ''), message))
+  return named.length > 0 ? named : null
+}
+
 const isFailure = (code: ProblemDetails['code']): code is FailureCode => Object.hasOwn(FAILURES, code)
 
 /** By the spelling of a code, as Runware's SDKs class them; what is not listed is the caller's to correct. */
