@@ -18,6 +18,12 @@ import { iso } from './instant.ts'
 export type { ObservedBill, ProviderHour } from './account-records.ts'
 
 /**
+ * Counts what a request buys against the rate of its key: `images` at all providers together, of which the request itself counted the first.
+ * @throws Refusal `rate_limited` where that is more than is left; then none of it is counted
+ */
+export type CountPurchases = (key: string | null, images: number) => Promise<void>
+
+/**
  * What the run needs from outside, as arguments. Every port is asynchronous where it may one day leave the process;
  * nothing here assumes a single process. Implementations live in `transport/` and `store/`.
  */

@@ -24,6 +24,9 @@ import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import { createAdmitGeneration } from '../http/limits/generations.ts'
+import { createCountPurchases } from '../http/limits/purchases.ts'
+import { createRateLimit } from '../http/limits/rate.ts'
+import type { RateLimit } from '../http/limits/rate.ts'
 import { createLimits } from '../http/limits/limits.ts'
 import type { Limits } from '../http/limits/limits.ts'
 import { createIntake } from '../http/intake.ts'
@@ -43,6 +46,8 @@ import type { Webhooks } from './webhooks.ts'
 export interface Services {
   readonly address: PublicAddress
   readonly keys: GatewayKeys
+  /** How many requests of each key came in a minute. */
+  readonly keyRate: RateLimit
   readonly keyWatch: KeyWatch
   readonly links: ImageLinks
   /** Signs links. */
@@ -95,7 +100,9 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const { observeLimited } = monitoring.metrics
   const admit = createAdmitGeneration({ run, limits: () => config().limits, observeLimited })
-  const intake = createIntake({ requestSchema: schema, accept, run, idempotency, admit })
+  const keyRate = createRateLimit('key')
+  const countPurchases = createCountPurchases({ rateOf: (key) => keys.rules(key)?.ratePerMinute ?? null, rate: keyRate, observeLimited })
+  const intake = createIntake({ requestSchema: schema, accept, run, idempotency, admit, countPurchases })
   const compare = createCompare({
     ports,
     accept,
@@ -103,12 +110,14 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     run,
     idempotency,
     newId: () => orderedId('cmp'),
+    countPurchases,
     beginGeneration: intake.begin,
     links,
   })
   return {
     address,
     keys,
+    keyRate,
     keyWatch: watchKeys(resources),
     links,
     linkSecret,

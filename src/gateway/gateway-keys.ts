@@ -9,7 +9,7 @@ import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { KeyWatch } from '../core/keys/key-watch.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { KeyRing } from '../http/access.ts'
-import { createRateLimit } from '../http/limits/rate.ts'
+import type { RateLimit } from '../http/limits/rate.ts'
 import type { ObserveLimited } from '../http/limits/refusal.ts'
 import { CLOCK } from './clock-and-ids.ts'
 
@@ -30,8 +30,7 @@ export const openGatewayKeys = async ({ config, store, log }: GatewayKeysSources
   })
 
 /** The keys as the HTTP side asks for them, with the rate of each. */
-export function keyRingOf(keys: GatewayKeys, watch: KeyWatch, observeLimited: ObserveLimited): KeyRing {
-  const rate = createRateLimit('key')
+export function keyRingOf(keys: GatewayKeys, watch: KeyWatch, rate: RateLimit, observeLimited: ObserveLimited): KeyRing {
   return {
     isOn: () => keys.isOn(),
     identify: (secret) => keys.identify(secret),

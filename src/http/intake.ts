@@ -2,6 +2,7 @@ import { judge } from '#contract'
 import type { GenerationRequest, Json, Warning } from '#contract'
 import type { GenerationRecord, WebhookTarget } from '../core/records.ts'
 import type { Accept } from '../core/generation/accept.ts'
+import type { CountPurchases } from '../core/ports.ts'
 import type { Run } from '../core/generation/run.ts'
 import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
@@ -50,9 +51,10 @@ export interface IntakeDependencies {
   readonly run: Pick<Run, 'accept' | 'wait'>
   /** @throws Refusal where no more may be open */
   readonly admit: AdmitGeneration
+  readonly countPurchases: CountPurchases
 }
 
-export function createIntake({ requestSchema, accept, idempotency, run, admit }: IntakeDependencies): Intake {
+export function createIntake({ requestSchema, accept, idempotency, run, admit, countPurchases }: IntakeDependencies): Intake {
   async function prepare(
     request: GenerationRequest,
     key: string | null,
@@ -61,6 +63,8 @@ export function createIntake({ requestSchema, accept, idempotency, run, admit }:
     const traceparent = currentTraceparent()
     admit(key)
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
+    // A comparison has counted all of its own at once.
+    if (comparison === undefined) await countPurchases(key, request.n ?? 1)
     // Others may have come while references were read.
     admit(key)
     record.warnings.push(...warnings)

@@ -152,9 +152,12 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise
     const onEnd = (): void => end(resolve)
     const onError = (error: unknown): void => end(() => reject(isAborted(error) ? emptyOrShort() : error))
     const onClose = (): void => end(() => reject(emptyOrShort()))
+    let soFar = 0
     const onData = (piece: Buffer): void => {
+      const startedAt = performance.now()
+      soFar += piece.length
       try {
-        if (take(piece)) countRead(piece.length, payload)
+        if (take(piece)) countRead({ bytes: piece.length, soFar, tookMs: performance.now() - startedAt }, payload)
         else end(resolve)
       } catch (error) {
         onError(error)

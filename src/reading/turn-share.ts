@@ -3,6 +3,10 @@
  * one turn where they are there, and decoding and hashing what three fast ones bring then takes longer than a neighbour should wait.
  */
 export const BYTES_PER_TURN = 512 * 1_024
+/** And so long, of all together: what is small is served between them, however many large ones wait. */
+export const MS_PER_TURN = 1
+/** What a body may bring without being counted: a request that is this small never waits behind large ones. */
+export const SMALL_BODY_BYTES = 64 * 1_024
 
 /** A body that is being read, and that reads no more between `pause` and `resume`. */
 export interface Pausable {
@@ -10,18 +14,30 @@ export interface Pausable {
   resume(): unknown
 }
 
+/** What was just read of a body. */
+export interface Reading {
+  readonly bytes: number
+  /** Of the whole body so far, these included. */
+  readonly soFar: number
+  /** How long it took to make something of them, in milliseconds. */
+  readonly tookMs: number
+}
+
+/** In the order in which they wait. */
 const waiting = new Set<Pausable>()
 let bytesRead = 0
+let msSpent = 0
 let isNextTurnAwaited = false
 
+const isSpent = (): boolean => bytesRead >= BYTES_PER_TURN || msSpent >= MS_PER_TURN
+
 /** Counts what was just read of `body`, and pauses it until its next turn where that was enough for this one. */
-export function countRead(bytes: number, body: Pausable): void {
+export function countRead({ bytes, soFar, tookMs }: Reading, body: Pausable): void {
+  if (soFar <= SMALL_BODY_BYTES) return
   bytesRead += bytes
-  if (!isNextTurnAwaited) {
-    isNextTurnAwaited = true
-    setImmediate(beginTurn)
-  }
-  if (bytesRead < BYTES_PER_TURN || waiting.has(body)) return
+  msSpent += tookMs
+  awaitNextTurn()
+  if (!isSpent() || waiting.has(body)) return
   waiting.add(body)
   body.pause()
 }
@@ -31,16 +47,21 @@ export function leave(body: Pausable): void {
   if (waiting.delete(body)) body.resume()
 }
 
-/** Those that waited longest read first; who comes behind the share of this turn waits for the next. */
+function awaitNextTurn(): void {
+  if (isNextTurnAwaited) return
+  isNextTurnAwaited = true
+  setImmediate(beginTurn)
+}
+
+/** One body goes on in a turn, that which waited longest: a stream reads on only after it was resumed, so that two would not know of each other. */
 function beginTurn(): void {
   isNextTurnAwaited = false
   bytesRead = 0
+  msSpent = 0
   for (const body of waiting) {
-    if (bytesRead >= BYTES_PER_TURN) break
     waiting.delete(body)
     body.resume()
+    break
   }
-  if (waiting.size === 0 || isNextTurnAwaited) return
-  isNextTurnAwaited = true
-  setImmediate(beginTurn)
+  if (waiting.size > 0) awaitNextTurn()
 }

@@ -13,6 +13,9 @@ export interface DestinationCheckOptions {
   readonly lookupTimeoutMs?: number
 }
 
+/** Names that stand for the machine that resolves them, with the dot at their end or without it, whether or not they resolve here. */
+const OWN_NAMES = /^(?:.+\.)?(?:localhost|localhost\.localdomain|localhost6|localhost6\.localdomain6|ip6-localhost|ip6-loopback)\.*$/
+
 const REMEDY = 'the operator can allow it under network.allow'
 
 /**
@@ -32,7 +35,8 @@ export function createDestinationCheck({ allow, lookup = dns.lookup, lookupTimeo
     const isAllowed = addresses.length > 0 && addresses.every((address) => isInNetworks(address, allow.networks))
     if (isAllowed) return null
     if (!isSecure) return `http is not encrypted; give an https URL, or ${REMEDY}`
-    const isReachable = addresses.every((address) => isPublicAddress(address) || isInNetworks(address, allow.networks))
+    const isReachable =
+      !OWN_NAMES.test(host) && addresses.every((address) => isPublicAddress(address) || isInNetworks(address, allow.networks))
     return isReachable ? null : `${host} is not at a public address; give one that is, or ${REMEDY}`
   }
 }

@@ -148,11 +148,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const startedAt = performance.now()
     this.#bytes += chunk.length
     if (this.#bytes > this.#maxBytes) this.#refuseSize(controller)
     else if (this.#encoding !== undefined) this.#encoded.push(chunk)
     else this.#read(controller, chunk)
-    if (!this.#isSettled && !this.#isRead) countRead(chunk.length, controller)
+    if (this.#isSettled || this.#isRead) return
+    countRead({ bytes: chunk.length, soFar: this.#bytes, tookMs: performance.now() - startedAt }, controller)
   }
 
   #read(controller: Dispatcher.DispatchController, chunk: Buffer): void {

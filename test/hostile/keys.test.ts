@@ -136,6 +136,15 @@ test('a key for one model and one provider sees and buys nothing else, on every 
   expect(await refused('/v1/generations', { ...request, model: 'bfl/flux-2-pro' })).toBe(422)
   expect(await refused('/v1/images/generations', { model: 'flux-2-flex', prompt: 'x' })).toBe(404)
   expect(await refused('/bfl/v1/flux-2-flex', { prompt: 'x' })).toBeGreaterThanOrEqual(400)
+  // What is there and not for this key, and what is not there, are one answer.
+  const answerTo = async (path: string, body: object, name: string): Promise<string> =>
+    (await (await ask(secret, path, { body })).text()).replaceAll(name, '<name>')
+  for (const path of ['/v1/generations', '/v1/quotes', '/v1/comparisons', '/v1/images/generations']) {
+    const [hidden, absent] = await Promise.all(
+      ['flux-1.1-pro', 'flux-9.9-pro'].map((model) => answerTo(path, { model, prompt: 'x' }, model)),
+    )
+    expect(hidden).toBe(absent)
+  }
   const task = {
     taskType: 'imageInference',
     taskUUID: crypto.randomUUID(),
@@ -150,6 +159,29 @@ test('a key for one model and one provider sees and buys nothing else, on every 
   const bought = await read<Generation>(secret, '/v1/generations', { body: request })
   expect([bought.status, bought.provider]).toEqual(['succeeded', 'vtrix'])
   expect((await listed('narrow'))?.last_used_at).toMatch(/^\d{4}-/)
+})
+
+test('each image at each provider counts against the rate of its key, and what does not fit buys and counts nothing', async () => {
+  const { secret } = await make({ name: 'counted', rate: { per_minute: 12 } })
+  const request = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }
+  const sent = async (path: string, body: object): Promise<readonly [number, string | null]> => {
+    const answer = await ask(secret, path, { body })
+    await answer.text()
+    return [answer.status, answer.headers.get('retry-after')]
+  }
+  const left = async (): Promise<number> =>
+    Number(/"key";r=(\d+)/.exec((await ask(secret, '/v1/models')).headers.get('ratelimit') ?? '')?.[1])
+
+  expect(await sent('/v1/generations', { ...request, n: 13 })).toEqual([429, null])
+  expect(await left()).toBe(10)
+  expect(await sent('/v1/comparisons', { ...request, providers: ['bfl', 'runware', 'vtrix'] })).toEqual([200, null])
+  expect(await left()).toBe(6)
+  expect(await sent('/v1/images/generations', { model: 'flux-2-pro', prompt: 'x', n: 3 })).toEqual([200, null])
+  expect(await left()).toBe(2)
+  const late = await sent('/v1/comparisons', { ...request, n: 2, providers: ['bfl', 'runware'] })
+  expect(late).toEqual([429, expect.stringMatching(/^\d+$/)])
+  expect(await left()).toBe(0)
+  expect((await read<{ data: unknown[] }>(BOSS, '/v1/comparisons')).data).toHaveLength(1)
 })
 
 /** As it is typed in a shell. */

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { BYTES_PER_TURN, countRead, leave } from '../../src/reading/turn-share.ts'
+import { BYTES_PER_TURN, countRead, leave, MS_PER_TURN, SMALL_BODY_BYTES } from '../../src/reading/turn-share.ts'
 import type { Pausable } from '../../src/reading/turn-share.ts'
 
 const PIECE_BYTES = 64 * 1_024
@@ -10,11 +10,16 @@ const PIECE_BYTES = 64 * 1_024
 class Body implements Pausable {
   left: number
   isPaused = false
+  readonly #whole: number
   readonly #read: (bytes: number) => void
+  readonly #tookMs: number
 
-  constructor(bytes: number, read: (bytes: number) => void) {
+  /** @param tookMs of each piece */
+  constructor(bytes: number, read: (bytes: number) => void, tookMs = 0) {
     this.left = bytes
+    this.#whole = bytes
     this.#read = read
+    this.#tookMs = tookMs
   }
 
   pause(): void {
@@ -26,7 +31,7 @@ class Body implements Pausable {
     while (!this.isPaused && this.left > 0) {
       this.left -= PIECE_BYTES
       this.#read(PIECE_BYTES)
-      countRead(PIECE_BYTES, this)
+      countRead({ bytes: PIECE_BYTES, soFar: this.#whole - this.left, tookMs: this.#tookMs }, this)
     }
   }
 }
@@ -47,13 +52,45 @@ test('bodies that are there as a whole are read in turns, none longer than its s
     await nextTurn()
   }
   expect(turns).toBeGreaterThanOrEqual(16)
-  // A body that began to read in the first turn had read one piece before it was counted.
-  expect(most).toBeLessThanOrEqual(BYTES_PER_TURN + bodies.length * PIECE_BYTES)
+  // Of each its first 64 KiB are not counted, and in the first turn each had read one piece more before it was.
+  expect(most).toBeLessThanOrEqual(BYTES_PER_TURN + 2 * bodies.length * PIECE_BYTES)
+})
+
+/** Of what was read in one turn each, in order. */
+async function turnsOf(bodies: readonly Body[], read: { inTurn: number }): Promise<readonly number[]> {
+  const turns: number[] = []
+  while (bodies.some(({ left }) => left > 0)) {
+    read.inTurn = 0
+    await nextTurn()
+    turns.push(read.inTurn)
+  }
+  return turns
+}
+
+test('bodies that take long to read get a turn each, and no turn takes longer than the share and one piece', async () => {
+  const read = { inTurn: 0 }
+  const count = (): void => void (read.inTurn += 1)
+  const bodies = [1, 2, 3].map(() => new Body(20 * PIECE_BYTES, count, MS_PER_TURN * 0.4))
+  for (const body of bodies) body.resume()
+  const turns = await turnsOf(bodies, read)
+  // Three pieces of 0.4 of the share are the first that spend it; the first piece of each body, read at once, is not counted.
+  expect(Math.max(...turns)).toBe(3)
+  expect(turns.length).toBeGreaterThanOrEqual((3 * 20) / 3 - 3)
+})
+
+test('a small body is read to its end at once, however many large ones wait', async () => {
+  const large = Array.from({ length: 20 }, () => new Body(40 * PIECE_BYTES, () => {}, MS_PER_TURN))
+  for (const body of large) body.resume()
+  expect(large.filter(({ isPaused }) => isPaused)).toHaveLength(20)
+  const small = new Body(SMALL_BODY_BYTES, () => {}, MS_PER_TURN)
+  small.resume()
+  expect(small).toMatchObject({ left: 0, isPaused: false })
+  await turnsOf(large, { inTurn: 0 })
 })
 
 test('a body that is wanted no more reads on at once', async () => {
   const body = new Body(PIECE_BYTES, () => {})
-  countRead(BYTES_PER_TURN, body)
+  countRead({ bytes: BYTES_PER_TURN, soFar: BYTES_PER_TURN, tookMs: 0 }, body)
   expect(body.isPaused).toBe(true)
   leave(body)
   expect(body.left).toBe(0)
@@ -66,7 +103,7 @@ test('streams of Node keep their pieces and their order', async () => {
   const received: Buffer[] = []
   stream.on('data', (piece: Buffer) => {
     received.push(piece)
-    countRead(piece.length, stream)
+    countRead({ bytes: piece.length, soFar: received.length * PIECE_BYTES, tookMs: 0 }, stream)
   })
   await new Promise((resolve) => stream.once('end', resolve))
   expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true)

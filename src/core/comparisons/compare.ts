@@ -9,7 +9,7 @@ import { comparisonView } from '../present/comparison.ts'
 import type { Run } from '../generation/run.ts'
 import { hashOfBody } from '../generation/idempotency.ts'
 import type { Idempotency } from '../generation/idempotency.ts'
-import type { Ports } from '../ports.ts'
+import type { CountPurchases, Ports } from '../ports.ts'
 
 export type { ComparisonRequest } from './plan-comparison.ts'
 import type { ImageLinks } from '../present/image-link.ts'
@@ -36,6 +36,7 @@ export interface CompareDependencies {
   readonly run: Pick<Run, 'wait'>
   readonly idempotency: Idempotency
   readonly newId: () => string
+  readonly countPurchases: CountPurchases
   /** The one way in for a generation, limits and budgets included; begins one for each idempotency key. */
   readonly beginGeneration: (
     request: GenerationRequest,
@@ -49,7 +50,12 @@ export interface CompareDependencies {
 export function createCompare(deps: CompareDependencies): Compare {
   const { run, idempotency } = deps
   const { clock, store, log } = deps.ports
-  const plan = (asked: ComparisonRequest, key: string | null) => planComparison({ ...deps, clock }, asked, key)
+  async function plan(asked: ComparisonRequest, key: string | null): Promise<ComparisonRecord> {
+    const record = await planComparison({ ...deps, clock }, asked, key)
+    const providers = record.entries.filter(({ kind }) => kind === 'planned').length
+    await deps.countPurchases(key, providers * (asked.request.n ?? 1))
+    return record
+  }
 
   async function view(record: ComparisonRecord, waitMs = 0): Promise<Comparison> {
     const ids = record.entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.generationId] : []))

@@ -46,9 +46,11 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
   return async (asked, key, measure = remembered) => {
     const policy = key === null ? null : offers.key(key)
     const resolved = offers.resolve(asked)
-    if (!resolved) throw noSuchModel(asked.model, offers.suggestModel(asked.model, policy?.models ?? null))
+    const names = policy?.models ?? null
+    // A model that the key may not use is answered as one that is not there.
+    if (!resolved || !mayUseModel(names, asked.model, resolved.model))
+      throw noSuchModel(asked.model, offers.suggestModel(asked.model, names))
     requireInstalled(providersNamed(asked), offers.providers())
-    if (policy) requireModel(policy, asked.model, resolved.model)
     const { reference_images: images = [], mask, ...request } = resolved.request
     refuseMisplacedImages(request)
     const seesAll = key === null || policy?.admin === true
@@ -134,16 +136,6 @@ async function isStillStored({ assets }: Ports, sha256: string, format: OutputFo
   const stream = await assets.open(sha256, format, { start: 0, end: 0 })
   stream?.destroy()
   return stream !== null
-}
-
-/** As a model that does not exist, which is how other services hide what a key may not use; the detail says what it may. */
-function requireModel({ name, models }: KeyPolicy, asked: string, model: string): void {
-  if (models === null || mayUseModel(models, asked, model)) return
-  throw new Refusal(
-    'model_not_found',
-    `The key ${name} may not use the model ${JSON.stringify(asked)}; it may use: ${models.join(', ')}.`,
-    [{ path: 'model', message: 'not a model this key may use' }],
-  )
 }
 
 function allowedTo({ name, providers }: KeyPolicy, candidate: Candidate): Candidate {

@@ -8,6 +8,8 @@ const MINUTE_SECONDS = 60
 export interface RateLimit {
   /** Counts one. Undefined where it is within the limit; else the answer. The reply's headers say what is left, as the IETF's draft has it. */
   take(name: string, perMinute: number, reply?: FastifyReply): Promise<HttpProblem | undefined>
+  /** Counts several at once, or none of them where they are not all within the limit; then it says when the next minute begins. */
+  takeMore(name: string, perMinute: number, count: number): Promise<{ readonly msBeforeNext: number } | null>
 }
 
 /** @param policy what is limited, for the headers: `key` */
@@ -22,12 +24,7 @@ export function createRateLimit(policy: string): RateLimit {
 
   return {
     async take(name, perMinute, reply) {
-      // A limit that is exceeded is thrown as its state.
-      const state = await limiterOf(perMinute)
-        .consume(name)
-        .catch((error: unknown) =>
-          error instanceof RateLimiterRes ? error : Promise.reject(error instanceof Error ? error : new Error(String(error))),
-        )
+      const state = await consumed(limiterOf(perMinute), name, 1)
       const { consumedPoints, remainingPoints, msBeforeNext } = state
       addTo(reply, 'ratelimit-policy', policy, `q=${perMinute};w=${MINUTE_SECONDS}`)
       addTo(reply, 'ratelimit', policy, `r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1000)}`)
@@ -36,8 +33,23 @@ export function createRateLimit(policy: string): RateLimit {
       reply?.header('retry-after', String(Math.max(1, Math.ceil(msBeforeNext / 1000))))
       return new HttpProblem({ code: 'rate_limited', detail, retryAfterMs: Math.max(1, msBeforeNext) })
     },
+    async takeMore(name, perMinute, count) {
+      const limiter = limiterOf(perMinute)
+      const { consumedPoints, msBeforeNext } = await consumed(limiter, name, count)
+      if (consumedPoints <= perMinute) return null
+      await limiter.reward(name, count)
+      return { msBeforeNext }
+    },
   }
 }
+
+/** A limit that is exceeded is thrown as its state. */
+const consumed = (limiter: RateLimiterMemory, name: string, points: number): Promise<RateLimiterRes> =>
+  limiter
+    .consume(name, points)
+    .catch((error: unknown) =>
+      error instanceof RateLimiterRes ? error : Promise.reject(error instanceof Error ? error : new Error(String(error))),
+    )
 
 /** Each limit that was asked is an entry of the list; one that was asked again says what is left now. */
 function addTo(reply: FastifyReply | undefined, header: string, policy: string, parameters: string): void {

@@ -66,6 +66,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
     run: { wait: (id) => store.generation(id) },
     idempotency: createIdempotency(store, () => now),
     newId: () => 'cmp_1',
+    countPurchases: () => Promise.resolve(),
     async beginGeneration(one, _key, idempotencyKey, { comparison }) {
       asked.push({ request: one, idempotencyKey, comparison })
       return { id: begin(one.provider?.only?.[0] ?? '', idempotencyKey) }

@@ -5,6 +5,7 @@ import type { GenerationRecord } from '../../../core/records.ts'
 import type { Assets, Clock } from '../../../core/ports.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewOf } from '../../../core/present/generation.ts'
+import { createInlineImages } from '../../inline-images.ts'
 import type { Intake } from '../../intake.ts'
 import { holdStream } from '../../limits/limits.ts'
 import type { Limits } from '../../limits/limits.ts'
@@ -23,7 +24,7 @@ import type { Undelivered } from './undelivered.ts'
 
 export interface OpenaiDependencies extends StreamDependencies {
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
-  readonly assets: Pick<Assets, 'read'>
+  readonly assets: Pick<Assets, 'open' | 'read'>
   readonly limits: Pick<Limits, 'takeStream'>
   readonly clock: Pick<Clock, 'now' | 'after'>
   readonly bodyLimitBytes: number
@@ -108,9 +109,10 @@ async function whole(task: Task): Promise<FastifyReply> {
     return sendProblem(reply, unfinishedProblem(task.id))
   }
   if (end.kind === 'failed') return sendProblem(reply.headers(generationHeaders(end.generation)), end.problem)
-  const base64 = wantsBytes(wanted, route) ? await readImages(deps.assets, end.record) : []
+  const images = createInlineImages(deps.assets)
+  const base64 = wantsBytes(wanted, route) ? await Promise.all(orderedImages(end.record).map(images.inBase64)) : []
   const asLinks = base64.includes(null) ? [linkInstead()] : []
-  return reply.headers(generationHeaders(end.generation, asLinks)).send(toImagesResponse(end.generation, wanted, base64))
+  return images.send(reply.headers(generationHeaders(end.generation, asLinks)), toImagesResponse(end.generation, wanted, base64))
 }
 
 async function streamed(task: Task): Promise<FastifyReply> {

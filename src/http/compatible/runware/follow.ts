@@ -2,8 +2,9 @@ import { isTerminal } from '#contract'
 import type { Generation } from '#contract'
 import type { GenerationRecord, ImageRecord } from '../../../core/records.ts'
 import type { Run } from '../../../core/generation/run.ts'
-import type { Assets, Log } from '../../../core/ports.ts'
+import type { Log } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
+import type { InBase64 } from '../../inline-images.ts'
 import type { Intake } from '../../intake.ts'
 import { deliveredImages, errorItem, imageItem, undelivered } from './items.ts'
 import type { Item } from './items.ts'
@@ -21,19 +22,24 @@ export interface Part {
 export interface FollowDependencies {
   readonly intake: Pick<Intake, 'wait'>
   readonly run: Pick<Run, 'watch'>
-  readonly assets: Pick<Assets, 'read'>
   readonly links: ImageLinks
   readonly log: Pick<Log, 'error'>
 }
 
 export interface Follower {
+  readonly inBase64: InBase64
   readonly send: (part: Part) => void
   /** How long the end is waited for. */
   readonly waitMs: number
 }
 
 /** Sends images as they are stored, then what failed. Gives the generation as it is then. */
-export async function follow(deps: FollowDependencies, id: string, wanted: Wanted, { send, waitMs }: Follower): Promise<Generation> {
+export async function follow(
+  deps: FollowDependencies,
+  id: string,
+  wanted: Wanted,
+  { send, waitMs, inBase64 }: Follower,
+): Promise<Generation> {
   const sent = new Set<string>()
   let sending = Promise.resolve()
   const sendNew = (record: GenerationRecord): void => {
@@ -46,7 +52,7 @@ export async function follow(deps: FollowDependencies, id: string, wanted: Wante
   const sendAfter = async (earlier: Promise<void>, record: GenerationRecord, fresh: readonly ImageRecord[]): Promise<void> => {
     await earlier
     try {
-      const sources = { links: deps.links, assets: deps.assets }
+      const sources = { links: deps.links, inBase64 }
       send({ data: await Promise.all(fresh.map((image) => imageItem(record, image, wanted, sources))), errors: [] })
     } catch (error) {
       deps.log.error({ generation: id, err: error }, 'an image could not be sent')

@@ -1,8 +1,8 @@
 import { bareNumber, generationError, isTerminal, shareUsd } from '#contract'
 import type { GenerationError } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord } from '../../../core/records.ts'
-import type { Assets } from '../../../core/ports.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
+import type { InBase64 } from '../../inline-images.ts'
 import { viewImage } from '../../../core/present/generation.ts'
 import type { OutputType } from './checks.ts'
 import { imageUuidOf } from './image-uuid.ts'
@@ -28,14 +28,14 @@ export async function imageItem(
   record: GenerationRecord,
   image: ImageRecord,
   wanted: Wanted,
-  { links, assets }: { readonly links: ImageLinks; readonly assets: Pick<Assets, 'read'> },
+  { links, inBase64 }: { readonly links: ImageLinks; readonly inBase64: InBase64 },
 ): Promise<Item> {
   const amount = wanted.includeCost ? costOfImage(record, image) : null
   return {
     taskType: TASK_TYPE,
     taskUUID: wanted.taskUUID,
     imageUUID: imageUuidOf(image.id),
-    ...(await outputOf(image, wanted.outputTypes, links, assets)),
+    ...(await outputOf(image, wanted.outputTypes, links, inBase64)),
     ...(image.seed === null ? {} : { seed: bareNumber(image.seed) }),
     ...(image.flagged === null ? {} : { NSFWContent: image.flagged }),
     ...(amount === null ? {} : { cost: bareNumber(amount) }),
@@ -43,10 +43,8 @@ export async function imageItem(
 }
 
 /** The link stands in for bytes that are not stored here. */
-async function outputOf(image: ImageRecord, types: readonly OutputType[], links: ImageLinks, assets: Pick<Assets, 'read'>): Promise<Item> {
-  const wantsBytes = types.some((type) => type !== 'URL')
-  const bytes = wantsBytes && image.sha256 !== null && image.format !== null ? await assets.read(image.sha256, image.format) : null
-  const base64 = bytes?.toString('base64') ?? null
+async function outputOf(image: ImageRecord, types: readonly OutputType[], links: ImageLinks, inBase64: InBase64): Promise<Item> {
+  const base64 = types.some((type) => type !== 'URL') ? await inBase64(image) : null
   return {
     ...(types.includes('URL') || base64 === null ? { imageURL: viewImage(image, links).url } : {}),
     ...(types.includes('base64Data') && base64 !== null ? { imageBase64Data: base64 } : {}),

@@ -92,7 +92,7 @@ async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker):
 }
 
 async function getResponse(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<Generation | null> {
-  const { store, assets } = deps
+  const { store, links } = deps
   const { taskUUID } = task
   if (!isUuid(taskUUID)) return refuse(task, asker, [taskUuidProblem(taskUUID)])
   const entry = await store.idempotency(asker.caller.key ?? '', idempotencyKeyOf(taskUUID))
@@ -100,7 +100,7 @@ async function getResponse(deps: PerformDependencies, task: JsonObject, asker: A
   if (!record) return refuse(task, asker, [TASK_NOT_FOUND])
   const wanted = wantedOf(record, taskUUID)
   const finished = await Promise.all(
-    deliveredImages(record).map((image) => imageItem(record, image, wanted, { links: deps.links, assets })),
+    deliveredImages(record).map((image) => imageItem(record, image, wanted, { links, inBase64: asker.inBase64 })),
   )
   const data = [...finished.map((item) => ({ ...item, status: 'success' })), ...processingItems(record, wanted)]
   asker.send({ data, errors: undelivered(record, wanted) })

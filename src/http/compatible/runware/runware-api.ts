@@ -1,12 +1,13 @@
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Generation, JsonObject } from '#contract'
-import type { Clock } from '../../../core/ports.ts'
+import type { Assets, Clock } from '../../../core/ports.ts'
 import { bearerOf, EVERYBODY, know } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { ErrorShape } from '../../error-shape.ts'
 import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
 import type { Limits } from '../../limits/limits.ts'
+import { base64From, createInlineImages } from '../../inline-images.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import { overRateOfEach } from '../over-rate-of-each.ts'
@@ -14,7 +15,7 @@ import { errorItem } from './items.ts'
 import type { Item } from './items.ts'
 import { TASKS } from './documented.ts'
 import { authenticated, createPerform } from './perform.ts'
-import type { Perform, PerformDependencies } from './perform.ts'
+import type { Asker, Perform, PerformDependencies } from './perform.ts'
 import { MAX_TASKS, tasksOf } from './messages.ts'
 import { serveSocket } from './socket.ts'
 import type { Socket } from './socket.ts'
@@ -23,6 +24,7 @@ import { errorsOfBody, errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY } f
 
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
+  readonly assets: Pick<Assets, 'open' | 'read'>
   readonly limits: Pick<Limits, 'takeStream'>
   readonly clock: Pick<Clock, 'after'>
   readonly bodyLimitBytes: number
@@ -65,7 +67,7 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
 /** In the vendor's shape. */
 export const RUNWARE_ERRORS: ErrorShape = { prefix: '/runware', send: (reply, details) => sendProblem(reply, details) }
 
-function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys }: RunwareDependencies): void {
+function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys, assets }: RunwareDependencies): void {
   const schema = {
     operationId: 'runwareTasks',
     summary: 'Do an array of tasks (Runware)',
@@ -94,9 +96,12 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
     }
     know(request, caller)
     const asked = signIn ? array.slice(1) : array
+    const images = createInlineImages(assets)
     const refusals = await overRateOfEach(keys, request, asked.length, reply)
     const answers = await Promise.all(
-      asked.map(async (task, index) => (refusals[index] ? overRate(refusals[index], task) : answer(perform, task, caller))),
+      asked.map(async (task, index) =>
+        refusals[index] ? overRate(refusals[index], task) : answer(perform, task, { caller, inBase64: images.inBase64 }),
+      ),
     )
     const data = asked.length === 0 && signIn ? [authenticated(signIn)] : answers.flatMap((one) => one.data)
     const errors = answers.flatMap((one) => one.errors)
@@ -104,11 +109,11 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
     reply.headers(headersOf(answers.flatMap(({ generation }) => generation ?? [])))
     const status = failure && data.length === 0 ? httpStatusOf(String(failure['code'])) : 200
     if (status !== 429) reply.removeHeader('retry-after')
-    return sendJson(reply, status, { data, ...(failure ? { errors } : {}) })
+    return images.send(reply, { data, ...(failure ? { errors } : {}) }, status)
   })
 }
 
-function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock, limits }: RunwareDependencies): void {
+function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock, limits, assets }: RunwareDependencies): void {
   api.route({
     method: 'GET',
     url,
@@ -125,6 +130,7 @@ function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys
       const { dryRun } = request.query as { readonly dryRun?: string }
       serveSocket(socket, {
         perform,
+        inBase64: base64From(assets),
         keys,
         limits,
         secret: bearerOf(request),
@@ -142,11 +148,12 @@ interface Answer {
   readonly generation: Generation | null
 }
 
-async function answer(perform: Perform, task: JsonObject, caller: Caller): Promise<Answer> {
+async function answer(perform: Perform, task: JsonObject, { caller, inBase64 }: Pick<Asker, 'caller' | 'inBase64'>): Promise<Answer> {
   const data: Item[] = []
   const errors: Item[] = []
   const generation = await perform(task, {
     caller,
+    inBase64,
     waitMs: SYNC_WAIT_MS,
     send: (part) => {
       data.push(...part.data)

@@ -10,6 +10,7 @@ import { tooMuch } from '../../limits/refusal.ts'
 import { createFrames } from './frames.ts'
 import { createMessages } from './messages.ts'
 import { authenticated } from './perform.ts'
+import type { InBase64 } from '../../inline-images.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
 import { forThisRequest } from '../../request-context.ts'
@@ -36,6 +37,7 @@ const STRANGER_MS = 15_000
 
 export interface SocketOptions {
   readonly perform: Perform
+  readonly inBase64: InBase64
   readonly keys: KeyRing
   /** The key of the upgrade request, where there is one. */
   readonly secret: string | null
@@ -51,7 +53,7 @@ export interface SocketOptions {
  * One connection of the SDK: arrays of tasks come in, and each task's results go out by themselves as they finish, so that several
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
-export function serveSocket(socket: Socket, { perform, keys, limits, secret, isDryRun, clock, raw }: SocketOptions): void {
+export function serveSocket(socket: Socket, { perform, inBase64, keys, limits, secret, isDryRun, clock, raw }: SocketOptions): void {
   let shown = secret
 
   const sendFrame = createFrames(socket, clock)
@@ -104,6 +106,7 @@ export function serveSocket(socket: Socket, { perform, keys, limits, secret, isD
     await perform(task, {
       caller: asker,
       isOnSocket: true,
+      inBase64,
       waitMs: WAIT_MS,
       send: ({ data, errors }) => {
         if (data.length > 0) sendFrame({ data })

@@ -1,6 +1,7 @@
 import type { GenerationRecord, ImageRecord, WebhookTarget } from '../../../core/records.ts'
 import type { Assets } from '../../../core/ports.ts'
 import type { NoMessage, WebhookEnd, WebhookFormat, WebhookMessage } from '../../../core/webhooks/format.ts'
+import { base64From } from '../../inline-images.ts'
 import { deliveredImages, imageItem, undelivered } from './items.ts'
 import type { Item } from './items.ts'
 import { wantedOf } from './to-request.ts'
@@ -53,7 +54,7 @@ async function itemOf({ links, assets }: Sources, generation: GenerationRecord, 
   const wanted = wantedOf(generation, '')
   const images = deliveredImages(generation)
   const image = images[index]
-  if (image) return imageItem(generation, image, wanted, { links, assets })
+  if (image) return imageItem(generation, image, wanted, { links, inBase64: base64From(assets) })
   return undelivered(generation, wanted)[index - images.length] ?? {}
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { generationError, sumUsd } from '#contract'
 import type { AttemptRecord, GenerationRecord } from '../../../../src/core/records.ts'
 import { imageIdOf, imageUuidOf } from '../../../../src/http/compatible/runware/image-uuid.ts'
+import { base64From } from '../../../../src/http/inline-images.ts'
 import { deliveredImages, imageItem, processingItems, undelivered } from '../../../../src/http/compatible/runware/items.ts'
 import type { Wanted } from '../../../../src/http/compatible/runware/to-request.ts'
 import { attemptRecord, generationRecord, imageRecord } from '../../../store/records.ts'
@@ -28,7 +29,9 @@ function batch(amount: string | null, count: number, overrides: Partial<Generati
 
 const texts = async (record: GenerationRecord, want: Wanted = wanted) =>
   Promise.all(
-    record.images.map(async (image) => JSON.stringify(await imageItem(record, image, want, { links: plainLinks('http://x'), assets }))),
+    record.images.map(async (image) =>
+      JSON.stringify(await imageItem(record, image, want, { links: plainLinks('http://x'), inBase64: base64From(assets) })),
+    ),
   )
 
 describe('a result', () => {
