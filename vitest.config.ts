@@ -8,6 +8,7 @@ const MEASURED = ['test/money/long-ledger.test.ts', 'test/store/assets/judged-in
 export default defineConfig({
   test: {
     setupFiles: ['test/setup.ts'],
+    globalSetup: ['test/stop-postgres.ts'],
     // The processes that tests start find their modules compiled: a start takes a third less of a busy machine.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/imagegate') },
     testTimeout: 15_000,

@@ -15,6 +15,7 @@ import { withExamples } from './examples.ts'
 import { generateVerb } from './generate.ts'
 import { keysVerb } from './keys.ts'
 import { listVerb } from './list.ts'
+import { migrateVerb } from './migrate.ts'
 import { modelsVerb } from './models.ts'
 import { pricesVerb } from './prices.ts'
 import { providersVerb } from './providers.ts'
@@ -45,6 +46,7 @@ const VERBS: readonly Verb[] = [
   doctorVerb,
   backupVerb,
   restoreVerb,
+  migrateVerb,
   sandboxVerb,
   demoVerb,
   completionVerb,

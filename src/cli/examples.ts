@@ -25,6 +25,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   doctor: ['imagegate doctor'],
   backup: ['imagegate backup /backups/2026-11-28'],
   restore: ['imagegate restore /backups/2026-11-28'],
+  migrate: ['imagegate migrate --from file:data/imagegate.db --to postgres://gateway@db.internal/imagegate'],
   sandbox: ['imagegate sandbox --typical-ms 500'],
   demo: ['imagegate demo --out demo-images'],
   completion: ['source <(imagegate completion bash)', 'imagegate completion fish > ~/.config/fish/completions/imagegate.fish'],

@@ -5,9 +5,9 @@ import type { Config } from '../config/config.ts'
 import { createGatewayKeys, KeyRefused } from '../core/keys/gateway-keys.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import { keyObjection } from '../gateway/gateway-keys.ts'
-import { storageFolders } from '../gateway/storage-folders.ts'
+import { storageOf } from '../gateway/storage-folders.ts'
 import { keyView, newKey } from '../http/api/keys.ts'
-import { openStore } from '../store/sqlite/store.ts'
+import { openStoreAt } from '../store/open-store.ts'
 import { inWords } from './backup.ts'
 import { VerbFailed } from './terminal.ts'
 
@@ -38,8 +38,8 @@ export function runningKeys(url: string, key: string | undefined): KeySource {
 /** The keys in the data folder of a gateway that is stopped, where the last one may be taken away too. */
 export async function dataFolderKeys(config: Config): Promise<KeySource> {
   const catalogue = (await loadCatalogue()).with(config.relays)
-  const { store: directory } = storageFolders(config)
-  const store = await openStore({ directory, money: config.sandbox ? 'play' : 'real' }).catch((error: unknown) => {
+  const { store: location } = storageOf(config)
+  const store = await openStoreAt(location, config.sandbox ? 'play' : 'real').catch((error: unknown) => {
     throw inWords(error)
   })
   const keys = await createGatewayKeys({
@@ -51,7 +51,7 @@ export async function dataFolderKeys(config: Config): Promise<KeySource> {
     isStopped: true,
   })
   return {
-    where: directory,
+    where: location.kind === 'folder' ? location.directory : 'the database of store.url',
     list: async () => keys.list().map(keyView),
     async create({ secret: given, ...asked }) {
       const objection = keyObjection(() => config, catalogue)(asked)

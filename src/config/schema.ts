@@ -12,7 +12,10 @@ const Store = z
       .string()
       .regex(/^(file:.+|postgres(ql)?:\/\/.+)/, '"file:<path>" or "postgres://…"')
       .optional()
-      .meta({ description: 'The database. Default: imagegate.db in the data folder. A change needs a restart.' }),
+      .meta({
+        description:
+          'The database: file:<folder>/imagegate.db, or postgres://user:password@host/database for PostgreSQL, for one process at a time. Default: imagegate.db in the data folder. A change needs a restart.',
+      }),
   })
   .meta({ description: 'Where generations and costs are kept.' })
 

@@ -24,6 +24,11 @@ export const HTTP_PROBLEMS = {
     http: 415,
     remedy: 'Send JSON in UTF-8 as application/json, uncompressed.',
   },
+  store_unavailable: {
+    meaning: 'The database of this gateway does not answer for the moment. Nothing was bought for the request.',
+    http: 503,
+    remedy: 'Send it again after Retry-After, with the same Idempotency-Key; GET /readyz says when the database is back.',
+  },
   gateway_unavailable: {
     meaning: 'The command line asked a gateway, and none answered.',
     http: 503,

@@ -208,6 +208,7 @@ export interface StoredAsset {
 }
 
 export { AssetError } from './asset-error.ts'
+export { StoreError } from './store-error.ts'
 
 /** Everything that must be on disk together. */
 export interface UnitOfWork {

@@ -12,7 +12,7 @@ import type { Assets, Store } from '../core/ports.ts'
 import { openAssets } from '../store/assets/files.ts'
 import { liveCatalogue } from '../catalogue/live-catalogue.ts'
 import { adoptSandbox } from '../store/adopt-sandbox.ts'
-import { openStore } from '../store/sqlite/store.ts'
+import { openStoreAt } from '../store/open-store.ts'
 import { createTransport } from '../transport/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { Secret } from '../transport/secret.ts'
@@ -25,7 +25,7 @@ import { createReloadReport } from './report-reload.ts'
 import type { ReloadReport } from './report-reload.ts'
 import { within } from './shutdown.ts'
 import { StartRefused } from './start-refused.ts'
-import { configuredFolders, storageFolders } from './storage-folders.ts'
+import { configuredFolders, storageOf } from './storage-folders.ts'
 import type { StorageFolders } from './storage-folders.ts'
 
 export interface Resources extends Configuration {
@@ -52,10 +52,10 @@ const TRANSPORT_CLOSE_MS = 5_000
  */
 export async function openResources(configuration: Configuration, opened: AsyncDisposableStack): Promise<Resources> {
   const { catalogue: installed, started, readAgain, log } = configuration
-  const folders = refusedInWords(() => storageFolders(started))
+  const { folders, store: location } = refusedInWords(() => storageOf(started))
   const complete = await emulatedProviders(configuration, opened)
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
-  const store = await openStore({ directory: folders.store, money: started.sandbox ? 'play' : 'real' })
+  const store = await openStoreAt(location, started.sandbox ? 'play' : 'real')
   opened.defer(() => store.close())
   for (const { from, to } of await store.nameKeys(started.keys))
     log.info({ from, to }, 'a gateway key was renamed; what it owns followed it')

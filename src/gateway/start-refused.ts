@@ -1,7 +1,6 @@
 import { CatalogueError } from '../catalogue/catalogue.ts'
-import { AssetError } from '../core/ports.ts'
+import { AssetError, StoreError } from '../core/ports.ts'
 import { belongsToAnother } from '../store/owner.ts'
-import { StoreError } from '../store/store-error.ts'
 
 /** The operator can correct why the gateway does not start; the message lists every problem, each with its remedy. */
 export class StartRefused extends Error {

@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import { Refusal } from '../core/generation/accept.ts'
 import { IdempotencyMismatch } from '../core/generation/idempotency.ts'
-import { BadCursor } from '../core/ports.ts'
+import { BadCursor, StoreError } from '../core/ports.ts'
 import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
 
@@ -19,7 +19,14 @@ export function toProblem(error: unknown): ProblemDetails {
     const detail = `${error.message}; send the same body or another key.`
     return { code: 'invalid_request', status: 422, detail, errors: [{ path: IDEMPOTENCY_KEY, message: error.message }] }
   }
+  if (error instanceof StoreError && error.reason === 'unreachable') return STORE_AWAY
   return error instanceof Error ? ofParser(error) : UNEXPECTED
+}
+
+const STORE_AWAY: ProblemDetails = {
+  code: 'store_unavailable',
+  detail: 'The database of this gateway does not answer for the moment; nothing was bought for this request. Send it again.',
+  retryAfterMs: 2_000,
 }
 
 /** The path of an error about the header of this name. */

@@ -5,7 +5,7 @@ import { isThere } from './flush.ts'
 import { NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from './secret-files.ts'
 import { copyDatabase } from './sqlite/copy-database.ts'
 import { DATABASE_FILE, openDatabase } from './sqlite/open.ts'
-import { StoreError } from './store-error.ts'
+import { StoreError } from '../core/ports.ts'
 
 interface Folders {
   readonly store: string

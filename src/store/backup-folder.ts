@@ -11,7 +11,7 @@ import { pathOfImage } from './assets/files.ts'
 import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
 import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
 import { flushFile, flushFolder, isThere, writeWhole } from './flush.ts'
-import { StoreError } from './store-error.ts'
+import { StoreError } from '../core/ports.ts'
 
 /** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
 export interface BackupSummary {

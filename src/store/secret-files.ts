@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeWhole } from './flush.ts'
-import { StoreError } from './store-error.ts'
+import { StoreError } from '../core/ports.ts'
 
 /** Signs webhooks where the configuration names no secret. */
 export const WEBHOOK_SECRET_FILE = 'webhook.secret'

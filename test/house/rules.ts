@@ -85,9 +85,10 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     path: 'src/store',
-    purpose: 'The database and the image files. The only importer of `node:sqlite`.',
+    purpose:
+      'The database and the image files: `sqlite/`, `postgres/`, and in `rules/` what both mean. The only importer of `node:sqlite` and `pg`.',
     imports: ['#contract', 'core/ports.ts', 'core/records.ts', 'core/keys/key-record.ts'],
-    packages: ['sharp'],
+    packages: ['sharp', 'pg'],
     node: 'any',
   },
   {
@@ -175,7 +176,7 @@ export const NAMED_FOLDERS: Readonly<Record<string, string>> = {
 }
 
 /** A module that one folder alone may import, wherever else a rule might allow it. */
-export const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'src/transport', 'node:sqlite': 'src/store' }
+export const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'src/transport', 'node:sqlite': 'src/store', pg: 'src/store' }
 
 /** Folders below src/ that speak a vendor's wire format or to people; everywhere else no vendor is named. */
 export const MAY_NAME_VENDORS = ['src/http/compatible/', 'src/web/', 'src/cli/', 'src/client/']

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/core/ports.ts'
 import { deliveryConformance } from './delivery-conformance.ts'
+import { keyConformance } from './key-conformance.ts'
+import { ledgerConformance } from './ledger-conformance.ts'
 import { settlement } from './ledger-entries.ts'
 import { attemptRecord, comparisonRecord, generationRecord, imageRecord, routeTo } from './records.ts'
+import { searchConformance } from './search-conformance.ts'
 
 /** An empty folder or database. `open` opens it, and opens it again after it was closed. */
 export interface StoreLocation {
@@ -11,8 +14,8 @@ export interface StoreLocation {
 }
 
 /** What every store must do, whatever is behind it. */
-export function storeConformance(name: string, makeLocation: () => Promise<StoreLocation>): void {
-  describe(`${name} as a store`, () => {
+export function storeConformance(name: string, makeLocation: () => Promise<StoreLocation>, { skip = false } = {}): void {
+  describe.skipIf(skip)(`${name} as a store`, () => {
     let location: StoreLocation
     let store: Store
 
@@ -361,6 +364,15 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
     })
 
     deliveryConformance(() => store)
+    ledgerConformance(() => store)
+    searchConformance(
+      () => store,
+      async () => {
+        await store.close()
+        store = await location.open()
+      },
+    )
+    keyConformance(() => store)
 
     test('answers a ping', async () => {
       await expect(store.ping()).resolves.toBeUndefined()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { copySecret, secretInFile } from '../../src/store/secret-files.ts'
-import { StoreError } from '../../src/store/store-error.ts'
+import { StoreError } from '../../src/core/ports.ts'
 
 let folder: string
 beforeEach(async () => {

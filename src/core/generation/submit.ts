@@ -1,5 +1,6 @@
 import type { Call, Failure } from '#contract'
 import { translateOrder } from '../plan/order.ts'
+import { StoreError } from '../ports.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { sendCall } from './attempt-calls.ts'
@@ -24,6 +25,8 @@ import { publish, save } from './save.ts'
 
 /** How soon a lost submit is asked about. */
 const RECOVER_AFTER_MS = 500
+/** How soon an intent is written again that a database which is away could not take. */
+const STORE_AGAIN_MS = 1_000
 
 /** queued → submitting: may it be bought here and now? Then the intent is written, with the free call that asks for it after a crash. */
 export async function prepareSubmit(
@@ -53,9 +56,15 @@ export async function prepareSubmit(
   writeIntent(core, open, attempt, track, connection, given)
   try {
     await save(core, open)
-  } catch {
+  } catch (error) {
     track.unsent = null
     attempt.submittedAt = null
+    // A database that is away comes back, and until then it waits like one that finds no free slot.
+    if (error instanceof StoreError && error.reason === 'unreachable') {
+      attempt.status = 'queued'
+      attempt.next = null
+      return later(STORE_AGAIN_MS)
+    }
     return fail(core, open, attempt, unbilled('internal', 'the intent to buy could not be written to disk, so nothing was bought'))
   }
   core.watchers.notify(record)

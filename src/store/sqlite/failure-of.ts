@@ -1,4 +1,4 @@
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '../../core/ports.ts'
 
 /** SQLite's primary result codes that blame the disk or the file, not the statement. https://www.sqlite.org/rescode.html */
 const perm = 3

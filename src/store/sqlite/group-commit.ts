@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '../../core/ports.ts'
 import type { Change, Gathered } from './change.ts'
 import { failureOf } from './failure-of.ts'
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '../../core/ports.ts'
 
 /**
  * The schema, as numbered steps: number n brings `user_version` from n - 1 to n. Steps are only ever appended; one that has been

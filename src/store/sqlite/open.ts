@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { belongsToAnother } from '../owner.ts'
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '../../core/ports.ts'
 import { failureOf, resultCodeOf } from './failure-of.ts'
 import { migrate } from './migrations.ts'
 

@@ -41,6 +41,7 @@ export function remedyOf(code: ProblemCode): string {
     case 'method_not_allowed':
       return 'POST JSON.'
     case 'gateway_unavailable':
+    case 'store_unavailable':
       return 'Try again later.'
     default:
       return FAILURES[code satisfies FailureCode].remedy

@@ -1,0 +1,29 @@
+import type { BudgetCheck } from '../../core/ports.ts'
+import { SETTLED } from '../rules/cost-row.ts'
+import { SPENT } from '../rules/ledger-row.ts'
+import type { Row } from '../rules/rows.ts'
+import { prepare } from './statement.ts'
+import type { Statement } from './statement.ts'
+
+/** What a key has spent on generations that were accepted since the period began: what a period without a row begins with. */
+const SPENDING = `
+  SELECT coalesce(sum(${SPENT}), 0)::bigint FROM ledger AS l
+  WHERE ${SETTLED} AND l.key = $1 AND l.at >= $3
+    AND NOT EXISTS (SELECT 1 FROM generations AS g WHERE g.id = l.generation_id AND g.created_at < $3)`
+
+const used = prepare(`SELECT coalesce((SELECT used FROM budgets WHERE key = $1 AND period = $2), (${SPENDING})) AS used`)
+const begin = prepare(`
+  INSERT INTO budgets (key, period, used) SELECT $1, $2, (${SPENDING}) WHERE NOT EXISTS (SELECT 1 FROM budgets WHERE key = $1 AND period = $2)
+  ON CONFLICT DO NOTHING`)
+const hold = prepare('SELECT used FROM budgets WHERE key = $1 AND period = $2 FOR UPDATE')
+
+/** Reads what counts against a budget, in nanodollars. */
+export const budgetUsed = (key: string, period: string, periodStart: number): Statement => used(key, period, periodStart)
+
+/** Begins the row of a period where there is none, then reads it for this transaction alone: others that reserve wait for it. */
+export const holdBudget = ({ key, period, periodStart }: BudgetCheck): readonly [Statement, Statement] => [
+  begin(key, period, periodStart),
+  hold(key, period),
+]
+
+export const usedOf = (rows: readonly Row[]): bigint => (rows[0]?.['used'] ?? 0n) as bigint

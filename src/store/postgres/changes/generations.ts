@@ -1,0 +1,50 @@
+import { planOf, snapshotOf } from '../../rules/generation-row.ts'
+import type { Snapshot } from '../../rules/generation-row.ts'
+import { searchedText } from '../../rules/prompt-words.ts'
+import type { ChangeKind } from '../change.ts'
+import { prepare } from '../statement.ts'
+import type { Statement } from '../statement.ts'
+
+const update = prepare('UPDATE generations SET status = $1, open = $2, provider = $3, state = $4 WHERE id = $5')
+
+/** The row with its plan and metadata; one that is there keeps these. */
+const insert = prepare(`
+  WITH saved AS (
+    INSERT INTO generations (status, open, provider, state, id, created_at, model, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, provider = excluded.provider, state = excluded.state
+    RETURNING number, id, created_at
+  ), planned AS (
+    INSERT INTO generation_plans (number, plan, prompt) SELECT number, $9, $10 FROM saved ON CONFLICT DO NOTHING
+  )
+  INSERT INTO generation_metadata (key, value, created_at, generation_id)
+  SELECT m.key, m.value, saved.created_at, saved.id FROM saved, unnest($11::text[], $12::text[]) AS m (key, value) ON CONFLICT DO NOTHING`)
+
+/** Saves whole records: the state at each save; what never changes after the first save once. */
+export const generationChanges: ChangeKind = ({ generations = [], areNew = false }) =>
+  generations.map(snapshotOf).map((snapshot) => (areNew ? saveNew(snapshot) : saveKnown(snapshot)))
+
+function saveNew({ record, status, open, provider, state }: Snapshot): Statement {
+  const { id, createdAt, model, key } = record
+  const pairs = Object.entries(record.request.metadata ?? {})
+  return insert(
+    status,
+    open === 1,
+    provider,
+    state,
+    id,
+    createdAt,
+    model,
+    key,
+    planOf(record),
+    searchedText(record.request.prompt ?? ''),
+    pairs.map(([name]) => name),
+    pairs.map(([, value]) => value),
+  )
+}
+
+function saveKnown(snapshot: Snapshot): Statement {
+  const { record, status, open, provider, state } = snapshot
+  // Bound now: the record may change until it is known whether its row is there.
+  const fresh = saveNew(snapshot)
+  return { ...update(status, open === 1, provider, state, record.id), afterwards: ({ count }) => (count === 0 ? fresh : null) }
+}

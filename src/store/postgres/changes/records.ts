@@ -1,0 +1,82 @@
+import { IdempotencyConflict } from '../../../core/ports.ts'
+import type { ImageRecord } from '../../../core/records.ts'
+import { deliveryRowOf } from '../../rules/delivery-row.ts'
+import type { ChangeKind } from '../change.ts'
+import { prepare } from '../statement.ts'
+
+const take = prepare(
+  'INSERT INTO idempotency (scope, key, body_hash, generation_id, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
+)
+
+/** Takes the (scope, key) for a generation; a taken one refuses the whole unit. Of several at once, the others wait for the first. */
+export const idempotencyChange: ChangeKind = ({ idempotency: entry }) => {
+  if (entry === undefined) return []
+  const { scope, key, bodyHash, generationId, createdAt } = entry
+  return [
+    {
+      ...take(scope, key, bodyHash, generationId, createdAt),
+      check({ count }) {
+        if (count === 0) throw new IdempotencyConflict('this idempotency key is already taken')
+      },
+    },
+  ]
+}
+
+const keepCalls = prepare(
+  'INSERT INTO attempt_calls (generation, attempt, calls) SELECT number, $1, $2 FROM generations WHERE id = $3 ON CONFLICT DO NOTHING',
+)
+
+/** Keeps what was said in attempts that end. A unit whose fate was unknown is handed in again: what is kept stays. */
+export const callChanges: ChangeKind = ({ calls = [] }) =>
+  calls.map(({ generationId, attempt, complete, data }) => {
+    const keep = keepCalls(attempt, JSON.stringify({ complete, data }), generationId)
+    // Perhaps the generation's row came after it.
+    return { ...keep, afterwards: ({ count }) => (count === 0 ? keep : null) }
+  })
+
+const saveImage = prepare(`
+  INSERT INTO images (id, generation_id, sha256, format, width, height, bytes, seed, flagged, link_url, link_expires_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+  ON CONFLICT (id) DO UPDATE SET
+    sha256 = excluded.sha256, format = excluded.format, width = excluded.width, height = excluded.height, bytes = excluded.bytes,
+    seed = excluded.seed, flagged = excluded.flagged, link_url = excluded.link_url, link_expires_at = excluded.link_expires_at`)
+const saveReference = prepare(`
+  INSERT INTO images (id, generation_id, sha256, format, width, height, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`)
+
+const flag = (value: boolean | null): number | null => (value === null ? null : Number(value))
+const columnsOf = ({ id, generationId, sha256, format, width, height, bytes }: ImageRecord) =>
+  [id, generationId, sha256, format, width, height, bytes] as const
+
+/** Saves delivered images, which a resumed generation may save a second time, and reference images. */
+export const imageChanges: ChangeKind = ({ images = [], references = [] }) => [
+  ...images.map((image) =>
+    saveImage(...columnsOf(image), image.seed, flag(image.flagged), image.link?.url ?? null, image.link?.expiresAt ?? null),
+  ),
+  ...references.map((image) => saveReference(...columnsOf(image))),
+]
+
+const saveComparison = prepare(`
+  INSERT INTO comparisons (id, created_at, key, unbegun, body) VALUES ($1, $2, $3, $4, $5)
+  ON CONFLICT (id) DO UPDATE SET unbegun = excluded.unbegun, body = excluded.body`)
+
+/** Saves whole records: the row, and again where its generations have begun. */
+export const comparisonChanges: ChangeKind = ({ comparisons = [] }) =>
+  comparisons.map((record) => saveComparison(record.id, record.createdAt, record.key, record.unbegun !== null, JSON.stringify(record)))
+
+const saveKey = prepare('INSERT INTO gateway_keys (name, record) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET record = excluded.record')
+const removeKey = prepare('DELETE FROM gateway_keys WHERE name = $1')
+
+/** Saves gateway keys whole, and takes out those that are revoked. */
+export const keyChanges: ChangeKind = ({ keys = [], revokedKey }) => [
+  ...keys.map((record) => saveKey(record.name, JSON.stringify(record))),
+  ...(revokedKey === undefined ? [] : [removeKey(revokedKey)]),
+]
+
+const saveDelivery = prepare(`
+  INSERT INTO webhook_deliveries (id, created_at, generation_id, key, status, origin, next_try_at, record)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+  ON CONFLICT (id) DO UPDATE SET
+    status = excluded.status, next_try_at = excluded.next_try_at, record = excluded.record, claimed_until = 0`)
+
+/** Saves whole records and gives back their claims. */
+export const deliveryChanges: ChangeKind = ({ deliveries = [] }) => deliveries.map((record) => saveDelivery(...deliveryRowOf(record)))

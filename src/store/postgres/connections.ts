@@ -1,0 +1,154 @@
+import pg from 'pg'
+import type { Row } from '../rules/rows.ts'
+import { StoreError } from '../../core/ports.ts'
+import { failureOf, isConnectionLost } from './failure-of.ts'
+import type { Result, Statement } from './statement.ts'
+import { fromStored, fromStoredJson, toStored } from './stored-text.ts'
+
+/** Everything of ours is in this schema of the database. */
+export const SCHEMA = 'imagegate'
+
+const MOST_CONNECTIONS = 10
+const CONNECT_MS = 5_000
+/** No statement of ours takes so long; the way to the server is taken for lost then. */
+const ANSWER_MS = 20_000
+/** A process that stands still in the middle of a transaction holds up nobody for longer. */
+const IDLE_IN_TRANSACTION_MS = 10_000
+const RETRY_MS = 50
+
+/** A connection of its own, for one transaction or as long as it is held. */
+export interface Connection {
+  /** Sends at once and waits for no statement before it; those of one connection are done in order. */
+  run(statement: Statement): Promise<Result>
+  /** @param isBroken it is not used again */
+  release(isBroken: boolean): void
+}
+
+export interface Connections {
+  /** @throws StoreError `unreachable` */
+  take(): Promise<Connection>
+  /** One statement that can be done twice without harm: where its connection is lost, it is tried once more. */
+  read(statement: Statement): Promise<readonly Row[]>
+  close(): Promise<void>
+}
+
+const INT8 = 20
+const TEXT = 25
+const JSON_TEXT = 114
+
+/** Amounts need all 64 bits. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === INT8) return BigInt
+    if (oid === TEXT) return fromStored
+    if (oid === JSON_TEXT) return fromStoredJson
+    return pg.types.getTypeParser(oid, format) as (value: string) => unknown
+  }) as typeof pg.types.getTypeParser,
+}
+
+export const settingsOf = (url: string) => ({
+  connectionString: url,
+  types,
+  pipeline: true,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 5_000,
+  connectionTimeoutMillis: CONNECT_MS,
+  query_timeout: ANSWER_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  application_name: 'imagegate',
+})
+
+/** Names without a schema are ours; extensions may stand in `public`. */
+export const SEARCH_PATH = `SET search_path TO ${SCHEMA}, public`
+
+/** Sends statements over one client. */
+export const runner =
+  (client: pg.ClientBase): Connection['run'] =>
+  async ({ name, text, values }) => {
+    const { rows, rowCount } = await client.query<Row>({ ...(name === undefined ? {} : { name }), text, values: values.map(toStored) })
+    return { rows, count: rowCount ?? 0 }
+  }
+
+/** Lets so many in at once, and the others as they came: a crowd waits, and only a server that does not answer fails in time. */
+function inTurn(most: number) {
+  const waiting: (() => void)[] = []
+  let inside = 0
+  return {
+    async enter(): Promise<void> {
+      if (inside === most) await new Promise<void>((resolve) => waiting.push(resolve))
+      else inside++
+    },
+    leave(): void {
+      const next = waiting.shift()
+      if (next) next()
+      else inside--
+    },
+  }
+}
+
+/** The pool waits for it. */
+const setSearchPath = (client: pg.ClientBase): unknown => client.query(SEARCH_PATH)
+
+/** Connections to the server, opened as they are needed. */
+export function openConnections(url: string): Connections {
+  const pool = new pg.Pool({
+    ...settingsOf(url),
+    max: MOST_CONNECTIONS,
+    onConnect: setSearchPath,
+  })
+  // One that is lost while nobody uses it is replaced at the next use.
+  pool.on('error', () => {})
+
+  const gate = inTurn(MOST_CONNECTIONS)
+
+  async function take(): Promise<Connection> {
+    await gate.enter()
+    const client = await pool.connect().catch((error: unknown) => {
+      gate.leave()
+      throw failureOf(error) ?? new StoreError('unreachable', `the database cannot be reached (${String(error)})`, { cause: error })
+    })
+    // Its loss is reported by the statement that was under way.
+    const ignore = () => {}
+    client.on('error', ignore)
+    return {
+      run: runner(client),
+      release(isBroken) {
+        client.off('error', ignore)
+        client.release(isBroken)
+        gate.leave()
+      },
+    }
+  }
+
+  async function once(statement: Statement): Promise<readonly Row[]> {
+    const connection = await take()
+    let isBroken = true
+    try {
+      const { rows } = await connection.run(statement)
+      isBroken = false
+      return rows
+    } catch (error) {
+      isBroken = isConnectionLost(error)
+      throw error
+    } finally {
+      connection.release(isBroken)
+    }
+  }
+
+  return {
+    take,
+    async read(statement) {
+      try {
+        return await once(statement)
+      } catch (error) {
+        if (!isConnectionLost(error)) throw failureOf(error) ?? error
+      }
+      // The server was started anew, perhaps: all connections of before are gone, and this one is fresh.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      return once(statement).catch((error: unknown) => {
+        throw failureOf(error) ?? error
+      })
+    },
+    close: () => pool.end(),
+  }
+}

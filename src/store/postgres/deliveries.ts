@@ -1,0 +1,80 @@
+import type { Store } from '../../core/ports.ts'
+import type { WebhookDeliveryRecord } from '../../core/records.ts'
+import { pageOf, positionOf } from '../rules/cursor.ts'
+import type { Row } from '../rules/rows.ts'
+import type { Connections } from './connections.ts'
+import { binder, prepare } from './statement.ts'
+
+const one = prepare('SELECT key, record FROM webhook_deliveries WHERE id = $1')
+
+/** Of each receiver as many as may be under way, those due longest first. A row that another process claims meanwhile is left to it. */
+const claim = prepare(`
+  WITH busy AS (SELECT * FROM unnest($5::text[], $6::integer[]) AS b (origin, under_way)),
+  due AS (
+    SELECT id, origin, next_try_at, row_number() OVER (PARTITION BY origin ORDER BY next_try_at, id) AS nth
+    FROM webhook_deliveries WHERE next_try_at <= $1 AND claimed_until <= $1
+  ),
+  chosen AS (
+    SELECT due.id FROM due LEFT JOIN busy USING (origin) WHERE nth <= $4 - coalesce(under_way, 0) ORDER BY next_try_at, due.id LIMIT $3
+  )
+  UPDATE webhook_deliveries AS d SET claimed_until = $2 FROM chosen WHERE d.id = chosen.id AND d.claimed_until <= $1
+  RETURNING d.id, d.key, d.next_try_at, d.record`)
+
+const nextFree = prepare(`
+  SELECT min(greatest(next_try_at, claimed_until)) AS at FROM webhook_deliveries
+  WHERE next_try_at IS NOT NULL AND NOT origin = ANY ($1::text[]) AND NOT id = ANY ($2::text[])`)
+
+/** What a process that is gone had claimed. */
+export const freeClaims = prepare('UPDATE webhook_deliveries SET claimed_until = 0 WHERE claimed_until <> 0')
+
+const recordOf = ({ key, record }: Row): WebhookDeliveryRecord => ({
+  ...(JSON.parse(String(record)) as WebhookDeliveryRecord),
+  key: typeof key === 'string' ? key : null,
+})
+
+export const deliveryReader = ({ read }: Connections): Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'> => ({
+  async delivery(id) {
+    const [row] = await read(one(id))
+    return row === undefined ? null : recordOf(row)
+  },
+
+  async deliveries({ generationId, status, key, cursor, limit }) {
+    const { values, bind } = binder()
+    const conditions = Object.entries({ generation_id: generationId, status, key }).flatMap(([column, value]) =>
+      value === undefined ? [] : [`${column} = ${bind(value)}`],
+    )
+    if (cursor !== undefined) {
+      const { createdAt, id } = positionOf(cursor)
+      conditions.push(`(created_at, id) < (${bind(createdAt)}, ${bind(id)})`)
+    }
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+    const text = `SELECT key, record FROM webhook_deliveries ${where} ORDER BY created_at DESC, id DESC LIMIT ${bind(limit + 1)}`
+    return pageOf((await read({ text, values })).map(recordOf), limit)
+  },
+
+  async claimDeliveries({ now, leaseMs, limit, perOrigin, underWay }) {
+    const busy = [...underWay]
+    const rows = await read(
+      claim(
+        now,
+        now + leaseMs,
+        limit,
+        perOrigin,
+        busy.map(([origin]) => origin),
+        busy.map(([, count]) => count),
+      ),
+    )
+    const full = busy.flatMap(([origin, count]) => (count >= perOrigin ? [origin] : []))
+    const [next] = await read(
+      nextFree(
+        full,
+        rows.map(({ id }) => String(id)),
+      ),
+    )
+    const inOrder = rows.toSorted(
+      (a, b) => Number(a['next_try_at']) - Number(b['next_try_at']) || (String(a['id']) < String(b['id']) ? -1 : 1),
+    )
+    const at = next?.['at']
+    return { records: inOrder.map(recordOf), nextAt: typeof at === 'bigint' ? Number(at) : null }
+  },
+})

@@ -1,0 +1,151 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import { usdFromNano } from '#contract'
+import { StoreError } from '../../core/ports.ts'
+import type { GenerationRecord } from '../../core/records.ts'
+import { searchedText } from '../rules/prompt-words.ts'
+import type { Row } from '../rules/rows.ts'
+import { keepApart } from '../sqlite/keep-apart.ts'
+import { openDatabase } from '../sqlite/open.ts'
+import { openConnections } from './connections.ts'
+import type { Connection } from './connections.ts'
+import { failureOf } from './failure-of.ts'
+import { migrate } from './migrations.ts'
+import { takeOwnership } from './owner.ts'
+import type { Statement } from './statement.ts'
+import { COUNTED, TABLES } from './tables.ts'
+import type { Table } from './tables.ts'
+
+/** What a table holds, on both sides. */
+export interface MovedTable {
+  readonly table: string
+  readonly from: TableContents
+  readonly to: TableContents
+}
+
+export interface TableContents {
+  readonly rows: number
+  /** Of columns, as whole numbers; of money, in US dollars. */
+  readonly sums: Readonly<Record<string, string>>
+}
+
+const ROWS_AT_ONCE = 500
+
+/**
+ * Copies everything in the database of a data folder that no process uses into PostgreSQL, in one transaction, and compares counts and sums
+ * before it is committed. It can be repeated: what an earlier move brought is replaced by what the folder holds now.
+ * @throws StoreError `in_use` where a gateway uses either side, or the target holds what is not in the folder; `damaged` where the sides differ
+ */
+export async function moveToPostgres(directory: string, url: string, progress: (table: string) => void): Promise<readonly MovedTable[]> {
+  const source = openDatabase(directory)
+  try {
+    keepApart(source, 'real')
+    const ownership = await takeOwnership(url, { prepareSchema: migrate })
+    const connections = openConnections(url)
+    try {
+      const connection = await connections.take()
+      // Half of a move is taken back with its connection.
+      let isBroken = true
+      try {
+        const moved = await inTransaction(source, connection, progress)
+        isBroken = false
+        return moved
+      } finally {
+        connection.release(isBroken)
+      }
+    } catch (error) {
+      throw failureOf(error) ?? error
+    } finally {
+      await connections.close()
+      await ownership.release()
+    }
+  } finally {
+    source.close()
+  }
+}
+
+const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })
+
+async function inTransaction(
+  source: DatabaseSync,
+  connection: Connection,
+  progress: (table: string) => void,
+): Promise<readonly MovedTable[]> {
+  await connection.run(plain('BEGIN'))
+  await refuseForeign(source, connection)
+  await connection.run(plain(`TRUNCATE ${TABLES.map(({ name }) => name).join(', ')}`))
+  for (const table of TABLES) {
+    progress(table.name)
+    await copy(source, connection, table)
+  }
+  for (const [table, column] of COUNTED)
+    await connection.run(
+      plain(
+        `SELECT setval(pg_get_serial_sequence('${table}', '${column}'), coalesce((SELECT max(${column}) FROM ${table}), 0) + 1, false)`,
+      ),
+    )
+  const moved: MovedTable[] = []
+  for (const table of TABLES) {
+    const sql = contentsOf(table)
+    const statement = source.prepare(sql)
+    statement.setReadBigInts(true)
+    const { rows } = await connection.run(plain(sql))
+    moved.push({ table: table.name, from: read(statement.get() ?? {}, table), to: read(rows[0] ?? {}, table) })
+  }
+  const different = moved.filter(
+    ({ from, to }) => from.rows !== to.rows || Object.entries(from.sums).some(([name, sum]) => to.sums[name] !== sum),
+  )
+  if (different.length > 0)
+    throw new StoreError('damaged', `what arrived differs in ${different.map(({ table }) => table).join(', ')}; nothing was written`)
+  await connection.run(plain('COMMIT'))
+  return moved
+}
+
+/** A database that a gateway has worked with since holds what would be lost. */
+async function refuseForeign(source: DatabaseSync, connection: Connection): Promise<void> {
+  const known = source.prepare('SELECT 1 FROM generations WHERE id = ?')
+  const { rows } = await connection.run(plain('SELECT id FROM generations ORDER BY number DESC LIMIT 1000'))
+  const foreign = rows.filter(({ id }) => known.get(String(id)) === undefined)
+  if (foreign.length === 0) return
+  const message = `the database of --to holds generations that are not in --from (${String(foreign[0]?.['id'])}): a gateway has worked with it since; name an empty one`
+  throw new StoreError('in_use', message)
+}
+
+async function copy(source: DatabaseSync, connection: Connection, { name, columns, made = {} }: Table): Promise<void> {
+  const names = Object.keys(columns)
+  const selected = names.map((column) => (made[column] === undefined ? column : `${made[column]} AS ${column}`)).join(', ')
+  const statement = source.prepare(`SELECT ${selected} FROM ${name}`)
+  statement.setReadBigInts(true)
+  const arrays = Object.values(columns).map((type, index) => `$${index + 1}::${type}[]`)
+  const text = `INSERT INTO ${name} (${names.join(', ')}) SELECT * FROM unnest(${arrays.join(', ')})`
+  let rows: Row[] = []
+  const flush = async (): Promise<void> => {
+    if (rows.length === 0) return
+    const values = Object.entries(columns).map(([column, type]) =>
+      rows.map((row) => (type === 'boolean' ? Number(row[column]) === 1 : (row[column] as SQLInputValue))),
+    )
+    rows = []
+    await connection.run({ text, values })
+  }
+  for (const row of statement.iterate()) {
+    rows.push(name === 'generation_plans' ? { ...row, prompt: promptOf(row) } : row)
+    if (rows.length === ROWS_AT_ONCE) await flush()
+  }
+  await flush()
+}
+
+const promptOf = (row: Row): string => {
+  const { request } = JSON.parse(String(row['plan'])) as Pick<GenerationRecord, 'request'>
+  return searchedText(request.prompt ?? '')
+}
+
+/** SQL that both sides understand. */
+const contentsOf = ({ name, sums }: Table): string =>
+  `SELECT ${['count(*) AS rows_there', ...sums.map((column) => `CAST(coalesce(sum(${column}), 0) AS bigint) AS ${column}`)].join(', ')} FROM ${name}`
+
+const read = (row: Row, { sums }: Table): TableContents => ({
+  rows: Number(row['rows_there']),
+  sums: Object.fromEntries(sums.map((column) => [column, sumOf(column, row[column] as bigint)])),
+})
+
+const MONEY: ReadonlySet<string> = new Set(['amount', 'quoted', 'used'])
+const sumOf = (column: string, sum: bigint): string => (MONEY.has(column) ? usdFromNano(sum) : String(sum))

@@ -1,0 +1,82 @@
+import type { Store } from '../../core/ports.ts'
+import { StoreError } from '../../core/ports.ts'
+import { accountReader } from './account.ts'
+import { comparisonReader } from './comparisons.ts'
+import { openConnections } from './connections.ts'
+import { deliveryReader, freeClaims } from './deliveries.ts'
+import { generationReader } from './generations.ts'
+import { keyNamer, keyReader } from './keys.ts'
+import { migrate } from './migrations.ts'
+import { takeOwnership } from './owner.ts'
+import { prepare } from './statement.ts'
+import { unitWriter } from './unit-writer.ts'
+
+const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
+const one = prepare('SELECT 1')
+
+/**
+ * The store in a PostgreSQL database, for this process alone. The schema is made where it is missing.
+ * @param url `postgres://user@host/database`
+ * @param options.patienceMs how long it waits for a process that is just leaving
+ * @throws StoreError where the database cannot be reached, does not take us, belongs to another process, or was written by a newer version
+ */
+export async function openPostgresStore(url: string, options: { readonly patienceMs?: number } = {}): Promise<Store> {
+  const ownership = await takeOwnership(url, { prepareSchema: migrate, ...options })
+  const connections = openConnections(url)
+  const writer = unitWriter(connections, ownership)
+  const generations = generationReader(connections)
+  const comparisons = comparisonReader(connections)
+  const deliveries = deliveryReader(connections)
+  const account = accountReader(connections)
+  const keys = keyReader(connections)
+  let isClosed = false
+
+  const assertOpen = (): void => {
+    if (isClosed) throw new StoreError('closed', 'the store is closed')
+  }
+  const whileOpen =
+    <Query extends readonly unknown[], Found>(read: (...query: Query) => Promise<Found>) =>
+    async (...query: Query): Promise<Found> => {
+      assertOpen()
+      return read(...query)
+    }
+  await connections.read(freeClaims())
+
+  return {
+    commit: (unit) => writer.write(unit),
+    forgetIdempotencyBefore: whileOpen(async (instant) => void (await connections.read(forget(instant)))),
+    generation: whileOpen(generations.generation),
+    list: whileOpen(generations.list),
+    claimOpen: whileOpen(generations.claimOpen),
+    attemptCalls: whileOpen(generations.attemptCalls),
+    image: whileOpen(generations.image),
+    idempotency: whileOpen(generations.idempotency),
+    providerHours: whileOpen(account.providerHours),
+    budgetUsed: whileOpen(account.budgetUsed),
+    observedBills: whileOpen(account.observedBills),
+    costs(query) {
+      assertOpen()
+      return account.costs(query)
+    },
+    comparison: whileOpen(comparisons.comparison),
+    comparisons: whileOpen(comparisons.comparisons),
+    unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
+    delivery: whileOpen(deliveries.delivery),
+    deliveries: whileOpen(deliveries.deliveries),
+    claimDeliveries: whileOpen(deliveries.claimDeliveries),
+    nameKeys: whileOpen(keyNamer(connections)),
+    async copyTo() {
+      throw new StoreError('io', 'this gateway keeps its data in PostgreSQL: back it up with pg_dump, and the image folder with a copy')
+    },
+    keys: whileOpen(keys.keys),
+    secret: whileOpen(keys.secret),
+    ping: whileOpen(async () => void (await connections.read(one()))),
+    async close() {
+      if (isClosed) return
+      await writer.close()
+      isClosed = true
+      await connections.close()
+      await ownership.release()
+    },
+  }
+}

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { UnitOfWork } from '../../core/ports.ts'
+import { assertLeft } from '../rules/ledger-row.ts'
+import { StoreError } from '../../core/ports.ts'
+import { holdBudget, usedOf } from './budgets.ts'
+import { generationChanges } from './changes/generations.ts'
+import { ledgerChanges } from './changes/ledger.ts'
+import { callChanges, comparisonChanges, deliveryChanges, idempotencyChange, imageChanges, keyChanges } from './changes/records.ts'
+import type { Connection, Connections } from './connections.ts'
+import { failureOf, isCollision, isConnectionLost } from './failure-of.ts'
+import { inOrder } from './in-order.ts'
+import { ownedByAnother } from './owner.ts'
+import type { Ownership } from './owner.ts'
+import { prepare } from './statement.ts'
+import type { Result, Statement } from './statement.ts'
+
+/** The idempotency entry comes first: those that find it taken have locked nothing else. */
+const changeKinds = [
+  idempotencyChange,
+  generationChanges,
+  callChanges,
+  imageChanges,
+  comparisonChanges,
+  keyChanges,
+  deliveryChanges,
+  ledgerChanges,
+]
+
+const TRIES = 5
+const ASK_AGAIN_MS = 250
+
+const begin = prepare('BEGIN')
+const commit = prepare('COMMIT')
+const rollback = prepare('ROLLBACK')
+const number = prepare('SELECT pg_current_xact_id()::text AS number')
+const fate = prepare('SELECT pg_xact_status($1::text::xid8) AS fate')
+
+export interface UnitWriter {
+  /** One unit, one transaction. Rejects with the unit's own error, or a `StoreError`; nothing is written then. */
+  write(unit: UnitOfWork): Promise<void>
+  /** Ends what was handed in, then takes nothing more. */
+  close(): Promise<void>
+}
+
+/**
+ * Writes units side by side, each in its own transaction: the server flushes those that end together at once. Units about the same generation
+ * keep their order. A unit takes two round trips, all its statements and then the commit; one that is held against a budget takes a third.
+ *
+ * Where the connection is lost before the commit was sent, nothing was written, and the unit is tried again. Where it is lost after that, the
+ * server is asked by the transaction's number what became of it, as soon as it answers: a caller is never answered with an error for what is
+ * on disk.
+ */
+export function unitWriter(connections: Connections, ownership: Ownership): UnitWriter {
+  const order = inOrder()
+  let isClosed = false
+
+  async function tryOnce(unit: Bound): Promise<void> {
+    const connection = await connections.take()
+    let isBroken = true
+    let isHalfDone = true
+    try {
+      const transaction = await written(connection, ownership, unit)
+      isHalfDone = false
+      await connection.run(commit()).catch(async (error: unknown) => {
+        if (!isConnectionLost(error)) throw error
+        await fateOf(transaction, error)
+      })
+      isBroken = false
+    } catch (error) {
+      isBroken = isConnectionLost(error) || (isHalfDone && !(await wasRolledBack(connection)))
+      throw error
+    } finally {
+      connection.release(isBroken)
+    }
+  }
+
+  /** Returns where the transaction was committed. @throws StoreError where it was not */
+  async function fateOf(transaction: string, lost: unknown): Promise<void> {
+    for (;;) {
+      const found = await connections.read(fate(transaction)).then(
+        ([row]) => row?.['fate'],
+        () => null,
+      )
+      if (found === 'committed') return
+      if (found === 'aborted') throw lost
+      if (isClosed) throw new StoreError('closed', 'the store was closed before the database said what became of a write', { cause: lost })
+      await sleep(ASK_AGAIN_MS)
+    }
+  }
+
+  async function untilDone(unit: Bound): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await tryOnce(unit)
+      } catch (error) {
+        const isWorthIt = isCollision(error) || (isConnectionLost(error) && !(error instanceof StoreError))
+        if (!isWorthIt || tries === TRIES || isClosed) throw failureOf(error) ?? error
+      }
+      await sleep(tries * 10)
+    }
+  }
+
+  return {
+    async write(unit) {
+      if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
+      const bound = { statements: changeKinds.flatMap((kind) => kind(unit)), budget: unit.budget ?? null, ledger: [...(unit.ledger ?? [])] }
+      if (bound.statements.length > 0) await order.run(namesOf(unit), () => untilDone(bound))
+    },
+    async close() {
+      isClosed = true
+      await order.idle()
+    },
+  }
+}
+
+/** A unit as it was when it was handed in. */
+interface Bound {
+  readonly statements: readonly Statement[]
+  readonly budget: UnitOfWork['budget'] | null
+  readonly ledger: NonNullable<UnitOfWork['ledger']>
+}
+
+/** What units must not overtake each other at. A unit of none of these still counts as handed in. */
+function namesOf({ generations = [], deliveries = [], comparisons = [], keys = [], ledger = [] }: UnitOfWork): readonly string[] {
+  const names = [...generations, ...deliveries, ...comparisons].map(({ id }) => id)
+  return [...names, ...ledger.map(({ generationId }) => generationId), ...keys.map(({ name }) => `key ${name}`), `unit ${unitCount++}`]
+}
+let unitCount = 0
+
+/** Everything of a unit but its commit. Returns the transaction's number. @throws what refuses the unit */
+async function written(connection: Connection, { epoch, statements: asked }: Ownership, unit: Bound): Promise<string> {
+  const opening = [begin(), ...asked]
+  const sent = opening.map((statement) => connection.run(statement))
+  if (unit.budget) {
+    const [opened, held] = holdBudget(unit.budget)
+    const [, used] = await all([connection.run(opened), connection.run(held), ...sent]).then(([first, second]) => [first, second])
+    assertLeft(unit.budget, usedOf(used?.rows ?? []), unit.ledger)
+  }
+  const results = await all([...sent, connection.run(number()), ...unit.statements.map((statement) => connection.run(statement))])
+  if (results[opening.length - 1]?.rows[0]?.['epoch'] !== epoch) throw ownedByAnother()
+  const ofUnit = results.slice(opening.length + 1)
+  const more = unit.statements.flatMap((statement, index) => {
+    const result = ofUnit[index]
+    if (result === undefined) return []
+    statement.check?.(result)
+    return statement.afterwards?.(result) ?? []
+  })
+  if (more.length > 0) await all(more.map((statement) => connection.run(statement)))
+  return String(results[opening.length]?.rows[0]?.['number'])
+}
+
+/** As `Promise.all`, but waits for the end of all: those after a failed one fail with it, and say nothing new. */
+async function all(running: readonly Promise<Result>[]): Promise<readonly Result[]> {
+  await Promise.allSettled(running)
+  return Promise.all(running)
+}
+
+const wasRolledBack = (connection: Connection): Promise<boolean> =>
+  connection.run(rollback()).then(
+    () => true,
+    () => false,
+  )

@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest'
+import type { KeyRecord } from '../../src/core/keys/key-record.ts'
+import type { Store } from '../../src/core/ports.ts'
+import { budget, ledgerEntry, settlement } from './ledger-entries.ts'
+import { comparisonRecord, generationRecord, imageRecord } from './records.ts'
+
+const keyRecord = (name: string, overrides: Partial<KeyRecord> = {}): KeyRecord => ({
+  name,
+  scope: 'write',
+  models: null,
+  providers: null,
+  ratePerMinute: null,
+  budgetUsd: null,
+  allowUnpriced: false,
+  period: 'month',
+  hash: `hash of ${name}`,
+  previous: [],
+  createdAt: 1_000,
+  rotatedAt: null,
+  expiresAt: null,
+  lastUsedAt: null,
+  ...overrides,
+})
+
+/** What every store must do with gateway keys and the gateway's own secrets. */
+export function keyConformance(storeNow: () => Store): void {
+  describe('gateway keys', () => {
+    test('are kept as they were saved last, listed by name, and gone once they are revoked', async () => {
+      await storeNow().commit({ keys: [keyRecord('b'), keyRecord('a')] })
+      await storeNow().commit({ keys: [keyRecord('a', { hash: 'another', previous: [{ hash: 'hash of a', until: 7 }], rotatedAt: 5 })] })
+      expect(await storeNow().keys()).toEqual([
+        keyRecord('a', { hash: 'another', previous: [{ hash: 'hash of a', until: 7 }], rotatedAt: 5 }),
+        keyRecord('b'),
+      ])
+      await storeNow().commit({ revokedKey: 'a' })
+      expect((await storeNow().keys()).map(({ name }) => name)).toEqual(['b'])
+    })
+
+    test('that were renamed, two for one another too, keep all that they own', async () => {
+      const named = (a: string, b: string) =>
+        storeNow().nameKeys([
+          { keyHash: 'h1', name: a },
+          { keyHash: 'h2', name: b },
+        ])
+      expect(await named('a', 'b')).toEqual([])
+      const period = '2026-11'
+      const entry = { key: 'again', bodyHash: 'h', createdAt: 1 }
+      for (const key of ['a', 'b']) {
+        await storeNow().commit({
+          generations: [generationRecord(`gen_${key}`, { key, metadata: { of: key } })],
+          images: [imageRecord(`img_${key}`, `gen_${key}`)],
+          comparisons: [comparisonRecord(`cmp_${key}`, { key })],
+          idempotency: { ...entry, scope: key, generationId: `gen_${key}` },
+          ledger: [
+            ledgerEntry(`gen_${key}`, { key, kind: 'reserved', amount: '0.03', period }),
+            settlement(`gen_${key}`, `att_${key}`, { key }),
+          ],
+          budget: budget({ key, period }),
+        })
+      }
+      const renamed = await named('b', 'a')
+      expect(renamed.toSorted((one, other) => (one.from < other.from ? -1 : 1))).toEqual([
+        { from: 'a', to: 'b' },
+        { from: 'b', to: 'a' },
+      ])
+      expect((await storeNow().generation('gen_a'))?.key).toBe('b')
+      expect((await storeNow().list({ key: 'a', limit: 5 })).records.map(({ id, key }) => [id, key])).toEqual([['gen_b', 'a']])
+      expect((await storeNow().image('img_a'))?.key).toBe('b')
+      expect((await storeNow().comparison('cmp_a'))?.key).toBe('b')
+      expect((await storeNow().idempotency('b', 'again'))?.generationId).toBe('gen_a')
+      expect(await storeNow().budgetUsed('b', period, 0)).toBe('0.03')
+      for await (const page of storeNow().costs({ from: null, to: null, key: 'b' }))
+        expect(page.map(({ generationId }) => generationId)).toEqual(['gen_a'])
+      expect(await named('b', 'a')).toEqual([])
+    })
+
+    test('share one secret of each name with every process, whoever made it first', async () => {
+      const made = await Promise.all(['one', 'two', 'three'].map((value) => storeNow().secret('pepper', value)))
+      expect(new Set(made).size).toBe(1)
+      expect(await storeNow().secret('pepper', 'later')).toBe(made[0])
+      expect(await storeNow().secret('links', 'other')).toBe('other')
+    })
+  })
+}
