@@ -19,7 +19,7 @@ import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import { createKeyWatch } from '../core/keys/key-watch.ts'
 import type { KeyWatch } from '../core/keys/key-watch.ts'
-import type { Ports } from '../core/ports.ts'
+import type { CountPurchases, Ports } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
@@ -27,6 +27,7 @@ import { createAdmitGeneration } from '../http/limits/generations.ts'
 import { createCountPurchases } from '../http/limits/purchases.ts'
 import { createRateLimit } from '../http/limits/rate.ts'
 import type { RateLimit } from '../http/limits/rate.ts'
+import type { ObserveLimited } from '../http/limits/refusal.ts'
 import { createLimits } from '../http/limits/limits.ts'
 import type { Limits } from '../http/limits/limits.ts'
 import { createIntake } from '../http/intake.ts'
@@ -84,24 +85,14 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const options = Object.fromEntries([...catalogue.providers].map(([id, provider]) => [id, provider.adapter.options]))
   const schema = requestSchema(options)
   const offers = createOffers({ config, catalogue, measured: run, breakers: monitoring.breakers, keys })
-  const costs = createCosts({
-    store,
-    offers,
-    clock: CLOCK,
-    names: {
-      providers: offers.providers,
-      models: () => catalogue.models,
-      modelOf: (name) => resolveModel(config(), catalogue, name)?.model ?? null,
-    },
-    breathe: nextTurn,
-  })
+  const names = { providers: offers.providers, models: () => catalogue.models, modelOf: modelNamed(resources) }
+  const costs = createCosts({ store, offers, clock: CLOCK, names, breathe: nextTurn })
   const reconcile = createReconcile({ store, clock: CLOCK, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const { observeLimited } = monitoring.metrics
   const admit = createAdmitGeneration({ run, limits: () => config().limits, observeLimited })
-  const keyRate = createRateLimit('key')
-  const countPurchases = createCountPurchases({ rateOf: (key) => keys.rules(key)?.ratePerMinute ?? null, rate: keyRate, observeLimited })
+  const { keyRate, countPurchases } = ratesOf(keys, observeLimited)
   const intake = createIntake({ requestSchema: schema, accept, run, idempotency, admit, countPurchases })
   const compare = createCompare({
     ports,
@@ -134,6 +125,22 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     limits: createLimits({ limits: () => config().limits, trustedProxies: () => config().trustProxy, isLoopback, observeLimited }),
   }
 }
+
+/** How many requests of each key came in a minute, and what a request adds to them by what it buys. */
+function ratesOf(
+  keys: GatewayKeys,
+  observeLimited: ObserveLimited,
+): { readonly keyRate: RateLimit; readonly countPurchases: CountPurchases } {
+  const keyRate = createRateLimit('key')
+  const rateOf = (key: string): number | null => keys.rules(key)?.ratePerMinute ?? null
+  return { keyRate, countPurchases: createCountPurchases({ rateOf, rate: keyRate, observeLimited }) }
+}
+
+/** The canonical model that a name means now; null where there is none. */
+const modelNamed =
+  ({ config, catalogue }: Resources) =>
+  (name: string): string | null =>
+    resolveModel(config(), catalogue, name)?.model ?? null
 
 /** A reload may take a key away, too. */
 function watchKeys({ keys, live }: Resources): KeyWatch {

@@ -1,6 +1,6 @@
 import { hold } from './held-bytes.ts'
-import { isSpecial, JsonPlace, QUOTE } from './json-place.ts'
-import type { CountBounds } from './json-place.ts'
+import { isSpecial, JsonPosition, QUOTE } from './json-position.ts'
+import type { CountBounds } from './json-position.ts'
 import { BACKSLASH, StringStops } from './string-stops.ts'
 import { PayloadDecoder } from './payload.ts'
 
@@ -56,14 +56,14 @@ export class BoundedJsonReader {
   #kept = Buffer.allocUnsafe(FIRST_BYTES)
   #length = 0
   #state: State = STRUCTURE
-  readonly #place: JsonPlace
+  readonly #position: JsonPosition
   #refusal: { readonly reason: string; readonly path: JsonPath | null } | null = null
   readonly #standIns = new Map<string, string>()
   readonly #stops = new StringStops()
 
   constructor(bounds: JsonBounds) {
     this.#bounds = bounds
-    this.#place = new JsonPlace(bounds)
+    this.#position = new JsonPosition(bounds)
   }
 
   /** False once it is refused: more need not be written. */
@@ -103,11 +103,11 @@ export class BoundedJsonReader {
       if (!isSpecial(byte)) continue
       if (byte === QUOTE) {
         this.#keep(chunk, from, at + 1)
-        this.#place.beginString(this.#length)
+        this.#position.beginString(this.#length)
         this.#state = { kind: 'string', start: this.#length, isEscaped: false, isText: false, isDropped: false }
         return at + 1
       }
-      const reason = this.#place.count(byte)
+      const reason = this.#position.count(byte)
       if (reason === null) continue
       this.#refuse(reason)
       return at
@@ -152,7 +152,7 @@ export class BoundedJsonReader {
   }
 
   #refuseField(reason: string): void {
-    this.#refuse(reason, this.#place.path(this.#kept.subarray(0, this.#length)))
+    this.#refuse(reason, this.#position.path(this.#kept.subarray(0, this.#length)))
   }
 
   /** What is kept of a long string goes to a decoder where it is the base64 of an image; any other text stays, and its field's own limit judges it. */

@@ -125,7 +125,7 @@ test.each([
 /** A real beginning of a PNG: signature, header, and nothing else of one. */
 const HEADED_PNG = Buffer.concat([PNG.subarray(0, 8), Buffer.from('0000000d4948445200000400000004000802000000', 'hex'), PNG.subarray(8)])
 
-describe('what a caller sends', () => {
+describe('the body of a caller:', () => {
   /** How many bytes were read until it was refused, and why. */
   function refusalOf(body: unknown): { readonly reason: string; readonly path: JsonPath | null; readonly after: number } | null {
     const reader = new BoundedJsonReader({ ...BOUNDS, longTexts: 'refused' })
@@ -156,19 +156,19 @@ describe('what a caller sends', () => {
       65_536,
     ],
     ['a name', { a: { ['n'.repeat(4e6)]: 1 } }, ['a', `${'n'.repeat(200)}…`], 'longer than any field', 65_536],
-  ])('and is %s is refused where it is met, under its own name', (_what, body, path, words, bytes) => {
+  ])('%s is refused where it is met, under its own name', (_what, body, path, words, bytes) => {
     const refused = refusalOf(body)
     expect(refused).toMatchObject({ path, reason: expect.stringContaining(words) })
     expect(refused?.after).toBeLessThanOrEqual(bytes + 2 * 16_384)
   })
 
-  test('and is as long as a field may be, in its longest spelling, is read', () => {
+  test('a text as long as a field may be, in its longest spelling, is read', () => {
     const reader = new BoundedJsonReader({ ...BOUNDS, longTexts: 'refused' })
     reader.write(Buffer.from(`{"a":"${'\\ud83e\\udd8a'.repeat(32_000)}","b":"${'\\u002b'.repeat(32_000)}","c":"${'🦊'.repeat(32_000)}"}`))
     expect(Object.values(valueOf(reader.end()) as object).map((text: string) => Array.from(text).length)).toEqual([32_000, 32_000, 32_000])
   })
 
-  test('and is an image is taken out of it', () => {
+  test('an image is taken out of it', () => {
     expect(refusalOf({ image: inBase64(HEADED_PNG), uri: `data:image/png;base64,${inBase64(HEADED_PNG)}` })).toBeNull()
   })
 })

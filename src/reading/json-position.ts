@@ -24,7 +24,7 @@ const NO_NAME_YET = -2
 const MOST_NAME_BYTES = 200
 
 /** Where in JSON its reader is, and how much has come so far. */
-export class JsonPlace {
+export class JsonPosition {
   readonly #bounds: CountBounds
   /** How many values each open array or object has so far, and where its last name begins in what is kept. */
   readonly #siblings: number[] = []
