@@ -113,11 +113,32 @@ async function sixteenReferences(): Promise<void> {
   expect(taken).toBeGreaterThan((16 * PHOTO_BYTES * 4) / 3)
 }
 
+let storedTask: string | undefined
+
+/** Eight callers at once ask for an image of 10 MB in base64, which was bought before. */
+async function eightAnswers(): Promise<void> {
+  const ask = async (task: object): Promise<string> => {
+    const headers = { ...AUTH, 'content-type': 'application/json' }
+    return (await fetch(`${server.url}/runware/v1`, { method: 'POST', headers, body: JSON.stringify([task]) })).text()
+  }
+  if (storedTask === undefined) {
+    storedTask = randomUUID()
+    const image = (await photo(LARGE_SIDE)).toString('base64')
+    reply = JSON.stringify({ data: [{ taskType: 'imageInference', imageUUID: randomUUID(), imageBase64Data: image, cost: 0.05 }] })
+    await ask({ ...bareTask, taskUUID: storedTask, outputType: 'base64Data' })
+  }
+  const question = { taskType: 'getResponse', taskUUID: storedTask }
+  const answers = await Promise.all(Array.from({ length: 8 }, () => ask(question)))
+  for (const answer of answers) expect(answer.length).toBeGreaterThan((LARGE_SIDE * LARGE_SIDE * 3 * 4) / 3)
+}
+
+const bareTask = { taskType: 'imageInference', model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512 }
+const LARGE_SIDE = 1_850
 const SIDE = 1_300
 const PHOTO_BYTES = SIDE * SIDE * 3
 /** Noise, so that nothing of it is packed. */
-const photo = (): Promise<Buffer> =>
-  sharp(randomBytes(PHOTO_BYTES), { raw: { width: SIDE, height: SIDE, channels: 3 } })
+const photo = (side = SIDE): Promise<Buffer> =>
+  sharp(randomBytes(side * side * 3), { raw: { width: side, height: side, channels: 3 } })
     .png({ compressionLevel: 0 })
     .toBuffer()
 
@@ -155,6 +176,7 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
     said(taskWith({ inputs: { referenceImages: [`data:image/png;base64,${PNG.toString('base64', 0, 6_000_000)}`] } })),
   'a message of 8 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(8e5) })),
   'sixteen references of 5 MB sent to a vendor': sixteenReferences,
+  'eight answers with an image of 10 MB in base64': eightAnswers,
   'three replies with 30 MB of base64': bought(`{"data":[{"taskType":"imageInference","imageBase64Data":"${PNG.toString('base64')}"}]}`),
 }
 
