@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Manifest, type Limits, type ModelEntry, type PriceRule, type Range, type SizeLimit } from '#contract'
+import { Manifest, type Limits, type ModelEntry, type Range, type SizeLimit } from '#contract'
+import { ruleText } from './prices.ts'
 
 /** Writes `docs/providers/<id>.md` from the manifest of each provider: `npm run provider-pages`. A test compares. */
 
@@ -55,7 +56,7 @@ function table(models: readonly Model[]): string {
     sizeText(limits.size),
     limits.reference_images.max === 0 ? 'none' : `up to ${limits.reference_images.max}, as ${limits.reference_images.forms.join(', ')}`,
     limits.output_format.values.join(', ') || 'no choice',
-    price === null ? 'not known' : priceText(price),
+    price === null ? 'not known' : ruleText(price),
     price?.as_of ?? '–',
   ])
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -68,23 +69,6 @@ function sizeText(size: SizeLimit): string {
   const isSame = side(size.width) === side(size.height)
   const bound = size.max_pixels === null ? '' : `, at most ${size.max_pixels} pixels`
   return `${isSame ? `sides of ${side(size.width)}` : `${side(size.width)} × ${side(size.height)}`}${bound}`
-}
-
-function priceText(price: PriceRule): string {
-  const each = (amounts: Readonly<Record<string, string | null>>): string =>
-    Object.entries(amounts)
-      .map(([what, amount]) => `${what.replaceAll('_', ' ')} ${amount ?? 'not known'}`)
-      .join('; ')
-  switch (price.kind) {
-    case 'per_image':
-      return `${price.per_image} an image`
-    case 'megapixel':
-      return each({ 'first megapixel': price.first_output, 'each further': price.extra_output, 'each of a reference': price.reference })
-    case 'per_tier':
-      return each({ ...price.tiers, 'each reference': price.reference })
-    case 'token':
-      return `for a million tokens: ${each(price.per_million)}`
-  }
 }
 
 const FIELDS: readonly (readonly [what: string, isMissing: (limits: Limits) => boolean])[] = [

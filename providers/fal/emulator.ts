@@ -114,6 +114,14 @@ const MODELS: Readonly<Record<string, EmulatedModel>> = {
   ),
 }
 
+/** What is published of prices: an amount and a unit for an endpoint. */
+function priceListed(endpoint: string): readonly object[] {
+  const price = MODELS[endpoint]?.price
+  if (price === undefined) return []
+  const [amount, unit] = 'flat' in price ? [price.flat, 'images'] : 'first' in price ? [price.first, 'megapixels'] : ['0.048', 'images']
+  return [{ endpoint_id: endpoint, unit_price: bareNumber(amount), unit, currency: 'USD' }]
+}
+
 interface Facts {
   readonly endpoint: string
   /** What `x-fal-billable-units` says: images, or megapixels with their fraction. */
@@ -217,6 +225,12 @@ export const startEmulator = createEmulator<Facts, Answer>({
         kit.accepted([task], json(200, { status: 'IN_QUEUE', ...addresses(task, kit.origin), queue_position: 0 })),
       )
     return [
+      {
+        method: 'GET' as const,
+        path: '/v1/models/pricing',
+        answer: ({ query: { endpoint_id: endpoint = '' } }) =>
+          json(200, { prices: priceListed(endpoint), next_cursor: null, has_more: false }),
+      },
       ...Object.keys(MODELS).map((endpoint) => ({
         method: 'POST' as const,
         path: `/${endpoint}`,

@@ -66,11 +66,46 @@ const problem = (code: number, message: string, metadata?: object): WireReply =>
 /** A refusal of the vendor behind: its own body, as a text. */
 const behind = (status: string) => ({ provider_name: 'Black Forest Labs', raw: JSON.stringify({ id: 'sandbox', status, result: null }) })
 
+const line = (billable: string, unit: string, cost: string, variant?: string) => ({
+  billable,
+  unit,
+  cost_usd: bareNumber(cost),
+  ...(variant === undefined ? {} : { variant }),
+})
+/** What is published of prices, in the words of the SDK's `imagePricingEntry`. How a dearer first megapixel stands there is on no page. */
+const PRICING: Readonly<Record<string, readonly object[]>> = {
+  'flux.2-pro': [line('output_image', 'megapixel', '0.03'), line('input_image', 'megapixel', '0.015')],
+  'flux.2-flex': [line('output_image', 'megapixel', '0.06'), line('input_image', 'megapixel', '0.06')],
+  'flux.2-max': [line('output_image', 'megapixel', '0.07'), line('input_image', 'megapixel', '0.03')],
+  'flux.2-klein-4b': [line('output_image', 'megapixel', '0.014')],
+  'flux-3-image': Object.entries({ 768: '0.041', '1K': '0.048', '1.5K': '0.07', '2K': '0.1', '4K': '0.607' }).map(([tier, cost]) =>
+    line('output_image', 'image', cost, tier),
+  ),
+  'gemini-nano-banana-2.1': [line('output_image', 'token', '0.00003'), line('input_text', 'token', '0.0000015')],
+  'gpt-image-2': [line('output_image', 'token', '0.00003')],
+}
+
 /** The image API as @openrouter/sdk 1.3.19 and https://openrouter.ai/docs/guides/overview/multimodal/image-generation.md have it (2026-11-28). */
 export const startEmulator = createImagesEmulator({
   provider: manifest.id,
   path: '/api/v1/images',
   typicalMs: 5000,
+  routes: [
+    {
+      method: 'GET',
+      path: '/api/v1/images/models/:author/:slug/endpoints',
+      isOpen: true,
+      answer: ({ params: { author = '', slug = '' } }) => {
+        const pricing = PRICING[slug]
+        if (pricing === undefined || !(`${author}/${slug}` in MODELS)) return problem(404, 'Model not found')
+        const endpoint = { provider_name: author, provider_slug: author, provider_tag: null, supports_streaming: false }
+        return json(200, {
+          id: `${author}/${slug}`,
+          endpoints: [{ ...endpoint, allowed_passthrough_parameters: [], supported_parameters: {}, pricing }],
+        })
+      },
+    },
+  ],
   models: MODELS,
   references: ['input_references'],
   problem,

@@ -28,6 +28,7 @@ import { serveVerb } from './serve.ts'
 import { reasonInWords } from './folder.ts'
 import { Interrupted, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
+import { verifyVerb } from './verify.ts'
 
 const VERBS: readonly Verb[] = [
   serveVerb,
@@ -44,6 +45,7 @@ const VERBS: readonly Verb[] = [
   providersVerb,
   pricesVerb,
   doctorVerb,
+  verifyVerb,
   backupVerb,
   restoreVerb,
   migrateVerb,

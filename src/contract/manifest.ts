@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CallbackSignature } from './callback-signature.ts'
 import { Limits } from './limits.ts'
 import { PublishedPrice } from './price.ts'
+import { PublishedPriceList } from './price-list.ts'
 import { Shape } from './shape.ts'
 
 /** A host the vendor's calls may go to, with its key: an exact name or `*.name` for any name below it. */
@@ -15,6 +16,11 @@ export const ModelEntry = z.strictObject({
   docs_url: z.url(),
   limits: Limits,
   price: PublishedPrice.nullable().meta({ description: 'Null: the vendor publishes none we could read. Never guessed.' }),
+  listed_as: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'The vendor’s id of the model in its `price_list`, where that is not `provider_model`.' }),
   retires_on: z.iso
     .date()
     .optional()
@@ -86,6 +92,7 @@ export const Manifest = z
     safety_options: z.array(z.string()).default([]).meta({
       description: 'Dotted paths in `provider_options` that switch a safety check on; a request that does never runs without it.',
     }),
+    price_list: PublishedPriceList.optional().meta({ description: 'Absent where the vendor publishes no prices for programs.' }),
     shape: Shape.optional().meta({
       description: 'The shape of its API, where that is one we know: the folder then holds this file and no adapter.',
     }),

@@ -39,6 +39,8 @@ export interface StartOverrides {
   readonly providersDirectory?: string
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number
+  /** What becomes of each configuration that is read. */
+  readonly configure?: (config: Config) => Config
 }
 
 export interface Configuration {
@@ -64,7 +66,11 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
     ...(overrides.dataDirectory ? { IMAGEGATE_DATA: overrides.dataDirectory } : {}),
     ...(overrides.port !== undefined ? { PORT: String(overrides.port) } : {}),
   }
-  const readAgain = () => loadConfig({ env: environment, catalogue })
+  const { configure = (config: Config) => config } = overrides
+  const readAgain = async (): Promise<ConfigResult> => {
+    const result = await loadConfig({ env: environment, catalogue })
+    return result.kind === 'config' ? { ...result, config: configure(result.config) } : result
+  }
   const loaded = await readAgain()
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
   const log = createLog(loaded.config, overrides)

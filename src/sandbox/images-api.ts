@@ -8,7 +8,7 @@ import { sentencesOf } from './sentences.ts'
 import type { WireReply, WireRequest } from './server.ts'
 import type { Story } from './stories.ts'
 import type { Task, TaskImage } from './task.ts'
-import type { EmulatedModel, Kit } from './wire.ts'
+import type { EmulatedModel, Kit, WireRoute } from './wire.ts'
 
 /** What differs between vendors whose one call is held until its images are drawn, which come in base64 in `data[]`. */
 export interface ImagesApi {
@@ -31,6 +31,8 @@ export interface ImagesApi {
   /** The reply: entries of `data[]` are made by `item`; `cost` is that of all images. */
   reply(task: Task<string>, data: readonly Fields[], cost: Usd): Fields
   item(base64: string, image: TaskImage, index: number): Fields
+  /** What it answers besides. */
+  readonly routes?: readonly WireRoute[]
 }
 
 const ANSWERLESS = [
@@ -70,6 +72,6 @@ export function createImagesEmulator(api: ImagesApi): StartEmulator {
         return json(200, api.reply(task, data, multiplyUsd(task.pricePerImage, made.length)))
       },
     },
-    routes: (kit) => [{ method: 'POST', path: api.path, answer: (request) => held(kit, request) }],
+    routes: (kit) => [{ method: 'POST', path: api.path, answer: (request) => held(kit, request) }, ...(api.routes ?? [])],
   })
 }

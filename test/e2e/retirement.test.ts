@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { Quote } from '#contract'
 import { launchGateway, type Gateway } from './gateway.ts'
 
@@ -50,3 +50,37 @@ test('the end of a model is announced in headers and warnings of results and quo
   expect(refused.status).toBe(422)
   expect(await refused.json()).toMatchObject({ code: 'no_eligible_offer', detail: expect.stringContaining('flux-2-pro replaces it') })
 })
+
+test('gpt-image-1.5 and gpt-image-1-mini are announced by the manifest, and from 2026-12-01 on refused with what replaces them, unbought', async () => {
+  let instant = Date.parse('2026-11-30T23:59:59Z')
+  const own = await launchGateway({
+    providers: ['openai'],
+    wrapPorts: (ports) => ({ ...ports, clock: { ...ports.clock, now: () => instant } }),
+  })
+  onTestFinished(() => own.close())
+  for (const model of ['gpt-image-1.5', 'gpt-image-1-mini']) {
+    instant = Date.parse('2026-11-30T23:59:59Z')
+    const request = { model, prompt: 'a lighthouse', quality: 'low' }
+    for (const path of ['/v1/generations', '/v1/quotes']) {
+      const answer = await own.post(path, request)
+      expect(answer.status, path).toBe(200)
+      expect(answer.headers.get('sunset'), path).toBe('Tue, 01 Dec 2026 00:00:00 GMT')
+      expect(answer.headers.get('deprecation'), path).toMatch(/^@\d+$/)
+      expect(JSON.stringify(await answer.json())).toContain('gpt-image-2.6-sunburst replaces it')
+    }
+    const before = (await (await own.ask('/v1/generations?limit=100')).json()) as { data: readonly object[] }
+    instant = Date.parse('2026-12-01T00:00:00Z')
+    for (const [path, status] of [
+      ['/v1/generations', 422],
+      ['/v1/images/generations', 400],
+    ] as const) {
+      const refused = await own.post(path, request)
+      expect(refused.status, path).toBe(status)
+      expect(JSON.stringify(await refused.json()), path).toContain(
+        `openai retired ${model} on 2026-12-01; gpt-image-2.6-sunburst replaces it`,
+      )
+    }
+    expect(await (await own.post('/v1/quotes', request)).json()).toMatchObject({ offers: [{ eligible: false }], route: [] })
+    expect(await (await own.ask('/v1/generations?limit=100')).json()).toMatchObject({ data: before.data.map(() => ({})) })
+  }
+}, 40_000)

@@ -1,0 +1,48 @@
+import type { Call } from '#contract'
+import type { Connection, LogFields, Ports, Send, Sent } from '../ports.ts'
+
+/** A call of a generation and what came back. */
+export interface Exchange {
+  readonly call: Call
+  readonly sent: Sent
+}
+
+export interface Recorder {
+  /** The ports with an ear on every call of an attempt. */
+  readonly wrap: (ports: Ports) => Ports
+  /** What was said for a generation so far, in order. */
+  of(generation: string): readonly Exchange[]
+}
+
+/**
+ * Records what the core says to vendors and hears from them.
+ * @param instead sends in place of the connection, where it says so: how a refusal is asked for without buying
+ */
+export function createRecorder(instead: () => Send | null): Recorder {
+  const exchanges = new Map<string, Exchange[]>()
+  const record = (about: LogFields | undefined, call: Call, sent: Sent): Sent => {
+    const id = about?.generation ?? ''
+    exchanges.set(id, [...(exchanges.get(id) ?? []), { call: structuredClone(call), sent: structuredClone(sent) }])
+    return sent
+  }
+  const listening = (connection: Connection): Connection => ({
+    provider: connection.provider,
+    async send(call, timeoutMs, about) {
+      const other = instead()
+      const sent = other === null ? connection.send(call, timeoutMs, about) : other(connection.provider.id, call, timeoutMs, about)
+      return record(about, call, await sent)
+    },
+    download: (url, options) => connection.download(url, options),
+    release: () => connection.release(),
+  })
+  return {
+    wrap: (ports) => ({
+      ...ports,
+      connect: (id) => {
+        const connection = ports.connect(id)
+        return connection && listening(connection)
+      },
+    }),
+    of: (generation) => exchanges.get(generation) ?? [],
+  }
+}
