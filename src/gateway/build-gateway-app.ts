@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
 import { createMeasureReference } from '../http/compatible/measure-reference.ts'
+import { LIMITED } from '../http/limits/refusal.ts'
 import { judgeLink } from '../core/present/image-link.ts'
 import { isLoopback } from '../config/network.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
@@ -21,6 +22,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
   const { catalogue, config, store, assets, transport, log } = resources
   const { address, monitoring, webhooks, run, accept, costs, reconcile, intake, compare } = services
   const { metrics } = monitoring
+  metrics.expectLimited(LIMITED)
   metrics.readFrom({
     load: () => loadOf(resources, services),
     budgets: () => costs.budgets(),
@@ -54,6 +56,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     origins: { publicUrl: address.own, corsOrigins: () => config().server.corsOrigins, isLoopback },
     metrics: metrics.text,
     observeRequest: metrics.observeRequest,
+    expectRequests: metrics.expectRequests,
     notReady: () => notReady(resources),
     publicUrl: address.current,
     notify: webhooks.notify,

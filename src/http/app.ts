@@ -70,6 +70,8 @@ interface OwnDependencies {
   readonly limits: Limits
   readonly origins: OriginDependencies
   readonly observeRequest: (request: { method: string; route: string; status: number; ms: number }) => void
+  /** A route and a status that it is documented to answer with: counted from zero on. */
+  readonly expectRequests: (answer: { method: string; route: string; status: number }) => void
   readonly bodyLimitBytes: number
   readonly log: FastifyBaseLogger
   readonly version: string
@@ -168,7 +170,11 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
 }
 
 /** One line for each request: no body, no query, no key. */
-function logRequests(app: FastifyInstance, { observeRequest, log }: OwnDependencies): void {
+function logRequests(app: FastifyInstance, { observeRequest, expectRequests, log }: OwnDependencies): void {
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    for (const status of Object.keys(schema?.response ?? {}))
+      for (const verb of [method].flat()) if (verb !== 'HEAD') expectRequests({ method: verb, route: url, status: Number(status) })
+  })
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     const ms = Math.round(reply.elapsedTime)

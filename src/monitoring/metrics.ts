@@ -24,13 +24,22 @@ export interface MetricSources {
 export interface Metrics {
   readonly observer: Observer
   observeRequest(request: { method: string; route: string; status: number; ms: number }): void
+  /** Such an answer may come: it is counted from zero on. */
+  expectRequests(answer: { method: string; route: string; status: number }): void
   /** More was asked than a limit allows. */
-  observeLimited(exceeded: { readonly limit: string; readonly of: string }): void
+  observeLimited(exceeded: Limited): void
+  /** What may be limited: counted from zero on. */
+  expectLimited(all: readonly Limited[]): void
   /** The configuration was read again. */
   observeReload(result: 'swapped' | 'unchanged' | 'refused', atMs: number): void
   readFrom(sources: MetricSources): void
   /** Prometheus text. */
   text(): Promise<string>
+}
+
+export interface Limited {
+  readonly limit: string
+  readonly of: string
 }
 
 export interface Build {
@@ -60,7 +69,9 @@ export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics
       counters.requests.inc({ method, route, status })
       counters.requestSeconds.observe({ route }, ms / 1000)
     },
+    expectRequests: (labels) => counters.requests.inc(labels, 0),
     observeLimited: ({ limit, of }) => counters.limited.inc({ limit, of }),
+    expectLimited: (all) => all.forEach((labels) => counters.limited.inc({ ...labels }, 0)),
     observeReload(result, atMs) {
       counters.reloads.inc({ result })
       counters.reloadSucceeded.set(Number(result !== 'refused'))

@@ -9,6 +9,7 @@ import type { GenerationRecord } from '../../src/core/records.ts'
 import { readBooks } from './books.ts'
 import { startOddProcess } from './process.ts'
 import type { OddProcess } from './process.ts'
+import { watchReplies } from './unknown-outcomes.ts'
 import { startVendors } from './vendors.ts'
 
 /**
@@ -43,6 +44,8 @@ const KEY = 'soak-soak-soak-soak'
 const keyHash = createHash('sha256').update(KEY).digest('hex')
 const BUDGET = `keys: [{ name: soak, key_hash: ${keyHash}, budget_usd: "1000", period: total, allow_unpriced: true }]\n`
 const vendors = await startVendors({ providers: PROVIDERS, typicalMs: 400 })
+const markIn = (text: string): string => /mark-\d+-end/.exec(text)?.[0] ?? ''
+const replies = watchReplies(vendors, markIn)
 const folder = vendors.folder(`breaker: { faults: 1000 }\n${BUDGET}`)
 const configPath = folder.environment['IMAGEGATE_CONFIG'] ?? ''
 const config = readFileSync(configPath, 'utf8')
@@ -133,6 +136,7 @@ while (Date.now() < endsAt) {
   await trouble(server)
   await pause(Math.random() * 2_000)
   const isCrash = Math.random() < 0.75
+  replies.killed()
   const how = await server.kill(isCrash ? 'SIGKILL' : 'SIGTERM')
   if (isCrash) faults.killed++
   else if (how === '0') faults.stopped++
@@ -165,7 +169,7 @@ const byMark = Map.groupBy(books.generations, markOf)
 const submitsOf = new Map<string, number>()
 for (const { visits } of vendors.fronts.values()) {
   for (const { purpose, body } of visits) {
-    const mark = purpose === 'submit' ? (/mark-\d+-end/.exec(body)?.[0] ?? '') : ''
+    const mark = purpose === 'submit' ? markIn(body) : ''
     if (mark !== '') submitsOf.set(mark, (submitsOf.get(mark) ?? 0) + 1)
   }
 }
@@ -176,6 +180,7 @@ function countedIn(generations: readonly GenerationRecord[]): Usd {
 }
 const maySell = (record: GenerationRecord) => record.attempts.filter(({ error }) => error === null || error.billed !== false).length
 const outcomes = Object.groupBy(books.generations, ({ status, error }) => error?.code ?? status)
+const { unexplained, ...unknown_because } = replies.explain(outcomes['outcome_unknown'] ?? [], markOf)
 const violations = {
   lost: [...orders].filter(([mark, id]) => !byMark.get(mark)?.some((record) => record.id === id)).map(([mark]) => mark),
   twice_accepted: [...byMark].filter(([, records]) => records.length > 1).map(([mark]) => mark),
@@ -186,6 +191,7 @@ const violations = {
   bought_twice: books.generations.filter((record) => maySell(record) > 1).map(({ id }) => id),
   slots_held: slotsHeld,
   budget_differs_from_ledger: compareUsd(budgetUsed, countedIn(books.generations)) === 0 ? [] : [budgetUsed, countedIn(books.generations)],
+  unknown_though_answered: unexplained,
   not_settled_once: [...books.settlements].filter(([, times]) => times !== 1).map(([id]) => id),
 }
 const lives = books.generations
@@ -196,6 +202,7 @@ const summary = {
   ...faults,
   slowest_start_ms: slowestStartMs,
   outcomes: Object.fromEntries(Object.entries(outcomes).map(([name, records]) => [name, records?.length])),
+  unknown_because,
   sold: Object.fromEntries(PROVIDERS.map((provider) => [provider, vendors.submits(provider)])),
   longest: lives.slice(0, 3).map(({ id, ms, prompt, record }) => ({
     id,

@@ -1,19 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CostReport, type Generation } from '#contract'
-import { json, problem, launchGateway, type Gateway } from './gateway.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { launchProcess } from './gateway-process.ts'
+import { json, problem } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
+
+useRealSockets()
 
 let gateway: Gateway
 const bought: Record<string, Generation> = {}
 
 beforeAll(async () => {
-  gateway = await launchGateway({})
+  gateway = await launchProcess()
   const size = { width: 1024, height: 1024 }
   bought['bfl'] = await gateway.generate({ ...size, model: 'bfl/flux-2-pro', metadata: { project: '=north' } })
   bought['runware'] = await gateway.generate({ width: 1536, height: 1024, model: 'runware/flux-2-pro', n: 2 })
   bought['flex'] = await gateway.generate({ ...size, model: 'bfl/flux-2-flex' })
   bought['moderated'] = await gateway.generate({ ...size, model: 'bfl/flux-2-pro', prompt: 'sandbox:moderated-output' })
   bought['lost'] = await gateway.generate({ ...size, model: 'bfl/flux-2-pro', prompt: 'sandbox:lost-reply' })
-})
+}, 60_000)
 afterAll(() => gateway.close())
 
 const costs = async (query = '') => json<CostReport>(await gateway.ask(`/v1/costs?${query}`))

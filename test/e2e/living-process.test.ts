@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Quote } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { COMPILED, startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -38,6 +39,26 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
   }
   throw new Error(`never: ${what}`)
 }
+
+interface Refused {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What an operator sees of a start that fails. */
+async function refusedStart(environment: Readonly<Record<string, string>>): Promise<Refused> {
+  const env = { ...COMPILED, PATH: process.env['PATH'], PORT: '0', IMAGEGATE_CONFIG: '', ...environment }
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  closers.push(() => void child.kill('SIGKILL'))
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { code: code as number | null, stdout, stderr }
+}
+const inOneSentence = (sentence: string) => ({
+  code: 1,
+  stdout: '',
+  stderr: expect.stringMatching(new RegExp(`^imagegate cannot start:\\n[^\\n]*${sentence}[^\\n]*\\n$`)) as string,
+})
 
 describe('a running gateway', { timeout: 60_000 }, () => {
   test('takes no notice of SIGUSR2, reads its configuration again on SIGHUP, without a configuration file too, and ends on SIGTERM', async () => {
@@ -113,7 +134,7 @@ describe('the example file, copied as it is', { timeout: 60_000 }, () => {
 })
 
 describe('`npm start`', { timeout: 60_000 }, () => {
-  test('names file, data folder and providers in its first line; SIGTERM to the pid it prints, or to npm’s own, drains and frees port and data', async () => {
+  test('names file, data folder and providers in its first line; a second one on its port or its data is refused in one sentence; SIGTERM to the pid it prints, or to npm’s own, drains and frees port and data', async () => {
     const data = join(temporaryFolder(), 'data')
     const start = async () => {
       const npm = spawn('npm', ['start'], {
@@ -139,6 +160,13 @@ describe('`npm start`', { timeout: 60_000 }, () => {
     expect(first.first.msg).toMatch(
       /^imagegate listens on http:\/\/127\.0\.0\.1:\d+ \(sandbox.*; configuration: no file; data: .*\/data\/sandbox; providers: .*bfl emulated/,
     )
+    const port = /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(first.first.msg)?.[1] ?? ''
+    const [samePort, sameData] = await Promise.all([
+      refusedStart({ PORT: port, IMAGEGATE_DATA: join(temporaryFolder(), 'data') }),
+      refusedStart({ IMAGEGATE_DATA: data }),
+    ])
+    expect(samePort).toEqual(inOneSentence('another process listens on this address .*EADDRINUSE.*PORT'))
+    expect(sameData).toEqual(inOneSentence('another imagegate process is using the data folder'))
     process.kill(first.first.pid, 'SIGTERM')
     await once(first.npm, 'exit')
     expect(first.said()).toMatch(/"why":"SIGTERM","open":0.*imagegate stops.*\n.*"open":0,"ms":\d+,"msg":"imagegate has stopped"/)
@@ -184,13 +212,19 @@ describe.skipIf(process.platform !== 'linux')('a gateway that starts', { timeout
     expect([child.exitCode, child.signalCode]).toEqual([null, null])
   })
 
-  test('with a configuration that cannot be built says why in words, without a stack', async () => {
-    const config = join(temporaryFolder(), 'imagegate.yaml')
+  test('and cannot says why in one sentence, without a stack: a configuration that cannot be built, a damaged database', async () => {
+    const folder = temporaryFolder()
+    const config = join(folder, 'imagegate.yaml')
     writeFileSync(config, 'network: { allow: ["::ffff:a00:0/104"] }')
-    const environment = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(temporaryFolder(), 'data') }
-    const failed = await startProcess(environment).catch((error: unknown) => String(error))
-    expect(failed).toMatch(/ended \(1\).*imagegate cannot start:\n.*network\.allow\.0: is neither/s)
-    expect(failed).not.toMatch(/\n\s+at /)
+    const data = join(folder, 'damaged')
+    mkdirSync(data)
+    writeFileSync(join(data, 'imagegate.db'), 'no database at all, whatever its name says'.repeat(200))
+    const [unbuilt, damaged] = await Promise.all([
+      refusedStart({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data') }),
+      refusedStart({ BFL_API_KEY: 'a-key', IMAGEGATE_DATA: data }),
+    ])
+    expect(unbuilt).toEqual(inOneSentence('network\\.allow\\.0: is neither'))
+    expect(damaged).toEqual(inOneSentence('the database file is damaged; restore it from a backup'))
   })
 })
 

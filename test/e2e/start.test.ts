@@ -50,12 +50,6 @@ describe('a start that an operator can correct', () => {
     return String(refused)
   }
 
-  test('with a damaged database says so in one sentence', async () => {
-    const data = folder()
-    writeFileSync(join(data, 'imagegate.db'), 'no database at all, whatever its name says'.repeat(200))
-    expect(await refusal(data, { BFL_API_KEY: 'a-key' })).toMatch(/: the database file is damaged; restore it from a backup \(.*\)$/)
-  })
-
   test('with a data folder that is a file, and a configuration that is a folder, says so in one sentence', async () => {
     const file = join(folder(), 'file')
     writeFileSync(file, '')

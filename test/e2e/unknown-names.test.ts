@@ -1,33 +1,36 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '#contract'
-import { json, launchGateway } from './gateway.ts'
-import type { Gateway } from './gateway.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { launchProcess } from './gateway-process.ts'
+import type { GatewayProcess } from './gateway-process.ts'
+import { json } from './gateway.ts'
 
-const SECRET = 'a-secret-of-the-team'
-let gateway: Gateway
-let withKey: Gateway
+useRealSockets()
 
+const [WHOLE, LIMITED] = ['a-secret-of-the-whole-team', 'a-secret-of-a-limited-key']
+const asWhole = { authorization: `Bearer ${WHOLE}` }
+const hash = (secret: string) => createHash('sha256').update(secret).digest('hex')
+const CONFIG = `models: { brand-style: { model: flux-2-flex } }
+providers: { vtrix: { enabled: false } }
+keys: [{ name: whole, key_hash: ${hash(WHOLE)} }, { name: limited, key_hash: ${hash(LIMITED)}, models: [flux-2-pro] }]
+`
+let gateway: GatewayProcess
 beforeAll(async () => {
-  gateway = await launchGateway({ config: 'models: { brand-style: { model: flux-2-flex } }\nproviders: { vtrix: { enabled: false } }' })
-  const hash = createHash('sha256').update(SECRET).digest('hex')
-  withKey = await launchGateway({ config: `keys: [{ name: team, key_hash: ${hash}, models: [flux-2-pro] }]` })
-})
-afterAll(async () => {
-  await gateway.close()
-  await withKey.close()
-})
+  gateway = await launchProcess({ config: CONFIG })
+}, 60_000)
+afterAll(() => gateway.close())
 
 const BODY = { model: 'flux-2-pro', prompt: 'a lighthouse' }
 const PATHS = ['/v1/generations', '/v1/quotes', '/v1/comparisons'] as const
 
 async function refused(path: string, body: object): Promise<Problem> {
-  const reply = await gateway.post(path, body)
+  const reply = await gateway.post(path, body, asWhole)
   expect(reply.headers.get('content-type')).toContain('problem+json')
   return { ...(await json<Problem>(reply)), status: reply.status }
 }
 const bought = async (): Promise<number> =>
-  (await json<{ readonly data: readonly unknown[] }>(await gateway.ask('/v1/generations'))).data.length
+  (await json<{ readonly data: readonly unknown[] }>(await gateway.ask('/v1/generations', { headers: asWhole }))).data.length
 
 describe.each(PATHS)('a name nobody knows, sent to %s', (path) => {
   test.each(['order', 'only', 'ignore'] as const)('in provider.%s is refused with the nearest provider', async (field) => {
@@ -106,16 +109,16 @@ test.each([
   ['/v1/generations?provider=runwear', 400, 'did you mean "runware"?'],
   ['/v1/costs?provider=runwear', 400, 'did you mean "runware"?'],
 ])('GET %s is answered with %i and the nearest right name', async (path, status, text) => {
-  const reply = await gateway.ask(path)
+  const reply = await gateway.ask(path, { headers: asWhole })
   expect([reply.status, (await json<Problem>(reply)).detail]).toEqual([status, expect.stringContaining(text)])
 })
 
 test('the OpenAI-compatible API and agents are answered with the nearest right name too', async () => {
-  const openai = await gateway.post('/v1/images/generations', { model: 'flux-pro-1.1', prompt: 'a lighthouse' })
+  const openai = await gateway.post('/v1/images/generations', { model: 'flux-pro-1.1', prompt: 'a lighthouse' }, asWhole)
   expect([openai.status, await openai.text()]).toEqual([404, expect.stringContaining('flux-1.1-pro')])
   const call = async (name: string, args: object) => {
     const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }
-    return (await gateway.post('/mcp', body, { accept: 'application/json, text/event-stream' })).text()
+    return (await gateway.post('/mcp', body, { ...asWhole, accept: 'application/json, text/event-stream' })).text()
   }
   expect(await call('quote', { ...BODY, model: 'flux-2-prp' })).toContain('flux-2-pro')
   expect(await call('list_models', { model: 'flux-pro-1.1' })).toContain('flux-1.1-pro')
@@ -123,9 +126,13 @@ test('the OpenAI-compatible API and agents are answered with the nearest right n
 })
 
 test('a key is proposed only models that it may use', async () => {
-  const reply = await withKey.post('/v1/quotes', { ...BODY, model: 'flux-pro-1.1' }, { authorization: `Bearer ${SECRET}` })
+  const reply = await gateway.post('/v1/quotes', { ...BODY, model: 'flux-pro-1.1' }, { authorization: `Bearer ${LIMITED}` })
   const { detail } = await json<Problem>(reply)
   expect(reply.status).toBe(404)
   expect(detail).toContain('flux-2-pro')
   expect(detail).not.toMatch(/flux-1\.1-pro|flux-2-flex/)
+})
+
+test('none of these bought anything', async () => {
+  expect(await bought()).toBe(0)
 })

@@ -86,6 +86,12 @@ describe('documents', () => {
     expect(unknown).toEqual([])
   })
 
+  test('every test that a document names is there', () => {
+    const named = documents.flatMap((path) => [...readText(path).matchAll(/`((?:test|providers)\/[\w./-]+\.test\.ts)`/g)].map(([, test = '']) => test))
+    expect(named.length).toBeGreaterThan(100)
+    expect([...new Set(named)].filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
   test('src/README.md names files and folders that are there', () => {
     const rows = readText('src/README.md').match(/^\|.*\|$/gm) ?? []
     const cells = rows.map((row) => row.split('|').at(-2) ?? '')

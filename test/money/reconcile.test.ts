@@ -1,16 +1,22 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Reconciliation } from '#contract'
 import type { CostReport, Generation } from '#contract'
 import { runCommandLine } from '../../src/cli/command-line.ts'
+import { COMPILED } from '../crash/process.ts'
 import { fakeTerminal } from '../cli/fake-gateway.ts'
-import { json, launchGateway, problem } from '../e2e/gateway.ts'
+import { launchProcess } from '../e2e/gateway-process.ts'
+import { json, problem } from '../e2e/gateway.ts'
 import type { Gateway } from '../e2e/gateway.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
 import { startBillingVendor } from './billing-vendor.ts'
 import type { BillingVendor } from './billing-vendor.ts'
+
+useRealSockets()
 
 const keyHash = (key: string) => createHash('sha256').update(key).digest('hex')
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
@@ -49,13 +55,13 @@ beforeAll(async () => {
     `{ name: boss, key_hash: ${keyHash('boss')}, admin: true }`,
   ]
   const providers = `{ bfl: { api_key: a-key, base_url: "${vendor.url}" } }`
-  gateway = await launchGateway({ config: `keys: [${keys.join(', ')}]\nproviders: ${providers}` })
+  gateway = await launchProcess({ config: `keys: [${keys.join(', ')}]\nproviders: ${providers}` })
   await buy('plain', 'a lighthouse')
   await buy('other', 'a lighthouse, cost:4')
   await buy('disbelieved', 'cost:500')
   await buy('unknown', 'cost:none')
   await buy('missing', 'a lighthouse')
-})
+}, 60_000)
 afterAll(async () => {
   await gateway.close()
   await vendor.close()
@@ -216,19 +222,27 @@ describe('imagegate reconcile', () => {
     const code = await runCommandLine(['reconcile', '--url', gateway.url, '--key', 'boss', ...args], terminal)
     return { code, out: terminal.stdout(), err: terminal.stderr() }
   }
+  /** The same as a process of its own. */
+  const runOutside = (...args: readonly string[]) => {
+    const program = resolve(import.meta.dirname, '../../src/cli/imagegate.ts')
+    const env = { ...COMPILED, PATH: process.env['PATH'], IMAGEGATE_URL: gateway.url, IMAGEGATE_KEY: 'boss' }
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd: folder, env, encoding: 'utf8' })
+    return { code: status, out: stdout, err: stderr }
+  }
 
   test('prints what came of an invoice, and says whether anything was written', async () => {
     await buy('late', 'cost:none', 'boss')
     const file = join(folder, 'invoice.csv')
     writeFileSync(file, `id,amount\n${taskOf('late')},0.02\n${taskOf('other')},0.045\n${taskOf('plain')},0.03\n`)
-    const dry = await run([file, '--provider', 'bfl'])
-    expect(dry).toMatchObject({ code: 0, out: expect.stringContaining('Nothing was written. --apply settles 1 unknown cost.') })
+    const dry = runOutside('reconcile', 'invoice.csv', '--provider', 'bfl')
+    expect(dry).toMatchObject({ code: 0, err: '', out: expect.stringContaining('Nothing was written. --apply settles 1 unknown cost.') })
     const cells = dry.out.split('\n').map((line) => line.trim().split(/ {2,}/))
     expect(cells).toContainEqual(['differs', '1', '$0.045', '$0.04', '$0.005'])
     expect(cells).toContainEqual(['settled', taskOf('late'), 'bfl', '$0.02', '–', expect.stringContaining('would be settled at 0.02')])
-    expect((await run([file, '--apply'])).out).toContain('1 unknown cost settled.')
+    expect(runOutside('reconcile', file, '--apply').out).toContain('1 unknown cost settled.')
     expect((await run([file, '--apply'])).out).toContain('Nothing had to be settled.')
     expect((await show('late')).cost.amount).toBe('0.02')
+    expect(runOutside('costs', '--group-by', 'key')).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/^boss +.*\$0\.02/m) })
   })
 
   test('attaches the vendor’s task id to a purchase whose reply was lost: the cost is settled, and the purchase keeps the id', async () => {

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { createMetrics, observeAll } from '../../src/monitoring/metrics.ts'
 import type { MetricSources } from '../../src/monitoring/metrics.ts'
 
@@ -68,4 +71,16 @@ test('a configuration that is refused shows until one is read that is not', asyn
   expect(await metrics.text()).toMatch(/last_reload_successful 0\n[^]*success_timestamp_seconds 1\n/)
   metrics.observeReload('swapped', 7_000)
   expect(await metrics.text()).toMatch(/last_reload_successful 1\n[^]*success_timestamp_seconds 7\n/)
+})
+
+test('each alert has a section in docs/alerts.md, a summary and a description; each panel of the dashboard has a title', () => {
+  const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+  const { groups } = parse(read('deploy/prometheus/alerts.yaml')) as { groups: { rules: { alert: string; annotations: object }[] }[] }
+  const { panels } = JSON.parse(read('deploy/grafana/imagegate.json')) as { panels: { title: string }[] }
+  const guide = read('docs/alerts.md')
+  for (const { alert, annotations } of groups.flatMap(({ rules }) => rules)) {
+    expect(guide).toContain(`\n## ${alert}\n`)
+    expect(annotations).toMatchObject({ summary: expect.any(String) as string, description: expect.any(String) as string })
+  }
+  expect(panels.map(({ title }) => title)).not.toContain('')
 })

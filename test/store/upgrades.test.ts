@@ -6,10 +6,13 @@ import { describe, expect, test } from 'vitest'
 import { SANDBOX_KEY } from '#sandbox'
 import { Comparison, Generation } from '#contract'
 import { MIGRATIONS } from '../../src/store/sqlite/migrations.ts'
-import { launchGateway } from '../e2e/gateway.ts'
+import { launchProcess } from '../e2e/gateway-process.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
 import { startVendors } from '../crash/vendors.ts'
 import { checksumOf, FIXTURE_KEY, KEYS_YAML } from './upgrades/write-fixture.ts'
 import type { FixtureFacts } from './upgrades/write-fixture.ts'
+
+useRealSockets()
 
 const FOLDER = join(import.meta.dirname, 'upgrades')
 const fixtures = readdirSync(FOLDER)
@@ -34,7 +37,7 @@ describe('a gateway that is given the database of an earlier version', () => {
       const directory = databaseOf(schema)
       const vendors = await startVendors({ providers: ['bfl', 'runware'] })
       const accounts = ['bfl', 'runware'].map((id) => `  ${id}: { api_key: ${SANDBOX_KEY}, base_url: "${vendors.front(id).url}" }`)
-      const gateway = await launchGateway({
+      const gateway = await launchProcess({
         dataDirectory: directory,
         config: `${KEYS_YAML}providers:\n${accounts.join('\n')}\n`,
         deadlineMs: 2_000,

@@ -4,27 +4,13 @@ import { adapter } from '../adapter.ts'
 import manifestJson from '../manifest.json' with { type: 'json' }
 import { bucketOf, type RunwareOptions } from '../wire.ts'
 import { priceOf } from '../../../src/core/plan/price.ts'
+import { leastOrder } from '../../../test/support/least-order.ts'
 
 const manifest = Manifest.parse(manifestJson)
 const TASK = '00000000-0000-4000-8000-000000000001'
 
-function order(overrides: Partial<Order<RunwareOptions>> = {}): Order<RunwareOptions> {
-  const model = manifest.models['flux-2-pro']
-  if (model === undefined) throw new Error('the manifest has no flux-2-pro')
-  return {
-    taskId: TASK,
-    model: 'flux-2-pro',
-    providerModel: model.provider_model,
-    limits: model.limits,
-    prompt: 'A lighthouse in fog',
-    width: 1024,
-    height: 1024,
-    references: [],
-    count: 1,
-    options: {},
-    ...overrides,
-  }
-}
+const order = (overrides: Partial<Order<RunwareOptions>> = {}): Order<RunwareOptions> =>
+  leastOrder(manifest, 'flux-2-pro', { prompt: 'A lighthouse in fog', width: 1024, height: 1024, options: {}, ...overrides })
 
 const reply = (status: number, body: Json, headers: Record<string, string> = {}): Reply => ({ status, headers, body })
 const taskIn = (call: Call): Readonly<Record<string, Json>> => (call.body as readonly [Readonly<Record<string, Json>>])[0]

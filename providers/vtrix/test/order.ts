@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Manifest, type Order, type OutputFormat } from '#contract'
+import { leastOrder } from '../../../test/support/least-order.ts'
 import type { VtrixOptions } from '../wire.ts'
 
 export const manifest = Manifest.parse(JSON.parse(readFileSync(new URL('../manifest.json', import.meta.url), 'utf8')))
-
-export const TASK_ID = '00000000-0000-4000-8000-000000000001'
 
 /** The part of a request that these tests write: already legal for the offer, references as https URLs or data URIs. */
 export interface LegalRequest {
@@ -22,16 +21,9 @@ export interface LegalRequest {
 
 /** The order for a request that needs no adapting: the field names change, and data URIs become the base64 this vendor takes. */
 export function orderOf(request: LegalRequest): Order<VtrixOptions> {
-  const entry = manifest.models[request.model]
-  if (!entry) throw new Error(`the manifest has no ${request.model}`)
-  return {
-    taskId: TASK_ID,
-    model: request.model,
-    providerModel: entry.provider_model,
-    limits: entry.limits,
+  return leastOrder(manifest, request.model, {
     prompt: request.prompt,
     references: (request.reference_images ?? []).map((reference) => reference.replace(/^data:[^,]*,/, '')),
-    count: 1,
     options: request.provider_options?.vtrix ?? {},
     ...(request.width === undefined ? {} : { width: request.width }),
     ...(request.height === undefined ? {} : { height: request.height }),
@@ -39,5 +31,5 @@ export function orderOf(request: LegalRequest): Order<VtrixOptions> {
     ...(request.output_format === undefined ? {} : { outputFormat: request.output_format }),
     ...(request.safety_tolerance === undefined ? {} : { safetyTolerance: request.safety_tolerance }),
     ...(request.prompt_upsampling === undefined ? {} : { promptUpsampling: request.prompt_upsampling }),
-  }
+  })
 }

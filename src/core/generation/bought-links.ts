@@ -1,6 +1,7 @@
 import type { Reference } from '../records.ts'
 import type { Ports, StoredAsset } from '../ports.ts'
-import type { MeasureLinks } from './remember-sizes.ts'
+import { measuredBy } from './measure-references.ts'
+import type { MeasureLinks } from './measure-references.ts'
 import { openLink } from './open-link.ts'
 import type { OpenLink } from './open-link.ts'
 
@@ -46,12 +47,7 @@ export function boughtLinks(ports: Pick<Ports, 'download' | 'assets' | 'settings
   }
 
   return {
-    measure: (references) =>
-      Promise.all(
-        references.map(async (reference) =>
-          reference.kind === 'url' ? { ...reference, pixels: (await open(reference.url))?.pixels ?? null } : reference,
-        ),
-      ),
+    measure: measuredBy(async (url) => (await open(url))?.pixels ?? null),
     keep: (references) => Promise.all(references.map(kept)),
     close: () => opened.forEach((opening) => void opening.then((link) => link?.close())),
   }

@@ -15,7 +15,7 @@ import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
-import type { MeasureLinks } from './remember-sizes.ts'
+import type { MeasureLinks } from './measure-references.ts'
 
 /** All that a plan depends on, the same for a quote and for a purchase. */
 export interface Gathered extends PlanInput {

@@ -9,7 +9,10 @@ const FIRST_BYTES = 4 * 1024
 /** The longest silence, and the longest that measuring takes. */
 export const MEASURE_TIMEOUT_MS = 3_000
 
-export type MeasurePorts = Pick<Ports, 'download' | 'assets'>
+export interface MeasurePorts {
+  readonly download: Ports['download']
+  readonly assets: Pick<Ports['assets'], 'measure'>
+}
 
 /** An image behind a link, of which so many bytes have been read as say its size. Closed once by whoever opened it. */
 export interface OpenLink {

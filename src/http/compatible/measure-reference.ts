@@ -1,5 +1,5 @@
 import { buffer } from 'node:stream/consumers'
-import { measureReferences } from '../../core/generation/measure-references.ts'
+import { measureLink } from '../../core/generation/measure-references.ts'
 import { inlineBytes } from '../../reading/inline-bytes.ts'
 import type { Assets, Download } from '../../core/ports.ts'
 
@@ -20,9 +20,6 @@ export function createMeasureReference(sources: {
       const bytes = inlineBytes(reference)
       return bytes && sources.assets.measure(Buffer.isBuffer(bytes) ? bytes : await buffer(bytes), true)
     }
-    const [measured] = await measureReferences(sources as Parameters<typeof measureReferences>[0], [
-      { kind: 'url', url: reference, pixels: null },
-    ])
-    return measured?.pixels ?? null
+    return measureLink(sources, reference)
   }
 }

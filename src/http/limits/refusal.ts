@@ -12,6 +12,14 @@ export interface Exceeded {
   readonly most: number
 }
 
+/** Every limit there is, and for whom. */
+export const LIMITED: readonly Pick<Exceeded, 'limit' | 'of'>[] = [
+  ...(['address', 'key'] as const).map((of) => ({ limit: 'requests', of }) as const),
+  ...(['address', 'all'] as const).map((of) => ({ limit: 'sockets', of }) as const),
+  ...(['address', 'key', 'all'] as const).map((of) => ({ limit: 'bytes', of }) as const),
+  ...(['key', 'all'] as const).flatMap((of) => [{ limit: 'streams', of } as const, { limit: 'generations', of } as const]),
+]
+
 export type ObserveLimited = (exceeded: Pick<Exceeded, 'limit' | 'of'>) => void
 
 /** What is open ends by itself, so there is no instant at which to come back; clients that wait less than this only make it worse. */

@@ -1,14 +1,15 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page } from '../rules/cursor.ts'
+import { filtersOf } from './filters.ts'
 import { preparer } from './prepared.ts'
 import { hasWords, wordsOf } from '../rules/prompt-words.ts'
 import { matchOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
-import { costUnknown, GENERATION, generationOf } from '../rules/rows.ts'
+import { GENERATION, generationOf } from '../rules/rows.ts'
 
 /** Generations whose index one turn of the event loop searches, and those it reads. */
 const SEARCHED_NUMBERS = 50_000
@@ -34,7 +35,8 @@ export function promptLister(
   return async (query) => {
     const words = wordsOf(query.search)
     const match = matchOf(words)
-    const { where, values } = filtersOf(query)
+    const { conditions, values } = filtersOf(query, Object.entries(query.metadata ?? {}))
+    const where = conditions.map((condition) => `AND ${condition}`).join(' ')
     const found: Row[] = []
     const take = (rows: Iterable<Row>): boolean => {
       for (const row of rows) {
@@ -67,25 +69,4 @@ const SELECTED = `SELECT g.state, p.plan, p.plan ->> '$.request.prompt' AS promp
 function beforeOf(cursor: string | undefined, numberOf: StatementSync): number | null {
   if (cursor === undefined) return null
   return Number(numberOf.get(positionOf(cursor).id)?.['number'] ?? 0)
-}
-
-function filtersOf({ status, model, provider, isCostUnknown, key, metadata = {} }: ListQuery): {
-  readonly where: string
-  readonly values: readonly SQLInputValue[]
-} {
-  const conditions: string[] = []
-  const values: SQLInputValue[] = []
-  for (const [column, value] of Object.entries({ status, model, provider, key })) {
-    if (value === undefined) continue
-    conditions.push(`AND g.${column} = ?`)
-    values.push(value)
-  }
-  if (isCostUnknown) conditions.push(`AND ${costUnknown('g.id')}`)
-  for (const pair of Object.entries(metadata)) {
-    conditions.push(
-      'AND EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND m.created_at = g.created_at AND m.generation_id = g.id)',
-    )
-    values.push(...pair)
-  }
-  return { where: conditions.join(' '), values }
 }

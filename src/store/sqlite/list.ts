@@ -4,10 +4,12 @@ import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page, Position } from '../rules/cursor.ts'
+import { filtersOf } from './filters.ts'
+import type { Pair } from './filters.ts'
 import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { preparer } from './prepared.ts'
-import { costUnknown, generationOf } from '../rules/rows.ts'
+import { generationOf } from '../rules/rows.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -15,8 +17,6 @@ const EXAMINED_ROWS_BESIDE_PAIRS = 500
 
 /** How far the rows of a metadata pair are counted to find the rarest one. */
 const COUNTED_ROWS = 1_000
-
-type Pair = readonly [key: string, value: string]
 
 /**
  * Lists newest first. Without a metadata filter it walks the covering index of generations; with one, the index of the rarest of the
@@ -78,24 +78,19 @@ function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]
     ? 'generation_metadata AS first CROSS JOIN generations AS g INDEXED BY generations_newest ON g.created_at = first.created_at AND g.id = first.generation_id'
     : 'generations AS g'
   const [createdAt, id] = firstPair ? ['first.created_at', 'first.generation_id'] : ['g.created_at', 'g.id']
-  const conditions: string[] = []
-  const values: SQLInputValue[] = []
-  const require = (condition: string, ...bound: readonly SQLInputValue[]): void => {
-    conditions.push(condition)
-    values.push(...bound)
-  }
-  if (firstPair) require('first.key = ? AND first.value = ?', ...firstPair)
-  for (const pair of otherPairs) {
-    const sameGeneration = `m.created_at = ${createdAt} AND m.generation_id = ${id}`
-    require(`EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND ${sameGeneration})`, ...pair)
-  }
-  if (query.status !== undefined) require('g.status = ?', query.status)
-  if (query.model !== undefined) require('g.model = ?', query.model)
-  if (query.provider !== undefined) require('g.provider = ?', query.provider)
-  if (query.key !== undefined) require('g.key = ?', query.key)
-  if (query.isCostUnknown) require(costUnknown(id))
-  if (from !== null) require(`(${createdAt}, ${id}) < (?, ?)`, from.createdAt, from.id)
-  if (to !== null) require(`(${createdAt}, ${id}) >= (?, ?)`, to.createdAt, to.id)
+  const others = filtersOf(query, otherPairs, { createdAt, id })
+  const conditions = [
+    ...(firstPair ? ['first.key = ? AND first.value = ?'] : []),
+    ...others.conditions,
+    ...(from ? [`(${createdAt}, ${id}) < (?, ?)`] : []),
+    ...(to ? [`(${createdAt}, ${id}) >= (?, ?)`] : []),
+  ]
+  const values = [
+    ...(firstPair ?? []),
+    ...others.values,
+    ...(from ? [from.createdAt, from.id] : []),
+    ...(to ? [to.createdAt, to.id] : []),
+  ]
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   return {
     sql: `SELECT g.state, p.plan FROM ${source} JOIN generation_plans AS p USING (number)${where} ORDER BY ${createdAt} DESC, ${id} DESC LIMIT ?`,

@@ -1,11 +1,15 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Reference } from '../../../src/core/records.ts'
-import { measureReferences } from '../../../src/core/generation/measure-references.ts'
-import type { Download, Downloaded } from '../../../src/core/ports.ts'
+import { rememberSizes } from '../../../src/core/generation/remember-sizes.ts'
+import type { Download, Downloaded, Ports } from '../../../src/core/ports.ts'
 
 const link = (url: string): Reference => ({ kind: 'url', url, pixels: null })
 const size = { width: 640, height: 480 }
+
+const clock = { monotonicMs: () => 0 } as Ports['clock']
+const measureReferences = (ports: Pick<Ports, 'download' | 'assets'>, references: readonly Reference[]) =>
+  rememberSizes({ ...ports, clock })(references)
 
 /** Says the size once it has seen `bytes` of an image. */
 const measuredAt = (bytes: number) => ({ measure: async (head: Buffer) => (head.length >= bytes ? size : null) }) as never

@@ -91,8 +91,8 @@ describe.each(CLIENTS)('%s', (_, connectAs) => {
     expect(errorOf(refused)).toMatchObject({ code: 'moderated', provider: 'bfl', billed: false, remedy: FAILURES.moderated.remedy })
   })
 
-  test('a ceiling below every price is refused before anything is begun', async () => {
-    const refused = await client.call('generate', { ...good, max_price_usd: '0.01', metadata: { test: 'ceiling' } })
+  test.each(['0.01', 0.01])('a ceiling below every price, here %j, is refused before anything is begun', async (ceiling) => {
+    const refused = await client.call('generate', { ...good, max_price_usd: ceiling, metadata: { test: 'ceiling' } })
     expect(refused).toMatchObject({ isError: true, facts: undefined })
     expect(refused.text).toMatch(/^no_eligible_offer: /)
     expect(refused.text).toContain('bfl: max_price_usd: the quote is 0.03, and at most 0.01 is allowed.')
