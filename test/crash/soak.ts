@@ -180,7 +180,7 @@ function countedIn(generations: readonly GenerationRecord[]): Usd {
 }
 const maySell = (record: GenerationRecord) => record.attempts.filter(({ error }) => error === null || error.billed !== false).length
 const outcomes = Object.groupBy(books.generations, ({ status, error }) => error?.code ?? status)
-const { unexplained, ...unknown_because } = replies.explain(outcomes['outcome_unknown'] ?? [], markOf)
+const { unexplained, ...unknown_because } = replies.explain(outcomes['outcome_unknown'] ?? [], markOf, slowestStartMs)
 const violations = {
   lost: [...orders].filter(([mark, id]) => !byMark.get(mark)?.some((record) => record.id === id)).map(([mark]) => mark),
   twice_accepted: [...byMark].filter(([, records]) => records.length > 1).map(([mark]) => mark),

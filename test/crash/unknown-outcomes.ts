@@ -15,8 +15,9 @@ export interface UnknownOutcomes {
   readonly unexplained: readonly string[]
 }
 
-/** How long a process may take to write down a reply that has left its vendor, on a machine that starves it. */
+/** How long a process may take to write down a reply that has left its vendor; a machine on which a start takes a minute starves it of more. */
 const MOST_TO_WRITE_MS = 5_000
+const SHARE_OF_START = 0.25
 
 /** Notes when each submit came to its vendor, when its reply left, and when a process was killed, to say afterwards why an outcome is not known. */
 export function watchReplies({ fronts }: Vendors, markIn: (body: string) => string) {
@@ -28,7 +29,9 @@ export function watchReplies({ fronts }: Vendors, markIn: (body: string) => stri
     }
   return {
     killed: () => void killedAt.push(Date.now()),
-    explain(records: readonly GenerationRecord[], markOf: (record: GenerationRecord) => string): UnknownOutcomes {
+    /** @param slowestStartMs what shows how starved the machine was */
+    explain(records: readonly GenerationRecord[], markOf: (record: GenerationRecord) => string, slowestStartMs: number): UnknownOutcomes {
+      const mostMs = Math.max(MOST_TO_WRITE_MS, slowestStartMs * SHARE_OF_START)
       const waits = records.flatMap((record) => {
         if (LOSES_REPLY.test(record.request.prompt)) return []
         const submit = submits.get(markOf(record))
@@ -36,12 +39,12 @@ export function watchReplies({ fronts }: Vendors, markIn: (body: string) => stri
         const killed = killedAt.find((at) => at >= (submit?.cameAt ?? 0)) ?? Infinity
         return [{ id: record.id, ms: submit === undefined ? 0 : Math.max(0, killed - submit.repliedAt) }]
       })
-      const killed = waits.filter(({ ms }) => ms <= MOST_TO_WRITE_MS)
+      const killed = waits.filter(({ ms }) => ms <= mostMs)
       return {
         no_reply: records.length - waits.length,
         killed_in_submit: killed.length,
         longest_from_reply_to_kill_ms: Math.max(0, ...killed.map(({ ms }) => ms)),
-        unexplained: waits.filter(({ ms }) => ms > MOST_TO_WRITE_MS).map(({ id }) => id),
+        unexplained: waits.filter(({ ms }) => ms > mostMs).map(({ id }) => id),
       }
     },
   }

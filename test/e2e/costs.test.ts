@@ -18,7 +18,7 @@ beforeAll(async () => {
   bought['flex'] = await gateway.generate({ ...size, model: 'bfl/flux-2-flex' })
   bought['moderated'] = await gateway.generate({ ...size, model: 'bfl/flux-2-pro', prompt: 'sandbox:moderated-output' })
   bought['lost'] = await gateway.generate({ ...size, model: 'bfl/flux-2-pro', prompt: 'sandbox:lost-reply' })
-}, 60_000)
+}, 120_000)
 afterAll(() => gateway.close())
 
 const costs = async (query = '') => json<CostReport>(await gateway.ask(`/v1/costs?${query}`))

@@ -51,7 +51,9 @@ export async function launchProcess({
     async reload() {
       const before = server.said().length
       server.signal('SIGHUP')
-      await expect.poll(() => server.said().slice(before), { timeout: 20_000 }).toMatch(/configuration (is refused|is in force|was read again)/)
+      await expect
+        .poll(() => server.said().slice(before), { timeout: 20_000 })
+        .toMatch(/configuration (is refused|is in force|was read again)/)
     },
     post,
     async generate(body, headers = {}) {

@@ -18,7 +18,7 @@ keys: [{ name: whole, key_hash: ${hash(WHOLE)} }, { name: limited, key_hash: ${h
 let gateway: GatewayProcess
 beforeAll(async () => {
   gateway = await launchProcess({ config: CONFIG })
-}, 60_000)
+}, 120_000)
 afterAll(() => gateway.close())
 
 const BODY = { model: 'flux-2-pro', prompt: 'a lighthouse' }

@@ -20,5 +20,10 @@ test.each([
     })`
   const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
   expect(status).toBe(code)
-  expect(stdout.trim().split('\n').map((line) => Number.parseInt(line, 10))).toEqual(Array.from({ length: 302 }, (_item, line) => line))
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => Number.parseInt(line, 10)),
+  ).toEqual(Array.from({ length: 302 }, (_item, line) => line))
 })

@@ -87,7 +87,9 @@ describe('documents', () => {
   })
 
   test('every test that a document names is there', () => {
-    const named = documents.flatMap((path) => [...readText(path).matchAll(/`((?:test|providers)\/[\w./-]+\.test\.ts)`/g)].map(([, test = '']) => test))
+    const named = documents.flatMap((path) =>
+      [...readText(path).matchAll(/`((?:test|providers)\/[\w./-]+\.test\.ts)`/g)].map(([, test = '']) => test),
+    )
     expect(named.length).toBeGreaterThan(100)
     expect([...new Set(named)].filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
   })

@@ -61,7 +61,7 @@ beforeAll(async () => {
   await buy('disbelieved', 'cost:500')
   await buy('unknown', 'cost:none')
   await buy('missing', 'a lighthouse')
-}, 60_000)
+}, 120_000)
 afterAll(async () => {
   await gateway.close()
   await vendor.close()

@@ -32,7 +32,7 @@ describe('the migrations', () => {
 describe('a gateway that is given the database of an earlier version', () => {
   test.each(fixtures)(
     'of schema $schema shows all of it, ends what was open and goes on',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async ({ schema, made_at, generations, open, comparison, spend, budget_used }) => {
       const directory = databaseOf(schema)
       const vendors = await startVendors({ providers: ['bfl', 'runware'] })
@@ -50,7 +50,7 @@ describe('a gateway that is given the database of an earlier version', () => {
       expect(Comparison.safeParse(await read(`/v1/comparisons/${comparison}`)).error).toBeUndefined()
       expect(await read(`/v1/costs?to=${made_at}`)).toMatchObject({ total: { spend }, budgets: [{ key: 'team', used: budget_used }] })
       for (const id of open)
-        await expect.poll(async () => (await read(`/v1/generations/${id}`))['status'], { timeout: 20_000 }).toBe('failed')
+        await expect.poll(async () => (await read(`/v1/generations/${id}`))['status'], { timeout: 60_000 }).toBe('failed')
       const { status, key = null } = (await gateway.generate({ width: 256, height: 256 }, headers)) as { status: string; key?: string }
       expect({ status, key }).toMatchObject({ status: 'succeeded' })
       await gateway.close()

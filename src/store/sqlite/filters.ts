@@ -25,13 +25,11 @@ export function filtersOf(
 ): Conditions {
   const sameGeneration = `m.created_at = ${createdAt} AND m.generation_id = ${id}`
   const hasPair = `EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND ${sameGeneration})`
-  const columns = Object.entries({ status, model, provider, key }).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]))
+  const columns = Object.entries({ status, model, provider, key }).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ name, value }],
+  )
   return {
-    conditions: [
-      ...pairs.map(() => hasPair),
-      ...columns.map(({ name }) => `g.${name} = ?`),
-      ...(isCostUnknown ? [costUnknown(id)] : []),
-    ],
+    conditions: [...pairs.map(() => hasPair), ...columns.map(({ name }) => `g.${name} = ?`), ...(isCostUnknown ? [costUnknown(id)] : [])],
     values: [...pairs.flat(), ...columns.map(({ value }) => value)],
   }
 }

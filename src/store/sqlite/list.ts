@@ -85,12 +85,7 @@ function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]
     ...(from ? [`(${createdAt}, ${id}) < (?, ?)`] : []),
     ...(to ? [`(${createdAt}, ${id}) >= (?, ?)`] : []),
   ]
-  const values = [
-    ...(firstPair ?? []),
-    ...others.values,
-    ...(from ? [from.createdAt, from.id] : []),
-    ...(to ? [to.createdAt, to.id] : []),
-  ]
+  const values = [...(firstPair ?? []), ...others.values, ...(from ? [from.createdAt, from.id] : []), ...(to ? [to.createdAt, to.id] : [])]
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   return {
     sql: `SELECT g.state, p.plan FROM ${source} JOIN generation_plans AS p USING (number)${where} ORDER BY ${createdAt} DESC, ${id} DESC LIMIT ?`,
