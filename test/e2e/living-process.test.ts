@@ -133,7 +133,7 @@ describe('the example file, copied as it is', { timeout: 60_000 }, () => {
   })
 })
 
-describe('`npm start`', { timeout: 60_000 }, () => {
+describe('`npm start`', { timeout: 120_000 }, () => {
   test('names file, data folder and providers in its first line; a second one on its port or its data is refused in one sentence; SIGTERM to the pid it prints, or to npm’s own, drains and frees port and data', async () => {
     const data = join(temporaryFolder(), 'data')
     const start = async () => {
