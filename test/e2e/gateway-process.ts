@@ -36,7 +36,7 @@ export async function launchProcess({
   }
   const server = await startOverridden(environment, { ...overrides, port, providers, sandboxTypicalMs: typicalMs })
   const ask = (path: string, init: RequestInit = {}) => fetch(`${server.url}${path}`, init)
-  const post: Gateway['post'] = (path, body, headers = {}) =>
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     ask(path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
