@@ -5,11 +5,22 @@ import { defineConfig } from 'vitest/config'
 /** These measure turns of their own event loop: what another file left in memory would be collected in them. */
 const MEASURED = ['test/money/long-ledger.test.ts', 'test/store/assets/judged-in-turns.test.ts', 'test/store/sqlite/list.test.ts']
 
+/** A browser, several nodes, other programs' SDKs: `npm run test:fast` leaves them out. */
+const OTHER_PROGRAMS = [
+  'test/web/{pages,doing}.test.ts',
+  'test/http/docs-page.test.ts',
+  'test/http/compatible/foreign-clients.test.ts',
+  'test/http/openapi/generated-clients.test.ts',
+  '{test,providers}/**/{sdk,vercel,snippets}.test.ts',
+  'test/{store/postgres,cluster}/**/*.test.ts',
+]
+const left = process.env['FAST_SUITE'] === undefined ? [] : OTHER_PROGRAMS
+
 export default defineConfig({
   test: {
     setupFiles: ['test/setup.ts'],
     globalSetup: ['test/stop-postgres.ts'],
-    // The processes that tests start find their modules compiled: a start takes a third less of a busy machine.
+    // The processes that tests start from a source of their own find it compiled.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/imagegate') },
     testTimeout: 15_000,
     hookTimeout: 20_000,
@@ -23,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'tests',
           include: ['test/**/*.test.ts', 'providers/*/test/**/*.test.ts'],
-          exclude: MEASURED,
+          exclude: [...MEASURED, ...left],
           // A file of a worker finds the modules that the file before it loaded: importing them again for each took a third of the run.
           isolate: false,
         },

@@ -28,7 +28,7 @@ const alone = (name: string): AttackOrder => ({ names: [name], atOnce: 1, everyM
 export async function hostile(): Promise<void> {
   const vendor = await serve('./servers/hostile-vendor.ts')
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
-  const gateway = await serve(join(THIS_CHECKOUT, 'src/main.ts'), [], {
+  const gateway = await serve(join(THIS_CHECKOUT, 'bin/gateway.mjs'), [], {
     IMAGEGATE_CONFIG: configuration(folder, vendor.url),
     IMAGEGATE_DATA: join(folder, 'data'),
     PORT: '0',

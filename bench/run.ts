@@ -7,6 +7,7 @@ import { inFlight } from './in-flight.ts'
 import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
 import { polling } from './polling.ts'
+import { start } from './start.ts'
 import { wholeImages } from './whole-images.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
@@ -17,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   polling,
   'whole-images': wholeImages,
   hostile,
+  start,
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { beside: { type: 'string' } } })

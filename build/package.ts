@@ -1,27 +1,25 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { buildPages } from './pages.ts'
+import { buildProgram } from './program.ts'
 
 /**
- * Writes `dist/`, which is what the npm package runs: Node reads no TypeScript below node_modules. Beside the JavaScript and its types stand
- * the pages, the manifests of the providers and a package.json, in which `#contract` and the like lead to the JavaScript.
+ * Writes `dist/`, which is what the npm package runs: Node reads no TypeScript below node_modules. Beside the program stand its types, the pages,
+ * the manifests of the providers and a package.json, in which `#contract` and the like lead to the types.
  */
 const ROOT = resolve(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
 
-// The pages are replaced at once, at the end: a gateway of this checkout may be starting meanwhile.
-for (const name of existsSync(DIST) ? readdirSync(DIST) : []) if (name !== 'web') rmSync(join(DIST, name), { recursive: true, force: true })
+// The pages are replaced at once, at the end, and what the checkout runs stays: a gateway of it may be starting meanwhile.
+const STAYS = new Set(['web', 'built'])
+for (const name of existsSync(DIST) ? readdirSync(DIST) : [])
+  if (!STAYS.has(name)) rmSync(join(DIST, name), { recursive: true, force: true })
 execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'tsconfig.package.json')], {
   stdio: 'inherit',
 })
 
-for (const id of readdirSync(join(ROOT, 'providers'))) {
-  const manifest = join(ROOT, 'providers', id, 'manifest.json')
-  if (!existsSync(manifest)) continue
-  mkdirSync(join(DIST, 'providers', id), { recursive: true })
-  copyFileSync(manifest, join(DIST, 'providers', id, 'manifest.json'))
-}
+if ((await buildProgram(DIST)) === null) throw new Error('the program cannot be built: Vite is not installed; run `npm ci` first')
 
 interface Package {
   readonly name: string

@@ -6,7 +6,7 @@ import type { Client } from '../client/client.ts'
 import type { Verb } from './verb.ts'
 import { comparisonReport } from './comparison-report.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
-import { contactSheet, type SheetCell } from './contact-sheet.ts'
+import type { SheetCell } from './contact-sheet.ts'
 import { checkFile, checkFolder } from './folder.ts'
 import { names } from './options.ts'
 import { requestCommand } from './request-command.ts'
@@ -64,6 +64,8 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
     const sheet = options.sheet === false ? null : (options.sheet ?? join(options.out, `${comparison.id}.jpg`))
     if (sheet !== null) {
       await mkdir(dirname(sheet), { recursive: true })
+      // It draws with native code, which no other verb loads.
+      const { contactSheet } = await import('./contact-sheet.ts')
       await writeFile(sheet, await contactSheet(comparison, await cellsOf(client, comparison), format))
     }
     terminal.out(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import scalar from '@scalar/fastify-api-reference'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type { FastifyInstance } from 'fastify'
 import { declareAccess } from './access.ts'
 import { pathOf } from './known-routes.ts'
 import { pageHeaders } from './page-policy.ts'
@@ -93,26 +94,47 @@ const page = (nonce: string): string => `<!doctype html>
 export async function docsPage(app: FastifyInstance): Promise<void> {
   await app.register(async (docs) => {
     declareAccess(docs, 'open')
-    await docs.register(scalar, { routePrefix: '/docs', configuration: CONFIGURATION, hooks: { onRequest: ownPage } })
     const schema = { hide: true }
     const script = 'text/javascript; charset=utf-8'
+    docs.get('/docs/', { schema }, async (request, reply) => {
+      // The page names its files from its own folder.
+      if (pathOf(request) !== '/docs/') return reply.redirect('/docs/', 301)
+      const nonce = randomBytes(16).toString('base64')
+      return (
+        reply
+          // The reference makes styles while it runs, and gives them the nonce of the page.
+          .headers({ 'content-type': 'text/html; charset=utf-8', ...pageHeaders(`'nonce-${nonce}'`), 'cache-control': 'no-store' })
+          .serializer(String)
+          .send(page(nonce))
+      )
+    })
+    docs.get('/docs/js/scalar.js', { schema }, async (_request, reply) => reply.type(script).send(await referenceScript()))
     docs.get('/docs/js/prepare.js', { schema }, async (_request, reply) => reply.type(script).send(PREPARE))
     docs.get('/docs/js/start.js', { schema }, async (_request, reply) => reply.type(script).send(START))
     docs.get('/docs/style.css', { schema }, async (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLE))
   })
 }
 
-/** In place of the page that the package writes, whose script stands in the page. */
-function ownPage(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-  if (pathOf(request) !== '/docs/') return done()
-  const nonce = randomBytes(16).toString('base64')
-  void reply
-    .headers({
-      'content-type': 'text/html; charset=utf-8',
-      // The reference makes styles while it runs, and gives them the nonce of the page.
-      ...pageHeaders(`'nonce-${nonce}'`),
-      'cache-control': 'no-store',
-    })
-    .serializer(String)
-    .send(page(nonce))
+let known: Promise<Buffer> | null = null
+
+/** The script of the reference, read once, by the first page that is opened. */
+function referenceScript(): Promise<Buffer> {
+  known ??= readReferenceScript().catch((error: unknown) => {
+    known = null
+    throw error
+  })
+  return known
+}
+
+/** Named from the folder above, because a built gateway has this code in another folder beside `http`. */
+const PROGRAM = new URL(`../http/docs-script.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
+
+async function readReferenceScript(): Promise<Buffer> {
+  const thread = new Worker(PROGRAM)
+  try {
+    const [bytes] = (await once(thread, 'message')) as [Uint8Array]
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  } finally {
+    await thread.terminate()
+  }
 }

@@ -1,4 +1,3 @@
-import sharp from 'sharp'
 import { share } from './chance.ts'
 
 export interface ImageOrder {
@@ -13,6 +12,7 @@ export interface ImageOrder {
 
 /** Draws a real image: layered hills under a sun, whose shapes and colours follow from prompt and seed alone. */
 export async function drawImage(order: ImageOrder): Promise<Buffer> {
+  const { default: sharp } = await import('sharp')
   const image = sharp(Buffer.from(landscape(order)))
   switch (order.format) {
     case 'jpeg':

@@ -27,7 +27,7 @@ interface Ended {
 
 /** A real command; Ctrl-C is sent where its standard error, or a listing of the gateway, shows that the request was accepted. */
 async function command(args: readonly string[], interruptAt?: (err: string) => boolean | Promise<boolean>): Promise<Ended> {
-  const program = join(ROOT, 'src/cli/imagegate.ts')
+  const program = join(ROOT, 'bin/imagegate.mjs')
   const env = { PATH: process.env['PATH'] ?? '', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
   const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
@@ -42,7 +42,7 @@ async function command(args: readonly string[], interruptAt?: (err: string) => b
 }
 /** What a shell's `program … | reader` shows, with the status of both. */
 function piped(args: string, reader: string): Promise<Ended> {
-  const script = `set -o pipefail; "${process.execPath}" "${join(ROOT, 'src/cli/imagegate.ts')}" ${args} | ${reader}; echo "\${PIPESTATUS[*]}"`
+  const script = `set -o pipefail; "${process.execPath}" "${join(ROOT, 'bin/imagegate.mjs')}" ${args} | ${reader}; echo "\${PIPESTATUS[*]}"`
   const env = { PATH: process.env['PATH'] ?? '', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
   const child = spawn('bash', ['-c', script], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']

@@ -168,7 +168,7 @@ describe('--json', () => {
 describe('the process', () => {
   const command = (args: readonly string[]) =>
     new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      execFile(process.execPath, [join(ROOT, 'src/cli/imagegate.ts'), ...args], (error, stdout, stderr) =>
+      execFile(process.execPath, [join(ROOT, 'bin/imagegate.mjs'), ...args], (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
       )
     })
@@ -182,13 +182,9 @@ describe('the process', () => {
   }, 60_000)
 
   test('reads a prompt from a real standard input', async () => {
-    const child = spawn(
-      process.execPath,
-      [join(ROOT, 'src/cli/imagegate.ts'), 'quote', '-', '--model', 'flux-2-pro', '--url', gateway.url],
-      {
-        stdio: ['pipe', 'pipe', 'ignore'],
-      },
-    )
+    const child = spawn(process.execPath, [join(ROOT, 'bin/imagegate.mjs'), 'quote', '-', '--model', 'flux-2-pro', '--url', gateway.url], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
     child.stdin.end('a lighthouse')
     const chunks: Buffer[] = []
     for await (const chunk of child.stdout) chunks.push(chunk as Buffer)

@@ -27,7 +27,7 @@ afterAll(() => vendors.close())
 /** The command as a user types it; its exit code, what it printed, and its errors. */
 async function imagegate(args: readonly string[], environment: Readonly<Record<string, string>>) {
   const env = { PATH: process.env['PATH'] ?? '', ...environment }
-  const ended = await run(process.execPath, [join(ROOT, 'src/cli/imagegate.ts'), ...args], { cwd: ROOT, env }).then(
+  const ended = await run(process.execPath, [join(ROOT, 'bin/imagegate.mjs'), ...args], { cwd: ROOT, env }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),
   )

@@ -35,7 +35,7 @@ globalThis.Date = class extends RealDate {
 
 // The gateway is loaded only now, so that it never sees the real clock.
 const { processEnvironment } = await import('../../src/config/environment.ts')
-const { startGateway } = await import('../../src/gateway/start.ts')
+const { startGateway } = await (await import('../support/built-gateway.ts')).builtGateway()
 const server = await startGateway({
   env: processEnvironment(),
   overrides: {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
@@ -13,6 +13,12 @@ const ROOT = resolve(import.meta.dirname, '../..')
 /** With it a start needs a quarter less of the processor. */
 const { NODE_COMPILE_CACHE } = process.env
 export const COMPILED: Readonly<Record<string, string>> = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+
+/** What `npm start` runs in a checkout; before there were built programs it was the source. */
+function serverProgram(root: string): string {
+  const program = join(root, 'bin/gateway.mjs')
+  return existsSync(program) ? program : join(root, 'src/main.ts')
+}
 
 /** A test that fails leaves no server behind. */
 const running = new Set<ChildProcess>()
@@ -40,7 +46,7 @@ export async function startProcess(
   crash: { readonly step: Step; readonly marks: readonly string[] } | null = null,
   root = ROOT,
 ): Promise<ServerProcess> {
-  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [join(root, 'src/main.ts')]
+  const program = crash ? [join(import.meta.dirname, 'crashing-server.ts'), crash.step, ...crash.marks] : [serverProgram(root)]
   return spawnServer(program, environment)
 }
 

@@ -19,7 +19,7 @@ async function start(name: string, config: string): Promise<{ child: ChildProces
   const path = join(folder, `${name}.yaml`)
   writeFileSync(path, config)
   const env = { ...process.env, IMAGEGATE_CONFIG: path, IMAGEGATE_DATA: join(folder, name), PORT: '0', HOST: '127.0.0.1' }
-  const child = spawn(process.execPath, ['src/main.ts'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, ['bin/gateway.mjs'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   const port = await new Promise<number>((resolve) => {
     child.stdout.on('data', (data: Buffer) => {
       const found = /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(data.toString())?.[1]

@@ -72,7 +72,7 @@ describe('a running gateway', { timeout: 60_000 }, () => {
 
   test('that was started without a configuration file reads the one that is written into its folder later', async () => {
     const folder = temporaryFolder()
-    const gateway = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+    const gateway = spawn(process.execPath, [join(ROOT, 'bin/gateway.mjs')], {
       cwd: folder,
       env: { PATH: process.env['PATH'] ?? '', PORT: '0', IMAGEGATE_DATA: join(folder, 'data') },
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -95,7 +95,7 @@ describe('the example file, copied as it is', { timeout: 60_000 }, () => {
     const folder = temporaryFolder()
     const [config, data] = [join(folder, 'imagegate.yaml'), join(folder, 'mine')]
     copyFileSync(join(ROOT, 'imagegate.example.yaml'), config)
-    const gateway = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+    const gateway = spawn(process.execPath, [join(ROOT, 'bin/gateway.mjs')], {
       cwd: folder,
       env: { PATH: process.env['PATH'] ?? '', PORT: '0', IMAGEGATE_DATA: data },
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -190,8 +190,8 @@ describe.skipIf(process.platform !== 'linux')('a gateway that starts', { timeout
   }
 
   test.each([
-    ['npm start', 'src/main.ts', []],
-    ['imagegate serve', 'src/cli/imagegate.ts', ['serve']],
+    ['npm start', 'bin/gateway.mjs', []],
+    ['imagegate serve', 'bin/imagegate.mjs', ['serve']],
   ] as const)('as `%s` outlives SIGHUP and SIGUSR2, and reads its configuration again once it listens', async (_, program, args) => {
     const child = spawn(process.execPath, [join(ROOT, program), ...args], {
       cwd: ROOT,

@@ -201,7 +201,7 @@ describe('a data folder of an earlier version', () => {
         IMAGEGATE_KEY: KEY,
       }
       const imagegate = (...args: readonly string[]) =>
-        execFileSync(process.execPath, ['src/cli/imagegate.ts', ...args], { env, encoding: 'utf8' })
+        execFileSync(process.execPath, ['bin/imagegate.mjs', ...args], { env, encoding: 'utf8' })
       imagegate('backup', backup, '--url', first.url)
       await first.kill('SIGKILL')
       expect(imagegate('restore', backup)).toContain(`${restored}/sandbox: 1 generations and 1 images`)

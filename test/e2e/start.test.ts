@@ -76,7 +76,7 @@ describe('a start that an operator can correct', () => {
   test.skipIf(process.getuid?.() !== 0)('of another user’s data folder says whose it is, and exits with 1 without a stack', async () => {
     const data = folder()
     chmodSync(data, 0o700)
-    const child = spawnSync(process.execPath, ['src/main.ts'], {
+    const child = spawnSync(process.execPath, ['bin/gateway.mjs'], {
       uid: 65_534,
       encoding: 'utf8',
       env: { PATH: process.env['PATH'], PORT: '0', BFL_API_KEY: 'k', IMAGEGATE_DATA: join(data, 'data'), IMAGEGATE_CONFIG: '' },

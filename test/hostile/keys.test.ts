@@ -187,7 +187,7 @@ test('each image at each provider counts against the rate of its key, and what d
 /** As it is typed in a shell. */
 function imagegate(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly error: string }> {
   const env = { ...COMPILED, PATH: process.env['PATH'], IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
-  const child = spawn(process.execPath, ['src/cli/imagegate.ts', ...args], { cwd: ROOT, env })
+  const child = spawn(process.execPath, ['bin/imagegate.mjs', ...args], { cwd: ROOT, env })
   let [out, error] = ['', '']
   child.stdout.on('data', (part) => (out += String(part)))
   child.stderr.on('data', (part) => (error += String(part)))

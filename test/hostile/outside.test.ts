@@ -33,7 +33,7 @@ interface Refused {
 /** A start that is refused. */
 function start(environment: Readonly<Record<string, string>>, uid?: number): Promise<Refused> {
   const env = { ...COMPILED, PATH: process.env['PATH'], PORT: '0', BFL_API_KEY: 'a-key-of-outside', IMAGEGATE_CONFIG: '', ...environment }
-  const child = spawn(process.execPath, ['src/main.ts'], { cwd: ROOT, env, ...(uid === undefined ? {} : { uid }), timeout: 110_000 })
+  const child = spawn(process.execPath, ['bin/gateway.mjs'], { cwd: ROOT, env, ...(uid === undefined ? {} : { uid }), timeout: 110_000 })
   let out = ''
   let error = ''
   child.stdout.on('data', (part) => (out += String(part)))

@@ -86,7 +86,7 @@ test(
     const database = `store: { url: "postgres://gate:${CANARY}-password@db.example/x" }\n`
     for (const text of [REFUSED['a list that is not closed'], database]) {
       writeFileSync(config, KEYS + (text ?? ''))
-      const child = spawn(process.execPath, ['src/main.ts'], { cwd: ROOT, env: { ...process.env, ...env, PORT: '0' } })
+      const child = spawn(process.execPath, ['bin/gateway.mjs'], { cwd: ROOT, env: { ...process.env, ...env, PORT: '0' } })
       let said = ''
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (said += String(part)))
       const code = await new Promise((resolve) => void child.once('close', resolve))

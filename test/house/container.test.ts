@@ -83,7 +83,7 @@ describe('Dockerfile', () => {
     const start = dockerInstructions().findLast(({ name }) => name === 'CMD' || name === 'ENTRYPOINT')?.value ?? ''
     expect(start).toMatch(/^\[/)
     expect(start).not.toContain('npm')
-    expect(start).toContain('main.ts')
+    expect(start).toContain('bin/gateway.mjs')
   })
 
   test('copies only what is there', () => {

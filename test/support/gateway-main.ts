@@ -1,13 +1,14 @@
 import { receiveReloadSignals } from '../../src/gateway/signals.ts'
 import type { StartOptions } from '../../src/gateway/start.ts'
+import { builtGateway } from './built-gateway.ts'
 
 /**
- * The program of a gateway, as `src/main.ts` is, for tests that name what no environment variable does: `START_OVERRIDES` holds the overrides of
+ * The program of a gateway, as `bin/gateway.mjs` is, for tests that name what no environment variable does: `START_OVERRIDES` holds the overrides of
  * its start as JSON, among them which providers are installed and how quick the emulated ones are.
  */
 const signals = receiveReloadSignals()
 const { processEnvironment } = await import('../../src/config/environment.ts')
-const { startGateway, StartRefused } = await import('../../src/gateway/start.ts')
+const { startGateway, StartRefused } = await builtGateway()
 
 const { START_OVERRIDES: overrides = '{}', ...env } = processEnvironment()
 try {

@@ -1,14 +1,10 @@
 import { availableParallelism } from 'node:os'
-import sharp from 'sharp'
 import { described, formatOf } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
+import { decoder } from './decoder.ts'
 import { gate } from './gate.ts'
 import type { Verdict } from './structure/verdict.ts'
-
-// One thread for each image: many images at a time matter here, not the single one. Nothing is decoded twice, so a cache is only memory.
-sharp.concurrency(1)
-sharp.cache(false)
 
 /** 100 megapixels, the most a request can ask for. A small file can unfold to far more. */
 export const MAX_PIXELS = 100 * 1_048_576
@@ -48,6 +44,7 @@ export function assertFormat(head: Buffer): OutputFormat {
  * @throws AssetError `not_an_image`, `too_large`
  */
 export async function readHeader(source: string | Buffer, format: OutputFormat): Promise<FileHeader> {
+  const sharp = await decoder()
   const { width, height, autoOrient } = await sharp(source, { limitInputPixels: false, failOn: 'error' }).metadata().catch(unreadable)
   if (width * height > MAX_PIXELS) {
     throw new AssetError('too_large', `the image has ${width} × ${height} pixels; at most ${MAX_PIXELS} are taken`)
@@ -75,6 +72,7 @@ export async function assertSound(source: string | Buffer, header: FileHeader, v
  * cut off or corrupt and bears mere warnings (an odd colour profile); of a JPEG, missing rows are only a warning.
  */
 async function decodeWhole(source: string | Buffer, { format, columns, rows }: FileHeader): Promise<void> {
+  const sharp = await decoder()
   const failOn = format === 'jpeg' ? 'warning' : 'error'
   const lastRow = { left: 0, top: rows - 1, width: columns, height: 1 }
   await sharp(source, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import sharp from 'sharp'
+import { decoder } from './decoder.ts'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
@@ -64,10 +64,12 @@ export function smallImages({ pathOf, incoming }: SmallImageDependencies): Asset
 }
 
 /** As it is seen, never larger than it is. Decoding happens off the event loop. */
-const make = (path: string, width: SmallWidth): Promise<Buffer> =>
-  sharp(path, { limitInputPixels: MAX_PIXELS, failOn: 'error', sequentialRead: true })
+async function make(path: string, width: SmallWidth): Promise<Buffer> {
+  const sharp = await decoder()
+  return sharp(path, { limitInputPixels: MAX_PIXELS, failOn: 'error', sequentialRead: true })
     .timeout({ seconds: LONGEST_S })
     .autoOrient()
     .resize({ width, height: width * STEEPEST, fit: 'inside', withoutEnlargement: true })
     .webp({ quality: QUALITY })
     .toBuffer()
+}

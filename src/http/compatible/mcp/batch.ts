@@ -1,10 +1,7 @@
-import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server'
-import type { McpServer } from '@modelcontextprotocol/server'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { KeyRing } from '../../access.ts'
 import type { HttpProblem } from '../../http-problem.ts'
 import { overRateOfEach } from '../over-rate-of-each.ts'
-import { rpcErrorOf } from './error-reply.ts'
 
 /** A body whose calls are within the key's rate, those that are not made into calls of a method that refuses them. */
 export interface WithinRate {
@@ -16,7 +13,7 @@ export interface WithinRate {
 const MAX_MESSAGES = 100
 
 /** No client's method. */
-const OVER_RATE = 'imagegate/over-rate'
+export const OVER_RATE = 'imagegate/over-rate'
 
 /** Each call of a JSON-RPC batch is a request of its key; a notification is not answered and does nothing. */
 export async function withinRate(keys: Pick<KeyRing, 'overRate'>, request: FastifyRequest, reply: FastifyReply): Promise<WithinRate> {
@@ -29,15 +26,6 @@ export async function withinRate(keys: Pick<KeyRing, 'overRate'>, request: Fasti
   reply.removeHeader('retry-after')
   const refused = new Set(calls.filter((_, index) => refusals[index] !== undefined))
   return { body: body.map((message: unknown) => (isCall(message) && refused.has(message) ? refusedCall(message) : message)), over }
-}
-
-/** Gives the refused calls of a batch their answer: an error each, in the words of JSON-RPC. */
-export function refuseOverRate({ server }: McpServer, over: HttpProblem): void {
-  server.fallbackRequestHandler = async ({ method }) => {
-    if (method !== OVER_RATE) throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found')
-    const { code, message, data } = rpcErrorOf(over.details)
-    throw new ProtocolError(code, message, data)
-  }
 }
 
 interface Call {

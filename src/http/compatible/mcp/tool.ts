@@ -69,12 +69,16 @@ export function defineTool<Arguments extends z.ZodType, Facts extends z.ZodType>
  * some clients follow no `$ref` and some know one dialect only.
  */
 function listed(schema: z.ZodType, names: readonly string[] | undefined): StandardSchemaWithJSON<unknown, unknown> {
+  let shown: Readonly<Record<string, unknown>> | null = null
+  const show = () => (shown ??= shownSchema(schema, names))
+  return { '~standard': { version: 1, vendor: 'imagegate', validate: (value) => ({ value }), jsonSchema: { input: show, output: show } } }
+}
+
+function shownSchema(schema: z.ZodType, names: readonly string[] | undefined): Readonly<Record<string, unknown>> {
   const json = compact(z.toJSONSchema(schema, { io: 'input', metadata: new WithoutIds() })) as ObjectSchema
   const properties = Object.fromEntries(Object.entries(json.properties).filter(([name]) => names?.includes(name) ?? true))
   const required = json.required?.filter((name) => name in properties) ?? []
-  const shown = { type: 'object', properties, ...(required.length > 0 ? { required } : {}) }
-  const show = () => shown
-  return { '~standard': { version: 1, vendor: 'imagegate', validate: (value) => ({ value }), jsonSchema: { input: show, output: show } } }
+  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) }
 }
 
 interface ObjectSchema {
