@@ -188,6 +188,12 @@ describe('a stranger', () => {
     },
   )
 
+  test('that sends a callback to an address nobody was given is answered, and cut off, before its body has come', async () => {
+    const { text, ms } = await conversation(request('/v1/hooks/runware/an-address-that-nobody-was-given'))
+    expect(answerIn(text)).toMatchObject({ status: 404, problem: { code: 'not_found', detail: 'No task has this callback address.' } })
+    expect(ms).toBeLessThan(3_000)
+  })
+
   test('that asks before it uploads is answered without being asked for the body', async () => {
     const { text } = await conversation(
       'POST /v1/generations HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n',
