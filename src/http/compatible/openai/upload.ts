@@ -106,10 +106,16 @@ async function chunksOf(part: MultipartFile, maxBytes: number): Promise<readonly
   let length = 0
   for await (const chunk of part.file as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length <= maxBytes) chunks.push(chunk)
-    else chunks.length = 0
+    if (length > maxBytes) chunks.length = 0
+    else if (isText(part) || canBeImage(chunks)) chunks.push(chunk)
   }
   return part.file.truncated || length > maxBytes ? null : chunks
+}
+
+/** What is known to be no image by its first bytes is not kept. */
+function canBeImage(chunks: readonly Buffer[]): boolean {
+  const first = firstOf(chunks)
+  return first.length < SIGNATURE_BYTES || formatOf(first) !== null
 }
 
 /** Enough to know a format. */
