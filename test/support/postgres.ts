@@ -42,7 +42,12 @@ export const POSTGRES_PROGRAMS = programs()
 
 function run(program: string, args: readonly string[]): void {
   const isStart = args[0] === 'start'
-  const { status, stderr, error } = spawnSync(join(POSTGRES_PROGRAMS ?? '', program), args, {
+  const path = join(POSTGRES_PROGRAMS ?? '', program)
+  // A worker's channel to its parent would be the server's too, and the parent would wait for its end.
+  const [command, ...rest] = isStart
+    ? ['/bin/sh', '-c', 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$0" "$@"', path, ...args]
+    : [path, ...args]
+  const { status, stderr, error } = spawnSync(command ?? path, rest, {
     ...ROOT_AS,
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8' },
