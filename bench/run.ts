@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { beside } from './beside.ts'
+import { boughtTwice } from './bought-twice.ts'
 import { durability } from './durability.ts'
 import { hostile } from './hostile.ts'
 import { inFlight } from './in-flight.ts'
@@ -19,9 +20,13 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   'whole-images': wholeImages,
   hostile,
   start,
+  'bought-twice': boughtTwice,
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { beside: { type: 'string' } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { beside: { type: 'string' }, images: { type: 'string' }, only: { type: 'string' }, chart: { type: 'string' } },
+})
 if (values.beside === undefined) {
   for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHMARKS)) {
     const benchmark = BENCHMARKS[name]

@@ -1,0 +1,67 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { request } from 'undici'
+import { CLIENTS } from './bought-twice/clients.ts'
+import type { Buyer, Client } from './bought-twice/clients.ts'
+import { chart, table } from './bought-twice/report.ts'
+import type { Row } from './bought-twice/report.ts'
+import { serve } from './processes.ts'
+
+const AT_ONCE = 16
+
+/**
+ * What each client buys, with its defaults, of a vendor whose replies get lost after it has accepted (`bought-twice/vendor.ts`).
+ * `--images`: how many are asked of each; `--only`: one client or provider; `--chart`: the file of the chart, SVG.
+ */
+export async function boughtTwice(): Promise<void> {
+  const { values } = parseArgs({
+    allowPositionals: true,
+    options: { images: { type: 'string', default: '1000' }, only: { type: 'string' }, chart: { type: 'string' } },
+  })
+  const asked = Number(values.images)
+  const chosen = CLIENTS.filter(({ name, provider }) => values.only === undefined || name === values.only || provider === values.only)
+  const rows: Row[] = []
+  for (const client of chosen) {
+    const row = await measured(client, asked)
+    rows.push(row)
+    console.log(JSON.stringify(row))
+  }
+  console.log(`\n${table(rows)}`)
+  if (values.chart !== undefined) writeFileSync(values.chart, chart(rows))
+}
+
+async function measured(client: Client, asked: number): Promise<Row> {
+  const vendor = await serve('bought-twice/vendor.ts', [client.provider])
+  const buyer = await client.start(vendor.url)
+  try {
+    const begun = performance.now()
+    const { delivered, priced, errors } = await buyAll(buyer, asked)
+    const named = (await buyer.named?.()) ?? 0
+    const seconds = Math.round((performance.now() - begun) / 1_000)
+    const { bought } = JSON.parse(await (await request(`${vendor.url}/bench/bought`)).body.text()) as { bought: number }
+    return { client: client.name, provider: client.provider, asked, bought, delivered, priced, named, seconds, errors }
+  } finally {
+    await buyer.close?.()
+    vendor.stop()
+  }
+}
+
+async function buyAll(buyer: Buyer, asked: number) {
+  const seen = { delivered: 0, priced: 0, errors: {} as Record<string, number> }
+  let next = 0
+  const worker = async () => {
+    while (next < asked) {
+      const prompt = `a lighthouse, number ${(next += 1)}`
+      try {
+        const { usd } = await buyer.buy(prompt)
+        seen.delivered += 1
+        if (usd !== null) seen.priced += 1
+      } catch (error) {
+        const words = (error instanceof Error ? error.message : JSON.stringify(error)).slice(0, 60)
+        seen.errors[words] = (seen.errors[words] ?? 0) + 1
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  return seen
+}
