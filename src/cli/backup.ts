@@ -6,7 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { ClientError, connection } from '../client/connection.ts'
 import type { Config } from '../config/config.ts'
 import { configuredFolders, storageFolders } from '../gateway/storage-folders.ts'
-import { openAssets } from '../store/assets/files.ts'
+import { openImages } from '../store/assets/open-images.ts'
 import { writeBackup } from '../store/backup-folder.ts'
 import type { BackupSource, BackupSummary } from '../store/backup-folder.ts'
 import { copyDatabase } from '../store/sqlite/copy-database.ts'
@@ -39,7 +39,7 @@ async function backup(folder: string, options: ConnectOptions & { json?: boolean
   } catch (error) {
     throw inWords(error)
   } finally {
-    close()
+    await close()
   }
 }
 
@@ -58,7 +58,7 @@ interface FoundSource {
   readonly source: BackupSource
   /** For the report. */
   readonly from: string
-  close(): void
+  close(): void | Promise<void>
 }
 
 /** A gateway that runs is asked; elsewhere the data folder is read, with its schema left as it is. */
@@ -95,11 +95,14 @@ async function dataFolder(config: Config): Promise<FoundSource> {
   }
   try {
     const database = openDatabase(folders.store, { upgrade: false })
-    const assets = await openAssets({ directory: folders.assets })
+    const { assets, close } = await openImages(folders.assets)
     return {
       source: { database: (path) => copyDatabase(database, path), image: ({ sha256, format }) => assets.open(sha256, format) },
       from: folders.store,
-      close: () => database.close(),
+      async close() {
+        database.close()
+        await close()
+      },
     }
   } catch (error) {
     throw inWords(error)

@@ -1,6 +1,12 @@
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { withoutPurchases } from '../core/generation/restored.ts'
 import { configuredFolders, sandboxFolders } from '../gateway/storage-folders.ts'
+import type { StorageFolders } from '../gateway/storage-folders.ts'
+import { keyOfImage } from '../store/assets/object-storage.ts'
+import { openImages } from '../store/assets/open-images.ts'
 import { isOfSandbox, readBackup } from '../store/backup-folder.ts'
+import type { BackupSummary } from '../store/backup-folder.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { contents, inWords } from './backup.ts'
 import { configOrFail, type ConnectOptions } from './connect.ts'
@@ -30,7 +36,7 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
   // By what it holds: vendor keys are often set for the service alone, and without them this start would be a sandbox.
   const folders = isOfSandbox(folder) ? sandboxFolders(config) : configuredFolders(config)
   try {
-    const summary = await readBackup(folder, folders)
+    const summary = await restoreInto(folders, folder)
     const open = await closePurchases(folders.store)
     const rest = open === 0 ? '' : `\n${open} generations were open and are polled on at the next start; none is bought again`
     terminal.out(
@@ -41,6 +47,32 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
     return 0
   } catch (error) {
     throw inWords(error)
+  }
+}
+
+async function restoreInto({ store, assets }: StorageFolders, folder: string): Promise<BackupSummary> {
+  if (assets.kind === 'folder') return readBackup(folder, { store, images: assets.directory })
+  const images = await openImages(assets)
+  const copies = await mkdtemp(join(assets.incoming, 'restore-'))
+  try {
+    return await readBackup(folder, {
+      store,
+      images: copies,
+      async keep({ sha256, format }, path) {
+        const handle = await open(path, 'r')
+        try {
+          const { size: bytes } = await handle.stat()
+          const key = keyOfImage(sha256, format)
+          if (!(await images.storage.renew(key, bytes))) await images.storage.keep(key, { path, handle, bytes, sha256, format })
+        } finally {
+          await handle.close()
+          await rm(path)
+        }
+      },
+    })
+  } finally {
+    await images.close()
+    await rm(copies, { recursive: true, force: true })
   }
 }
 

@@ -31,7 +31,10 @@ const Assets = z
       .string()
       .regex(/^(file:.+|s3:\/\/.+)/, '"file:<folder>" or "s3://<bucket>"')
       .optional()
-      .meta({ description: 'Image files. Default: the folder images in the data folder. A change needs a restart.' }),
+      .meta({
+        description:
+          'Image files: a folder, or an S3-compatible bucket as s3://bucket/folder?endpoint=…&region=…&path_style=…, whose credentials the environment has. Default: the folder images in the data folder. A change needs a restart.',
+      }),
     keep: z
       .boolean()
       .optional()

@@ -22,7 +22,7 @@ export interface Server {
  * Takes requests, continues what an earlier process left open, and follows changes of the configuration.
  */
 export async function listenAndResume(app: App, resources: Resources, services: Services, opened: AsyncDisposableStack): Promise<Server> {
-  const { config, live, store, folders, log } = resources
+  const { config, live, store, imageStorage, log } = resources
   const { address, webhooks, run, compare } = services
   const { host, port } = config().server
   const url = await app.listen({ host, port, listenTextResolver: (address) => greeting(address, config()) })
@@ -33,7 +33,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await compare.resume()
   opened.defer(watchConfiguration(live))
-  opened.defer(startRetention({ directory: folders.assets, store, clock: STEADY_CLOCK, log, limits: () => config().assets }))
+  opened.defer(startRetention({ storage: imageStorage, store, clock: STEADY_CLOCK, log, limits: () => config().assets }))
   return {
     url,
     sandbox: config().sandbox,

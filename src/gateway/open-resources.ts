@@ -9,7 +9,8 @@ import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Assets, Store } from '../core/ports.ts'
-import { openAssets } from '../store/assets/files.ts'
+import { openImages } from '../store/assets/open-images.ts'
+import type { Images } from '../store/assets/open-images.ts'
 import { liveCatalogue } from '../catalogue/live-catalogue.ts'
 import { adoptSandbox } from '../store/adopt-sandbox.ts'
 import { openStoreAt } from '../store/open-store.ts'
@@ -38,6 +39,8 @@ export interface Resources extends Configuration {
   readonly keys: GatewayKeys
   readonly store: Store
   readonly assets: Assets
+  /** Where the images lie, for retention. */
+  readonly imageStorage: Images['storage']
   readonly transport: Transport
   readonly folders: StorageFolders
 }
@@ -63,7 +66,8 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const isAnyKeyLive = (config: Config): boolean => keys.isAnyLive(config.keys)
   const exposure = exposed(started, isAnyKeyLive)
   if (exposure) throw new StartRefused(formatProblem(exposure))
-  const assets = await openAssets({ directory: folders.assets })
+  const images = await openImages(folders.assets)
+  opened.defer(() => images.close())
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), installed, log)))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
   const reloads = createReloadReport(log, complete(started), CLOCK.now)
@@ -83,7 +87,19 @@ export async function openResources(configuration: Configuration, opened: AsyncD
     ({ keys }) => void store.nameKeys(keys).catch((error: unknown) => log.error({ err: error }, 'the names of the keys could not be kept')),
   )
   const catalogue = liveCatalogue(installed, live.current)
-  return { ...configuration, catalogue, live, reloads, config: live.current, keys, store, assets, transport, folders }
+  return {
+    ...configuration,
+    catalogue,
+    live,
+    reloads,
+    config: live.current,
+    keys,
+    store,
+    assets: images.assets,
+    imageStorage: images.storage,
+    transport,
+    folders,
+  }
 }
 
 /** Where an earlier version kept a sandbox's rows; null where that is not on this machine's disk, which a sandbox does not mind. */

@@ -1,48 +1,58 @@
 import { basename, dirname, join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { SANDBOX_FOLDER } from '../config/load.ts'
+import { bucketAddress } from '../store/assets/bucket-address.ts'
+import type { ImagesAddress } from '../store/assets/open-images.ts'
 import type { StoreLocation } from '../store/open-store.ts'
 
-/** Absolute folders of the database and of the image files. */
+/** The absolute folder of the database, and where the images are. */
 export interface StorageFolders {
   readonly store: string
-  readonly assets: string
+  readonly assets: ImagesAddress
 }
 
 export interface Storage {
   readonly store: StoreLocation
-  /** What this process keeps on its own disk: the images, and what it writes beside the database. */
+  /** What this process keeps on its own disk beside the database, and where the images are. */
   readonly folders: StorageFolders
 }
 
-/** Where this start keeps database and images. @throws Error with the remedy where images are not on this machine's disk */
-export function storageOf({ storeUrl, assets, dataDirectory }: Pick<Config, 'storeUrl' | 'assets' | 'dataDirectory'>): Storage {
+type Addresses = Pick<Config, 'storeUrl' | 'assets' | 'configured'>
+
+/** Where this start keeps database and images. @throws Error with the remedy */
+export function storageOf({ dataDirectory, ...addresses }: Addresses & Pick<Config, 'dataDirectory'>): Storage {
+  const { storeUrl, assets, configured } = addresses
   if (/^postgres(ql)?:/.test(storeUrl)) {
-    const folders = { store: dataDirectory, assets: filePath('assets.url', assets.url) }
+    const folders = { store: dataDirectory, assets: imagesAt(assets.url, configured.dataDirectory) }
     return { store: { kind: 'postgres', url: storeUrl }, folders }
   }
-  const folders = foldersAt(storeUrl, assets.url)
+  const folders = storageFolders(addresses)
   return { store: { kind: 'folder', directory: folders.store }, folders }
 }
 
 /** The folders of this start. @throws Error with the remedy where its database is not in one */
-export const storageFolders = ({ storeUrl, assets }: Pick<Config, 'storeUrl' | 'assets'>): StorageFolders => foldersAt(storeUrl, assets.url)
+export const storageFolders = ({ storeUrl, assets, configured }: Addresses): StorageFolders => foldersAt(storeUrl, assets.url, configured)
 
 /** Where the generations of real providers are kept, even if no provider has a key at the moment. @throws as `storageFolders` */
 export const configuredFolders = ({ configured }: Pick<Config, 'configured'>): StorageFolders =>
-  foldersAt(configured.storeUrl, configured.assetsUrl)
+  foldersAt(configured.storeUrl, configured.assetsUrl, configured)
 
 /** Where a sandbox keeps its own, whether this start is one or not. */
 export function sandboxFolders({ configured }: Pick<Config, 'configured'>): StorageFolders {
   const store = join(configured.dataDirectory, SANDBOX_FOLDER)
-  return { store, assets: join(store, 'images') }
+  return { store, assets: { kind: 'folder', directory: join(store, 'images') } }
 }
 
-function foldersAt(storeUrl: string, assetsUrl: string): StorageFolders {
+function foldersAt(storeUrl: string, assetsUrl: string, { dataDirectory }: Config['configured']): StorageFolders {
   const database = filePath('store.url', storeUrl)
   if (basename(database) !== 'imagegate.db')
     throw new Error(`store.url: the database file is always named imagegate.db; name it so in ${storeUrl}`)
-  return { store: dirname(database), assets: filePath('assets.url', assetsUrl) }
+  return { store: dirname(database), assets: imagesAt(assetsUrl, dataDirectory) }
+}
+
+function imagesAt(url: string, dataDirectory: string): ImagesAddress {
+  if (!url.startsWith('s3:')) return { kind: 'folder', directory: filePath('assets.url', url) }
+  return { kind: 'bucket', bucket: bucketAddress(url), incoming: join(dataDirectory, 'incoming') }
 }
 
 function filePath(field: string, url: string): string {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { copyFile, link, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ImagesAddress } from './assets/open-images.ts'
 import { isThere } from './flush.ts'
 import { NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from './secret-files.ts'
 import { copyDatabase } from './sqlite/copy-database.ts'
@@ -9,7 +10,7 @@ import { StoreError } from '../core/ports.ts'
 
 interface Folders {
   readonly store: string
-  readonly assets: string
+  readonly assets: ImagesAddress
 }
 
 /**
@@ -24,7 +25,9 @@ export async function adoptSandbox(sandbox: Folders, earlier: Folders | null): P
   if (database === null) return
   try {
     if (!holdsSandboxAlone(database)) return
-    await linkAll(earlier.assets, sandbox.assets)
+    // Those versions knew no buckets.
+    if (earlier.assets.kind === 'folder' && sandbox.assets.kind === 'folder')
+      await linkAll(earlier.assets.directory, sandbox.assets.directory)
     await mkdir(sandbox.store, { recursive: true })
     for (const secret of [NODE_SECRET_FILE, WEBHOOK_SECRET_FILE])
       await copyFile(join(earlier.store, secret), join(sandbox.store, secret), constants.COPYFILE_EXCL).catch(ignore('ENOENT', 'EEXIST'))

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { OutputFormat } from '#contract'
 import { holdsSandboxAlone } from './adopt-sandbox.ts'
-import { pathOfImage } from './assets/files.ts'
+import { keyOfImage } from './assets/object-storage.ts'
 import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
 import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
 import { flushFile, flushFolder, isThere, writeWhole } from './flush.ts'
@@ -88,11 +88,20 @@ export async function writeBackup(
   }
 }
 
+export interface RestoreTarget {
+  /** The folder of the database. */
+  readonly store: string
+  /** The folder the images are copied into. */
+  readonly images: string
+  /** Takes each copied image away to where it is kept, where that is no folder. */
+  keep?(file: ImageFile, path: string): Promise<void>
+}
+
 /**
  * Copies a backup into the empty folders of a gateway that does not run.
  * @throws StoreError `in_use` where a database is there already, `newer_schema`, `damaged` where the backup is not whole, `io`
  */
-export async function readBackup(folder: string, target: { readonly store: string; readonly assets: string }): Promise<BackupSummary> {
+export async function readBackup(folder: string, target: RestoreTarget): Promise<BackupSummary> {
   const summary = await readSummary(folder)
   const database = join(target.store, DATABASE_FILE)
   if (await isThere(database)) {
@@ -106,10 +115,11 @@ export async function readBackup(folder: string, target: { readonly store: strin
   }
   const stored: BackupSource = {
     database: (path) => pipeline(createReadStream(join(folder, DATABASE_FILE)), createWriteStream(path, { flags: 'wx' })),
-    image: (file) => openIfThere(pathOfImage(join(folder, IMAGES), file.sha256, file.format)),
+    image: (file) => openIfThere(pathOf(join(folder, IMAGES), file)),
   }
   await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
-  for (const file of files) await takeImage(target.assets, file, stored)
+  for (const file of files)
+    if ((await takeImage(target.images, file, stored)) !== null) await target.keep?.(file, pathOf(target.images, file))
   const partial = `${database}.${randomUUID()}.partial`
   try {
     await stored.database(partial)
@@ -122,6 +132,8 @@ export async function readBackup(folder: string, target: { readonly store: strin
   }
   return summary
 }
+
+const pathOf = (folder: string, { sha256, format }: ImageFile): string => join(folder, keyOfImage(sha256, format))
 
 /** Whether a backup is that of a sandbox; false where it cannot be read, which restoring it then reports. */
 export function isOfSandbox(folder: string): boolean {
@@ -167,7 +179,7 @@ const count = (database: DatabaseSync): number => Number(database.prepare('SELEC
 
 /** Its size in bytes; null where the source no longer has it. What is there already is not copied again. */
 async function takeImage(directory: string, file: ImageFile, source: BackupSource): Promise<number | null> {
-  const path = pathOfImage(directory, file.sha256, file.format)
+  const path = pathOf(directory, file)
   const found = await stat(path).catch(() => null)
   if (found !== null) return found.size
   const bytes = await source.image(file)

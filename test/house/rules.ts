@@ -88,7 +88,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     purpose:
       'The database and the image files: `sqlite/`, `postgres/`, and in `rules/` what both mean. The only importer of `node:sqlite` and `pg`.',
     imports: ['#contract', 'core/ports.ts', 'core/records.ts', 'core/keys/key-record.ts'],
-    packages: ['sharp', 'pg'],
+    packages: ['sharp', 'pg', '@aws-sdk/client-s3'],
     node: 'any',
   },
   {
@@ -176,7 +176,12 @@ export const NAMED_FOLDERS: Readonly<Record<string, string>> = {
 }
 
 /** A module that one folder alone may import, wherever else a rule might allow it. */
-export const ONLY_IMPORTER: Readonly<Record<string, string>> = { undici: 'src/transport', 'node:sqlite': 'src/store', pg: 'src/store' }
+export const ONLY_IMPORTER: Readonly<Record<string, string>> = {
+  undici: 'src/transport',
+  'node:sqlite': 'src/store',
+  pg: 'src/store',
+  '@aws-sdk/client-s3': 'src/store',
+}
 
 /** Folders below src/ that speak a vendor's wire format or to people; everywhere else no vendor is named. */
 export const MAY_NAME_VENDORS = ['src/http/compatible/', 'src/web/', 'src/cli/', 'src/client/']

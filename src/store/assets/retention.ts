@@ -1,8 +1,6 @@
-import { rmSync, statSync, unlinkSync } from 'node:fs'
-import { opendir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { GenerationRecord } from '../../core/records.ts'
 import type { Clock, Log, Store } from '../../core/ports.ts'
+import type { ObjectStorage, StoredObject } from './object-storage.ts'
 
 export interface RetentionLimits {
   /** Null: no limit. */
@@ -12,8 +10,7 @@ export interface RetentionLimits {
 }
 
 export interface RetentionDependencies {
-  /** Where `openAssets` keeps its files. */
-  readonly directory: string
+  readonly storage: Pick<ObjectStorage, 'list' | 'remove' | 'removeUntouched'>
   readonly store: Pick<Store, 'list'>
   readonly clock: Clock
   readonly log: Pick<Log, 'info' | 'error'>
@@ -26,13 +23,11 @@ export interface Swept {
   readonly freedBytes: number
 }
 
-interface StoredFile {
-  readonly path: string
+interface StoredImage extends StoredObject {
   readonly sha256: string
-  readonly storedAtMs: number
   /** With its small ones. */
-  readonly bytes: number
-  /** Paths of its small ones, which go with it. */
+  readonly allBytes: number
+  /** Keys of its small ones, which go with it. */
   readonly small: readonly string[]
 }
 
@@ -40,8 +35,8 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Who was just handed a link can fetch it, whatever the limits; what is stored and not yet on record is as young. */
 const GRACE_MS = 15 * 60_000
-const IMAGE_FILE = /^([0-9a-f]{64})\.(?:jpg|png|webp)$/
-const SMALL_FILE = /^([0-9a-f]{64}\.(?:jpg|png|webp))\.w\d+\.webp$/
+const IMAGE = /(?:^|\/)([0-9a-f]{64})\.(?:jpg|png|webp)$/
+const SMALL = /^(.*[0-9a-f]{64}\.(?:jpg|png|webp))\.w\d+\.webp$/
 const PAGE = 100
 
 /**
@@ -50,23 +45,24 @@ const PAGE = 100
  * What an open generation refers to or has stored is never removed.
  * @returns null where there is no limit, and nothing was read
  */
-export async function sweep({ directory, store, clock, limits, log }: RetentionDependencies): Promise<Swept | null> {
+export async function sweep({ storage, store, clock, limits, log }: RetentionDependencies): Promise<Swept | null> {
   const { maxAgeDays, maxBytes } = limits()
   if (maxAgeDays === null && maxBytes === null) return null
-  const files = (await storedFiles(directory)).toSorted((left, right) => left.storedAtMs - right.storedAtMs)
+  const images = (await storedImages(storage)).toSorted((left, right) => left.storedAtMs - right.storedAtMs)
   const needed = await neededByOpen(store)
   const now = clock.now()
   const oldest = maxAgeDays === null ? -Infinity : now - maxAgeDays * DAY_MS
-  let total = files.reduce((sum, { bytes }) => sum + bytes, 0)
+  let total = images.reduce((sum, { allBytes }) => sum + allBytes, 0)
   let removed = 0
   let freedBytes = 0
-  for (const file of files) {
-    const isTooOld = file.storedAtMs < oldest
+  for (const image of images) {
+    const isTooOld = image.storedAtMs < oldest
     if (!isTooOld && (maxBytes === null || total <= maxBytes)) break
-    if (file.storedAtMs > now - GRACE_MS) break
-    if (needed.has(file.sha256) || !removeUntouched(file)) continue
-    total -= file.bytes
-    freedBytes += file.bytes
+    if (image.storedAtMs > now - GRACE_MS) break
+    if (needed.has(image.sha256) || !(await storage.removeUntouched(image))) continue
+    for (const key of image.small) await storage.remove(key)
+    total -= image.allBytes
+    freedBytes += image.allBytes
     removed++
   }
   if (removed > 0) log.info({ images: removed, bytes: freedBytes }, 'images were removed as assets.max_age_days and assets.max_bytes ask')
@@ -97,42 +93,22 @@ export function startRetention(dependencies: RetentionDependencies): () => Promi
   }
 }
 
-/** Images lie two folders deep; half-written ones, in a folder of another name, are not among them. */
-async function storedFiles(directory: string): Promise<StoredFile[]> {
-  const found: StoredFile[] = []
-  for await (const first of names(directory)) {
-    if (!/^[0-9a-f]{2}$/.test(first)) continue
-    for await (const second of names(join(directory, first))) found.push(...(await filesIn(join(directory, first, second))))
+/** Each image with its small ones. A small one that was made while its image went is removed. */
+async function storedImages(storage: RetentionDependencies['storage']): Promise<readonly StoredImage[]> {
+  const images: StoredObject[] = []
+  const small = new Map<string, StoredObject[]>()
+  for await (const object of storage.list()) {
+    if (IMAGE.test(object.key)) images.push(object)
+    const image = SMALL.exec(object.key)?.[1]
+    if (image !== undefined) small.set(image, [...(small.get(image) ?? []), object])
   }
-  return found
-}
-
-/** The images of one folder, each with its small ones. A small one that was made while its image went is removed. */
-async function filesIn(folder: string): Promise<readonly StoredFile[]> {
-  const images: string[] = []
-  const small = new Map<string, string[]>()
-  for await (const name of names(folder)) {
-    if (IMAGE_FILE.test(name)) images.push(name)
-    const image = SMALL_FILE.exec(name)?.[1]
-    if (image !== undefined) small.set(image, [...(small.get(image) ?? []), join(folder, name)])
-  }
-  for (const [image, paths] of small) if (!images.includes(image)) paths.forEach(remove)
-  return Promise.all(
-    images.map(async (name) => {
-      const path = join(folder, name)
-      const own = await stat(path)
-      const paths = small.get(name) ?? []
-      const sizes = await Promise.all(paths.map(async (one) => (await stat(one)).size))
-      const bytes = sizes.reduce((sum, size) => sum + size, own.size)
-      return { path, sha256: name.slice(0, 64), storedAtMs: own.mtimeMs, bytes, small: paths }
-    }),
-  )
-}
-
-const remove = (path: string): void => rmSync(path, { force: true })
-
-async function* names(folder: string): AsyncGenerator<string> {
-  for await (const entry of await opendir(folder)) yield entry.name
+  const keys = new Set(images.map(({ key }) => key))
+  for (const [image, objects] of small) if (!keys.has(image)) for (const { key } of objects) await storage.remove(key)
+  return images.map((image) => {
+    const own = small.get(image.key) ?? []
+    const allBytes = own.reduce((sum, { bytes }) => sum + bytes, image.bytes)
+    return { ...image, sha256: IMAGE.exec(image.key)?.[1] ?? '', allBytes, small: own.map(({ key }) => key) }
+  })
 }
 
 async function neededByOpen(store: Pick<Store, 'list'>): Promise<ReadonlySet<string>> {
@@ -150,16 +126,4 @@ async function neededByOpen(store: Pick<Store, 'list'>): Promise<ReadonlySet<str
     }
   }
   return needed
-}
-
-/**
- * In one turn of the event loop, so that whoever stores the same content again, which touches the file and then checks it, either
- * touches it before this check or finds it gone.
- */
-function removeUntouched({ path, storedAtMs, small }: StoredFile): boolean {
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (!found || found.mtimeMs !== storedAtMs) return false
-  unlinkSync(path)
-  small.forEach(remove)
-  return true
 }

@@ -8,7 +8,7 @@ import sharp from 'sharp'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { OutputFormat } from '#contract'
 import { AssetError, type Assets } from '../../../src/core/ports.ts'
-import { openAssets } from '../../../src/store/assets/files.ts'
+import { openImages } from '../../../src/store/assets/open-images.ts'
 import { vastPng } from './vast-png.ts'
 
 const FORMATS = ['jpeg', 'png', 'webp'] as const
@@ -27,7 +27,7 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'imagegate-assets-'))
-  assets = await openAssets({ directory })
+  assets = (await openImages({ kind: 'folder', directory })).assets
 })
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -275,7 +275,7 @@ describe('a store of images whose source or disk fails', () => {
   test('removes at its start what a crash left half-written, and nothing else', async () => {
     const { sha256 } = await assets.put(images.webp, NO_LIMIT)
     await writeFile(join(directory, 'incoming', 'left-over'), 'half a pic')
-    assets = await openAssets({ directory })
+    assets = (await openImages({ kind: 'folder', directory })).assets
     expect(await files()).toHaveLength(1)
     expect(await assets.read(sha256, 'webp')).toEqual(images.webp)
   })
@@ -283,7 +283,7 @@ describe('a store of images whose source or disk fails', () => {
   test('says which folder it cannot use', async () => {
     await mkdir(dirname(join(directory, 'file')), { recursive: true })
     await writeFile(join(directory, 'file'), '')
-    const { reason, message } = await refusal(openAssets({ directory: join(directory, 'file') }))
+    const { reason, message } = await refusal(openImages({ kind: 'folder', directory: join(directory, 'file') }))
     expect(reason).toBe('storage')
     expect(message).toContain(join(directory, 'file'))
   })

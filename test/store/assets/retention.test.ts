@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { GenerationRecord } from '../../../src/core/records.ts'
-import { openAssets } from '../../../src/store/assets/files.ts'
+import { folderStorage } from '../../../src/store/assets/folder-storage.ts'
+import { openImages } from '../../../src/store/assets/open-images.ts'
 import { startRetention, sweep } from '../../../src/store/assets/retention.ts'
 import type { RetentionDependencies, RetentionLimits } from '../../../src/store/assets/retention.ts'
 import { manualClock, planned } from '../../core/generation/world.ts'
@@ -19,7 +20,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-/** A file as `openAssets` names it, stored so many days ago; its hash. */
+/** A file as `openImages` names it, stored so many days ago; its hash. */
 async function stored(name: string, daysAgo: number, bytes = 100): Promise<string> {
   const sha256 = createHash('sha256').update(name).digest('hex')
   const folder = join(directory, sha256.slice(0, 2), sha256.slice(2, 4))
@@ -31,6 +32,8 @@ async function stored(name: string, daysAgo: number, bytes = 100): Promise<strin
   return sha256
 }
 
+const storageIn = (folder: string) => folderStorage({ directory: folder, incoming: join(folder, 'incoming') })
+
 const left = async () =>
   (await readdir(directory, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
@@ -41,7 +44,7 @@ const world = (limits: Partial<RetentionLimits>, open: readonly GenerationRecord
   const clock = manualClock(NOW)
   const logged: string[] = []
   const dependencies: RetentionDependencies = {
-    directory,
+    storage: storageIn(directory),
     clock,
     limits: () => ({ maxAgeDays: null, maxBytes: null, ...limits }),
     store: {
@@ -128,7 +131,7 @@ describe('a sweep', () => {
   })
 
   test('leaves content that was stored again: it is as young as its youngest image', async () => {
-    const assets = await openAssets({ directory })
+    const { assets } = await openImages({ kind: 'folder', directory })
     const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#123' } })
       .png()
       .toBuffer()
@@ -180,7 +183,7 @@ describe('retention', () => {
 
   test('goes on after a sweep that failed, and says so', async () => {
     const { dependencies, logged } = world({ maxAgeDays: 30 })
-    const stop = startRetention({ ...dependencies, directory: join(directory, 'missing') })
+    const stop = startRetention({ ...dependencies, storage: storageIn(join(directory, 'missing')) })
     await stop()
     expect(logged).toEqual(['images could not be swept; the next try is in an hour'])
   })

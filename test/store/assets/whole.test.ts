@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatOf } from '#contract'
 import { AssetError, type Assets } from '../../../src/core/ports.ts'
-import { openAssets } from '../../../src/store/assets/files.ts'
+import { openImages } from '../../../src/store/assets/open-images.ts'
 import { structureOf } from '../../../src/store/assets/structure/structure.ts'
 import type { Verdict } from '../../../src/store/assets/structure/verdict.ts'
 import { honestImages } from './honest-images.ts'
@@ -19,7 +19,7 @@ let directory: string
 let assets: Assets
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'imagegate-whole-'))
-  assets = await openAssets({ directory })
+  assets = (await openImages({ kind: 'folder', directory })).assets
 })
 afterAll(() => rm(directory, { recursive: true }))
 

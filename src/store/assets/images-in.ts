@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Assets, StoredAsset } from '../../core/ports.ts'
+import { diskError } from './folder-storage.ts'
+import { receive } from './incoming.ts'
+import { measureHead } from './measure.ts'
+import { assertSound, readHeader } from './image-file.ts'
+import { keyOfImage, type ObjectStorage } from './object-storage.ts'
+import { smallImages } from './small-image.ts'
+
+/**
+ * Images by their content, wherever they are kept: received into a temporary file, checked, then kept.
+ * @param incoming the folder of the temporary files, this process's own
+ */
+export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
+  return {
+    async put(source, maxBytes) {
+      const temporary = join(incoming, randomUUID())
+      // It may break before anybody reads it, or when it is given up; an error nobody listens to would end the process.
+      if (!Buffer.isBuffer(source)) source.on('error', () => {})
+      try {
+        return await take(source, maxBytes, temporary, storage)
+      } catch (error) {
+        throw diskError(error)
+      } finally {
+        if (!Buffer.isBuffer(source)) source.destroy()
+        await rm(temporary, { force: true }).catch(() => {
+          // The next start removes it.
+        })
+      }
+    },
+    async open(sha256, format, range) {
+      return storage.open(keyOfImage(sha256, format), range)
+    },
+    async read(sha256, format) {
+      return storage.read(keyOfImage(sha256, format))
+    },
+    small: smallImages(storage),
+    measure: measureHead,
+  }
+}
+
+async function take(source: Readable | Buffer, maxBytes: number, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
+  const file = await open(temporary, 'wx')
+  try {
+    const { sha256, bytes, format, verdict } = await receive(source, file, maxBytes)
+    const header = await readHeader(temporary, format)
+    const key = keyOfImage(sha256, format)
+    if (!(await storage.renew(key, bytes))) {
+      await assertSound(temporary, header, verdict)
+      await storage.keep(key, { path: temporary, handle: file, bytes, sha256, format })
+    }
+    return { sha256, bytes, format, width: header.width, height: header.height }
+  } finally {
+    await file.close()
+  }
+}
