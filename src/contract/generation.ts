@@ -121,6 +121,7 @@ export const Generation = z
     status: GenerationStatus,
     sandbox: z.boolean(),
     comparison: z.string().nullable().meta({ description: 'The id of the comparison it is part of; null where it was asked for alone.' }),
+    key: z.string().nullable().meta({ description: 'The name of the gateway key that asked for it; null where no keys are configured.' }),
     model: z.string(),
     provider: z.string().nullable(),
     provider_model: z.string().nullable(),

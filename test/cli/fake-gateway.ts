@@ -55,6 +55,7 @@ export function generation(changes: Partial<Generation> = {}): Generation {
     object: 'generation',
     status: 'succeeded',
     comparison: null,
+    key: null,
     sandbox: false,
     model: 'big',
     provider: 'acme',

@@ -12,6 +12,10 @@ export const CHROMIUM =
 
 if (CHROMIUM === undefined) console.warn('Chromium is not installed (apt-get install chromium): what people see in a browser is NOT tested')
 
+/** One browser for all test files of a worker; it ends with the process. */
+let shared: Promise<Browser> | null = null
+export const sharedChromium = (): Promise<Browser> => (shared ??= launchChromium())
+
 export const launchChromium = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
 

@@ -20,11 +20,20 @@ export interface Screen {
   readonly width?: number
   readonly height?: number
   readonly theme?: 'light' | 'dark'
+  /** The gateway key that this tab keeps. */
+  readonly key?: string
+  readonly motion?: 'reduce' | 'no-preference'
+  /** Done before the page is opened. */
+  readonly prepare?: (page: Page) => Promise<unknown>
 }
 
 /** A fresh page, and everything it complained about: errors, refusals of its policy, requests that left the gateway. */
-export async function openPage(browser: Browser, url: string, { width = 1440, height = 900, theme = 'light' }: Screen = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce' })
+export async function openPage(browser: Browser, url: string, screen: Screen = {}) {
+  const { width = 1440, height = 900, theme = 'light', key, motion = 'reduce', prepare } = screen
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: motion })
+  // Each wait is for a state, and a busy machine is no fault of the page.
+  context.setDefaultTimeout(60_000)
+  if (key !== undefined) await context.addInitScript(`sessionStorage.setItem('imagegate.key', '${key}')`)
   const page: Page = await context.newPage()
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
@@ -34,6 +43,13 @@ export async function openPage(browser: Browser, url: string, { width = 1440, he
   page.on('request', (request) => {
     if (!request.url().startsWith(new URL(url).origin) && !/^(blob|data):/.test(request.url())) complaints.push(`asked ${request.url()}`)
   })
+  await prepare?.(page)
   await page.goto(url)
   return { page, complaints, close: () => context.close() }
 }
+
+export const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
+
+/** By how many pixels the page scrolls sideways. */
+export const sideways = (page: Page): Promise<number> =>
+  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')

@@ -6,10 +6,10 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Generation, GenerationRequest } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
-import { startProcess } from '../crash/process.ts'
-import { launchGateway } from '../e2e/gateway.ts'
-import { launchChromium } from '../support/chromium.ts'
-import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
+import { startOverridden } from '../crash/process.ts'
+import { FIXTURE_PROVIDERS, launchGateway } from '../e2e/gateway.ts'
+import { sharedChromium } from '../support/chromium.ts'
+import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
 
 const SECRETS = { boss: 'secret-of-the-boss', poor: 'secret-of-the-poor', reader: 'secret-of-a-reader' } as const
 const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
@@ -21,24 +21,15 @@ beforeAll(async () => {
   const key = (name: keyof typeof SECRETS, more: string) => `  - { name: ${name}, key_hash: ${hashOfKey(SECRETS[name])}, ${more} }`
   const keys = [key('boss', 'scope: admin'), key('poor', 'budget_usd: "0.04"'), key('reader', 'scope: read')]
   gateway = await launchGateway({ config: `keys:\n${keys.join('\n')}\n` })
-  if (hasChromium) browser = await launchChromium()
+  if (hasChromium) browser = await sharedChromium()
 }, 60_000)
-afterAll(async () => {
-  if (hasChromium) await browser.close()
-  await gateway.close()
-})
+afterAll(() => gateway.close())
 
 /** A page that was opened with one of the keys. */
-async function openAs(name: keyof typeof SECRETS, path: string, prepare: (page: Page) => Promise<unknown> = async () => {}) {
-  const opened = await openPage(browser, `${gateway.url}/providers`)
-  await opened.page.evaluate(`sessionStorage.setItem('imagegate.key', '${SECRETS[name]}')`)
-  await prepare(opened.page)
-  await opened.page.goto(`${gateway.url}${path}`)
-  return opened
-}
+const openAs = (name: keyof typeof SECRETS, path: string, prepare: (page: Page) => Promise<unknown> = async () => {}) =>
+  openPage(browser, `${gateway.url}${path}`, { key: SECRETS[name], prepare })
 const read = async <Body>(path: string, name: keyof typeof SECRETS = 'boss'): Promise<Body> =>
   (await (await gateway.ask(path, { headers: { authorization: `Bearer ${SECRETS[name]}` } })).json()) as Body
-const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
 
 describe.skipIf(!hasChromium)('the form', () => {
   test('takes references that are dropped, pasted or a link, a mask drawn on the first, and sends them in their order', async () => {
@@ -78,7 +69,7 @@ describe.skipIf(!hasChromium)('the form', () => {
     await page.mouse.move(area.x + area.width / 2 + 20, area.y + area.height / 2)
     await page.mouse.up()
     await page.getByRole('button', { name: 'Use this mask' }).click()
-    await expect.poll(() => quoted.at(-1)?.mask !== undefined, { timeout: 5_000 }).toBe(true)
+    await expect.poll(() => quoted.at(-1)?.mask !== undefined, { timeout: 30_000 }).toBe(true)
     const { reference_images: sent = [], mask } = quoted.at(-1) ?? {}
     const kinds = sent.map((one) => (typeof one === 'string' ? one.slice(0, 22) : 'stored'))
     expect(kinds).toEqual(['data:image/png;base64,', 'https://images.example', 'data:image/png;base64,'])
@@ -88,7 +79,7 @@ describe.skipIf(!hasChromium)('the form', () => {
     expect([info.width, info.height, alphaAt(2, 2), alphaAt(60, 40)]).toEqual([120, 80, 255, 0])
     expect(complaints).toEqual([])
     await close()
-  }, 30_000)
+  }, 90_000)
 
   test('says that the budget is used up, buys nothing, and shows a key of scope read nothing that buys', async () => {
     const { page, close } = await openAs('poor', '/')
@@ -98,7 +89,7 @@ describe.skipIf(!hasChromium)('the form', () => {
       await page.keyboard.press('Control+Enter')
       return page.getByText(/budget/i).count()
     }
-    await expect.poll(said, { timeout: 15_000, interval: 500 }).toBeGreaterThan(0)
+    await expect.poll(said, { timeout: 60_000, interval: 200 }).toBeGreaterThan(0)
     expect((await read<{ data: Generation[] }>('/v1/generations', 'poor')).data.flatMap(({ images }) => images)).toEqual([])
     await page.goto(`${gateway.url}/costs`)
     await page.getByText(/^Budget of poor: \$0\.0400 of \$0\.0400 left this month$/).waitFor()
@@ -108,7 +99,7 @@ describe.skipIf(!hasChromium)('the form', () => {
     await reader.page.getByText('This key may only read.').waitFor()
     expect(await reader.page.getByRole('button', { name: 'Compare', exact: true }).getAttribute('aria-disabled')).toBe('true')
     await reader.close()
-  }, 30_000)
+  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('a generation that is compared again', () => {
@@ -130,10 +121,12 @@ describe.skipIf(!hasChromium)('a generation that is compared again', () => {
     const { page, complaints, close } = await openAs('boss', `/generations/${made.id}`)
     await page.getByText('Compare providers').click()
     const reference = page.getByRole('img', { name: 'Reference 1' })
-    await expect.poll(() => reference.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth)).toBe(120)
+    await expect
+      .poll(() => reference.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth), { timeout: 30_000 })
+      .toBe(120)
     expect(complaints).toEqual([])
     await close()
-  }, 30_000)
+  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('a result', () => {
@@ -169,13 +162,14 @@ describe.skipIf(!hasChromium)('a result', () => {
     expect(await page.title()).toBe('sandbox:lost-reply@bfl a fox · imagegate')
     expect(complaints).toEqual([])
     await close()
-  }, 30_000)
+  }, 90_000)
 
   test('is followed through a server that is killed and started again under the page', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-pages-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const overrides = { providers: FIXTURE_PROVIDERS, sandboxTypicalMs: 2_000 }
     const environment = { IMAGEGATE_DATA: folder, PORT: '0' }
-    const first = await startProcess(environment)
+    const first = await startOverridden(environment, overrides)
     const { page, complaints, close } = await openPage(browser, first.url)
     await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox that stays')
     await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
@@ -184,15 +178,14 @@ describe.skipIf(!hasChromium)('a result', () => {
     await first.kill('SIGKILL')
     await page.getByText('The gateway does not answer.').first().waitFor()
     await page.getByRole('textbox', { name: 'Prompt' }).fill('typed meanwhile')
-    const second = await startProcess({ ...environment, PORT: new URL(first.url).port })
-    for (const title of ['Black Forest Labs', 'Runware', 'Vtrix'])
-      await region(page, title).getByText('Succeeded').waitFor({ timeout: 30_000 })
-    await page.getByText('The gateway does not answer.').first().waitFor({ state: 'detached', timeout: 20_000 })
+    const second = await startOverridden({ ...environment, PORT: new URL(first.url).port }, overrides)
+    for (const title of ['Black Forest Labs', 'Runware', 'Vtrix']) await region(page, title).getByText('Succeeded').waitFor()
+    await page.getByText('The gateway does not answer.').first().waitFor({ state: 'detached' })
     expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('typed meanwhile')
     expect(complaints).toEqual([])
     await close()
     await second.kill('SIGKILL')
-  }, 60_000)
+  }, 120_000)
 })
 
 describe.skipIf(!hasChromium)('the keyboard', () => {
@@ -227,7 +220,7 @@ describe.skipIf(!hasChromium)('the keyboard', () => {
       await page.getByRole('heading', { level: 1, name: heading }).waitFor({ state: 'attached' })
     }
     await close()
-  }, 30_000)
+  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('the lists', () => {
@@ -248,5 +241,5 @@ describe.skipIf(!hasChromium)('the lists', () => {
     await page.getByRole('button', { name: 'Really revoke from-the-page' }).click()
     await page.getByRole('table', { name: 'Keys' }).getByText('from-the-page').waitFor({ state: 'detached' })
     await close()
-  }, 30_000)
+  }, 90_000)
 })

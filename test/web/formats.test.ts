@@ -99,6 +99,9 @@ describe('how a price is made', () => {
     })
     expect(adaptedText([side('height', 1024, 1008)], undefined)).toBe('height 1024 to 1008, steps of 48.')
     expect(refusedText(['safety_tolerance: It cannot be as strict as 1.'])).toBe('it cannot be as strict as 1.')
+    expect(refusedText(['safety_tolerance: 1 was asked, and this offer has no control for it.'])).toBe(
+      'safety tolerance 1 was asked, and this offer has no control for it.',
+    )
   })
 })
 

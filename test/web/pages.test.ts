@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CostReport } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
 import { launchGateway } from '../e2e/gateway.ts'
-import { launchChromium } from '../support/chromium.ts'
-import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
+import { sharedChromium } from '../support/chromium.ts'
+import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const HOSTILE = '<img src=x onerror="document.title=1"> & "a fox" sandbox:moderated@bfl'
@@ -17,15 +17,9 @@ let browser: Browser
 beforeAll(async () => {
   buildPagesOnce()
   gateway = await launchGateway()
-  if (hasChromium) browser = await launchChromium()
+  if (hasChromium) browser = await sharedChromium()
 }, 60_000)
-afterAll(async () => {
-  if (hasChromium) await browser.close()
-  await gateway.close()
-})
-
-const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
-const sideways = (page: Page) => page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+afterAll(() => gateway.close())
 
 interface Fault {
   readonly id: string
@@ -122,7 +116,7 @@ describe.skipIf(!hasChromium)('Compare', () => {
     await page.getByRole('button', { name: /^Choose A/ }).click()
     await page.getByRole('table', { name: 'Chosen blind' }).waitFor()
     await close()
-  }, 30_000)
+  }, 90_000)
 
   test('starts nothing above the stop, and says by how much it is over', async () => {
     const before = (await (await gateway.ask('/v1/comparisons')).json()) as { data: unknown[] }
@@ -135,7 +129,7 @@ describe.skipIf(!hasChromium)('Compare', () => {
     const after = (await (await gateway.ask('/v1/comparisons')).json()) as { data: unknown[] }
     expect(after.data.length).toBe(before.data.length)
     await close()
-  })
+  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('the other pages', () => {
@@ -148,7 +142,7 @@ describe.skipIf(!hasChromium)('the other pages', () => {
     expect((await row.textContent())?.includes(`$${Number(spend).toFixed(4)}`)).toBe(true)
     expect(await page.getByRole('table', { name: 'What it would have cost' }).getByRole('row').count()).toBe(report.what_if.length + 1)
     await close()
-  })
+  }, 90_000)
 
   test('every page has no fault that axe finds, in both themes at 360 and 1440 pixels, and never scrolls sideways', async () => {
     const { data } = (await (await gateway.ask('/v1/generations?limit=1')).json()) as { data: { id: string }[] }
@@ -165,16 +159,19 @@ describe.skipIf(!hasChromium)('the other pages', () => {
         for (const theme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme: theme })
           // Only colours differ between the themes.
-          const faults = await axe(page, theme === 'light' ? '{}' : '{ runOnly: ["color-contrast"] }')
+          const faults = await axe(
+            page,
+            theme === 'light' ? '{ resultTypes: ["violations"] }' : '{ runOnly: ["color-contrast"], resultTypes: ["violations"] }',
+          )
           found.push(...faults.map((fault) => `${path} ${width} ${theme}: ${fault}`))
         }
-        const over = await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+        const over = await sideways(page)
         if (over > 0) found.push(`${path} ${width}: scrolls sideways by ${over}`)
       }
     }
     expect([...found, ...complaints]).toEqual([])
     await close()
-  }, 60_000)
+  }, 150_000)
 
   test('a gateway key is asked for where keys are on; a wrong one is refused, each key sees its own, and one of scope read buys nothing', async () => {
     const secrets = { a: 'secret-of-team-a-1', b: 'secret-of-team-b-1' }
@@ -202,5 +199,5 @@ describe.skipIf(!hasChromium)('the other pages', () => {
     await other.close()
     await close()
     await locked.close()
-  }, 30_000)
+  }, 90_000)
 })

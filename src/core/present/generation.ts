@@ -17,6 +17,7 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
     status: record.status,
     sandbox: record.sandbox,
     comparison: record.comparison ?? null,
+    key: record.key,
     model: record.model,
     provider: route?.provider ?? null,
     provider_model: route?.providerModel ?? null,

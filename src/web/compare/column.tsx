@@ -5,6 +5,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
 import { State, imagesAsked, isOpen, shownState, stateWord } from '../parts/state.tsx'
 import { Fidelity } from '../parts/fidelity.tsx'
+import { billedForText } from '../parts/billed.tsx'
 import { NoPrice, Usd } from '../parts/usd.tsx'
 import { client, useMayBuy } from '../shell/gateway.ts'
 import type { Drawn, Size } from './layout.ts'
@@ -111,7 +112,7 @@ function Notes({ part, notThis, asked }: { readonly part: Part; readonly notThis
         </Note>
       ) : null}
       {generation?.status === 'succeeded' && missing > 0 ? (
-        <Note kind="amber">{`${missing} of ${imagesAsked(generation)} ${missing === 1 ? 'was' : 'were'} refused after it was made. Billed for ${images.length}.`}</Note>
+        <Note kind="amber">{`${missing} of ${imagesAsked(generation)} ${missing === 1 ? 'was' : 'were'} refused after it was made. ${billedForText(generation)}`}</Note>
       ) : null}
     </>
   )

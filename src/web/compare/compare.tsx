@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { Note } from '../parts/note.tsx'
 import { isOpen } from '../parts/state.tsx'
 import { useAsking, useGo } from './asking.ts'
@@ -14,6 +14,11 @@ export function Compare({ query }: { readonly query: string }) {
   const asking = useAsking(id)
   const { comparison, draft, change, model } = asking
   const [isOpened, setIsOpened] = useState(false)
+  // A vote on a new seed stays blind: nothing of its comparison is seen before.
+  const [isBlind, setIsBlind] = useState(false)
+  useEffect(() => {
+    if (id === null) setIsBlind(false)
+  }, [id])
   const going = useGo(asking, () => setIsOpened(false))
   const hasResult = comparison.data?.summary.some(({ status }) => !isOpen(status)) ?? false
   const isFolded = id !== null && hasResult && !isOpened && Object.keys(going.wrong).length === 0
@@ -29,10 +34,18 @@ export function Compare({ query }: { readonly query: string }) {
   return (
     <main id="content" class="compare">
       <h1 class="hidden">Compare</h1>
-      <Form asking={asking} going={going} isFolded={isFolded} onOpen={setIsOpened} />
+      <Form asking={asking} going={going} isFolded={isFolded} isHidden={isBlind && comparison.data !== undefined} onOpen={setIsOpened} />
       {comparison.error === null ? null : <Note kind="red">{comparison.error.message}</Note>}
       {comparison.data !== undefined ? (
-        <Results key={comparison.data.id} comparison={comparison.data} model={model} onSameSeed={sameSeed} onNewSeed={newSeed} />
+        <Results
+          key={comparison.data.id}
+          comparison={comparison.data}
+          model={model}
+          isBlind={isBlind}
+          onBlind={setIsBlind}
+          onSameSeed={sameSeed}
+          onNewSeed={newSeed}
+        />
       ) : id === null ? (
         <Lately
           onPrompt={(prompt) => {

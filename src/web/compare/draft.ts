@@ -149,9 +149,17 @@ function storedReference(sent: unknown, at: number): Reference {
   return { key: `${at} ${image}`, sent: { image }, thumb: `/v1/images/${image}`, name: image }
 }
 
-/** What is set below More, in words. */
-export function moreText(draft: Draft): string {
+/** What is set below More, in words; on a phone the output and the references stand there too. */
+export function moreText(draft: Draft, isPhone = false): string {
+  const { length: references } = draft.references
+  const output = [
+    draft.n === '1' ? '1 image each' : `${draft.n} images each`,
+    draft.format === '' ? '' : formatName(draft.format),
+    draft.seed === '' ? '' : `seed ${draft.seed}`,
+    references === 0 ? '' : `${references} reference${references === 1 ? '' : 's'}`,
+  ]
   const set = [
+    ...(isPhone ? output : []),
     draft.safety === '' ? '' : `safety ${draft.safety}`,
     draft.effort === '' ? '' : `${draft.effort} quality`,
     draft.background === '' ? '' : `${draft.background} background`,

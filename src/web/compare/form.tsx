@@ -3,6 +3,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { useKeys } from '../shell/keys.ts'
+import { useIsPhone } from '../shell/media.ts'
 import type { useAsking, useGo } from './asking.ts'
 import { chipsOf, type Draft } from './draft.ts'
 import { Quotes } from './quotes.tsx'
@@ -14,25 +15,29 @@ interface FormProps {
   readonly asking: ReturnType<typeof useAsking>
   readonly going: ReturnType<typeof useGo>
   readonly isFolded: boolean
+  /** In a blind vote; what is typed stays. */
+  readonly isHidden: boolean
   readonly onOpen: (opened: boolean) => void
 }
 
 /** The request and its prices; once there is a result it folds to a line, with the same fields in it. */
-export function Form({ asking, going, isFolded, onOpen }: FormProps) {
+export function Form({ asking, going, isFolded, isHidden, onOpen }: FormProps) {
   const { draft, change, models, offers, quote, titles, total } = asking
   const { wrong } = going
   const form = useRef<HTMLFormElement>(null)
   const [showsMore, setShowsMore] = useState(false)
+  const isPhone = useIsPhone()
   const open = (field: string) => {
     onOpen(true)
-    if (field === 'more') setShowsMore(true)
+    if (field === 'more' || (isPhone && field !== 'quotes')) setShowsMore(true)
     requestAnimationFrame(() => document.getElementById(field)?.focus())
   }
-  useKeys({
+  const keys = {
     'mod+Enter': () => void going.go(),
     '/': () => document.getElementById('prompt')?.focus(),
     e: () => (isFolded ? open('width') : onOpen(false)),
-  })
+  }
+  useKeys(isHidden ? {} : keys)
   const faults = Object.keys(wrong).join(' ')
   useEffect(() => {
     if (faults !== '' && !form.current?.contains(document.activeElement))
@@ -41,6 +46,7 @@ export function Form({ asking, going, isFolded, onOpen }: FormProps) {
   return (
     <form
       ref={form}
+      hidden={isHidden}
       class={`request${isFolded ? ' folded' : ''}`}
       noValidate
       onSubmit={(event) => {
@@ -62,14 +68,16 @@ export function Form({ asking, going, isFolded, onOpen }: FormProps) {
           <ModelField draft={draft} models={models} wrong={wrong} change={change} folded={isFolded} />
           {isFolded ? <Chips draft={draft} providers={total.checked.length} onOpen={open} /> : null}
         </div>
-        {isFolded ? null : <RequestFields {...{ draft, offers, quote, titles, wrong, showsMore, change }} onMore={setShowsMore} />}
+        {isFolded ? null : (
+          <RequestFields {...{ draft, offers, quote, titles, wrong, change }} showsMore={showsMore} onMore={setShowsMore} />
+        )}
       </div>
       <Charged asking={asking} going={going} isFolded={isFolded} />
     </form>
   )
 }
 
-function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen'>) {
+function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen' | 'isHidden'>) {
   const [showsQuotes, setShowsQuotes] = useState(false)
   const { quote, model, draft, isBusy, titles, change, total } = asking
   const none = quote !== undefined && quote.offers.length > 0 && quote.offers.every(({ eligible }) => !eligible)

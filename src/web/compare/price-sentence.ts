@@ -109,9 +109,14 @@ function oneWarning({ code, field, requested, used, reason }: Warning): string {
 
 const lowered = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1)
 
-/** Why it cannot, without the name of the field in front. */
+/** Why it cannot. The name of the field stays where the reason begins with its value, which says nothing alone. */
 export const refusedText = (reasons: readonly string[]): string =>
-  reasons.map((reason) => lowered(reason.replace(/^[a-z_.]+: /, ''))).join(' ')
+  reasons
+    .map((reason) => {
+      const [, field = '', said = reason] = /^([a-z_., ]+): (.*)$/s.exec(reason) ?? []
+      return /^[\d×]+ was asked/.test(said) ? `${words(field)} ${said}` : lowered(said)
+    })
+    .join(' ')
 
 /** A price rule as one phrase, for the list of prices. */
 export function ruleText(rule: PriceRule): string {

@@ -3,6 +3,7 @@ import { Icon } from '../parts/icon.tsx'
 import { moreText, type Draft } from './draft.ts'
 import { ChoiceField, Field, TextField, type Wrong } from './form-field.tsx'
 import { referencesText, sizeText, type LimitedOffer } from './limits.ts'
+import { useIsPhone } from '../shell/media.ts'
 import { MoreFields } from './more-fields.tsx'
 import { ReferencesField } from './references-field.tsx'
 import { ShapeField } from './shape-field.tsx'
@@ -74,11 +75,17 @@ export function ModelField({
   )
 }
 
-/** All fields of the request but the prompt and the model. */
+/** Faults of these stand below fields that are always in view; a fault of any other opens More. */
+const IN_VIEW = new Set(['prompt', 'model', 'provider.max_price_usd'])
+const IN_VIEW_OF_WIDE = new Set(['width', 'height', 'n', 'seed', 'output_format', 'reference_images'])
+
+/** All fields of the request but the prompt and the model. On a phone all but the shape stand below More. */
 export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, onMore, change }: Omit<FormProps, 'models'>) {
-  return (
-    <div class="fields">
-      <ShapeField draft={draft} change={change} />
+  const isPhone = useIsPhone()
+  const hasFault = Object.keys(wrong).some((path) => !IN_VIEW.has(path) && (isPhone || !IN_VIEW_OF_WIDE.has(path)))
+  const isOpen = showsMore || hasFault
+  const usual = (
+    <>
       <SizeAndOutput draft={draft} offers={offers} quote={quote} titles={titles} wrong={wrong} change={change} />
       <ReferencesField
         references={draft.references}
@@ -86,12 +93,23 @@ export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, 
         wrong={wrong['reference_images']}
         onReferences={(references) => change({ references })}
       />
+    </>
+  )
+  return (
+    <div class="fields">
+      <ShapeField draft={draft} change={change} />
+      {isPhone ? null : usual}
       <div class="more">
-        <button type="button" class="action" id="more" aria-expanded={showsMore} onClick={() => onMore(!showsMore)}>
-          <Icon name={showsMore ? 'down' : 'chevron'} />
-          {moreText(draft)}
+        <button type="button" class="action" id="more" aria-expanded={isOpen} onClick={() => onMore(!isOpen)}>
+          <Icon name={isOpen ? 'down' : 'chevron'} />
+          {moreText(draft, isPhone)}
         </button>
-        {showsMore ? <MoreFields draft={draft} offers={offers} wrong={wrong} change={change} /> : null}
+        {isOpen ? (
+          <>
+            {isPhone ? <div class="usual-fields">{usual}</div> : null}
+            <MoreFields draft={draft} offers={offers} wrong={wrong} change={change} />
+          </>
+        ) : null}
       </div>
     </div>
   )

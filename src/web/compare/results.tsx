@@ -22,12 +22,14 @@ const DENSE_FROM = 7
 interface ResultsProps {
   readonly comparison: Comparison
   readonly model: Model | undefined
+  readonly isBlind: boolean
+  readonly onBlind: (isBlind: boolean) => void
   readonly onSameSeed: () => void
   readonly onNewSeed: () => void
 }
 
 /** A comparison: what each delivered, at one scale, with its receipt. */
-export function Results({ comparison, model, onSameSeed, onNewSeed }: ResultsProps) {
+export function Results({ comparison, model, isBlind, onBlind, onSameSeed, onNewSeed }: ResultsProps) {
   const { providers } = useProviders()
   const buying = useBuying(comparison)
   const { again, refused } = buying
@@ -36,7 +38,12 @@ export function Results({ comparison, model, onSameSeed, onNewSeed }: ResultsPro
     [comparison, providers, again],
   )
   useEndings(comparison, parts)
-  const [view, setView] = useState<View>('side')
+  const [seen, setSeen] = useState<Exclude<View, 'blind'>>('side')
+  const view: View = isBlind ? 'blind' : seen
+  const setView = (next: View) => {
+    onBlind(next === 'blind')
+    if (next !== 'blind') setSeen(next)
+  }
   const [scale, setScale] = useState<'same' | 'fit'>('same')
   const [sort, setSort] = useState<Sort>('price')
   const [zoomed, setZoomed] = useState<string | null>(null)

@@ -178,9 +178,11 @@ export function wordsOf(generation: Generation, title: string): Words {
   const status = error?.provider_status ?? null
   return {
     head: status === null ? 'It failed' : `${title} answered ${status}`,
-    text: `${error?.message ?? 'It failed.'}${generation.attempts.length > 1 ? ` Tried ${generation.attempts.length} times.` : ''}${error?.retryable === true ? ' Safe to try again.' : ''}`,
+    text: `${sentence(error?.message ?? 'It failed.')}${generation.attempts.length > 1 ? ` Tried ${generation.attempts.length} times.` : ''}${error?.retryable === true ? ' Safe to try again.' : ''}`,
   }
 }
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 function Ended({ generation, title }: { readonly generation: Generation; readonly title: string }) {
   const shown = shownState(generation)

@@ -1,6 +1,6 @@
 /** A request as a person would write it down to run it elsewhere. */
 export interface Snippet {
-  readonly name: 'curl' | 'openai' | 'YAML route'
+  readonly name: 'curl' | 'TypeScript' | 'Python' | 'YAML route'
   readonly text: string
 }
 
@@ -8,14 +8,18 @@ type Request = Readonly<Record<string, unknown>>
 
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
-/** `provider` is the one whose route is written as YAML; null: that of the cheapest. */
+/** `provider` is the one whose route is written as YAML; null: that of the cheapest. Each text runs as it stands. */
 export function snippetsOf(request: Request, provider: string | null, origin: string): readonly Snippet[] {
   const { provider: routing, ...asked } = request
   const sent =
     provider === null ? { ...asked, ...(routing === undefined ? {} : { provider: routing }) } : { ...asked, provider: { only: [provider] } }
+  const fields = openaiFields(asked, provider)
+  const missing = Object.keys(asked).filter((name) => !OPENAI_HAS.has(name))
+  const said = missing.length === 0 ? [] : [`OpenAI's API has no field for: ${missing.join(', ')}`]
   return [
     { name: 'curl', text: curl(sent, origin) },
-    { name: 'openai', text: openai(asked, provider, origin) },
+    { name: 'TypeScript', text: [...said.map((line) => `// ${line}`), typescript(fields, origin)].join('\n') },
+    { name: 'Python', text: [...said.map((line) => `# ${line}`), python(fields, origin)].join('\n') },
     { name: 'YAML route', text: yaml(asked, provider) },
   ]
 }
@@ -24,32 +28,54 @@ const curl = (request: Request, origin: string): string =>
   [
     `curl ${origin}/v1/generations \\`,
     `  -H 'content-type: application/json' \\`,
-    `  -H "authorization: Bearer $IMAGEGATE_KEY" \\`,
+    `  -H 'prefer: wait=60' \\`,
+    `  -H "authorization: Bearer ${'${IMAGEGATE_KEY:-none}'}" \\`,
     `  -d ${quoted(JSON.stringify(request, null, 2))}`,
   ].join('\n')
 
-function openai(request: Request, provider: string | null, origin: string): string {
-  const model = typeof request['model'] === 'string' ? request['model'] : ''
-  const size =
-    typeof request['width'] === 'number' && typeof request['height'] === 'number'
-      ? { size: `${request['width']}x${request['height']}` }
-      : {}
-  const n = typeof request['n'] === 'number' ? { n: request['n'] } : {}
-  const fields = { model: provider === null ? model : `${provider}/${model}`, prompt: request['prompt'], ...size, ...n }
-  return [
+const OPENAI_HAS = new Set(['model', 'prompt', 'width', 'height', 'n', 'output_format', 'quality', 'background'])
+
+/** What the `openai` packages can ask of a generation: their client takes no other field. */
+function openaiFields(request: Request, provider: string | null): Request {
+  const { model, prompt, width, height, n, output_format: format, quality, background } = request
+  const given = {
+    n,
+    size: typeof width === 'number' && typeof height === 'number' ? `${width}x${height}` : undefined,
+    output_format: format,
+    quality,
+    background,
+  }
+  const named = typeof model === 'string' ? model : ''
+  return {
+    model: provider === null ? named : `${provider}/${named}`,
+    prompt,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  }
+}
+
+const typescript = (fields: Request, origin: string): string =>
+  [
+    '// npm install openai',
     `import OpenAI from 'openai'`,
     '',
     `const openai = new OpenAI({ baseURL: '${origin}/v1', apiKey: process.env.IMAGEGATE_KEY ?? 'none' })`,
     `const { data } = await openai.images.generate(${JSON.stringify(fields, null, 2)})`,
-    'console.log(data[0].url)',
-    '',
-    '# Python',
-    'from openai import OpenAI',
-    `client = OpenAI(base_url="${origin}/v1", api_key="none")`,
-    `image = client.images.generate(**${JSON.stringify(fields)})`,
-    'print(image.data[0].url)',
+    'console.log(data?.[0]?.url)',
   ].join('\n')
-}
+
+/** Strings and whole numbers are written alike in JSON and in Python. */
+const python = (fields: Request, origin: string): string =>
+  [
+    '# pip install openai',
+    'import os',
+    'from openai import OpenAI',
+    '',
+    `client = OpenAI(base_url="${origin}/v1", api_key=os.environ.get("IMAGEGATE_KEY", "none"))`,
+    'reply = client.images.generate(',
+    ...Object.entries(fields).map(([name, value]) => `    ${name}=${JSON.stringify(value)},`),
+    ')',
+    'print(reply.data[0].url)',
+  ].join('\n')
 
 const yaml = (request: Request, provider: string | null): string =>
   [

@@ -28,9 +28,7 @@ interface ToolbarProps {
 }
 
 export function Toolbar(props: ToolbarProps) {
-  const mayBuy = useMayBuy()
-  const { comparison, parts, view, setView, canWipe, canBlind, scale, setScale, sort, setSort, isEqual, isDense, isPhone, onSameSeed } =
-    props
+  const { parts, view, setView, canWipe, scale, setScale, sort, setSort, isEqual, isDense, isPhone } = props
   const { text, known, unknown } = outcomeOf(parts)
   return (
     <div class="toolbar">
@@ -86,22 +84,42 @@ export function Toolbar(props: ToolbarProps) {
             onValue={setSort}
           />
         ) : null}
-        {canBlind ? (
-          <button type="button" class="action" onClick={() => setView('blind')}>
-            <Icon name="blind" />
-            Blind vote
-          </button>
-        ) : null}
-        {mayBuy ? (
-          <button type="button" class="action" onClick={onSameSeed}>
-            <Icon name="again" />
-            Same seed again
-          </button>
-        ) : null}
-        <CopyAs request={comparison.request} provider={null} plain />
-        <CopyLink id={comparison.id} />
+        {isPhone ? (
+          <details class="menu">
+            <summary class="tool" aria-label="More of this comparison">
+              <Icon name="dots" />
+            </summary>
+            <div class="card">
+              <Actions {...props} />
+            </div>
+          </details>
+        ) : (
+          <Actions {...props} />
+        )}
       </div>
     </div>
+  )
+}
+
+function Actions({ comparison, setView, canBlind, onSameSeed }: ToolbarProps) {
+  const mayBuy = useMayBuy()
+  return (
+    <>
+      {canBlind ? (
+        <button type="button" class="action" onClick={() => setView('blind')}>
+          <Icon name="blind" />
+          Blind vote
+        </button>
+      ) : null}
+      {mayBuy ? (
+        <button type="button" class="action" onClick={onSameSeed}>
+          <Icon name="again" />
+          Same seed again
+        </button>
+      ) : null}
+      <CopyAs request={comparison.request} provider={null} plain />
+      <CopyLink id={comparison.id} />
+    </>
   )
 }
 

@@ -1,5 +1,6 @@
 import { Usd } from '../parts/usd.tsx'
 import { plural } from '../format/facts.ts'
+import { useIsPhone } from '../shell/media.ts'
 import { TextField } from './form-field.tsx'
 import type { Total as TotalOfChecked } from './use-quotes.ts'
 
@@ -14,6 +15,7 @@ interface TotalProps {
 /** What all that is checked would charge, and the most that may be charged. */
 export function Total({ total, images, stop, wrong, onStop }: TotalProps) {
   const { known, unpriced, checked } = total
+  const isPhone = useIsPhone()
   return (
     <div class="total">
       <div>
@@ -23,7 +25,11 @@ export function Total({ total, images, stop, wrong, onStop }: TotalProps) {
           </span>
           {unpriced === 0 ? null : <span class="small two"> + {unpriced} without a price</span>}
         </div>
-        <div class="small two">{`${plural(images, 'image')} from ${checked.length === 1 ? '1 provider' : `each of ${checked.length} providers`}`}</div>
+        <div class="small two">
+          {isPhone
+            ? `${plural(checked.length, 'provider')}, ${plural(images, 'image')} each`
+            : `${plural(images, 'image')} from ${checked.length === 1 ? '1 provider' : `each of ${checked.length} providers`}`}
+        </div>
       </div>
       <TextField
         id="stop"

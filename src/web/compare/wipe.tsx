@@ -56,12 +56,25 @@ export function Wipe({ parts, flips, asked, draw, prompt, onZoom }: WipeProps) {
             {flips ? (
               <button type="button" class="over" aria-label={`Flip to ${showsB ? a.title : b.title}`} onClick={() => setShowsB(!showsB)} />
             ) : null}
+            {flips && showsB ? null : <span class="stage-name left">A · {a.title}</span>}
+            {flips && !showsB ? null : <span class="stage-name right">B · {b.title}</span>}
           </div>
-          {flips && showsB ? null : <span class="stage-name left">A · {a.title}</span>}
-          {flips && !showsB ? null : <span class="stage-name right">B · {b.title}</span>}
         </div>
         <div class="under-stage small two">
           <span class="num">{flips ? `Shows ${showsB ? `B, ${b.title}` : `A, ${a.title}`}` : `Wipe ${at} %`}</span>
+          {flips ? null : (
+            // The same slider where it can be seen; the one over the stage has the name and the keys.
+            <input
+              class="under"
+              type="range"
+              min={0}
+              max={100}
+              value={at}
+              tabIndex={-1}
+              aria-hidden="true"
+              onInput={(event) => setAt(Number(event.currentTarget.value))}
+            />
+          )}
           <span class="stage-keys" aria-hidden="true">
             {flips ? null : (
               <>
@@ -82,6 +95,7 @@ export function Wipe({ parts, flips, asked, draw, prompt, onZoom }: WipeProps) {
                 type="button"
                 aria-label={`A is ${part.title}`}
                 aria-pressed={part.provider === a.provider}
+                class={part.provider === b.provider ? 'is-b' : undefined}
                 onClick={(event) =>
                   setPair(event.shiftKey ? [pair[0], part.provider] : [part.provider, pair[1] === part.provider ? pair[0] : pair[1]])
                 }
@@ -190,17 +204,24 @@ function Comparison({ a, b }: { readonly a: Part; readonly b: Part }) {
           })}
         </tbody>
       </table>
-      <p class="small two">{priceText(a, b)}</p>
+      <p class="small two">
+        <Price a={a} b={b} />
+      </p>
     </>
   )
 }
 
 /** `B costs $0.0165 less per image. A thousand like it: $16.50 less.` */
-export function priceText(a: Part, b: Part): string {
-  if (isFar(a) || isFar(b)) return 'The images are not comparable.'
-  if (a.row.amount === null || b.row.amount === null) return 'What one of them costs is not known.'
+function Price({ a, b }: { readonly a: Part; readonly b: Part }) {
+  if (isFar(a) || isFar(b)) return <>The images are not comparable.</>
+  if (a.row.amount === null || b.row.amount === null) return <>What one of them costs is not known.</>
   const difference = subtractUsd(b.row.amount, a.row.amount)
-  if (isZeroUsd(difference)) return 'Both cost the same.'
+  if (isZeroUsd(difference)) return <>Both cost the same.</>
   const [word, amount] = difference.startsWith('-') ? ['less', difference.slice(1)] : ['more', difference]
-  return `B costs ${usdText(amount)} ${word} per image. A thousand like it: ${usdText(multiplyUsd(amount, 1_000))} ${word}.`
+  return (
+    <>
+      B costs <b class="ink">{usdText(amount)}</b> {word} per image. A thousand like it:{' '}
+      <b class="ink">{usdText(multiplyUsd(amount, 1_000))}</b> {word}.
+    </>
+  )
 }

@@ -1,7 +1,7 @@
 import type { CostGroup, CostReport, WhatIf } from '../../client/index.ts'
 import { isZeroUsd, subtractUsd } from '../../contract/amounts.ts'
 import { count } from '../format/facts.ts'
-import { percentText, usdDifference } from '../format/usd.ts'
+import { percentText } from '../format/usd.ts'
 import { decimalsOfAll, Unknown, Usd } from '../parts/usd.tsx'
 import type { Series } from './series.ts'
 
@@ -122,6 +122,7 @@ export function WhatIfTable({
   const sorted = rows.toSorted((one, other) => rank(one) - rank(other))
   const there = decimalsOfAll(rows.map(({ amount }) => amount))
   const paid = decimalsOfAll(rows.map(({ spent }) => spent))
+  const by = decimalsOfAll(rows.map(({ amount, spent }) => (amount === null ? null : subtractUsd(amount, spent))))
   return (
     <section class="card">
       <div class="table-head">
@@ -155,7 +156,7 @@ export function WhatIfTable({
           </thead>
           <tbody>
             {sorted.map((row) => (
-              <WhatIfRow key={row.provider} row={row} total={total} title={name(row.provider)} there={there} paid={paid} />
+              <WhatIfRow key={row.provider} row={row} total={total} title={name(row.provider)} there={there} paid={paid} by={by} />
             ))}
           </tbody>
         </table>
@@ -180,9 +181,10 @@ interface WhatIfRowProps {
   readonly title: string
   readonly there: number
   readonly paid: number
+  readonly by: number
 }
 
-function WhatIfRow({ row, total, title, there, paid }: WhatIfRowProps) {
+function WhatIfRow({ row, total, title, there, paid, by }: WhatIfRowProps) {
   const { amount, spent, images, vs_spent: percent } = row
   const reasons = row.leaves_out.map(({ images: left, reason }) => `${left}: ${reason}`).join('\n')
   const difference = amount === null ? null : subtractUsd(amount, spent)
@@ -190,26 +192,28 @@ function WhatIfRow({ row, total, title, there, paid }: WhatIfRowProps) {
   return (
     <tr>
       <td class="medium">{title}</td>
-      <td class="num">
+      <td class="num of">
         {count(images)} <span class="two">of {count(total)}</span>
       </td>
-      <td class="small two" title={reasons}>
+      <td class="small two left" title={reasons}>
         {leftOut(row)}
       </td>
       {amount === null || difference === null ? (
-        <td class="small two" colSpan={5}>
+        <td class="small two none" colSpan={5}>
           no price for any of them
         </td>
       ) : (
         <>
-          <td class="num strong">
+          <td class="num strong there">
             <Usd amount={amount} decimals={there} />
           </td>
-          <td class="num">
+          <td class="num paid">
             <Usd amount={spent} decimals={paid} />
           </td>
-          <td class={`num ${isLess ? 'ok' : ''}`}>{usdDifference(difference)}</td>
-          <td class="num two">{percent === null || isZeroUsd(difference) ? '' : percentText(percent)}</td>
+          <td class={`num by ${isLess ? 'ok' : ''}`}>
+            {isZeroUsd(difference) ? 'same' : <Usd amount={difference} sign="+" decimals={by} />}
+          </td>
+          <td class="num two percent">{percent === null || isZeroUsd(difference) ? '' : percentText(percent)}</td>
           <td class="difference-bar">
             <DifferenceBar percent={percentNumber(percent)} />
           </td>

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import type { Generation } from '../../client/index.ts'
 import { formatName, pixels, size } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
+import { useIsPhone } from '../shell/media.ts'
 
 const HASH_ENDS = [6, 4] as const
 
@@ -9,8 +10,10 @@ const HASH_ENDS = [6, 4] as const
 export function Facts({ generation, title }: { readonly generation: Generation; readonly title: string }) {
   const { images, provider_model: model, request, prompt_used: used } = generation
   const [image] = images
+  const isPhone = useIsPhone()
   const facts: readonly (readonly [string, ComponentChildren])[] = [
     ['Provider', model === null ? title : [`${title} · `, <code key="model">{model}</code>]],
+    ['Id', isPhone ? <code key="id">{generation.id}</code> : ''],
     ['Model', textOf(request['model'])],
     [
       'Delivered',
@@ -19,6 +22,7 @@ export function Facts({ generation, title }: { readonly generation: Generation; 
         : `${pixels(image.width, image.height)} · ${image.format === null ? '' : formatName(image.format)} · ${size(image.bytes ?? 0)}`,
     ],
     ['Seed', image?.seed ?? ''],
+    ['Key', generation.key ?? ''],
     ['Words used', image === undefined ? '' : used === null || used === request['prompt'] ? 'as written' : 'rewritten by the provider'],
     [
       'SHA-256',

@@ -12,6 +12,9 @@ import '../styles/generations.css'
 const PAGE = 50
 const EVERY_MS = 3_000
 const NONE: readonly Generation[] = []
+const NO_PAGES: readonly Page[] = []
+
+type Page = Awaited<ReturnType<ReturnType<typeof client>['list']>>
 
 /** All generations, newest first. What is new comes by itself while the top of the list is in view; else a button says how many. */
 export function Generations({ query }: { readonly query: string }) {
@@ -25,6 +28,8 @@ export function Generations({ query }: { readonly query: string }) {
     placeholderData: keepPreviousData,
     // Only the first page is asked again and again, below.
     refetchOnWindowFocus: false,
+    // Comparing thousands of rows field by field, to keep those that are equal, would take longer than showing them.
+    structuralSharing: false,
   })
   const newest = useQuery({
     queryKey: ['newest', asked],
@@ -33,10 +38,8 @@ export function Generations({ query }: { readonly query: string }) {
     staleTime: 0,
   })
   const [top, setTop] = useState<string | null>(null)
-  const rows = useMemo(
-    () => merged(newest.data?.data ?? NONE, pages.data?.pages.flatMap(({ data }) => data) ?? NONE),
-    [newest.data, pages.data],
-  )
+  const groups = useMemo(() => groupsOf(newest.data, pages.data?.pages ?? NO_PAGES), [newest.data, pages.data])
+  const rows = useMemo(() => groups.flatMap((group) => group.rows), [groups])
   const isScrolled = scrollY > 80
   const held =
     isScrolled && top !== null
@@ -45,10 +48,10 @@ export function Generations({ query }: { readonly query: string }) {
           rows.findIndex(({ id }) => id === top),
         )
       : 0
-  const shown = rows.slice(held)
+  const first = rows[held]
   const rowOf = useRows(rows)
-  if (shown[0] !== undefined && shown[0].id !== top) queueMicrotask(() => setTop(shown[0]?.id ?? null))
-  const list = useRef<HTMLTableSectionElement>(null)
+  if (first !== undefined && first.id !== top) queueMicrotask(() => setTop(first.id))
+  const list = useRef<HTMLTableElement>(null)
   useRowKeys(list)
   const isFiltered = Object.keys(asked).length > 0
   return (
@@ -72,13 +75,15 @@ export function Generations({ query }: { readonly query: string }) {
           {held} new
         </button>
       ) : null}
-      {pages.isSuccess && shown.length === 0 ? (
+      {pages.isSuccess && first === undefined ? (
         <Nothing isFiltered={isFiltered} />
       ) : (
         <div class="card list-card">
-          <table class="generations" aria-label="Generations" aria-busy={pages.isPending}>
+          <table ref={list} class="generations" aria-label="Generations" aria-busy={pages.isPending}>
             <Heads />
-            <tbody ref={list}>{shown.map((generation) => rowOf(generation))}</tbody>
+            {withoutFirst(groups, held).map((group) => (
+              <tbody key={group.key}>{group.rows.map((generation) => rowOf(generation))}</tbody>
+            ))}
           </table>
         </div>
       )}
@@ -131,10 +136,41 @@ function Nothing({ isFiltered }: { readonly isFiltered: boolean }) {
   )
 }
 
-/** The newest page in front of the older ones, each generation once. */
-function merged(newest: readonly Generation[], older: readonly Generation[]): readonly Generation[] {
-  const known = new Set(newest.map(({ id }) => id))
-  return [...newest, ...older.filter(({ id }) => !known.has(id))].toSorted((one, other) => (one.created_at < other.created_at ? 1 : -1))
+/** Rows that stand and move together: those of a page. What is far from the screen is laid out a group at a time, when it comes near. */
+interface Group {
+  readonly key: string
+  readonly rows: readonly Generation[]
+}
+
+/**
+ * What is newer than the pages, then each page, newest first. A row that is among the newest is shown as it is now; one that should be among
+ * them and is not does not match the filters any more.
+ */
+function groupsOf(newest: Page | undefined, pages: readonly Page[]): readonly Group[] {
+  const now = new Map((newest?.data ?? NONE).map((generation) => [generation.id, generation]))
+  const oldest = newest?.data.at(-1)?.created_at
+  const isGone = ({ id, created_at: at }: Generation): boolean =>
+    newest !== undefined && !now.has(id) && (newest.next_cursor === null || (oldest !== undefined && at > oldest))
+  const seen = new Set<string>()
+  const older = pages.map(({ data }, index): Group => {
+    const rows = data
+      .filter((generation) => !seen.has(generation.id) && !isGone(generation))
+      .map((generation) => now.get(generation.id) ?? generation)
+    for (const { id } of rows) seen.add(id)
+    return { key: `page ${index}`, rows }
+  })
+  return [{ key: 'newer', rows: [...now.values()].filter(({ id }) => !seen.has(id)) }, ...older]
+}
+
+/** The groups without the first so many rows, which a button brings. */
+function withoutFirst(groups: readonly Group[], held: number): readonly Group[] {
+  let left = held
+  return groups.flatMap((group) => {
+    const skipped = Math.min(left, group.rows.length)
+    left -= skipped
+    if (skipped === group.rows.length) return []
+    return [skipped === 0 ? group : { ...group, rows: group.rows.slice(skipped) }]
+  })
 }
 
 /** Makes each row once: what has not changed since is not made again, however long the list is. */
@@ -159,7 +195,7 @@ function useRows(rows: readonly Generation[]): (generation: Generation) => VNode
 }
 
 /** J and K go from row to row; Enter opens one, as it does on every link. */
-function useRowKeys(list: { readonly current: HTMLTableSectionElement | null }): void {
+function useRowKeys(list: { readonly current: HTMLTableElement | null }): void {
   const go = (by: number) => {
     const links = [...(list.current?.querySelectorAll('a') ?? [])]
     const at = links.findIndex((link) => link === document.activeElement)

@@ -12,6 +12,7 @@ import { useElapsed, wordsOf } from '../compare/slot.tsx'
 import { duration } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
 import { client, queries, useTitles } from '../shell/gateway.ts'
+import { useIsPhone } from '../shell/media.ts'
 import { useStream } from '../shell/stream.ts'
 import { CopyAs } from '../compare/copy-as.tsx'
 import { askAgain } from '../compare/asking.ts'
@@ -52,6 +53,7 @@ function useGeneration(id: string) {
 
 export function OneGeneration({ id }: { readonly id: string }) {
   const titles = useTitles()
+  const isPhone = useIsPhone()
   const { data, error } = useGeneration(id)
   useEffect(() => {
     if (data !== undefined) document.title = `${textOf(data.request['prompt']).slice(0, 60)} · imagegate`
@@ -65,14 +67,33 @@ export function OneGeneration({ id }: { readonly id: string }) {
       </main>
     )
   if (data === undefined) return <main id="content" class="narrow" aria-busy="true" />
+  const state = <State shown={shownState(data)} word={stateWord(data)} />
+  const stage = <Stage generation={data} title={titles(data.provider)} />
   return (
     <main id="content" class="narrow one">
+      {isPhone ? (
+        <>
+          <p class="small crumbs">
+            <a href="/generations">
+              <Icon name="left" /> Generations
+            </a>
+            {state}
+          </p>
+          {stage}
+        </>
+      ) : (
+        <p class="small crumbs">
+          <span>
+            <a href="/generations">Generations</a> / <span class="mono two">{id}</span>
+          </span>
+        </p>
+      )}
       <Top generation={data} />
       <div class="one-grid">
-        <Stage generation={data} title={titles(data.provider)} />
+        {isPhone ? null : stage}
         <div class="one-side">
           <div class="one-state">
-            <State shown={shownState(data)} word={stateWord(data)} />
+            {isPhone ? null : state}
             <span class="small two">
               <When at={data.created_at} />
               {data.timing.total_ms === null ? '' : `, in ${duration(data.timing.total_ms)}`}
@@ -105,9 +126,6 @@ function Top({ generation }: { readonly generation: Generation }) {
   const [refused, setRefused] = useState<string | null>(null)
   return (
     <>
-      <p class="small crumbs">
-        <a href="/generations">Generations</a> / <span class="mono two">{id}</span>
-      </p>
       <div class="one-head">
         <h1 class="title">{prompt || '(no prompt)'}</h1>
         <div class="one-actions">

@@ -1,6 +1,6 @@
 import type { Generation } from '../../client/index.ts'
 import { plural } from '../format/facts.ts'
-import { billedText } from '../parts/billed.tsx'
+import { billedForText, billedText } from '../parts/billed.tsx'
 import { imagesAsked, shownState } from '../parts/state.tsx'
 
 /** What is special about a generation, in a sentence; empty where nothing is. */
@@ -15,7 +15,7 @@ export function specialText(generation: Generation, titles: (id: string | null) 
     case 'failed':
       return `${error?.provider_status === null || error === null ? (error?.message ?? 'It failed').replace(/\.$/, '') : `Answered ${error.provider_status}`}${attempts.length > 1 ? ` after ${plural(attempts.length, 'attempt')}` : ''}. ${billedText(generation)}.`
     case 'part':
-      return `${imagesAsked(generation) - images.length} of ${imagesAsked(generation)} was refused after it was made. Billed for ${images.length}.`
+      return `${imagesAsked(generation) - images.length} of ${imagesAsked(generation)} was refused after it was made. ${billedForText(generation)}`
     case 'canceled':
       return error?.billed === false ? 'Canceled in time. Not billed.' : 'The provider may still bill it.'
     case 'succeeded':

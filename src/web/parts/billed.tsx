@@ -8,4 +8,8 @@ export function billedText({ error, cost }: Pick<Generation, 'error' | 'cost'>):
   return cost.quoted === null ? 'Billed? Unknown' : `Billed? Unknown, at most ${usdText(cost.quoted)}`
 }
 
+/** Of a part of the images: for how many it was billed, where that is known. */
+export const billedForText = (generation: Pick<Generation, 'error' | 'cost' | 'images'>): string =>
+  generation.cost.amount === null ? `${billedText(generation)}.` : `Billed for ${generation.images.length}.`
+
 export const Billed = ({ of }: { readonly of: Pick<Generation, 'error' | 'cost'> }) => <b>{billedText(of)}</b>

@@ -47,6 +47,9 @@ export function shownProvider(provider: ProviderState, now: number): Shown {
   return { word: 'Ready', colour: 'ok', icon: ['ring', 'tick'], why: '' }
 }
 
+/** The rest stand in its title, and in the list of prices. */
+const MODELS_SHOWN = 3
+
 /** Half and 19 in 20 are said only of enough measurements. */
 const LEAST_SAMPLES = 5
 const SAMPLES_OF_TWENTY = 20
@@ -72,7 +75,10 @@ export function ProviderRow({
     <tr>
       <td>
         <span class="medium">{title}</span>
-        <span class="fine two models">{models.join(', ')}</span>
+        <span class="fine two models" title={models.join(', ')}>
+          {models.slice(0, MODELS_SHOWN).join(', ')}
+          {models.length > MODELS_SHOWN ? ` and ${models.length - MODELS_SHOWN} more` : ''}
+        </span>
       </td>
       <td>
         <span class={`state ${colour}`}>

@@ -1,0 +1,222 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Comparison, CostReport, Generation, ProviderState, Quote } from '#contract'
+import { launchGateway } from '../e2e/gateway.ts'
+import { sharedChromium } from '../support/chromium.ts'
+import { projectFolder, runModule } from '../support/snippets.ts'
+import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
+
+const PATIENCE_MS = 120_000
+let gateway: Awaited<ReturnType<typeof launchGateway>>
+let browser: Browser
+beforeAll(async () => {
+  buildPagesOnce()
+  gateway = await launchGateway()
+  if (hasChromium) browser = await sharedChromium()
+}, 60_000)
+afterAll(() => gateway.close())
+
+const read = async <Body>(path: string): Promise<Body> => (await (await gateway.ask(path)).json()) as Body
+const compare = async (request: object): Promise<Comparison> =>
+  (await (
+    await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox', ...request }, { prefer: 'wait=20' })
+  ).json()) as Comparison
+
+describe.skipIf(!hasChromium)('somebody who never read the README', () => {
+  test.each([360, 1440])(
+    'compares three providers at %i pixels, sees what each charged, and what the week’s images would have cost elsewhere',
+    async (width) => {
+      const { page, complaints, close } = await openPage(browser, gateway.url, { width, height: 800 })
+      await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse in the rain')
+      await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
+      await page.getByRole('button', { name: 'Compare', exact: true }).click()
+      const charged = { 'Black Forest Labs': '$0.0300', Runware: '$0.0300', Vtrix: '$0.0285' }
+      for (const [title, amount] of Object.entries(charged)) await region(page, title).getByText(amount).waitFor()
+      await page.getByRole('link', { name: 'Costs' }).click()
+      await page.getByRole('button', { name: '7 days' }).click()
+      const elsewhere = page.getByRole('table', { name: 'What it would have cost' })
+      await elsewhere.getByText('Black Forest Labs').waitFor()
+      const { what_if: rows } = await read<CostReport>(
+        `/v1/costs?from=${new URLSearchParams(new URL(page.url()).search).get('from') ?? ''}`,
+      )
+      expect(rows.length).toBeGreaterThan(0)
+      // All of a row is on the screen, on a phone too.
+      for (const cell of await elsewhere
+        .getByRole('row', { name: /Runware/ })
+        .getByRole('cell')
+        .all()) {
+        const box = await cell.boundingBox()
+        if (box !== null) expect(box.x + box.width).toBeLessThanOrEqual(width)
+      }
+      expect([await sideways(page), complaints]).toEqual([0, []])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+})
+
+/** A comparison and its providers as if so many had been asked. */
+async function asked(page: Page, id: string, count: number): Promise<void> {
+  const comparison = await read<Comparison>(`/v1/comparisons/${id}`)
+  const { data } = await read<{ data: ProviderState[] }>('/v1/providers')
+  const [state] = data
+  const names = Array.from({ length: count }, (_, at) => comparison.summary[at]?.provider ?? `another-${at}`)
+  const summary = names.map((provider, at) => ({ ...comparison.summary[at % comparison.summary.length], provider }))
+  const providers = names.map(
+    (provider) => data.find((one) => one.id === provider) ?? { ...state, id: provider, title: `Provider ${provider}` },
+  )
+  await page.route('**/v1/comparisons/*', (route) => route.fulfill({ json: { ...comparison, summary } }))
+  await page.route('**/v1/providers', (route) => route.fulfill({ json: { object: 'list', data: providers } }))
+}
+
+describe.skipIf(!hasChromium)('a comparison', () => {
+  test(
+    'of two to twelve providers has the columns of the design and never scrolls sideways, from 360 to 2560 pixels; nothing of it moves where motion is reduced',
+    async () => {
+      const { id } = await compare({ width: 512, height: 512 })
+      const found: string[] = []
+      for (const [count, columns] of [
+        [2, [1, 1, 2, 2]],
+        [3, [1, 2, 3, 3]],
+        [5, [1, 2, 3, 5]],
+        [12, [1, 2, 4, 6]],
+      ] as const) {
+        // prettier-ignore
+        const { page, close } = await openPage(browser, `${gateway.url}/?c=${id}`, { prepare: (before) => asked(before, id, count) })
+        for (const [at, width] of [360, 800, 1440, 2560].entries()) {
+          await page.setViewportSize({ width, height: 900 })
+          const seen = () =>
+            page.evaluate<number>(`getComputedStyle(document.querySelector('.columns')).gridTemplateColumns.split(' ').length`)
+          await page
+            .locator('.column')
+            .nth(count - 1)
+            .waitFor()
+          await expect.poll(seen, { timeout: 30_000 }).toBe(columns[at])
+          if ((await sideways(page)) > 0) found.push(`${count} at ${width}`)
+        }
+        const moving = await page.evaluate<number>('document.getAnimations().length')
+        if (moving > 0) found.push(`${count}: ${moving} animations`)
+        await close()
+      }
+      expect(found).toEqual([])
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'that runs stands still where motion is reduced, and its ring turns elsewhere',
+    async () => {
+      const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox sandbox:never', providers: ['bfl'] })
+      const { id, generations } = (await reply.json()) as Comparison
+      const turning = 'document.querySelector(".turning") && getComputedStyle(document.querySelector(".turning")).animationName'
+      for (const [motion, name] of [
+        ['reduce', 'none'],
+        ['no-preference', 'turn'],
+      ] as const) {
+        // prettier-ignore
+        const { page, close } = await openPage(browser, `${gateway.url}/?c=${id}`, { motion })
+        await region(page, 'Black Forest Labs').getByText('Running', { exact: true }).first().waitFor()
+        expect(await page.evaluate(turning)).toBe(name)
+        await close()
+      }
+      await gateway.post(`/v1/generations/${generations[0]?.id}/cancel`, {})
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'is asked again with the same seed; a blind vote on a new one shows no name before the choice',
+    async () => {
+      const { id } = await compare({ seed: 4242 })
+      const { page, complaints, close } = await openPage(browser, `${gateway.url}/?c=${id}`)
+      await region(page, 'Vtrix').getByText('$0.0285').waitFor()
+      await page.getByRole('button', { name: 'Same seed again' }).click()
+      await page.waitForURL((url) => url.searchParams.get('c') !== id)
+      const again = new URL(page.url()).searchParams.get('c') ?? ''
+      expect((await read<Comparison>(`/v1/comparisons/${again}`)).request['seed']).toBe(4242)
+      await region(page, 'Vtrix').getByText('$0.0285').waitFor()
+      await page.getByRole('button', { name: 'Blind vote' }).click()
+      await page.getByRole('button', { name: /^Choose A/ }).click()
+      await page.getByText('Too few votes to separate').first().waitFor()
+      await page.getByRole('button', { name: 'Vote on a new seed' }).click()
+      await page.getByRole('button', { name: /^Choose A/ }).waitFor()
+      expect(await page.locator('main').textContent()).not.toMatch(/Runware|Vtrix|\$/)
+      const last = new URL(page.url()).searchParams.get('c') ?? ''
+      expect((await read<Comparison>(`/v1/comparisons/${last}`)).request['seed']).not.toBe(4242)
+      await page.getByRole('button', { name: 'Leave blind vote' }).click()
+      await region(page, 'Vtrix').waitFor()
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe.skipIf(!hasChromium)('one generation', () => {
+  test(
+    'is bought again with its seed, put into the form for other providers, and copied as texts that run as they stand',
+    async () => {
+      const prompt = "a fox's den, “quoted” $HOME"
+      const made = await gateway.generate(
+        { prompt, seed: 77, width: 512, height: 512, provider: { only: ['runware'] } },
+        { prefer: 'wait=20' },
+      )
+      const { page, complaints, close } = await openPage(browser, `${gateway.url}/generations/${made.id}`)
+      await page.getByRole('button', { name: 'Copy as' }).click()
+      const texts = new Map<string, string>()
+      for (const name of ['curl', 'TypeScript', 'Python', 'YAML route']) {
+        await page.getByRole('tab', { name }).click()
+        texts.set(name, (await page.getByRole('tabpanel').textContent()) ?? '')
+      }
+      await page.keyboard.press('Escape')
+      await runs(texts, prompt)
+      await page.getByRole('button', { name: 'Same seed again' }).click()
+      await page.waitForURL((url) => !url.pathname.endsWith(made.id))
+      const { request } = await read<Generation>(`/v1/generations/${new URL(page.url()).pathname.split('/').at(-1)}`)
+      expect(request).toMatchObject({ prompt, seed: '77', provider: { only: ['runware'] } })
+      await page.getByRole('button', { name: 'Compare providers' }).click()
+      await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
+      expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe(prompt)
+      expect(await page.getByRole('checkbox').count()).toBe(3)
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+})
+
+/** Runs each text in a process of its own; a stand-in for the Python package sends what the real one would. */
+async function runs(texts: ReadonlyMap<string, string>, prompt: string): Promise<void> {
+  const text = (name: string) => texts.get(name) ?? ''
+  const project = projectFolder({ 'ask.mts': text('TypeScript'), 'ask.py': text('Python'), 'openai.py': PYTHON_PACKAGE })
+  onTestFinished(project.remove)
+  const run = promisify(execFile)
+  const [bash, node, python] = await Promise.all([
+    run('bash', ['-c', text('curl')]),
+    runModule(project.folder, 'ask.mts'),
+    run('python3', ['ask.py'], { cwd: project.folder }),
+  ])
+  const byCurl = JSON.parse(bash.stdout) as Generation
+  expect(byCurl).toMatchObject({ status: 'succeeded', provider: 'runware', request: { prompt } })
+  for (const { stdout } of [node, python]) expect(stdout).toContain(`${gateway.url}/v1/images/`)
+  const { data } = await read<{ data: Generation[] }>('/v1/generations?limit=2')
+  for (const one of data) expect(one).toMatchObject({ provider: 'runware', request: { prompt, width: 512 } })
+  const other = await launchGateway({ config: text('YAML route') })
+  const quote = (await (await other.post('/v1/quotes', { model: 'flux-2-pro', prompt })).json()) as Quote
+  expect(quote.route[0]).toBe('runware')
+  await other.close()
+}
+
+const PYTHON_PACKAGE = `
+import json, urllib.request
+from types import SimpleNamespace
+class OpenAI:
+    def __init__(self, base_url, api_key):
+        self.images = SimpleNamespace(generate=lambda **fields: self.ask(base_url, api_key, fields))
+    def ask(self, base_url, api_key, fields):
+        headers = {"content-type": "application/json", "authorization": "Bearer " + api_key}
+        request = urllib.request.Request(base_url + "/images/generations", json.dumps(fields).encode(), headers)
+        return json.load(urllib.request.urlopen(request), object_hook=lambda value: SimpleNamespace(**value))
+`
