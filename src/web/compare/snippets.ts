@@ -29,7 +29,7 @@ const curl = (request: Request, origin: string): string =>
     `curl ${origin}/v1/generations \\`,
     `  -H 'content-type: application/json' \\`,
     `  -H 'prefer: wait=60' \\`,
-    `  -H "authorization: Bearer ${'${IMAGEGATE_KEY:-none}'}" \\`,
+    '  -H "authorization: Bearer ${IMAGEGATE_KEY:-none}" \\',
     `  -d ${quoted(JSON.stringify(request, null, 2))}`,
   ].join('\n')
 
