@@ -1,0 +1,71 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { GenerationRequest } from '#contract'
+import { launchGateway } from '../e2e/gateway.ts'
+import { sharedChromium } from '../support/chromium.ts'
+import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
+
+const PATIENCE_MS = 120_000
+let gateway: Awaited<ReturnType<typeof launchGateway>>
+let browser: Browser
+beforeAll(async () => {
+  buildPagesOnce()
+  gateway = await launchGateway({ providers: ['bfl', 'openai', 'runware'] })
+  if (hasChromium) browser = await sharedChromium()
+}, 60_000)
+afterAll(() => gateway.close())
+
+/** The form, and the requests whose prices it asked for. */
+async function openForm(model: string) {
+  const asked: GenerationRequest[] = []
+  const prepare = async (page: Page) =>
+    page.on('request', (request) => {
+      if (request.url().endsWith('/v1/quotes')) asked.push(request.postDataJSON() as GenerationRequest)
+    })
+  const opened = await openPage(browser, gateway.url, { prepare })
+  await opened.page.getByRole('combobox', { name: 'Model' }).selectOption(model)
+  return { ...opened, last: () => asked.at(-1) }
+}
+
+describe.skipIf(!hasChromium)('the fields of the form', () => {
+  test(
+    'are those that the offers of the model have: quality and background where one sells them, with the values it takes',
+    async () => {
+      const { page, complaints, close, last } = await openForm('gpt-image-2')
+      await page.getByRole('button', { name: 'More' }).click()
+      const quality = page.getByRole('combobox', { name: 'Quality', exact: true })
+      expect(await quality.locator('option').allTextContents()).toEqual(['as each provider does', 'low', 'medium', 'high'])
+      await quality.selectOption('high')
+      await page.getByRole('combobox', { name: 'Background' }).selectOption('opaque')
+      await expect.poll(() => last(), { timeout: 30_000 }).toMatchObject({ model: 'gpt-image-2', quality: 'high', background: 'opaque' })
+      expect(await page.getByRole('textbox', { name: 'Steps' }).count()).toBe(0)
+      await page.getByRole('button', { name: 'More: high quality, opaque background' }).waitFor()
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'show what is wrong with one that is folded away, below it; a provider’s own options are fields, and are counted beside its name',
+    async () => {
+      const { page, complaints, close, last } = await openForm('flux-2-pro')
+      await page.getByRole('button', { name: 'More' }).click()
+      await page.getByRole('textbox', { name: /^Safety/ }).fill('99')
+      await page.getByRole('button', { name: 'More: safety 99' }).click()
+      await page.locator('#safety-wrong, .field:has(#safety) .wrong').first().waitFor()
+      await page.getByRole('textbox', { name: /^Safety/ }).fill('')
+      await page.getByRole('button', { name: 'Options, Black Forest Labs' }).click()
+      const options = page.getByRole('group', { name: 'Options of Black Forest Labs' })
+      const field = options.getByRole('combobox').first()
+      const name = (await options.locator('label').first().textContent()) ?? ''
+      await field.selectOption({ index: 1 })
+      await page.getByRole('table', { name: 'Quotes' }).getByText('1 set').waitFor()
+      await expect.poll(() => Object.keys(last()?.provider_options?.['bfl'] ?? {}), { timeout: 30_000 }).toHaveLength(1)
+      expect(name).not.toBe('')
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+})
