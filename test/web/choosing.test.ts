@@ -135,7 +135,7 @@ describe.skipIf(!hasChromium)('a comparison', () => {
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => url.searchParams.get('c') !== id)
       const again = new URL(page.url()).searchParams.get('c') ?? ''
-      expect(String((await read<Comparison>(`/v1/comparisons/${again}`)).request['seed'])).toBe('4242')
+      expect((await read<Comparison>(`/v1/comparisons/${again}`)).request).toMatchObject({ seed: '4242' })
       await region(page, 'Vtrix').getByText('$0.0285').waitFor()
       await page.getByRole('button', { name: 'Blind vote' }).click()
       await page.getByRole('button', { name: /^Choose A/ }).click()
