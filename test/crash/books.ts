@@ -1,6 +1,9 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
+import pg from 'pg'
+import type { Store } from '../../src/core/ports.ts'
 import type { GenerationRecord } from '../../src/core/records.ts'
+import { openPostgresStore } from '../../src/store/postgres/store.ts'
 import { openStore } from '../../src/store/sqlite/store.ts'
 
 export interface Books {
@@ -12,8 +15,13 @@ export interface Books {
 }
 
 /** What a stopped gateway has left on disk. */
-export async function readBooks(dataDirectory: string): Promise<Books> {
-  const store = await openStore({ directory: dataDirectory })
+export const readBooks = async (dataDirectory: string): Promise<Books> =>
+  booksOf(await openStore({ directory: dataDirectory }), async () => settlementsIn(dataDirectory))
+
+/** The same of a gateway whose database is PostgreSQL. */
+export const readPostgresBooks = async (url: string): Promise<Books> => booksOf(await openPostgresStore(url), () => settlementsAt(url))
+
+async function booksOf(store: Store, readSettlements: () => Promise<ReadonlyMap<string, number>>): Promise<Books> {
   const generations: GenerationRecord[] = []
   let cursor: string | null | undefined
   while (cursor !== null) {
@@ -23,7 +31,7 @@ export async function readBooks(dataDirectory: string): Promise<Books> {
   }
   const open = (await store.claimOpen()).length
   await store.close()
-  const times = settlementsIn(dataDirectory)
+  const times = await readSettlements()
   const attempts = generations.flatMap((generation) => generation.attempts.filter((attempt) => attempt.endedAt !== null))
   return { generations, open, settlements: new Map(attempts.map(({ id }) => [id, times.get(id) ?? 0])) }
 }
@@ -32,11 +40,23 @@ export async function readBooks(dataDirectory: string): Promise<Books> {
 function settlementsIn(dataDirectory: string): ReadonlyMap<string, number> {
   const database = new DatabaseSync(join(dataDirectory, 'imagegate.db'), { readOnly: true })
   try {
-    const rows = database
-      .prepare(`SELECT attempt_id, count(*) AS times FROM ledger WHERE kind IN ('billed', 'computed', 'unknown') GROUP BY attempt_id`)
-      .all()
-    return new Map(rows.map((row) => [String(row['attempt_id']), Number(row['times'])]))
+    return timesOf(database.prepare(SETTLEMENTS.replace('$1', 'ledger')).all())
   } finally {
     database.close()
   }
 }
+
+async function settlementsAt(url: string): Promise<ReadonlyMap<string, number>> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return timesOf((await client.query<Record<string, unknown>>(SETTLEMENTS.replace('$1', 'imagegate.ledger'))).rows)
+  } finally {
+    await client.end()
+  }
+}
+
+const SETTLEMENTS = `SELECT attempt_id, count(*) AS times FROM $1 WHERE kind IN ('billed', 'computed', 'unknown') GROUP BY attempt_id`
+
+const timesOf = (rows: readonly Readonly<Record<string, unknown>>[]): ReadonlyMap<string, number> =>
+  new Map(rows.map((row) => [String(row['attempt_id']), Number(row['times'])]))

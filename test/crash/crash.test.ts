@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { readBooks } from './books.ts'
+import { freshDatabase, POSTGRES_PROGRAMS } from '../support/postgres.ts'
+import { readBooks, readPostgresBooks } from './books.ts'
+import type { Books } from './books.ts'
 import { startProcess } from './process.ts'
 import type { ServerProcess } from './process.ts'
 import { MARK, STEPS } from './steps.ts'
@@ -51,7 +53,9 @@ function expected(provider: ProviderId, step: Step): object {
   return { provider, step, ...end, bought, attempts: 1, resumedWithinASecond: resumed }
 }
 
-const markOf = (provider: string, step: Step) => `${provider}-${step.replaceAll(' ', '-')}`
+/** Of each store, so that neither counts what the other has bought. */
+let series = 'file'
+const markOf = (provider: string, step: Step) => `${series}-${provider}-${step.replaceAll(' ', '-')}`
 
 /** As a careful client does: the same key, however often it must be sent. Null where the server died before it answered. */
 async function post(server: ServerProcess, provider: ProviderId, step: Step, wait: string): Promise<Generation | null> {
@@ -106,49 +110,70 @@ async function firstSignMs(server: ServerProcess, provider: ProviderId, step: St
   return Infinity
 }
 
-test(
-  'killed -9 at every step with all vendors, a server loses nothing, buys nothing twice and settles once',
-  { timeout: 240_000 },
-  async () => {
-    const folder = vendors.folder(`network: { allow: ["${receiverAddress()}"] }\n`)
-    const report: object[] = []
-    let server = await start(folder.environment, STEPS[0])
-    for (const [index, step] of STEPS.entries()) {
-      await crash(server, step)
-      const visitsBefore = new Map(PROVIDERS.map((provider) => [provider, vendors.front(provider).visits.length]))
-      server = await start(folder.environment, STEPS[index + 1])
-      const rows = PROVIDERS.map(async (provider) => {
-        // Resumed by itself, before anybody asks.
-        const signMs = step === 'before the intent' ? null : await firstSignMs(server, provider, step, visitsBefore.get(provider) ?? 0)
-        const generation = await post(server, provider, step, 'wait=30')
-        const submits = vendors
-          .front(provider)
-          .visits.filter(({ purpose, body }) => purpose === 'submit' && body.includes(markOf(provider, step)))
-        return {
-          provider,
-          step,
-          status: generation?.status,
-          code: generation?.error?.code ?? null,
-          images: generation?.images.length,
-          basis: generation?.cost.basis,
-          bought: submits.length,
-          attempts: generation?.attempts.length,
-          resumedWithinASecond: signMs === null ? null : signMs < 1_000,
-        }
-      })
-      report.push(...(await Promise.all(rows)))
-    }
-    // Every end is reported, those too that a crash came before.
-    await expect.poll(() => reported.size, { timeout: 10_000 }).toBe(report.length)
-    expect(await server.kill('SIGTERM')).toBe('0')
-    expect(report).toEqual(STEPS.flatMap((step) => PROVIDERS.map((provider) => expected(provider, step))))
+interface Series {
+  readonly steps: readonly Step[]
+  /** Lines of the configuration. */
+  readonly more?: string
+  readonly readBooksIn: (dataDirectory: string) => Promise<Books>
+}
 
-    const books = await readBooks(folder.dataDirectory)
-    expect(books.generations).toHaveLength(STEPS.length * PROVIDERS.length)
-    expect(books.open).toBe(0)
-    expect(new Map([...reported].map(([id, messages]) => [id, messages.size]))).toEqual(new Map(books.generations.map(({ id }) => [id, 1])))
-    expect([...books.settlements.values()]).toEqual(books.generations.map(() => 1))
-    for (const provider of PROVIDERS) expect(vendors.submits(provider)).toBe(STEPS.length - 1)
-    folder.remove()
+async function killedAt({ steps, more = '', readBooksIn }: Series): Promise<void> {
+  const folder = vendors.folder(`network: { allow: ["${receiverAddress()}"] }\n${more}`)
+  const soldBefore = new Map(PROVIDERS.map((provider) => [provider, vendors.submits(provider)]))
+  reported.clear()
+  const report: object[] = []
+  let server = await start(folder.environment, steps[0])
+  for (const [index, step] of steps.entries()) {
+    await crash(server, step)
+    const visitsBefore = new Map(PROVIDERS.map((provider) => [provider, vendors.front(provider).visits.length]))
+    server = await start(folder.environment, steps[index + 1])
+    const rows = PROVIDERS.map(async (provider) => {
+      // Resumed by itself, before anybody asks.
+      const signMs = step === 'before the intent' ? null : await firstSignMs(server, provider, step, visitsBefore.get(provider) ?? 0)
+      const generation = await post(server, provider, step, 'wait=30')
+      const submits = vendors
+        .front(provider)
+        .visits.filter(({ purpose, body }) => purpose === 'submit' && body.includes(markOf(provider, step)))
+      return {
+        provider,
+        step,
+        status: generation?.status,
+        code: generation?.error?.code ?? null,
+        images: generation?.images.length,
+        basis: generation?.cost.basis,
+        bought: submits.length,
+        attempts: generation?.attempts.length,
+        resumedWithinASecond: signMs === null ? null : signMs < 1_000,
+      }
+    })
+    report.push(...(await Promise.all(rows)))
+  }
+  // Every end is reported, those too that a crash came before.
+  await expect.poll(() => reported.size, { timeout: 10_000 }).toBe(report.length)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  expect(report).toEqual(steps.flatMap((step) => PROVIDERS.map((provider) => expected(provider, step))))
+
+  const books = await readBooksIn(folder.dataDirectory)
+  expect(books.generations).toHaveLength(steps.length * PROVIDERS.length)
+  expect(books.open).toBe(0)
+  expect(new Map([...reported].map(([id, messages]) => [id, messages.size]))).toEqual(new Map(books.generations.map(({ id }) => [id, 1])))
+  expect([...books.settlements.values()]).toEqual(books.generations.map(() => 1))
+  for (const provider of PROVIDERS)
+    expect(vendors.submits(provider) - (soldBefore.get(provider) ?? 0)).toBe(steps.filter((step) => step !== 'after the intent').length)
+  folder.remove()
+}
+
+test('killed -9 at every step with all vendors, a server loses nothing, buys nothing twice and settles once', { timeout: 240_000 }, () =>
+  killedAt({ steps: STEPS, readBooksIn: readBooks }),
+)
+
+test.skipIf(POSTGRES_PROGRAMS === null)(
+  'killed -9 with its rows in PostgreSQL, a server loses nothing, buys nothing twice and settles once',
+  { timeout: 120_000 },
+  async () => {
+    series = 'postgres'
+    const url = await freshDatabase()
+    const steps = ['after the intent', 'reply received but not recorded', 'stored but not settled', 'settled but not notified'] as const
+    await killedAt({ steps, more: `store: { url: "${url}" }\n`, readBooksIn: () => readPostgresBooks(url) })
   },
 )

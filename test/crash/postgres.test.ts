@@ -1,0 +1,61 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { Generation, Problem } from '#contract'
+import { ownServer, POSTGRES_PROGRAMS } from '../support/postgres.ts'
+import { readPostgresBooks } from './books.ts'
+import { startProcess } from './process.ts'
+import type { ServerProcess } from './process.ts'
+import { startVendors } from './vendors.ts'
+
+const post = (server: ServerProcess, key: string, wait: string) =>
+  fetch(`${server.url}/v1/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': key, prefer: wait },
+    body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: `a lighthouse ${key}`, width: 256, height: 256 }),
+  })
+
+test.skipIf(POSTGRES_PROGRAMS === null)(
+  'a gateway whose PostgreSQL is away answers 503 with Retry-After, loses nothing, buys nothing twice, and goes on by itself',
+  { timeout: 180_000 },
+  async () => {
+    const database = ownServer()
+    onTestFinished(() => database.remove())
+    const vendors = await startVendors({ providers: ['bfl'], typicalMs: 1_500 })
+    onTestFinished(() => vendors.close())
+    const url = database.url('postgres')
+    const folder = vendors.folder(`store: { url: "${url}" }\n`)
+    onTestFinished(() => folder.remove())
+    const server = await startProcess(folder.environment)
+    onTestFinished(() => void server.kill('SIGKILL'))
+
+    const second = vendors.folder(`store: { url: "${url}" }\n`)
+    onTestFinished(() => second.remove())
+    await expect(startProcess(second.environment)).rejects.toThrow(/another imagegate process uses this database .*store\.url/)
+
+    const accepted = (await (await post(server, 'open', 'respond-async')).json()) as Generation
+    await expect.poll(() => vendors.submits('bfl')).toBe(1)
+    database.stop('immediate')
+    const refused = await post(server, 'away', 'wait=20')
+    expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([503, true])
+    expect(((await refused.json()) as Problem).code).toBe('store_unavailable')
+    expect((await fetch(`${server.url}/v1/generations/${accepted.id}`)).status).toBeOneOf([200, 503])
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+    // The vendor's task ends meanwhile.
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
+    expect(vendors.submits('bfl')).toBe(1)
+
+    database.start()
+    await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 10_000 }).toBe(200)
+    const ended = await fetch(`${server.url}/v1/generations/${accepted.id}`, { headers: { prefer: 'wait=20' } })
+    expect((await ended.json()) as Generation).toMatchObject({ status: 'succeeded' })
+    const again = (await (await post(server, 'away', 'wait=20')).json()) as Generation
+    expect(again.status).toBe('succeeded')
+    expect(((await (await post(server, 'away', 'wait=20')).json()) as Generation).id).toBe(again.id)
+    expect(await server.kill('SIGTERM')).toBe('0')
+    expect(server.said()).not.toContain('a request failed unexpectedly')
+
+    const books = await readPostgresBooks(url)
+    expect([books.generations.length, books.open, vendors.submits('bfl')]).toEqual([2, 0, 2])
+    expect([...books.settlements.values()]).toEqual([1, 1])
+  },
+)
