@@ -78,7 +78,7 @@ describe.skipIf(!hasChromium)('a comparison', () => {
       const { id } = await compare({ width: 512, height: 512 })
       const found: string[] = []
       for (const [count, columns] of [
-        [2, [1, 1, 2, 2]],
+        [2, [1, 2, 2, 2]],
         [3, [1, 2, 3, 3]],
         [5, [1, 2, 3, 5]],
         [12, [1, 2, 4, 6]],
