@@ -95,35 +95,33 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
   app.decorateRequest('untilKeyEnds')
   refuseUndeclaredRoutes(app)
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { keyInBody, ownPagesOnly, ...declared } = request.routeOptions.config
     const isMisrouted = request.is404 || hasWrongVerb(request)
     const access = isMisrouted ? 'any' : declared.access
     if (!keys.isOn()) {
       know(request, EVERYBODY)
       request.untilKeyEnds = (end) => keys.whileValid(null, end)
-      return refuse(foreignRequest(request, origins))
+      return done(foreignRequest(request, origins))
     }
     const shown = secretOf(request, keyHeaders)
     const caller = shown.secret === null ? null : keys.identify(shown.secret)
     know(request, caller ?? STRANGER)
     request.untilKeyEnds = (end) => keys.whileValid(shown.secret, end)
-    if (access === 'open') return
-    if (caller === null && keyInBody === true && shown.secret === null) return refuse(tooLongForAStranger(request, reply))
-    if (caller === null) return refuse(unauthorized(reply, shown))
-    if (ownPagesOnly === true) refuse(foreignPage(request, origins))
-    refuse(await keys.overRate(caller, reply))
-    refuse(refusalOfScope(caller, access ?? 'admin'))
+    if (access === 'open') return done()
+    if (caller === null && keyInBody === true && shown.secret === null) return done(tooLongForAStranger(request, reply))
+    if (caller === null) return done(unauthorized(reply, shown))
+    const foreign = ownPagesOnly === true ? foreignPage(request, origins) : undefined
+    if (foreign !== undefined) return done(foreign)
+    const refusal = refusalOfScope(caller, access ?? 'admin')
+    if (caller.ratePerMinute === null) return done(refusal)
+    keys.overRate(caller, reply).then((over) => done(over ?? refusal), done)
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
     done(null, isStranger ? payload.pipe(strangersLimit(reply)) : payload)
   })
-}
-
-function refuse(problem: HttpProblem | undefined): void {
-  if (problem !== undefined) throw problem
 }
 
 function strangersLimit(reply: FastifyReply): Transform {

@@ -15,16 +15,20 @@ export function refuseAmbiguousRequests(app: FastifyInstance): void {
 function ambiguity(method: string, target: string, rawHeaders: readonly string[]): string | null {
   if (!target.startsWith('/') && !(target === '*' && method === 'OPTIONS'))
     return 'What is asked for must be a path that begins with /; a whole URL is for proxies, and this server is none.'
-  for (const name of ONCE) if (isRepeated(name, rawHeaders)) return `The header ${name} came more than once.`
-  return null
+  const name = repeated(rawHeaders)
+  return name === null ? null : `The header ${name} came more than once.`
 }
 
 /** Names and values take turns in `rawHeaders`. */
-function isRepeated(name: string, rawHeaders: readonly string[]): boolean {
-  let times = 0
+function repeated(rawHeaders: readonly string[]): string | null {
+  const seen: string[] = []
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const other = rawHeaders[at] ?? ''
-    if (other.length === name.length && other.toLowerCase() === name) times += 1
+    const header = rawHeaders[at] ?? ''
+    if (header.length !== ONCE[0].length && header.length !== ONCE[1].length) continue
+    const name = ONCE.find((once) => once === header.toLowerCase())
+    if (name === undefined) continue
+    if (seen.includes(name)) return name
+    seen.push(name)
   }
-  return times > 1
+  return null
 }

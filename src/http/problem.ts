@@ -49,10 +49,9 @@ export const retryAfterHeader = ({ retryAfterMs }: ProblemDetails): Record<strin
 
 /** Refuses what a route beside the right one would take, in the words of the API that the path belongs to. */
 export function refuseWrongVerbs(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.is404 || !hasWrongVerb(request)) return
-    reply.callNotFound()
-    return reply
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404 || !hasWrongVerb(request)) done()
+    else reply.callNotFound()
   })
 }
 

@@ -91,6 +91,8 @@ export function parseUntrustedUrl(text: string, base?: URL): URL | { readonly re
 
 /** Whether a URL's host is this machine by its spelling: `localhost`, a name below it, or a loopback address. */
 export function isLoopbackHost(hostname: string): boolean {
+  // Asked for each request of this machine.
+  if (hostname === '127.0.0.1' || hostname === 'localhost') return true
   const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   if (net.isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost')
   return ipaddr.process(host).range() === 'loopback'

@@ -13,11 +13,30 @@ export interface TierChoice {
 
 /** The shape nearest in ratio, then the resolution nearest in pixels; of equally near ones the first shape, and the resolution with fewer pixels. */
 export function nearestTier(wanted: Size, limit: TierSize): TierChoice {
-  const aspectRatio = nearestOf(limit.aspect_ratios, (ratio) => ratioChange(shapeOf(ratio), wanted))
-  const choices = limit.tiers
-    .map((tier) => choiceOf(tier, aspectRatio))
-    .toSorted((left, right) => pixelsOf(left.size) - pixelsOf(right.size))
-  return nearestOf(choices, ({ size }) => factorBetween(pixelsOf(size), pixelsOf(wanted)))
+  return nearestOf(
+    nearestOf(shapesOf(limit), ({ shape }) => ratioChange(shape, wanted)).choices,
+    ({ size }) => factorBetween(pixelsOf(size), pixelsOf(wanted)),
+  )
+}
+
+interface Shape {
+  readonly shape: Size
+  /** With fewest pixels first. */
+  readonly choices: readonly TierChoice[]
+}
+
+/** Calculated once: each request asks every offer of its model, whether it can be used or not. */
+const shapesOfLimits = new WeakMap<TierSize, readonly Shape[]>()
+
+function shapesOf(limit: TierSize): readonly Shape[] {
+  const known = shapesOfLimits.get(limit)
+  if (known) return known
+  const shapes = limit.aspect_ratios.map((ratio) => ({
+    shape: shapeOf(ratio),
+    choices: limit.tiers.map((tier) => choiceOf(tier, ratio)).toSorted((left, right) => pixelsOf(left.size) - pixelsOf(right.size)),
+  }))
+  shapesOfLimits.set(limit, shapes)
+  return shapes
 }
 
 function choiceOf(tier: SizeTier, aspectRatio: string): TierChoice {

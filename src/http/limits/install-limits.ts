@@ -21,22 +21,23 @@ const UNREAD_MS = 60_000
 
 /** Requests of an address in a minute. Must come before the caller is known, so that strangers count too. */
 export function limitRequests(app: FastifyInstance, limits: Limits): void {
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.isProbe === true) return
-    const over = await limits.overRequests(request, reply)
-    if (over === undefined) return
-    know(request, STRANGER)
-    throw over
+  app.addHook('onRequest', (request, reply, done) => {
+    const counting = request.routeOptions.config.isProbe === true ? null : limits.overRequests(request, reply)
+    if (counting === null) return done()
+    counting.then((over) => {
+      if (over !== undefined) know(request, STRANGER)
+      done(over)
+    }, done)
   })
 }
 
 /** What stays open: streams and bodies. Must come after the caller is known. */
 export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs = UNREAD_MS): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     if (request.routeOptions.config.isStream === true && !request.is404) holdStream(limits, request, reply)
     const bytes = Number(request.headers['content-length'] ?? 0)
-    if (bytes < COUNTED_FROM_BYTES) return
-    onceBodyIsOver(request, reply, takeBytes(limits, request, reply, bytes))
+    if (bytes >= COUNTED_FROM_BYTES) onceBodyIsOver(request, reply, takeBytes(limits, request, reply, bytes))
+    done()
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {

@@ -37,8 +37,8 @@ export type Release = () => void
 type Taken = { readonly kind: 'taken'; readonly release: Release } | { readonly kind: 'refused'; readonly exceeded: Exceeded }
 
 export interface Limits {
-  /** Counts one request of its client's address. Undefined where it is within the limit; else the answer. */
-  overRequests(request: FastifyRequest, reply: FastifyReply): Promise<HttpProblem | undefined>
+  /** Counts one request of its client's address. Null where it is not counted; undefined where it is within the limit; else the answer. */
+  overRequests(request: FastifyRequest, reply: FastifyReply): Promise<HttpProblem | undefined> | null
   /** One connection of a peer. */
   takeSocket(remoteAddress: string | undefined): Taken
   takeBytes(request: FastifyRequest, bytes: number): Taken
@@ -77,15 +77,17 @@ export function createLimits({ limits, trustedProxies, isLoopback, observeLimite
     return { kind: 'refused', exceeded }
   }
 
+  const countRequest = async (name: string, perMinute: number, reply: FastifyReply): Promise<HttpProblem | undefined> => {
+    const over = await requests.take(name, perMinute, reply)
+    if (over !== undefined) observeLimited({ limit: 'requests', of: 'address' })
+    return over
+  }
+
   return {
-    async overRequests(request, reply) {
+    overRequests(request, reply) {
       const { requestsPerMinute } = limits().perAddress
-      if (requestsPerMinute === null) return undefined
-      const name = named(client.of(request.raw))
-      if (name === null) return undefined
-      const over = await requests.take(name, requestsPerMinute, reply)
-      if (over !== undefined) observeLimited({ limit: 'requests', of: 'address' })
-      return over
+      const name = requestsPerMinute === null ? null : named(client.of(request.raw))
+      return name === null || requestsPerMinute === null ? null : countRequest(name, requestsPerMinute, reply)
     },
     takeSocket(remoteAddress = '') {
       const { perAddress, all } = limits()

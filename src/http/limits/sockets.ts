@@ -20,7 +20,8 @@ export function limitSockets(app: FastifyInstance, limits: Limits, problems: Pro
     const timer = setTimeout(() => socket.destroy(), READ_MS)
     socket.once('close', () => clearTimeout(timer))
   })
-  app.addHook('onRequest', async (request, reply) => {
-    if (refused.has(request.raw.socket)) return reply.hijack()
+  app.addHook('onRequest', (request, reply, done) => {
+    if (refused.has(request.raw.socket)) reply.hijack()
+    else done()
   })
 }
