@@ -9,12 +9,17 @@ const SIGNATURE =
   /\b((?:x-(?:amz|goog)-)?(?:signature|credential|security-token)|sig|token|access_token|api[-_]?key|x-key|secret|password)(["']?\s*[=:]\s*["']?)[^\s&"'<>,;]+/gi
 const CREDENTIAL = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi
 
-/** Every link, signature and credential has one of these in it: a text without, such as an id, needs no further search. */
-const NEEDED = /[:=\s]/
+/** What each of them has in it: most texts, such as ids and prompts, have neither, and need no further search. */
+const IN_LINK_OR_SIGNATURE = /[:=]/
+const IN_CREDENTIAL = /bearer|basic/i
 
 /** A text without users, queries and fragments of links, and without credentials. */
-export const scrubbedText = (text: string): string =>
-  NEEDED.test(text) ? text.replaceAll(LINK, '$1$2').replaceAll(CREDENTIAL, '$1 …').replaceAll(SIGNATURE, '$1$2…') : text
+export function scrubbedText(text: string): string {
+  const mayHaveLinks = IN_LINK_OR_SIGNATURE.test(text)
+  const linked = mayHaveLinks ? text.replaceAll(LINK, '$1$2') : text
+  const credited = IN_CREDENTIAL.test(linked) ? linked.replaceAll(CREDENTIAL, '$1 …') : linked
+  return mayHaveLinks ? credited.replaceAll(SIGNATURE, '$1$2…') : credited
+}
 
 /** A vendor's text as it may be shown: scrubbed, at most 500 characters. */
 export const withoutSecrets = (text: string): string => scrubbedText(text).slice(0, MAX_TEXT_CHARS).toWellFormed().trim()

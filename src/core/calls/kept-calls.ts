@@ -8,8 +8,8 @@ import { shownText, type Shown, type ShownOptions } from './shown-text.ts'
  * shown at the end, once; until then small ones are kept as they are, which costs no more than not throwing them away.
  */
 export interface KeptCalls {
-  /** In order; the last one may be a poll that the next replaces. */
-  readonly list: KeptCall[]
+  /** In order; the last one may be a poll that the next replaces. Made anew at each call: a list that grows reserves space for 16 more. */
+  list: readonly KeptCall[]
   /** Whether this process has seen every call. */
   readonly isWhole: boolean
 }
@@ -29,7 +29,17 @@ export interface KeptCall {
   isFailure: boolean
 }
 
-export type Kept = { readonly kind: 'whole'; readonly body: Json | undefined } | { readonly kind: 'shown'; readonly shown: Shown }
+/** A small body is kept as it is. */
+export type Kept = Json | ShownBody | undefined
+
+/** A body that was too large for that, as it will be shown. */
+export class ShownBody {
+  readonly shown: Shown
+
+  constructor(shown: Shown) {
+    this.shown = shown
+  }
+}
 
 /** A failure of a kind that came before counts there; of the others so many are kept, the newest in the last of them. */
 const MOST_CALLS = 10
@@ -37,7 +47,10 @@ const MOST_CALLS = 10
 const SMALL_CHARS = 4_096
 const SHOWN_HEADERS = ['content-type', 'retry-after', 'x-request-id', 'request-id', 'x-trace-id', 'cf-ray'] as const
 
-export const noCalls = (isWhole: boolean): KeptCalls => ({ list: [], isWhole })
+/** One for all. */
+const NONE: readonly never[] = []
+
+export const noCalls = (isWhole: boolean): KeptCalls => ({ list: NONE, isWhole })
 
 /** @param images those that the call may hold, so that their hashes are known */
 export function keepCall(
@@ -63,19 +76,20 @@ export function keepCall(
     repeated: 1,
     isFailure: sent.kind !== 'reply',
   }
-  if (last && last.purpose !== 'submit' && (!last.isFailure || list.length >= MOST_CALLS)) list.pop()
-  list.push(entry)
+  const isReplaced = last && last.purpose !== 'submit' && (!last.isFailure || list.length >= MOST_CALLS)
+  kept.list = (isReplaced ? list.slice(0, -1) : list).concat(entry)
 }
 
 /** What its reply meant: said of the newest call, which is one with the failure before it where they are alike. */
-export function judgeCall({ list }: KeptCalls, isFailure: boolean): void {
+export function judgeCall(kept: KeptCalls, isFailure: boolean): void {
+  const { list } = kept
   const last = list.at(-1)
   if (!last) return
   last.isFailure ||= isFailure
   const before = list.at(-2)
   if (!last.isFailure || before?.isFailure !== true || !isAlike(before, last)) return
   last.repeated = before.repeated + 1
-  list.splice(-2, 1)
+  kept.list = list.toSpliced(-2, 1)
 }
 
 const OUTCOMES = { reply: 'replied', unsent: 'not_sent', lost: 'lost', refused: 'refused' } as const satisfies Record<
@@ -86,19 +100,24 @@ const OUTCOMES = { reply: 'replied', unsent: 'not_sent', lost: 'lost', refused: 
 const isAlike = (one: KeptCall, other: KeptCall): boolean =>
   one.purpose === other.purpose && one.outcome === other.outcome && one.reason === other.reason && one.reply?.status === other.reply?.status
 
-function keptReply({ status, headers, body }: Reply): KeptCall['reply'] {
+const keptReply = ({ status, headers, body }: Reply): KeptCall['reply'] => ({ status, headers: keptHeaders(headers), body: keptBody(body) })
+
+let lastHeaders: Readonly<Record<string, string>> = {}
+
+/** Many replies have none but the same type: they share one object. */
+function keptHeaders(headers: Reply['headers']): Readonly<Record<string, string>> {
+  if (SHOWN_HEADERS.every((name) => headers[name] === lastHeaders[name])) return lastHeaders
   const shown: Record<string, string> = {}
   for (const name of SHOWN_HEADERS) if (headers[name] !== undefined) shown[name] = headers[name]
-  return { status, headers: shown, body: keptBody(body) }
+  lastHeaders = shown
+  return shown
 }
 
 /** Names of a form repeat, so each part is an object of its own. */
 const partsOf = (form: NonNullable<Call['form']>): Json => form.map((part) => ({ [part.name]: 'value' in part ? part.value : part.base64 }))
 
 function keptBody(body: Json | undefined, images?: ShownOptions['images']): Kept {
-  return charsOf(body, SMALL_CHARS) <= SMALL_CHARS
-    ? { kind: 'whole', body }
-    : { kind: 'shown', shown: shownText(body, images === undefined ? {} : { images }) }
+  return charsOf(body, SMALL_CHARS) <= SMALL_CHARS ? body : new ShownBody(shownText(body, images === undefined ? {} : { images }))
 }
 
 /** About as many as its JSON has; no more than about `most` are counted. */

@@ -2,7 +2,7 @@ import type { AttemptCall } from '#contract'
 import { iso } from '../instant.ts'
 import { scrubbedText, withoutSecrets } from '#adapter-kit'
 import { withoutQuery } from '../present/without-query.ts'
-import type { Kept, KeptCall } from './kept-calls.ts'
+import { ShownBody, type Kept, type KeptCall } from './kept-calls.ts'
 import { shownText, type Shown } from './shown-text.ts'
 
 /** @param secrets the texts that we gave the vendor and show nobody */
@@ -30,7 +30,7 @@ const shownHeaders = (headers: Readonly<Record<string, string>>): Record<string,
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, withoutSecrets(value)]))
 
 const shownOf = (kept: Kept, secrets: readonly string[]): Shown => {
-  if (kept.kind === 'whole') return shownText(kept.body, { secrets })
+  if (!(kept instanceof ShownBody)) return shownText(kept, { secrets })
   const text = kept.shown.text
   return { ...kept.shown, text: text && secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text) }
 }

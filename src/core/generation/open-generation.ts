@@ -155,7 +155,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     isAskedAgain: false,
     connection: null,
     unsent: null,
-    given: [],
+    given: NOTHING,
     lostReason: 'the server stopped before the reply was recorded',
     sinceMs,
     deadlineAtMs: sinceMs + remainingMs(core, open, attempt),
@@ -192,7 +192,7 @@ export function releaseConnection(core: Core, attempt: AttemptRecord): void {
 /** The references of a submit that is sent, or never will be. */
 export function releaseReferences(track: AttemptTrack): void {
   track.given.forEach(release)
-  track.given = []
+  track.given = NOTHING
 }
 
 export function routeOf(record: GenerationRecord, attempt: Pick<AttemptRecord, 'route'>): Route {
