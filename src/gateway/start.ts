@@ -6,7 +6,6 @@ import { openResources } from './open-resources.ts'
 import { readConfiguration } from './read-configuration.ts'
 import type { StartOptions } from './read-configuration.ts'
 import { StartRefused } from './start-refused.ts'
-import { enlargeYoungMemory } from './young-memory.ts'
 
 export { StartRefused }
 export type { Server, StartOptions }
@@ -16,7 +15,6 @@ export type { Server, StartOptions }
  * @throws StartRefused where the operator can correct why: a refused configuration, a data folder or an address that cannot be used, a faulty manifest
  */
 export async function startGateway(options: StartOptions): Promise<Server> {
-  enlargeYoungMemory()
   const opened = new AsyncDisposableStack()
   try {
     const configuration = await readConfiguration(options)

@@ -1,11 +1,12 @@
 import type { GenerationRequest, JsonObject, Latency, Offer, PriceRule, RouteRule, Usd, Warning } from '#contract'
 import type { Reference, Route } from '../records.ts'
 import { compareUsd } from '#contract'
-import { adapt, refusal, type Adaptation } from './adapt.ts'
+import { refusal, type Adaptation } from './adapt.ts'
+import { fitter, type Fit } from './fit.ts'
 import type { PlannedRequest } from './finding.ts'
 import { maskOf, withoutMask } from './mask.ts'
 import { judgeRetirement } from './retirement.ts'
-import { quoteFor, type QuotedPrice } from './price.ts'
+import type { QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
 
@@ -63,15 +64,23 @@ export interface Assessment {
 export const isEligible = (assessment: Assessment): boolean => assessment.reasons.length === 0
 
 /** Judges every candidate, for a quote as for a purchase; none is left out, so that each refusal can be explained. */
-export const assess = (input: PlanInput): readonly Assessment[] =>
-  input.candidates.map((candidate, position) => ({ candidate, position, ...judge(candidate, input) }))
+export function assess(input: PlanInput): readonly Assessment[] {
+  const images = withoutMask(input.references)
+  const fitTo = fitter(input.request, maskOf(input.references))
+  return input.candidates.map((candidate, position) => {
+    const named = namedReferences(candidate)
+    const fit = fitTo(named.length === 0 ? images : [...images, ...named], candidate.offer)
+    return { candidate, position, ...judge(candidate, input, fit) }
+  })
+}
 
-function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> {
+function judge(
+  candidate: Candidate,
+  input: PlanInput,
+  { adaptation, price }: Fit,
+): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> {
   const { offer, unavailable } = candidate
   const { request, budget } = input
-  const named = namedReferences(candidate)
-  const images = withoutMask(input.references)
-  const references = named.length === 0 ? images : [...images, ...named]
   const end = judgeRetirement(offer, input.now ?? null)
   const excluding = [
     ...end.reasons,
@@ -80,9 +89,7 @@ function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adapta
     ...missingChecks(offer.provider, input.safetyChecks ?? []),
     ...referencesElsewhere(offer.provider, input.candidates),
   ]
-  const adaptation = adapt(request, references, offer, maskOf(input.references))
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
-  const price = quoteFor(offer, adaptation.applied, references)
   const route = routeOf(candidate, adaptation, price)
   const own = [...end.warnings, ...(Object.keys(candidate.options).length === 0 ? [] : (input.optionWarnings?.(route) ?? []))]
   const reasons = [
@@ -91,8 +98,9 @@ function judge(candidate: Candidate, input: PlanInput): Pick<Assessment, 'adapta
     ...tooExpensive(price, request.provider),
     ...overBudget(price, budget),
   ]
+  if (own.length === 0) return { adaptation, route, price, reasons }
   const warnings = [...route.warnings, ...own]
-  return { adaptation: { ...adaptation, warnings }, route: own.length === 0 ? route : { ...route, warnings }, price, reasons }
+  return { adaptation: { ...adaptation, warnings }, route: { ...route, warnings }, price, reasons }
 }
 
 function routeOf({ offer, options }: Candidate, adaptation: Extract<Adaptation, { eligible: true }>, price: QuotedPrice | null): Route {

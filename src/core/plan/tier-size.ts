@@ -13,9 +13,8 @@ export interface TierChoice {
 
 /** The shape nearest in ratio, then the resolution nearest in pixels; of equally near ones the first shape, and the resolution with fewer pixels. */
 export function nearestTier(wanted: Size, limit: TierSize): TierChoice {
-  return nearestOf(
-    nearestOf(shapesOf(limit), ({ shape }) => ratioChange(shape, wanted)).choices,
-    ({ size }) => factorBetween(pixelsOf(size), pixelsOf(wanted)),
+  return nearestOf(nearestOf(shapesOf(limit), ({ shape }) => ratioChange(shape, wanted)).choices, ({ size }) =>
+    factorBetween(pixelsOf(size), pixelsOf(wanted)),
   )
 }
 

@@ -1,0 +1,60 @@
+import type { Offer } from '#contract'
+import type { Reference } from '../records.ts'
+import { adapt, type Adaptation } from './adapt.ts'
+import { adaptPrompt, adaptSeed } from './adapt-fields.ts'
+import type { PlannedRequest } from './finding.ts'
+import { quoteFor, type QuotedPrice } from './price.ts'
+
+/** A request adapted to one offer, and what that costs there. */
+export interface Fit {
+  readonly adaptation: Adaptation
+  /** Null where the request does not fit the offer or the offer publishes no price. */
+  readonly price: QuotedPrice | null
+}
+
+function fit(request: PlannedRequest, references: readonly Reference[], offer: Offer, mask: Reference | null): Fit {
+  const adaptation = adapt(request, references, offer, mask)
+  return { adaptation, price: adaptation.eligible ? quoteFor(offer, adaptation.applied, references) : null }
+}
+
+/** So many different requests are remembered for each offer. */
+const MOST_REMEMBERED = 200
+
+const remembered = new WeakMap<Offer, Map<string, Fit>>()
+
+/**
+ * Fits a request to offers, one after another. Two requests that differ in prompt and seed alone fit alike: what was made of the first serves
+ * the second, whose open generation then holds no copy of it. Most of a plan is saved by that, since every offer of the model is judged,
+ * whether it can be used or not.
+ */
+export function fitter(request: PlannedRequest, mask: Reference | null): (references: readonly Reference[], offer: Offer) => Fit {
+  const { prompt, seed, provider: _, webhook: __, metadata: ___, ...rest } = request
+  let name: string | null = null
+
+  /** As the same request without a seed fits. */
+  const fitOfAlike = (offer: Offer): Fit => {
+    name ??= JSON.stringify(rest)
+    const known = remembered.get(offer) ?? new Map<string, Fit>()
+    remembered.set(offer, known)
+    const found = known.get(name)
+    if (found) return found
+    if (known.size >= MOST_REMEMBERED) known.clear()
+    const made = fit({ ...rest, prompt }, [], offer, null)
+    known.set(name, made)
+    return made
+  }
+
+  return (references, offer) => {
+    const { limits } = offer
+    const isPlain =
+      references.length === 0 &&
+      mask === null &&
+      request.provider_options === undefined &&
+      adaptPrompt(prompt, limits.prompt).reasons === undefined &&
+      adaptSeed(seed, limits.seed).warnings === undefined
+    if (!isPlain) return fit(request, references, offer, mask)
+    const { adaptation, price } = fitOfAlike(offer)
+    if (seed === undefined || !adaptation.eligible) return { adaptation, price }
+    return { adaptation: { ...adaptation, applied: { ...adaptation.applied, seed } }, price }
+  }
+}
