@@ -1,0 +1,35 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { PlannedRequest } from '../../../src/core/plan/finding.ts'
+import { plan } from '../../../src/core/plan/plan.ts'
+import { asking, bfl, candidate, planning, runware, vtrix } from './offers.ts'
+
+const OFFERS = [bfl, runware, vtrix]
+
+const requests = fc.record(
+  {
+    prompt: fc.constantFrom('', 'A lighthouse at dusk', 'A harbour', 'x'.repeat(40_000)),
+    seed: fc.constantFrom(0, 7, '9223372036854775807'),
+    width: fc.constantFrom(512, 1000, 1536),
+    height: fc.constantFrom(512, 1000, 4096),
+    n: fc.constantFrom(1, 3),
+    output_format: fc.constantFrom('png', 'webp'),
+    safety_tolerance: fc.constantFrom(0, 6),
+    on_unsupported: fc.constantFrom('adapt', 'reject'),
+    provider: fc.constantFrom({ max_price_usd: '0.03' }, { sort: 'latency' as const }),
+    metadata: fc.constantFrom({ team: 'a' }),
+  },
+  { requiredKeys: ['prompt'] },
+)
+
+test('the plan of a request is the same whatever was asked of the same offers before', () => {
+  const known = OFFERS.map((offer) => candidate(offer))
+  fc.assert(
+    fc.property(requests, (given) => {
+      const request = asking(given as Partial<PlannedRequest>)
+      const unknown = OFFERS.map((offer) => candidate(structuredClone(offer)))
+      expect(plan(planning(known, { request }))).toEqual(plan(planning(unknown, { request })))
+    }),
+    { numRuns: 300, seed: 20_261_128 },
+  )
+})
