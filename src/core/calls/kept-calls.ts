@@ -1,4 +1,4 @@
-import type { Call, Json, Reply } from '#contract'
+import type { Call, Json, JsonObject, Reply } from '#contract'
 import type { Instant } from '../instant.ts'
 import type { Sent } from '../ports.ts'
 import { shownText, type Shown, type ShownOptions } from './shown-text.ts'
@@ -125,8 +125,8 @@ function charsOf(value: Json | undefined, most: number): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 8
   let chars = 2
-  for (const [name, part] of Object.entries<Json>(value)) {
-    chars += name.length + 4 + charsOf(part, most - chars)
+  for (const name in value) {
+    chars += name.length + 4 + charsOf((value as JsonObject)[name], most - chars)
     if (chars > most) return chars
   }
   return chars
