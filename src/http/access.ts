@@ -115,13 +115,24 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     if (foreign !== undefined) return done(foreign)
     const refusal = refusalOfScope(caller, access ?? 'admin')
     if (caller.ratePerMinute === null) return done(refusal)
-    keys.overRate(caller, reply).then((over) => done(over ?? refusal), done)
+    void whenJudged(keys.overRate(caller, reply), (over) => done(over ?? refusal))
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
     done(null, isStranger ? payload.pipe(strangersLimit(reply)) : payload)
   })
+}
+
+/** Goes on once a judgement is there that had to be waited for. A hook that waits for none is no promise, since every request runs all of them. */
+export async function whenJudged(judgement: Promise<HttpProblem | undefined>, goOn: (refusal: Error | undefined) => void): Promise<void> {
+  let refusal: Error | undefined
+  try {
+    refusal = await judgement
+  } catch (error) {
+    refusal = error instanceof Error ? error : new Error(String(error))
+  }
+  goOn(refusal)
 }
 
 function strangersLimit(reply: FastifyReply): Transform {

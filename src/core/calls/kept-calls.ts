@@ -125,7 +125,7 @@ function charsOf(value: Json | undefined, most: number): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 8
   let chars = 2
-  for (const name in value) {
+  for (const name of Object.keys(value)) {
     chars += name.length + 4 + charsOf((value as JsonObject)[name], most - chars)
     if (chars > most) return chars
   }

@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { know, MOST_BYTES_OF_A_STRANGER, STRANGER } from '../access.ts'
+import { know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
 import { holdStream } from './limits.ts'
 import type { Limits, Release } from './limits.ts'
 import { tooMuch } from './refusal.ts'
@@ -24,10 +24,10 @@ export function limitRequests(app: FastifyInstance, limits: Limits): void {
   app.addHook('onRequest', (request, reply, done) => {
     const counting = request.routeOptions.config.isProbe === true ? null : limits.overRequests(request, reply)
     if (counting === null) return done()
-    counting.then((over) => {
+    void whenJudged(counting, (over) => {
       if (over !== undefined) know(request, STRANGER)
       done(over)
-    }, done)
+    })
   })
 }
 

@@ -1,6 +1,5 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { PlannedRequest } from '../../../src/core/plan/finding.ts'
 import { plan } from '../../../src/core/plan/plan.ts'
 import { asking, bfl, candidate, planning, runware, vtrix } from './offers.ts'
 
@@ -26,7 +25,7 @@ test('the plan of a request is the same whatever was asked of the same offers be
   const known = OFFERS.map((offer) => candidate(offer))
   fc.assert(
     fc.property(requests, (given) => {
-      const request = asking(given as Partial<PlannedRequest>)
+      const request = asking(given)
       const unknown = OFFERS.map((offer) => candidate(structuredClone(offer)))
       expect(plan(planning(known, { request }))).toEqual(plan(planning(unknown, { request })))
     }),
