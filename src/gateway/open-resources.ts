@@ -28,7 +28,6 @@ import { within } from './shutdown.ts'
 import { StartRefused } from './start-refused.ts'
 import { configuredFolders, storageOf } from './storage-folders.ts'
 import type { StorageFolders } from './storage-folders.ts'
-import { enlargeYoungMemory } from './young-memory.ts'
 
 export interface Resources extends Configuration {
   /** With the providers of the configuration in force. */
@@ -56,7 +55,6 @@ const TRANSPORT_CLOSE_MS = 5_000
  */
 export async function openResources(configuration: Configuration, opened: AsyncDisposableStack): Promise<Resources> {
   const { catalogue: installed, started, readAgain, log } = configuration
-  enlargeYoungMemory()
   const { folders, store: location } = refusedInWords(() => storageOf(started))
   const complete = await emulatedProviders(configuration, opened)
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
