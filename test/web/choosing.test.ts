@@ -108,7 +108,8 @@ describe.skipIf(!hasChromium)('a comparison', () => {
   test(
     'that runs stands still where motion is reduced, and its ring turns elsewhere',
     async () => {
-      const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox sandbox:never', providers: ['bfl'] })
+      const request = { model: 'flux-2-pro', prompt: 'a fox sandbox:never', providers: ['bfl'] }
+      const reply = await gateway.post('/v1/comparisons', request, { prefer: 'wait=0' })
       const { id, generations } = (await reply.json()) as Comparison
       const turning = 'document.querySelector(".turning") && getComputedStyle(document.querySelector(".turning")).animationName'
       for (const [motion, name] of [
