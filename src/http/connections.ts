@@ -157,7 +157,8 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
       replies.set(reply.raw, reply)
     }
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
-    if (bytesOf(raw.rawHeaders) > MOST_HEADER_BYTES) return done(new HttpProblem(HEADERS_TOO_LONG))
+    // As where Node’s parser gives up: in no API’s shape.
+    if (bytesOf(raw.rawHeaders) > MOST_HEADER_BYTES) return void sendProblem(reply, HEADERS_TOO_LONG, problems)
     if (raw.headers.host === undefined && raw.httpVersion !== '1.0') return done(new HttpProblem(NO_HOST))
     // There is nobody who could read it.
     if (request.is404) for (const name of ['content-length', 'transfer-encoding', 'content-type']) delete raw.headers[name]

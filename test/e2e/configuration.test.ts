@@ -70,8 +70,8 @@ describe('starting', () => {
   })
 
   test.for([
-    ['store: { url: "postgres://db/imagegate" }', /store\.url.*file:/],
-    ['assets: { url: "s3://bucket" }', /assets\.url.*file:/],
+    ['store: { url: "postgres://127.0.0.1:1/imagegate" }', /the database cannot be reached/],
+    ['assets: { url: "s3://bucket?endpoint=http://127.0.0.1:1" }', /assets\.url: the bucket bucket .*cannot be used/],
   ] as const)('with %s is refused, not silently kept elsewhere', async ([config, reason]) => {
     // A sandbox keeps everything in its own folder and uses neither.
     const error: unknown = await launchGateway({ config, env: { BFL_API_KEY: 'no-sandbox' } }).catch((refused: unknown) => refused)
