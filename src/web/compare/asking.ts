@@ -105,5 +105,7 @@ export function useGo({ draft, quote, total, quoteSaid }: ReturnType<typeof useA
         ? ''
         : `Over your stop by ${usdText(over)}. Uncheck a provider or raise it.`
   const isOff = isAway || !mayBuy || over !== null || starting.isStarting
-  return { go, wrong, said, isOff, refusal: starting.refusal ?? quoteSaid.refusal, forgetPrompt: () => setPromptSaid(null) }
+  /** Before the quotes have come, nothing can be asked. */
+  const isReady = quote !== undefined && total.checked.length > 0
+  return { go, wrong, said, isOff, isReady, refusal: starting.refusal ?? quoteSaid.refusal, forgetPrompt: () => setPromptSaid(null) }
 }

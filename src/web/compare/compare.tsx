@@ -43,7 +43,7 @@ export function Compare({ query }: { readonly query: string }) {
           model={model}
           isBlind={isBlind}
           onBlind={setIsBlind}
-          onSameSeed={sameSeed}
+          onSameSeed={going.isReady ? sameSeed : null}
           onNewSeed={newSeed}
         />
       ) : id === null ? (

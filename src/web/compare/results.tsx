@@ -24,7 +24,8 @@ interface ResultsProps {
   readonly model: Model | undefined
   readonly isBlind: boolean
   readonly onBlind: (isBlind: boolean) => void
-  readonly onSameSeed: () => void
+  /** Null while it cannot be asked. */
+  readonly onSameSeed: (() => void) | null
   readonly onNewSeed: () => void
 }
 

@@ -24,7 +24,8 @@ interface ToolbarProps {
   readonly isPhone: boolean
   readonly canWipe: boolean
   readonly canBlind: boolean
-  readonly onSameSeed: () => void
+  /** Null while it cannot be asked. */
+  readonly onSameSeed: (() => void) | null
 }
 
 export function Toolbar(props: ToolbarProps) {
@@ -112,7 +113,7 @@ function Actions({ comparison, setView, canBlind, onSameSeed }: ToolbarProps) {
         </button>
       ) : null}
       {mayBuy ? (
-        <button type="button" class="action" onClick={onSameSeed}>
+        <button type="button" class="action" disabled={onSameSeed === null} onClick={() => onSameSeed?.()}>
           <Icon name="again" />
           Same seed again
         </button>
