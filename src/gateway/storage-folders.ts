@@ -44,21 +44,19 @@ export function sandboxFolders({ configured }: Pick<Config, 'configured'>): Stor
 }
 
 function foldersAt(storeUrl: string, assetsUrl: string, { dataDirectory }: Config['configured']): StorageFolders {
-  const database = filePath('store.url', storeUrl)
+  const database = pathIn(storeUrl)
+  if (database === null)
+    throw new Error('store.url: a PostgreSQL database has tools of its own; save it with pg_dump and bring it back with pg_restore')
   if (basename(database) !== 'imagegate.db')
     throw new Error(`store.url: the database file is always named imagegate.db; name it so in ${storeUrl}`)
   return { store: dirname(database), assets: imagesAt(assetsUrl, dataDirectory) }
 }
 
 function imagesAt(url: string, dataDirectory: string): ImagesAddress {
-  if (!url.startsWith('s3:')) return { kind: 'folder', directory: filePath('assets.url', url) }
+  const directory = pathIn(url)
+  if (directory !== null) return { kind: 'folder', directory }
   return { kind: 'bucket', bucket: bucketAddress(url), incoming: join(dataDirectory, 'incoming') }
 }
 
-function filePath(field: string, url: string): string {
-  if (url.startsWith('file:')) return url.slice('file:'.length)
-  const scheme = url.split(':')[0] ?? ''
-  if (field === 'store.url')
-    throw new Error(`store.url: a PostgreSQL database has tools of its own; save it with pg_dump and bring it back with pg_restore`)
-  throw new Error(`${field}: this version keeps its data on this machine's disk and cannot open ${scheme}: addresses; use file:<path>`)
-}
+/** The path of a `file:` address; null for another. */
+const pathIn = (url: string): string | null => (url.startsWith('file:') ? url.slice('file:'.length) : null)

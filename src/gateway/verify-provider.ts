@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { isChargeSaid, judgeGeneration, mostSpent, newInReplies, type Finding } 
 import { createRecorder, type Recorder } from '../core/verify/recorder.ts'
 import { fieldsOf } from '../core/verify/reply-fields.ts'
 import type { Send } from '../core/ports.ts'
+import { hashOfKey } from '../http/access.ts'
 import { createTransport } from '../transport/index.ts'
 import { createRedactor, type Redactor } from '../transport/redactor.ts'
 import { Secret } from '../transport/secret.ts'
@@ -102,7 +103,7 @@ function ownAccount(config: Config, { provider, maxUsd }: VerifyOptions, secret:
     keys: [
       {
         name: `verify-${new Date().toISOString()}`,
-        keyHash: createHash('sha256').update(secret).digest('hex'),
+        keyHash: hashOfKey(secret),
         budgetUsd: maxUsd,
         period: 'total',
         models: null,

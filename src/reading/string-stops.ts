@@ -1,5 +1,6 @@
+import { QUOTE } from './json-position.ts'
+
 export const BACKSLASH = 0x5c
-const QUOTE = 0x22
 /** Most strings end, and most escapes follow one another, within so many bytes: a call into native code would take longer. */
 const NEAR_BYTES = 64
 const NONE = Number.POSITIVE_INFINITY

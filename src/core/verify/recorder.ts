@@ -8,14 +8,14 @@ export interface Exchange {
 }
 
 export interface Recorder {
-  /** The ports with an ear on every call of an attempt. */
+  /** The same ports, with every call of an attempt recorded. */
   readonly wrap: (ports: Ports) => Ports
   /** What was said for a generation so far, in order. */
   of(generation: string): readonly Exchange[]
 }
 
 /**
- * Records what the core says to vendors and hears from them.
+ * Records what the core sends to vendors, and their replies.
  * @param instead sends in place of the connection, where it says so: how a refusal is asked for without buying
  */
 export function createRecorder(instead: () => Send | null): Recorder {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { bucketAddress } from '../../../src/store/assets/bucket-address.ts'
 import { openImages } from '../../../src/store/assets/open-images.ts'
 import type { Images } from '../../../src/store/assets/open-images.ts'
@@ -21,13 +21,14 @@ let images: Images
 const addressOf = (bucket: string) => bucketAddress(`s3://${bucket}/kept?endpoint=${encodeURIComponent(server.endpoint)}`)
 
 beforeAll(async () => {
-  process.env['AWS_ACCESS_KEY_ID'] = 'S3RVER'
-  process.env['AWS_SECRET_ACCESS_KEY'] = 'S3RVER'
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'S3RVER')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'S3RVER')
   directory = await mkdtemp(join(tmpdir(), 'imagegate-bucket-'))
   server = await startS3(directory, ['images'])
   images = await openImages({ kind: 'bucket', bucket: addressOf('images'), incoming: join(directory, 'incoming') })
 })
 afterAll(async () => {
+  vi.unstubAllEnvs()
   await images.close()
   server.stop()
   await rm(directory, { recursive: true })
