@@ -20,7 +20,8 @@ interface BlindProps {
   readonly parts: readonly Part[]
   readonly prompt: string
   readonly onLeave: () => void
-  readonly onNewSeed: () => void
+  /** Null while it cannot be asked. */
+  readonly onNewSeed: (() => void) | null
 }
 
 const letter = (at: number): string => String.fromCharCode(65 + at)
@@ -97,7 +98,7 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
             <div class="after">
               <div>
                 <p class="after-text">{choiceText(shown, choice.provider)}</p>
-                <button type="button" class="button" onClick={onNewSeed}>
+                <button type="button" class="button" disabled={onNewSeed === null} onClick={() => onNewSeed?.()}>
                   <Icon name="again" />
                   Vote on a new seed
                 </button>

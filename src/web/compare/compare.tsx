@@ -44,7 +44,7 @@ export function Compare({ query }: { readonly query: string }) {
           isBlind={isBlind}
           onBlind={setIsBlind}
           onSameSeed={going.isReady ? sameSeed : null}
-          onNewSeed={newSeed}
+          onNewSeed={going.isReady ? newSeed : null}
         />
       ) : id === null ? (
         <Lately

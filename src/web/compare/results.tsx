@@ -24,9 +24,9 @@ interface ResultsProps {
   readonly model: Model | undefined
   readonly isBlind: boolean
   readonly onBlind: (isBlind: boolean) => void
-  /** Null while it cannot be asked. */
+  /** Both are null while nothing can be asked. */
   readonly onSameSeed: (() => void) | null
-  readonly onNewSeed: () => void
+  readonly onNewSeed: (() => void) | null
 }
 
 /** A comparison: what each delivered, at one scale, with its receipt. */
