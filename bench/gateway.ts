@@ -22,16 +22,20 @@ export interface GatewayOptions {
   readonly script?: string
   /** Images are fetched and stored; by default the answer carries the vendor's link and nothing is fetched. */
   readonly keep?: boolean
+  /** The vendor's key. */
+  readonly apiKey?: string
+  /** Tasks at the vendor at once; null: the provider's own limit. By default none waits for a free slot. */
+  readonly maxInFlight?: number | null
 }
 
 /** A gateway in a process of its own, whose one real vendor is at `vendorUrl`. */
 export async function serveGateway(vendorUrl: string, provider: string, options: GatewayOptions = {}): Promise<Served> {
-  const { checkout = THIS_CHECKOUT, script = 'src/main.ts', keep = false } = options
+  const { checkout = THIS_CHECKOUT, script = 'src/main.ts', keep = false, apiKey = 'bench-key-0123', maxInFlight = 100_000 } = options
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
   const config = join(folder, 'imagegate.yaml')
   writeFileSync(
     config,
-    `server: { port: 0 }\nassets: { keep: ${keep} }\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nproviders: { ${provider}: { base_url: "${vendorUrl}", api_key: bench-key-0123, max_in_flight: 100000 } }\n`,
+    `server: { port: 0 }\nassets: { keep: ${keep} }\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nproviders: { ${provider}: { base_url: "${vendorUrl}", api_key: ${apiKey}${maxInFlight === null ? '' : `, max_in_flight: ${maxInFlight}`} } }\n`,
   )
   const gateway = await serve(join(checkout, script), [], { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), PORT: '0' })
   return {

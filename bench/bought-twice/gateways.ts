@@ -1,14 +1,10 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { request } from 'undici'
 import { SANDBOX_KEY } from '#sandbox'
-import { THIS_CHECKOUT } from '../gateway.ts'
-import { serve } from '../processes.ts'
+import { freePort } from '../../test/support/free-port.ts'
+import { serveGateway, THIS_CHECKOUT } from '../gateway.ts'
 import type { Buyer } from './clients.ts'
 
 const gpt = { model: 'gpt-image-2', width: 1024, height: 1024, quality: 'low' }
@@ -28,12 +24,7 @@ interface Costs {
 
 /** This gateway in a process of its own, with its defaults, in front of the vendor. */
 export async function startGateway(vendor: string, provider: string): Promise<Buyer> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
-  const config = join(folder, 'imagegate.yaml')
-  const block = `{ base_url: "${vendor}", api_key: ${SANDBOX_KEY} }`
-  writeFileSync(config, `server: { port: 0 }\nnetwork: { allow: ["${new URL(vendor).host}"] }\nproviders: { ${provider}: ${block} }\n`)
-  const environment = { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), PORT: '0' }
-  const gateway = await serve(join(THIS_CHECKOUT, 'src/main.ts'), [], environment)
+  const gateway = await serveGateway(vendor, provider, { keep: true, apiKey: SANDBOX_KEY, maxInFlight: null })
   return {
     async buy(prompt) {
       const body = JSON.stringify({ ...(ORDERS[provider] ?? flux), prompt })
@@ -48,11 +39,7 @@ export async function startGateway(vendor: string, provider: string): Promise<Bu
       const { total } = await read<Costs>(await request(`${gateway.url}/v1/costs`))
       return total.unknown_cost_generations
     },
-    async close() {
-      gateway.stop()
-      await pause(1_000)
-      rmSync(folder, { recursive: true, force: true })
-    },
+    close: () => gateway.stop(),
   }
 }
 
@@ -78,13 +65,4 @@ export async function startPortkey(): Promise<{ readonly url: string; stop(): vo
   }
   child.kill()
   throw new Error('Portkey did not start within 10 s')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }
