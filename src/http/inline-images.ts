@@ -60,6 +60,10 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
   }
 }
 
+/** The end of the line for a turn of the event loop: all answers stand in it, so that no two pieces are encoded in one turn. */
+let endOfLine: Promise<unknown> = Promise.resolve()
+const itsTurn = (): Promise<unknown> => (endOfLine = endOfLine.then(() => nextTurn()))
+
 const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4
 
 /** The text between the marks, and what they stand for, in turn. */
@@ -85,10 +89,10 @@ async function* encoded({ bytes, open }: Marked): AsyncGenerator<Buffer> {
     read += chunk.length
     left = left.length === 0 ? Buffer.from(chunk) : Buffer.concat([left, chunk])
     if (left.length < PIECE_BYTES) continue
+    await itsTurn()
     const end = left.length - (left.length % 3)
     yield Buffer.from(left.toString('base64', 0, end), 'latin1')
     left = Buffer.from(left.subarray(end))
-    await nextTurn()
   }
   if (read !== bytes) throw new Error('an image is not as long as it was')
   if (left.length > 0) yield Buffer.from(left.toString('base64'), 'latin1')
