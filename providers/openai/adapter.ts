@@ -1,4 +1,4 @@
-import { imagesShape, vendorFacts } from '#adapter-kit'
+import { endOf, imagesShape, partialOf, vendorFacts } from '#adapter-kit'
 import {
   ImagesShape,
   type Adapter,
@@ -13,10 +13,14 @@ import {
 import manifest from './manifest.json' with { type: 'json' }
 import { OpenAiOptions, Resolved, takes, type OptionName } from './wire.ts'
 
-/** References go as files of a form; what a reply costs is counted in tokens. HTTP 503 says that the engine took nothing on. */
+/**
+ * References go as files of a form; what a reply costs is counted in tokens. HTTP 503 says that the engine took nothing on. One image is always
+ * asked for as a stream: it takes minutes, and the beginning of the reply, with the request's id, proves that it was taken on.
+ */
 const shaped = imagesShape(
   manifest.title,
-  ImagesShape.parse({ name: 'openai-images', references: 'multipart', cost: { unit: 'none' }, unbilled_statuses: [503] }),
+  ImagesShape.parse({ name: 'openai-images', references: 'multipart', stream: true, cost: { unit: 'none' }, unbilled_statuses: [503] }),
+  manifest.id,
 )
 
 /** OpenAI: one call that buys and delivers. No recovery of a lost reply, no cancel, no balance: none is documented (2026-11-21). */
@@ -24,10 +28,12 @@ export const adapter: Adapter<OpenAiOptions> = {
   options: OpenAiOptions,
 
   translate(order) {
-    const { call } = shaped.translate({ ...order, options: {} })
+    const { partial_images, ...texts } = order.options
+    const shapedCall = shaped.translate({ ...order, options: { partial_images } })
+    const { call } = shapedCall
     const sent: [OptionName, string][] = []
-    const warnings: Warning[] = []
-    for (const [name, value] of Object.entries(order.options) as [OptionName, string | undefined][]) {
+    const warnings: Warning[] = [...shapedCall.warnings]
+    for (const [name, value] of Object.entries(texts) as [OptionName, string | undefined][]) {
       if (value === undefined) continue
       const refusal = takes(name, value, { model: order.providerModel, isEdit: call.form !== undefined })
       if (refusal === null) sent.push([name, value])
@@ -36,6 +42,8 @@ export const adapter: Adapter<OpenAiOptions> = {
     return { call: withTexts(call, sent), warnings }
   },
 
+  begun: ({ headers }) => idIn(headers),
+  partial: partialOf,
   interpret: (reply, call) => withFacts(shaped.interpret(reply, call), reply),
 }
 
@@ -56,13 +64,16 @@ function withTexts(call: Call, texts: readonly (readonly [string, string])[]): C
   return { ...call, form: [...call.form.filter(isText), ...parts, ...call.form.filter((part) => !isText(part))] }
 }
 
-/** The request’s id, which the vendor’s own lists show, and what it chose where the order left it the choice. */
-function withFacts(outcome: Outcome, { headers, body }: Reply): Outcome {
-  const id = headers['x-request-id']
-  const { vendor } = vendorFacts({ ...Resolved.safeParse(body).data })
+/** The request’s id, which the vendor’s own lists show. */
+const idIn = (headers: Reply['headers']): { readonly taskId?: string } => (headers['x-request-id'] ? { taskId: headers['x-request-id'] } : {})
+
+/** With what the vendor chose where the order left it the choice. */
+function withFacts(outcome: Outcome, reply: Reply): Outcome {
+  const end = endOf(reply)
+  const { vendor } = vendorFacts({ ...Resolved.safeParse(end?.kind === 'reply' ? end.reply.body : reply.body).data })
   return {
     ...outcome,
-    ...(id ? { taskId: id } : {}),
+    ...idIn(reply.headers),
     ...(vendor || outcome.vendor ? { vendor: { ...vendor, ...outcome.vendor } } : {}),
   }
 }

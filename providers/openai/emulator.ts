@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { atOnce, bearer, check, createEmulator, isFields, json, replyTable, sentencesOf, submitHeld } from '#sandbox'
-import type { Check, Checks, EmulatedModel, FieldProblem, Fields, Kit, Pixels, Task, WireReply, WireRequest } from '#sandbox'
+import { atOnce, bearer, check, createEmulator, isFields, json, replyTable, sentencesOf, submitHeld, submitStreamed } from '#sandbox'
+import type { Check, Checks, EmulatedModel, FieldProblem, Fields, Kit, Pixels, ServerSentEvent, Task, WireReply, WireRequest } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 const FREE = /^(\d{1,5})x(\d{1,5})$/
@@ -40,6 +40,8 @@ function models(id: string, size: Check, fidelities: readonly string[]): Readonl
     output_format: check.oneOf('png', 'jpeg', 'webp'),
     output_compression: check.whole({ min: 0, max: 100 }),
     complexity: check.oneOf('low', 'medium', 'high'),
+    stream: check.flag,
+    partial_images: check.whole({ min: 0, max: 3 }),
     ...check.each(['safety_identifier', 'user'], check.text()),
   }
   const edit: Checks = { ...common, 'image[]': check.list(file, 16, 1), mask: png, input_fidelity: check.oneOf(...fidelities) }
@@ -92,16 +94,42 @@ function invalid(problems: readonly FieldProblem[]): WireReply {
   return problem(400, sentencesOf(problems), CODES[fault?.kind ?? ''] ?? 'invalid_value', { param: path.join('.') })
 }
 
-/** A form says numbers as texts, and one image under the bare name. */
+/** A form says numbers and switches as texts, and one image under the bare name. */
 function editFields({ image, ...fields }: Fields): Fields {
-  const numbers = ['n', 'output_compression'].filter((name) => /^-?\d+$/.test(String(fields[name])))
+  const numbers = ['n', 'output_compression', 'partial_images'].filter((name) => /^-?\d+$/.test(String(fields[name])))
   const images = image === undefined ? {} : { 'image[]': [image].flat() }
-  return { ...fields, ...images, ...Object.fromEntries(numbers.map((name) => [name, Number(fields[name])])) }
+  const stream = fields['stream'] === 'true' ? { stream: true } : {}
+  return { ...fields, ...images, ...stream, ...Object.fromEntries(numbers.map((name) => [name, Number(fields[name])])) }
 }
 
 function sell(kit: Kit<Facts>, { body, closed }: WireRequest, isEdit: boolean): Promise<WireReply> {
   const asked = isFields(body) ? (isEdit ? editFields(body) : body) : {}
-  return submitHeld(kit, isEdit ? editOf(asked['model']) : asked['model'], { output_format: 'png', ...asked }, closed)
+  const model = isEdit ? editOf(asked['model']) : asked['model']
+  const order = { output_format: 'png', ...asked }
+  if (asked['stream'] !== true) return submitHeld(kit, model, order, closed)
+  return submitStreamed(kit, model, order, closed, (task) => streamed(kit, task, isEdit, Number(asked['partial_images'] ?? 0)))
+}
+
+/** openai 7.57.0 of 2026-11-13, `ImageGenStreamEvent` and `ImageEditStreamEvent`. */
+function streamed(kit: Kit<Facts>, { id, facts: { echo } }: Task<Facts>, isEdit: boolean, partials: number) {
+  const named = (name: string, fields: Fields): ServerSentEvent => {
+    const event = `${isEdit ? 'image_edit' : 'image_generation'}.${name}`
+    return { event, data: { type: event, created_at: Math.floor(Date.now() / 1000), ...fields } }
+  }
+  return {
+    partials,
+    headers: { 'x-request-id': id },
+    partial: async (task: Task<Facts>, index: number) => {
+      const [image] = task.images
+      const b64_json = image ? await kit.inline(task, image) : ''
+      return named('partial_image', { ...echo, b64_json, partial_image_index: index })
+    },
+    last(_: Task<Facts>, { status, body }: WireReply): readonly ServerSentEvent[] {
+      const { data = [], usage } = body as { readonly data?: readonly Fields[]; readonly usage?: object }
+      if (status !== 200) return [{ event: 'error', data: { type: 'error', ...(body as object) } }]
+      return data.map((image, index) => named('completed', { ...echo, ...image, ...(index === data.length - 1 ? { usage } : {}) }))
+    },
+  }
 }
 
 async function delivered(task: Task<Facts>, kit: Kit<Facts>): Promise<WireReply> {

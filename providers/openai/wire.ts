@@ -1,3 +1,4 @@
+import { PartialImages } from '#adapter-kit'
 import { z } from 'zod'
 
 /** What this vendor takes beyond the normalized request: openai 7.57.0 of 2026-11-13, `resources/images.d.ts`. */
@@ -11,6 +12,7 @@ export const OpenAiOptions = z
       .enum(['low', 'medium', 'high'])
       .optional()
       .meta({ description: 'Computation spent on planning the image, apart from its quality.' }),
+    partial_images: PartialImages,
     safety_identifier: z
       .string()
       .min(1)
@@ -20,7 +22,8 @@ export const OpenAiOptions = z
   })
   .meta({ id: 'OpenAiOptions' })
 export type OpenAiOptions = z.infer<typeof OpenAiOptions>
-export type OptionName = keyof OpenAiOptions
+/** Those that are texts. */
+export type OptionName = Exclude<keyof OpenAiOptions, 'partial_images'>
 
 interface Purchase {
   readonly model: string

@@ -14,6 +14,7 @@ import {
 import type { Order, OrderedTier, Outcome, Reply, TokenCount, VendorCost } from '#contract'
 import { costOf, usdOf } from './amount.ts'
 import { digitsOf } from './digits.ts'
+import { asStream, endOf, mayStream, PartialImages, partialOf, withoutPartials } from './images-events.ts'
 import { exactNumber } from './exact-number.ts'
 import { failureOf, isSuccess, submitFailure, type StatusTable } from './http-status.ts'
 import { imageSource, withoutRepeats } from './image-source.ts'
@@ -57,17 +58,48 @@ type Problem = z.infer<typeof Problem>
 const MODERATED = new Set(['moderation_blocked', 'content_policy_violation', 'content_filter'])
 const NO_CREDIT = new Set(['insufficient_quota', 'insufficient_credits', 'billing_hard_limit_reached'])
 
+export interface ShapeOptions {
+  readonly partial_images?: number | undefined
+}
+const StreamOptions = z.strictObject({ partial_images: PartialImages })
+const NoOptions: z.ZodType<ShapeOptions> = z.strictObject({})
+
 /** The language of a vendor whose API has this shape. Its one call buys and delivers at once, so a reply that is lost cannot be asked for. */
-export const imagesShape = (title: string, shape: ImagesShape): Adapter<Record<string, never>> => ({
-  options: z.strictObject({}),
-  translate: (order) => ({ call: callFor(order, shape), warnings: [] }),
-  interpret: (reply, call) =>
-    isSuccess(reply)
-      ? (failedAfterAll(title, shape, reply) ?? delivered(title, shape, reply, call))
-      : { kind: 'failed', failure: refusalOf(title, reply, statusesOf(shape)) },
+export const imagesShape = (title: string, shape: ImagesShape, id: string): Adapter<ShapeOptions> => ({
+  options: shape.stream ? StreamOptions : NoOptions,
+  translate: (order) => ({ call: callFor(order, shape), warnings: withoutPartials(id, order) }),
+  interpret: (reply, call) => interpret(title, shape, reply, call),
+  ...(shape.stream ? { partial: partialOf } : {}),
 })
 
-function callFor(order: Order, shape: ImagesShape): Call {
+function interpret(title: string, shape: ImagesShape, reply: Reply, call: Call): Outcome {
+  const end = endOf(reply)
+  if (end?.kind === 'error') return brokenOff(title, shape, end.reply)
+  if (end?.kind === 'nothing') {
+    const message = `${title} began to answer and sent no image; it may have been bought`
+    return { kind: 'refused', failure: failureOf(reply, {}, { code: 'bad_reply', message, billed: 'unknown' }) }
+  }
+  const whole = end?.reply ?? reply
+  return isSuccess(whole)
+    ? (failedAfterAll(title, shape, whole) ?? delivered(title, shape, whole, call))
+    : { kind: 'failed', failure: refusalOf(title, whole, statusesOf(shape)) }
+}
+
+/** An error after a good beginning: only of a prompt that was refused is it known that nothing was bought. */
+function brokenOff(title: string, shape: ImagesShape, reply: Reply): Outcome {
+  const failure = refusalOf(title, { ...reply, status: 502 }, statusesOf(shape))
+  const isModerated = failure.code === 'moderated'
+  const message = isModerated ? failure.message : `${title} began to answer and ended in an error`
+  const billed = isModerated && failure.stage === 'request' ? false : 'unknown'
+  return { kind: 'failed', failure: { ...failure, message, billed, provider_status: reply.status } }
+}
+
+function callFor(order: Order<ShapeOptions>, shape: ImagesShape): Call {
+  const call = wholeCallFor(order, shape)
+  return shape.stream && mayStream(order) ? asStream(call, order.options.partial_images) : call
+}
+
+function wholeCallFor(order: Order, shape: ImagesShape): Call {
   const body = bodyOf(order, shape)
   if (shape.references !== 'multipart' || order.references.length === 0) return { purpose: 'submit', method: 'POST', url: shape.path, body }
   const files = [

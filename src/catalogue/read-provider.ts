@@ -17,7 +17,7 @@ export type ReadProvider =
 export async function readProvider(folder: string): Promise<ReadProvider> {
   const manifest = await readManifest(folder)
   const shape = 'value' in manifest ? manifest.value.shape : undefined
-  const adapter = 'value' in manifest && shape ? shapedAdapter(folder, manifest.value.title, shape) : await readAdapter(folder)
+  const adapter = 'value' in manifest && shape ? shapedAdapter(folder, manifest.value, shape) : await readAdapter(folder)
   const problems = [...('problems' in manifest ? manifest.problems : []), ...('problems' in adapter ? adapter.problems : [])]
   if ('problems' in manifest || 'problems' in adapter) return { kind: 'refused', problems }
   return { kind: 'provider', provider: { id: manifest.value.id, manifest: manifest.value, adapter: adapter.value } }
@@ -28,9 +28,9 @@ export const CODE_ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
 /** A provider that is data alone. @throws where the manifest names no shape */
 export function shapedProvider(manifest: Manifest): Provider {
-  const { id, title, shape } = manifest
+  const { id, shape } = manifest
   if (shape === undefined) throw new CatalogueError(`${id}: its manifest names no shape`)
-  return { id, manifest, adapter: adapterOfShape(title, shape) }
+  return { id, manifest, adapter: adapterOfShape(manifest, shape) }
 }
 
 type Read<Value> = { readonly value: Value } | { readonly problems: readonly string[] }
@@ -54,10 +54,10 @@ async function readManifest(folder: string): Promise<Read<Manifest>> {
 const fieldName = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(whole file)' : path.map(String).join('.'))
 
 /** A folder that names a shape is data alone; the day it needs code, it has an adapter and names none. */
-function shapedAdapter(folder: string, title: string, shape: Shape): Read<Adapter> {
+function shapedAdapter(folder: string, manifest: Manifest, shape: Shape): Read<Adapter> {
   const file = join(folder, `adapter.${CODE_ENDING}`)
   if (existsSync(file)) return { problems: [`${file}: stands beside a manifest that names a shape; remove one of them`] }
-  return { value: adapterOfShape(title, shape) }
+  return { value: adapterOfShape(manifest, shape) }
 }
 
 async function readAdapter(folder: string): Promise<Read<Adapter>> {

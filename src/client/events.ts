@@ -1,7 +1,17 @@
 import type { Comparison, ComparisonRow, Generation } from '#contract'
 import { ClientError, type Connection } from './connection.ts'
 
-type ChangeType = 'queued' | 'running' | 'progress' | 'attempt_failed' | 'succeeded' | 'failed' | 'canceled'
+type ChangeType = 'queued' | 'running' | 'progress' | 'partial_image' | 'attempt_failed' | 'succeeded' | 'failed' | 'canceled'
+
+/** An image on its way, which is no result: it is stored nowhere and never comes again. */
+export interface PartialImage {
+  /** The attempt's number, from 1. */
+  readonly attempt: number
+  /** From 0, as the vendor counts. */
+  readonly index: number
+  readonly format: 'jpeg' | 'png' | 'webp'
+  readonly b64_json: string
+}
 
 /** One event of a generation's stream: a change on the way, or the end with the whole generation. */
 export type GenerationEvent =
@@ -11,6 +21,8 @@ export type GenerationEvent =
       readonly at: string
       readonly provider: string | null
       readonly progress: number | null
+      /** Of a `partial_image`. */
+      readonly partial_image?: PartialImage
     }
   | { readonly kind: 'end'; readonly generation: Generation }
 
@@ -24,6 +36,8 @@ export type ComparisonEvent =
       readonly at: string
       readonly provider: string | null
       readonly progress: number | null
+      /** Of a `partial_image`. */
+      readonly partial_image?: PartialImage
       /** The whole of it, once it has ended. */
       readonly generation?: Generation
     }
@@ -61,8 +75,9 @@ export async function* followEvents(
       yield { kind: 'end', generation: read }
       return
     }
-    const { type, at, provider, progress } = read
-    yield { kind: 'change', type: type ?? (event as ChangeType), at, provider, progress }
+    const { type, at, provider, progress, partial_image: partial } = read
+    const change = { kind: 'change', type: type ?? (event as ChangeType), at, provider, progress } as const
+    yield partial === undefined ? change : { ...change, partial_image: partial }
   }
 }
 

@@ -2,7 +2,7 @@
 export { ClientError, createClient } from './client.ts'
 export type { Client, CostsQuery, List, ListQuery, Page, ProviderHistory } from './client.ts'
 export type { ClientOptions } from './connection.ts'
-export type { ComparisonEvent, GenerationEvent, StreamOptions } from './events.ts'
+export type { ComparisonEvent, GenerationEvent, PartialImage, StreamOptions } from './events.ts'
 export type { WaitOptions } from './wait.ts'
 export type {
   Comparison,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ImagesShape, Limits, ModelName } from '#contract'
 import { PriceOverride } from './price-schema.ts'
 
-const { path, edits_path, size, references, response_format, cost } = ImagesShape.shape
+const { path, edits_path, size, references, response_format, stream, cost } = ImagesShape.shape
 
 /** A model that a relay sells, under our id. */
 const RelayModel = z
@@ -41,6 +41,10 @@ export const relayFields = {
   ),
   mask: z.literal(true).optional().meta({ description: 'Beside shape: it takes a mask, in the form of `references: multipart`.' }),
   response_format: response_format.meta({ description: 'Beside shape: sent as it is, such as "url" or "b64_json".' }),
+  stream: optional(
+    stream,
+    'Whether the reply to an order of one image is asked for as Server-Sent Events, `stream: true`: its beginning proves the acceptance, and `partial_images` is an option of this provider. Default: false.',
+  ),
   cost: optional(
     cost,
     'Where a reply says the charge, and in what. Default: usage.cost, else cost, in US dollars; tokens where there is none.',

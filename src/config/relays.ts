@@ -112,10 +112,11 @@ function shapeOf({
   size,
   references,
   response_format,
+  stream,
   cost,
 }: ProviderSettings): ImagesShape {
   const version = endsInVersion(baseUrl) ? '' : '/v1'
-  const written = { size, references, response_format, cost }
+  const written = { size, references, response_format, stream, cost }
   const given = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined))
   return ImagesShape.parse({
     name: shape,

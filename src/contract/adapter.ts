@@ -66,6 +66,8 @@ export interface Call {
   readonly body?: Json
   /** Sent as multipart/form-data instead of a JSON body. */
   readonly form?: readonly FormPart[]
+  /** The reply may come piece by piece, as Server-Sent Events; a vendor that answers with one body all the same is read as ever. */
+  readonly stream?: 'server-sent-events'
   /** What interpret needs to remember until the reply to this call: the cost given at submit, how many images were ordered. Never sent. */
   readonly memo?: Json
 }
@@ -80,10 +82,37 @@ export interface Reply {
   readonly status: number
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
-  /** Parsed JSON; a body that is not JSON arrives as a string, an empty one as null. */
+  /**
+   * Parsed JSON; a body that is not JSON arrives as a string, an empty one as null. Of a reply that came as events, these in their order
+   * (`ReplyEvent`), but for those that `Adapter.partial` took.
+   */
   readonly body: Json
   /** The absolute URL that was called: links in the body may be relative to it. Absent where the reply came by a webhook. */
   readonly url?: string
+}
+
+/** One event of a streamed reply. */
+export type ReplyEvent = {
+  /** Its name; empty where it has none. */
+  readonly event: string
+  /** Parsed JSON; what is not JSON is a string. */
+  readonly data: Json
+}
+
+/** The events of a reply that came as such; null where it came in one piece. */
+export function eventsOf({ headers, body }: Pick<Reply, 'headers' | 'body'>): readonly ReplyEvent[] | null {
+  return isEventStream(headers) && Array.isArray(body) ? (body as readonly ReplyEvent[]) : null
+}
+
+/** Whether a reply's headers announce events. */
+export const isEventStream = (headers: Reply['headers']): boolean => /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+
+/** An image on its way, which shows how far the vendor is: passed on to who watches, never stored, never a result. */
+export interface PartialImage {
+  /** From 0, as the vendor counts. */
+  readonly index: number
+  /** Base64. */
+  readonly data: string
 }
 
 export interface ImageRef {
@@ -112,7 +141,7 @@ export type VendorCost =
 export type TokenCount = Readonly<Partial<Record<keyof TokenPrice['per_million'], number>>>
 
 /** What every reply may say besides: the cost, the vendor's task id, and the small facts worth keeping (ids, megapixels, discount). */
-interface Said {
+export interface Said {
   readonly cost?: VendorCost
   readonly taskId?: string
   /** Shown as `attempts[].vendor`, merged over the attempt's replies. */
@@ -153,10 +182,18 @@ export interface Adapter<Options = unknown> {
   /** The paid call for an order. Warnings are for what only this vendor's options cause. */
   translate(order: Order<Options>): { readonly call: Call; readonly warnings: readonly Warning[] }
   /**
-   * What a reply means; asked again after every pending. A webhook body is just another reply.
+   * What a reply means; asked again after every pending. A webhook body is just another reply. Of a streamed reply that broke off it gets the
+   * events that had come: `done` or `failed` where they say it, `refused` where they do not say how the task ended.
    * `afterMs: null` leaves the waiting time to the core. `note` marks a status we do not know: still pending, but said in the log.
    */
   interpret(reply: Reply, call: Call): Outcome
+  /**
+   * What the beginning of a streamed reply says before its first event: at most the vendor's id of the task. It proves that the vendor has
+   * the call; what comes later may still be lost.
+   */
+  begun?(start: Pick<Reply, 'status' | 'headers'>): Said
+  /** The partial image that an event of a streamed reply brings; null for any other event, which stays for `interpret`. */
+  partial?(event: ReplyEvent): PartialImage | null
   /**
    * For a submit whose reply was lost: the free call that asks what became of it, where the vendor has one. Its reply may be about our task
    * alone, or list many: then `interpret` finds ours by what the submit carried (our id, in metadata or in the webhook's URL), which the

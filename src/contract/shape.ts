@@ -31,6 +31,10 @@ export const ImagesShape = z
       .min(1)
       .optional()
       .meta({ description: 'Sent as it is, where the vendor would else deliver what is not wanted.' }),
+    stream: z.boolean().default(false).meta({
+      description:
+        'The reply to an order of one image is asked for as Server-Sent Events (`stream: true`), so that its beginning proves the acceptance; `partial_images` is then an option.',
+    }),
     cost: z
       .strictObject({
         pointer: JsonPointer.optional().meta({ description: 'Where the reply says the charge. Default: `/usage/cost`, else `/cost`.' }),

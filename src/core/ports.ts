@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Call, FailureCode, GenerationStatus, OutputFormat, Provider, Reply, Usd, WebhookDeliveryStatus } from '#contract'
+import type { Call, FailureCode, GenerationStatus, OutputFormat, Provider, Reply, ReplyEvent, Usd, WebhookDeliveryStatus } from '#contract'
 import type {
   AttemptCallsRecord,
   ComparisonRecord,
@@ -113,16 +113,27 @@ export type Availability =
   | { readonly kind: 'paused'; readonly reason: string; readonly retryAfterMs: number }
   | { readonly kind: 'off'; readonly reason: string }
 
-/** `unsent`: it provably did not reach the vendor. `lost`: it may have; no whole reply came. */
+/**
+ * `unsent`: it provably did not reach the vendor. `lost`: it may have; no whole reply came. `begun` is then what had come of a streamed reply:
+ * its vendor has the call.
+ */
 export type Sent =
   | { readonly kind: 'reply'; readonly reply: Reply }
   | { readonly kind: 'unsent'; readonly reason: string }
-  | { readonly kind: 'lost'; readonly reason: string }
+  | { readonly kind: 'lost'; readonly reason: string; readonly begun?: Reply }
   /** The call's URL is outside the hosts this provider may be reached at; nothing was sent. */
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** Sends one call to a provider, with its key; never throws, never follows a redirect. */
-export type Send = (provider: string, call: Call, timeoutMs: number, about?: LogFields) => Promise<Sent>
+export type Send = (provider: string, call: Call, timeoutMs: number, about?: LogFields, listener?: ReplyListener) => Promise<Sent>
+
+/** Learns of a reply that comes as events while it comes. Must not throw. */
+export interface ReplyListener {
+  /** The vendor has begun to answer, so it has the call. */
+  begun(start: Pick<Reply, 'status' | 'headers'>): void
+  /** Returns whether the event is dealt with: then it does not stand in the reply, and the images in it are let go. */
+  event(event: ReplyEvent): boolean
+}
 
 /** What a line of the log says of the generation it is about. */
 export interface LogFields {
@@ -141,7 +152,7 @@ export type Connect = (provider: string) => Connection | null
 export interface Connection {
   readonly provider: ActiveProvider
   /** `refused` where the provider has no key under this configuration. */
-  send(call: Call, timeoutMs: number, about?: LogFields): Promise<Sent>
+  send(call: Call, timeoutMs: number, about?: LogFields, listener?: ReplyListener): Promise<Sent>
   /** Fetches a delivered image through the guard; may also reach the provider's own base URL. */
   readonly download: Download
   /** Lets go of the settings; called once. */

@@ -8,7 +8,7 @@ import { isLoopback } from '../config/network.ts'
 import { CLOCK, IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import { keyObjection, keyRingOf } from './gateway-keys.ts'
-import { modelListing, providerListing } from './listings.ts'
+import { modelListing, partialImagesAt, providerListing } from './listings.ts'
 import type { Load } from '../monitoring/gauges.ts'
 import type { Subjects } from '../monitoring/metrics.ts'
 import type { Resources } from './open-resources.ts'
@@ -42,6 +42,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     requestSchema: services.requestSchema,
     installed: services.offers.providers,
     models: modelListing(config, catalogue, run),
+    partialImagesAt: partialImagesAt(config, catalogue),
     offersOf: (model) => services.offers.ofModel(model),
     providers: listedProviders(resources, services),
     keys: keyRingOf(services.keys, services.keyWatch, services.keyRate, metrics.observeLimited),

@@ -1,5 +1,5 @@
 import type { Call } from '#contract'
-import type { ActiveProvider, Connect, Connection, Download, Downloaded, Hooks, LogFields, Ports, Sent } from '../core/ports.ts'
+import type { ActiveProvider, Connect, Connection, Download, Downloaded, Hooks, LogFields, ReplyListener, Ports, Sent } from '../core/ports.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { TransportLease } from '../transport/index.ts'
 import type { Monitoring } from './monitoring.ts'
@@ -50,8 +50,8 @@ class LeasedConnection implements Connection {
     this.#breakers = breakers
   }
 
-  send(call: Call, timeoutMs: number, about?: LogFields): Promise<Sent> {
-    return call.purpose === 'submit' ? this.#submit(call, timeoutMs, about) : this.#lease.send(this.provider.id, call, timeoutMs, about)
+  send(call: Call, timeoutMs: number, about?: LogFields, listener?: ReplyListener): Promise<Sent> {
+    return call.purpose === 'submit' ? this.#submit(call, timeoutMs, about, listener) : this.#lease.send(this.provider.id, call, timeoutMs, about)
   }
 
   download(url: string, options: Parameters<Download>[1]): Promise<Downloaded> {
@@ -63,10 +63,10 @@ class LeasedConnection implements Connection {
   }
 
   /** The breakers learn when a submit leaves, and of one that did not. What was answered, or lost, the core reports: it can read the reply. */
-  async #submit(call: Call, timeoutMs: number, about?: LogFields): Promise<Sent> {
+  async #submit(call: Call, timeoutMs: number, about?: LogFields, listener?: ReplyListener): Promise<Sent> {
     const { id } = this.provider
     this.#breakers.submitting(id)
-    const sent = await this.#lease.send(id, call, timeoutMs, about)
+    const sent = await this.#lease.send(id, call, timeoutMs, about, listener)
     if (sent.kind === 'unsent' || sent.kind === 'refused') this.#breakers.observer.submitted(id, 'provider_unavailable')
     return sent
   }

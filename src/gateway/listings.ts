@@ -21,6 +21,19 @@ const BALANCE_TIMEOUT_MS = 3_000
 const optionsOf = (catalogue: Catalogue, provider: string): JsonObject =>
   z.toJSONSchema(catalogue.providers.get(provider)?.adapter.options ?? z.object({}), { io: 'input', unrepresentable: 'any' }) as JsonObject
 
+/** Which of the enabled providers of a model, as a request names it, can show its images on their way. */
+export const partialImagesAt =
+  (config: () => Config, catalogue: Catalogue) =>
+  (name: string): readonly string[] => {
+    const resolved = resolveModel(config(), catalogue, name)
+    if (!resolved) return []
+    const { model, pinned } = resolved
+    const providers = offersOf(config(), catalogue, model).map(({ provider }) => provider)
+    const isAble = (id: string): boolean =>
+      config().providers.get(id)?.enabled === true && catalogue.providers.get(id)?.adapter.partial !== undefined
+    return providers.filter((id) => (pinned === null || id === pinned) && isAble(id))
+  }
+
 /** GET /v1/models, from the configuration in force. */
 export function modelListing(config: () => Config, catalogue: Catalogue, measured: Pick<Run, 'latency'>): ModelSource {
   function entry(id: string): Model | null {

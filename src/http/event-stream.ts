@@ -4,6 +4,7 @@ import type { UntilKeyEnds } from './access.ts'
 
 const HEARTBEAT_MS = 15_000
 const MOST_UNREAD_BYTES = 1_024 * 1_024
+const LITTLE_UNREAD_BYTES = MOST_UNREAD_BYTES / 2
 /** Heartbeats that may go by while something waits to be read: a minute. */
 const MOST_UNREAD_HEARTBEATS = 4
 
@@ -11,8 +12,12 @@ const MOST_UNREAD_HEARTBEATS = 4
 export interface EventStream {
   /** `id` is what a client that reconnects sends as `Last-Event-ID`. */
   send(event: string, data: object, id?: string | number): void
+  /** As `send`, where the client has read nearly everything before it: what only matters now is left out for one that is behind. */
+  offer(event: string, data: object, id?: string | number): void
   /** A line that clients skip. */
   comment(text: string): void
+  /** Resolves when the client has read what was sent, or is gone. */
+  whenRead(): Promise<void>
   end(): void
 }
 
@@ -39,11 +44,26 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   })
   let isOpen = true
   let unread = 0
+  /** Of a large event on its way, which takes a while also where somebody reads. */
+  let largeBytes = 0
+  let writes = 0
+  let onRead: readonly (() => void)[] = []
+  const allRead = () => {
+    largeBytes = 0
+    const waiting = onRead
+    onRead = []
+    for (const resolve of waiting) resolve()
+  }
   const write = (text: string) => {
     if (!isOpen) return
-    raw.write(text)
+    if (text.length > LITTLE_UNREAD_BYTES) largeBytes = Math.max(largeBytes, Buffer.byteLength(text))
+    writes += 1
+    raw.write(text, () => {
+      writes -= 1
+      if (writes === 0) allRead()
+    })
     // Whoever reads nothing of it does not fill our memory; a client that comes back resumes with Last-Event-ID.
-    if (raw.writableLength > MOST_UNREAD_BYTES) raw.destroy()
+    if (raw.writableLength - largeBytes > MOST_UNREAD_BYTES) raw.destroy()
   }
   const keepAlive = () => {
     unread = raw.writableLength > 0 ? unread + 1 : 0
@@ -58,6 +78,7 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
     isOpen = false
     stopHeartbeat()
     stopWatching()
+    allRead()
     onClosed?.()
   }
   const end = () => {
@@ -69,11 +90,22 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   // The headers go out now, so that a client knows it is connected before the first event.
   raw.flushHeaders()
   return {
-    send: (event, data, id) => write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    send: (event, data, id) => write(textOf(event, data, id)),
+    offer(event, data, id) {
+      if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, data, id))
+    },
     comment: (text) => write(`: ${text}\n\n`),
+    whenRead: () =>
+      new Promise((resolve) => {
+        onRead = [...onRead, resolve]
+        if (!isOpen || writes === 0) allRead()
+      }),
     end,
   }
 }
+
+const textOf = (event: string, data: object, id: string | number | undefined): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 
 /** For a client that reconnects after it received the last event: 204 ends an EventSource's reconnecting. */
 export const nothingMore = (reply: FastifyReply): FastifyReply => reply.code(204).send()

@@ -71,6 +71,11 @@ export class BoundedJsonReader {
     return this.#refusal === null
   }
 
+  /** Members and elements so far. */
+  get values(): number {
+    return this.#values
+  }
+
   write(chunk: Buffer): void {
     this.#stops.begin()
     let at = 0

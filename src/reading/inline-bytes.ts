@@ -8,6 +8,13 @@ export function inlineBytes(text: string): Readable | Buffer | null {
   return isStandIn(text) ? null : Buffer.from(text.slice(text.indexOf(',') + 1), 'base64')
 }
 
+/** The same in one piece; null also where they are more than `most`. */
+export function wholeInline(text: string, most: number): Buffer | null {
+  const held = heldIn(text)
+  if (held !== null) return held.bytes > most ? null : Buffer.concat(held.chunks)
+  return isStandIn(text) || text.length > (most / 3) * 4 ? null : Buffer.from(text.slice(text.indexOf(',') + 1), 'base64')
+}
+
 /** An image of a reply, as `ImageRef` has it. */
 interface Delivered {
   readonly source: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'base64'; readonly data: string }

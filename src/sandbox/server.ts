@@ -27,6 +27,8 @@ export interface WireReply {
   readonly cut?: 'all' | 'half'
   /** The body goes out in small pieces over so long. */
   readonly dripMs?: number
+  /** Instead of a body: what goes out one after the other, each as soon as it is there. `cut: 'half'` cuts within the first. */
+  readonly pieces?: AsyncIterable<string>
 }
 
 export interface Route {
@@ -129,6 +131,7 @@ async function send(response: http.ServerResponse, reply: WireReply): Promise<vo
     response.destroy()
     return
   }
+  if (reply.pieces) return sendPieces(response, reply, reply.pieces)
   const isRaw = typeof reply.body === 'string' || Buffer.isBuffer(reply.body)
   const bytes = Buffer.isBuffer(reply.body) ? reply.body : Buffer.from(isRaw ? String(reply.body) : JSON.stringify(reply.body))
   const type = reply.type ?? (isRaw ? 'text/plain' : 'application/json')
@@ -137,6 +140,17 @@ async function send(response: http.ServerResponse, reply: WireReply): Promise<vo
   if (reply.cut === 'half') response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => response.destroy())
   else if (reply.dripMs !== undefined) await drip(response, bytes, reply.dripMs)
   else response.end(bytes)
+}
+
+async function sendPieces(response: http.ServerResponse, { status, type, headers, cut }: WireReply, pieces: AsyncIterable<string>) {
+  response.writeHead(status, { 'content-type': type ?? 'text/plain', ...headers })
+  response.flushHeaders()
+  for await (const piece of pieces) {
+    if (response.destroyed) return
+    if (cut === 'half') return void response.write(piece.slice(0, piece.length / 2), () => response.destroy())
+    response.write(piece)
+  }
+  response.end()
 }
 
 async function drip(response: http.ServerResponse, bytes: Buffer, ms: number): Promise<void> {

@@ -71,7 +71,7 @@ export function createTransport(config: TransportConfig): Transport {
   }
 
   return {
-    send: (provider, call, timeoutMs, about) => current.send(provider, call, timeoutMs, about),
+    send: (provider, call, timeoutMs, about, listener) => current.send(provider, call, timeoutMs, about, listener),
     download: (url, options) => current.download(url, options),
     post: (url, message) => current.post(url, message),
     objection: (url) => current.objection(url),

@@ -36,13 +36,11 @@ const HEAD_BYTES = MAX_TEXT_CHARS + 1_024
 
 /** The body of one reply, read as it comes. What no vendor sends is not parsed: its beginning is the body, as that of a text. */
 export class ReplyReader {
-  readonly #bounds: ReplyBounds
   readonly #redactor: Redactor
-  #json: BoundedJsonReader
+  readonly #json: BoundedJsonReader
   #head: Buffer = Buffer.alloc(0)
 
   constructor(bounds: ReplyBounds, redactor: Redactor) {
-    this.#bounds = bounds
     this.#redactor = redactor
     this.#json = new BoundedJsonReader(bounds)
   }
@@ -68,19 +66,30 @@ export class ReplyReader {
     return parsed
   }
 
-  /** A body that is there as a whole, in steps that let others go on between them. */
-  async readWhole(bytes: Buffer): Promise<ParsedBody> {
-    this.#json = new BoundedJsonReader(this.#bounds)
-    this.#head = Buffer.alloc(0)
-    for await (const piece of inTurns(bytes)) {
-      this.write(piece)
-      if (!this.isWanted) break
-    }
-    return this.end()
+  /** It broke off: the images of it that had come whole are let go. */
+  abandon(): void {
+    const read = this.#json.end()
+    if (read.kind === 'text') read.standIns.forEach(release)
   }
+}
 
-  /** @throws Error where the bytes are damaged, or unfold to more than is read */
-  async readEncoded(bytes: Buffer, encoding: string): Promise<ParsedBody> {
-    return this.readWhole(await decodeBody(bytes, encoding, this.#bounds.maxReplyBytes))
+/** Reads one body, whatever is in it. */
+interface BodyReader {
+  readonly isWanted: boolean
+  write(chunk: Buffer): void
+  end(): Promise<ParsedBody>
+}
+
+/** A body that is there as a whole, in steps that let others go on between them. */
+export async function readWhole(reader: BodyReader, bytes: Buffer): Promise<ParsedBody> {
+  for await (const piece of inTurns(bytes)) {
+    reader.write(piece)
+    if (!reader.isWanted) break
   }
+  return reader.end()
+}
+
+/** @throws Error where the bytes are damaged, or unfold to more than is read */
+export async function readEncoded(reader: BodyReader, bytes: Buffer, encoding: string, maxBytes: number): Promise<ParsedBody> {
+  return readWhole(reader, await decodeBody(bytes, encoding, maxBytes))
 }

@@ -1,20 +1,19 @@
-import type { Call } from '#contract'
+import { isEventStream, type Call } from '#contract'
 import type { Dispatcher } from 'undici'
-import type { Log, Send, Sent } from '../core/ports.ts'
+import type { Log, ReplyListener, Send, Sent } from '../core/ports.ts'
 import { countRead } from '../reading/turn-share.ts'
 import type { Agents } from './agents.ts'
+import { requestOf } from './call-request.ts'
 import type { Credentials } from './credentials.ts'
-import { formBody } from './form.ts'
 import { BlockedAddressError } from './guard.ts'
 import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf } from './reason.ts'
 import type { ParsedBody } from './reply-body.ts'
 import { createRedactor, type Redactor } from './redactor.ts'
-import { type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
+import { readEncoded, readWhole, type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
 import { Secret } from './secret.ts'
-import { jsonBody, type StreamedBody } from './json-body.ts'
+import { StreamedReply } from './streamed-reply.ts'
 import { Timeout } from './timeout.ts'
-import { USER_AGENT } from './user-agent.ts'
 
 export interface SendOptions {
   readonly credentials: Credentials
@@ -32,7 +31,6 @@ export interface CallLog extends Pick<Log, 'info'> {
 }
 
 const DEFAULT_MAX_REPLY_BYTES = 64 * 1_024 * 1_024
-const FIXED_HEADERS = ['user-agent', USER_AGENT, 'accept', 'application/json', 'accept-encoding', 'identity']
 
 /** Sends calls to vendors. A redirect is a reply like any other. */
 export function createSend({
@@ -43,7 +41,7 @@ export function createSend({
   maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
 }: SendOptions): Send {
   const redactors = new Map<string, Redactor>()
-  return (provider, call, timeoutMs, about) => {
+  return (provider, call, timeoutMs, about, listener) => {
     const target = credentials.resolve(provider, call.url)
     if ('refused' in target) return Promise.resolve({ kind: 'refused', reason: target.refused })
     const agent = agents.provider(provider)
@@ -54,11 +52,12 @@ export function createSend({
     const startedAt = now()
     return new Promise((resolve) => {
       const bounds = replyBounds(call.purpose, maxReplyBytes)
-      const exchange = new Exchange(timeoutMs, bounds, redactor, (sent) => {
+      const streamed = call.stream === undefined ? undefined : { listener }
+      const exchange = new Exchange({ timeoutMs, bounds, redactor, streamed }, (sent) => {
         // The line about the end of the generation says how it went: a line for each good reply is a third of the bytes of the log.
         const level = isGood(sent) ? 'debug' : 'info'
         log?.[level]({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
-        resolve(sent.kind === 'reply' ? { kind: 'reply', reply: { ...sent.reply, url: url.href } } : sent)
+        resolve(withUrl(sent, url.href))
       })
       try {
         agent.dispatch(requestOf(call, url, header), exchange)
@@ -69,27 +68,13 @@ export function createSend({
   }
 }
 
-/** The bare key of an auth header, whatever scheme stands before it. */
-const keyOf = ([, value]: readonly [string, string]): Secret => new Secret(value.slice(value.lastIndexOf(' ') + 1))
-
-function requestOf(call: Call, url: URL, header: readonly [string, string]): Dispatcher.DispatchOptions {
-  const { origin } = url
-  const path = url.pathname + url.search
-  const request = { origin, path, method: call.method }
-  if (call.form !== undefined) {
-    const form = formBody(call.form)
-    return { ...request, ...streamed(form, ['content-type', form.contentType, ...header]) }
-  }
-  if (call.body === undefined) return { ...request, headers: [...FIXED_HEADERS, ...header] }
-  const body = jsonBody(call.body)
-  const typed = ['content-type', 'application/json', ...header]
-  return typeof body === 'string' ? { ...request, headers: [...FIXED_HEADERS, ...typed], body } : { ...request, ...streamed(body, typed) }
+function withUrl(sent: Sent, url: string): Sent {
+  if (sent.kind === 'reply') return { kind: 'reply', reply: { ...sent.reply, url } }
+  return sent.kind === 'lost' && sent.begun !== undefined ? { ...sent, begun: { ...sent.begun, url } } : sent
 }
 
-const streamed = ({ bytes, stream }: StreamedBody, headers: readonly string[]): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> => ({
-  headers: [...FIXED_HEADERS, 'content-length', String(bytes), ...headers],
-  body: stream as unknown as Dispatcher.DispatchOptions['body'] & object,
-})
+/** The bare key of an auth header, whatever scheme stands before it. */
+const keyOf = ([, value]: readonly [string, string]): Secret => new Secret(value.slice(value.lastIndexOf(' ') + 1))
 
 const isGood = (sent: Sent): boolean => sent.kind === 'reply' && sent.reply.status < 400
 
@@ -101,6 +86,14 @@ function logFields(provider: string, call: Call, host: string, sent: Sent, ms: n
     : { provider, purpose, method, host, outcome, reason: sent.reason, ms }
 }
 
+interface ExchangeOptions {
+  readonly timeoutMs: number
+  readonly bounds: ReplyBounds
+  readonly redactor: Redactor
+  /** The reply may come as events. */
+  readonly streamed: { readonly listener: ReplyListener | undefined } | undefined
+}
+
 /**
  * One call on its way. What decides between `unsent` and `lost` is whether undici has announced the request to a connection
  * (`onRequestStart`): it does so immediately before it writes, in the same tick, and never for a request that still waits for a
@@ -108,7 +101,7 @@ function logFields(provider: string, call: Call, host: string, sent: Sent, ms: n
  * a socket counts bytes when it takes them, not when they leave, and a server may read a request and close without a reply.
  */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly #maxBytes: number
+  readonly #bounds: ReplyBounds
   readonly #settle: (sent: Sent) => void
   readonly #timeout: Timeout
   readonly #timeoutMs: number
@@ -120,13 +113,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #encoded: Buffer[] = []
   #bytes = 0
   readonly #redactor: Redactor
-  readonly #body: ReplyReader
+  readonly #streamed: ExchangeOptions['streamed']
+  #body: ReplyReader | StreamedReply
   /** All of the body that matters has come; what becomes of the connection no longer does. */
   #isRead = false
 
-  constructor(timeoutMs: number, bounds: ReplyBounds, redactor: Redactor, settle: (sent: Sent) => void) {
+  constructor({ timeoutMs, bounds, redactor, streamed }: ExchangeOptions, settle: (sent: Sent) => void) {
     this.#timeoutMs = timeoutMs
-    this.#maxBytes = bounds.maxReplyBytes
+    this.#bounds = bounds
+    this.#streamed = streamed
     this.#body = new ReplyReader(bounds, redactor)
     this.#redactor = redactor
     this.#settle = settle
@@ -144,13 +139,20 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#status = status
     this.#headers = this.#redactor.redactHeaders(stringHeaders(headers))
     this.#encoding = this.#headers['content-encoding']
-    if (Number(this.#headers['content-length']) > this.#maxBytes) this.#refuseSize(controller)
+    if (this.#streamed !== undefined && isEventStream(this.#headers)) this.#beginStream(status, this.#streamed.listener)
+    if (Number(this.#headers['content-length']) > this.#bounds.maxReplyBytes) this.#refuseSize(controller)
+  }
+
+  #beginStream(status: number, listener: ReplyListener | undefined): void {
+    this.#body = new StreamedReply(this.#bounds, this.#redactor, listener)
+    if (status < 300) listener?.begun({ status, headers: this.#headers })
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isRead) return
     const startedAt = performance.now()
     this.#bytes += chunk.length
-    if (this.#bytes > this.#maxBytes) this.#refuseSize(controller)
+    if (this.#bytes > this.#bounds.maxReplyBytes) this.#refuseSize(controller)
     else if (this.#encoding !== undefined) this.#encoded.push(chunk)
     else this.#read(controller, chunk)
     if (this.#isSettled || this.#isRead) return
@@ -170,10 +172,10 @@ class Exchange implements Dispatcher.DispatchHandler {
       return
     }
     const bytes = Buffer.concat(this.#encoded, this.#bytes)
-    this.#body.readEncoded(bytes, this.#encoding).then(
+    readEncoded(this.#body, bytes, this.#encoding, this.#bounds.maxReplyBytes).then(
       (body) => this.#reply(body),
       async (error: unknown) =>
-        this.#replyAsItIs(await this.#body.readWhole(bytes), `the reply could not be decompressed: ${reasonOf(error)}`),
+        this.#replyAsItIs(await readWhole(this.#body, bytes), `the reply could not be decompressed: ${reasonOf(error)}`),
     )
   }
 
@@ -186,7 +188,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.#isRead) return
-    if (this.#controller !== null) this.#finish({ kind: 'lost', reason: reasonOf(error) })
+    if (this.#controller !== null) this.#lose(reasonOf(error))
     else if (error instanceof BlockedAddressError) this.#finish({ kind: 'refused', reason: error.message })
     else this.#finish({ kind: 'unsent', reason: reasonOf(error) })
   }
@@ -197,13 +199,13 @@ class Exchange implements Dispatcher.DispatchHandler {
       return
     }
     const reason = this.#status === 0 ? `no reply within ${this.#timeoutMs} ms` : `no whole reply within ${this.#timeoutMs} ms`
-    this.#finish({ kind: 'lost', reason })
+    this.#lose(reason)
     this.#controller.abort(new Error(reason))
   }
 
   #refuseSize(controller: Dispatcher.DispatchController): void {
-    const reason = `the reply is larger than ${this.#maxBytes} bytes`
-    this.#finish({ kind: 'lost', reason })
+    const reason = `the reply is larger than ${this.#bounds.maxReplyBytes} bytes`
+    this.#lose(reason)
     controller.abort(new Error(reason))
   }
 
@@ -222,6 +224,20 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** Without a length or chunks, the end of a reply and a broken connection are alike. */
   #mayBreakOff(): boolean {
     return this.#headers['content-length'] === undefined && this.#headers['transfer-encoding'] === undefined
+  }
+
+  /** What had come of a streamed reply may say all there is to know. */
+  #lose(reason: string): void {
+    if (this.#isSettled) return
+    if (!(this.#body instanceof StreamedReply)) {
+      this.#body.abandon()
+      this.#finish({ kind: 'lost', reason })
+      return
+    }
+    this.#isRead = true
+    this.#timeout.stop()
+    const start = { status: this.#status, headers: this.#headers }
+    void this.#body.brokenOff().then((body) => this.#finish({ kind: 'lost', reason, begun: { ...start, body } }))
   }
 
   #finish(sent: Sent): void {

@@ -3,7 +3,7 @@ import { imagesShape } from '#adapter-kit'
 import { ImagesShape, type Json, type Order, type Reply } from '#contract'
 import { bfl } from '../core/plan/offers.ts'
 
-const shape = (settings: object = {}) => imagesShape('Relay', ImagesShape.parse({ name: 'openai-images', ...settings }))
+const shape = (settings: object = {}) => imagesShape('Relay', ImagesShape.parse({ name: 'openai-images', ...settings }), 'relay')
 const order = (fields: Partial<Order> = {}): Order => ({
   taskId: 't',
   model: 'big',

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Call, Json, Outcome, Reply } from '#contract'
+import { eventsOf, type Call, type Json, type Outcome, type Reply, type ReplyEvent } from '#contract'
 import { parseJson } from '../../src/transport/json.ts'
 import { parseBody } from '../../src/transport/reply-body.ts'
 import { LegalCall, LegalOutcome } from './legal-outcome.ts'
@@ -101,8 +101,15 @@ function read(path: string, shown: string): z.infer<typeof CaseFile> {
   throw new MalformedCase(`${shown} is not what it should be: ${problems.join('; ')}.`)
 }
 
-/** The text of a recorded body as the vendor would send it. */
-export const textOf = (reply: Exclude<RecordedReply, { lost: true }>): string => ('raw' in reply ? reply.raw : JSON.stringify(reply.body))
+/** The text of a recorded body as the vendor would send it: events one after the other, where the reply came as such. */
+export function textOf(reply: Exclude<RecordedReply, { lost: true }>): string {
+  if ('raw' in reply) return reply.raw
+  const events = eventsOf({ headers: reply.headers, body: reply.body as Json })
+  return events === null ? JSON.stringify(reply.body) : events.map(eventText).join('')
+}
+
+const eventText = ({ event, data }: ReplyEvent): string =>
+  `${event === '' ? '' : `event: ${event}\n`}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
 
 /**
  * What an adapter gets for a recorded reply: the text parsed as transport parses it. Null where the reply was lost.
@@ -110,6 +117,7 @@ export const textOf = (reply: Exclude<RecordedReply, { lost: true }>): string =>
  */
 export function replyOf(reply: RecordedReply, url?: string): Reply | null {
   if ('lost' in reply) return null
-  const { body } = parseBody(Buffer.from(textOf(reply)))
+  const events = 'body' in reply ? eventsOf({ headers: reply.headers, body: reply.body as Json }) : null
+  const { body } = events === null ? parseBody(Buffer.from(textOf(reply))) : { body: [...events] }
   return { status: reply.status, headers: reply.headers, body, ...(url === undefined ? {} : { url }) }
 }

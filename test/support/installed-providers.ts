@@ -26,7 +26,7 @@ const load = async (id: string, file: string): Promise<Record<string, unknown>> 
 
 export async function loadProvider(id: string): Promise<Provider> {
   const manifest = readManifest(id)
-  if (manifest.shape !== undefined) return { id, manifest, adapter: adapterOfShape(manifest.title, manifest.shape) }
+  if (manifest.shape !== undefined) return { id, manifest, adapter: adapterOfShape(manifest, manifest.shape) }
   const { adapter } = await load(id, 'adapter.ts')
   if (adapter === undefined) throw new Error(`providers/${id}/adapter.ts exports no \`adapter\``)
   return { id, manifest, adapter: adapter as Adapter }

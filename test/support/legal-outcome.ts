@@ -20,6 +20,7 @@ export const LegalCall = z.strictObject({
   url: z.string().regex(/^(\/(?!\/)|https?:\/\/)\S+$/, 'a path below the base URL, or an absolute http(s) URL'),
   body: PlainJson.optional(),
   form: z.array(FormPart).min(1).optional(),
+  stream: z.literal('server-sent-events').optional(),
   memo: PlainJson.optional(),
 })
 

@@ -35,7 +35,7 @@ describe('an option of OpenAI', () => {
 
   test('stands before the files of a form, which a server may read as they come', () => {
     const { call } = adapter.translate(orderOf('gpt-image-2', { options: { complexity: 'low' }, references: [PNG], mask: PNG }))
-    expect(call.form?.map(({ name }) => name)).toEqual(['model', 'prompt', 'complexity', 'image[]', 'mask'])
+    expect(call.form?.map(({ name }) => name)).toEqual(['model', 'prompt', 'stream', 'complexity', 'image[]', 'mask'])
   })
 })
 

@@ -15,6 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox.close())
 
+const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+
 const sizeOf = async (base64: string | undefined) => {
   const { width, height, format } = await sharp(Buffer.from(base64 ?? '', 'base64')).metadata()
   return { width, height, format }
@@ -39,6 +41,24 @@ describe('the vendor’s own SDK, pointed at the emulator,', () => {
     const edited = await openai.images.edit({ model: 'gpt-image-1.5', prompt: 'a hat', image, mask, n: 1, input_fidelity: 'high' })
     expect(await sizeOf(edited.data?.[0]?.b64_json)).toEqual({ width: 1024, height: 1024, format: 'png' })
     expect(edited.usage?.input_tokens_details.image_tokens).toBeGreaterThan(0)
+  })
+
+  test('reads the events of a stream, with images on their way, of a purchase and of an edit', async () => {
+    const types: string[] = []
+    const asked = { model: 'gpt-image-2', prompt: 'a lighthouse', size: '1024x1024', quality: 'low' } as const
+    for await (const event of await openai.images.generate({ ...asked, stream: true, partial_images: 2 })) {
+      types.push(event.type)
+      expect(await sizeOf(event.b64_json)).toEqual({ width: 1024, height: 1024, format: 'png' })
+      if (event.type === 'image_generation.completed') expect(event.usage.output_tokens).toBeGreaterThan(0)
+    }
+    const image = await toFile(Buffer.from(PNG, 'base64'), 'one.png', { type: 'image/png' })
+    for await (const event of await openai.images.edit({ ...asked, image, stream: true })) types.push(event.type)
+    expect(types).toEqual([
+      ...(['image_generation.partial_image', 'image_generation.partial_image', 'image_generation.completed'] as const),
+      'image_edit.completed',
+    ])
+    const failing = await openai.images.generate({ ...asked, prompt: 'sandbox:moderated-output', stream: true })
+    await expect(Array.fromAsync(failing)).rejects.toMatchObject({ code: 'moderation_blocked' })
   })
 
   test('throws the errors that it has classes for', async () => {

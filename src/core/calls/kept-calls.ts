@@ -62,6 +62,7 @@ export function keepCall(
   if (call.purpose === 'account') return
   const { purpose, method, url } = call
   const { list } = kept
+  const reply = sent.kind === 'reply' ? sent.reply : sent.kind === 'lost' ? sent.begun : undefined
   const last = list.at(-1)
   const entry: KeptCall = {
     purpose,
@@ -72,7 +73,7 @@ export function keepCall(
     durationMs,
     outcome: OUTCOMES[sent.kind],
     reason: sent.kind === 'reply' ? null : sent.reason,
-    reply: sent.kind === 'reply' ? keptReply(sent.reply) : null,
+    reply: reply === undefined ? null : keptReply(reply),
     repeated: 1,
     isFailure: sent.kind !== 'reply',
   }

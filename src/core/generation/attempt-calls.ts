@@ -2,7 +2,7 @@ import type { Call } from '#contract'
 import { judgeCall, keepCall } from '../calls/kept-calls.ts'
 import { viewOfCall } from '../calls/view.ts'
 import type { KnownImage } from '../calls/shown-text.ts'
-import type { Connection, Sent } from '../ports.ts'
+import type { Connection, ReplyListener, Sent } from '../ports.ts'
 import type { AttemptCallsRecord, AttemptRecord } from '../records.ts'
 import { logFields } from './log-fields.ts'
 import { routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
@@ -16,11 +16,12 @@ export async function sendCall(
   connection: Connection,
   call: Call,
   timeoutMs: number,
+  listener?: ReplyListener,
 ): Promise<Sent> {
   const { clock } = core.ports
   const sentAt = clock.now()
   const sinceMs = clock.monotonicMs()
-  const sent = await connection.send(call, timeoutMs, logFields(open.record, attempt))
+  const sent = await connection.send(call, timeoutMs, logFields(open.record, attempt), listener)
   const durationMs = Math.round(clock.monotonicMs() - sinceMs)
   keepCall(track.calls, call, sent, { sentAt, durationMs, images: call.purpose === 'submit' ? imagesOf(open) : [] })
   if (sent.kind !== 'reply') judgeCall(track.calls, true)

@@ -97,6 +97,8 @@ export interface AttemptTrack extends Drive {
   given: readonly string[]
   /** Why a submit's reply is missing. */
   lostReason: string
+  /** The vendor had begun to answer. */
+  hasBegun: boolean
   /** When this process began to wait for it: in the queue, then at the vendor. */
   sinceMs: number
   deadlineAtMs: number
@@ -157,6 +159,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     unsent: null,
     given: NOTHING,
     lostReason: 'the server stopped before the reply was recorded',
+    hasBegun: false,
     sinceMs,
     deadlineAtMs: sinceMs + remainingMs(core, open, attempt),
     answeredPolls: 0,

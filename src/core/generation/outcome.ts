@@ -1,6 +1,6 @@
 import { withoutRepeats } from '#adapter-kit'
 import { generationError } from '#contract'
-import type { Call, Failure, ImageRef, Outcome, Reply } from '#contract'
+import type { Call, Failure, ImageRef, Outcome, Reply, Said } from '#contract'
 import { judgeCall } from '../calls/kept-calls.ts'
 import { releaseImages } from '../../reading/inline-bytes.ts'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
@@ -92,7 +92,8 @@ function untilDeadline(core: Core, track: AttemptTrack, afterMs: number): Next {
   return later(remainingMs > 0 ? Math.min(afterMs, remainingMs) : Math.min(afterMs, FIRST_MISSED_MS))
 }
 
-function remember(attempt: AttemptRecord, { cost, taskId, vendor }: Outcome): void {
+/** What any reply may say besides. */
+export function remember(attempt: AttemptRecord, { cost, taskId, vendor }: Said): void {
   if (cost) attempt.cost = cost
   if (taskId) attempt.providerTaskId = taskId
   if (vendor) attempt.vendor = { ...attempt.vendor, ...vendor }

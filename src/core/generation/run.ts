@@ -16,6 +16,7 @@ import { resumeAll } from './resume.ts'
 import { createScheduling } from './scheduling.ts'
 import { createWaiting } from './wait.ts'
 import { createWatchers } from './watchers.ts'
+import type { PartialView } from './watchers.ts'
 
 /** Generations being worked on; how each comes along is in `lifecycle.ts`. */
 export interface Run {
@@ -32,6 +33,8 @@ export interface Run {
   /** A provider says that an attempt has news, and proved that it is the one who was asked: polls early. */
   callback(provider: string, generationId: string, attemptId: string): void
   watch(id: string, listener: (record: GenerationRecord) => void): () => void
+  /** Images on their way, where the vendor shows them. */
+  watchPartials(id: string, listener: (partial: PartialView) => void): () => void
   /** The configuration changed: limits act at once, and tasks that wait at a provider ask again whether they may. */
   settingsChanged(): void
   /** For a stop of the server: nothing more is bought or polled, and those who wait are answered. Replies under way are still recorded. */
@@ -74,6 +77,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     wait: waiting.wait,
     callback: (provider, generationId, attemptId) => callback(core, driver, provider, generationId, attemptId),
     watch: (id, listener) => core.watchers.watch(id, listener),
+    watchPartials: (id, listener) => core.watchers.watchPartials(id, listener),
     settingsChanged: () => slots.recheck(),
     stop() {
       driver.stop()

@@ -20,6 +20,7 @@ import {
 import { logFields } from './log-fields.ts'
 import { obstacleTo, unbilled } from './obstacle.ts'
 import { applyOutcome, readReply } from './outcome.ts'
+import { listenTo } from './streamed-reply.ts'
 import { referencesFor, ReferenceUnavailable } from './references.ts'
 import { publish, save } from './save.ts'
 
@@ -155,7 +156,8 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   const connection = connectionOf(core, open, attempt, track)
   if (!connection) return fail(core, open, attempt, notOffered(open, attempt))
   const { id, manifest } = connection.provider
-  const sent = await sendCall(core, open, attempt, track, connection, call, manifest.timeouts.submit_ms)
+  const listener = call.stream === undefined ? undefined : listenTo(core, open, attempt, connection.provider)
+  const sent = await sendCall(core, open, attempt, track, connection, call, manifest.timeouts.submit_ms, listener)
   releaseReferences(track)
   switch (sent.kind) {
     case 'reply':
@@ -166,10 +168,15 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
       const reason = sent.kind === 'unsent' ? `could not connect: ${sent.reason}` : sent.reason
       return fail(core, open, attempt, unbilled('provider_unavailable', reason))
     }
-    case 'lost':
+    case 'lost': {
+      const outcome = sent.begun && readReply(core, connection, sent.begun, call, logFields(open.record, attempt))
+      // All that matters had come before it broke off.
+      if (outcome?.kind === 'done' || outcome?.kind === 'failed') return applyOutcome(core, open, attempt, track, call, outcome)
       core.ports.observer.submitted(id, 'outcome_unknown')
       track.lostReason = sent.reason
+      track.hasBegun = sent.begun !== undefined
       return NOW
+    }
   }
 }
 
@@ -178,7 +185,9 @@ export async function recoverSubmit(core: Core, open: OpenGeneration, attempt: A
   if (isCanceled(open)) return failCanceled(core, open, attempt)
   attempt.next ??= recoverCall(core, open, attempt)
   if (!attempt.next) {
-    const message = `the submit may have arrived and its reply was lost: ${track.lostReason}`
+    // Nothing but the beginning of a streamed reply names a task that is not pending.
+    const hasArrived = track.hasBegun || attempt.providerTaskId !== null
+    const message = `the submit ${hasArrived ? 'arrived and its reply broke off' : 'may have arrived and its reply was lost'}: ${track.lostReason}`
     return fail(core, open, attempt, { code: 'outcome_unknown', message, billed: 'unknown' })
   }
   attempt.status = 'pending'

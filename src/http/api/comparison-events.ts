@@ -15,10 +15,11 @@ import type { EventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
 import { forThisRequest } from '../request-context.ts'
 import { EVENT_ID, Sent } from './comparison-event-id.ts'
+import { partialChange } from './partial-image.ts'
 
 export interface ComparisonEventDependencies {
   readonly compare: Pick<Compare, 'show'>
-  readonly run: Pick<Run, 'watch'>
+  readonly run: Pick<Run, 'watch' | 'watchPartials'>
   readonly store: Pick<Store, 'comparison' | 'generation'>
   readonly clock: Pick<Clock, 'after'>
   readonly links: ImageLinks
@@ -30,7 +31,7 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     operationId: 'streamComparison',
     summary: 'A comparison’s generations, their progress and their rows, as Server-Sent Events',
     description:
-      'A `generation` event for each state change and each progress of each generation: `data` is as in the generation’s own stream, `type` its kind, and `generation` the whole of it once it has ended. A `row` event for each provider whose part has ended, in the order they ended, `data` being its row of the summary as far as it is known then; at last `succeeded` or `failed`, whose `data` is the whole comparison. `Last-Event-ID` resumes, and is answered with 204 after the last.',
+      'A `generation` event for each state change and each progress of each generation: `data` is as in the generation’s own stream, `type` its kind, and `generation` the whole of it once it has ended. A `partial_image` among them is an image on its way, as in the generation’s own stream. A `row` event for each provider whose part has ended, in the order they ended, `data` being its row of the summary as far as it is known then; at last `succeeded` or `failed`, whose `data` is the whole comparison. `Last-Event-ID` resumes, and is answered with 204 after the last.',
     tags: ['money'],
     params: z.object({ id: z.string().max(100) }),
     headers: z.object({
@@ -152,7 +153,11 @@ class RowStream {
           if (isTerminal(record.status)) this.read()
         }),
       )
-      this.#watched.set(id, stopWatching)
+      const stopPartials = this.#deps.run.watchPartials(
+        id,
+        forThisRequest((partial) => this.#stream?.offer('generation', partialChange(id, partial), this.#sent.id())),
+      )
+      this.#watched.set(id, () => (stopWatching(), stopPartials()))
     }
     return fresh.length > 0
   }

@@ -5,14 +5,16 @@ import type { GenerationRecord } from '../../core/records.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { viewOf } from '../../core/present/generation.ts'
+import type { PartialView } from '../../core/generation/watchers.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
 import { iso } from '../../core/instant.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 import { forThisRequest } from '../request-context.ts'
+import { PARTIAL_IMAGE, partialChange } from './partial-image.ts'
 
 export interface GenerationEventDependencies {
-  readonly run: Pick<Run, 'watch'>
+  readonly run: Pick<Run, 'watch' | 'watchPartials'>
   readonly store: Pick<Store, 'generation'>
   readonly clock: Pick<Clock, 'after'>
   readonly links: ImageLinks
@@ -24,7 +26,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
     operationId: 'streamGeneration',
     summary: 'State changes and progress as Server-Sent Events',
     description:
-      'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it, and is answered with 204 after the last. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation.',
+      'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it, and is answered with 204 after the last. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation. Where the provider shows images on their way (a provider option, `partial_images`), `partial_image` events carry them in `partial_image: { attempt, index, format, b64_json }`: they are no results, bear the id of the event before, and are neither stored nor sent again.',
     tags: ['generations'],
     params: z.object({ id: z.string().max(100) }),
     headers: z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() }),
@@ -39,7 +41,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
     const record = requireOwned(await deps.store.generation(id), request.caller, 'generation', id)
     let sent = request.headers['last-event-id'] ?? 0
     if (hasEnded(record) && sent >= lastEvent(record)) return nothingMore(reply)
-    const stream = openEventStream(reply, { clock: deps.clock, untilKeyEnds: request.untilKeyEnds, onClosed: () => stopWatching() })
+    const stream = openEventStream(reply, { clock: deps.clock, untilKeyEnds: request.untilKeyEnds, onClosed: () => stop() })
     const send = (current: GenerationRecord) => {
       for (const entry of current.timeline) {
         if (entry.seq <= sent) continue
@@ -52,6 +54,12 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
       if (hasEnded(current)) stream.end()
     }
     const stopWatching = deps.run.watch(id, forThisRequest(send))
+    const showPartial = (partial: PartialView) => stream.offer(PARTIAL_IMAGE, partialChange(id, partial), sent)
+    const stopPartials = deps.run.watchPartials(id, forThisRequest(showPartial))
+    const stop = () => {
+      stopWatching()
+      stopPartials()
+    }
     // Read again after the watch began, so that nothing falls between.
     send((await deps.store.generation(id)) ?? record)
   })

@@ -27,6 +27,7 @@ function changed(before: Generation, { type, at, progress, generation }: Extract
     case 'progress':
       return { ...before, status: 'running', progress }
     case 'queued':
+    case 'partial_image':
     case 'attempt_failed':
     case 'succeeded':
     case 'failed':

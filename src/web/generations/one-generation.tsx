@@ -42,7 +42,7 @@ function useGeneration(id: string) {
     (of, options) => client().stream(of, options),
     (event) => {
       if (event.kind === 'end') queries.setQueryData(queryKey, event.generation)
-      else if (event.type !== 'progress') void queries.invalidateQueries({ queryKey })
+      else if (event.type !== 'progress' && event.type !== 'partial_image') void queries.invalidateQueries({ queryKey })
       else
         queries.setQueryData<Generation>(queryKey, (before) => (before === undefined ? undefined : { ...before, progress: event.progress }))
     },

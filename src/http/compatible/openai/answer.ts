@@ -3,6 +3,8 @@ import { generationError, isTerminal } from '#contract'
 import type { Generation, GenerationRequest } from '#contract'
 import type { GenerationRecord } from '../../../core/records.ts'
 import type { Assets, Clock } from '../../../core/ports.ts'
+import type { PartialView } from '../../../core/generation/watchers.ts'
+import { forThisRequest } from '../../request-context.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import { createInlineImages } from '../../inline-images.ts'
@@ -12,10 +14,10 @@ import type { Limits } from '../../limits/limits.ts'
 import { loggedProblem } from '../../problem.ts'
 import { OpenaiRefusal, reworded, sendProblem } from './error-handler.ts'
 import { openStream } from './events.ts'
-import type { StreamDependencies } from './events.ts'
+import type { OpenStream, StreamDependencies } from './events.ts'
 import { generationHeaders } from '../generation-headers.ts'
-import { linkInstead, toCompletedEvents, toImagesResponse, wantsBytes } from './images-response.ts'
-import type { CompletedEvent, Route } from './images-response.ts'
+import { linkInstead, toCompletedEvents, toImagesResponse, toPartialEvent, wantsBytes } from './images-response.ts'
+import type { CompletedEvent, PartialImageEvent, Route } from './images-response.ts'
 import { brokenProblem, failureProblem, refusal, unfinishedProblem } from './problems.ts'
 import type { OpenaiProblem } from './problems.ts'
 import type { Translation, Wanted } from './to-request.ts'
@@ -28,6 +30,8 @@ export interface OpenaiDependencies extends StreamDependencies {
   readonly limits: Pick<Limits, 'takeStream'>
   readonly clock: Pick<Clock, 'now' | 'after'>
   readonly bodyLimitBytes: number
+  /** The providers of a model, as a body names it, that can show images on their way. */
+  readonly partialImagesAt: (model: string) => readonly string[]
 }
 
 /** OpenAI's SDKs give up after ten minutes; the answer that names the generation has to reach them before. */
@@ -117,13 +121,42 @@ async function whole(task: Task): Promise<FastifyReply> {
 
 async function streamed(task: Task): Promise<FastifyReply> {
   const { reply, id, deps } = task
-  const early = await endWithin(task, HOLD_BACK_MS)
-  if (early) reply.headers(generationHeaders(early.generation))
-  const result = early ? await eventsOf(early, task) : null
-  if (result && 'body' in result) return sendProblem(reply, result)
-  const stream = openStream(reply, id, deps)
-  stream.end(result ?? (await lateEvents(task)))
-  return reply
+  const partials = partialsOf(task)
+  try {
+    // The first image on its way opens the stream before its time: what ends so late has been taken on.
+    const early = await Promise.race([endWithin(task, HOLD_BACK_MS), partials.begun])
+    if (early) reply.headers(generationHeaders(early.generation))
+    const result = early ? await eventsOf(early, task) : null
+    if (result && 'body' in result) return sendProblem(reply, result)
+    const stream = openStream(reply, id, deps)
+    partials.showAt(stream)
+    await stream.end(result ?? (await lateEvents(task)))
+    return reply
+  } finally {
+    partials.stop()
+  }
+}
+
+/** Images on their way, from now on; those that come before there is a stream wait for it. */
+function partialsOf({ deps, id, route, wanted }: Task) {
+  const begun = Promise.withResolvers<null>()
+  const waiting: PartialImageEvent[] = []
+  let stream: OpenStream | null = null
+  const show = (partial: PartialView) => {
+    const event = toPartialEvent(partial, route)
+    if (stream) stream.partial(event)
+    else waiting.push(event)
+    begun.resolve(null)
+  }
+  const stop = wanted.partialImages ? deps.run.watchPartials(id, forThisRequest(show)) : () => {}
+  return {
+    begun: begun.promise,
+    stop,
+    showAt(opened: OpenStream) {
+      stream = opened
+      for (const event of waiting.splice(0)) opened.partial(event)
+    },
+  }
 }
 
 /** Never rejects: the headers are sent. */

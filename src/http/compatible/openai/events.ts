@@ -4,17 +4,19 @@ import type { Run } from '../../../core/generation/run.ts'
 import type { Clock } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import { openEventStream } from '../../event-stream.ts'
-import type { CompletedEvent } from './images-response.ts'
+import type { CompletedEvent, PartialImageEvent } from './images-response.ts'
 import type { OpenaiProblem } from './problems.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
 import { forThisRequest } from '../../request-context.ts'
 
 export interface OpenStream {
-  end(result: readonly CompletedEvent[] | OpenaiProblem): void
+  partial(event: PartialImageEvent): void
+  /** Resolves when all of it is sent, or the client is gone. */
+  end(result: readonly CompletedEvent[] | OpenaiProblem): Promise<void>
 }
 
 export interface StreamDependencies {
-  readonly run: Pick<Run, 'watch'>
+  readonly run: Pick<Run, 'watch' | 'watchPartials'>
   readonly clock: Pick<Clock, 'after'>
   readonly links: ImageLinks
 }
@@ -31,10 +33,14 @@ export function openStream(reply: FastifyReply, generationId: string, { run, clo
   stream.comment('still here')
   const stopWatching = run.watch(generationId, forThisRequest(sendProgress))
   return {
-    end(result) {
+    partial: (event) => stream.offer(event.type, event),
+    async end(result) {
       // After the headers are sent an error is an event of its own, which OpenAI's SDKs throw.
-      if ('body' in result) stream.send('error', { type: 'error', ...result.body })
-      else for (const event of result) stream.send(event.type, event)
+      const events = 'body' in result ? [{ type: 'error', ...result.body }] : result
+      for (const event of events) {
+        stream.send(event.type, event)
+        await stream.whenRead()
+      }
       stream.end()
     },
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Cost, OutputFormat, Warning } from '#contract'
 import type { Generation } from '#contract'
+import type { PartialView } from '../../../core/generation/watchers.ts'
 import type { Wanted } from './to-request.ts'
 
 /** OpenAI's answer. There is no `usage`: it counts tokens, and nothing here is sold by the token; the cost is in `x-imagegate-cost-usd`. */
@@ -44,6 +45,25 @@ export const CompletedEvent = z.object({
   }),
 })
 export type CompletedEvent = z.infer<typeof CompletedEvent>
+
+/** The event that shows an image on its way. */
+export const PartialImageEvent = CompletedEvent.omit({ type: true, imagegate: true }).extend({
+  type: z.enum(['image_generation.partial_image', 'image_edit.partial_image']),
+  partial_image_index: z.number().int().nonnegative(),
+})
+export type PartialImageEvent = z.infer<typeof PartialImageEvent>
+
+/** Of an image on its way only its format is known. */
+export const toPartialEvent = ({ at, index, format, base64 }: PartialView, route: Route): PartialImageEvent => ({
+  type: `${route}.partial_image`,
+  b64_json: base64,
+  background: 'auto',
+  created_at: Math.floor(at / 1_000),
+  output_format: format,
+  partial_image_index: index,
+  quality: 'auto',
+  size: null,
+})
 
 /** Whether the bytes go into the answer. Editors cannot ask for them: OpenAI's own models always send them. */
 export const wantsBytes = (wanted: Wanted, route: Route): boolean =>

@@ -49,14 +49,14 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
     summary: 'Generate images (OpenAI)',
     description:
       'For the `openai` SDK and everything that speaks to it. Waits for the end. With `stream: true` the answer is `text/event-stream` of ' +
-      '`image_generation.completed` events. Cost, provider and warnings are in `x-imagegate-*` headers; a warning says what was adapted.',
+      '`image_generation.completed` events, with `partial_images` after `image_generation.partial_image` events where the provider shows images on their way. Cost, provider and warnings are in `x-imagegate-*` headers; a warning says what was adapted.',
     tags: ['compatible APIs'],
     headers: Headers,
     body: GenerationBody,
     response: { 200: IMAGES, ...errors },
   }
   app.post('/v1/images/generations', { schema: generate, config: { access: 'write' } }, async (request, reply) =>
-    answer(request, reply, 'image_generation', accepted(toRequest(request.body as GenerationBody))),
+    answer(request, reply, 'image_generation', generation(deps, request.body as GenerationBody)),
   )
 
   await app.register(async (forms) => {
@@ -77,7 +77,7 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
       response: { 200: IMAGES, ...errors },
     }
     forms.post(EDITS_PATH, { schema: edit, config: { access: 'write' } }, async (request, reply) =>
-      answer(request, reply, 'image_edit', await readEdit(request, reply, deps.bodyLimitBytes)),
+      answer(request, reply, 'image_edit', await readEdit(request, reply, deps)),
     )
   })
 }
@@ -98,7 +98,15 @@ function accepted(translation: Translation): Accepted {
   throw new OpenaiRefusal(refusal('invalid_request', translation.message, { param: translation.param }))
 }
 
-async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: number): Promise<Accepted> {
+const generation = ({ partialImagesAt }: Partials, body: GenerationBody): Accepted => accepted(toRequest(body, partialImagesAt(body.model)))
+
+type Partials = Pick<OpenaiDependencies, 'partialImagesAt'>
+
+async function readEdit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { bodyLimitBytes: maxBytes, partialImagesAt }: OpenaiDependencies,
+): Promise<Accepted> {
   if (!request.isMultipart())
     throw new OpenaiRefusal(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
   if (Number(request.headers['content-length'] ?? 0) > 2 * maxBytes) {
@@ -117,7 +125,7 @@ async function readEdit(request: FastifyRequest, reply: FastifyReply, maxBytes: 
     throw new OpenaiRefusal(
       refusal('invalid_request', "Missing required parameter: 'image'.", { param: 'image', as: 'missing_required_parameter' }),
     )
-  return accepted(toRequest(judged.value, upload.images, upload.mask))
+  return accepted(toRequest(judged.value, partialImagesAt(judged.value.model), upload))
 }
 
 /** What the parser says that helps a caller; all else it throws is about itself. */

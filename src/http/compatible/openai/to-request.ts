@@ -1,5 +1,5 @@
 import { Quality } from '#contract'
-import type { Json, Warning } from '#contract'
+import type { Json, JsonObject, Warning } from '#contract'
 import { EXTRA_FIELDS } from './body.ts'
 import type { AsWritten } from './as-written.ts'
 import type { AnyBody, EditBody, GenerationBody } from './body.ts'
@@ -11,6 +11,8 @@ export interface Wanted {
   /** OpenAI’s models of this name return bytes alone, and their clients read nothing else. */
   readonly isGptImage: boolean
   readonly stream: boolean
+  /** Whether images on their way are to be shown. */
+  readonly partialImages: boolean
 }
 
 export type Translation =
@@ -40,7 +42,6 @@ const UNEXPRESSED = {
   moderation: { plain: ['auto'], reason: 'no offer has this switch; safety_tolerance 0…6 says how strict to be' },
   style: { plain: [], reason: 'no offer has this switch; describe the style in the prompt' },
   input_fidelity: { plain: [], reason: 'no offer has this switch' },
-  partial_images: { plain: [0], reason: 'no offer delivers partial images; the stream carries the final ones' },
   complexity: { plain: [], reason: 'no offer has this switch' },
   frame_count: { plain: [], reason: 'images have one frame' },
   frame_duration_ms: { plain: [], reason: 'images have one frame' },
@@ -50,12 +51,21 @@ const UNEXPRESSED = {
 const MIN_QUALITY = 20
 const MAX_QUALITY = 99
 
+interface Uploaded {
+  /** The files of an edit as `data:` URIs, in order; they come before `reference_images`. */
+  readonly images?: readonly string[]
+  readonly mask?: string | null
+}
+
 /**
  * OpenAI's body as one of ours. Pure and total.
- * @param uploaded the files of an edit as `data:` URIs, in order; they come before `reference_images`
- * @param mask the file of its mask
+ * @param partialsAt the providers of its model that can show images on their way
  */
-export function toRequest(body: GenerationBody | EditBody, uploaded: readonly string[] = [], mask: string | null = null): Translation {
+export function toRequest(
+  body: GenerationBody | EditBody,
+  partialsAt: readonly string[],
+  { images: uploaded = [], mask = null }: Uploaded = {},
+): Translation {
   const asked: Partial<AnyBody> = body
   if (given(asked.output_compression) && given(asked.output_quality))
     return { kind: 'refused', param: 'output_compression', message: 'send either output_compression or output_quality' }
@@ -65,7 +75,8 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
   const compression = qualityOf(asked.output_compression ?? null)
   const metadata = metadataOf(asked)
   const references = [...uploaded, ...(asked.reference_images ?? [])] as Json[]
-  const warnings = [...unexpressed(asked), ...compression.warnings, ...metadata.warnings]
+  const partials = partialsOf(asked, partialsAt)
+  const warnings = [...unexpressed(asked), ...partials.warnings, ...compression.warnings, ...metadata.warnings]
   const [first] = warnings
   if (first && asked.on_unsupported === 'reject')
     return { kind: 'refused', param: first.field, message: `${first.reason}, and on_unsupported is "reject"; leave ${first.field} out` }
@@ -76,6 +87,7 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
     ...(given(asked.n) ? { n: asked.n } : {}),
     ...(given(asked.output_format) ? { output_format: asked.output_format } : {}),
     ...Object.fromEntries(EXTRA_FIELDS.flatMap((name) => (given(asked[name]) ? [[name, asked[name] as Json]] : []))),
+    ...(partials.options === null ? {} : { provider_options: partials.options }),
     ...(compression.quality === null ? {} : { output_quality: compression.quality }),
     ...(references.length > 0 ? { reference_images: references } : {}),
     ...(Quality.safeParse(asked.quality).success ? { quality: asked.quality as Json } : {}),
@@ -86,6 +98,7 @@ export function toRequest(body: GenerationBody | EditBody, uploaded: readonly st
   const wanted = {
     responseFormat: asked.response_format ?? null,
     stream: asked.stream ?? false,
+    partialImages: partials.options !== null,
     isGptImage: /(^|\/)gpt-image-/.test(asked.model ?? ''),
   }
   return { kind: 'request', request, warnings, wanted, written: { hasSize: size !== null, files: uploaded.length } }
@@ -117,6 +130,22 @@ function unexpressed(asked: Partial<AnyBody>): readonly Warning[] {
     if (value === null || (plain as readonly Json[]).includes(value)) return []
     return [{ code: 'unsupported' as const, field, requested: value, used: null, reason }]
   })
+}
+
+/** Images on their way come in a stream alone, from a provider that can show them: as its own option, where the caller gave none. */
+function partialsOf(
+  { partial_images: count, stream, provider_options: given }: Partial<AnyBody>,
+  partialsAt: readonly string[],
+): { readonly options: JsonObject | null; readonly warnings: readonly Warning[] } {
+  if (!count) return { options: null, warnings: [] }
+  const refuse = (reason: string) => ({
+    options: null,
+    warnings: [{ code: 'unsupported' as const, field: 'partial_images', requested: count, used: null, reason }],
+  })
+  if (!stream) return refuse('partial images come only with stream: true')
+  if (partialsAt.length === 0) return refuse('no offer of this model delivers partial images; the stream carries the final ones')
+  const own = partialsAt.map((id) => [id, { partial_images: count, ...given?.[id] }] as const)
+  return { options: { ...given, ...Object.fromEntries(own) }, warnings: [] }
 }
 
 /** The end user’s identifiers are kept with the generation; a pair of the same name in `metadata` wins. */

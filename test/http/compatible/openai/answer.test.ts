@@ -71,7 +71,8 @@ async function openaiOnSocket(
         return left.shift()?.(id, ms) ?? null
       },
     },
-    run: { watch: () => () => {} } as unknown as OpenaiDependencies['run'],
+    run: { watch: () => () => {}, watchPartials: () => () => {} },
+    partialImagesAt: () => [],
     assets: { read: async () => Buffer.from('png') } as unknown as OpenaiDependencies['assets'],
     clock: { now: () => 0, after: () => () => {} },
     links: plainLinks('http://gate.test'),

@@ -5,7 +5,7 @@ import { EditBody, GenerationBody } from '../../../../src/http/compatible/openai
 import { toRequest } from '../../../../src/http/compatible/openai/to-request.ts'
 
 const base = { model: 'flux-2-pro', prompt: 'x' }
-const generation = (fields: object) => toRequest(GenerationBody.parse({ ...base, ...fields }))
+const generation = (fields: object) => toRequest(GenerationBody.parse({ ...base, ...fields }), [])
 
 function requestOf(fields: object): Readonly<Record<string, Json>> {
   const translation = generation(fields)
@@ -52,7 +52,7 @@ describe('output_compression is the encoder’s quality', () => {
 test('quality, background and a mask are those of our own request', () => {
   expect(requestOf({ quality: 'high', background: 'transparent' })).toMatchObject({ quality: 'high', background: 'transparent' })
   expect(requestOf({ quality: 'auto', background: 'auto' })).toEqual(base)
-  const edit = toRequest(EditBody.parse(base), ['data:image/png;base64,AA=='], 'data:image/png;base64,BB==')
+  const edit = toRequest(EditBody.parse(base), [], { images: ['data:image/png;base64,AA=='], mask: 'data:image/png;base64,BB==' })
   expect(edit.kind === 'request' && edit.request).toMatchObject({ mask: 'data:image/png;base64,BB==' })
 })
 
@@ -101,7 +101,7 @@ describe('the end user', () => {
 
 test('the files of an edit come before further references, in their order', () => {
   const body = EditBody.parse({ ...base, reference_images: ['https://x.test/c.png'], input_fidelity: 'high' })
-  const translation = toRequest(body, ['data:image/png;base64,AA==', 'data:image/png;base64,BB=='])
+  const translation = toRequest(body, [], { images: ['data:image/png;base64,AA==', 'data:image/png;base64,BB=='] })
   expect(translation).toMatchObject({
     request: { reference_images: ['data:image/png;base64,AA==', 'data:image/png;base64,BB==', 'https://x.test/c.png'] },
     warnings: [{ field: 'input_fidelity' }],
@@ -149,9 +149,30 @@ function asOpenai(ours: Readonly<Record<string, Json>>): Record<string, Json> {
 test('a request that OpenAI’s body can say comes back as the same request, without a warning', () => {
   fc.assert(
     fc.property(request, (ours) => {
-      const translation = toRequest(GenerationBody.parse(asOpenai(ours)))
+      const translation = toRequest(GenerationBody.parse(asOpenai(ours)), [])
       expect(translation).toMatchObject({ kind: 'request', request: ours, warnings: [] })
       expect(Object.keys((translation as { request: object }).request).toSorted()).toEqual(Object.keys(ours).toSorted())
     }),
   )
+})
+
+describe('images on their way', () => {
+  const asked = (fields: object, at: readonly string[]) => toRequest(GenerationBody.parse({ ...base, ...fields }), at)
+
+  test('are asked of every provider that shows them, beside what the caller gave it', () => {
+    const translation = asked({ stream: true, partial_images: 2, provider_options: { one: { low: true }, third: {} } }, ['one', 'two'])
+    expect(translation).toMatchObject({ kind: 'request', warnings: [], wanted: { partialImages: true } })
+    expect((translation as { request: object }).request).toMatchObject({
+      provider_options: { one: { partial_images: 2, low: true }, two: { partial_images: 2 }, third: {} },
+    })
+  })
+
+  test('are none without a stream, and none where nobody shows them, which is said', () => {
+    for (const translation of [asked({ partial_images: 2 }, ['one']), asked({ partial_images: 2, stream: true }, [])])
+      expect(translation).toMatchObject({
+        kind: 'request',
+        warnings: [{ code: 'unsupported', field: 'partial_images', requested: 2, used: null }],
+        wanted: { partialImages: false },
+      })
+  })
 })
