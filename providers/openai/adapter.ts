@@ -65,7 +65,8 @@ function withTexts(call: Call, texts: readonly (readonly [string, string])[]): C
 }
 
 /** The request’s id, which the vendor’s own lists show. */
-const idIn = (headers: Reply['headers']): { readonly taskId?: string } => (headers['x-request-id'] ? { taskId: headers['x-request-id'] } : {})
+const idIn = (headers: Reply['headers']): { readonly taskId?: string } =>
+  headers['x-request-id'] ? { taskId: headers['x-request-id'] } : {}
 
 /** With what the vendor chose where the order left it the choice. */
 function withFacts(outcome: Outcome, reply: Reply): Outcome {

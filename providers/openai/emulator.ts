@@ -1,6 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { atOnce, bearer, check, createEmulator, isFields, json, replyTable, sentencesOf, submitHeld, submitStreamed } from '#sandbox'
-import type { Check, Checks, EmulatedModel, FieldProblem, Fields, Kit, Pixels, ServerSentEvent, Task, WireReply, WireRequest } from '#sandbox'
+import type {
+  Check,
+  Checks,
+  EmulatedModel,
+  FieldProblem,
+  Fields,
+  Kit,
+  Pixels,
+  ServerSentEvent,
+  Task,
+  WireReply,
+  WireRequest,
+} from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 const FREE = /^(\d{1,5})x(\d{1,5})$/

@@ -48,9 +48,7 @@ export function partialOf(event: ReplyEvent): PartialImage | null {
 
 export type StreamEnd =
   /** What the same reply would be in one piece. */
-  | { readonly kind: 'reply'; readonly reply: Reply }
-  | { readonly kind: 'error'; readonly reply: Reply }
-  | { readonly kind: 'nothing' }
+  { readonly kind: 'reply'; readonly reply: Reply } | { readonly kind: 'error'; readonly reply: Reply } | { readonly kind: 'nothing' }
 
 /** How a streamed reply ended; null where it came in one piece. An image that has come counts, whatever came after it. */
 export function endOf(reply: Reply): StreamEnd | null {

@@ -1,5 +1,16 @@
 import type { Call } from '#contract'
-import type { ActiveProvider, Connect, Connection, Download, Downloaded, Hooks, LogFields, ReplyListener, Ports, Sent } from '../core/ports.ts'
+import type {
+  ActiveProvider,
+  Connect,
+  Connection,
+  Download,
+  Downloaded,
+  Hooks,
+  LogFields,
+  ReplyListener,
+  Ports,
+  Sent,
+} from '../core/ports.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { TransportLease } from '../transport/index.ts'
 import type { Monitoring } from './monitoring.ts'
@@ -51,7 +62,9 @@ class LeasedConnection implements Connection {
   }
 
   send(call: Call, timeoutMs: number, about?: LogFields, listener?: ReplyListener): Promise<Sent> {
-    return call.purpose === 'submit' ? this.#submit(call, timeoutMs, about, listener) : this.#lease.send(this.provider.id, call, timeoutMs, about)
+    return call.purpose === 'submit'
+      ? this.#submit(call, timeoutMs, about, listener)
+      : this.#lease.send(this.provider.id, call, timeoutMs, about)
   }
 
   download(url: string, options: Parameters<Download>[1]): Promise<Downloaded> {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { Clock } from '../core/ports.ts'
 import type { UntilKeyEnds } from './access.ts'
@@ -44,26 +45,12 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   })
   let isOpen = true
   let unread = 0
-  /** Of a large event on its way, which takes a while also where somebody reads. */
-  let largeBytes = 0
-  let writes = 0
-  let onRead: readonly (() => void)[] = []
-  const allRead = () => {
-    largeBytes = 0
-    const waiting = onRead
-    onRead = []
-    for (const resolve of waiting) resolve()
-  }
+  const backlog = new Backlog(raw)
   const write = (text: string) => {
     if (!isOpen) return
-    if (text.length > LITTLE_UNREAD_BYTES) largeBytes = Math.max(largeBytes, Buffer.byteLength(text))
-    writes += 1
-    raw.write(text, () => {
-      writes -= 1
-      if (writes === 0) allRead()
-    })
+    backlog.write(text)
     // Whoever reads nothing of it does not fill our memory; a client that comes back resumes with Last-Event-ID.
-    if (raw.writableLength - largeBytes > MOST_UNREAD_BYTES) raw.destroy()
+    if (backlog.isTooLong) raw.destroy()
   }
   const keepAlive = () => {
     unread = raw.writableLength > 0 ? unread + 1 : 0
@@ -78,7 +65,7 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
     isOpen = false
     stopHeartbeat()
     stopWatching()
-    allRead()
+    backlog.allRead()
     onClosed?.()
   }
   const end = () => {
@@ -95,12 +82,47 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
       if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, data, id))
     },
     comment: (text) => write(`: ${text}\n\n`),
-    whenRead: () =>
-      new Promise((resolve) => {
-        onRead = [...onRead, resolve]
-        if (!isOpen || writes === 0) allRead()
-      }),
+    whenRead: () => (isOpen ? backlog.whenRead() : Promise.resolve()),
     end,
+  }
+}
+
+/** What was written and is not read yet. One large event takes a while also where somebody reads, and is no sign that nobody does. */
+class Backlog {
+  readonly #raw: ServerResponse
+  #largeBytes = 0
+  #writes = 0
+  #onRead: readonly (() => void)[] = []
+
+  constructor(raw: ServerResponse) {
+    this.#raw = raw
+  }
+
+  get isTooLong(): boolean {
+    return this.#raw.writableLength - this.#largeBytes > MOST_UNREAD_BYTES
+  }
+
+  write(text: string): void {
+    if (text.length > LITTLE_UNREAD_BYTES) this.#largeBytes = Math.max(this.#largeBytes, Buffer.byteLength(text))
+    this.#writes += 1
+    this.#raw.write(text, () => {
+      this.#writes -= 1
+      if (this.#writes === 0) this.allRead()
+    })
+  }
+
+  whenRead(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onRead = [...this.#onRead, resolve]
+      if (this.#writes === 0) this.allRead()
+    })
+  }
+
+  allRead(): void {
+    this.#largeBytes = 0
+    const waiting = this.#onRead
+    this.#onRead = []
+    for (const resolve of waiting) resolve()
   }
 }
 

@@ -18,7 +18,9 @@ export class StreamedReply {
   constructor(bounds: JsonBounds, redactor: Redactor, listener: ReplyListener | undefined) {
     this.#redactor = redactor
     this.#listener = listener
-    this.#reader = new EventReader(bounds, (event) => (this.#parsed = this.#parsed.then(() => this.#take(event))))
+    this.#reader = new EventReader(bounds, (event) => {
+      this.#parsed = this.#parsed.then(() => this.#take(event))
+    })
   }
 
   get isWanted(): boolean {

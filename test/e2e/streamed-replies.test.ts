@@ -35,16 +35,20 @@ async function buy(prompt: string, more: object = {}): Promise<{ readonly genera
   return { generation, bought: vendor.bought.length - before }
 }
 
-const begin = async (path: string, body: object) => json<{ readonly id: string }>(await gateway.post(path, body, { prefer: 'respond-async' }))
+const begin = async (path: string, body: object) =>
+  json<{ readonly id: string }>(await gateway.post(path, body, { prefer: 'respond-async' }))
 
 describe('a reply that comes as events', () => {
-  test.each(['comes in drops', 'comes in one piece', 'breaks after the image'])('delivers once and is metered where it %s', async (story) => {
-    const { generation, bought } = await buy(`a reply that ${story}`)
-    expect(generation).toMatchObject({ status: 'succeeded', images: [{ width: 1024, format: 'png' }], cost: { basis: 'metered' } })
-    expect(generation.attempts).toMatchObject([{ provider_task_id: `req_${vendor.bought.length}` }])
-    expect(bought).toBe(1)
-    expect(vendor.bought.at(-1)).toMatchObject({ stream: true })
-  })
+  test.each(['comes in drops', 'comes in one piece', 'breaks after the image'])(
+    'delivers once and is metered where it %s',
+    async (story) => {
+      const { generation, bought } = await buy(`a reply that ${story}`)
+      expect(generation).toMatchObject({ status: 'succeeded', images: [{ width: 1024, format: 'png' }], cost: { basis: 'metered' } })
+      expect(generation.attempts).toMatchObject([{ provider_task_id: `req_${vendor.bought.length}` }])
+      expect(bought).toBe(1)
+      expect(vendor.bought.at(-1)).toMatchObject({ stream: true })
+    },
+  )
 
   test.each([
     ['breaks before it begins', 'may have arrived and its reply was lost', null],

@@ -67,14 +67,15 @@ export async function startStreamingVendor(): Promise<StreamingVendor> {
     },
   }
   const server = createServer((request, response) => {
-    void readJson(request).then(async (body) => {
-      const order = body as Record<string, unknown>
+    const answer = async () => {
+      const order = (await readJson(request)) as Record<string, unknown>
       const story = Object.keys(stories).find((words) => String(order['prompt']).includes(words)) ?? 'comes in drops'
       bought.push(order)
       response.setHeader('x-request-id', `req_${bought.length}`)
       if (!story.endsWith('one piece')) response.setHeader('content-type', 'text/event-stream; charset=utf-8')
       await stories[story]?.(response)
-    })
+    }
+    answer().catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -11,8 +11,8 @@ function read(text: string, cuts: readonly number[] = [], bounds: JsonBounds = B
   const events: string[][] = []
   const reader = new EventReader(bounds, ({ name, data }) => events.push([name, data.bytes.toString()]))
   const bytes = Buffer.from(text)
-  const places = [0, ...[...cuts].map((cut) => cut % (bytes.length + 1)).toSorted((one, other) => one - other), bytes.length]
-  for (const [index, from] of places.entries()) reader.write(bytes.subarray(from, places[index + 1] ?? bytes.length))
+  const starts = [0, ...[...cuts].map((cut) => cut % (bytes.length + 1)).toSorted((one, other) => one - other), bytes.length]
+  for (const [index, from] of starts.entries()) reader.write(bytes.subarray(from, starts[index + 1] ?? bytes.length))
   reader.end()
   return { events, refusal: reader.refusal }
 }
@@ -60,7 +60,10 @@ describe('the events of a reply', () => {
 
   test('give up the bytes of their images as they come', () => {
     const image = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(200_000, 7)])
-    const { events, refusal } = read(`event: x\ndata: {"b64_json":"${image.toString('base64')}"}\n\n`, [70_000, 140_000, 200_001], { ...BOUNDS, maxBytes: 100_000 })
+    const { events, refusal } = read(`event: x\ndata: {"b64_json":"${image.toString('base64')}"}\n\n`, [70_000, 140_000, 200_001], {
+      ...BOUNDS,
+      maxBytes: 100_000,
+    })
     const { b64_json: standIn } = JSON.parse(events[0]?.[1] ?? '') as { b64_json: string }
     expect(refusal).toBeNull()
     expect(Buffer.concat(heldIn(standIn)?.chunks ?? [])).toEqual(image)

@@ -104,7 +104,7 @@ function read(path: string, shown: string): z.infer<typeof CaseFile> {
 /** The text of a recorded body as the vendor would send it: events one after the other, where the reply came as such. */
 export function textOf(reply: Exclude<RecordedReply, { lost: true }>): string {
   if ('raw' in reply) return reply.raw
-  const events = eventsOf({ headers: reply.headers, body: reply.body as Json })
+  const events = eventsOf({ headers: reply.headers, body: reply.body })
   return events === null ? JSON.stringify(reply.body) : events.map(eventText).join('')
 }
 
@@ -117,7 +117,7 @@ const eventText = ({ event, data }: ReplyEvent): string =>
  */
 export function replyOf(reply: RecordedReply, url?: string): Reply | null {
   if ('lost' in reply) return null
-  const events = 'body' in reply ? eventsOf({ headers: reply.headers, body: reply.body as Json }) : null
+  const events = 'body' in reply ? eventsOf({ headers: reply.headers, body: reply.body }) : null
   const { body } = events === null ? parseBody(Buffer.from(textOf(reply))) : { body: [...events] }
   return { status: reply.status, headers: reply.headers, body, ...(url === undefined ? {} : { url }) }
 }

@@ -41,7 +41,13 @@ export function listenTo(core: Core, open: OpenGeneration, attempt: AttemptRecor
   }
 }
 
-function showPartial(core: Core, { record }: OpenGeneration, attempt: AttemptRecord, provider: string, { index, data }: PartialImage): void {
+function showPartial(
+  core: Core,
+  { record }: OpenGeneration,
+  attempt: AttemptRecord,
+  provider: string,
+  { index, data }: PartialImage,
+): void {
   core.watchers.showPartial(record.id, () => {
     const bytes = wholeInline(data, MOST_BYTES)
     const format = bytes && formatOf(bytes.subarray(0, SIGNATURE_BYTES))
