@@ -73,7 +73,7 @@ export class BoundedJsonReader {
 
   /** Members and elements so far. */
   get values(): number {
-    return this.#values
+    return this.#place.values
   }
 
   write(chunk: Buffer): void {

@@ -36,6 +36,10 @@ export class JsonPosition {
     this.#bounds = bounds
   }
 
+  get values(): number {
+    return this.#values
+  }
+
   /** A special byte that is no quote. Returns why it is one too many; null where it is not. */
   count(byte: number): string | null {
     const { maxDepth, maxValues, maxSiblings } = this.#bounds

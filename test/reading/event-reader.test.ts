@@ -4,7 +4,7 @@ import type { JsonBounds } from '../../src/reading/bounded-json.ts'
 import { EventReader } from '../../src/reading/event-reader.ts'
 import { heldIn, release } from '../../src/reading/held-bytes.ts'
 
-const BOUNDS: JsonBounds = { maxBytes: 2_000, maxDepth: 8, maxValues: 60, maxSiblings: 5 }
+const BOUNDS: JsonBounds = { maxBytes: 2_000, maxDepth: 8, maxValues: 60, maxSiblings: 5, longTexts: 'cut' }
 
 /** Every event as name and data, and why it was read no further. */
 function read(text: string, cuts: readonly number[] = [], bounds: JsonBounds = BOUNDS) {
