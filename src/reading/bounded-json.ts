@@ -73,7 +73,7 @@ export class BoundedJsonReader {
 
   /** Members and elements so far. */
   get values(): number {
-    return this.#place.values
+    return this.#position.values
   }
 
   write(chunk: Buffer): void {
