@@ -60,15 +60,23 @@ export const imagesShape = (title: string, shape: ImagesShape, id: string): Adap
 
 function interpret(title: string, shape: ImagesShape, reply: Reply, call: Call): Outcome {
   const end = endOf(reply)
-  if (end?.kind === 'error') return brokenOff(title, shape, end.reply)
-  if (end?.kind === 'nothing') {
-    const message = `${title} began to answer and sent no image; it may have been bought`
-    return { kind: 'refused', failure: failureOf(reply, {}, { code: 'bad_reply', message, billed: 'unknown' }) }
+  if (!isSuccess(reply)) {
+    const whole = end === null || end.kind === 'nothing' ? reply : end.reply
+    return { kind: 'failed', failure: refusalOf(title, whole, statusesOf(shape)) }
   }
-  const whole = end?.reply ?? reply
-  return isSuccess(whole)
-    ? (failedAfterAll(title, shape, whole) ?? delivered(title, shape, whole, call))
-    : { kind: 'failed', failure: refusalOf(title, whole, statusesOf(shape)) }
+  switch (end?.kind) {
+    case 'error':
+      return brokenOff(title, shape, end.reply)
+    case 'nothing': {
+      const message = `${title} began to answer and sent no image; it may have been bought`
+      return { kind: 'refused', failure: failureOf(reply, {}, { code: 'bad_reply', message, billed: 'unknown' }) }
+    }
+    case 'reply':
+    case undefined: {
+      const whole = end?.reply ?? reply
+      return failedAfterAll(title, shape, whole) ?? delivered(title, shape, whole, call)
+    }
+  }
 }
 
 /** An error after a good beginning: only of a prompt that was refused is it known that nothing was bought. */

@@ -101,8 +101,11 @@ export type ReplyEvent = {
 
 /** The events of a reply that came as such; null where it came in one piece. */
 export function eventsOf({ headers, body }: Pick<Reply, 'headers' | 'body'>): readonly ReplyEvent[] | null {
-  return isEventStream(headers) && Array.isArray(body) ? (body as readonly ReplyEvent[]) : null
+  return isEventStream(headers) && Array.isArray(body) ? (body as readonly Json[]).filter((part) => isEvent(part)) : null
 }
+
+const isEvent = (part: Json): part is ReplyEvent =>
+  typeof part === 'object' && part !== null && 'event' in part && typeof part.event === 'string' && 'data' in part
 
 /** Whether a reply's headers announce events. */
 export const isEventStream = (headers: Reply['headers']): boolean => /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
