@@ -1,9 +1,32 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer } from 'vitest/node'
+import type { TestSpecification } from 'vitest/node'
 
-/** These measure turns of their own event loop: what another file left in memory would be collected in them. */
-const MEASURED = ['test/money/long-ledger.test.ts', 'test/store/assets/judged-in-turns.test.ts', 'test/store/sqlite/list.test.ts']
+/**
+ * These measure: turns of their own event loop (what another file left in memory would be collected in them), waits at a gateway, or how long
+ * after a start something happens. They run after the others, with no more workers than cores.
+ */
+const MEASURED = [
+  'test/money/long-ledger.test.ts',
+  'test/store/assets/judged-in-turns.test.ts',
+  'test/store/sqlite/{list,open}.test.ts',
+  'test/hostile/{neighbours,slow-readers,connections,limits-from-outside}.test.ts',
+  'test/crash/crash.test.ts',
+]
+
+/** The longest files: begun last, each would have the other workers wait for it. */
+const BEGUN_FIRST = ['crash/crash', 'hostile/neighbours', 'web/doing', 'web/choosing', 'package/installed', 'conformance/emulator', 'web/pages', 'cli/verify']
+const ordered = ({ moduleId }: TestSpecification): number => {
+  const at = BEGUN_FIRST.findIndex((name) => moduleId.endsWith(`test/${name}.test.ts`))
+  return at === -1 ? BEGUN_FIRST.length : at
+}
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).toSorted((one, other) => ordered(one) - ordered(other))
+  }
+}
 
 /** A browser, several nodes, other programs' SDKs: `npm run test:fast` leaves them out. */
 const OTHER_PROGRAMS = [
@@ -25,9 +48,7 @@ export default defineConfig({
     testTimeout: 15_000,
     hookTimeout: 20_000,
     pool: 'forks',
-    // Most tests wait for processes and clocks; with one worker fewer than cores, the default, a small machine would wait with them. Three on
-    // two cores make those fail that measure turns of an event loop.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -35,11 +56,23 @@ export default defineConfig({
           name: 'tests',
           include: ['test/**/*.test.ts', 'providers/*/test/**/*.test.ts'],
           exclude: [...MEASURED, ...left],
+          // Most tests wait for processes and clocks, and a core would wait with them.
+          maxWorkers: availableParallelism() + 1,
+          sequence: { groupOrder: 0 },
           // A file of a worker finds the modules that the file before it loaded: importing them again for each took a third of the run.
           isolate: false,
         },
       },
-      { extends: true, test: { name: 'measured', include: MEASURED, isolate: true } },
+      {
+        extends: true,
+        test: {
+          name: 'measured',
+          include: MEASURED,
+          isolate: true,
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 })
