@@ -1,7 +1,7 @@
-import { queueShape, tokensIn, withoutSecrets } from '#adapter-kit'
+import { failureOf, isSuccess, queueShape, tokensIn, withoutSecrets } from '#adapter-kit'
 import type { Adapter, Call, Failure, Outcome, Reply } from '#contract'
 import manifest from './manifest.json' with { type: 'json' }
-import { ModelError, SHAPE, SHAPE_OF_ONE } from './wire.ts'
+import { CancelReply, ModelError, SHAPE, SHAPE_OF_ONE } from './wire.ts'
 
 const shaped = queueShape(manifest.title, SHAPE)
 const shapedOfOne = queueShape(manifest.title, SHAPE_OF_ONE)
@@ -10,7 +10,17 @@ const shapedOfOne = queueShape(manifest.title, SHAPE_OF_ONE)
 export const adapter: Adapter<Record<string, never>> = {
   ...shaped,
   translate: (order) => (order.references.length === 1 ? shapedOfOne : shaped).translate(order),
-  interpret: (reply, call) => refined(shaped.interpret(reply, call), reply, call),
+  interpret: (reply, call) => removedFromQueue(reply, call) ?? refined(shaped.interpret(reply, call), reply, call),
+}
+
+/**
+ * `OK` to a cancel says that the task was removed from the queue before it ran (https://fal.ai/docs/inference-api/queue/cancel, read
+ * 2026-11-28), so there is nothing to poll. Only results are paid for, by the page on prices; that nothing is billed here is inferred.
+ */
+function removedFromQueue(reply: Reply, { purpose }: Call): Outcome | null {
+  if (purpose !== 'cancel' || !isSuccess(reply) || CancelReply.safeParse(reply.body).data?.status !== 'OK') return null
+  const message = `${manifest.title} removed the task from its queue`
+  return { kind: 'failed', failure: failureOf(reply, { code: 'OK' }, { code: 'canceled', message, billed: false }) }
 }
 
 function refined(outcome: Outcome, reply: Reply, call: Call): Outcome {

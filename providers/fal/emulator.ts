@@ -151,6 +151,7 @@ const FAILURES: Readonly<Record<TaskFailure, WireReply>> = {
   error: json(503, { detail: 'The runner disconnected', error_type: 'runner_disconnected' }),
 }
 /** Made up: no page says what a task that was canceled answers. */
+const GONE = json(404, { detail: 'Request not found' })
 const CANCELED = json(400, { detail: 'The request was cancelled', error_type: 'request_cancelled' })
 const REPLIES = fastApiReplies({ 'no-credit': fastApiDetail(403, 'User is locked. Reason: Exhausted balance.') })
 
@@ -220,6 +221,8 @@ export const startEmulator = createEmulator<Facts, Answer>({
   },
   routes(kit) {
     const canceled = new Set<string>()
+    /** Made up as well: nothing is known any more of what was removed from the queue. */
+    const removed = new Set<string>()
     const accept = (endpoint: string) => (body: unknown) =>
       kit.submit(endpoint, body, (task) =>
         kit.accepted([task], json(200, { status: 'IN_QUEUE', ...addresses(task, kit.origin), queue_position: 0 })),
@@ -239,12 +242,16 @@ export const startEmulator = createEmulator<Facts, Answer>({
       {
         method: 'GET',
         path: '/:owner/:alias/requests/:id/status',
-        answer: ({ params: { id = '' } }) => (canceled.has(id) ? json(200, { status: 'COMPLETED', request_id: id }) : kit.poll(id)),
+        answer: ({ params: { id = '' } }) => {
+          if (removed.has(id)) return GONE
+          return canceled.has(id) ? json(200, { status: 'COMPLETED', request_id: id }) : kit.poll(id)
+        },
       },
       {
         method: 'GET',
         path: '/:owner/:alias/requests/:id',
         async answer({ params: { id = '' } }) {
+          if (removed.has(id)) return GONE
           if (canceled.has(id)) return CANCELED
           const answer = await kit.poll(id)
           return answer.result ?? answer
@@ -255,8 +262,13 @@ export const startEmulator = createEmulator<Facts, Answer>({
         path: '/:owner/:alias/requests/:id/cancel',
         async answer({ params: { id = '' } }) {
           const { status, body } = await kit.poll(id)
-          if (status === 404) return json(404, { status: 'NOT_FOUND' })
-          if ((body as { status?: string }).status === 'COMPLETED') return json(400, { status: 'ALREADY_COMPLETED' })
+          if (status === 404 || removed.has(id)) return json(404, { status: 'NOT_FOUND' })
+          const { status: word } = body as { status?: string }
+          if (word === 'COMPLETED') return json(400, { status: 'ALREADY_COMPLETED' })
+          if (word === 'IN_QUEUE') {
+            removed.add(id)
+            return json(200, { status: 'OK' })
+          }
           canceled.add(id)
           return json(202, { status: 'CANCELLATION_REQUESTED' })
         },

@@ -69,3 +69,6 @@ const Issue = z.looseObject({ loc: z.array(z.unknown()).catch([]), categories: t
 
 /** A model’s error: https://fal.ai/docs/documentation/model-apis/errors.md, read 2026-11-28. */
 export const ModelError = z.looseObject({ detail: z.tuple([Issue], Issue) })
+
+/** `OK`, `CANCELLATION_REQUESTED`, `ALREADY_COMPLETED` or `NOT_FOUND`: https://fal.ai/docs/inference-api/queue/cancel, read 2026-11-28. */
+export const CancelReply = z.looseObject({ status: z.string() })

@@ -26,9 +26,21 @@ test('every address is the one of the reply, which has no part of the endpoint b
   })
 })
 
-test('the answer to a cancel, whatever it says, leaves the word on the task to the next poll', () => {
+const canceling = (): Call => {
   const cancel = adapter.cancel?.(polled())
   if (!cancel) throw new Error('there is no cancel')
+  return cancel
+}
+
+test('the answer to a cancel that a task was removed from the queue is its end, and nothing is billed', () => {
+  expect(adapter.interpret({ status: 200, headers: {}, body: { status: 'OK' } }, canceling())).toMatchObject({
+    kind: 'failed',
+    failure: { code: 'canceled', billed: false, provider_status: 200, provider_code: 'OK' },
+  })
+})
+
+test('any other answer to a cancel leaves the word on the task to the next poll', () => {
+  const cancel = canceling()
   for (const [status, word] of [
     [202, 'CANCELLATION_REQUESTED'],
     [400, 'ALREADY_COMPLETED'],

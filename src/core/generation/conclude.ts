@@ -25,19 +25,28 @@ export function fail(core: Core, open: OpenGeneration, attempt: AttemptRecord, f
   return endAttempt(core, open, attempt, failure)
 }
 
-/** The generation was canceled. What was bought may be billed, unless the vendor has just said whether it is: `saidBilled`. */
-export function failCanceled(core: Core, open: OpenGeneration, attempt: AttemptRecord, saidBilled: Billed = 'unknown'): Promise<Next> {
+/** The generation was canceled. What was bought may be billed, unless the vendor has just said how the task ended and whether it is: `saidEnd`. */
+export function failCanceled(core: Core, open: OpenGeneration, attempt: AttemptRecord, saidEnd: Failure | null = null): Promise<Next> {
   const { record } = open
-  const billed = attempt.submittedAt === null ? false : saidBilled
+  const { provider } = routeOf(record, attempt)
   attempt.status = 'canceled'
-  attempt.error = canceledError(routeOf(record, attempt).provider, billed, attempt.providerTaskId !== null)
-  if (record.attempts.every(({ error }) => error?.billed === false) || billed === true) record.error = attempt.error
+  attempt.error =
+    attempt.submittedAt === null ? canceledError(provider, false) : canceledAfterSubmit(provider, saidEnd, attempt.providerTaskId !== null)
+  if (record.attempts.every(({ error }) => error?.billed === false) || attempt.error.billed === true) record.error = attempt.error
   return endAttempt(core, open, attempt, null)
 }
 
+/** With the vendor's own words about the end, where it has said one. */
+function canceledAfterSubmit(provider: string, saidEnd: Failure | null, isBought: boolean): GenerationError {
+  if (saidEnd === null) return canceledError(provider, 'unknown')
+  const { billed, provider_status, provider_code, provider_message } = saidEnd
+  const message =
+    billed === 'unknown' ? `canceled; ${provider} ended the task and may bill it` : canceledMessage(provider, billed, isBought)
+  return generationError({ code: 'canceled', message, billed, provider_status, provider_code, provider_message }, provider)
+}
+
 export function canceledError(provider: string, billed: Billed, isBought = billed !== false): GenerationError {
-  const message = canceledMessage(provider, billed, isBought)
-  return generationError({ code: 'canceled', message, billed }, provider)
+  return generationError({ code: 'canceled', message: canceledMessage(provider, billed, isBought), billed }, provider)
 }
 
 function canceledMessage(provider: string, billed: Billed, isBought: boolean): string {

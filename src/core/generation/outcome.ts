@@ -51,7 +51,7 @@ export function applyOutcome(
   // What a refused poll says of the bill is about the poll.
   const isAboutTask = isSubmit || outcome.kind === 'failed'
   if (isCanceled(open) && !goesOnCanceled(track, attempt, call, outcome))
-    return failCanceled(core, open, attempt, isAboutTask ? failure?.billed : undefined)
+    return failCanceled(core, open, attempt, isAboutTask ? failure : null)
   switch (outcome.kind) {
     case 'pending':
       return stillPending(core, open, attempt, track, outcome)

@@ -164,7 +164,7 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
       return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
     case 'refused':
     case 'unsent': {
-      if (isCanceled(open)) return failCanceled(core, open, attempt, false)
+      if (isCanceled(open)) return failCanceled(core, open, attempt, unbilled('canceled', sent.reason))
       const reason = sent.kind === 'unsent' ? `could not connect: ${sent.reason}` : sent.reason
       return fail(core, open, attempt, unbilled('provider_unavailable', reason))
     }
