@@ -220,9 +220,8 @@ export const startEmulator = createEmulator<Facts, Answer>({
     ready: async (task, kit) => completed(task, kit, await delivered(task, kit)),
   },
   routes(kit) {
-    const canceled = new Set<string>()
-    /** Made up as well: nothing is known any more of what was removed from the queue. */
-    const removed = new Set<string>()
+    /** What a task that was canceled, or removed from the queue, is answered with from then on. */
+    const stopped = new Map<string, { readonly status: WireReply; readonly result: WireReply }>()
     const accept = (endpoint: string) => (body: unknown) =>
       kit.submit(endpoint, body, (task) =>
         kit.accepted([task], json(200, { status: 'IN_QUEUE', ...addresses(task, kit.origin), queue_position: 0 })),
@@ -242,19 +241,14 @@ export const startEmulator = createEmulator<Facts, Answer>({
       {
         method: 'GET',
         path: '/:owner/:alias/requests/:id/status',
-        answer: ({ params: { id = '' } }) => {
-          if (removed.has(id)) return GONE
-          return canceled.has(id) ? json(200, { status: 'COMPLETED', request_id: id }) : kit.poll(id)
-        },
+        answer: ({ params: { id = '' } }) => stopped.get(id)?.status ?? kit.poll(id),
       },
       {
         method: 'GET',
         path: '/:owner/:alias/requests/:id',
         async answer({ params: { id = '' } }) {
-          if (removed.has(id)) return GONE
-          if (canceled.has(id)) return CANCELED
           const answer = await kit.poll(id)
-          return answer.result ?? answer
+          return stopped.get(id)?.result ?? answer.result ?? answer
         },
       },
       {
@@ -262,15 +256,13 @@ export const startEmulator = createEmulator<Facts, Answer>({
         path: '/:owner/:alias/requests/:id/cancel',
         async answer({ params: { id = '' } }) {
           const { status, body } = await kit.poll(id)
-          if (status === 404 || removed.has(id)) return json(404, { status: 'NOT_FOUND' })
+          if (status === 404 || stopped.get(id)?.status === GONE) return json(404, { status: 'NOT_FOUND' })
           const { status: word } = body as { status?: string }
           if (word === 'COMPLETED') return json(400, { status: 'ALREADY_COMPLETED' })
-          if (word === 'IN_QUEUE') {
-            removed.add(id)
-            return json(200, { status: 'OK' })
-          }
-          canceled.add(id)
-          return json(202, { status: 'CANCELLATION_REQUESTED' })
+          const isQueued = word === 'IN_QUEUE'
+          const ended = { status: json(200, { status: 'COMPLETED', request_id: id }), result: CANCELED }
+          stopped.set(id, isQueued ? { status: GONE, result: GONE } : ended)
+          return isQueued ? json(200, { status: 'OK' }) : json(202, { status: 'CANCELLATION_REQUESTED' })
         },
       },
     ]
