@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { FailureCode } from './failure.ts'
 
-/** What happens to a request alone, and never to a generation. A gateway that sends one has bought nothing for it. */
+/** What happens to a request alone, and never to a generation. */
 export const HTTP_PROBLEMS = {
   not_found: {
     meaning: 'Nothing is here, or nothing that this key may see.',
@@ -25,7 +25,7 @@ export const HTTP_PROBLEMS = {
     remedy: 'Send JSON in UTF-8 as application/json, uncompressed.',
   },
   store_unavailable: {
-    meaning: 'The database of this gateway does not answer for the moment. Nothing was bought for the request.',
+    meaning: 'The database or the image storage of this gateway does not answer for the moment. Without the database nothing was bought for the request.',
     http: 503,
     remedy: 'Send it again after Retry-After, with the same Idempotency-Key; GET /readyz says when the database is back.',
   },

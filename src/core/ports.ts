@@ -52,13 +52,20 @@ export interface Hooks {
   webhookFor(provider: string, generationId: string, attemptId: string): { readonly url: string; readonly secret: string } | undefined
 }
 
+/** A body that is made while it is sent, so that it never stands in memory. */
+export interface InPieces {
+  readonly bytes: number
+  /** From the beginning at each call. Fails where it can no longer be made. */
+  readonly pieces: () => AsyncIterable<Uint8Array>
+}
+
 /** Sends a message to a URL that a caller gave, through the guard; follows no redirect. Never throws. */
 export type Post = (
   url: string,
   message: {
     /** Absent: POST. */
     readonly method?: 'POST' | 'PUT'
-    readonly body: string | Uint8Array
+    readonly body: string | Uint8Array | InPieces
     readonly headers: Readonly<Record<string, string>>
     readonly timeoutMs: number
   },
@@ -320,7 +327,10 @@ export interface Store {
     /** When the next one can be claimed that is not at a receiver with enough under way; null where none is left. */
     readonly nextAt: Instant | null
   }>
-  /** Copies the database, whole and as it is when the copying ends, into a new file, while work goes on. Rejects where it cannot be written. */
+  /**
+   * Copies the database, whole and as it is when the copying ends, into a new file, while work goes on. Rejects where it cannot be written, and
+   * with `StoreError` `elsewhere` where the database is a server with tools of its own.
+   */
   copyTo(path: string): Promise<void>
   /** Gateway keys made at run time, by name. */
   keys(): Promise<readonly KeyRecord[]>

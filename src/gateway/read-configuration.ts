@@ -37,6 +37,8 @@ export interface StartOverrides {
   readonly providers?: readonly string[]
   /** Instead of the folder of the installed providers. */
   readonly providersDirectory?: string
+  /** How long the reader of an image may take nothing of it, instead of a minute. */
+  readonly unreadMs?: number
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number
   /** What becomes of each configuration that is read. */

@@ -73,6 +73,8 @@ interface OwnDependencies {
   /** A route and a status that it is documented to answer with: counted from zero on. */
   readonly expectRequests: (answer: { method: string; route: string; status: number }) => void
   readonly bodyLimitBytes: number
+  /** How long a reader may take nothing of a long answer; absent: a minute. */
+  readonly unreadMs?: number | undefined
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Every vendor is emulated; every result and page says so. */
@@ -133,7 +135,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   installConnectionRules(app, problems)
   limitRequests(app, deps.limits)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
-  limitWhatIsOpen(app, deps.limits)
+  limitWhatIsOpen(app, deps.limits, deps.unreadMs)
   refuseWrongVerbs(app)
   acceptEmptyBodies(app)
   installJsonParser(app)

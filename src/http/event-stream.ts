@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, InPieces } from '../core/ports.ts'
 import type { UntilKeyEnds } from './access.ts'
 
 const HEARTBEAT_MS = 15_000
@@ -13,8 +13,13 @@ const MOST_UNREAD_HEARTBEATS = 4
 export interface EventStream {
   /** `id` is what a client that reconnects sends as `Last-Event-ID`. */
   send(event: string, data: object, id?: string | number): void
+<<<<<<< HEAD
   /** As `send`, where the client has read nearly everything before it: what only matters now is left out for one that is behind. */
   offer(event: string, data: object, id?: string | number): void
+=======
+  /** As `send`, of JSON that may be made while it is sent; resolves once all of it was taken, or nobody takes it any more. */
+  sendWritten(event: string, data: string | InPieces): Promise<void>
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
   /** A line that clients skip. */
   comment(text: string): void
   /** Resolves when the client has read what was sent, or is gone. */
@@ -45,17 +50,29 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   })
   let isOpen = true
   let unread = 0
+<<<<<<< HEAD
   const backlog = new Backlog(raw)
   const write = (text: string) => {
     if (!isOpen) return
     backlog.write(text)
+=======
+  /** What came while an event was made, since nothing may stand in the middle of one; null where none is made. */
+  let held: string[] | null = null
+  const write = (text: string) => {
+    if (!isOpen) return
+    if (held !== null) return void held.push(text)
+    raw.write(text)
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
     // Whoever reads nothing of it does not fill our memory; a client that comes back resumes with Last-Event-ID.
     if (backlog.isTooLong) raw.destroy()
+  }
+  const comment = (text: string) => {
+    if (held === null) write(`: ${text}\n\n`)
   }
   const keepAlive = () => {
     unread = raw.writableLength > 0 ? unread + 1 : 0
     if (unread > MOST_UNREAD_HEARTBEATS) return void raw.destroy()
-    write(': still here\n\n')
+    comment('still here')
     onHeartbeat?.()
     if (isOpen) stopHeartbeat = clock.after(HEARTBEAT_MS, keepAlive)
   }
@@ -76,17 +93,35 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   raw.on('close', close)
   // The headers go out now, so that a client knows it is connected before the first event.
   raw.flushHeaders()
+  const sendInPieces = async (event: string, { pieces }: InPieces) => {
+    write(`event: ${event}\ndata: `)
+    const after: string[] = (held = [])
+    await writeAll(raw, pieces(), () => (unread = 0))
+    held = null
+    write('\n\n')
+    after.forEach(write)
+  }
   return {
+<<<<<<< HEAD
     send: (event, data, id) => write(textOf(event, data, id)),
     offer(event, data, id) {
       if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, data, id))
     },
     comment: (text) => write(`: ${text}\n\n`),
     whenRead: () => (isOpen ? backlog.whenRead() : Promise.resolve()),
+=======
+    async sendWritten(event, data) {
+      if (typeof data === 'string') write(`event: ${event}\ndata: ${data}\n\n`)
+      else if (isOpen) await sendInPieces(event, data)
+    },
+    send: (event, data, id) => write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    comment,
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
     end,
   }
 }
 
+<<<<<<< HEAD
 /** What was written and is not read yet. One large event takes a while also where somebody reads, and is no sign that nobody does. */
 class Backlog {
   readonly #raw: ServerResponse
@@ -128,6 +163,29 @@ class Backlog {
 
 const textOf = (event: string, data: object, id: string | number | undefined): string =>
   `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+=======
+/** Each piece once the one before it was taken. Where one cannot be made, the answer breaks off and is seen to. */
+async function writeAll(raw: ServerResponse, pieces: AsyncIterable<Uint8Array>, onTaken: () => void): Promise<void> {
+  try {
+    for await (const piece of pieces) {
+      if (raw.destroyed || raw.writableEnded) return
+      if (!raw.write(piece)) await taken(raw)
+      onTaken()
+    }
+  } catch {
+    raw.destroy()
+  }
+}
+
+const taken = (raw: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      raw.off('drain', done).off('close', done)
+      resolve()
+    }
+    raw.on('drain', done).on('close', done)
+  })
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 
 /** For a client that reconnects after it received the last event: 204 ends an EventSource's reconnecting. */
 export const nothingMore = (reply: FastifyReply): FastifyReply => reply.code(204).send()

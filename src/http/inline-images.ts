@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
-import type { Assets } from '../core/ports.ts'
+import type { Assets, InPieces } from '../core/ports.ts'
 import type { ImageRecord } from '../core/records.ts'
 
 /** What stands for an image's base64 in an answer: all of it, or a mark that is replaced as the answer is sent. Null: its bytes are not here. */
@@ -24,9 +24,11 @@ interface Marked {
   readonly open: () => Promise<Readable | null>
 }
 
-/** Images in base64 in one answer of JSON: none of them stands in memory, and none is encoded in one piece. */
+/** Images in base64 in one answer, message or event of JSON: none of them stands in memory, and none is encoded in one piece. */
 export interface InlineImages {
   readonly inBase64: InBase64
+  /** The JSON in which their marks stand: as it is, or as it is made while it is sent. */
+  write(body: object): string | InPieces
   /** Sends JSON in which their marks stand, its length known. */
   send(reply: FastifyReply, body: object, status?: number): FastifyReply
 }
@@ -40,6 +42,14 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
     return first !== null
   }
 
+  function write(body: object): string | InPieces {
+    const parts = partsOf(JSON.stringify(body), marked)
+    const [text] = parts
+    if (parts.length === 1 && typeof text === 'string') return text
+    const bytes = parts.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : base64Length(part.bytes)), 0)
+    return { bytes, pieces: () => piecesOf(parts) }
+  }
+
   return {
     async inBase64(image) {
       const { sha256, format, bytes } = image
@@ -49,13 +59,12 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
       marked.set(mark, { bytes, open: () => assets.open(sha256, format) })
       return mark
     },
+    write,
     send(reply, body, status = 200) {
-      const parts = partsOf(JSON.stringify(body), marked)
-      const [text] = parts
+      const written = write(body)
       reply.code(status).header('content-type', 'application/json; charset=utf-8')
-      if (parts.length === 1 && typeof text === 'string') return reply.send(text)
-      const length = parts.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : base64Length(part.bytes)), 0)
-      return reply.header('content-length', length).send(Readable.from(piecesOf(parts), { objectMode: false }))
+      if (typeof written === 'string') return reply.send(written)
+      return reply.header('content-length', written.bytes).send(Readable.from(written.pieces(), { objectMode: false }))
     },
   }
 }

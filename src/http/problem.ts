@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { FAILURES, HTTP_PROBLEMS } from '#contract'
+import { AssetError } from '../core/ports.ts'
 import type { Problem } from '#contract'
 import type { ProblemDetails } from './http-problem.ts'
 import { allowOf, hasWrongVerb, pathOf } from './known-routes.ts'
@@ -74,5 +75,7 @@ export function noRoute(request: FastifyRequest, reply: FastifyReply): ProblemDe
 export function loggedProblem(error: unknown, request: Pick<FastifyRequest, 'id' | 'log'>): ProblemDetails {
   const details = toProblem(error)
   if (details.code === 'internal') request.log.error({ request_id: request.id, err: error }, 'a request failed unexpectedly')
+  // The operator alone is shown why.
+  else if (error instanceof AssetError) request.log.error({ request_id: request.id, reason: error.message }, 'the image storage is away')
   return details
 }

@@ -64,7 +64,11 @@ export function installJsonParser(app: FastifyInstance): void {
   app.decorateRequest('standIns', null)
   app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
     const written = request.headers['content-length']
-    const { bytes, standIns } = await boundedJson(payload, request.routeOptions.bodyLimit, written === undefined ? null : Number(written))
+    const { bytes, standIns } = await boundedJson(payload, {
+      caller: request.gatewayKey ?? request.ip,
+      maxBytes: request.routeOptions.bodyLimit,
+      written: written === undefined ? null : Number(written),
+    })
     if (standIns.length > 0) request.standIns = standIns
     if (bytes.length === 0) {
       if (takesNoBody(request)) return undefined
@@ -96,12 +100,23 @@ function keyNotTaken(text: string): HttpProblem | null {
   return new HttpProblem({ code: 'invalid_request', detail: `The body has the key ${key}, which is not taken; leave it out.` })
 }
 
+interface ExpectedBody {
+  /** Who sends it, for its share of the event loop. */
+  readonly caller: string
+  readonly maxBytes: number
+  /** As `Content-Length` says; null where it does not. */
+  readonly written: number | null
+}
+
 /** @throws HttpProblem where it is larger than `maxBytes`, not as long as its Content-Length, or holds more than anybody sends */
-async function boundedJson(payload: Readable, maxBytes: number, written: number | null): Promise<Extract<BoundedJson, { kind: 'text' }>> {
+async function boundedJson(
+  payload: Readable,
+  { caller, maxBytes, written }: ExpectedBody,
+): Promise<Extract<BoundedJson, { kind: 'text' }>> {
   if (written !== null && written > maxBytes) throw tooLarge()
   const reader = new BoundedJsonReader(BOUNDS)
   let bytes = 0
-  await eachPiece(payload, (piece) => {
+  await eachPiece(payload, caller, (piece) => {
     bytes += piece.length
     if (bytes > maxBytes) throw tooLarge()
     reader.write(piece)
@@ -141,11 +156,11 @@ function wanted(reader: BoundedJsonReader): Extract<BoundedJson, { kind: 'text' 
 }
 
 /** Every piece of a body until `take` returns false or throws. What follows is read and thrown away, since a stream that is destroyed takes the answer with it. */
-function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise<void> {
+function eachPiece(payload: Readable, caller: string, take: (piece: Buffer) => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
       payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
-      leave(payload)
+      leave(caller, payload)
       payload.on('error', () => {}).resume()
       settle()
     }
@@ -157,7 +172,7 @@ function eachPiece(payload: Readable, take: (piece: Buffer) => boolean): Promise
       const startedAt = performance.now()
       soFar += piece.length
       try {
-        if (take(piece)) countRead({ bytes: piece.length, soFar, tookMs: performance.now() - startedAt }, payload)
+        if (take(piece)) countRead({ caller, bytes: piece.length, soFar, tookMs: performance.now() - startedAt }, payload)
         else end(resolve)
       } catch (error) {
         onError(error)

@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import { Refusal } from '../core/generation/accept.ts'
 import { IdempotencyMismatch } from '../core/generation/idempotency.ts'
-import { BadCursor, StoreError } from '../core/ports.ts'
+import { AssetError, BadCursor, StoreError } from '../core/ports.ts'
 import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
 
@@ -20,12 +20,22 @@ export function toProblem(error: unknown): ProblemDetails {
     return { code: 'invalid_request', status: 422, detail, errors: [{ path: IDEMPOTENCY_KEY, message: error.message }] }
   }
   if (error instanceof StoreError && error.reason === 'unreachable') return STORE_AWAY
+  if (error instanceof StoreError && error.reason === 'elsewhere') return { code: 'invalid_request', status: 409, detail: error.message }
+  if (error instanceof AssetError && error.reason === 'storage') return IMAGES_AWAY
   return error instanceof Error ? ofParser(error) : UNEXPECTED
 }
 
 const STORE_AWAY: ProblemDetails = {
   code: 'store_unavailable',
   detail: 'The database of this gateway does not answer for the moment; nothing was bought for this request. Send it again.',
+  retryAfterMs: 2_000,
+}
+
+/** Also where an image was bought before it could not be read: who asks again under the same key gets the same one. */
+const IMAGES_AWAY: ProblemDetails = {
+  code: 'store_unavailable',
+  detail:
+    'The image storage of this gateway cannot be read or written for the moment. Send the request again, with the same Idempotency-Key where it buys.',
   retryAfterMs: 2_000,
 }
 

@@ -16,6 +16,8 @@ export interface Pausable {
 
 /** What was just read of a body. */
 export interface Reading {
+  /** Whose body it is: a gateway key, an address, or the provider whose reply it is. */
+  readonly caller: string
   readonly bytes: number
   /** Of the whole body so far, these included. */
   readonly soFar: number
@@ -23,8 +25,8 @@ export interface Reading {
   readonly tookMs: number
 }
 
-/** In the order in which they wait. */
-const waiting = new Set<Pausable>()
+/** The bodies that wait, of each caller; the callers in the order in which they have their turns. */
+const waiting = new Map<string, Set<Pausable>>()
 let bytesRead = 0
 let msSpent = 0
 let isNextTurnAwaited = false
@@ -32,19 +34,24 @@ let isNextTurnAwaited = false
 const isSpent = (): boolean => bytesRead >= BYTES_PER_TURN || msSpent >= MS_PER_TURN
 
 /** Counts what was just read of `body`, and pauses it until its next turn where that was enough for this one. */
-export function countRead({ bytes, soFar, tookMs }: Reading, body: Pausable): void {
+export function countRead({ caller, bytes, soFar, tookMs }: Reading, body: Pausable): void {
   if (soFar <= SMALL_BODY_BYTES) return
   bytesRead += bytes
   msSpent += tookMs
   awaitNextTurn()
-  if (!isSpent() || waiting.has(body)) return
-  waiting.add(body)
+  if (!isSpent()) return
+  const own = waiting.get(caller) ?? new Set()
+  if (own.has(body)) return
+  waiting.set(caller, own.add(body))
   body.pause()
 }
 
 /** Who gave up, or has read what it wanted, waits no more; it reads on. */
-export function leave(body: Pausable): void {
-  if (waiting.delete(body)) body.resume()
+export function leave(caller: string, body: Pausable): void {
+  const own = waiting.get(caller)
+  if (own?.delete(body) !== true) return
+  if (own.size === 0) waiting.delete(caller)
+  body.resume()
 }
 
 function awaitNextTurn(): void {
@@ -53,14 +60,21 @@ function awaitNextTurn(): void {
   setImmediate(beginTurn)
 }
 
-/** One body goes on in a turn, that which waited longest: a stream reads on only after it was resumed, so that two would not know of each other. */
+/**
+ * One body goes on in a turn: a stream reads on only after it was resumed, so that two would not know of each other. It is that which waited
+ * longest of the caller whose turn is longest ago: who sends a hundred at once delays the hundred, and nobody else.
+ */
 function beginTurn(): void {
   isNextTurnAwaited = false
   bytesRead = 0
   msSpent = 0
-  for (const body of waiting) {
-    waiting.delete(body)
-    body.resume()
+  for (const [caller, own] of waiting) {
+    // The last of the callers from now on, if it has more.
+    waiting.delete(caller)
+    const [body] = own
+    if (body !== undefined) own.delete(body)
+    if (own.size > 0) waiting.set(caller, own)
+    body?.resume()
     break
   }
   if (waiting.size > 0) awaitNextTurn()

@@ -18,7 +18,7 @@ export interface GuardedRequest {
   readonly url: URL
   readonly method: 'GET' | 'POST' | 'PUT'
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array
+  readonly body?: string | Uint8Array | Readable
   /** Without a byte for so long it fails; what its reader holds up does not count. No limit where it is absent. */
   readonly silenceMs?: number
   /** From now to the last byte of the answer; no limit where it is absent. */

@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream'
 import { retryAfterMs } from '#adapter-kit'
-import type { Post } from '../core/ports.ts'
+import type { InPieces, Post } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { ask } from './guarded-request.ts'
@@ -24,8 +25,8 @@ export function createPost({ agents, now = Date.now }: PostOptions): Post {
     const answer = await ask(agents.untrusted, {
       url,
       method,
-      headers: { 'user-agent': USER_AGENT, 'content-type': 'application/json', ...lowerCaseNames(headers) },
-      body,
+      headers: { 'user-agent': USER_AGENT, 'content-type': 'application/json', ...lengthOf(body), ...lowerCaseNames(headers) },
+      body: isInPieces(body) ? Readable.from(body.pieces(), { objectMode: false }) : body,
       timeoutMs,
       maxBytes: MAX_ANSWER_BYTES,
     })
@@ -34,6 +35,12 @@ export function createPost({ agents, now = Date.now }: PostOptions): Post {
     return { kind: 'status', status: answer.status, retryAfterMs: retryAfterMs(answer.headers, now()) }
   }
 }
+
+const isInPieces = (body: string | Uint8Array | InPieces): body is InPieces => typeof body === 'object' && 'pieces' in body
+
+/** What undici knows of other bodies by itself. */
+const lengthOf = (body: string | Uint8Array | InPieces): Record<string, string> =>
+  isInPieces(body) ? { 'content-length': String(body.bytes) } : {}
 
 const lowerCaseNames = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))

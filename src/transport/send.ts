@@ -52,8 +52,12 @@ export function createSend({
     const startedAt = now()
     return new Promise((resolve) => {
       const bounds = replyBounds(call.purpose, maxReplyBytes)
+<<<<<<< HEAD
       const streamed = call.stream === undefined ? undefined : { listener }
       const exchange = new Exchange({ timeoutMs, bounds, redactor, streamed }, (sent) => {
+=======
+      const exchange = new Exchange({ provider, timeoutMs }, bounds, redactor, (sent) => {
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
         // The line about the end of the generation says how it went: a line for each good reply is a third of the bytes of the log.
         const level = isGood(sent) ? 'debug' : 'info'
         log?.[level]({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
@@ -86,12 +90,18 @@ function logFields(provider: string, call: Call, host: string, sent: Sent, ms: n
     : { provider, purpose, method, host, outcome, reason: sent.reason, ms }
 }
 
+<<<<<<< HEAD
 interface ExchangeOptions {
   readonly timeoutMs: number
   readonly bounds: ReplyBounds
   readonly redactor: Redactor
   /** The reply may come as events. */
   readonly streamed: { readonly listener: ReplyListener | undefined } | undefined
+=======
+interface Asked {
+  readonly provider: string
+  readonly timeoutMs: number
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 }
 
 /**
@@ -101,7 +111,13 @@ interface ExchangeOptions {
  * a socket counts bytes when it takes them, not when they leave, and a server may read a request and close without a reply.
  */
 class Exchange implements Dispatcher.DispatchHandler {
+<<<<<<< HEAD
   readonly #bounds: ReplyBounds
+=======
+  /** Its replies share a turn of the event loop. */
+  readonly #caller: string
+  readonly #maxBytes: number
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
   readonly #settle: (sent: Sent) => void
   readonly #timeout: Timeout
   readonly #timeoutMs: number
@@ -118,7 +134,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** All of the body that matters has come; what becomes of the connection no longer does. */
   #isRead = false
 
+<<<<<<< HEAD
   constructor({ timeoutMs, bounds, redactor, streamed }: ExchangeOptions, settle: (sent: Sent) => void) {
+=======
+  constructor(asked: Asked, bounds: ReplyBounds, redactor: Redactor, settle: (sent: Sent) => void) {
+    const { provider, timeoutMs } = asked
+    this.#caller = `replies of ${provider}`
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
     this.#timeoutMs = timeoutMs
     this.#bounds = bounds
     this.#streamed = streamed
@@ -156,7 +178,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     else if (this.#encoding !== undefined) this.#encoded.push(chunk)
     else this.#read(controller, chunk)
     if (this.#isSettled || this.#isRead) return
-    countRead({ bytes: chunk.length, soFar: this.#bytes, tookMs: performance.now() - startedAt }, controller)
+    countRead({ caller: this.#caller, bytes: chunk.length, soFar: this.#bytes, tookMs: performance.now() - startedAt }, controller)
   }
 
   #read(controller: Dispatcher.DispatchController, chunk: Buffer): void {

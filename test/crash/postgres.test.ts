@@ -31,6 +31,9 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     onTestFinished(() => second.remove())
     await expect(startProcess(second.environment)).rejects.toThrow(/another imagegate process uses this database .*store\.url/)
 
+    const backup = await fetch(`${server.url}/v1/backup/database`)
+    expect([backup.status, await backup.json()]).toMatchObject([409, { code: 'invalid_request', detail: expect.stringMatching(/pg_dump/) }])
+
     const accepted = (await (await post(server, 'open', 'respond-async')).json()) as Generation
     await expect.poll(() => vendors.submits('bfl')).toBe(1)
     database.stop('immediate')

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { json, problem, launchGateway } from './gateway.ts'
+import { json, problem } from './gateway.ts'
+import { launchProcess } from './gateway-process.ts'
 import type { Gateway } from './gateway.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await launchGateway()
+  gateway = await launchProcess()
 })
 afterAll(() => gateway.close())
 
@@ -105,7 +106,6 @@ describe('bad input gets a problem document that names the field, and nothing is
     expect(document).toMatchObject({ code: 'invalid_request' })
     for (const key of ['__proto__', 'constructor.prototype'])
       if (what.startsWith(key)) expect(document.detail).toBe(`The body has the key ${key}, which is not taken; leave it out.`)
-    expect(({} as { admin?: boolean }).admin).toBeUndefined()
   })
 
   test('a body of another type', async () => {
@@ -119,7 +119,7 @@ describe('bad input gets a problem document that names the field, and nothing is
   })
 
   test('a body larger than the server takes', async () => {
-    const small = await launchGateway({ config: 'server: { body_limit_bytes: 2000 }' })
+    const small = await launchProcess({ config: 'server: { body_limit_bytes: 2000 }' })
     try {
       const reply = await small.post('/v1/generations', { ...good, prompt: 'x'.repeat(3_000) })
       expect(reply.status).toBe(413)

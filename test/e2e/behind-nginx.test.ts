@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RunwareServer } from '@runware/sdk-js'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { launchGateway } from './gateway.ts'
+import { launchProcess } from './gateway-process.ts'
 
 const NGINX = ['/usr/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path))
 if (NGINX === undefined)
@@ -19,7 +19,7 @@ const KEY = 'a-key-for-the-proxy-test'
 const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
 
 describe.skipIf(NGINX === undefined)('the nginx configuration of deploy/', () => {
-  let gateway: Awaited<ReturnType<typeof launchGateway>>
+  let gateway: Awaited<ReturnType<typeof launchProcess>>
   let nginx: ChildProcess
   let folder: string
   let url: string
@@ -27,7 +27,7 @@ describe.skipIf(NGINX === undefined)('the nginx configuration of deploy/', () =>
   beforeAll(async () => {
     const port = await freePort()
     url = `http://127.0.0.1:${port}`
-    gateway = await launchGateway({
+    gateway = await launchProcess({
       typicalMs: 1_000,
       config: `server: { public_url: "${url}", trust_proxy: [127.0.0.1] }\nlimits: { per_address: { requests_per_minute: 900 } }\nkeys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')} }]\n`,
     })

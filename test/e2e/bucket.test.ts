@@ -14,7 +14,7 @@ useRealSockets()
 const ROOT = resolve(import.meta.dirname, '../..')
 
 test(
-  'a gateway whose assets.url is a bucket keeps images there and nowhere else, serves them after a kill, and a backup is restored into another bucket',
+  'a gateway whose assets.url is a bucket keeps images there and nowhere else, serves them after a kill, a backup is restored into another bucket, and while the bucket is away images are 503',
   { timeout: 120_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-s3-'))
@@ -64,6 +64,16 @@ test(
       await imagegate('restore', elsewhere.environment)
       server = await startProcess({ ...elsewhere.environment, ...credentials })
       expect((await imageAt(server.url, link)).bytes).toEqual(first.bytes)
+
+      s3.stop()
+      const { pathname } = new URL(link)
+      for (const path of [pathname, `${pathname}?w=256`, `/v1/backup/images/${generation.images[0]?.sha256}/png`]) {
+        const away = await fetch(server.url + path)
+        expect([path, away.status, Number(away.headers.get('retry-after')) > 0]).toEqual([path, 503, true])
+        expect(await away.json()).toMatchObject({ code: 'store_unavailable', detail: expect.stringContaining('image storage') })
+      }
+      expect(server.said()).toMatch(/the image storage is away/)
+      expect(server.said()).not.toContain('a request failed unexpectedly')
       elsewhere.remove()
     } finally {
       await server.kill('SIGKILL')

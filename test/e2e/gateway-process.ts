@@ -7,7 +7,10 @@ import { startOverridden } from '../crash/process.ts'
 import { FIXTURE_PROVIDERS } from './gateway.ts'
 import type { Gateway, GatewayOptions } from './gateway.ts'
 
-type ProcessOptions = Omit<GatewayOptions, 'wrapPorts' | 'env' | 'patience'> & {
+export type ProcessOptions = Omit<GatewayOptions, 'wrapPorts' | 'env' | 'patience'> & {
+  readonly patience?: NonNullable<GatewayOptions['patience']>
+  /** How long the reader of an image may take nothing of it. */
+  readonly unreadMs?: number
   /** NODE_OPTIONS among them, as an operator sets it. */
   readonly env?: Readonly<Record<string, string>>
 }

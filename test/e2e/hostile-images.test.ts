@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,6 +9,7 @@ import { deflateSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { startProcess, type ServerProcess } from '../crash/process.ts'
+import { honestImages } from '../store/assets/honest-images.ts'
 import { hostileImages } from '../store/assets/hostile-images.ts'
 import { png, pngChunk, pngEnd, pngHeader } from '../store/assets/image-parts.ts'
 
@@ -19,8 +21,10 @@ const heavy = png(
   pngChunk('IDAT', deflateSync(Buffer.alloc(10_000 * 1_251))),
   pngEnd,
 )
-const files = [...hostile.map(([, bytes]) => bytes), heavy]
+const honest = [...(await honestImages())].map(([name, { bytes }]) => ({ name, bytes }))
+const files = [...hostile.map(([, bytes]) => bytes), heavy, ...honest.map(({ bytes }) => bytes)]
 const MEBIBYTE = 1_048_576
+const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
 /** A vendor that delivers, with its reply, the file whose number the prompt is. */
 const vendor = createServer((request, response) => {
@@ -74,13 +78,19 @@ test.each(hostile.map(([name], index) => [name, index] as const))('a vendor’s 
 })
 
 test('an image of 100 megapixels is stored, and neither it nor any of the others takes much memory or stops the process', async () => {
-  expect(outcomes.at(-1)).toMatchObject({ status: 'succeeded', images: [{ width: 10_000, height: 10_000, bytes: heavy.length }] })
+  expect(outcomes[hostile.length]).toMatchObject({ status: 'succeeded', images: [{ width: 10_000, height: 10_000, bytes: heavy.length }] })
   expect(peakOf(gateway.pid) - residentBefore).toBeLessThan(200 * MEBIBYTE)
   expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
   expect(gateway.said()).not.toMatch(/"level":(50|60)/)
 })
 
-test('a hostile image leaves no file behind', () => {
-  const stored = readdirSync(join(folder, 'data'), { recursive: true }).filter((name) => /\.(jpg|png|webp)$/.test(String(name)))
-  expect(stored).toHaveLength(1)
+test('what encoders write is stored byte for byte, and a hostile image leaves no file behind', () => {
+  const stored = readdirSync(join(folder, 'data'), { recursive: true, withFileTypes: true })
+    .filter(({ name }) => /\.(jpg|png|webp)$/.test(name))
+    .map(({ parentPath, name }) => hashOf(readFileSync(join(parentPath, name))))
+  expect(stored.toSorted()).toEqual([...new Set([heavy, ...honest.map(({ bytes }) => bytes)].map(hashOf))].toSorted())
+  for (const [index, { name, bytes }] of honest.entries()) {
+    const { status, images } = outcomes[hostile.length + 1 + index] as Generation
+    expect([name, status, images[0]?.sha256]).toEqual([name, 'succeeded', hashOf(bytes)])
+  }
 })

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { once } from 'node:events'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +8,8 @@ import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../../src/client/client.ts'
-import { launchGateway, problem, type Gateway } from './gateway.ts'
+import { problem, type Gateway } from './gateway.ts'
+import { launchProcess } from './gateway-process.ts'
 
 const DRAWN = sharp({ create: { width: 64, height: 64, channels: 3, background: '#468' } })
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script></svg>'
@@ -38,15 +41,19 @@ beforeAll(async () => {
       .withMetadata({ orientation: 6 })
       .jpeg()
       .toBuffer(),
+    vast: await sharp(randomBytes(2_400 * 2_400 * 3), { raw: { width: 2_400, height: 2_400, channels: 3 } })
+      .png({ compressionLevel: 0 })
+      .toBuffer(),
     svg: SVG,
     page: `<!doctype html>${SVG}`,
   }
   vendor.listen(0, '127.0.0.1')
   await once(vendor, 'listening')
   const url = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
-  gateway = await launchGateway({
+  gateway = await launchProcess({
     config: `providers: { runware: { api_key: a-key-of-sixteen-chars, base_url: "${url}" } }\n`,
     patience: { linkMs: 100 },
+    unreadMs: 500,
   })
 })
 afterAll(async () => {
@@ -81,6 +88,27 @@ describe('a stored image', () => {
       }
     },
   )
+})
+
+test('a reader that takes nothing of an image for the time it has is cut off, and one that reads gets all of it', async () => {
+  const { images } = await generated('vast')
+  const { port, pathname } = new URL(images[0]?.url ?? '')
+  const dial = () => {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {})
+    socket.write(`GET ${pathname} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`)
+    return socket
+  }
+  const bytesOf = async (socket: ReturnType<typeof dial>): Promise<number> => {
+    let bytes = 0
+    socket.on('data', (part) => (bytes += part.length))
+    await once(socket, 'close')
+    return bytes
+  }
+  const silent = dial()
+  expect(await bytesOf(dial())).toBeGreaterThan(files['vast']?.length ?? Infinity)
+  await new Promise((resolve) => setTimeout(resolve, 1_200))
+  // What the system had taken by then still comes, and then the end.
+  expect(await bytesOf(silent)).toBeLessThan(files['vast']?.length ?? 0)
 })
 
 describe('a small image', () => {

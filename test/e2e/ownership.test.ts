@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison, Generation } from '#contract'
-import { json, launchGateway, problem } from './gateway.ts'
+import { json, problem } from './gateway.ts'
+import { launchProcess } from './gateway-process.ts'
 import type { Gateway } from './gateway.ts'
 
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
@@ -26,7 +27,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve))
   host = `127.0.0.1:${(images.address() as AddressInfo).port}`
   const keys = ['a', 'b', 'boss'].map((name) => `{ name: ${name}, key_hash: ${hash(`key-of-${name}`)}, admin: ${name === 'boss'} }`)
-  gateway = await launchGateway({ config: `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${host}"] }\n` })
+  gateway = await launchProcess({ config: `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${host}"] }\n` })
   image = await sharp({ create: { width: 512, height: 384, channels: 3, background: 'red' } })
     .png()
     .toBuffer()

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHash } from 'node:crypto'
 import { FAILURES, HTTP_PROBLEMS } from '#contract'
-import { json, launchGateway, problem } from './gateway.ts'
+import { json, problem } from './gateway.ts'
+import { launchProcess } from './gateway-process.ts'
 import type { Gateway } from './gateway.ts'
 
 const PAGE = 'https://app.example.com'
@@ -10,8 +11,8 @@ const keyed = `keys: [{ name: team-a, key_hash: ${createHash('sha256').update(SE
 let gateway: Gateway
 let guarded: Gateway
 beforeAll(async () => {
-  gateway = await launchGateway()
-  guarded = await launchGateway({ config: `${keyed}server: { cors: { origins: ["${PAGE}"] } }\n` })
+  gateway = await launchProcess()
+  guarded = await launchProcess({ config: `${keyed}server: { cors: { origins: ["${PAGE}"] } }\n` })
 })
 afterAll(() => Promise.all([gateway.close(), guarded.close()]))
 

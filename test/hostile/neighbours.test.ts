@@ -3,7 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,12 +14,14 @@ import type { Generation } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { residentBytes } from '../support/resident-bytes.ts'
+import { pngChunk, pngEnd } from '../store/assets/image-parts.ts'
 import { leastStop, LONGEST_STOP_MS, startNeighbour } from '../support/neighbour.ts'
 import type { Neighbour } from '../support/neighbour.ts'
 
 useRealSockets()
 
 const KEY = 'a-key-of-the-hostile-tests'
+const OTHER_KEY = 'another-key-of-the-hostile-tests'
 const AUTH = { authorization: `Bearer ${KEY}` }
 let server: ServerProcess
 let neighbour: Neighbour
@@ -33,6 +35,8 @@ let answered = 0
 
 beforeAll(async () => {
   vendor = createServer((request, response) => {
+    if (request.method === 'GET') return void response.end(vastImage)
+    if (request.url === '/hook') return delivered(request, response)
     let head = ''
     let bytes = 0
     request.on('data', (part: Buffer) => {
@@ -49,10 +53,9 @@ beforeAll(async () => {
   await once(vendor, 'listening')
   const vendorUrl = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
   folder = mkdtempSync(join(tmpdir(), 'imagegate-hostile-'))
-  const hash = createHash('sha256').update(KEY).digest('hex')
-  const key = `{ name: team-a, key_hash: ${hash} }`
+  const keys = [KEY, OTHER_KEY].map((key, index) => `{ name: team-${index}, key_hash: ${createHash('sha256').update(key).digest('hex')} }`)
   const provider = `{ api_key: vendor-key-0123456, base_url: "${vendorUrl}", max_in_flight: 1000 }`
-  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${key}]\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`)
+  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`)
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
   neighbour = await startNeighbour(server)
 }, 60_000)
@@ -115,22 +118,98 @@ async function sixteenReferences(): Promise<void> {
 
 let storedTask: string | undefined
 
-/** Eight callers at once ask for an image of 10 MB in base64, which was bought before. */
-async function eightAnswers(): Promise<void> {
-  const ask = async (task: object): Promise<string> => {
-    const headers = { ...AUTH, 'content-type': 'application/json' }
-    return (await fetch(`${server.url}/runware/v1`, { method: 'POST', headers, body: JSON.stringify([task]) })).text()
-  }
+const askRunware = async (task: object): Promise<string> => {
+  const headers = { ...AUTH, 'content-type': 'application/json' }
+  return (await fetch(`${server.url}/runware/v1`, { method: 'POST', headers, body: JSON.stringify([task]) })).text()
+}
+
+/** A question for an image of 10 MB in base64, which is bought the first time. */
+async function largeImage(): Promise<object> {
   if (storedTask === undefined) {
     storedTask = randomUUID()
     const image = (await photo(LARGE_SIDE)).toString('base64')
-    reply = JSON.stringify({ data: [{ taskType: 'imageInference', imageUUID: randomUUID(), imageBase64Data: image, cost: 0.05 }] })
-    await ask({ ...bareTask, taskUUID: storedTask, outputType: 'base64Data' })
+    largeReply = JSON.stringify({ data: [{ taskType: 'imageInference', imageUUID: randomUUID(), imageBase64Data: image, cost: 0.05 }] })
+    reply = largeReply
+    await askRunware({ ...bareTask, taskUUID: storedTask, outputType: 'base64Data' })
   }
-  const question = { taskType: 'getResponse', taskUUID: storedTask }
-  const answers = await Promise.all(Array.from({ length: 8 }, () => ask(question)))
-  for (const answer of answers) expect(answer.length).toBeGreaterThan((LARGE_SIDE * LARGE_SIDE * 3 * 4) / 3)
+  return { taskType: 'getResponse', taskUUID: storedTask }
 }
+
+let largeReply = ''
+const isLarge = (answer: string): void => expect(answer.length).toBeGreaterThan((LARGE_SIDE * LARGE_SIDE * 3 * 4) / 3)
+const eight = <T>(make: () => Promise<T>): Promise<readonly T[]> => Promise.all(Array.from({ length: 8 }, make))
+
+/** Eight callers at once ask for the image. */
+async function eightAnswers(): Promise<void> {
+  const question = await largeImage()
+  for (const answer of await eight(() => askRunware(question))) isLarge(answer)
+}
+
+/** Eight connections at once ask for it. */
+async function eightMessages(): Promise<void> {
+  const question = JSON.stringify([await largeImage()])
+  for (const answer of await eight(() => said(question))) isLarge(answer)
+}
+
+/** Eight streams of OpenAI's API end with it. */
+async function eightStreams(): Promise<void> {
+  await largeImage()
+  reply = largeReply
+  const headers = { ...AUTH, 'content-type': 'application/json', 'idempotency-key': 'eight-streams' }
+  const body = JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'a', stream: true })
+  const stream = async (): Promise<string> => (await fetch(`${server.url}/v1/images/generations`, { method: 'POST', headers, body })).text()
+  for (const answer of await eight(stream)) {
+    isLarge(answer)
+    expect(answer.endsWith('}\n\n')).toBe(true)
+  }
+}
+
+let isDelivered = (_bytes: number): void => {}
+/** What comes to a webhook is counted. */
+function delivered(request: IncomingMessage, response: ServerResponse): void {
+  let bytes = 0
+  request.on('data', (part: Buffer) => (bytes += part.length))
+  request.once('end', () => {
+    response.end()
+    isDelivered(bytes)
+  })
+}
+
+/** Eight images are bought whose webhooks carry them. */
+async function eightWebhooks(): Promise<void> {
+  await largeImage()
+  reply = largeReply
+  const received: number[] = []
+  isDelivered = (bytes) => received.push(bytes)
+  const webhook = { webhookURL: `http://${vendorHost()}/hook`, deliveryMethod: 'async', outputType: 'base64Data' }
+  await eight(() => askRunware({ ...bareTask, taskUUID: randomUUID(), ...webhook }))
+  await vi.waitFor(() => expect(received).toHaveLength(8), { timeout: 20_000, interval: 20 })
+  for (const bytes of received) expect(bytes).toBeGreaterThan((LARGE_SIDE * LARGE_SIDE * 3 * 4) / 3)
+}
+
+/** What the vendor's link leads to. */
+let vastImage = Buffer.alloc(0)
+
+/** Each time another one, since what is stored already is not judged again: its last chunk is a text that changes. */
+async function imageBehindALink(): Promise<void> {
+  const end = vastImage.length === 0 ? null : vastImage.length - TEXT_CHUNK_BYTES - pngEnd.length
+  const whole = end === null ? await photo(VAST_SIDE) : vastImage.subarray(0, end)
+  const text = pngChunk('tEXt', Buffer.from(`Comment\0${randomUUID()}`))
+  expect(text.length).toBe(TEXT_CHUNK_BYTES)
+  vastImage = Buffer.concat([end === null ? whole.subarray(0, whole.length - pngEnd.length) : whole, text, pngEnd])
+  const task = { taskType: 'imageInference', imageUUID: randomUUID(), imageURL: `http://${vendorHost()}/image.png`, cost: 0.05 }
+  reply = JSON.stringify({ data: [task] })
+  const headers = { ...AUTH, 'content-type': 'application/json', prefer: 'wait=60' }
+  const body = '{"model":"runware/flux-2-pro","prompt":"a"}'
+  const { images } = (await (await fetch(`${server.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
+  expect(images[0]?.bytes).toBe(vastImage.length)
+}
+
+const vendorHost = (): string => `127.0.0.1:${(vendor.address() as AddressInfo).port}`
+/** Just below the 64 MiB that an image may have. */
+const VAST_SIDE = 4_600
+/** Length, type and checksum beside the text. */
+const TEXT_CHUNK_BYTES = 12 + 8 + 36
 
 const bareTask = { taskType: 'imageInference', model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512 }
 const LARGE_SIDE = 1_850
@@ -143,7 +222,7 @@ const photo = (side = SIDE): Promise<Buffer> =>
     .toBuffer()
 
 /** One message at a WebSocket of a known caller, until it is answered. */
-async function said(message: string): Promise<void> {
+async function said(message: string): Promise<string> {
   const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
   await once(socket, 'open')
   const next = () => once(socket, 'message')
@@ -152,8 +231,9 @@ async function said(message: string): Promise<void> {
   await known
   const answer = next()
   socket.send(message)
-  await answer
+  const [{ data }] = (await answer) as [{ readonly data: string }]
   socket.close()
+  return data
 }
 
 const taskWith = (field: object): string =>
@@ -161,7 +241,7 @@ const taskWith = (field: object): string =>
     { taskType: 'imageInference', taskUUID: randomUUID(), model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512, ...field },
   ])
 
-const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
+const ATTACKS: Readonly<Record<string, () => Promise<unknown>>> = {
   'four uploads of 39 MB without a key to an unknown path': four(() => post('/nope', JUNK, {})),
   'four uploads of 39 MB without a key to /runware/v1': four(() => post('/runware/v1', JUNK, {})),
   'a body of a million keys': async () =>
@@ -177,6 +257,10 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
   'a message of 8 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(8e5) })),
   'sixteen references of 5 MB sent to a vendor': sixteenReferences,
   'eight answers with an image of 10 MB in base64': eightAnswers,
+  'an image of 63 MB behind a vendor’s link': imageBehindALink,
+  'eight messages of WebSockets with an image of 10 MB in base64': eightMessages,
+  'eight streams that end with an image of 10 MB in base64': eightStreams,
+  'eight webhooks with an image of 10 MB in base64': eightWebhooks,
   'three replies with 30 MB of base64': bought(`{"data":[{"taskType":"imageInference","imageBase64Data":"${PNG.toString('base64')}"}]}`),
 }
 
@@ -185,6 +269,18 @@ test.each(Object.entries(ATTACKS))('%s stops no neighbour for 50 ms', { timeout:
   console.log(`${name}: longest stop ${stops.longestMs.toFixed(0)} ms (${stops.longestWallMs.toFixed(0)} ms on the wall)`)
   expect(stops.failed).toBe(0)
   expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
+})
+
+test('one large body of a caller does not wait for the twenty-four of another caller', { timeout: 60_000 }, async () => {
+  const body = quoteOf(`data:image/png;base64,${(await photo()).toString('base64')}`)
+  const answered: string[] = []
+  const ask = async (key: string): Promise<void> => {
+    expect(await post('/v1/quotes', body, { authorization: `Bearer ${key}` })).toBe(200)
+    answered.push(key)
+  }
+  const many = Array.from({ length: 24 }, () => ask(KEY))
+  await Promise.all([...many, ask(OTHER_KEY)])
+  expect(answered.indexOf(OTHER_KEY)).toBeLessThan(12)
 })
 
 test('a message of more than 8 MiB at a WebSocket is not read: the connection is closed with 1009', async () => {

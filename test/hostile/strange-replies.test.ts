@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
@@ -21,12 +22,21 @@ type Answer = (
   body: string,
 ) => { readonly status?: number; readonly headers?: http.OutgoingHttpHeaders; readonly body: string | Buffer }
 
+interface Served {
+  readonly port: number
+  readonly visits: readonly string[]
+  /** Vendors' keys that came in headers. */
+  readonly keys: readonly string[]
+}
+
 /** On a port of its own of this address. */
-async function serve(address: string, answer: Answer): Promise<{ readonly port: number; readonly visits: readonly string[] }> {
+async function serve(address: string, answer: Answer): Promise<Served> {
   const visits: string[] = []
+  const keys: string[] = []
   const reply = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const sent = await text(request)
     visits.push(request.url ?? '')
+    keys.push(...(JSON.stringify(request.headers).match(/vendor-key-\d+/g) ?? []))
     const { status = 200, headers = {}, body } = answer(request.url ?? '', sent)
     response.writeHead(status, headers).end(body)
   }
@@ -37,7 +47,7 @@ async function serve(address: string, answer: Answer): Promise<{ readonly port: 
     server.closeAllConnections()
     server.close()
   })
-  return { port: (server.address() as AddressInfo).port, visits }
+  return { port: (server.address() as AddressInfo).port, visits, keys }
 }
 
 /** What the vendor that links to images, and the one that cannot be read, answer to a submit, by its prompt: `link <url>`, or one of these. */
@@ -45,6 +55,13 @@ const UNREADABLE: Readonly<Record<string, () => string>> = {
   'is nested too deep': () => `{"data":${'['.repeat(70)}${']'.repeat(70)}}`,
   'has too many entries': () => JSON.stringify({ data: Array.from({ length: 2_100 }, () => ({ taskType: 'imageInference' })) }),
   'has too much text': () => `{"data":[{"taskType":"imageInference","note":"${'a b '.repeat(1_400_000)}"}]}`,
+}
+
+/** It sends a submit on where the prompt is `redirect <url>`. */
+function vendorAnswers(body: string): ReturnType<Answer> {
+  const location = /"(?:prompt|positivePrompt)":"redirect ([^"]*)"/.exec(body)?.[1]
+  if (location !== undefined) return { status: 307, headers: { location }, body: '' }
+  return { headers: { 'content-type': 'application/json' }, body: vendorSays(body) }
 }
 
 function vendorSays(body: string): string {
@@ -55,16 +72,22 @@ function vendorSays(body: string): string {
   return JSON.stringify({ data: [{ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL, cost: 0.03, seed: 7 }] })
 }
 
+const MOST_IMAGE_BYTES = 1_000_000
+/** A few kB. */
+const UNFOLDS = gzipSync(Buffer.alloc(5 * MOST_IMAGE_BYTES))
+
 /** A public server is 127.0.0.2, which the configuration allows; inside is 127.0.0.1, where the vendor, the proxy and an allowed store are too. */
 async function surroundings() {
   const image = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#468' } })
     .jpeg()
     .toBuffer()
-  const show: Answer = (url) =>
-    url.startsWith('/to?')
-      ? { status: 302, headers: { location: decodeURIComponent(url.slice('/to?'.length)) }, body: '' }
-      : { headers: { 'content-type': 'image/jpeg' }, body: image }
-  const vendor = await serve('127.0.0.1', (_url, body) => ({ headers: { 'content-type': 'application/json' }, body: vendorSays(body) }))
+  const show: Answer = (url) => {
+    if (url.startsWith('/to?')) return { status: 302, headers: { location: decodeURIComponent(url.slice('/to?'.length)) }, body: '' }
+    if (url === '/unfolds') return { headers: { 'content-type': 'image/jpeg', 'content-encoding': 'gzip' }, body: UNFOLDS }
+    if (url === '/large') return { headers: { 'content-type': 'image/jpeg' }, body: Buffer.alloc(2 * MOST_IMAGE_BYTES) }
+    return { headers: { 'content-type': 'image/jpeg' }, body: image }
+  }
+  const vendor = await serve('127.0.0.1', (_url, body) => vendorAnswers(body))
   const [shop, store, inside] = [await serve('127.0.0.2', show), await serve('127.0.0.1', show), await serve('127.0.0.1', show)]
   const vendorUrl = `http://127.0.0.1:${vendor.port}`
   const proxy = await connectProxy()
@@ -73,6 +96,7 @@ async function surroundings() {
   writeFileSync(
     join(folder, 'imagegate.yaml'),
     `breaker: { faults: 1000 }
+assets: { max_image_bytes: ${MOST_IMAGE_BYTES} }
 network: { allow: ["127.0.0.2/32", "store.direct.test:${store.port}"] }
 providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" }, bfl: { api_key: vendor-key-6543210, base_url: "${vendorUrl}" } }
 `,
@@ -93,9 +117,9 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
     ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied') }),
   })
   onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  const buy = async (more: object): Promise<Generation> => {
+  const buy = async (more: object, prefer = 'wait=20'): Promise<Generation> => {
     const body = JSON.stringify({ model: 'runware/flux-2-pro', width: 256, height: 256, ...more })
-    const headers = { 'content-type': 'application/json', prefer: 'wait=20' }
+    const headers = { 'content-type': 'application/json', prefer }
     return (await (await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
   }
   return { vendor, shop, store, inside, proxy, buy }
@@ -103,7 +127,7 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
 
 const RUNS = { timeout: 60_000 }
 test(
-  'a gateway reaches nobody inside by a link, a reference or a redirect of a stranger, and a reply that it cannot read may have been billed',
+  'a gateway reaches nobody inside by a link, a reference or a redirect of a stranger, sends no key along one, and a reply that it cannot read may have been billed',
   RUNS,
   async () => {
     const { vendor, shop, store, inside, proxy, buy } = await surroundings()
@@ -148,6 +172,26 @@ test(
     )
     expect([inside.visits, store.visits.length]).toEqual([[], before])
     expect(new Set(proxy.asked)).toEqual(new Set([`127.0.0.2:${shop.port}`]))
+
+    // A vendor’s key goes to the vendor alone: a submit that is sent on is not sent there.
+    for (const model of ['runware/flux-2-pro', 'bfl/flux-2-pro']) {
+      const { status, attempts } = await buy({ model, prompt: `redirect http://steady.direct.test:${shop.port}/submit` })
+      expect([model, status, attempts.length]).toEqual([model, 'failed', 1])
+    }
+    expect(shop.visits).not.toContain('/submit')
+    expect([new Set(vendor.keys), shop.keys, store.keys]).toEqual([new Set(['vendor-key-0123456', 'vendor-key-6543210']), [], []])
+
+    // Three redirects are followed and not a fourth; what is too large, or unfolds to it, is paid and final at once.
+    const [third, fourth] = ['third', 'fourth'].map((name) => `http://127.0.0.2:${shop.port}/${name}.jpg`) as [string, string]
+    expect((await buy({ prompt: `link ${via(via(via(third)))}` })).status).toBe('succeeded')
+    const hop = via(via(via(fourth)))
+    const endless = await buy({ prompt: `link ${via(hop)}` }, 'respond-async')
+    await expect.poll(() => shop.visits.filter((path) => path === new URL(via(hop)).pathname + new URL(via(hop)).search).length).toBeGreaterThan(1)
+    expect([endless.status, shop.visits.includes('/fourth.jpg')]).toEqual(['running', false])
+    for (const path of ['unfolds', 'large']) {
+      const { error } = await buy({ prompt: `link http://127.0.0.2:${shop.port}/${path}` })
+      expect([path, error?.code, error?.billed]).toEqual([path, 'bad_reply', true])
+    }
 
     // A reply that is not read may have been paid for; nothing is bought a second time for it.
     for (const prompt of Object.keys(UNREADABLE)) {

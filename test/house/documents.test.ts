@@ -72,6 +72,15 @@ describe('documents', () => {
     expect(readText(path).trim().length).toBeGreaterThan(100)
   })
 
+  test('every test that a table of promises marks with ● is there and starts a process', () => {
+    const marked = ['docs/security.md', 'test/README.md'].flatMap((document) =>
+      [...readText(document).matchAll(/● `([^`]+\.test\.ts)`/g)].map(([, path = '']) => path),
+    )
+    const starts = /\b(?:start(?:Odd)?Process|startOverridden|launchProcess|startTarget|startWithClient|spawn(?:Sync)?|execFile(?:Sync)?)\(/
+    expect(marked.length).toBeGreaterThan(80)
+    expect(marked.filter((path) => !existsSync(join(ROOT, path)) || !starts.test(readText(path)))).toEqual([])
+  })
+
   test('every npm command of a document exists in package.json', () => {
     const BUILT_IN = new Set(['ci', 'install', 'i', 'exec', 'start', 'test', 'version', 'help', 'audit'])
     const unknown = documents.flatMap((path) =>

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launchGateway } from '../e2e/gateway.ts'
+import { launchProcess } from '../e2e/gateway-process.ts'
 import type { Gateway } from '../e2e/gateway.ts'
 import { CHROMIUM, launchChromium, watchedPage } from '../support/chromium.ts'
 
 const SECRET = 'a-secret-of-team-a-1234'
 let keyed: Gateway
 beforeAll(async () => {
-  keyed = await launchGateway({ config: `keys: [{ name: team-a, key_hash: ${createHash('sha256').update(SECRET).digest('hex')} }]\n` })
+  keyed = await launchProcess({ config: `keys: [{ name: team-a, key_hash: ${createHash('sha256').update(SECRET).digest('hex')} }]\n` })
 })
 afterAll(() => keyed.close())
 

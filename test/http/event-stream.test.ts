@@ -93,3 +93,41 @@ test('an event stream is dropped at the fifth heartbeat for which something wait
   late.destroy()
   await Promise.all([once(app.server, 'close'), app.close()])
 })
+
+test('an event that is made while it is sent has nothing in the middle of it, and what came meanwhile follows', async () => {
+  const app = fastify()
+  let beat = (): void => {}
+  app.get('/events', async (_request, reply) => {
+    const stream = openEventStream(reply, { clock: { after: (_ms, then) => ((beat = then), () => {}) }, untilKeyEnds: () => () => {} })
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('{"image":"ab')
+      beat()
+      stream.comment('progress')
+      stream.send('later', {})
+      yield Buffer.from('cd"}')
+    }
+    await stream.sendWritten('image', { bytes: 16, pieces })
+    await stream.sendWritten('small', '{}')
+    stream.end()
+    return reply
+  })
+  const { body } = await app.inject('/events')
+  expect(body).toBe('event: image\ndata: {"image":"abcd"}\n\nevent: later\ndata: {}\n\nevent: small\ndata: {}\n\n')
+})
+
+test('an event that cannot be made to its end breaks the stream off', async () => {
+  const app = fastify()
+  app.get('/events', async (_request, reply) => {
+    const stream = openEventStream(reply, { clock: { after: () => () => {} }, untilKeyEnds: () => () => {} })
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('{"image":"ab')
+      throw new Error('it went')
+    }
+    await stream.sendWritten('image', { bytes: 16, pieces })
+    stream.end()
+    return reply
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  await expect(fetch(`${url}/events`).then((reply) => reply.text())).rejects.toThrow(/terminated/)
+  await app.close()
+})

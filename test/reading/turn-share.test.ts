@@ -13,9 +13,11 @@ class Body implements Pausable {
   readonly #whole: number
   readonly #read: (bytes: number) => void
   readonly #tookMs: number
+  readonly #caller: string
 
   /** @param tookMs of each piece */
-  constructor(bytes: number, read: (bytes: number) => void, tookMs = 0) {
+  constructor(bytes: number, read: (bytes: number) => void, tookMs = 0, caller = 'a') {
+    this.#caller = caller
     this.left = bytes
     this.#whole = bytes
     this.#read = read
@@ -31,7 +33,7 @@ class Body implements Pausable {
     while (!this.isPaused && this.left > 0) {
       this.left -= PIECE_BYTES
       this.#read(PIECE_BYTES)
-      countRead({ bytes: PIECE_BYTES, soFar: this.#whole - this.left, tookMs: this.#tookMs }, this)
+      countRead({ caller: this.#caller, bytes: PIECE_BYTES, soFar: this.#whole - this.left, tookMs: this.#tookMs }, this)
     }
   }
 }
@@ -78,6 +80,19 @@ test('bodies that take long to read get a turn each, and no turn takes longer th
   expect(turns.length).toBeGreaterThanOrEqual((3 * 20) / 3 - 3)
 })
 
+test('a caller’s one body waits for one turn of another caller’s hundred between each two of its own, and no longer', async () => {
+  const many = Array.from({ length: 100 }, () => new Body(10 * PIECE_BYTES, () => {}, MS_PER_TURN, 'many'))
+  for (const body of many) body.resume()
+  const one = new Body(10 * PIECE_BYTES, () => {}, MS_PER_TURN, 'one')
+  one.resume()
+  let turns = 0
+  for (; one.left > 0; turns += 1) await nextTurn()
+  // Its first piece is not counted, and the second was read at once.
+  expect(turns).toBeLessThanOrEqual(2 * 8 + 1)
+  expect(many.filter(({ left }) => left > 0).length).toBeGreaterThan(90)
+  await turnsOf(many, { inTurn: 0 })
+})
+
 test('a small body is read to its end at once, however many large ones wait', async () => {
   const large = Array.from({ length: 20 }, () => new Body(40 * PIECE_BYTES, () => {}, MS_PER_TURN))
   for (const body of large) body.resume()
@@ -90,9 +105,9 @@ test('a small body is read to its end at once, however many large ones wait', as
 
 test('a body that is wanted no more reads on at once', async () => {
   const body = new Body(PIECE_BYTES, () => {})
-  countRead({ bytes: BYTES_PER_TURN, soFar: BYTES_PER_TURN, tookMs: 0 }, body)
+  countRead({ caller: 'a', bytes: BYTES_PER_TURN, soFar: BYTES_PER_TURN, tookMs: 0 }, body)
   expect(body.isPaused).toBe(true)
-  leave(body)
+  leave('a', body)
   expect(body.left).toBe(0)
   await nextTurn()
 })
@@ -103,7 +118,7 @@ test('streams of Node keep their pieces and their order', async () => {
   const received: Buffer[] = []
   stream.on('data', (piece: Buffer) => {
     received.push(piece)
-    countRead({ bytes: piece.length, soFar: received.length * PIECE_BYTES, tookMs: 0 }, stream)
+    countRead({ caller: 'a', bytes: piece.length, soFar: received.length * PIECE_BYTES, tookMs: 0 }, stream)
   })
   await new Promise((resolve) => stream.once('end', resolve))
   expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true)

@@ -21,8 +21,13 @@ import { saveIfPossible } from './save.ts'
 
 /** Without a byte for so long a fetch has failed; a slow one that goes on is never cut. */
 const SILENCE_MS = 30_000
-/** Waits before another pass over the images that are missing; the last is repeated. */
-const PASS_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 30_000] as const
+/**
+ * Waits before another pass over the images that are missing; the last is repeated. Each pass fetches and judges an image anew, so hundreds
+ * that stay missing must be asked for ever more seldom.
+ */
+const PASS_DELAYS_MS = [250, 1_000, 3_000, 8_000, 20_000, 45_000, 90_000, 180_000, 300_000] as const
+/** However long the waits have become, the last pass is so long before the links die. */
+const LAST_PASS_MS = 10_000
 /** However short a link is said to live, its image is tried for so many passes. */
 const LEAST_PASSES = 3
 
@@ -53,14 +58,20 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
   collecting.passes++
   record.storeMs = Math.round((record.storeMs ?? 0) + ports.clock.monotonicMs() - startedAtMs)
   if (missing.length > 0) {
-    const waitMs = PASS_DELAYS_MS[Math.min(collecting.passes, PASS_DELAYS_MS.length) - 1] ?? 0
-    const mayLive = waitMs <= linkLifeMs(core, attempt, track, connection, collecting)
-    if (mayLive || collecting.passes < LEAST_PASSES) {
+    const waitMs = nextPassMs(collecting.passes, linkLifeMs(core, attempt, track, connection, collecting))
+    if (waitMs !== null) {
       if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(core, open, attempt, connection, collecting)
       return later(waitMs)
     }
   }
   return finish(core, open, attempt, collecting, missing)
+}
+
+/** How long until the pass after this many; null where none is worth it. */
+function nextPassMs(passes: number, linkLifeMs: number): number | null {
+  const waitMs = PASS_DELAYS_MS[Math.min(passes, PASS_DELAYS_MS.length) - 1] ?? 0
+  if (waitMs <= linkLifeMs || passes < LEAST_PASSES) return waitMs
+  return linkLifeMs > 2 * LAST_PASS_MS ? linkLifeMs - LAST_PASS_MS : null
 }
 
 interface Missing {

@@ -1,3 +1,4 @@
+import type { InPieces } from '../ports.ts'
 import type { GenerationRecord, Instant, WebhookDeliveryRecord, WebhookTarget } from '../records.ts'
 
 /** One request to a receiver. */
@@ -7,7 +8,7 @@ export interface WebhookMessage {
   /** Absent: POST. */
   readonly method?: 'POST' | 'PUT'
   /** JSON, or the bytes of an image. */
-  readonly body: string | Uint8Array
+  readonly body: string | Uint8Array | InPieces
   readonly headers: Readonly<Record<string, string>>
 }
 

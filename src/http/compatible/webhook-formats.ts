@@ -6,7 +6,7 @@ import type { ImageLinks } from '../../core/present/image-link.ts'
 
 export interface WebhookFormatDependencies {
   readonly links: ImageLinks
-  readonly assets: Pick<Assets, 'read'>
+  readonly assets: Pick<Assets, 'open' | 'read'>
 }
 
 /** The formats in which compatible APIs send the end of a generation, by the name kept with it. */

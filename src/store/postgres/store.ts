@@ -14,6 +14,9 @@ import { unitWriter } from './unit-writer.ts'
 const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
 const one = prepare('SELECT 1')
 
+const BACKED_UP_ELSEWHERE =
+  'This gateway keeps its data in PostgreSQL, which has tools of its own: run `pg_dump --schema=imagegate` on that database, and copy the image folder or the bucket; see docs/postgres.md.'
+
 /**
  * The store in a PostgreSQL database, for this process alone. The schema is made where it is missing.
  * @param url `postgres://user@host/database`
@@ -66,7 +69,7 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     claimDeliveries: whileOpen(deliveries.claimDeliveries),
     nameKeys: whileOpen(keyNamer(connections)),
     async copyTo() {
-      throw new StoreError('io', 'this gateway keeps its data in PostgreSQL: back it up with pg_dump, and the image folder with a copy')
+      throw new StoreError('elsewhere', BACKED_UP_ELSEWHERE)
     },
     keys: whileOpen(keys.keys),
     secret: whileOpen(keys.secret),

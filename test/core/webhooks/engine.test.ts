@@ -171,7 +171,7 @@ describe('a format of several messages', () => {
     const sent: string[] = []
     const answers = [OK, BUSY, OK, OK]
     const post: Post = async (_url, { body }) => {
-      sent.push(String(body))
+      sent.push(body as string)
       return answers[sent.length - 1] ?? OK
     }
     const { clock, notify, store, add } = await world(post, { formats: [['counted', counted]] })

@@ -1,13 +1,14 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { json, launchGateway } from '../../e2e/gateway.ts'
+import { json } from '../../e2e/gateway.ts'
+import { launchProcess } from '../../e2e/gateway-process.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
 
 let gateway: Gateway
 let port = ''
 beforeAll(async () => {
-  gateway = await launchGateway({
+  gateway = await launchProcess({
     config: 'server: { public_url: "https://img.example.com", cors: { origins: ["https://app.example.com"] } }',
   })
   port = new URL(gateway.url).port

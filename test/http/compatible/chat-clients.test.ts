@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { json, launchGateway } from '../../e2e/gateway.ts'
+import { json } from '../../e2e/gateway.ts'
+import { launchProcess } from '../../e2e/gateway-process.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
 
 /** A gateway with keys and without a public URL, as a chat program on the same machine meets it. */
@@ -9,7 +10,7 @@ const KEY = 'a-key-of-the-chat'
 let gateway: Gateway
 beforeAll(async () => {
   const hash = createHash('sha256').update(KEY).digest('hex')
-  gateway = await launchGateway({
+  gateway = await launchProcess({
     config: `keys: [{ name: chat, key_hash: ${hash} }]\nmodels: { gpt-image-1: { model: flux-2-pro }, dall-e-2: { model: flux-2-pro } }\n`,
   })
 })

@@ -6,13 +6,14 @@ import { generateImage } from 'ai'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { json, launchGateway } from '../../e2e/gateway.ts'
+import { json } from '../../e2e/gateway.ts'
+import { launchProcess } from '../../e2e/gateway-process.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
 
 let gateway: Gateway
 let local: string
 beforeAll(async () => {
-  gateway = await launchGateway({ config: 'models: { gpt-image-1: { model: flux-2-pro }, dall-e-3: { model: flux-2-pro } }\n' })
+  gateway = await launchProcess({ config: 'models: { gpt-image-1: { model: flux-2-pro }, dall-e-3: { model: flux-2-pro } }\n' })
   local = gateway.url.replace('127.0.0.1', 'localhost')
 })
 afterAll(() => gateway.close())

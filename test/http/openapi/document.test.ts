@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { ROOT } from '../../support/source-tree.ts'
-import { launchGateway } from '../../e2e/gateway.ts'
+import { launchProcess } from '../../e2e/gateway-process.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
 import { hashOfKey } from '../../../src/http/access.ts'
 
@@ -49,7 +49,7 @@ let made: Readonly<Record<string, string>>
 
 beforeAll(async () => {
   const keys = `keys: [{ name: root, key_hash: ${hashOfKey('key-of-root')}, scope: admin }]`
-  gateway = await launchGateway({ config: `${keys}\nwebhooks: {}\nnetwork: { allow: ["127.0.0.0/8"] }\n` })
+  gateway = await launchProcess({ config: `${keys}\nwebhooks: {}\nnetwork: { allow: ["127.0.0.0/8"] }\n` })
   for (const name of ['team-a', 'team-b']) await gateway.post('/v1/keys', { name }, ROOT_KEY)
   document = (await (await gateway.ask('/openapi.json')).json()) as Document
   operations = Object.entries(document.paths).flatMap(([path, verbs]) =>

@@ -8,6 +8,7 @@ import { forThisRequest } from '../../request-context.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import { createInlineImages } from '../../inline-images.ts'
+import type { InlineImages } from '../../inline-images.ts'
 import type { Intake } from '../../intake.ts'
 import { holdStream } from '../../limits/limits.ts'
 import type { Limits } from '../../limits/limits.ts'
@@ -121,6 +122,7 @@ async function whole(task: Task): Promise<FastifyReply> {
 
 async function streamed(task: Task): Promise<FastifyReply> {
   const { reply, id, deps } = task
+<<<<<<< HEAD
   const partials = partialsOf(task)
   try {
     // The first image on its way opens the stream before its time: what ends so late has been taken on.
@@ -157,14 +159,24 @@ function partialsOf({ deps, id, route, wanted }: Task) {
       for (const event of waiting.splice(0)) opened.partial(event)
     },
   }
+=======
+  const early = await endWithin(task, HOLD_BACK_MS)
+  if (early) reply.headers(generationHeaders(early.generation))
+  const images = createInlineImages(deps.assets)
+  const result = early ? await eventsOf(early, task, images) : null
+  if (result && 'body' in result) return sendProblem(reply, result)
+  const stream = openStream(reply, id, deps)
+  await stream.end(result ?? (await lateEvents(task, images)), images)
+  return reply
+>>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 }
 
 /** Never rejects: the headers are sent. */
-async function lateEvents(task: Task): Promise<readonly CompletedEvent[] | OpenaiProblem> {
+async function lateEvents(task: Task, images: InlineImages): Promise<readonly CompletedEvent[] | OpenaiProblem> {
   try {
     const end = await endWithin(task, WAIT_MS - HOLD_BACK_MS)
     if (end === null) task.keepForRepeat()
-    return end === null ? unfinishedProblem(task.id) : await eventsOf(end, task)
+    return end === null ? unfinishedProblem(task.id) : await eventsOf(end, task, images)
   } catch (error) {
     return broken(task, error)
   }
@@ -194,20 +206,11 @@ async function endWithin({ deps, id, isKeyed }: Task, waitMs: number): Promise<E
   return { kind: 'failed', generation, problem: failureProblem(error, record.id, isKeyed) }
 }
 
-async function eventsOf(end: End, { route, deps }: Task): Promise<readonly CompletedEvent[] | OpenaiProblem> {
+async function eventsOf(end: End, { route }: Task, images: InlineImages): Promise<readonly CompletedEvent[] | OpenaiProblem> {
   if (end.kind === 'failed') return end.problem
   const { generation, record } = end
-  const base64 = await readImages(deps.assets, record)
+  const base64 = await Promise.all(orderedImages(record).map(images.inBase64))
   if (!base64.includes(null)) return toCompletedEvents(generation, route, base64)
   const message = `The images are not stored here, so they cannot be streamed. GET /v1/generations/${generation.id} has their links.`
   return refusal('invalid_request', message, { param: 'stream', as: 'images_not_stored' })
 }
-
-/** The bytes of each image in base64, null where they are not stored here; in the order in which a generation shows its images. */
-const readImages = (assets: Pick<Assets, 'read'>, record: GenerationRecord): Promise<(string | null)[]> =>
-  Promise.all(
-    orderedImages(record).map(async ({ sha256, format }) => {
-      if (sha256 === null || format === null) return null
-      return (await assets.read(sha256, format))?.toString('base64') ?? null
-    }),
-  )

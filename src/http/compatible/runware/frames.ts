@@ -1,4 +1,11 @@
-import type { Clock } from '../../../core/ports.ts'
+import type { Clock, InPieces } from '../../../core/ports.ts'
+import type { InlineImages } from '../../inline-images.ts'
+
+/** One part of a message that is sent in parts; `fin` with its last one. */
+export interface MessagePart {
+  readonly fin: boolean
+  readonly binary: false
+}
 
 /** What is used of a WebSocket to send. */
 interface Sending {
@@ -6,35 +13,77 @@ interface Sending {
   /** What was sent and not yet taken by the other side. */
   readonly bufferedAmount: number
   send(text: string): void
+  send(part: string | Uint8Array, of: MessagePart, sent: () => void): void
   terminate(): void
 }
 
 const OPEN = 1
-/** A result may hold images in base64, so one frame alone may be longer. */
 const MOST_UNREAD_BYTES = 16 * 1_024 * 1_024
 const UNREAD_MS = 60_000
 
-/** Sends frames to a client that reads them; one that does not is cut off, and finds its results with getResponse. */
-export function createFrames(socket: Sending, clock: Pick<Clock, 'after'>): (frame: object) => void {
-  const unreadBytes = (): number => socket.bufferedAmount
+/**
+ * Sends frames to a client that reads them; one that does not is cut off, and finds its results with getResponse. A frame with images in
+ * base64 is made while it is sent, in parts of one message; the frames after it wait.
+ * @returns sends one; `images` are those whose marks stand in it
+ */
+export function createFrames(socket: Sending, clock: Pick<Clock, 'after'>): (frame: object, images?: Pick<InlineImages, 'write'>) => void {
+  const waiting: (string | InPieces)[] = []
+  let waitingChars = 0
+  let isSending = false
+  let partsTaken = 0
   let isWatched = false
+
+  const unreadBytes = (): number => socket.bufferedAmount + waitingChars
 
   function watch(): void {
     if (isWatched || unreadBytes() === 0) return
     isWatched = true
-    const before = unreadBytes()
+    const [before, takenBefore] = [unreadBytes(), partsTaken]
     clock.after(UNREAD_MS, () => {
       isWatched = false
       if (socket.readyState !== OPEN) return
-      if (unreadBytes() >= before) socket.terminate()
+      if (unreadBytes() >= before && partsTaken === takenBefore) socket.terminate()
       else watch()
     })
   }
 
-  return (frame) => {
+  async function sendInParts({ pieces }: InPieces): Promise<void> {
+    const part = (piece: string | Uint8Array, fin: boolean): Promise<void> =>
+      new Promise((resolve) => {
+        socket.send(piece, { binary: false, fin }, resolve)
+        watch()
+      })
+    for await (const piece of pieces()) {
+      if (socket.readyState !== OPEN) return
+      await part(piece, false)
+      partsTaken += 1
+    }
+    await part('', true)
+  }
+
+  async function sendWaiting(): Promise<void> {
+    isSending = true
+    for (let next = waiting.shift(); next !== undefined && socket.readyState === OPEN; next = waiting.shift()) {
+      if (typeof next === 'string') {
+        waitingChars -= next.length
+        socket.send(next)
+        watch()
+        // What was begun cannot be taken back: the client sees that it breaks off.
+      } else await sendInParts(next).catch(() => socket.terminate())
+    }
+    isSending = false
+  }
+
+  return (frame, images) => {
     if (socket.readyState !== OPEN) return
     if (unreadBytes() > MOST_UNREAD_BYTES) return socket.terminate()
-    socket.send(JSON.stringify(frame))
-    watch()
+    const written = images?.write(frame) ?? JSON.stringify(frame)
+    if (!isSending && typeof written === 'string') {
+      socket.send(written)
+      return watch()
+    }
+    waiting.push(written)
+    if (typeof written === 'string') waitingChars += written.length
+    if (!isSending) void sendWaiting()
   }
 }

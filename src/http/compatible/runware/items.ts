@@ -23,12 +23,17 @@ export const deliveredImages = (record: GenerationRecord): readonly ImageRecord[
 const attemptOf = (record: GenerationRecord, imageId: string): AttemptRecord | undefined =>
   record.attempts.find(({ imageIds }) => imageIds.includes(imageId))
 
+export interface ItemSources {
+  readonly links: ImageLinks
+  readonly inBase64: InBase64
+}
+
 /** A result as the wire has it. Seed and cost are numbers of exactly our digits; a cost that is not known stays out. */
 export async function imageItem(
   record: GenerationRecord,
   image: ImageRecord,
   wanted: Wanted,
-  { links, inBase64 }: { readonly links: ImageLinks; readonly inBase64: InBase64 },
+  { links, inBase64 }: ItemSources,
 ): Promise<Item> {
   const amount = wanted.includeCost ? costOfImage(record, image) : null
   return {

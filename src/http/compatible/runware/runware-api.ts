@@ -7,7 +7,7 @@ import type { Caller, KeyRing } from '../../access.ts'
 import type { ErrorShape } from '../../error-shape.ts'
 import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
 import type { Limits } from '../../limits/limits.ts'
-import { base64From, createInlineImages } from '../../inline-images.ts'
+import { createInlineImages } from '../../inline-images.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import { overRateOfEach } from '../over-rate-of-each.ts'
@@ -130,7 +130,7 @@ function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys
       const { dryRun } = request.query as { readonly dryRun?: string }
       serveSocket(socket, {
         perform,
-        inBase64: base64From(assets),
+        assets,
         keys,
         limits,
         secret: bearerOf(request),

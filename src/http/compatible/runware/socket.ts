@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { JsonObject } from '#contract'
-import type { Clock } from '../../../core/ports.ts'
+import type { Assets, Clock } from '../../../core/ports.ts'
 import { EVERYBODY, MOST_BYTES_OF_A_STRANGER } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { HttpProblem } from '../../http-problem.ts'
@@ -8,9 +8,10 @@ import { errorItem } from './items.ts'
 import type { Limits } from '../../limits/limits.ts'
 import { tooMuch } from '../../limits/refusal.ts'
 import { createFrames } from './frames.ts'
+import type { MessagePart } from './frames.ts'
 import { createMessages } from './messages.ts'
 import { authenticated } from './perform.ts'
-import type { InBase64 } from '../../inline-images.ts'
+import { createInlineImages } from '../../inline-images.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
 import { forThisRequest } from '../../request-context.ts'
@@ -22,6 +23,7 @@ export interface Socket {
   readonly bufferedAmount: number
   close(): void
   send(text: string): void
+  send(part: string | Uint8Array, of: MessagePart, sent: () => void): void
   terminate(): void
   pause(): void
   resume(): void
@@ -37,7 +39,7 @@ const STRANGER_MS = 15_000
 
 export interface SocketOptions {
   readonly perform: Perform
-  readonly inBase64: InBase64
+  readonly assets: Pick<Assets, 'open' | 'read'>
   readonly keys: KeyRing
   /** The key of the upgrade request, where there is one. */
   readonly secret: string | null
@@ -53,7 +55,7 @@ export interface SocketOptions {
  * One connection of the SDK: arrays of tasks come in, and each task's results go out by themselves as they finish, so that several
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
-export function serveSocket(socket: Socket, { perform, inBase64, keys, limits, secret, isDryRun, clock, raw }: SocketOptions): void {
+export function serveSocket(socket: Socket, { perform, assets, keys, limits, secret, isDryRun, clock, raw }: SocketOptions): void {
   let shown = secret
 
   const sendFrame = createFrames(socket, clock)
@@ -103,13 +105,14 @@ export function serveSocket(socket: Socket, { perform, inBase64, keys, limits, s
   const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
     const over = await keys.overRate(asker)
     if (over) return refuse(over, task)
+    const images = createInlineImages(assets)
     await perform(task, {
       caller: asker,
       isOnSocket: true,
-      inBase64,
+      inBase64: images.inBase64,
       waitMs: WAIT_MS,
       send: ({ data, errors }) => {
-        if (data.length > 0) sendFrame({ data })
+        if (data.length > 0) sendFrame({ data }, images)
         for (const error of errors) sendFrame({ errors: [error] })
       },
     })

@@ -1,9 +1,9 @@
 import type { GenerationRecord, ImageRecord, WebhookTarget } from '../../../core/records.ts'
 import type { Assets } from '../../../core/ports.ts'
 import type { NoMessage, WebhookEnd, WebhookFormat, WebhookMessage } from '../../../core/webhooks/format.ts'
-import { base64From } from '../../inline-images.ts'
+import { createInlineImages } from '../../inline-images.ts'
 import { deliveredImages, imageItem, undelivered } from './items.ts'
-import type { Item } from './items.ts'
+import type { Item, ItemSources } from './items.ts'
 import { wantedOf } from './to-request.ts'
 import type { Receivers } from './to-request.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
@@ -21,7 +21,7 @@ export function webhookTarget({ webhookUrl, uploadUrl }: Receivers): WebhookTarg
 
 interface Sources {
   readonly links: ImageLinks
-  readonly assets: Pick<Assets, 'read'>
+  readonly assets: Pick<Assets, 'open' | 'read'>
 }
 
 /**
@@ -32,7 +32,10 @@ export const runwareFormat = (sources: Sources): WebhookFormat => ({
   count: (end) => itemCount(end) + uploadsOf(end).length,
   async render({ generation, target }, index) {
     const items = itemCount({ generation, target })
-    if (index < items) return { body: JSON.stringify(await itemOf(sources, generation, index)), headers: {} }
+    if (index < items) {
+      const images = createInlineImages(sources.assets)
+      return { body: images.write(await itemOf({ links: sources.links, inBase64: images.inBase64 }, generation, index)), headers: {} }
+    }
     return upload(sources, target, uploadsOf({ generation, target })[index - items])
   },
 })
@@ -50,11 +53,11 @@ const itemCount = ({ generation, target }: End): number =>
 const uploadsOf = ({ generation, target }: End): readonly ImageRecord[] =>
   receiversOf(target).uploadUrl === null ? [] : deliveredImages(generation)
 
-async function itemOf({ links, assets }: Sources, generation: GenerationRecord, index: number): Promise<Item> {
+async function itemOf(sources: ItemSources, generation: GenerationRecord, index: number): Promise<Item> {
   const wanted = wantedOf(generation, '')
   const images = deliveredImages(generation)
   const image = images[index]
-  if (image) return imageItem(generation, image, wanted, { links, inBase64: base64From(assets) })
+  if (image) return imageItem(generation, image, wanted, sources)
   return undelivered(generation, wanted)[index - images.length] ?? {}
 }
 

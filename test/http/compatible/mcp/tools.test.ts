@@ -2,7 +2,8 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FAILURES } from '#contract'
 import type { Generation } from '#contract'
-import { FIXTURE_PROVIDERS, json, launchGateway } from '../../../e2e/gateway.ts'
+import { FIXTURE_PROVIDERS, json } from '../../../e2e/gateway.ts'
+import { launchProcess } from '../../../e2e/gateway-process.ts'
 import { readManifest } from '../../../support/installed-providers.ts'
 import type { Gateway } from '../../../e2e/gateway.ts'
 import { CLIENTS, connect } from './clients.ts'
@@ -13,7 +14,7 @@ const good = { model: 'flux-2-pro', prompt: 'a lighthouse', max_price_usd: '0.10
 let gateway: Gateway
 let agent: Agent
 beforeAll(async () => {
-  gateway = await launchGateway()
+  gateway = await launchProcess()
   agent = await connect(gateway.url)
 })
 afterAll(async () => {

@@ -2,12 +2,14 @@ import OpenAI from 'openai'
 import type { ClientOptions } from 'openai'
 import sharp from 'sharp'
 import type { Generation } from '#contract'
-import { json, launchGateway } from '../../../e2e/gateway.ts'
-import type { Gateway, GatewayOptions } from '../../../e2e/gateway.ts'
+import { json } from '../../../e2e/gateway.ts'
+import { launchProcess } from '../../../e2e/gateway-process.ts'
+import type { ProcessOptions } from '../../../e2e/gateway-process.ts'
+import type { Gateway } from '../../../e2e/gateway.ts'
 
 /** A gateway and OpenAI's own SDK pointed at it; retries are off unless a test turns them on. */
-export async function startWithClient(options: GatewayOptions = {}, client: ClientOptions = {}) {
-  const gateway = await launchGateway(options)
+export async function startWithClient(options: ProcessOptions = {}, client: ClientOptions = {}) {
+  const gateway = await launchProcess(options)
   return { gateway, openai: clientOf(gateway.url, client) }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createFrames } from '../../../../src/http/compatible/runware/frames.ts'
+import type { MessagePart } from '../../../../src/http/compatible/runware/frames.ts'
 
 /** A client of which `unread` bytes wait, before a clock that the test moves by its one timer. */
 function client() {
@@ -9,8 +10,13 @@ function client() {
     bufferedAmount: 0,
     sent: 0,
     isCutOff: false,
-    send() {
+    said: [] as string[],
+    /** Called once the other side has taken a part. */
+    taken: [] as (() => void)[],
+    send(text: string | Uint8Array, of?: MessagePart, sent?: () => void) {
       socket.sent += 1
+      socket.said.push(`${Buffer.from(text).toString()}${of?.fin === false ? ' …' : ''}`)
+      if (sent !== undefined) socket.taken.push(sent)
     },
     terminate() {
       socket.isCutOff = true
@@ -43,6 +49,43 @@ describe('a WebSocket', () => {
     socket.bufferedAmount = 0
     minute()
     expect([socket.isCutOff, socket.sent]).toEqual([false, 1])
+  })
+
+  test('sends a frame with an image in parts, each once the one before it was taken, and other frames after it', async () => {
+    const { socket, send } = client()
+    const inPieces = { bytes: 6, pieces: async function* () { yield* ['abc', 'def'].map((text) => Buffer.from(text)) } } // prettier-ignore
+    send({ of: 'an image' }, { write: () => inPieces })
+    send({ of: 'another task' })
+    const next = async (): Promise<void> => {
+      socket.taken.shift()?.()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await next()
+    expect(socket.said).toEqual(['abc …'])
+    await next()
+    await next()
+    expect(socket.said).toEqual(['abc …', 'def …', ''])
+    await next()
+    expect(socket.said).toEqual(['abc …', 'def …', '', '{"of":"another task"}'])
+  })
+
+  test('whose reader takes one part in a minute is kept, and one whose image cannot be read to its end is cut off', async () => {
+    const { socket, send, minute } = client()
+    const brokenAfterOne = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('abc')
+      throw new Error('it went')
+    }
+    socket.bufferedAmount = 100
+    send({}, { write: () => ({ bytes: 6, pieces: brokenAfterOne }) })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(socket.said).toEqual(['abc …'])
+    socket.taken.shift()?.()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(socket.isCutOff).toBe(true)
+    socket.isCutOff = false
+    socket.readyState = 1
+    minute()
+    expect(socket.isCutOff).toBe(false)
   })
 
   test('of which more than 16 MiB wait is cut off, and nothing more is sent', () => {
