@@ -25,7 +25,8 @@ export const HTTP_PROBLEMS = {
     remedy: 'Send JSON in UTF-8 as application/json, uncompressed.',
   },
   store_unavailable: {
-    meaning: 'The database or the image storage of this gateway does not answer for the moment. Without the database nothing was bought for the request.',
+    meaning:
+      'The database or the image storage of this gateway does not answer for the moment. Without the database nothing was bought for the request.',
     http: 503,
     remedy: 'Send it again after Retry-After, with the same Idempotency-Key; GET /readyz says when the database is back.',
   },

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { closeUnread } from './close-unread.ts'
 import { shapeOf } from './error-shape.ts'
 import type { ErrorShape } from './error-shape.ts'
 import { HttpProblem } from './http-problem.ts'
@@ -178,7 +179,10 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
   })
 
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (hasUnreadBody.has(request.raw) && !request.raw.readableEnded) reply.header('connection', 'close')
+    if (hasUnreadBody.has(request.raw) && !request.raw.readableEnded) {
+      reply.header('connection', 'close')
+      closeUnread(request.raw.socket)
+    }
     done(null, payload)
   })
 

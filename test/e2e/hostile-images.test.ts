@@ -84,7 +84,7 @@ test('an image of 100 megapixels is stored, and neither it nor any of the others
   expect(gateway.said()).not.toMatch(/"level":(50|60)/)
 })
 
-test('what encoders write is stored byte for byte, and a hostile image leaves no file behind', () => {
+test('an image as encoders write it is stored byte for byte, and a hostile one leaves no file behind', () => {
   const stored = readdirSync(join(folder, 'data'), { recursive: true, withFileTypes: true })
     .filter(({ name }) => /\.(jpg|png|webp)$/.test(name))
     .map(({ parentPath, name }) => hashOf(readFileSync(join(parentPath, name))))

@@ -55,7 +55,10 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'imagegate-hostile-'))
   const keys = [KEY, OTHER_KEY].map((key, index) => `{ name: team-${index}, key_hash: ${createHash('sha256').update(key).digest('hex')} }`)
   const provider = `{ api_key: vendor-key-0123456, base_url: "${vendorUrl}", max_in_flight: 1000 }`
-  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`)
+  writeFileSync(
+    join(folder, 'imagegate.yaml'),
+    `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`,
+  )
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
   neighbour = await startNeighbour(server)
 }, 60_000)

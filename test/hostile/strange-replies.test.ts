@@ -73,18 +73,19 @@ function vendorSays(body: string): string {
 }
 
 const MOST_IMAGE_BYTES = 1_000_000
-/** A few kB. */
-const UNFOLDS = gzipSync(Buffer.alloc(5 * MOST_IMAGE_BYTES))
 
 /** A public server is 127.0.0.2, which the configuration allows; inside is 127.0.0.1, where the vendor, the proxy and an allowed store are too. */
 async function surroundings() {
   const image = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#468' } })
     .jpeg()
     .toBuffer()
+  // Each begins as an image does; what it unfolds to has a few kB on its way.
+  const large = Buffer.concat([image, Buffer.alloc(5 * MOST_IMAGE_BYTES)])
+  const unfolds = gzipSync(large)
   const show: Answer = (url) => {
     if (url.startsWith('/to?')) return { status: 302, headers: { location: decodeURIComponent(url.slice('/to?'.length)) }, body: '' }
-    if (url === '/unfolds') return { headers: { 'content-type': 'image/jpeg', 'content-encoding': 'gzip' }, body: UNFOLDS }
-    if (url === '/large') return { headers: { 'content-type': 'image/jpeg' }, body: Buffer.alloc(2 * MOST_IMAGE_BYTES) }
+    if (url === '/unfolds') return { headers: { 'content-type': 'image/jpeg', 'content-encoding': 'gzip' }, body: unfolds }
+    if (url === '/large') return { headers: { 'content-type': 'image/jpeg' }, body: large }
     return { headers: { 'content-type': 'image/jpeg' }, body: image }
   }
   const vendor = await serve('127.0.0.1', (_url, body) => vendorAnswers(body))
@@ -186,7 +187,9 @@ test(
     expect((await buy({ prompt: `link ${via(via(via(third)))}` })).status).toBe('succeeded')
     const hop = via(via(via(fourth)))
     const endless = await buy({ prompt: `link ${via(hop)}` }, 'respond-async')
-    await expect.poll(() => shop.visits.filter((path) => path === new URL(via(hop)).pathname + new URL(via(hop)).search).length).toBeGreaterThan(1)
+    await expect
+      .poll(() => shop.visits.filter((path) => path === new URL(via(hop)).pathname + new URL(via(hop)).search).length)
+      .toBeGreaterThan(1)
     expect([endless.status, shop.visits.includes('/fourth.jpg')]).toEqual(['running', false])
     for (const path of ['unfolds', 'large']) {
       const { error } = await buy({ prompt: `link http://127.0.0.2:${shop.port}/${path}` })

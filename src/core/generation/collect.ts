@@ -68,7 +68,7 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
 }
 
 /** How long until the pass after this many; null where none is worth it. */
-function nextPassMs(passes: number, linkLifeMs: number): number | null {
+export function nextPassMs(passes: number, linkLifeMs: number): number | null {
   const waitMs = PASS_DELAYS_MS[Math.min(passes, PASS_DELAYS_MS.length) - 1] ?? 0
   if (waitMs <= linkLifeMs || passes < LEAST_PASSES) return waitMs
   return linkLifeMs > 2 * LAST_PASS_MS ? linkLifeMs - LAST_PASS_MS : null

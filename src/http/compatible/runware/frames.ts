@@ -33,7 +33,10 @@ export function createFrames(socket: Sending, clock: Pick<Clock, 'after'>): (fra
   let partsTaken = 0
   let isWatched = false
 
-  const unreadBytes = (): number => socket.bufferedAmount + waitingChars
+  const unreadBytes = (): number => {
+    const { bufferedAmount: buffered } = socket
+    return buffered + waitingChars
+  }
 
   function watch(): void {
     if (isWatched || unreadBytes() === 0) return
