@@ -275,7 +275,7 @@ test.each(Object.entries(ATTACKS))('%s stops no neighbour for 50 ms', { timeout:
 })
 
 test('one large body of a caller does not wait for the twenty-four of another caller', { timeout: 60_000 }, async () => {
-  const body = quoteOf(`data:image/png;base64,${(await photo()).toString('base64')}`)
+  const body = Buffer.from(quoteOf(`data:image/png;base64,${(await photo()).toString('base64')}`))
   const answered: string[] = []
   const ask = async (key: string): Promise<void> => {
     expect(await post('/v1/quotes', body, { authorization: `Bearer ${key}` })).toBe(200)
