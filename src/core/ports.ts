@@ -52,32 +52,6 @@ export interface Hooks {
   webhookFor(provider: string, generationId: string, attemptId: string): { readonly url: string; readonly secret: string } | undefined
 }
 
-/** A body that is made while it is sent, so that it never stands in memory. */
-export interface InPieces {
-  readonly bytes: number
-  /** From the beginning at each call. Fails where it can no longer be made. */
-  readonly pieces: () => AsyncIterable<Uint8Array>
-}
-
-/** Sends a message to a URL that a caller gave, through the guard; follows no redirect. Never throws. */
-export type Post = (
-  url: string,
-  message: {
-    /** Absent: POST. */
-    readonly method?: 'POST' | 'PUT'
-    readonly body: string | Uint8Array | InPieces
-    readonly headers: Readonly<Record<string, string>>
-    readonly timeoutMs: number
-  },
-) => Promise<Posted>
-
-export type Posted =
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
-  /** No answer; it may have arrived. */
-  | { readonly kind: 'failed'; readonly reason: string }
-  /** Not a public address, or not http(s); nothing was sent. */
-  | { readonly kind: 'refused'; readonly reason: string }
-
 export interface Clock {
   /** Wall time, which may jump: only ever written down and shown. */
   now(): Instant
@@ -226,6 +200,7 @@ export interface StoredAsset {
 }
 
 export { AssetError } from './asset-error.ts'
+export type { InPieces, Post, Posted } from './post.ts'
 export { StoreError } from './store-error.ts'
 
 /** Everything that must be on disk together. */

@@ -13,17 +13,12 @@ const MOST_UNREAD_HEARTBEATS = 4
 export interface EventStream {
   /** `id` is what a client that reconnects sends as `Last-Event-ID`. */
   send(event: string, data: object, id?: string | number): void
-<<<<<<< HEAD
   /** As `send`, where the client has read nearly everything before it: what only matters now is left out for one that is behind. */
   offer(event: string, data: object, id?: string | number): void
-=======
   /** As `send`, of JSON that may be made while it is sent; resolves once all of it was taken, or nobody takes it any more. */
   sendWritten(event: string, data: string | InPieces): Promise<void>
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
   /** A line that clients skip. */
   comment(text: string): void
-  /** Resolves when the client has read what was sent, or is gone. */
-  whenRead(): Promise<void>
   end(): void
 }
 
@@ -50,19 +45,13 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   })
   let isOpen = true
   let unread = 0
-<<<<<<< HEAD
   const backlog = new Backlog(raw)
-  const write = (text: string) => {
-    if (!isOpen) return
-    backlog.write(text)
-=======
   /** What came while an event was made, since nothing may stand in the middle of one; null where none is made. */
   let held: string[] | null = null
   const write = (text: string) => {
     if (!isOpen) return
     if (held !== null) return void held.push(text)
-    raw.write(text)
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
+    backlog.write(text)
     // Whoever reads nothing of it does not fill our memory; a client that comes back resumes with Last-Event-ID.
     if (backlog.isTooLong) raw.destroy()
   }
@@ -82,7 +71,6 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
     isOpen = false
     stopHeartbeat()
     stopWatching()
-    backlog.allRead()
     onClosed?.()
   }
   const end = () => {
@@ -102,32 +90,24 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
     after.forEach(write)
   }
   return {
-<<<<<<< HEAD
-    send: (event, data, id) => write(textOf(event, data, id)),
-    offer(event, data, id) {
-      if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, data, id))
-    },
-    comment: (text) => write(`: ${text}\n\n`),
-    whenRead: () => (isOpen ? backlog.whenRead() : Promise.resolve()),
-=======
     async sendWritten(event, data) {
-      if (typeof data === 'string') write(`event: ${event}\ndata: ${data}\n\n`)
+      if (typeof data === 'string') write(textOf(event, data))
       else if (isOpen) await sendInPieces(event, data)
     },
-    send: (event, data, id) => write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    send: (event, data, id) => write(textOf(event, JSON.stringify(data), id)),
+    offer(event, data, id) {
+      if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, JSON.stringify(data), id))
+    },
     comment,
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
     end,
   }
 }
 
-<<<<<<< HEAD
 /** What was written and is not read yet. One large event takes a while also where somebody reads, and is no sign that nobody does. */
 class Backlog {
   readonly #raw: ServerResponse
   #largeBytes = 0
   #writes = 0
-  #onRead: readonly (() => void)[] = []
 
   constructor(raw: ServerResponse) {
     this.#raw = raw
@@ -142,28 +122,14 @@ class Backlog {
     this.#writes += 1
     this.#raw.write(text, () => {
       this.#writes -= 1
-      if (this.#writes === 0) this.allRead()
+      if (this.#writes === 0) this.#largeBytes = 0
     })
-  }
-
-  whenRead(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onRead = [...this.#onRead, resolve]
-      if (this.#writes === 0) this.allRead()
-    })
-  }
-
-  allRead(): void {
-    this.#largeBytes = 0
-    const waiting = this.#onRead
-    this.#onRead = []
-    for (const resolve of waiting) resolve()
   }
 }
 
-const textOf = (event: string, data: object, id: string | number | undefined): string =>
-  `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
-=======
+const textOf = (event: string, json: string, id?: string | number): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`
+
 /** Each piece once the one before it was taken. Where one cannot be made, the answer breaks off and is seen to. */
 async function writeAll(raw: ServerResponse, pieces: AsyncIterable<Uint8Array>, onTaken: () => void): Promise<void> {
   try {
@@ -185,7 +151,6 @@ const taken = (raw: ServerResponse): Promise<void> =>
     }
     raw.on('drain', done).on('close', done)
   })
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 
 /** For a client that reconnects after it received the last event: 204 ends an EventSource's reconnecting. */
 export const nothingMore = (reply: FastifyReply): FastifyReply => reply.code(204).send()

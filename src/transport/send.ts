@@ -52,12 +52,8 @@ export function createSend({
     const startedAt = now()
     return new Promise((resolve) => {
       const bounds = replyBounds(call.purpose, maxReplyBytes)
-<<<<<<< HEAD
       const streamed = call.stream === undefined ? undefined : { listener }
-      const exchange = new Exchange({ timeoutMs, bounds, redactor, streamed }, (sent) => {
-=======
-      const exchange = new Exchange({ provider, timeoutMs }, bounds, redactor, (sent) => {
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
+      const exchange = new Exchange({ provider, timeoutMs, bounds, redactor, streamed }, (sent) => {
         // The line about the end of the generation says how it went: a line for each good reply is a third of the bytes of the log.
         const level = isGood(sent) ? 'debug' : 'info'
         log?.[level]({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
@@ -90,18 +86,13 @@ function logFields(provider: string, call: Call, host: string, sent: Sent, ms: n
     : { provider, purpose, method, host, outcome, reason: sent.reason, ms }
 }
 
-<<<<<<< HEAD
 interface ExchangeOptions {
+  readonly provider: string
   readonly timeoutMs: number
   readonly bounds: ReplyBounds
   readonly redactor: Redactor
   /** The reply may come as events. */
   readonly streamed: { readonly listener: ReplyListener | undefined } | undefined
-=======
-interface Asked {
-  readonly provider: string
-  readonly timeoutMs: number
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 }
 
 /**
@@ -111,13 +102,9 @@ interface Asked {
  * a socket counts bytes when it takes them, not when they leave, and a server may read a request and close without a reply.
  */
 class Exchange implements Dispatcher.DispatchHandler {
-<<<<<<< HEAD
-  readonly #bounds: ReplyBounds
-=======
-  /** Its replies share a turn of the event loop. */
+  /** The replies of a provider share a turn of the event loop. */
   readonly #caller: string
-  readonly #maxBytes: number
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
+  readonly #bounds: ReplyBounds
   readonly #settle: (sent: Sent) => void
   readonly #timeout: Timeout
   readonly #timeoutMs: number
@@ -134,13 +121,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** All of the body that matters has come; what becomes of the connection no longer does. */
   #isRead = false
 
-<<<<<<< HEAD
-  constructor({ timeoutMs, bounds, redactor, streamed }: ExchangeOptions, settle: (sent: Sent) => void) {
-=======
-  constructor(asked: Asked, bounds: ReplyBounds, redactor: Redactor, settle: (sent: Sent) => void) {
-    const { provider, timeoutMs } = asked
+  constructor({ provider, timeoutMs, bounds, redactor, streamed }: ExchangeOptions, settle: (sent: Sent) => void) {
     this.#caller = `replies of ${provider}`
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
     this.#timeoutMs = timeoutMs
     this.#bounds = bounds
     this.#streamed = streamed

@@ -122,17 +122,17 @@ async function whole(task: Task): Promise<FastifyReply> {
 
 async function streamed(task: Task): Promise<FastifyReply> {
   const { reply, id, deps } = task
-<<<<<<< HEAD
   const partials = partialsOf(task)
+  const images = createInlineImages(deps.assets)
   try {
     // The first image on its way opens the stream before its time: what ends so late has been taken on.
     const early = await Promise.race([endWithin(task, HOLD_BACK_MS), partials.begun])
     if (early) reply.headers(generationHeaders(early.generation))
-    const result = early ? await eventsOf(early, task) : null
+    const result = early ? await eventsOf(early, task, images) : null
     if (result && 'body' in result) return sendProblem(reply, result)
     const stream = openStream(reply, id, deps)
     partials.showAt(stream)
-    await stream.end(result ?? (await lateEvents(task)))
+    await stream.end(result ?? (await lateEvents(task, images)), images)
     return reply
   } finally {
     partials.stop()
@@ -159,16 +159,6 @@ function partialsOf({ deps, id, route, wanted }: Task) {
       for (const event of waiting.splice(0)) opened.partial(event)
     },
   }
-=======
-  const early = await endWithin(task, HOLD_BACK_MS)
-  if (early) reply.headers(generationHeaders(early.generation))
-  const images = createInlineImages(deps.assets)
-  const result = early ? await eventsOf(early, task, images) : null
-  if (result && 'body' in result) return sendProblem(reply, result)
-  const stream = openStream(reply, id, deps)
-  await stream.end(result ?? (await lateEvents(task, images)), images)
-  return reply
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 }
 
 /** Never rejects: the headers are sent. */

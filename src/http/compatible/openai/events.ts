@@ -4,25 +4,19 @@ import type { Run } from '../../../core/generation/run.ts'
 import type { Clock } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import { openEventStream } from '../../event-stream.ts'
-<<<<<<< HEAD
-import type { CompletedEvent, PartialImageEvent } from './images-response.ts'
-=======
 import type { InlineImages } from '../../inline-images.ts'
-import type { CompletedEvent } from './images-response.ts'
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
+import type { CompletedEvent, PartialImageEvent } from './images-response.ts'
 import type { OpenaiProblem } from './problems.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
 import { forThisRequest } from '../../request-context.ts'
 
 export interface OpenStream {
-<<<<<<< HEAD
   partial(event: PartialImageEvent): void
-  /** Resolves when all of it is sent, or the client is gone. */
-  end(result: readonly CompletedEvent[] | OpenaiProblem): Promise<void>
-=======
-  /** @param images those whose marks stand in the events */
+  /**
+   * Resolves when all of it is sent, or the client is gone.
+   * @param images those whose marks stand in the events
+   */
   end(result: readonly CompletedEvent[] | OpenaiProblem, images: Pick<InlineImages, 'write'>): Promise<void>
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
 }
 
 export interface StreamDependencies {
@@ -43,21 +37,11 @@ export function openStream(reply: FastifyReply, generationId: string, { run, clo
   stream.comment('still here')
   const stopWatching = run.watch(generationId, forThisRequest(sendProgress))
   return {
-<<<<<<< HEAD
     partial: (event) => stream.offer(event.type, event),
-    async end(result) {
-      // After the headers are sent an error is an event of its own, which OpenAI's SDKs throw.
-      const events = 'body' in result ? [{ type: 'error', ...result.body }] : result
-      for (const event of events) {
-        stream.send(event.type, event)
-        await stream.whenRead()
-      }
-=======
     async end(result, images) {
       // After the headers are sent an error is an event of its own, which OpenAI's SDKs throw.
       if ('body' in result) stream.send('error', { type: 'error', ...result.body })
       else for (const event of result) await stream.sendWritten(event.type, images.write(event))
->>>>>>> 05fe8c2 (test: promises about pages, clients, agents, links and images are asked of a gateway process of its own)
       stream.end()
     },
   }
