@@ -32,17 +32,21 @@ export interface EventStreamOptions {
   readonly onHeartbeat?: () => void
 }
 
-/** Takes the answer over: 200 with the reply's headers, then events until `end`. */
-export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onClosed, onHeartbeat }: EventStreamOptions): EventStream {
+/** The answer, of which the head is written. */
+function takenOver(reply: FastifyReply): ServerResponse {
   const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined))
   reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, {
+  return reply.raw.writeHead(200, {
     ...headers,
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
   })
+}
+
+/** Takes the answer over: 200 with the reply's headers, then events until `end`. */
+export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onClosed, onHeartbeat }: EventStreamOptions): EventStream {
+  const raw = takenOver(reply)
   let isOpen = true
   let unread = 0
   const backlog = new Backlog(raw)
