@@ -5,6 +5,7 @@ import { boughtTwice } from './bought-twice.ts'
 import { durability } from './durability.ts'
 import { hostile } from './hostile.ts'
 import { inFlight } from './in-flight.ts'
+import { inline } from './inline.ts'
 import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
 import { polling } from './polling.ts'
@@ -16,6 +17,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   kept,
   durability,
   'in-flight': inFlight,
+  inline,
   polling,
   'whole-images': wholeImages,
   hostile,
