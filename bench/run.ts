@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { beside } from './beside.ts'
 import { boughtTwice } from './bought-twice.ts'
 import { durability } from './durability.ts'
+import { history } from './history.ts'
 import { hostile } from './hostile.ts'
 import { inFlight } from './in-flight.ts'
 import { inline } from './inline.ts'
@@ -20,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   inline,
   polling,
   'whole-images': wholeImages,
+  history,
   hostile,
   start,
   'bought-twice': boughtTwice,
