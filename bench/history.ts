@@ -78,7 +78,9 @@ async function measure(url: string, name: string, path: string): Promise<void> {
     late.push(await lateMs(url))
   }
   const aim = name.startsWith('costs') ? (name.includes('month by') ? ` (aim < ${AIMS.costsMs})` : '') : ` (aim < ${AIMS.listMs})`
-  console.log(`${name.padEnd(30)} ${median(waits).toFixed(0).padStart(6)} ms${aim}; event loop late ${median(late).toFixed(0)} ms at most (aim < ${AIMS.stopMs})`)
+  console.log(
+    `${name.padEnd(30)} ${median(waits).toFixed(0).padStart(6)} ms${aim}; event loop late ${median(late).toFixed(0)} ms at most (aim < ${AIMS.stopMs})`,
+  )
 }
 
 /** The longest that the event loop was late since it was asked before. */

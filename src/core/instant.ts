@@ -17,8 +17,16 @@ export function iso(instant: Instant): string {
 
 export const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
 
+const DAY_MS = 86_400_000
+/** A report goes from day to day, and names the same one many times over. */
+let named = { day: Number.NaN, text: '' }
+
 /** `2026-11-27`, in UTC. */
-export const dayOf = (instant: Instant): string => iso(instant).slice(0, 10)
+export function dayOf(instant: Instant): string {
+  const day = Math.floor(instant / DAY_MS)
+  if (day !== named.day) named = { day, text: iso(instant).slice(0, 10) }
+  return named.text
+}
 
 /** `2026-11`, in UTC. */
-export const monthOf = (instant: Instant): string => iso(instant).slice(0, 7)
+export const monthOf = (instant: Instant): string => dayOf(instant).slice(0, 7)
