@@ -75,7 +75,7 @@ interface Position {
   readonly seq: bigint
 }
 
-const positionOf = ([at, seq]: Values): Position => ({ at: BigInt(at as bigint), seq: BigInt(seq as bigint) })
+const positionOf = ([at, seq]: Values): Position => ({ at: at as bigint, seq: seq as bigint })
 const toOf = ({ to }: CostQuery): Readonly<Record<string, SQLInputValue>> => (to === null ? {} : { to })
 
 /** Rows come as lists of their values, integers big. */
