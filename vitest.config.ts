@@ -12,12 +12,21 @@ const MEASURED = [
   'test/money/long-ledger.test.ts',
   'test/store/assets/judged-in-turns.test.ts',
   'test/store/sqlite/{list,open}.test.ts',
-  'test/hostile/{neighbours,slow-readers,connections,limits-from-outside}.test.ts',
+  'test/hostile/{neighbours,slow-readers,connections,limits-from-outside,inline-replies}.test.ts',
   'test/crash/crash.test.ts',
 ]
 
 /** The longest files: begun last, each would have the other workers wait for it. */
-const BEGUN_FIRST = ['crash/crash', 'hostile/neighbours', 'web/doing', 'web/choosing', 'package/installed', 'conformance/emulator', 'web/pages', 'cli/verify']
+const BEGUN_FIRST = [
+  'crash/crash',
+  'hostile/neighbours',
+  'web/doing',
+  'web/choosing',
+  'package/installed',
+  'conformance/emulator',
+  'web/pages',
+  'cli/verify',
+]
 const ordered = ({ moduleId }: TestSpecification): number => {
   const at = BEGUN_FIRST.findIndex((name) => moduleId.endsWith(`test/${name}.test.ts`))
   return at === -1 ? BEGUN_FIRST.length : at

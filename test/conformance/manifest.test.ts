@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Manifest, type Limits, type Range } from '#contract'
 import { candidate, EXAM_DAY, failuresOf, isAskable } from '../support/examined.ts'
-import { providerFolders, readManifestJson } from '../support/installed-providers.ts'
+import { isManifestAlone, providerFolders, readManifestJson } from '../support/installed-providers.ts'
 
 /** Named ranges of an offer. */
 const rangesOf = (limits: Limits): readonly (readonly [string, Range])[] => {
@@ -133,7 +133,9 @@ describe.each(providerFolders())('the manifest of %s', (id) => {
   })
 })
 
-describe.each(providerFolders())('the stories of %s', (id) => {
+/** A manifest alone may have none. */
+const withStories = providerFolders().filter((id) => !isManifestAlone(id))
+describe.each(withStories)('the stories of %s', (id) => {
   test('hold a success of every model', async () => {
     const { cases, offers } = await candidate(id)
     const succeeding = new Set(cases.filter(({ outcome }) => outcome.kind === 'done').map(({ request }) => Object(request).model))

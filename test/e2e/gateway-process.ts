@@ -7,7 +7,7 @@ import { startOverridden } from '../crash/process.ts'
 import { FIXTURE_PROVIDERS } from './gateway.ts'
 import type { Gateway, GatewayOptions } from './gateway.ts'
 
-export type ProcessOptions = Omit<GatewayOptions, 'wrapPorts' | 'env' | 'patience'> & {
+export type ProcessOptions = Omit<GatewayOptions, 'wrapPorts' | 'env'> & {
   readonly patience?: NonNullable<GatewayOptions['patience']>
   /** How long the reader of an image may take nothing of it. */
   readonly unreadMs?: number

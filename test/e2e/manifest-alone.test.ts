@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PriceEntry } from '#contract'
-import { manifest, modelEntry, writeFiles } from '../catalogue/fake-providers.ts'
-import { launchGateway, type Gateway } from './gateway.ts'
+import { writeFiles } from '../catalogue/fake-providers.ts'
+import { LONE_MANIFESTS } from '../support/lone-manifests.ts'
+import { launchProcess, type GatewayProcess } from './gateway-process.ts'
 
 const KEY = 'relay-key-1234567890'
 const TAKEN = new Set(['model', 'prompt', 'size', 'n', 'reference_images', 'quality'])
@@ -79,44 +80,13 @@ async function edit(request: IncomingMessage): Promise<{ status: number; body: o
   return { status: 200, body: { data: [{ b64_json: png.toString('base64') }], usage: { input_tokens: 300, output_tokens: 1000 } } }
 }
 
-let gateway: Gateway
+let gateway: GatewayProcess
 let folder: string
 beforeAll(async () => {
   await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
   folder = await mkdtemp(join(tmpdir(), 'imagegate-shape-'))
-  const entry = modelEntry()
-  const limits = {
-    ...entry.limits,
-    n: { max: 4 },
-    reference_images: { max: 2, forms: ['data_uri'] },
-    quality: { type: 'enum', values: ['low', 'high'], default: null },
-  }
-  await writeFiles(folder, {
-    'acme/manifest.json': {
-      ...manifest('acme', { big: { ...entry, limits } }),
-      auth: { header: 'authorization', scheme: 'Bearer', env: 'ACME_API_KEY' },
-      shape: { name: 'openai-images', references: 'reference_images' },
-      declares: { ...manifest('acme', {}).declares, delivery: ['sync'], batch: true, cost: 'at_result' },
-    },
-  })
-  const tokens = { text_input: '5', image_input: null, cached_input: null, image_output: '30', text_output: null }
-  const price = {
-    kind: 'token',
-    per_million: tokens,
-    output_tokens: null,
-    reference_tokens: null,
-    as_of: '2026-08-01',
-    source_url: 'https://prices.example.com/',
-  }
-  await writeFiles(folder, {
-    'forms/manifest.json': {
-      ...manifest('forms', { masked: { ...entry, limits: { ...limits, mask: true }, price } }),
-      auth: { header: 'authorization', scheme: 'Bearer', env: 'FORMS_API_KEY' },
-      shape: { name: 'openai-images', references: 'multipart' },
-      declares: { ...manifest('forms', {}).declares, delivery: ['sync'], batch: true, cost: 'at_result' },
-    },
-  })
-  gateway = await launchGateway({
+  await writeFiles(folder, LONE_MANIFESTS)
+  gateway = await launchProcess({
     providersDirectory: folder,
     providers: ['acme', 'forms'],
     env: { ACME_API_KEY: KEY, FORMS_API_KEY: KEY },

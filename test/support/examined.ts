@@ -1,4 +1,4 @@
-import { Manifest, type Adapter, type Call, type Json, type Offer, type Order, type Outcome } from '#contract'
+import { Manifest, type Adapter, type Call, type Json, type JsonObject, type Offer, type Order, type Outcome } from '#contract'
 import { readCase, replyOf, storiesOf, type Case } from './case-files.ts'
 import { loadProvider, offersOf, readManifestJson } from './installed-providers.ts'
 import { plainOrder } from './legal-orders.ts'
@@ -40,8 +40,27 @@ export const plainOrders = (examined: Candidate): readonly Order[] => examined.o
 /** Submits of every offer, and every call of the stories: what a reply may be an answer to. */
 export function knownCalls(examined: Candidate, purposes: readonly Call['purpose'][]): readonly Call[] {
   const reported = examined.cases.flatMap(({ steps }) => steps.map(({ call }) => call))
-  const calls = [...plainOrders(examined).map((order) => callFor(examined, order)), ...reported]
+  const submits = plainOrders(examined).map((order) => callFor(examined, order))
+  const calls = [...submits, ...submits.slice(0, 1).flatMap((submit) => pollsBySpelling(examined, submit)), ...reported]
   return distinct(calls.filter(({ purpose }) => purposes.includes(purpose)))
+}
+
+/** The poll that follows an answer with everything where the shape of the manifest says it stands; none where its shape has no polls. */
+function pollsBySpelling({ manifest, adapter }: Candidate, submit: Call): readonly Call[] {
+  if (manifest.shape?.name !== 'queue-by-returned-urls') return []
+  const { id, poll, result, cancel } = manifest.shape.accepted
+  const body: JsonObject = {}
+  if (id !== undefined) put(body, id, 'task-1')
+  for (const pointer of [poll, result, cancel]) if (pointer !== undefined) put(body, pointer, `${manifest.base_url}/tasks/1${pointer}`)
+  const outcome = adapter.interpret({ status: 200, headers: {}, body }, submit)
+  return outcome.kind === 'pending' ? [outcome.next] : []
+}
+
+function put(body: Record<string, unknown>, pointer: string, value: string): void {
+  const keys = pointer.split('/').slice(1)
+  const last = keys.pop() ?? ''
+  const parent = keys.reduce<Record<string, unknown>>((at, key) => (at[key] ??= {}) as Record<string, unknown>, body)
+  parent[last] = value
 }
 
 /** Every reply of the stories that did arrive, with the call it answers. */

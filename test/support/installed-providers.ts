@@ -6,7 +6,8 @@ import { Manifest, type Adapter, type Offer, type Provider } from '#contract'
 import type { StartEmulator } from '#sandbox'
 import { ROOT } from './source-tree.ts'
 
-export const PROVIDERS = join(ROOT, 'providers')
+/** Another folder sits the exam where the environment names one. */
+export const PROVIDERS = process.env['EXAMINED_PROVIDERS'] ?? join(ROOT, 'providers')
 
 /** The ids of every provider's folder, sorted. */
 export const providerFolders = (): readonly string[] =>
@@ -14,6 +15,9 @@ export const providerFolders = (): readonly string[] =>
     .filter((entry) => entry.isDirectory() && existsSync(join(PROVIDERS, entry.name, 'manifest.json')))
     .map((entry) => entry.name)
     .sort()
+
+/** Whether its folder holds nothing but a manifest, so that there is no case of it and nothing emulates it. */
+export const isManifestAlone = (id: string): boolean => readdirSync(join(PROVIDERS, id)).length === 1
 
 export const readManifestJson = (id: string): unknown => JSON.parse(readFileSync(join(PROVIDERS, id, 'manifest.json'), 'utf8'))
 
