@@ -9,6 +9,12 @@ const Task = z
     height: z.number().int().optional(),
     seed: z.number().int().optional(),
     input_image: z.string().optional().meta({ description: 'A URL or base64; further ones in `input_image_2` … `input_image_8`.' }),
+    images: z
+      .union([z.string(), z.array(z.string())])
+      .optional()
+      .meta({ description: 'FLUX 3 Image: up to ten, each a URL or base64.' }),
+    aspect_ratio: z.string().optional().meta({ description: 'FLUX 3 Image, Kontext and FLUX 1.1 [pro] Ultra, which sell shapes.' }),
+    resolution: z.string().optional().meta({ description: 'FLUX 3 Image: `768sq`, `1k`, `1.5k`, `2k` or `4k`.' }),
     output_format: z.string().optional(),
     safety_tolerance: z.number().int().optional(),
     webhook_url: z.string().optional(),

@@ -1,7 +1,7 @@
 import type { Json, JsonObject, Warning } from '#contract'
 import { readReferenceText } from '../reference-text.ts'
-import { IMAGE_SLOTS } from './endpoints.ts'
-import type { Endpoint } from './endpoints.ts'
+import { IMAGE_SLOTS } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
 import { RANDOM_SEED } from './validators.ts'
 import type { Issue } from './validators.ts'
 import type { Webhook } from './webhook.ts'
@@ -47,7 +47,7 @@ export function toRequest(endpoint: Endpoint, values: JsonObject, unknown: JsonO
     ...size.fields,
     ...(seed === undefined || seed === RANDOM_SEED ? {} : { seed }),
     ...Object.fromEntries(SAME.flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]]))),
-    prompt_upsampling: said['disable_pup'] === true ? false : (said['prompt_upsampling'] ?? false),
+    ...upsamplingOf(said),
     ...(hasReference ? { reference_images: references.images } : {}),
     ...ownOptions(said),
   }
@@ -59,6 +59,12 @@ export function toRequest(endpoint: Endpoint, values: JsonObject, unknown: JsonO
     slots: references.slots,
     missingSide: hasReference ? size.missing : null,
   }
+}
+
+/** Not said where the endpoint has no say on it. */
+const upsamplingOf = ({ disable_pup: isOff, prompt_upsampling: isOn }: JsonObject): JsonObject => {
+  if (isOff === true) return { prompt_upsampling: false }
+  return isOn === undefined ? {} : { prompt_upsampling: isOn }
 }
 
 /** A request whose other side keeps the ratio of its first reference image. */
@@ -100,6 +106,15 @@ function referencesOf(said: JsonObject): {
     images.push(read.reference)
     slots.push(slot)
   }
+  for (const [index, text] of (Array.isArray(said['images']) ? (said['images'] as readonly string[]) : []).entries()) {
+    const read = readReferenceText(text)
+    if (read.kind === 'refused') {
+      refuse('images', `image ${index + 1} ${read.reason}`)
+      continue
+    }
+    images.push(read.reference)
+    slots.push('images')
+  }
   return { images, slots, issues }
 }
 
@@ -111,8 +126,16 @@ interface Size {
   readonly guessed: readonly Warning[]
 }
 
-/** `aspect_ratio` is no field of these endpoints, but a client that sends one for every model means it: it stands in for a size not given. */
+/** Where shapes are sold; without one, or with `auto`, the first image's is kept. */
+function shapeOf(said: JsonObject, megapixels: (said: JsonObject) => number): Size {
+  const { aspect_ratio: ratio } = said
+  const fields = { ...(isRatio(ratio) ? { aspect_ratio: ratio } : {}), megapixels: megapixels(said) }
+  return { fields, warnings: [], missing: null, guessed: [] }
+}
+
+/** `aspect_ratio` is no field of the other endpoints, but a client that sends one for every model means it: it stands in for a size not given. */
 function sizeOf(endpoint: Endpoint, values: JsonObject, unknown: JsonObject): Size {
+  if (endpoint.megapixels !== undefined) return shapeOf({ ...endpoint.defaults, ...values }, endpoint.megapixels)
   const { width, height } = values
   const { width: defaultWidth, height: defaultHeight } = endpoint.defaults
   const ratio = unknown['aspect_ratio']
@@ -159,8 +182,10 @@ const ignoredRatio = (ratio: Json): Warning => ({
 
 /** What only BFL takes. A blob lies at BFL and is a reference image, so nobody else may serve such a request. */
 function ownOptions(said: JsonObject): JsonObject {
-  const { transparent_bg, input_image_blob_path, seed } = said
+  const { transparent_bg, input_image_blob_path, seed, raw, image_prompt_strength, grounding } = said
+  const given = Object.entries({ raw, image_prompt_strength, grounding }).filter(([, value]) => value !== undefined)
   const options: JsonObject = {
+    ...(Object.fromEntries(given) as JsonObject),
     ...(transparent_bg === undefined ? {} : { transparent_bg }),
     ...(input_image_blob_path === undefined ? {} : { input_image_blob_path }),
     ...(seed === RANDOM_SEED ? { seed } : {}),

@@ -102,6 +102,24 @@ export const oneOf =
     return fault('enum', `Input should be ${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`)
   }
 
+/** One value, or a list of up to so many, as a list. */
+export const listOf =
+  (check: Check, most: number): Check =>
+  (value) => {
+    const list: readonly Json[] = Array.isArray(value) ? value : [value]
+    if (list.length > most) return fault('too_long', `List should have at most ${most} items after validation, not ${list.length}`)
+    const wrong = list.map((entry) => check(entry)).find((checked) => checked.kind === 'fault')
+    return wrong ?? accept([...list])
+  }
+
+/** A shape between 21:9 and 9:21. */
+export const ratio: Check = (value) => {
+  if (typeof value !== 'string') return string(value)
+  const [, across = '0', down = '0'] = /^([1-9]\d{0,3}):([1-9]\d{0,3})$/.exec(value) ?? []
+  const shape = Number(across) / Number(down)
+  return shape >= 9 / 21 && shape <= 21 / 9 ? accept(value) : fault('value_error', 'Value error, it is a ratio between 21:9 and 9:21')
+}
+
 const MAX_URL_CHARS = 2083
 
 export const webUrl: Check = (value) => {

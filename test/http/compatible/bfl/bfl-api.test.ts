@@ -50,6 +50,27 @@ describe('a gateway without keys', () => {
     expect(await sharp(await (await fetch(sample)).bytes()).metadata()).toMatchObject({ width: 1536, height: 1024, format: 'jpeg' })
   })
 
+  test.each([
+    ['flux-2-max', {}, { model: 'flux-2-max', size: '1024x1024', format: 'jpeg' }],
+    ['flux-2-klein-4b', { output_format: 'png' }, { model: 'flux-2-klein-4b', size: '1024x1024', format: 'png' }],
+    ['flux-2-klein-9b', { width: 512, height: 768 }, { model: 'flux-2-klein-9b', size: '512x768', format: 'jpeg' }],
+    ['flux-kontext-pro', {}, { model: 'flux-kontext-pro', size: '1024x1024', format: 'png' }],
+    ['flux-kontext-max', { aspect_ratio: '2:1', output_format: 'jpeg' }, { model: 'flux-kontext-max', ratio: 2, format: 'jpeg' }],
+    ['flux-pro-1.1-ultra', { raw: true }, { model: 'flux-1.1-pro-ultra', ratio: 16 / 9, format: 'jpeg' }],
+    ['flux-3-image', { aspect_ratio: '3:2', resolution: '768sq', grounding: false }, { model: 'flux-3-image', ratio: 3 / 2 }],
+  ] as const)('%s %j is served as BFL serves it, with nothing adapted', async (endpoint, body, expected) => {
+    const task = await json<Reply>(await submit(gateway, endpoint, { prompt: 'a lighthouse', ...body }))
+    expect(task).toMatchObject({ cost: expect.any(Number) })
+    expect(await ended(gateway, task['polling_url'])).toMatchObject({ status: 'Ready' })
+    const generation = await json<Generation>(await gateway.ask(`/v1/generations/${String(task['id'])}`))
+    expect(generation).toMatchObject({ provider: 'bfl', model: expected.model, warnings: [] })
+    const [image] = generation.images
+    const [width, height] = [image?.width ?? 0, image?.height ?? 1]
+    if ('size' in expected) expect(`${width}x${height}`).toBe(expected.size)
+    else expect(width / height).toBeCloseTo(expected.ratio, 1)
+    if ('format' in expected) expect(image?.format).toBe(expected.format)
+  })
+
   test('the end has cost and provider in its headers, and warnings stay with the generation', async () => {
     const task = await json<Reply>(await submit(gateway, 'flux-2-pro', { prompt: 'a', width: 512, height: 512, raw: true }))
     await ended(gateway, task['polling_url'])
@@ -153,9 +174,9 @@ describe('a gateway without keys', () => {
   })
 
   test('an endpoint that is not served here is 404 and names those it has', async () => {
-    const reply = await submit(gateway, 'flux-kontext-pro', { prompt: 'a' })
+    const reply = await submit(gateway, 'flux-dev', { prompt: 'a' })
     expect(reply.status).toBe(404)
-    expect(await reply.json()).toEqual({ detail: expect.stringContaining('flux-2-pro, flux-2-flex, flux-pro-1.1') })
+    expect(await reply.json()).toEqual({ detail: expect.stringContaining('flux-2-pro, flux-2-flex, flux-2-max') })
     const other = await gateway.ask('/bfl/v2/anything')
     expect([other.status, await other.json()]).toEqual([404, { detail: 'Not Found' }])
   })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '#contract'
 import { ENDPOINTS, readBody } from '../../../../src/http/compatible/bfl/endpoints.ts'
-import type { Endpoint } from '../../../../src/http/compatible/bfl/endpoints.ts'
+import type { Endpoint } from '../../../../src/http/compatible/bfl/endpoint.ts'
 
 export const endpointOf = (path: string): Endpoint => {
   const endpoint = ENDPOINTS.get(path)
@@ -72,6 +72,24 @@ describe('a body is refused as FastAPI refuses it', () => {
       [
         { loc: ['body', 'width'], msg: 'Input should be a multiple of 32', type: 'multiple_of' },
         { loc: ['body', 'height'], msg: 'Input should be a multiple of 32', type: 'multiple_of' },
+      ],
+    ],
+    [
+      'flux-kontext-pro',
+      { prompt: 'a', aspect_ratio: '3:1' },
+      [{ loc: ['body', 'aspect_ratio'], msg: 'Value error, it is a ratio between 21:9 and 9:21', type: 'value_error' }],
+    ],
+    [
+      'flux-2-max',
+      { prompt: 'a', output_format: 'webp' },
+      [{ loc: ['body', 'output_format'], msg: "Input should be 'jpeg' or 'png'", type: 'enum' }],
+    ],
+    [
+      'flux-3-image',
+      { prompt: 'a', images: Array.from({ length: 11 }, () => 'https://a.example/1.png'), safety_tolerance: 5 },
+      [
+        { loc: ['body', 'images'], msg: 'List should have at most 10 items after validation, not 11', type: 'too_long' },
+        { loc: ['body', 'safety_tolerance'], msg: 'Input should be less than or equal to 4', type: 'less_than_equal' },
       ],
     ],
     ['flux-pro-1.1', { width: null }, [{ loc: ['body', 'width'], msg: 'Input should be a valid integer', type: 'int_type' }]],

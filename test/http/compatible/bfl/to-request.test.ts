@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { requestSchema } from '#contract'
 import type { Json, JsonObject } from '#contract'
 import { adapter } from '../../../../providers/bfl/adapter.ts'
-import { ENDPOINTS, IMAGE_SLOTS, readBody } from '../../../../src/http/compatible/bfl/endpoints.ts'
+import { IMAGE_SLOTS } from '../../../../src/http/compatible/bfl/endpoint.ts'
+import { ENDPOINTS, readBody } from '../../../../src/http/compatible/bfl/endpoints.ts'
 import { toRequest, withOtherSide } from '../../../../src/http/compatible/bfl/to-request.ts'
 
 const schema = requestSchema({ bfl: adapter.options })
@@ -148,6 +149,45 @@ describe('reference images', () => {
       provider: { only: ['bfl'] },
       provider_options: { bfl: { input_image_blob_path: 'x/y' } },
     })
+  })
+})
+
+describe('an endpoint that sells shapes', () => {
+  test('has the megapixels of its resolution, its own ratio where none is said, and the first image’s where it has none', () => {
+    expect(requestOf('flux-pro-1.1-ultra', {}).request).toEqual({
+      model: 'flux-1.1-pro-ultra',
+      prompt: '',
+      aspect_ratio: '16:9',
+      megapixels: 4,
+      safety_tolerance: 2,
+      output_format: 'jpeg',
+      prompt_upsampling: false,
+    })
+    expect(requestOf('flux-kontext-max', { prompt: 'a', input_image: PNG }).request).toMatchObject({ megapixels: 1, output_format: 'png' })
+    expect(requestOf('flux-kontext-max', { prompt: 'a', input_image: PNG }).request).not.toHaveProperty('aspect_ratio')
+    expect(requestOf('flux-kontext-pro', { prompt: 'a', aspect_ratio: '21:9', width: 512 })).toMatchObject({
+      request: { aspect_ratio: '21:9', megapixels: 1 },
+      warnings: [{ code: 'ignored_option', field: 'width' }],
+    })
+  })
+
+  test('of FLUX 3 takes one image or a list, and says nothing of what it does not have', () => {
+    const asked = { prompt: 'a', images: PNG, resolution: '2k', aspect_ratio: 'auto', grounding: false, version: 'latest', seed: 7 }
+    const { request, warnings } = requestOf('flux-3-image', asked)
+    expect(request).toEqual({
+      model: 'flux-3-image',
+      prompt: 'a',
+      megapixels: 4,
+      safety_tolerance: 2,
+      reference_images: [`data:image/png;base64,${PNG}`],
+      provider_options: { bfl: { grounding: false } },
+    })
+    expect(warnings).toMatchObject([{ code: 'ignored_option', field: 'seed', requested: 7 }])
+    expect(requestOf('flux-3-image', { prompt: 'a', images: [PNG, PNG] }).request['reference_images']).toHaveLength(2)
+  })
+
+  test('of FLUX.2 [klein] has no say on the rewriting of prompts', () => {
+    expect(requestOf('flux-2-klein-4b', { prompt: 'a' }).request).not.toHaveProperty('prompt_upsampling')
   })
 })
 
