@@ -25,5 +25,5 @@ export const FLUX_3: Endpoint = {
   },
   defaults: { aspect_ratio: 'auto', resolution: '1k', safety_tolerance: 2 },
   promptRequired: true,
-  megapixels: ({ resolution }) => RESOLUTIONS[String(resolution)] ?? 1,
+  megapixels: ({ resolution }) => (typeof resolution === 'string' ? RESOLUTIONS[resolution] : undefined) ?? 1,
 }
