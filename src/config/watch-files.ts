@@ -1,4 +1,4 @@
-import { realpathSync, watch } from 'node:fs'
+import { realpathSync, statSync, watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 
@@ -53,6 +53,13 @@ export function watchFiles(onChange: () => void, settleMs = 100): WatchedFiles {
     },
   }
 }
+
+/** What the files are at this moment: another text once one of them was changed, replaced or removed. */
+export const stateOf = (paths: readonly string[]): string =>
+  paths
+    .map((path) => statSync(path, { throwIfNoEntry: false }))
+    .map((file) => (file === undefined ? 'none' : `${file.ino} ${file.size} ${file.ctimeMs}`))
+    .join('\n')
 
 /** File names by folder, links followed to the file they lead to. */
 function foldersOf(paths: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {

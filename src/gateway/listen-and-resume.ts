@@ -32,7 +32,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await compare.resume()
-  opened.defer(watchConfiguration(live))
+  opened.defer(watchConfiguration(live, resources.filesAsRead))
   opened.defer(startRetention({ storage: imageStorage, store, clock: STEADY_CLOCK, log, limits: () => config().assets }))
   return {
     url,

@@ -8,6 +8,7 @@ import type { Environment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
 import type { ConfigProblem } from '../config/problem.ts'
+import { stateOf } from '../config/watch-files.ts'
 import type { Patience } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
 import { StartRefused } from './start-refused.ts'
@@ -54,6 +55,8 @@ export interface Configuration {
   readonly warnings: readonly ConfigProblem[]
   /** The files it was read from, those of secrets included. */
   readonly files: readonly string[]
+  /** Their state when they were read. */
+  readonly filesAsRead: string
   /** Reads file, environment and secret files again. */
   readonly readAgain: () => Promise<ConfigResult>
   readonly log: FastifyBaseLogger
@@ -75,8 +78,9 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
   }
   const loaded = await readAgain()
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
-  const log = createLog(loaded.config, overrides)
-  return { catalogue, started: loaded.config, warnings: loaded.warnings, files: loaded.files, readAgain, log, overrides }
+  const { config: started, warnings, files } = loaded
+  const log = createLog(started, overrides)
+  return { catalogue, started, warnings, files, filesAsRead: stateOf(files), readAgain, log, overrides }
 }
 
 /** Libraries write lines of their own at these levels, with the headers of a request, keys among them. */

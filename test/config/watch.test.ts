@@ -7,7 +7,8 @@ import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { liveConfig, type Prepared, type Reloaded } from '../../src/config/watch.ts'
 import { objections } from '../../src/config/protection.ts'
-import { watchFiles } from '../../src/config/watch-files.ts'
+import { stateOf, watchFiles } from '../../src/config/watch-files.ts'
+import { watchConfiguration } from '../../src/gateway/watch-configuration.ts'
 import { fakeProviders, temporaryFolder } from '../catalogue/fake-providers.ts'
 
 const hasKeys = ({ keys }: Config): boolean => keys.length > 0
@@ -235,6 +236,20 @@ describe('watching files', () => {
       await rename(`${path}.swap`, path)
       await vi.waitFor(() => expect(changed).toHaveBeenCalled())
     }
+  })
+
+  test('reads a configuration again that was saved since it was read, and none that was not', async () => {
+    const path = join(await temporaryFolder(), 'imagegate.yaml')
+    await writeFile(path, 'a')
+    const asRead = stateOf([path])
+    const reload = vi.fn(() => Promise.resolve<Reloaded>({ kind: 'unchanged', needRestart: [] }))
+    const followed = { files: () => [path], onRead: () => {}, reload }
+    stops.push(watchConfiguration(followed, asRead))
+    expect(reload).not.toHaveBeenCalled()
+    await writeFile(`${path}.swap`, 'b')
+    await rename(`${path}.swap`, path)
+    stops.push(watchConfiguration({ ...followed, reload }, asRead))
+    expect(reload).toHaveBeenCalled()
   })
 
   test('takes a burst of changes as one, and other files in the folder as none', async () => {

@@ -108,6 +108,12 @@ describe('bad input gets a problem document that names the field, and nothing is
       if (what.startsWith(key)) expect(document.detail).toBe(`The body has the key ${key}, which is not taken; leave it out.`)
   })
 
+  test('JSON one level deeper than is read', async () => {
+    const nested = (levels: number) => `{"model":"flux-2-pro","prompt":"x","odd":${'['.repeat(levels)}${']'.repeat(levels)}}`
+    expect((await problem(await gateway.post('/v1/generations', nested(64)))).detail).toContain('nested deeper than 64 levels')
+    expect((await problem(await gateway.post('/v1/generations', nested(63)))).detail).toContain('odd is an unknown field')
+  })
+
   test('a body of another type', async () => {
     const reply = await gateway.ask('/v1/generations', {
       method: 'POST',

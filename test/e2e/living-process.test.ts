@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -58,6 +58,20 @@ const inOneSentence = (sentence: string) => ({
   code: 1,
   stdout: '',
   stderr: expect.stringMatching(new RegExp(`^imagegate cannot start:\\n[^\\n]*${sentence}[^\\n]*\\n$`)) as string,
+})
+
+test('a configuration that is saved while the process starts is in force soon after it listens', { timeout: 60_000 }, async () => {
+  const folder = temporaryFolder()
+  const config = join(folder, 'imagegate.yaml')
+  writeFileSync(config, 'models: { early: { model: flux-2-pro } }\n')
+  const starting = started({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data') })
+  // The configuration was read by then, and nobody listens yet.
+  await until(() => existsSync(join(folder, 'data/sandbox/imagegate.db')), 'the database was opened')
+  writeFileSync(`${config}.swap`, 'models: { late: { model: flux-2-pro } }\n')
+  renameSync(`${config}.swap`, config)
+  const { url } = await starting
+  await until(async () => (await fetch(`${url}/v1/models/late`)).status === 200, 'the saved configuration was in force')
+  expect((await fetch(`${url}/v1/models/early`)).status).toBe(404)
 })
 
 describe('a running gateway', { timeout: 60_000 }, () => {
