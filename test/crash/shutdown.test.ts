@@ -54,6 +54,25 @@ describe('on SIGTERM', () => {
     },
   )
 
+  test('what is about to end does, and is answered with its image', { timeout: 30_000 }, async () => {
+    const quick = await startVendors({ providers: ['bfl'], typicalMs: 40 })
+    const folder = quick.folder()
+    const server = await startProcess(folder.environment)
+    const arrived = Promise.withResolvers<void>()
+    quick.front('bfl').beforeReply = async ({ purpose }) => {
+      if (purpose !== 'image') return
+      arrived.resolve()
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+    const answer = post(server.url, 'bfl/flux-2-pro', 'wait=60')
+    await arrived.promise
+    expect(await server.kill('SIGTERM')).toBe('0')
+    const reply = await answer
+    expect([reply.status, (await reply.json()) as Generation]).toMatchObject([200, { status: 'succeeded', images: [{ format: 'jpeg' }] }])
+    folder.remove()
+    await quick.close()
+  })
+
   test('a submit under way gets its reply recorded before the server leaves', { timeout: 30_000 }, async () => {
     const folder = vendors.folder()
     const server = await startProcess(folder.environment)
