@@ -14,6 +14,7 @@ import { doctorVerb } from './doctor.ts'
 import { withExamples } from './examples.ts'
 import { generateVerb } from './generate.ts'
 import { keysVerb } from './keys.ts'
+import { learnVerb } from './learn.ts'
 import { listVerb } from './list.ts'
 import { migrateVerb } from './migrate.ts'
 import { modelsVerb } from './models.ts'
@@ -46,6 +47,7 @@ const VERBS: readonly Verb[] = [
   pricesVerb,
   doctorVerb,
   verifyVerb,
+  learnVerb,
   backupVerb,
   restoreVerb,
   migrateVerb,

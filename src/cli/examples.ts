@@ -24,6 +24,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   prices: ['imagegate prices --model flux-2-pro', 'imagegate prices check --provider openrouter'],
   doctor: ['imagegate doctor'],
   verify: ['imagegate verify bfl --max-usd 0.10', 'imagegate verify runware --model flux-2-pro --record recorded'],
+  learn: ['imagegate learn https://api.vendor.example/openapi.json --id vendor --out manifest.json', 'imagegate learn openapi.yaml --json'],
   backup: ['imagegate backup /backups/2026-11-28'],
   restore: ['imagegate restore /backups/2026-11-28'],
   migrate: ['imagegate migrate --from file:data/imagegate.db --to postgres://gateway@db.internal/imagegate'],

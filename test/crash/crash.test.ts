@@ -173,7 +173,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   async () => {
     series = 'postgres'
     const url = await freshDatabase()
-    const steps = ['after the intent', 'reply received but not recorded', 'stored but not settled', 'settled but not notified'] as const
+    const steps = ['reply received but not recorded', 'stored but not settled'] as const
     await killedAt({ steps, more: `store: { url: "${url}" }\n`, readBooksIn: () => readPostgresBooks(url) })
   },
 )

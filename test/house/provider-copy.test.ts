@@ -32,7 +32,7 @@ function checkoutWithCopy(original: string): void {
 /** Runs these tests in the checkout with the copy; what it prints where it fails. */
 async function runTests(...filters: readonly string[]): Promise<string> {
   const program = join(checkout, 'node_modules/vitest/vitest.mjs')
-  const child = spawn(process.execPath, [program, 'run', '--reporter=dot', ...filters], {
+  const child = spawn(process.execPath, [program, 'run', '--reporter=dot', '--maxWorkers=2', ...filters], {
     cwd: checkout,
     env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,106 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { parse } from 'yaml'
+import type { JsonObject } from '#contract'
+import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts'
+import { isObject } from '../catalogue/learn/openapi.ts'
+import type { Verb } from './verb.ts'
+import { reasonInWords } from './folder.ts'
+import { table } from './table.ts'
+import { VerbFailed, type Terminal } from './terminal.ts'
+
+interface LearnFlags {
+  readonly id?: string
+  readonly out?: string
+  readonly json?: boolean
+}
+
+/** The largest OpenAPI documents of vendors have 3 MB. */
+const MOST_BYTES = 20 * 1_024 * 1_024
+const TIMEOUT_MS = 30_000
+
+export const learnVerb: Verb = (terminal, finish) =>
+  new Command('learn')
+    .description('draft a provider’s manifest from its OpenAPI document; what that does not say is null, and listed')
+    .argument('<document>', 'the address or the file of an OpenAPI document, JSON or YAML')
+    .option('--id <id>', 'our id of the provider (default: from its host)')
+    .option('--out <file>', 'write the manifest to a new file instead of printing it')
+    .option('--json', 'print JSON: the manifest, what is missing, and where each fact stands')
+    .action((document: string, flags: LearnFlags) => finish(learn(document, flags, terminal)))
+
+async function learn(source: string, { id, out, json }: LearnFlags, terminal: Terminal): Promise<number> {
+  const draft = drafted(await read(source), source, id ?? null)
+  const manifest = JSON.stringify(draft.manifest, null, 2)
+  if (out !== undefined) await write(out, manifest)
+  if (json) terminal.out(JSON.stringify(draft, null, 2))
+  else {
+    if (out === undefined) terminal.out(manifest)
+    describe(draft, terminal)
+  }
+  return 0
+}
+
+function describe({ missing, others }: Draft, terminal: Terminal): void {
+  terminal.err('')
+  terminal.err(
+    `The document does not say these ${missing.length}; each is null in the draft. Read them on the provider’s pages, never guess:`,
+  )
+  terminal.err(
+    table(
+      ['where', 'what'],
+      missing.map(({ path, why }) => [path, why]),
+    ),
+  )
+  terminal.err('Ours, and to be checked: `timeouts`, `polling`, `auth.env`, and the names of the models.')
+  if (others.length > 0) terminal.err(`Left out, since they are in another shape: ${others.join(', ')}.`)
+  terminal.err('Next: providers/README.md.')
+}
+
+function drafted(document: JsonObject, source: string, id: string | null): Draft {
+  try {
+    return draftOf(document, id)
+  } catch (error) {
+    if (error instanceof NothingLearned) throw new VerbFailed(`${source}: ${error.message}`)
+    throw error
+  }
+}
+
+async function read(source: string): Promise<JsonObject> {
+  const text = /^https?:\/\//i.test(source) ? await fetched(source) : await readFile(source, 'utf8')
+  if (Buffer.byteLength(text) > MOST_BYTES) throw tooLarge(source)
+  const value: unknown = parsed(text, source)
+  if (typeof value === 'object' && value !== null && isObject(value as JsonObject)) return value as JsonObject
+  throw new VerbFailed(`${source} is no OpenAPI document: it is no object of JSON or YAML`)
+}
+
+function parsed(text: string, source: string): unknown {
+  try {
+    return /^\s*\{/.test(text) ? JSON.parse(text) : parse(text)
+  } catch (error) {
+    throw new VerbFailed(`${source} cannot be read as JSON or YAML: ${reasonInWords(error)}`)
+  }
+}
+
+/** The operator gave the address, so it may be on this machine; what it answers is bounded all the same. */
+async function fetched(url: string): Promise<string> {
+  const reply = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
+    throw new VerbFailed(`${url} cannot be read: ${reasonInWords(error)}`)
+  })
+  if (!reply.ok || reply.body === null) throw new VerbFailed(`${url} answered ${reply.status}; give the address of the document itself`)
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of reply.body) {
+    bytes += part.length
+    if (bytes > MOST_BYTES) throw tooLarge(url)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
+const tooLarge = (source: string): VerbFailed => new VerbFailed(`${source} is larger than 20 MB: no OpenAPI document of a vendor is`)
+
+async function write(file: string, manifest: string): Promise<void> {
+  await writeFile(file, `${manifest}\n`, { flag: 'wx' }).catch((error: unknown) => {
+    throw new VerbFailed(`${file} cannot be written: ${reasonInWords(error)}`)
+  })
+}
