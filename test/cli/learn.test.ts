@@ -96,10 +96,12 @@ beforeAll(async () => {
     if (path === '/large.json') return response.end(`{"a":"${'a'.repeat(21_000_000)}"}`)
     if (path.startsWith('/v1/task')) return answer({ status: 'Ready', result: { sample: `${url}/image.png` } })
     if (request.method !== 'POST') return response.writeHead(404).end()
-    void text(request).then((body) => {
+    const accept = async () => {
+      const body = await text(request)
       tasks.push({ path, body: JSON.parse(body) as object, key: request.headers['x-acme-key'] as string | undefined })
       answer({ id: `task-${tasks.length}`, polling_url: `${url}/v1/task?id=${tasks.length}` })
-    })
+    }
+    void accept()
   }).listen(0, '127.0.0.1')
   await once(vendor, 'listening')
   url = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
