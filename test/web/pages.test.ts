@@ -37,6 +37,53 @@ async function axe(page: Page, options: string): Promise<readonly string[]> {
   )
 }
 
+/** What axe finds at this width, and by how much the page scrolls sideways. Only colours differ between the themes. */
+async function faultsOf(page: Page): Promise<readonly string[]> {
+  await page.emulateMedia({ colorScheme: 'light' })
+  const light = await axe(page, '{ resultTypes: ["violations"] }')
+  await page.emulateMedia({ colorScheme: 'dark' })
+  const dark = await axe(page, '{ runOnly: ["color-contrast"], resultTypes: ["violations"] }')
+  const over = await sideways(page)
+  return [...light, ...dark.map((fault) => `dark: ${fault}`), ...(over > 0 ? [`scrolls sideways by ${over}`] : [])]
+}
+
+/** What can be opened over a comparison: its name, how it is opened and how it is left. */
+function statesOfResults(page: Page) {
+  const dialog = page.getByRole('dialog')
+  const pressed = (key: string) => async () => {
+    await page.evaluate('document.activeElement.blur()')
+    await page.keyboard.press(key)
+  }
+  const shown = (key: string, name: string) => async () => {
+    await pressed(key)()
+    await page.getByRole(name === '' ? 'dialog' : 'slider', name === '' ? {} : { name }).waitFor()
+  }
+  const action = async (name: string) => {
+    const button = page.getByRole('button', { name })
+    if (!(await button.isVisible())) await page.getByLabel('More of this comparison').click()
+    await button.click()
+  }
+  const closed = async () => {
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+  }
+  return [
+    ['wipe', shown('w', 'Wipe between A and B'), pressed('s')],
+    ['zoom', shown('z', ''), closed],
+    ['keys', shown('?', ''), closed],
+    ['copy as', () => action('Copy as'), closed],
+    ['blind vote', () => action('Blind vote'), () => page.getByRole('button', { name: /^Choose A/ }).click()],
+    [
+      'chosen blind',
+      () => page.getByRole('table', { name: 'Chosen blind' }).waitFor(),
+      async () => {
+        await page.evaluate('localStorage.clear(); sessionStorage.clear()')
+        await page.getByRole('button', { name: 'Leave blind vote' }).click()
+      },
+    ],
+  ] as const
+}
+
 describe('the shell', () => {
   test('is open at every page, under a policy without inline scripts, and its files are kept for good', async () => {
     for (const path of ['/', '/generations', '/generations/gen_1', '/costs', '/providers']) {
@@ -118,16 +165,44 @@ describe.skipIf(!hasChromium)('Compare', () => {
     await close()
   }, 90_000)
 
-  test('starts nothing above the stop, and says by how much it is over', async () => {
-    const before = (await (await gateway.ask('/v1/comparisons')).json()) as { data: unknown[] }
-    const { page, close } = await openPage(browser, gateway.url)
-    await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox')
+  test('that is pressed before its prices are there says so, waits for them and goes; nothing starts at another price than was seen, above the stop, or for nobody', async () => {
+    const count = async () => ((await (await gateway.ask('/v1/comparisons')).json()) as { data: unknown[] }).data.length
+    const before = await count()
+    let release = () => {}
+    const prices = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const { page, complaints, close } = await openPage(browser, gateway.url, {
+      prepare: (blank) =>
+        blank.route('**/v1/quotes', async (route) => {
+          await prices
+          await route.continue()
+        }),
+    })
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox in a hurry')
+    await page.getByRole('button', { name: 'Compare', exact: true }).click()
+    await page.getByText('It starts as soon as its prices are there.').waitFor()
+    expect(await count()).toBe(before)
+    release()
+    for (const title of ['Runware', 'Vtrix']) await region(page, title).getByText('Succeeded').waitFor()
+    expect(await count()).toBe(before + 1)
+    // The request is changed, and started before its new price was seen.
+    await page.evaluate('document.activeElement.blur()')
+    await page.keyboard.press('e')
+    await page.getByRole('textbox', { name: 'Width' }).fill('2048')
+    await page.keyboard.press('Control+Enter')
+    await page.getByText('Another price.').waitFor()
+    expect(await page.locator('.quotes-note').textContent()).toMatch(/It was \$0\.0600, and is \$0\.\d+ as it stands now\. Compare again to agree\./)
+    await page.getByRole('textbox', { name: 'Width' }).fill('1024')
     await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
     await page.getByRole('textbox', { name: 'Stop above' }).fill('0.05')
     await page.getByText('Over your stop by $0.0100.').waitFor()
     await page.keyboard.press('Control+Enter')
-    const after = (await (await gateway.ask('/v1/comparisons')).json()) as { data: unknown[] }
-    expect(after.data.length).toBe(before.data.length)
+    await page.getByRole('textbox', { name: 'Stop above' }).fill('')
+    for (const title of ['Black Forest Labs', 'Runware', 'Vtrix']) await page.getByRole('checkbox', { name: title }).uncheck()
+    await page.getByText('No provider is checked.').waitFor()
+    await page.keyboard.press('Control+Enter')
+    expect([await count(), complaints]).toEqual([before + 1, []])
     await close()
   }, 90_000)
 })
@@ -147,26 +222,27 @@ describe.skipIf(!hasChromium)('the other pages', () => {
   test('every page has no fault that axe finds, in both themes at 360 and 1440 pixels, and never scrolls sideways', async () => {
     const { data } = (await (await gateway.ask('/v1/generations?limit=1')).json()) as { data: { id: string }[] }
     const { data: comparisons } = (await (await gateway.ask('/v1/comparisons?limit=1')).json()) as { data: { id: string }[] }
+    const compared = `/?c=${comparisons[0]?.id}`
     const { page, complaints, close } = await openPage(browser, gateway.url)
     const found: string[] = []
-    for (const path of ['/', `/?c=${comparisons[0]?.id}`, '/generations', `/generations/${data[0]?.id}`, '/costs', '/providers']) {
+    const judge = async (what: string, width: number) => {
+      const faults = await faultsOf(page)
+      found.push(...faults.map((fault) => `${what} ${width} ${fault}`))
+    }
+    for (const path of ['/', compared, '/generations', `/generations/${data[0]?.id}`, '/costs', '/providers']) {
       await page.setViewportSize({ width: 1440, height: 900 })
       await page.goto(`${gateway.url}${path}`)
       await page.locator('main[aria-busy=true], table[aria-busy=true]').first().waitFor({ state: 'detached' })
       await page.evaluate(AXE)
       for (const width of [1440, 360]) {
         await page.setViewportSize({ width, height: 800 })
-        for (const theme of ['light', 'dark'] as const) {
-          await page.emulateMedia({ colorScheme: theme })
-          // Only colours differ between the themes.
-          const faults = await axe(
-            page,
-            theme === 'light' ? '{ resultTypes: ["violations"] }' : '{ runOnly: ["color-contrast"], resultTypes: ["violations"] }',
-          )
-          found.push(...faults.map((fault) => `${path} ${width} ${theme}: ${fault}`))
+        await judge(path, width)
+        if (path !== compared) continue
+        for (const [state, open, leave] of statesOfResults(page)) {
+          await open()
+          await judge(state, width)
+          await leave()
         }
-        const over = await sideways(page)
-        if (over > 0) found.push(`${path} ${width}: scrolls sideways by ${over}`)
       }
     }
     expect([...found, ...complaints]).toEqual([])

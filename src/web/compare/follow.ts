@@ -4,6 +4,7 @@ import type { Comparison, Generation } from '../../client/index.ts'
 import { isOpen } from '../parts/state.tsx'
 import { announce } from '../shell/announce.tsx'
 import { client, queries } from '../shell/gateway.ts'
+import { followPartial, forgetPartial } from '../shell/partials.ts'
 import { useStream } from '../shell/stream.ts'
 import { afterEvent } from './after-event.ts'
 import { endedText, hasEnded, type Part } from './part.ts'
@@ -25,8 +26,11 @@ export function useComparison(id: string | null) {
     id ?? '',
     comparison.data?.status === 'running',
     (of, options) => client().streamComparison(of, options),
-    (event) =>
-      queries.setQueryData<Comparison>(['comparison', id], (before) => (before === undefined ? undefined : afterEvent(before, event))),
+    (event) => {
+      if (event.kind === 'end') for (const { id: ended } of event.comparison.generations) forgetPartial(ended)
+      if (event.kind === 'change') followPartial(event.id, event)
+      queries.setQueryData<Comparison>(['comparison', id], (before) => (before === undefined ? undefined : afterEvent(before, event)))
+    },
   )
   useEffect(() => setAsksAgain(isRefused), [isRefused])
   return comparison

@@ -5,6 +5,7 @@ import { Billed } from '../parts/billed.tsx'
 import { StateIcon, shownState } from '../parts/state.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { client } from '../shell/gateway.ts'
+import { usePartial } from '../shell/partials.ts'
 import type { Drawn, Size } from './layout.ts'
 import type { Part } from './part.ts'
 
@@ -39,7 +40,10 @@ export function Slot(props: SlotProps) {
       ) : part.generation === undefined ? (
         <Never part={part} />
       ) : isWaiting ? (
-        <Waiting {...props} generation={part.generation} />
+        <>
+          <OnItsWay id={part.generation.id} />
+          <Waiting {...props} generation={part.generation} />
+        </>
       ) : (
         <Ended generation={part.generation} title={part.title} />
       )}
@@ -93,6 +97,12 @@ function Images({ part, asked, draw, prompt, onZoom }: SlotProps) {
       ) : null}
     </>
   )
+}
+
+/** The image as far as the vendor has it, where it shows one on its way; what stands in the slot stays over it, on a plate. */
+export function OnItsWay({ id }: { readonly id: string }) {
+  const address = usePartial(id)
+  return address === undefined ? null : <img class="partial" src={address} alt="On its way, not the result" />
 }
 
 const TICK_MS = 100

@@ -79,5 +79,7 @@ export function useStart() {
       setIsStarting(false)
     }
   }
-  return { start, isStarting, ...said, setSaid }
+  /** Nothing was started, because what was typed last has another price than the one that stood there. */
+  const refuse = (text: string) => setSaid({ refusal: { kind: 'amber', head: 'Another price.', text }, wrong: {} })
+  return { start, isStarting, ...said, refuse }
 }

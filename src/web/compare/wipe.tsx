@@ -87,7 +87,7 @@ export function Wipe({ parts, flips, asked, draw, prompt, onZoom }: WipeProps) {
       </div>
       <aside class="beside">
         <Comparison a={a} b={b} />
-        <h3 class="small medium">Put beside</h3>
+        <h2 class="small medium">Put beside</h2>
         <ul class="beside-thumbs">
           {parts.map((part) => (
             <li key={part.provider}>

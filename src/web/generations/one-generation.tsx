@@ -8,11 +8,12 @@ import { isOpen, shownState, State, stateWord } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { STEPS_MS } from '../compare/follow.ts'
 import { adaptedText } from '../compare/price-sentence.ts'
-import { useElapsed, wordsOf } from '../compare/slot.tsx'
+import { OnItsWay, useElapsed, wordsOf } from '../compare/slot.tsx'
 import { duration } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
 import { client, queries, useTitles } from '../shell/gateway.ts'
 import { useIsPhone } from '../shell/media.ts'
+import { followPartial, forgetPartial } from '../shell/partials.ts'
 import { useStream } from '../shell/stream.ts'
 import { CopyAs } from '../compare/copy-as.tsx'
 import { askAgain } from '../compare/asking.ts'
@@ -41,9 +42,14 @@ function useGeneration(id: string) {
     generation.data !== undefined && isOpen(generation.data.status),
     (of, options) => client().stream(of, options),
     (event) => {
-      if (event.kind === 'end') queries.setQueryData(queryKey, event.generation)
-      else if (event.type !== 'progress' && event.type !== 'partial_image') void queries.invalidateQueries({ queryKey })
-      else
+      if (event.kind === 'end') {
+        forgetPartial(id)
+        queries.setQueryData(queryKey, event.generation)
+        return
+      }
+      followPartial(id, event)
+      if (event.type !== 'progress' && event.type !== 'partial_image') void queries.invalidateQueries({ queryKey })
+      else if (event.type === 'progress')
         queries.setQueryData<Generation>(queryKey, (before) => (before === undefined ? undefined : { ...before, progress: event.progress }))
     },
   )
@@ -202,6 +208,7 @@ function Without({ generation, title }: { readonly generation: Generation; reado
   const words = open ? null : wordsOf(generation, title)
   return (
     <div class={`slot ${open ? 'waiting' : 'text'} ${shown}`} style={{ aspectRatio: shape }}>
+      {open ? <OnItsWay id={generation.id} /> : null}
       <div class={`words${shown === 'outcome_unknown' ? ' plate' : ''}`}>
         {words === null ? (
           <Elapsed since={generation.started_at ?? generation.created_at} />
