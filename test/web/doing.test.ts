@@ -234,7 +234,7 @@ describe.skipIf(!hasChromium)('the keyboard', () => {
 })
 
 describe.skipIf(!hasChromium)('the lists', () => {
-  test('of Costs give a CSV like the API’s, and an admin makes a key whose secret is shown once', async () => {
+  test('of Costs give a CSV like the API’s, and an admin makes a key, gives it a fresh secret and revokes it, each secret shown once; a generation names the key that bought it', async () => {
     const { page, close } = await openAs('boss', '/costs')
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()])
     const [, from = '', to = ''] = /costs-(.{10})-(.{10})\.csv/.exec(download.suggestedFilename()) ?? []
@@ -242,14 +242,25 @@ describe.skipIf(!hasChromium)('the lists', () => {
     expect(readFileSync(await download.path(), 'utf8')).toBe(await api.text())
     await page.getByRole('textbox', { name: 'Name of the new key' }).fill('from-the-page')
     await page.getByRole('button', { name: 'Create' }).click()
-    const secret = (await page.locator('code.secret').textContent()) ?? ''
-    expect((await gateway.ask('/v1/key', { headers: { authorization: `Bearer ${secret}` } })).status).toBe(200)
-    await page.reload()
+    const shown = async () => (await page.locator('code.secret').textContent()) ?? ''
+    const statusOf = async (secret: string) => (await gateway.ask('/v1/key', { headers: { authorization: `Bearer ${secret}` } })).status
+    const made = await shown()
+    expect(await statusOf(made)).toBe(200)
+    const { id } = await gateway.generate({ prompt: 'bought by the new key' }, { authorization: `Bearer ${made}` })
+    await page.getByRole('button', { name: 'Fresh secret for from-the-page' }).click()
+    await expect.poll(shown, { timeout: 30_000 }).not.toBe(made)
+    const fresh = await shown()
+    await page.getByText('The one before counts for a day more.').waitFor()
+    expect([await statusOf(made), await statusOf(fresh)]).toEqual([200, 200])
+    await page.goto(`${gateway.url}/generations/${id}`)
+    await page.locator('.facts-list').getByText('from-the-page', { exact: true }).waitFor()
+    await page.goto(`${gateway.url}/costs`)
     await page.getByRole('table', { name: 'Keys' }).getByText('from-the-page').waitFor()
-    expect((await page.content()).includes(secret)).toBe(false)
+    for (const secret of [made, fresh]) expect((await page.content()).includes(secret)).toBe(false)
     await page.getByRole('button', { name: 'Revoke from-the-page' }).click()
     await page.getByRole('button', { name: 'Really revoke from-the-page' }).click()
     await page.getByRole('table', { name: 'Keys' }).getByText('from-the-page').waitFor({ state: 'detached' })
+    expect([await statusOf(made), await statusOf(fresh)]).toEqual([401, 401])
     await close()
   }, 90_000)
 })

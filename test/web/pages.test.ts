@@ -3,8 +3,10 @@ import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CostReport } from '#contract'
+import type { Comparison, CostReport } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
+import { dayText } from '../../src/web/format/facts.ts'
+import { usdText } from '../../src/web/format/usd.ts'
 import { launchGateway } from '../e2e/gateway.ts'
 import { sharedChromium } from '../support/chromium.ts'
 import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
@@ -26,8 +28,8 @@ interface Fault {
   readonly nodes: readonly { readonly target: readonly string[] }[]
 }
 
-async function axe(page: Page, options: string): Promise<readonly string[]> {
-  const faults = await page.evaluate<Fault[]>(`axe.run(document, ${options}).then(({ violations }) => violations)`)
+async function axe(page: Page, within: string, options: string): Promise<readonly string[]> {
+  const faults = await page.evaluate<Fault[]>(`axe.run('${within}', ${options}).then(({ violations }) => violations)`)
   return faults.map(
     ({ id, nodes }) =>
       `${id}: ${nodes
@@ -38,16 +40,16 @@ async function axe(page: Page, options: string): Promise<readonly string[]> {
 }
 
 /** What axe finds at this width, and by how much the page scrolls sideways. Only colours differ between the themes. */
-async function faultsOf(page: Page): Promise<readonly string[]> {
+async function faultsOf(page: Page, within: string): Promise<readonly string[]> {
   await page.emulateMedia({ colorScheme: 'light' })
-  const light = await axe(page, '{ resultTypes: ["violations"] }')
+  const light = await axe(page, within, '{ resultTypes: ["violations"] }')
   await page.emulateMedia({ colorScheme: 'dark' })
-  const dark = await axe(page, '{ runOnly: ["color-contrast"], resultTypes: ["violations"] }')
+  const dark = await axe(page, within, '{ runOnly: ["color-contrast"], resultTypes: ["violations"] }')
   const over = await sideways(page)
   return [...light, ...dark.map((fault) => `dark: ${fault}`), ...(over > 0 ? [`scrolls sideways by ${over}`] : [])]
 }
 
-/** What can be opened over a comparison: its name, how it is opened and how it is left. */
+/** What can be opened over a comparison: its name, the part of the page that it changes, how it is opened and how it is left. */
 function statesOfResults(page: Page) {
   const dialog = page.getByRole('dialog')
   const pressed = (key: string) => async () => {
@@ -68,13 +70,14 @@ function statesOfResults(page: Page) {
     await dialog.waitFor({ state: 'detached' })
   }
   return [
-    ['wipe', shown('w', 'Wipe between A and B'), pressed('s')],
-    ['zoom', shown('z', ''), closed],
-    ['keys', shown('?', ''), closed],
-    ['copy as', () => action('Copy as'), closed],
-    ['blind vote', () => action('Blind vote'), () => page.getByRole('button', { name: /^Choose A/ }).click()],
+    ['wipe', 'main', shown('w', 'Wipe between A and B'), pressed('s')],
+    ['zoom', 'dialog', shown('z', ''), closed],
+    ['keys', 'dialog', shown('?', ''), closed],
+    ['copy as', 'dialog', () => action('Copy as'), closed],
+    ['blind vote', 'main', () => action('Blind vote'), () => page.getByRole('button', { name: /^Choose A/ }).click()],
     [
       'chosen blind',
+      'main',
       () => page.getByRole('table', { name: 'Chosen blind' }).waitFor(),
       async () => {
         await page.evaluate('localStorage.clear(); sessionStorage.clear()')
@@ -82,6 +85,33 @@ function statesOfResults(page: Page) {
       },
     ],
   ] as const
+}
+
+const isByDay = (url: URL): boolean => url.pathname === '/v1/costs' && url.search.includes('day')
+
+/** What the API says of each day, and of twenty days before in digits that no binary fraction keeps, two providers having no colour. */
+function withEarlierDays(groups: CostReport['groups']): CostReport['groups'] {
+  const [like] = groups
+  if (like === undefined) return groups
+  const dayBefore = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+  const earlier = Array.from({ length: 20 }, (_, at) =>
+    ['bfl', 'runware', 'another-1', 'another-2'].map((provider, nth) => ({
+      ...like,
+      group: { day: dayBefore(at + 1), provider },
+      spend: `${at * 100}.${String(at + 1).repeat(2)}${nth + 1}0000${nth + 3}`.replace(/(\.\d{9})\d+$/, '$1'),
+      unknown_cost_generations: at % 3,
+    })),
+  )
+  return [...groups, ...earlier.flat()]
+}
+
+/** In whole billionths of a dollar. */
+function sumOf(groups: CostReport['groups']): string {
+  const billionths = groups.reduce((sum, { spend }) => {
+    const [dollars = '', fraction = ''] = spend.split('.')
+    return sum + BigInt(dollars + fraction.padEnd(9, '0'))
+  }, 0n)
+  return `${billionths / 1_000_000_000n}.${String(billionths % 1_000_000_000n).padStart(9, '0')}`.replace(/\.?0+$/, '')
 }
 
 describe('the shell', () => {
@@ -110,6 +140,38 @@ describe('the shell', () => {
     process.stdout.write(`Compare: ${total} bytes of JavaScript and CSS, gzip\n`)
     expect(total).toBeLessThan(70_000)
   })
+})
+
+/** Half of the second that a first paint may take: what loads the files has the rest. */
+const PAINT_CPU_MS = 500
+
+describe.skipIf(!hasChromium)('the first paint', () => {
+  test('comes with the frame of the page, before any data, and costs less than half a second of the page’s thread', async () => {
+    let cpuMs = async () => Number.NaN
+    const { page, complaints, close } = await openPage(browser, gateway.url, {
+      async prepare(blank) {
+        await blank.route('**/v1/**', () => {})
+        const devtools = await blank.context().newCDPSession(blank)
+        // The processor's time of the page's own thread: what else the machine does is not in it.
+        await devtools.send('Performance.enable', { timeDomain: 'threadTicks' })
+        cpuMs = async () => {
+          const { metrics } = await devtools.send('Performance.getMetrics')
+          return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN) * 1_000
+        }
+      },
+    })
+    const paintMs = await page.evaluate<number>(
+      `new Promise((done) => new PerformanceObserver((list) => list.getEntriesByName('first-contentful-paint').forEach(({ startTime }) => done(startTime))).observe({ type: 'paint', buffered: true }))`,
+    )
+    const spent = await cpuMs()
+    process.stdout.write(`first paint: after ${Math.round(paintMs)} ms, ${Math.round(spent)} ms of them at work\n`)
+    for (const name of ['Compare', 'Generations', 'Costs', 'Providers'])
+      expect(await page.getByRole('link', { name }).isVisible()).toBe(true)
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).isVisible()).toBe(true)
+    expect(spent).toBeLessThan(PAINT_CPU_MS)
+    expect(complaints).toEqual([])
+    await close()
+  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('Compare', () => {
@@ -192,7 +254,9 @@ describe.skipIf(!hasChromium)('Compare', () => {
     await page.getByRole('textbox', { name: 'Width' }).fill('2048')
     await page.keyboard.press('Control+Enter')
     await page.getByText('Another price.').waitFor()
-    expect(await page.locator('.quotes-note').textContent()).toMatch(/It was \$0\.0600, and is \$0\.\d+ as it stands now\. Compare again to agree\./)
+    expect(await page.locator('.quotes-note').textContent()).toMatch(
+      /It was \$0\.0600, and is \$0\.\d+ as it stands now\. Compare again to agree\./,
+    )
     await page.getByRole('textbox', { name: 'Width' }).fill('1024')
     await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
     await page.getByRole('textbox', { name: 'Stop above' }).fill('0.05')
@@ -208,28 +272,57 @@ describe.skipIf(!hasChromium)('Compare', () => {
 })
 
 describe.skipIf(!hasChromium)('the other pages', () => {
-  test('Costs shows what the API says, to the digit', async () => {
+  test('Costs shows what the API says, in its tables and of each day, to the digit', async () => {
     const report = (await (await gateway.ask('/v1/costs?group_by=provider')).json()) as CostReport
-    const { page, close } = await openPage(browser, `${gateway.url}/costs`)
+    let days: CostReport['groups'] = []
+    const { page, close } = await openPage(browser, `${gateway.url}/costs?days=30`, {
+      prepare: (blank) =>
+        blank.route(isByDay, async (route) => {
+          const real = (await (await route.fetch()).json()) as CostReport
+          days = withEarlierDays(real.groups)
+          await route.fulfill({ json: { ...real, groups: days } })
+        }),
+    })
     const row = page.getByRole('table', { name: 'Costs', exact: true }).getByRole('row', { name: /Runware/ })
     const spend = report.groups.find(({ group }) => group['provider'] === 'runware')?.spend ?? ''
     await row.waitFor()
     expect((await row.textContent())?.includes(`$${Number(spend).toFixed(4)}`)).toBe(true)
+    // Each day of the chart: what each provider came to, those without a colour together, and the sum, to the ninth digit.
+    await page.getByRole('button', { name: 'Table' }).click()
+    const shown = await page.getByRole('table', { name: 'A day' }).getByRole('row').allTextContents()
+    const today = new Date().toISOString().slice(0, 10)
+    for (const day of new Set(days.map(({ group }) => String(group['day'])))) {
+      const of = days.filter(({ group }) => group['day'] === day)
+      const others = of.filter(({ group }) => String(group['provider']).startsWith('another'))
+      const amounts = of.filter((group) => !others.includes(group)).map((group) => group.spend)
+      const sums = [...amounts, ...(others.length > 0 ? [sumOf(others)] : []), sumOf(of)].filter((amount) => Number(amount) > 0)
+      const text = shown.find((one) => one.startsWith(dayText(day))) ?? `${day} is not shown`
+      for (const amount of sums) expect(text).toContain(usdText(amount))
+      const unknown = of.reduce((count, group) => count + group.unknown_cost_generations, 0)
+      expect(text.includes(`+ ${unknown}`)).toBe(unknown > 0)
+      if (day !== today) continue
+      await page.getByRole('button', { name: 'Table' }).click()
+      await page.getByRole('group', { name: /What was spent on each day/ }).focus()
+      await page.keyboard.press('ArrowLeft')
+      expect(await page.locator('.day-facts').textContent()).toContain(`All${usdText(sumOf(of))}`)
+    }
+    expect(shown.filter((one) => one.includes('others')).length).toBe(20)
     expect(await page.getByRole('table', { name: 'What it would have cost' }).getByRole('row').count()).toBe(report.what_if.length + 1)
     await close()
   }, 90_000)
 
   test('every page has no fault that axe finds, in both themes at 360 and 1440 pixels, and never scrolls sideways', async () => {
-    const { data } = (await (await gateway.ask('/v1/generations?limit=1')).json()) as { data: { id: string }[] }
-    const { data: comparisons } = (await (await gateway.ask('/v1/comparisons?limit=1')).json()) as { data: { id: string }[] }
-    const compared = `/?c=${comparisons[0]?.id}`
+    const asked = { model: 'flux-2-pro', prompt: 'a fox', width: 512, height: 512 }
+    const reply = await gateway.post('/v1/comparisons', asked, { prefer: 'wait=20' })
+    const { id, generations } = (await reply.json()) as Comparison
+    const compared = `/?c=${id}`
     const { page, complaints, close } = await openPage(browser, gateway.url)
     const found: string[] = []
-    const judge = async (what: string, width: number) => {
-      const faults = await faultsOf(page)
+    const judge = async (what: string, width: number, within = 'html') => {
+      const faults = await faultsOf(page, within)
       found.push(...faults.map((fault) => `${what} ${width} ${fault}`))
     }
-    for (const path of ['/', compared, '/generations', `/generations/${data[0]?.id}`, '/costs', '/providers']) {
+    for (const path of ['/', compared, '/generations', `/generations/${generations[0]?.id}`, '/costs', '/providers']) {
       await page.setViewportSize({ width: 1440, height: 900 })
       await page.goto(`${gateway.url}${path}`)
       await page.locator('main[aria-busy=true], table[aria-busy=true]').first().waitFor({ state: 'detached' })
@@ -238,9 +331,9 @@ describe.skipIf(!hasChromium)('the other pages', () => {
         await page.setViewportSize({ width, height: 800 })
         await judge(path, width)
         if (path !== compared) continue
-        for (const [state, open, leave] of statesOfResults(page)) {
+        for (const [state, within, open, leave] of statesOfResults(page)) {
           await open()
-          await judge(state, width)
+          await judge(state, width, within)
           await leave()
         }
       }

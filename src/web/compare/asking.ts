@@ -73,7 +73,20 @@ export function useAsking(id: string | null) {
   const offers: readonly LimitedOffer[] = (model?.offers ?? [])
     .filter(({ provider, enabled }) => enabled && !draft.unchecked.includes(provider))
     .map(({ provider, limits }) => ({ title: titles(provider), limits }))
-  return { titles, models, comparison, model, draft, change, quote, isBusy, total, offers, quoteSaid: saidOf(error), quoteFailed: error !== null }
+  return {
+    titles,
+    models,
+    comparison,
+    model,
+    draft,
+    change,
+    quote,
+    isBusy,
+    total,
+    offers,
+    quoteSaid: saidOf(error),
+    quoteFailed: error !== null,
+  }
 }
 
 /** A press that waits for the prices of what the form holds. */

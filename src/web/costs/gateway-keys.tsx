@@ -37,6 +37,7 @@ export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }
         <div class="quotes-note">
           <Note kind="amber" alert>
             <b>The secret of {made.name}, shown once:</b> <code class="secret">{made.secret}</code>
+            {made.rotated_at === null ? null : ' The one before counts for a day more.'}
           </Note>
         </div>
       )}
