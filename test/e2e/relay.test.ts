@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { startProcess, type ServerProcess } from '../crash/process.ts'
+import { readText } from '../support/source-tree.ts'
 import { RELAY_KEY, startStrictRelay, type StrictRelay } from './strict-relay.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-relay-'))
@@ -17,7 +18,9 @@ const entry = (baseUrl: string) =>
 
 beforeAll(async () => {
   relay = await startStrictRelay()
-  writeFileSync(file, `providers: { my-relay: ${entry(relay.url)} }`)
+  // As docs/relays.md has it.
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(readText('docs/relays.md')) ?? []
+  writeFileSync(file, example.replace('https://relay.example', relay.url))
   server = await startProcess(environment)
 })
 afterAll(async () => {

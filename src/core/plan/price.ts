@@ -186,7 +186,8 @@ function assumptionsOf(rule: PriceRule, output: readonly string[], references: r
 
 function pricedSize(offer: Offer, applied: Applied, references: readonly Reference[]): { size: Size; assumptions: readonly string[] } {
   const size = outputSize(applied, references, offer.limits)
-  if (size !== null && applied.width !== undefined) return { size, assumptions: [] }
+  // Of a resolution that is sold without pixels the size is about what it is called, which is no word about a reference.
+  if (size !== null && (applied.width !== undefined || applied.tier !== undefined)) return { size, assumptions: [] }
   return size === null
     ? { size: UNSEEN, assumptions: ['The size of the image is not known before it is made; it is priced as 1 megapixel.'] }
     : { size, assumptions: [`The image is priced at the size of the first reference image, ${size.width}×${size.height}.`] }

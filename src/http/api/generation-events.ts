@@ -26,7 +26,7 @@ export const generationEventRoutes: FastifyPluginAsyncZod<GenerationEventDepende
     operationId: 'streamGeneration',
     summary: 'State changes and progress as Server-Sent Events',
     description:
-      'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it, and is answered with 204 after the last. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation. Where the provider shows images on their way (a provider option, `partial_images`), `partial_image` events carry them in `partial_image: { attempt, index, format, b64_json }`: they are no results, bear the id of the event before, and are neither stored nor sent again.',
+      'Each event’s `id` is its number in the timeline; `Last-Event-ID` resumes after it, and is answered with 204 after the last. `data` holds status, progress (0…1) and provider; the terminal event’s `data` is the whole generation. Where the provider shows images on their way (a provider option, `partial_images`), `partial_image` events carry them in `partial_image: { attempt, index, format, b64_json }`, beside `id`, `type`, `at`, `provider` and `progress: null`: the attempt’s number from 1, the image’s from 0 as the vendor counts, `jpeg`, `png` or `webp`, and its bytes in base64. They are no results, bear the id of the event before, and are neither stored nor sent again.',
     tags: ['generations'],
     params: z.object({ id: z.string().max(100) }),
     headers: z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() }),

@@ -137,6 +137,20 @@ describe('a quote', () => {
     })
   })
 
+  it('of a shape at a resolution, sold without pixels, says nothing of a reference', () => {
+    const size = {
+      kind: 'tier' as const,
+      aspect_ratios: ['1:1', '4:3'],
+      tiers: [{ name: '1 MP', megapixels: 1 }],
+      follows_reference: false,
+    }
+    const shaped = { ...runware, limits: { ...runware.limits, size } }
+    expect(quoteFor(shaped, { aspect_ratio: '4:3', tier: '1 MP', n: 1, reference_images: 0 }, [])).toMatchObject({
+      amount: '0.03',
+      assumptions: [],
+    })
+  })
+
   it('of an image whose size nobody knows is priced as one megapixel, and says so', () => {
     const quote = quoteFor(bfl, { n: 1, reference_images: 1 }, [unseen])
     expect(quote?.amount).toBe('0.045')
