@@ -188,6 +188,16 @@ describe('a stranger', () => {
     },
   )
 
+  test('that sends more than 64 KiB in chunks where its key may be in the body is answered, and cut off, before its body has come', async () => {
+    // Blank, so that nothing else refuses it.
+    const blanks = `8000\r\n${' '.repeat(0x8000)}\r\n`
+    const { text, ms } = await conversation(
+      `POST /runware/v1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n[\r\n${blanks.repeat(3)}`,
+    )
+    expect(text).toMatch(/^HTTP\/1\.1 401 [^]*connection: close[^]*65536 bytes/i)
+    expect(ms).toBeLessThan(8_000)
+  })
+
   test('that sends a callback to an address nobody was given is answered, and cut off, before its body has come', async () => {
     const { text, ms } = await conversation(request('/v1/hooks/runware/an-address-that-nobody-was-given'))
     expect(answerIn(text)).toMatchObject({ status: 404, problem: { code: 'not_found', detail: 'No task has this callback address.' } })

@@ -1,4 +1,5 @@
 import { Transform } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
 import { holdStream } from './limits.ts'
@@ -44,7 +45,7 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
     const isOfUnknownLength = request.headers['transfer-encoding'] !== undefined
     if (!isOfUnknownLength) return done(null, payload)
     const counting = countingBytes(limits, request, reply)
-    if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true) return done(null, payload.pipe(counting))
+    if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true) return done(null, counted(payload, counting))
     // A form is read from the request itself: it is counted beside its reader, and never waits for what nobody takes.
     counting.on('error', (error) => request.raw.listenerCount('error') > 0 && request.raw.emit('error', error)).resume()
     request.raw.once('resume', () => request.raw.on('data', (piece: Buffer) => void (counting.destroyed || counting.write(piece))))
@@ -56,6 +57,12 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
     if (isLong(payload)) request.raw.socket.setTimeout(unreadMs)
     done(null, payload)
   })
+}
+
+/** A pipe leaves an error of what flows into it to nobody, and one that nobody listens to ends the process. */
+function counted(payload: Readable, counting: Transform): Transform {
+  payload.once('error', (error) => counting.destroy(error))
+  return payload.pipe(counting)
 }
 
 const isLong = (payload: unknown): boolean =>
