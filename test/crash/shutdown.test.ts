@@ -54,7 +54,7 @@ describe('on SIGTERM', () => {
     },
   )
 
-  test('what is about to end does, and is answered with its image', { timeout: 30_000 }, async () => {
+  test('a generation that is about to end does, and is answered with its image', { timeout: 30_000 }, async () => {
     const quick = await startVendors({ providers: ['bfl'], typicalMs: 40 })
     const folder = quick.folder()
     const server = await startProcess(folder.environment)

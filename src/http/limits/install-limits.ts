@@ -59,7 +59,7 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
   })
 }
 
-/** A pipe leaves an error of what flows into it to nobody, and one that nobody listens to ends the process. */
+/** A stream that reads another does not take over its error, and an error that nobody listens to ends the process. */
 function counted(payload: Readable, counting: Transform): Transform {
   payload.once('error', (error) => counting.destroy(error))
   return payload.pipe(counting)
