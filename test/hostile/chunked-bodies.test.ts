@@ -1,0 +1,65 @@
+import { once } from 'node:events'
+import { request as open, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { useRealSockets } from '../transport/real-sockets.ts'
+import { KEY, startTarget } from './target.ts'
+import type { Target } from './target.ts'
+
+useRealSockets()
+
+let target: Target
+beforeAll(async () => {
+  target = await startTarget({ isKeyed: true })
+}, 60_000)
+afterAll(() => target.close())
+
+/** More than a stranger may send, in pieces that come one after the other. */
+const PIECE = `{"a":"${'a'.repeat(40_000)}`
+const PIECES = 5
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+/** Null where the connection was closed before an answer was read. */
+async function send(path: string, type: string, key: string | null, isBrokenOff: boolean): Promise<Answer | null> {
+  const headers = { 'content-type': type, ...(key === null ? {} : { authorization: `Bearer ${key}`, 'x-key': key }) }
+  const request = open(`${target.url}${path}`, { method: 'POST', agent: false, headers })
+  const answered = once(request, 'response').then(
+    async ([reply]) => {
+      const { statusCode: status = 0 } = reply as IncomingMessage
+      return { status, text: await text(reply as IncomingMessage) }
+    },
+    () => null,
+  )
+  for (let piece = 0; piece < PIECES && !request.destroyed; piece += 1) await new Promise((resolve) => request.write(PIECE, resolve))
+  if (isBrokenOff) request.destroy()
+  else request.end()
+  return answered.catch(() => null)
+}
+
+test(
+  'a body in chunks, at any path, of anybody, whole or broken off, is answered with a refusal and ends nothing',
+  { timeout: 60_000 },
+  async () => {
+    const paths = target.operations
+      .filter(({ method }) => method.toLowerCase() === 'post')
+      .map(({ path }) => path.replaceAll(/\{[^}]+\}/g, 'nothing'))
+    const types = ['application/json', 'multipart/form-data; boundary=x', 'text/plain']
+    expect(paths.length).toBeGreaterThan(10)
+    for (const path of [...new Set(paths), '/bfl/v1/flux-2-pro', '/nowhere', '/v1/nowhere']) {
+      const sent = [null, 'a-key-that-nobody-has', KEY].flatMap((key) =>
+        types.flatMap((type) => [send(path, type, key, false), ...(type === 'application/json' ? [send(path, type, key, true)] : [])]),
+      )
+      for (const answer of await Promise.all(sent)) {
+        if (answer === null) continue
+        expect(answer.status, `${path}: ${answer.text.slice(0, 200)}`).toBeGreaterThanOrEqual(400)
+        expect(answer.status, `${path}: ${answer.text.slice(0, 200)}`).toBeLessThan(500)
+      }
+      expect((await fetch(`${target.url}/healthz`)).status, path).toBe(200)
+    }
+    expect(target.said()).not.toContain('failed unexpectedly')
+  },
+)
