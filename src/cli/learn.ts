@@ -6,7 +6,7 @@ import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts
 import { isObject } from '../catalogue/learn/openapi.ts'
 import type { Verb } from './verb.ts'
 import { reasonInWords } from './folder.ts'
-import { table } from './table.ts'
+import { printable, table } from './table.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
 interface LearnFlags {
@@ -52,7 +52,7 @@ function describe({ missing, others }: Draft, terminal: Terminal): void {
     ),
   )
   terminal.err('Ours, and to be checked: `timeouts`, `polling`, `auth.env`, and the names of the models.')
-  if (others.length > 0) terminal.err(`Left out, since they are in another shape: ${others.join(', ')}.`)
+  if (others.length > 0) terminal.err(`Left out, since they are in another shape: ${printable(others.join(', '))}.`)
   terminal.err('Next: providers/README.md.')
 }
 

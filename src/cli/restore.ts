@@ -11,6 +11,7 @@ import { openStore } from '../store/sqlite/store.ts'
 import { contents, inWords } from './backup.ts'
 import { configOrFail, type ConnectOptions } from './connect.ts'
 import { Command } from 'commander'
+import { printable } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
@@ -42,7 +43,7 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
     terminal.out(
       options.json
         ? JSON.stringify({ ...summary, directory: folders.store, open_generations: open }, null, 2)
-        : `${folders.store}: ${contents(summary)}, of ${summary.created_at}${rest}`,
+        : `${folders.store}: ${contents(summary)}, of ${printable(summary.created_at)}${rest}`,
     )
     return 0
   } catch (error) {

@@ -250,12 +250,18 @@ paths:
     await writeFiles(folder, {
       'old.json': { swagger: '2.0' },
       'chat.json': { openapi: '3.1.0', paths: { '/v1/chat/completions': post('Chats', { properties: { prompt: string } }, {}) } },
+      'loops.json': {
+        openapi: '3.1.0',
+        paths: { '/v1/draw': post('Draws', ref('Self'), { $ref: '#/components/%zz' }) },
+        components: { schemas: { Self: { allOf: Array.from({ length: 30 }, () => ref('Self')) } } },
+      },
       'list.json': '[1]',
       'broken.yaml': 'a: [',
     })
     const reasons: Readonly<Record<string, string>> = {
       [join(folder, 'old.json')]: 'it is no OpenAPI document of version 3',
       [join(folder, 'chat.json')]: 'no operation of it takes a prompt and makes images',
+      [join(folder, 'loops.json')]: 'no operation of it takes a prompt and makes images',
       [join(folder, 'list.json')]: 'it is no object of JSON or YAML',
       [join(folder, 'broken.yaml')]: 'cannot be read as JSON or YAML',
       [join(folder, 'none.json')]: 'none.json',

@@ -9,13 +9,14 @@ import { startStreamingVendor, type StreamingVendor } from './streaming-vendor.t
 
 const MODEL = { model: 'openai/gpt-image-2', width: 1024, height: 1024 }
 const PARTIALS = { provider_options: { openai: { partial_images: 2 } } }
+const VENDOR_KEY = 'a-key-for-streams'
 let vendor: StreamingVendor
 let gateway: Gateway
 let openai: OpenAI
 useRealSockets()
 beforeAll(async () => {
-  vendor = await startStreamingVendor()
-  const config = `providers: { openai: { base_url: "${vendor.url}", api_key: a-key-for-streams } }`
+  vendor = await startStreamingVendor(VENDOR_KEY)
+  const config = `providers: { openai: { base_url: "${vendor.url}", api_key: ${VENDOR_KEY} } }`
   gateway = await launchGateway({ providers: ['openai'], config })
   openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'any', maxRetries: 0 })
 })
@@ -39,6 +40,13 @@ const begin = async (path: string, body: object) =>
   json<{ readonly id: string }>(await gateway.post(path, body, { prefer: 'respond-async' }))
 
 describe('a reply that comes as events', () => {
+  test('shows our key nowhere, though its vendor says it as data and as the name of an event', async () => {
+    const { generation } = await buy('a reply that says our key back')
+    const calls = await (await gateway.ask(`/v1/generations/${generation.id}/attempts/1/calls`)).text()
+    expect(calls).toContain('[redacted]')
+    expect(`${calls}${JSON.stringify(generation)}`).not.toContain(VENDOR_KEY)
+  })
+
   test.each(['comes in drops', 'comes in one piece', 'breaks after the image'])(
     'delivers once and is metered where it %s',
     async (story) => {

@@ -25,7 +25,7 @@ const moderated = {
 }
 
 /** Images as OpenAI's SDK types their stream (7.57.0), and each way in which such a stream can go wrong, by the words of the prompt. */
-export async function startStreamingVendor(): Promise<StreamingVendor> {
+export async function startStreamingVendor(key = ''): Promise<StreamingVendor> {
   const bought: Record<string, unknown>[] = []
   let steps = 0
   const waiting: (() => void)[] = []
@@ -48,6 +48,7 @@ export async function startStreamingVendor(): Promise<StreamingVendor> {
     'breaks after the image': (response) => void response.write(completed, () => setTimeout(() => response.destroy(), 20)),
     'ends in an error': (response) => void response.end(`${partial(0)}${event('error', moderated)}`),
     'ends without an image': (response) => void response.end(`: still here\n\n${partial(0)}`),
+    'says our key back': (response) => void response.end(`event: ${key}\ndata: {"said":"${key}"}\n\n${partial(0)}`),
     'is huge': (response) => void response.end(`data: {"x":["${`${'x'.repeat(999)}","`.repeat(5_000)}"]}\n\n`),
     'comes in one piece': (response) =>
       void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ created: 1, data: [image], usage: USAGE })),

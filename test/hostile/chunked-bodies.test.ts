@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { request as open, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { useRealSockets } from '../transport/real-sockets.ts'
@@ -63,3 +64,44 @@ test(
     expect(target.said()).not.toContain('failed unexpectedly')
   },
 )
+
+/** The beginning of a body that nobody asked for, then nothing: the client is gone, by a reset or as one that gives up. */
+async function leave(path: string, headers: string, how: 'resets' | 'closes', afterMs: number): Promise<void> {
+  const { hostname, port } = new URL(target.url)
+  const socket = connect(Number(port), hostname).on('error', () => {})
+  await once(socket, 'connect')
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: ${hostname}\r\n${headers}transfer-encoding: chunked\r\n\r\n1\r\nx\r\n`)
+  await new Promise((resolve) => setTimeout(resolve, afterMs))
+  if (how === 'resets') socket.resetAndDestroy()
+  else socket.destroy()
+}
+
+test('a body in chunks that no route reads, of a client that goes away at any moment, ends nothing', { timeout: 60_000 }, async () => {
+  const { id } = (await (
+    await fetch(`${target.url}/v1/generations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', prefer: 'respond-async' },
+      body: JSON.stringify({ model: 'flux-2-pro', prompt: 'a fox sandbox:slow', width: 256, height: 256 }),
+    })
+  ).json()) as { readonly id: string }
+  const known = `authorization: Bearer ${KEY}\r\n`
+  const upgrade =
+    'connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const routes: readonly (readonly [path: string, headers: string])[] = [
+    ...['/healthz', '/readyz', '/openapi.json', '/docs', '/', '/metrics', '/v1/images/x', '/nowhere', '/mcp'].map(
+      (path) => [path, ''] as const,
+    ),
+    ['/runware/v1', upgrade],
+    [`/v1/generations/${id}`, `${known}prefer: wait=20\r\n`],
+    [`/v1/generations/${id}/events`, known],
+    ['/mcp', known],
+    ['/v1/backup/database', known],
+  ]
+  for (const [path, headers] of routes) {
+    for (const how of ['resets', 'closes'] as const) await Promise.all([0, 5, 40].map((afterMs) => leave(path, headers, how, afterMs)))
+    const health = await fetch(`${target.url}/healthz`).catch(() => null)
+    expect(health?.status, `${path}: ${target.said().slice(-600)}`).toBe(200)
+  }
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect((await fetch(`${target.url}/healthz`)).status).toBe(200)
+})

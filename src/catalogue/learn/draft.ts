@@ -20,6 +20,7 @@ export class NothingLearned extends Error {}
 
 const NO_IMAGES = /video|audio|speech|music|chat|completions|embedding|moderation|fine.?tun|train|responses/i
 const MOST_MODELS = 60
+const MOST_NAME_CHARS = 120
 
 /**
  * Drafts a provider of what its OpenAPI document says. Prices, what may be in flight and how long links live stand in no such document, and
@@ -72,6 +73,7 @@ function ofOnePath([order]: readonly Order[], notes: Notes): readonly Draftable[
 const modelOf = ({ path }: Operation): string => path.replace(/^\/(v\d+\/)?/, '')
 const nameOf = (model: string): string =>
   model
+    .slice(0, MOST_NAME_CHARS)
     .toLowerCase()
     .replace(/^.*\//, '')
     .replaceAll(/[^a-z0-9.-]+/g, '-')

@@ -29,6 +29,8 @@ export interface Operation {
 const MOST_DEEP = 12
 /** Fields of one body; a schema that names itself would have them without end. */
 const MOST_FIELDS = 400
+/** Schemas that are read for one body; one that names itself several times would multiply them. */
+const MOST_VISITS = 4_000
 
 export const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -61,10 +63,19 @@ function at(document: JsonObject, reference: string): Part | null {
   if (!reference.startsWith('#/')) return null
   let value: Json | undefined = document
   for (const name of reference.slice(2).split('/')) {
-    const key = decodeURIComponent(name).replaceAll('~1', '/').replaceAll('~0', '~')
+    const key = decoded(name).replaceAll('~1', '/').replaceAll('~0', '~')
     value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
   }
   return isObject(value) ? { value, pointer: reference } : null
+}
+
+/** As it is where it is no percent-encoding. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }
 
 const partsOf = (list: Json | undefined, pointer: string): readonly Part[] =>
@@ -73,8 +84,10 @@ const partsOf = (list: Json | undefined, pointer: string): readonly Part[] =>
 /** Every field of a body, those of objects inside it too; the entries of a list stand under `*`. */
 export function fieldsOf(document: JsonObject, schema: Part): readonly Field[] {
   const fields: Field[] = []
+  let visits = 0
   const visit = (part: Part, path: string, depth: number): void => {
-    if (depth > MOST_DEEP || fields.length > MOST_FIELDS) return
+    visits += 1
+    if (depth > MOST_DEEP || fields.length > MOST_FIELDS || visits > MOST_VISITS) return
     const { value, pointer } = resolve(document, part)
     for (const word of ['allOf', 'anyOf', 'oneOf'] as const)
       for (const inner of partsOf(value[word], `${pointer}/${word}`)) visit(inner, path, depth + 1)

@@ -6,6 +6,7 @@ import { byHash, entriesOf, entryOf, entryOfConfigured, rulesOf } from './key-in
 import type { ConfiguredKey, Entry } from './key-index.ts'
 import { keyedHash, newKeySecret } from './key-record.ts'
 import type { KeyRecord } from './key-record.ts'
+import { KeyWrites } from './key-writes.ts'
 
 export type { ConfiguredKey }
 
@@ -74,6 +75,7 @@ export async function createGatewayKeys(deps: GatewayKeysDependencies): Promise<
 class Keys implements GatewayKeys {
   readonly #deps: GatewayKeysDependencies
   readonly #records: Map<string, KeyRecord>
+  readonly #writes: KeyWrites
   #made: ReadonlyMap<string, Entry> = new Map()
   #configured: ReadonlyMap<string, Entry> = new Map()
   #rules: ReadonlyMap<string, KeyRules> = new Map()
@@ -84,6 +86,7 @@ class Keys implements GatewayKeys {
   constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
     this.#deps = deps
     this.#records = new Map(records.map((record) => [record.name, record]))
+    this.#writes = new KeyWrites(deps.store)
   }
 
   isOn(): boolean {
@@ -155,7 +158,7 @@ class Keys implements GatewayKeys {
       const message = `${name} is the last key, and without keys anybody who reaches this gateway could spend your money; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
       throw new KeyRefused('last', message)
     }
-    await this.#deps.store.commit({ revokedKey: name })
+    await this.#writes.change(name, { revokedKey: name })
     this.#records.delete(name)
     this.#changed()
   }
@@ -175,7 +178,7 @@ class Keys implements GatewayKeys {
   }
 
   async #save(record: KeyRecord): Promise<void> {
-    await this.#deps.store.commit({ keys: [record] })
+    await this.#writes.change(record.name, { keys: [record] })
     this.#records.set(record.name, record)
     this.isOn()
     this.#changed()
@@ -184,12 +187,17 @@ class Keys implements GatewayKeys {
   /** Written at most once a minute, and not waited for. */
   #used(record: KeyRecord, now: Instant): void {
     const current = this.#records.get(record.name)
-    if (current === undefined || (current.lastUsedAt !== null && now - current.lastUsedAt < USE_STEP_MS)) return
+    if (
+      current === undefined ||
+      this.#writes.isChanging(record.name) ||
+      (current.lastUsedAt !== null && now - current.lastUsedAt < USE_STEP_MS)
+    )
+      return
     const used = { ...current, lastUsedAt: now }
     this.#records.set(record.name, used)
-    this.#deps.store
-      .commit({ keys: [used] })
-      .catch((error: unknown) => this.#deps.log.error({ err: error, key: record.name }, 'the last use of a key could not be kept'))
+    this.#writes.use(record.name, { keys: [used] }, (error) =>
+      this.#deps.log.error({ err: error, key: record.name }, 'the last use of a key could not be kept'),
+    )
   }
 
   #listed({ hash: _hash, previous, ...record }: KeyRecord): ListedKey {

@@ -45,7 +45,8 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
     const isOfUnknownLength = request.headers['transfer-encoding'] !== undefined
     if (!isOfUnknownLength) return done(null, payload)
     const counting = countingBytes(limits, request, reply)
-    if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true) return done(null, counted(payload, counting))
+    if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true)
+      return done(null, counted(payload, counting, request.raw))
     // A form is read from the request itself: it is counted beside its reader, and never waits for what nobody takes.
     counting.on('error', (error) => request.raw.listenerCount('error') > 0 && request.raw.emit('error', error)).resume()
     request.raw.once('resume', () => request.raw.on('data', (piece: Buffer) => void (counting.destroyed || counting.write(piece))))
@@ -59,9 +60,13 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
   })
 }
 
-/** A stream that reads another does not take over its error, and an error that nobody listens to ends the process. */
-function counted(payload: Readable, counting: Transform): Transform {
-  payload.once('error', (error) => counting.destroy(error))
+/**
+ * A stream that reads another does not take over its error, and an error that nobody listens to ends the process: neither may be heard nowhere.
+ * The request itself says that it broke off only to who listens, and that is no error of anybody's.
+ */
+function counted(payload: Readable, counting: Transform, request: Readable): Transform {
+  counting.on('error', () => {})
+  if (payload !== request) payload.once('error', (error) => counting.destroy(error))
   return payload.pipe(counting)
 }
 

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { KeyWrites } from '../../../src/core/keys/key-writes.ts'
+import type { UnitOfWork } from '../../../src/core/ports.ts'
+
+/** A store that writes when it is let. */
+function heldStore() {
+  const asked: { readonly unit: UnitOfWork; readonly write: () => void }[] = []
+  return {
+    asked,
+    commit: (unit: UnitOfWork) => new Promise<void>((resolve) => asked.push({ unit, write: resolve })),
+  }
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('a key whose change is being written has no use written behind it', async () => {
+  const store = heldStore()
+  const writes = new KeyWrites(store)
+  const [first, second] = [writes.change('a', { revokedKey: 'a' }), writes.change('a', { keys: [] })]
+  await turn()
+  expect([writes.isChanging('a'), writes.isChanging('b'), store.asked.length]).toEqual([true, false, 2])
+  store.asked[0]?.write()
+  await first
+  expect(writes.isChanging('a')).toBe(true)
+  store.asked[1]?.write()
+  await second
+  expect(writes.isChanging('a')).toBe(false)
+})
+
+test('a change is written after a use that is on its way, and after one that fails', async () => {
+  const store = heldStore()
+  const writes = new KeyWrites(store)
+  writes.use('a', { keys: [] }, () => {})
+  const change = writes.change('a', { revokedKey: 'a' })
+  await turn()
+  expect(store.asked.map(({ unit }) => unit)).toEqual([{ keys: [] }])
+  store.asked[0]?.write()
+  await turn()
+  expect(store.asked.map(({ unit }) => unit)).toEqual([{ keys: [] }, { revokedKey: 'a' }])
+  store.asked[1]?.write()
+  await change
+
+  const failures: unknown[] = []
+  const failing = new KeyWrites({ commit: (unit) => ('keys' in unit ? Promise.reject(new Error('full')) : Promise.resolve()) })
+  failing.use('a', { keys: [] }, (error) => failures.push(error))
+  await failing.change('a', { revokedKey: 'a' })
+  expect(failures).toHaveLength(1)
+})
