@@ -158,8 +158,7 @@ class Keys implements GatewayKeys {
       const message = `${name} is the last key, and without keys anybody who reaches this gateway could spend your money; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
       throw new KeyRefused('last', message)
     }
-    await this.#writes.change(name, { revokedKey: name })
-    this.#records.delete(name)
+    await this.#writes.change(name, { revokedKey: name }, () => this.#records.delete(name))
     this.#changed()
   }
 
@@ -178,8 +177,7 @@ class Keys implements GatewayKeys {
   }
 
   async #save(record: KeyRecord): Promise<void> {
-    await this.#writes.change(record.name, { keys: [record] })
-    this.#records.set(record.name, record)
+    await this.#writes.change(record.name, { keys: [record] }, () => this.#records.set(record.name, record))
     this.isOn()
     this.#changed()
   }

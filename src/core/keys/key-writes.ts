@@ -20,11 +20,13 @@ export class KeyWrites {
     return this.#changing.has(name)
   }
 
-  async change(name: string, unit: UnitOfWork): Promise<void> {
+  /** @param written takes the change over into what is in memory, before a use may be written again */
+  async change(name: string, unit: UnitOfWork, written: () => void): Promise<void> {
     this.#changing.set(name, (this.#changing.get(name) ?? 0) + 1)
     try {
       await this.#uses.get(name)
       await this.#store.commit(unit)
+      written()
     } finally {
       const others = (this.#changing.get(name) ?? 1) - 1
       if (others === 0) this.#changing.delete(name)

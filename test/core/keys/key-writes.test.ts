@@ -15,11 +15,17 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 test('a key whose change is being written has no use written behind it', async () => {
   const store = heldStore()
   const writes = new KeyWrites(store)
-  const [first, second] = [writes.change('a', { revokedKey: 'a' }), writes.change('a', { keys: [] })]
+  const seen: boolean[] = []
+  const [first, second] = [
+    writes.change('a', { revokedKey: 'a' }, () => seen.push(writes.isChanging('a'))),
+    writes.change('a', { keys: [] }, () => {}),
+  ]
   await turn()
   expect([writes.isChanging('a'), writes.isChanging('b'), store.asked.length]).toEqual([true, false, 2])
   store.asked[0]?.write()
   await first
+  // What is in memory is as it is written before a use may be.
+  expect(seen).toEqual([true])
   expect(writes.isChanging('a')).toBe(true)
   store.asked[1]?.write()
   await second
@@ -30,7 +36,7 @@ test('a change is written after a use that is on its way, and after one that fai
   const store = heldStore()
   const writes = new KeyWrites(store)
   writes.use('a', { keys: [] }, () => {})
-  const change = writes.change('a', { revokedKey: 'a' })
+  const change = writes.change('a', { revokedKey: 'a' }, () => {})
   await turn()
   expect(store.asked.map(({ unit }) => unit)).toEqual([{ keys: [] }])
   store.asked[0]?.write()
@@ -42,6 +48,6 @@ test('a change is written after a use that is on its way, and after one that fai
   const failures: unknown[] = []
   const failing = new KeyWrites({ commit: (unit) => ('keys' in unit ? Promise.reject(new Error('full')) : Promise.resolve()) })
   failing.use('a', { keys: [] }, (error) => failures.push(error))
-  await failing.change('a', { revokedKey: 'a' })
+  await failing.change('a', { revokedKey: 'a' }, () => {})
   expect(failures).toHaveLength(1)
 })
