@@ -1,6 +1,7 @@
 import { side, slots, webhook } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { boolean, integer, nullable, number, oneOf, seed, string } from './validators.ts'
+import type { Check } from './validators.ts'
 
 /** FLUX.2, by https://api.bfl.ai/openapi.json: [pro] and [flex] as read on 2026-11-21, the others as published on 2026-05-01. */
 
@@ -9,18 +10,23 @@ const transparentBackground = { transparent_bg: boolean } as const
 /** WebP is taken at [pro] alone. */
 const plainFormats = nullable(oneOf(['jpeg', 'png']))
 
+/** What stands behind the slots of the images. */
+const behindSlots = (formats: Check) => ({
+  seed: nullable(seed),
+  width: side,
+  height: side,
+  safety_tolerance: integer({ min: 0, max: 5 }),
+  output_format: formats,
+  ...webhook,
+})
+
 const pro: Endpoint = {
   path: 'flux-2-pro',
   model: 'flux-2-pro',
   fields: {
     prompt: string,
     ...slots(8),
-    seed: nullable(seed),
-    width: side,
-    height: side,
-    safety_tolerance: integer({ min: 0, max: 5 }),
-    output_format: nullable(oneOf(['jpeg', 'png', 'webp'])),
-    ...webhook,
+    ...behindSlots(nullable(oneOf(['jpeg', 'png', 'webp']))),
   },
   // `prompt_upsampling` is a field of the other endpoints, and sent to this one too by clients that know one body for all.
   extras: { prompt_upsampling: boolean, disable_pup: boolean, ...transparentBackground },
@@ -59,12 +65,7 @@ const klein = (size: '4b' | '9b'): Endpoint => ({
   fields: {
     prompt: string,
     ...slots(4),
-    seed: nullable(seed),
-    width: side,
-    height: side,
-    safety_tolerance: integer({ min: 0, max: 5 }),
-    output_format: plainFormats,
-    ...webhook,
+    ...behindSlots(plainFormats),
   },
   extras: transparentBackground,
   defaults: { safety_tolerance: 2, output_format: 'jpeg' },
