@@ -1,13 +1,10 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { openDatabase } from '../src/store/sqlite/open.ts'
 import { THIS_CHECKOUT } from './gateway.ts'
 import { median, serve } from './processes.ts'
+import type { Served } from './processes.ts'
 
 /** Generations stored; settled evenly over a year that ends now. */
 const COUNT = Number(process.env['HISTORY_COUNT'] ?? 1_000_000)
@@ -32,14 +29,14 @@ export async function history(): Promise<void> {
   try {
     const first = await started(environment)
     for (const index of SIZES.keys()) await generate(first.url, index)
-    await ended(first.process)
+    await ended(first)
     const begunAt = performance.now()
     multiply(join(folder, 'data'), COUNT)
     console.log(`${COUNT.toLocaleString('en')} generations stored in ${((performance.now() - begunAt) / 1_000).toFixed(0)} s`)
     const gateway = await started(environment)
     console.log(`start to ready  ${gateway.readyMs.toFixed(0)} ms (aim < ${AIMS.readyMs})`)
     for (const [name, path] of Object.entries(QUESTIONS)) await measure(gateway.url, name, path)
-    await ended(gateway.process)
+    await ended(gateway)
   } finally {
     vendor.stop()
     rmSync(folder, { recursive: true, force: true })
@@ -136,31 +133,18 @@ function multiply(directory: string, count: number): void {
   database.close()
 }
 
-interface Started {
-  readonly url: string
-  readonly process: ChildProcess
+interface Started extends Served {
   readonly readyMs: number
 }
 
 async function started(environment: Readonly<Record<string, string>>): Promise<Started> {
   const begunAt = performance.now()
-  const child = spawn(process.execPath, ['bin/gateway.mjs'], {
-    cwd: THIS_CHECKOUT,
-    env: { PATH: process.env['PATH'], ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = /listens on (http:\/\/[\d.:]+)/.exec(line)?.[1]
-    if (url === undefined) continue
-    if (!(await fetch(`${url}/readyz`)).ok) throw new Error('it listens and is not ready')
-    child.stdout.resume()
-    return { url, process: child, readyMs: performance.now() - begunAt }
-  }
-  throw new Error('it ended before it listened')
+  const gateway = await serve(join(THIS_CHECKOUT, 'bin/gateway.mjs'), [], environment)
+  if (!(await fetch(`${gateway.url}/readyz`)).ok) throw new Error('it listens and is not ready')
+  return { ...gateway, readyMs: performance.now() - begunAt }
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  const gone = once(child, 'exit')
-  child.kill('SIGTERM')
-  await gone
+async function ended(gateway: Served): Promise<void> {
+  gateway.stop()
+  await gateway.ended
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
@@ -9,6 +10,8 @@ export interface Served {
   readonly pid: number
   /** Everything it printed so far. */
   readonly printed: () => string
+  /** Resolves once the process is gone. */
+  readonly ended: Promise<unknown>
   stop(): void
 }
 
@@ -18,12 +21,13 @@ export async function serve(script: string, args: readonly string[] = [], env: R
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const ended = once(child, 'exit')
   let text = ''
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
   const line = await firstLine(child)
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? /^(\d+)$/.exec(line.trim())?.[1]
   if (!port || child.pid === undefined) throw new Error(`${script} did not print its port: ${line}`)
-  return { url: `http://127.0.0.1:${port}`, pid: child.pid, printed: () => text, stop: () => void child.kill('SIGTERM') }
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid, printed: () => text, ended, stop: () => void child.kill('SIGTERM') }
 }
 
 function firstLine(child: ChildProcess): Promise<string> {
