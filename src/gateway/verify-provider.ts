@@ -225,7 +225,7 @@ class Verification {
   }
 
   async #redacted(text: string): Promise<string> {
-    return (await this.#redactor.redact(Buffer.from(text))).toString()
+    return (await this.#redactor.redactAll(Buffer.from(text))).toString()
   }
 
   async #buy(request: GenerationRequest): Promise<Generation> {

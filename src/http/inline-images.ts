@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import type { Assets, InPieces } from '../core/ports.ts'
 import type { ImageRecord } from '../core/records.ts'
+import { itsTurn } from '../reading/turn-share.ts'
 
 /** What stands for an image's base64 in an answer: all of it, or a mark that is replaced as the answer is sent. Null: its bytes are not here. */
 export type InBase64 = (image: Pick<ImageRecord, 'sha256' | 'format' | 'bytes'>) => Promise<string | null>
@@ -69,10 +69,6 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
   }
 }
 
-/** The end of the line for a turn of the event loop: all answers stand in it, so that no two pieces are encoded in one turn. */
-let endOfLine: Promise<unknown> = Promise.resolve()
-const itsTurn = (): Promise<unknown> => (endOfLine = endOfLine.then(() => nextTurn()))
-
 const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4
 
 /** The text between the marks, and what they stand for, in turn. */
@@ -98,7 +94,7 @@ async function* encoded({ bytes, open }: Marked): AsyncGenerator<Buffer> {
     read += chunk.length
     left = left.length === 0 ? Buffer.from(chunk) : Buffer.concat([left, chunk])
     if (left.length < PIECE_BYTES) continue
-    await itsTurn()
+    await itsTurn(left.length)
     const end = left.length - (left.length % 3)
     yield Buffer.from(left.toString('base64', 0, end), 'latin1')
     left = Buffer.from(left.subarray(end))

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { BYTES_PER_TURN, itsTurn } from './turn-share.ts'
 
 /** Bytes of an image that came inside JSON, in the pieces they came in. */
 export interface HeldBytes {
@@ -63,16 +63,20 @@ export function lend(bytes: Buffer, sha256: string): string {
   return enter(head, { chunks: [bytes], bytes: bytes.length, sha256 }, true)
 }
 
-/** So much is hashed in one turn of the event loop. */
-const HASHED_AT_ONCE = 4 * 1_024 * 1_024
-
 /** As `hold`, for bytes that came as they are. */
 export async function holdChunks(chunks: readonly Buffer[]): Promise<string> {
   const hash = createHash('sha256')
   let bytes = 0
+  /** In this turn. */
+  let hashed = 0
   for (const chunk of chunks) {
+    if (hashed + chunk.length > BYTES_PER_TURN) {
+      await itsTurn(chunk.length)
+      hashed = 0
+    }
     hash.update(chunk)
-    if (Math.floor(bytes / HASHED_AT_ONCE) < Math.floor((bytes += chunk.length) / HASHED_AT_ONCE)) await nextTurn()
+    hashed += chunk.length
+    bytes += chunk.length
   }
   const head = Buffer.concat(chunks.slice(0, HEAD_CHARS)).subarray(0, HEAD_CHARS)
   return hold(head.toString('base64'), { chunks, bytes, sha256: hash.digest('hex') })

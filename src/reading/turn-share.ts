@@ -54,6 +54,27 @@ export function leave(caller: string, body: Pausable): void {
   body.resume()
 }
 
+/** Whose turn it is where images are encoded, hashed or searched on their way, whoever they are for. */
+const OWN_WORK = 'own work'
+
+/**
+ * Waits for a turn in which so many bytes may be worked on: everything that encodes, hashes or searches a long text piece by piece asks for
+ * each piece, so that no two pieces are worked on in one turn, and none in the turn of a body that goes on.
+ */
+export function itsTurn(bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    const piece: Pausable = {
+      pause() {},
+      resume() {
+        bytesRead += bytes
+        resolve()
+      },
+    }
+    waiting.set(OWN_WORK, (waiting.get(OWN_WORK) ?? new Set()).add(piece))
+    awaitNextTurn()
+  })
+}
+
 function awaitNextTurn(): void {
   if (isNextTurnAwaited) return
   isNextTurnAwaited = true
@@ -61,7 +82,7 @@ function awaitNextTurn(): void {
 }
 
 /**
- * One body goes on in a turn: a stream reads on only after it was resumed, so that two would not know of each other. It is that which waited
+ * One body, or one piece of work, goes on in a turn: a stream reads on only after it was resumed, so that two would not know of each other. It is that which waited
  * longest of the caller whose turn is longest ago: who sends a hundred at once delays the hundred, and nobody else.
  */
 function beginTurn(): void {

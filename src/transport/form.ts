@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FormPart } from '#contract'
 import { heldIn } from '../reading/held-bytes.ts'
+import { itsTurn } from '../reading/turn-share.ts'
 import { piecesIn, type StreamedBody } from './json-body.ts'
 
 export interface FormBody extends StreamedBody {
@@ -9,7 +9,7 @@ export interface FormBody extends StreamedBody {
 }
 
 /** Multiples of 4, so that each piece is whole bytes: what is decoded in one turn of the event loop. */
-const PIECE_CHARS = 1_048_576
+const PIECE_CHARS = 256 * 1_024
 
 /** Quoted as browsers do (WHATWG, multipart/form-data). */
 const quoted = (text: string): string => `"${text.replaceAll('"', '%22').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}"`
@@ -47,7 +47,8 @@ async function* fileOf(base64: string): AsyncGenerator<Buffer> {
   const held = heldIn(base64)
   if (held !== null) return yield* piecesIn(held.chunks)
   for (let from = 0; from < base64.length; from += PIECE_CHARS) {
-    if (from > 0) await nextTurn()
-    yield Buffer.from(base64.slice(from, from + PIECE_CHARS), 'base64')
+    const piece = base64.slice(from, from + PIECE_CHARS)
+    await itsTurn(piece.length)
+    yield Buffer.from(piece, 'base64')
   }
 }

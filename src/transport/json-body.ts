@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Json } from '#contract'
 import { type HeldBytes, partsOf } from '../reading/held-bytes.ts'
+import { itsTurn } from '../reading/turn-share.ts'
 import { serialize } from './json.ts'
 
 /** A body in pieces, so that a large one stops nobody. */
@@ -32,11 +32,11 @@ const PIECE_BYTES = 256 * 1_024
 async function* inBase64({ chunks }: HeldBytes): AsyncGenerator<Buffer> {
   let left: Buffer = Buffer.alloc(0)
   for (const bytes of piecesIn(chunks)) {
+    await itsTurn(bytes.length)
     const piece = Buffer.concat([left, bytes])
     const end = piece.length - (piece.length % 3)
     yield Buffer.from(piece.toString('base64', 0, end), 'latin1')
     left = piece.subarray(end)
-    await nextTurn()
   }
   if (left.length > 0) yield Buffer.from(left.toString('base64'), 'latin1')
 }

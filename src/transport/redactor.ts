@@ -1,3 +1,4 @@
+import { itsTurn } from '../reading/turn-share.ts'
 import type { Secret } from './secret.ts'
 import { onlyThose, readEscapes } from './spelled-text.ts'
 
@@ -6,18 +7,23 @@ const REDACTED = Buffer.from('[redacted]')
 const MIN_SECRET_CHARS = 8
 /** So many characters of a secret in a row, or of its base64 or hex, are a sign of it. A shorter line than twice as many escapes notice. */
 const SIGN_CHARS = 6
-/** How much is read at a time, so that others have their turn; and how far a secret in its longest spelling may reach beyond. */
-const SLICE_BYTES = 32 * 1_024
+/** How much is read in a turn of the event loop, so that others have theirs; and how far a secret in its longest spelling may reach beyond. */
+const SLICE_BYTES = 16 * 1_024
 const OVERLAP_BYTES = 8 * 1_024
-/** A letter or digit that is escaped although nothing asks for it; a character that HTML knows by number; text of two bytes a character. */
+/**
+ * A letter or digit that is escaped although nothing asks for it, or what begins such an escape; a character that HTML knows by number; text of
+ * two bytes a character.
+ */
 const SIGN_ESCAPE =
-  /\\[uU]00(?:3\d|[46][1-9a-fA-F]|[57][\daA])|\\[uU]\{|\\[xX]|%(?:25)*(?:3\d|[46][1-9a-fA-F]|[57][\daA])|(?:&|\\u0026)(?:amp;)*#|\0/
+  /(?:\\[uU]00|%(?:25)*)(?:3\d|[46][1-9a-fA-F]|[57][\daA]|5[cC][uUxX])|\\[uU](?:\{|0025)|\\[xX]|(?:&|\\u0026|%26)(?:amp;)*(?:#|\\u0023|%23)|\0/
+/** Escaped five times over, as deep as it is read. */
+const LONGEST_SIGN_BYTES = 64
 /** Keeps a secret that a vendor sends back from getting any further, however it is spelled. */
 export interface Redactor {
-  /** Whether anything in the bytes could be the secret; only then is it worth to redact them. */
-  isSuspicious(bytes: Buffer): boolean
   /** The same bytes where the secret is not in them; else a copy without it. Gives others a turn where there are many. */
   redact(bytes: Buffer): Promise<Buffer>
+  /** The same, of bytes that are few: all of them are read, not only those beside a sign of the secret. */
+  redactAll(bytes: Buffer): Promise<Buffer>
   /** The same headers where it is not in them. */
   redactHeaders(headers: Headers): Headers
 }
@@ -25,8 +31,8 @@ export interface Redactor {
 type Headers = Readonly<Record<string, string>>
 
 const NOTHING_TO_HIDE: Redactor = {
-  isSuspicious: () => false,
   redact: (bytes) => Promise.resolve(bytes),
+  redactAll: (bytes) => Promise.resolve(bytes),
   redactHeaders: (headers) => headers,
 }
 
@@ -38,8 +44,8 @@ export function createRedactor(secret: Secret): Redactor {
   const isSuspicious = (text: string): boolean => signs(text) || SIGN_ESCAPE.test(text)
   const find = finderOf(needles, value)
   return {
-    isSuspicious: (bytes) => isSuspicious(bytes.toString('latin1')),
-    redact: (bytes) => redactIn(bytes, find),
+    redact: (bytes) => redactIn(bytes, find, isSuspicious),
+    redactAll: (bytes) => redactIn(bytes, find, () => true),
     redactHeaders(headers) {
       if (!isSuspicious(Object.values(headers).join('\n'))) return headers
       return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, redactText(value, find)]))
@@ -47,7 +53,7 @@ export function createRedactor(secret: Secret): Redactor {
   }
 }
 
-function redactText(text: string, find: (text: string) => readonly Found[]): string {
+function redactText(text: string, find: Find): string {
   const bytes = Buffer.from(text)
   return without(bytes, find(bytes.toString('latin1'))).toString()
 }
@@ -103,13 +109,14 @@ interface Found {
 }
 
 /** Finds a secret in text whose characters are bytes: all escapes are read, and what no spelling of it needs is left out. */
-function finderOf(needles: readonly string[], secret: string): (text: string) => readonly Found[] {
+function finderOf(needles: readonly string[], secret: string): Find {
   // An equals sign may be one of the secret, or say that a mail's line goes on.
   const plain = (text: string): string => text.replaceAll('=', '')
-  const kept = new Set(Buffer.from(plain(`ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_${secret}`)))
+  const isKept = new Uint8Array(256)
+  for (const code of Buffer.from(plain(`ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_${secret}`))) isKept[code] = 1
   const isSearched = needles.map(plain).map((needle) => ({ needle, safe: urlSafe(needle) }))
   return (text) => {
-    const read = onlyThose(readEscapes(text), (code) => kept.has(code))
+    const read = onlyThose(readEscapes(text), isKept)
     const found: Found[] = []
     for (const { needle, safe } of isSearched) {
       for (const one of new Set([needle, safe])) {
@@ -121,13 +128,22 @@ function finderOf(needles: readonly string[], secret: string): (text: string) =>
   }
 }
 
-/** Slice by slice; what begins in one may end in the next. */
-async function redactIn(bytes: Buffer, find: (text: string) => readonly Found[]): Promise<Buffer> {
+type Find = (text: string) => readonly Found[]
+
+/** Slice by slice; what begins in one may end in the next, and so may its sign. */
+async function redactIn(bytes: Buffer, find: Find, isSuspicious: (text: string) => boolean): Promise<Buffer> {
   const found: Found[] = []
+  const hasSign = (at: number): boolean =>
+    at < bytes.length && isSuspicious(bytes.toString('latin1', at, at + SLICE_BYTES + LONGEST_SIGN_BYTES))
+  let isSuspected = hasSign(0)
   for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve))
-    const text = bytes.toString('latin1', at, at + SLICE_BYTES + OVERLAP_BYTES)
-    for (const { from, to } of find(text)) if (from < SLICE_BYTES) found.push({ from: from + at, to: to + at })
+    if (at > 0) await itsTurn(SLICE_BYTES)
+    const isNextSuspected = hasSign(at + SLICE_BYTES)
+    if (isSuspected || isNextSuspected) {
+      const text = bytes.toString('latin1', at, at + SLICE_BYTES + OVERLAP_BYTES)
+      for (const { from, to } of find(text)) if (from < SLICE_BYTES) found.push({ from: from + at, to: to + at })
+    }
+    isSuspected = isNextSuspected
   }
   return without(bytes, found)
 }

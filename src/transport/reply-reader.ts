@@ -60,7 +60,7 @@ export class ReplyReader {
   async end(): Promise<ParsedBody> {
     const read = this.#json.end()
     const bytes = read.kind === 'refused' ? this.#head : read.bytes
-    const parsed = parseBody(this.#redactor.isSuspicious(bytes) ? await this.#redactor.redact(bytes) : bytes)
+    const parsed = parseBody(await this.#redactor.redact(bytes))
     if (read.kind === 'refused') return { ...parsed, isJson: false, refusal: read.reason }
     if (!parsed.isJson) read.standIns.forEach(release)
     return parsed

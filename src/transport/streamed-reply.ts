@@ -46,7 +46,7 @@ export class StreamedReply {
 
   /** A key that a vendor repeats in an event gets no further than here. */
   async #take({ name, data: { bytes, standIns } }: ReadEvent): Promise<void> {
-    const { body } = parseBody(this.#redactor.isSuspicious(bytes) ? await this.#redactor.redact(bytes) : bytes)
+    const { body } = parseBody(await this.#redactor.redact(bytes))
     const event: ReplyEvent = { event: this.#redactor.redactHeaders({ name })['name'] ?? '', data: body }
     if (this.#listener?.event(event) === true) standIns.forEach(release)
     else this.#events.push(event)

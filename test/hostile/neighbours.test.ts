@@ -37,6 +37,7 @@ beforeAll(async () => {
   vendor = createServer((request, response) => {
     if (request.method === 'GET') return void response.end(vastImage)
     if (request.url === '/hook') return delivered(request, response)
+    if (request.url === '/v1/images/edits') return refusedForm(request, response)
     let head = ''
     let bytes = 0
     request.on('data', (part: Buffer) => {
@@ -57,7 +58,7 @@ beforeAll(async () => {
   const provider = `{ api_key: vendor-key-0123456, base_url: "${vendorUrl}", max_in_flight: 1000 }`
   writeFileSync(
     join(folder, 'imagegate.yaml'),
-    `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider} }\n`,
+    `keys: [${keys.join(', ')}]\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nbreaker: { faults: 1000 }\nproviders: { runware: ${provider}, openai: ${provider} }\n`,
   )
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
   neighbour = await startNeighbour(server)
@@ -88,6 +89,13 @@ const IMAGES = JSON.stringify({
   data: Array.from({ length: 200_000 }, (_, i) => ({ taskType: 'imageInference', imageURL: `https://x.example/${i}` })),
 })
 
+/** 3.9 MB of all that a secret could be hidden in, and that must be searched most. */
+const SPELLED = ['%25', '%2525252561', '&amp;amp;', 'YWJj', String.raw`\u005c`, String.raw`\u005cu00`, 'vendor-key-012345', '&amp;#']
+const ESCAPES = `{"errors":[{"code":"invalidModel","message":"no"}],"data":[${Array.from({ length: 1_950 }, (_, i) => {
+  const part = SPELLED[i % SPELLED.length] ?? ''
+  return `"${part.repeat(2_000 / part.length)}"`
+}).join(',')}]}`
+
 const AT_ONCE = { ...AUTH, prefer: 'respond-async' }
 
 /** Generations whose vendor answers with `text`, until it has; how they end is not the point here. */
@@ -96,6 +104,15 @@ const bought = (text: string) => async (): Promise<void> => {
   answered = 0
   await Promise.all([1, 2, 3].map(() => post('/v1/generations', '{"model":"runware/flux-2-pro","prompt":"a"}', AT_ONCE)))
   await vi.waitFor(() => expect(answered).toBe(3), { timeout: 20_000, interval: 20 })
+}
+
+/** Generations that end with what the vendor answers. */
+const refused = (text: string) => async (): Promise<void> => {
+  reply = text
+  answered = 0
+  const headers = { ...AUTH, prefer: 'wait=60' }
+  await Promise.all([1, 2, 3].map(() => post('/v1/generations', '{"model":"runware/flux-2-pro","prompt":"a"}', headers)))
+  expect(answered).toBe(3)
 }
 
 let storedReference: object | undefined
@@ -139,7 +156,7 @@ async function largeImage(): Promise<object> {
 }
 
 let largeReply = ''
-const isLarge = (answer: string): void => expect(answer.length).toBeGreaterThan((LARGE_SIDE * LARGE_SIDE * 3 * 4) / 3)
+const isLarge = (answer: string): void => expect(answer.length).toBeGreaterThan((LARGE_BYTES * 4) / 3)
 const eight = <T>(make: () => Promise<T>): Promise<readonly T[]> => Promise.all(Array.from({ length: 8 }, make))
 
 /** Eight callers at once ask for the image. */
@@ -167,6 +184,32 @@ async function eightStreams(): Promise<void> {
   }
 }
 
+/** A form is counted and refused. */
+function refusedForm(request: IncomingMessage, response: ServerResponse): void {
+  request.on('data', (part: Buffer) => (taken += part.length))
+  request.once('end', () => {
+    response.once('close', () => (answered += 1))
+    response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":{"message":"no","code":"invalid_value"}}')
+  })
+}
+
+/** Eight callers at once send an image of 10 MB to be edited, as a form. */
+const eightEdits = (model: string, bytesForEach: number) => async (): Promise<void> => {
+  const image = new Blob([new Uint8Array(await photo(LARGE_SIDE))], { type: 'image/png' })
+  reply = '{"errors":[{"code":"invalidModel","message":"no"}]}'
+  ;[answered, taken] = [0, 0]
+  await eight(async () => {
+    const body = new FormData()
+    body.set('model', model)
+    body.set('prompt', `an edit ${randomUUID()}`)
+    body.set('image', image, 'a.png')
+    const answer = await fetch(`${server.url}/v1/images/edits`, { method: 'POST', headers: AUTH, body })
+    expect(await answer.text()).toContain('"code":"provider_rejected"')
+  })
+  expect(answered).toBe(8)
+  expect(taken).toBeGreaterThan(8 * bytesForEach)
+}
+
 let isDelivered = (_bytes: number): void => {}
 /** What comes to a webhook is counted. */
 function delivered(request: IncomingMessage, response: ServerResponse): void {
@@ -187,7 +230,7 @@ async function eightWebhooks(): Promise<void> {
   const webhook = { webhookURL: `http://${vendorHost()}/hook`, deliveryMethod: 'async', outputType: 'base64Data' }
   await eight(() => askRunware({ ...bareTask, taskUUID: randomUUID(), ...webhook }))
   await vi.waitFor(() => expect(received).toHaveLength(8), { timeout: 20_000, interval: 20 })
-  for (const bytes of received) expect(bytes).toBeGreaterThan((LARGE_SIDE * LARGE_SIDE * 3 * 4) / 3)
+  for (const bytes of received) expect(bytes).toBeGreaterThan((LARGE_BYTES * 4) / 3)
 }
 
 /** What the vendor's link leads to. */
@@ -216,6 +259,7 @@ const TEXT_CHUNK_BYTES = 12 + 8 + 36
 
 const bareTask = { taskType: 'imageInference', model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512 }
 const LARGE_SIDE = 1_850
+const LARGE_BYTES = LARGE_SIDE * LARGE_SIDE * 3
 const SIDE = 1_300
 const PHOTO_BYTES = SIDE * SIDE * 3
 /** Noise, so that nothing of it is packed. */
@@ -264,6 +308,9 @@ const ATTACKS: Readonly<Record<string, () => Promise<unknown>>> = {
   'eight messages of WebSockets with an image of 10 MB in base64': eightMessages,
   'eight streams that end with an image of 10 MB in base64': eightStreams,
   'eight webhooks with an image of 10 MB in base64': eightWebhooks,
+  'eight edits with a reference of 10 MB, sent to a vendor in JSON': eightEdits('runware/flux-2-pro', LARGE_BYTES * (4 / 3)),
+  'eight edits with a reference of 10 MB, sent to a vendor as a form': eightEdits('openai/gpt-image-2', LARGE_BYTES),
+  'three replies of 3.9 MB of escapes, which are searched for a key': refused(ESCAPES),
   'three replies with 30 MB of base64': bought(`{"data":[{"taskType":"imageInference","imageBase64Data":"${PNG.toString('base64')}"}]}`),
 }
 

@@ -1,6 +1,11 @@
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { createInlineImages } from '../../src/http/inline-images.ts'
+import { lend, release } from '../../src/reading/held-bytes.ts'
+import { inTurns } from '../../src/reading/in-turns.ts'
+import { formBody } from '../../src/transport/form.ts'
+import { jsonBody } from '../../src/transport/json-body.ts'
 import { BYTES_PER_TURN, countRead, leave, MS_PER_TURN, SMALL_BODY_BYTES } from '../../src/reading/turn-share.ts'
 import type { Pausable } from '../../src/reading/turn-share.ts'
 
@@ -122,4 +127,47 @@ test('streams of Node keep their pieces and their order', async () => {
   })
   await new Promise((resolve) => stream.once('end', resolve))
   expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true)
+})
+
+/** What answers, calls in JSON, calls as forms, and messages are made of, each image of it 2 MB. */
+async function* streamsOfEachKind(image: Buffer, held: string): AsyncGenerator<AsyncIterable<Buffer>> {
+  const json = jsonBody({ image: held })
+  if (typeof json === 'string') throw new Error('it is streamed')
+  yield json.stream
+  yield formBody([{ name: 'a', filename: 'a', mediaType: 'image/png', base64: image.toString('base64') }]).stream
+  yield inTurns(image)
+  const open = (): Promise<Readable> => Promise.resolve(Readable.from([image], { objectMode: false }))
+  const inline = createInlineImages({ open, read: () => Promise.resolve(image) })
+  const written = inline.write({ image: await inline.inBase64({ sha256: 'a', format: 'png', bytes: image.length }) })
+  if (typeof written === 'string') throw new Error('it is streamed')
+  yield written.pieces() as AsyncIterable<Buffer>
+}
+
+test('what is encoded, decoded or read for different calls and answers is worked on in one piece a turn, of all together', async () => {
+  const image = Buffer.alloc(2 * 1_024 * 1_024, 'an image')
+  const held = lend(image, 'a'.repeat(64))
+  let inThisTurn = 0
+  let most = 0
+  let pieces = 0
+  let timer = setImmediate(function turn() {
+    inThisTurn = 0
+    timer = setImmediate(turn)
+  })
+  const read = async (stream: AsyncIterable<Buffer>): Promise<void> => {
+    let count = 0
+    for await (const piece of stream) {
+      count += 1
+      // The first is worked on at once, and short ones count for nothing.
+      if (count === 1 || piece.length < PIECE_BYTES) continue
+      most = Math.max(most, (inThisTurn += 1))
+      pieces += 1
+    }
+  }
+  const reading: Promise<void>[] = []
+  for (const _ of [1, 2, 3]) for await (const stream of streamsOfEachKind(image, held)) reading.push(read(stream))
+  await Promise.all(reading)
+  clearImmediate(timer)
+  release(held)
+  expect(pieces).toBeGreaterThan(3 * 4 * 3)
+  expect(most).toBe(1)
 })
