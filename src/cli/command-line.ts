@@ -26,6 +26,7 @@ import { reconcileVerb } from './reconcile.ts'
 import { sandboxVerb } from './sandbox.ts'
 import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
+import { printable } from './table.ts'
 import { reasonInWords } from './folder.ts'
 import { Interrupted, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
@@ -89,7 +90,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     const { problem, exit } = failureOf(error)
     if (isJson) terminal.out(JSON.stringify(problem, null, 2))
     else if (!(error instanceof CommanderError))
-      terminal.err(`imagegate: ${error instanceof ClientError ? messageOf(error) : problem.detail}`)
+      terminal.err(`imagegate: ${printable(error instanceof ClientError ? messageOf(error) : problem.detail)}`)
     return exit
   }
 }

@@ -66,7 +66,11 @@ function drafted(document: JsonObject, source: string, id: string | null): Draft
 }
 
 async function read(source: string): Promise<JsonObject> {
-  const text = /^https?:\/\//i.test(source) ? await fetched(source) : await readFile(source, 'utf8')
+  const text = /^https?:\/\//i.test(source)
+    ? await fetched(source)
+    : await readFile(source, 'utf8').catch((error: unknown) => {
+        throw new VerbFailed(`${source} cannot be read: ${whyUnread(error)}`)
+      })
   if (Buffer.byteLength(text) > MOST_BYTES) throw tooLarge(source)
   const value: unknown = parsed(text, source)
   if (typeof value === 'object' && value !== null && isObject(value as JsonObject)) return value as JsonObject
@@ -77,14 +81,24 @@ function parsed(text: string, source: string): unknown {
   try {
     return /^\s*\{/.test(text) ? JSON.parse(text) : parse(text)
   } catch (error) {
-    throw new VerbFailed(`${source} cannot be read as JSON or YAML: ${reasonInWords(error)}`)
+    throw new VerbFailed(`${source} cannot be read as JSON or YAML: ${whyUnread(error)}`)
   }
+}
+
+/** In one line, without what the document says at the fault. */
+function whyUnread(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof RangeError || /call stack/.test(error.message)) return 'it is nested too deeply'
+  if ('code' in error && error.code === 'ENOENT') return 'there is no such file'
+  if ('code' in error && error.code === 'EISDIR') return 'it is a folder'
+  const reason = error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message
+  return (reason.split('\n')[0] ?? '').replace(/:$/, '')
 }
 
 /** The operator gave the address, so it may be on this machine; what it answers is bounded all the same. */
 async function fetched(url: string): Promise<string> {
   const reply = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
-    throw new VerbFailed(`${url} cannot be read: ${reasonInWords(error)}`)
+    throw new VerbFailed(`${url} cannot be read: ${whyUnread(error)}`)
   })
   if (!reply.ok || reply.body === null) throw new VerbFailed(`${url} answered ${reply.status}; give the address of the document itself`)
   const parts: Uint8Array[] = []

@@ -5,7 +5,7 @@ import { configuredFolders, sandboxFolders } from '../gateway/storage-folders.ts
 import type { StorageFolders } from '../gateway/storage-folders.ts'
 import { keyOfImage } from '../store/assets/object-storage.ts'
 import { openImages } from '../store/assets/open-images.ts'
-import { isOfSandbox, readBackup } from '../store/backup-folder.ts'
+import { isOfSandbox, readBackup } from '../store/read-backup.ts'
 import type { BackupSummary } from '../store/backup-folder.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { contents, inWords } from './backup.ts'

@@ -35,7 +35,9 @@ export function readDocument(file: string, text: string, variables: Variables): 
     const { line, col } = lineCounter.linePos(offset)
     return { file, line, column: col }
   }
-  const problems: ConfigProblem[] = [...yaml.errors, ...yaml.warnings].map((error) => ({
+  // Nested too deeply for the parser, the file has a fault for each level beside: the first says it all.
+  const tooDeep = yaml.errors.find(({ code }) => code === 'RESOURCE_EXHAUSTION')
+  const problems: ConfigProblem[] = (tooDeep ? [tooDeep] : [...yaml.errors, ...yaml.warnings]).map((error) => ({
     ...position(error.pos[0]),
     path: '',
     ...yamlProblem(error, text, lineCounter),
@@ -112,6 +114,7 @@ function keyGivenTwice(text: string, offset: number): Pick<ConfigProblem, 'messa
 
 const QUOTE_IT = 'put the value in quotes'
 const BEGINS_AS_ALIAS = { message: 'a value that begins with * is an alias in YAML, and there is no anchor of that name', remedy: QUOTE_IT }
+const TOO_DEEP = { message: 'the file is nested too deeply to be read', remedy: 'no setting has more than ten levels' }
 const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, and this one is not known', remedy: QUOTE_IT }
 
 /** What the file says is not repeated: where it cannot be read, any part of it may be a secret. */
@@ -124,6 +127,7 @@ function yamlProblem(
 ): Pick<ConfigProblem, 'message' | 'remedy'> {
   if (code === 'DUPLICATE_KEY') return keyGivenTwice(text, offset)
   if (code === 'TAG_RESOLVE_FAILED') return BEGINS_AS_TAG
+  if (code === 'RESOURCE_EXHAUSTION') return TOO_DEEP
   const { line } = lineCounter.linePos(offset)
   const near = text
     .split('\n')

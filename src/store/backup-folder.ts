@@ -1,16 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { chmod, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { OutputFormat } from '#contract'
-import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { keyOfImage } from './assets/object-storage.ts'
 import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
-import { MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
-import { flushFile, flushFolder, isThere, writeWhole } from './flush.ts'
+import { schemaVersion } from './sqlite/migrations.ts'
+import { flushFile, writeWhole } from './flush.ts'
 import { StoreError } from '../core/ports.ts'
 
 /** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
@@ -41,8 +40,8 @@ export interface BackupSource {
   image(file: ImageFile): Promise<Readable | null>
 }
 
-const SUMMARY_FILE = 'backup.json'
-const IMAGES = 'images'
+export const SUMMARY_FILE = 'backup.json'
+export const IMAGES = 'images'
 
 /**
  * Writes or renews a backup in `folder`: the database anew, and the image files that are not there yet. A folder that was a backup before stays one
@@ -88,69 +87,13 @@ export async function writeBackup(
   }
 }
 
-export interface RestoreTarget {
-  /** The folder of the database. */
-  readonly store: string
-  /** The folder the images are copied into. */
-  readonly images: string
-  /** Takes each copied image away to where it is kept, where that is no folder. */
-  keep?(file: ImageFile, path: string): Promise<void>
-}
+export const pathOf = (folder: string, { sha256, format }: ImageFile): string => join(folder, keyOfImage(sha256, format))
 
-/**
- * Copies a backup into the empty folders of a gateway that does not run.
- * @throws StoreError `in_use` where a database is there already, `newer_schema`, `damaged` where the backup is not whole, `io`
- */
-export async function readBackup(folder: string, target: RestoreTarget): Promise<BackupSummary> {
-  const summary = await readSummary(folder)
-  const database = join(target.store, DATABASE_FILE)
-  if (await isThere(database)) {
-    const message = `${database} exists: a backup is restored into a folder without a database. Name another with IMAGEGATE_DATA, or move this one away`
-    throw new StoreError('in_use', message)
-  }
-  const { schema, files } = readCopy(join(folder, DATABASE_FILE))
-  if (schema > MIGRATIONS.length) {
-    const message = `the backup has schema ${schema} and this version of imagegate knows ${MIGRATIONS.length}; restore it with the version that made it (${summary.version}) or a newer one`
-    throw new StoreError('newer_schema', message)
-  }
-  const stored: BackupSource = {
-    database: (path) => pipeline(createReadStream(join(folder, DATABASE_FILE)), createWriteStream(path, { flags: 'wx' })),
-    image: (file) => openIfThere(pathOf(join(folder, IMAGES), file)),
-  }
-  await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
-  for (const file of files)
-    if ((await takeImage(target.images, file, stored)) !== null) await target.keep?.(file, pathOf(target.images, file))
-  const partial = `${database}.${randomUUID()}.partial`
-  try {
-    await stored.database(partial)
-    await chmod(partial, OWN_FILE)
-    await flushFile(partial)
-    await rename(partial, database)
-    await flushFolder(target.store)
-  } finally {
-    await rm(partial, { force: true })
-  }
-  return summary
-}
-
-const pathOf = (folder: string, { sha256, format }: ImageFile): string => join(folder, keyOfImage(sha256, format))
-
-/** Whether a backup is that of a sandbox; false where it cannot be read, which restoring it then reports. */
-export function isOfSandbox(folder: string): boolean {
-  try {
-    const database = new DatabaseSync(join(folder, DATABASE_FILE), { readOnly: true })
-    try {
-      return holdsSandboxAlone(database)
-    } finally {
-      database.close()
-    }
-  } catch {
-    return false
-  }
-}
-
-/** What a copied database holds. @throws StoreError `damaged` where it is not whole */
-function readCopy(path: string): { readonly schema: number; readonly generations: number; readonly files: readonly ImageFile[] } {
+/** What a copied database holds. @param shown where it comes from @throws StoreError `damaged` where it is not whole */
+export function readCopy(
+  path: string,
+  shown: string = path,
+): { readonly schema: number; readonly generations: number; readonly files: readonly ImageFile[] } {
   try {
     const database = new DatabaseSync(path)
     try {
@@ -159,13 +102,14 @@ function readCopy(path: string): { readonly schema: number; readonly generations
       // One file without a journal beside it, which is easier to copy and to keep.
       database.exec('PRAGMA journal_mode = DELETE')
       const files = database.prepare(IMAGE_FILES).all() as unknown as ImageFile[]
+      for (const { sha256, format } of files) keyOfImage(sha256, format)
       return { schema: schemaVersion(database), generations: count(database), files }
     } finally {
       database.close()
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new StoreError('damaged', `${path} is not a whole imagegate database (${reason.slice(0, 200)})`, { cause: error })
+    throw new StoreError('damaged', `${shown} is not a whole imagegate database (${reason.slice(0, 200)})`, { cause: error })
   }
 }
 
@@ -178,7 +122,7 @@ const IMAGE_FILES = `
 const count = (database: DatabaseSync): number => Number(database.prepare('SELECT count(*) AS n FROM generations').get()?.['n'])
 
 /** Its size in bytes; null where the source no longer has it. What is there already is not copied again. */
-async function takeImage(directory: string, file: ImageFile, source: BackupSource): Promise<number | null> {
+export async function takeImage(directory: string, file: ImageFile, source: Pick<BackupSource, 'image'>): Promise<number | null> {
   const path = pathOf(directory, file)
   const found = await stat(path).catch(() => null)
   if (found !== null) return found.size
@@ -197,15 +141,4 @@ async function takeImage(directory: string, file: ImageFile, source: BackupSourc
     await rm(partial, { force: true })
   }
   return (await stat(path)).size
-}
-
-async function readSummary(folder: string): Promise<BackupSummary> {
-  const text = await readFile(join(folder, SUMMARY_FILE), 'utf8').catch(() => null)
-  if (text === null)
-    throw new StoreError('io', `${folder} is no whole backup: it has no ${SUMMARY_FILE}, which \`imagegate backup\` writes last`)
-  return JSON.parse(text) as BackupSummary
-}
-
-async function openIfThere(path: string): Promise<Readable | null> {
-  return (await isThere(path)) ? createReadStream(path) : null
 }

@@ -21,11 +21,18 @@ export class BlockedAddressError extends Error {
 /** The part of IPv6 that is given to the public internet (RFC 4291, IANA); the rest is special or unassigned. */
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3')
 
+/**
+ * Public by its number, and in each virtual machine of Azure the host itself, which gives certificates and settings to who asks (2026-11-28).
+ * The metadata of other clouds is at addresses that are special anyway: 169.254.0.0/16, 100.64.0.0/10, 192.0.0.0/24, fc00::/7.
+ * https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16
+ */
+const AZURE_HOST = '168.63.129.16'
+
 /** Whether an address is on the public internet. IPv4 inside IPv6 counts as the IPv4 address it is. */
 export function isPublicAddress(address: string): boolean {
   if (net.isIP(address) === 0) return false
   const parsed = ipaddr.process(address)
-  if (parsed.range() !== 'unicast') return false
+  if (parsed.range() !== 'unicast' || parsed.toString() === AZURE_HOST) return false
   return parsed instanceof ipaddr.IPv6 ? parsed.match(GLOBAL_IPV6) : true
 }
 

@@ -257,6 +257,7 @@ paths:
       },
       'list.json': '[1]',
       'broken.yaml': 'a: [',
+      'deep.yaml': `a: ${'['.repeat(20_000)}`,
     })
     const reasons: Readonly<Record<string, string>> = {
       [join(folder, 'old.json')]: 'it is no OpenAPI document of version 3',
@@ -264,7 +265,8 @@ paths:
       [join(folder, 'loops.json')]: 'no operation of it takes a prompt and makes images',
       [join(folder, 'list.json')]: 'it is no object of JSON or YAML',
       [join(folder, 'broken.yaml')]: 'cannot be read as JSON or YAML',
-      [join(folder, 'none.json')]: 'none.json',
+      [join(folder, 'deep.yaml')]: 'deep.yaml cannot be read as JSON or YAML: it is nested too deeply',
+      [join(folder, 'none.json')]: 'none.json cannot be read: there is no such file',
       [`${url}/nowhere`]: 'answered 404; give the address of the document itself',
       [`${url}/large.json`]: 'larger than 20 MB',
     }

@@ -1,6 +1,20 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -145,6 +159,7 @@ describe('imagegate backup and restore', () => {
       const empty = await imagegate(['backup', backup], { ...environment, IMAGEGATE_DATA: join(backup, 'nothing') })
       expect(empty).toMatchObject({ code: 1 })
       expect(empty.stderr).toContain('there is no database in')
+      await restoresNothingElse(backup, environment)
       folder.remove()
     },
   )
@@ -157,7 +172,16 @@ describe('imagegate backup and restore', () => {
     expect(noSummary.code).toBe(1)
     expect(noSummary.stderr).toContain('is no whole backup')
     expect(noSummary.stderr.trim().split('\n')).toHaveLength(1)
-    writeFileSync(join(broken, 'backup.json'), '{"version":"0.0.1"}')
+    const summary = {
+      version: '0.0.1',
+      schema: 9,
+      created_at: '2026-11-28T00:00:00.000Z',
+      generations: 0,
+      images: 0,
+      image_bytes: 0,
+      images_missing: 0,
+    }
+    writeFileSync(join(broken, 'backup.json'), JSON.stringify(summary))
     writeFileSync(join(broken, 'imagegate.db'), 'not a database, and long enough to be read as one'.repeat(100))
     const damaged = await imagegate(['restore', broken], folder.environment)
     expect(damaged.code).toBe(1)
@@ -166,6 +190,96 @@ describe('imagegate backup and restore', () => {
     folder.remove()
   })
 })
+
+/** What somebody could have changed in a backup, and what restoring it then says. */
+const CHANGES: Readonly<Record<string, { readonly change: (backup: string) => void; readonly says: RegExp }>> = {
+  'a database that is a link': {
+    change: (backup) => linked(join(backup, 'imagegate.db'), join(backup, 'elsewhere')),
+    says: /imagegate\.db is a link or no file: a backup holds its files themselves/,
+  },
+  'an image that is a link': {
+    change: (backup) => linked(onlyImageIn(backup), join(backup, 'elsewhere')),
+    says: /is a link or no file/,
+  },
+  'images in a folder that is a link': {
+    change: (backup) => linked(join(backup, 'images'), join(backup, 'elsewhere')),
+    says: /is a link or no file/,
+  },
+  'a summary that never ends': {
+    change(backup) {
+      rmSync(join(backup, 'backup.json'))
+      symlinkSync('/dev/zero', join(backup, 'backup.json'))
+    },
+    says: /backup\.json is a link or no file/,
+  },
+  'a summary that is no JSON': {
+    change: (backup) => writeFileSync(join(backup, 'backup.json'), '{"version":"0.1'),
+    says: /backup\.json is not what `imagegate backup` writes/,
+  },
+  'a summary of something else': {
+    change: (backup) => writeFileSync(join(backup, 'backup.json'), '{"version":{},"images":"\u001b[2J"}'),
+    says: /backup\.json is not what `imagegate backup` writes/,
+  },
+  'an image whose name leads elsewhere': {
+    change(backup) {
+      const database = new DatabaseSync(join(backup, 'imagegate.db'))
+      database.exec(`UPDATE images SET sha256 = '../../../../${'a'.repeat(52)}'`)
+      database.close()
+    },
+    says: /imagegate\.db is not a whole imagegate database \(an image is named by its SHA-256/,
+  },
+}
+
+function linked(path: string, elsewhere: string): void {
+  renameSync(path, elsewhere)
+  symlinkSync(elsewhere, path)
+}
+
+const onlyImageIn = (backup: string): string => {
+  const [image = ''] = filesIn(join(backup, 'images'))
+  return image
+}
+const filesIn = (folder: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((one) => (one.isFile() ? [join(one.parentPath, one.name)] : []))
+const contentOf = (folder: string): object => Object.fromEntries(filesIn(folder).map((path) => [path, readFileSync(path, 'base64')]))
+
+/** A journal of another state of the database, which SQLite plays back where it finds it beside the file. */
+function foreignJournal(backup: string): Buffer {
+  const other = mkdtempSync(join(backup, '..', 'other-'))
+  const path = join(other, 'imagegate.db')
+  copyFileSync(join(backup, 'imagegate.db'), path)
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA journal_mode = DELETE; DELETE FROM images; PRAGMA cache_size = 1; BEGIN; CREATE TABLE spilled (x)')
+  for (let row = 0; row < 50; row += 1) database.exec('INSERT INTO spilled VALUES (randomblob(4000))')
+  const journal = readFileSync(`${path}-journal`)
+  database.close()
+  rmSync(other, { recursive: true })
+  return journal
+}
+
+/** Of a backup that was changed nothing is restored, in a sentence; and what only lies beside its files is not read. */
+async function restoresNothingElse(backup: string, environment: Readonly<Record<string, string>>): Promise<void> {
+  const restore = (from: string) => imagegate(['restore', from], { ...environment, IMAGEGATE_DATA: `${from}-restored` })
+  const changed = await Promise.all(
+    Object.entries(CHANGES).map(async ([what, { change, says }]) => {
+      const copy = `${backup} with ${what}`
+      cpSync(backup, copy, { recursive: true })
+      change(copy)
+      return { what, says, ...(await restore(copy)), isRestored: existsSync(`${copy}-restored/imagegate.db`) }
+    }),
+  )
+  for (const { what, says, code, stderr, isRestored } of changed) {
+    expect([what, code, isRestored]).toEqual([what, 1, false])
+    expect(stderr, what).toMatch(says)
+    expect(stderr.trim(), what).not.toMatch(/\p{Cc}/u)
+  }
+  for (const end of ['-journal', '-wal', '-shm']) writeFileSync(join(backup, `imagegate.db${end}`), foreignJournal(backup))
+  const before = contentOf(backup)
+  const { code, stdout } = await restore(backup)
+  expect([code, stdout]).toEqual([0, expect.stringContaining('1 generations and 1 images')])
+  expect(contentOf(backup)).toEqual(before)
+  expect(readdirSync(`${backup}-restored`).filter((name) => name.startsWith('imagegate.db'))).toEqual(['imagegate.db'])
+}
 
 /** The stored file of a generation's first image. */
 async function storedFile({ images }: Generation, dataDirectory: string): Promise<Buffer> {

@@ -86,6 +86,10 @@ describe.skipIf(!isRoot)('a process that cannot start', () => {
       const config = file('nothing/imagegate.yaml', `keys: [{ name: a, key_hash: ${createHash('sha256').digest('hex')} }]\n`)
       return start({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'none') })
     },
+    'with a configuration that is nested too deeply': () => {
+      const config = file('deep/imagegate.yaml', `keys: ${'['.repeat(20_000)}\n`)
+      return start({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'none') })
+    },
     'without keys, on every address': () => start({ HOST: '0.0.0.0', IMAGEGATE_DATA: join(folder, 'none') }),
   }
   const words: Readonly<Record<keyof typeof starts, RegExp>> = {
@@ -95,6 +99,7 @@ describe.skipIf(!isRoot)('a process that cannot start', () => {
     'with a full disk': /disk\/data.*the disk.* is full.*; free some space/,
     'with a key whose variable is not set, on every address': /TEAM_KEY_HASH/,
     'with the hash of nothing as a key': /keys\.0\.key_hash.*empty/,
+    'with a configuration that is nested too deeply': /^[^\n]+\n[^\n]*the file is nested too deeply[^\n]*\n$/,
     'without keys, on every address': /HOST.*keys/s,
   }
 

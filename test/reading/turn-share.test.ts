@@ -143,7 +143,7 @@ async function* streamsOfEachKind(image: Buffer, held: string): AsyncGenerator<A
   yield written.pieces() as AsyncIterable<Buffer>
 }
 
-test('what is encoded, decoded or read for different calls and answers is worked on in one piece a turn, of all together', async () => {
+test('pieces of different calls, answers and messages are worked on one a turn, of all together', async () => {
   const image = Buffer.alloc(2 * 1_024 * 1_024, 'an image')
   const held = lend(image, 'a'.repeat(64))
   let inThisTurn = 0

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { chmod, lstat, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { StoreError } from '../core/ports.ts'
+import { holdsSandboxAlone } from './adopt-sandbox.ts'
+import { keyOfImage } from './assets/object-storage.ts'
+import { IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-folder.ts'
+import type { BackupSource, BackupSummary, ImageFile } from './backup-folder.ts'
+import { flushFile, flushFolder, isThere } from './flush.ts'
+import { MIGRATIONS } from './sqlite/migrations.ts'
+import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
+
+export interface RestoreTarget {
+  /** The folder of the database. */
+  readonly store: string
+  /** The folder the images are copied into. */
+  readonly images: string
+  /** Takes each copied image away to where it is kept, where that is no folder. */
+  keep?(file: ImageFile, path: string): Promise<void>
+}
+
+/**
+ * Copies a backup into the empty folders of a gateway that does not run. Of the backup only the files that it names are read, and its database
+ * is opened as the copy alone: what else lies beside it (a journal that SQLite would play back) counts for nothing.
+ * @throws StoreError `in_use` where a database is there already, `newer_schema`, `damaged` where the backup is not whole, `io`
+ */
+export async function readBackup(folder: string, target: RestoreTarget): Promise<BackupSummary> {
+  const summary = await readSummary(folder)
+  const database = join(target.store, DATABASE_FILE)
+  if (await isThere(database)) {
+    const message = `${database} exists: a backup is restored into a folder without a database. Name another with IMAGEGATE_DATA, or move this one away`
+    throw new StoreError('in_use', message)
+  }
+  const copied = await ownFile(folder, DATABASE_FILE)
+  if (copied === null) throw new StoreError('damaged', `${join(folder, DATABASE_FILE)} is not there: the backup is not whole`)
+  await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
+  const partial = `${database}.${randomUUID()}.partial`
+  try {
+    await pipeline(createReadStream(copied), createWriteStream(partial, { flags: 'wx', mode: OWN_FILE }))
+    await chmod(partial, OWN_FILE)
+    const { schema, files } = readCopy(partial, copied)
+    if (schema > MIGRATIONS.length) throw newerSchema(schema, summary)
+    for (const file of files)
+      if ((await takeImage(target.images, file, imagesIn(folder))) !== null) await target.keep?.(file, pathOf(target.images, file))
+    await flushFile(partial)
+    await rename(partial, database)
+    await flushFolder(target.store)
+  } finally {
+    for (const end of ['', '-wal', '-shm', '-journal']) await rm(partial + end, { force: true })
+  }
+  return summary
+}
+
+const imagesIn = (folder: string): Pick<BackupSource, 'image'> => ({
+  async image({ sha256, format }) {
+    const path = await ownFile(folder, join(IMAGES, keyOfImage(sha256, format)))
+    return path === null ? null : createReadStream(path)
+  },
+})
+
+function newerSchema(schema: number, { version }: BackupSummary): StoreError {
+  const message = `the backup has schema ${schema} and this version of imagegate knows ${MIGRATIONS.length}; restore it with the version that made it (${version}) or a newer one`
+  return new StoreError('newer_schema', message)
+}
+
+/** Whether a backup is that of a sandbox; false where it cannot be read, which restoring it then reports. */
+export function isOfSandbox(folder: string): boolean {
+  try {
+    // Immutable: whatever journal lies beside the file is not read.
+    const url = pathToFileURL(join(folder, DATABASE_FILE))
+    url.searchParams.set('immutable', '1')
+    const database = new DatabaseSync(url, { readOnly: true })
+    try {
+      return holdsSandboxAlone(database)
+    } finally {
+      database.close()
+    }
+  } catch {
+    return false
+  }
+}
+
+/** What a backup must say of itself to be restored. */
+const isSummary = (value: unknown): value is BackupSummary =>
+  typeof value === 'object' &&
+  value !== null &&
+  'version' in value &&
+  typeof value.version === 'string' &&
+  'created_at' in value &&
+  typeof value.created_at === 'string' &&
+  ['schema', 'generations', 'images', 'image_bytes', 'images_missing'].every(
+    (name) => name in value && Number.isSafeInteger((value as Readonly<Record<string, unknown>>)[name]),
+  )
+
+/** Far more than it is long. */
+const MOST_SUMMARY_BYTES = 64 * 1_024
+
+/** @throws StoreError where there is none, or it says something else than a backup does */
+async function readSummary(folder: string): Promise<BackupSummary> {
+  const path = await ownFile(folder, SUMMARY_FILE)
+  if (path === null)
+    throw new StoreError('io', `${folder} is no whole backup: it has no ${SUMMARY_FILE}, which \`imagegate backup\` writes last`)
+  const { size } = await lstat(path)
+  const summary = size > MOST_SUMMARY_BYTES ? null : parsed(await readFile(path, 'utf8'))
+  if (isSummary(summary)) return summary
+  throw new StoreError('damaged', `${path} is not what \`imagegate backup\` writes: it was changed or is damaged; take another backup`)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The path of a file of the backup; null where it is not there.
+ * @throws StoreError `damaged` where a link on the way to it leads elsewhere, or it is no file: a device would be read for ever
+ */
+async function ownFile(folder: string, path: string): Promise<string | null> {
+  const whole = join(folder, path)
+  const found = await lstat(whole).catch(() => null)
+  if (found === null) return null
+  if (found.isFile() && (await realpath(whole)) === join(await realpath(folder), path)) return whole
+  throw new StoreError(
+    'damaged',
+    `${whole} is a link or no file: a backup holds its files themselves; copy them into it, or take another backup`,
+  )
+}
