@@ -24,7 +24,7 @@ const BEGUN_FIRST = [
   'web/choosing',
   'package/installed',
   'conformance/emulator',
-  'web/pages',
+  'web/accessible',
   'cli/verify',
 ]
 const ordered = ({ moduleId }: TestSpecification): number => {
@@ -39,7 +39,7 @@ class LongestFirst extends BaseSequencer {
 
 /** A browser, several nodes, other programs' SDKs: `npm run test:fast` leaves them out. */
 const OTHER_PROGRAMS = [
-  'test/web/{pages,doing,choosing,fields,list,on-its-way}.test.ts',
+  'test/web/!(formats|votes).test.ts',
   'test/http/docs-page.test.ts',
   'test/http/compatible/foreign-clients.test.ts',
   'test/http/openapi/generated-clients.test.ts',

@@ -7,15 +7,20 @@ export interface ClientOptions {
   readonly key?: string | undefined
 }
 
-/** The gateway refused, or did not answer as a gateway does. `problem` is its own words; `status` is null where nothing answered. */
+/**
+ * The gateway refused, or did not answer as a gateway does. `problem` is its own words; `status` is null where nothing answered; `requestId` is
+ * what its log has the request under.
+ */
 export class ClientError extends Error {
   readonly status: number | null
   readonly problem: Problem | null
-  constructor(message: string, status: number | null, problem: Problem | null = null) {
+  readonly requestId: string | null
+  constructor(message: string, status: number | null, problem: Problem | null = null, requestId: string | null = null) {
     super(message)
     this.name = 'ClientError'
     this.status = status
     this.problem = problem
+    this.requestId = requestId
   }
 }
 
@@ -65,13 +70,13 @@ export function connection({ url, key }: ClientOptions): Connection {
       const text = await textOf(response)
       const parsed = parse(text)
       if (response.ok && parsed !== undefined) return parsed as never
-      throw refusal(base, response.status, parsed)
+      throw refusal(base, response, parsed)
     },
     async text(path) {
       const response = await reach(`${base}${path}`, { headers: key === undefined ? {} : { authorization: `Bearer ${key}` } })
       const text = await textOf(response)
       if (response.ok) return text
-      throw refusal(base, response.status, parse(text))
+      throw refusal(base, response, parse(text))
     },
     async stream(path, headers = {}, signal) {
       const response = await reach(`${base}${path}`, {
@@ -79,7 +84,7 @@ export function connection({ url, key }: ClientOptions): Connection {
         ...(signal === undefined ? {} : { signal }),
       })
       if (response.ok && response.body) return response.body
-      throw refusal(base, response.status, parse(await textOf(response)))
+      throw refusal(base, response, parse(await textOf(response)))
     },
     async bytes(target) {
       const response = await reach(target, {})
@@ -94,14 +99,15 @@ export function connection({ url, key }: ClientOptions): Connection {
   }
 }
 
-function refusal(base: string, status: number, parsed: unknown): ClientError {
-  if (!isProblem(parsed)) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status)
+function refusal(base: string, { status, headers }: Response, parsed: unknown): ClientError {
+  const requestId = headers.get('x-request-id')
+  if (!isProblem(parsed)) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status, null, requestId)
   const { detail, errors = [] } = parsed
   const fields = errors
     .filter(({ message }) => !detail.includes(message))
     .map(({ path, message }) => `\n  ${path}: ${message}`)
     .join('')
-  return new ClientError(`${detail}${fields}`, status, parsed)
+  return new ClientError(`${detail}${fields}`, status, parsed, requestId)
 }
 
 /** Enough of a problem document to be shown. Its schema is not used here, so that a browser need not load it. */

@@ -16,8 +16,14 @@ if (CHROMIUM === undefined) console.warn('Chromium is not installed (apt-get ins
 let shared: Promise<Browser> | null = null
 export const sharedChromium = (): Promise<Browser> => (shared ??= launchChromium())
 
+/** A gateway of loopback under a name that browsers do not take for their own machine: what they have on https alone is missing there. */
+export const ANOTHER_HOST = 'gateway.test'
+
 export const launchChromium = (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  chromium.launch({
+    executablePath: CHROMIUM ?? '',
+    args: ['--no-sandbox', '--disable-dev-shm-usage', `--host-resolver-rules=MAP ${ANOTHER_HOST} 127.0.0.1`],
+  })
 
 export interface WatchedPage {
   readonly page: Page

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { CHROMIUM } from '../support/chromium.ts'
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { CHROMIUM, sharedChromium } from '../support/chromium.ts'
 import { filesBelow, ROOT } from '../support/source-tree.ts'
 
 /** Whether the pages can be seen by a browser here. */
@@ -23,18 +23,25 @@ export interface Screen {
   /** The gateway key that this tab keeps. */
   readonly key?: string
   readonly motion?: 'reduce' | 'no-preference'
+  /** A browser of its own settings, which has loaded nothing yet; else the page is one more of the worker's browser. */
+  readonly fresh?: BrowserContextOptions
   /** Done before the page is opened. */
   readonly prepare?: (page: Page) => Promise<unknown>
 }
 
-/** A fresh page, and everything it complained about: errors, refusals of its policy, requests that left the gateway. */
-export async function openPage(browser: Browser, url: string, screen: Screen = {}) {
-  const { width = 1440, height = 900, theme = 'light', key, motion = 'reduce', prepare } = screen
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: motion })
-  // Each wait is for a state, and a busy machine is no fault of the page.
-  context.setDefaultTimeout(60_000)
-  if (key !== undefined) await context.addInitScript(`sessionStorage.setItem('imagegate.key', '${key}')`)
+/** What the pages of a worker have in common: files that were loaded once are known, as they are to somebody who comes back. */
+let common: Promise<BrowserContext> | null = null
+const commonContext = async (): Promise<BrowserContext> => (common ??= sharedChromium().then((browser) => browser.newContext()))
+
+/** A new page, and everything it complained about: errors, refusals of its policy, requests that left the gateway. What it kept for good is forgotten when it is closed. */
+export async function openPage(url: string, screen: Screen = {}) {
+  const { width = 1440, height = 900, theme = 'light', key, motion = 'reduce', fresh, prepare } = screen
+  const context = fresh === undefined ? await commonContext() : await (await sharedChromium()).newContext(fresh)
   const page: Page = await context.newPage()
+  // Each wait is for a state, and a busy machine is no fault of the page.
+  page.setDefaultTimeout(60_000)
+  await Promise.all([page.setViewportSize({ width, height }), page.emulateMedia({ colorScheme: theme, reducedMotion: motion })])
+  if (key !== undefined) await page.addInitScript(`sessionStorage.setItem('imagegate.key', '${key}')`)
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('console', (message) => {
@@ -44,8 +51,16 @@ export async function openPage(browser: Browser, url: string, screen: Screen = {
     if (!request.url().startsWith(new URL(url).origin) && !/^(blob|data):/.test(request.url())) complaints.push(`asked ${request.url()}`)
   })
   await prepare?.(page)
-  await page.goto(url)
-  return { page, complaints, close: () => context.close() }
+  await page.goto(url, { waitUntil: 'domcontentloaded' })
+  return {
+    page,
+    complaints,
+    async close() {
+      if (fresh !== undefined) return context.close()
+      await page.evaluate('localStorage.clear()').catch(() => undefined)
+      await page.close()
+    },
+  }
 }
 
 export const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })

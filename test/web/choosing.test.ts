@@ -1,20 +1,17 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Comparison, CostReport, Generation, ProviderState, Quote } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
-import { sharedChromium } from '../support/chromium.ts'
 import { projectFolder, runModule } from '../support/snippets.ts'
 import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
 
 const PATIENCE_MS = 120_000
 let gateway: Awaited<ReturnType<typeof launchGateway>>
-let browser: Browser
 beforeAll(async () => {
   buildPagesOnce()
   gateway = await launchGateway()
-  if (hasChromium) browser = await sharedChromium()
 }, 60_000)
 afterAll(() => gateway.close())
 
@@ -28,7 +25,7 @@ describe.skipIf(!hasChromium)('somebody who never read the README', () => {
   test.each([360, 1440])(
     'compares three providers at %i pixels, sees what each charged, and what the week’s images would have cost elsewhere',
     async (width) => {
-      const { page, complaints, close } = await openPage(browser, gateway.url, { width, height: 800 })
+      const { page, complaints, close } = await openPage(gateway.url, { width, height: 800 })
       await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse in the rain')
       await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
       await page.getByRole('button', { name: 'Compare', exact: true }).click()
@@ -84,7 +81,7 @@ describe.skipIf(!hasChromium)('a comparison', () => {
         [12, [1, 2, 4, 6]],
       ] as const) {
         // prettier-ignore
-        const { page, close } = await openPage(browser, `${gateway.url}/?c=${id}`, { prepare: (before) => asked(before, id, count) })
+        const { page, close } = await openPage(`${gateway.url}/?c=${id}`, { prepare: (before) => asked(before, id, count) })
         for (const [at, width] of [360, 800, 1440, 2560].entries()) {
           await page.setViewportSize({ width, height: 900 })
           const seen = () =>
@@ -117,7 +114,7 @@ describe.skipIf(!hasChromium)('a comparison', () => {
         ['no-preference', 'turn'],
       ] as const) {
         // prettier-ignore
-        const { page, close } = await openPage(browser, `${gateway.url}/?c=${id}`, { motion })
+        const { page, close } = await openPage(`${gateway.url}/?c=${id}`, { motion })
         await region(page, 'Black Forest Labs').getByText('Running', { exact: true }).first().waitFor()
         expect(await page.evaluate(turning)).toBe(name)
         await close()
@@ -131,7 +128,7 @@ describe.skipIf(!hasChromium)('a comparison', () => {
     'is asked again with the same seed; a blind vote on a new one shows no name before the choice',
     async () => {
       const { id } = await compare({ seed: 4242 })
-      const { page, complaints, close } = await openPage(browser, `${gateway.url}/?c=${id}`)
+      const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
       await region(page, 'Vtrix').getByText('$0.0285').waitFor()
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => url.searchParams.get('c') !== id)
@@ -164,7 +161,7 @@ describe.skipIf(!hasChromium)('one generation', () => {
         { prompt, seed: 77, width: 512, height: 512, provider: { only: ['runware'] } },
         { prefer: 'wait=20' },
       )
-      const { page, complaints, close } = await openPage(browser, `${gateway.url}/generations/${made.id}`)
+      const { page, complaints, close } = await openPage(`${gateway.url}/generations/${made.id}`)
       await page.getByRole('button', { name: 'Copy as' }).click()
       const texts = new Map<string, string>()
       for (const name of ['curl', 'TypeScript', 'Python', 'YAML route']) {

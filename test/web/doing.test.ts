@@ -1,33 +1,30 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Generation, GenerationRequest } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
 import { startOverridden } from '../crash/process.ts'
 import { FIXTURE_PROVIDERS, launchGateway } from '../e2e/gateway.ts'
-import { sharedChromium } from '../support/chromium.ts'
 import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
 
 const SECRETS = { boss: 'secret-of-the-boss', poor: 'secret-of-the-poor', reader: 'secret-of-a-reader' } as const
 const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
 let gateway: Awaited<ReturnType<typeof launchGateway>>
-let browser: Browser
 beforeAll(async () => {
   buildPagesOnce()
   const key = (name: keyof typeof SECRETS, more: string) => `  - { name: ${name}, key_hash: ${hashOfKey(SECRETS[name])}, ${more} }`
   const keys = [key('boss', 'scope: admin'), key('poor', 'budget_usd: "0.04"'), key('reader', 'scope: read')]
   gateway = await launchGateway({ config: `keys:\n${keys.join('\n')}\n` })
-  if (hasChromium) browser = await sharedChromium()
 }, 60_000)
 afterAll(() => gateway.close())
 
 /** A page that was opened with one of the keys. */
 const openAs = (name: keyof typeof SECRETS, path: string, prepare: (page: Page) => Promise<unknown> = async () => {}) =>
-  openPage(browser, `${gateway.url}${path}`, { key: SECRETS[name], prepare })
+  openPage(`${gateway.url}${path}`, { key: SECRETS[name], prepare })
 const read = async <Body>(path: string, name: keyof typeof SECRETS = 'boss'): Promise<Body> =>
   (await (await gateway.ask(path, { headers: { authorization: `Bearer ${SECRETS[name]}` } })).json()) as Body
 
@@ -178,7 +175,7 @@ describe.skipIf(!hasChromium)('a result', () => {
     const overrides = { providers: FIXTURE_PROVIDERS, sandboxTypicalMs: 2_000 }
     const environment = { IMAGEGATE_DATA: folder, PORT: '0' }
     const first = await startOverridden(environment, overrides)
-    const { page, complaints, close } = await openPage(browser, first.url)
+    const { page, complaints, close } = await openPage(first.url)
     await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox that stays')
     await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
     await page.keyboard.press('Control+Enter')
@@ -196,41 +193,6 @@ describe.skipIf(!hasChromium)('a result', () => {
     await close()
     await second.kill('SIGKILL')
   }, 120_000)
-})
-
-describe.skipIf(!hasChromium)('the keyboard', () => {
-  test('alone reaches every page, asks, opens a row and closes a dialog with the focus given back', async () => {
-    const { page, close } = await openAs('boss', '/')
-    const focused = () => page.evaluate<string>('document.activeElement.id || document.activeElement.textContent')
-    await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
-    await page.keyboard.press('/')
-    await page.keyboard.type('a fox by keyboard')
-    expect(await focused()).toBe('prompt')
-    await page.keyboard.press('Control+Enter')
-    await region(page, 'Runware').getByText('Succeeded').waitFor()
-    expect(await focused()).toBe('prompt')
-    await page.evaluate('document.activeElement.blur()')
-    await page.keyboard.press('?')
-    await page.getByRole('dialog').waitFor()
-    await page.keyboard.press('Escape')
-    await page.getByRole('dialog').waitFor({ state: 'detached' })
-    await page.keyboard.press('g')
-    await page.keyboard.press('g')
-    await page.getByRole('table', { name: 'Generations' }).getByRole('link', { name: 'a fox by keyboard' }).first().waitFor()
-    await page.keyboard.press('j')
-    await page.keyboard.press('Enter')
-    await page.getByRole('list', { name: 'Story' }).waitFor()
-    for (const [letter, heading] of [
-      ['o', 'Costs'],
-      ['p', 'Providers'],
-      ['c', 'Compare'],
-    ] as const) {
-      await page.keyboard.press('g')
-      await page.keyboard.press(letter)
-      await page.getByRole('heading', { level: 1, name: heading }).waitFor({ state: 'attached' })
-    }
-    await close()
-  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('the lists', () => {

@@ -1,17 +1,14 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GenerationRequest } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
-import { sharedChromium } from '../support/chromium.ts'
 import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
 
 const PATIENCE_MS = 120_000
 let gateway: Awaited<ReturnType<typeof launchGateway>>
-let browser: Browser
 beforeAll(async () => {
   buildPagesOnce()
   gateway = await launchGateway({ providers: ['bfl', 'openai', 'runware'] })
-  if (hasChromium) browser = await sharedChromium()
 }, 60_000)
 afterAll(() => gateway.close())
 
@@ -22,7 +19,7 @@ async function openForm(model: string) {
     page.on('request', (request) => {
       if (request.url().endsWith('/v1/quotes')) asked.push(request.postDataJSON() as GenerationRequest)
     })
-  const opened = await openPage(browser, gateway.url, { prepare })
+  const opened = await openPage(gateway.url, { prepare })
   await opened.page.getByRole('combobox', { name: 'Model' }).selectOption(model)
   return { ...opened, last: () => asked.at(-1) }
 }

@@ -39,7 +39,7 @@ describe('facts on the pages', () => {
     ])
     const now = new Date(2026, 10, 27, 12, 0)
     expect(['2026-11-27T10:41', '2026-11-26T23:00', '2026-11-20T08:00'].map((at) => whenText(new Date(at).toISOString(), now))).toEqual([
-      '10:41',
+      'today 10:41',
       'yesterday',
       '20 Nov',
     ])
@@ -73,20 +73,22 @@ describe('how a price is made', () => {
       line('extra output megapixel', 1, '0.015'),
       line('reference megapixel', 2, '0.015'),
     ]
-    expect(priceSentences(offer(1, lines), null)).toEqual([
+    expect(priceSentences(offer(1, lines), null, 'OpenRouter')).toEqual([
       '1.5 megapixels count as 2: first $0.03, one more $0.015.',
       'Plus 2 reference megapixels at $0.015.',
     ])
-    expect(priceSentences(offer(1, lines.slice(0, 1), 900, 900), null)).toEqual(['0.8 megapixels count as 1: $0.03.'])
-    expect(priceSentences(offer(4, [line('image', 4, '0.04')]), null)).toEqual(['Each of 4 images: $0.04 an image.'])
-    expect(priceSentences(offer(1, [line('image at 2K', 1, '0.06'), line('surcharge of 5.5 %', 1, '0.0025')]), null)).toEqual([
-      '2K: $0.06 an image.',
-      'Plus surcharge of 5.5 %: $0.0025.',
-    ])
+    expect(priceSentences(offer(1, lines.slice(0, 1), 900, 900), null, 'OpenRouter')).toEqual(['0.8 megapixels count as 1: $0.03.'])
+    expect(priceSentences(offer(4, [line('image', 4, '0.04')]), null, 'OpenRouter')).toEqual(['Each of 4 images: $0.04 an image.'])
+    expect(priceSentences(offer(1, [line('image at 2K', 1, '0.06'), line('surcharge of 5.5 %', 1, '0.0025')]), null, 'OpenRouter')).toEqual(
+      ['2K: $0.06 an image.', 'Plus 5.5 % to OpenRouter: $0.0025.'],
+    )
     const unpriced = { ...offer(1, []), cost: null }
-    expect(priceSentences(unpriced, null)).toEqual(['No published price: known once billed.'])
+    expect(priceSentences(unpriced, null, 'OpenRouter')).toEqual(['No published price: known once billed.'])
     const seen = { ...unpriced, observed: { amount: '0.0285', samples: 12, as_of: '' } }
-    expect(priceSentences(seen, null)).toEqual(['No published price: known once billed.', 'The last 12 like it averaged $0.0285.'])
+    expect(priceSentences(seen, null, 'OpenRouter')).toEqual([
+      'No published price: known once billed.',
+      'The last 12 like it averaged $0.0285.',
+    ])
   })
 
   test('an adapted request names each side, and a refusal its reason without the name of the field', () => {

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { sharedChromium } from '../support/chromium.ts'
 import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
 import { gatewayWithMany } from './many-generations.ts'
 
@@ -27,7 +26,7 @@ test.skipIf(!hasChromium)(
   async () => {
     buildPagesOnce()
     const gateway = await gatewayWithMany(ROWS)
-    const { page, complaints, close } = await openPage(await sharedChromium(), `${gateway.url}/generations`)
+    const { page, complaints, close } = await openPage(`${gateway.url}/generations`)
     const list = page.getByRole('table', { name: 'Generations' })
     await list.getByRole('link', { name: `number ${ROWS}`, exact: true }).waitFor()
     const devtools = await page.context().newCDPSession(page)

@@ -3,7 +3,6 @@ import type { Page } from 'playwright-core'
 import type { Comparison } from '#contract'
 import { json, launchGateway } from '../e2e/gateway.ts'
 import { startStreamingVendor } from '../e2e/streaming-vendor.ts'
-import { sharedChromium } from '../support/chromium.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
 
@@ -17,7 +16,7 @@ async function followed(url: string) {
   const prepare = async (page: Page) => {
     first = page.waitForResponse((response) => response.url().endsWith('/events'))
   }
-  const opened = await openPage(await sharedChromium(), url, { prepare })
+  const opened = await openPage(url, { prepare })
   await first
   return opened
 }

@@ -32,7 +32,7 @@ const PAGES = {
 }
 for (const theme of ['light', 'dark'] as const) {
   for (const width of [360, 1440, 2560]) {
-    const { page, close } = await openPage(browser, gateway.url, { width, height: width === 360 ? 780 : 900, theme })
+    const { page, close } = await openPage(gateway.url, { width, height: width === 360 ? 780 : 900, theme })
     for (const [name, path] of Object.entries(PAGES)) {
       const file = `${name}-${width}-${theme}`
       if (ONLY !== undefined && !file.includes(ONLY)) continue

@@ -1,23 +1,27 @@
 import { useQuery } from '@tanstack/preact-query'
-import { useEffect, useMemo, useState } from 'preact/hooks'
-import type { Comparison, Model, Quote } from '../../client/index.ts'
-import { compareUsd } from '../../contract/amounts.ts'
-import { usdText } from '../format/usd.ts'
-import { awaySince, client, useMayBuy, useTitles } from '../shell/gateway.ts'
-import { keep, kept } from '../shell/kept.ts'
+import { useEffect, useMemo } from 'preact/hooks'
+import type { Comparison, Model } from '../../client/index.ts'
+import { client, useTitles } from '../shell/gateway.ts'
+import { keep, kept, keptJson } from '../shell/kept.ts'
 import { navigate } from '../shell/router.ts'
 import { useWatched, watched } from '../shell/watched.ts'
 import { draftOf, EMPTY, requestOf, type Draft } from './draft.ts'
 import { useComparison } from './follow.ts'
-import type { Wrong } from './form-field.tsx'
 import type { LimitedOffer } from './limits.ts'
-import { overStop, saidOf, useStart } from './start.ts'
+import { saidOf } from './start.ts'
 import { totalOf, useQuotes } from './use-quotes.ts'
 
-/** Kept while another page is shown. */
-const draftInForm = watched<Draft>(EMPTY)
+/** Kept while another page is shown, and for the tab when it is loaded anew; images that are not stored yet only for as long as the page lives. */
+const draftInForm = watched<Draft>({ ...EMPTY, ...keptJson<Partial<Draft>>('session', 'draft', {}) })
+draftInForm.watch(() => {
+  const { references: _, mask: __, ...typed } = draftInForm.get()
+  keep('session', 'draft', JSON.stringify(typed))
+})
 /** The comparison whose request the form holds. */
 let shownInForm: string | null = null
+export const holdsRequestOf = (comparison: string): void => {
+  shownInForm = comparison
+}
 
 /** Puts a request that was sent before into the form, for other providers too, and shows it. */
 export function askAgain(request: Comparison['request']): void {
@@ -84,63 +88,7 @@ export function useAsking(id: string | null) {
     isBusy,
     total,
     offers,
-    quoteSaid: saidOf(error),
+    quoteSaid: useMemo(() => saidOf(error), [error]),
     quoteFailed: error !== null,
   }
-}
-
-/** A press that waits for the prices of what the form holds. */
-interface Waiting {
-  readonly seed: string
-  /** The total that stood there when it was pressed; null where none did. */
-  readonly shown: string | null
-}
-
-/** What speaks against a start, in the order in which it is to be mended; empty where nothing does. */
-function useObstacle({ draft, quote, total }: ReturnType<typeof useAsking>): string {
-  const isAway = useWatched(awaySince) !== null
-  const mayBuy = useMayBuy()
-  const over = overStop(total, draft.stop)
-  if (isAway) return 'The gateway does not answer.'
-  if (!mayBuy) return 'This key may only read.'
-  if (over !== null) return `Over your stop by ${usdText(over)}. Uncheck a provider or raise it.`
-  if (quote === undefined || total.checked.length > 0) return ''
-  return quote.offers.some(({ eligible }) => eligible) ? 'No provider is checked.' : 'No provider can take this request.'
-}
-
-/** Starts what the form holds, unless something speaks against it; `said` is what does. A press before the prices are there waits for them. */
-export function useGo(asking: ReturnType<typeof useAsking>, onStarted: () => void) {
-  const { draft, quote, isBusy, total, quoteSaid, quoteFailed } = asking
-  const starting = useStart()
-  const obstacle = useObstacle(asking)
-  const [promptSaid, setPromptSaid] = useState<string | null>(null)
-  const [waiting, setWaiting] = useState<Waiting | null>(null)
-  const wrong: Wrong = { ...quoteSaid.wrong, ...starting.wrong, ...(promptSaid === null ? {} : { prompt: promptSaid }) }
-  const begin = async (seed: string, shown: Quote) => {
-    const providers = total.checked.map(({ provider }) => provider)
-    const started = await starting.start({ ...draft, seed }, shown, providers)
-    if (started === null) return
-    shownInForm = started
-    onStarted()
-  }
-  const go = async (seed = draft.seed) => {
-    const isEmpty = draft.prompt.trim() === '' && draft.references.length === 0
-    setPromptSaid(isEmpty ? 'A prompt is needed.' : null)
-    if (isEmpty) return document.getElementById('prompt')?.focus()
-    if (obstacle !== '' || starting.isStarting) return
-    if (quote === undefined || isBusy) setWaiting({ seed, shown: quote === undefined ? null : total.known })
-    else await begin(seed, quote)
-  }
-  useEffect(() => {
-    if (waiting === null || isBusy || (quote === undefined && !quoteFailed)) return
-    setWaiting(null)
-    if (quote === undefined || obstacle !== '') return
-    if (waiting.shown === null || compareUsd(waiting.shown, total.known) === 0) void begin(waiting.seed, quote)
-    else starting.refuse(`It was ${usdText(waiting.shown)}, and is ${usdText(total.known)} as it stands now. Compare again to agree.`)
-  }, [waiting, isBusy, quote, quoteFailed])
-  const said = obstacle === '' && waiting !== null ? 'It starts as soon as its prices are there.' : obstacle
-  const isOff = obstacle !== '' || starting.isStarting
-  /** Before the quotes have come, nothing can be asked. */
-  const isReady = quote !== undefined && total.checked.length > 0
-  return { go, wrong, said, isOff, isReady, refusal: starting.refusal ?? quoteSaid.refusal, forgetPrompt: () => setPromptSaid(null) }
 }

@@ -59,7 +59,9 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
       <div class="blind-head">
         <div>
           <h2 class="title">Which one would you use?</h2>
-          <p class="two">“{prompt}”</p>
+          <p class="two prompt-said" dir="auto">
+            “{prompt}”
+          </p>
         </div>
         <span class="small two">
           {left === '' || isRunning ? '' : `${left.charAt(0).toUpperCase()}${left.slice(1)}. `}Names, prices and times come after your

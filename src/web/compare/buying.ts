@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Comparison, GenerationRequest } from '../../client/index.ts'
-import { messageOf } from '../format/text.ts'
-import { client, queries } from '../shell/gateway.ts'
+import { client, queries, saidBy } from '../shell/gateway.ts'
+import { freshKey } from '../shell/plain-http.ts'
 import { useAgain } from './follow.ts'
 import type { Part } from './part.ts'
 
@@ -14,17 +14,17 @@ export function useBuying(comparison: Comparison) {
     setRefused(null)
     try {
       const request = { ...comparison.request, provider: { only: [part.provider], allow_fallbacks: false } }
-      const generation = await client().create(request as unknown as GenerationRequest, { idempotencyKey: crypto.randomUUID() })
+      const generation = await client().create(request as unknown as GenerationRequest, { idempotencyKey: freshKey() })
       setAgainIds((before) => ({ ...before, [part.provider]: generation.id }))
     } catch (error) {
-      setRefused(messageOf(error))
+      setRefused(saidBy(error))
     }
   }
   const cancel = async ({ generation }: Part) => {
     if (generation === undefined) return
     await client()
       .cancel(generation.id)
-      .catch((error: unknown) => setRefused(messageOf(error)))
+      .catch((error: unknown) => setRefused(saidBy(error)))
     await queries.invalidateQueries({ queryKey: ['comparison', comparison.id] })
   }
   return { again, buyAgain, cancel, refused }

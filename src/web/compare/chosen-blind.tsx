@@ -2,6 +2,7 @@ import { plural } from '../format/facts.ts'
 import { Usd } from '../parts/usd.tsx'
 import { useTitles } from '../shell/gateway.ts'
 import type { Part } from './part.ts'
+import { openPicksOf } from './pick.ts'
 import { inseparable, talliesOf, votesOf } from './votes.ts'
 
 /** How often each was chosen of the times it was shown, and who cannot be kept apart yet. */
@@ -18,6 +19,7 @@ export function ChosenBlind({
   const votes = votesOf(sandbox, model)
   const tallies = talliesOf(votes)
   const pairs = inseparable(votes, tallies)
+  const open = openPicksOf(sandbox, model)
   return (
     <div>
       <table class="chosen-blind" aria-label="Chosen blind">
@@ -61,6 +63,9 @@ export function ChosenBlind({
           .slice(0, 3)
           .map(([one, other]) => `Too few votes to separate ${titles(one)} from ${titles(other)}.`)
           .join(' ')}
+        {open.length === 0
+          ? ''
+          : ` Open picks are counted apart: ${open.map(([provider, times]) => `${titles(provider)} ${times}`).join(', ')}.`}
       </p>
     </div>
   )

@@ -1,8 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
-import { Note } from '../parts/note.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { isOpen } from '../parts/state.tsx'
-import { useAsking, useGo } from './asking.ts'
+import { useAsking } from './asking.ts'
 import { Form } from './form.tsx'
+import { useGo } from './go.ts'
 import { Lately } from './lately.tsx'
 import { Results } from './results.tsx'
 import '../styles/compare.css'
@@ -14,7 +15,7 @@ export function Compare({ query }: { readonly query: string }) {
   const asking = useAsking(id)
   const { comparison, draft, change, model } = asking
   const [isOpened, setIsOpened] = useState(false)
-  // A vote on a new seed stays blind: nothing of its comparison is seen before.
+  // Chosen before the start, or a vote on a new seed: nothing of its comparison is seen before the choice.
   const [isBlind, setIsBlind] = useState(false)
   useEffect(() => {
     if (id === null) setIsBlind(false)
@@ -34,8 +35,13 @@ export function Compare({ query }: { readonly query: string }) {
   return (
     <main id="content" class="compare">
       <h1 class="hidden">Compare</h1>
-      <Form asking={asking} going={going} isFolded={isFolded} isHidden={isBlind && comparison.data !== undefined} onOpen={setIsOpened} />
-      {comparison.error === null ? null : <Note kind="red">{comparison.error.message}</Note>}
+      <Form
+        {...{ asking, going, isFolded }}
+        isHidden={isBlind && comparison.data !== undefined}
+        onOpen={setIsOpened}
+        {...(id === null ? { blind: { isOn: isBlind, onSwitch: () => setIsBlind(!isBlind) } } : {})}
+      />
+      <Problem error={comparison.error} />
       {comparison.data !== undefined ? (
         <Results
           key={comparison.data.id}

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import { Dialog } from '../parts/dialog.tsx'
 import { Icon } from '../parts/icon.tsx'
+import { useCopied } from '../parts/copy-button.tsx'
 import { snippetsOf, type Snippet } from './snippets.ts'
 
 interface CopyAsProps {
@@ -8,8 +9,6 @@ interface CopyAsProps {
   readonly provider: string | null
   readonly plain?: boolean
 }
-
-const COPIED_MS = 2_000
 
 /** The same request as curl, for the `openai` package, and as a route of the configuration. */
 export function CopyAs({ request, provider, plain = false }: CopyAsProps) {
@@ -27,13 +26,8 @@ export function CopyAs({ request, provider, plain = false }: CopyAsProps) {
 
 function Snippets({ snippets, onClose }: { readonly snippets: readonly Snippet[]; readonly onClose: () => void }) {
   const [at, setAt] = useState(0)
-  const [isCopied, setIsCopied] = useState(false)
   const shown = snippets[at]
-  const copy = async () => {
-    await navigator.clipboard.writeText(shown?.text ?? '')
-    setIsCopied(true)
-    setTimeout(() => setIsCopied(false), COPIED_MS)
-  }
+  const { said, copy } = useCopied(shown?.text ?? '')
   const move = (event: KeyboardEvent) => {
     const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
     if (by === 0) return
@@ -63,8 +57,8 @@ function Snippets({ snippets, onClose }: { readonly snippets: readonly Snippet[]
       <pre class="mono snippet" id="snippet" role="tabpanel" aria-labelledby={`snippet-tab-${at}`} tabIndex={0}>
         {shown?.text}
       </pre>
-      <button type="button" class="button" onClick={() => void copy()}>
-        {isCopied ? 'Copied' : 'Copy'}
+      <button type="button" class="button" onClick={copy}>
+        {said ?? 'Copy'}
       </button>
     </Dialog>
   )

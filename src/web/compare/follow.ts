@@ -50,8 +50,8 @@ export function useAgain(ids: Readonly<Record<string, string>>): ReadonlyMap<str
   return new Map(entries.flatMap(([provider], at) => (results[at]?.data === undefined ? [] : [[provider, results[at].data]])))
 }
 
-/** Says each part as it ends; those that had ended when the page was opened are passed over. */
-export function useEndings(comparison: Comparison | undefined, parts: readonly Part[]): void {
+/** Says each part as it ends; those that had ended when the page was opened are passed over. In a blind vote nothing is said of who ended when. */
+export function useEndings(comparison: Comparison | undefined, parts: readonly Part[], isBlind: boolean): void {
   const said = useRef<{ readonly id: string; readonly providers: Set<string> } | null>(null)
   useEffect(() => {
     if (comparison === undefined || parts.length === 0) return
@@ -63,6 +63,6 @@ export function useEndings(comparison: Comparison | undefined, parts: readonly P
     const known = said.current.providers
     const fresh = ended.filter(({ provider }) => !known.has(provider))
     for (const { provider } of fresh) known.add(provider)
-    if (fresh.length > 0) announce(fresh.map(endedText).join('. '))
+    if (fresh.length > 0 && !isBlind) announce(fresh.map(endedText).join('. '))
   }, [comparison, parts])
 }

@@ -1,14 +1,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
-import { Note } from '../parts/note.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { useKeys } from '../shell/keys.ts'
 import { useIsPhone } from '../shell/media.ts'
-import type { useAsking, useGo } from './asking.ts'
+import type { useAsking } from './asking.ts'
 import { chipsOf, type Draft } from './draft.ts'
+import type { useGo } from './go.ts'
 import { Quotes } from './quotes.tsx'
 import { ModelField, PromptField, RequestFields } from './request-form.tsx'
-import type { Refusal } from './start.ts'
+import { NoOffer, Refused } from './refused.tsx'
 import { Total } from './total.tsx'
 
 interface FormProps {
@@ -18,10 +18,12 @@ interface FormProps {
   /** In a blind vote; what is typed stays. */
   readonly isHidden: boolean
   readonly onOpen: (opened: boolean) => void
+  /** The vote that can be made blind, chosen before anything is asked. */
+  readonly blind?: { readonly isOn: boolean; readonly onSwitch: () => void }
 }
 
 /** The request and its prices; once there is a result it folds to a line, with the same fields in it. */
-export function Form({ asking, going, isFolded, isHidden, onOpen }: FormProps) {
+export function Form({ asking, going, isFolded, isHidden, onOpen, blind }: FormProps) {
   const { draft, change, models, offers, quote, titles, total } = asking
   const { wrong } = going
   const form = useRef<HTMLFormElement>(null)
@@ -72,12 +74,12 @@ export function Form({ asking, going, isFolded, isHidden, onOpen }: FormProps) {
           <RequestFields {...{ draft, offers, quote, titles, wrong, change }} showsMore={showsMore} onMore={setShowsMore} />
         )}
       </div>
-      <Charged asking={asking} going={going} isFolded={isFolded} />
+      <Charged {...{ asking, going, isFolded }} {...(blind === undefined ? {} : { blind })} />
     </form>
   )
 }
 
-function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen' | 'isHidden'>) {
+function Charged({ asking, going, isFolded, blind }: Omit<FormProps, 'onOpen' | 'isHidden'>) {
   const [showsQuotes, setShowsQuotes] = useState(false)
   const { quote, model, draft, isBusy, titles, change, total } = asking
   const none = quote !== undefined && quote.offers.length > 0 && quote.offers.every(({ eligible }) => !eligible)
@@ -98,11 +100,7 @@ function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen' | 'isHidd
           <h2 class="head">What each would charge</h2>
           <span class="small three">Live. Asking for prices spends nothing.</span>
         </div>
-        {none ? (
-          <Refused kind="red" head="No provider can take this request." text="Each row says why." />
-        ) : refusal === null ? null : (
-          <Refused {...refusal} />
-        )}
+        {none && quote !== undefined ? <NoOffer quote={quote} /> : refusal === null ? null : <Refused {...refusal} />}
         <Quotes quote={quote} model={model} draft={draft} isBusy={isBusy} titles={titles} change={change} />
         <Total
           total={total}
@@ -110,6 +108,7 @@ function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen' | 'isHidd
           stop={draft.stop}
           wrong={wrong['provider.max_price_usd']}
           onStop={(stop) => change({ stop })}
+          {...(blind === undefined ? {} : { blind })}
         />
       </div>
       <div class="go">
@@ -124,18 +123,18 @@ function Charged({ asking, going, isFolded }: Omit<FormProps, 'onOpen' | 'isHidd
       </div>
       <p id="go-said" class="go-said small warn">
         {going.said}
+        {going.takeBack === null ? null : (
+          <>
+            {' '}
+            <button type="button" class="link" onClick={going.takeBack}>
+              Do not start
+            </button>
+          </>
+        )}
       </p>
     </div>
   )
 }
-
-const Refused = ({ kind, head, text }: Refusal) => (
-  <div class="quotes-note">
-    <Note kind={kind} alert>
-      <b>{head}</b> {text}
-    </Note>
-  </div>
-)
 
 function Chips({
   draft,

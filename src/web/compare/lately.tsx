@@ -59,7 +59,9 @@ function Recent({ comparison, titles }: { readonly comparison: Comparison; reado
     <li>
       <a href={`/?c=${comparison.id}`}>
         <Thumbnail image={delivered?.images[0]} width={220} height={104} />
-        <span class="one-line small">{textOf(request['prompt'])}</span>
+        <span class="one-line small" dir="auto">
+          {textOf(request['prompt'])}
+        </span>
       </a>
       <span class="fine two">
         <span>{only === undefined ? `${summary.length} providers` : titles(only.provider)}</span>

@@ -20,6 +20,7 @@ const SAID = new Set(['first output megapixel', 'extra output megapixel', 'refer
 export function priceSentences(
   offer: Pick<QuotedOffer, 'cost' | 'observed' | 'applied' | 'assumptions'>,
   rule: PriceRule | null | undefined,
+  title: string,
 ): readonly string[] {
   if (offer.cost === null) return withoutPrice(offer)
   const images = offer.applied?.n ?? 1
@@ -29,7 +30,7 @@ export function priceSentences(
     first === undefined ? null : outputSentence(offer, first, lines, images),
     ...lines.filter(({ what }) => what === 'image').map((line) => `${usdShort(line.unit_amount)} an image.`),
     ...lines.filter(({ what }) => what === 'reference megapixel').map((line) => referenceSentence(line, images, offer.assumptions)),
-    ...lines.filter(({ what }) => !SAID.has(what)).map((line) => otherSentence(line, rule)),
+    ...lines.filter(({ what }) => !SAID.has(what)).map((line) => otherSentence(line, rule, title)),
     rule?.kind === 'token' ? 'Settled by the provider’s own count.' : null,
     rule?.source === 'configuration' ? 'Your own price.' : null,
   ].filter((sentence) => sentence !== null)
@@ -60,8 +61,8 @@ function referenceSentence({ quantity, unit_amount: unit }: Line, images: number
   return `Plus ${each} reference megapixel${each === 1 ? '' : 's'} at ${usdShort(unit)}${assumed}.`
 }
 
-function otherSentence({ what, quantity, unit_amount: unit, amount }: Line, rule: PriceRule | null | undefined): string {
-  if (/surcharge/i.test(what)) return `Plus ${what}: ${usdText(amount)}.`
+function otherSentence({ what, quantity, unit_amount: unit, amount }: Line, rule: PriceRule | null | undefined, title: string): string {
+  if (/surcharge/i.test(what)) return `Plus ${/[\d.]+ ?%/.exec(what)?.[0] ?? what} to ${title}: ${usdText(amount)}.`
   const tier = /^image at (.+)$/.exec(what)?.[1]
   if (tier !== undefined) return `${tier}: ${usdShort(unit)} an image.`
   if (rule?.kind === 'token')

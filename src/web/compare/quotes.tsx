@@ -3,7 +3,7 @@ import type { Model, Quote, QuotedOffer } from '../../client/index.ts'
 import { duration, pixels } from '../format/facts.ts'
 import { Fidelity } from '../parts/fidelity.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { NoPrice, Usd } from '../parts/usd.tsx'
+import { decimalsOfAll, NoPrice, Usd } from '../parts/usd.tsx'
 import type { Draft } from './draft.ts'
 import { adaptedText, priceSentences, refusedText } from './price-sentence.ts'
 import { ProviderOptions } from './provider-options.tsx'
@@ -111,7 +111,7 @@ function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
         </td>
         <Figures offer={offer} quote={quote} />
         <td class="how small two">
-          <How offer={offer} known={known} />
+          <How offer={offer} known={known} title={title} />
         </td>
         <td class="more">
           <button type="button" class="tool" aria-label={`Options, ${title}`} aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
@@ -140,6 +140,7 @@ function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
 function Figures({ offer, quote }: Pick<RowProps, 'offer' | 'quote'>) {
   const { eligible, applied, fidelity, cost, latency_ms: latency } = offer
   const against = againstCheapest(offer, quote)
+  const decimals = decimalsOfAll(quote.offers.map((one) => (one.eligible ? (one.cost?.amount ?? null) : null)))
   return (
     <>
       <td class="gets">
@@ -148,14 +149,20 @@ function Figures({ offer, quote }: Pick<RowProps, 'offer' | 'quote'>) {
           <span class="small two num">{pixels(applied.width, applied.height)}</span>
         )}
       </td>
-      <td class="num price">{!eligible ? null : cost === null ? <NoPrice /> : <Usd amount={cost.amount} />}</td>
+      <td class="num price">{!eligible ? null : cost === null ? <NoPrice /> : <Usd amount={cost.amount} decimals={decimals} />}</td>
       <td class={`num small against ${against?.colour ?? ''}`}>{against?.text}</td>
       <td class="num two time small">{latency !== null && latency.samples >= LEAST_SAMPLES ? duration(latency.p50) : null}</td>
     </>
   )
 }
 
-function How({ offer, known }: { readonly offer: QuotedOffer; readonly known: Model['offers'][number] | undefined }) {
+interface HowProps {
+  readonly offer: QuotedOffer
+  readonly known: Model['offers'][number] | undefined
+  readonly title: string
+}
+
+function How({ offer, known, title }: HowProps) {
   if (!offer.eligible)
     return (
       <>
@@ -165,7 +172,7 @@ function How({ offer, known }: { readonly offer: QuotedOffer; readonly known: Mo
   const adapted = adaptedText(offer.warnings, known)
   return (
     <>
-      {priceSentences(offer, known?.price).join(' ')}
+      {priceSentences(offer, known?.price, title).join(' ')}
       {adapted === '' ? null : (
         <>
           {' '}

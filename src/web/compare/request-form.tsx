@@ -36,6 +36,7 @@ export function PromptField({
         id="prompt"
         class="control"
         rows={folded ? 1 : Math.min(10, Math.max(3, lines))}
+        dir="auto"
         value={draft.prompt}
         aria-invalid={wrong['prompt'] === undefined ? undefined : true}
         aria-describedby={wrong['prompt'] === undefined ? undefined : 'prompt-wrong'}

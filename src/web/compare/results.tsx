@@ -38,7 +38,7 @@ export function Results({ comparison, model, isBlind, onBlind, onSameSeed, onNew
     () => partsOf(comparison, (id) => providers.find((one) => one.id === id)?.title ?? id, again),
     [comparison, providers, again],
   )
-  useEndings(comparison, parts)
+  useEndings(comparison, parts, isBlind)
   const [seen, setSeen] = useState<Exclude<View, 'blind'>>('side')
   const view: View = isBlind ? 'blind' : seen
   const setView = (next: View) => {
@@ -48,7 +48,7 @@ export function Results({ comparison, model, isBlind, onBlind, onSameSeed, onNew
   const [scale, setScale] = useState<'same' | 'fit'>('same')
   const [sort, setSort] = useState<Sort>('price')
   const [zoomed, setZoomed] = useState<string | null>(null)
-  const picks = usePick(comparison.id)
+  const picks = usePick(comparison)
   const isPhone = useIsPhone()
   const asked = askedSize(comparison, parts)
   const prompt = textOf(comparison.request['prompt'])

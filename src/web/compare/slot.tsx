@@ -79,6 +79,7 @@ function Images({ part, asked, draw, prompt, onZoom }: SlotProps) {
             alt={prompt}
             width={size.width}
             height={size.height}
+            loading="lazy"
             decoding="async"
             onError={() => setIsGone(true)}
           />

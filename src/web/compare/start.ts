@@ -1,20 +1,15 @@
 import { useState } from 'preact/hooks'
 import { ClientError, type Quote } from '../../client/index.ts'
-import { compareUsd, subtractUsd } from '../../contract/amounts.ts'
+import { compareUsd, subtractUsd, sumUsd } from '../../contract/amounts.ts'
 import { messageOf } from '../format/text.ts'
 import { usdText } from '../format/usd.ts'
 import { client, heard, isAway, queries } from '../shell/gateway.ts'
+import { freshKey } from '../shell/plain-http.ts'
 import { navigate } from '../shell/router.ts'
+import { overBudget, type Refusal } from './refusal.ts'
 import { requestOf, type Draft } from './draft.ts'
 import type { Wrong } from './form-field.tsx'
 import type { Total } from './use-quotes.ts'
-
-/** Why nothing was started. */
-export interface Refusal {
-  readonly kind: 'red' | 'amber'
-  readonly head: string
-  readonly text: string
-}
 
 /** How far the total is over the stop; null where it is not, or no stop is set. */
 export function overStop(total: Total, stop: string): string | null {
@@ -28,17 +23,28 @@ export function saidOf(error: unknown): { readonly refusal: Refusal | null; read
   if (!(error instanceof ClientError) || error.problem === null) {
     if (isAway(error)) return { refusal: null, wrong: {} }
     return {
-      refusal: { kind: 'red', head: 'It could not be started.', text: messageOf(error) },
+      refusal: { kind: 'red', head: 'It could not be started.', text: messageOf(error), of: error },
       wrong: {},
     }
   }
   const { code, title, detail, errors = [] } = error.problem
   const wrong = Object.fromEntries(errors.map(({ path, message }) => [path.replace(/\.\d+$/, ''), message]))
   if (code === 'budget_exceeded')
-    return { refusal: { kind: 'red', head: 'Over the budget.', text: `${detail} Nothing was bought.` }, wrong }
+    return { refusal: { kind: 'red', head: 'Over the budget.', text: `${detail} Nothing was bought.`, of: error }, wrong: {} }
   if (code === 'no_eligible_offer') return { refusal: { kind: 'red', head: 'No provider can take this request.', text: detail }, wrong: {} }
   if (error.status === 403) return { refusal: { kind: 'red', head: 'This key may only read.', text: detail }, wrong }
-  return { refusal: { kind: 'red', head: `${title}.`, text: detail }, wrong }
+  return { refusal: { kind: 'red', head: `${title}.`, text: detail, of: error }, wrong }
+}
+
+/** Of a start that the budget refused: what was used of it, and what all that was checked would have cost. Null of any other error. */
+async function saidOfBudget({ offers }: Quote, checked: readonly string[], error: unknown): Promise<ReturnType<typeof saidOf> | null> {
+  if (!(error instanceof ClientError) || error.problem?.code !== 'budget_exceeded') return null
+  const { budget } = await client()
+    .currentKey()
+    .catch(() => ({ budget: null }))
+  if (budget === null) return null
+  const prices = offers.flatMap(({ provider, cost }) => (cost !== null && checked.includes(provider) ? [cost.amount] : []))
+  return { refusal: overBudget(budget, prices.length === 0 ? null : sumUsd(prices)), wrong: {} }
 }
 
 /** The first price that is another one than what was shown. */
@@ -66,14 +72,14 @@ export function useStart() {
         setSaid({ refusal: { kind: 'amber', head: 'The provider changed its price.', text }, wrong: {} })
         return null
       }
-      const comparison = await client().compare(request, { providers, idempotencyKey: crypto.randomUUID() })
+      const comparison = await client().compare(request, { providers, idempotencyKey: freshKey() })
       queries.setQueryData(['comparison', comparison.id], comparison)
       void queries.invalidateQueries({ queryKey: ['lately'] })
       navigate(`/?c=${comparison.id}`)
       return comparison.id
     } catch (error) {
       heard(error)
-      setSaid(saidOf(error))
+      setSaid((await saidOfBudget(quote, providers, error)) ?? saidOf(error))
       return null
     } finally {
       setIsStarting(false)

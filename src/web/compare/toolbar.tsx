@@ -1,7 +1,7 @@
-import { useState } from 'preact/hooks'
 import type { Comparison } from '../../client/index.ts'
 import { isZeroUsd } from '../../contract/amounts.ts'
 import { Icon } from '../parts/icon.tsx'
+import { useCopied } from '../parts/copy-button.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { useMayBuy } from '../shell/gateway.ts'
 import { CopyAs } from './copy-as.tsx'
@@ -143,23 +143,11 @@ export function Segments<Value extends string>({ label, value, choices, onValue 
   )
 }
 
-const COPIED_MS = 2_000
-
 function CopyLink({ id }: { readonly id: string }) {
-  const [isCopied, setIsCopied] = useState(false)
-  const copy = async () => {
-    await navigator.clipboard.writeText(`${location.origin}/?c=${id}`)
-    setIsCopied(true)
-    setTimeout(() => setIsCopied(false), COPIED_MS)
-  }
+  const { said, copy } = useCopied(`${location.origin}/?c=${id}`)
   return (
-    <button
-      type="button"
-      class="action"
-      aria-label={isCopied ? 'Link copied' : 'Copy the link of this comparison'}
-      onClick={() => void copy()}
-    >
-      <Icon name={isCopied ? ['ring', 'tick'] : 'link'} />
+    <button type="button" class="action" aria-label={said === null ? 'Copy the link of this comparison' : `Link: ${said}`} onClick={copy}>
+      <Icon name={said === null ? 'link' : ['ring', said === 'Copied' ? 'tick' : 'cross']} />
     </button>
   )
 }

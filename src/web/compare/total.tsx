@@ -1,3 +1,4 @@
+import { Icon } from '../parts/icon.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { plural } from '../format/facts.ts'
 import { useIsPhone } from '../shell/media.ts'
@@ -10,10 +11,11 @@ interface TotalProps {
   readonly stop: string
   readonly wrong: string | undefined
   readonly onStop: (stop: string) => void
+  readonly blind?: { readonly isOn: boolean; readonly onSwitch: () => void }
 }
 
 /** What all that is checked would charge, and the most that may be charged. */
-export function Total({ total, images, stop, wrong, onStop }: TotalProps) {
+export function Total({ total, images, stop, wrong, onStop, blind }: TotalProps) {
   const { known, unpriced, checked } = total
   const isPhone = useIsPhone()
   return (
@@ -31,6 +33,18 @@ export function Total({ total, images, stop, wrong, onStop }: TotalProps) {
             : `${plural(images, 'image')} from ${checked.length === 1 ? '1 provider' : `each of ${checked.length} providers`}`}
         </div>
       </div>
+      {blind === undefined ? null : (
+        <button
+          type="button"
+          class="action"
+          aria-pressed={blind.isOn}
+          title="Names, prices and times come after your choice."
+          onClick={blind.onSwitch}
+        >
+          <Icon name="blind" />
+          Blind vote
+        </button>
+      )}
       <TextField
         id="stop"
         label="Stop above"

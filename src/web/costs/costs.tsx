@@ -3,12 +3,11 @@ import { useMemo, useState } from 'preact/hooks'
 import type { CostReport } from '../../client/index.ts'
 import { percentText, usdText } from '../format/usd.ts'
 import { dayText, plural } from '../format/facts.ts'
-import { messageOf } from '../format/text.ts'
 import { Icon } from '../parts/icon.tsx'
-import { Note } from '../parts/note.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { Segments } from '../compare/toolbar.tsx'
-import { client, useCurrentKey, useTitles } from '../shell/gateway.ts'
+import { client, forgetKey, saidBy, useCurrentKey, useTitles } from '../shell/gateway.ts'
 import { navigate } from '../shell/router.ts'
 import { DayChart } from './day-chart.tsx'
 import { GatewayKeys } from './gateway-keys.tsx'
@@ -46,11 +45,11 @@ export function Costs({ query }: { readonly query: string }) {
           <p class="two">{periodText(period)}</p>
           <h1 class="hidden">Costs</h1>
           {report === undefined ? <p class="figure">&nbsp;</p> : <Figure report={report} />}
-          <BudgetLine />
+          <KeyLine />
         </div>
         <Controls period={period} split={split} />
       </div>
-      {error === null ? null : <Note kind="red">{error.message}</Note>}
+      <Problem error={error} />
       {report !== undefined && report.total.generations === 0 ? (
         <NothingSpent />
       ) : (
@@ -75,16 +74,26 @@ export function Costs({ query }: { readonly query: string }) {
   )
 }
 
-/** What the key of this tab may still spend; nothing where it has no budget. */
-function BudgetLine() {
+/** The key of this tab, where it was opened with one, and what it may still spend where it has a budget. */
+function KeyLine() {
   const current = useCurrentKey()
-  const budget = current?.budget ?? null
-  if (budget === null) return null
+  if (current === undefined || current.name === null) return null
+  const { budget, name } = current
   return (
-    <p class="two">
-      Budget of {budget.key}: <Usd amount={budget.left} /> of <Usd amount={budget.limit} />{' '}
-      {budget.period === 'total' ? 'left in all' : `left this ${budget.period}`}
-    </p>
+    <>
+      {budget === null ? null : (
+        <p class="two">
+          Budget of {budget.key}: <Usd amount={budget.left} /> of <Usd amount={budget.limit} />{' '}
+          {budget.period === 'total' ? 'left in all' : `left this ${budget.period}`}
+        </p>
+      )}
+      <p class="small two">
+        Opened with the key {name}.{' '}
+        <button type="button" class="link" onClick={forgetKey}>
+          Use another
+        </button>
+      </p>
+    </>
   )
 }
 
@@ -133,7 +142,7 @@ function Controls({ period, split }: { readonly period: Period; readonly split: 
       Object.assign(document.createElement('a'), { href: address, download: `imagegate-costs-${period.from}-${period.to}.csv` }).click()
       setTimeout(() => URL.revokeObjectURL(address), REFRESH_MS)
     } catch (error) {
-      setSaid(messageOf(error))
+      setSaid(saidBy(error))
     }
   }
   return (

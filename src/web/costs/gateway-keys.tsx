@@ -1,11 +1,10 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
 import type { CostReport, GatewayKeyState, GatewayKeyWithSecret } from '../../client/index.ts'
-import { messageOf } from '../format/text.ts'
 import { Note } from '../parts/note.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { When } from '../parts/when.tsx'
-import { client, queries, useCurrentKey } from '../shell/gateway.ts'
+import { client, queries, saidBy, useCurrentKey } from '../shell/gateway.ts'
 
 type Budget = CostReport['budgets'][number]
 
@@ -23,7 +22,7 @@ export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }
     try {
       setMade((await action()) ?? null)
     } catch (error) {
-      setSaid(messageOf(error))
+      setSaid(saidBy(error))
     }
     await queries.invalidateQueries({ queryKey: ['keys'] })
   }

@@ -41,6 +41,8 @@ export function Prices({ name }: { readonly name: (id: string) => string }) {
   )
 }
 
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).hostname : url)
+
 function PriceRow({ entry, title }: { readonly entry: PriceEntry; readonly title: string }) {
   const { model, price, as_of: asOf, source_url: source } = entry
   const days = asOf === null ? null : Math.max(0, Math.floor((Date.now() - Date.parse(asOf)) / DAY_MS))
@@ -56,7 +58,7 @@ function PriceRow({ entry, title }: { readonly entry: PriceEntry; readonly title
       <td>
         {source === null ? null : (
           <a href={source} target="_blank" rel="noreferrer">
-            {URL.parse(source)?.hostname ?? source}
+            {hostOf(source)}
           </a>
         )}
       </td>

@@ -23,11 +23,11 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const two = (number: number): string => String(number).padStart(2, '0')
 const dayOf = (date: Date): number => Math.floor(new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime() / 1000)
 
-/** A clock time of today, `yesterday`, or the day; in the reader's own time. */
+/** `today 10:41`, `yesterday`, or the day; in the reader's own time. */
 export function whenText(instant: string, now: Date): string {
   const date = new Date(instant)
   const days = Math.round((dayOf(now) - dayOf(date)) / 86_400)
-  if (days === 0) return `${two(date.getHours())}:${two(date.getMinutes())}`
+  if (days === 0) return `today ${two(date.getHours())}:${two(date.getMinutes())}`
   if (days === 1) return 'yesterday'
   const year = date.getFullYear() === now.getFullYear() ? '' : ` ${date.getFullYear()}`
   return `${date.getDate()} ${MONTHS[date.getMonth()]}${year}`

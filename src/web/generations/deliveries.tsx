@@ -1,10 +1,9 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
 import type { WebhookDelivery } from '../../client/index.ts'
-import { messageOf } from '../format/text.ts'
 import { Icon } from '../parts/icon.tsx'
 import { When } from '../parts/when.tsx'
-import { client, queries, useMayBuy } from '../shell/gateway.ts'
+import { client, queries, saidBy, useMayBuy } from '../shell/gateway.ts'
 
 /** Webhooks of one generation, and the way to send one again. Nothing where none was asked for. */
 export function Deliveries({ id, isOpen }: { readonly id: string; readonly isOpen: boolean }) {
@@ -20,7 +19,7 @@ export function Deliveries({ id, isOpen }: { readonly id: string; readonly isOpe
       await client().redeliver(delivery.id)
       setSaid('It is sent again.')
     } catch (error) {
-      setSaid(messageOf(error))
+      setSaid(saidBy(error))
     }
     await queries.invalidateQueries({ queryKey: ['deliveries', id] })
   }

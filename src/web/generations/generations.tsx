@@ -2,9 +2,12 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/preact-q
 import type { VNode } from 'preact'
 import { useMemo, useRef, useState } from 'preact/hooks'
 import type { Generation } from '../../client/index.ts'
+import { Problem } from '../parts/problem.tsx'
 import { State } from '../parts/state.tsx'
+import { decimalsOfAll } from '../parts/usd.tsx'
 import { client, useProviders, useTitles } from '../shell/gateway.ts'
 import { useKeys } from '../shell/keys.ts'
+import { useIsSlow } from '../shell/slow.ts'
 import { FilterLine, filtersOf, listQueryOf } from './filters.tsx'
 import { GenerationRow } from './row.tsx'
 import '../styles/generations.css'
@@ -49,7 +52,8 @@ export function Generations({ query }: { readonly query: string }) {
         )
       : 0
   const first = rows[held]
-  const rowOf = useRows(rows)
+  const rowOf = useRows(rows, Object.keys(asked).length === 0, pages.hasNextPage)
+  const isSlow = useIsSlow(pages.isPending)
   if (first !== undefined && first.id !== top) queueMicrotask(() => setTop(first.id))
   const list = useRef<HTMLTableElement>(null)
   useRowKeys(list)
@@ -75,12 +79,14 @@ export function Generations({ query }: { readonly query: string }) {
           {held} new
         </button>
       ) : null}
+      <Problem error={pages.data === undefined ? pages.error : null} />
       {pages.isSuccess && first === undefined ? (
         <Nothing isFiltered={isFiltered} />
       ) : (
         <div class="card list-card">
           <table ref={list} class="generations" aria-label="Generations" aria-busy={pages.isPending}>
             <Heads />
+            {isSlow ? <EmptyRows /> : null}
             {withoutFirst(groups, held).map((group) => (
               <tbody key={group.key}>{group.rows.map((generation) => rowOf(generation))}</tbody>
             ))}
@@ -95,6 +101,21 @@ export function Generations({ query }: { readonly query: string }) {
     </main>
   )
 }
+
+const EMPTY_ROWS = 6
+
+const EmptyRows = () => (
+  <tbody>
+    {Array.from({ length: EMPTY_ROWS }, (_, row) => (
+      <tr key={row}>
+        <td class="what" />
+        <td class="thumb-cell">
+          <span class="thumbnail no-image queued" />
+        </td>
+      </tr>
+    ))}
+  </tbody>
+)
 
 const Heads = () => (
   <thead>
@@ -173,22 +194,28 @@ function withoutFirst(groups: readonly Group[], held: number): readonly Group[] 
   })
 }
 
+/** How many were compared together, of each comparison that is in view whole: not where a filter leaves some out, nor where the list breaks off. */
+function comparedOf(rows: readonly Generation[], isAll: boolean, hasMore: boolean): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  if (!isAll) return counts
+  for (const { comparison } of rows) if (comparison !== null) counts.set(comparison, (counts.get(comparison) ?? 0) + 1)
+  if (hasMore) counts.delete(rows.at(-1)?.comparison ?? '')
+  return counts
+}
+
 /** Makes each row once: what has not changed since is not made again, however long the list is. */
-function useRows(rows: readonly Generation[]): (generation: Generation) => VNode {
+function useRows(rows: readonly Generation[], isAll: boolean, hasMore: boolean): (generation: Generation) => VNode {
   const { providers } = useProviders()
   const titles = useTitles()
-  // One for each list of providers: their titles stand in the rows.
-  const made = useMemo(() => new WeakMap<Generation, { readonly compared: number; readonly row: VNode }>(), [providers])
-  const compared = useMemo(() => {
-    const counts = new Map<string, number>()
-    for (const { comparison } of rows) if (comparison !== null) counts.set(comparison, (counts.get(comparison) ?? 0) + 1)
-    return counts
-  }, [rows])
+  // One for each list of providers, whose titles stand in the rows, and for each number of digits that the column of money has.
+  const decimals = useMemo(() => decimalsOfAll(rows.map(({ cost }) => cost.amount ?? cost.quoted)), [rows])
+  const made = useMemo(() => new WeakMap<Generation, { readonly compared: number | null; readonly row: VNode }>(), [providers, decimals])
+  const compared = useMemo(() => comparedOf(rows, isAll, hasMore), [rows, isAll, hasMore])
   return (generation) => {
-    const count = generation.comparison === null ? 0 : (compared.get(generation.comparison) ?? 0)
+    const count = generation.comparison === null ? 0 : (compared.get(generation.comparison) ?? null)
     const known = made.get(generation)
     if (known?.compared === count) return known.row
-    const row = <GenerationRow key={generation.id} generation={generation} titles={titles} compared={count} />
+    const row = <GenerationRow key={generation.id} {...{ generation, titles, decimals }} compared={count} />
     made.set(generation, { compared: count, row })
     return row
   }

@@ -1,18 +1,18 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useEffect, useState } from 'preact/hooks'
 import type { Generation } from '../../client/index.ts'
-import { Billed } from '../parts/billed.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { isOpen, shownState, State, stateWord } from '../parts/state.tsx'
 import { When } from '../parts/when.tsx'
 import { STEPS_MS } from '../compare/follow.ts'
 import { adaptedText } from '../compare/price-sentence.ts'
-import { OnItsWay, useElapsed, wordsOf } from '../compare/slot.tsx'
 import { duration } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
-import { client, queries, useTitles } from '../shell/gateway.ts'
+import { client, isAway, queries, useTitles } from '../shell/gateway.ts'
 import { useIsPhone } from '../shell/media.ts'
+import { useIsSlow } from '../shell/slow.ts'
 import { followPartial, forgetPartial } from '../shell/partials.ts'
 import { useStream } from '../shell/stream.ts'
 import { CopyAs } from '../compare/copy-as.tsx'
@@ -22,7 +22,9 @@ import { SameSeed } from './same-seed.tsx'
 import { CostLines } from './cost-lines.tsx'
 import { Deliveries } from './deliveries.tsx'
 import { Elsewhere } from './elsewhere.tsx'
+import { Stage } from './stage.tsx'
 import { Story } from './story-list.tsx'
+import { Title } from './title.tsx'
 import '../styles/columns.css'
 import '../styles/one-generation.css'
 
@@ -64,15 +66,15 @@ export function OneGeneration({ id }: { readonly id: string }) {
   useEffect(() => {
     if (data !== undefined) document.title = `${textOf(data.request['prompt']).slice(0, 60)} · imagegate`
   }, [data])
-  if (error !== null && data === undefined)
+  if (error !== null && data === undefined && !isAway(error))
     return (
       <main id="content" class="narrow">
         <h1 class="title">Not here</h1>
-        <Note kind="red">{error.message}</Note>
+        <Problem error={error} />
         <a href="/generations">To all generations</a>
       </main>
     )
-  if (data === undefined) return <main id="content" class="narrow" aria-busy="true" />
+  if (data === undefined) return <Frame />
   const state = <State shown={shownState(data)} word={stateWord(data)} />
   const stage = <Stage generation={data} title={titles(data.provider)} />
   return (
@@ -125,6 +127,21 @@ export function OneGeneration({ id }: { readonly id: string }) {
   )
 }
 
+/** Before the generation is here: after a moment its frame, with an empty slot. */
+function Frame() {
+  const isSlow = useIsSlow(true)
+  return (
+    <main id="content" class="narrow one" aria-busy="true">
+      {isSlow ? (
+        <div class="one-grid">
+          <div class="slot waiting" style={{ aspectRatio: '3 / 2' }} />
+          <div class="one-side" />
+        </div>
+      ) : null}
+    </main>
+  )
+}
+
 function Top({ generation }: { readonly generation: Generation }) {
   const { id, request, prompt_used: used, comparison } = generation
   const prompt = textOf(request['prompt'])
@@ -133,7 +150,7 @@ function Top({ generation }: { readonly generation: Generation }) {
   return (
     <>
       <div class="one-head">
-        <h1 class="title">{prompt || '(no prompt)'}</h1>
+        <Title prompt={prompt} />
         <div class="one-actions">
           <SameSeed generation={generation} onRefused={setRefused} />
           {comparison === null ? (
@@ -165,66 +182,14 @@ function Top({ generation }: { readonly generation: Generation }) {
           {refused}
         </Note>
       )}
-      {used === null || used === prompt ? null : <p class="small two rewritten">Rewritten by the provider to: “{used}”</p>}
+      {used === null || used === prompt ? null : (
+        <p class="small two rewritten prompt-said">
+          Rewritten by the provider to: “<bdi>{used}</bdi>”
+        </p>
+      )}
     </>
   )
 }
-
-function Stage({ generation, title }: { readonly generation: Generation; readonly title: string }) {
-  const [at, setAt] = useState(0)
-  const { images } = generation
-  const image = images[Math.min(at, images.length - 1)]
-  if (image === undefined) return <Without generation={generation} title={title} />
-  const size = { width: image.width ?? 1024, height: image.height ?? 1024 }
-  return (
-    <div class="one-stage">
-      <img
-        src={client().imageAddress(image)}
-        alt={textOf(generation.request['prompt'])}
-        width={size.width}
-        height={size.height}
-        decoding="async"
-        style={{ aspectRatio: `${size.width} / ${size.height}` }}
-      />
-      {images.length === 1 ? null : (
-        <span class="strip-below small">
-          {images.map(({ id }, index) => (
-            <button key={id} type="button" class="button compact" aria-pressed={index === at} onClick={() => setAt(index)}>
-              {index + 1} of {images.length}
-            </button>
-          ))}
-        </span>
-      )}
-    </div>
-  )
-}
-
-function Without({ generation, title }: { readonly generation: Generation; readonly title: string }) {
-  const shown = shownState(generation)
-  const { request } = generation
-  const shape =
-    typeof request['width'] === 'number' && typeof request['height'] === 'number' ? `${request['width']} / ${request['height']}` : '3 / 2'
-  const open = isOpen(generation.status)
-  const words = open ? null : wordsOf(generation, title)
-  return (
-    <div class={`slot ${open ? 'waiting' : 'text'} ${shown}`} style={{ aspectRatio: shape }}>
-      {open ? <OnItsWay id={generation.id} /> : null}
-      <div class={`words${shown === 'outcome_unknown' ? ' plate' : ''}`}>
-        {words === null ? (
-          <Elapsed since={generation.started_at ?? generation.created_at} />
-        ) : (
-          <>
-            <span class="medium">{words.head}</span>
-            <span>{words.text}</span>
-            <Billed of={generation} />
-          </>
-        )}
-      </div>
-    </div>
-  )
-}
-
-const Elapsed = ({ since }: { readonly since: string }) => <span class="clock num">{duration(useElapsed(since))}</span>
 
 function Warnings({ generation }: { readonly generation: Generation }) {
   const model = useQuery({ queryKey: ['model', generation.model], queryFn: () => client().model(generation.model), staleTime: 60_000 }).data

@@ -10,20 +10,23 @@ import { specialText } from './special.ts'
 interface RowProps {
   readonly generation: Generation
   readonly titles: (id: string | null) => string
-  /** How many were compared together; 0: it was none of a comparison. */
-  readonly compared: number
+  /** How many were compared together; 0: it was none of a comparison; null: not all of them are in view. */
+  readonly compared: number | null
+  /** Digits behind the point of the longest amount of the column. */
+  readonly decimals: number
 }
 
 /** One generation of the list. Its prompt is the link and comes first in reading order. */
-export function GenerationRow({ generation, titles, compared }: RowProps) {
+export function GenerationRow({ generation, titles, compared, decimals }: RowProps) {
   const { id, images, status, cost, timing, provider, created_at: createdAt } = generation
   const shown = shownState(generation)
   const open = isOpen(status)
-  const special = specialText(generation, titles) || (compared > 1 ? `One of ${compared} compared.` : '')
+  const special =
+    specialText(generation, titles) || (compared === null ? 'Compared with others.' : compared > 1 ? `One of ${compared} compared.` : '')
   return (
     <tr>
       <td class="what">
-        <a href={`/generations/${id}`} class="medium one-line">
+        <a href={`/generations/${id}`} class="medium one-line" dir="auto">
           {textOf(generation.request['prompt']) || '(no prompt)'}
         </a>
         <span class="small two one-line">
@@ -52,11 +55,11 @@ export function GenerationRow({ generation, titles, compared }: RowProps) {
       <td class="num cost-cell">
         {open ? (
           <span class="three">
-            {cost.quoted === null ? <NoPrice /> : <Usd amount={cost.quoted} />}
+            {cost.quoted === null ? <NoPrice /> : <Usd amount={cost.quoted} decimals={decimals} />}
             <span class="fine quoted">quoted</span>
           </span>
         ) : (
-          <Usd amount={cost.amount} />
+          <Usd amount={cost.amount} decimals={decimals} />
         )}
       </td>
       <td class="num two time-cell">{timing.total_ms === null ? '' : duration(timing.total_ms)}</td>

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks'
 import type { Generation, GenerationRequest } from '../../client/index.ts'
-import { messageOf } from '../format/text.ts'
 import { Icon } from '../parts/icon.tsx'
 import { isOpen } from '../parts/state.tsx'
-import { client, useMayBuy } from '../shell/gateway.ts'
+import { client, saidBy, useMayBuy } from '../shell/gateway.ts'
+import { freshKey } from '../shell/plain-http.ts'
 import { navigate } from '../shell/router.ts'
 
 interface SameSeedProps {
@@ -23,11 +23,11 @@ export function SameSeed({ generation, onRefused }: SameSeedProps) {
     onRefused(null)
     try {
       const again = { ...request, seed, provider: { only: [provider], allow_fallbacks: false } }
-      const { id } = await client().create(again as unknown as GenerationRequest, { idempotencyKey: crypto.randomUUID() })
+      const { id } = await client().create(again as unknown as GenerationRequest, { idempotencyKey: freshKey() })
       navigate(`/generations/${id}`)
       scrollTo(0, 0)
     } catch (error) {
-      onRefused(messageOf(error))
+      onRefused(saidBy(error))
     } finally {
       setIsAsking(false)
     }

@@ -28,7 +28,7 @@ export function GatewayKey({ wrong }: { readonly wrong: boolean }) {
             onInput={(event) => setKey(event.currentTarget.value)}
           />
           <span id="gateway-key-said" class={wrong ? 'wrong' : 'below'} role={wrong ? 'alert' : undefined}>
-            {wrong ? 'This key is not known here.' : 'Kept for this tab only.'}
+            {wrong ? 'This key is not known here. It is wrong, expired or revoked.' : 'Kept for this tab only.'}
           </span>
         </div>
         <button class="button primary" type="submit">

@@ -1,5 +1,6 @@
 import { QueryCache, QueryClient, useQuery } from '@tanstack/preact-query'
 import { ClientError, createClient, type Client, type CurrentKey, type ProviderState } from '../../client/index.ts'
+import { messageOf } from '../format/text.ts'
 import { keep, kept } from './kept.ts'
 import { watched } from './watched.ts'
 
@@ -21,10 +22,16 @@ let lastAnswer = new Date()
 export const isAway = (error: unknown): boolean =>
   error instanceof ClientError && (error.status === null || [502, 503, 504].includes(error.status)) && error.problem === null
 
-/** Every failure comes by here, whoever asked. */
+/** Every failure of a question comes by here, whoever asked. */
 export function heard(error: unknown): void {
   if (isAway(error)) awaySince.set(awaySince.get() ?? lastAnswer)
   if (error instanceof ClientError && error.status === 401) keyAsked.set(kept('session', 'key') === null ? 'first' : 'wrong')
+}
+
+/** What an action that failed is answered with; that the gateway is away, or its key counts no more, is seen here too. */
+export function saidBy(error: unknown): string {
+  heard(error)
+  return messageOf(error)
 }
 
 export const queries = new QueryClient({

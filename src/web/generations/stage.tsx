@@ -1,0 +1,73 @@
+import { useState } from 'preact/hooks'
+import type { Generation } from '../../client/index.ts'
+import { OnItsWay, useElapsed, wordsOf } from '../compare/slot.tsx'
+import { duration } from '../format/facts.ts'
+import { textOf } from '../format/text.ts'
+import { Billed } from '../parts/billed.tsx'
+import { isOpen, shownState } from '../parts/state.tsx'
+import { client } from '../shell/gateway.ts'
+
+/** The images of a generation, one at a time, or what stands in their slot. */
+export function Stage({ generation, title }: { readonly generation: Generation; readonly title: string }) {
+  const [at, setAt] = useState(0)
+  const [gone, setGone] = useState<string | null>(null)
+  const { images } = generation
+  const image = images[Math.min(at, images.length - 1)]
+  if (image === undefined) return <Without generation={generation} title={title} />
+  const size = { width: image.width ?? 1024, height: image.height ?? 1024 }
+  return (
+    <div class="one-stage">
+      {gone === image.id ? (
+        <div class="slot text" style={{ aspectRatio: `${size.width} / ${size.height}` }}>
+          <span class="said-in-slot">No longer stored.</span>
+        </div>
+      ) : (
+        <img
+          src={client().imageAddress(image)}
+          alt={textOf(generation.request['prompt'])}
+          width={size.width}
+          height={size.height}
+          decoding="async"
+          style={{ aspectRatio: `${size.width} / ${size.height}` }}
+          onError={() => setGone(image.id)}
+        />
+      )}
+      {images.length === 1 ? null : (
+        <span class="strip-below small">
+          {images.map(({ id }, index) => (
+            <button key={id} type="button" class="button compact" aria-pressed={index === at} onClick={() => setAt(index)}>
+              {index + 1} of {images.length}
+            </button>
+          ))}
+        </span>
+      )}
+    </div>
+  )
+}
+
+function Without({ generation, title }: { readonly generation: Generation; readonly title: string }) {
+  const shown = shownState(generation)
+  const { request } = generation
+  const shape =
+    typeof request['width'] === 'number' && typeof request['height'] === 'number' ? `${request['width']} / ${request['height']}` : '3 / 2'
+  const open = isOpen(generation.status)
+  const words = open ? null : wordsOf(generation, title)
+  return (
+    <div class={`slot ${open ? 'waiting' : 'text'} ${shown}`} style={{ aspectRatio: shape }}>
+      {open ? <OnItsWay id={generation.id} /> : null}
+      <div class={`words${shown === 'outcome_unknown' ? ' plate' : ''}`}>
+        {words === null ? (
+          <Elapsed since={generation.started_at ?? generation.created_at} />
+        ) : (
+          <>
+            <span class="medium">{words.head}</span>
+            <span>{words.text}</span>
+            <Billed of={generation} />
+          </>
+        )}
+      </div>
+    </div>
+  )
+}
+
+const Elapsed = ({ since }: { readonly since: string }) => <span class="clock num">{duration(useElapsed(since))}</span>

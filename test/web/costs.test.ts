@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CostReport } from '#contract'
+import { dayText } from '../../src/web/format/facts.ts'
+import { usdText } from '../../src/web/format/usd.ts'
+import { launchGateway } from '../e2e/gateway.ts'
+import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
+
+let gateway: Awaited<ReturnType<typeof launchGateway>>
+beforeAll(async () => {
+  buildPagesOnce()
+  gateway = await launchGateway()
+}, 60_000)
+afterAll(() => gateway.close())
+
+const isByDay = (url: URL): boolean => url.pathname === '/v1/costs' && url.search.includes('day')
+
+/** What the API says of each day, and of twenty days before in digits that no binary fraction keeps, two providers having no colour. */
+function withEarlierDays(groups: CostReport['groups']): CostReport['groups'] {
+  const [like] = groups
+  if (like === undefined) return groups
+  const dayBefore = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+  const earlier = Array.from({ length: 20 }, (_, at) =>
+    ['bfl', 'runware', 'another-1', 'another-2'].map((provider, nth) => ({
+      ...like,
+      group: { day: dayBefore(at + 1), provider },
+      spend: `${at * 100}.${String(at + 1).repeat(2)}${nth + 1}0000${nth + 3}`.replace(/(\.\d{9})\d+$/, '$1'),
+      unknown_cost_generations: at % 3,
+    })),
+  )
+  return [...groups, ...earlier.flat()]
+}
+
+/** In whole billionths of a dollar. */
+function sumOf(groups: CostReport['groups']): string {
+  const billionths = groups.reduce((sum, { spend }) => {
+    const [dollars = '', fraction = ''] = spend.split('.')
+    return sum + BigInt(dollars + fraction.padEnd(9, '0'))
+  }, 0n)
+  return `${billionths / 1_000_000_000n}.${String(billionths % 1_000_000_000n).padStart(9, '0')}`.replace(/\.?0+$/, '')
+}
+
+describe.skipIf(!hasChromium)('the page of costs', () => {
+  test('Costs shows what the API says, in its tables and of each day, to the digit', async () => {
+    await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    const report = (await (await gateway.ask('/v1/costs?group_by=provider')).json()) as CostReport
+    let days: CostReport['groups'] = []
+    const { page, close } = await openPage(`${gateway.url}/costs?days=30`, {
+      prepare: (blank) =>
+        blank.route(isByDay, async (route) => {
+          const real = (await (await route.fetch()).json()) as CostReport
+          days = withEarlierDays(real.groups)
+          await route.fulfill({ json: { ...real, groups: days } })
+        }),
+    })
+    const row = page.getByRole('table', { name: 'Costs', exact: true }).getByRole('row', { name: /Runware/ })
+    const spend = report.groups.find(({ group }) => group['provider'] === 'runware')?.spend ?? ''
+    await row.waitFor()
+    expect((await row.textContent())?.includes(`$${Number(spend).toFixed(4)}`)).toBe(true)
+    // Each day of the chart: what each provider came to, those without a colour together, and the sum, to the ninth digit.
+    await page.getByRole('button', { name: 'Table' }).click()
+    const shown = await page.getByRole('table', { name: 'A day' }).getByRole('row').allTextContents()
+    const today = new Date().toISOString().slice(0, 10)
+    for (const day of new Set(days.map(({ group }) => String(group['day'])))) {
+      const of = days.filter(({ group }) => group['day'] === day)
+      const others = of.filter(({ group }) => String(group['provider']).startsWith('another'))
+      const amounts = of.filter((group) => !others.includes(group)).map((group) => group.spend)
+      const sums = [...amounts, ...(others.length > 0 ? [sumOf(others)] : []), sumOf(of)].filter((amount) => Number(amount) > 0)
+      const text = shown.find((one) => one.startsWith(dayText(day))) ?? `${day} is not shown`
+      for (const amount of sums) expect(text).toContain(usdText(amount))
+      const unknown = of.reduce((count, group) => count + group.unknown_cost_generations, 0)
+      expect(text.includes(`+ ${unknown}`)).toBe(unknown > 0)
+      if (day !== today) continue
+      await page.getByRole('button', { name: 'Table' }).click()
+      await page.getByRole('group', { name: /What was spent on each day/ }).focus()
+      await page.keyboard.press('ArrowLeft')
+      expect(await page.locator('.day-facts').textContent()).toContain(`All${usdText(sumOf(of))}`)
+    }
+    expect(shown.filter((one) => one.includes('others')).length).toBe(20)
+    expect(await page.getByRole('table', { name: 'What it would have cost' }).getByRole('row').count()).toBe(report.what_if.length + 1)
+    await close()
+  }, 90_000)
+})
