@@ -5,9 +5,10 @@ import { costOf, usdOf } from './amount.ts'
 import { digitsOf } from './digits.ts'
 import { callFor, type ShapeOptions } from './images-call.ts'
 import { endOf, PartialImages, partialOf, withoutPartials } from './images-events.ts'
-import { failureOf, isSuccess, submitFailure, type StatusTable } from './http-status.ts'
+import { failureOf, isSuccess } from './http-status.ts'
+import { refusalOf, statusOfError } from './images-errors.ts'
 import { imageSource, withoutRepeats } from './image-source.ts'
-import { vendorFacts, withoutSecrets } from './scrub.ts'
+import { vendorFacts } from './scrub.ts'
 
 const text = z.string().min(1).optional().catch(undefined)
 const count = z.number().int().nonnegative().optional().catch(undefined)
@@ -28,24 +29,6 @@ const Body = z.looseObject({
     .catch(undefined),
 })
 type Body = z.infer<typeof Body>
-const Problem = z.looseObject({
-  message: text,
-  /** What a relay says of the vendor behind it: why it was flagged, or that vendor's own body as a text. */
-  metadata: z
-    .looseObject({ raw: text, reasons: z.array(z.string()).optional().catch(undefined) })
-    .optional()
-    .catch(undefined),
-  type: text,
-  code: z.union([z.string(), z.number()]).nullish().catch(undefined),
-  moderation_details: z
-    .looseObject({ moderation_stage: text, categories: z.array(z.string()).optional().catch(undefined) })
-    .optional()
-    .catch(undefined),
-})
-type Problem = z.infer<typeof Problem>
-
-const MODERATED = new Set(['moderation_blocked', 'content_policy_violation', 'content_filter'])
-const NO_CREDIT = new Set(['insufficient_quota', 'insufficient_credits', 'billing_hard_limit_reached'])
 
 const StreamOptions = z.strictObject({ partial_images: PartialImages })
 const NoOptions: z.ZodType<ShapeOptions> = z.strictObject({})
@@ -62,7 +45,7 @@ function interpret(title: string, shape: ImagesShape, reply: Reply, call: Call):
   const end = endOf(reply)
   if (!isSuccess(reply)) {
     const whole = end === null || end.kind === 'nothing' ? reply : end.reply
-    return { kind: 'failed', failure: refusalOf(title, whole, statusesOf(shape)) }
+    return { kind: 'failed', failure: refusalOf(title, whole, shape) }
   }
   switch (end?.kind) {
     case 'error':
@@ -81,7 +64,7 @@ function interpret(title: string, shape: ImagesShape, reply: Reply, call: Call):
 
 /** An error after a good beginning: only of a prompt that was refused is it known that nothing was bought. */
 function brokenOff(title: string, shape: ImagesShape, reply: Reply): Outcome {
-  const failure = refusalOf(title, { ...reply, status: 502 }, statusesOf(shape))
+  const failure = refusalOf(title, { ...reply, status: 502 }, shape)
   const isModerated = failure.code === 'moderated'
   const message = isModerated ? failure.message : `${title} began to answer and ended in an error`
   const billed = isModerated && failure.stage === 'request' ? false : 'unknown'
@@ -114,11 +97,9 @@ function missingOf(title: string, reply: Reply, { body, form }: Call, came: numb
 
 /** An error inside a reply that succeeds, as where trouble came while the image was drawn: what it cost is unknown. Null where there is none. */
 function failedAfterAll(title: string, shape: ImagesShape, reply: Reply): Outcome | null {
-  const error = z.looseObject({ error: z.looseObject({ code: z.unknown() }), data: z.never().optional() }).safeParse(reply.body).data?.error
-  if (error === undefined) return null
-  const status = Number(error.code)
-  const isStatus = Number.isInteger(status) && status >= 400 && status < 600
-  const failure = refusalOf(title, { ...reply, status: isStatus ? status : 502 }, statusesOf(shape))
+  const status = statusOfError(reply, shape)
+  if (status === null) return null
+  const failure = refusalOf(title, { ...reply, status }, shape)
   return { kind: 'failed', failure: { ...failure, provider_status: reply.status, billed: 'unknown' } }
 }
 
@@ -157,55 +138,4 @@ function tokensOf({ usage }: Body): VendorCost | undefined {
     text_output: output?.text_tokens ?? 0,
   }
   return { tokens, raw: vendorFacts({ usage }).vendor?.['usage'] ?? null }
-}
-
-/** Behind a relay an outage says nothing of what its own vendor did. */
-const BEHIND_A_RELAY: StatusTable = { 503: { billed: 'unknown' }, 529: { code: 'provider_unavailable', billed: 'unknown' } }
-
-const statusesOf = ({ unbilled_statuses: unbilled }: ImagesShape): StatusTable => ({
-  ...BEHIND_A_RELAY,
-  ...Object.fromEntries(unbilled.map((status) => [status, { ...BEHIND_A_RELAY[status], billed: false }])),
-})
-
-function refusalOf(title: string, reply: Reply, statuses: StatusTable): Failure {
-  const problem = problemOf(reply)
-  const said = problem?.code === undefined || problem.code === null ? problem?.type : String(problem.code)
-  const code = said === undefined ? null : withoutSecrets(said)
-  const words = { title, code, message: problem?.message === undefined ? null : withoutSecrets(problem.message), statuses }
-  if (code !== null && NO_CREDIT.has(code))
-    return failureOf(reply, words, {
-      code: 'insufficient_credit',
-      message: `${title} says that the account has too little credit`,
-      billed: false,
-    })
-  const behind = verdictBehind(problem)
-  if (behind === null && (code === null || !MODERATED.has(code))) return submitFailure(reply, words)
-  const stage = behind ?? problem?.moderation_details?.moderation_stage
-  const isOutput = stage === 'output'
-  const message = isOutput ? `${title}’s moderation withheld the finished image` : `${title}’s moderation refused the request`
-  return {
-    ...failureOf(reply, words, { code: 'moderated', message, billed: isOutput || stage === 'unknown' ? 'unknown' : false }),
-    // Where the vendor says that it does not know the stage, an image may have been made.
-    ...(stage === 'unknown' ? {} : { stage: isOutput ? ('output' as const) : ('request' as const) }),
-    reasons: (problem?.moderation_details?.categories ?? problem?.metadata?.reasons ?? []).map(withoutSecrets),
-  }
-}
-
-/** The stage at which a vendor behind a relay moderated: the relay gives reasons for its input, or hands out that vendor's status word. */
-function verdictBehind(problem: Problem | undefined): 'input' | 'output' | null {
-  const { raw = '', reasons = [] } = problem?.metadata ?? {}
-  if (/"status"\s*:\s*"Content Moderated"/.test(raw)) return 'output'
-  return reasons.length > 0 || /"status"\s*:\s*"Request Moderated"/.test(raw) ? 'input' : null
-}
-
-/** A text, or a list of what is wrong. */
-const Detail = z.looseObject({ detail: z.union([z.string(), z.array(z.looseObject({ msg: z.string() }))]) })
-
-/** `{ error: { message, code } }`, `{ error: "…" }`, `{ message, code }`, or the `{ detail }` of FastAPI. */
-function problemOf({ body }: Reply): Problem | undefined {
-  const error = z.looseObject({ error: z.unknown() }).safeParse(body).data?.error ?? body
-  if (typeof error === 'string') return { message: error }
-  const detail = Detail.safeParse(error).data?.detail
-  if (detail === undefined) return Problem.safeParse(error).data
-  return { message: typeof detail === 'string' ? detail : detail.map(({ msg }) => msg).join('; ') }
 }

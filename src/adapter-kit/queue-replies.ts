@@ -265,8 +265,11 @@ function pending(reading: Reading, next: Call): Outcome {
 }
 
 function wordsOf({ title, shape: { errors }, reply }: Reading): VendorWords {
-  const first = (pointers: readonly string[]): string | undefined =>
-    pointers.map((pointer) => valueAt(reply.body, pointer)).find((value) => typeof value === 'string' && value !== '') as string | undefined
+  const first = (pointers: readonly string[]): string | undefined => {
+    const found = pointers.map((pointer) => valueAt(reply.body, pointer))
+    const said = found.find((value) => typeof value === 'number' || (typeof value === 'string' && value !== ''))
+    return typeof said === 'number' ? String(said) : (said as string | undefined)
+  }
   const [code, message] = [first(errors.code), first(errors.message)]
   return {
     title,

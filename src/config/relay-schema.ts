@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ImagesShape, Limits, ModelName } from '#contract'
 import { PriceOverride } from './price-schema.ts'
 
-const { path, edits_path, size, references, response_format, stream, cost } = ImagesShape.shape
+const { path, edits_path, size, references, response_format, stream, cost, errors } = ImagesShape.shape
 
 /** A model that a relay sells, under our id. */
 const RelayModel = z
@@ -49,6 +49,10 @@ export const relayFields = {
     cost,
     'Where a reply says the charge, and in what. Default: usage.cost, else cost, in US dollars; tokens where there is none.',
   ),
+  errors: errors.meta({
+    description:
+      'Beside shape: JSON pointers to where an error has its code and message, and its own words for moderation. Default: error.message, error.code, error.type.',
+  }),
   submit_timeout_ms: z.number().int().min(1_000).max(3_600_000).optional().meta({
     description: 'Beside shape: how long its reply, which brings the images, is waited for. Default 300000.',
   }),

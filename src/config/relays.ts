@@ -114,9 +114,10 @@ function shapeOf({
   response_format,
   stream,
   cost,
+  errors,
 }: ProviderSettings): ImagesShape {
   const version = endsInVersion(baseUrl) ? '' : '/v1'
-  const written = { size, references, response_format, stream, cost }
+  const written = { size, references, response_format, stream, cost, errors }
   const given = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined))
   return ImagesShape.parse({
     name: shape,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { errorWords } from './error-words.ts'
 import { AnyJson } from './json.ts'
 import { JsonPointer } from './json-pointer.ts'
 
@@ -97,16 +98,7 @@ export const QueueShape = z
       .optional(),
     errors: z
       .strictObject({
-        code: z.array(JsonPointer).default([]),
-        message: z.array(JsonPointer).default([]),
-        moderated: z.array(z.string()).default([]).meta({ description: 'Codes of moderation.' }),
-        moderated_texts: z
-          .array(z.strictObject({ text: z.string().min(1), stage: z.enum(['request', 'output']).optional() }))
-          .default([])
-          .meta({
-            description:
-              'Where no code says that a task was moderated: a part of its message that does. `stage` is absent where the message does not say which side it was.',
-          }),
+        ...errorWords,
         billed: z
           .union([z.boolean(), z.literal('unknown')])
           .default('unknown')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { errorWords } from './error-words.ts'
 import { JsonPointer } from './json-pointer.ts'
 import { QueueShape } from './queue-shape.ts'
 
@@ -46,6 +47,10 @@ export const ImagesShape = z
           .meta({ description: 'Where the vendor counts in a unit of its own: what one is worth, instead of `unit`.' }),
       })
       .default({ unit: 'usd' }),
+    errors: z.strictObject(errorWords).optional().meta({
+      description:
+        'Where an error stands, and its own words for moderation, beside those that are known: `error.message`, `error.code` and `error.type`, or the same fields or `detail` of the body. A reply that succeeds without an image and has a code or a message there is an error too.',
+    }),
   })
   .meta({ id: 'ImagesShape' })
 export type ImagesShape = z.infer<typeof ImagesShape>

@@ -5,7 +5,7 @@ import { createMeasureReference } from '../http/compatible/measure-reference.ts'
 import { LIMITED } from '../http/limits/refusal.ts'
 import { judgeLink } from '../core/present/image-link.ts'
 import { isLoopback } from '../config/network.ts'
-import { CLOCK, IDS } from './clock-and-ids.ts'
+import { IDS } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import { keyObjection, keyRingOf } from './gateway-keys.ts'
 import { modelListing, partialImagesAt, providerListing } from './listings.ts'
@@ -38,7 +38,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     compare,
     store,
     assets,
-    clock: CLOCK,
+    clock: services.clock,
     requestSchema: services.requestSchema,
     installed: services.offers.providers,
     models: modelListing(config, catalogue, run),
@@ -50,7 +50,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     gatewayKeys: services.keys,
     links: services.links,
     imagesArePublic: () => config().assets.public,
-    judgeLink: (id, expires, signature) => judgeLink(services.linkSecret, id, expires, signature, CLOCK.now()),
+    judgeLink: (id, expires, signature) => judgeLink(services.linkSecret, id, expires, signature, services.clock.now()),
     download: transport.download,
     maxImageBytes: () => config().assets.maxImageBytes,
     keyObjection: keyObjection(config, catalogue),
@@ -76,7 +76,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
   return app
 }
 
-function listedProviders({ catalogue, config, transport, reloads }: Resources, { run, monitoring }: Services) {
+function listedProviders({ catalogue, config, transport, reloads }: Resources, { run, monitoring, clock }: Services) {
   const { health, breakers } = monitoring
   return providerListing({
     config,
@@ -85,7 +85,7 @@ function listedProviders({ catalogue, config, transport, reloads }: Resources, {
     health,
     breakers,
     send: transport.send,
-    clock: CLOCK,
+    clock,
     ids: IDS,
     configuration: reloads.state,
   })

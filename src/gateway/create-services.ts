@@ -19,7 +19,7 @@ import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import { createKeyWatch } from '../core/keys/key-watch.ts'
 import type { KeyWatch } from '../core/keys/key-watch.ts'
-import type { CountPurchases, Ports } from '../core/ports.ts'
+import type { Clock, CountPurchases, Ports } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
@@ -64,6 +64,8 @@ export interface Services {
   readonly intake: Intake
   readonly compare: Compare
   readonly limits: Limits
+  /** That of the ports: what is asked for is judged by the same time as what is bought. */
+  readonly clock: Clock
 }
 
 const NOTIFY_STOP_MS = 2_000
@@ -74,7 +76,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const address = createPublicAddress(config().server.publicUrl)
   const monitoring = createMonitoring(resources, opened)
   const linkSecret = await store.secret('image-links', newNodeSecret())
-  const links = linksOf(resources, keys, address, linkSecret)
+  const links = linksOf(resources, keys, address, linkSecret, () => ports.clock.now())
   const webhooks = await startWebhooks(resources, links, opened)
   const { hooks, notify } = webhooks
   const { wrapPorts = (ports: Ports) => ports } = overrides
@@ -86,8 +88,8 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const schema = requestSchema(options)
   const offers = createOffers({ config, catalogue, measured: run, breakers: monitoring.breakers, keys })
   const names = { providers: offers.providers, models: () => catalogue.models, modelOf: modelNamed(resources) }
-  const costs = createCosts({ store, offers, clock: CLOCK, names, breathe: nextTurn })
-  const reconcile = createReconcile({ store, clock: CLOCK, log: ports.log, breathe: nextTurn })
+  const costs = createCosts({ store, offers, clock: ports.clock, names, breathe: nextTurn })
+  const reconcile = createReconcile({ store, clock: ports.clock, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const { observeLimited } = monitoring.metrics
@@ -123,6 +125,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     intake,
     compare,
     limits: createLimits({ limits: () => config().limits, trustedProxies: () => config().trustProxy, isLoopback, observeLimited }),
+    clock: ports.clock,
   }
 }
 
@@ -150,12 +153,12 @@ function watchKeys({ keys, live }: Resources): KeyWatch {
 }
 
 /** Links are signed where keys are on, unless the operator made images public. */
-const linksOf = ({ config }: Resources, keys: GatewayKeys, address: PublicAddress, secret: string): ImageLinks =>
+const linksOf = ({ config }: Resources, keys: GatewayKeys, address: PublicAddress, secret: string, now: () => number): ImageLinks =>
   imageLinks({
     publicUrl: address.current,
     secret,
     lifeMs: () => (keys.isOn() && !config().assets.public ? config().assets.linkTtlMs : null),
-    now: () => CLOCK.now(),
+    now,
   })
 
 async function startWebhooks(

@@ -10,7 +10,7 @@ import type { Generation } from '#contract'
 import { startProcess, type ServerProcess } from '../crash/process.ts'
 import { RELAY_KEY } from './strict-relay.ts'
 
-/** Four relays at one address, each below a path of its own, with a closed schema and its own way to say the charge. They know nothing of us. */
+/** Five relays at one address, each below a path of its own, with a closed schema and its own way to say the charge. They know nothing of us. */
 const RELAYS: Readonly<Record<string, { readonly path: string; readonly fields: readonly string[]; readonly charge: object }>> = {
   links: { path: '/links/v1/images/generations', fields: ['model', 'prompt', 'size', 'image_url'], charge: { cost: 0.019 } },
   lists: {
@@ -20,6 +20,7 @@ const RELAYS: Readonly<Record<string, { readonly path: string; readonly fields: 
   },
   forms: { path: '/forms/v1/images/edits', fields: ['model', 'prompt', 'size', 'image[]', 'mask'], charge: { usage: { cost: 0.03 } } },
   cents: { path: '/cents/v1/images/generations', fields: ['model', 'prompt', 'size'], charge: { billing: { cents: 2.5 } } },
+  words: { path: '/words/v1/images/generations', fields: ['model', 'prompt', 'size'], charge: {} },
 }
 
 interface Bought {
@@ -36,6 +37,13 @@ async function fieldsOf(request: IncomingMessage): Promise<Readonly<Record<strin
   return Object.fromEntries([...form].map(([name, value]) => [name, typeof value === 'string' ? value : value.type]))
 }
 
+/** What the relay with errors of its own says, by a word of the prompt: a number for a code, and trouble with HTTP 200 too. */
+const OWN_ERRORS: Readonly<Record<string, { readonly status: number; readonly body: object }>> = {
+  rude: { status: 422, body: { fault: { no: 4301, why: 'not with us' }, data: null } },
+  bare: { status: 422, body: { fault: { no: 9, why: 'the result was filtered' } } },
+  broken: { status: 200, body: { fault: { no: 88, why: 'the worker is gone' }, data: null } },
+}
+
 async function answer(request: IncomingMessage): Promise<{ readonly status: number; readonly body: object }> {
   const refuse = (status: number, code: string) => ({ status, body: { error: { message: code, code } } })
   const [name, relay] = Object.entries(RELAYS).find(([, { path }]) => path === request.url) ?? []
@@ -44,6 +52,8 @@ async function answer(request: IncomingMessage): Promise<{ readonly status: numb
   const fields = await fieldsOf(request)
   const unknown = Object.keys(fields).filter((field) => !relay.fields.includes(field))
   if (unknown.length > 0) return refuse(400, `unknown_parameter ${unknown.join()}`)
+  const own = OWN_ERRORS[String(fields['prompt'])]
+  if (own !== undefined) return own
   if (String(fields['prompt']).includes('forbidden')) return refuse(400, 'content_policy_violation')
   bought.push({ relay: name, fields })
   const png = await sharp({ create: { width: 512, height: 384, channels: 3, background: '#468' } })
@@ -70,6 +80,8 @@ providers:
            surcharge_percent: "5.5", models: { list-model: { provider_model: b, price: { per_image: "0.02" } } } }
   forms: { shape: openai-images, base_url: "${url}/forms/v1", references: multipart, mask: true, models: { form-model: { provider_model: c, price: { per_image: "0.02" } } } }
   cents: { shape: openai-images, base_url: "${url}/cents", cost: { pointer: /billing/cents, unit: cents }, models: { plain-model: { provider_model: d } } }
+  words: { shape: openai-images, base_url: "${url}/words", errors: { code: [/fault/no], message: [/fault/why], moderated: ["4301"],
+           moderated_texts: [{ text: filtered, stage: output }] }, models: { word-model: { provider_model: e, price: { per_image: "0.02" } } } }
 `
   writeFileSync(join(folder, 'imagegate.yaml'), config)
   const keys = Object.fromEntries(Object.keys(RELAYS).map((name) => [`${name.toUpperCase()}_API_KEY`, RELAY_KEY]))
@@ -139,6 +151,19 @@ describe('an entry of the configuration', () => {
       status: 'failed',
       error: { code: 'moderated', provider_code: 'content_policy_violation', billed: false },
       cost: { amount: '0' },
+    })
+  })
+
+  test('says where its errors stand and which of them are moderation; an error with HTTP 200 is one too', async () => {
+    const failed = async (prompt: string) => (await ask('/v1/generations', { model: 'word-model', prompt })).body
+    expect(await failed('rude')).toMatchObject({
+      status: 'failed',
+      error: { code: 'moderated', stage: 'request', provider_code: '4301', provider_message: 'not with us', billed: false },
+    })
+    expect(await failed('bare')).toMatchObject({ error: { code: 'moderated', stage: 'output', provider_code: '9', billed: 'unknown' } })
+    expect(await failed('broken')).toMatchObject({
+      error: { code: 'provider_unavailable', provider_status: 200, provider_code: '88', provider_message: 'the worker is gone' },
+      cost: { amount: null, basis: 'unknown' },
     })
   })
 })
