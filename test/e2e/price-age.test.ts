@@ -37,7 +37,7 @@ test('a price that was read over sixty days ago says by the gateway’s clock ho
   daysSince = 0
 })
 
-test('what OpenRouter takes on credit, 5.5 %, is a line of its own in the price, the quote and the cost of its bill', async () => {
+test('a fee of 5.5 % on OpenRouter’s credit is a line of its own in the price, the quote and the cost of its bill', async () => {
   const request = { model: 'flux-2-pro', prompt: 'a lighthouse' }
   const lines = [{ amount: '0.04' }, { what: 'surcharge of 5.5 %', amount: '0.0022' }]
   expect(await price('flux-2-pro')).toMatchObject({ surcharge_percent: '5.5', examples: { one_megapixel: { amount: '0.0422', lines } } })
