@@ -81,7 +81,7 @@ async function restoreInto({ store, assets }: StorageFolders, folder: string): P
 async function closePurchases(directory: string): Promise<number> {
   const store = await openStore({ directory })
   try {
-    const open = await store.claimOpen()
+    const open = (await store.claimOpen()).map(({ record }) => record)
     const changed = open.flatMap((record) => withoutPurchases(record, Date.now()) ?? [])
     await store.commit({ generations: changed })
     return open.length

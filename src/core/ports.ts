@@ -14,6 +14,7 @@ import type {
 import type { KeyRecord } from './keys/key-record.ts'
 import type { ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
+import type { Claimed, Nodes, SlotClaim } from './nodes.ts'
 
 export type { ObservedBill, ProviderHour } from './account-records.ts'
 
@@ -206,6 +207,10 @@ export { StoreError } from './store-error.ts'
 /** Everything that must be on disk together. */
 export interface UnitOfWork {
   readonly generations?: readonly GenerationRecord[]
+  /** Under which its generations are written; absent where nobody works on them. Refused with `LeaseLost` where another process has a later one. */
+  readonly lease?: number
+  /** Tasks that its generation is about to buy. Refused with `NoSlot` where not all of them are within the limit. */
+  readonly slots?: readonly SlotClaim[]
   /** As far as is known, its generations are not on disk yet: then they are not searched for first. */
   readonly areNew?: boolean
   readonly images?: readonly ImageRecord[]
@@ -275,8 +280,8 @@ export interface Store {
   list(query: ListQuery): Promise<{ readonly records: readonly GenerationRecord[]; readonly nextCursor: string | null }>
   /** How a provider did in each hour that anything happened in, oldest first. `from` is inclusive, `to` exclusive. */
   providerHours(provider: string, from: Instant, to: Instant): Promise<readonly ProviderHour[]>
-  /** The open generations this process now answers for. */
-  claimOpen(): Promise<readonly GenerationRecord[]>
+  /** Open generations that no process works on: this one does from now on. */
+  claimOpen(): Promise<readonly Claimed[]>
   image(id: string): Promise<OwnedImage | null>
   comparison(id: string): Promise<ComparisonRecord | null>
   /** Newest first, only `key`'s where it is given. `cursor` as in `list`. */
@@ -316,6 +321,8 @@ export interface Store {
    * budget and the rest. Returns the keys that were renamed.
    */
   nameKeys(keys: readonly KeyName[]): Promise<readonly RenamedKey[]>
+  /** The processes that share this store; absent where it is one process's own. */
+  readonly nodes?: Nodes
   /** Cheap proof that the store answers. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -128,7 +128,7 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
           ],
         })
         await store.commit({ generations: [generationRecord('gen_b', { status: 'succeeded', createdAt: 2 })] })
-        expect((await store.claimOpen()).map(({ id }) => id)).toEqual(['gen_a', 'gen_c'])
+        expect((await store.claimOpen()).map(({ record }) => record.id)).toEqual(['gen_a', 'gen_c'])
       })
     })
 

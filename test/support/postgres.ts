@@ -142,7 +142,7 @@ export const emptied = (url: string): Promise<void> =>
     `DO $$ BEGIN EXECUTE (
       SELECT 'TRUNCATE ' || string_agg(format('imagegate.%I', tablename), ', ') || ' RESTART IDENTITY CASCADE'
       FROM pg_tables WHERE schemaname = 'imagegate' AND tablename NOT IN ('schema_version', 'owner')
-    ); END $$`,
+    ); DELETE FROM imagegate_work.job; END $$`,
   )
 
 /** The address of a fresh database without anything in it. */

@@ -2,13 +2,14 @@ import { overBudget } from './accept.ts'
 import { openAccount } from './account.ts'
 import { addTasks } from './conclude.ts'
 import type { Driver } from './driver.ts'
-import { note, openGeneration, trackOf, type Core } from './open-generation.ts'
+import { note, openGeneration, trackOf, type Core, type OpenGeneration } from './open-generation.ts'
 import { BudgetExceeded } from '../ports.ts'
 import type { IdempotencyEntry } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
 import { referenceRows } from './reference-images.ts'
 import { save } from './save.ts'
-import { prepareWithAcceptance } from './submit.ts'
+import { NoSlot } from '../nodes.ts'
+import { prepareWithAcceptance, takeBack } from './submit.ts'
 
 /**
  * Puts a generation on disk together with its idempotency entry and its reservation, then begins its tasks. A task that needs nothing but a
@@ -25,7 +26,7 @@ export async function begin(core: Core, driver: Driver, record: GenerationRecord
     if (!prepareWithAcceptance(core, open, attempt, trackOf(core, open, attempt))) driver.drop(open, attempt)
   }
   try {
-    await save(core, open)
+    await save(core, open).catch((error: unknown) => saveWithoutIntents(core, open, driver, error))
   } catch (error) {
     for (const attempt of record.attempts) driver.drop(open, attempt)
     core.open.delete(record.id)
@@ -33,4 +34,18 @@ export async function begin(core: Core, driver: Driver, record: GenerationRecord
   }
   core.watchers.notify(record)
   for (const attempt of record.attempts) if (attempt.endedAt === null) driver.begin(open, attempt)
+}
+
+/** The slots that were free here are taken by other processes: the generation is accepted, and its tasks wait. */
+function saveWithoutIntents(core: Core, open: OpenGeneration, driver: Driver, error: unknown): Promise<void> {
+  if (!(error instanceof NoSlot)) throw error
+  const { record } = open
+  for (const attempt of record.attempts) {
+    if (attempt.status !== 'submitting') continue
+    takeBack(trackOf(core, open, attempt), attempt)
+    driver.drop(open, attempt)
+  }
+  Object.assign(record, { status: 'queued', startedAt: null, timeline: record.timeline.filter(({ type }) => type === 'queued') })
+  openAccount(open)
+  return save(core, open)
 }

@@ -25,6 +25,8 @@ export interface Driver {
   tryTakeSlot(open: OpenGeneration, attempt: AttemptRecord): boolean
   /** Forgets an attempt that was never on disk. */
   drop(open: OpenGeneration, attempt: AttemptRecord): void
+  /** Another process works on the generation: forgets everything of it; a step that runs ends without a word. */
+  abandon(open: OpenGeneration): void
   /** Begins no step and no wait any more. */
   stop(): void
   /** Resolves to true once no step is running, to false when `timeoutMs` is over. */
@@ -48,6 +50,7 @@ class AttemptDriver implements Driver {
   }
 
   begin(open: OpenGeneration, attempt: AttemptRecord, afterMs = 0): void {
+    if (open.isLost) return
     const { slots, watchForPauses } = this.#scheduling
     watchForPauses(this.#isNeeded)
     // A task that is bought already counts at its vendor, whatever the limit says today.
@@ -57,6 +60,7 @@ class AttemptDriver implements Driver {
   }
 
   async advanceNow(open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
+    if (open.isLost) return
     const track = trackOf(this.#core, open, attempt)
     if (track.isRunning) {
       track.isAskedAgain = true
@@ -69,7 +73,8 @@ class AttemptDriver implements Driver {
     const next = await this.#steps(open, attempt, track)
     track.isRunning = false
     this.#running--
-    if (next !== null) this.#wait(open, attempt, track, next)
+    if (open.isLost) this.#letGo(open, attempt)
+    else if (next !== null) this.#wait(open, attempt, track, next)
     if (this.#running === 0) this.#onIdle?.()
   }
 
@@ -83,6 +88,21 @@ class AttemptDriver implements Driver {
 
   drop(open: OpenGeneration, attempt: AttemptRecord): void {
     this.#scheduling.slots.release(routeOf(open.record, attempt).provider, attempt)
+    this.#forget(attempt)
+  }
+
+  abandon(open: OpenGeneration): void {
+    open.isLost = true
+    const { id } = open.record
+    if (this.#core.open.get(id) === open) this.#core.open.delete(id)
+    for (const attempt of open.record.attempts) if (!this.isRunning(attempt)) this.#letGo(open, attempt)
+  }
+
+  #letGo(open: OpenGeneration, attempt: AttemptRecord): void {
+    const { provider } = routeOf(open.record, attempt)
+    this.#core.tracks.get(attempt)?.endWait()
+    this.#scheduling.slots.leave(provider, open.record.key, attempt)
+    this.#scheduling.slots.release(provider, attempt)
     this.#forget(attempt)
   }
 
@@ -112,6 +132,7 @@ class AttemptDriver implements Driver {
   async #steps(open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): Promise<Pause | null> {
     for (;;) {
       track.isAskedAgain = false
+      if (open.isLost) return null
       if (this.#isStopped) return this.#takeBack(open, attempt)
       const next = await this.#step(open, attempt)
       if (next.kind === 'ended' || (next.kind !== 'now' && !track.isAskedAgain)) return next
@@ -142,6 +163,7 @@ class AttemptDriver implements Driver {
 
   /** A defect in a step ends its attempt, not the server. */
   async #endDefect(open: OpenGeneration, attempt: AttemptRecord, error: unknown): Promise<Next> {
+    if (open.isLost) return ended()
     const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
     this.#core.ports.log.error({ ...logFields(open.record, attempt), error: reason }, 'a step failed unexpectedly')
     if (attempt.endedAt !== null) return ended()

@@ -5,6 +5,8 @@ import type { CallbackState, CallbackTrust } from '../scheduling/callbacks.ts'
 import type { PollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
 import { release } from '../../reading/held-bytes.ts'
+import { FIRST_LEASE } from '../nodes.ts'
+import type { SlotClaim } from '../nodes.ts'
 import type { ActiveProvider, BudgetCheck, Connection, IdempotencyEntry, Ports } from '../ports.ts'
 import type {
   AttemptCallsRecord,
@@ -31,6 +33,8 @@ export interface Core {
   readonly slots: SlotView
   /** Calls back after `delayMs` of monotonic time. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void
+  /** Another process works on the generation: everything of it is dropped here, and nothing of it is written. */
+  readonly drop: (open: OpenGeneration) => void
 }
 
 /** What the steps may know and say of slots; the driver alone takes and releases them. */
@@ -39,6 +43,7 @@ export interface SlotView {
   rateLimited(provider: string, pauseMs: number): void
   accepted(provider: string): void
   recheck(provider?: string): void
+  serve(provider: string): void
 }
 
 /** How long what was bought is waited for where the vendor does not say. Milliseconds. */
@@ -58,6 +63,9 @@ export const PATIENCE: Patience = { recoverMs: 60_000, linkMs: 600_000, longestL
 /** A generation that is worked on: its row, and what this process alone knows of it. */
 export interface OpenGeneration {
   readonly record: GenerationRecord
+  readonly lease: number
+  /** Another process works on it. */
+  isLost: boolean
   /** Monotonic: from when on it is counted how long no provider takes its tasks. */
   sinceMs: number
   /** The save that is being gathered in this turn of the event loop. */
@@ -70,6 +78,7 @@ export interface OpenGeneration {
   newEntries: readonly LedgerEntry[]
   newCalls: readonly AttemptCallsRecord[]
   newDelivery: WebhookDeliveryRecord | null
+  newSlots: readonly SlotClaim[]
   /** What the new entries that reserve must fit into. */
   budget: BudgetCheck | null
   /** The next route is being reserved: nothing is said of the generation's end before that is done. Never rejects. */
@@ -128,9 +137,16 @@ export type CollectedImage =
 /** One for all: thousands of open generations have nothing new most of the time. */
 export const NOTHING: readonly never[] = []
 
-export function openGeneration(core: Core, record: GenerationRecord, idempotency: IdempotencyEntry | null): OpenGeneration {
+export function openGeneration(
+  core: Core,
+  record: GenerationRecord,
+  idempotency: IdempotencyEntry | null,
+  lease = FIRST_LEASE,
+): OpenGeneration {
   return {
     record,
+    lease,
+    isLost: false,
     sinceMs: core.ports.clock.monotonicMs(),
     saving: null,
     idempotency,
@@ -140,6 +156,7 @@ export function openGeneration(core: Core, record: GenerationRecord, idempotency
     newEntries: NOTHING,
     newCalls: NOTHING,
     newDelivery: null,
+    newSlots: NOTHING,
     budget: null,
     raising: null,
     publishing: 0,

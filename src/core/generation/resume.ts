@@ -1,6 +1,7 @@
 import { generationError, isTerminal } from '#contract'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
-import type { GenerationRecord } from '../records.ts'
+import type { Claimed } from '../nodes.ts'
+import { cancel } from './cancel.ts'
 import type { Driver } from './driver.ts'
 import { deliveryFor } from '../webhooks/delivery.ts'
 import { note, openGeneration, routeOf, type Core } from './open-generation.ts'
@@ -11,16 +12,21 @@ const REMEMBERED = 300
 /** Begins with every attempt that a crash or a restart left open, as if it had just come to where it is. Returns how many generations. */
 export async function resumeAll(core: Core, driver: Driver): Promise<number> {
   await rememberDurations(core)
+  return claimOpen(core, driver)
+}
+
+/** Goes on with the open generations that no process works on. Returns how many. */
+export async function claimOpen(core: Core, driver: Driver): Promise<number> {
   const { sandbox } = core.ports.settings
-  const records = await core.ports.store.claimOpen()
-  for (const record of records) if (record.sandbox && !sandbox) await endSandbox(core, record)
-  const own = records.filter((record) => record.sandbox === sandbox)
-  for (const record of own) if (!core.open.has(record.id)) resume(core, driver, record)
+  const claimed = await core.ports.store.claimOpen()
+  for (const one of claimed) if (one.record.sandbox && !sandbox) await endSandbox(core, one)
+  const own = claimed.filter(({ record }) => record.sandbox === sandbox)
+  for (const one of own) resume(core, driver, one)
   return own.length
 }
 
 /** The sandbox it was begun in is over, and no real provider is to be asked for it. It cost nothing, so the account has no line of its end. */
-async function endSandbox(core: Core, record: GenerationRecord): Promise<void> {
+async function endSandbox(core: Core, { record, lease }: Claimed): Promise<void> {
   const { clock, store } = core.ports
   const message = 'it was begun in the sandbox and had not ended when this gateway was given real providers; it cost nothing'
   const failure = (route: number) =>
@@ -35,11 +41,14 @@ async function endSandbox(core: Core, record: GenerationRecord): Promise<void> {
     note(core, record, 'failed', null)
   }
   const delivery = isOver ? null : deliveryFor(record, now)
-  await store.commit({ generations: [record], ...(delivery ? { deliveries: [delivery] } : {}) })
+  await store.commit({ generations: [record], lease, ...(delivery ? { deliveries: [delivery] } : {}) })
 }
 
-function resume(core: Core, driver: Driver, record: GenerationRecord): void {
-  const open = openGeneration(core, record, null)
+function resume(core: Core, driver: Driver, { record, lease, isCancelAsked }: Claimed): void {
+  // Another process had it meanwhile, and what is known of it here is from before.
+  const before = core.open.get(record.id)
+  if (before) driver.abandon(before)
+  const open = openGeneration(core, record, null, lease)
   open.isOnDisk = true
   core.open.set(record.id, open)
   const left = record.attempts.filter((attempt) => attempt.endedAt === null)
@@ -47,6 +56,7 @@ function resume(core: Core, driver: Driver, record: GenerationRecord): void {
   // Stopped between the end of the last attempt and what follows from it.
   const [last = null] = left.length > 0 ? [] : record.attempts.slice(-1)
   for (const attempt of last === null ? left : [last]) driver.begin(open, attempt)
+  if (isCancelAsked) void cancel(core, driver, record.id)
 }
 
 async function rememberDurations(core: Core): Promise<void> {

@@ -8,6 +8,7 @@ import { callsOf } from './attempt-calls.ts'
 import { begin } from './begin.ts'
 import { cancel } from './cancel.ts'
 import { createDriver } from './driver.ts'
+import { cancelElsewhere, hearNodes, keepClaiming } from './follow-nodes.ts'
 import type { Driver } from './driver.ts'
 import { PATIENCE, trackOf } from './open-generation.ts'
 import type { Core, Patience } from './open-generation.ts'
@@ -63,19 +64,30 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     schedule: scheduling.schedule,
     pollSchedule: createPollSchedule(),
     watchers: createWatchers(),
+    drop: (generation) => driver.abandon(generation),
     trust: createCallbackTrust((provider) =>
       ports.log.warn({ provider }, 'the provider’s callbacks do not arrive, so it is polled as usual; can it reach server.public_url?'),
     ),
   }
   const driver = createDriver(core, scheduling)
   const waiting = createWaiting(core)
+  const { nodes } = ports.store
+  const callbackHere = (...asked: Parameters<Run['callback']>): void => callback(core, driver, ...asked)
+  if (nodes) hearNodes({ core, driver, nodes, callback: callbackHere })
   return {
     accept: (record, idempotency) => begin(core, driver, record, idempotency),
-    resume: () => resumeAll(core, driver),
-    cancel: (id) => cancel(core, driver, id),
+    async resume() {
+      const count = await resumeAll(core, driver)
+      if (nodes) keepClaiming(core, driver)
+      return count
+    },
+    cancel: async (id) => (await cancel(core, driver, id)) ?? cancelElsewhere(core, waiting, id),
     calls: (id, number) => callsInMemory(core, id, number),
     wait: waiting.wait,
-    callback: (provider, generationId, attemptId) => callback(core, driver, provider, generationId, attemptId),
+    callback(provider, generationId, attemptId) {
+      if (nodes && !open.has(generationId)) void nodes.say({ kind: 'callback', provider, generationId, attemptId })
+      else callbackHere(provider, generationId, attemptId)
+    },
     watch: (id, listener) => core.watchers.watch(id, listener),
     watchPartials: (id, listener) => core.watchers.watchPartials(id, listener),
     settingsChanged: () => slots.recheck(),

@@ -1,4 +1,5 @@
 import { isTerminal } from '#contract'
+import { LeaseLost } from '../nodes.ts'
 import { closeAccount } from './account.ts'
 import { NOTHING, type Core, type OpenGeneration } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
@@ -13,7 +14,7 @@ export function save(core: Core, open: OpenGeneration): Promise<void> {
   return open.saving
 }
 
-/** What the disk refuses is kept for the next save; only a budget that refuses is not asked again. */
+/** What the disk refuses is kept for the next save; only a budget or a provider without a free slot is not asked again. */
 async function commit(core: Core, open: OpenGeneration): Promise<void> {
   await TURN
   const {
@@ -22,6 +23,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
     newEntries: ledger,
     newCalls: calls,
     newDelivery: delivery,
+    newSlots: slots,
     idempotency,
     budget,
   } = open
@@ -31,11 +33,13 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
   open.newEntries = NOTHING
   open.newCalls = NOTHING
   open.newDelivery = null
+  open.newSlots = NOTHING
   open.idempotency = null
   open.budget = null
   try {
     await core.ports.store.commit({
       generations: [open.record],
+      lease: open.lease,
       areNew: !open.isOnDisk,
       images,
       references,
@@ -44,10 +48,12 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
       ...(idempotency ? { idempotency } : {}),
       ...(budget ? { budget } : {}),
       ...(delivery ? { deliveries: [delivery] } : {}),
+      ...(slots.length > 0 ? { slots } : {}),
     })
     open.isOnDisk = true
     if (delivery) core.ports.deliveriesDue?.()
   } catch (error) {
+    if (error instanceof LeaseLost) core.drop(open)
     open.newImages = [...images, ...open.newImages]
     open.newReferences = [...references, ...open.newReferences]
     open.newEntries = [...ledger, ...open.newEntries]
@@ -64,6 +70,7 @@ export async function saveIfPossible(core: Core, open: OpenGeneration): Promise<
     await save(core, open)
     return true
   } catch (error) {
+    if (open.isLost) return false
     const reason = error instanceof Error ? error.message : 'unknown'
     core.ports.log.error({ ...logFields(open.record), error: reason }, 'generation could not be saved')
     return false
@@ -77,6 +84,7 @@ export async function publish(core: Core, open: OpenGeneration): Promise<void> {
   if (open.raising) await open.raising
   closeAccount(core.ports, open)
   if (!(await saveIfPossible(core, open))) {
+    if (open.isLost) return
     // It stays under way until it is written: an earlier write that succeeds meanwhile must not show what is not on disk.
     core.schedule(SAVE_AGAIN_MS, () => {
       open.publishing--

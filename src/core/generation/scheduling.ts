@@ -22,6 +22,7 @@ export function createScheduling(ports: Ports, onPause: (pausedMs: number) => vo
     nowMs: () => ports.clock.monotonicMs(),
     schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
     limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,
+    takenElsewhere: (provider) => ports.store.nodes?.slotsElsewhere(provider) ?? 0,
   })
   let isWatching = false
   const beat = (isNeeded: () => boolean): void => {

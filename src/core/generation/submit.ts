@@ -1,11 +1,12 @@
 import type { Call, Failure } from '#contract'
 import { translateOrder } from '../plan/order.ts'
+import { NoSlot } from '../nodes.ts'
 import { StoreError } from '../ports.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { sendCall } from './attempt-calls.ts'
 import { fail, failCanceled } from './conclude.ts'
-import { later, NOW, type Next } from './next.ts'
+import { ended, later, NOW, type Next } from './next.ts'
 import {
   isCanceled,
   connectionOf,
@@ -22,10 +23,12 @@ import { obstacleTo, unbilled } from './obstacle.ts'
 import { applyOutcome, readReply } from './outcome.ts'
 import { listenTo } from './streamed-reply.ts'
 import { referencesFor, ReferenceUnavailable } from './references.ts'
-import { publish, save } from './save.ts'
+import { publish, save, saveIfPossible } from './save.ts'
 
 /** How soon a lost submit is asked about. */
 const RECOVER_AFTER_MS = 500
+/** A submit follows its intent at once; where it does not, the right to send it is proved anew. */
+const STOOD_STILL_MS = 3_000
 /** How soon an intent is written again that a database which is away could not take. */
 const STORE_AGAIN_MS = 1_000
 
@@ -58,18 +61,26 @@ export async function prepareSubmit(
   try {
     await save(core, open)
   } catch (error) {
-    track.unsent = null
-    attempt.submittedAt = null
+    takeBack(track, attempt)
+    if (open.isLost) throw error
     // A database that is away comes back, and until then it waits like one that finds no free slot.
-    if (error instanceof StoreError && error.reason === 'unreachable') {
-      attempt.status = 'queued'
-      attempt.next = null
-      return later(STORE_AGAIN_MS)
-    }
+    if (error instanceof StoreError && error.reason === 'unreachable') return later(STORE_AGAIN_MS)
+    // The slots that are free here are taken by other processes: it waits as if none were.
+    const full = error instanceof NoSlot ? obstacleTo(core, open, attempt, track, false) : null
+    if (full) return 'failure' in full ? fail(core, open, attempt, full.failure) : full
     return fail(core, open, attempt, unbilled('internal', 'the intent to buy could not be written to disk, so nothing was bought'))
   }
   core.watchers.notify(record)
   return NOW
+}
+
+/** The intent is on no disk. */
+export function takeBack(track: AttemptTrack, attempt: AttemptRecord): void {
+  releaseReferences(track)
+  track.unsent = null
+  attempt.status = 'queued'
+  attempt.submittedAt = null
+  attempt.next = null
 }
 
 /**
@@ -109,8 +120,16 @@ function writeIntent(
     note(core, record, 'running', provider.id)
   }
   track.unsent = call
+  claimSlot(core, open, attempt, provider)
   track.sinceMs = core.ports.clock.monotonicMs()
   track.deadlineAtMs = track.sinceMs + provider.manifest.timeouts.deadline_ms
+}
+
+/** Other processes buy from the provider, too. */
+function claimSlot(core: Core, open: OpenGeneration, attempt: AttemptRecord, { id }: Connection['provider']): void {
+  if (core.ports.store.nodes === undefined) return
+  const limit = core.ports.settings.provider(id)?.maxInFlight ?? 1
+  open.newSlots = [...open.newSlots, { provider: id, attemptId: attempt.id, limit }]
 }
 
 function submitCall(
@@ -137,16 +156,15 @@ function submitCall(
 export async function takeBackIntent(core: Core, open: OpenGeneration, attempt: AttemptRecord): Promise<void> {
   const track = core.tracks.get(attempt)
   if (!track?.unsent) return
-  releaseReferences(track)
-  track.unsent = null
-  attempt.status = 'queued'
-  attempt.submittedAt = null
-  attempt.next = null
+  takeBack(track, attempt)
   await publish(core, open)
 }
 
 /** submitting, with the intent on disk: the one paid call. */
 export async function sendSubmit(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, call: Call): Promise<Next> {
+  // The process stood still since the intent was written, and another one may work on it by now.
+  if (core.ports.store.nodes && core.ports.clock.monotonicMs() - track.sinceMs > STOOD_STILL_MS && !(await saveIfPossible(core, open)))
+    return open.isLost ? ended() : later(STORE_AGAIN_MS)
   track.unsent = null
   // Canceled while the intent was written: not a byte is sent.
   if (isCanceled(open)) {

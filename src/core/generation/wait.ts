@@ -35,8 +35,10 @@ export function createWaiting(core: Core): Waiting {
       const stopTimer = core.schedule(timeoutMs, () => finish(null))
       const dismiss = () => finish(null)
       dismissals.add(dismiss)
-      // It may have ended since it was read.
-      if (!core.open.has(id)) finish(null)
+      if (core.open.has(id)) return
+      // It may have ended since it was read. Elsewhere it may be open still, and what is said of it from now on is heard.
+      if (store.nodes === undefined) finish(null)
+      else void store.generation(id).then((now) => (now === null || isTerminal(now.status) ? finish(now) : undefined), reject)
     })
   }
 

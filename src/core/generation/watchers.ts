@@ -22,6 +22,9 @@ export interface Watchers {
   watchPartials(generationId: string, listener: (partial: PartialView) => void): () => void
   /** @param view makes it, null where it is none that can be shown; not called where nobody watches */
   showPartial(generationId: string, view: () => PartialView | null): void
+  /** The generations that somebody waits for. */
+  watched(): readonly string[]
+  isWatched(generationId: string): boolean
 }
 
 export function createWatchers(): Watchers {
@@ -29,6 +32,16 @@ export function createWatchers(): Watchers {
   const partials = new Listeners<PartialView>()
   return {
     watch: (generationId, listener) => records.add(generationId, listener),
+    watch(generationId, listener) {
+      const set = listeners.get(generationId) ?? new Set()
+      listeners.set(generationId, set.add(listener))
+      return () => {
+        set.delete(listener)
+        if (set.size === 0 && listeners.get(generationId) === set) listeners.delete(generationId)
+      }
+    },
+    watched: () => [...listeners.keys()],
+    isWatched: (generationId) => listeners.has(generationId),
     notify(record) {
       for (const listener of records.of(record.id)) listener(record)
     },

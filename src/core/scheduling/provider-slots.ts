@@ -24,6 +24,8 @@ export interface ProviderSlots<Task> {
   accepted(provider: string): void
   /** Calls everybody who waits at the provider, or at all of them: its state changed. */
   recheck(provider?: string): void
+  /** Other processes may have let go of slots. */
+  serve(provider: string): void
   state(provider: string): SlotState
   /** Calls nobody back any more. */
   stop(): void
@@ -55,6 +57,8 @@ export interface ProviderSlotsDependencies {
   readonly schedule: (delayMs: number, callback: () => void) => unknown
   /** As configured now; read at each use. */
   readonly limitOf: (provider: string) => number
+  /** How many of them other processes hold. */
+  readonly takenElsewhere?: (provider: string) => number
 }
 
 /** A lowered limit rises by one no sooner than this after the last change. */
@@ -142,6 +146,10 @@ class Slots<Task> implements ProviderSlots<Task> {
     return { inFlight: gate.holders.size, waiting, free: this.#freeAt(gate, provider), pausedMs }
   }
 
+  serve(provider: string): void {
+    this.#serve(provider)
+  }
+
   stop(): void {
     this.#isStopped = true
   }
@@ -157,7 +165,8 @@ class Slots<Task> implements ProviderSlots<Task> {
 
   #freeAt(gate: Gate<Task>, provider: string): number {
     if (this.#isStopped || gate.pausedUntilMs > this.#dependencies.nowMs()) return 0
-    return Math.max(0, Math.min(this.#dependencies.limitOf(provider), gate.loweredTo ?? Infinity) - gate.holders.size)
+    const free = this.#dependencies.limitOf(provider) - (this.#dependencies.takenElsewhere?.(provider) ?? 0)
+    return Math.max(0, Math.min(free, gate.loweredTo ?? Infinity) - gate.holders.size)
   }
 
   #serve(provider: string): void {

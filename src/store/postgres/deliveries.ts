@@ -24,9 +24,6 @@ const nextFree = prepare(`
   SELECT min(greatest(next_try_at, claimed_until)) AS at FROM webhook_deliveries
   WHERE next_try_at IS NOT NULL AND NOT origin = ANY ($1::text[]) AND NOT id = ANY ($2::text[])`)
 
-/** What a process that is gone had claimed. */
-export const freeClaims = prepare('UPDATE webhook_deliveries SET claimed_until = 0 WHERE claimed_until <> 0')
-
 const recordOf = ({ key, record }: Row): WebhookDeliveryRecord => ({
   ...(JSON.parse(String(record)) as WebhookDeliveryRecord),
   key: typeof key === 'string' ? key : null,

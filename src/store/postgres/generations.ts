@@ -8,7 +8,7 @@ import type { Connections } from './connections.ts'
 import { binder, prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
 
-const SELECTED = `SELECT g.key, g.state, p.plan FROM ${GENERATION}`
+export const SELECTED = `SELECT g.key, g.state, p.plan FROM ${GENERATION}`
 
 /** A key that was renamed is named anew in its column alone. */
 export function recordOf(row: Row): GenerationRecord {
@@ -17,7 +17,6 @@ export function recordOf(row: Row): GenerationRecord {
 }
 
 const one = prepare(`${SELECTED} WHERE g.id = $1`)
-const open = prepare(`${SELECTED} WHERE g.open ORDER BY g.created_at, g.id`)
 const calls = prepare('SELECT calls FROM attempt_calls JOIN generations ON number = generation WHERE id = $1 AND attempt = $2')
 const image = prepare(`
   SELECT i.id, i.generation_id, i.sha256, i.format, i.width, i.height, i.bytes::float8, i.seed, i.flagged, i.link_url, i.link_expires_at::float8,
@@ -25,7 +24,7 @@ const image = prepare(`
   FROM images AS i LEFT JOIN generations AS g ON g.id = i.generation_id LEFT JOIN comparisons AS c ON c.id = i.generation_id WHERE i.id = $1`)
 const idempotency = prepare('SELECT * FROM idempotency WHERE scope = $1 AND key = $2')
 
-type GenerationReader = Pick<Store, 'generation' | 'list' | 'claimOpen' | 'attemptCalls' | 'image' | 'idempotency'>
+type GenerationReader = Pick<Store, 'generation' | 'list' | 'attemptCalls' | 'image' | 'idempotency'>
 
 /** Reads generations and what belongs to one of them. */
 export const generationReader = ({ read }: Connections): GenerationReader => ({
@@ -36,7 +35,6 @@ export const generationReader = ({ read }: Connections): GenerationReader => ({
   async list(query) {
     return pageOf((await read(listOf(query))).map(recordOf), query.limit)
   },
-  claimOpen: async () => (await read(open())).map(recordOf),
   async attemptCalls(generationId, attempt) {
     const [row] = await read(calls(generationId, attempt))
     if (row === undefined) return null

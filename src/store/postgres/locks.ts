@@ -5,8 +5,9 @@ const OURS = 0x69_6d_61_67
 export const LOCKS = {
   /** One process at a time brings the schema up to date. */
   migration: [OURS, 1],
-  /** Held by the one process that answers for the open generations. */
+  /** Shared by every process that works on the database; held alone by one that must be its only user. */
   owner: [OURS, 2],
-  /** Shared by every transaction that writes; held alone while the database changes its owner. */
-  writing: [OURS, 3],
 } as const
+
+/** The first half of the locks of providers, whose second half is a hash of their name: held while their slots are counted. */
+export const SLOTS_OF = 0x69_6d_61_68

@@ -169,6 +169,25 @@ export const MIGRATIONS: readonly string[] = [
     RAISE NOTICE 'prompts are searched without an index: %', SQLERRM;
   END $search$;
   `,
+  `
+  -- Who works on a generation; each claim counts the lease up, and a write under an earlier one finds no row.
+  ALTER TABLE generations
+    ADD COLUMN lease bigint NOT NULL DEFAULT 0,
+    ADD COLUMN cancel_asked boolean NOT NULL DEFAULT false;
+
+  -- Paid tasks that are unfinished, as they count against a provider's limit.
+  CREATE TABLE slots (
+    attempt_id    text COLLATE "C" PRIMARY KEY,
+    generation_id text COLLATE "C" NOT NULL,
+    provider      text NOT NULL,
+    node          text NOT NULL
+  ) WITH (fillfactor = 50);
+  CREATE INDEX slots_of_provider ON slots (provider);
+  CREATE INDEX slots_of_generation ON slots (generation_id);
+
+  -- A process of the version before this one writes nothing more.
+  UPDATE owner SET epoch = epoch + 1;
+  `,
 ]
 
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })

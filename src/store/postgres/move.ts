@@ -10,7 +10,7 @@ import { openConnections } from './connections.ts'
 import type { Connection } from './connections.ts'
 import { failureOf } from './failure-of.ts'
 import { migrate } from './migrations.ts'
-import { takeOwnership } from './owner.ts'
+import { joinDatabase } from './sharing.ts'
 import type { Statement } from './statement.ts'
 import { COUNTED, TABLES } from './tables.ts'
 import type { Table } from './tables.ts'
@@ -39,7 +39,7 @@ export async function moveToPostgres(directory: string, url: string, progress: (
   const source = openDatabase(directory)
   try {
     keepApart(source, 'real')
-    const ownership = await takeOwnership(url, { prepareSchema: migrate })
+    const alone = await joinDatabase(url, { prepareSchema: migrate, how: 'alone' })
     const connections = openConnections(url)
     try {
       const connection = await connections.take()
@@ -56,7 +56,7 @@ export async function moveToPostgres(directory: string, url: string, progress: (
       throw failureOf(error) ?? error
     } finally {
       await connections.close()
-      await ownership.release()
+      await alone.release()
     }
   } finally {
     source.close()

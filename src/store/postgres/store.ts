@@ -1,15 +1,20 @@
+import { randomUUID } from 'node:crypto'
 import type { Store } from '../../core/ports.ts'
 import { StoreError } from '../../core/ports.ts'
 import { accountReader } from './account.ts'
 import { comparisonReader } from './comparisons.ts'
 import { openConnections } from './connections.ts'
-import { deliveryReader, freeClaims } from './deliveries.ts'
+import { failureOf } from './failure-of.ts'
+import { deliveryReader } from './deliveries.ts'
 import { generationReader } from './generations.ts'
 import { keyNamer, keyReader } from './keys.ts'
 import { migrate } from './migrations.ts'
-import { takeOwnership } from './owner.ts'
+import { nodesOf } from './nodes.ts'
+import { joinDatabase } from './sharing.ts'
+import { createSlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
 import { unitWriter } from './unit-writer.ts'
+import { startWork } from './work.ts'
 
 const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
 const one = prepare('SELECT 1')
@@ -18,15 +23,28 @@ const BACKED_UP_ELSEWHERE =
   'This gateway keeps its data in PostgreSQL, which has tools of its own: run `pg_dump --schema=imagegate` on that database, and copy the image folder or the bucket; see docs/postgres.md.'
 
 /**
- * The store in a PostgreSQL database, for this process alone. The schema is made where it is missing.
+ * The store in a PostgreSQL database, which any number of processes may share. The schema is made where it is missing.
  * @param url `postgres://user@host/database`
- * @param options.patienceMs how long it waits for a process that is just leaving
- * @throws StoreError where the database cannot be reached, does not take us, belongs to another process, or was written by a newer version
+ * @param options.patienceMs how long it waits for a process that keeps the database to itself
+ * @throws StoreError where the database cannot be reached, does not take us, is kept by another process, or was written by a newer version
  */
 export async function openPostgresStore(url: string, options: { readonly patienceMs?: number } = {}): Promise<Store> {
-  const ownership = await takeOwnership(url, { prepareSchema: migrate, ...options })
+  const node = randomUUID()
+  const sharing = await joinDatabase(url, { prepareSchema: migrate, how: 'shared', ...options })
   const connections = openConnections(url)
-  const writer = unitWriter(connections, ownership)
+  const nodes = nodesOf(connections, sharing, (provider) => slots.wasFreed(provider))
+  const slots = createSlotCounts(connections, node, nodes.heard)
+  const work = await startWork({
+    url,
+    node,
+    connections,
+    connectedMs: sharing.connectedMs,
+    onLost: (generationIds) => nodes.heard({ kind: 'lost', generationIds }),
+  }).catch(async (error: unknown) => {
+    await Promise.all([connections.close(), sharing.release()])
+    throw failureOf(error) ?? error
+  })
+  const writer = unitWriter({ connections, work, slots, node })
   const generations = generationReader(connections)
   const comparisons = comparisonReader(connections)
   const deliveries = deliveryReader(connections)
@@ -43,14 +61,13 @@ export async function openPostgresStore(url: string, options: { readonly patienc
       assertOpen()
       return read(...query)
     }
-  await connections.read(freeClaims())
 
   return {
     commit: (unit) => writer.write(unit),
     forgetIdempotencyBefore: whileOpen(async (instant) => void (await connections.read(forget(instant)))),
     generation: whileOpen(generations.generation),
     list: whileOpen(generations.list),
-    claimOpen: whileOpen(generations.claimOpen),
+    claimOpen: whileOpen(work.claim),
     attemptCalls: whileOpen(generations.attemptCalls),
     image: whileOpen(generations.image),
     idempotency: whileOpen(generations.idempotency),
@@ -73,13 +90,16 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     },
     keys: whileOpen(keys.keys),
     secret: whileOpen(keys.secret),
+    nodes: { ...nodes, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn },
     ping: whileOpen(async () => void (await connections.read(one()))),
     async close() {
       if (isClosed) return
       await writer.close()
       isClosed = true
+      slots.stop()
+      await work.stop()
       await connections.close()
-      await ownership.release()
+      await sharing.release()
     },
   }
 }

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isTerminal } from '#contract'
+import { NoSlot } from '../../core/nodes.ts'
 import type { UnitOfWork } from '../../core/ports.ts'
 import { assertLeft } from '../rules/ledger-row.ts'
 import { StoreError } from '../../core/ports.ts'
@@ -9,10 +11,12 @@ import { callChanges, comparisonChanges, deliveryChanges, idempotencyChange, ima
 import type { Connection, Connections } from './connections.ts'
 import { failureOf, isCollision, isConnectionLost } from './failure-of.ts'
 import { inOrder } from './in-order.ts'
-import { ownedByAnother } from './owner.ts'
-import type { Ownership } from './owner.ts'
+import { sayStatement } from './messages.ts'
+import { freeSlots, slotLocks, takeSlots } from './slots.ts'
+import type { SlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
 import type { Result, Statement } from './statement.ts'
+import type { Work } from './work.ts'
 
 /** The idempotency entry comes first: those that find it taken have locked nothing else. */
 const changeKinds = [
@@ -35,6 +39,14 @@ const rollback = prepare('ROLLBACK')
 const number = prepare('SELECT pg_current_xact_id()::text AS number')
 const fate = prepare('SELECT pg_xact_status($1::text::xid8) AS fate')
 
+interface UnitWriterDependencies {
+  readonly connections: Connections
+  readonly work: Work
+  readonly slots: SlotCounts
+  /** Of this process. */
+  readonly node: string
+}
+
 export interface UnitWriter {
   /** One unit, one transaction. Rejects with the unit's own error, or a `StoreError`; nothing is written then. */
   write(unit: UnitOfWork): Promise<void>
@@ -50,7 +62,7 @@ export interface UnitWriter {
  * server is asked by the transaction's number what became of it, as soon as it answers: a caller is never answered with an error for what is
  * on disk.
  */
-export function unitWriter(connections: Connections, ownership: Ownership): UnitWriter {
+export function unitWriter({ connections, work, slots, node }: UnitWriterDependencies): UnitWriter {
   const order = inOrder()
   let isClosed = false
 
@@ -59,7 +71,7 @@ export function unitWriter(connections: Connections, ownership: Ownership): Unit
     let isBroken = true
     let isHalfDone = true
     try {
-      const transaction = await written(connection, ownership, unit)
+      const transaction = await written(connection, work, unit)
       isHalfDone = false
       await connection.run(commit()).catch(async (error: unknown) => {
         if (!isConnectionLost(error)) throw error
@@ -103,8 +115,18 @@ export function unitWriter(connections: Connections, ownership: Ownership): Unit
   return {
     async write(unit) {
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
-      const bound = { statements: changeKinds.flatMap((kind) => kind(unit)), budget: unit.budget ?? null, ledger: [...(unit.ledger ?? [])] }
-      if (bound.statements.length > 0) await order.run(namesOf(unit), () => untilDone(bound))
+      const bound = boundTo(unit, node)
+      if (bound.statements.length === 0) return
+      try {
+        await order.run(namesOf(unit), () => untilDone(bound))
+      } catch (error) {
+        if (error instanceof NoSlot) await slots.wasFull(unit.slots ?? [])
+        throw error
+      }
+      for (const { id, change } of bound.jobs) {
+        if (change === 'hold') work.opened(id)
+        if (change === 'end') work.closed(id)
+      }
     },
     async close() {
       isClosed = true
@@ -115,9 +137,34 @@ export function unitWriter(connections: Connections, ownership: Ownership): Unit
 
 /** A unit as it was when it was handed in. */
 interface Bound {
+  readonly locks: readonly Statement[]
   readonly statements: readonly Statement[]
+  /** What becomes of the jobs of its generations. */
+  readonly jobs: readonly { readonly id: string; readonly change: 'hold' | 'offer' | 'end' }[]
   readonly budget: UnitOfWork['budget'] | null
   readonly ledger: NonNullable<UnitOfWork['ledger']>
+}
+
+function boundTo(unit: UnitOfWork, node: string): Bound {
+  const { generations = [], slots = [], keys = [], ledger = [], budget = null, lease, areNew = false, revokedKey } = unit
+  const heard = [...new Set(generations.map(({ id }) => id))].map((id) => sayStatement({ kind: 'changed', generationId: id }))
+  if (keys.length > 0 || revokedKey !== undefined) heard.push(sayStatement({ kind: 'keys' }))
+  const [buyer] = generations
+  const taken = buyer && slots.length > 0 ? takeSlots(slots, buyer.id, node) : []
+  const freed = generations.flatMap((record) => freeSlots(record) ?? [])
+  const jobs = generations.flatMap((record): Bound['jobs'] => {
+    const isOpen = !isTerminal(record.status) || record.attempts.some(({ endedAt }) => endedAt === null)
+    if (!isOpen) return areNew ? [] : [{ id: record.id, change: 'end' }]
+    if (lease === undefined) return [{ id: record.id, change: 'offer' }]
+    return areNew ? [{ id: record.id, change: 'hold' }] : []
+  })
+  return {
+    locks: slotLocks(slots),
+    statements: [...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],
+    jobs,
+    budget,
+    ledger: [...ledger],
+  }
 }
 
 /** What units must not overtake each other at. A unit of none of these still counts as handed in. */
@@ -128,16 +175,19 @@ function namesOf({ generations = [], deliveries = [], comparisons = [], keys = [
 let unitCount = 0
 
 /** Everything of a unit but its commit. Returns the transaction's number. @throws what refuses the unit */
-async function written(connection: Connection, { epoch, statements: asked }: Ownership, unit: Bound): Promise<string> {
-  const opening = [begin(), ...asked]
+async function written(connection: Connection, work: Work, unit: Bound): Promise<string> {
+  const opening = [begin(), ...unit.locks]
   const sent = opening.map((statement) => connection.run(statement))
   if (unit.budget) {
     const [opened, held] = holdBudget(unit.budget)
     const [, used] = await all([connection.run(opened), connection.run(held), ...sent]).then(([first, second]) => [first, second])
     assertLeft(unit.budget, usedOf(used?.rows ?? []), unit.ledger)
   }
-  const results = await all([...sent, connection.run(number()), ...unit.statements.map((statement) => connection.run(statement))])
-  if (results[opening.length - 1]?.rows[0]?.['epoch'] !== epoch) throw ownedByAnother()
+  const running = [...sent, connection.run(number()), ...unit.statements.map((statement) => connection.run(statement))]
+  const jobs = unit.jobs.map(({ id, change }) =>
+    change === 'end' ? work.close(connection, id) : work.open(connection, id, change === 'hold'),
+  )
+  const [results] = await Promise.all([all(running), all(jobs)])
   const ofUnit = results.slice(opening.length + 1)
   const more = unit.statements.flatMap((statement, index) => {
     const result = ofUnit[index]
@@ -150,7 +200,7 @@ async function written(connection: Connection, { epoch, statements: asked }: Own
 }
 
 /** As `Promise.all`, but waits for the end of all: those after a failed one fail with it, and say nothing new. */
-async function all(running: readonly Promise<Result>[]): Promise<readonly Result[]> {
+async function all<Done>(running: readonly Promise<Done>[]): Promise<readonly Done[]> {
   await Promise.allSettled(running)
   return Promise.all(running)
 }

@@ -3,6 +3,7 @@ import { usdFromNano } from '#contract'
 import type { IdempotencyEntry, Store } from '../../core/ports.ts'
 import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
 import { StoreError } from '../../core/ports.ts'
+import { FIRST_LEASE } from '../../core/nodes.ts'
 import { copyDatabase } from './copy-database.ts'
 import { budgetReader } from './budgets.ts'
 import { callChanges, callReader } from './attempt-calls.ts'
@@ -83,7 +84,7 @@ export function sqliteStore(database: DatabaseSync): Store {
     generation: whileOpen(rows.generation),
     list: whileOpen(lister(database, search)),
     providerHours: whileOpen(providerHourReader(database)),
-    claimOpen: whileOpen(rows.open),
+    claimOpen: whileOpen(() => rows.open().map((record) => ({ record, lease: FIRST_LEASE, isCancelAsked: false }))),
     attemptCalls: whileOpen(callReader(database)),
     image: whileOpen(rows.image),
     comparison: whileOpen(comparisons.comparison),

@@ -10,7 +10,7 @@ describe('a generation', () => {
     const seen: string[] = []
     const world = createWorld({
       async script(call) {
-        const [open] = await world.store.claimOpen()
+        const [open] = (await world.store.claimOpen()).map(({ record }) => record)
         if (call.purpose === 'submit') seen.push(open?.attempts[0]?.status ?? 'nothing')
         return done('https://cdn.example/1.jpg')
       },

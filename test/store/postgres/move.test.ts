@@ -66,7 +66,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     expect(await store.generation('gen_1')).toEqual(generation)
     expect((await store.list({ limit: 5, search: 'LIGHTHOUSE' })).records.map(({ id }) => id)).toEqual(['gen_2', 'gen_1'])
     expect((await store.list({ limit: 5, metadata: { lot: 'a\u0000b' } })).records.map(({ id }) => id)).toEqual(['gen_1'])
-    expect((await store.claimOpen()).map(({ id }) => id)).toEqual(['gen_1'])
+    expect((await store.claimOpen()).map(({ record }) => record.id)).toEqual(['gen_1'])
     expect((await store.image('img_1'))?.bytes).toBe(412_345)
     expect(await store.secret('key-pepper', 'another')).toBe(pepper)
     expect(await store.budgetUsed('team', '2026-11', 0)).toBe('0.03')

@@ -1,11 +1,12 @@
 import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
+import { FIRST_LEASE, LeaseLost, NoSlot } from '../../../src/core/nodes.ts'
 import { type Store, StoreError } from '../../../src/core/ports.ts'
 import { MIGRATIONS } from '../../../src/store/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/store/postgres/store.ts'
 import { emptyDatabase, freshDatabase, ownServer, POSTGRES_PROGRAMS } from '../../support/postgres.ts'
 import { ledgerEntry } from '../ledger-entries.ts'
-import { generationRecord } from '../records.ts'
+import { attemptRecord, generationRecord } from '../records.ts'
 
 const opened: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -28,15 +29,24 @@ async function asked(url: string): Promise<pg.Client> {
 const reasonOf = (error: unknown): string | null => (error instanceof StoreError ? error.reason : null)
 
 describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeout: 60_000 }, () => {
-  test('gets its schema once from ten processes that start at once, and belongs to one of them; the others are refused in words', async () => {
+  test('gets its schema once from ten processes that start at once, and all of them use it', async () => {
     const url = await emptyDatabase()
-    const starts = await Promise.allSettled(Array.from({ length: 10 }, () => open(url)))
-    const refused = starts.flatMap((start) => (start.status === 'rejected' ? [start.reason as Error] : []))
-    expect(refused.map(reasonOf)).toEqual(Array.from({ length: 9 }, () => 'in_use'))
-    expect(refused[0]?.message).toMatch(/^another imagegate process uses this database \(connected from .*store\.url$/)
-    const [store] = opened.splice(0)
-    await store?.close()
+    const stores = await Promise.all(Array.from({ length: 10 }, () => open(url)))
+    await Promise.all(stores.map((store, index) => store.commit({ generations: [generationRecord(`gen_${index}`)], areNew: true })))
+    for (const store of stores) expect((await store.list({ limit: 20 })).records).toHaveLength(10)
+  })
+
+  test('that a process of the version before keeps to itself is refused in words, and refuses such a process', async () => {
+    const url = await freshDatabase()
+    const client = await asked(url)
+    await client.query('SELECT pg_advisory_lock(1768776039, 2)')
+    await expect(open(url)).rejects.toThrow(
+      /^another imagegate process uses this database \(connected from .* an older version.*store\.url$/,
+    )
+    await client.query('SELECT pg_advisory_unlock_all()')
     await open(url)
+    const { rows } = await client.query('SELECT pg_try_advisory_lock(1768776039, 2) AS taken')
+    expect(rows).toEqual([{ taken: false }])
   })
 
   test('that a newer version has written is refused by an older one, with both versions', async () => {
@@ -47,15 +57,50 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     await expect(open(url)).rejects.toThrow(new RegExp(`schema ${known + 1} .* knows ${known}; run the newer version`))
   })
 
-  test('takes nothing more from a process whose database another one has taken over', async () => {
+  test('takes nothing of a generation from a process that another one has taken it over from, and has one process at a time work on it', async () => {
     const url = await freshDatabase()
-    const store = await open(url)
-    await store.commit({ generations: [generationRecord('gen_1')] })
+    const [first, second] = [await open(url), await open(url)]
+    await first.commit({ generations: [generationRecord('gen_1')], areNew: true, lease: FIRST_LEASE })
+    expect([await first.claimOpen(), await second.claimOpen()]).toEqual([[], []])
     const client = await asked(url)
-    await client.query('UPDATE imagegate.owner SET epoch = epoch + 1')
-    const late = store.commit({ generations: [generationRecord('gen_1', { storeMs: 7 }), generationRecord('gen_2')] })
-    await expect(late).rejects.toThrow(/another imagegate process has taken over this database; nothing was written/)
-    expect([(await store.generation('gen_1'))?.storeMs, await store.generation('gen_2')]).toEqual([null, null])
+    await client.query(`UPDATE imagegate_work.job SET heartbeat_on = now() - interval '11 seconds'`)
+    await client.query(`UPDATE imagegate_work.job SET state = 'retry' WHERE heartbeat_on < now() - interval '10 seconds'`)
+    const claimed = await second.claimOpen()
+    expect(claimed).toMatchObject([{ record: { id: 'gen_1' }, lease: FIRST_LEASE + 1, isCancelAsked: false }])
+    const late = { generations: [generationRecord('gen_1', { storeMs: 7 })], ledger: [ledgerEntry('gen_1')] }
+    await expect(first.commit({ ...late, lease: FIRST_LEASE })).rejects.toThrow(LeaseLost)
+    expect((await second.generation('gen_1'))?.storeMs).toBeNull()
+    await second.commit({ ...late, lease: FIRST_LEASE + 1 })
+    expect((await first.generation('gen_1'))?.storeMs).toBe(7)
+    await second.close()
+    expect((await first.claimOpen()).map(({ lease }) => lease)).toEqual([FIRST_LEASE + 2])
+  })
+
+  test('lets a provider have as many unfinished tasks as it may, those of all processes together', async () => {
+    const url = await freshDatabase()
+    const stores = [await open(url), await open(url), await open(url)]
+    const buy = (index: number, store: Store | undefined) => {
+      const attempt = attemptRecord(`att_${index}`, { status: 'submitting', submittedAt: 1 })
+      const generations = [generationRecord(`gen_${index}`, { attempts: [attempt], status: 'running' })]
+      return store?.commit({ generations, areNew: true, lease: FIRST_LEASE, slots: [{ provider: 'p', attemptId: attempt.id, limit: 7 }] })
+    }
+    const bought = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => buy(index, stores[index % 3])))
+    const refused = bought.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+    expect(refused.map((reason) => reason instanceof NoSlot)).toEqual(Array.from({ length: 53 }, () => true))
+    const [index] = bought.flatMap(({ status }, at) => (status === 'fulfilled' ? [at] : []))
+    const freed = stores.map((store) => new Promise((resolve) => store.nodes?.onMessage(({ kind }) => kind === 'freed' && resolve(kind))))
+    const ended = attemptRecord(`att_${index}`, { status: 'failed', submittedAt: 1, endedAt: 2 })
+    await stores[0]?.commit({ generations: [generationRecord(`gen_${index}`, { attempts: [ended], status: 'failed' })] })
+    await Promise.all(freed)
+    await buy(100, stores[1])
+    await expect(buy(101, stores[2])).rejects.toThrow(NoSlot)
+  })
+
+  test('gives each turn of a periodic work to one process', async () => {
+    const url = await freshDatabase()
+    const stores = [await open(url), await open(url), await open(url)]
+    const turns = await Promise.all(stores.map((store) => store.nodes?.takeTurn('sweep', 3_600_000)))
+    expect(turns.filter(Boolean).length).toBe(1)
   })
 
   test('whose connections are cut again and again while it writes has what it acknowledged, once, and nothing of what it refused', async () => {
@@ -107,7 +152,6 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     server.start()
     await store.commit({ generations: [generationRecord('gen_3')] })
     expect((await store.list({ limit: 5 })).records.map(({ id }) => id)).toEqual(['gen_3', 'gen_1'])
-    await expect.poll(() => open(server.url('postgres')).then(() => null, reasonOf)).toBe('in_use')
     await store.close()
   })
 })

@@ -1,3 +1,4 @@
+import { LeaseLost } from '../../../core/nodes.ts'
 import { planOf, snapshotOf } from '../../rules/generation-row.ts'
 import type { Snapshot } from '../../rules/generation-row.ts'
 import { searchedText } from '../../rules/prompt-words.ts'
@@ -6,11 +7,12 @@ import { prepare } from '../statement.ts'
 import type { Statement } from '../statement.ts'
 
 const update = prepare('UPDATE generations SET status = $1, open = $2, provider = $3, state = $4 WHERE id = $5')
+const updateHeld = prepare('UPDATE generations SET status = $1, open = $2, provider = $3, state = $4 WHERE id = $5 AND lease = $6')
 
 /** The row with its plan and metadata; one that is there keeps these. */
 const insert = prepare(`
   WITH saved AS (
-    INSERT INTO generations (status, open, provider, state, id, created_at, model, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    INSERT INTO generations (status, open, provider, state, id, created_at, model, key, lease) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $13)
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, open = excluded.open, provider = excluded.provider, state = excluded.state
     RETURNING number, id, created_at
   ), planned AS (
@@ -20,10 +22,13 @@ const insert = prepare(`
   SELECT m.key, m.value, saved.created_at, saved.id FROM saved, unnest($11::text[], $12::text[]) AS m (key, value) ON CONFLICT DO NOTHING`)
 
 /** Saves whole records: the state at each save; what never changes after the first save once. */
-export const generationChanges: ChangeKind = ({ generations = [], areNew = false }) =>
-  generations.map(snapshotOf).map((snapshot) => (areNew ? saveNew(snapshot) : saveKnown(snapshot)))
+export const generationChanges: ChangeKind = ({ generations = [], areNew = false, lease }) =>
+  generations.map(snapshotOf).map((snapshot) => {
+    if (areNew) return saveNew(snapshot, lease)
+    return lease === undefined ? saveKnown(snapshot) : saveHeld(snapshot, lease)
+  })
 
-function saveNew({ record, status, open, provider, state }: Snapshot): Statement {
+function saveNew({ record, status, open, provider, state }: Snapshot, lease = 0): Statement {
   const { id, createdAt, model, key } = record
   const pairs = Object.entries(record.request.metadata ?? {})
   return insert(
@@ -39,6 +44,7 @@ function saveNew({ record, status, open, provider, state }: Snapshot): Statement
     searchedText(record.request.prompt ?? ''),
     pairs.map(([name]) => name),
     pairs.map(([, value]) => value),
+    lease,
   )
 }
 
@@ -47,4 +53,14 @@ function saveKnown(snapshot: Snapshot): Statement {
   // Bound now: the record may change until it is known whether its row is there.
   const fresh = saveNew(snapshot)
   return { ...update(status, open === 1, provider, state, record.id), afterwards: ({ count }) => (count === 0 ? fresh : null) }
+}
+
+/** One that was taken over is left to whoever has it now. */
+function saveHeld({ record, status, open, provider, state }: Snapshot, lease: number): Statement {
+  return {
+    ...updateHeld(status, open === 1, provider, state, record.id, lease),
+    check({ count }) {
+      if (count === 0) throw new LeaseLost(`${record.id} is worked on by another process; nothing was written`)
+    },
+  }
 }

@@ -1,0 +1,56 @@
+import type { GenerationRecord } from './records.ts'
+
+/** An open generation that this process works on from now on. */
+export interface Claimed {
+  readonly record: GenerationRecord
+  /** The right to write it. Each claim counts it up, and a write under an earlier one is refused with `LeaseLost`. */
+  readonly lease: number
+  /** Somebody asked another process to cancel it. */
+  readonly isCancelAsked: boolean
+}
+
+/** Of a generation that the process which accepted it works on. */
+export const FIRST_LEASE = 1
+
+/** Another process has taken the generation over; nothing was written, and nothing more may be done about it here. */
+export class LeaseLost extends Error {}
+
+/** The provider has as many unfinished tasks, those of all processes together, as it may have; nothing was written. */
+export class NoSlot extends Error {}
+
+/** A task that is about to be bought, and must be counted at its provider. */
+export interface SlotClaim {
+  readonly provider: string
+  readonly attemptId: string
+  /** How many unfinished tasks the provider may have, this one included. */
+  readonly limit: number
+}
+
+/** What processes that share a store say to each other. Whoever was not listening catches up at `reconnected`. */
+export type NodeMessage =
+  /** A generation was written. */
+  | { readonly kind: 'changed'; readonly generationId: string }
+  | { readonly kind: 'cancel'; readonly generationId: string }
+  /** A vendor says that an attempt has news. */
+  | { readonly kind: 'callback'; readonly provider: string; readonly generationId: string; readonly attemptId: string }
+  /** Slots of a provider may be free again. */
+  | { readonly kind: 'freed'; readonly provider: string }
+  /** Gateway keys were made, changed or revoked. */
+  | { readonly kind: 'keys' }
+  /** From this process to itself: it was not heard of in time, and others may have taken these over. */
+  | { readonly kind: 'lost'; readonly generationIds: readonly string[] }
+  /** From this process to itself: it listens again, and may have missed whatever was said meanwhile. */
+  | { readonly kind: 'reconnected' }
+
+/** The processes that share a store, as one of them sees the others. */
+export interface Nodes {
+  onMessage(listener: (message: NodeMessage) => void): void
+  /** Reaches every process that listens, this one too. Never rejects: a message that is lost is found at the next catch-up, or not needed. */
+  say(message: NodeMessage): Promise<void>
+  /** Keeps on record that a generation is to be canceled, and says so. */
+  askCancel(generationId: string): Promise<void>
+  /** How many unfinished tasks other processes have at a provider, as far as this one knows; exact only where a unit of work asks. */
+  slotsElsewhere(provider: string): number
+  /** Whether this process does a periodic work in this period: true for one of all processes. */
+  takeTurn(work: string, periodMs: number): Promise<boolean>
+}
