@@ -42,6 +42,20 @@ export type NodeMessage =
   /** From this process to itself: it listens again, and may have missed whatever was said meanwhile. */
   | { readonly kind: 'reconnected' }
 
+export interface Limiter {
+  /** Rejects with the state where more than the limit is counted. */
+  consume(name: string, points: number): Promise<LimitState>
+  /** Gives points back. */
+  reward(name: string, points: number): Promise<unknown>
+}
+
+export interface LimitState {
+  readonly consumedPoints: number
+  readonly remainingPoints: number
+  /** Until the window ends. */
+  readonly msBeforeNext: number
+}
+
 /** The processes that share a store, as one of them sees the others. */
 export interface Nodes {
   onMessage(listener: (message: NodeMessage) => void): void
@@ -51,6 +65,8 @@ export interface Nodes {
   askCancel(generationId: string): Promise<void>
   /** How many unfinished tasks other processes have at a provider, as far as this one knows; exact only where a unit of work asks. */
   slotsElsewhere(provider: string): number
+  /** At most so many points of a name in a window that begins with its first one, counted for all processes together. */
+  limiter(policy: string, points: number, windowSeconds: number): Limiter
   /** Whether this process does a periodic work in this period: true for one of all processes. */
   takeTurn(work: string, periodMs: number): Promise<boolean>
 }

@@ -222,6 +222,8 @@ export interface UnitOfWork {
   readonly idempotency?: IdempotencyEntry
   /** Gateway keys made at run time, saved whole. */
   readonly keys?: readonly KeyRecord[]
+  /** A key made at run time was used; nothing else of it changes. */
+  readonly usedKey?: { readonly name: string; readonly at: Instant }
   /** The name of a key that counts no more. */
   readonly revokedKey?: string
   readonly ledger?: readonly LedgerEntry[]

@@ -19,7 +19,7 @@ import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import { createKeyWatch } from '../core/keys/key-watch.ts'
 import type { KeyWatch } from '../core/keys/key-watch.ts'
-import type { Clock, CountPurchases, Ports } from '../core/ports.ts'
+import type { Clock, CountPurchases, Ports, Store } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
@@ -94,7 +94,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const idempotency = createIdempotency(store, STEADY_CLOCK.now)
   const { observeLimited } = monitoring.metrics
   const admit = createAdmitGeneration({ run, limits: () => config().limits, observeLimited })
-  const { keyRate, countPurchases } = ratesOf(keys, observeLimited)
+  const { keyRate, countPurchases } = ratesOf(keys, store, observeLimited)
   const intake = createIntake({ requestSchema: schema, accept, run, idempotency, admit, countPurchases })
   const compare = createCompare({
     ports,
@@ -132,9 +132,10 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
 /** How many requests of each key came in a minute, and what a request adds to them by what it buys. */
 function ratesOf(
   keys: GatewayKeys,
+  { nodes }: Store,
   observeLimited: ObserveLimited,
 ): { readonly keyRate: RateLimit; readonly countPurchases: CountPurchases } {
-  const keyRate = createRateLimit('key')
+  const keyRate = createRateLimit('key', nodes?.limiter)
   const rateOf = (key: string): number | null => keys.rules(key)?.ratePerMinute ?? null
   return { keyRate, countPurchases: createCountPurchases({ rateOf, rate: keyRate, observeLimited }) }
 }

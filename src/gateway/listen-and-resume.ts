@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { startRetention } from '../store/assets/retention.ts'
+import type { Compare } from '../core/comparisons/compare.ts'
+import type { Store } from '../core/ports.ts'
 import type { App } from '../http/app.ts'
 import { CLOCK, STEADY_CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
@@ -18,6 +20,8 @@ export interface Server {
   close(why?: string): Promise<void>
 }
 
+const COMPARISONS_EVERY_MS = 15_000
+
 /**
  * Takes requests, continues what an earlier process left open, and follows changes of the configuration.
  */
@@ -31,9 +35,13 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   webhooks.notify.wake()
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
-  await compare.resume()
+  await continueComparisons(compare, store, opened)
   opened.defer(watchConfiguration(live, resources.filesAsRead))
-  opened.defer(startRetention({ storage: imageStorage, store, clock: STEADY_CLOCK, log, limits: () => config().assets }))
+  const { nodes } = store
+  const isTurn = nodes && ((periodMs: number) => nodes.takeTurn('retention', periodMs))
+  opened.defer(
+    startRetention({ storage: imageStorage, store, clock: STEADY_CLOCK, log, limits: () => config().assets, ...(isTurn ? { isTurn } : {}) }),
+  )
   return {
     url,
     sandbox: config().sandbox,
@@ -51,6 +59,17 @@ export async function listenAndResume(app: App, resources: Resources, services: 
       )
     },
   }
+}
+
+/** Those that a crash left half begun: at once, or, where another process may be beginning them, after a while and by one process. */
+async function continueComparisons({ resume }: Compare, { nodes }: Store, opened: AsyncDisposableStack): Promise<void> {
+  if (nodes === undefined) return void (await resume())
+  const round = async (): Promise<void> => {
+    if (await nodes.takeTurn('comparisons', COMPARISONS_EVERY_MS)) await resume(COMPARISONS_EVERY_MS)
+  }
+  // What the database does not answer now, it does at the next round.
+  const timer = setInterval(() => void round().catch(() => {}), COMPARISONS_EVERY_MS)
+  opened.defer(() => clearInterval(timer))
 }
 
 /** The first line of the log: where it listens, and with what. */

@@ -23,7 +23,8 @@ type Addresses = Pick<Config, 'storeUrl' | 'assets' | 'configured'>
 export function storageOf({ dataDirectory, ...addresses }: Addresses & Pick<Config, 'dataDirectory'>): Storage {
   const { storeUrl, assets, configured } = addresses
   if (/^postgres(ql)?:/.test(storeUrl)) {
-    const folders = { store: dataDirectory, assets: imagesAt(assets.url, configured.dataDirectory) }
+    const images = imagesAt(assets.url, configured.dataDirectory)
+    const folders = { store: dataDirectory, assets: images.kind === 'folder' ? { ...images, isShared: true } : images }
     return { store: { kind: 'postgres', url: storeUrl }, folders }
   }
   const folders = storageFolders(addresses)

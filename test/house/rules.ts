@@ -86,9 +86,9 @@ export const IMPORT_RULES: readonly ImportRule[] = [
   {
     path: 'src/store',
     purpose:
-      'The database and the image files: `sqlite/`, `postgres/`, and in `rules/` what both mean. The only importer of `node:sqlite` and `pg`.',
-    imports: ['#contract', 'core/ports.ts', 'core/records.ts', 'core/keys/key-record.ts'],
-    packages: ['sharp', 'pg', '@aws-sdk/client-s3'],
+      'The database and the image files: `sqlite/`, `postgres/`, and in `rules/` what both mean. The only importer of `node:sqlite`, `pg` and `pg-boss`.',
+    imports: ['#contract', 'core/ports.ts', 'core/nodes.ts', 'core/records.ts', 'core/keys/key-record.ts'],
+    packages: ['sharp', 'pg', 'pg-boss', 'rate-limiter-flexible', '@aws-sdk/client-s3'],
     node: 'any',
   },
   {
@@ -180,6 +180,7 @@ export const ONLY_IMPORTER: Readonly<Record<string, string>> = {
   undici: 'src/transport',
   'node:sqlite': 'src/store',
   pg: 'src/store',
+  'pg-boss': 'src/store',
   '@aws-sdk/client-s3': 'src/store',
 }
 

@@ -32,6 +32,9 @@ export function keyConformance(storeNow: () => Store): void {
         keyRecord('a', { hash: 'another', previous: [{ hash: 'hash of a', until: 7 }], rotatedAt: 5 }),
         keyRecord('b'),
       ])
+      await storeNow().commit({ usedKey: { name: 'b', at: 9_000_000_000_000 } })
+      await storeNow().commit({ usedKey: { name: 'revoked elsewhere', at: 9 } })
+      expect((await storeNow().keys()).slice(1)).toEqual([keyRecord('b', { lastUsedAt: 9_000_000_000_000 })])
       await storeNow().commit({ revokedKey: 'a' })
       expect((await storeNow().keys()).map(({ name }) => name)).toEqual(['b'])
     })

@@ -24,8 +24,11 @@ export interface Compare {
   /** As it is now; once it has ended or `waitMs` is over where that is given. Null where there is none. */
   show(id: string, waitMs?: number): Promise<Comparison | null>
   view(record: ComparisonRecord): Promise<Comparison>
-  /** Asks the providers that a crash left unasked. The generations themselves resume on their own. Returns how many comparisons. */
-  resume(): Promise<number>
+  /**
+   * Asks the providers that a crash left unasked. The generations themselves resume on their own. Returns how many comparisons.
+   * @param minAgeMs younger ones are perhaps being begun by another process
+   */
+  resume(minAgeMs?: number): Promise<number>
 }
 
 export interface CompareDependencies {
@@ -92,8 +95,8 @@ export function createCompare(deps: CompareDependencies): Compare {
 
     view: (record) => view(record),
 
-    async resume() {
-      const left = await store.unbegunComparisons()
+    async resume(minAgeMs = 0) {
+      const left = (await store.unbegunComparisons()).filter(({ createdAt }) => minAgeMs === 0 || createdAt <= clock.now() - minAgeMs)
       await Promise.all(
         left.map((record) =>
           beginRest(deps, record).catch((error: unknown) =>

@@ -32,16 +32,8 @@ export function createWatchers(): Watchers {
   const partials = new Listeners<PartialView>()
   return {
     watch: (generationId, listener) => records.add(generationId, listener),
-    watch(generationId, listener) {
-      const set = listeners.get(generationId) ?? new Set()
-      listeners.set(generationId, set.add(listener))
-      return () => {
-        set.delete(listener)
-        if (set.size === 0 && listeners.get(generationId) === set) listeners.delete(generationId)
-      }
-    },
-    watched: () => [...listeners.keys()],
-    isWatched: (generationId) => listeners.has(generationId),
+    watched: () => records.watched(),
+    isWatched: (generationId) => records.of(generationId).size > 0,
     notify(record) {
       for (const listener of records.of(record.id)) listener(record)
     },
@@ -58,6 +50,10 @@ export function createWatchers(): Watchers {
 /** By generation. */
 class Listeners<News> {
   readonly #all = new Map<string, Set<(news: News) => void>>()
+
+  watched(): readonly string[] {
+    return [...this.#all.keys()]
+  }
 
   of(id: string): ReadonlySet<(news: News) => void> {
     return this.#all.get(id) ?? NOBODY

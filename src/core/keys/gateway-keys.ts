@@ -53,7 +53,7 @@ export interface GatewayKeys {
 }
 
 export interface GatewayKeysDependencies {
-  readonly store: Pick<Store, 'keys' | 'commit'>
+  readonly store: Pick<Store, 'keys' | 'commit' | 'nodes'>
   readonly clock: Pick<Clock, 'now'>
   readonly log: Pick<Log, 'error'>
   /** What secrets are hashed under; kept in the store. */
@@ -68,8 +68,11 @@ export interface GatewayKeysDependencies {
 const USE_STEP_MS = 60_000
 
 export async function createGatewayKeys(deps: GatewayKeysDependencies): Promise<GatewayKeys> {
-  const records = await deps.store.keys()
-  return new Keys(deps, records)
+  const keys = new Keys(deps, await deps.store.keys())
+  deps.store.nodes?.onMessage(({ kind }) => {
+    if (kind === 'keys' || kind === 'reconnected') void keys.readAgain()
+  })
+  return keys
 }
 
 class Keys implements GatewayKeys {
@@ -87,6 +90,16 @@ class Keys implements GatewayKeys {
     this.#deps = deps
     this.#records = new Map(records.map((record) => [record.name, record]))
     this.#writes = new KeyWrites(deps.store)
+  }
+
+  /** Another process made, changed or revoked some, perhaps. */
+  async readAgain(): Promise<void> {
+    const records = await this.#deps.store.keys().catch(() => null)
+    if (records === null) return
+    this.#records.clear()
+    for (const record of records) this.#records.set(record.name, record)
+    this.isOn()
+    this.#changed()
   }
 
   isOn(): boolean {
@@ -193,7 +206,7 @@ class Keys implements GatewayKeys {
       return
     const used = { ...current, lastUsedAt: now }
     this.#records.set(record.name, used)
-    this.#writes.use(record.name, { keys: [used] }, (error) =>
+    this.#writes.use(record.name, { usedKey: { name: record.name, at: now } }, (error) =>
       this.#deps.log.error({ err: error, key: record.name }, 'the last use of a key could not be kept'),
     )
   }

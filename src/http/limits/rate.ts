@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Limiter, LimitState } from '../../core/nodes.ts'
 import { HttpProblem } from '../http-problem.ts'
 
 const MINUTE_SECONDS = 60
@@ -12,12 +13,19 @@ export interface RateLimit {
   takeMore(name: string, perMinute: number, count: number): Promise<{ readonly msBeforeNext: number } | null>
 }
 
-/** @param policy what is limited, for the headers: `key` */
-export function createRateLimit(policy: string): RateLimit {
-  const limiters = new Map<number, RateLimiterMemory>()
+/** Counts in this process alone. */
+const inMemory = (policy: string, points: number, duration: number): Limiter =>
+  new RateLimiterMemory({ points, duration, keyPrefix: `${policy}-${points}` })
 
-  function limiterOf(points: number): RateLimiterMemory {
-    const limiter = limiters.get(points) ?? new RateLimiterMemory({ points, duration: MINUTE_SECONDS, keyPrefix: `${policy}-${points}` })
+/**
+ * @param policy what is limited, for the headers: `key`
+ * @param make what counts: in this process, or for several together
+ */
+export function createRateLimit(policy: string, make = inMemory): RateLimit {
+  const limiters = new Map<number, Limiter>()
+
+  function limiterOf(points: number): Limiter {
+    const limiter = limiters.get(points) ?? make(policy, points, MINUTE_SECONDS)
     limiters.set(points, limiter)
     return limiter
   }
@@ -44,7 +52,7 @@ export function createRateLimit(policy: string): RateLimit {
 }
 
 /** A limit that is exceeded is thrown as its state. */
-const consumed = (limiter: RateLimiterMemory, name: string, points: number): Promise<RateLimiterRes> =>
+const consumed = (limiter: Limiter, name: string, points: number): Promise<LimitState> =>
   limiter
     .consume(name, points)
     .catch((error: unknown) =>

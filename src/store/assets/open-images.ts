@@ -9,7 +9,8 @@ import type { ObjectStorage } from './object-storage.ts'
 
 /** Where images are kept. */
 export type ImagesAddress =
-  | { readonly kind: 'folder'; readonly directory: string }
+  /** `isShared`: other processes may write into it. */
+  | { readonly kind: 'folder'; readonly directory: string; readonly isShared?: boolean }
   /** `incoming`: a folder of this machine for half-written images, which several processes may share. */
   | { readonly kind: 'bucket'; readonly bucket: BucketAddress; readonly incoming: string }
 
@@ -25,19 +26,19 @@ const INCOMING = 'incoming'
 const ABANDONED_MS = 24 * 3_600_000
 
 /**
- * Image files below a folder, or in a bucket. What a crash left half-written is removed: at once in a folder, which must be this process's own
- * (open the store, which locks it, first), after a day where other processes may write beside this one.
+ * Image files below a folder, or in a bucket. What a crash left half-written is removed: at once in a folder that is this process's own (open
+ * the store, which locks it, first), after a day where other processes may write beside this one.
  * @throws AssetError `storage` where the folder cannot be written or the bucket cannot be used
  */
 export const openImages = (address: ImagesAddress): Promise<Images> =>
-  address.kind === 'folder' ? openFolder(address.directory) : openBucketImages(address)
+  address.kind === 'folder' ? openFolder(address) : openBucketImages(address)
 
-async function openFolder(directory: string): Promise<Images> {
+async function openFolder({ directory, isShared = false }: ImagesAddress & { readonly kind: 'folder' }): Promise<Images> {
   const incoming = join(directory, INCOMING)
   await inWords(directory, async () => {
     await mkdir(incoming, { recursive: true })
-    const leftovers = await readdir(incoming)
-    await Promise.all(leftovers.map((name) => rm(join(incoming, name), { force: true })))
+    if (isShared) await removeAbandoned(incoming)
+    else await Promise.all((await readdir(incoming)).map((name) => rm(join(incoming, name), { force: true })))
   })
   const storage = folderStorage({ directory, incoming })
   return { assets: imagesIn(storage, incoming), storage, close: () => Promise.resolve() }
@@ -47,11 +48,7 @@ async function openBucketImages({ bucket, incoming: shared }: ImagesAddress & { 
   const incoming = join(shared, randomUUID())
   await inWords(shared, async () => {
     await mkdir(shared, { recursive: true })
-    for (const name of await readdir(shared)) {
-      const path = join(shared, name)
-      const { mtimeMs } = await stat(path)
-      if (Date.now() - mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true })
-    }
+    await removeAbandoned(shared)
     await mkdir(incoming)
   })
   // The SDK is large, and most gateways need none.
@@ -64,6 +61,15 @@ async function openBucketImages({ bucket, incoming: shared }: ImagesAddress & { 
       storage.close()
       await rm(incoming, { recursive: true, force: true })
     },
+  }
+}
+
+/** Another process may remove the same. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const found = await stat(path).catch(() => null)
+    if (found !== null && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -16,6 +16,8 @@ export interface RetentionDependencies {
   readonly log: Pick<Log, 'info' | 'error'>
   /** Read at each sweep, so that an edited configuration applies at the next. */
   readonly limits: () => RetentionLimits
+  /** Whether this process sweeps in this hour; absent where there is no other. */
+  readonly isTurn?: (periodMs: number) => Promise<boolean>
 }
 
 export interface Swept {
@@ -76,7 +78,7 @@ export function startRetention(dependencies: RetentionDependencies): () => Promi
   let isStopped = false
   const round = async (): Promise<void> => {
     try {
-      await sweep(dependencies)
+      if ((await dependencies.isTurn?.(HOUR_MS)) !== false) await sweep(dependencies)
     } catch (error) {
       log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'images could not be swept; the next try is in an hour')
     }

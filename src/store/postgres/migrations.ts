@@ -185,6 +185,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX slots_of_provider ON slots (provider);
   CREATE INDEX slots_of_generation ON slots (generation_id);
 
+  -- What counts against the rate of a gateway key, as rate-limiter-flexible keeps it.
+  CREATE TABLE rates (key varchar(255) PRIMARY KEY, points integer NOT NULL DEFAULT 0, expire bigint);
+
   -- A process of the version before this one writes nothing more.
   UPDATE owner SET epoch = epoch + 1;
   `,

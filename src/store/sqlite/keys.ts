@@ -9,12 +9,14 @@ export const keyChanges: ChangeKind = (database) => {
     'INSERT INTO gateway_keys (name, record) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record',
   )
   const remove = database.prepare('DELETE FROM gateway_keys WHERE name = ?')
-  return ({ keys = [], revokedKey }) => {
-    if (keys.length === 0 && revokedKey === undefined) return null
+  const use = database.prepare(`UPDATE gateway_keys SET record = json_set(record, '$.lastUsedAt', ?) WHERE name = ?`)
+  return ({ keys = [], usedKey, revokedKey }) => {
+    if (keys.length === 0 && usedKey === undefined && revokedKey === undefined) return null
     const rows = keys.map((record) => [record.name, JSON.stringify(record)] as const)
     return {
       apply() {
         for (const row of rows) upsert.run(...row)
+        if (usedKey !== undefined) use.run(usedKey.at, usedKey.name)
         if (revokedKey !== undefined) remove.run(revokedKey)
       },
     }
