@@ -27,10 +27,6 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     const server = await startProcess(folder.environment)
     onTestFinished(() => void server.kill('SIGKILL'))
 
-    const second = vendors.folder(`store: { url: "${url}" }\n`)
-    onTestFinished(() => second.remove())
-    await expect(startProcess(second.environment)).rejects.toThrow(/another imagegate process uses this database .*store\.url/)
-
     const backup = await fetch(`${server.url}/v1/backup/database`)
     expect([backup.status, await backup.json()]).toMatchObject([409, { code: 'invalid_request', detail: expect.stringMatching(/pg_dump/) }])
 

@@ -17,7 +17,14 @@ export interface Vendors {
   close(): Promise<void>
 }
 
-export async function startVendors({ providers, typicalMs = 40 }: { providers: readonly string[]; typicalMs?: number }): Promise<Vendors> {
+export interface VendorsOptions {
+  readonly providers: readonly string[]
+  readonly typicalMs?: number
+  /** `max_in_flight` of each in the configuration. */
+  readonly maxInFlight?: number
+}
+
+export async function startVendors({ providers, typicalMs = 40, maxInFlight }: VendorsOptions): Promise<Vendors> {
   const catalogue = await loadCatalogue()
   const started = await Promise.all(
     providers.map(async (id) => {
@@ -36,7 +43,8 @@ export async function startVendors({ providers, typicalMs = 40 }: { providers: r
     submits: (provider) => started.find(({ id }) => id === provider)?.sandbox.submits() ?? 0,
     folder(more = '') {
       const folder = mkdtempSync(join(tmpdir(), 'imagegate-crash-'))
-      const lines = started.map(({ id, front }) => `  ${id}: { api_key: ${SANDBOX_KEY}, base_url: "${front.url}" }`)
+      const most = maxInFlight === undefined ? '' : `, max_in_flight: ${maxInFlight}`
+      const lines = started.map(({ id, front }) => `  ${id}: { api_key: ${SANDBOX_KEY}, base_url: "${front.url}"${most} }`)
       const path = join(folder, 'imagegate.yaml')
       writeFileSync(path, `providers:\n${lines.join('\n')}\n${more}`)
       const dataDirectory = join(folder, 'data')

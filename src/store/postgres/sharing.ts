@@ -48,7 +48,7 @@ export async function joinDatabase(url: string, { prepareSchema, how, patienceMs
   const tryLock = how === 'alone' ? tryAlone : tryShared
   let client = await connect(url)
   let connectedAt = performance.now()
-  let isReleased = false
+  const state = { isReleased: false }
 
   const hold = async (): Promise<void> => {
     client.on('notification', ({ payload }) => {
@@ -63,7 +63,7 @@ export async function joinDatabase(url: string, { prepareSchema, how, patienceMs
   }
   /** The server was started anew, or the way to it was lost. What was said meanwhile is found by whoever hears of it. */
   const holdAgain = async (): Promise<void> => {
-    while (!isReleased) {
+    while (!state.isReleased) {
       await sleep(AGAIN_MS, undefined, { ref: false })
       try {
         client = await connect(url)
@@ -94,7 +94,7 @@ export async function joinDatabase(url: string, { prepareSchema, how, patienceMs
     onMessage: (listener) => void listeners.push(listener),
     connectedMs: () => Math.max(0, performance.now() - connectedAt),
     async release() {
-      isReleased = true
+      state.isReleased = true
       // Said, not only left to the end of the connection, which the server sees a little later.
       await runner(client)(unlockAll()).catch(() => {})
       await client.end().catch(() => {})

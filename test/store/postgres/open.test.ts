@@ -79,10 +79,10 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
   test('lets a provider have as many unfinished tasks as it may, those of all processes together', async () => {
     const url = await freshDatabase()
     const stores = [await open(url), await open(url), await open(url)]
-    const buy = (index: number, store: Store | undefined) => {
+    const buy = async (index: number, store: Store | undefined): Promise<void> => {
       const attempt = attemptRecord(`att_${index}`, { status: 'submitting', submittedAt: 1 })
       const generations = [generationRecord(`gen_${index}`, { attempts: [attempt], status: 'running' })]
-      return store?.commit({ generations, areNew: true, lease: FIRST_LEASE, slots: [{ provider: 'p', attemptId: attempt.id, limit: 7 }] })
+      await store?.commit({ generations, areNew: true, lease: FIRST_LEASE, slots: [{ provider: 'p', attemptId: attempt.id, limit: 7 }] })
     }
     const bought = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => buy(index, stores[index % 3])))
     const refused = bought.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
@@ -99,7 +99,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
   test('gives each turn of a periodic work to one process', async () => {
     const url = await freshDatabase()
     const stores = [await open(url), await open(url), await open(url)]
-    const turns = await Promise.all(stores.map((store) => store.nodes?.takeTurn('sweep', 3_600_000)))
+    const turns = await Promise.all(stores.map(async (store) => store.nodes?.takeTurn('sweep', 3_600_000)))
     expect(turns.filter(Boolean).length).toBe(1)
   })
 
