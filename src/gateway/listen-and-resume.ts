@@ -40,7 +40,14 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   const { nodes } = store
   const isTurn = nodes && ((periodMs: number) => nodes.takeTurn('retention', periodMs))
   opened.defer(
-    startRetention({ storage: imageStorage, store, clock: STEADY_CLOCK, log, limits: () => config().assets, ...(isTurn ? { isTurn } : {}) }),
+    startRetention({
+      storage: imageStorage,
+      store,
+      clock: STEADY_CLOCK,
+      log,
+      limits: () => config().assets,
+      ...(isTurn ? { isTurn } : {}),
+    }),
   )
   return {
     url,

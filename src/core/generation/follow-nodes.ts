@@ -52,15 +52,13 @@ export function hearNodes({ core, driver, nodes, callback }: FollowedNodes): voi
 
 /** Takes over, again and again, what other processes have left. */
 export function keepClaiming(core: Core, driver: Driver): void {
-  core.schedule(CLAIM_EVERY_MS, () => {
-    void claimOpen(core, driver)
-      .then((count) => {
-        if (count > 0) core.ports.log.info({ generations: count }, 'open generations of another process continue here')
-      })
-      // The database is away: everybody who asks it for something says so.
-      .catch(() => {})
-      .finally(() => keepClaiming(core, driver))
-  })
+  const claim = async (): Promise<void> => {
+    // Where the database is away, everybody who asks it for something says so.
+    const count = await claimOpen(core, driver).catch(() => 0)
+    if (count > 0) core.ports.log.info({ generations: count }, 'open generations of another process continue here')
+    keepClaiming(core, driver)
+  }
+  core.schedule(CLAIM_EVERY_MS, () => void claim())
 }
 
 /** Asks the process that works on it; the answer is the generation as it is once that process has canceled it. Null where it has ended. */

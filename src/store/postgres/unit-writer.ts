@@ -15,7 +15,7 @@ import { sayStatement } from './messages.ts'
 import { freeSlots, slotLocks, takeSlots } from './slots.ts'
 import type { SlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
-import type { Result, Statement } from './statement.ts'
+import type { Statement } from './statement.ts'
 import type { Work } from './work.ts'
 
 /** The idempotency entry comes first: those that find it taken have locked nothing else. */

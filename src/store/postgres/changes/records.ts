@@ -64,7 +64,9 @@ export const comparisonChanges: ChangeKind = ({ comparisons = [] }) =>
   comparisons.map((record) => saveComparison(record.id, record.createdAt, record.key, record.unbegun !== null, JSON.stringify(record)))
 
 const saveKey = prepare('INSERT INTO gateway_keys (name, record) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET record = excluded.record')
-const useKey = prepare(`UPDATE gateway_keys SET record = (record::jsonb || jsonb_build_object('lastUsedAt', $2::bigint))::text WHERE name = $1`)
+const useKey = prepare(
+  `UPDATE gateway_keys SET record = (record::jsonb || jsonb_build_object('lastUsedAt', $2::bigint))::text WHERE name = $1`,
+)
 const removeKey = prepare('DELETE FROM gateway_keys WHERE name = $1')
 
 /** Saves gateway keys whole, and takes out those that are revoked. */
