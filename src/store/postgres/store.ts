@@ -29,21 +29,7 @@ const BACKED_UP_ELSEWHERE =
  * @throws StoreError where the database cannot be reached, does not take us, is kept by another process, or was written by a newer version
  */
 export async function openPostgresStore(url: string, options: { readonly patienceMs?: number } = {}): Promise<Store> {
-  const node = randomUUID()
-  const sharing = await joinDatabase(url, { prepareSchema: migrate, how: 'shared', ...options })
-  const connections = openConnections(url)
-  const nodes = nodesOf(connections, sharing, (provider) => slots.wasFreed(provider))
-  const slots = createSlotCounts(connections, node, nodes.heard)
-  const work = await startWork({
-    url,
-    node,
-    connections,
-    connectedMs: sharing.connectedMs,
-    onLost: (generationIds) => nodes.heard({ kind: 'lost', generationIds }),
-  }).catch(async (error: unknown) => {
-    await Promise.all([connections.close(), sharing.release()])
-    throw failureOf(error) ?? error
-  })
+  const { node, sharing, connections, nodes, slots, work } = await join(url, options)
   const writer = unitWriter({ connections, work, slots, node })
   const generations = generationReader(connections)
   const comparisons = comparisonReader(connections)
@@ -102,4 +88,24 @@ export async function openPostgresStore(url: string, options: { readonly patienc
       await sharing.release()
     },
   }
+}
+
+/** Everything that is shared with the other processes. */
+async function join(url: string, options: { readonly patienceMs?: number }) {
+  const node = randomUUID()
+  const sharing = await joinDatabase(url, { prepareSchema: migrate, how: 'shared', ...options })
+  const connections = openConnections(url)
+  const nodes = nodesOf(connections, sharing, (provider) => slots.wasFreed(provider))
+  const slots = createSlotCounts(connections, node, nodes.heard)
+  const work = await startWork({
+    url,
+    node,
+    connections,
+    connectedMs: sharing.connectedMs,
+    onLost: (generationIds) => nodes.heard({ kind: 'lost', generationIds }),
+  }).catch(async (error: unknown) => {
+    await Promise.all([connections.close(), sharing.release()])
+    throw failureOf(error) ?? error
+  })
+  return { node, sharing, connections, nodes, slots, work }
 }

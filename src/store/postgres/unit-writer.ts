@@ -123,10 +123,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
         if (error instanceof NoSlot) await slots.wasFull(unit.slots ?? [])
         throw error
       }
-      for (const { id, change } of bound.jobs) {
-        if (change === 'hold') work.opened(id)
-        if (change === 'end') work.closed(id)
-      }
+      noteJobs(work, bound)
     },
     async close() {
       isClosed = true
@@ -143,6 +140,14 @@ interface Bound {
   readonly jobs: readonly { readonly id: string; readonly change: 'hold' | 'offer' | 'end' }[]
   readonly budget: UnitOfWork['budget'] | null
   readonly ledger: NonNullable<UnitOfWork['ledger']>
+}
+
+/** The unit is on disk. */
+function noteJobs(work: Work, { jobs }: Bound): void {
+  for (const { id, change } of jobs) {
+    if (change === 'hold') work.opened(id)
+    if (change === 'end') work.closed(id)
+  }
 }
 
 function boundTo(unit: UnitOfWork, node: string): Bound {

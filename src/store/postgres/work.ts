@@ -81,46 +81,9 @@ interface WorkDependencies {
 /** Who works on what: pg-boss hands out open generations, and takes them from a process that is not heard of for 10 seconds. */
 export async function startWork({ url, node, connections, connectedMs, onLost }: WorkDependencies): Promise<Work> {
   const { read } = connections
-  const boss = new PgBoss({
-    connectionString: url,
-    application_name: 'imagegate (work)',
-    schema: WORK_SCHEMA,
-    max: 2,
-    supervise: false,
-    schedule: false,
-    monitorIntervalSeconds: 1,
-    monitorVacuum: false,
-  })
-  // What failed is asked again.
-  boss.on('error', () => {})
-  await boss.start()
-  const forever = { retryLimit: 1_000_000_000, retryDelay: 0, retentionSeconds: 3650 * DAY_SECONDS, expireInSeconds: DAY_SECONDS }
-  await boss.createQueue(GENERATIONS, { ...forever, heartbeatSeconds: HEARTBEAT_SECONDS })
-  await boss.createQueue(TURNS, { retentionSeconds: 2 * DAY_SECONDS })
-  await boss.supervise(TURNS)
-
+  const boss = await startBoss(url)
+  await takeLeft(boss, connections)
   const held = new Map<string, Held>()
-  /** In the transaction of a connection, without a wait between its statement and ours. */
-  const within = (connection: Connection, and: readonly Statement[] = []): Required<ConnectionOptions> => ({
-    db: {
-      async executeSql(text, values = []) {
-        const [{ rows }] = await Promise.all([connection.run({ text, values }), ...and.map((statement) => connection.run(statement))])
-        return { rows: [...rows] }
-      },
-    },
-  })
-  const send = (ids: readonly string[]) =>
-    boss.insert(
-      GENERATIONS,
-      ids.map((id) => ({ id: jobIdOf(id), data: { id } })),
-    )
-
-  const left = await read(withoutJob())
-  if (left.length > 0) await send(left.map(({ id }) => String(id)))
-  const alone = (await read(leftAlone(...LOCKS.owner))).map(({ id }) => String(id))
-  if (alone.length > 0) await boss.fail(GENERATIONS, alone)
-  await read(freeClaims(...LOCKS.owner))
-
   async function touch(): Promise<void> {
     const asked = [...held]
     if (asked.length === 0) return
@@ -149,22 +112,7 @@ export async function startWork({ url, node, connections, connectedMs, onLost }:
     opened: (generationId) => void held.set(generationId, { id: jobIdOf(generationId), retryCount: 0 }),
     closed: (generationId) => void held.delete(generationId),
 
-    async claim() {
-      const jobs = await boss.fetch<{ readonly id: string }>(GENERATIONS, { batchSize: MOST_AT_ONCE })
-      if (jobs.length === 0) return []
-      const ids = jobs.map(({ data }) => data.id)
-      const leases = new Map((await read(claim(ids))).map((row) => [String(row['id']), row] as const))
-      await read(moveSlots(ids, node))
-      for (const { id, data, retryCount } of jobs) {
-        if (leases.has(data.id)) held.set(data.id, { id, retryCount })
-        else await boss.deleteJob(GENERATIONS, id)
-      }
-      return (await read(records([...leases.keys()]))).map((row) => {
-        const record = recordOf(row)
-        const of = leases.get(record.id)
-        return { record, lease: Number(of?.['lease']), isCancelAsked: of?.['cancel_asked'] === true }
-      })
-    },
+    claim: () => claimJobs(boss, connections, node, held),
 
     async takeTurn(work, periodMs) {
       const options = { singletonKey: work, singletonSeconds: Math.max(1, Math.round(periodMs / 1_000)) }
@@ -177,6 +125,71 @@ export async function startWork({ url, node, connections, connectedMs, onLost }:
       await boss.stop({ graceful: false })
     },
   }
+}
+
+/** In the transaction of a connection, without a wait between its statement and ours. */
+const within = (connection: Connection, and: readonly Statement[] = []): Required<ConnectionOptions> => ({
+  db: {
+    async executeSql(text, values = []) {
+      const [{ rows }] = await Promise.all([connection.run({ text, values }), ...and.map((statement) => connection.run(statement))])
+      return { rows: [...rows] }
+    },
+  },
+})
+
+async function startBoss(url: string): Promise<PgBoss> {
+  const boss = new PgBoss({
+    connectionString: url,
+    application_name: 'imagegate (work)',
+    schema: WORK_SCHEMA,
+    max: 2,
+    supervise: false,
+    schedule: false,
+    monitorIntervalSeconds: 1,
+    monitorVacuum: false,
+  })
+  // What failed is asked again.
+  boss.on('error', () => {})
+  await boss.start()
+  const forever = { retryLimit: 1_000_000_000, retryDelay: 0, retentionSeconds: 3650 * DAY_SECONDS, expireInSeconds: DAY_SECONDS }
+  await boss.createQueue(GENERATIONS, { ...forever, heartbeatSeconds: HEARTBEAT_SECONDS })
+  await boss.createQueue(TURNS, { retentionSeconds: 2 * DAY_SECONDS })
+  await boss.supervise(TURNS)
+  return boss
+}
+
+/** Open generations that have no job yet get one; what processes that are gone have left is free where this one is alone. */
+async function takeLeft(boss: PgBoss, { read }: Connections): Promise<void> {
+  const send = (ids: readonly string[]) =>
+    boss.insert(
+      GENERATIONS,
+      ids.map((id) => ({ id: jobIdOf(id), data: { id } })),
+    )
+
+  const left = await read(withoutJob())
+  if (left.length > 0) await send(left.map(({ id }) => String(id)))
+  const alone = (await read(leftAlone(...LOCKS.owner))).map(({ id }) => String(id))
+  if (alone.length > 0) await boss.fail(GENERATIONS, alone)
+  await read(freeClaims(...LOCKS.owner))
+}
+
+async function claimJobs(boss: PgBoss, { read }: Connections, node: string, held: Map<string, Held>): Promise<readonly Claimed[]> {
+  const jobs = await boss.fetch<{ readonly id: string }>(GENERATIONS, { batchSize: MOST_AT_ONCE })
+  if (jobs.length === 0) return []
+  const ids = jobs.map(({ data }) => data.id)
+  const leases = new Map((await read(claim(ids))).map((row) => [String(row['id']), row] as const))
+  await read(moveSlots(ids, node))
+  const rows = await read(records([...leases.keys()]))
+  for (const { id, data, retryCount } of jobs) {
+    // Only now: what could not be read is not kept from others.
+    if (leases.has(data.id)) held.set(data.id, { id, retryCount })
+    else await boss.deleteJob(GENERATIONS, id)
+  }
+  return rows.map((row) => {
+    const record = recordOf(row)
+    const of = leases.get(record.id)
+    return { record, lease: Number(of?.['lease']), isCancelAsked: of?.['cancel_asked'] === true }
+  })
 }
 
 /** Does a work again and again, `everyMs` after its end. What fails is done again. */
