@@ -117,12 +117,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
       const bound = boundTo(unit, node)
       if (bound.statements.length === 0) return
-      try {
-        await order.run(namesOf(unit), () => untilDone(bound))
-      } catch (error) {
-        if (error instanceof NoSlot) await slots.wasFull(unit.slots ?? [])
-        throw error
-      }
+      await order.run(namesOf(unit), () => untilDone(bound)).catch(whereFull(slots, unit))
       noteJobs(work, bound)
     },
     async close() {
@@ -141,6 +136,14 @@ interface Bound {
   readonly budget: UnitOfWork['budget'] | null
   readonly ledger: NonNullable<UnitOfWork['ledger']>
 }
+
+/** Before those who were refused wait for a slot, it is counted how many others have. */
+const whereFull =
+  (slots: SlotCounts, unit: UnitOfWork) =>
+  async (error: unknown): Promise<never> => {
+    if (error instanceof NoSlot) await slots.wasFull(unit.slots ?? [])
+    throw error
+  }
 
 /** The unit is on disk. */
 function noteJobs(work: Work, { jobs }: Bound): void {
