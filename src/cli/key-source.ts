@@ -4,6 +4,7 @@ import { connection } from '../client/connection.ts'
 import type { Config } from '../config/config.ts'
 import { createGatewayKeys, KeyRefused } from '../core/keys/gateway-keys.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
+import { CLOCK } from '../gateway/clock-and-ids.ts'
 import { keyObjection } from '../gateway/gateway-keys.ts'
 import { storageOf } from '../gateway/storage-folders.ts'
 import { keyView, newKey } from '../http/api/keys.ts'
@@ -44,7 +45,7 @@ export async function dataFolderKeys(config: Config): Promise<KeySource> {
   })
   const keys = await createGatewayKeys({
     store,
-    clock: { now: () => Date.now() },
+    clock: CLOCK,
     log: { error: () => {} },
     pepper: await store.secret('key-pepper', newNodeSecret()),
     configured: () => config.keys,

@@ -220,17 +220,34 @@ export interface UnitOfWork {
   readonly calls?: readonly AttemptCallsRecord[]
   readonly comparisons?: readonly ComparisonRecord[]
   readonly idempotency?: IdempotencyEntry
-  /** Gateway keys made at run time, saved whole. */
-  readonly keys?: readonly KeyRecord[]
-  /** A key made at run time was used; nothing else of it changes. */
-  readonly usedKey?: { readonly name: string; readonly at: Instant }
-  /** The name of a key that counts no more. */
-  readonly revokedKey?: string
+  readonly keyChange?: KeyChange
   readonly ledger?: readonly LedgerEntry[]
   /** What this unit reserves must fit into this budget. */
   readonly budget?: BudgetCheck
-  /** Saved whole, new or known; what was claimed is given back by it. */
+  /** New ones; one that is known already stays as it is. */
   readonly deliveries?: readonly WebhookDeliveryRecord[]
+  readonly deliveryChange?: DeliveryChange
+}
+
+/**
+ * What becomes of a gateway key made at run time. Processes that share the store may change the same one at once, so each says what it found;
+ * refused with `KeyConflict` where that is not so any more.
+ */
+export type KeyChange =
+  /** There is none of its name. */
+  | { readonly kind: 'made'; readonly record: KeyRecord }
+  /** Saved whole, where the hash of its secret was `from`. */
+  | { readonly kind: 'changed'; readonly record: KeyRecord; readonly from: string }
+  /** Nothing else of it changes; nothing happens where it is gone. */
+  | { readonly kind: 'used'; readonly name: string; readonly at: Instant }
+  /** It counts no more. `isLastKept`: only where another one is left. */
+  | { readonly kind: 'revoked'; readonly name: string; readonly isLastKept: boolean }
+
+/** A delivery that is known, saved whole; its claim is given back. */
+export interface DeliveryChange {
+  readonly record: WebhookDeliveryRecord
+  /** Who may write it: whoever claimed it until then, or anybody once nobody has it. Refused with `ClaimLost` otherwise. */
+  readonly by: { readonly claimedUntil: Instant } | { readonly freeAt: Instant }
 }
 
 /** A key's budget in one period, as what is reserved is held against it. */
@@ -303,7 +320,7 @@ export interface Store {
   delivery(id: string): Promise<WebhookDeliveryRecord | null>
   /** Newest first. `cursor` as in `list`. */
   deliveries(query: DeliveryQuery): Promise<{ readonly records: readonly WebhookDeliveryRecord[]; readonly nextCursor: string | null }>
-  /** Due deliveries, the longest due first, for this process alone until it commits them, `leaseMs` are over, or it dies. */
+  /** Due deliveries, the longest due first, for this process alone until it commits them, or it is `leaseMs` after `now`: that is their claim. */
   claimDeliveries(claim: DeliveryClaim): Promise<{
     readonly records: readonly WebhookDeliveryRecord[]
     /** When the next one can be claimed that is not at a receiver with enough under way; null where none is left. */
@@ -376,6 +393,12 @@ export interface CostQuery {
 }
 
 export class IdempotencyConflict extends Error {}
+
+/** A gateway key is not what it was when its change was asked for; nothing was written. */
+export class KeyConflict extends Error {}
+
+/** Somebody else tries the webhook delivery; nothing was written. */
+export class ClaimLost extends Error {}
 
 /** The budget has less left than was to be held; nothing was written. */
 export class BudgetExceeded extends Error {

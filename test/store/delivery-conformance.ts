@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { WebhookDeliveryRecord } from '../../src/core/records.ts'
-import { BadCursor, IdempotencyConflict } from '../../src/core/ports.ts'
-import type { DeliveryClaim, Store } from '../../src/core/ports.ts'
+import { BadCursor, ClaimLost, IdempotencyConflict } from '../../src/core/ports.ts'
+import type { DeliveryChange, DeliveryClaim, Store } from '../../src/core/ports.ts'
 import { generationRecord } from './records.ts'
 
 const delivery = (id: string, overrides: Partial<WebhookDeliveryRecord> = {}): WebhookDeliveryRecord => ({
@@ -23,6 +23,8 @@ const delivery = (id: string, overrides: Partial<WebhookDeliveryRecord> = {}): W
 /** What every store must do with deliveries. */
 export function deliveryConformance(storeNow: () => Store): void {
   const keep = (...deliveries: readonly WebhookDeliveryRecord[]) => storeNow().commit({ deliveries })
+  const change = (record: WebhookDeliveryRecord, by: DeliveryChange['by'] = { freeAt: 1_000 }) =>
+    storeNow().commit({ deliveryChange: { record, by } })
   const claim = async (overrides: Partial<DeliveryClaim> = {}) => {
     const asked = { now: 1_000, leaseMs: 500, limit: 100, perOrigin: 100, underWay: new Map<string, number>(), ...overrides }
     const { records, nextAt } = await storeNow().claimDeliveries(asked)
@@ -39,7 +41,9 @@ export function deliveryConformance(storeNow: () => Store): void {
         nextTryAt: null,
         endedAt: 7,
       })
-      await keep(later)
+      await change(later)
+      // It is known already.
+      await keep(delivery('msg_1'))
       expect(await storeNow().delivery('msg_1')).toEqual(later)
       expect(await storeNow().delivery('msg_2')).toBeNull()
     })
@@ -88,9 +92,21 @@ export function deliveryConformance(storeNow: () => Store): void {
       await keep(delivery('msg_1'), delivery('msg_2'))
       expect((await claim()).ids).toEqual(['msg_1', 'msg_2'])
       expect(await claim({ now: 1_400 })).toEqual({ ids: [], nextAt: 1_500 })
-      await keep(delivery('msg_1', { nextTryAt: 1_450 }))
+      await change(delivery('msg_1', { nextTryAt: 1_450 }), { claimedUntil: 1_500 })
       expect((await claim({ now: 1_460 })).ids).toEqual(['msg_1'])
       expect((await claim({ now: 1_500 })).ids).toEqual(['msg_2'])
+    })
+
+    test('takes what came of one only from whoever claimed it last, and a plan for one only while nobody has it', async () => {
+      await keep(delivery('msg_1'))
+      await claim()
+      await expect(change(delivery('msg_1', { tries: 7 }), { freeAt: 1_499 })).rejects.toThrow(ClaimLost)
+      await claim({ now: 1_500 })
+      await expect(change(delivery('msg_1', { tries: 8 }), { claimedUntil: 1_500 })).rejects.toThrow(ClaimLost)
+      await change(delivery('msg_1', { tries: 1 }), { claimedUntil: 2_000 })
+      await expect(change(delivery('msg_1', { tries: 9 }), { claimedUntil: 2_000 })).rejects.toThrow(ClaimLost)
+      await change(delivery('msg_1', { tries: 2 }), { freeAt: 1_600 })
+      expect((await storeNow().delivery('msg_1'))?.tries).toBe(2)
     })
 
     test('keeps to the limit of all and of each receiver, those under way included', async () => {

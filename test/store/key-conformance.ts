@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/core/keys/key-record.ts'
-import type { Store } from '../../src/core/ports.ts'
+import { KeyConflict } from '../../src/core/ports.ts'
+import type { KeyChange, Store } from '../../src/core/ports.ts'
 import { budget, ledgerEntry, settlement } from './ledger-entries.ts'
 import { comparisonRecord, generationRecord, imageRecord } from './records.ts'
 
@@ -24,19 +25,39 @@ const keyRecord = (name: string, overrides: Partial<KeyRecord> = {}): KeyRecord 
 
 /** What every store must do with gateway keys and the gateway's own secrets. */
 export function keyConformance(storeNow: () => Store): void {
+  const change = (keyChange: KeyChange): Promise<void> => storeNow().commit({ keyChange })
+
   describe('gateway keys', () => {
     test('are kept as they were saved last, listed by name, and gone once they are revoked', async () => {
-      await storeNow().commit({ keys: [keyRecord('b'), keyRecord('a')] })
-      await storeNow().commit({ keys: [keyRecord('a', { hash: 'another', previous: [{ hash: 'hash of a', until: 7 }], rotatedAt: 5 })] })
-      expect(await storeNow().keys()).toEqual([
-        keyRecord('a', { hash: 'another', previous: [{ hash: 'hash of a', until: 7 }], rotatedAt: 5 }),
-        keyRecord('b'),
-      ])
-      await storeNow().commit({ usedKey: { name: 'b', at: 9_000_000_000_000 } })
-      await storeNow().commit({ usedKey: { name: 'revoked elsewhere', at: 9 } })
+      await Promise.all(['b', 'a'].map((name) => change({ kind: 'made', record: keyRecord(name) })))
+      const rotated = keyRecord('a', { hash: 'another', previous: [{ hash: 'hash of a', until: 7 }], rotatedAt: 5 })
+      await change({ kind: 'changed', record: rotated, from: 'hash of a' })
+      expect(await storeNow().keys()).toEqual([rotated, keyRecord('b')])
+      await change({ kind: 'used', name: 'b', at: 9_000_000_000_000 })
+      await change({ kind: 'used', name: 'revoked elsewhere', at: 9 })
       expect((await storeNow().keys()).slice(1)).toEqual([keyRecord('b', { lastUsedAt: 9_000_000_000_000 })])
-      await storeNow().commit({ revokedKey: 'a' })
+      await change({ kind: 'revoked', name: 'a', isLastKept: true })
       expect((await storeNow().keys()).map(({ name }) => name)).toEqual(['b'])
+    })
+
+    test('are made, changed and revoked only as they were found, and the last one is kept where that is asked', async () => {
+      const outcomes = async (...changes: readonly KeyChange[]) =>
+        (await Promise.allSettled(changes.map(change))).map((done) => {
+          if (done.status === 'rejected') expect(done.reason).toBeInstanceOf(KeyConflict)
+          return done.status === 'fulfilled'
+        })
+      const made: KeyChange = { kind: 'made', record: keyRecord('a') }
+      expect((await outcomes(made, made)).filter(Boolean)).toHaveLength(1)
+      const rotated = (hash: string): KeyChange => ({ kind: 'changed', record: keyRecord('a', { hash }), from: 'hash of a' })
+      expect((await outcomes(rotated('one'), rotated('two'))).filter(Boolean)).toHaveLength(1)
+      await change({ kind: 'made', record: keyRecord('b') })
+      const revoked = (name: string, isLastKept = true): KeyChange => ({ kind: 'revoked', name, isLastKept })
+      expect((await outcomes(revoked('a'), revoked('b'))).filter(Boolean)).toHaveLength(1)
+      const [left] = await storeNow().keys()
+      expect(await outcomes({ kind: 'changed', record: keyRecord('c'), from: 'hash of c' })).toEqual([false])
+      expect(await outcomes(revoked(left?.name ?? ''))).toEqual([false])
+      await change(revoked(left?.name ?? '', false))
+      expect(await storeNow().keys()).toEqual([])
     })
 
     test('that were renamed, two for one another too, keep all that they own', async () => {

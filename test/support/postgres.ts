@@ -104,7 +104,10 @@ async function startShared(): Promise<PostgresServer> {
     const server = postgresServer(folder, { isQuick: true })
     server.start()
     await ask(server, `CREATE DATABASE ${TEMPLATE}`)
-    await (await openPostgresStore(server.url(TEMPLATE))).close()
+    const store = await openPostgresStore(server.url(TEMPLATE))
+    // With the schema of what hands out work, too.
+    await store.claimOpen()
+    await store.close()
     writeFileSync(ready, '')
     return server
   } catch (error) {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Clock, Log, Store } from '../ports.ts'
+import { KeyConflict, StoreError } from '../ports.ts'
+import type { Clock, KeyChange, Log, Store } from '../ports.ts'
 import type { Instant } from '../records.ts'
 import type { Caller, KeyRules } from './caller.ts'
 import { byHash, entriesOf, entryOf, entryOfConfigured, rulesOf } from './key-index.ts'
@@ -54,7 +55,7 @@ export interface GatewayKeys {
 
 export interface GatewayKeysDependencies {
   readonly store: Pick<Store, 'keys' | 'commit' | 'nodes'>
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'after'>
   readonly log: Pick<Log, 'error'>
   /** What secrets are hashed under; kept in the store. */
   readonly pepper: string
@@ -66,11 +67,13 @@ export interface GatewayKeysDependencies {
 
 /** How exactly the last use is kept. */
 const USE_STEP_MS = 60_000
+/** How soon keys that could not be read are read again. */
+const READ_AGAIN_MS = 1_000
 
 export async function createGatewayKeys(deps: GatewayKeysDependencies): Promise<GatewayKeys> {
   const keys = new Keys(deps, await deps.store.keys())
   deps.store.nodes?.onMessage(({ kind }) => {
-    if (kind === 'keys' || kind === 'reconnected') void keys.readAgain()
+    if (kind === 'keys' || kind === 'reconnected') keys.hearOfChanges()
   })
   return keys
 }
@@ -85,6 +88,7 @@ class Keys implements GatewayKeys {
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
   readonly #listeners: (() => void)[] = []
+  #reading: Promise<void> = Promise.resolve()
 
   constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
     this.#deps = deps
@@ -92,10 +96,23 @@ class Keys implements GatewayKeys {
     this.#writes = new KeyWrites(deps.store)
   }
 
-  /** Another process made, changed or revoked some, perhaps. */
-  async readAgain(): Promise<void> {
-    const records = await this.#deps.store.keys().catch(() => null)
-    if (records === null) return
+  /** Another process made, changed or revoked some, perhaps. What was revoked there must not count here for longer than can be helped. */
+  hearOfChanges(): void {
+    this.#readAgain().catch((error: unknown) => {
+      if (error instanceof StoreError && error.reason === 'closed') return
+      this.#deps.clock.after(READ_AGAIN_MS, () => this.hearOfChanges())
+    })
+  }
+
+  /** One after the other: what is read last is the newest. */
+  #readAgain(): Promise<void> {
+    const read = this.#reading.catch(() => {}).then(() => this.#read())
+    this.#reading = read
+    return read
+  }
+
+  async #read(): Promise<void> {
+    const records = await this.#deps.store.keys()
     this.#records.clear()
     for (const record of records) this.#records.set(record.name, record)
     this.isOn()
@@ -145,13 +162,13 @@ class Keys implements GatewayKeys {
   }
 
   async create(asked: NewKey, secret = newKeySecret()): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
-    if (this.rules(asked.name) !== null)
-      throw new KeyRefused('taken', `there is a key ${asked.name} already; take another name, or rotate it`)
+    const taken = () => new KeyRefused('taken', `there is a key ${asked.name} already; take another name, or rotate it`)
+    if (this.rules(asked.name) !== null) throw taken()
     const hash = keyedHash(this.#deps.pepper, secret)
     if (this.identify(secret) !== null) throw new KeyRefused('taken', 'another key has this secret; take another one')
     const record: KeyRecord = { ...asked, hash, previous: [], createdAt: this.#deps.clock.now(), rotatedAt: null, lastUsedAt: null }
     const turnedOn = !this.isOn()
-    await this.#save(record)
+    if (!(await this.#save({ kind: 'made', record }))) throw taken()
     return { key: this.#listed(record), secret, turnedOn }
   }
 
@@ -161,17 +178,22 @@ class Keys implements GatewayKeys {
     const secret = newKeySecret()
     const kept = graceMs === 0 ? [] : [{ hash: before.hash, until: now + graceMs }, ...before.previous.filter(({ until }) => until > now)]
     const record = { ...before, hash: keyedHash(this.#deps.pepper, secret), previous: kept, rotatedAt: now }
-    await this.#save(record)
+    // Where another process was quicker, its secret is the one that is replaced.
+    if (!(await this.#save({ kind: 'changed', record, from: before.hash }))) return this.rotate(name, graceMs)
     return { key: this.#listed(record), secret }
   }
 
   async revoke(name: string): Promise<void> {
     this.#existing(name)
-    if (this.allRules().length === 1 && this.#deps.isStopped !== true) {
+    const isStopped = this.#deps.isStopped === true
+    const isLastKept = !isStopped && this.#deps.configured().length === 0
+    const isLast = !isStopped && this.allRules().length === 1
+    if (isLast) {
       const message = `${name} is the last key, and without keys anybody who reaches this gateway could spend your money; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
       throw new KeyRefused('last', message)
     }
-    await this.#writes.change(name, { revokedKey: name }, () => this.#records.delete(name))
+    // Another process revoked it, or another one: as it is now, it is said why.
+    if (!(await this.#write({ kind: 'revoked', name, isLastKept }, () => this.#records.delete(name)))) return this.revoke(name)
     this.#changed()
   }
 
@@ -189,10 +211,25 @@ class Keys implements GatewayKeys {
     return record
   }
 
-  async #save(record: KeyRecord): Promise<void> {
-    await this.#writes.change(record.name, { keys: [record] }, () => this.#records.set(record.name, record))
+  async #save(keyChange: KeyChange & { readonly record: KeyRecord }): Promise<boolean> {
+    const { record } = keyChange
+    const isWritten = await this.#write(keyChange, () => this.#records.set(record.name, record))
     this.isOn()
     this.#changed()
+    return isWritten
+  }
+
+  /** False where the key is not what it was here; what it is by now is read then. */
+  async #write(keyChange: KeyChange, written: () => void): Promise<boolean> {
+    const name = 'record' in keyChange ? keyChange.record.name : keyChange.name
+    try {
+      await this.#writes.change(name, { keyChange }, written)
+      return true
+    } catch (error) {
+      if (!(error instanceof KeyConflict)) throw error
+      await this.#readAgain()
+      return false
+    }
   }
 
   /** Written at most once a minute, and not waited for. */
@@ -206,7 +243,7 @@ class Keys implements GatewayKeys {
       return
     const used = { ...current, lastUsedAt: now }
     this.#records.set(record.name, used)
-    this.#writes.use(record.name, { usedKey: { name: record.name, at: now } }, (error) =>
+    this.#writes.use(record.name, { keyChange: { kind: 'used', name: record.name, at: now } }, (error) =>
       this.#deps.log.error({ err: error, key: record.name }, 'the last use of a key could not be kept'),
     )
   }

@@ -1,3 +1,4 @@
+import { ClaimLost } from '../ports.ts'
 import type { Clock, Log, Store } from '../ports.ts'
 import type { Instant, WebhookDeliveryRecord } from '../records.ts'
 import { runningClock } from './running-clock.ts'
@@ -10,6 +11,8 @@ const MOST_AT_ONCE = 128
 const MOST_PER_ORIGIN = 8
 /** The disk is read at least this often while something is planned, should an alarm be lost to a broken disk. */
 const LONGEST_SLEEP_MS = 60 * 60_000
+/** What another process had planned is tried soon after that process is gone. */
+const LONGEST_SLEEP_BESIDE_OTHERS_MS = 15_000
 const AFTER_DISK_FAILURE_MS = 5_000
 
 /**
@@ -26,7 +29,7 @@ export interface Notify {
 }
 
 export interface NotifyDependencies extends TryDependencies {
-  readonly store: Pick<Store, 'claimDeliveries' | 'commit' | 'delivery' | 'generation'>
+  readonly store: Pick<Store, 'claimDeliveries' | 'commit' | 'delivery' | 'generation' | 'nodes'>
   readonly clock: Clock
 }
 
@@ -38,7 +41,7 @@ class Engine implements Notify {
   readonly #log: Log
   readonly #now: () => Instant
   readonly #tryDelivery: TryDelivery
-  readonly #underWay = new Map<string, { readonly origin: string; readonly done: Promise<void> }>()
+  readonly #underWay = new Map<string, UnderWay>()
   #claiming: Promise<void> | null = null
   #isWoken = false
   #isStopped = false
@@ -74,7 +77,13 @@ class Engine implements Notify {
       nextTryAt: this.#now(),
       endedAt: null,
     }
-    await this.#store.commit({ deliveries: [planned] })
+    try {
+      await this.#store.commit({ deliveryChange: { record: planned, by: { freeAt: planned.nextTryAt ?? 0 } } })
+    } catch (error) {
+      if (!(error instanceof ClaimLost)) throw error
+      // Another process tries it at this moment.
+      return this.#store.delivery(id)
+    }
     this.wake()
     return planned
   }
@@ -93,16 +102,18 @@ class Engine implements Notify {
     // A try that ends wakes again.
     if (limit <= 0) return
     try {
+      const now = this.#now()
       const { records, nextAt } = await this.#store.claimDeliveries({
-        now: this.#now(),
+        now,
         leaseMs: LEASE_MS,
         limit,
         perOrigin: MOST_PER_ORIGIN,
         underWay: this.#countByOrigin(),
       })
       if (this.#isStopped) return
-      for (const delivery of records) this.#begin(delivery)
-      if (nextAt !== null && this.#underWay.size < MOST_AT_ONCE) this.#setAlarm(nextAt - this.#now())
+      for (const delivery of records) this.#begin(delivery, now + LEASE_MS)
+      const next = nextAt ?? (this.#store.nodes ? Infinity : null)
+      if (next !== null && this.#underWay.size < MOST_AT_ONCE) this.#setAlarm(next - this.#now())
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'planned webhooks could not be read')
       if (!this.#isStopped) this.#setAlarm(AFTER_DISK_FAILURE_MS)
@@ -110,7 +121,8 @@ class Engine implements Notify {
   }
 
   #setAlarm(afterMs: number): void {
-    this.#takeBackAlarm = this.#clock.after(Math.min(LONGEST_SLEEP_MS, Math.max(0, afterMs)), this.wake)
+    const longestMs = this.#store.nodes ? LONGEST_SLEEP_BESIDE_OTHERS_MS : LONGEST_SLEEP_MS
+    this.#takeBackAlarm = this.#clock.after(Math.min(longestMs, Math.max(0, afterMs)), this.wake)
   }
 
   #countByOrigin(): ReadonlyMap<string, number> {
@@ -119,9 +131,13 @@ class Engine implements Notify {
     return counts
   }
 
-  #begin(delivery: WebhookDeliveryRecord): void {
-    if (this.#underWay.has(delivery.id)) return
-    const done = this.#tryDelivery(delivery)
+  #begin(delivery: WebhookDeliveryRecord, claimedUntil: Instant): void {
+    const running = this.#underWay.get(delivery.id)
+    // The try took longer than its claim, and has the new one from here on.
+    if (running) return void (running.claimedUntil = claimedUntil)
+    const origin = URL.parse(delivery.url)?.origin ?? ''
+    const underWay: UnderWay = { origin, claimedUntil, done: Promise.resolve() }
+    underWay.done = this.#tryDelivery(delivery, () => underWay.claimedUntil)
       .catch((error: unknown) =>
         this.#log.error({ delivery: delivery.id, error: messageOf(error) }, 'a webhook could not be tried or recorded'),
       )
@@ -129,8 +145,15 @@ class Engine implements Notify {
         this.#underWay.delete(delivery.id)
         this.wake()
       })
-    this.#underWay.set(delivery.id, { origin: URL.parse(delivery.url)?.origin ?? '', done })
+    this.#underWay.set(delivery.id, underWay)
   }
+}
+
+/** A try that runs. */
+interface UnderWay {
+  readonly origin: string
+  claimedUntil: Instant
+  done: Promise<void>
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown')

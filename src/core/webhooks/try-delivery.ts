@@ -1,3 +1,4 @@
+import { ClaimLost } from '../ports.ts'
 import type { Clock, Log, Post, Posted, Store } from '../ports.ts'
 import type { Instant, WebhookDeliveryRecord } from '../records.ts'
 import type { WebhookFormats } from './format.ts'
@@ -19,8 +20,8 @@ export interface TryDependencies {
   readonly log: Log
 }
 
-/** Sends a delivery's next message and records what came of it. Rejects where the disk refuses. */
-export type TryDelivery = (delivery: WebhookDeliveryRecord) => Promise<void>
+/** Sends a delivery's next message and records what came of it under the claim it has by then. Rejects where the disk refuses. */
+export type TryDelivery = (delivery: WebhookDeliveryRecord, claimedUntil: () => Instant) => Promise<void>
 
 /** @param now the time that the schedule of retries is kept in */
 export function createTryDelivery({ store, post, formats, log, ...deps }: TryDependencies, now: () => Instant): TryDelivery {
@@ -40,7 +41,7 @@ export function createTryDelivery({ store, post, formats, log, ...deps }: TryDep
     return { posted, hasMore: index + 1 < (format.count?.(end) ?? 1) }
   }
 
-  return async (delivery) => {
+  return async (delivery, claimedUntil) => {
     const { posted, hasMore } = await send(delivery)
     const after = judgeTry(delivery, posted, { now: now(), delaysMs: deps.delaysMs, random: deps.random, hasMore })
     if (after.status === 'failed') {
@@ -50,6 +51,9 @@ export function createTryDelivery({ store, post, formats, log, ...deps }: TryDep
         'a webhook is given up: no further try is planned',
       )
     }
-    await store.commit({ deliveries: [after] })
+    await store.commit({ deliveryChange: { record: after, by: { claimedUntil: claimedUntil() } } }).catch((error: unknown) => {
+      // This process stood still, and another one tries it by now: what that one writes counts.
+      if (!(error instanceof ClaimLost)) throw error
+    })
   }
 }

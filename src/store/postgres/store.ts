@@ -4,7 +4,6 @@ import { StoreError } from '../../core/ports.ts'
 import { accountReader } from './account.ts'
 import { comparisonReader } from './comparisons.ts'
 import { openConnections } from './connections.ts'
-import { failureOf } from './failure-of.ts'
 import { deliveryReader } from './deliveries.ts'
 import { generationReader } from './generations.ts'
 import { keyNamer, keyReader } from './keys.ts'
@@ -14,7 +13,7 @@ import { joinDatabase } from './sharing.ts'
 import { createSlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
 import { unitWriter } from './unit-writer.ts'
-import { startWork } from './work.ts'
+import { createWork } from './work.ts'
 
 const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
 const one = prepare('SELECT 1')
@@ -69,7 +68,11 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),
-    claimDeliveries: whileOpen(deliveries.claimDeliveries),
+    claimDeliveries: whileOpen(async (claim: Parameters<Store['claimDeliveries']>[0]) => {
+      // What processes that are gone had claimed is free then.
+      await work.ready()
+      return deliveries.claimDeliveries(claim)
+    }),
     nameKeys: whileOpen(keyNamer(connections)),
     async copyTo() {
       throw new StoreError('elsewhere', BACKED_UP_ELSEWHERE)
@@ -97,15 +100,12 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
   const connections = openConnections(url)
   const nodes = nodesOf(connections, sharing, (provider) => slots.wasFreed(provider))
   const slots = createSlotCounts(connections, node, nodes.heard)
-  const work = await startWork({
+  const work = createWork({
     url,
     node,
     connections,
     connectedMs: sharing.connectedMs,
     onLost: (generationIds) => nodes.heard({ kind: 'lost', generationIds }),
-  }).catch(async (error: unknown) => {
-    await Promise.all([connections.close(), sharing.release()])
-    throw failureOf(error) ?? error
   })
   return { node, sharing, connections, nodes, slots, work }
 }

@@ -117,7 +117,11 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
       const bound = boundTo(unit, node)
       if (bound.statements.length === 0) return
-      await order.run(namesOf(unit), () => untilDone(bound)).catch(whereFull(slots, unit))
+      const write = async (): Promise<void> => {
+        if (bound.jobs.length > 0) await work.ready()
+        await untilDone(bound)
+      }
+      await order.run(namesOf(unit), write).catch(whereFull(slots, unit))
       noteJobs(work, bound)
     },
     async close() {
@@ -154,9 +158,9 @@ function noteJobs(work: Work, { jobs }: Bound): void {
 }
 
 function boundTo(unit: UnitOfWork, node: string): Bound {
-  const { generations = [], slots = [], keys = [], ledger = [], budget = null, lease, areNew = false, revokedKey } = unit
+  const { generations = [], slots = [], ledger = [], budget = null, lease, areNew = false, keyChange } = unit
   const heard = [...new Set(generations.map(({ id }) => id))].map((id) => sayStatement({ kind: 'changed', generationId: id }))
-  if (keys.length > 0 || revokedKey !== undefined) heard.push(sayStatement({ kind: 'keys' }))
+  if (keyChange && keyChange.kind !== 'used') heard.push(sayStatement({ kind: 'keys' }))
   const [buyer] = generations
   const taken = buyer && slots.length > 0 ? takeSlots(slots, buyer.id, node) : []
   const freed = generations.flatMap((record) => freeSlots(record) ?? [])
@@ -176,9 +180,11 @@ function boundTo(unit: UnitOfWork, node: string): Bound {
 }
 
 /** What units must not overtake each other at. A unit of none of these still counts as handed in. */
-function namesOf({ generations = [], deliveries = [], comparisons = [], keys = [], ledger = [] }: UnitOfWork): readonly string[] {
-  const names = [...generations, ...deliveries, ...comparisons].map(({ id }) => id)
-  return [...names, ...ledger.map(({ generationId }) => generationId), ...keys.map(({ name }) => `key ${name}`), `unit ${unitCount++}`]
+function namesOf({ generations = [], deliveryChange, comparisons = [], keyChange, ledger = [] }: UnitOfWork): readonly string[] {
+  const names = [...generations, ...comparisons].map(({ id }) => id)
+  if (deliveryChange) names.push(deliveryChange.record.id)
+  if (keyChange) names.push(`key ${'record' in keyChange ? keyChange.record.name : keyChange.name}`)
+  return [...names, ...ledger.map(({ generationId }) => generationId), `unit ${unitCount++}`]
 }
 let unitCount = 0
 

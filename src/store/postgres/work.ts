@@ -3,6 +3,7 @@ import { PgBoss } from 'pg-boss'
 import type { ConnectionOptions } from 'pg-boss'
 import type { Claimed } from '../../core/nodes.ts'
 import type { Connection, Connections } from './connections.ts'
+import { failureOf } from './failure-of.ts'
 import { recordOf, SELECTED } from './generations.ts'
 import { LOCKS } from './locks.ts'
 import { prepare } from './statement.ts'
@@ -57,6 +58,8 @@ interface Held {
 }
 
 export interface Work {
+  /** Before a transaction that opens or closes: starting takes connections and time of its own. @throws StoreError */
+  ready(): Promise<void>
   /** In the transaction that accepts a generation. `isHeld`: this process works on it. */
   open(connection: Connection, generationId: string, isHeld: boolean): Promise<void>
   /** In the transaction that closes it. */
@@ -78,16 +81,24 @@ interface WorkDependencies {
   readonly onLost: (generationIds: readonly string[]) => void
 }
 
-/** Who works on what: pg-boss hands out open generations, and takes them from a process that is not heard of for 10 seconds. */
-export async function startWork({ url, node, connections, connectedMs, onLost }: WorkDependencies): Promise<Work> {
-  const { read } = connections
-  const boss = await startBoss(url)
-  await takeLeft(boss, connections)
+/**
+ * Who works on what: pg-boss hands out open generations, and takes them from a process that is not heard of for 10 seconds. It is started at
+ * its first use: whoever only reads needs none.
+ */
+export function createWork({ url, node, connections, connectedMs, onLost }: WorkDependencies): Work {
+  let started: Promise<PgBoss> | null = null
   const held = new Map<string, Held>()
+  const boss = (): Promise<PgBoss> =>
+    (started ??= startBoss(url, connections).catch((error: unknown) => {
+      started = null
+      throw failureOf(error) ?? error
+    }))
   async function touch(): Promise<void> {
     const asked = [...held]
     if (asked.length === 0) return
-    const { settled } = (await boss.touch(
+    const { settled } = (await (
+      await boss()
+    ).touch(
       GENERATIONS,
       asked.map(([, job]) => job),
     )) as { readonly settled?: readonly string[] }
@@ -100,29 +111,33 @@ export async function startWork({ url, node, connections, connectedMs, onLost }:
   }
   const stopTouching = again(TOUCH_EVERY_MS, touch)
   const stopSupervising = again(SUPERVISE_EVERY_MS, async () => {
-    if (connectedMs() > SUPERVISE_AFTER_MS) await boss.supervise(GENERATIONS)
+    if (started && connectedMs() > SUPERVISE_AFTER_MS) await (await started).supervise(GENERATIONS)
   })
 
   return {
+    ready: async () => void (await boss()),
     async open(connection, generationId, isHeld) {
       const id = jobIdOf(generationId)
-      await boss.send(GENERATIONS, { id: generationId }, { id, ...within(connection, isHeld ? [begin(id)] : []) })
+      await (await boss()).send(GENERATIONS, { id: generationId }, { id, ...within(connection, isHeld ? [begin(id)] : []) })
     },
-    close: async (connection, generationId) => void (await boss.deleteJob(GENERATIONS, jobIdOf(generationId), within(connection))),
+    close: async (connection, generationId) =>
+      void (await (await boss()).deleteJob(GENERATIONS, jobIdOf(generationId), within(connection))),
     opened: (generationId) => void held.set(generationId, { id: jobIdOf(generationId), retryCount: 0 }),
     closed: (generationId) => void held.delete(generationId),
 
-    claim: () => claimJobs(boss, connections, node, held),
+    claim: async () => claimJobs(await boss(), connections, node, held),
 
     async takeTurn(work, periodMs) {
       const options = { singletonKey: work, singletonSeconds: Math.max(1, Math.round(periodMs / 1_000)) }
-      return (await boss.send(TURNS, {}, options)) !== null
+      return (await (await boss()).send(TURNS, {}, options)) !== null
     },
 
     async stop() {
       await Promise.all([stopTouching(), stopSupervising()])
-      if (held.size > 0) await boss.fail(GENERATIONS, [...held.values()]).catch(() => {})
-      await boss.stop({ graceful: false })
+      const running = await started?.catch(() => null)
+      if (!running) return
+      if (held.size > 0) await running.fail(GENERATIONS, [...held.values()]).catch(() => {})
+      await running.stop({ graceful: false })
     },
   }
 }
@@ -137,7 +152,7 @@ const within = (connection: Connection, and: readonly Statement[] = []): Require
   },
 })
 
-async function startBoss(url: string): Promise<PgBoss> {
+async function startBoss(url: string, connections: Connections): Promise<PgBoss> {
   const boss = new PgBoss({
     connectionString: url,
     application_name: 'imagegate (work)',
@@ -150,12 +165,22 @@ async function startBoss(url: string): Promise<PgBoss> {
   })
   // What failed is asked again.
   boss.on('error', () => {})
-  await boss.start()
+  try {
+    await boss.start()
+    await makeQueues(boss)
+    await takeLeft(boss, connections)
+    return boss
+  } catch (error) {
+    await boss.stop({ graceful: false }).catch(() => {})
+    throw error
+  }
+}
+
+async function makeQueues(boss: PgBoss): Promise<void> {
   const forever = { retryLimit: 1_000_000_000, retryDelay: 0, retentionSeconds: 3650 * DAY_SECONDS, expireInSeconds: DAY_SECONDS }
   await boss.createQueue(GENERATIONS, { ...forever, heartbeatSeconds: HEARTBEAT_SECONDS })
   await boss.createQueue(TURNS, { retentionSeconds: 2 * DAY_SECONDS })
   await boss.supervise(TURNS)
-  return boss
 }
 
 /** Open generations that have no job yet get one; what processes that are gone have left is free where this one is alone. */

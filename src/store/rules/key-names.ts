@@ -18,3 +18,5 @@ export const renamingSteps = (renamed: readonly Renamed[]): readonly RenamedKey[
 ]
 
 const between = (keyHash: string): string => `\u0000${keyHash}`
+
+export const KEY_CONFLICT = 'the gateway key was made, changed or revoked by somebody else meanwhile; nothing was written'

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { Instant, WebhookDeliveryRecord } from '../../core/records.ts'
+import { ClaimLost } from '../../core/ports.ts'
 import type { Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
@@ -8,23 +9,31 @@ import { deliveryRowOf } from '../rules/delivery-row.ts'
 /** Claimed deliveries by id, and until when. In memory: this process is the only one, and a restart frees them all. */
 export type Leases = Map<string, Instant>
 
-/** Saves whole records and gives back their claims. */
+/** Adds new ones; a known one is written by whoever has its claim. */
 export const deliveryChanges =
   (leases: Leases): ChangeKind =>
   (database) => {
-    const upsert = database.prepare(`
+    const add = database.prepare(`
       INSERT INTO webhook_deliveries (id, created_at, generation_id, key, status, origin, next_try_at, record)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (id) DO UPDATE SET status = excluded.status, next_try_at = excluded.next_try_at, record = excluded.record`)
-    return ({ deliveries = [] }) => {
-      if (deliveries.length === 0) return null
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`)
+    const change = database.prepare('UPDATE webhook_deliveries SET status = ?, next_try_at = ?, record = ? WHERE id = ?')
+    return ({ deliveries = [], deliveryChange }) => {
+      if (deliveries.length === 0 && deliveryChange === undefined) return null
       const rows = deliveries.map(deliveryRowOf)
+      const { record, by } = deliveryChange ?? {}
+      const changed = record && ([record.status, record.nextTryAt, JSON.stringify(record), record.id] as const)
       return {
+        check() {
+          if (!record || !by) return
+          const heldUntil = leases.get(record.id) ?? 0
+          const isOurs = 'freeAt' in by ? heldUntil <= by.freeAt : heldUntil === by.claimedUntil
+          if (!isOurs) throw new ClaimLost(`${record.id} is being tried, or was since; nothing was written`)
+        },
         apply() {
-          for (const row of rows) {
-            upsert.run(...row)
-            leases.delete(row[0])
-          }
+          for (const row of rows) add.run(...row)
+          if (!changed) return
+          change.run(...changed)
+          leases.delete(changed[3])
         },
       }
     }

@@ -1,27 +1,43 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { KeyRecord } from '../../core/keys/key-record.ts'
-import type { Store } from '../../core/ports.ts'
+import { KeyConflict } from '../../core/ports.ts'
+import type { KeyChange, Store } from '../../core/ports.ts'
+import { KEY_CONFLICT } from '../rules/key-names.ts'
 import type { ChangeKind } from './change.ts'
 
-/** Saves gateway keys whole, and takes out those that are revoked. */
+/** Makes, changes and revokes gateway keys that are what they were when it was asked for. */
 export const keyChanges: ChangeKind = (database) => {
+  const kept = database.prepare(`SELECT record ->> 'hash' AS hash FROM gateway_keys WHERE name = ?`)
+  const other = database.prepare('SELECT 1 FROM gateway_keys WHERE name <> ? LIMIT 1')
   const upsert = database.prepare(
     'INSERT INTO gateway_keys (name, record) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record',
   )
   const remove = database.prepare('DELETE FROM gateway_keys WHERE name = ?')
   const use = database.prepare(`UPDATE gateway_keys SET record = json_set(record, '$.lastUsedAt', ?) WHERE name = ?`)
-  return ({ keys = [], usedKey, revokedKey }) => {
-    if (keys.length === 0 && usedKey === undefined && revokedKey === undefined) return null
-    const rows = keys.map((record) => [record.name, JSON.stringify(record)] as const)
+  const isAsFound = (change: KeyChange): boolean => {
+    if (change.kind === 'used') return true
+    const hash = kept.get(nameOf(change))?.['hash']
+    if (change.kind === 'made') return hash === undefined
+    if (change.kind === 'changed') return hash === change.from
+    return hash !== undefined && (!change.isLastKept || other.get(change.name) !== undefined)
+  }
+  return ({ keyChange: change }) => {
+    if (change === undefined) return null
+    const record = 'record' in change ? JSON.stringify(change.record) : null
     return {
+      check() {
+        if (!isAsFound(change)) throw new KeyConflict(KEY_CONFLICT)
+      },
       apply() {
-        for (const row of rows) upsert.run(...row)
-        if (usedKey !== undefined) use.run(usedKey.at, usedKey.name)
-        if (revokedKey !== undefined) remove.run(revokedKey)
+        if (record !== null) upsert.run(nameOf(change), record)
+        else if (change.kind === 'used') use.run(change.at, change.name)
+        else remove.run(nameOf(change))
       },
     }
   }
 }
+
+const nameOf = (change: KeyChange): string => ('record' in change ? change.record.name : change.name)
 
 /** Reads gateway keys, and the secrets that this gateway made for itself. */
 export function keyReader(database: DatabaseSync): { keys(): readonly KeyRecord[]; secret(...asked: Parameters<Store['secret']>): string } {

@@ -1,8 +1,11 @@
-import { IdempotencyConflict } from '../../../core/ports.ts'
+import { ClaimLost, IdempotencyConflict, KeyConflict } from '../../../core/ports.ts'
+import type { DeliveryChange } from '../../../core/ports.ts'
 import type { ImageRecord } from '../../../core/records.ts'
 import { deliveryRowOf } from '../../rules/delivery-row.ts'
 import type { ChangeKind } from '../change.ts'
+import { KEY_CONFLICT } from '../../rules/key-names.ts'
 import { prepare } from '../statement.ts'
+import type { Statement } from '../statement.ts'
 
 const take = prepare(
   'INSERT INTO idempotency (scope, key, body_hash, generation_id, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
@@ -63,24 +66,56 @@ const saveComparison = prepare(`
 export const comparisonChanges: ChangeKind = ({ comparisons = [] }) =>
   comparisons.map((record) => saveComparison(record.id, record.createdAt, record.key, record.unbegun !== null, JSON.stringify(record)))
 
-const saveKey = prepare('INSERT INTO gateway_keys (name, record) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET record = excluded.record')
+const makeKey = prepare('INSERT INTO gateway_keys (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING')
+const changeKey = prepare(`UPDATE gateway_keys SET record = $2 WHERE name = $1 AND record::jsonb ->> 'hash' = $3`)
 const useKey = prepare(
   `UPDATE gateway_keys SET record = (record::jsonb || jsonb_build_object('lastUsedAt', $2::bigint))::text WHERE name = $1`,
 )
-const removeKey = prepare('DELETE FROM gateway_keys WHERE name = $1')
+/** Of two processes that each revoke the last but one, the second finds the last. */
+const lockKeys = prepare('LOCK TABLE gateway_keys IN SHARE ROW EXCLUSIVE MODE')
+const removeKey = prepare(
+  'DELETE FROM gateway_keys WHERE name = $1 AND (NOT $2 OR EXISTS (SELECT 1 FROM gateway_keys AS other WHERE other.name <> $1))',
+)
 
-/** Saves gateway keys whole, and takes out those that are revoked. */
-export const keyChanges: ChangeKind = ({ keys = [], usedKey, revokedKey }) => [
-  ...keys.map((record) => saveKey(record.name, JSON.stringify(record))),
-  ...(usedKey === undefined ? [] : [useKey(usedKey.name, usedKey.at)]),
-  ...(revokedKey === undefined ? [] : [removeKey(revokedKey)]),
+/** Makes, changes and revokes gateway keys that are what they were when it was asked for. */
+export const keyChanges: ChangeKind = ({ keyChange: change }) => {
+  if (change === undefined) return []
+  const check: Statement['check'] = ({ count }) => {
+    if (count === 0) throw new KeyConflict(KEY_CONFLICT)
+  }
+  switch (change.kind) {
+    case 'made':
+      return [{ ...makeKey(change.record.name, JSON.stringify(change.record)), check }]
+    case 'changed':
+      return [{ ...changeKey(change.record.name, JSON.stringify(change.record), change.from), check }]
+    case 'used':
+      return [useKey(change.name, change.at)]
+    case 'revoked':
+      return [lockKeys(), { ...removeKey(change.name, change.isLastKept), check }]
+  }
+}
+
+const addDelivery = prepare(`
+  INSERT INTO webhook_deliveries (id, created_at, generation_id, key, status, origin, next_try_at, record)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`)
+const changeDelivery = (condition: string) =>
+  prepare(`
+  UPDATE webhook_deliveries SET status = $2, next_try_at = $3, record = $4, claimed_until = 0 WHERE id = $1 AND claimed_until ${condition} $5`)
+const changeClaimed = changeDelivery('=')
+const changeFree = changeDelivery('<=')
+
+/** Adds new ones; a known one is written by whoever has its claim. */
+export const deliveryChanges: ChangeKind = ({ deliveries = [], deliveryChange }) => [
+  ...deliveries.map((record) => addDelivery(...deliveryRowOf(record))),
+  ...(deliveryChange === undefined ? [] : [changed(deliveryChange)]),
 ]
 
-const saveDelivery = prepare(`
-  INSERT INTO webhook_deliveries (id, created_at, generation_id, key, status, origin, next_try_at, record)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-  ON CONFLICT (id) DO UPDATE SET
-    status = excluded.status, next_try_at = excluded.next_try_at, record = excluded.record, claimed_until = 0`)
-
-/** Saves whole records and gives back their claims. */
-export const deliveryChanges: ChangeKind = ({ deliveries = [] }) => deliveries.map((record) => saveDelivery(...deliveryRowOf(record)))
+function changed({ record, by }: DeliveryChange): Statement {
+  const values = [record.id, record.status, record.nextTryAt, JSON.stringify(record)] as const
+  return {
+    ...('freeAt' in by ? changeFree(...values, by.freeAt) : changeClaimed(...values, by.claimedUntil)),
+    check({ count }) {
+      if (count === 0) throw new ClaimLost(`${record.id} is being tried by another process, or was since; nothing was written`)
+    },
+  }
+}
