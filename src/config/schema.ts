@@ -14,7 +14,7 @@ const Store = z
       .optional()
       .meta({
         description:
-          'The database: file:<folder>/imagegate.db, or postgres://user:password@host/database for PostgreSQL, for one process at a time. Default: imagegate.db in the data folder. A change needs a restart.',
+          'The database: file:<folder>/imagegate.db, or postgres://user:password@host/database for PostgreSQL, which any number of gateways may share. Default: imagegate.db in the data folder. A change needs a restart.',
       }),
   })
   .meta({ description: 'Where generations and costs are kept.' })

@@ -14,6 +14,7 @@ import type {
 import type { KeyRecord } from './keys/key-record.ts'
 import type { ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
+import type { DeliveryChange, KeyChange } from './shared-changes.ts'
 import type { Claimed, Nodes, SlotClaim } from './nodes.ts'
 
 export type { ObservedBill, ProviderHour } from './account-records.ts'
@@ -203,6 +204,8 @@ export interface StoredAsset {
 export { AssetError } from './asset-error.ts'
 export type { InPieces, Post, Posted } from './post.ts'
 export { StoreError } from './store-error.ts'
+export { ClaimLost, KeyConflict } from './shared-changes.ts'
+export type { DeliveryChange, KeyChange } from './shared-changes.ts'
 
 /** Everything that must be on disk together. */
 export interface UnitOfWork {
@@ -227,27 +230,6 @@ export interface UnitOfWork {
   /** New ones; one that is known already stays as it is. */
   readonly deliveries?: readonly WebhookDeliveryRecord[]
   readonly deliveryChange?: DeliveryChange
-}
-
-/**
- * What becomes of a gateway key made at run time. Processes that share the store may change the same one at once, so each says what it found;
- * refused with `KeyConflict` where that is not so any more.
- */
-export type KeyChange =
-  /** There is none of its name. */
-  | { readonly kind: 'made'; readonly record: KeyRecord }
-  /** Saved whole, where the hash of its secret was `from`. */
-  | { readonly kind: 'changed'; readonly record: KeyRecord; readonly from: string }
-  /** Nothing else of it changes; nothing happens where it is gone. */
-  | { readonly kind: 'used'; readonly name: string; readonly at: Instant }
-  /** It counts no more. `isLastKept`: only where another one is left. */
-  | { readonly kind: 'revoked'; readonly name: string; readonly isLastKept: boolean }
-
-/** A delivery that is known, saved whole; its claim is given back. */
-export interface DeliveryChange {
-  readonly record: WebhookDeliveryRecord
-  /** Who may write it: whoever claimed it until then, or anybody once nobody has it. Refused with `ClaimLost` otherwise. */
-  readonly by: { readonly claimedUntil: Instant } | { readonly freeAt: Instant }
 }
 
 /** A key's budget in one period, as what is reserved is held against it. */
@@ -393,12 +375,6 @@ export interface CostQuery {
 }
 
 export class IdempotencyConflict extends Error {}
-
-/** A gateway key is not what it was when its change was asked for; nothing was written. */
-export class KeyConflict extends Error {}
-
-/** Somebody else tries the webhook delivery; nothing was written. */
-export class ClaimLost extends Error {}
 
 /** The budget has less left than was to be held; nothing was written. */
 export class BudgetExceeded extends Error {

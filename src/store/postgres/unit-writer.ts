@@ -67,6 +67,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
   let isClosed = false
 
   async function tryOnce(unit: Bound): Promise<void> {
+    if (unit.jobs.length > 0) await work.ready()
     const connection = await connections.take()
     let isBroken = true
     let isHalfDone = true
@@ -75,7 +76,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       isHalfDone = false
       await connection.run(commit()).catch(async (error: unknown) => {
         if (!isConnectionLost(error)) throw error
-        await fateOf(transaction, error)
+        await waitForFate(connections, transaction, { lost: error, isClosed: () => isClosed })
       })
       isBroken = false
     } catch (error) {
@@ -83,20 +84,6 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       throw error
     } finally {
       connection.release(isBroken)
-    }
-  }
-
-  /** Returns where the transaction was committed. @throws StoreError where it was not */
-  async function fateOf(transaction: string, lost: unknown): Promise<void> {
-    for (;;) {
-      const found = await connections.read(fate(transaction)).then(
-        ([row]) => row?.['fate'],
-        () => null,
-      )
-      if (found === 'committed') return
-      if (found === 'aborted') throw lost
-      if (isClosed) throw new StoreError('closed', 'the store was closed before the database said what became of a write', { cause: lost })
-      await sleep(ASK_AGAIN_MS)
     }
   }
 
@@ -117,11 +104,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
       const bound = boundTo(unit, node)
       if (bound.statements.length === 0) return
-      const write = async (): Promise<void> => {
-        if (bound.jobs.length > 0) await work.ready()
-        await untilDone(bound)
-      }
-      await order.run(namesOf(unit), write).catch(whereFull(slots, unit))
+      await order.run(namesOf(unit), () => untilDone(bound)).catch(whereFull(slots, unit))
       noteJobs(work, bound)
     },
     async close() {
@@ -129,6 +112,25 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       await order.idle()
     },
   }
+}
+
+/** Returns where the transaction was committed. @throws what was lost where it was not, or StoreError */
+async function waitForFate({ read }: Connections, transaction: string, { lost, isClosed }: LostCommit): Promise<void> {
+  for (;;) {
+    const found = await read(fate(transaction)).then(
+      ([row]) => row?.['fate'],
+      () => null,
+    )
+    if (found === 'committed') return
+    if (found === 'aborted') throw lost
+    if (isClosed()) throw new StoreError('closed', 'the store was closed before the database said what became of a write', { cause: lost })
+    await sleep(ASK_AGAIN_MS)
+  }
+}
+
+interface LostCommit {
+  readonly lost: unknown
+  readonly isClosed: () => boolean
 }
 
 /** A unit as it was when it was handed in. */

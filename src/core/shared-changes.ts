@@ -1,0 +1,29 @@
+import type { KeyRecord } from './keys/key-record.ts'
+import type { Instant, WebhookDeliveryRecord } from './records.ts'
+
+/**
+ * What becomes of a gateway key made at run time. Processes that share the store may change the same one at once, so each says what it found;
+ * refused with `KeyConflict` where that is not so any more.
+ */
+export type KeyChange =
+  /** There is none of its name. */
+  | { readonly kind: 'made'; readonly record: KeyRecord }
+  /** Saved whole, where the hash of its secret was `from`. */
+  | { readonly kind: 'changed'; readonly record: KeyRecord; readonly from: string }
+  /** Nothing else of it changes; nothing happens where it is gone. */
+  | { readonly kind: 'used'; readonly name: string; readonly at: Instant }
+  /** It counts no more. `isLastKept`: only where another one is left. */
+  | { readonly kind: 'revoked'; readonly name: string; readonly isLastKept: boolean }
+
+/** A delivery that is known, saved whole; its claim is given back. */
+export interface DeliveryChange {
+  readonly record: WebhookDeliveryRecord
+  /** Who may write it: whoever claimed it until then, or anybody once nobody has it. Refused with `ClaimLost` otherwise. */
+  readonly by: { readonly claimedUntil: Instant } | { readonly freeAt: Instant }
+}
+
+/** A gateway key is not what it was when its change was asked for; nothing was written. */
+export class KeyConflict extends Error {}
+
+/** Somebody else tries the webhook delivery; nothing was written. */
+export class ClaimLost extends Error {}
