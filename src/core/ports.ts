@@ -101,9 +101,10 @@ export type Availability =
  * its vendor has the call.
  */
 export type Sent =
-  | { readonly kind: 'reply'; readonly reply: Reply }
+  /** `standIns` are those of the images inside the reply: whoever reads it lets go of them. */
+  | { readonly kind: 'reply'; readonly reply: Reply; readonly standIns?: readonly string[] | undefined }
   | { readonly kind: 'unsent'; readonly reason: string }
-  | { readonly kind: 'lost'; readonly reason: string; readonly begun?: Reply }
+  | { readonly kind: 'lost'; readonly reason: string; readonly begun?: Reply; readonly standIns?: readonly string[] }
   /** The call's URL is outside the hosts this provider may be reached at; nothing was sent. */
   | { readonly kind: 'refused'; readonly reason: string }
 

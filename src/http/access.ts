@@ -6,6 +6,7 @@ import { HttpProblem } from './http-problem.ts'
 import { hasWrongVerb } from './known-routes.ts'
 import { foreignPage, foreignRequest } from './own-origin.ts'
 import type { OriginDependencies } from './own-origin.ts'
+import { passedThrough } from './passed-through.ts'
 
 /**
  * Who may ask a route, where gateway keys are on. `open`: anybody; the route gives nothing away, or its address is its own proof. `any`: every
@@ -120,7 +121,7 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
-    done(null, isStranger ? payload.pipe(strangersLimit(reply)) : payload)
+    done(null, isStranger ? passedThrough(strangersLimit(reply), payload, request.raw) : payload)
   })
 }
 

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { Clock, InPieces } from '../core/ports.ts'
 import type { UntilKeyEnds } from './access.ts'
+import { releaseAtEnd } from './read-body.ts'
 
 const HEARTBEAT_MS = 15_000
 const MOST_UNREAD_BYTES = 1_024 * 1_024
@@ -36,6 +37,7 @@ export interface EventStreamOptions {
 function takenOver(reply: FastifyReply): ServerResponse {
   const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined))
   reply.hijack()
+  releaseAtEnd(reply)
   return reply.raw.writeHead(200, {
     ...headers,
     'content-type': 'text/event-stream; charset=utf-8',

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseJson } from '#contract'
 import type { Readable } from 'node:stream'
 import { BoundedJsonReader } from '../reading/bounded-json.ts'
@@ -76,10 +76,18 @@ export function installJsonParser(app: FastifyInstance): void {
     }
     return parse(request, decodeUtf8(bytes))
   })
-  app.addHook('onResponse', (request, _reply, done) => {
-    request.standIns?.forEach(release)
-    done()
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    releaseAtEnd(reply)
+    done(null, payload)
   })
+}
+
+/** Once there is an answer, what came with the request is let go with it: where it has been sent, or where its client is gone. */
+export function releaseAtEnd({ request: { standIns }, raw }: FastifyReply): void {
+  if ((standIns?.length ?? 0) === 0) return
+  const letGo = (): void => standIns?.forEach(release)
+  if (raw.destroyed) letGo()
+  else raw.once('close', letGo)
 }
 
 /** A body that was refused for a key alone: it is JSON, and a program that merged it would change what all objects have. */
@@ -116,15 +124,20 @@ async function boundedJson(
   if (written !== null && written > maxBytes) throw tooLarge()
   const reader = new BoundedJsonReader(BOUNDS)
   let bytes = 0
-  await eachPiece(payload, caller, (piece) => {
-    bytes += piece.length
-    if (bytes > maxBytes) throw tooLarge()
-    reader.write(piece)
-    return reader.isWanted
-  })
-  const read = wanted(reader)
-  if (written !== null && bytes !== written) throw emptyOrShort()
-  return read
+  try {
+    await eachPiece(payload, caller, (piece) => {
+      bytes += piece.length
+      if (bytes > maxBytes) throw tooLarge()
+      reader.write(piece)
+      return reader.isWanted
+    })
+    const read = wanted(reader)
+    if (written !== null && bytes !== written) throw emptyOrShort()
+    return read
+  } catch (error) {
+    reader.abandon()
+    throw error
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hold } from './held-bytes.ts'
+import { hold, release } from './held-bytes.ts'
 import { isSpecial, JsonPosition, QUOTE } from './json-position.ts'
 import type { CountBounds } from './json-position.ts'
 import { BACKSLASH, StringStops } from './string-stops.ts'
@@ -101,6 +101,12 @@ export class BoundedJsonReader {
     return { kind: 'text', bytes, standIns: [...this.#standIns.values()] }
   }
 
+  /** Nobody wants what was read: the bytes of its images are let go. */
+  abandon(): void {
+    for (const standIn of this.#standIns.values()) release(standIn)
+    this.#standIns.clear()
+  }
+
   #structure(chunk: Buffer, from: number): number {
     let at = from
     for (; at < chunk.length; at += 1) {
@@ -123,6 +129,7 @@ export class BoundedJsonReader {
 
   #refuse(reason: string, path: JsonPath | null = null): void {
     this.#refusal ??= { reason, path }
+    this.abandon()
   }
 
   #string(chunk: Buffer, from: number, state: Extract<State, { kind: 'string' }>): number {

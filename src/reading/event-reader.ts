@@ -72,6 +72,12 @@ export class EventReader {
     this.#endEvent()
   }
 
+  /** It broke off: the event that had not come whole is let go. */
+  abandon(): void {
+    this.#json?.abandon()
+    this.#json = null
+  }
+
   /** Part of a line. */
   #part(bytes: Buffer): void {
     let value = bytes

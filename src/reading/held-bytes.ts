@@ -109,6 +109,9 @@ export function partsOf(text: string): readonly (string | HeldBytes)[] {
   return parts
 }
 
+/** The stand-in that a text is, or ends in; null where it is none. */
+export const standInOf = (text: string): string | null => (isStandIn(text) ? text.slice(-STAND_IN_CHARS) : null)
+
 /** Lets go of what a text stands for; more than once does nothing. */
 export function release(text: string): void {
   const number = numberIn(text)

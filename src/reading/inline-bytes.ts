@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { heldIn, isStandIn, release } from './held-bytes.ts'
+import { heldIn, isStandIn, release, standInOf } from './held-bytes.ts'
 
 /** The bytes of an image by its base64, bare or in a `data:` URI as `readDataUri` gives it, or by its stand-in; null where they are held no more. */
 export function inlineBytes(text: string): Readable | Buffer | null {
@@ -24,6 +24,16 @@ const textOf = ({ source }: Delivered): string => (source.kind === 'url' ? sourc
 
 /** Whether an image is bytes that only this process has. */
 export const isHeldHere = (image: Delivered): boolean => isStandIn(textOf(image))
+
+/** Lets go of what came and is none of the images that are wanted. */
+export function releaseUnwanted(standIns: readonly string[], wanted: readonly Delivered[]): void {
+  const kept = new Set(wanted.map((image) => standInOf(textOf(image))))
+  for (const standIn of standIns) if (!kept.has(standInOf(standIn))) release(standIn)
+}
+
+/** As `releaseUnwanted`, for images. */
+export const releaseUnwantedImages = (images: readonly Delivered[], wanted: readonly Delivered[]): void =>
+  releaseUnwanted(images.map(textOf), wanted)
 
 /** Lets go of the bytes of images that are stored, or wanted no more. */
 export const releaseImages = (images: readonly Delivered[]): void => images.forEach((image) => release(textOf(image)))

@@ -9,6 +9,8 @@ export interface ParsedBody {
   readonly isJson: boolean
   /** Why it was not parsed, after "the reply"; absent where it was tried. */
   readonly refusal?: string
+  /** Of the images that came inside it; whoever reads the body releases them. */
+  readonly standIns?: readonly string[]
 }
 
 /** Parsed JSON; the beginning of the text where it is not JSON; null where it is empty. */

@@ -10,6 +10,8 @@ import { MAX_TEXT_CHARS, parseBody, type ParsedBody } from './reply-body.ts'
 export interface ReplyBounds extends JsonBounds {
   /** Of the whole body, images in base64 included. */
   readonly maxReplyBytes: number
+  /** Whether images inside it matter to anybody. */
+  readonly bringsImages: boolean
 }
 
 const MEBIBYTE = 1_024 * 1_024
@@ -24,10 +26,10 @@ export function replyBounds(purpose: Call['purpose'], maxReplyBytes: number): Re
     case 'submit':
     case 'poll':
     case 'recover':
-      return { ...TASK, maxReplyBytes }
+      return { ...TASK, maxReplyBytes, bringsImages: true }
     case 'cancel':
     case 'account':
-      return { ...ACCOUNT, maxReplyBytes: Math.min(maxReplyBytes, ACCOUNT.maxBytes) }
+      return { ...ACCOUNT, maxReplyBytes: Math.min(maxReplyBytes, ACCOUNT.maxBytes), bringsImages: false }
   }
 }
 
@@ -38,10 +40,12 @@ const HEAD_BYTES = MAX_TEXT_CHARS + 1_024
 export class ReplyReader {
   readonly #redactor: Redactor
   readonly #json: BoundedJsonReader
+  readonly #bringsImages: boolean
   #head: Buffer = Buffer.alloc(0)
 
   constructor(bounds: ReplyBounds, redactor: Redactor) {
     this.#redactor = redactor
+    this.#bringsImages = bounds.bringsImages
     this.#json = new BoundedJsonReader(bounds)
   }
 
@@ -62,14 +66,14 @@ export class ReplyReader {
     const bytes = read.kind === 'refused' ? this.#head : read.bytes
     const parsed = parseBody(await this.#redactor.redact(bytes))
     if (read.kind === 'refused') return { ...parsed, isJson: false, refusal: read.reason }
-    if (!parsed.isJson) read.standIns.forEach(release)
+    if (parsed.isJson && this.#bringsImages) return { ...parsed, standIns: read.standIns }
+    read.standIns.forEach(release)
     return parsed
   }
 
   /** It broke off: the images of it that had come whole are let go. */
   abandon(): void {
-    const read = this.#json.end()
-    if (read.kind === 'text') read.standIns.forEach(release)
+    this.#json.abandon()
   }
 }
 

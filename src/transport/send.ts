@@ -69,7 +69,7 @@ export function createSend({
 }
 
 function withUrl(sent: Sent, url: string): Sent {
-  if (sent.kind === 'reply') return { kind: 'reply', reply: { ...sent.reply, url } }
+  if (sent.kind === 'reply') return { ...sent, reply: { ...sent.reply, url } }
   return sent.kind === 'lost' && sent.begun !== undefined ? { ...sent, begun: { ...sent.begun, url } } : sent
 }
 
@@ -213,15 +213,15 @@ class Exchange implements Dispatcher.DispatchHandler {
     controller.abort(new Error(reason))
   }
 
-  #reply({ body, isJson, refusal }: ParsedBody): void {
+  #reply({ body, isJson, refusal, standIns }: ParsedBody): void {
     if (!isJson && refusal === undefined && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
       this.#finish({ kind: 'lost', reason: 'the reply broke off' })
-    else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
+    else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body }, standIns })
   }
 
   /** A label can be wrong: what is JSON as it came was never compressed. */
-  #replyAsItIs({ body, isJson }: ParsedBody, reason: string): void {
-    if (isJson) this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body } })
+  #replyAsItIs({ body, isJson, standIns }: ParsedBody, reason: string): void {
+    if (isJson) this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body }, standIns })
     else this.#finish({ kind: 'lost', reason })
   }
 
@@ -241,7 +241,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#isRead = true
     this.#timeout.stop()
     const start = { status: this.#status, headers: this.#headers }
-    void this.#body.brokenOff().then((body) => this.#finish({ kind: 'lost', reason, begun: { ...start, body } }))
+    void this.#body.brokenOff().then(({ body, standIns }) => this.#finish({ kind: 'lost', reason, begun: { ...start, body }, standIns }))
   }
 
   #finish(sent: Sent): void {

@@ -12,6 +12,7 @@ export class StreamedReply {
   readonly #listener: ReplyListener | undefined
   readonly #reader: EventReader
   readonly #events: ReplyEvent[] = []
+  readonly #standIns: string[] = []
   /** Events are parsed one after the other, in their order. */
   #parsed: Promise<void> = Promise.resolve()
 
@@ -35,13 +36,14 @@ export class StreamedReply {
     this.#reader.end()
     await this.#parsed
     const { refusal } = this.#reader
-    return { body: this.#events, isJson: true, ...(refusal === null ? {} : { refusal }) }
+    return { body: this.#events, isJson: true, standIns: this.#standIns, ...(refusal === null ? {} : { refusal }) }
   }
 
   /** What had come of it when it broke off. */
-  async brokenOff(): Promise<Json> {
+  async brokenOff(): Promise<{ readonly body: Json; readonly standIns: readonly string[] }> {
+    this.#reader.abandon()
     await this.#parsed
-    return this.#events
+    return { body: this.#events, standIns: this.#standIns }
   }
 
   /** A key that a vendor repeats in an event gets no further than here. */
@@ -49,6 +51,9 @@ export class StreamedReply {
     const { body } = parseBody(await this.#redactor.redact(bytes))
     const event: ReplyEvent = { event: this.#redactor.redactHeaders({ name })['name'] ?? '', data: body }
     if (this.#listener?.event(event) === true) standIns.forEach(release)
-    else this.#events.push(event)
+    else {
+      this.#events.push(event)
+      this.#standIns.push(...standIns)
+    }
   }
 }

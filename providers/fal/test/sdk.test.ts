@@ -1,6 +1,6 @@
 import { ApiError, createFalClient, ValidationError } from '@fal-ai/client'
 import sharp from 'sharp'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { SANDBOX_KEY, type Sandbox } from '#sandbox'
 import { startEmulator } from '../emulator.ts'
 
@@ -11,11 +11,11 @@ beforeAll(async () => {
 afterAll(() => sandbox.close())
 
 /** The client builds every address below `https://queue.fal.run`; only that is exchanged. */
-const client = (credentials: string = SANDBOX_KEY) =>
+const client = (credentials: string = SANDBOX_KEY, url = sandbox.url) =>
   createFalClient({
     credentials,
     retry: { maxRetries: 0 },
-    requestMiddleware: async (request) => ({ ...request, url: request.url.replace('https://queue.fal.run', sandbox.url) }),
+    requestMiddleware: async (request) => ({ ...request, url: request.url.replace('https://queue.fal.run', url) }),
   })
 
 test('the emulator is the real thing to fal’s own client: it submits, polls, fetches the result, and reads errors by their class', async () => {
@@ -42,12 +42,23 @@ test('the emulator is the real thing to fal’s own client: it submits, polls, f
   expect(refused).toMatchObject({ status: 401 })
 })
 
-test('the emulator cancels for fal’s own client what still waits, and answers that it was canceled', async () => {
+test('the emulator cancels for fal’s own client what it works on, and answers that it was canceled', async () => {
   const { request_id: requestId, cancel_url: cancel } = await client().queue.submit('fal-ai/flux-2-pro/edit', {
     input: { prompt: 'a hill sandbox:never', image_urls: ['https://images.example/one.png'] },
   })
   expect(cancel).toBe(`${sandbox.url}/fal-ai/flux-2-pro/requests/${requestId}/cancel`)
+  const state = async (): Promise<string> => (await client().queue.status('fal-ai/flux-2-pro/edit', { requestId })).status
+  await vi.waitFor(async () => expect(await state()).toBe('IN_PROGRESS'))
   await client().queue.cancel('fal-ai/flux-2-pro/edit', { requestId })
   expect(await client().queue.status('fal-ai/flux-2-pro/edit', { requestId })).toMatchObject({ status: 'COMPLETED' })
   await expect(client().queue.result('fal-ai/flux-2-pro/edit', { requestId })).rejects.toMatchObject({ status: 400 })
+})
+
+test('the emulator takes out of its queue what fal’s own client cancels before its turn', async () => {
+  const slow = await startEmulator({ typicalMs: 600_000 })
+  onTestFinished(() => slow.close())
+  const { queue } = client(SANDBOX_KEY, slow.url)
+  const { request_id: requestId } = await queue.submit('fal-ai/flux-2-pro', { input: { prompt: 'a hill' } })
+  await queue.cancel('fal-ai/flux-2-pro', { requestId })
+  await expect(queue.status('fal-ai/flux-2-pro', { requestId })).rejects.toMatchObject({ status: 404 })
 })

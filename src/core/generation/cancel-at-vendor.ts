@@ -23,5 +23,5 @@ export async function cancelAtVendor(core: Core, open: OpenGeneration, attempt: 
   const timeoutMs = Math.min(TIMEOUT_MS, connection.provider.manifest.timeouts.poll_ms)
   const sent = await sendCall(core, open, attempt, track, connection, call, timeoutMs)
   if (sent.kind !== 'reply') return failCanceled(core, open, attempt)
-  return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, about))
+  return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent, call, about))
 }

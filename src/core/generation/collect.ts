@@ -1,6 +1,6 @@
 import { generationError } from '#contract'
 import type { Failure, FailureCode, ImageRef } from '#contract'
-import { inlineBytes, isHeldHere, releaseImages } from '../../reading/inline-bytes.ts'
+import { inlineBytes, isHeldHere, releaseImages, releaseUnwantedImages } from '../../reading/inline-bytes.ts'
 import { AssetError } from '../ports.ts'
 import type { Connection, StoredAsset } from '../ports.ts'
 import type { AttemptRecord, ImageRecord } from '../records.ts'
@@ -16,7 +16,7 @@ import {
   type OpenGeneration,
 } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
-import { distinct, readReply } from './outcome.ts'
+import { distinct, readReply, releaseOutcome } from './outcome.ts'
 import { saveIfPossible } from './save.ts'
 
 /** Without a byte for so long a fetch has failed; a slow one that goes on is never cut. */
@@ -193,13 +193,14 @@ async function askAgain(
   attempt.polls++
   const sent = await connection.send(attempt.next, connection.provider.manifest.timeouts.poll_ms, about)
   if (sent.kind !== 'reply') return
-  const outcome = readReply(core, connection, sent.reply, attempt.next, about)
+  const outcome = readReply(core, connection, sent, attempt.next, about)
   const fresh = outcome.kind === 'done' ? distinct(outcome.images) : []
-  if (fresh.length < collecting.references.length) return
+  if (fresh.length < collecting.references.length) return releaseOutcome(outcome)
   // By their ids where they have some: the vendor may list them in another order now.
   collecting.references = collecting.references.map(
     (reference, index) => fresh.find(({ id }) => id !== undefined && id === reference.id) ?? fresh[index] ?? reference,
   )
+  releaseUnwantedImages([...attempt.results, ...fresh], collecting.references)
   attempt.results = collecting.references
 }
 
@@ -242,6 +243,8 @@ function finish(
   const { record } = open
   const images = results.flatMap((one): ImageRecord[] => (one?.kind === 'image' ? [one.image] : []))
   const lost = [...results.flatMap((one) => (one?.kind === 'failure' ? [one.failure] : [])), ...missingImages.map(({ failure }) => failure)]
+  // What came again of an image that was stored already.
+  releaseImages(attempt.results)
   record.images.push(...images)
   open.newImages = [...open.newImages, ...images]
   attempt.imageIds = images.map((image) => image.id)

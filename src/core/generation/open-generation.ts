@@ -7,6 +7,7 @@ import type { SlotState } from '../scheduling/provider-slots.ts'
 import { release } from '../../reading/held-bytes.ts'
 import { FIRST_LEASE } from '../nodes.ts'
 import type { SlotClaim } from '../nodes.ts'
+import { releaseImages } from '../../reading/inline-bytes.ts'
 import type { ActiveProvider, BudgetCheck, Connection, IdempotencyEntry, Ports } from '../ports.ts'
 import type {
   AttemptCallsRecord,
@@ -200,13 +201,14 @@ function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): 
   return Math.min(deadlineMs, Math.max(0, attempt.submittedAt + deadlineMs - core.ports.clock.now()))
 }
 
-/** The attempt has ended, or was taken back: the settings it was bought under are let go. */
+/** The attempt has ended, or was taken back: the settings it was bought under are let go, and the bytes of images that nobody stored. */
 export function releaseConnection(core: Core, attempt: AttemptRecord): void {
   const track = core.tracks.get(attempt)
   if (!track) return
   track.connection?.release()
   track.connection = null
   releaseReferences(track)
+  releaseImages(attempt.results)
 }
 
 /** The references of a submit that is sent, or never will be. */

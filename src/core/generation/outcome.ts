@@ -2,7 +2,7 @@ import { withoutRepeats } from '#adapter-kit'
 import { generationError } from '#contract'
 import type { Call, Failure, ImageRef, Outcome, Reply, Said } from '#contract'
 import { judgeCall } from '../calls/kept-calls.ts'
-import { releaseImages } from '../../reading/inline-bytes.ts'
+import { releaseImages, releaseUnwanted, releaseUnwantedImages } from '../../reading/inline-bytes.ts'
 import { nextPollMs, wasFoundLate } from '../scheduling/callbacks.ts'
 import { observeDuration } from '../scheduling/poll-schedule.ts'
 import type { Connection, LogFields } from '../ports.ts'
@@ -21,8 +21,26 @@ const LAST_MISSED_MS = 10_000
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
 
+/** A reply and the stand-ins of the images inside it. */
+interface Received {
+  readonly reply: Reply
+  readonly standIns?: readonly string[] | undefined
+}
+
+/** What a reply means, and nothing is held of it but the images that it means. */
+export function readReply(core: Core, connection: Connection, { reply, standIns }: Received, call: Call, about: LogFields): Outcome {
+  const outcome = interpret(core, connection, reply, call, about)
+  if (standIns !== undefined && standIns.length > 0) releaseUnwanted(standIns, imagesOf(outcome))
+  return outcome
+}
+
+/** Nobody wants what it means: its images are let go. */
+export const releaseOutcome = (outcome: Outcome): void => releaseImages(imagesOf(outcome))
+
+const imagesOf = (outcome: Outcome): readonly ImageRef[] => ('images' in outcome ? (outcome.images ?? []) : [])
+
 /** What the adapter makes of a reply. One that it fails on is a defect of the adapter, and says nothing about the task. */
-export function readReply({ ports }: Core, { provider }: Connection, reply: Reply, call: Call, about: LogFields): Outcome {
+function interpret({ ports }: Core, { provider }: Connection, reply: Reply, call: Call, about: LogFields): Outcome {
   try {
     return provider.adapter.interpret(reply, call)
   } catch (error) {
@@ -50,8 +68,10 @@ export function applyOutcome(
   else track.answeredPolls++
   // What a refused poll says of the bill is about the poll.
   const isAboutTask = isSubmit || outcome.kind === 'failed'
-  if (isCanceled(open) && !goesOnCanceled(track, attempt, call, outcome))
+  if (isCanceled(open) && !goesOnCanceled(track, attempt, call, outcome)) {
+    releaseOutcome(outcome)
     return failCanceled(core, open, attempt, isAboutTask ? failure : null)
+  }
   switch (outcome.kind) {
     case 'pending':
       return stillPending(core, open, attempt, track, outcome)
@@ -133,10 +153,7 @@ async function stillPending(
   attempt.next = outcome.next
   attempt.unfinishedAt = ports.clock.now()
   const grew = outcome.progress !== undefined && outcome.progress >= (attempt.progress ?? 0) + SHOWN_PROGRESS
-  if (outcome.images) {
-    releaseImages(attempt.results)
-    attempt.results = distinct(outcome.images)
-  }
+  if (outcome.images) keepResults(attempt, outcome.images)
   if (outcome.progress !== undefined) attempt.progress = Math.min(1, Math.max(0, outcome.progress))
   if (grew && !isCanceled(open)) note(core, record, 'progress', route.provider, attempt.progress)
   if (isNews || grew) await publish(core, open)
@@ -164,7 +181,7 @@ function ready(
   const route = routeOf(record, attempt)
   attempt.readyAt = core.ports.clock.now()
   attempt.progress = 1
-  attempt.results = distinct(outcome.images)
+  keepResults(attempt, outcome.images)
   // Asks for the result again, should a link be dead.
   attempt.next = call.purpose === 'submit' || call.purpose === 'cancel' ? attempt.next : call
   record.promptUsed ??= outcome.promptUsed ?? null
@@ -190,6 +207,13 @@ export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: Attem
 
 /** One that was or may have been billed before one that costs nothing. */
 const worstFailure = (failures: readonly Failure[]): Failure | undefined => failures.find(({ billed }) => billed !== false) ?? failures[0]
+
+/** The images of a reply instead of those of an earlier one. */
+function keepResults(attempt: AttemptRecord, images: readonly ImageRef[]): void {
+  const results = distinct(images)
+  releaseUnwantedImages([...attempt.results, ...images], results)
+  attempt.results = results
+}
 
 /** An id or a link that comes twice in one reply is one image. */
 export const distinct = (images: readonly ImageRef[]): readonly ImageRef[] =>

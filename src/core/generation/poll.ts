@@ -25,7 +25,7 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
   const sent = await sendCall(core, open, attempt, track, connection, call, connection.provider.manifest.timeouts.poll_ms)
   switch (sent.kind) {
     case 'reply':
-      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
+      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent, call, logFields(open.record, attempt)))
     case 'unsent':
     case 'lost':
       return isCanceled(open) && !track.isCancelAsked ? cancelAtVendor(core, open, attempt, track) : pollLater(core, track)

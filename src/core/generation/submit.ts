@@ -20,7 +20,7 @@ import {
 } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
 import { obstacleTo, unbilled } from './obstacle.ts'
-import { applyOutcome, readReply } from './outcome.ts'
+import { applyOutcome, readReply, releaseOutcome } from './outcome.ts'
 import { listenTo } from './streamed-reply.ts'
 import { referencesFor, ReferenceUnavailable } from './references.ts'
 import { publish, save, saveIfPossible } from './save.ts'
@@ -179,7 +179,7 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
   releaseReferences(track)
   switch (sent.kind) {
     case 'reply':
-      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent.reply, call, logFields(open.record, attempt)))
+      return applyOutcome(core, open, attempt, track, call, readReply(core, connection, sent, call, logFields(open.record, attempt)))
     case 'refused':
     case 'unsent': {
       if (isCanceled(open)) return failCanceled(core, open, attempt, unbilled('canceled', sent.reason))
@@ -187,9 +187,11 @@ export async function sendSubmit(core: Core, open: OpenGeneration, attempt: Atte
       return fail(core, open, attempt, unbilled('provider_unavailable', reason))
     }
     case 'lost': {
-      const outcome = sent.begun && readReply(core, connection, sent.begun, call, logFields(open.record, attempt))
+      const { begun: reply, standIns } = sent
+      const outcome = reply && readReply(core, connection, { reply, standIns }, call, logFields(open.record, attempt))
       // All that matters had come before it broke off.
       if (outcome?.kind === 'done' || outcome?.kind === 'failed') return applyOutcome(core, open, attempt, track, call, outcome)
+      if (outcome) releaseOutcome(outcome)
       core.ports.observer.submitted(id, 'outcome_unknown')
       track.lostReason = sent.reason
       track.hasBegun = sent.begun !== undefined

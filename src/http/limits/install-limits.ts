@@ -2,6 +2,7 @@ import { Transform } from 'node:stream'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
+import { passedThrough } from '../passed-through.ts'
 import { holdStream } from './limits.ts'
 import type { Limits, Release } from './limits.ts'
 import { tooMuch } from './refusal.ts'
@@ -46,7 +47,7 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
     if (!isOfUnknownLength) return done(null, payload)
     const counting = countingBytes(limits, request, reply)
     if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true)
-      return done(null, counted(payload, counting, request.raw))
+      return done(null, passedThrough(counting, payload, request.raw))
     // A form is read from the request itself: it is counted beside its reader, and never waits for what nobody takes.
     counting.on('error', (error) => request.raw.listenerCount('error') > 0 && request.raw.emit('error', error)).resume()
     request.raw.once('resume', () => request.raw.on('data', (piece: Buffer) => void (counting.destroyed || counting.write(piece))))
@@ -58,16 +59,6 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
     if (isLong(payload)) request.raw.socket.setTimeout(unreadMs)
     done(null, payload)
   })
-}
-
-/**
- * A stream that reads another does not take over its error, and an error that nobody listens to ends the process: neither may be heard nowhere.
- * The request itself says that it broke off only to who listens, and that is no error of anybody's.
- */
-function counted(payload: Readable, counting: Transform, request: Readable): Transform {
-  counting.on('error', () => {})
-  if (payload !== request) payload.once('error', (error) => counting.destroy(error))
-  return payload.pipe(counting)
 }
 
 const isLong = (payload: unknown): boolean =>

@@ -7,6 +7,7 @@ import type { ModelSource } from '../../api/models.ts'
 import type { KeyRing } from '../../access.ts'
 import type { Intake } from '../../intake.ts'
 import { loggedProblem, noRoute } from '../../problem.ts'
+import { releaseAtEnd } from '../../read-body.ts'
 import { withinRate } from './batch.ts'
 import { MCP_CALL } from './documented.ts'
 import { MCP_ERRORS } from './error-reply.ts'
@@ -54,6 +55,7 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
   const respond = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const [{ answer }, message] = await Promise.all([handler(), withinRate(deps.keys, request, reply)])
     reply.hijack()
+    releaseAtEnd(reply)
     // What hooks gave the answer: a page of another origin reads it only with the headers of CORS.
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
     await answer(request, reply, message)

@@ -113,9 +113,10 @@ async function readEdit(
     reply.header('connection', 'close')
     throw new OpenaiRefusal(tooLarge('The body is larger than this server takes (server.body_limit_bytes).'))
   }
-  const upload = await readUpload(request.parts(), maxBytes).catch(notAForm)
+  const standIns: string[] = []
+  request.standIns = standIns
+  const upload = await readUpload(request.parts(), maxBytes, standIns).catch(notAForm)
   if (upload.kind === 'refused') throw new OpenaiRefusal(upload.problem)
-  request.standIns = upload.mask === null ? upload.images : [...upload.images, upload.mask]
   const form = readForm(upload.fields)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))

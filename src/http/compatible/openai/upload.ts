@@ -11,7 +11,7 @@ export type Upload =
   | {
       readonly kind: 'form'
       readonly fields: readonly FormField[]
-      /** The files as `data:` URIs with stand-ins for their bytes, in the order they came; whoever asked releases them. */
+      /** The files as `data:` URIs with stand-ins for their bytes, in the order they came. */
       readonly images: readonly string[]
       /** The same of the mask; null where none came as a file. */
       readonly mask: string | null
@@ -34,9 +34,15 @@ const isText = ({ filename, mimetype }: MultipartFile): boolean => !filename && 
  * Reads a form part by part. What is refused is still read to its end, unkept, so that the answer reaches a client that sends before it listens.
  * @param parts read as bytes: `PARTS_AS_BYTES`
  * @param maxBytes of all parts together
+ * @param standIns takes each stand-in as it is made, also where the form is refused in the end; whoever asked releases them
  * @throws HttpProblem where a text is no UTF-8
  */
-export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: number): Promise<Upload> {
+export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: number, standIns: string[]): Promise<Upload> {
+  const held = async (format: string, chunks: readonly Buffer[]): Promise<string> => {
+    const standIn = await holdChunks(chunks)
+    standIns.push(standIn)
+    return `data:image/${format};base64,${standIn}`
+  }
   const fields: FormField[] = []
   const images: string[] = []
   let mask: string | null = null
@@ -63,8 +69,8 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
     const bytes = isText(part) ? Buffer.concat(chunks) : firstOf(chunks)
     const format = isText(part) ? null : formatOf(bytes)
     if (!isText(part) && format === null) problem = notAnImage(fieldname)
-    else if (format !== null && fieldname === 'mask') mask = `data:image/${format};base64,${await holdChunks(chunks)}`
-    else if (format !== null) images.push(`data:image/${format};base64,${await holdChunks(chunks)}`)
+    else if (format !== null && fieldname === 'mask') mask = await held(format, chunks)
+    else if (format !== null) images.push(await held(format, chunks))
     else if (IMAGE_FIELD.test(fieldname)) images.push(decodeUtf8(bytes, `The field ${fieldname}`))
     else fields.push({ name: fieldname, value: decodeUtf8(bytes, `The field ${fieldname.slice(0, 100)}`) })
   }
