@@ -1,5 +1,4 @@
 import { Transform } from 'node:stream'
-import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
 import { passedThrough } from '../passed-through.ts'
