@@ -7,6 +7,8 @@ import { hasWrongVerb } from './known-routes.ts'
 import { foreignPage, foreignRequest } from './own-origin.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { passedThrough } from './passed-through.ts'
+import { keepKeyEnd } from './request-context.ts'
+import type { UntilKeyEnds } from './request-context.ts'
 
 /**
  * Who may ask a route, where gateway keys are on. `open`: anybody; the route gives nothing away, or its address is its own proof. `any`: every
@@ -33,9 +35,6 @@ declare module 'fastify' {
     untilKeyEnds: UntilKeyEnds
   }
 }
-
-/** Calls back once a key counts no more. @returns takes it back */
-export type UntilKeyEnds = (end: () => void) => () => void
 
 /** The gateway keys that count now. */
 export interface KeyRing {
@@ -102,13 +101,13 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     const access = isMisrouted ? 'any' : declared.access
     if (!keys.isOn()) {
       know(request, EVERYBODY)
-      request.untilKeyEnds = (end) => keys.whileValid(null, end)
+      watchKey(request, (end) => keys.whileValid(null, end))
       return done(foreignRequest(request, origins))
     }
     const shown = secretOf(request, keyHeaders)
     const caller = shown.secret === null ? null : keys.identify(shown.secret)
     know(request, caller ?? STRANGER)
-    request.untilKeyEnds = (end) => keys.whileValid(shown.secret, end)
+    watchKey(request, (end) => keys.whileValid(shown.secret, end), caller !== null)
     if (access === 'open') return done()
     if (caller === null && keyInBody === true && shown.secret === null) return done(tooLongForAStranger(request, reply))
     if (caller === null) return done(unauthorized(reply, shown))
@@ -123,6 +122,12 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
     done(null, isStranger ? passedThrough(strangersLimit(reply), payload, request.raw) : payload)
   })
+}
+
+/** A stranger, whose body may name a key yet, waits for nothing. */
+function watchKey(request: FastifyRequest, untilKeyEnds: UntilKeyEnds, isKnown = true): void {
+  request.untilKeyEnds = untilKeyEnds
+  if (isKnown) keepKeyEnd(untilKeyEnds)
 }
 
 /** Goes on once a judgement is there that had to be waited for. A hook that waits for none is no promise, since every request runs all of them. */

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { Clock, InPieces } from '../core/ports.ts'
-import type { UntilKeyEnds } from './access.ts'
 import { releaseAtEnd } from './read-body.ts'
+import type { UntilKeyEnds } from './request-context.ts'
 
 const HEARTBEAT_MS = 15_000
 const MOST_UNREAD_BYTES = 1_024 * 1_024

@@ -8,7 +8,7 @@ import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
 import type { AdmitGeneration } from './limits/generations.ts'
 import { invalidRequest } from './invalid-request.ts'
-import { currentRequestId, currentTraceparent } from './request-context.ts'
+import { currentRequestId, currentTraceparent, whileKeyCounts } from './request-context.ts'
 import type { RequestSchema } from './request-schema.ts'
 
 /** The one way in, whatever the API: validated, planned, accepted, awaited. */
@@ -20,7 +20,7 @@ export interface Intake {
    * @throws Refusal · IdempotencyMismatch
    */
   begin(request: GenerationRequest, key: string | null, idempotencyKey?: string, more?: IntakeExtras): Promise<Begun>
-  /** The generation once it has ended or `waitMs` is over; null where there is none. */
+  /** The generation once it has ended or `waitMs` is over; null where there is none. @throws HttpProblem where the caller's key ends first */
   wait(id: string, waitMs: number): Promise<GenerationRecord | null>
 }
 
@@ -95,7 +95,7 @@ export function createIntake({ requestSchema, accept, idempotency, run, admit, c
         return record
       })
     },
-    wait: (id, waitMs) => run.wait(id, waitMs),
+    wait: (id, waitMs) => whileKeyCounts(run.wait(id, waitMs)),
   }
 }
 

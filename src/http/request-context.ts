@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { HttpProblem } from './http-problem.ts'
 import { callerRequestId } from './request-id.ts'
 
 /** What the code that works for a request can ask about it; small, since an open generation may keep it alive. */
@@ -12,6 +13,7 @@ interface RequestContext {
 }
 
 const requests = new AsyncLocalStorage<RequestContext>()
+const keyEnds = new WeakMap<RequestContext, UntilKeyEnds>()
 const refusals = new WeakMap<RequestContext, Readonly<Record<string, string>>>()
 
 /** The id of the request that this code works for, whatever the API; undefined outside of any. */
@@ -40,6 +42,30 @@ export function headersOnRefusal(headers: Readonly<Record<string, string>>): voi
   const request = requests.getStore()
   if (request !== undefined) refusals.set(request, headers)
 }
+
+/** Calls `end` once the key of a request counts no more. Returns what stops watching. */
+export type UntilKeyEnds = (end: () => void) => () => void
+
+/** Keeps how the end of this request's key is seen. */
+export function keepKeyEnd(untilKeyEnds: UntilKeyEnds): void {
+  const request = requests.getStore()
+  if (request !== undefined) keyEnds.set(request, untilKeyEnds)
+}
+
+/**
+ * What is waited for, as long as the key of this request counts; what goes on meanwhile goes on.
+ * @throws HttpProblem `unauthorized` once it does not
+ */
+export async function whileKeyCounts<T>(awaited: Promise<T>): Promise<T> {
+  const request = requests.getStore()
+  const untilKeyEnds = request === undefined ? undefined : keyEnds.get(request)
+  if (untilKeyEnds === undefined) return awaited
+  const ended = Promise.withResolvers<never>()
+  const stop = untilKeyEnds(() => ended.reject(new HttpProblem({ code: 'unauthorized', detail: KEY_ENDED })))
+  return Promise.race([awaited, ended.promise]).finally(stop)
+}
+
+const KEY_ENDED = 'The key of this request was revoked, replaced or has expired while the request waited. What was bought goes on.'
 
 /** The only status that has such headers. */
 const TOO_MANY = 429

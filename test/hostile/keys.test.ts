@@ -1,10 +1,10 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Generation, GatewayKeyState, GatewayKeyWithSecret, Quote } from '#contract'
 import { COMPILED, startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
@@ -21,7 +21,10 @@ const configured = (...names: readonly string[]): void => {
     const hash = createHash('sha256').update(`key-of-${name}`).digest('hex')
     return `{ name: ${name}, key_hash: ${hash}, scope: ${name === 'boss' ? 'admin' : 'write'} }`
   })
-  writeFileSync(config, `keys: [${keys.join(', ')}]\nmodels: { house-style: { model: flux-2-pro } }\n`)
+  // Generations that never end keep their slots; few of them are BFL's, whose own limit is 24.
+  const slots = '{ max_in_flight: 1000 }'
+  const providers = `providers: { bfl: ${slots}, runware: ${slots}, vtrix: ${slots} }`
+  writeFileSync(config, `keys: [${keys.join(', ')}]\nmodels: { house-style: { model: flux-2-pro } }\n${providers}\n`)
 }
 
 let server: ServerProcess
@@ -56,6 +59,30 @@ interface Open {
   readonly events: Promise<string>
   /** The frames that came, once the connection is closed. */
   readonly frames: Promise<readonly string[]>
+  /** How what waits for the end of a generation was answered. */
+  readonly waits: Promise<readonly string[]>
+}
+
+/** Everything that waits for a generation that never ends. */
+function waitsFor(secret: string, id: string): Promise<readonly string[]> {
+  const headers = { prefer: 'wait=600' }
+  const image = { model: 'vtrix/flux-2-pro', prompt: 'sandbox:never', width: 256, height: 256 }
+  const task = { taskType: 'imageInference', taskUUID: randomUUID(), model: 'bfl:5@1', positivePrompt: 'sandbox:never' }
+  const sizes = { width: 512, height: 512 }
+  const bare = { method: 'POST', headers: { 'content-type': 'application/json' } }
+  const signedIn = JSON.stringify([
+    { taskType: 'authentication', apiKey: secret },
+    { ...task, ...sizes, taskUUID: randomUUID() },
+  ])
+  const asked: Readonly<Record<string, Promise<Response>>> = {
+    'a long poll': ask(secret, `/v1/generations/${id}`, { headers }),
+    'a generation': ask(secret, '/v1/generations', { body: image, headers }),
+    'a comparison': ask(secret, '/v1/comparisons', { body: { ...image, model: 'flux-2-pro', providers: ['runware'] }, headers }),
+    'images of OpenAI': ask(secret, '/v1/images/generations', { body: { model: 'runware/flux-2-pro', prompt: 'sandbox:never' } }),
+    'a task of Runware': ask(secret, '/runware/v1', { body: [{ ...task, ...sizes }] }),
+    'a task that names its key': fetch(`${server.url}/runware/v1`, { ...bare, body: signedIn }),
+  }
+  return Promise.all(Object.entries(asked).map(async ([what, answer]) => `${what}: ${(await answer).status}`))
 }
 
 /** An event stream of a generation that never ends, and a WebSocket, both of this key. */
@@ -72,10 +99,15 @@ async function openFor(secret: string): Promise<Open> {
   const closed = new Promise((resolve) => socket.addEventListener('close', resolve))
   socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: secret }]))
   await authenticated
-  return { events: stream.text(), frames: closed.then(() => frames) }
+  const waits = waitsFor(secret, id)
+  // Each is on its way, and waits.
+  await vi.waitFor(async () => expect((await read<{ data: unknown[] }>(secret, '/v1/generations')).data).toHaveLength(6), {
+    timeout: 5_000,
+  })
+  return { events: stream.text(), frames: closed.then(() => frames), waits }
 }
 
-describe('an event stream and a WebSocket', () => {
+describe('an event stream, a WebSocket and what waits for a generation', () => {
   const ends: Readonly<Record<string, (secret: string, name: string) => Promise<unknown>>> = {
     'is revoked': (_, name) => ask(BOSS, `/v1/keys/${name}`, { method: 'DELETE' }),
     'is rotated without a grace': (_, name) => ask(BOSS, `/v1/keys/${name}/rotate`, { body: { grace_seconds: 0 } }),
@@ -91,8 +123,9 @@ describe('an event stream and a WebSocket', () => {
     const isFiled = how.includes('configuration')
     const expires = how === 'expires' ? { expires_at: new Date(Date.now() + 2_500).toISOString() } : {}
     const secret = isFiled ? 'key-of-filed' : (await make({ name, ...expires })).secret
-    const { events, frames } = await openFor(secret)
+    const { events, frames, waits } = await openFor(secret)
     await end(secret, name)
+    for (const wait of await waits) expect(wait).toMatch(/: 401$/)
     expect(await events).toMatch(/event: queued/)
     expect(await events).not.toMatch(/event: (?:succeeded|failed|canceled)/)
     const said = await frames
@@ -105,12 +138,12 @@ describe('an event stream and a WebSocket', () => {
     const { secret } = await make({ name: 'graceful' })
     const open = await openFor(secret)
     let hasEnded = false
-    void Promise.race([open.events, open.frames]).then(() => (hasEnded = true))
+    void Promise.race([open.events, open.frames, open.waits]).then(() => (hasEnded = true))
     const next = await read<GatewayKeyWithSecret>(BOSS, '/v1/keys/graceful/rotate', { body: { grace_seconds: 60 } })
     for (const one of [secret, next.secret]) expect((await ask(one, '/v1/models')).status).toBe(200)
     expect(hasEnded).toBe(false)
     await ask(BOSS, '/v1/keys/graceful', { method: 'DELETE' })
-    await Promise.all([open.events, open.frames])
+    await Promise.all([open.events, open.frames, open.waits])
   })
 })
 
@@ -172,6 +205,8 @@ test('each image at each provider counts against the rate of its key, and what d
   const left = async (): Promise<number> =>
     Number(/"key";r=(\d+)/.exec((await ask(secret, '/v1/models')).headers.get('ratelimit') ?? '')?.[1])
 
+  const compared = async (): Promise<number> => (await read<{ data: unknown[] }>(BOSS, '/v1/comparisons')).data.length
+  const before = await compared()
   expect(await sent('/v1/generations', { ...request, n: 13 })).toEqual([429, null])
   expect(await left()).toBe(10)
   expect(await sent('/v1/comparisons', { ...request, providers: ['bfl', 'runware', 'vtrix'] })).toEqual([200, null])
@@ -181,7 +216,7 @@ test('each image at each provider counts against the rate of its key, and what d
   const late = await sent('/v1/comparisons', { ...request, n: 2, providers: ['bfl', 'runware'] })
   expect(late).toEqual([429, expect.stringMatching(/^\d+$/)])
   expect(await left()).toBe(0)
-  expect((await read<{ data: unknown[] }>(BOSS, '/v1/comparisons')).data).toHaveLength(1)
+  expect(await compared()).toBe(before + 1)
 })
 
 /** As it is typed in a shell. */

@@ -17,6 +17,7 @@ import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { retirementHeaders } from '../retirement-headers.ts'
 import { HttpProblem } from '../http-problem.ts'
+import { whileKeyCounts } from '../request-context.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 
 const GenerationParams = z.object({ id: z.string().max(100) })
@@ -115,7 +116,7 @@ async function awaited(
   begun?: GenerationRecord,
 ): Promise<Generation> {
   // What this request has just written is not read again.
-  const record = waitMs > 0 ? await run.wait(id, waitMs) : (begun ?? (await store.generation(id)))
+  const record = waitMs > 0 ? await whileKeyCounts(run.wait(id, waitMs)) : (begun ?? (await store.generation(id)))
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
   const generation = viewOf(record, links)

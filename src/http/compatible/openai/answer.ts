@@ -7,6 +7,7 @@ import type { PartialView } from '../../../core/generation/watchers.ts'
 import { forThisRequest } from '../../request-context.ts'
 import { orderedImages } from '../../../core/plan/delivery.ts'
 import { viewOf } from '../../../core/present/generation.ts'
+import { HttpProblem } from '../../http-problem.ts'
 import { createInlineImages } from '../../inline-images.ts'
 import type { InlineImages } from '../../inline-images.ts'
 import type { Intake } from '../../intake.ts'
@@ -64,6 +65,7 @@ export function createAnswer(deps: OpenaiDependencies): Answer {
     try {
       return translation.wanted.stream ? await streamed(task) : await whole(task)
     } catch (error) {
+      if (error instanceof HttpProblem) throw error
       return sendProblem(reply, broken(task, error))
     }
   }
@@ -168,7 +170,8 @@ async function lateEvents(task: Task, images: InlineImages): Promise<readonly Co
     if (end === null) task.keepForRepeat()
     return end === null ? unfinishedProblem(task.id) : await eventsOf(end, task, images)
   } catch (error) {
-    return broken(task, error)
+    // Its key has ended, and so has the stream.
+    return error instanceof HttpProblem ? brokenProblem(task.id) : broken(task, error)
   }
 }
 

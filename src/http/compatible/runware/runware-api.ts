@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import type { Generation, JsonObject } from '#contract'
 import type { Assets, Clock } from '../../../core/ports.ts'
 import { bearerOf, EVERYBODY, know } from '../../access.ts'
+import { keepKeyEnd } from '../../request-context.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { ErrorShape } from '../../error-shape.ts'
 import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
@@ -95,6 +96,8 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
       if (over) throw over
     }
     know(request, caller)
+    const { apiKey } = signIn ?? {}
+    if (typeof apiKey === 'string') keepKeyEnd((end) => keys.whileValid(apiKey, end))
     const asked = signIn ? array.slice(1) : array
     const images = createInlineImages(assets)
     const refusals = await overRateOfEach(keys, request, asked.length, reply)
