@@ -1,49 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Generation } from '#contract'
-import { startProcess } from './process.ts'
 import type { ServerProcess } from './process.ts'
-import type { Vendors } from './vendors.ts'
-
-/** Gateways that share a database and an image folder, each with a data folder of its own. */
-export interface NodeGroup {
-  readonly nodes: readonly ServerProcess[]
-  /** Another node of the group. */
-  start(): Promise<ServerProcess>
-  remove(): Promise<void>
-}
-
-/** @param more lines of the configuration of each */
-export async function startNodes(vendors: Vendors, { url, count = 3, more = '' }: NodeGroupOptions): Promise<NodeGroup> {
-  const images = mkdtempSync(join(tmpdir(), 'imagegate-nodes-'))
-  const folders: { remove(): void }[] = []
-  const nodes: ServerProcess[] = []
-  const start = async (): Promise<ServerProcess> => {
-    const folder = vendors.folder(`store: { url: "${url}" }\nassets: { url: "file:${images}" }\n${more}`)
-    folders.push(folder)
-    const node = await startProcess(folder.environment)
-    nodes.push(node)
-    return node
-  }
-  await Promise.all(Array.from({ length: count }, start))
-  return {
-    nodes,
-    start,
-    async remove() {
-      for (const node of nodes) node.signal('SIGCONT')
-      await Promise.all(nodes.map((node) => node.kill('SIGKILL')))
-      for (const folder of folders) folder.remove()
-      rmSync(images, { recursive: true, force: true })
-    },
-  }
-}
-
-interface NodeGroupOptions {
-  readonly url: string
-  readonly count?: number
-  readonly more?: string
-}
 
 export interface Asked {
   readonly status: number

@@ -67,11 +67,13 @@ export async function joinDatabase(url: string, { prepareSchema, how, patienceMs
       await sleep(AGAIN_MS, undefined, { ref: false })
       try {
         client = await connect(url)
-        await lock(client)
+        // Somebody keeps the database to itself, a move into it perhaps.
+        if (!(await lock(client))) throw new Error('it is not to be used now')
         await hold()
         connectedAt = performance.now()
         return heard({ kind: 'reconnected' })
       } catch {
+        client.removeAllListeners('end')
         await client.end().catch(() => {})
       }
     }

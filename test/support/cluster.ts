@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startProcess } from '../crash/process.ts'
+import type { ServerProcess } from '../crash/process.ts'
+import type { Vendors } from '../crash/vendors.ts'
+import { freePort } from './free-port.ts'
+import { ownServer } from './postgres.ts'
+import type { PostgresServer } from './postgres.ts'
+import { startS3 } from './s3.ts'
+
+export const NGINX = ['/usr/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path)) ?? null
+
+/** Three gateways, one PostgreSQL, one S3 server and nginx before them, each a process of its own: what `docker compose --profile cluster` is made of. */
+export interface Cluster {
+  readonly nodes: readonly ServerProcess[]
+  /** Counts on over the nodes. */
+  node(index: number): ServerProcess
+  /** Where nginx listens; null where it is not installed. */
+  readonly url: string | null
+  readonly database: PostgresServer
+  readonly databaseUrl: string
+  /** Ends a gateway with SIGTERM and starts it anew at its address. */
+  restart(index: number): Promise<void>
+  remove(): Promise<void>
+}
+
+export interface ClusterOptions {
+  /** Lines of every gateway's configuration. */
+  readonly more?: string
+  /** The gateway that vendors call back; else nginx. */
+  readonly calledBack?: number
+  /** Where nginx listens; else on a free port. */
+  readonly port?: number
+}
+
+const COUNT = 3
+
+export async function startCluster(vendors: Vendors, { more = '', calledBack, port }: ClusterOptions = {}): Promise<Cluster> {
+  const left = new AsyncDisposableStack()
+  try {
+    const folder = mkdtempSync(join(tmpdir(), 'imagegate-cluster-'))
+    left.defer(() => rmSync(folder, { recursive: true, force: true }))
+    const database = ownServer()
+    left.defer(() => database.remove())
+    const databaseUrl = database.url('postgres')
+    const ports = await Promise.all([...Array.from({ length: COUNT }, () => freePort()), port ?? freePort()])
+    const [bucket, url] = await Promise.all([startS3(folder, ['images']), startNginx(folder, ports, left)])
+    left.defer(() => bucket.stop())
+    const publicPort = calledBack === undefined && url !== null ? ports[COUNT] : ports[calledBack ?? 0]
+    const configuration = [
+      `server: { public_url: "http://127.0.0.1:${publicPort}", trust_proxy: [127.0.0.1] }`,
+      `store: { url: "${databaseUrl}" }`,
+      `assets: { url: "s3://images?endpoint=${encodeURIComponent(bucket.endpoint)}&path_style=true" }`,
+      more,
+    ].join('\n')
+    const nodes: ServerProcess[] = []
+    const start = async (index: number): Promise<void> => {
+      const own = vendors.folder(configuration)
+      left.defer(() => own.remove())
+      const node = await startProcess({ ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) })
+      nodes[index] = node
+      left.defer(async () => {
+        node.signal('SIGCONT')
+        await node.kill('SIGKILL')
+      })
+    }
+    await Promise.all(Array.from({ length: COUNT }, (_, index) => start(index)))
+    const node = (index: number): ServerProcess => {
+      const found = nodes[index % COUNT]
+      if (!found) throw new Error('it was started')
+      return found
+    }
+    return {
+      nodes,
+      node,
+      url,
+      database,
+      databaseUrl,
+      async restart(index) {
+        await node(index).kill('SIGTERM')
+        await start(index)
+      },
+      remove: () => left.disposeAsync(),
+    }
+  } catch (error) {
+    await left.disposeAsync()
+    throw error
+  }
+}
+
+const S3RVER_KEYS = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' }
+
+/** The load balancer of `deploy/` at free ports. */
+async function startNginx(folder: string, ports: readonly number[], left: AsyncDisposableStack): Promise<string | null> {
+  if (NGINX === null) return null
+  const path = join(folder, 'nginx.conf')
+  writeFileSync(path, around(balancer(ports), folder))
+  const child = spawn(NGINX, ['-p', folder, '-c', path, '-e', join(folder, 'nginx.log'), '-g', 'daemon off;'], { stdio: 'ignore' })
+  left.defer(() => ended(child))
+  const url = `http://127.0.0.1:${ports[COUNT]}`
+  for (let tries = 0; tries < 200; tries++) {
+    // 502 is an answer, too: the gateways are being started.
+    const answers = await fetch(url).then(
+      () => true,
+      () => false,
+    )
+    if (answers) return url
+    await sleep(25)
+  }
+  throw new Error(`nginx does not answer:\n${readFileSync(join(folder, 'nginx.log'), 'utf8')}`)
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill('SIGTERM')
+  })
+}
+
+const balancer = (ports: readonly number[]): string =>
+  readFileSync(join(import.meta.dirname, '../../deploy/nginx/cluster.conf'), 'utf8')
+    .replaceAll(/gateway-(\d):8080/g, (_, number: string) => `127.0.0.1:${ports[Number(number) - 1]}`)
+    .replace('listen 8080;', `listen 127.0.0.1:${ports[COUNT]};`)
+
+const around = (site: string, folder: string): string => `
+worker_processes 1;
+pid ${folder}/nginx.pid;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+  ${site}
+}`
