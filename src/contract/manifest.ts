@@ -3,6 +3,7 @@ import { CallbackSignature } from './callback-signature.ts'
 import { Limits } from './limits.ts'
 import { PublishedPrice } from './price.ts'
 import { PublishedPriceList } from './price-list.ts'
+import { PriceEstimate, PublishedSchema } from './published-schema.ts'
 import { Shape } from './shape.ts'
 
 /** A host the vendor's calls may go to, with its key: an exact name or `*.name` for any name below it. */
@@ -93,6 +94,12 @@ export const Manifest = z
       description: 'Dotted paths in `provider_options` that switch a safety check on; a request that does never runs without it.',
     }),
     price_list: PublishedPriceList.optional().meta({ description: 'Absent where the vendor publishes no prices for programs.' }),
+    openapi: PublishedSchema.optional().meta({
+      description: 'Absent where the vendor publishes no OpenAPI document whose address is known.',
+    }),
+    price_estimate: PriceEstimate.optional().meta({
+      description: 'Absent where the vendor has no call that says what an order would cost.',
+    }),
     shape: Shape.optional().meta({
       description: 'The shape of its API, where that is one we know: the folder then holds this file and no adapter.',
     }),

@@ -1,23 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Generation, GenerationRequest, Json, JsonObject, Provider, QuotedOffer, Usd } from '#contract'
 import { compareUsd, subtractUsd, sumUsd } from '#contract'
-import { PROVIDERS_DIRECTORY } from '../catalogue/catalogue.ts'
 import { createClient, type Client } from '../client/client.ts'
-import type { Config } from '../config/config.ts'
 import { caseOf } from '../core/verify/case-file.ts'
 import { isChargeSaid, judgeGeneration, mostSpent, newInReplies, type Finding } from '../core/verify/judge-exchange.ts'
-import { createRecorder, type Recorder } from '../core/verify/recorder.ts'
-import { fieldsOf } from '../core/verify/reply-fields.ts'
+import { createRecorder, type Exchange, type Recorder } from '../core/verify/recorder.ts'
 import type { Send } from '../core/ports.ts'
-import { hashOfKey } from '../http/access.ts'
 import { createTransport } from '../transport/index.ts'
 import { createRedactor, type Redactor } from '../transport/redactor.ts'
 import { Secret } from '../transport/secret.ts'
 import { transportConfig } from './from-config.ts'
+import { knownFields } from './recorded-fields.ts'
+import { ownAccount } from './verify-account.ts'
 import { readConfiguration } from './read-configuration.ts'
+import { judgeEstimate, judgeSchema, type Published } from './verify-published.ts'
 import { startGateway, StartRefused, type StartOptions } from './start.ts'
 
 export interface VerifyOptions {
@@ -48,7 +46,7 @@ const BALANCE = 'balance'
  * @throws StartRefused where there is no such provider or no key
  */
 export async function verifyProvider(start: StartOptions, options: VerifyOptions): Promise<Verified> {
-  const { started, catalogue, log } = await readConfiguration(start)
+  const { started, catalogue, log } = await readConfiguration({ ...start, overrides: { ...start.overrides, quiet: true } })
   const provider = catalogue.with(started.relays).providers.get(options.provider)
   const settings = started.providers.get(options.provider)
   if (!provider || !settings)
@@ -67,12 +65,13 @@ export async function verifyProvider(start: StartOptions, options: VerifyOptions
       configure: (config) => ownAccount(config, options, secret),
     },
   })
+  const transport = createTransport(transportConfig(started, catalogue, log))
   const wrongly = createTransport(
     transportConfig({ ...started, providers: new Map([[provider.id, { ...settings, apiKey: new Secret(WRONG_KEY) }]]) }, catalogue, log),
   )
   try {
     const client = createClient({ url: server.url, key: secret })
-    const run = new Verification(provider, client, recorder, options, createRedactor(settings.apiKey))
+    const run = new Verification(provider, client, recorder, options, createRedactor(settings.apiKey), { provider, settings, transport })
     const models = Object.keys(provider.manifest.models).filter((model) => options.models.length === 0 || options.models.includes(model))
     await run.finishEarlier()
     refusing = wrongly.send
@@ -84,37 +83,7 @@ export async function verifyProvider(start: StartOptions, options: VerifyOptions
   } finally {
     await server.close()
     await wrongly.close()
-  }
-}
-
-/** The configuration with this provider alone to buy from, one gateway key that may spend so much, and a data folder of its own. */
-function ownAccount(config: Config, { provider, maxUsd }: VerifyOptions, secret: string): Config {
-  const data = join(config.configured.dataDirectory, 'verify')
-  const kept = { dataDirectory: data, storeUrl: `file:${data}/imagegate.db`, assetsUrl: `file:${data}/images` }
-  return {
-    ...config,
-    dataDirectory: data,
-    storeUrl: kept.storeUrl,
-    configured: kept,
-    assets: { ...config.assets, url: kept.assetsUrl, keep: true },
-    server: { ...config.server, host: '127.0.0.1', port: 0, publicUrl: null },
-    models: new Map(),
-    breaker: null,
-    keys: [
-      {
-        name: `verify-${new Date().toISOString()}`,
-        keyHash: hashOfKey(secret),
-        budgetUsd: maxUsd,
-        period: 'total',
-        models: null,
-        providers: [provider],
-        allowUnpriced: false,
-        scope: 'admin',
-        admin: true,
-        ratePerMinute: null,
-        expiresAt: null,
-      },
-    ],
+    await transport.close()
   }
 }
 
@@ -134,9 +103,11 @@ class Verification {
   readonly #findings: Finding[] = []
   readonly #recorded: string[] = []
   readonly #known: ReadonlySet<string> | null
+  readonly #published: Published
   #spent: Usd = '0'
 
-  constructor(provider: Provider, client: Client, recorder: Recorder, options: VerifyOptions, redactor: Redactor) {
+  constructor(provider: Provider, client: Client, recorder: Recorder, options: VerifyOptions, redactor: Redactor, published: Published) {
+    this.#published = published
     this.#redactor = redactor
     this.#provider = provider
     this.#client = client
@@ -160,6 +131,7 @@ class Verification {
   }
 
   async model(model: string): Promise<void> {
+    for (const each of await judgeSchema(this.#published, model)) this.#say(each.verdict, `${model}, schema`, each.detail)
     const affordable = await this.#affordable(model)
     if (typeof affordable === 'string') return this.#say('skipped', model, affordable)
     const { asked, request, row } = affordable
@@ -171,7 +143,13 @@ class Verification {
       ...newInReplies(exchanges, adapter, this.#known),
     ])
       this.#say(each.verdict, model, each.detail)
+    for (const each of await this.#estimate(exchanges, row)) this.#say(each.verdict, `${model}, estimate`, each.detail)
     await this.#record(`verified-${model.replaceAll('.', '-')}`, asked, generation)
+  }
+
+  async #estimate(exchanges: readonly Exchange[], { cost }: QuotedOffer): Promise<readonly Omit<Finding, 'about'>[]> {
+    const submit = exchanges.find(({ call }) => call.purpose === 'submit')?.call
+    return submit === undefined || cost === null ? [] : judgeEstimate(this.#published, submit, cost.amount)
   }
 
   /** One call with a wrong key, before anything is bought: it cannot be bought itself, so it cannot cost. */
@@ -261,23 +239,3 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12
 
 /** Ours is the only UUID in a submit. */
 const taskIdIn = (...parts: readonly Json[]): string | null => UUID.exec(JSON.stringify(parts))?.[0] ?? null
-
-/** The fields of all replies of the recorded cases; null where none are installed. */
-function knownFields(provider: string): ReadonlySet<string> | null {
-  const folder = join(PROVIDERS_DIRECTORY, provider, 'cases')
-  if (!existsSync(folder)) return null
-  const read = (name: string) =>
-    JSON.parse(readFileSync(join(folder, name), 'utf8')) as {
-      readonly steps: readonly { readonly reply: { readonly body?: Json; readonly raw?: string } }[]
-    }
-  const bodies = readdirSync(folder).flatMap((name) => read(name).steps.map(({ reply }) => reply.body ?? bodyIn(reply.raw)))
-  return new Set(bodies.flatMap((body) => [...fieldsOf(body)]))
-}
-
-function bodyIn(raw: string | undefined): Json {
-  try {
-    return JSON.parse(raw ?? 'null') as Json
-  } catch {
-    return null
-  }
-}

@@ -161,3 +161,72 @@ test('a verify that was killed over a paid task ends it at the next one, says so
   expect(emulator.submits()).toBe(2)
   expect(readdirSync(join(folder, 'data'))).toEqual(['verify'])
 }, 90_000)
+
+/** An OpenAPI document of BFL's, as far as verify reads it, in which each model was changed in its own way. */
+function publishedByBfl() {
+  const image = Object.fromEntries(
+    ['', '_2', '_3', '_4', '_5', '_6', '_7', '_8'].map((number) => [`input_image${number}`, { type: 'string' }]),
+  )
+  const side = { anyOf: [{ type: 'integer', minimum: 64 }, { type: 'null' }], default: 0 }
+  const properties = {
+    ...{ prompt: { type: 'string' }, ...image, seed: { type: 'integer' }, width: side, height: side, disable_pup: { type: 'boolean' } },
+    safety_tolerance: { type: 'integer', minimum: 0, maximum: 5, default: 2 },
+    output_format: { enum: ['jpeg', 'png', 'webp'] },
+    ...{ webhook_url: { type: 'string' }, webhook_secret: { type: 'string' }, transparent_bg: { type: 'boolean' } },
+  }
+  const { seed: _, ...closed } = properties
+  const post = (schema: object) => ({ post: { requestBody: { content: { 'application/json': { schema } } } } })
+  return {
+    openapi: '3.1.0',
+    paths: {
+      '/v1/flux-2-pro': post({ properties, required: ['prompt'] }),
+      '/v1/flux-2-max': post({
+        properties: { ...closed, style: { type: 'string' }, project: { type: 'string' } },
+        required: ['project'],
+        additionalProperties: false,
+      }),
+      '/v1/flux-2-flex': post({
+        properties: {
+          ...properties,
+          prompt_upsampling: {},
+          guidance: { type: 'number', minimum: 2, maximum: 8, default: 4 },
+          steps: { type: 'integer', minimum: 1, maximum: 50, default: 50 },
+          output_format: { enum: ['png'] },
+        },
+      }),
+    },
+  }
+}
+
+test('verify reads the published schema and the vendor’s estimate, and names each difference at its model: fields, bounds, words, paths, amounts', async () => {
+  const { vendor, env } = await vendorOf('bfl')
+  vendor.change = ({ path, body }) => {
+    if (path.endsWith('/openapi.json')) return { status: 200, body: publishedByBfl() }
+    if (path.endsWith('/pricing') && body['cost_usd'] === 0.07) body['cost_usd'] = 0.09
+    return undefined
+  }
+  const models = ['flux-2-pro', 'flux-2-max', 'flux-2-flex', 'flux-2-klein-4b'].flatMap((model) => ['--model', model])
+  const verified = await verify(env, 'bfl', '--max-usd', '1', ...models)
+  expect(verified.findings.filter(({ about }) => about === 'flux-2-pro, schema')).toEqual([
+    { verdict: 'agrees', about: 'flux-2-pro, schema', detail: 'the published schema takes all that would be sent' },
+  ])
+  expect(of(verified, 'flux-2-pro, estimate', 'agrees')).toEqual(['the vendor estimates 0.03, as quoted'])
+  expect(of(verified, 'flux-2-max, schema', 'contradicts')).toEqual([
+    'the published schema has no field /seed, which is sent',
+    'the published schema requires /project, which is not sent',
+  ])
+  expect(of(verified, 'flux-2-max, estimate', 'contradicts')).toEqual(['the vendor estimates 0.09, and 0.07 is quoted'])
+  expect(of(verified, 'flux-2-max, schema', 'new')).toEqual([
+    'a field of the published schema that is not known here: /style',
+    'a field of the published schema that is not known here: /project',
+  ])
+  expect(of(verified, 'flux-2-flex, schema', 'contradicts')).toEqual([
+    'limits.guidance.min: 2 published, 1.5 here',
+    'limits.guidance.max: 8 published, 10 here',
+    'limits.guidance.default: 4 published, 5 here',
+    'limits.output_format: the published schema has no "jpeg"',
+    'limits.output_format: the published schema has no "webp"',
+  ])
+  expect(of(verified, 'flux-2-klein-4b, schema', 'contradicts')).toEqual(['the published schema has no POST /v1/flux-2-klein-4b'])
+  expect(verified.status).toBe(1)
+}, 60_000)
