@@ -1,21 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { bareNumber, usdFromDecimal, type Usd } from '#contract'
-import {
-  isFields,
-  priceOf,
-  azureDelivery,
-  check,
-  createEmulator,
-  float,
-  headerKey,
-  json,
-  megapixelsOf,
-  perMegapixel,
-  pollRoute,
-  submitRoute,
-} from '#sandbox'
+import { azureDelivery, check, createEmulator, float, headerKey, json, megapixelsOf, perMegapixel, pollRoute, submitRoute } from '#sandbox'
 import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies, shaped, tieredModel } from '#sandbox'
-import type { Check, Checks, EmulatedModel, Fields, Submitted, Task, TaskFailure, TaskImage, WireReply } from '#sandbox'
+import type { Check, Checks, EmulatedModel, Fields, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 const { nullable, text, whole, number, flag, oneOf } = check
@@ -116,15 +103,6 @@ function delivered({ createdAt, facts, pricePerImage }: Task<Facts>, image: Task
   return { result: { prompt: facts.promptUsed, seed: bareNumber(image.seed), sample, ...times }, cost: asCredits(pricePerImage) }
 }
 
-/** As the official SDK reads it: of FLUX.2 alone (2026-11-21). */
-function estimate(body: unknown): WireReply {
-  const { model = '', width = 1024, height = 1024 } = isFields(body) ? body : {}
-  const price = String(model).startsWith('flux-2') ? MODELS[String(model)]?.price : undefined
-  if (price === undefined) return fastApiDetail(422, 'No price for this model')
-  const usd = priceOf(price, { width: Number(width), height: Number(height) }, [])
-  return json(200, { cost: asCredits(usd), cost_usd: bareNumber(usd) })
-}
-
 /**
  * The wire of https://api.bfl.ai/openapi.json (2026-11-21). Where BFL documents nothing (words of errors, the balance at start, whether a
  * webhook is sent again), the emulator does something plausible. At most 24 tasks are unfinished: https://help.bfl.ai/articles/7158018353.
@@ -164,7 +142,6 @@ export const startEmulator = createEmulator<Facts>({
     },
   },
   routes: (kit) => [
-    { method: 'POST', path: '/v1/pricing', answer: ({ body }) => estimate(body) },
     submitRoute(kit, '/v1/:model', (task) => json(200, acceptance(task, kit.origin))),
     { method: 'GET', path: '/v1/credits', answer: () => json(200, { credits: asCredits(kit.balance()) }) },
     // No security is documented for this route; a key is neither asked for nor read.

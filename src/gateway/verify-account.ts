@@ -1,10 +1,14 @@
 import { join } from 'node:path'
+import type { Usd } from '#contract'
 import type { Config } from '../config/config.ts'
 import { hashOfKey } from '../http/access.ts'
-import type { VerifyOptions } from './verify-provider.ts'
 
 /** The configuration with this provider alone to buy from, one gateway key that may spend so much, and a data folder of its own. */
-export function ownAccount(config: Config, { provider, maxUsd }: VerifyOptions, secret: string): Config {
+export function ownAccount(
+  config: Config,
+  { provider, maxUsd }: { readonly provider: string; readonly maxUsd: Usd },
+  secret: string,
+): Config {
   const data = join(config.configured.dataDirectory, 'verify')
   const kept = { dataDirectory: data, storeUrl: `file:${data}/imagegate.db`, assetsUrl: `file:${data}/images` }
   return {

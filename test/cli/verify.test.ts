@@ -169,10 +169,17 @@ function publishedByBfl() {
   )
   const side = { anyOf: [{ type: 'integer', minimum: 64 }, { type: 'null' }], default: 0 }
   const properties = {
-    ...{ prompt: { type: 'string' }, ...image, seed: { type: 'integer' }, width: side, height: side, disable_pup: { type: 'boolean' } },
+    prompt: { type: 'string' },
+    ...image,
+    seed: { type: 'integer' },
+    width: side,
+    height: side,
+    disable_pup: { type: 'boolean' },
     safety_tolerance: { type: 'integer', minimum: 0, maximum: 5, default: 2 },
     output_format: { enum: ['jpeg', 'png', 'webp'] },
-    ...{ webhook_url: { type: 'string' }, webhook_secret: { type: 'string' }, transparent_bg: { type: 'boolean' } },
+    webhook_url: { type: 'string' },
+    webhook_secret: { type: 'string' },
+    transparent_bg: { type: 'boolean' },
   }
   const { seed: _, ...closed } = properties
   const post = (schema: object) => ({ post: { requestBody: { content: { 'application/json': { schema } } } } })
@@ -200,10 +207,9 @@ function publishedByBfl() {
 
 test('verify reads the published schema and the vendor’s estimate, and names each difference at its model: fields, bounds, words, paths, amounts', async () => {
   const { vendor, env } = await vendorOf('bfl')
-  vendor.change = ({ path, body }) => {
+  vendor.change = ({ path }) => {
     if (path.endsWith('/openapi.json')) return { status: 200, body: publishedByBfl() }
-    if (path.endsWith('/pricing') && body['cost_usd'] === 0.07) body['cost_usd'] = 0.09
-    return undefined
+    return path.endsWith('/pricing') ? { status: 200, body: { cost: 3, cost_usd: 0.03 } } : undefined
   }
   const models = ['flux-2-pro', 'flux-2-max', 'flux-2-flex', 'flux-2-klein-4b'].flatMap((model) => ['--model', model])
   const verified = await verify(env, 'bfl', '--max-usd', '1', ...models)
@@ -215,7 +221,7 @@ test('verify reads the published schema and the vendor’s estimate, and names e
     'the published schema has no field /seed, which is sent',
     'the published schema requires /project, which is not sent',
   ])
-  expect(of(verified, 'flux-2-max, estimate', 'contradicts')).toEqual(['the vendor estimates 0.09, and 0.07 is quoted'])
+  expect(of(verified, 'flux-2-max, estimate', 'contradicts')).toEqual(['the vendor estimates 0.03, and 0.07 is quoted'])
   expect(of(verified, 'flux-2-max, schema', 'new')).toEqual([
     'a field of the published schema that is not known here: /style',
     'a field of the published schema that is not known here: /project',

@@ -1,9 +1,8 @@
-import { z } from 'zod'
 import { valuesAt, type Call, type Json, type JsonObject, type Limits, type Range } from '#contract'
 import { draftLimits, wordsOf } from './limits.ts'
 import { named, type Named } from './names.ts'
 import { Notes } from './notes.ts'
-import { operationsOf, type Operation } from './openapi.ts'
+import { isObject, numberOf, operationsOf, type Operation } from './openapi.ts'
 
 /** What a published schema and our manifest say of one model. */
 export interface SchemaFinding {
@@ -77,8 +76,6 @@ function newFields(calls: readonly Call[], { fields }: Operation, known: readonl
     .map(({ at }) => ({ verdict: 'new', detail: `a field of the published schema that is not known here: ${at}` }))
 }
 
-const Said = z.looseObject({ min: z.number().nullish(), max: z.number().nullish(), step: z.number().nullish(), default: z.unknown() })
-
 /** Ours may be narrower than what is published, and never wider. */
 function limitFindings(limits: Limits, fields: Named): readonly SchemaFinding[] {
   const published = draftLimits(fields, 'limits', new Notes())
@@ -107,18 +104,15 @@ function limitFindings(limits: Limits, fields: Named): readonly SchemaFinding[] 
 }
 
 function rangeFindings(path: string, ours: Range | null, published: Json): readonly SchemaFinding[] {
-  const theirs = Said.safeParse(published).data
-  if (ours === null || theirs === undefined) return []
-  const differs = (what: string, there: unknown, here: unknown): SchemaFinding =>
-    contradiction(`limits.${path}.${what}: ${String(there)} published, ${String(here)} here`)
-  const { min, max, step } = theirs
+  if (ours === null || !isObject(published)) return []
+  const differs = (what: string, there: number, here: number | string): SchemaFinding =>
+    contradiction(`limits.${path}.${what}: ${there} published, ${here} here`)
+  const [min, max, step, initial] = ['min', 'max', 'step', 'default'].map((name) => numberOf(published[name]))
   return [
-    ...(typeof min === 'number' && ours.min < min ? [differs('min', min, ours.min)] : []),
-    ...(typeof max === 'number' && ours.max > max ? [differs('max', max, ours.max)] : []),
-    ...(typeof step === 'number' && (ours.step ?? 0) % step !== 0 ? [differs('step', step, ours.step ?? 'none')] : []),
-    ...(typeof theirs.default === 'number' && typeof ours.default === 'number' && theirs.default !== ours.default
-      ? [differs('default', theirs.default, ours.default)]
-      : []),
+    ...(min != null && ours.min < min ? [differs('min', min, ours.min)] : []),
+    ...(max != null && ours.max > max ? [differs('max', max, ours.max)] : []),
+    ...(step != null && (ours.step ?? 0) % step !== 0 ? [differs('step', step, ours.step ?? 'none')] : []),
+    ...(initial != null && ours.default != null && initial !== ours.default ? [differs('default', initial, ours.default)] : []),
   ]
 }
 
