@@ -8,7 +8,7 @@ export interface StreamingVendor {
   readonly url: string
   /** Every body that it took money for. */
   readonly bought: readonly Readonly<Record<string, unknown>>[]
-  /** Lets what `is held` go on by one event. */
+  /** Lets what `is held`, or `is refused late`, go on by one event. */
   step(): void
   close(): void
 }
@@ -56,6 +56,13 @@ export async function startStreamingVendor(key = ''): Promise<StreamingVendor> {
       for (let at = 0; at < completed.length; at += 97) {
         response.write(completed.slice(at, at + 97))
         await nextTurn()
+      }
+      response.end()
+    },
+    async 'is refused late'(response) {
+      for (const piece of [partial(0), event('error', moderated)]) {
+        await nextStep()
+        response.write(piece)
       }
       response.end()
     },

@@ -45,7 +45,7 @@ export async function openPage(url: string, screen: Screen = {}) {
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('Failed to load resource')) complaints.push(message.text())
+    if (message.type() === 'error' && !NO_FAULT.test(message.text())) complaints.push(message.text())
   })
   page.on('request', (request) => {
     if (!request.url().startsWith(new URL(url).origin) && !/^(blob|data):/.test(request.url())) complaints.push(`asked ${request.url()}`)
@@ -62,6 +62,9 @@ export async function openPage(url: string, screen: Screen = {}) {
     },
   }
 }
+
+/** What fails to load says so by its answer; over plain http a header that only https has is passed over. */
+const NO_FAULT = /Failed to load resource|Cross-Origin-Opener-Policy header has been ignored/
 
 export const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
 

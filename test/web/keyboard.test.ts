@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launchGateway } from '../e2e/gateway.ts'
+import type { Comparison } from '#contract'
+import { json, launchGateway } from '../e2e/gateway.ts'
 import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
 
 let gateway: Awaited<ReturnType<typeof launchGateway>>
@@ -40,6 +41,54 @@ describe.skipIf(!hasChromium)('the keyboard', () => {
       await page.keyboard.press(letter)
       await page.getByRole('heading', { level: 1, name: heading }).waitFor({ state: 'attached' })
     }
+    await close()
+  }, 90_000)
+
+  test('picks, wipes, swaps, flips, zooms and folds a comparison; single letters can be switched off', async () => {
+    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    const { id } = await json<Comparison>(reply)
+    const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
+    const column = region(page, 'Vtrix')
+    await column.getByText('Succeeded').waitFor()
+    const press = (key: string) => page.keyboard.press(key)
+    const seen = (role: 'button' | 'slider' | 'dialog' | 'textbox', name: string | RegExp) => page.getByRole(role, { name }).waitFor()
+    await press('1')
+    await seen('button', /^Favourite, /)
+    await press('w')
+    await seen('slider', 'Wipe between A and B')
+    const provider = page.getByRole('table', { name: 'A and B' }).getByRole('row', { name: /^Provider/ })
+    const before = ((await provider.textContent()) ?? '').replace('Provider', '')
+    await press('x')
+    await expect.poll(() => provider.textContent(), { timeout: 30_000 }).not.toBe(`Provider${before}`)
+    const at = () => page.getByRole('slider', { name: 'Wipe between A and B' }).inputValue()
+    await press(' ')
+    expect(await at()).toBe('100')
+    await press('ArrowLeft')
+    expect(await at()).toBe('98')
+    await page.getByRole('button', { name: 'Flip', exact: true }).click()
+    const flips = page.getByRole('button', { name: /^Flip to / })
+    const first = await flips.getAttribute('aria-label')
+    await page.evaluate('document.activeElement.blur()')
+    await press(' ')
+    await expect.poll(() => flips.getAttribute('aria-label'), { timeout: 30_000 }).not.toBe(first)
+    await press('s')
+    await column.waitFor()
+    await press('z')
+    await seen('dialog', /^Zoom, /)
+    await press('m')
+    await page.locator('dialog.zoom.grey').waitFor()
+    await press('2')
+    await page.getByText('100 % · 2 of 3').waitFor()
+    await press('Escape')
+    await press('e')
+    await seen('textbox', 'Width')
+    await page.evaluate('document.activeElement.blur()')
+    await press('?')
+    await page.getByRole('checkbox', { name: 'Single letters work outside fields' }).uncheck()
+    await press('Escape')
+    await press('w')
+    expect(await page.getByRole('slider', { name: 'Wipe between A and B' }).count()).toBe(0)
+    expect(complaints).toEqual([])
     await close()
   }, 90_000)
 })

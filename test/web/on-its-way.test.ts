@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Page } from 'playwright-core'
 import type { Comparison } from '#contract'
-import { json, launchGateway } from '../e2e/gateway.ts'
+import { json, launchGateway, type Gateway } from '../e2e/gateway.ts'
 import { startStreamingVendor } from '../e2e/streaming-vendor.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
@@ -22,7 +22,7 @@ async function followed(url: string) {
 }
 
 test.skipIf(!hasChromium)(
-  'an image on its way stands in the slot of its column and of its own page, under the words of what runs, until the result replaces it',
+  'an image on its way stands in the slot of its column and of its own page, under the words of what runs, until the result replaces it; nothing is left of one whose attempt failed',
   async () => {
     buildPagesOnce()
     const vendor = await startStreamingVendor()
@@ -52,7 +52,27 @@ test.skipIf(!hasChromium)(
       expect(await within.getByRole('img', { name: 'On its way, not the result' }).count()).toBe(0)
     }
     expect([...compared.complaints, ...alone.complaints]).toEqual([])
+    await refusedLate(gateway, vendor.step)
     await Promise.all([compared.close(), alone.close()])
   },
   120_000,
 )
+
+/** An attempt that fails after half an image was shown: nothing is left of it. */
+async function refusedLate(gateway: Gateway, step: () => void): Promise<void> {
+  const asked = { ...ASKED, prompt: 'it is refused late' }
+  const { id, generations } = await json<Comparison>(await gateway.post('/v1/comparisons', asked, { prefer: 'respond-async' }))
+  const [compared, alone] = await Promise.all([
+    followed(`${gateway.url}/?c=${id}`),
+    followed(`${gateway.url}/generations/${generations[0]?.id}`),
+  ])
+  const seen = [region(compared.page, 'OpenAI'), alone.page.locator('main')]
+  step()
+  for (const within of seen) await within.getByRole('img', { name: 'On its way, not the result' }).waitFor()
+  step()
+  for (const within of seen) {
+    await within.getByText('Moderated after it was made').waitFor()
+    expect(await within.getByRole('img').count()).toBe(0)
+  }
+  await Promise.all([compared.close(), alone.close()])
+}

@@ -43,11 +43,13 @@ function waitingText({ seen, thenMs }: Waiting, isBusy: boolean): string {
   return `It starts in a moment, for ${totalText(seen)}.`
 }
 
+const toFault = (): void => document.querySelector<HTMLElement>('.request [aria-invalid="true"]')?.focus()
+
 /** After a refused start the first field that is at fault has the focus. */
 function useFocusOnFault(wrong: Wrong): void {
   useEffect(() => {
     if (Object.keys(wrong).length === 0) return
-    const frame = requestAnimationFrame(() => document.querySelector<HTMLElement>('.request [aria-invalid="true"]')?.focus())
+    const frame = requestAnimationFrame(toFault)
     return () => cancelAnimationFrame(frame)
   }, [wrong])
 }
@@ -77,7 +79,8 @@ export function useGo(asking: ReturnType<typeof useAsking>, onStarted: () => voi
     setPromptSaid(isEmpty ? 'A prompt is needed.' : null)
     if (isEmpty) return document.getElementById('prompt')?.focus()
     if (obstacle !== '' || starting.isStarting) return
-    if (quote === undefined) setWaiting({ seed, seen: null, thenMs: SEEN_MS })
+    if (quote === undefined && quoteFailed && !isBusy) toFault()
+    else if (quote === undefined) setWaiting({ seed, seen: null, thenMs: SEEN_MS })
     else if (isBusy) setWaiting({ seed, seen: total, thenMs: 0 })
     else await begin(seed, quote)
   }
