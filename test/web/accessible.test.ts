@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
-import { buildPagesOnce, hasChromium, openPage, sideways } from './browser.ts'
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+import { faultsOf, useAxe } from './axe.ts'
+import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
 
 let gateway: Awaited<ReturnType<typeof launchGateway>>
 beforeAll(async () => {
@@ -14,32 +11,6 @@ beforeAll(async () => {
   gateway = await launchGateway()
 }, 60_000)
 afterAll(() => gateway.close())
-
-interface Fault {
-  readonly id: string
-  readonly nodes: readonly { readonly target: readonly string[] }[]
-}
-
-async function axe(page: Page, within: string, options: string): Promise<readonly string[]> {
-  const faults = await page.evaluate<Fault[]>(`axe.run('${within}', ${options}).then(({ violations }) => violations)`)
-  return faults.map(
-    ({ id, nodes }) =>
-      `${id}: ${nodes
-        .slice(0, 3)
-        .map(({ target }) => target.join(' '))
-        .join(', ')}`,
-  )
-}
-
-/** What axe finds at this width, and by how much the page scrolls sideways. Only colours differ between the themes. */
-async function faultsOf(page: Page, within: string): Promise<readonly string[]> {
-  await page.emulateMedia({ colorScheme: 'light' })
-  const light = await axe(page, within, '{ resultTypes: ["violations"] }')
-  await page.emulateMedia({ colorScheme: 'dark' })
-  const dark = await axe(page, within, '{ runOnly: ["color-contrast"], resultTypes: ["violations"] }')
-  const over = await sideways(page)
-  return [...light, ...dark.map((fault) => `dark: ${fault}`), ...(over > 0 ? [`scrolls sideways by ${over}`] : [])]
-}
 
 /** What can be opened over a comparison: its name, the part of the page that it changes, how it is opened and how it is left. */
 function statesOfResults(page: Page) {
@@ -95,7 +66,7 @@ describe.skipIf(!hasChromium)('for everybody', () => {
       await page.setViewportSize({ width: 1440, height: 900 })
       await page.goto(`${gateway.url}${path}`)
       await page.locator('main[aria-busy=true], table[aria-busy=true]').first().waitFor({ state: 'detached' })
-      await page.evaluate(AXE)
+      await useAxe(page)
       for (const width of [1440, 360]) {
         await page.setViewportSize({ width, height: 800 })
         await judge(path, width)

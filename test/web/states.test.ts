@@ -2,7 +2,9 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison, Quote } from '#contract'
 import { json, launchGateway } from '../e2e/gateway.ts'
+import { faultsOf, useAxe } from './axe.ts'
 import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
+import { builtSheet, SHEET_URL } from './sheet-page.ts'
 
 let gateway: Awaited<ReturnType<typeof launchGateway>>
 let first: Comparison
@@ -116,3 +118,39 @@ describe.skipIf(!hasChromium)('what is refused', () => {
     await close()
   }, 60_000)
 })
+
+describe.skipIf(!hasChromium)('the sheet of states that `npm run screenshots` writes', () => {
+  test('has the words of the design for states, money, notes and empty pages, and no fault that axe finds in either theme', async () => {
+    const sheet = await builtSheet()
+    const { page, complaints, close } = await openPage(SHEET_URL, { width: 720, prepare: sheet.serve })
+    await page.getByText('Show October').waitFor()
+    const said = (await page.locator('main.sheet').innerText()).replaceAll(/\s+/g, ' ')
+    for (const words of WORDS) expect(said).toContain(words)
+    await useAxe(page)
+    // It shows a page within a page, so its landmarks are twice there.
+    const faults = (await faultsOf(page, 'html')).filter((fault) => !fault.startsWith('landmark-') && !fault.startsWith('page-has'))
+    expect([...faults, ...complaints]).toEqual([])
+    await close()
+    sheet.remove()
+  }, 60_000)
+})
+
+const WORDS = [
+  'Queued Running Succeeded Failed Moderated Outcome unknown Canceled Cannot 3 of 4 images',
+  'Exact, never rounded $1,284.0735',
+  'Below a dollar $0.0285',
+  'Nothing to pay, and known $0',
+  'Not known unknown',
+  '$122.916 + 3 unknown',
+  'No price published no price',
+  'Not billed Not billed',
+  'Billed though refused Billed $0.0300',
+  'Billed? Unknown, at most $0.0450',
+  'Exact Near Far Cannot',
+  'The gateway does not answer. Shown as of 10:41:07. Open generations go on there; this page catches up by itself. Next try in 4 s. Try now',
+  'Over the budget of key team-a. $49.965 of $50.00 used in November, this asks for $0.0450. Nothing was bought.',
+  'The provider changed its price. Quoted $0.0450, now $0.0480. Compare again to agree.',
+  'No generations yet Ask for one on Compare, or from a terminal: npm run demo',
+  'The last image was bought on 30 October. Show October',
+  'Kept for this tab only. Open',
+]

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/preact-query'
 import { useMemo, useState } from 'preact/hooks'
 import type { CostReport } from '../../client/index.ts'
 import { percentText, usdText } from '../format/usd.ts'
-import { dayText, plural } from '../format/facts.ts'
+import { plural } from '../format/facts.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { Usd } from '../parts/usd.tsx'
@@ -11,7 +11,8 @@ import { client, forgetKey, saidBy, useCurrentKey, useTitles } from '../shell/ga
 import { navigate } from '../shell/router.ts'
 import { DayChart } from './day-chart.tsx'
 import { GatewayKeys } from './gateway-keys.tsx'
-import { dayOf, daysOf, monthOf, periodOf, periodText, type Period, type Preset } from './period.ts'
+import { NothingSpent } from './nothing-spent.tsx'
+import { dayOf, daysOf, periodOf, periodText, type Period, type Preset } from './period.ts'
 import { Prices } from './prices.tsx'
 import { daysOfChart, seriesOf, type Split } from './series.ts'
 import { CostsTable, driftText, WhatIfTable } from './tables.tsx'
@@ -179,26 +180,6 @@ function Controls({ period, split }: { readonly period: Period; readonly split: 
       ) : null}
       <span class="small bad" role="status">
         {said}
-      </span>
-    </div>
-  )
-}
-
-function NothingSpent() {
-  const { data } = useQuery({ queryKey: ['last-bought'], queryFn: () => client().list({ status: 'succeeded', limit: 1 }) })
-  const last = data?.data[0]?.created_at
-  const month = last === undefined ? null : monthOf(last)
-  return (
-    <div class="card empty">
-      <h2>Nothing spent in this period</h2>
-      <span>
-        {last === undefined || month === null ? (
-          'No image was bought yet.'
-        ) : (
-          <>
-            The last image was bought on {dayText(last.slice(0, 10))}. <a href={`/costs?${month.query}`}>Show {month.name}</a>
-          </>
-        )}
       </span>
     </div>
   )

@@ -2,6 +2,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/preact-q
 import type { VNode } from 'preact'
 import { useMemo, useRef, useState } from 'preact/hooks'
 import type { Generation } from '../../client/index.ts'
+import { NothingYet } from '../parts/nothing-yet.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { State } from '../parts/state.tsx'
 import { decimalsOfAll } from '../parts/usd.tsx'
@@ -147,13 +148,7 @@ function Nothing({ isFiltered }: { readonly isFiltered: boolean }) {
       </span>
     </p>
   ) : (
-    <div class="card empty">
-      <h2>No generations yet</h2>
-      <span>
-        Ask for one on <a href="/">Compare</a>, or from a terminal:
-      </span>
-      <code class="command">npm run demo</code>
-    </div>
+    <NothingYet />
   )
 }
 

@@ -49,7 +49,17 @@ export function Offline() {
     if (isAway && secondsLeft === 0) void tryNow()
   }, [isAway, secondsLeft, tries, tryNow])
 
-  if (since === null) return null
+  return since === null ? null : <Away since={since} secondsLeft={secondsLeft} onTry={() => void tryNow()} />
+}
+
+interface AwayProps {
+  /** The instant of the last answer. */
+  readonly since: Date
+  readonly secondsLeft: number
+  readonly onTry: () => void
+}
+
+export function Away({ since, secondsLeft, onTry }: AwayProps) {
   return (
     <div class="offline" role="region" aria-label="Connection">
       <Note kind="plain" icon="offline">
@@ -58,7 +68,7 @@ export function Offline() {
           page catches up by itself.
         </span>{' '}
         Next try in <span class="num">{secondsLeft} s</span>.{' '}
-        <button type="button" class="link" onClick={() => void tryNow()}>
+        <button type="button" class="link" onClick={onTry}>
           Try now
         </button>
       </Note>

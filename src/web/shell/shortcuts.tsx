@@ -17,6 +17,17 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['This list', '?'],
 ]
 
+export const ShortcutList = () => (
+  <dl>
+    {KEYS.map(([what, keys]) => [
+      <dt key={`${what} name`}>{what}</dt>,
+      <dd key={`${what} keys`}>
+        <span class="kbd">{keys}</span>
+      </dd>,
+    ])}
+  </dl>
+)
+
 export function Shortcuts({ onClose }: { readonly onClose: () => void }) {
   const [on, setOn] = useState(areLettersOn)
   const change = () => {
@@ -25,14 +36,7 @@ export function Shortcuts({ onClose }: { readonly onClose: () => void }) {
   }
   return (
     <Dialog title="Keys" onClose={onClose} class="dialog shortcuts">
-      <dl>
-        {KEYS.map(([what, keys]) => [
-          <dt key={`${what} name`}>{what}</dt>,
-          <dd key={`${what} keys`}>
-            <span class="kbd">{keys}</span>
-          </dd>,
-        ])}
-      </dl>
+      <ShortcutList />
       <p class="small two" style={{ marginTop: '16px' }}>
         <label style={{ display: 'flex', gap: '8px', alignItems: 'center', minHeight: '24px' }}>
           <input type="checkbox" checked={on} onChange={change} />
