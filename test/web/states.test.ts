@@ -54,7 +54,7 @@ describe.skipIf(!hasChromium)('while there is nothing to show', () => {
     await close()
   }, 90_000)
 
-  test('what comes while the list is scrolled waits behind a button, and nothing jumps', async () => {
+  test('a generation that comes while the list is scrolled waits behind a button, and nothing jumps', async () => {
     for (let at = 0; at < 12; at++)
       await gateway.generate({ width: 256, height: 256, prompt: `number ${at}`, provider: { only: ['runware'] } })
     const { page, close } = await openPage(`${gateway.url}/generations`, { height: 500 })
@@ -70,8 +70,8 @@ describe.skipIf(!hasChromium)('while there is nothing to show', () => {
   }, 90_000)
 })
 
-describe.skipIf(!hasChromium)('what is refused', () => {
-  test('is said below its field, which has the focus; that nobody can take it, and a price that changed, stand above the quotes', async () => {
+describe.skipIf(!hasChromium)('a request that is refused', () => {
+  test('says so below the field, which has the focus; that nobody can take it, and a price that changed, stand above the quotes', async () => {
     let factor = 1
     const { page, complaints, close } = await openPage(gateway.url, {
       prepare: (blank) =>
@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium)('what is refused', () => {
     await close()
   }, 90_000)
 
-  test('for any other reason has its title, its detail and the id of its request to copy', async () => {
+  test('says for any other reason its title, its detail and the id of the request, to copy', async () => {
     const { page, close } = await openPage(`${gateway.url}/?c=cmp_none`)
     const note = page.getByRole('alert').filter({ hasText: 'Request' })
     await note.waitFor()
