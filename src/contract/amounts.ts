@@ -1,3 +1,5 @@
+import { withoutTrailing } from './trailing.ts'
+
 /**
  * Arithmetic on money, and nothing else, so that it runs in a browser too. Outside: a decimal string of US dollars (`"0.045"`). Inside: an
  * integer of nanodollars (1e-9 USD) as a bigint. Only this module does arithmetic on money; a float never carries an amount.
@@ -36,7 +38,7 @@ export function usdFromNano(nano: Nano): Usd {
 function writeNano(nano: Nano): Usd {
   const digits = (nano < 0n ? -nano : nano).toString().padStart(NANO_DECIMALS + 1, '0')
   const whole = digits.slice(0, -NANO_DECIMALS)
-  const fraction = digits.slice(-NANO_DECIMALS).replace(/0+$/, '')
+  const fraction = withoutTrailing(digits.slice(-NANO_DECIMALS), '0')
   return `${nano < 0n ? '-' : ''}${whole}${fraction ? `.${fraction}` : ''}`
 }
 

@@ -1,4 +1,5 @@
 import { described, formatOf } from './image-bytes.ts'
+import { withoutTrailing } from './trailing.ts'
 
 export type DataUri =
   /** `data:image/<png|jpeg|webp>;base64,…` in the one spelling that the rest of the gateway reads; the label is that of the bytes. */
@@ -64,7 +65,7 @@ const HEAD_CHARS = 16
 function imageIn(data: Base64): DataUri {
   if (data.kind === 'refused') return data
   const { payload } = data
-  if (payload.replace(/=+$/, '').length < HEAD_CHARS) return refused('is not base64 of an image: it is too short')
+  if (withoutTrailing(payload, '=').length < HEAD_CHARS) return refused('is not base64 of an image: it is too short')
   const head = Uint8Array.fromBase64(payload.slice(0, HEAD_CHARS))
   const format = formatOf(head)
   if (format === null) return refused(`holds ${described(head)}, not a JPEG, PNG or WebP image`)
@@ -72,7 +73,7 @@ function imageIn(data: Base64): DataUri {
 }
 
 function plainBase64(text: string): Base64 {
-  const digits = text.replaceAll(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
+  const digits = withoutTrailing(text.replaceAll(/\s/g, '').replaceAll('-', '+').replaceAll('_', '/'), '=')
   if (digits === '') return refused('holds no data')
   const wrong = /[^A-Za-z0-9+/=]/.exec(digits)?.[0] ?? (digits.includes('=') ? '=' : undefined)
   if (wrong !== undefined) return refused(`is not base64: it holds ${JSON.stringify(wrong)}`)

@@ -64,25 +64,34 @@ export function issueInWords(issue: z.core.$ZodRawIssue): string {
   }
 }
 
-/** Issues whose messages are those of `issueInWords`, each about one field. */
+/** So many are put into words: nobody reads more, and the nearest name of each takes its time. */
+const MOST_OBJECTIONS = 50
+
+/** Issues whose messages are those of `issueInWords`, each about one field; the first fifty. */
 export function objectionsOf(issues: readonly z.core.$ZodIssue[], above: readonly PropertyKey[] = []): readonly Objection[] {
-  return issues.flatMap((issue): readonly Objection[] => {
-    const path = [...above, ...issue.path]
-    switch (issue.code) {
-      case 'unrecognized_keys':
-        return issue.keys.map((name) => ({
-          path: [...path, name],
-          message: unknownField(name, knownNames.get(issue.keys) ?? []),
-          kind: 'unknown',
-        }))
-      case 'invalid_union':
-        return issue.message === NO_FORM ? ofUnion(issue.errors, path) : [wrong(path, issue.message)]
-      case 'invalid_key':
-        return [wrong(path, `has a name that ${issue.issues[0]?.message ?? 'is not taken here'}`)]
-      default:
-        return [wrong(path, issue.message)]
-    }
-  })
+  const objections: Objection[] = []
+  for (const issue of issues) {
+    if (objections.length >= MOST_OBJECTIONS) break
+    objections.push(...objectionsOfOne(issue, [...above, ...issue.path]))
+  }
+  return objections.slice(0, MOST_OBJECTIONS)
+}
+
+function objectionsOfOne(issue: z.core.$ZodIssue, path: readonly PropertyKey[]): readonly Objection[] {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.slice(0, MOST_OBJECTIONS).map((name) => ({
+        path: [...path, name],
+        message: unknownField(name, knownNames.get(issue.keys) ?? []),
+        kind: 'unknown',
+      }))
+    case 'invalid_union':
+      return issue.message === NO_FORM ? ofUnion(issue.errors, path) : [wrong(path, issue.message)]
+    case 'invalid_key':
+      return [wrong(path, `has a name that ${issue.issues[0]?.message ?? 'is not taken here'}`)]
+    default:
+      return [wrong(path, issue.message)]
+  }
 }
 
 const wrong = (path: readonly PropertyKey[], message: string): Objection => ({

@@ -1,11 +1,14 @@
 /** The known name closest to a misspelt one, or null where none is near. */
 export function nearest(name: string, known: readonly string[]): string | null {
+  const most = Math.max(2, Math.floor(name.length / 3))
   let best: { readonly name: string; readonly distance: number } | null = null
   for (const candidate of known) {
+    // As many characters as one is longer must go.
+    if (Math.abs(candidate.length - name.length) > most) continue
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (best === null || distance < best.distance) best = { name: candidate, distance }
   }
-  return best !== null && best.distance <= Math.max(2, Math.floor(name.length / 3)) ? best.name : null
+  return best !== null && best.distance <= most ? best.name : null
 }
 
 /** The remedy for a name that does not exist among `known`. */

@@ -1,4 +1,5 @@
 import type { Json } from './json.ts'
+import { withoutTrailing } from './trailing.ts'
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 
@@ -48,5 +49,5 @@ const keepDigits: Reviver = (key, value, context) => {
 /** The digits that carry a number's precision, and nothing of its sign, point, exponent or padding: `-0.0120e5` → `12`. */
 function significantDigits(number: string): string {
   const [mantissa = ''] = number.split(/e/i)
-  return mantissa.replace(/[-.]/g, '').replace(/^0+/, '').replace(/0+$/, '')
+  return withoutTrailing(mantissa.replace(/[-.]/g, '').replace(/^0+/, ''), '0')
 }

@@ -90,6 +90,9 @@ export function releaseAtEnd({ request: { standIns }, raw }: FastifyReply): void
   else raw.once('close', letGo)
 }
 
+/** Whether a text may hold a key that is not taken, perhaps with escaped characters; may be wrong about texts. */
+const MAY_NAME_A_KEY = /__proto__|constructor|\\u00/
+
 /** A body that was refused for a key alone: it is JSON, and a program that merged it would change what all objects have. */
 function keyNotTaken(text: string): HttpProblem | null {
   const found: string[] = []
@@ -152,7 +155,10 @@ export async function readMessage(bytes: Buffer): Promise<{ readonly value: unkn
   }
   const { bytes: kept, standIns } = wanted(reader)
   try {
-    return { value: readJson(decodeUtf8(kept)), standIns }
+    const text = decodeUtf8(kept)
+    const refusal = MAY_NAME_A_KEY.test(text) ? keyNotTaken(text) : null
+    if (refusal !== null) throw refusal
+    return { value: readJson(text), standIns }
   } catch (error) {
     standIns.forEach(release)
     throw error

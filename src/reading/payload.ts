@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { beginsAsImage, formatOf } from '#contract'
+import { beginsAsImage, formatOf, withoutTrailing } from '#contract'
 import { HEAD_CHARS, type HeldBytes } from './held-bytes.ts'
 
 export type Payload =
@@ -62,7 +62,7 @@ export class PayloadDecoder {
 
   #decodeRespelled(text: string): void {
     const payload = this.#respelled(text)
-    const bare = payload.replace(/=+$/, '')
+    const bare = withoutTrailing(payload, '=')
     this.#wrong = bare !== '' && this.#isPadded ? '=' : (/[^A-Za-z0-9+/]/.exec(bare)?.[0] ?? null)
     if (this.#wrong !== null) return
     this.#isPadded ||= bare.length < payload.length

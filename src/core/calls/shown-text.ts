@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { scrubbedText } from '#adapter-kit'
-import { formatOf, SIGNATURE_BYTES } from '#contract'
+import { formatOf, SIGNATURE_BYTES, withoutTrailing } from '#contract'
 import type { Json, JsonObject } from '#contract'
 import { sha256Of } from '../../reading/held-bytes.ts'
 
@@ -46,7 +46,7 @@ export function shownText(body: Json | undefined, { images = [], secrets = [] }:
 function cut(text: string): Shown {
   if (text.length * 3 <= MOST_SHOWN_BYTES || Buffer.byteLength(text) <= MOST_SHOWN_BYTES) return { text, isCut: false }
   const whole = Buffer.from(text).subarray(0, MOST_SHOWN_BYTES).toString()
-  return { text: whole.replace(/�+$/, ''), isCut: true }
+  return { text: withoutTrailing(whole, '�'), isCut: true }
 }
 
 class Writer {

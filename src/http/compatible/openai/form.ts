@@ -1,4 +1,5 @@
 import type { Json } from '#contract'
+import { readMessage } from '../../read-body.ts'
 
 /** One text field of a form, in the order it came. */
 export interface FormField {
@@ -26,15 +27,17 @@ const MAX_DEPTH = 4
 /**
  * The text fields of a form as a JSON body. Nested values come as JSON text in one field, or in brackets as the SDKs write them:
  * `provider[order][]=a`, `metadata[team]=b`. Inside `provider_options` a text that spells a number or a boolean is one.
+ * @param standIns takes those of images inside JSON text; whoever asked releases them
  */
-export function readForm(fields: readonly FormField[]): FormReading {
+export async function readForm(fields: readonly FormField[], standIns: string[]): Promise<FormReading> {
   const body = new Map<string, Draft>()
   for (const { name, value } of fields) {
     const [, root = '', brackets = ''] = NAME.exec(name) ?? []
     const path = [...brackets.matchAll(/\[([^[\]]*)\]/g)].map(([, key = '']) => key)
     if (root === '' || path.length > MAX_DEPTH || path.includes('__proto__') || root === '__proto__')
       return { kind: 'refused', param: name.slice(0, 100), message: 'not a field name; write nested fields as name[key] or as JSON text' }
-    const read = readValue(name, root, path, value)
+    const isStructure = path.length === 0 && STRUCTURES.has(root) && value !== 'null'
+    const read = isStructure ? await readStructure(value, standIns) : readValue(name, root, path, value)
     if (read.kind === 'refused') return { ...read, param: name }
     if (!putInto(body, root, path, read.value))
       return { kind: 'refused', param: name, message: 'given more than once, or both as a value and as a structure' }
@@ -52,19 +55,20 @@ function readValue(name: string, root: string, path: readonly string[], text: st
   if (name === 'seed') return of(/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text)
   if (BOOLEANS.has(name))
     return text === 'true' || text === 'false' ? of(text === 'true') : { kind: 'refused', message: '"true" or "false"' }
-  if (path.length === 0 && STRUCTURES.has(root)) return readStructure(text)
   if (root === 'provider_options' && (text === 'true' || text === 'false')) return of(text === 'true')
   if (root === 'provider_options' && NUMBER.test(text)) return of(Number(text))
   // A stored image: reference_images[][image]=img_… is an object, reference_images[]=https://… a text.
   return of(text)
 }
 
-function readStructure(text: string): ValueReading {
+/** JSON text is bounded as a body is. */
+async function readStructure(text: string, standIns: string[]): Promise<ValueReading> {
   try {
-    const value = JSON.parse(text) as Json
-    if (typeof value === 'object' && value !== null) return { kind: 'value', value }
-  } catch {
-    // Refused below.
+    const read = await readMessage(Buffer.from(text))
+    standIns.push(...read.standIns)
+    if (typeof read.value === 'object' && read.value !== null) return { kind: 'value', value: read.value as Json }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) return { kind: 'refused', message: error instanceof Error ? error.message : 'not taken' }
   }
   return { kind: 'refused', message: 'JSON text, or fields in brackets such as name[key]' }
 }

@@ -117,7 +117,7 @@ async function readEdit(
   request.standIns = standIns
   const upload = await readUpload(request.parts(), maxBytes, standIns).catch(notAForm)
   if (upload.kind === 'refused') throw new OpenaiRefusal(upload.problem)
-  const form = readForm(upload.fields)
+  const form = await readForm(upload.fields, standIns)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
   const judged = judge(EditBody, form.body)

@@ -1,0 +1,26 @@
+import { globSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+/** A repetition that the end must follow, and no beginning before it: it begins anew at each character of a run. */
+const SQUARE = /(?<!\\)\/(?!\^)(?:[^/\n\\[]|\\.|\[(?:[^\]\\]|\\.)*\])*?(?:\\.|\[(?:[^\]\\]|\\.)*\]|[^/\n\\[.)])[+*]\$\/[a-z]*(?=[.,)\s])/g
+const READ_BY_OUTSIDERS = 'src/{contract,reading,transport,core,http,adapter-kit,store}/**/*.ts'
+
+test.each([
+  [".replace(/=+$/, '')", 1],
+  [".replace(/[.0]*$/, '')", 1],
+  ['/^0+$/.test(text)', 0],
+  [".replace(/[?#].*$/s, '')", 0],
+])('the rule for ends finds in %s what there is', (text, found) => {
+  expect([...text.matchAll(SQUARE)]).toHaveLength(found)
+})
+
+test('nothing that others write meets a regular expression that takes the square of its length to find an end', () => {
+  const files = globSync([READ_BY_OUTSIDERS, 'providers/*/*.ts'])
+  expect(files.length).toBeGreaterThan(300)
+  // Of operators: the addresses in their configuration.
+  const isOfOperators = (file: string, found: string) => found === '/\\/+$/' && /credentials\.ts$/.test(file)
+  const found = files.flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(SQUARE)].flatMap(([text]) => (isOfOperators(file, text) ? [] : [`${file}: ${text}`])),
+  )
+  expect(found, 'use withoutTrailing').toEqual([])
+})
