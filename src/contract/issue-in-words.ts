@@ -115,8 +115,14 @@ function ofUnion(forms: readonly (readonly z.core.$ZodIssue[])[], path: readonly
   const [form] = meant
   if (form && meant.length === 1) return objectionsOf(form, path)
   const wanted = (meant.length > 0 ? meant : forms).flatMap(([first]) => (first ? objectionsOf([first]) : []))
-  const words = [...new Set(wanted.map(({ message }) => message.replace(/, not [^,]*$/, '').replace(/^must be /, '')))]
+  const words = [...new Set(wanted.map(({ message }) => withoutContrast(message).replace(/^must be /, '')))]
   return [wrong(path, words.length === 0 ? NO_FORM : `must be ${listed(words)}`)]
+}
+
+/** "must be a list, not a number" without its end. */
+function withoutContrast(message: string): string {
+  const at = message.lastIndexOf(', not ')
+  return at < 0 || message.includes(',', at + 1) ? message : message.slice(0, at)
 }
 
 const listed = (words: readonly string[]): string =>
