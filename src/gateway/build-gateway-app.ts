@@ -1,6 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
+import type { Clock } from '../core/ports.ts'
 import { createMeasureReference } from '../http/compatible/measure-reference.ts'
 import { LIMITED } from '../http/limits/refusal.ts'
 import { judgeLink } from '../core/present/image-link.ts'
@@ -38,7 +39,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     compare,
     store,
     assets,
-    clock: services.clock,
+    clock: clockOfReaders(services.clock, resources.overrides.unreadMs),
     requestSchema: services.requestSchema,
     installed: services.offers.providers,
     models: modelListing(config, catalogue, run),
@@ -75,6 +76,10 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
   opened.defer(() => app.close())
   return app
 }
+
+/** What a reader may take nothing of for less than a minute, in a test, is measured on a clock that is as much quicker. */
+const clockOfReaders = (clock: Clock, unreadMs: number | undefined): Clock =>
+  unreadMs === undefined ? clock : { ...clock, after: (ms, call) => clock.after((ms * unreadMs) / 60_000, call) }
 
 function listedProviders({ catalogue, config, transport, reloads }: Resources, { run, monitoring, clock }: Services) {
   const { health, breakers } = monitoring

@@ -38,7 +38,7 @@ export interface StartOverrides {
   readonly providers?: readonly string[]
   /** Instead of the folder of the installed providers. */
   readonly providersDirectory?: string
-  /** How long the reader of an image may take nothing of it, instead of a minute. */
+  /** How long the reader of an image, of events or of a WebSocket may take nothing, instead of a minute. */
   readonly unreadMs?: number
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { once } from 'node:events'
@@ -109,6 +109,48 @@ test('a reader that takes nothing of an image for the time it has is cut off, an
   await new Promise((resolve) => setTimeout(resolve, 1_200))
   // What the system had taken by then still comes, and then the end.
   expect(await bytesOf(silent)).toBeLessThan(files['vast']?.length ?? 0)
+})
+
+/** One frame of text as a client of a WebSocket sends it, masked with zeros. */
+function frameOf(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  const head = Buffer.from([0x81, 0x80 | 126, 0, 0, 0, 0, 0, 0])
+  head.writeUInt16BE(bytes.length, 2)
+  return Buffer.concat([head, bytes])
+}
+
+const HEAD = ' HTTP/1.1\r\nhost: 127.0.0.1\r\n'
+const UPGRADE =
+  'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+const streamed = JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'vast', size: '1024x1024', stream: true })
+const task = { taskType: 'imageInference', model: 'bfl:5@1', positivePrompt: 'vast', width: 1024, height: 1024, outputType: 'base64Data' }
+
+/** What a client says that is then answered with the vast image in base64. */
+const SAID: Readonly<Record<string, () => readonly Buffer[]>> = {
+  'an event stream': () => [
+    Buffer.from(
+      `POST /v1/images/generations${HEAD}content-type: application/json\r\ncontent-length: ${streamed.length}\r\n\r\n${streamed}`,
+    ),
+  ],
+  'a WebSocket': () => [Buffer.from(`GET /runware/v1${HEAD}${UPGRADE}`), frameOf(JSON.stringify([{ ...task, taskUUID: randomUUID() }]))],
+}
+
+test.each(Object.entries(SAID))('%s whose reader takes nothing for the time it has is dropped', async (_, say) => {
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1').on('error', () => {})
+  let bytes = 0
+  const next = async (): Promise<void> => void (bytes += ((await once(socket, 'data')) as [Buffer])[0].length)
+  for (const part of say()) {
+    // The answer of an upgrade comes before a frame may be sent.
+    if (socket.bytesWritten > 0) await next()
+    socket.write(part)
+  }
+  // The image has begun to come.
+  while (bytes < 65_536) await next()
+  socket.pause()
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
+  socket.on('data', (part) => (bytes += part.length)).resume()
+  await once(socket, 'close')
+  expect(bytes).toBeLessThan(((files['vast']?.length ?? 0) * 4) / 3)
 })
 
 describe('a small image', () => {
