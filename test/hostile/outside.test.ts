@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison, Generation } from '#contract'
 import { COMPILED, startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
+import { ROUTES } from '../http/access/route-table.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { closeClient, send } from './client.ts'
@@ -213,6 +214,23 @@ describe('a process with keys', () => {
   })
 })
 
+/** RFC 4180: quoted cells may hold the ends of lines. */
+const cellsOf = (csv: string): readonly (readonly string[])[] =>
+  (csv.match(/(?:"(?:[^"]|"")*"|[^"\r\n])*\r\n/g) ?? []).map((line) =>
+    [...line.slice(0, -2).matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
+      ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain,
+    ),
+  )
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const UPGRADE = 'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
 
 describe('a process without keys', () => {
@@ -251,6 +269,57 @@ describe('a process without keys', () => {
     }
     const { data } = (await ask(server, '', '/v1/generations')).body as { data: readonly Generation[] }
     expect(data).toEqual([])
+  })
+
+  test('is open to no page elsewhere on any route, for no verb and no preflight', async () => {
+    const wrong: string[] = []
+    const allowing = ['access-control-allow-origin', 'access-control-allow-credentials']
+    for (const route of Object.keys(ROUTES)) {
+      const [method = '', pattern = ''] = route.split(' ')
+      const path = pattern.replace('*', '/x').replaceAll(/:\w+/g, 'x')
+      const asked = ['access-control-request-method', method, 'access-control-request-headers', 'content-type']
+      const answers = await Promise.all([
+        send(server.url, { method, path, headers: ['origin', 'https://evil.example'], body: null }),
+        send(server.url, { method, path, headers: ['host', 'evil.example'], body: null }),
+        send(server.url, { method: 'OPTIONS', path, headers: ['origin', 'https://evil.example', ...asked], body: null }),
+      ])
+      const isClosed = answers.every(
+        ({ status, headers }, index) => (index === 2 || status === 403) && !allowing.some((name) => name in headers),
+      )
+      if (!isClosed) wrong.push(`${route}: ${answers.map(({ status }) => status).join(' ')}`)
+    }
+    expect(wrong).toEqual([])
+  })
+
+  test('writes nothing into its log that a terminal would obey, or that would be a line of its own', async () => {
+    const forged = '{"level":60,"msg":"forged"}'
+    const texts = [`a\r\n${forged}\n`, '\u001b[2J\u001b]0;forged\u0007', '\u009b31m', '\u2028\u2029', '\u0000\b\u007f']
+    for (const text of texts) {
+      const body = { ...PIXELS, prompt: `a${text}b`, metadata: { note: text }, webhook: { url: `https://x.example/${text}` } }
+      await ask(server, '', '/v1/generations', body)
+      await ask(server, '', '/v1/generations', { ...PIXELS, model: text })
+      await ask(server, '', `/v1/generations/${encodeURIComponent(text)}?cursor=${encodeURIComponent(text)}`)
+    }
+    for (const raw of ['x-request-id: a\u001b[2J', `user-agent: \u009b31m${forged}`, 'referer: \u0085x', 'x-forwarded-for: \u001b'])
+      await pipelined(server.url, [Buffer.from(`GET /v1/nothing%0d%0a%1b HTTP/1.1\r\nhost: 127.0.0.1\r\n${raw}\r\n\r\n`, 'latin1')])
+    const lines = server.said().trimEnd().split('\n')
+    const odd = lines.filter((line) => /[\p{Cc}\u2028\u2029]/u.test(line) || line === forged || (line.startsWith('{') && !isJson(line)))
+    expect(odd).toEqual([])
+    expect(lines.some((line) => line.includes('"generation"'))).toBe(true)
+  })
+
+  test('exports costs in which no text is a formula, and each amount is a number', async () => {
+    const formulas = ['=cmd|" /C calc"!A0', '+1+1', '-2+3', '@SUM(1)', '\t=1', '\r=1', ' =1']
+    for (const [index, text] of formulas.entries()) {
+      await ask(server, '', '/v1/generations', { ...PIXELS, prompt: `formula ${index}`, metadata: { cell: text } })
+    }
+    const { body } = await send(server.url, { method: 'GET', path: '/v1/costs?format=csv&group_by=metadata.cell', headers: [], body: null })
+    const [header = [], ...rows] = cellsOf(body.toString())
+    const column = (name: string): readonly string[] => rows.map((row) => row[header.indexOf(name)] ?? '')
+    const shown = column('metadata.cell').filter((cell) => cell !== '')
+    expect(shown).toHaveLength(formulas.length)
+    for (const cell of shown) expect(cell).toMatch(/^'\s*[=+\-@]/)
+    for (const cell of column('amount_usd')) expect(cell).toMatch(/^\d+(\.\d+)?$/)
   })
 
   test('answers a callback that is forged and one of nobody with one and the same answer', async () => {

@@ -66,6 +66,8 @@ function vendorAnswers(body: string): ReturnType<Answer> {
 
 function vendorSays(body: string): string {
   const sent = JSON.parse(body) as { readonly prompt: string } | readonly { readonly taskUUID: string; readonly positivePrompt: string }[]
+  if ('prompt' in sent && sent.prompt.startsWith('poll '))
+    return JSON.stringify({ id: 'a-task', polling_url: sent.prompt.slice('poll '.length) })
   if ('prompt' in sent) return UNREADABLE[sent.prompt]?.() ?? '{}'
   const { taskUUID, positivePrompt = '' } = sent[0] ?? {}
   const imageURL = positivePrompt.replace('link ', '')
@@ -113,9 +115,9 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
     IMAGEGATE_DATA: join(folder, 'data'),
     IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'),
     HTTPS_PROXY: proxy.url,
-    NO_PROXY: '127.0.0.1,.direct.test',
+    NO_PROXY: '127.0.0.1,.direct.test,.bfl.ai',
     NODE_OPTIONS: `--import ${pathToFileURL(join(ROOT, 'test/support/odd-names.ts')).href}`,
-    ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied') }),
+    ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied'), 'inner.bfl.ai': [['127.0.0.1']] }),
   })
   onTestFinished(async () => void (await gateway.kill('SIGKILL')))
   const buy = async (more: object, prefer = 'wait=20'): Promise<Generation> => {
@@ -123,7 +125,7 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
     const headers = { 'content-type': 'application/json', prefer }
     return (await (await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
   }
-  return { vendor, shop, store, inside, proxy, buy }
+  return { vendor, shop, store, inside, proxy, buy, said: gateway.said }
 }
 
 const RUNS = { timeout: 60_000 }
@@ -131,7 +133,7 @@ test(
   'a gateway reaches nobody inside by a link, a reference or a redirect of a stranger, sends no key along one, and a reply that it cannot read may have been billed',
   RUNS,
   async () => {
-    const { vendor, shop, store, inside, proxy, buy } = await surroundings()
+    const { vendor, shop, store, inside, proxy, buy, said } = await surroundings()
     const via = (url: string): string => `http://127.0.0.2:${shop.port}/to?${encodeURIComponent(url)}`
 
     // Allowed: a network, a name with its port, and from the one to the other; past the proxy and through it.
@@ -181,6 +183,13 @@ test(
     }
     expect(shop.visits).not.toContain('/submit')
     expect([new Set(vendor.keys), shop.keys, store.keys]).toEqual([new Set(['vendor-key-0123456', 'vendor-key-6543210']), [], []])
+
+    // Nor does it go to a name of the vendor's manifest that leads inside: the connection is refused before anything is said.
+    await buy({ model: 'bfl/flux-2-pro', prompt: 'poll https://inner.bfl.ai/v1/get_result?id=a-task' }, 'respond-async')
+    await expect
+      .poll(said, { timeout: 10_000 })
+      .toMatch(/"host":"inner\.bfl\.ai","outcome":"refused","reason":"inner\.bfl\.ai is not at a public address"/)
+    expect(proxy.asked.some((target) => target.endsWith(':443'))).toBe(false)
 
     // Three redirects are followed and not a fourth; what is too large, or unfolds to it, is paid and final at once.
     const [third, fourth] = ['third', 'fourth'].map((name) => `http://127.0.0.2:${shop.port}/${name}.jpg`) as [string, string]
