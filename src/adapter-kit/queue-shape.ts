@@ -41,9 +41,9 @@ function bodyFor(order: Order, fields: QueueBody, { fixed = {}, beside = {} }: Q
   return body as JsonObject
 }
 
-function asWritten(value: Json, { as, values = {} }: Exclude<QueueBody['prompt'], string | undefined>): Json {
+function asWritten(value: Json, { as, between, values = {} }: Exclude<QueueBody['prompt'], string | undefined>): Json {
   const first = as === 'first' && Array.isArray(value) ? ((value as readonly Json[])[0] ?? null) : value
-  if (typeof first === 'string') return values[first] ?? first
+  if (typeof first === 'string') return values[first] ?? (between === undefined ? first : first.replace('x', between))
   return as === 'text' && (typeof first === 'number' || typeof first === 'boolean') ? String(first) : first
 }
 

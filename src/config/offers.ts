@@ -129,7 +129,7 @@ function discounted(price: PriceRule | null, percent: number): PriceRule | null 
   const source = 'configuration' as const
   switch (price.kind) {
     case 'per_image':
-      return { ...price, ...unit, per_image: less(price.per_image), note, source }
+      return { ...price, ...unit, per_image: less(price.per_image), ...(price.edit != null && { edit: less(price.edit) }), note, source }
     case 'megapixel':
       return {
         ...price,

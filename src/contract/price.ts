@@ -21,9 +21,17 @@ const unit_amount = Usd.optional().meta({
   description: 'What one unit of the vendor’s own count costs, where its replies say how many were billed; a cost is then metered.',
 })
 
-/** One amount for each image, whatever its size. */
+/** One amount for each image, whatever its size; another where it is made of references, if `edit` says so. */
 export const PerImagePrice = z
-  .strictObject({ kind: z.literal('per_image'), per_image: Usd, unit_amount, ...Provenance })
+  .strictObject({
+    kind: z.literal('per_image'),
+    per_image: Usd,
+    edit: Usd.nullable().optional().meta({
+      description: 'An image made of references, where it does not cost the same. Null: nobody publishes it, so an edit has no quote.',
+    }),
+    unit_amount,
+    ...Provenance,
+  })
   .meta({ id: 'PerImagePrice' })
 
 /**
@@ -111,7 +119,7 @@ export function amountsOf(rule: PriceRule): Readonly<Record<string, Usd>> {
     Object.fromEntries(Object.entries(amounts).flatMap(([field, amount]) => (amount === null ? [] : [[`${under}${field}`, amount]])))
   switch (rule.kind) {
     case 'per_image':
-      return { per_image: rule.per_image }
+      return known({ per_image: rule.per_image, edit: rule.edit ?? null })
     case 'megapixel':
       return { first_output: rule.first_output, extra_output: rule.extra_output, reference: rule.reference }
     case 'per_tier':

@@ -8,6 +8,7 @@ const Field = z.union([
   z.strictObject({
     at: JsonPointer,
     as: z.enum(['text', 'first']).optional().meta({ description: '`text`: a number as a text. `first`: the first of a list alone.' }),
+    between: z.string().min(1).optional().meta({ description: 'Of a size in one text: what stands between its numbers instead of `x`.' }),
     values: z.record(z.string(), z.string()).optional().meta({ description: 'The vendor’s word for each of ours that differs.' }),
   }),
 ])

@@ -86,6 +86,11 @@ together    flux-kontext-max        black-forest-labs/FLUX.1-kontext-max  –   
 together    flux-1.1-pro            black-forest-labs/FLUX.1.1-pro        –       –          unknown
 deepinfra   flux-2-dev              black-forest-labs/FLUX-2-dev          –       –          unknown
 deepinfra   flux-1.1-pro            black-forest-labs/FLUX-1.1-pro        –       –          unknown
+wavespeed   flux-2-pro              wavespeed-ai/flux-2-pro               –       –          unknown
+wavespeed   flux-2-flex             wavespeed-ai/flux-2-flex              0.06    0.06       computed
+wavespeed   flux-2-max              wavespeed-ai/flux-2-max               0.07    0.07       computed
+wavespeed   flux-2-dev              wavespeed-ai/flux-2-dev               0.012   0.012      computed
+wavespeed   flux-2-klein-9b         wavespeed-ai/flux-2-klein-9b          0.01    0.01       computed
 `
 
 const dollars = (cell: string): string | null => (cell === '–' ? null : cell)

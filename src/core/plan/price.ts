@@ -64,7 +64,7 @@ export const dependsOnSize = (rule: PriceRule): boolean => rule.kind === 'megapi
 function linesOf(rule: PriceRule, what: Priced): CostLine[] | null {
   switch (rule.kind) {
     case 'per_image':
-      return [line('image', what.images, rule.per_image)]
+      return imageLines(rule, what)
     case 'megapixel': {
       const cap = rule.reference_cap_mp ?? Number.POSITIVE_INFINITY
       const references = what.references.reduce((sum, reference) => sum + Math.min(billedMegapixels(reference), cap), 0)
@@ -83,6 +83,11 @@ function linesOf(rule: PriceRule, what: Priced): CostLine[] | null {
     case 'token':
       return tokenLines(rule, what)
   }
+}
+
+function imageLines({ per_image: image, edit = image }: Extract<PriceRule, { kind: 'per_image' }>, what: Priced): CostLine[] | null {
+  const amount = what.references.length > 0 ? edit : image
+  return amount === null ? null : [line('image', what.images, amount)]
 }
 
 /** The tokens of the images alone; those of the prompt are few, and known only when they are counted. */
