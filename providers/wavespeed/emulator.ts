@@ -90,8 +90,7 @@ const submit = (kit: Kit<Facts>, name: string, body: unknown): Promise<WireReply
 export const startEmulator = createEmulator<Facts>({
   provider: manifest.id,
   typicalMs: 3000,
-  // Its words for moderation do not say which side it was.
-  unplayed: ['partial', 'big-seed', 'huge-bill', 'zero-bill', 'moderated-output'],
+  unplayed: ['partial', 'big-seed', 'huge-bill', 'zero-bill'],
   models: MODELS,
   fields: { references: ['images'] },
   newId: () => randomUUID().replaceAll('-', ''),
