@@ -20,7 +20,7 @@ export interface OffersDependencies {
   readonly catalogue: Catalogue
   readonly measured: Measured
   readonly breakers: Pick<Breakers, 'pause'>
-  readonly keys: Pick<GatewayKeys, 'rules' | 'allRules'>
+  readonly keys: Pick<GatewayKeys, 'standing' | 'allRules'>
 }
 
 /** What can be bought, from the configuration in force and what has been measured. */
@@ -52,7 +52,7 @@ export function createOffers({ config, catalogue, measured, breakers, keys }: Of
     suggestModel: (name, allowed) => suggestModel(config(), catalogue, name, allowed),
     safetyOptions: (provider) => catalogue.providers.get(provider)?.manifest.safety_options ?? [],
     ofModel: (model) => offersOf(config(), catalogue, model),
-    key: (name) => keys.rules(name),
+    standing: (key) => keys.standing(key),
     keys: () => keys.allRules(),
   }
 }

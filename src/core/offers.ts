@@ -1,5 +1,5 @@
 import type { GenerationRequest, JsonObject, Offer, RouteRule } from '#contract'
-import type { KeyPolicy } from './billing/budget.ts'
+import type { KeyPolicy, Standing } from './keys/key-policy.ts'
 import type { Candidate } from './plan/plan.ts'
 
 /** What can be bought, as configured and measured at this moment. */
@@ -21,8 +21,8 @@ export interface Offers {
   safetyOptions(provider: string): readonly string[]
   /** Every provider's offer of the model, at today's prices. */
   ofModel(model: string): readonly Offer[]
-  /** What a gateway key may do; null where there is no such key. */
-  key(name: string): KeyPolicy | null
+  /** What whoever asks may do now, by the name of the gateway key; null: none was asked for. */
+  standing(key: string | null): Standing
   /** Every gateway key. */
   keys(): readonly KeyPolicy[]
 }

@@ -88,32 +88,25 @@ export const STRANGER: Caller = Object.freeze({
 /** SHA-256 in hex, as `key_hash` in the configuration has it. */
 export const hashOfKey = (key: string): string => createHash('sha256').update(key).digest('hex')
 
-/** Knows the caller of every request before anything of its body is read, unknown paths and wrong verbs included, and refuses who may not ask. */
+/**
+ * Knows the caller of every request before anything of its body is read, unknown paths and wrong verbs included, and refuses who may not ask. A
+ * body may be minutes on its way, so the caller is asked for again behind it: its key may have ended meanwhile, or keys have been turned on.
+ */
 export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins }: AccessDependencies): void {
   app.decorateRequest('gatewayKey', null)
   app.decorateRequest('caller')
   app.decorateRequest('untilKeyEnds')
   refuseUndeclaredRoutes(app)
+  const identify = identifying(keys, keyHeaders)
 
   app.addHook('onRequest', (request, reply, done) => {
-    const { keyInBody, ownPagesOnly, ...declared } = request.routeOptions.config
-    const isMisrouted = request.is404 || hasWrongVerb(request)
-    const access = isMisrouted ? 'any' : declared.access
-    if (!keys.isOn()) {
-      know(request, EVERYBODY)
-      watchKey(request, (end) => keys.whileValid(null, end))
-      return done(foreignRequest(request, origins))
-    }
-    const shown = secretOf(request, keyHeaders)
-    const caller = shown.secret === null ? null : keys.identify(shown.secret)
-    know(request, caller ?? STRANGER)
-    watchKey(request, (end) => keys.whileValid(shown.secret, end), caller !== null)
-    if (access === 'open') return done()
-    if (caller === null && keyInBody === true && shown.secret === null) return done(tooLongForAStranger(request, reply))
-    if (caller === null) return done(unauthorized(reply, shown))
-    const foreign = ownPagesOnly === true ? foreignPage(request, origins) : undefined
+    const refusal = identify(request, reply)
+    if (!keys.isOn()) return done(foreignRequest(request, origins))
+    if (accessOf(request) === 'open') return done()
+    const { caller } = request
+    if (caller.scope === null) return done(refusal ?? tooLongForAStranger(request, reply))
+    const foreign = request.routeOptions.config.ownPagesOnly === true ? foreignPage(request, origins) : undefined
     if (foreign !== undefined) return done(foreign)
-    const refusal = refusalOfScope(caller, access ?? 'admin')
     if (caller.ratePerMinute === null) return done(refusal)
     void whenJudged(keys.overRate(caller, reply), (over) => done(over ?? refusal))
   })
@@ -122,7 +115,38 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
     done(null, isStranger ? passedThrough(strangersLimit(reply), payload, request.raw) : payload)
   })
+
+  app.addHook('preValidation', (request, reply, done) => done(identify(request, reply)))
+  // A form is read between the two, part by part.
+  app.addHook('preHandler', (request, reply, done) => done(isForm(request) ? identify(request, reply) : undefined))
 }
+
+/** Knows who asks as of now. @returns why it may not; undefined where it may, or where its body may name a key yet */
+const identifying =
+  (keys: KeyRing, keyHeaders: readonly KeyHeader[]) =>
+  (request: FastifyRequest, reply: FastifyReply): HttpProblem | undefined => {
+    if (!keys.isOn()) {
+      know(request, EVERYBODY)
+      watchKey(request, (end) => keys.whileValid(null, end))
+      return undefined
+    }
+    const shown = secretOf(request, keyHeaders)
+    const caller = shown.secret === null ? null : keys.identify(shown.secret)
+    know(request, caller ?? STRANGER)
+    watchKey(request, (end) => keys.whileValid(shown.secret, end), caller !== null)
+    const access = accessOf(request)
+    if (access === 'open') return undefined
+    if (caller !== null) return refusalOfScope(caller, access)
+    const mayFollow = shown.secret === null && request.routeOptions.config.keyInBody === true
+    return mayFollow ? undefined : unauthorized(reply, shown)
+  }
+
+/** Whether its body comes in parts, which its route reads. */
+export const isForm = ({ headers }: FastifyRequest): boolean => headers['content-type']?.toLowerCase().startsWith('multipart/') === true
+
+/** Unknown paths and wrong verbs ask for a key too: only whoever has one learns which there are. */
+const accessOf = (request: FastifyRequest): Access =>
+  request.is404 || hasWrongVerb(request) ? 'any' : (request.routeOptions.config.access ?? 'admin')
 
 /** A stranger, whose body may name a key yet, waits for nothing. */
 function watchKey(request: FastifyRequest, untilKeyEnds: UntilKeyEnds, isKnown = true): void {

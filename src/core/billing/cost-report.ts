@@ -10,6 +10,7 @@ import type { CostTally } from './cost-tally.ts'
 import type { Clock, Store } from '../ports.ts'
 import { isoOrNull } from '../instant.ts'
 import { Refusal } from '../generation/refusal.ts'
+import { policyInForce } from '../keys/policy-in-force.ts'
 
 export interface CostsAsked {
   /** By when it was settled; inclusive. Null: from the beginning. */
@@ -36,7 +37,7 @@ export interface Costs {
 
 export interface CostsDependencies {
   readonly store: Pick<Store, 'costs' | 'budgetUsed'>
-  readonly offers: Pick<Offers, 'ofModel' | 'key' | 'keys'>
+  readonly offers: Pick<Offers, 'ofModel' | 'standing' | 'keys'>
   readonly names: CostNames
   readonly clock: Pick<Clock, 'now'>
   /** Lets everything else run for a moment. */
@@ -52,7 +53,8 @@ interface Group {
 }
 
 export function createCosts({ store, offers, names, clock, breathe }: CostsDependencies): Costs {
-  const seesAll = (key: string | null): boolean => key === null || offers.key(key)?.admin === true
+  const policyOf = (key: string | null) => policyInForce(offers.standing(key))
+  const seesAll = (key: string | null): boolean => policyOf(key)?.admin ?? true
 
   async function* rows({ from, to, groupBy, filters = {} }: CostsAsked, key: string | null, isWhole: boolean) {
     const { known, unknown } = filtersOf(filters, { names, keys: offers.keys, own: seesAll(key) ? null : key })
@@ -82,7 +84,7 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
   return {
     rows: (asked, key) => rows(asked, key, true),
     budgets: (key) => budgetsOf(key ?? null),
-    budgetLeft: async (key) => (key === null ? null : ((await budgetOf(store, offers.key(key), clock.now()))?.left ?? null)),
+    budgetLeft: async (key) => (await budgetOf(store, policyOf(key), clock.now()))?.left ?? null,
     async report(asked, key) {
       const { groupBy, filters = {} } = asked
       const { groups, total } = await tallied(rows(asked, key, false), groupBy)

@@ -68,8 +68,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
     async quote(asked, key = null) {
       const input = await gather(asked, key)
       // A quote lists the offers that the key may use.
-      const providers = key === null ? null : (dependencies.offers.key(key)?.providers ?? null)
-      const candidates = input.candidates.filter(({ offer }) => mayUseProvider(providers, offer.provider))
+      const candidates = input.candidates.filter(({ offer }) => mayUseProvider(input.policy?.providers ?? null, offer.provider))
       return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), withoutMask(input.references).length)
     },
   }

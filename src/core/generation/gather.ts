@@ -13,12 +13,15 @@ import { isStandIn } from '../../reading/held-bytes.ts'
 import { inlineBytes } from '../../reading/inline-bytes.ts'
 import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
+import { policyInForce } from '../keys/policy-in-force.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
 import type { MeasureLinks } from './measure-references.ts'
 
 /** All that a plan depends on, the same for a quote and for a purchase. */
 export interface Gathered extends PlanInput {
+  /** What the key may do; null where none was asked for. */
+  readonly policy: KeyPolicy | null
   readonly budget: Budget | null
   /** The instant the budget was read for: a purchase counts in the period it lies in. */
   readonly now: Instant
@@ -44,22 +47,23 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
   const keep = keeper(ports, urlObjection)
 
   return async (asked, key, measure = remembered) => {
-    const policy = key === null ? null : offers.key(key)
+    const asking = policyInForce(offers.standing(key))
     const resolved = offers.resolve(asked)
-    const names = policy?.models ?? null
+    const names = asking?.models ?? null
     // A model that the key may not use is answered as one that is not there.
     if (!resolved || !mayUseModel(names, asked.model, resolved.model))
       throw noSuchModel(asked.model, offers.suggestModel(asked.model, names))
     requireInstalled(providersNamed(asked), offers.providers())
     const { reference_images: images = [], mask, ...request } = resolved.request
     refuseMisplacedImages(request)
-    const seesAll = key === null || policy?.admin === true
+    const seesAll = asking === null || asking.admin
     const mayUse = (owner: string | null): boolean => seesAll || owner === key
     const kept = images.map((image, index) => keep(image, `reference_images.${index}`, mayUse))
     const masks = mask === undefined ? [] : [keep(mask, 'mask', mayUse).then((one): Reference => ({ ...one, isMask: true }))]
     const references = await measure(await Promise.all([...kept, ...masks]))
     refuseMask(references)
-    // What is measured and read from here on is as it is now, after the references have come.
+    // What is measured and read from here on is as it is now, after the references have come: the key may have ended meanwhile.
+    const policy = policyInForce(offers.standing(key))
     const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
     const now = ports.clock.now()
     return {
@@ -71,6 +75,7 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
       roll: roll(),
       safetyChecks: safetyChecksOn(request.provider_options ?? {}, offers.safetyOptions),
       optionWarnings: (route) => optionWarnings(ports, route, request.prompt),
+      policy,
       budget: await budgetOf(ports.store, policy, now),
       now,
     }

@@ -3,8 +3,9 @@ import { KeyConflict, StoreError } from '../ports.ts'
 import type { Clock, KeyChange, Log, Store } from '../ports.ts'
 import type { Instant } from '../records.ts'
 import type { Caller, KeyRules } from './caller.ts'
-import { byHash, entriesOf, entryOf, entryOfConfigured, rulesOf } from './key-index.ts'
-import type { ConfiguredKey, Entry } from './key-index.ts'
+import { byHash, byName, entriesOf, entryOf, entryOfConfigured, isLive } from './key-index.ts'
+import type { ConfiguredKey, Entry, Named } from './key-index.ts'
+import type { Standing } from './key-policy.ts'
 import { keyedHash, newKeySecret } from './key-record.ts'
 import type { KeyRecord } from './key-record.ts'
 import { KeyWrites } from './key-writes.ts'
@@ -43,6 +44,8 @@ export interface GatewayKeys {
   onChanged(listener: () => void): void
   /** All that a key may do; null where there is no such key. */
   rules(name: string): KeyRules | null
+  /** What whoever asks under this name may do now; null: no key was asked for. */
+  standing(key: string | null): Standing
   allRules(): readonly KeyRules[]
   list(): readonly ListedKey[]
   /** `secret` is the one given in plain, or a fresh one. @throws KeyRefused */
@@ -84,7 +87,7 @@ class Keys implements GatewayKeys {
   readonly #writes: KeyWrites
   #made: ReadonlyMap<string, Entry> = new Map()
   #configured: ReadonlyMap<string, Entry> = new Map()
-  #rules: ReadonlyMap<string, KeyRules> = new Map()
+  #named: ReadonlyMap<string, Named> = new Map()
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
   readonly #listeners: (() => void)[] = []
@@ -149,12 +152,19 @@ class Keys implements GatewayKeys {
 
   rules(name: string): KeyRules | null {
     this.#renew()
-    return this.#rules.get(name) ?? null
+    return this.#named.get(name)?.rules ?? null
+  }
+
+  standing(key: string | null): Standing {
+    if (key === null) return { kind: 'everybody' }
+    this.#renew()
+    const named = this.#named.get(key)
+    return named !== undefined && isLive(named, this.#deps.clock.now()) ? { kind: 'key', policy: named.rules } : { kind: 'ended', key }
   }
 
   allRules(): readonly KeyRules[] {
     this.#renew()
-    return [...this.#rules.values()]
+    return [...this.#named.values()].map(({ rules }) => rules)
   }
 
   list(): readonly ListedKey[] {
@@ -261,7 +271,7 @@ class Keys implements GatewayKeys {
     const configured = keyedHash(this.#deps.pepper, createHash('sha256').update(secret).digest('hex'))
     // Each among its own kind: else the `key_hash` of the configuration, shown as a secret, would itself be a key.
     const entry = entryOf(this.#made, made) ?? entryOf(this.#configured, configured)
-    return entry !== undefined && (entry.until === null || entry.until > this.#deps.clock.now()) ? entry : null
+    return entry !== undefined && isLive(entry, this.#deps.clock.now()) ? entry : null
   }
 
   #changed(): void {
@@ -277,7 +287,7 @@ class Keys implements GatewayKeys {
     const own = this.#own()
     this.#made = byHash(own.flatMap(entriesOf))
     this.#configured = byHash(configured.map((key) => entryOfConfigured(key, this.#deps.pepper)))
-    this.#rules = new Map([...configured, ...own.map(rulesOf)].map((rules) => [rules.name, rules]))
+    this.#named = byName(configured, own)
   }
 }
 

@@ -19,6 +19,24 @@ export interface Entry {
   readonly record: KeyRecord | null
 }
 
+/** A key by its name. */
+export interface Named {
+  readonly rules: KeyRules
+  /** From when it is refused; null: never. */
+  readonly until: Instant | null
+}
+
+/** @param own keys made at run time whose names no key of the configuration has */
+export const byName = (configured: readonly ConfiguredKey[], own: readonly KeyRecord[]): ReadonlyMap<string, Named> =>
+  new Map<string, Named>([
+    ...configured.map((key) => [key.name, { rules: key, until: endOf(key) }] as const),
+    ...own.map((record) => [record.name, { rules: rulesOf(record), until: record.expiresAt }] as const),
+  ])
+
+const endOf = ({ expiresAt }: ConfiguredKey): Instant | null => (expiresAt === null ? null : Date.parse(expiresAt))
+
+export const isLive = ({ until }: Pick<Named, 'until'>, now: Instant): boolean => until === null || until > now
+
 export const byHash = (entries: readonly Entry[]): ReadonlyMap<string, Entry> => new Map(entries.map((entry) => [entry.hash, entry]))
 
 export function entryOf(index: ReadonlyMap<string, Entry>, hash: string): Entry | undefined {
@@ -29,7 +47,7 @@ export function entryOf(index: ReadonlyMap<string, Entry>, hash: string): Entry 
 export const entryOfConfigured = (key: ConfiguredKey, pepper: string): Entry => ({
   hash: keyedHash(pepper, key.keyHash),
   caller: callerOf(key),
-  until: key.expiresAt === null ? null : Date.parse(key.expiresAt),
+  until: endOf(key),
   record: null,
 })
 

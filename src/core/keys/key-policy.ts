@@ -15,3 +15,10 @@ export interface KeyPolicy {
   /** Whether it sees everybody's costs. */
   readonly admin: boolean
 }
+
+/** What whoever asks may do. A key that has ended is not the same as none: it may do nothing, and without keys everybody may do everything. */
+export type Standing =
+  | { readonly kind: 'everybody' }
+  | { readonly kind: 'key'; readonly policy: KeyPolicy }
+  /** There is no key of this name, or it has expired. */
+  | { readonly kind: 'ended'; readonly key: string }

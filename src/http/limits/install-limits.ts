@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
+import { isForm, know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
 import { passedThrough } from '../passed-through.ts'
 import { holdStream } from './limits.ts'
 import type { Limits, Release } from './limits.ts'
@@ -45,8 +45,7 @@ export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs =
     const isOfUnknownLength = request.headers['transfer-encoding'] !== undefined
     if (!isOfUnknownLength) return done(null, payload)
     const counting = countingBytes(limits, request, reply)
-    if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') !== true)
-      return done(null, passedThrough(counting, payload, request.raw))
+    if (!isForm(request)) return done(null, passedThrough(counting, payload, request.raw))
     // A form is read from the request itself: it is counted beside its reader, and never waits for what nobody takes.
     counting.on('error', (error) => request.raw.listenerCount('error') > 0 && request.raw.emit('error', error)).resume()
     request.raw.once('resume', () => request.raw.on('data', (piece: Buffer) => void (counting.destroyed || counting.write(piece))))

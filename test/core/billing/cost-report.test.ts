@@ -4,6 +4,7 @@ import { compareUsd, CostReport, sumUsd, usdFromNano, type Offer, type PriceRule
 import type { CostRow, LedgerEntry, SettledTask } from '../../../src/core/records.ts'
 import { periodAt } from '../../../src/core/billing/budget.ts'
 import type { KeyPolicy } from '../../../src/core/billing/budget.ts'
+import type { Standing } from '../../../src/core/keys/key-policy.ts'
 import { metadataOf } from '../../../src/core/billing/cost-groups.ts'
 import { createCosts } from '../../../src/core/billing/cost-report.ts'
 import { observedOf } from '../../../src/core/billing/past-bills.ts'
@@ -46,6 +47,13 @@ const policy = (name: string, more: Partial<KeyPolicy> = {}): KeyPolicy => ({
   ...more,
 })
 
+/** A key that is not among them limits nothing. */
+const standingOf = (keys: readonly KeyPolicy[], name: string | null): Standing => {
+  if (name === ENDED) return { kind: 'ended', key: name }
+  return name === null ? { kind: 'everybody' } : { kind: 'key', policy: keys.find((key) => key.name === name) ?? policy(name) }
+}
+const ENDED = 'ended'
+
 function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used = '0') {
   const asked: CostQuery[] = []
   const budgets: unknown[] = []
@@ -61,7 +69,7 @@ function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used
         return used
       },
     },
-    offers: { ofModel: () => OFFERS, key: (name) => keys.find((key) => key.name === name) ?? null, keys: () => keys },
+    offers: { ofModel: () => OFFERS, standing: (key) => standingOf(keys, key), keys: () => keys },
     names: { providers: () => ['north', 'south', 'east', 'west'], models: () => ['flux-2-pro'], modelOf: () => null },
     clock: { now: () => NOON },
     breathe: async () => {},

@@ -2,6 +2,7 @@ import multipart from '@fastify/multipart'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { judge, MAX_REFERENCE_IMAGES } from '#contract'
+import type { Json } from '#contract'
 import { createAnswer } from './answer.ts'
 import type { OpenaiDependencies } from './answer.ts'
 import { HttpProblem } from '../../http-problem.ts'
@@ -13,6 +14,7 @@ import { OpenaiError, refusal } from './problems.ts'
 import { toRequest } from './to-request.ts'
 import type { Translation } from './to-request.ts'
 import { MOST_FORM_FIELDS, PARTS_AS_BYTES, readUpload } from './upload.ts'
+import type { Upload } from './upload.ts'
 
 const Headers = z.object({
   'idempotency-key': z
@@ -76,13 +78,16 @@ export const openaiApi: FastifyPluginAsync<OpenaiDependencies> = async (app, dep
       body: EditForm,
       response: { 200: IMAGES, ...errors },
     }
-    forms.post(EDITS_PATH, { schema: edit, config: { access: 'write' } }, async (request, reply) =>
-      answer(request, reply, 'image_edit', await readEdit(request, reply, deps)),
+    const readFirst = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      request.body = await readParts(request, reply, deps)
+    }
+    forms.post(EDITS_PATH, { schema: edit, config: { access: 'write' }, preValidation: readFirst }, async (request, reply) =>
+      answer(request, reply, 'image_edit', edited(request.body as Form, deps)),
     )
   })
 }
 
-/** What is wrong is said in OpenAI's words; a form is read part by part in its route and passes here as it is. */
+/** What is wrong is said in OpenAI's words; a form is judged by its route and passes here as it is. */
 const validator = ({ schema, httpPart, url }: { readonly schema: z.ZodType; readonly httpPart?: string; readonly url: string }) =>
   httpPart === 'body' && url === EDITS_PATH
     ? (value: unknown) => ({ value })
@@ -102,11 +107,17 @@ const generation = ({ partialImagesAt }: Partials, body: GenerationBody): Accept
 
 type Partials = Pick<OpenaiDependencies, 'partialImagesAt'>
 
-async function readEdit(
+interface Form {
+  readonly upload: Extract<Upload, { kind: 'form' }>
+  readonly body: Readonly<Record<string, Json>>
+}
+
+/** A form comes part by part; as any body it has come before its route is asked. */
+async function readParts(
   request: FastifyRequest,
   reply: FastifyReply,
-  { bodyLimitBytes: maxBytes, partialImagesAt }: OpenaiDependencies,
-): Promise<Accepted> {
+  { bodyLimitBytes: maxBytes }: Pick<OpenaiDependencies, 'bodyLimitBytes'>,
+): Promise<Form> {
   if (!request.isMultipart())
     throw new OpenaiRefusal(unsupportedMediaType('Send multipart/form-data with one `image` file or several `image[]`.'))
   if (Number(request.headers['content-length'] ?? 0) > 2 * maxBytes) {
@@ -120,7 +131,11 @@ async function readEdit(
   const form = await readForm(upload.fields, standIns)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
-  const judged = judge(EditBody, form.body)
+  return { upload, body: form.body }
+}
+
+function edited({ upload, body }: Form, { partialImagesAt }: Partials): Accepted {
+  const judged = judge(EditBody, body)
   if (judged.kind === 'wrong') throw new OpenaiRefusal(problemOf(judged.objections))
   if (upload.images.length === 0 && !judged.value.reference_images?.length)
     throw new OpenaiRefusal(
