@@ -16,6 +16,8 @@ const CONFIGURATION = {
   // Both would send the document elsewhere.
   agent: { disabled: true },
   mcp: { disabled: true },
+  // The theme is that of the pages, chosen there.
+  hideDarkModeToggle: true,
 }
 
 /**
@@ -47,14 +49,32 @@ window.Function = new Proxy(Function, { apply: refuse, construct: refuse })
 `
 
 /** A file and not a script in the page, which the policy refuses. */
-const START = `Scalar.createApiReference('#app', ${JSON.stringify(CONFIGURATION)})\n`
+const START = `let theme = null
+try { theme = localStorage.getItem('imagegate.theme') } catch {}
+const dark = theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches)
+Scalar.createApiReference('#app', { ...${JSON.stringify(CONFIGURATION)}, forceDarkModeState: dark ? 'dark' : 'light' })
+`
 
-/** The colours of the pages, for the names that the reference has for them. */
+/** The header and the colours of the pages, the latter for the names that the reference has for them. */
 const STYLE = `:root {
+  --scalar-custom-header-height: 48px;
   --scalar-font: system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif;
   --scalar-font-code: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   --scalar-radius: 4px;
 }
+body { margin: 0; font: 400 14px/20px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
+.pages-header {
+  position: sticky; top: 0; z-index: 10; box-sizing: border-box; display: flex; align-items: stretch; height: 48px; padding: 0 24px;
+  background: var(--scalar-background-1); border-bottom: 1px solid var(--scalar-border-color); overflow-x: auto;
+}
+.pages-header a { display: flex; align-items: center; color: var(--scalar-color-2); text-decoration: none; white-space: nowrap; }
+.pages-header a:hover { color: var(--scalar-color-1); }
+.pages-header a:focus-visible { outline: 2px solid var(--scalar-color-accent); outline-offset: -2px; }
+.pages-header .mark { gap: 8px; margin-right: 36px; font-size: 15px; font-weight: 600; color: var(--scalar-color-1); }
+.pages-header .mark svg { width: 16px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.6; }
+.pages-header nav { display: flex; gap: 28px; }
+.no-script { padding: 24px; }
+@media (max-width: 639px) { .pages-header { padding: 0 16px; } .pages-header .mark { margin-right: 16px; } .pages-header nav { gap: 16px; } }
 .light-mode {
   --scalar-background-1: #fff; --scalar-background-2: #f4f4f4; --scalar-background-3: #e8e8e8; --scalar-background-accent: #eaf0fd;
   --scalar-color-1: #171717; --scalar-color-2: #4f4f4f; --scalar-color-3: #646464; --scalar-color-accent: #1d4fc4;
@@ -78,12 +98,19 @@ const page = (nonce: string): string => `<!doctype html>
     <title>imagegate API</title>
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta property="csp-nonce" content="${nonce}" />
-    <link rel="icon" href="data:," />
+    <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
     <link rel="stylesheet" href="style.css" />
     <script src="js/prepare.js"></script>
   </head>
   <body>
+    <header class="pages-header">
+      <a class="mark" href="/"><svg viewBox="0 0 16 20" aria-hidden="true"><path d="M1 4h14v12H1zM8 0v20"/></svg>imagegate</a>
+      <nav aria-label="Pages">
+        <a href="/">Compare</a><a href="/generations">Generations</a><a href="/costs">Costs</a><a href="/providers">Providers</a>
+      </nav>
+    </header>
     <div id="app"></div>
+    <noscript><p class="no-script">This page needs JavaScript. What it shows is <a href="/openapi.json">/openapi.json</a>.</p></noscript>
     <script src="js/scalar.js"></script>
     <script src="js/start.js"></script>
   </body>

@@ -103,6 +103,17 @@ describe('documents', () => {
     expect([...new Set(named)].filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
   })
 
+  test('test/web/README.md names every test of the pages, and code that is there', () => {
+    const map = readText('test/web/README.md')
+    const tests = filesBelow(['test/web'], (path) => path.endsWith('.test.ts'))
+    expect(tests.filter((path) => !map.includes(`\`${path}\``))).toEqual([])
+    const code = [...map.matchAll(/`((?:[a-z]+\/)[\w./-]*)`/g)]
+      .map(([, path = '']) => path)
+      .filter((path) => !/^(?:test|docs)\//.test(path))
+    expect(code.length).toBeGreaterThan(30)
+    expect(code.filter((path) => !existsSync(join(ROOT, path.startsWith('src/') ? path : `src/web/${path}`)))).toEqual([])
+  })
+
   test('src/README.md names files and folders that are there', () => {
     const rows = readText('src/README.md').match(/^\|.*\|$/gm) ?? []
     const cells = rows.map((row) => row.split('|').at(-2) ?? '')

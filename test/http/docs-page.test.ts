@@ -32,7 +32,7 @@ describe.skipIf(CHROMIUM === undefined)('/docs in a browser', { timeout: 120_000
   })
   afterAll(() => browser.close())
 
-  test('shows the API and sends an example that works with the key typed in; nothing leaves the origin and no policy is violated', async () => {
+  test('shows the API and sends an example that works with the key typed in; nothing leaves the origin and no policy is violated; it has the header and the theme of the pages', async () => {
     const { page, foreign, faults } = await watchedPage(browser, keyed.url)
     page.setDefaultTimeout(60_000)
     await page.goto(`${keyed.url}/docs`)
@@ -45,5 +45,13 @@ describe.skipIf(CHROMIUM === undefined)('/docs in a browser', { timeout: 120_000
     expect(await page.getByText('Ask AI').count()).toBe(0)
     expect([foreign, await faults()]).toEqual([[], []])
     expect(await page.evaluate("getComputedStyle(document.querySelector('.scalar-app')).fontFamily")).toMatch(/^system-ui/)
+    // The theme that was chosen on the pages, and their header.
+    await page.evaluate("localStorage.setItem('imagegate.theme', 'dark')")
+    await page.reload()
+    await page.locator('body.dark-mode').waitFor()
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.pages-header')).backgroundColor")).toBe('rgb(18, 18, 18)')
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Costs' }).click()
+    await page.waitForURL('**/costs')
+    expect([foreign, await faults()]).toEqual([[], []])
   })
 })
