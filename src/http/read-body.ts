@@ -211,7 +211,7 @@ const emptyOrShort = (): HttpProblem =>
     unreadable: 'json',
   })
 
-const tooLarge = (): HttpProblem =>
+export const tooLarge = (): HttpProblem =>
   new HttpProblem({ code: 'payload_too_large', detail: 'The body is larger than this server takes (server.body_limit_bytes).' })
 
 const takesNoBody = ({ method, routeOptions: { schema } }: FastifyRequest): boolean =>

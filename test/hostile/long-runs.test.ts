@@ -97,6 +97,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['options of unknown providers', () => post('/v1/quotes', quote(`"provider_options":{${longNames}}`))],
   ['unknown options', () => post('/v1/quotes', quote(`"provider_options":{"runware":{${longNames}}}`))],
   ['metadata of a form', () => post('/v1/images/edits', form('metadata', `{${many((index) => `"k${index}":"v"`, 80_000)}}`))],
+  ['bytes that are no JSON', () => post('/bfl/v1/flux-2-pro', 'x'.repeat(50_000_000), { ...AUTH, 'content-type': 'text/x' })],
   ['depth inside a form', () => post('/v1/images/edits', form('provider_options', `${'{"a":'.repeat(150_000)}1${'}'.repeat(150_000)}`))],
 ])('%s stop nobody', { timeout: 60_000 }, async (_what, send) => {
   await expectNoStop(async () => expect([200, 400, 401, 404, 422]).toContain(await send()))

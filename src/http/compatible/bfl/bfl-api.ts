@@ -6,7 +6,7 @@ import type { ErrorShape } from '../../error-shape.ts'
 import type { Intake } from '../../intake.ts'
 import { owned } from '../../owned.ts'
 import { loggedProblem, noRoute } from '../../problem.ts'
-import { decodeUtf8 } from '../../read-body.ts'
+import { decodeUtf8, tooLarge } from '../../read-body.ts'
 import { dollarsLeft } from '../dollars-left.ts'
 import type { BalanceSources } from '../dollars-left.ts'
 import { generationHeaders } from '../generation-headers.ts'
@@ -49,7 +49,9 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
           : send(reply, 405, { detail: 'Method Not Allowed' }),
       )
       // What is not JSON is judged, and refused, as a body that is no object.
-      api.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => decodeUtf8(body) || undefined)
+      api.addContentTypeParser('*', async (request: FastifyRequest, body: AsyncIterable<Buffer>) =>
+        otherText(body, request.routeOptions.bodyLimit),
+      )
       for (const prefix of ['/v1', '']) {
         submitRoute(api, prefix, deps)
         pollRoute(api, prefix, deps)
@@ -58,6 +60,21 @@ export const bflApi: FastifyPluginAsync<BflDependencies> = async (app, deps) => 
     },
     { prefix: BFL_PREFIX },
   )
+}
+
+/** More of what is refused in the end is not kept. */
+const MOST_OTHER_BYTES = 64 * 1_024
+
+async function otherText(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    if (bytes <= MOST_OTHER_BYTES) chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > maxBytes) throw tooLarge()
+  }
+  const kept = Buffer.concat(chunks)
+  return (bytes > MOST_OTHER_BYTES ? kept.toString('latin1', 0, MOST_OTHER_BYTES) : decodeUtf8(kept)) || undefined
 }
 
 const sendProblem = (reply: FastifyReply, { status, detail }: BflProblem): FastifyReply => send(reply, status, { detail })
