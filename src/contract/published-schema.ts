@@ -30,5 +30,9 @@ export const PriceEstimate = z.strictObject({
     .meta({ description: 'By where a field of the submit stands in it: where the call has it.' }),
   amount: z.array(JsonPointer).min(1).meta({ description: 'Where the reply has the amount; the first that finds any counts.' }),
   unit: z.enum(['usd', 'cents']).default('usd'),
+  before_buying: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'It is asked before each purchase that has a quote, and nothing is bought at more than that.' }),
 })
 export type PriceEstimate = z.infer<typeof PriceEstimate>

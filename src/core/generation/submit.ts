@@ -4,6 +4,7 @@ import { NoSlot } from '../nodes.ts'
 import { StoreError } from '../ports.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
+import { asksPrice, dearerThanQuoted } from './ask-price.ts'
 import { sendCall } from './attempt-calls.ts'
 import { fail, failCanceled } from './conclude.ts'
 import { ended, later, NOW, type Next } from './next.ts'
@@ -55,8 +56,10 @@ export async function prepareSubmit(
     throw error
   }
   track.given = given
-  // Canceled while its references were read.
+  const dearer = await dearerThanQuoted(open, attempt, connection, () => submitCall(core, open, attempt, connection.provider, given))
+  // Canceled while its references were read, or its price was asked.
   if (isCanceled(open)) return failCanceled(core, open, attempt)
+  if (dearer !== null) return fail(core, open, attempt, dearer)
   writeIntent(core, open, attempt, track, connection, given)
   try {
     await save(core, open)
@@ -90,7 +93,7 @@ export function takeBack(track: AttemptTrack, attempt: AttemptRecord): void {
 export function prepareWithAcceptance(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack): boolean {
   if (open.record.references.length > 0 || obstacleTo(core, open, attempt, track, true)) return false
   const connection = connectionOf(core, open, attempt, track)
-  if (!connection?.provider.manifest.models[routeOf(open.record, attempt).model]) return false
+  if (!connection?.provider.manifest.models[routeOf(open.record, attempt).model] || asksPrice(connection)) return false
   writeIntent(core, open, attempt, track, connection, [])
   return true
 }

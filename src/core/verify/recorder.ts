@@ -30,7 +30,8 @@ export function createRecorder(instead: () => Send | null): Recorder {
     async send(call, timeoutMs, about) {
       const other = instead()
       const sent = other === null ? connection.send(call, timeoutMs, about) : other(connection.provider.id, call, timeoutMs, about)
-      return record(about, call, await sent)
+      // A free question about the account or a price is no part of a task's story.
+      return call.purpose === 'account' ? sent : record(about, call, await sent)
     },
     download: (url, options) => connection.download(url, options),
     release: () => connection.release(),
