@@ -173,21 +173,23 @@ describe('a reply without the key', () => {
   test.each([...PARTS, ...NESTED])(
     'of nothing but %j is read in turns of less than 50 ms, in time that grows with its length',
     async (part) => {
-      const bytes = Buffer.from(part.repeat(Math.ceil(400_000 / part.length)))
-      const before = process.threadCpuUsage().user
-      const longest: number[] = []
-      // A turn that computes for long does so each time; what else this machine does, it does not.
-      for (let run = 0; run < 3 && longest.every((ms) => ms >= 50); run += 1)
-        longest.push(await longestTurnMs(() => redactor.redact(bytes)))
-      expect(Math.min(...longest)).toBeLessThan(50)
-      expect((process.threadCpuUsage().user - before) / 1_000).toBeLessThan(2_000)
+      const bytes = Buffer.from(part.repeat(Math.ceil(200_000 / part.length)))
+      let least = { longestMs: Infinity, allMs: Infinity }
+      // What computes for long does so each time; what else this machine does, it does not.
+      for (let run = 0; run < 3 && least.longestMs >= 50; run += 1) {
+        const spent = await spentOn(() => redactor.redact(bytes))
+        if (spent.longestMs < least.longestMs) least = spent
+      }
+      expect(least.longestMs).toBeLessThan(50)
+      expect(least.allMs).toBeLessThan(1_000)
     },
   )
 })
 
-/** CPU time of this thread in the longest turn of the event loop. */
-async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
-  let before = process.threadCpuUsage().user
+/** CPU time of this thread, in the longest turn of the event loop and in all of them. */
+async function spentOn(work: () => Promise<unknown>): Promise<{ readonly longestMs: number; readonly allMs: number }> {
+  const begun = process.threadCpuUsage().user
+  let before = begun
   let longest = 0
   const turn = (): void => {
     const now = process.threadCpuUsage().user
@@ -201,7 +203,7 @@ async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
   await work()
   clearImmediate(timer)
   turn()
-  return longest / 1_000
+  return { longestMs: longest / 1_000, allMs: (before - begun) / 1_000 }
 }
 
 test('a reply’s headers and body reach nobody with the key in them, compressed or not', async () => {
