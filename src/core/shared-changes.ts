@@ -6,7 +6,7 @@ import type { Instant, WebhookDeliveryRecord } from './records.ts'
  * refused with `KeyConflict` where that is not so any more.
  */
 export type KeyChange =
-  /** There is none of its name. */
+  /** There is none of its name, nor with the hash of its secret. */
   | { readonly kind: 'made'; readonly record: KeyRecord }
   /** Saved whole, where the hash of its secret was `from`. */
   | { readonly kind: 'changed'; readonly record: KeyRecord; readonly from: string }

@@ -7,10 +7,13 @@ import { decodeStream, firstBytes } from './content-coding.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { type Answer, ask, DownloadError } from './guarded-request.ts'
 import { reasonOf } from './reason.ts'
+import type { Redactor } from './redactor.ts'
 import { USER_AGENT } from './user-agent.ts'
 
 export interface DownloadOptions {
   readonly agents: Agents
+  /** By provider: what keeps its key out of what is said of a download that failed. */
+  readonly redactors?: ReadonlyMap<string, Pick<Redactor, 'redactText'>>
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number
 }
@@ -26,8 +29,16 @@ const HEAD_BYTES = 64
  * Fetches untrusted URLs, in whatever spelling a WHATWG parser takes. Every hop of a redirect passes the guard again; no hop gets a key or a
  * cookie. A `data:` URL is its own body.
  */
-export function createDownload({ agents, now = () => performance.now() }: DownloadOptions): Download {
+export function createDownload({ agents, redactors = new Map(), now = () => performance.now() }: DownloadOptions): Download {
   return async (address, options) => {
+    const downloaded = await fetched(address, options)
+    if (downloaded.kind !== 'refused' && downloaded.kind !== 'failed') return downloaded
+    // A redirect is a text of the vendor, which may hold the key that it was called with.
+    const reason = redactors.get(options.trustedProvider ?? '')?.redactText(downloaded.reason) ?? downloaded.reason
+    return { ...downloaded, reason }
+  }
+
+  async function fetched(address: string, options: Options): Promise<Downloaded> {
     const { maxBytes, silenceMs, timeoutMs, trustedProvider, isDocument = false } = options
     const agent = (trustedProvider === undefined ? undefined : agents.provider(trustedProvider)) ?? agents.untrusted
     const endsAt = timeoutMs === undefined ? null : now() + timeoutMs

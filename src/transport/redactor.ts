@@ -26,6 +26,8 @@ export interface Redactor {
   redactAll(bytes: Buffer): Promise<Buffer>
   /** The same headers where it is not in them. */
   redactHeaders(headers: Headers): Headers
+  /** A short text without it, in lower case too, as a host and a scheme are. */
+  redactText(text: string): string
 }
 
 type Headers = Readonly<Record<string, string>>
@@ -34,6 +36,7 @@ const NOTHING_TO_HIDE: Redactor = {
   redact: (bytes) => Promise.resolve(bytes),
   redactAll: (bytes) => Promise.resolve(bytes),
   redactHeaders: (headers) => headers,
+  redactText: (text) => text,
 }
 
 export function createRedactor(secret: Secret): Redactor {
@@ -46,6 +49,7 @@ export function createRedactor(secret: Secret): Redactor {
   return {
     redact: (bytes) => redactIn(bytes, find, isSuspicious),
     redactAll: (bytes) => redactIn(bytes, find, () => true),
+    redactText: (text) => redactText(text, find).replaceAll(value.toLowerCase(), REDACTED.toString()),
     redactHeaders(headers) {
       if (!isSuspicious(Object.values(headers).join('\n'))) return headers
       return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, redactText(value, find)]))

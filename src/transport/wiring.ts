@@ -6,6 +6,7 @@ import { type Agents, createAgents } from './agents.ts'
 import { createCredentials } from './credentials.ts'
 import { createDestinationCheck, type DestinationCheck } from './destination.ts'
 import { createDownload } from './download.ts'
+import { createRedactor } from './redactor.ts'
 import { parseAllow } from './guard.ts'
 import { createPost, type Post } from './post.ts'
 import { createProxy, type ProxySettings } from './proxy.ts'
@@ -67,7 +68,8 @@ export class Wiring {
       ...(log === undefined ? {} : { log }),
       ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
     })
-    const download = createDownload({ agents })
+    const keys = providers.map(({ id, apiKey }) => [id, createRedactor(apiKey)] as const)
+    const download = createDownload({ agents, redactors: new Map(keys) })
     this.download = (url, options) => this.#during(() => download(url, options))
     const post = createPost({ agents })
     this.post = (url, message) => this.#during(() => post(url, message))

@@ -147,6 +147,26 @@ describe('an event stream, a WebSocket and what waits for a generation', () => {
   })
 })
 
+test('changes of keys that arrive at once are one after the other: one secret is of one key, and a revoked key stays revoked', async () => {
+  const status = async (secret: string): Promise<number> => (await ask(secret, '/v1/key')).status
+  const given = { secret: 'a-secret-of-my-own', scope: 'read' }
+  const twins = await Promise.all(
+    ['twin-a', 'twin-b'].map((name) => ask(BOSS, '/v1/keys', { body: { ...given, name, ...(name === 'twin-b' && { scope: 'admin' }) } })),
+  )
+  expect(twins.map((answer) => String(answer.status)).toSorted()).toEqual(['201', '409'])
+  for (let round = 0; round < 8; round += 1) {
+    const name = `raced-${round}`
+    const { secret } = await make({ name })
+    const rotate = () => ask(BOSS, `/v1/keys/${name}/rotate`, { body: { grace_seconds: 3_600 } })
+    const revoke = () => ask(BOSS, `/v1/keys/${name}`, { method: 'DELETE' })
+    const answers = await Promise.all(round % 2 === 0 ? [rotate(), revoke()] : [revoke(), rotate()])
+    expect(answers.map((answer) => answer.status)).toContain(204)
+    const secrets = [secret]
+    for (const answer of answers) if (answer.status === 200) secrets.push(((await answer.json()) as GatewayKeyWithSecret).secret)
+    for (const one of secrets) expect(await status(one)).toBe(401)
+  }
+})
+
 test('a key for one model and one provider sees and buys nothing else, on every API and in every list', async () => {
   const { secret } = await make({ name: 'narrow', models: ['flux-2-pro'], providers: ['vtrix'] })
   interface Listed {

@@ -56,7 +56,11 @@ export function keyConformance(storeNow: () => Store): void {
       const [left] = await storeNow().keys()
       expect(await outcomes({ kind: 'changed', record: keyRecord('c'), from: 'hash of c' })).toEqual([false])
       expect(await outcomes(revoked(left?.name ?? ''))).toEqual([false])
-      await change(revoked(left?.name ?? '', false))
+      // One secret is of one key.
+      const twins = ['c', 'd'].map((name): KeyChange => ({ kind: 'made', record: keyRecord(name, { hash: 'one secret' }) }))
+      expect((await outcomes(...twins)).filter(Boolean)).toHaveLength(1)
+      await change(revoked(left?.name ?? ''))
+      for (const { name } of await storeNow().keys()) await change(revoked(name, false))
       expect(await storeNow().keys()).toEqual([])
     })
 

@@ -5,6 +5,8 @@ import type { Downloaded } from '../../src/core/ports.ts'
 import { createAgents } from '../../src/transport/agents.ts'
 import { createDownload } from '../../src/transport/download.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
+import { createRedactor } from '../../src/transport/redactor.ts'
+import { Secret } from '../../src/transport/secret.ts'
 import { API_KEY, closedPort, httpServer, lookupOf, providerAt, tcpServer } from './loopback.ts'
 import { useRealSockets } from './real-sockets.ts'
 
@@ -54,6 +56,24 @@ describe('a download', () => {
       expect(headers['user-agent']).toMatch(/^imagegate\/\d/)
       expect(headers).not.toHaveProperty('cookie')
       expect(JSON.stringify(headers)).not.toContain(API_KEY)
+    }
+  })
+
+  it('says nothing of the provider’s key that a redirect holds, as a scheme, a host or a user name', async () => {
+    const key = 'Vendor-Key-0123456789'
+    const targets: Readonly<Record<string, string>> = {
+      '/scheme': `${key}://x`,
+      '/host': `http://${key}.internal/`,
+      '/user': `http://${key}@x/`,
+    }
+    const server = await httpServer((request, response) => response.writeHead(302, { location: targets[request.url ?? ''] ?? '/' }).end())
+    const agents = createAgents({ providers: [providerAt(server.url)], allow: parseAllow([]), lookup: lookupOf(['10.0.0.1']) })
+    onTestFinished(() => agents.close())
+    const download = createDownload({ agents, redactors: new Map([['acme', createRedactor(new Secret(key))]]) })
+    for (const path of Object.keys(targets)) {
+      const said = await download(server.url + path, { maxBytes: 10_000, silenceMs: 2_000, trustedProvider: 'acme' })
+      expect(JSON.stringify(said)).toMatch(/\[redacted\]|a user name/)
+      expect(JSON.stringify(said)).not.toMatch(/vendor-key/i)
     }
   })
 

@@ -91,7 +91,7 @@ class Keys implements GatewayKeys {
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
   readonly #listeners: (() => void)[] = []
-  #reading: Promise<void> = Promise.resolve()
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
     this.#deps = deps
@@ -101,17 +101,20 @@ class Keys implements GatewayKeys {
 
   /** Another process made, changed or revoked some, perhaps. What was revoked there must not count here for longer than can be helped. */
   hearOfChanges(): void {
-    this.#readAgain().catch((error: unknown) => {
+    this.#inTurn(() => this.#read()).catch((error: unknown) => {
       if (error instanceof StoreError && error.reason === 'closed') return
       this.#deps.clock.after(READ_AGAIN_MS, () => this.hearOfChanges())
     })
   }
 
-  /** One after the other: what is read last is the newest. */
-  #readAgain(): Promise<void> {
-    const read = this.#reading.catch(() => {}).then(() => this.#read())
-    this.#reading = read
-    return read
+  /**
+   * Changes and readings happen one after the other, each judged by what the one before it left: else a rotation that was begun before a
+   * revocation would bring the key back behind it, and two keys could both be revoked as the last but one.
+   */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => {})
+    return done
   }
 
   async #read(): Promise<void> {
@@ -171,39 +174,52 @@ class Keys implements GatewayKeys {
     return [...this.#deps.configured().map(listedConfigured), ...this.#own().map((record) => this.#listed(record))]
   }
 
-  async create(asked: NewKey, secret = newKeySecret()): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
-    const taken = () => new KeyRefused('taken', `there is a key ${asked.name} already; take another name, or rotate it`)
-    if (this.rules(asked.name) !== null) throw taken()
+  create(asked: NewKey, secret = newKeySecret()): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
+    return this.#inTurn(() => this.#create(asked, secret))
+  }
+
+  async #create(asked: NewKey, secret: string): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
+    if (this.rules(asked.name) !== null)
+      throw new KeyRefused('taken', `there is a key ${asked.name} already; take another name, or rotate it`)
     const hash = keyedHash(this.#deps.pepper, secret)
-    if (this.identify(secret) !== null) throw new KeyRefused('taken', 'another key has this secret; take another one')
+    if (this.counts(secret) || [...this.#records.values()].some((record) => record.hash === hash))
+      throw new KeyRefused('taken', 'another key has this secret; take another one')
     const record: KeyRecord = { ...asked, hash, previous: [], createdAt: this.#deps.clock.now(), rotatedAt: null, lastUsedAt: null }
     const turnedOn = !this.isOn()
-    if (!(await this.#save({ kind: 'made', record }))) throw taken()
+    // Another process made one of this name or secret; as it is now, it is said which.
+    if (!(await this.#save({ kind: 'made', record }))) return this.#create(asked, secret)
     return { key: this.#listed(record), secret, turnedOn }
   }
 
-  async rotate(name: string, graceMs: number): Promise<{ key: ListedKey; secret: string }> {
+  rotate(name: string, graceMs: number): Promise<{ key: ListedKey; secret: string }> {
+    return this.#inTurn(() => this.#rotate(name, graceMs))
+  }
+
+  async #rotate(name: string, graceMs: number): Promise<{ key: ListedKey; secret: string }> {
     const before = this.#existing(name)
     const now = this.#deps.clock.now()
     const secret = newKeySecret()
     const kept = graceMs === 0 ? [] : [{ hash: before.hash, until: now + graceMs }, ...before.previous.filter(({ until }) => until > now)]
     const record = { ...before, hash: keyedHash(this.#deps.pepper, secret), previous: kept, rotatedAt: now }
     // Where another process was quicker, its secret is the one that is replaced.
-    if (!(await this.#save({ kind: 'changed', record, from: before.hash }))) return this.rotate(name, graceMs)
+    if (!(await this.#save({ kind: 'changed', record, from: before.hash }))) return this.#rotate(name, graceMs)
     return { key: this.#listed(record), secret }
   }
 
-  async revoke(name: string): Promise<void> {
+  revoke(name: string): Promise<void> {
+    return this.#inTurn(() => this.#revoke(name))
+  }
+
+  async #revoke(name: string): Promise<void> {
     this.#existing(name)
     const isStopped = this.#deps.isStopped === true
     const isLastKept = !isStopped && this.#deps.configured().length === 0
-    const isLast = !isStopped && this.allRules().length === 1
-    if (isLast) {
+    if (!isStopped && this.allRules().length === 1) {
       const message = `${name} is the last key, and without keys anybody who reaches this gateway could spend your money; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
       throw new KeyRefused('last', message)
     }
     // Another process revoked it, or another one: as it is now, it is said why.
-    if (!(await this.#write({ kind: 'revoked', name, isLastKept }, () => this.#records.delete(name)))) return this.revoke(name)
+    if (!(await this.#write({ kind: 'revoked', name, isLastKept }, () => this.#records.delete(name)))) return this.#revoke(name)
     this.#changed()
   }
 
@@ -237,7 +253,7 @@ class Keys implements GatewayKeys {
       return true
     } catch (error) {
       if (!(error instanceof KeyConflict)) throw error
-      await this.#readAgain()
+      await this.#read()
       return false
     }
   }

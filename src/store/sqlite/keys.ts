@@ -9,6 +9,7 @@ import type { ChangeKind } from './change.ts'
 export const keyChanges: ChangeKind = (database) => {
   const kept = database.prepare(`SELECT record ->> 'hash' AS hash FROM gateway_keys WHERE name = ?`)
   const other = database.prepare('SELECT 1 FROM gateway_keys WHERE name <> ? LIMIT 1')
+  const same = database.prepare(`SELECT 1 FROM gateway_keys WHERE record ->> 'hash' = ? LIMIT 1`)
   const upsert = database.prepare(
     'INSERT INTO gateway_keys (name, record) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record',
   )
@@ -17,7 +18,7 @@ export const keyChanges: ChangeKind = (database) => {
   const isAsFound = (change: KeyChange): boolean => {
     if (change.kind === 'used') return true
     const hash = kept.get(nameOf(change))?.['hash']
-    if (change.kind === 'made') return hash === undefined
+    if (change.kind === 'made') return hash === undefined && same.get(change.record.hash) === undefined
     if (change.kind === 'changed') return hash === change.from
     return hash !== undefined && (!change.isLastKept || other.get(change.name) !== undefined)
   }

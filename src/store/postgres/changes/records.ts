@@ -66,12 +66,14 @@ const saveComparison = prepare(`
 export const comparisonChanges: ChangeKind = ({ comparisons = [] }) =>
   comparisons.map((record) => saveComparison(record.id, record.createdAt, record.key, record.unbegun !== null, JSON.stringify(record)))
 
-const makeKey = prepare('INSERT INTO gateway_keys (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING')
+const makeKey = prepare(`
+  INSERT INTO gateway_keys (name, record) SELECT $1, $2
+  WHERE NOT EXISTS (SELECT 1 FROM gateway_keys WHERE record::jsonb ->> 'hash' = $3) ON CONFLICT DO NOTHING`)
 const changeKey = prepare(`UPDATE gateway_keys SET record = $2 WHERE name = $1 AND record::jsonb ->> 'hash' = $3`)
 const useKey = prepare(
   `UPDATE gateway_keys SET record = (record::jsonb || jsonb_build_object('lastUsedAt', $2::bigint))::text WHERE name = $1`,
 )
-/** Of two processes that each revoke the last but one, the second finds the last. */
+/** Of two processes that each revoke the last but one, the second finds the last; of two that make keys with one secret, the second finds it. */
 const lockKeys = prepare('LOCK TABLE gateway_keys IN SHARE ROW EXCLUSIVE MODE')
 const removeKey = prepare(
   'DELETE FROM gateway_keys WHERE name = $1 AND (NOT $2 OR EXISTS (SELECT 1 FROM gateway_keys AS other WHERE other.name <> $1))',
@@ -85,7 +87,7 @@ export const keyChanges: ChangeKind = ({ keyChange: change }) => {
   }
   switch (change.kind) {
     case 'made':
-      return [{ ...makeKey(change.record.name, JSON.stringify(change.record)), check }]
+      return [lockKeys(), { ...makeKey(change.record.name, JSON.stringify(change.record), change.record.hash), check }]
     case 'changed':
       return [{ ...changeKey(change.record.name, JSON.stringify(change.record), change.from), check }]
     case 'used':
