@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { connect } from '../http/compatible/mcp/clients.ts'
-import { startCluster } from '../support/cluster.ts'
+import { NGINX, startCluster } from '../support/cluster.ts'
 import type { Cluster } from '../support/cluster.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
 import { readPostgresBooks } from './books.ts'
@@ -194,6 +195,32 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
       held.resolve()
       await client.end()
     }
+  })
+
+  test.skipIf(NGINX === null)('that are restarted one after the other fail no request behind the load balancer', async () => {
+    const failures: string[] = []
+    let isOver = false
+    let count = 0
+    const client = async (index: number): Promise<void> => {
+      while (!isOver) {
+        const answered = await ask({ url: cluster.url ?? '' }, index % 2 === 0 ? 'bfl/flux-2-pro' : 'runware/flux-2-pro', {
+          ...as('free'),
+          prefer: 'wait=5',
+        })
+          .then(({ status, generation }) =>
+            [200, 202].includes(status) && generation.error === null ? null : `${status} ${JSON.stringify(generation)}`,
+          )
+          .catch(String)
+        if (answered === null) count++
+        else failures.push(answered)
+        await sleep(100)
+      }
+    }
+    const clients = Array.from({ length: 3 }, (_, index) => client(index))
+    for (const index of [0, 1]) await cluster.restart(index)
+    isOver = true
+    await Promise.all(clients)
+    expect([failures, count > 5]).toEqual([[], true])
   })
 
   test('that are killed, frozen and thawed, while the database is started anew, lose nothing, buy nothing twice, settle once and keep to the limit', async () => {
