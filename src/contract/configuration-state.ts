@@ -17,3 +17,18 @@ export const ConfigurationState = z
   })
   .meta({ id: 'ConfigurationState' })
 export type ConfigurationState = z.infer<typeof ConfigurationState>
+
+/** A gateway that shares its database with others. */
+export const GatewayNode = z
+  .object({
+    id: z.string(),
+    this: z.boolean().meta({ description: 'Whether it is the one that answers.' }),
+    revision: z.string().meta({
+      description:
+        'Names the configuration it runs: gateways whose revision is the same run the same, wherever each listens and keeps its files.',
+    }),
+    started_at: z.iso.datetime(),
+    seen_at: z.iso.datetime(),
+  })
+  .meta({ id: 'GatewayNode' })
+export type GatewayNode = z.infer<typeof GatewayNode>

@@ -1,4 +1,4 @@
-import type { GenerationRecord } from './records.ts'
+import type { GenerationRecord, Instant } from './records.ts'
 
 /** An open generation that this process works on from now on. */
 export interface Claimed {
@@ -56,6 +56,17 @@ export interface LimitState {
   readonly msBeforeNext: number
 }
 
+/** A process that uses the store. */
+export interface NodeState {
+  readonly id: string
+  readonly isThis: boolean
+  /** Of its configuration. */
+  readonly revision: string
+  readonly startedAt: Instant
+  /** When it was heard of last. */
+  readonly seenAt: Instant
+}
+
 /** The processes that share a store, as one of them sees the others. */
 export interface Nodes {
   onMessage(listener: (message: NodeMessage) => void): void
@@ -69,4 +80,8 @@ export interface Nodes {
   limiter(policy: string, points: number, windowSeconds: number): Limiter
   /** Whether this process does a periodic work in this period: true for one of all processes. */
   takeTurn(work: string, periodMs: number): Promise<boolean>
+  /** Shows the others which configuration this process runs, from now on and for as long as it lives. */
+  report(revision: string): void
+  /** Those that were heard of in the last 15 seconds, this one too, the longest running first. */
+  list(): Promise<readonly NodeState[]>
 }

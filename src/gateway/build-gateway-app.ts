@@ -1,4 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' }
+import type { GatewayNode } from '#contract'
+import { iso } from '../core/instant.ts'
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
 import type { Clock } from '../core/ports.ts'
@@ -81,7 +83,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
 const clockOfReaders = (clock: Clock, unreadMs: number | undefined): Clock =>
   unreadMs === undefined ? clock : { ...clock, after: (ms, call) => clock.after((ms * unreadMs) / 60_000, call) }
 
-function listedProviders({ catalogue, config, transport, reloads }: Resources, { run, monitoring, clock }: Services) {
+function listedProviders({ catalogue, config, transport, reloads, store }: Resources, { run, monitoring, clock }: Services) {
   const { health, breakers } = monitoring
   return providerListing({
     config,
@@ -93,7 +95,22 @@ function listedProviders({ catalogue, config, transport, reloads }: Resources, {
     clock,
     ids: IDS,
     configuration: reloads.state,
+    nodes: () => nodesOf(store),
   })
+}
+
+/** The gateways on the same database; null where there is none but this. */
+async function nodesOf({ nodes }: Resources['store']): Promise<readonly GatewayNode[] | null> {
+  const all = await nodes?.list()
+  return (
+    all?.map(({ id, isThis, revision, startedAt, seenAt }) => ({
+      id,
+      this: isThis,
+      revision,
+      started_at: iso(startedAt),
+      seen_at: iso(seenAt),
+    })) ?? null
+  )
 }
 
 /** How busy everything is, for the metrics. */

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { revisionOf } from '../config/same-setting.ts'
 import { startRetention } from '../store/assets/retention.ts'
 import type { Compare } from '../core/comparisons/compare.ts'
 import type { Store } from '../core/ports.ts'
+import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { App } from '../http/app.ts'
 import { CLOCK, STEADY_CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
@@ -37,6 +39,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await continueComparisons(compare, store, opened)
   opened.defer(watchConfiguration(live, resources.filesAsRead))
+  await reportRevision(resources)
   const { nodes } = store
   const isTurn = nodes && ((periodMs: number) => nodes.takeTurn('retention', periodMs))
   opened.defer(
@@ -66,6 +69,16 @@ export async function listenAndResume(app: App, resources: Resources, services: 
       )
     },
   }
+}
+
+/** The other gateways on the database show which configuration this one runs. */
+async function reportRevision({ store, live }: Resources): Promise<void> {
+  const { nodes } = store
+  if (nodes === undefined) return
+  const secret = await store.secret('configuration-revision', newNodeSecret())
+  const report = (config: Config): void => nodes.report(revisionOf(config, secret))
+  live.onSwapped(report)
+  report(live.current())
 }
 
 /** Those that a crash left half begun: at once, or, where another process may be beginning them, after a while and by one process. */

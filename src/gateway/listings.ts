@@ -91,6 +91,7 @@ export interface ProviderListingDependencies {
   readonly clock: Clock
   readonly ids: Ids
   readonly configuration: ProviderSource['configuration']
+  readonly nodes: ProviderSource['nodes']
 }
 
 /** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
@@ -104,6 +105,7 @@ export function providerListing({
   clock,
   ids,
   configuration,
+  nodes,
 }: ProviderListingDependencies): ProviderSource {
   const balances = new Map<string, { readonly readAtMs: number; readonly usd: Promise<Usd | null> }>()
 
@@ -125,6 +127,7 @@ export function providerListing({
 
   return {
     configuration,
+    nodes,
     list: () =>
       Promise.all(
         [...config().providers.values()].map(async (provider) => {

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Generation } from '#contract'
+import type { GatewayNode, Generation } from '#contract'
 import { connect } from '../http/compatible/mcp/clients.ts'
 import { NGINX, startCluster } from '../support/cluster.ts'
 import type { Cluster } from '../support/cluster.ts'
@@ -97,6 +97,23 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     expect(await rest.text()).toContain('event: succeeded')
     const image = waited.images[0]?.url.replace(/^http:\/\/[^/]+/, cluster.url ?? cluster.node(2).url) ?? ''
     expect((await fetch(image, { headers: as('free') })).status).toBe(200)
+  })
+
+  test('show at /v1/providers which of them runs which configuration', async () => {
+    const nodes = async (index: number) => {
+      const reply = await fetch(`${cluster.node(index).url}/v1/providers`, { headers: as('free') })
+      return ((await reply.json()) as { readonly nodes: readonly GatewayNode[] }).nodes
+    }
+    await expect.poll(async () => (await nodes(0)).length, { timeout: 10_000 }).toBe(3)
+    const seen = await each(3, nodes)
+    const [first = ''] = seen.flat().map(({ revision }) => revision)
+    expect(seen.flat().filter(({ revision }) => revision !== first)).toEqual([])
+    expect(new Set(seen.flatMap((all) => all.filter((node) => node.this).map(({ id }) => id))).size).toBe(3)
+    cluster.configure(1, `${KEYS}routing: { slot_wait_ms: 2500 }\n`)
+    const others = async () => (await nodes(0)).filter(({ revision }) => revision !== first).map(({ id }) => id)
+    await expect.poll(others, { timeout: 10_000 }).toEqual(seen[1]?.flatMap(({ id, this: isThis }) => (isThis ? [id] : [])))
+    cluster.configure(1, KEYS)
+    await expect.poll(others, { timeout: 10_000 }).toEqual([])
   })
 
   test('take a vendor’s callback and a cancel for a generation that another one works on', async () => {

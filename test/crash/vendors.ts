@@ -13,7 +13,12 @@ export interface Vendors {
   /** Tasks the emulator has sold. */
   submits(provider: string): number
   /** A fresh folder with a configuration that names these vendors; what a gateway's environment must hold. */
-  folder(more?: string): { readonly environment: Readonly<Record<string, string>>; readonly dataDirectory: string; remove(): void }
+  folder(more?: string): {
+    readonly environment: Readonly<Record<string, string>>
+    readonly dataDirectory: string
+    write(more: string): void
+    remove(): void
+  }
   close(): Promise<void>
 }
 
@@ -46,11 +51,13 @@ export async function startVendors({ providers, typicalMs = 40, maxInFlight }: V
       const most = maxInFlight === undefined ? '' : `, max_in_flight: ${maxInFlight}`
       const lines = started.map(({ id, front }) => `  ${id}: { api_key: ${SANDBOX_KEY}, base_url: "${front.url}"${most} }`)
       const path = join(folder, 'imagegate.yaml')
-      writeFileSync(path, `providers:\n${lines.join('\n')}\n${more}`)
+      const write = (text: string): void => writeFileSync(path, `providers:\n${lines.join('\n')}\n${text}`)
+      write(more)
       const dataDirectory = join(folder, 'data')
       return {
         environment: { IMAGEGATE_CONFIG: path, IMAGEGATE_DATA: dataDirectory },
         dataDirectory,
+        write,
         remove: () => rmSync(folder, { recursive: true, force: true }),
       }
     },

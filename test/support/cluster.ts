@@ -23,6 +23,8 @@ export interface Cluster {
   readonly url: string | null
   readonly database: PostgresServer
   readonly databaseUrl: string
+  /** Gives one gateway another configuration while it runs. */
+  configure(index: number, more: string): void
   /** Ends a gateway with SIGTERM and starts it anew at its address. */
   restart(index: number): Promise<void>
   remove(): Promise<void>
@@ -51,15 +53,18 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
     const [bucket, url] = await Promise.all([startS3(folder, ['images']), startNginx(folder, ports, left)])
     left.defer(() => bucket.stop())
     const publicPort = calledBack === undefined && url !== null ? ports[COUNT] : ports[calledBack ?? 0]
-    const configuration = [
-      `server: { public_url: "http://127.0.0.1:${publicPort}", trust_proxy: [127.0.0.1] }`,
-      `store: { url: "${databaseUrl}" }`,
-      `assets: { url: "s3://images?endpoint=${encodeURIComponent(bucket.endpoint)}&path_style=true" }`,
-      more,
-    ].join('\n')
+    const configuration = (lines: string) =>
+      [
+        `server: { public_url: "http://127.0.0.1:${publicPort}", trust_proxy: [127.0.0.1] }`,
+        `store: { url: "${databaseUrl}" }`,
+        `assets: { url: "s3://images?endpoint=${encodeURIComponent(bucket.endpoint)}&path_style=true" }`,
+        lines,
+      ].join('\n')
     const nodes: ServerProcess[] = []
+    const folders: ReturnType<Vendors['folder']>[] = []
     const start = async (index: number): Promise<void> => {
-      const own = vendors.folder(configuration)
+      const own = vendors.folder(configuration(more))
+      folders[index] = own
       left.defer(() => own.remove())
       const node = await startProcess({ ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) })
       nodes[index] = node
@@ -80,6 +85,7 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
       url,
       database,
       databaseUrl,
+      configure: (index, lines) => folders[index]?.write(configuration(lines)),
       async restart(index) {
         await node(index).kill('SIGTERM')
         await start(index)

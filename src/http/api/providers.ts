@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { mayUseProvider } from '../../core/keys/may-use.ts'
-import { ConfigurationState, Latency, Problem, ProviderState } from '#contract'
+import { ConfigurationState, GatewayNode, Latency, Problem, ProviderState } from '#contract'
 import { iso } from '../../core/instant.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { HttpProblem } from '../http-problem.ts'
@@ -9,12 +9,20 @@ import { fieldProblem } from '../to-problem.ts'
 import { endOf, Moment, momentOf } from './moment.ts'
 
 const ProviderList = z
-  .object({ object: z.literal('list'), data: z.array(ProviderState), configuration: ConfigurationState })
+  .object({
+    object: z.literal('list'),
+    data: z.array(ProviderState),
+    configuration: ConfigurationState,
+    nodes: z.array(GatewayNode).nullable().meta({
+      description: 'The gateways on this database that were heard of in the last 15 seconds; null where the database is one gateway’s own.',
+    }),
+  })
   .meta({ id: 'ProviderList' })
 
 export interface ProviderSource {
   list(): Promise<readonly ProviderState[]>
   configuration(): ConfigurationState
+  nodes(): Promise<readonly GatewayNode[] | null>
 }
 
 const HOUR_MS = 3_600_000
@@ -72,6 +80,7 @@ export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async
     object: 'list' as const,
     data: (await providers.list()).filter(({ id }) => mayUseProvider(request.caller.providers, id)),
     configuration: providers.configuration(),
+    nodes: (await providers.nodes())?.map((node) => ({ ...node })) ?? null,
   }))
   historyRoute(app, deps)
 }

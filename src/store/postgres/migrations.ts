@@ -191,6 +191,15 @@ export const MIGRATIONS: readonly string[] = [
   -- A process of the version before this one writes nothing more.
   UPDATE owner SET epoch = epoch + 1;
   `,
+  `
+  -- The processes that use this database, and which configuration each runs.
+  CREATE TABLE nodes (
+    id         text PRIMARY KEY,
+    revision   text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at    timestamptz NOT NULL DEFAULT now()
+  );
+  `,
 ]
 
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })

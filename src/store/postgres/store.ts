@@ -9,6 +9,7 @@ import { generationReader } from './generations.ts'
 import { keyNamer, keyReader } from './keys.ts'
 import { migrate } from './migrations.ts'
 import { nodesOf } from './nodes.ts'
+import { createPresence } from './presence.ts'
 import { joinDatabase } from './sharing.ts'
 import { createSlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
@@ -28,7 +29,7 @@ const BACKED_UP_ELSEWHERE =
  * @throws StoreError where the database cannot be reached, does not take us, is kept by another process, or was written by a newer version
  */
 export async function openPostgresStore(url: string, options: { readonly patienceMs?: number } = {}): Promise<Store> {
-  const { node, sharing, connections, nodes, slots, work } = await join(url, options)
+  const { node, sharing, connections, nodes, slots, work, leave } = await join(url, options)
   const writer = unitWriter({ connections, work, slots, node })
   const generations = generationReader(connections)
   const comparisons = comparisonReader(connections)
@@ -79,14 +80,13 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     },
     keys: whileOpen(keys.keys),
     secret: whileOpen(keys.secret),
-    nodes: { ...nodes, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn },
+    nodes,
     ping: whileOpen(async () => void (await connections.read(one()))),
     async close() {
       if (isClosed) return
       await writer.close()
       isClosed = true
-      slots.stop()
-      await work.stop()
+      await leave()
       await connections.close()
       await sharing.release()
     },
@@ -107,5 +107,18 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
     connectedMs: sharing.connectedMs,
     onLost: (generationIds) => nodes.heard({ kind: 'lost', generationIds }),
   })
-  return { node, sharing, connections, nodes, slots, work }
+  const { report, list, stop } = createPresence(connections, node)
+  return {
+    node,
+    sharing,
+    connections,
+    nodes: { ...nodes, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn, report, list },
+    slots,
+    work,
+    async leave() {
+      slots.stop()
+      await stop()
+      await work.stop()
+    },
+  }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { PgBoss } from 'pg-boss'
 import type { ConnectionOptions } from 'pg-boss'
 import type { Claimed } from '../../core/nodes.ts'
+import { again } from './again.ts'
 import type { Connection, Connections } from './connections.ts'
 import { failureOf } from './failure-of.ts'
 import { recordOf, SELECTED } from './generations.ts'
@@ -215,26 +216,4 @@ async function claimJobs(boss: PgBoss, { read }: Connections, node: string, held
     const of = leases.get(record.id)
     return { record, lease: Number(of?.['lease']), isCancelAsked: of?.['cancel_asked'] === true }
   })
-}
-
-/** Does a work again and again, `everyMs` after its end. What fails is done again. */
-function again(everyMs: number, work: () => Promise<void>): () => Promise<void> {
-  let isStopped = false
-  let timer: NodeJS.Timeout | null = null
-  let running = Promise.resolve()
-  const plan = (): void => {
-    if (isStopped) return
-    timer = setTimeout(() => {
-      running = work()
-        .catch(() => {})
-        .finally(plan)
-    }, everyMs)
-    timer.unref()
-  }
-  plan()
-  return async () => {
-    isStopped = true
-    if (timer) clearTimeout(timer)
-    await running
-  }
 }
