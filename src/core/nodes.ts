@@ -69,6 +69,8 @@ export interface NodeState {
 
 /** The processes that share a store, as one of them sees the others. */
 export interface Nodes {
+  /** Makes this process one that works; at its start, so that nothing it does later waits for it. @throws StoreError */
+  begin(): Promise<void>
   onMessage(listener: (message: NodeMessage) => void): void
   /** Reaches every process that listens, this one too. Never rejects: a message that is lost is found at the next catch-up, or not needed. */
   say(message: NodeMessage): Promise<void>

@@ -60,6 +60,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
   const store = await openStoreAt(location, started.sandbox ? 'play' : 'real')
   opened.defer(() => store.close())
+  await store.nodes?.begin()
   for (const { from, to } of await store.nameKeys(started.keys))
     log.info({ from, to }, 'a gateway key was renamed; what it owns followed it')
   const keys = await openGatewayKeys({ config: () => live.current(), store, log })

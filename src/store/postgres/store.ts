@@ -112,7 +112,7 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
     node,
     sharing,
     connections,
-    nodes: { ...nodes, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn, report, list },
+    nodes: { ...nodes, begin: work.ready, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn, report, list },
     slots,
     work,
     async leave() {
