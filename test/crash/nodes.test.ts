@@ -216,10 +216,10 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
 
   test.skipIf(NGINX === null)('that are restarted one after the other fail no request behind the load balancer', async () => {
     const failures: string[] = []
-    let isOver = false
+    const end = new AbortController()
     let count = 0
     const client = async (index: number): Promise<void> => {
-      while (!isOver) {
+      while (!end.signal.aborted) {
         const answered = await ask({ url: cluster.url ?? '' }, index % 2 === 0 ? 'bfl/flux-2-pro' : 'runware/flux-2-pro', {
           ...as('free'),
           prefer: 'wait=5',
@@ -235,7 +235,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     }
     const clients = Array.from({ length: 3 }, (_, index) => client(index))
     for (const index of [0, 1]) await cluster.restart(index)
-    isOver = true
+    end.abort()
     await Promise.all(clients)
     expect([failures, count > 5]).toEqual([[], true])
   })
