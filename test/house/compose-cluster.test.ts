@@ -128,7 +128,7 @@ describe('docker compose', () => {
       readonly datasources: readonly unknown[]
     }
     expect(datasources).toMatchObject([{ type: 'prometheus', url: 'http://prometheus:9090', isDefault: true }])
-    const { providers } = fileOf('deploy/grafana/provisioning/dashboards/imagegate.yaml') as {
+    const { providers } = fileOf('deploy/grafana/provisioning/dashboards/folder.yaml') as {
       readonly providers: readonly { readonly options: { readonly path: string } }[]
     }
     const shown =
