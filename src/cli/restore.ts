@@ -35,7 +35,7 @@ export const restoreVerb: Verb = (terminal, finish) =>
 async function restore(folder: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
   const config = await configOrFail(options, terminal)
   // By what it holds: vendor keys are often set for the service alone, and without them this start would be a sandbox.
-  const folders = isOfSandbox(folder) ? sandboxFolders(config) : configuredFolders(config)
+  const folders = (await isOfSandbox(folder)) ? sandboxFolders(config) : configuredFolders(config)
   try {
     const summary = await restoreInto(folders, folder)
     const open = await closePurchases(folders.store)

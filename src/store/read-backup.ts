@@ -68,10 +68,12 @@ function newerSchema(schema: number, { version }: BackupSummary): StoreError {
 }
 
 /** Whether a backup is that of a sandbox; false where it cannot be read, which restoring it then reports. */
-export function isOfSandbox(folder: string): boolean {
+export async function isOfSandbox(folder: string): Promise<boolean> {
   try {
+    const path = await ownFile(folder, DATABASE_FILE)
+    if (path === null) return false
     // Immutable: whatever journal lies beside the file is not read.
-    const url = pathToFileURL(join(folder, DATABASE_FILE))
+    const url = pathToFileURL(path)
     url.searchParams.set('immutable', '1')
     const database = new DatabaseSync(url, { readOnly: true })
     try {

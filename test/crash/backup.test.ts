@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import {
   copyFileSync,
   cpSync,
@@ -142,7 +142,7 @@ describe('imagegate backup and restore', () => {
 
   test(
     'a backup of a data folder that no gateway uses leaves its schema as it is, and is renewed in place',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const folder = vendors.folder()
       const server = await startProcess(folder.environment)
@@ -204,6 +204,13 @@ const CHANGES: Readonly<Record<string, { readonly change: (backup: string) => vo
   'images in a folder that is a link': {
     change: (backup) => linked(join(backup, 'images'), join(backup, 'elsewhere')),
     says: /is a link or no file/,
+  },
+  'a database that nobody writes into': {
+    change(backup) {
+      rmSync(join(backup, 'imagegate.db'))
+      execFileSync('mkfifo', [join(backup, 'imagegate.db')])
+    },
+    says: /imagegate\.db is a link or no file/,
   },
   'a summary that never ends': {
     change(backup) {
