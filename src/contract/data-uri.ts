@@ -85,9 +85,31 @@ function plainBase64(text: string): Base64 {
 function base64OfBytes(text: string): Base64 {
   if (text === '') return refused('holds no data')
   if (/[\u0100-\uffff]/.test(text)) return refused('is a data: URI with characters that are not percent-encoded')
-  return { kind: 'base64', payload: Uint8Array.from(text, (character) => character.charCodeAt(0)).toBase64() }
+  const bytes = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at)
+  return { kind: 'base64', payload: bytes.toBase64() }
 }
 
 /** One character for each byte. */
-const percentDecoded = (text: string): string =>
-  text.replaceAll(/%[0-9a-f]{2}/gi, (escaped) => String.fromCharCode(Number.parseInt(escaped.slice(1), 16)))
+function percentDecoded(text: string): string {
+  const codes = new Uint16Array(text.length)
+  let length = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    const high = code === PERCENT ? hexDigit(text.charCodeAt(at + 1)) : null
+    const low = high === null ? null : hexDigit(text.charCodeAt(at + 2))
+    codes[length] = high === null || low === null ? code : high * 16 + low
+    if (low !== null) at += 2
+    length += 1
+  }
+  return new TextDecoder('utf-16le').decode(codes.subarray(0, length))
+}
+
+const PERCENT = 0x25
+
+/** By the code of its character; null where it is none. */
+function hexDigit(code: number): number | null {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  const letter = code | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : null
+}

@@ -34,6 +34,9 @@ const quoted = (value: unknown): string => short(JSON.stringify(value) ?? String
 /** The names an object takes, by the list of those it does not take: zod hands out the list, not the schema. */
 const knownNames = new WeakMap<readonly string[], readonly string[]>()
 
+/** What was written instead of one of a few texts, by the path to it: zod hands out the path, not the text. */
+const writtenValues = new WeakMap<readonly PropertyKey[], string>()
+
 const MISSING = 'is missing'
 /** Replaced by what is wrong in the form that was meant. */
 const NO_FORM = 'does not have one of the forms that are taken'
@@ -44,7 +47,9 @@ export function issueInWords(issue: z.core.$ZodRawIssue): string {
     case 'invalid_type':
       return issue.input === undefined ? MISSING : `must be ${typeInWords(issue)}, not ${kindOf(issue.input)}`
     case 'invalid_value':
-      return issue.input === undefined ? MISSING : oneOf(issue.values, issue.input)
+      if (issue.input === undefined) return MISSING
+      if (typeof issue.input === 'string' && issue.path !== undefined) writtenValues.set(issue.path, issue.input)
+      return `must be ${listed(issue.values.map(quoted))}`
     case 'too_small':
     case 'too_big':
       return boundInWords(issue)
@@ -87,6 +92,8 @@ function objectionsOfOne(issue: z.core.$ZodIssue, path: readonly PropertyKey[]):
       }))
     case 'invalid_union':
       return issue.message === NO_FORM ? ofUnion(issue.errors, path) : [wrong(path, issue.message)]
+    case 'invalid_value':
+      return [wrong(path, `${issue.message}${nearestOf(issue)}`)]
     case 'invalid_key':
       return [wrong(path, `has a name that ${issue.issues[0]?.message ?? 'is not taken here'}`)]
     default:
@@ -128,15 +135,12 @@ function withoutContrast(message: string): string {
 const listed = (words: readonly string[]): string =>
   words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 
-function oneOf(values: readonly unknown[], input: unknown): string {
-  const near =
-    typeof input === 'string'
-      ? nearest(
-          short(input),
-          values.filter((value) => typeof value === 'string'),
-        )
-      : null
-  return `must be ${listed(values.map(quoted))}${near === null ? '' : `; did you mean ${quoted(near)}?`}`
+/** What was meant, as the end of a sentence; only of objections that are read. */
+function nearestOf({ values, path }: z.core.$ZodIssueInvalidValue): string {
+  const written = writtenValues.get(path)
+  const known = values.filter((value) => typeof value === 'string')
+  const near = written === undefined ? null : nearest(short(written), known)
+  return near === null ? '' : `; did you mean ${quoted(near)}?`
 }
 
 function typeInWords({ expected, inst }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidType>): string {

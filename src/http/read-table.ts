@@ -10,6 +10,10 @@ export interface Table {
   readonly lines: Iterable<TableLine>
 }
 
+/** More than the lines and columns of any invoice: each is read in one go. */
+const MOST_LINE_CHARS = 65_536
+const MOST_COLUMNS = 200
+
 /** A table cannot be read at all; the message names the line. */
 export class TableUnreadable extends Error {}
 
@@ -19,6 +23,7 @@ export function readCsv(text: string): Table {
   const header = records.next()
   if (header.done === true) throw new TableUnreadable('the file is empty: its first line has the names of the columns')
   const columns = header.value.cells.map((name) => name.trim())
+  if (columns.length > MOST_COLUMNS) throw new TableUnreadable(`line 1 names ${columns.length} columns; at most ${MOST_COLUMNS} are read`)
   return { columns, lines: asLines(records, columns) }
 }
 
@@ -32,7 +37,7 @@ function* asLines(records: Iterable<{ readonly line: number; readonly cells: rea
 /** The one of the three that stands most often in the first line, outside quotes. */
 function separatorOf(text: string): string {
   const end = text.search(/[\r\n]/)
-  const first = text.slice(0, end === -1 ? 10_000 : end).replaceAll(/"[^"]*"/g, '')
+  const first = text.slice(0, end === -1 ? 10_000 : Math.min(end, 10_000)).replaceAll(/"[^"]*"/g, '')
   const counted = [',', ';', '\t'].map((separator) => ({ separator, count: first.split(separator).length }))
   return counted.toSorted((left, right) => right.count - left.count)[0]?.separator ?? ','
 }
@@ -42,12 +47,14 @@ function* csvRecords(text: string, separator: string): Generator<{ readonly line
   let line = 1
   while (at < text.length) {
     const begins = line
+    const startsAt = at
     const cells: string[] = []
     for (;;) {
       const field = text[at] === '"' ? quotedField(text, at, begins) : plainField(text, at, separator)
       cells.push(field.value)
       line += field.lineBreaks
       at = field.end
+      if (at - startsAt > MOST_LINE_CHARS) throw tooLong(begins)
       if (text[at] !== separator) break
       at++
     }
@@ -60,6 +67,8 @@ function* csvRecords(text: string, separator: string): Generator<{ readonly line
   }
 }
 
+const tooLong = (line: number): TableUnreadable => new TableUnreadable(`line ${line} is longer than ${MOST_LINE_CHARS} characters`)
+
 interface Field {
   readonly value: string
   /** Behind its last character. */
@@ -68,13 +77,15 @@ interface Field {
 }
 
 function plainField(text: string, start: number, separator: string): Field {
+  const most = Math.min(text.length, start + MOST_LINE_CHARS + 1)
   let end = start
-  while (end < text.length && text[end] !== separator && text[end] !== '\r' && text[end] !== '\n') end++
+  while (end < most && text[end] !== separator && text[end] !== '\r' && text[end] !== '\n') end++
   return { value: text.slice(start, end), end, lineBreaks: 0 }
 }
 
 function quotedField(text: string, start: number, line: number): Field {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    if (at - start > MOST_LINE_CHARS) throw tooLong(line)
     if (text[at + 1] === '"') {
       at++
       continue
@@ -102,9 +113,10 @@ function* jsonLines(text: string, readJson: (line: string) => unknown): Generato
   for (let start = 0; start < text.length;) {
     const newline = text.indexOf('\n', start)
     const end = newline === -1 ? text.length : newline
+    line++
+    if (end - start > MOST_LINE_CHARS) throw tooLong(line)
     const content = text.slice(start, end).trim()
     start = end + 1
-    line++
     if (content !== '') yield { line, cells: cellsOf(content, line, readJson) }
   }
 }

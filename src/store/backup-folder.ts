@@ -7,7 +7,8 @@ import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { OutputFormat } from '#contract'
 import { keyOfImage } from './assets/object-storage.ts'
-import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
+import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
+import { DATABASE_FILE } from './sqlite/open.ts'
 import { schemaVersion } from './sqlite/migrations.ts'
 import { flushFile, writeWhole } from './flush.ts'
 import { StoreError } from '../core/ports.ts'
@@ -128,12 +129,12 @@ export async function takeImage(directory: string, file: ImageFile, source: Pick
   if (found !== null) return found.size
   const bytes = await source.image(file)
   if (bytes === null) return null
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
   const partial = `${path}.${randomUUID()}.partial`
   const hash = createHash('sha256')
   try {
     bytes.on('data', (chunk: Buffer) => hash.update(chunk))
-    await pipeline(bytes, createWriteStream(partial, { flags: 'wx' }))
+    await pipeline(bytes, createWriteStream(partial, { flags: 'wx', mode: OWN_FILE }))
     if (hash.digest('hex') !== file.sha256) throw new StoreError('damaged', `the image ${file.sha256} did not arrive whole; try again`)
     await flushFile(partial)
     await rename(partial, path)

@@ -12,7 +12,8 @@ import { IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-fold
 import type { BackupSource, BackupSummary, ImageFile } from './backup-folder.ts'
 import { flushFile, flushFolder, isThere } from './flush.ts'
 import { MIGRATIONS } from './sqlite/migrations.ts'
-import { DATABASE_FILE, OWN_FILE, OWN_FOLDER } from './sqlite/open.ts'
+import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
+import { DATABASE_FILE } from './sqlite/open.ts'
 
 export interface RestoreTarget {
   /** The folder of the database. */

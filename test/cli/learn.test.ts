@@ -255,6 +255,19 @@ paths:
         paths: { '/v1/draw': post('Draws', ref('Self'), { $ref: '#/components/%zz' }) },
         components: { schemas: { Self: { allOf: Array.from({ length: 30 }, () => ref('Self')) } } },
       },
+      'many.json': {
+        openapi: '3.1.0',
+        paths: Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`/v1/p${index}`, post('Draws', ref('Self'), ref('Self'))])),
+        components: {
+          schemas: {
+            Self: {
+              properties: Object.fromEntries(
+                Array.from({ length: 300 }, (_, index) => [`field${index}`, { anyOf: Array.from({ length: 12 }, () => ref('Self')) }]),
+              ),
+            },
+          },
+        },
+      },
       'list.json': '[1]',
       'broken.yaml': 'a: [',
       'deep.yaml': `a: ${'['.repeat(20_000)}`,
@@ -263,6 +276,7 @@ paths:
       [join(folder, 'old.json')]: 'it is no OpenAPI document of version 3',
       [join(folder, 'chat.json')]: 'no operation of it takes a prompt and makes images',
       [join(folder, 'loops.json')]: 'no operation of it takes a prompt and makes images',
+      [join(folder, 'many.json')]: 'no operation of it takes a prompt and makes images',
       [join(folder, 'list.json')]: 'it is no object of JSON or YAML',
       [join(folder, 'broken.yaml')]: 'cannot be read as JSON or YAML',
       [join(folder, 'deep.yaml')]: 'deep.yaml cannot be read as JSON or YAML: it is nested too deeply',

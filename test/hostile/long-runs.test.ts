@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'imagegate-runs-'))
   const url = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
   const providers = ['bfl', 'runware', 'openai'].map((id) => `${id}: { api_key: a-vendor-key-0123, base_url: "${url}" }`).join(', ')
-  const key = `{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')} }`
+  const key = `{ name: team, admin: true, key_hash: ${createHash('sha256').update(KEY).digest('hex')} }`
   writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${key}]\nbreaker: { faults: 1000 }\nproviders: { ${providers} }\n`)
   server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
   neighbour = await startNeighbour(server)
@@ -68,6 +68,12 @@ const form = (name: string, value: string): FormData => {
   return data
 }
 const many = (of: (index: number) => string, count = 4_900): string => Array.from({ length: count }, (_, index) => of(index)).join(',')
+const manyImages = (text: string): FormData => {
+  const data = form('n', '1')
+  for (let count = 0; count < 15; count += 1) data.append('image[]', text)
+  return data
+}
+const invoice = (text: string, type = 'text/csv') => post('/v1/reconciliations', text, { ...AUTH, 'content-type': type })
 const longNames = many((index) => `"${String(index).padEnd(110, 'width')}":1`)
 
 test.each<[string, () => Promise<unknown>]>([
@@ -97,6 +103,21 @@ test.each<[string, () => Promise<unknown>]>([
   ['options of unknown providers', () => post('/v1/quotes', quote(`"provider_options":{${longNames}}`))],
   ['unknown options', () => post('/v1/quotes', quote(`"provider_options":{"runware":{${longNames}}}`))],
   ['metadata of a form', () => post('/v1/images/edits', form('metadata', `{${many((index) => `"k${index}":"v"`, 80_000)}}`))],
+  ['texts of a form that are images', () => post('/v1/images/edits', manyImages('data:image/png,' + '%41'.repeat(330_000)))],
+  ['shorter texts of a form that are images', () => post('/v1/images/edits', manyImages('data:image/png,' + '%41'.repeat(1_300)))],
+  [
+    'percent-encodings',
+    () => post('/v1/quotes', quote(`"reference_images":[${many(() => `"data:image/png,${'%41'.repeat(20_000)}"`, 16)}]`)),
+  ],
+  [
+    'unknown events',
+    () => post('/v1/quotes', quote(`"webhook":{"url":"https://x.example","events":[${many((index) => `"generation.faild${index}"`)}]}`)),
+  ],
+  ['columns of an invoice', () => invoice(`${'a,'.repeat(30_000)}provider_task_id,amount\n${'x\n'.repeat(30_000)}`)],
+  ['commas of an invoice', () => invoice(`provider_task_id,amount\n${','.repeat(7_000_000)}`)],
+  ['quotes of an invoice', () => invoice(`provider_task_id,amount\n"${'"'.repeat(8_000_000)}`)],
+  ['one line of an invoice', () => invoice(`{${many((index) => `"k${index}":1`, 200_000)}}`, 'application/jsonl')],
+  ['depth of an invoice', () => invoice(`{"amount":${'['.repeat(2_000_000)}`, 'application/jsonl')],
   ['bytes that are no JSON', () => post('/bfl/v1/flux-2-pro', 'x'.repeat(50_000_000), { ...AUTH, 'content-type': 'text/x' })],
   ['depth inside a form', () => post('/v1/images/edits', form('provider_options', `${'{"a":'.repeat(150_000)}1${'}'.repeat(150_000)}`))],
 ])('%s stop nobody', { timeout: 60_000 }, async (_what, send) => {

@@ -83,11 +83,21 @@ const partsOf = (list: Json | undefined, pointer: string): readonly Part[] =>
 
 /** Every field of a body, those of objects inside it too; the entries of a list stand under `*`. */
 export function fieldsOf(document: JsonObject, schema: Part): readonly Field[] {
-  const fields: Field[] = []
+  // Thousands of operations may share one schema.
+  const { value } = resolve(document, schema)
+  const known = fieldsRead.get(value) ?? readFields(document, schema)
+  fieldsRead.set(value, known)
+  return known
+}
+
+const fieldsRead = new WeakMap<JsonObject, readonly Field[]>()
+
+function readFields(document: JsonObject, schema: Part): readonly Field[] {
+  const fields = new Map<string, Field>()
   let visits = 0
   const visit = (part: Part, path: string, depth: number): void => {
     visits += 1
-    if (depth > MOST_DEEP || fields.length > MOST_FIELDS || visits > MOST_VISITS) return
+    if (depth > MOST_DEEP || fields.size > MOST_FIELDS || visits > MOST_VISITS) return
     const { value, pointer } = resolve(document, part)
     for (const word of ['allOf', 'anyOf', 'oneOf'] as const)
       for (const inner of partsOf(value[word], `${pointer}/${word}`)) visit(inner, path, depth + 1)
@@ -97,13 +107,13 @@ export function fieldsOf(document: JsonObject, schema: Part): readonly Field[] {
       if (!isObject(inner)) continue
       const field = resolve(document, { value: inner, pointer: `${pointer}/properties/${step(name)}` })
       const own = `${path}/${step(name)}`
-      if (fields.some((known) => known.at === own)) continue
-      fields.push({ ...field, name, at: own, isRequired: Array.isArray(required) && required.includes(name) })
+      if (fields.has(own)) continue
+      fields.set(own, { ...field, name, at: own, isRequired: Array.isArray(required) && required.includes(name) })
       visit(field, own, depth + 1)
     }
   }
   visit(schema, '', 0)
-  return fields
+  return [...fields.values()]
 }
 
 /** The operations of one method, in the order of the document. */

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { AssetError } from '../../core/ports.ts'
 import { flushFolder, isThere, writeWhole } from '../flush.ts'
 import type { ObjectStorage, StoredObject } from './object-storage.ts'
+import { OWN_FOLDER } from '../own-modes.ts'
 
 /**
  * Images in files below `directory`.
@@ -23,7 +24,7 @@ export function folderStorage({ directory, incoming }: { readonly directory: str
     async keep(key, file) {
       const path = pathOf(key)
       await file.handle.sync()
-      await mkdir(dirname(path), { recursive: true })
+      await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
       await rename(file.path, path)
       await syncFolders(dirname(path), directory)
     },

@@ -9,6 +9,7 @@ import { measureHead } from './measure.ts'
 import { assertSound, readHeader } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 import { smallImages } from './small-image.ts'
+import { OWN_FILE } from '../own-modes.ts'
 
 /**
  * Images by their content, wherever they are kept: received into a temporary file, checked, then kept.
@@ -43,7 +44,7 @@ export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
 }
 
 async function take(source: Readable | Buffer, maxBytes: number, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
-  const file = await open(temporary, 'wx')
+  const file = await open(temporary, 'wx', OWN_FILE)
   try {
     const { sha256, bytes, format, verdict } = await receive(source, file, maxBytes)
     const header = await readHeader(temporary, format)

@@ -6,6 +6,7 @@ import type { BucketAddress } from './bucket-address.ts'
 import { folderStorage } from './folder-storage.ts'
 import { imagesIn } from './images-in.ts'
 import type { ObjectStorage } from './object-storage.ts'
+import { OWN_FOLDER } from '../own-modes.ts'
 
 /** Where images are kept. */
 export type ImagesAddress =
@@ -36,7 +37,7 @@ export const openImages = (address: ImagesAddress): Promise<Images> =>
 async function openFolder({ directory, isShared = false }: ImagesAddress & { readonly kind: 'folder' }): Promise<Images> {
   const incoming = join(directory, INCOMING)
   await inWords(directory, async () => {
-    await mkdir(incoming, { recursive: true })
+    await mkdir(incoming, { recursive: true, mode: OWN_FOLDER })
     if (isShared) await removeAbandoned(incoming)
     else await Promise.all((await readdir(incoming)).map((name) => rm(join(incoming, name), { force: true })))
   })
@@ -47,9 +48,9 @@ async function openFolder({ directory, isShared = false }: ImagesAddress & { rea
 async function openBucketImages({ bucket, incoming: shared }: ImagesAddress & { readonly kind: 'bucket' }): Promise<Images> {
   const incoming = join(shared, randomUUID())
   await inWords(shared, async () => {
-    await mkdir(shared, { recursive: true })
+    await mkdir(shared, { recursive: true, mode: OWN_FOLDER })
     await removeAbandoned(shared)
-    await mkdir(incoming)
+    await mkdir(incoming, OWN_FOLDER)
   })
   // The SDK is large, and most gateways need none.
   const { openBucket } = await import('./bucket-storage.ts')

@@ -5,11 +5,9 @@ import { belongsToAnother } from '../owner.ts'
 import { StoreError } from '../../core/ports.ts'
 import { failureOf, resultCodeOf } from './failure-of.ts'
 import { migrate } from './migrations.ts'
+import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
 
 export const DATABASE_FILE = 'imagegate.db'
-/** For this user alone. */
-export const OWN_FILE = 0o600
-export const OWN_FOLDER = 0o700
 
 /** How long a starting process waits for one that is just leaving. */
 const lockWaitMs = 500

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -65,6 +65,14 @@ describe('storing an image', () => {
     const extension = format === 'jpeg' ? 'jpg' : format
     expect(await files()).toEqual([`${sha256.slice(0, 2)}/${sha256.slice(2, 4)}/${sha256}.${extension}`])
     expect(await assets.read(sha256, format)).toEqual(image)
+  })
+
+  test('leaves its file and its folders to the gateway’s own user, in a folder that others may read', async () => {
+    await chmod(directory, 0o755)
+    await assets.put(images.png, NO_LIMIT)
+    const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+    expect(entries.length).toBeGreaterThan(2)
+    for (const { parentPath, name } of entries) expect((await stat(join(parentPath, name))).mode & 0o077).toBe(0)
   })
 
   test.each(FORMATS)('of a %s that is turned by a quarter gives the sides as they are seen', async (format) => {

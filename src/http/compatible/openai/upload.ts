@@ -20,6 +20,8 @@ export type Upload =
 
 export const MOST_FORM_FIELDS = 200
 const MOST_FIELD_BYTES = 1_048_576
+/** Of all image fields that are texts: what of them is an image itself is read in one go, as files are not. */
+const MOST_TEXT_IMAGE_BYTES = 65_536
 
 const IMAGE_FIELD = /^image(\[\d{0,3}\])?$/
 const MARKUP = 'A markup image is not supported. Leave it out, or send it as a further image and say in the prompt what it shows.'
@@ -47,6 +49,7 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
   const images: string[] = []
   let mask: string | null = null
   let left = maxBytes
+  let leftOfTextImages = MOST_TEXT_IMAGE_BYTES
   let problem: OpenaiProblem | null = null
   let number = 0
   for await (const part of parts) {
@@ -58,14 +61,18 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
       continue
     }
     const { fieldname } = part
-    const chunks = await chunksOf(part, isText(part) ? Math.min(left, MOST_FIELD_BYTES) : left)
+    const isTextImage = isText(part) && namesImages(fieldname)
+    const mostText = isTextImage ? leftOfTextImages : MOST_FIELD_BYTES
+    const chunks = await chunksOf(part, isText(part) ? Math.min(left, mostText) : left)
     if (chunks === null) {
       problem = isText(part)
         ? refusal('invalid_request', `'${fieldname}' is too long for a text field; send images as files.`, { param: fieldname })
         : tooLarge(`The files are larger than this server takes (${maxBytes} bytes together).`, fieldname)
       continue
     }
-    left -= chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    left -= length
+    if (isTextImage) leftOfTextImages -= length
     const bytes = isText(part) ? Buffer.concat(chunks) : firstOf(chunks)
     const format = isText(part) ? null : formatOf(bytes)
     if (!isText(part) && format === null) problem = notAnImage(fieldname)
@@ -76,6 +83,9 @@ export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: numb
   }
   return problem ? { kind: 'refused', problem } : { kind: 'form', fields, images, mask }
 }
+
+/** `reference_images` itself is JSON text, and bounded as such. */
+const namesImages = (name: string): boolean => IMAGE_FIELD.test(name) || name === 'mask' || name.startsWith('reference_images[')
 
 /** The parser gives a part without a name all the same. */
 function namelessness({ fieldname, filename }: NamedOrNot, number: number): OpenaiProblem | null {
