@@ -50,7 +50,8 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
     left.defer(() => database.remove())
     const databaseUrl = database.url('postgres')
     const ports = await Promise.all([...Array.from({ length: COUNT }, () => freePort()), port ?? freePort()])
-    const [bucket, url] = await Promise.all([startS3(folder, ['images']), startNginx(folder, ports, left)])
+    const [bucket, balancer] = await Promise.all([startS3(folder, ['images']), startNginx(folder, ports, left)])
+    const url = balancer?.url ?? null
     left.defer(() => bucket.stop())
     const publicPort = calledBack === undefined && url !== null ? ports[COUNT] : ports[calledBack ?? 0]
     const configuration = (lines: string) =>
@@ -87,8 +88,10 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
       databaseUrl,
       configure: (index, lines) => folders[index]?.write(configuration(lines)),
       async restart(index) {
+        await balancer?.leaveOut(index)
         await node(index).kill('SIGTERM')
         await start(index)
+        await balancer?.leaveOut(null)
       },
       remove: () => left.disposeAsync(),
     }
@@ -100,11 +103,21 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
 
 const S3RVER_KEYS = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' }
 
+interface Balancer {
+  readonly url: string
+  /** No request goes to this gateway from now on; null: to all again. */
+  leaveOut(index: number | null): Promise<void>
+}
+
+/** Until nginx's old process takes no connection any more. */
+const RELOAD_MS = 300
+
 /** The load balancer of `deploy/` at free ports. */
-async function startNginx(folder: string, ports: readonly number[], left: AsyncDisposableStack): Promise<string | null> {
+async function startNginx(folder: string, ports: readonly number[], left: AsyncDisposableStack): Promise<Balancer | null> {
   if (NGINX === null) return null
   const path = join(folder, 'nginx.conf')
-  writeFileSync(path, around(balancer(ports), folder))
+  const write = (leftOut: number | null) => writeFileSync(path, around(site(ports, leftOut), folder))
+  write(null)
   const child = spawn(NGINX, ['-p', folder, '-c', path, '-e', join(folder, 'nginx.log'), '-g', 'daemon off;'], { stdio: 'ignore' })
   left.defer(() => ended(child))
   const url = `http://127.0.0.1:${ports[COUNT]}`
@@ -114,7 +127,16 @@ async function startNginx(folder: string, ports: readonly number[], left: AsyncD
       () => true,
       () => false,
     )
-    if (answers) return url
+    if (answers) {
+      return {
+        url,
+        async leaveOut(index) {
+          write(index)
+          child.kill('SIGHUP')
+          await sleep(RELOAD_MS)
+        },
+      }
+    }
     await sleep(25)
   }
   throw new Error(`nginx does not answer:\n${readFileSync(join(folder, 'nginx.log'), 'utf8')}`)
@@ -128,9 +150,12 @@ function ended(child: ChildProcess): Promise<void> {
   })
 }
 
-const balancer = (ports: readonly number[]): string =>
+const site = (ports: readonly number[], leftOut: number | null): string =>
   readFileSync(join(import.meta.dirname, '../../deploy/nginx/cluster.conf'), 'utf8')
-    .replaceAll(/gateway-(\d):8080/g, (_, number: string) => `127.0.0.1:${ports[Number(number) - 1]}`)
+    .replaceAll(
+      /gateway-(\d):8080/g,
+      (_, number: string) => `127.0.0.1:${ports[Number(number) - 1]}${Number(number) - 1 === leftOut ? ' down' : ''}`,
+    )
     .replace('listen 8080;', `listen 127.0.0.1:${ports[COUNT]};`)
 
 const around = (site: string, folder: string): string => `

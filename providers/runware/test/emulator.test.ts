@@ -113,7 +113,7 @@ describe('a generation at the emulator', () => {
 
   test('shows its progress while it is in work', async () => {
     await sandbox.close()
-    sandbox = await startEmulator({ typicalMs: 60 })
+    sandbox = await startEmulator({ typicalMs: 500 })
     const { seen } = await generate({ count: 2, options: async })
     const progress = seen.flatMap((outcome) => (outcome.kind === 'pending' && outcome.progress !== undefined ? [outcome.progress] : []))
     expect(progress.length).toBeGreaterThan(0)
