@@ -66,7 +66,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts', 'providers/*/test/**/*.test.ts'],
           exclude: [...MEASURED, ...left],
           // Most tests wait for processes and clocks, and a core would wait with them.
-          maxWorkers: availableParallelism() + 2,
+          maxWorkers: availableParallelism() + 1,
           sequence: { groupOrder: 0 },
           // A file of a worker finds the modules that the file before it loaded: importing them again for each took a third of the run.
           isolate: false,

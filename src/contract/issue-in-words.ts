@@ -49,7 +49,7 @@ export function issueInWords(issue: z.core.$ZodRawIssue): string {
     case 'invalid_value':
       if (issue.input === undefined) return MISSING
       if (typeof issue.input === 'string' && issue.path !== undefined) writtenValues.set(issue.path, issue.input)
-      return `must be ${listed(issue.values.map(quoted))}`
+      return oneOf(issue.values)
     case 'too_small':
     case 'too_big':
       return boundInWords(issue)
@@ -134,6 +134,15 @@ function withoutContrast(message: string): string {
 
 const listed = (words: readonly string[]): string =>
   words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+
+const choices = new WeakMap<readonly unknown[], string>()
+
+/** Thousands of entries of one list may be wrong in the same way. */
+function oneOf(values: readonly unknown[]): string {
+  const words = choices.get(values) ?? `must be ${listed(values.map(quoted))}`
+  choices.set(values, words)
+  return words
+}
 
 /** What was meant, as the end of a sentence; only of objections that are read. */
 function nearestOf({ values, path }: z.core.$ZodIssueInvalidValue): string {
