@@ -257,7 +257,7 @@ paths:
       },
       'many.json': {
         openapi: '3.1.0',
-        paths: Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`/v1/p${index}`, post('Draws', ref('Self'), ref('Self'))])),
+        paths: Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`/v1/p${index}`, post('Draws', ref('Self'), ref('Self'))])),
         components: {
           schemas: {
             Self: {
