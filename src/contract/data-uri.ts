@@ -102,7 +102,8 @@ function percentDecoded(text: string): string {
     if (low !== null) at += 2
     length += 1
   }
-  return new TextDecoder('utf-16le').decode(codes.subarray(0, length))
+  // A mark of byte order is a character like others here, and refused as one.
+  return new TextDecoder('utf-16le', { ignoreBOM: true }).decode(codes.subarray(0, length))
 }
 
 const PERCENT = 0x25

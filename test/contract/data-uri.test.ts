@@ -39,6 +39,7 @@ describe('a data: URI of an image', () => {
     [`data:image/png;base64,${Buffer.from('<!doctype html><p>').toString('base64')}`, 'holds an HTML page'],
     ['data:image/png,%zz', 'begins no percent-encoding'],
     ['data:image/png,ж', 'not percent-encoded'],
+    ['data:image/png,\uFEFF%41', 'not percent-encoded'],
   ])('%s is refused, and the reason says how it is wrong', (uri, reason) => {
     expect(readDataUri(uri)).toEqual({ kind: 'refused', reason: expect.stringContaining(reason) })
   })
