@@ -69,6 +69,8 @@ export interface NodeState {
 
 /** The processes that share a store, as one of them sees the others. */
 export interface Nodes {
+  /** The wall time that all of them share, whatever the clocks of their machines say. */
+  now(): Instant
   /** Makes this process one that works; at its start, so that nothing it does later waits for it. @throws StoreError */
   begin(): Promise<void>
   onMessage(listener: (message: NodeMessage) => void): void

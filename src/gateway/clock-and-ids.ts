@@ -1,5 +1,5 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
-import type { Clock, Ids } from '../core/ports.ts'
+import type { Clock, Ids, Store } from '../core/ports.ts'
 import { steadyClock } from '../core/steady-clock.ts'
 
 export const CLOCK: Clock = {
@@ -11,8 +11,11 @@ export const CLOCK: Clock = {
   },
 }
 
+/** Gateways that share a store have one wall time, its own, whatever the clocks of their machines say. */
+export const clockOf = ({ nodes }: Pick<Store, 'nodes'>): Clock => (nodes ? { ...CLOCK, now: nodes.now } : CLOCK)
+
 /** Judges ages: whatever becomes of the wall clock, nothing is old before its time. */
-export const STEADY_CLOCK: Clock = { ...CLOCK, now: steadyClock(CLOCK) }
+export const steady = (clock: Clock): Clock => ({ ...clock, now: steadyClock(clock) })
 
 /** Ordered by time, then random: an id sorts by age and cannot be guessed. */
 export const orderedId = (prefix: string): string => `${prefix}_${randomUUIDv7().replaceAll('-', '')}`

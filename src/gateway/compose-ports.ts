@@ -14,7 +14,7 @@ import type {
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { TransportLease } from '../transport/index.ts'
 import type { Monitoring } from './monitoring.ts'
-import { CLOCK, IDS } from './clock-and-ids.ts'
+import { IDS } from './clock-and-ids.ts'
 import { settingsOf } from './from-config.ts'
 import type { Resources } from './open-resources.ts'
 
@@ -27,7 +27,7 @@ export interface PortsDependencies {
 
 /** What the core needs from outside, each as it is configured now. */
 export function composePorts({ resources, monitoring, hooks, deliveriesDue }: PortsDependencies): Ports {
-  const { config, catalogue, transport, store, assets, log } = resources
+  const { config, catalogue, transport, store, clock, assets, log } = resources
   const { breakers, observer } = monitoring
   const settings = settingsOf({ config, catalogue, breakers, deadlineMs: resources.overrides.deadlineMs })
   const connect: Connect = (id) => {
@@ -35,7 +35,7 @@ export function composePorts({ resources, monitoring, hooks, deliveriesDue }: Po
     return provider === null ? null : new LeasedConnection(provider, transport.lease(), breakers)
   }
   return {
-    clock: CLOCK,
+    clock,
     ids: IDS,
     connect,
     download: transport.download,

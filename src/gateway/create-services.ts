@@ -33,7 +33,7 @@ import type { Limits } from '../http/limits/limits.ts'
 import { createIntake } from '../http/intake.ts'
 import type { Intake } from '../http/intake.ts'
 import type { RequestSchema } from '../http/request-schema.ts'
-import { CLOCK, orderedId, STEADY_CLOCK } from './clock-and-ids.ts'
+import { CLOCK, orderedId } from './clock-and-ids.ts'
 import { composePorts } from './compose-ports.ts'
 import { createMonitoring } from './monitoring.ts'
 import type { Monitoring } from './monitoring.ts'
@@ -91,7 +91,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const costs = createCosts({ store, offers, clock: ports.clock, names, breathe: nextTurn })
   const reconcile = createReconcile({ store, clock: ports.clock, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
-  const idempotency = createIdempotency(store, STEADY_CLOCK.now)
+  const idempotency = createIdempotency(store, resources.steadyClock.now)
   const { observeLimited } = monitoring.metrics
   const admit = createAdmitGeneration({ run, limits: () => config().limits, observeLimited })
   const { keyRate, countPurchases } = ratesOf(keys, store, observeLimited)
@@ -147,8 +147,8 @@ const modelNamed =
     resolveModel(config(), catalogue, name)?.model ?? null
 
 /** A reload may take a key away, too. */
-function watchKeys({ keys, live }: Resources): KeyWatch {
-  const watch = createKeyWatch(keys, CLOCK)
+function watchKeys({ keys, live, clock }: Resources): KeyWatch {
+  const watch = createKeyWatch(keys, clock)
   live.onSwapped(watch.check)
   return watch
 }
@@ -163,7 +163,7 @@ const linksOf = ({ config }: Resources, keys: GatewayKeys, address: PublicAddres
   })
 
 async function startWebhooks(
-  { config, catalogue, store, assets, transport, log, overrides }: Resources,
+  { config, catalogue, store, clock, assets, transport, log, overrides }: Resources,
   links: ImageLinks,
   opened: AsyncDisposableStack,
 ): Promise<Webhooks> {
@@ -171,7 +171,7 @@ async function startWebhooks(
     config,
     catalogue,
     store,
-    clock: CLOCK,
+    clock,
     post: transport.post,
     download: transport.download,
     assets,

@@ -2,7 +2,7 @@ import { suggest } from '#contract'
 import type { NewGatewayKey } from '#contract'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config } from '../config/config.ts'
-import type { Log, Store } from '../core/ports.ts'
+import type { Clock, Log, Store } from '../core/ports.ts'
 import { resolveModel } from '../config/offers.ts'
 import { createGatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
@@ -11,19 +11,19 @@ import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { KeyRing } from '../http/access.ts'
 import type { RateLimit } from '../http/limits/rate.ts'
 import type { ObserveLimited } from '../http/limits/refusal.ts'
-import { CLOCK } from './clock-and-ids.ts'
 
 interface GatewayKeysSources {
   readonly config: () => Config
   readonly store: Store
+  readonly clock: Clock
   readonly log: Pick<Log, 'error'>
 }
 
 /** The gateway keys of the configuration in force, and those in the store. */
-export const openGatewayKeys = async ({ config, store, log }: GatewayKeysSources): Promise<GatewayKeys> =>
+export const openGatewayKeys = async ({ config, store, clock, log }: GatewayKeysSources): Promise<GatewayKeys> =>
   createGatewayKeys({
     store,
-    clock: CLOCK,
+    clock,
     log,
     pepper: await store.secret('key-pepper', newNodeSecret()),
     configured: () => config().keys,

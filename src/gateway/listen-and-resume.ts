@@ -6,7 +6,7 @@ import type { Compare } from '../core/comparisons/compare.ts'
 import type { Store } from '../core/ports.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { App } from '../http/app.ts'
-import { CLOCK, STEADY_CLOCK } from './clock-and-ids.ts'
+import { CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import type { Resources } from './open-resources.ts'
 import { logWarnings } from './report-reload.ts'
@@ -46,7 +46,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
     startRetention({
       storage: imageStorage,
       store,
-      clock: STEADY_CLOCK,
+      clock: resources.steadyClock,
       log,
       limits: () => config().assets,
       ...(isTurn ? { isTurn } : {}),

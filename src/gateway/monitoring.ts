@@ -7,7 +7,7 @@ import type { Health } from '../monitoring/health.ts'
 import { createMetrics, observeAll } from '../monitoring/metrics.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 import { createTraces } from '../monitoring/traces.ts'
-import { CLOCK, IDS } from './clock-and-ids.ts'
+import { IDS } from './clock-and-ids.ts'
 import type { Resources } from './open-resources.ts'
 import { createProbe } from './probe.ts'
 import { providersReachedAnew } from './providers-reached-anew.ts'
@@ -21,13 +21,13 @@ export interface Monitoring {
 }
 
 /** What watches the providers: their health, their breakers, and the figures for operators. */
-export function createMonitoring({ catalogue, transport, config, live, log }: Resources, opened: AsyncDisposableStack): Monitoring {
+export function createMonitoring({ catalogue, transport, config, live, clock, log }: Resources, opened: AsyncDisposableStack): Monitoring {
   const health = createHealth()
   const probe = createProbe({ catalogue, send: transport.send, ids: IDS })
-  const breakers = createBreakers({ clock: CLOCK, log, settings: () => config().breaker, probe })
+  const breakers = createBreakers({ clock, log, settings: () => config().breaker, probe })
   opened.defer(() => breakers.close())
   live.onSwapped((next, before) => providersReachedAnew(next, before).forEach((provider) => breakers.reset(provider)))
-  const metrics = createMetrics({ version: packageJson.version, sandbox: config().sandbox, startedAtMs: CLOCK.now() })
-  live.onRead(({ kind }) => metrics.observeReload(kind, CLOCK.now()))
+  const metrics = createMetrics({ version: packageJson.version, sandbox: config().sandbox, startedAtMs: clock.now() })
+  live.onRead(({ kind }) => metrics.observeReload(kind, clock.now()))
   return { health, breakers, metrics, observer: observeAll([metrics.observer, health.observer, breakers.observer, createTraces()]) }
 }

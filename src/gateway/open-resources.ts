@@ -8,7 +8,7 @@ import { withEmulators } from '../config/providers.ts'
 import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
-import type { Assets, Store } from '../core/ports.ts'
+import type { Assets, Clock, Store } from '../core/ports.ts'
 import { openImages } from '../store/assets/open-images.ts'
 import type { Images } from '../store/assets/open-images.ts'
 import { liveCatalogue } from '../catalogue/live-catalogue.ts'
@@ -17,7 +17,7 @@ import { openStoreAt } from '../store/open-store.ts'
 import { createTransport } from '../transport/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { Secret } from '../transport/secret.ts'
-import { CLOCK } from './clock-and-ids.ts'
+import { CLOCK, clockOf, steady } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { transportConfig } from './from-config.ts'
 import { openGatewayKeys } from './gateway-keys.ts'
@@ -38,6 +38,10 @@ export interface Resources extends Configuration {
   readonly config: () => Config
   readonly keys: GatewayKeys
   readonly store: Store
+  /** The wall time of all gateways that use the store. */
+  readonly clock: Clock
+  /** Judges ages. */
+  readonly steadyClock: Clock
   readonly assets: Assets
   /** Where the images lie, for retention. */
   readonly imageStorage: Images['storage']
@@ -61,9 +65,10 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const store = await openStoreAt(location, started.sandbox ? 'play' : 'real')
   opened.defer(() => store.close())
   await store.nodes?.begin()
+  const clock = clockOf(store)
   for (const { from, to } of await store.nameKeys(started.keys))
     log.info({ from, to }, 'a gateway key was renamed; what it owns followed it')
-  const keys = await openGatewayKeys({ config: () => live.current(), store, log })
+  const keys = await openGatewayKeys({ config: () => live.current(), store, clock, log })
   const isAnyKeyLive = (config: Config): boolean => keys.isAnyLive(config.keys)
   const exposure = exposed(started, isAnyKeyLive)
   if (exposure) throw new StartRefused(formatProblem(exposure))
@@ -71,7 +76,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   opened.defer(() => images.close())
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), installed, log)))
   opened.defer(async () => void (await within(CLOCK, transport.close(), TRANSPORT_CLOSE_MS)))
-  const reloads = createReloadReport(log, complete(started), CLOCK.now)
+  const reloads = createReloadReport(log, complete(started), clock.now)
   const live = liveConfig({
     started: complete(started),
     files: configuration.files,
@@ -96,6 +101,8 @@ export async function openResources(configuration: Configuration, opened: AsyncD
     config: live.current,
     keys,
     store,
+    clock,
+    steadyClock: steady(clock),
     assets: images.assets,
     imageStorage: images.storage,
     transport,

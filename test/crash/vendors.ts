@@ -16,6 +16,7 @@ export interface Vendors {
   folder(more?: string): {
     readonly environment: Readonly<Record<string, string>>
     readonly dataDirectory: string
+    readonly folder: string
     write(more: string): void
     remove(): void
   }
@@ -57,6 +58,7 @@ export async function startVendors({ providers, typicalMs = 40, maxInFlight }: V
       return {
         environment: { IMAGEGATE_CONFIG: path, IMAGEGATE_DATA: dataDirectory },
         dataDirectory,
+        folder,
         write,
         remove: () => rmSync(folder, { recursive: true, force: true }),
       }

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startProcess } from '../crash/process.ts'
+import { startOddProcess, startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import type { Vendors } from '../crash/vendors.ts'
 import { freePort } from './free-port.ts'
@@ -37,11 +37,13 @@ export interface ClusterOptions {
   readonly calledBack?: number
   /** Where nginx listens; else on a free port. */
   readonly port?: number
+  /** How far the wall clock of each gateway's machine is off. */
+  readonly clocksMs?: readonly number[]
 }
 
 const COUNT = 3
 
-export async function startCluster(vendors: Vendors, { more = '', calledBack, port }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster(vendors: Vendors, { more = '', calledBack, port, clocksMs }: ClusterOptions = {}): Promise<Cluster> {
   const left = new AsyncDisposableStack()
   try {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-cluster-'))
@@ -67,7 +69,9 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
       const own = vendors.folder(configuration(more))
       folders[index] = own
       left.defer(() => own.remove())
-      const node = await startProcess({ ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) })
+      const environment = { ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) }
+      const clockMs = clocksMs?.[index]
+      const node = await (clockMs === undefined ? startProcess(environment) : startOddProcess(environment, own.folder, { clockMs }))
       nodes[index] = node
       left.defer(async () => {
         node.signal('SIGCONT')

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Store } from '../../core/ports.ts'
 import { StoreError } from '../../core/ports.ts'
 import { accountReader } from './account.ts'
+import { readServerClock } from './clock.ts'
 import { comparisonReader } from './comparisons.ts'
 import { openConnections } from './connections.ts'
 import { deliveryReader } from './deliveries.ts'
@@ -98,7 +99,11 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
   const node = randomUUID()
   const sharing = await joinDatabase(url, { prepareSchema: migrate, how: 'shared', ...options })
   const connections = openConnections(url)
-  const nodes = nodesOf(connections, sharing, (provider) => slots.wasFreed(provider))
+  const clock = await readServerClock(connections).catch(async (error: unknown) => {
+    await Promise.all([connections.close(), sharing.release()])
+    throw error
+  })
+  const nodes = nodesOf(connections, sharing, { now: clock.now, onFreed: (provider) => slots.wasFreed(provider) })
   const slots = createSlotCounts(connections, node, nodes.heard)
   const work = createWork({
     url,
@@ -112,11 +117,12 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
     node,
     sharing,
     connections,
-    nodes: { ...nodes, begin: work.ready, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn, report, list },
+    nodes: { ...nodes, now: clock.now, begin: work.ready, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn, report, list },
     slots,
     work,
     async leave() {
       slots.stop()
+      await clock.stop()
       await stop()
       await work.stop()
     },
