@@ -76,7 +76,8 @@ describe('documents', () => {
     const marked = ['docs/security.md', 'test/README.md'].flatMap((document) =>
       [...readText(document).matchAll(/● `([^`]+\.test\.ts)`/g)].map(([, path = '']) => path),
     )
-    const starts = /\b(?:start(?:Odd)?Process|startOverridden|launchProcess|startTarget|startWithClient|spawn(?:Sync)?|execFile(?:Sync)?)\(/
+    const starts =
+      /\b(?:start(?:Odd)?Process|startOverridden|launchProcess|startTarget|startWithClient|startCluster|spawn(?:Sync)?|execFile(?:Sync)?)\(/
     expect(marked.length).toBeGreaterThan(80)
     expect(marked.filter((path) => !existsSync(join(ROOT, path)) || !starts.test(readText(path)))).toEqual([])
   })
