@@ -16,6 +16,7 @@ export function checkMeaning(file: ConfigFile, document: ConfigDocument, catalog
   const check = new Check(file, document, catalogue)
   check.keys()
   check.network()
+  check.assets()
   check.providers()
   check.models()
   return check.problems
@@ -93,6 +94,12 @@ class Check {
       for (const [position, name] of (key.models ?? []).entries()) this.#modelOrAlias([...path, 'models', position], name)
       for (const [position, id] of (key.providers ?? []).entries()) this.#provider([...path, 'providers', position], id)
     }
+  }
+
+  assets(): void {
+    const { url, served_by: servedBy } = this.#file.assets ?? {}
+    if (servedBy === 'bucket' && url?.startsWith('s3:') !== true)
+      this.#refuse(['assets', 'served_by'], 'needs a bucket', 'name one in assets.url ("s3://bucket"), or leave served_by out')
   }
 
   network(): void {

@@ -44,6 +44,8 @@ export interface Config {
     readonly linkTtlMs: number
     /** Whether image links are neither signed nor expire, keys or not. */
     readonly public: boolean
+    /** Who serves the bytes of an image: this process, or the bucket, whose signed link a caller is sent to. */
+    readonly servedBy: 'gateway' | 'bucket'
   }
   /** Null: no breaker ever opens. */
   readonly breaker: { readonly faults: number; readonly coolDownMs: number } | null

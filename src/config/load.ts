@@ -109,6 +109,7 @@ function snapshot({ path, isEmpty, file, variables, catalogue, relays, server, p
       maxBytes: file.assets?.max_bytes ?? null,
       linkTtlMs: durationMs(file.assets?.link_ttl ?? DEFAULT_LINK_TTL),
       public: file.assets?.public ?? false,
+      servedBy: inUse.assetsUrl.startsWith('s3:') ? (file.assets?.served_by ?? 'gateway') : 'gateway',
     },
     breaker: breakerOf(file.breaker, providers.sandbox),
     routing: { slotWaitMs: file.routing?.slot_wait_ms ?? DEFAULT_SLOT_WAIT_MS },

@@ -65,6 +65,10 @@ const Assets = z
       description:
         'true serves images to everybody who has the link, for ever, keys or not. Default false: where keys are on, links are signed and expire.',
     }),
+    served_by: z.enum(['gateway', 'bucket']).optional().meta({
+      description:
+        'bucket sends whoever may see an image on to a signed link of the bucket, which is valid for ten minutes; the links in answers stay the gateway’s. Default gateway: the bytes go through it.',
+    }),
   })
   .meta({ description: 'Where images are kept.' })
 

@@ -178,6 +178,8 @@ export interface Assets {
   /** The bytes, or null where they are gone. `range` is inclusive. */
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>
+  /** An address in the bucket at which anybody may read the bytes for a few minutes. Null where there is none: they are gone, or lie in a folder. */
+  link(sha256: string, format: OutputFormat): Promise<string | null>
   /**
    * A small WebP of it, made once and kept until the image goes; never larger than the image. Null where the image is gone. Throws `AssetError`
    * `not_an_image` where it cannot be decoded.

@@ -272,6 +272,7 @@ describe('values that cannot be meant', () => {
     expect((await load('server: { cors: { origins: ["*"] } }')).lines[0]).toContain('scheme, host and port')
     expect((await load('assets: { link_ttl: "24 hours" }')).lines[0]).toContain('a number and s, m, h or d: "24h"')
     expect((await load('assets: { link_ttl: 0s }')).lines[0]).toContain('write at least "1m"')
+    expect((await load('assets: { served_by: bucket }')).lines[0]).toContain('assets.served_by: needs a bucket — name one in assets.url')
   })
 
   test.each([
@@ -368,6 +369,7 @@ describe('the snapshot', () => {
       maxBytes: null,
       linkTtlMs: 86_400_000,
       public: false,
+      servedBy: 'gateway',
     })
     expect(config.network).toEqual({ allow: [], proxy: null })
     expect(config.routing).toEqual({ slotWaitMs: 2_000 })

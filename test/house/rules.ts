@@ -88,7 +88,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     purpose:
       'The database and the image files: `sqlite/`, `postgres/`, and in `rules/` what both mean. The only importer of `node:sqlite`, `pg` and `pg-boss`.',
     imports: ['#contract', 'core/ports.ts', 'core/nodes.ts', 'core/records.ts', 'core/keys/key-record.ts'],
-    packages: ['sharp', 'pg', 'pg-boss', 'rate-limiter-flexible', '@aws-sdk/client-s3'],
+    packages: ['sharp', 'pg', 'pg-boss', 'rate-limiter-flexible', '@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
     node: 'any',
   },
   {
@@ -182,6 +182,7 @@ export const ONLY_IMPORTER: Readonly<Record<string, string>> = {
   pg: 'src/store',
   'pg-boss': 'src/store',
   '@aws-sdk/client-s3': 'src/store',
+  '@aws-sdk/s3-request-presigner': 'src/store',
 }
 
 /** Folders below src/ that speak a vendor's wire format or to people; everywhere else no vendor is named. */

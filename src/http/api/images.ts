@@ -22,7 +22,9 @@ const IMAGE_CONTENT = Object.fromEntries(Object.values(MEDIA_TYPES).map((type) =
 
 export interface ImageDependencies extends ImageAccessDependencies, LinkedImageDependencies {
   readonly store: Pick<Store, 'image' | 'generation'>
-  readonly assets: Pick<Assets, 'open' | 'small'>
+  readonly assets: Pick<Assets, 'open' | 'small' | 'link'>
+  /** Whether the bytes go to callers from the bucket: `assets.served_by`. */
+  readonly isServedByBucket: () => boolean
 }
 
 const SCHEMA = {
@@ -32,7 +34,8 @@ const SCHEMA = {
     'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`. Where keys are on, the address is signed and expires ' +
     '(`assets.link_ttl`), and a key in the header sees its own images, unless the operator made images public (`assets.public`). Where images ' +
     'are not kept (`assets.keep`), the provider’s bytes, while its link lives. `w` gives a small WebP instead, made once and kept as long as the ' +
-    'image: for lists. It is never wider than the image, stands outside the signature, and does nothing where images are not kept.',
+    'image: for lists. It is never wider than the image, stands outside the signature, and does nothing where images are not kept. ' +
+    'Where the operator has the bucket serve them (`assets.served_by`), a 307 leads to a link of the bucket that is valid for ten minutes.',
   tags: ['images'],
   params: z.object({ file: z.string().max(200).meta({ description: '`img_….jpg`, `.png` or `.webp`; the extension may be left out.' }) }),
   querystring: z
@@ -48,6 +51,7 @@ const SCHEMA = {
   response: {
     200: { description: 'The bytes.', content: IMAGE_CONTENT },
     206: { description: 'The range that was asked for.', content: IMAGE_CONTENT },
+    307: z.null().meta({ description: 'The bytes are behind `Location`, at the bucket.' }),
     304: z.null().meta({ description: 'The caller has it already.' }),
     401: Problem,
     400: Problem,
@@ -73,10 +77,16 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     if (isForEveryPage) reply.header('access-control-allow-origin', '*')
     const { sha256, format, bytes } = image
     const { w } = request.query
+    const link = w === undefined && isForBucket(request, deps) ? await assets.link(sha256, format) : null
+    if (link !== null) return reply.header('cache-control', 'no-store').redirect(link, 307)
     const served = w === undefined ? whole(assets, sha256, format, bytes) : await smallOne(assets, sha256, format, Number(w) as SmallWidth)
     return sendBytes(request, reply, served, cacheControl)
   })
 }
+
+/** Our own pages load nothing from elsewhere, and the link is signed for GET. */
+const isForBucket = ({ method, headers }: FastifyRequest, { isServedByBucket }: ImageDependencies): boolean =>
+  isServedByBucket() && method === 'GET' && headers['sec-fetch-site'] !== 'same-origin'
 
 /** Bytes that can be served in part. */
 interface Served {

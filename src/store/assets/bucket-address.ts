@@ -1,17 +1,19 @@
-/** `s3://<bucket>/<folder>?endpoint=…&region=…&path_style=true`, read. */
+/** `s3://<bucket>/<folder>?endpoint=…&public_endpoint=…&region=…&path_style=true`, read. */
 export interface BucketAddress {
   readonly bucket: string
   /** Empty, or ends in `/`. */
   readonly prefix: string
   /** Null: Amazon’s own. */
   readonly endpoint: string | null
+  /** Where callers reach the bucket, for links to it; null: where this process does. */
+  readonly publicEndpoint: string | null
   /** Null: as the AWS SDK finds it (`AWS_REGION`). */
   readonly region: string | null
   /** The bucket stands in the path and not in the host name. */
   readonly pathStyle: boolean
 }
 
-const KNOWN = ['endpoint', 'region', 'path_style']
+const KNOWN = ['endpoint', 'public_endpoint', 'region', 'path_style']
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 
 /**
@@ -29,6 +31,7 @@ export function bucketAddress(text: string): BucketAddress {
     throw refusal(`a bucket has 3 to 63 lower-case letters, digits, dots and hyphens, not ${JSON.stringify(url.hostname)}`)
   const endpoint = url.searchParams.get('endpoint')
   const origin = endpoint === null ? null : originOf(endpoint)
+  const publicEndpoint = url.searchParams.get('public_endpoint')
   const style = url.searchParams.get('path_style')
   if (style !== null && style !== 'true' && style !== 'false') throw refusal('path_style is true or false')
   const folder = url.pathname.replaceAll(/^\/+|\/+$/g, '')
@@ -36,15 +39,16 @@ export function bucketAddress(text: string): BucketAddress {
     bucket: url.hostname,
     prefix: folder === '' ? '' : `${decodeURIComponent(folder)}/`,
     endpoint: origin,
+    publicEndpoint: publicEndpoint === null ? null : originOf(publicEndpoint, 'public_endpoint'),
     region: url.searchParams.get('region') ?? (origin === null ? null : 'us-east-1'),
     pathStyle: style === null ? origin !== null : style === 'true',
   }
 }
 
-function originOf(text: string): string {
+function originOf(text: string, name = 'endpoint'): string {
   const url = URL.parse(text)
   const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
-  if (!isOrigin) throw refusal('endpoint is an http or https address, such as https://s3.example.com')
+  if (!isOrigin) throw refusal(`${name} is an http or https address, such as https://s3.example.com`)
   return url.href.replace(/\/$/, '')
 }
 

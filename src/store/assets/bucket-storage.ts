@@ -12,6 +12,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { AssetError } from '../../core/ports.ts'
 import type { BucketAddress } from './bucket-address.ts'
 import type { ObjectStorage, ReceivedFile, StoredObject } from './object-storage.ts'
@@ -22,6 +23,8 @@ const SURELY_KEPT_MS = 10 * 60_000
 const REMOVAL_MS = 2_000
 const TRIES = 3
 const PAUSE_MS = 250
+/** Long enough for the slowest download to begin. */
+const LINK_SECONDS = 600
 const CONNECT_MS = 5_000
 const REPLY_MS = 60_000
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
@@ -73,6 +76,9 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
       const stream = await get(key)
       return stream === null ? null : buffer(stream).catch(failed)
     },
+    async link(key) {
+      return (await head(key)) === null ? null : signedLink(client, address, at(key)).catch(failed)
+    },
     has: async (key) => (await head(key)) !== null,
     write: async (key, bytes) => {
       await client.send(new PutObjectCommand({ ...at(key), Body: bytes, ContentType: CONTENT_TYPES.webp })).catch(failed)
@@ -91,8 +97,9 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
   }
 }
 
-const clientOf = ({ region, endpoint, pathStyle }: BucketAddress): S3Client =>
+const clientOf = ({ region, endpoint, pathStyle }: BucketAddress, credentials?: S3Client['config']['credentials']): S3Client =>
   new S3Client({
+    ...(credentials === undefined ? {} : { credentials }),
     ...(region === null ? {} : { region }),
     ...(endpoint === null ? {} : { endpoint }),
     forcePathStyle: pathStyle,
@@ -101,6 +108,18 @@ const clientOf = ({ region, endpoint, pathStyle }: BucketAddress): S3Client =>
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: REPLY_MS, throwOnRequestTimeout: true },
   })
+
+/** Sends nothing. The host is part of what is signed, and callers may reach the bucket under another one. */
+async function signedLink(
+  client: S3Client,
+  address: BucketAddress,
+  at: { readonly Bucket: string; readonly Key: string },
+): Promise<string> {
+  const { publicEndpoint } = address
+  // With the credentials as the other one has found them, which may have asked the machine for its role.
+  const signing = publicEndpoint === null ? client : clientOf({ ...address, endpoint: publicEndpoint }, client.config.credentials)
+  return getSignedUrl(signing, new GetObjectCommand(at), { expiresIn: LINK_SECONDS })
+}
 
 /** A stream cannot be sent a second time, so each try reads the file anew; the SDK repeats everything else by itself. */
 async function put(client: S3Client, at: { readonly Bucket: string; readonly Key: string }, file: ReceivedFile): Promise<void> {

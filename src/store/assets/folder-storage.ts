@@ -33,6 +33,7 @@ export function folderStorage({ directory, incoming }: { readonly directory: str
       return file === null ? null : streamOf(file, range)
     },
     read: (key) => existing(() => readFile(pathOf(key))),
+    link: () => Promise.resolve(null),
     has: (key) => isThere(pathOf(key)),
     write: (key, bytes) => writeWhole(pathOf(key), bytes, join(incoming, randomUUID())),
     list: () => listed(directory),

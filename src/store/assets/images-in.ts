@@ -38,6 +38,9 @@ export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
     async read(sha256, format) {
       return storage.read(keyOfImage(sha256, format))
     },
+    async link(sha256, format) {
+      return storage.link(keyOfImage(sha256, format))
+    },
     small: smallImages(storage),
     measure: measureHead,
   }

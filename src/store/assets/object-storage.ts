@@ -29,6 +29,8 @@ export interface ObjectStorage {
   /** Null where there is none. `range` is inclusive. */
   open(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(key: string): Promise<Buffer | null>
+  /** An address at which anybody may read it for a few minutes. Null where there is none: it is gone, or lies in a folder. */
+  link(key: string): Promise<string | null>
   has(key: string): Promise<boolean>
   /** Writes what can be made again. */
   write(key: string, bytes: Buffer): Promise<void>

@@ -241,6 +241,7 @@ export function createWorld(options: WorldOptions) {
       },
       open: async () => null,
       read: async () => IMAGE,
+      link: async () => null,
       small: async () => null,
       measure: async () => null,
     },
