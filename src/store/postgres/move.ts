@@ -6,6 +6,7 @@ import { searchedText } from '../rules/prompt-words.ts'
 import type { Row } from '../rules/rows.ts'
 import { keepApart } from '../sqlite/keep-apart.ts'
 import { openDatabase } from '../sqlite/open.ts'
+import { countProviderHours } from '../sqlite/provider-hours.ts'
 import { openConnections } from './connections.ts'
 import type { Connection } from './connections.ts'
 import { failureOf } from './failure-of.ts'
@@ -39,6 +40,7 @@ export async function moveToPostgres(directory: string, url: string, progress: (
   const source = openDatabase(directory)
   try {
     keepApart(source, 'real')
+    countProviderHours(source)
     const alone = await joinDatabase(url, { prepareSchema: migrate, how: 'alone' })
     const connections = openConnections(url)
     try {

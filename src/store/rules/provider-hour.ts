@@ -15,8 +15,11 @@ export interface HourCount {
   readonly step: number | null
 }
 
+/** What of a line of the ledger says how its provider does. */
+export type LineOfTask = Pick<LedgerEntry, 'at' | 'kind' | 'task'>
+
 /** Null where a line says nothing of how its provider does. */
-export function hourCountOf({ at, kind, task }: LedgerEntry): HourCount | null {
+export function hourCountOf({ at, kind, task }: LineOfTask): HourCount | null {
   if (kind === 'adjusted' || task === null || task.wasSubmitted !== true || !saysHowProviderDoes(task.code)) return null
   const { durationMs = null } = task
   return {

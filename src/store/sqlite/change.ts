@@ -9,12 +9,5 @@ export interface Change {
   readonly apply: () => void
 }
 
-/** What the units of a transaction have in common is written once for all of them, before it is committed. */
-export interface Gathered {
-  write(): void
-  /** The transaction, or the unit, is taken back. */
-  forget(): void
-}
-
 /** Prepares its statements once, then makes its change of each unit; null where the unit has nothing of this kind. */
 export type ChangeKind = (database: DatabaseSync) => (unit: UnitOfWork) => Change | null

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../../core/ports.ts'
-import type { Change, Gathered } from './change.ts'
+import type { Change } from './change.ts'
 import { failureOf } from './failure-of.ts'
 
 interface Waiting {
@@ -29,8 +29,8 @@ export interface GroupCommit {
  * A unit is refused by a check before it has written anything, so the usual group needs no savepoints. Only when a write itself fails is
  * the group rolled back and written again with a savepoint around each unit, so that the fault stays with its own.
  */
-export function groupCommit(database: DatabaseSync, gathered: Gathered = NOTHING_GATHERED): GroupCommit {
-  const write = groupWriter(database, gathered)
+export function groupCommit(database: DatabaseSync): GroupCommit {
+  const write = groupWriter(database)
   let queue: Waiting[] = []
   let isClosed = false
 
@@ -74,10 +74,8 @@ export function groupCommit(database: DatabaseSync, gathered: Gathered = NOTHING
   }
 }
 
-const NOTHING_GATHERED: Gathered = { write() {}, forget() {} }
-
 /** Writes a group in one transaction, and answers for each unit. Throws where the disk failed: then none of them was written. */
-function groupWriter(database: DatabaseSync, gathered: Gathered): (group: readonly Waiting[]) => readonly Verdict[] {
+function groupWriter(database: DatabaseSync): (group: readonly Waiting[]) => readonly Verdict[] {
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
 
@@ -85,11 +83,9 @@ function groupWriter(database: DatabaseSync, gathered: Gathered): (group: readon
     begin.run()
     try {
       const result = work()
-      gathered.write()
       commit.run()
       return result
     } catch (error) {
-      gathered.forget()
       // A full disk may have ended the transaction already.
       if (database.isTransaction) database.exec('ROLLBACK')
       throw error
@@ -101,7 +97,7 @@ function groupWriter(database: DatabaseSync, gathered: Gathered): (group: readon
       return inTransaction(() => group.map(writePlain))
     } catch (error) {
       if (failureOf(error) !== null) throw error
-      return inTransaction(() => group.map((unit) => writeIsolated(database, gathered, unit)))
+      return inTransaction(() => group.map((unit) => writeIsolated(database, unit)))
     }
   }
 }
@@ -116,16 +112,14 @@ function writePlain({ changes }: Waiting): Verdict {
   return null
 }
 
-function writeIsolated(database: DatabaseSync, gathered: Gathered, { changes }: Waiting): Verdict {
+function writeIsolated(database: DatabaseSync, { changes }: Waiting): Verdict {
   database.exec('SAVEPOINT unit')
   try {
     for (const change of changes) change.check?.()
     for (const change of changes) change.apply()
-    gathered.write()
     database.exec('RELEASE unit')
     return null
   } catch (refused) {
-    gathered.forget()
     const verdict = refusal(refused)
     if (!database.isTransaction) throw refused
     database.exec('ROLLBACK TO unit; RELEASE unit')

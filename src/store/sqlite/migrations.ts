@@ -180,6 +180,11 @@ export const MIGRATIONS: readonly string[] = [
   -- Finds the generations of unknown cost; such lines are few.
   CREATE INDEX ledger_unknown ON ledger (generation_id) WHERE kind = 'unknown';
   `,
+  `
+  -- The last line of the ledger whose task is counted in the hours of its provider: one row.
+  CREATE TABLE provider_hours_counted (line INTEGER NOT NULL) STRICT;
+  INSERT INTO provider_hours_counted SELECT coalesce(max(seq), 0) FROM ledger;
+  `,
 ]
 
 /**

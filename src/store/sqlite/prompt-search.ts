@@ -1,15 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { UnitOfWork } from '../../core/ports.ts'
 import { SEARCHED_CHARS } from '../rules/prompt-words.ts'
+import { fedBehind } from './fed-behind.ts'
 import type { GroupCommit } from './group-commit.ts'
 
 /** So many states of generations are written before the index is brought up to date: some hundred generations, which a search reads one by one. */
 const FED_AFTER_WRITES = 1_500
 /** Fed in one transaction: a few milliseconds, even where all of them are long. */
 const BATCH = 40
-/** Between two batches, so that a long way to catch up takes no time that others need. */
-const PAUSE_MS = 25
 
 export interface PromptSearch {
   /** A unit that is being written: its new generations will have to be indexed. */
@@ -21,8 +19,7 @@ export interface PromptSearch {
 }
 
 /**
- * Feeds the index of prompts in batches, away from the acceptance of a generation: one transaction for many prompts costs a tenth of one for
- * each. A search reads what is not in the index yet from the generations themselves.
+ * The index of prompts, fed behind the acceptance of generations: in one transaction many prompts cost a tenth each. A search reads what is not in the index yet from the generations themselves.
  */
 export function promptSearch(database: DatabaseSync, group: Pick<GroupCommit, 'add'>): PromptSearch {
   const last = database.prepare('SELECT coalesce(max(id), 0) AS number FROM prompt_search_docsize')
@@ -30,46 +27,20 @@ export function promptSearch(database: DatabaseSync, group: Pick<GroupCommit, 'a
     `SELECT number, substr(plan ->> '$.request.prompt', 1, ${SEARCHED_CHARS}) AS prompt FROM generation_plans WHERE number > ? ORDER BY number LIMIT ${BATCH}`,
   )
   const insert = database.prepare('INSERT INTO prompt_search (rowid, prompt) VALUES (?, ?)')
-  let behind = 0
-  let feeding: Promise<void> | null = null
 
   const indexedTo = (): number => Number(last.get()?.['number'])
-
-  async function feedAll(): Promise<void> {
-    let fed = 0
-    const apply = (): void => {
+  const fed = fedBehind(group, {
+    batch: BATCH,
+    after: FED_AFTER_WRITES,
+    feedBatch() {
       const rows = next.all(indexedTo())
       for (const row of rows) insert.run(Number(row['number']), String(row['prompt'] ?? ''))
-      fed = rows.length
-    }
-    try {
-      for (;;) {
-        await group.add([{ apply }])
-        if (fed < BATCH) return
-        await sleep(PAUSE_MS, undefined, { ref: false })
-      }
-    } catch {
-      // The disk refuses, or the store is closed: what is not in the index is still found, one by one.
-    }
-  }
-
-  const feed = (): Promise<void> => {
-    behind = 0
-    feeding ??= feedAll().finally(() => {
-      feeding = null
-    })
-    return feeding
-  }
-
-  if (next.get(indexedTo()) !== undefined) void feed()
-  return {
-    noteWritten({ generations = [] }) {
-      behind += generations.length
-      if (behind >= FED_AFTER_WRITES) void feed()
+      return rows.length
     },
-    feed,
-    indexedTo,
-  }
+  })
+
+  if (next.get(indexedTo()) !== undefined) void fed.feed()
+  return { noteWritten: ({ generations = [] }) => fed.noteWritten(generations.length), feed: fed.feed, indexedTo }
 }
 
 /** The index knows threes of characters. */

@@ -21,7 +21,7 @@ import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { promptSearch } from './prompt-search.ts'
-import { providerHourReader, providerHourWriter } from './provider-hours.ts'
+import { providerHours } from './provider-hours.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
 import { nameKeys } from './key-names.ts'
 
@@ -53,9 +53,9 @@ export interface StoreOptions {
 export function sqliteStore(database: DatabaseSync): Store {
   const leases: Leases = new Map()
   const budgets = budgetReader(database)
-  const hours = providerHourWriter(database)
-  const kinds = [...changeKinds, ledgerChanges(budgets, hours), deliveryChanges(leases)].map((kind) => kind(database))
-  const group = groupCommit(database, hours)
+  const kinds = [...changeKinds, ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
+  const group = groupCommit(database)
+  const hours = providerHours(database, group)
   const search = promptSearch(database, group)
   const rows = rowReader(database)
   const comparisons = comparisonReader(database)
@@ -77,13 +77,14 @@ export function sqliteStore(database: DatabaseSync): Store {
     async commit(unit) {
       await group.add(kinds.flatMap((kind) => kind(unit) ?? []))
       search.noteWritten(unit)
+      hours.noteWritten(unit)
     },
     async forgetIdempotencyBefore(instant) {
       await group.add([{ apply: () => rows.forgetIdempotencyBefore(instant) }])
     },
     generation: whileOpen(rows.generation),
     list: whileOpen(lister(database, search)),
-    providerHours: whileOpen(providerHourReader(database)),
+    providerHours: whileOpen(hours.read),
     claimOpen: whileOpen(() => rows.open().map((record) => ({ record, lease: FIRST_LEASE, isCancelAsked: false }))),
     attemptCalls: whileOpen(callReader(database)),
     image: whileOpen(rows.image),

@@ -2,7 +2,6 @@ import type { LedgerEntry } from '../../../core/records.ts'
 import { assertLeft, LEDGER_COLUMNS, ledgerRowOf, movedBy } from '../../rules/ledger-row.ts'
 import type { BudgetReader } from '../budgets.ts'
 import type { ChangeKind } from '../change.ts'
-import type { ProviderHourWriter } from '../provider-hours.ts'
 
 /**
  * Appends lines of the account, and moves what counts against a budget by what they reserve and release. Amounts are integers of
@@ -10,7 +9,7 @@ import type { ProviderHourWriter } from '../provider-hours.ts'
  * left as it is: a unit whose fate was unknown is handed in again.
  */
 export const ledgerChanges =
-  (budgets: BudgetReader, hours: Pick<ProviderHourWriter, 'count'>): ChangeKind =>
+  (budgets: BudgetReader): ChangeKind =>
   (database) => {
     const insert = database.prepare(`
     INSERT INTO ledger (${LEDGER_COLUMNS})
@@ -20,7 +19,6 @@ export const ledgerChanges =
     const append = (entry: LedgerEntry): void => {
       const { changes } = insert.run(...ledgerRowOf(entry))
       if (changes === 0) return
-      hours.count(entry)
       const moved = movedBy(entry)
       if (moved !== null) move.run(moved.by, moved.key, moved.period)
     }
