@@ -32,8 +32,8 @@ const withDatabase = (work: (database: DatabaseSync) => void): void => {
   database.close()
 }
 
-describe('how a provider did in an hour', () => {
-  test('counts each task once, whenever the process ended between its line of the ledger and the count', async () => {
+describe('the hours of a provider', () => {
+  test('the hours count each task once, whenever the process ended between its line of the ledger and the count', async () => {
     const store = await openStore({ directory })
     await store.commit({ ledger: [task(1)] })
     await store.close()
@@ -41,11 +41,11 @@ describe('how a provider did in an hour', () => {
     expect(await hoursOf(0)).toMatchObject([{ succeeded: 1, failed: 0, durationMs: { samples: 1 } }])
   })
 
-  test('has counted more tasks than a batch holds before it answers', async () => {
+  test('the hours are whole in the answer, though more tasks ended than a batch holds', async () => {
     expect(await hoursOf(1_201)).toMatchObject([{ succeeded: 1_201, durationMs: { samples: 1_201 } }])
   })
 
-  test('counts no task again that a version before had counted with its line', async () => {
+  test('the hours count no task again that a version before had counted with its line', async () => {
     withDatabase((database) => {
       migrate(database, MIGRATIONS.slice(0, COUNTED_AT_ONCE))
       const { at, generationId, attemptId, provider, model, task: about } = task(1)
