@@ -3,6 +3,7 @@ import { SANDBOX_KEY } from '#sandbox'
 import { changedVendor } from '../support/changed-vendor.ts'
 import { loadEmulator } from '../support/installed-providers.ts'
 import { launchGateway } from './gateway.ts'
+import { launchProcess } from './gateway-process.ts'
 
 test('a vendor that says its price before buying is asked each time: dearer than quoted is not bought, cheaper or silent is', async () => {
   const emulator = await (await loadEmulator('wavespeed'))({ typicalMs: 10 })
@@ -37,4 +38,42 @@ test('a vendor that says its price before buying is asked each time: dearer than
     cost: { amount: '0' },
   })
   expect(emulator.submits()).toBe(3)
+}, 40_000)
+
+test('a price that rose just before buying goes on to the next provider where fallbacks are allowed; where not, the end says what was asked', async () => {
+  const dear = await (await loadEmulator('wavespeed'))({ typicalMs: 10 })
+  const next = await (await loadEmulator('bfl'))({ typicalMs: 10 })
+  onTestFinished(async () => {
+    await dear.close()
+    await next.close()
+  })
+  const vendor = await changedVendor(dear.url)
+  vendor.change = ({ path }) =>
+    path.endsWith('/model/pricing') ? { status: 200, body: { code: 200, data: { unit_price: 0.07, currency: 'USD' } } } : undefined
+  const gateway = await launchProcess({
+    providers: ['wavespeed', 'bfl'],
+    config: `providers:
+  wavespeed: { api_key: ${SANDBOX_KEY}, base_url: "${vendor.url}" }
+  bfl: { api_key: ${SANDBOX_KEY}, base_url: "${next.url}" }
+network: { allow: [127.0.0.1] }`,
+  })
+  onTestFinished(() => gateway.close())
+  const order = ['wavespeed', 'bfl']
+  const wentOn = await gateway.generate({ model: 'flux-2-flex', provider: { order } }, { prefer: 'wait=20' })
+  expect(wentOn).toMatchObject({ status: 'succeeded', provider: 'bfl', images: [{}] })
+  expect(wentOn.attempts).toMatchObject([
+    { provider: 'wavespeed', status: 'failed', provider_task_id: null, error: { billed: false }, cost: { amount: '0' } },
+    { provider: 'bfl', status: 'succeeded' },
+  ])
+  expect([dear.submits(), next.submits()]).toEqual([0, 1])
+  const refused = await gateway.generate({ model: 'flux-2-flex', provider: { order, allow_fallbacks: false } }, { prefer: 'wait=20' })
+  expect(refused).toMatchObject({
+    status: 'failed',
+    provider: 'wavespeed',
+    attempts: [{ provider: 'wavespeed' }],
+    error: { code: 'provider_unavailable', billed: false, message: expect.stringContaining('asks 0.07 for this now, and 0.06 was quoted') },
+    cost: { amount: '0' },
+  })
+  expect([dear.submits(), next.submits()]).toEqual([0, 1])
+  expect(vendor.heard).toEqual(['POST /api/v3/model/pricing', 'POST /api/v3/model/pricing'])
 }, 40_000)
