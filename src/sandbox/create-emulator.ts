@@ -20,6 +20,7 @@ export function createEmulator<Facts, Answer = WireReply>(wire: Wire<Facts, Answ
     return {
       url: kit.origin,
       submits: store.accepted,
+      mostUnfinished: store.mostUnfinished,
       unplayed: wire.unplayed,
       close: async () => {
         close()

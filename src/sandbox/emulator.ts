@@ -15,6 +15,8 @@ export interface Sandbox {
   readonly url: string
   /** How many tasks were accepted, hence paid, earlier starts in the same directory included. For tests that count purchases. */
   readonly submits: () => number
+  /** The most tasks that were unfinished at once. For tests that count against a limit. */
+  readonly mostUnfinished: () => number
   /** Stories for which this vendor's wire has no words: they end as plain success. */
   readonly unplayed: readonly Story[]
   readonly close: () => Promise<void>

@@ -9,6 +9,8 @@ export interface TaskStore<Facts> {
   findImage(id: string): { readonly task: Task<Facts>; readonly image: TaskImage } | undefined
   all(): readonly Task<Facts>[]
   unfinished(): number
+  /** The most that were unfinished when one more was accepted, it included. */
+  mostUnfinished(): number
   /** Accepted tasks, those of earlier starts and the forgotten ones included. */
   accepted(): number
   /** Dollars charged for them. */
@@ -37,6 +39,7 @@ export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unp
   const images = new Map<string, { readonly task: Task<Facts>; readonly image: TaskImage }>()
   let accepted = 0
   let spent: Usd = '0'
+  let most = 0
 
   const isForgotten = (task: Task<Facts>) => Date.now() > endsAt(task) + lifeMs
   function add(record: TaskRecord<Facts>): Task<Facts> {
@@ -64,6 +67,7 @@ export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unp
   }
   forgetOld()
 
+  const unfinished = () => [...tasks.values()].filter((task) => isUnfinished(task, Date.now())).length
   return {
     accept(order) {
       const play = playOf(order.prompt, provider)
@@ -71,7 +75,9 @@ export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unp
       const record = recordOf(order, played, `${provider} ${accepted}`, typicalMs, Date.now())
       journal.add({ task: record })
       forgetOld()
-      return add(record)
+      const task = add(record)
+      most = Math.max(most, unfinished())
+      return task
     },
     find: (id) => {
       const task = tasks.get(id)
@@ -79,7 +85,8 @@ export function openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unp
     },
     findImage: (id) => images.get(id),
     all: () => [...tasks.values()],
-    unfinished: () => [...tasks.values()].filter((task) => isUnfinished(task, Date.now())).length,
+    unfinished,
+    mostUnfinished: () => most,
     accepted: () => accepted,
     spent: () => spent,
     lines() {

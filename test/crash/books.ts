@@ -1,6 +1,9 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import pg from 'pg'
+import { sumUsd } from '#contract'
+import type { Usd } from '#contract'
+import { quotedShare } from '../../src/core/billing/ledger.ts'
 import type { Store } from '../../src/core/ports.ts'
 import type { GenerationRecord } from '../../src/core/records.ts'
 import { openPostgresStore } from '../../src/store/postgres/store.ts'
@@ -60,3 +63,9 @@ const SETTLEMENTS = `SELECT attempt_id, count(*) AS times FROM $1 WHERE kind IN 
 
 const timesOf = (rows: readonly Readonly<Record<string, unknown>>[]): ReadonlyMap<string, number> =>
   new Map(rows.map((row) => [String(row['attempt_id']), Number(row['times'])]))
+
+/** What counts against the budget: known costs, and the quote of what may have been billed. */
+export function countedIn(generations: readonly GenerationRecord[]): Usd {
+  const attempts = generations.flatMap((record) => record.attempts.map((attempt) => ({ attempt, route: record.routes[attempt.route] })))
+  return sumUsd(attempts.flatMap(({ attempt, route }) => attempt.settled?.amount ?? quotedShare(route, attempt.images) ?? []))
+}

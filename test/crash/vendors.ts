@@ -12,6 +12,8 @@ export interface Vendors {
   front(provider: string): Front
   /** Tasks the emulator has sold. */
   submits(provider: string): number
+  /** The most tasks of the emulator that were unfinished at once. */
+  mostUnfinished(provider: string): number
   /** A fresh folder with a configuration that names these vendors; what a gateway's environment must hold. */
   folder(more?: string): {
     readonly environment: Readonly<Record<string, string>>
@@ -47,6 +49,7 @@ export async function startVendors({ providers, typicalMs = 40, maxInFlight }: V
       return front
     },
     submits: (provider) => started.find(({ id }) => id === provider)?.sandbox.submits() ?? 0,
+    mostUnfinished: (provider) => started.find(({ id }) => id === provider)?.sandbox.mostUnfinished() ?? 0,
     folder(more = '') {
       const folder = mkdtempSync(join(tmpdir(), 'imagegate-crash-'))
       const most = maxInFlight === undefined ? '' : `, max_in_flight: ${maxInFlight}`

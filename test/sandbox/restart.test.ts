@@ -60,7 +60,7 @@ const orderAt = (examined: Candidate, change: Partial<Order> = {}): Order => {
 /** The call that asks for a task which was accepted before `kill`, whether its submit was answered or held. */
 async function submitAndKill(examined: Candidate, directory: string): Promise<{ readonly next: Call; readonly url: string }> {
   const { url, child } = await startChild(examined.id, directory)
-  const session = await start(examined, directory, { url, submits: () => 0, unplayed: [], close: async () => {} })
+  const session = await start(examined, directory, { url, submits: () => 0, mostUnfinished: () => 0, unplayed: [], close: async () => {} })
   const submit = examined.adapter.translate(orderAt(examined)).call
   const sending = session.transport.send(examined.id, submit, 5_000)
   await expect.poll(() => tasksIn(directory, examined.id).length, { interval: 5, timeout: 5_000 }).toBe(1)

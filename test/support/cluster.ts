@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startOddProcess, startProcess } from '../crash/process.ts'
+import { startOddProcess, startOverridden, startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import type { Vendors } from '../crash/vendors.ts'
 import { freePort } from './free-port.ts'
@@ -25,8 +25,10 @@ export interface Cluster {
   readonly databaseUrl: string
   /** Gives one gateway another configuration while it runs. */
   configure(index: number, more: string): void
-  /** Ends a gateway with SIGTERM and starts it anew at its address. */
-  restart(index: number): Promise<void>
+  /** Ends a gateway with SIGTERM and starts it anew at its address, of this checkout or the one at `root`. */
+  restart(index: number, root?: string): Promise<void>
+  /** Starts a gateway whose process has ended anew at its address, of this checkout or the one at `root`. */
+  startAgain(index: number, root?: string): Promise<void>
   remove(): Promise<void>
 }
 
@@ -39,11 +41,18 @@ export interface ClusterOptions {
   readonly port?: number
   /** How far the wall clock of each gateway's machine is off. */
   readonly clocksMs?: readonly number[]
+  /** How long a submit that may have been lost is asked about, instead of a minute. */
+  readonly recoverMs?: number
+  /** The checkout whose program the gateways are; else this one. */
+  readonly root?: string
 }
 
 const COUNT = 3
 
-export async function startCluster(vendors: Vendors, { more = '', calledBack, port, clocksMs }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster(
+  vendors: Vendors,
+  { more = '', calledBack, port, clocksMs, recoverMs, root }: ClusterOptions = {},
+): Promise<Cluster> {
   const left = new AsyncDisposableStack()
   try {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-cluster-'))
@@ -65,13 +74,19 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
       ].join('\n')
     const nodes: ServerProcess[] = []
     const folders: ReturnType<Vendors['folder']>[] = []
-    const start = async (index: number): Promise<void> => {
+    const start = async (index: number, program = root): Promise<void> => {
       const own = vendors.folder(configuration(more))
       folders[index] = own
       left.defer(() => own.remove())
       const environment = { ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) }
       const clockMs = clocksMs?.[index]
-      const node = await (clockMs === undefined ? startProcess(environment) : startOddProcess(environment, own.folder, { clockMs }))
+      const begin = (): Promise<ServerProcess> => {
+        if (clockMs !== undefined) return startOddProcess(environment, own.folder, { clockMs })
+        return recoverMs === undefined
+          ? startProcess(environment, null, program)
+          : startOverridden(environment, { patience: { recoverMs } })
+      }
+      const node = await begin()
       nodes[index] = node
       left.defer(async () => {
         node.signal('SIGCONT')
@@ -91,12 +106,13 @@ export async function startCluster(vendors: Vendors, { more = '', calledBack, po
       database,
       databaseUrl,
       configure: (index, lines) => folders[index]?.write(configuration(lines)),
-      async restart(index) {
+      async restart(index, program) {
         await balancer?.leaveOut(index)
         await node(index).kill('SIGTERM')
-        await start(index)
+        await start(index, program)
         await balancer?.leaveOut(null)
       },
+      startAgain: start,
       remove: () => left.disposeAsync(),
     }
   } catch (error) {
