@@ -22,6 +22,7 @@ const maxInFlight = Number(values['in-flight'])
 const vendors = await startVendors({ providers: CHAOS_PROVIDERS, typicalMs: 1_500, maxInFlight })
 const cluster = await startCluster(vendors, { more: CHAOS_CONFIGURATION })
 const chaos = startChaos(cluster, vendors)
+const FAULTS = ['SIGKILL', 'freeze', 'SIGKILL', 'SIGTERM'] as const
 const faults = { killed: 0, stopped: 0, frozen: 0, database_restarted: 0 }
 const startedAt = performance.now()
 
@@ -36,19 +37,18 @@ void clients.then(() => (state.isOver = true))
 
 /** One gateway fails at a time, so that those who are left go on with what it had open; the database fails whenever it likes. */
 async function failingGateway(): Promise<void> {
-  while (!state.isOver) {
+  for (let turn = 0; !state.isOver; turn++) {
     const index = Math.floor(Math.random() * 3)
-    const roll = Math.random()
+    const fault = FAULTS[turn % FAULTS.length]
     chaos.up.delete(index)
-    if (roll < 0.4) {
+    if (fault === 'freeze') {
       faults.frozen++
       cluster.node(index).signal('SIGSTOP')
       await pause(1_000 + Math.random() * 14_000)
       cluster.node(index).signal('SIGCONT')
     } else {
-      const signal = roll < 0.9 ? 'SIGKILL' : 'SIGTERM'
-      faults[signal === 'SIGKILL' ? 'killed' : 'stopped']++
-      await cluster.node(index).kill(signal)
+      faults[fault === 'SIGKILL' ? 'killed' : 'stopped']++
+      await cluster.node(index).kill(fault ?? 'SIGKILL')
       await pause(Math.random() * 3_000)
       await startedSomehow(index)
     }

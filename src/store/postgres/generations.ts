@@ -22,7 +22,7 @@ const image = prepare(`
   SELECT i.id, i.generation_id, i.sha256, i.format, i.width, i.height, i.bytes::float8, i.seed, i.flagged, i.link_url, i.link_expires_at::float8,
     coalesce(g.key, c.key) AS owner
   FROM images AS i LEFT JOIN generations AS g ON g.id = i.generation_id LEFT JOIN comparisons AS c ON c.id = i.generation_id WHERE i.id = $1`)
-const idempotency = prepare('SELECT * FROM idempotency WHERE scope = $1 AND key = $2')
+const idempotency = prepare('SELECT scope, key, body_hash, generation_id, created_at FROM idempotency WHERE scope = $1 AND key = $2')
 
 type GenerationReader = Pick<Store, 'generation' | 'list' | 'attemptCalls' | 'image' | 'idempotency'>
 
