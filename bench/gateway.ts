@@ -26,16 +26,25 @@ export interface GatewayOptions {
   readonly apiKey?: string
   /** Tasks at the vendor at once; null: the provider's own limit. By default none waits for a free slot. */
   readonly maxInFlight?: number | null
+  /** `store.url`; else a file of its own. */
+  readonly storeUrl?: string
 }
 
 /** A gateway in a process of its own, whose one real vendor is at `vendorUrl`. */
 export async function serveGateway(vendorUrl: string, provider: string, options: GatewayOptions = {}): Promise<Served> {
-  const { checkout = THIS_CHECKOUT, script = 'src/main.ts', keep = false, apiKey = 'bench-key-0123', maxInFlight = 100_000 } = options
+  const {
+    checkout = THIS_CHECKOUT,
+    script = 'src/main.ts',
+    keep = false,
+    apiKey = 'bench-key-0123',
+    maxInFlight = 100_000,
+    storeUrl,
+  } = options
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-bench-'))
   const config = join(folder, 'imagegate.yaml')
   writeFileSync(
     config,
-    `server: { port: 0 }\nassets: { keep: ${keep} }\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nproviders: { ${provider}: { base_url: "${vendorUrl}", api_key: ${apiKey}${maxInFlight === null ? '' : `, max_in_flight: ${maxInFlight}`} } }\n`,
+    `server: { port: 0 }\n${storeUrl === undefined ? '' : `store: { url: "${storeUrl}" }\n`}assets: { keep: ${keep} }\nnetwork: { allow: ["${new URL(vendorUrl).host}"] }\nproviders: { ${provider}: { base_url: "${vendorUrl}", api_key: ${apiKey}${maxInFlight === null ? '' : `, max_in_flight: ${maxInFlight}`} } }\n`,
   )
   const gateway = await serve(join(checkout, script), [], { IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data'), PORT: '0' })
   return {

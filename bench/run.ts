@@ -9,6 +9,7 @@ import { inFlight } from './in-flight.ts'
 import { inline } from './inline.ts'
 import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
+import { nodes } from './nodes.ts'
 import { polling } from './polling.ts'
 import { start } from './start.ts'
 import { wholeImages } from './whole-images.ts'
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   history,
   hostile,
   start,
+  nodes,
   'bought-twice': boughtTwice,
 }
 
