@@ -43,15 +43,13 @@ export interface ClusterOptions {
   readonly clocksMs?: readonly number[]
   /** How long a submit that may have been lost is asked about, instead of a minute. */
   readonly recoverMs?: number
-  /** The checkout whose program the gateways are; else this one. */
-  readonly root?: string
 }
 
 const COUNT = 3
 
 export async function startCluster(
   vendors: Vendors,
-  { more = '', calledBack, port, clocksMs, recoverMs, root }: ClusterOptions = {},
+  { more = '', calledBack, port, clocksMs, recoverMs }: ClusterOptions = {},
 ): Promise<Cluster> {
   const left = new AsyncDisposableStack()
   try {
@@ -65,28 +63,15 @@ export async function startCluster(
     const url = balancer?.url ?? null
     left.defer(() => bucket.stop())
     const publicPort = calledBack === undefined && url !== null ? ports[COUNT] : ports[calledBack ?? 0]
-    const configuration = (lines: string) =>
-      [
-        `server: { public_url: "http://127.0.0.1:${publicPort}", trust_proxy: [127.0.0.1] }`,
-        `store: { url: "${databaseUrl}" }`,
-        `assets: { url: "s3://images?endpoint=${encodeURIComponent(bucket.endpoint)}&path_style=true" }`,
-        lines,
-      ].join('\n')
+    const configuration = (lines: string) => configured(publicPort, databaseUrl, bucket.endpoint, lines)
     const nodes: ServerProcess[] = []
     const folders: ReturnType<Vendors['folder']>[] = []
-    const start = async (index: number, program = root): Promise<void> => {
+    const start = async (index: number, program?: string): Promise<void> => {
       const own = vendors.folder(configuration(more))
       folders[index] = own
       left.defer(() => own.remove())
       const environment = { ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) }
-      const clockMs = clocksMs?.[index]
-      const begin = (): Promise<ServerProcess> => {
-        if (clockMs !== undefined) return startOddProcess(environment, own.folder, { clockMs })
-        return recoverMs === undefined
-          ? startProcess(environment, null, program)
-          : startOverridden(environment, { patience: { recoverMs } })
-      }
-      const node = await begin()
+      const node = await begun(environment, own.folder, { clockMs: clocksMs?.[index], recoverMs, program })
       nodes[index] = node
       left.defer(async () => {
         node.signal('SIGCONT')
@@ -119,6 +104,30 @@ export async function startCluster(
     await left.disposeAsync()
     throw error
   }
+}
+
+const configured = (publicPort: number | undefined, databaseUrl: string, endpoint: string, lines: string): string =>
+  [
+    `server: { public_url: "http://127.0.0.1:${publicPort}", trust_proxy: [127.0.0.1] }`,
+    `store: { url: "${databaseUrl}" }`,
+    `assets: { url: "s3://images?endpoint=${encodeURIComponent(endpoint)}&path_style=true" }`,
+    lines,
+  ].join('\n')
+
+interface Begun {
+  readonly clockMs: number | undefined
+  readonly recoverMs: number | undefined
+  readonly program: string | undefined
+}
+
+function begun(
+  environment: Readonly<Record<string, string>>,
+  folder: string,
+  { clockMs, recoverMs, program }: Begun,
+): Promise<ServerProcess> {
+  if (clockMs !== undefined) return startOddProcess(environment, folder, { clockMs })
+  if (recoverMs !== undefined) return startOverridden(environment, { patience: { recoverMs } })
+  return startProcess(environment, null, program)
 }
 
 const S3RVER_KEYS = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' }
