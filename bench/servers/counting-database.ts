@@ -30,8 +30,8 @@ export async function countingDatabase(folder: string): Promise<CountingDatabase
     const server = connect(join(folder, SOCKET))
     let hasAnswered = true
     let isStartup = true
-    let rest = Buffer.alloc(0)
-    client.on('data', (bytes) => {
+    let rest: Buffer = Buffer.alloc(0)
+    client.on('data', (bytes: Buffer) => {
       if (hasAnswered && !isStartup) trips++
       hasAnswered = false
       rest = Buffer.concat([rest, bytes])

@@ -47,7 +47,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
 
       const taken = [1, 2].flatMap((index) => [...cluster.node(index).said().matchAll(TAKES_OVER)].map(([, at]) => Number(at) - frozenAt))
       expect(taken.filter((afterMs) => afterMs > 0 && afterMs < TAKEN_OVER_MS)).not.toEqual([])
-      const { summary, violations } = await chaos.verdict(4, 60_000)
+      const { summary, violations } = await chaos.verdict(MOST_IN_FLIGHT, 60_000)
       const found = Object.entries(violations).filter(([, list]) => list.length > 0)
       expect(found, JSON.stringify(summary)).toEqual([])
       expect(chaos.accepted()).toBe(GENERATIONS)
