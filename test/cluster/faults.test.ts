@@ -5,13 +5,10 @@ import { startVendors } from '../crash/vendors.ts'
 import { startCluster } from '../support/cluster.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
 
-const GENERATIONS = 200
 const MOST_IN_FLIGHT = 6
 /** A node that says nothing for 10 seconds is taken for dead, and others go on with what it had open within 15. */
-const FROZEN_MS = 12_000
 const TAKEN_OVER_MS = 15_000
-
-const TAKES_OVER = /"time":(\d+),[^\n]*open generations of another process continue here/g
+const TAKES_OVER = /"time":(\d+),[^\n]*open generations of another process continue here/
 
 /** `npm run soak -- --cluster` is the long form. */
 test.skipIf(POSTGRES_PROGRAMS === null)(
@@ -22,11 +19,12 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     const cluster = await startCluster(vendors, { more: CHAOS_CONFIGURATION, recoverMs: 5_000 })
     try {
       const chaos = startChaos(cluster, vendors)
-      let left = GENERATIONS
+      const end = new AbortController()
       const clients = Array.from({ length: 12 }, async () => {
-        while (left-- > 0) await chaos.buy()
+        for (; !end.signal.aborted; await pause(100)) await chaos.buy()
       })
       const bought = (count: number) => expect.poll(chaos.accepted, { timeout: 60_000, interval: 20 }).toBeGreaterThanOrEqual(count)
+      const takenAt = (): number => Number(TAKES_OVER.exec(cluster.node(2).said() + cluster.node(1).said())?.[1] ?? Infinity)
 
       await bought(30)
       chaos.up.delete(0)
@@ -35,22 +33,21 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
       await bought(60)
       chaos.up.delete(1)
       await cluster.node(1).kill('SIGKILL')
-      await Promise.all([cluster.startAgain(1), bought(80)])
+      await cluster.startAgain(1)
       chaos.up.add(1)
+      await expect.poll(takenAt, { timeout: 2 * TAKEN_OVER_MS }).toBeLessThan(frozenAt + TAKEN_OVER_MS)
+      cluster.node(0).signal('SIGCONT')
+      chaos.up.add(0)
       cluster.database.stop('immediate')
       await pause(500)
       cluster.database.start()
-      await pause(Math.max(0, frozenAt + FROZEN_MS - Date.now()))
-      cluster.node(0).signal('SIGCONT')
-      chaos.up.add(0)
+      await bought(chaos.accepted() + 40)
+      end.abort()
       await Promise.all(clients)
 
-      const taken = [1, 2].flatMap((index) => [...cluster.node(index).said().matchAll(TAKES_OVER)].map(([, at]) => Number(at) - frozenAt))
-      expect(taken.filter((afterMs) => afterMs > 0 && afterMs < TAKEN_OVER_MS)).not.toEqual([])
       const { summary, violations } = await chaos.verdict(MOST_IN_FLIGHT, 60_000)
       const found = Object.entries(violations).filter(([, list]) => list.length > 0)
       expect(found, JSON.stringify(summary)).toEqual([])
-      expect(chaos.accepted()).toBe(GENERATIONS)
     } finally {
       await cluster.remove()
       await vendors.close()
