@@ -4,6 +4,9 @@ const TICK_MS = 20
 /** A tick that comes this late means that the process was suspended, or the event loop stopped. */
 const PAUSE_MS = 2_000
 
+/** Callbacks run for so long in one turn of the event loop: thousands that are due at once send their polls in turns between which others are served. */
+const MS_PER_TURN = 4
+
 /** One timer for everything that waits, on the monotonic clock. An entry costs a slot in a map, not a pending promise. */
 export interface TimerWheel {
   /** Calls back once, at or at most a tick after `delayMs`; the returned function takes it back. */
@@ -16,6 +19,8 @@ export interface TimerWheel {
 /** @param onPause called before anything that became due during a pause of the process, with how long the pause was */
 export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, onPause: (pausedMs: number) => void = () => {}): TimerWheel {
   const buckets = new Map<number, Set<() => void>>()
+  /** Due, and not called back yet; the longest due first. */
+  const overdue: Set<() => void>[] = []
   let size = 0
   let nextTick = 0
   let expectedAtMs = 0
@@ -36,18 +41,28 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
     const ticks = dueTicks(buckets, nextTick, now)
     // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
     nextTick = Math.max(nextTick, now + 1)
-    for (const due of ticks) run(due)
+    const isRunning = overdue.length > 0
+    for (const slot of ticks) {
+      overdue.push(buckets.get(slot) ?? new Set())
+      buckets.delete(slot)
+    }
+    if (!isRunning) run()
     isTicking = size > 0
     if (isTicking) awaitTick()
   }
 
-  function run(slot: number): void {
-    const due = buckets.get(slot)
-    buckets.delete(slot)
-    for (const callback of due ?? []) {
-      due?.delete(callback)
-      size--
-      callback()
+  /** Calls back what is due, in turns. */
+  function run(): void {
+    const endsAtMs = clock.monotonicMs() + MS_PER_TURN
+    for (let due = overdue[0]; due !== undefined; due = overdue[0]) {
+      for (const callback of due) {
+        if (isStopped) return
+        if (clock.monotonicMs() >= endsAtMs) return void clock.after(0, run)
+        due.delete(callback)
+        size--
+        callback()
+      }
+      overdue.shift()
     }
   }
 

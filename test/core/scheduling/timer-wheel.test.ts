@@ -68,3 +68,25 @@ test('an entry that a callback adds for the very tick it runs in is not lost amo
   await clock.pass(100)
   expect(fired).toEqual(['second'])
 })
+
+test('callbacks that are due together and take long are called in several turns, all of them and in order', async () => {
+  const { clock } = world()
+  let workedMs = 0
+  const turns: number[][] = []
+  const wheel = createTimerWheel({
+    monotonicMs: () => clock.monotonicMs() + workedMs,
+    after: (ms, callback) => clock.after(ms, () => (turns.push([]), callback())),
+  })
+  const takeBack = Array.from({ length: 20 }, (_, number) =>
+    wheel.schedule(100, () => {
+      workedMs += 1
+      turns.at(-1)?.push(number)
+      if (number === 3) takeBack[19]?.()
+    }),
+  )
+  await clock.pass(1_000)
+  const worked = turns.filter((turn) => turn.length > 0)
+  expect(worked.flat()).toEqual(Array.from({ length: 19 }, (_, number) => number))
+  expect(Math.max(...worked.map((turn) => turn.length))).toBe(4)
+  expect(wheel.size).toBe(0)
+})
