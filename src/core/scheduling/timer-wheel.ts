@@ -19,13 +19,22 @@ export interface TimerWheel {
 /** @param onPause called before anything that became due during a pause of the process, with how long the pause was */
 export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, onPause: (pausedMs: number) => void = () => {}): TimerWheel {
   const buckets = new Map<number, Set<() => void>>()
-  /** Due, and not called back yet; the longest due first. */
-  const overdue: Set<() => void>[] = []
   let size = 0
   let nextTick = 0
   let expectedAtMs = 0
   let isTicking = false
   let isStopped = false
+
+  const callBack = inTurns(clock, {
+    before: () => size--,
+    isStopped: () => isStopped,
+  })
+
+  function take(slot: number): Set<() => void> {
+    const bucket = buckets.get(slot) ?? new Set()
+    buckets.delete(slot)
+    return bucket
+  }
 
   function awaitTick(): void {
     expectedAtMs = clock.monotonicMs() + TICK_MS
@@ -41,29 +50,9 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
     const ticks = dueTicks(buckets, nextTick, now)
     // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
     nextTick = Math.max(nextTick, now + 1)
-    const isRunning = overdue.length > 0
-    for (const slot of ticks) {
-      overdue.push(buckets.get(slot) ?? new Set())
-      buckets.delete(slot)
-    }
-    if (!isRunning) run()
+    callBack(ticks.map(take))
     isTicking = size > 0
     if (isTicking) awaitTick()
-  }
-
-  /** Calls back what is due, in turns. */
-  function run(): void {
-    const endsAtMs = clock.monotonicMs() + MS_PER_TURN
-    for (let due = overdue[0]; due !== undefined; due = overdue[0]) {
-      for (const callback of due) {
-        if (isStopped) return
-        if (clock.monotonicMs() >= endsAtMs) return void clock.after(0, run)
-        due.delete(callback)
-        size--
-        callback()
-      }
-      overdue.shift()
-    }
   }
 
   return {
@@ -93,6 +82,32 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
     stop() {
       isStopped = true
     },
+  }
+}
+
+/** Calls back all of the sets that are due, after those before them, in turns; one that is taken out of its set meanwhile is not called. */
+function inTurns(
+  clock: Pick<Clock, 'monotonicMs' | 'after'>,
+  { before, isStopped }: { readonly before: () => void; readonly isStopped: () => boolean },
+): (due: readonly Set<() => void>[]) => void {
+  const waiting: Set<() => void>[] = []
+  const run = (): void => {
+    const endsAtMs = clock.monotonicMs() + MS_PER_TURN
+    for (let due = waiting[0]; due !== undefined; due = waiting[0]) {
+      for (const callback of due) {
+        if (isStopped()) return
+        if (clock.monotonicMs() >= endsAtMs) return void clock.after(0, run)
+        due.delete(callback)
+        before()
+        callback()
+      }
+      waiting.shift()
+    }
+  }
+  return (due) => {
+    const isRunning = waiting.length > 0
+    waiting.push(...due)
+    if (!isRunning) run()
   }
 }
 
