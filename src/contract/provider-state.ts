@@ -11,8 +11,8 @@ export const ProviderState = z
     reason: z.string().nullable().meta({ description: 'Why it is disabled.' }),
     sandbox: z.boolean(),
     models: z.array(z.string()),
-    in_flight: z.number().int(),
-    waiting: z.number().int(),
+    in_flight: z.number().int().meta({ description: 'Unfinished paid tasks, those of all gateways on the same database.' }),
+    waiting: z.number().int().meta({ description: 'Tasks of this gateway that wait for a slot.' }),
     max_in_flight: z.number().int(),
     breaker: z.enum(['closed', 'open', 'half_open']),
     failures_in_a_row: z.number().int().meta({

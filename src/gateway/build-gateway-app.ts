@@ -90,6 +90,7 @@ function listedProviders({ catalogue, config, transport, reloads, store }: Resou
     config,
     catalogue,
     run,
+    tasksElsewhere: store.nodes?.tasksElsewhere,
     health,
     breakers,
     send: transport.send,

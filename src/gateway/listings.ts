@@ -85,6 +85,8 @@ export interface ProviderListingDependencies {
   readonly config: () => Config
   readonly catalogue: Catalogue
   readonly run: Pick<Run, 'inFlight' | 'waiting'>
+  /** Unfinished tasks of the other gateways on the store, at each provider; absent where there are none. */
+  readonly tasksElsewhere?: (() => Promise<ReadonlyMap<string, number>>) | undefined
   readonly health: Health
   readonly breakers: Pick<Breakers, 'state' | 'failuresInARow' | 'nextTryAt'>
   readonly send: Send
@@ -94,19 +96,13 @@ export interface ProviderListingDependencies {
   readonly nodes: ProviderSource['nodes']
 }
 
-/** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
-export function providerListing({
-  config,
+/** What is left of a provider's balance, as it was within the last minute; null where it has none, or does not answer. */
+function createBalances({
   catalogue,
-  run,
-  health,
-  breakers,
   send,
   clock,
   ids,
-  configuration,
-  nodes,
-}: ProviderListingDependencies): ProviderSource {
+}: Pick<ProviderListingDependencies, 'catalogue' | 'send' | 'clock' | 'ids'>): (id: string) => Promise<Usd | null> {
   const balances = new Map<string, { readonly readAtMs: number; readonly usd: Promise<Usd | null> }>()
 
   async function ask(id: string): Promise<Usd | null> {
@@ -117,19 +113,36 @@ export function providerListing({
     return sent.kind === 'reply' ? (adapter?.readBalance?.(sent.reply) ?? null) : null
   }
 
-  function balanceOf(id: string): Promise<Usd | null> {
+  return (id) => {
     const known = balances.get(id)
     if (known && clock.monotonicMs() - known.readAtMs < BALANCE_LIFE_MS) return known.usd
     const usd = ask(id)
     balances.set(id, { readAtMs: clock.monotonicMs(), usd })
     return usd
   }
+}
 
+/** GET /v1/providers. A balance is read at most once a minute, and never delays the list by more than seconds. */
+export function providerListing({
+  config,
+  catalogue,
+  run,
+  tasksElsewhere,
+  health,
+  breakers,
+  send,
+  clock,
+  ids,
+  configuration,
+  nodes,
+}: ProviderListingDependencies): ProviderSource {
+  const balanceOf = createBalances({ catalogue, send, clock, ids })
   return {
     configuration,
     nodes,
-    list: () =>
-      Promise.all(
+    async list() {
+      const elsewhere = await tasksElsewhere?.()
+      return Promise.all(
         [...config().providers.values()].map(async (provider) => {
           const manifest = catalogue.providers.get(provider.id)?.manifest
           return {
@@ -140,7 +153,7 @@ export function providerListing({
             reason: provider.reason,
             sandbox: config().sandbox,
             models: Object.keys(manifest?.models ?? {}),
-            in_flight: run.inFlight(provider.id),
+            in_flight: run.inFlight(provider.id) + (elsewhere?.get(provider.id) ?? 0),
             waiting: run.waiting(provider.id),
             max_in_flight: provider.maxInFlight,
             breaker: breakers.state(provider.id),
@@ -151,6 +164,7 @@ export function providerListing({
             docs_url: manifest?.docs_url ?? '',
           }
         }),
-      ),
+      )
+    },
   }
 }

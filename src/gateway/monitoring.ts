@@ -1,4 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' }
+import { shareNews } from '../core/news.ts'
 import { createBreakers } from '../core/scheduling/circuit-breaker.ts'
 import type { Breakers } from '../core/scheduling/circuit-breaker.ts'
 import type { Observer } from '../core/ports.ts'
@@ -21,10 +22,19 @@ export interface Monitoring {
 }
 
 /** What watches the providers: their health, their breakers, and the figures for operators. */
-export function createMonitoring({ catalogue, transport, config, live, clock, log }: Resources, opened: AsyncDisposableStack): Monitoring {
-  const health = createHealth()
+export function createMonitoring(
+  { catalogue, transport, config, live, clock, log, store }: Resources,
+  opened: AsyncDisposableStack,
+): Monitoring {
+  const say = shareNews<[provider: string, isWell: boolean]>({
+    nodes: store.nodes,
+    clock,
+    topic: 'outcomes',
+    hear: ([provider, isWell]) => health.endedElsewhere(provider, isWell),
+  })
+  const health = createHealth((provider, isWell) => say([provider, isWell]))
   const probe = createProbe({ catalogue, send: transport.send, ids: IDS })
-  const breakers = createBreakers({ clock, log, settings: () => config().breaker, probe })
+  const breakers = createBreakers({ clock, log, settings: () => config().breaker, probe, nodes: store.nodes })
   opened.defer(() => breakers.close())
   live.onSwapped((next, before) => providersReachedAnew(next, before).forEach((provider) => breakers.reset(provider)))
   const metrics = createMetrics({ version: packageJson.version, sandbox: config().sandbox, startedAtMs: clock.now() })

@@ -3,7 +3,7 @@ import type { GenerationRecord } from '../records.ts'
 import { cancel } from './cancel.ts'
 import type { Driver } from './driver.ts'
 import type { Core } from './open-generation.ts'
-import { claimOpen } from './resume.ts'
+import { claimOpen, rememberDurations } from './resume.ts'
 import type { Waiting } from './wait.ts'
 
 /** How often it is asked for generations that nobody works on. */
@@ -43,8 +43,13 @@ export function hearNodes({ core, driver, nodes, callback }: FollowedNodes): voi
           if (lost) driver.abandon(lost)
         })
       case 'reconnected':
+        // What took how long was said meanwhile, too.
+        void rememberDurations(core).catch(() => {})
         return watchers.watched().forEach((id) => void show(id))
       case 'keys':
+      case 'planned':
+      case 'breaker':
+      case 'news':
     }
   }
   nodes.onMessage(hear)

@@ -26,6 +26,8 @@ export interface Core {
   readonly ports: Ports
   readonly patience: Patience
   readonly pollSchedule: PollSchedule
+  /** The part of it that other processes are not said anything of. */
+  readonly remembered: Pick<PollSchedule, 'observe' | 'forget'>
   readonly trust: CallbackTrust
   readonly watchers: Watchers
   readonly open: Map<string, OpenGeneration>

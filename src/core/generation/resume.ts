@@ -59,12 +59,14 @@ function resume(core: Core, driver: Driver, { record, lease, isCancelAsked }: Cl
   if (isCancelAsked) void cancel(core, driver, record.id)
 }
 
-async function rememberDurations(core: Core): Promise<void> {
+/** Learns from the newest generations, whichever process had them, how long each offer takes. */
+export async function rememberDurations(core: Core): Promise<void> {
   const { records } = await core.ports.store.list({ status: 'succeeded', limit: REMEMBERED })
+  core.remembered.forget()
   for (const record of records.toReversed()) {
     if (record.sandbox !== core.ports.settings.sandbox) continue
     for (const attempt of record.attempts) {
-      if (!attempt.interrupted) observeDuration(core.pollSchedule, routeOf(record, attempt), attempt)
+      if (!attempt.interrupted) observeDuration(core.remembered, routeOf(record, attempt), attempt)
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Latency } from '#contract'
 import { createCallbackTrust, isWorthPolling } from '../scheduling/callbacks.ts'
 import { createPollSchedule } from '../scheduling/poll-schedule.ts'
+import { shareDurations } from '../scheduling/shared-durations.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
 import type { IdempotencyEntry, Ports } from '../ports.ts'
 import type { AttemptCallsRecord, GenerationRecord } from '../records.ts'
@@ -55,6 +56,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
   const open = new OpenGenerations()
   const scheduling = createScheduling(ports, (pausedMs) => afterPause(core, pausedMs))
   const { slots } = scheduling
+  const remembered = createPollSchedule()
   const core: Core = {
     ports,
     patience,
@@ -62,7 +64,8 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     tracks: new Map(),
     slots,
     schedule: scheduling.schedule,
-    pollSchedule: createPollSchedule(),
+    pollSchedule: shareDurations(remembered, ports),
+    remembered,
     watchers: createWatchers(),
     drop: (generation) => driver.abandon(generation),
     trust: createCallbackTrust((provider) =>

@@ -23,6 +23,7 @@ export function createScheduling(ports: Ports, onPause: (pausedMs: number) => vo
     schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
     limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,
     takenElsewhere: (provider) => ports.store.nodes?.slotsElsewhere(provider) ?? 0,
+    onWaiting: (provider, keys) => ports.store.nodes?.waitForSlots(provider, keys),
   })
   let isWatching = false
   const beat = (isNeeded: () => boolean): void => {

@@ -132,7 +132,7 @@ function writeIntent(
 function claimSlot(core: Core, open: OpenGeneration, attempt: AttemptRecord, { id }: Connection['provider']): void {
   if (core.ports.store.nodes === undefined) return
   const limit = core.ports.settings.provider(id)?.maxInFlight ?? 1
-  open.newSlots = [...open.newSlots, { provider: id, attemptId: attempt.id, limit }]
+  open.newSlots = [...open.newSlots, { provider: id, attemptId: attempt.id, key: open.record.key, limit }]
 }
 
 function submitCall(

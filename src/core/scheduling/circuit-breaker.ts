@@ -1,17 +1,13 @@
-import { ConsecutiveBreaker, ExponentialBackoff, noJitterGenerator } from 'cockatiel'
 import type { FailureCode } from '#contract'
 import type { Clock, Log, Observer } from '../ports.ts'
 import { iso } from '../instant.ts'
 import type { Instant } from '../instant.ts'
+import { after, CLOSED } from './circuit.ts'
+import type { BreakerSettings, BreakerState, Circuit, CircuitEvent } from './circuit.ts'
+import { shareCircuits } from './shared-circuits.ts'
+import type { SharingNodes } from './shared-circuits.ts'
 
-export type BreakerState = 'closed' | 'open' | 'half_open'
-
-export interface BreakerSettings {
-  /** Faults in a row that open it. */
-  readonly faults: number
-  /** From opening to the first probe; doubles with each probe or trial that fails, to at most 10 minutes. */
-  readonly coolDownMs: number
-}
+export type { BreakerSettings, BreakerState } from './circuit.ts'
 
 /** Why a provider gets no new task for now. */
 export interface Pause {
@@ -31,6 +27,8 @@ export interface Pause {
  * Only submits count. A poll or a download that fails is repeated while its task can live, and what a vendor's image host does says nothing
  * of its API. A vendor's moderation, refusal or rate limit is no fault. A rejected key or an empty account is one: it will not mend by
  * itself, but others can take over. Waits are measured with the monotonic clock: a wall clock that jumps neither opens nor closes anything.
+ *
+ * Processes that share a store share their breakers: faults are counted for all together, and one of them probes.
  */
 export interface Breakers {
   readonly observer: Observer
@@ -56,13 +54,11 @@ export interface BreakerDependencies {
   readonly settings: () => BreakerSettings | null
   /** Whether a free call finds the provider mended of its last fault. Must not reject. */
   readonly probe: (provider: string, fault: FailureCode) => Promise<boolean>
+  /** Absent where this process is the only one. */
+  readonly nodes?: SharingNodes | undefined
 }
 
-const MAX_COOL_DOWN_MS = 600_000
-/** A trial without a result for so long was canceled or hangs: the next task may try. */
-const TRIAL_MS = 60_000
 const SOON_MS = 1_000
-const NOT_TRIED = Number.NEGATIVE_INFINITY
 
 /** A submit that was answered so shows that the provider is at work. */
 const ALIVE: ReadonlySet<FailureCode> = new Set(['moderated', 'provider_rejected'])
@@ -76,129 +72,131 @@ const FAULTS: ReadonlySet<FailureCode> = new Set([
   'outcome_unknown',
 ])
 
-interface Circuit {
-  readonly provider: string
-  state: BreakerState
-  readonly counter: ConsecutiveBreaker
-  failuresInARow: number
-  coolDown: ReturnType<ExponentialBackoff<number>['next']> | null
-  /** On the monotonic clock, as `trialUntilMs`. */
-  untilMs: number
-  trialUntilMs: number
-  stopTimer: () => void
-}
+export const createBreakers = (dependencies: BreakerDependencies): Breakers => new CircuitBreakers(dependencies)
 
-interface World extends BreakerDependencies {
-  readonly circuits: Map<string, Circuit>
-}
+class CircuitBreakers implements Breakers {
+  readonly observer: Observer
+  readonly #deps: BreakerDependencies
+  readonly #circuits = new Map<string, Circuit>()
+  readonly #timers = new Map<string, () => void>()
+  readonly #shared: ReturnType<typeof shareCircuits> | null
+  #isClosed = false
 
-export function createBreakers(dependencies: BreakerDependencies): Breakers {
-  const { clock } = dependencies
-  const circuits = new Map<string, Circuit>()
-  const world: World = { ...dependencies, circuits }
-  return {
-    observer: {
-      submitted(provider, code) {
-        if (code === null || ALIVE.has(code)) succeeded(world, provider)
-        else if (FAULTS.has(code)) failed(world, provider, code)
+  constructor(deps: BreakerDependencies) {
+    this.#deps = deps
+    this.observer = {
+      submitted: (provider, code) => {
+        if (code === null || ALIVE.has(code)) void this.#happen(provider, { kind: 'success' })
+        else if (FAULTS.has(code)) void this.#happen(provider, { kind: 'fault', fault: code })
       },
       taskEnded() {},
       generationEnded() {},
-    },
-    submitting(provider) {
-      const circuit = circuits.get(provider)
-      if (circuit?.state === 'half_open') circuit.trialUntilMs = clock.monotonicMs() + TRIAL_MS
-    },
-    state: (provider) => circuits.get(provider)?.state ?? 'closed',
-    failuresInARow: (provider) => circuits.get(provider)?.failuresInARow ?? 0,
-    nextTryAt(provider) {
-      const circuit = circuits.get(provider)
-      return circuit?.state === 'open' ? clock.now() + Math.max(0, Math.ceil(circuit.untilMs - clock.monotonicMs())) : null
-    },
-    pause(provider) {
-      const circuit = circuits.get(provider)
-      return circuit ? pauseOf(circuit, clock) : null
-    },
-    reset(provider) {
-      circuits.get(provider)?.stopTimer()
-      circuits.delete(provider)
-    },
-    close() {
-      for (const circuit of circuits.values()) circuit.stopTimer()
-      circuits.clear()
-    },
+    }
+    const { nodes, clock } = deps
+    this.#shared = nodes
+      ? shareCircuits({
+          nodes,
+          clock,
+          judge: () => this.#judge(),
+          adopt: (provider, circuit) => {
+            if (!this.#isClosed && deps.settings() !== null) this.#become(provider, circuit, { elsewhere: true })
+          },
+        })
+      : null
   }
-}
 
-function circuitOf({ circuits }: World, provider: string, { faults }: BreakerSettings): Circuit {
-  const known = circuits.get(provider)
-  if (known) return known
-  const counter = new ConsecutiveBreaker(faults)
-  const circuit: Circuit = {
-    provider,
-    state: 'closed',
-    counter,
-    failuresInARow: 0,
-    coolDown: null,
-    untilMs: 0,
-    trialUntilMs: NOT_TRIED,
-    stopTimer: () => {},
+  submitting(provider: string): void {
+    void this.#happen(provider, { kind: 'submitting' })
   }
-  circuits.set(provider, circuit)
-  return circuit
-}
 
-function failed(world: World, provider: string, fault: FailureCode): void {
-  const settings = world.settings()
-  if (!settings) return
-  const circuit = circuitOf(world, provider, settings)
-  circuit.failuresInARow++
-  switch (circuit.state) {
-    case 'closed':
-      if (circuit.counter.failure()) open(world, circuit, settings, fault)
-      return
-    case 'half_open':
-      open(world, circuit, settings, fault)
-      return
-    case 'open':
+  state(provider: string): BreakerState {
+    return this.#of(provider).state
   }
-}
 
-function succeeded({ circuits, log }: World, provider: string): void {
-  const circuit = circuits.get(provider)
-  // Open, it is a submit sent before, which says nothing of the next one.
-  if (!circuit || circuit.state === 'open') return
-  circuit.counter.success()
-  circuit.failuresInARow = 0
-  if (circuit.state === 'closed') return
-  circuit.state = 'closed'
-  circuit.coolDown = null
-  log.info({ provider }, 'the breaker closed: the provider takes tasks again')
-}
+  failuresInARow(provider: string): number {
+    return this.#of(provider).failuresInARow
+  }
 
-function open(world: World, circuit: Circuit, { coolDownMs }: BreakerSettings, fault: FailureCode): void {
-  const { clock, log } = world
-  const { provider } = circuit
-  circuit.coolDown =
-    circuit.coolDown?.next(undefined) ??
-    new ExponentialBackoff({ generator: noJitterGenerator, initialDelay: coolDownMs, maxDelay: MAX_COOL_DOWN_MS }).next()
-  const { duration } = circuit.coolDown
-  circuit.state = 'open'
-  circuit.untilMs = clock.monotonicMs() + duration
-  circuit.stopTimer = clock.after(duration, () => void probeNow(world, circuit, fault))
-  log.warn({ provider, fault, for_ms: duration }, 'the breaker opened: no new task goes to the provider')
-}
+  nextTryAt(provider: string): Instant | null {
+    const { state, untilMs } = this.#of(provider)
+    const { clock } = this.#deps
+    return state === 'open' ? clock.now() + Math.max(0, Math.ceil(untilMs - clock.monotonicMs())) : null
+  }
 
-async function probeNow(world: World, circuit: Circuit, fault: FailureCode): Promise<void> {
-  const { provider } = circuit
-  const mended = await world.probe(provider, fault)
-  const settings = world.settings()
-  // Judged anew while it was probed.
-  if (!settings || world.circuits.get(provider) !== circuit || circuit.state !== 'open') return
-  if (!mended) return open(world, circuit, settings, fault)
-  circuit.state = 'half_open'
-  circuit.trialUntilMs = NOT_TRIED
-  world.log.info({ provider }, 'the breaker is half open: the next task is the trial')
+  pause(provider: string): Pause | null {
+    return pauseOf(this.#of(provider), this.#deps.clock)
+  }
+
+  reset(provider: string): void {
+    void this.#happen(provider, { kind: 'reset' })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#shared?.stop()
+    for (const stop of this.#timers.values()) stop()
+    this.#timers.clear()
+    this.#circuits.clear()
+  }
+
+  #of(provider: string): Circuit {
+    return this.#circuits.get(provider) ?? CLOSED
+  }
+
+  #judge() {
+    return { nowMs: this.#deps.clock.monotonicMs(), settings: this.#deps.settings() }
+  }
+
+  /** Returns whether it changed the circuit; that of all processes, where there are others. */
+  #happen(provider: string, event: CircuitEvent): Promise<boolean> | boolean {
+    if (this.#isClosed) return false
+    const before = this.#of(provider)
+    const circuit = after(before, event, this.#judge())
+    if (circuit === before) return false
+    const shared = this.#shared?.happened(provider, event)
+    this.#become(provider, circuit)
+    return shared ?? true
+  }
+
+  #become(provider: string, circuit: Circuit, fields: object = {}): void {
+    const before = this.#of(provider)
+    this.#circuits.set(provider, circuit)
+    this.#awaitProbe(provider)
+    const { clock, log } = this.#deps
+    if (circuit.state === 'open') {
+      if (circuit.opened === before.opened) return
+      const forMs = Math.round(circuit.untilMs - clock.monotonicMs())
+      log.warn({ provider, fault: circuit.fault, for_ms: forMs, ...fields }, 'the breaker opened: no new task goes to the provider')
+    } else if (circuit.state !== before.state) {
+      const message =
+        circuit.state === 'closed'
+          ? 'the breaker closed: the provider takes tasks again'
+          : 'the breaker is half open: the next task is the trial'
+      log.info({ provider, ...fields }, message)
+    }
+  }
+
+  #awaitProbe(provider: string): void {
+    this.#timers.get(provider)?.()
+    this.#timers.delete(provider)
+    const { state, untilMs, probedUntilMs } = this.#of(provider)
+    if (state !== 'open' || this.#isClosed) return
+    const { clock } = this.#deps
+    const inMs = Math.max(1, Math.ceil(Math.max(untilMs, probedUntilMs) - clock.monotonicMs()))
+    this.#timers.set(
+      provider,
+      clock.after(inMs, () => void this.#probe(provider)),
+    )
+  }
+
+  /** Its cool-down is over: one process asks the provider. */
+  async #probe(provider: string): Promise<void> {
+    // Another process was quicker, or the timer was early: it is seen again whether somebody has to.
+    if (!(await this.#happen(provider, { kind: 'probing' }))) return this.#awaitProbe(provider)
+    const { opened, fault } = this.#of(provider)
+    const isMended = await this.#deps.probe(provider, fault ?? 'provider_unavailable')
+    void this.#happen(provider, { kind: 'probed', opened, isMended })
+  }
 }
 
 function pauseOf(circuit: Circuit, clock: Clock): Pause | null {

@@ -18,13 +18,15 @@ const SAFETY_FACTOR = 3
 
 /** How long each offer usually takes, and from that, when polling is worthwhile. */
 export interface PollSchedule {
-  /** A task was done at `byMs` after its submit at the latest, and not yet at `afterMs`, the poll before; both are the same where the end is known. */
-  observe(provider: string, model: string, byMs: number, afterMs?: number): void
+  /** A task was done at `byMs` after its submit at the latest, and not yet at `afterMs`, the poll before; both are the same where the end is known. Returns how long it is taken to have needed. */
+  observe(provider: string, model: string, byMs: number, afterMs?: number): number
   /** Milliseconds from now to the next poll of a task submitted `elapsedMs` ago. `progress` (0…1) is the vendor's own estimate. */
   nextPollMs(provider: string, model: string, polling: Manifest['polling'], elapsedMs: number, progress: number | null): number
   /** Milliseconds from now to the next poll of a task whose end the vendor reports by a callback. */
   safetyNetMs(provider: string, model: string, polling: Manifest['polling']): number
   latency(provider: string, model: string): Latency | null
+  /** Begins to learn anew. */
+  forget(): void
 }
 
 interface Samples {
@@ -58,10 +60,12 @@ export function createPollSchedule(): PollSchedule {
       const samples = samplesOf(provider, model)
       samples.seen++
       // Somewhere between the two polls: spread evenly, so that a schedule of late polls does not take its own lateness for the vendor's.
-      samples.ring[samples.next] = afterMs + (byMs - afterMs) * ((samples.seen * SPREAD) % 1)
+      const ms = afterMs + (byMs - afterMs) * ((samples.seen * SPREAD) % 1)
+      samples.ring[samples.next] = ms
       samples.next = (samples.next + 1) % KEPT
       // A quarter of the samples may be newer than what was computed from them: sorting at every one would cost more than it shows.
       if (samples.ring.length < KEPT || samples.next % (KEPT / 4) === 0) samples.schedule = samples.sorted = null
+      return ms
     },
 
     nextPollMs(provider, model, polling, elapsedMs, progress) {
@@ -87,6 +91,7 @@ export function createPollSchedule(): PollSchedule {
     },
 
     latency,
+    forget: () => offers.clear(),
   }
 }
 

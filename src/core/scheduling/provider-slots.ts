@@ -49,6 +49,8 @@ interface Gate<Task> {
   loweredTo: number | null
   loweredAtMs: number
   acceptedSince: number
+  /** The keys that wait, as `onWaiting` heard. */
+  said: ReadonlySet<string | null>
 }
 
 export interface ProviderSlotsDependencies {
@@ -59,6 +61,8 @@ export interface ProviderSlotsDependencies {
   readonly limitOf: (provider: string) => number
   /** How many of them other processes hold. */
   readonly takenElsewhere?: (provider: string) => number
+  /** Hears of which keys wait at a provider for nothing but a slot, whenever these are others. */
+  readonly onWaiting?: (provider: string, keys: readonly (string | null)[]) => void
 }
 
 /** A lowered limit rises by one no sooner than this after the last change. */
@@ -93,7 +97,9 @@ class Slots<Task> implements ProviderSlots<Task> {
   leave(provider: string, key: string | null, task: Task): void {
     const { queues } = this.#gateOf(provider)
     const queue = queues.get(key)
-    if (queue?.delete(task) && queue.size === 0) queues.delete(key)
+    if (!queue?.delete(task) || queue.size > 0) return
+    queues.delete(key)
+    this.#sayWhoWaits(provider)
   }
 
   hold(provider: string, task: Task): void {
@@ -119,6 +125,7 @@ class Slots<Task> implements ProviderSlots<Task> {
     gate.pausedUntilMs = nowMs + pauseMs
     this.#dependencies.schedule(pauseMs, () => this.#serve(provider))
     if (pauseMs > 0) callEverybody(gate)
+    this.#sayWhoWaits(provider)
   }
 
   accepted(provider: string): void {
@@ -135,7 +142,10 @@ class Slots<Task> implements ProviderSlots<Task> {
   }
 
   recheck(provider?: string): void {
-    for (const one of provider === undefined ? [...this.#gates.keys()] : [provider]) callEverybody(this.#gateOf(one))
+    for (const one of provider === undefined ? [...this.#gates.keys()] : [provider]) {
+      callEverybody(this.#gateOf(one))
+      this.#sayWhoWaits(one)
+    }
   }
 
   state(provider: string): SlotState {
@@ -157,7 +167,7 @@ class Slots<Task> implements ProviderSlots<Task> {
   #gateOf(provider: string): Gate<Task> {
     let gate = this.#gates.get(provider)
     if (!gate) {
-      gate = { holders: new Set(), queues: new Map(), pausedUntilMs: 0, loweredTo: null, loweredAtMs: 0, acceptedSince: 0 }
+      gate = { holders: new Set(), queues: new Map(), pausedUntilMs: 0, loweredTo: null, loweredAtMs: 0, acceptedSince: 0, said: new Set() }
       this.#gates.set(provider, gate)
     }
     return gate
@@ -173,10 +183,24 @@ class Slots<Task> implements ProviderSlots<Task> {
     const gate = this.#gateOf(provider)
     while (gate.queues.size > 0 && this.#freeAt(gate, provider) > 0) {
       const next = takeNext(gate)
-      if (next === null) return
+      if (next === null) break
       gate.holders.add(next.task)
       next.callback()
     }
+    this.#sayWhoWaits(provider)
+  }
+
+  #sayWhoWaits(provider: string): void {
+    const { onWaiting } = this.#dependencies
+    if (onWaiting === undefined) return
+    const gate = this.#gateOf(provider)
+    // A limit of this process alone keeps nobody else waiting.
+    const isHeldBack =
+      this.#isStopped || gate.pausedUntilMs > this.#dependencies.nowMs() || gate.holders.size >= (gate.loweredTo ?? Infinity)
+    const keys = isHeldBack ? [] : [...gate.queues.keys()]
+    if (keys.length === gate.said.size && keys.every((key) => gate.said.has(key))) return
+    gate.said = new Set(keys)
+    onWaiting(provider, keys)
   }
 }
 

@@ -11,7 +11,7 @@ const MOST_AT_ONCE = 128
 const MOST_PER_ORIGIN = 8
 /** The disk is read at least this often while something is planned, should an alarm be lost to a broken disk. */
 const LONGEST_SLEEP_MS = 60 * 60_000
-/** What another process had planned is tried soon after that process is gone. */
+/** What is planned is said to all; what was not heard, or was claimed by a process that is gone, is found by this. */
 const LONGEST_SLEEP_BESIDE_OTHERS_MS = 15_000
 const AFTER_DISK_FAILURE_MS = 5_000
 
@@ -53,6 +53,9 @@ class Engine implements Notify {
     this.#log = deps.log
     this.#now = runningClock(deps.clock)
     this.#tryDelivery = createTryDelivery(deps, this.#now)
+    deps.store.nodes?.onMessage(({ kind }) => {
+      if (kind === 'planned' || kind === 'reconnected') this.wake()
+    })
   }
 
   readonly wake = (): void => {

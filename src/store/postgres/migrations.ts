@@ -200,6 +200,22 @@ export const MIGRATIONS: readonly string[] = [
     seen_at    timestamptz NOT NULL DEFAULT now()
   );
   `,
+  `
+  -- The breaker of each provider; each change counts the version up.
+  CREATE TABLE breakers (provider text PRIMARY KEY, version bigint NOT NULL, state text NOT NULL) WITH (fillfactor = 50);
+  `,
+  `
+  -- The gateway keys that wait for a slot, and at which process; turns go round, and who had one is the last.
+  CREATE SEQUENCE slot_turn;
+  CREATE TABLE slot_turns (
+    provider    text NOT NULL,
+    key         text NOT NULL,
+    node        text NOT NULL,
+    turn        bigint NOT NULL DEFAULT nextval('slot_turn'),
+    waits_until timestamptz NOT NULL,
+    PRIMARY KEY (provider, key, node)
+  ) WITH (fillfactor = 50);
+  `,
 ]
 
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })

@@ -6,6 +6,7 @@ import { SLOTS_OF } from './locks.ts'
 import { sqlMessage } from './messages.ts'
 import { prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
+import { AHEAD, countElsewhere, createSlotTurns } from './turns.ts'
 
 /** How often a provider that was full is counted again, should a word of a free slot be lost. */
 const COUNT_AGAIN_MS = 1_000
@@ -13,16 +14,28 @@ const COUNT_AGAIN_MS = 1_000
 const FORGET_AFTER_MS = 30_000
 
 const lock = prepare('SELECT pg_advisory_xact_lock($1, hashtext($2))')
-/** All of them or none, of one provider. A unit whose fate was unknown is handed in again: its own tasks are not counted twice. */
+/**
+ * All of them or none, of one provider; a slot is left to each key that waits elsewhere and comes first. A unit whose fate was unknown is
+ * handed in again: its own tasks are not counted twice.
+ */
 const take = prepare(`
-  INSERT INTO slots (attempt_id, generation_id, provider, node)
-  SELECT asked.id, $4, $1, $5 FROM unnest($3::text[]) AS asked (id)
-  WHERE (SELECT count(*) FROM slots WHERE provider = $1 AND NOT attempt_id = ANY ($3::text[])) + cardinality($3::text[]) <= $2
-  ON CONFLICT (attempt_id) DO UPDATE SET node = excluded.node`)
+  WITH ${AHEAD},
+  taken AS (
+    INSERT INTO slots (attempt_id, generation_id, provider, node)
+    SELECT asked.id, $4, $1, $5 FROM unnest($3::text[]) AS asked (id)
+    WHERE (SELECT count(*) FROM slots WHERE provider = $1 AND NOT attempt_id = ANY ($3::text[])) + cardinality($3::text[])
+      + (SELECT count(*) FROM ahead) <= $2
+    ON CONFLICT (attempt_id) DO UPDATE SET node = excluded.node RETURNING attempt_id
+  ),
+  turned AS (
+    UPDATE slot_turns SET turn = nextval('slot_turn')
+    WHERE provider = $1 AND key = $6 AND node = $5 AND EXISTS (SELECT 1 FROM taken)
+  )
+  SELECT attempt_id FROM taken`)
 const freeEnded = prepare(`
   WITH freed AS (DELETE FROM slots WHERE generation_id = $1 AND NOT attempt_id = ANY ($2::text[]) RETURNING provider)
   SELECT ${sqlMessage('freed', 'provider', 'provider')} FROM (SELECT DISTINCT provider FROM freed) AS f`)
-const countElsewhere = prepare('SELECT count(*) AS n FROM slots WHERE provider = $1 AND node <> $2')
+const countAllElsewhere = prepare('SELECT provider, count(*) AS n FROM slots WHERE node <> $1 GROUP BY provider')
 
 /** By provider, always in one order: two units that take at the same ones wait for each other and never for ever. */
 const byProvider = (claims: readonly SlotClaim[]) =>
@@ -38,9 +51,10 @@ export const takeSlots = (claims: readonly SlotClaim[], generationId: string, no
     const limit = Math.min(...ofIt.map((claim) => claim.limit))
     const attempts = ofIt.map(({ attemptId }) => attemptId)
     return {
-      ...take(provider, limit, attempts, generationId, node),
+      ...take(provider, limit, attempts, generationId, node, ofIt[0]?.key ?? ''),
       check({ count }) {
-        if (count < attempts.length) throw new NoSlot(`${provider} has ${limit} unfinished tasks, as many as it may have`)
+        if (count < attempts.length)
+          throw new NoSlot(`${provider} has ${limit} unfinished tasks, as many as it may have, or others come first`)
       },
     }
   })
@@ -60,6 +74,10 @@ export function freeSlots({ id, attempts }: GenerationRecord): Statement | null 
 /** What this process knows of the slots of the others: of providers that were full when it asked. */
 export interface SlotCounts {
   elsewhere(provider: string): number
+  /** These gateway keys wait for a slot here. */
+  waitFor(provider: string, keys: readonly (string | null)[]): void
+  /** Counted anew, at all providers. */
+  allElsewhere(): Promise<ReadonlyMap<string, number>>
   /** A unit was refused. */
   wasFull(claims: readonly SlotClaim[]): Promise<void>
   /** Somebody let go of a slot. */
@@ -68,7 +86,7 @@ export interface SlotCounts {
 }
 
 interface FullProvider {
-  /** The tasks of other processes, when they were counted last. */
+  /** The tasks of other processes, and what is due to keys that wait there, when they were counted last. */
   count: number
   /** When it last refused this process. */
   fullAt: number
@@ -106,8 +124,17 @@ export function createSlotCounts({ read }: Connections, node: string, say: (mess
     }
   }, COUNT_AGAIN_MS)
   timer.unref()
+  const turns = createSlotTurns({ read }, node, (provider) => {
+    if (full.has(provider)) renew(provider)
+  })
   return {
+    waitFor: (provider, keys) =>
+      turns.waitFor(
+        provider,
+        keys.map((key) => key ?? ''),
+      ),
     elsewhere: (provider) => full.get(provider)?.count ?? 0,
+    allElsewhere: async () => new Map((await read(countAllElsewhere(node))).map((row) => [String(row['provider']), Number(row['n'])])),
     async wasFull(claims) {
       for (const [provider] of byProvider(claims)) {
         const known = full.get(provider) ?? { count: 0, fullAt: 0, counting: Promise.resolve(), next: null }
@@ -119,6 +146,9 @@ export function createSlotCounts({ read }: Connections, node: string, say: (mess
     wasFreed(provider) {
       if (full.has(provider)) renew(provider)
     },
-    stop: () => clearInterval(timer),
+    stop() {
+      clearInterval(timer)
+      turns.stop()
+    },
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Store } from '../../core/ports.ts'
 import { StoreError } from '../../core/ports.ts'
 import { accountReader } from './account.ts'
+import { breakerKeeper } from './breakers.ts'
 import { readServerClock } from './clock.ts'
 import { comparisonReader } from './comparisons.ts'
 import { openConnections } from './connections.ts'
@@ -117,7 +118,18 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
     node,
     sharing,
     connections,
-    nodes: { ...nodes, now: clock.now, begin: work.ready, slotsElsewhere: slots.elsewhere, takeTurn: work.takeTurn, report, list },
+    nodes: {
+      ...nodes,
+      ...breakerKeeper(connections),
+      now: clock.now,
+      begin: work.ready,
+      slotsElsewhere: slots.elsewhere,
+      waitForSlots: slots.waitFor,
+      tasksElsewhere: slots.allElsewhere,
+      takeTurn: work.takeTurn,
+      report,
+      list,
+    },
     slots,
     work,
     async leave() {

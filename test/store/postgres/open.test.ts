@@ -82,7 +82,12 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     const buy = async (index: number, store: Store | undefined): Promise<void> => {
       const attempt = attemptRecord(`att_${index}`, { status: 'submitting', submittedAt: 1 })
       const generations = [generationRecord(`gen_${index}`, { attempts: [attempt], status: 'running' })]
-      await store?.commit({ generations, areNew: true, lease: FIRST_LEASE, slots: [{ provider: 'p', attemptId: attempt.id, limit: 7 }] })
+      await store?.commit({
+        generations,
+        areNew: true,
+        lease: FIRST_LEASE,
+        slots: [{ provider: 'p', attemptId: attempt.id, key: null, limit: 7 }],
+      })
     }
     const bought = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => buy(index, stores[index % 3])))
     const refused = bought.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
@@ -94,6 +99,56 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     await Promise.all(freed)
     await buy(100, stores[1])
     await expect(buy(101, stores[2])).rejects.toThrow(NoSlot)
+  })
+
+  test('gives slots in turns to gateway keys that wait at different processes', async () => {
+    const url = await freshDatabase()
+    const [one, other] = [await open(url), await open(url)]
+    let count = 0
+    let held: { readonly generation: string; readonly attempt: string } | null = null
+    const buy = async (store: Store, key: string): Promise<void> => {
+      const [generation, attempt] = [`gen_${++count}`, `att_${count}`]
+      const attempts = [attemptRecord(attempt, { status: 'submitting', submittedAt: 1 })]
+      const slots = [{ provider: 'p', attemptId: attempt, key, limit: 1 }]
+      await store.commit({
+        generations: [generationRecord(generation, { attempts, status: 'running' })],
+        areNew: true,
+        lease: FIRST_LEASE,
+        slots,
+      })
+      held = { generation, attempt }
+    }
+    const free = async (): Promise<void> => {
+      const attempts = [attemptRecord(held?.attempt ?? '', { status: 'failed', submittedAt: 1, endedAt: 2 })]
+      await one.commit({ generations: [generationRecord(held?.generation ?? '', { attempts, status: 'failed' })] })
+    }
+    const client = await asked(url)
+    const waiting = async (): Promise<number> =>
+      Number((await client.query<{ n: string }>('SELECT count(*) AS n FROM imagegate.slot_turns')).rows[0]?.n)
+    await buy(one, 'many')
+    one.nodes?.waitForSlots('p', ['many'])
+    await expect.poll(waiting).toBe(1)
+    other.nodes?.waitForSlots('p', ['few'])
+    await expect.poll(waiting).toBe(2)
+    await expect(buy(one, 'many')).rejects.toThrow(NoSlot)
+    await free()
+    await expect(buy(other, 'few')).rejects.toThrow(NoSlot)
+    await buy(one, 'many')
+    await free()
+    await expect(buy(one, 'many')).rejects.toThrow(NoSlot)
+    await buy(other, 'few')
+    await free()
+    // It waits no more, and keeps nobody waiting.
+    other.nodes?.waitForSlots('p', [])
+    await expect
+      .poll(
+        () =>
+          buy(one, 'many')
+            .then(() => 'bought')
+            .catch(() => 'refused'),
+        { timeout: 3_000 },
+      )
+      .toBe('bought')
   })
 
   test('gives each turn of a periodic work to one process', async () => {

@@ -4,6 +4,7 @@ import type { ImageRecord } from '../../../core/records.ts'
 import { deliveryRowOf } from '../../rules/delivery-row.ts'
 import type { ChangeKind } from '../change.ts'
 import { KEY_CONFLICT } from '../../rules/key-names.ts'
+import { sayStatement } from '../messages.ts'
 import { prepare } from '../statement.ts'
 import type { Statement } from '../statement.ts'
 
@@ -109,8 +110,11 @@ const changeFree = changeDelivery('<=')
 /** Adds new ones; a known one is written by whoever has its claim. */
 export const deliveryChanges: ChangeKind = ({ deliveries = [], deliveryChange }) => [
   ...deliveries.map((record) => addDelivery(...deliveryRowOf(record))),
-  ...(deliveryChange === undefined ? [] : [changed(deliveryChange)]),
+  ...(deliveryChange === undefined ? [] : [changed(deliveryChange), ...planned(deliveryChange)]),
 ]
+
+/** Whichever process lives then tries it. */
+const planned = ({ record }: DeliveryChange): readonly Statement[] => (record.nextTryAt === null ? [] : [sayStatement({ kind: 'planned' })])
 
 function changed({ record, by }: DeliveryChange): Statement {
   const values = [record.id, record.status, record.nextTryAt, JSON.stringify(record)] as const

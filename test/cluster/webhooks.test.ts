@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Generation, WebhookDelivery } from '#contract'
+import { ask } from '../crash/nodes.ts'
+import { startVendors } from '../crash/vendors.ts'
+import type { Vendors } from '../crash/vendors.ts'
+import { startCluster } from '../support/cluster.ts'
+import type { Cluster } from '../support/cluster.ts'
+import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
+import { startReceiver } from '../webhooks/receiver.ts'
+import type { Receiver } from '../webhooks/receiver.ts'
+
+describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { timeout: 60_000 }, () => {
+  let vendors: Vendors
+  let cluster: Cluster
+  let receiver: Receiver
+  beforeAll(async () => {
+    receiver = await startReceiver()
+    vendors = await startVendors({ providers: ['bfl'] })
+    cluster = await startCluster(vendors, { more: `network: { allow: ["${new URL(receiver.url).host}"] }\n` })
+  }, 60_000)
+  afterAll(async () => {
+    await cluster.remove()
+    await vendors.close()
+    await receiver.close()
+  })
+
+  const heardOf = (id: string): number => receiver.heard.filter(({ body }) => body.includes(id)).length
+  const deliveries = async (index: number): Promise<readonly WebhookDelivery[]> => {
+    const reply = await fetch(`${cluster.node(index).url}/v1/webhooks/deliveries?limit=50`)
+    return ((await reply.json()) as { readonly data: readonly WebhookDelivery[] }).data
+  }
+
+  test('are tried again once each, also those that a node had planned which is dead by then', async () => {
+    receiver.answerWith(503)
+    const bought = await Promise.all(
+      Array.from({ length: 12 }, async (_, index): Promise<Generation> => {
+        const more = { webhook: { url: receiver.url } }
+        return (await ask(cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation
+      }),
+    )
+    const ids = bought.map(({ id }) => id)
+    // Each waits for its second try, some seconds from now.
+    await expect
+      .poll(async () => (await deliveries(1)).map(({ tries, status }) => `${tries} ${status}`))
+      .toEqual(ids.map(() => '1 pending'))
+    receiver.answerWith(204)
+    void cluster.node(0).kill('SIGKILL')
+    const statuses = async () => (await deliveries(1)).map(({ tries, status }) => `${tries} ${status}`)
+    await expect.poll(statuses, { timeout: 12_000 }).toEqual(ids.map(() => '2 delivered'))
+    expect(ids.map(heardOf)).toEqual(ids.map(() => 2))
+  })
+})
