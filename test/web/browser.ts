@@ -25,18 +25,23 @@ export interface Screen {
   readonly motion?: 'reduce' | 'no-preference'
   /** A browser of its own settings, which has loaded nothing yet; else the page is one more of the worker's browser. */
   readonly fresh?: BrowserContextOptions
+  /** One more tab of the browser that this page is in: they keep the same. */
+  readonly beside?: Page
   /** Done before the page is opened. */
   readonly prepare?: (page: Page) => Promise<unknown>
 }
 
-/** What the pages of a worker have in common: files that were loaded once are known, as they are to somebody who comes back. */
-let common: Promise<BrowserContext> | null = null
-const commonContext = async (): Promise<BrowserContext> => (common ??= sharedChromium().then((browser) => browser.newContext()))
+/**
+ * Browsers of the worker that nobody uses now: files that were loaded once are known there, as they are to somebody who comes back. Tests that
+ * run at the same time have one each, so that none finds what another keeps.
+ */
+const idle: BrowserContext[] = []
+const someContext = async (): Promise<BrowserContext> => idle.pop() ?? (await sharedChromium()).newContext()
 
 /** A new page, and everything it complained about: errors, refusals of its policy, requests that left the gateway. What it kept for good is forgotten when it is closed. */
 export async function openPage(url: string, screen: Screen = {}) {
-  const { width = 1440, height = 900, theme = 'light', key, motion = 'reduce', fresh, prepare } = screen
-  const context = fresh === undefined ? await commonContext() : await (await sharedChromium()).newContext(fresh)
+  const { width = 1440, height = 900, theme = 'light', key, motion = 'reduce', fresh, beside, prepare } = screen
+  const context = beside?.context() ?? (fresh === undefined ? await someContext() : await (await sharedChromium()).newContext(fresh))
   const page: Page = await context.newPage()
   // Each wait is for a state, and a busy machine is no fault of the page.
   page.setDefaultTimeout(60_000)
@@ -57,8 +62,9 @@ export async function openPage(url: string, screen: Screen = {}) {
     complaints,
     async close() {
       if (fresh !== undefined) return context.close()
-      await page.evaluate('localStorage.clear()').catch(() => undefined)
+      if (beside === undefined) await page.evaluate('localStorage.clear()').catch(() => undefined)
       await page.close()
+      if (beside === undefined) idle.push(context)
     },
   }
 }

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { TestContext } from 'vitest'
 import type { Comparison, CostReport, Generation, ProviderState, Quote } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
 import { projectFolder, runModule } from '../support/snippets.ts'
@@ -21,7 +22,7 @@ const compare = async (request: object): Promise<Comparison> =>
     await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox', ...request }, { prefer: 'wait=20' })
   ).json()) as Comparison
 
-describe.skipIf(!hasChromium)('somebody who never read the README', () => {
+describe.skipIf(!hasChromium)('somebody who never read the README', { concurrent: true }, () => {
   test.each([360, 1440])(
     'compares three providers at %i pixels, sees what each charged, and what the week’s images would have cost elsewhere',
     async (width) => {
@@ -68,10 +69,10 @@ async function asked(page: Page, id: string, count: number): Promise<void> {
   await page.route('**/v1/providers', (route) => route.fulfill({ json: { object: 'list', data: providers } }))
 }
 
-describe.skipIf(!hasChromium)('a comparison', () => {
+describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   test(
     'of two to twelve providers has the columns of the design and never scrolls sideways, from 360 to 2560 pixels; nothing of it moves where motion is reduced',
-    async () => {
+    async ({ expect }) => {
       const { id } = await compare({ width: 512, height: 512 })
       const found: string[] = []
       for (const [count, columns] of [
@@ -152,10 +153,10 @@ describe.skipIf(!hasChromium)('a comparison', () => {
   )
 })
 
-describe.skipIf(!hasChromium)('one generation', () => {
+describe.skipIf(!hasChromium)('one generation', { concurrent: true }, () => {
   test(
     'is bought again with its seed, put into the form for other providers, and copied as texts that run as they stand',
-    async () => {
+    async (context) => {
       const prompt = "a fox's den, “quoted” $HOME"
       const made = await gateway.generate(
         { prompt, seed: 77, width: 512, height: 512, provider: { only: ['runware'] } },
@@ -169,7 +170,7 @@ describe.skipIf(!hasChromium)('one generation', () => {
         texts.set(name, (await page.getByRole('tabpanel').textContent()) ?? '')
       }
       await page.keyboard.press('Escape')
-      await runs(texts, prompt)
+      await runs(texts, prompt, context)
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => !url.pathname.endsWith(made.id))
       const { request } = await read<Generation>(`/v1/generations/${new URL(page.url()).pathname.split('/').at(-1)}`)
@@ -186,7 +187,7 @@ describe.skipIf(!hasChromium)('one generation', () => {
 })
 
 /** Runs each text in a process of its own; a stand-in for the Python package sends what the real one would. */
-async function runs(texts: ReadonlyMap<string, string>, prompt: string): Promise<void> {
+async function runs(texts: ReadonlyMap<string, string>, prompt: string, { onTestFinished }: TestContext): Promise<void> {
   const text = (name: string) => texts.get(name) ?? ''
   const project = projectFolder({ 'ask.mts': text('TypeScript'), 'ask.py': text('Python'), 'openai.py': PYTHON_PACKAGE })
   onTestFinished(project.remove)
@@ -199,7 +200,7 @@ async function runs(texts: ReadonlyMap<string, string>, prompt: string): Promise
   const byCurl = JSON.parse(bash.stdout) as Generation
   expect(byCurl).toMatchObject({ status: 'succeeded', provider: 'runware', request: { prompt } })
   for (const { stdout } of [node, python]) expect(stdout).toContain(`${gateway.url}/v1/images/`)
-  const { data } = await read<{ data: Generation[] }>('/v1/generations?limit=2')
+  const { data } = await read<{ data: Generation[] }>(`/v1/generations?${new URLSearchParams({ limit: '2', q: prompt }).toString()}`)
   for (const one of data) expect(one).toMatchObject({ provider: 'runware', request: { prompt, width: 512 } })
   const other = await launchGateway({ config: text('YAML route') })
   const quote = (await (await other.post('/v1/quotes', { model: 'flux-2-pro', prompt })).json()) as Quote

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation, GenerationRequest } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
 import { startOverridden } from '../crash/process.ts'
@@ -36,8 +36,10 @@ async function tasksAt(url: string): Promise<readonly boolean[]> {
   return whole.map(({ attempts }) => attempts.at(-1)?.provider_task_id != null)
 }
 
-describe.skipIf(!hasChromium)('the form', () => {
-  test('takes references that are dropped, pasted or a link, a mask drawn on the first, and sends them in their order', async () => {
+describe.skipIf(!hasChromium)('the form', { concurrent: true }, () => {
+  test('takes references that are dropped, pasted or a link, a mask drawn on the first, and sends them in their order', async ({
+    expect,
+  }) => {
     const quoted: GenerationRequest[] = []
     const { page, complaints, close } = await openAs('boss', '/', async (before) => {
       before.on('request', (request) => {
@@ -107,7 +109,7 @@ describe.skipIf(!hasChromium)('the form', () => {
   }, 90_000)
 })
 
-describe.skipIf(!hasChromium)('a generation that is compared again', () => {
+describe.skipIf(!hasChromium)('a generation that is compared again', { concurrent: true }, () => {
   test('shows its stored reference, though its address needs a key', async () => {
     const png = await sharp({ create: { width: 120, height: 80, channels: 3, background: '#468' } })
       .png()
@@ -134,7 +136,7 @@ describe.skipIf(!hasChromium)('a generation that is compared again', () => {
   }, 90_000)
 })
 
-describe.skipIf(!hasChromium)('a result', () => {
+describe.skipIf(!hasChromium)('a result', { concurrent: true }, () => {
   test('of unknown outcome says so and asks before it is bought again; what a vendor said and its calls stay text', async () => {
     const { page, complaints, close } = await openAs('boss', '/', (before) =>
       before.route('**/v1/generations/gen_*', async (route) => {
@@ -169,13 +171,13 @@ describe.skipIf(!hasChromium)('a result', () => {
     await close()
   }, 90_000)
 
-  test('is followed through a server that is killed and started again under the page', async () => {
+  test('is followed through a server that is killed and started again under the page', async ({ expect, onTestFinished }) => {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-pages-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const overrides = { providers: FIXTURE_PROVIDERS, sandboxTypicalMs: 2_000 }
+    const overrides = { providers: FIXTURE_PROVIDERS, sandboxTypicalMs: 1_000 }
     const environment = { IMAGEGATE_DATA: folder, PORT: '0' }
     const first = await startOverridden(environment, overrides)
-    const { page, complaints, close } = await openPage(first.url)
+    const { page, complaints, close } = await openPage(first.url, { prepare: (blank) => blank.clock.install() })
     await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox that stays')
     await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
     await page.keyboard.press('Control+Enter')
@@ -186,6 +188,8 @@ describe.skipIf(!hasChromium)('a result', () => {
     await page.getByText('The gateway does not answer.').first().waitFor()
     await page.getByRole('textbox', { name: 'Prompt' }).fill('typed meanwhile')
     const second = await startOverridden({ ...environment, PORT: new URL(first.url).port }, overrides)
+    // Its next try, by itself, is at most so far away.
+    await page.clock.fastForward(15_000)
     for (const title of ['Black Forest Labs', 'Runware', 'Vtrix']) await region(page, title).getByText('Succeeded').waitFor()
     await page.getByText('The gateway does not answer.').first().waitFor({ state: 'detached' })
     expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('typed meanwhile')

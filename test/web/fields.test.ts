@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { GenerationRequest } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
 import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
@@ -24,10 +24,10 @@ async function openForm(model: string) {
   return { ...opened, last: () => asked.at(-1) }
 }
 
-describe.skipIf(!hasChromium)('the fields of the form', () => {
+describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, () => {
   test(
     'are those that the offers of the model have: quality and background where one sells them, with the values it takes',
-    async () => {
+    async ({ expect }) => {
       const { page, complaints, close, last } = await openForm('gpt-image-2')
       await page.getByRole('button', { name: 'More' }).click()
       const quality = page.getByRole('combobox', { name: 'Quality', exact: true })
@@ -45,7 +45,7 @@ describe.skipIf(!hasChromium)('the fields of the form', () => {
 
   test(
     'show what is wrong with one that is folded away, below it; a provider’s own options are fields, and are counted beside its name',
-    async () => {
+    async ({ expect }) => {
       const { page, complaints, close, last } = await openForm('flux-2-pro')
       await page.getByRole('button', { name: 'More' }).click()
       await page.getByRole('textbox', { name: /^Safety/ }).fill('99')

@@ -10,7 +10,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => gateway.close())
 
-describe.skipIf(!hasChromium)('the keyboard', () => {
+describe.skipIf(!hasChromium)('the keyboard', { concurrent: true }, () => {
   test('alone reaches every page, asks, opens a row and closes a dialog with the focus given back', async () => {
     const { page, close } = await openPage(gateway.url)
     const focused = () => page.evaluate<string>('document.activeElement.id || document.activeElement.textContent')
@@ -44,7 +44,7 @@ describe.skipIf(!hasChromium)('the keyboard', () => {
     await close()
   }, 90_000)
 
-  test('picks, wipes, swaps, flips, zooms and folds a comparison; single letters can be switched off', async () => {
+  test('picks, wipes, swaps, flips, zooms and folds a comparison; single letters can be switched off', async ({ expect }) => {
     const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
     const { id } = await json<Comparison>(reply)
     const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)

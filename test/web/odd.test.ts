@@ -18,7 +18,7 @@ const open = (path: string, screen: Parameters<typeof openPage>[1] = {}) => open
 const compare = async (request: object, wait = 'wait=20'): Promise<Comparison> =>
   json(await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox', ...request }, { ...AS_BOSS, prefer: wait }))
 
-describe.skipIf(!hasChromium)('the pages', () => {
+describe.skipIf(!hasChromium)('the pages', { concurrent: true }, () => {
   test('work on a phone that reaches the gateway over plain http: they compare, copy and say what was charged', async () => {
     const { page, complaints, close } = await openPage(gateway.url.replace('127.0.0.1', ANOTHER_HOST), {
       key: BOSS,
@@ -95,7 +95,7 @@ describe.skipIf(!hasChromium)('the pages', () => {
     await page.goForward()
     await page.getByRole('table', { name: 'Costs', exact: true }).waitFor()
     await page.goBack()
-    const other = await open(`/?c=${second.id}`)
+    const other = await open(`/?c=${second.id}`, { beside: page })
     await region(other.page, 'Black Forest Labs').getByText('Running', { exact: true }).first().waitFor()
     await other.page.reload()
     await region(other.page, 'Black Forest Labs').getByText('Running', { exact: true }).first().waitFor()

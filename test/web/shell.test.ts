@@ -42,7 +42,7 @@ describe('the shell', () => {
 /** Half of the second that a first paint may take: what loads the files has the rest. */
 const PAINT_CPU_MS = 500
 
-describe.skipIf(!hasChromium)('the first paint', () => {
+describe.skipIf(!hasChromium)('the first paint', { concurrent: true }, () => {
   test('comes with the frame of the page, before any data, and costs less than half a second of the page’s thread', async () => {
     let cpuMs = async () => Number.NaN
     const { page, complaints, close } = await openPage(gateway.url, {
@@ -72,7 +72,7 @@ describe.skipIf(!hasChromium)('the first paint', () => {
   }, 90_000)
 })
 
-describe.skipIf(!hasChromium)('a gateway with keys', () => {
+describe.skipIf(!hasChromium)('a gateway with keys', { concurrent: true }, () => {
   test('a gateway key is asked for where keys are on; a wrong one is refused, each key sees its own, and one of scope read buys nothing', async () => {
     const secrets = { a: 'secret-of-team-a-1', b: 'secret-of-team-b-1' }
     const key = (name: 'a' | 'b', scope: string) => `  - { name: ${name}, key_hash: ${hashOfKey(secrets[name])}, scope: ${scope} }`

@@ -18,7 +18,7 @@ afterAll(() => gateway.close())
 const generationOf = (provider: string): string => first.summary.find((row) => row.provider === provider)?.generation_id ?? ''
 const asked = (page: Page) => page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
 
-describe.skipIf(!hasChromium)('while there is nothing to show', () => {
+describe.skipIf(!hasChromium)('while there is nothing to show', { concurrent: true }, () => {
   test('a list that is waited for has its rows, empty and busy; one without a match, and a period without an image, say so and lead on', async () => {
     const answers = Promise.withResolvers<void>()
     const { page, complaints, close } = await openPage(`${gateway.url}/generations?q=nobody+asked+this`, {
@@ -70,8 +70,10 @@ describe.skipIf(!hasChromium)('while there is nothing to show', () => {
   }, 90_000)
 })
 
-describe.skipIf(!hasChromium)('a request that is refused', () => {
-  test('says so below the field, which has the focus; that nobody can take it, and a price that changed, stand above the quotes', async () => {
+describe.skipIf(!hasChromium)('a request that is refused', { concurrent: true }, () => {
+  test('says so below the field, which has the focus; that nobody can take it, and a price that changed, stand above the quotes', async ({
+    expect,
+  }) => {
     let factor = 1
     const { page, complaints, close } = await openPage(gateway.url, {
       prepare: (blank) =>
@@ -119,7 +121,7 @@ describe.skipIf(!hasChromium)('a request that is refused', () => {
   }, 60_000)
 })
 
-describe.skipIf(!hasChromium)('the sheet of states that `npm run screenshots` writes', () => {
+describe.skipIf(!hasChromium)('the sheet of states that `npm run screenshots` writes', { concurrent: true }, () => {
   test('has the words of the design for states, money, notes and empty pages, and no fault that axe finds in either theme', async () => {
     const sheet = await builtSheet()
     const { page, complaints, close } = await openPage(SHEET_URL, { width: 720, prepare: sheet.serve })
