@@ -52,7 +52,7 @@ test.skipIf(!hasChromium)(
           `scrollTo(0, document.body.scrollHeight * ${share}); new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))`,
         ),
       )
-    // By its place: a search for a name would read the names of all five thousand.
+    // It is the last one: a search by name would read the names of all five thousand.
     expect(await list.locator('tbody:last-of-type tr:last-of-type a').textContent()).toBe('number 1')
     process.stdout.write(
       `5,000 rows: fifty more ${more.map(Math.round).join(', ')} ms, a jump ${jumps.map(Math.round).join(', ')} ms of CPU\n`,
