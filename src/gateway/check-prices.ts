@@ -1,7 +1,9 @@
 import { json as readJson } from 'node:stream/consumers'
-import type { Json, PublishedPriceList } from '#contract'
+import type { Json, Offer, Provider, PublishedPriceList } from '#contract'
 import type { Config } from '../config/config.ts'
 import { checkPrices, type CheckedPrice, type ListedOffer, type ListReply } from '../core/prices/check-prices.ts'
+import { estimateCall, estimatedIn } from '../core/prices/estimate.ts'
+import { judgeSample, sampleOrder } from '../core/prices/sample-order.ts'
 import { createTransport, type Transport } from '../transport/index.ts'
 import { transportConfig } from './from-config.ts'
 import { readConfiguration, type StartOptions } from './read-configuration.ts'
@@ -20,27 +22,62 @@ export async function checkPublishedPrices(
   only: { readonly provider?: string | undefined; readonly model?: string | undefined },
 ): Promise<readonly CheckedPrice[]> {
   const { catalogue, started, log } = await readConfiguration(options)
-  const named = only.provider
-  if (named !== undefined && catalogue.providers.get(named)?.manifest.price_list === undefined) {
-    const having = [...catalogue.providers.values()].flatMap(({ id, manifest }) => (manifest.price_list ? [id] : []))
-    throw new StartRefused(`no provider "${named}" publishes prices for programs; there are: ${having.join(', ')}`)
+  const publishing = [...catalogue.providers.values()].filter(({ manifest }) => manifest.price_list ?? manifest.price_estimate)
+  const asked = publishing.filter(({ id }) => (only.provider ?? id) === id)
+  if (asked.length === 0) {
+    const having = publishing.map(({ id }) => id)
+    throw new StartRefused(`no provider "${only.provider}" publishes prices for programs; there are: ${having.join(', ')}`)
   }
   if (only.model !== undefined && !catalogue.models.includes(only.model))
     throw new StartRefused(`no model "${only.model}" is installed; there are: ${catalogue.models.join(', ')}`)
-  const offers = [...catalogue.providers.values()].flatMap(({ id, manifest: { price_list: list, models } }): ListedOffer[] =>
-    list === undefined || (named ?? id) !== id
-      ? []
-      : Object.entries(models).flatMap(([model, { listed_as: listedAs }]) => {
-          const offer = catalogue.offers(model).find(({ provider }) => provider === id)
-          return offer === undefined || (only.model ?? model) !== model ? [] : [{ offer, list, listedAs: listedAs ?? offer.providerModel }]
-        }),
-  )
   const transport = createTransport(transportConfig(started, catalogue, log))
+  const offersOf = ({ id, manifest }: Provider): readonly Offer[] =>
+    Object.keys(manifest.models)
+      .filter((model) => (only.model ?? model) === model)
+      .flatMap((model) => catalogue.offers(model).find(({ provider }) => provider === id) ?? [])
   try {
-    return await checkPrices(offers, (provider, list, listedAs) => readList(transport, started, provider, list, listedAs))
+    const checked: CheckedPrice[] = []
+    for (const provider of asked) {
+      const { price_list: list, models } = provider.manifest
+      const offers = offersOf(provider)
+      if (list === undefined) checked.push(...(await estimates(transport, started, provider, offers)))
+      else {
+        const listed = offers.map((offer): ListedOffer => ({
+          offer,
+          list,
+          listedAs: models[offer.model]?.listed_as ?? offer.providerModel,
+        }))
+        checked.push(...(await checkPrices(listed, (id, each, listedAs) => readList(transport, started, id, each, listedAs))))
+      }
+    }
+    return checked
   } finally {
     await transport.close()
   }
+}
+
+/** What a vendor without a list says that one image would cost: a free call for each offer, with its key. */
+async function estimates(
+  transport: Transport,
+  config: Config,
+  provider: Provider,
+  offers: readonly Offer[],
+): Promise<readonly CheckedPrice[]> {
+  const { price_estimate: estimate } = provider.manifest
+  const settings = config.providers.get(provider.id)
+  const checked: CheckedPrice[] = []
+  for (const offer of offers) {
+    const sample = estimate === undefined ? null : sampleOrder(provider, offer)
+    if (estimate === undefined || sample === null) continue
+    if (!settings?.apiKey) checked.push(judgeSample(offer, sample, { reason: settings?.reason ?? 'no API key' }))
+    else {
+      const sent = await transport.send(provider.id, estimateCall(estimate, sample.submit), LIST_TIMEOUT_MS)
+      const published = sent.kind === 'reply' ? estimatedIn(estimate, sent.reply) : null
+      const why = sent.kind === 'reply' ? `its answer (HTTP ${sent.reply.status}) has no amount` : sent.reason
+      checked.push(judgeSample(offer, sample, published === null ? { reason: `not read: ${why}` } : { published }))
+    }
+  }
+  return checked
 }
 
 /** With the provider's key where it has one; what is public is read without. */

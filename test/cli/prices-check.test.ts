@@ -104,5 +104,43 @@ test('prices check asks fal for each endpoint, and a provider without a key is s
     out: expect.stringContaining('set FAL_KEY'),
     err: expect.stringContaining('Nothing was compared'),
   })
-  expect(await check(config, '--provider', 'bfl')).toMatchObject({ status: 1, err: expect.stringContaining('there are: fal, openrouter') })
+  expect(await check(config, '--provider', 'runware')).toMatchObject({
+    status: 1,
+    err: expect.stringContaining('there are: bfl, fal, openrouter, wavespeed'),
+  })
+}, 60_000)
+
+test('prices check asks vendors without a list what one image would cost, buys nothing, and names what moved, is new or is not said', async () => {
+  const { vendor, config } = await vendorOf('wavespeed')
+  const ask = async () => Object.fromEntries((await rows(config, '--provider', 'wavespeed')).rows.map((row) => [row.model, row]))
+  expect(await ask()).toMatchObject({
+    'flux-2-flex': { verdict: 'agrees', detail: 'one image of a megapixel: 0.06, as here' },
+    'flux-2-pro': { verdict: 'unpriced_here' },
+  })
+  const dearer = { 'flux-2-flex': 0.08, 'flux-2-max': null }
+  vendor.change = ({ body }) => {
+    const id = (body as { data?: { model_id?: string } }).data?.model_id ?? ''
+    for (const [model, amount] of Object.entries(dearer)) if (id.includes(model)) writeAt(body, '/data/unit_price', amount)
+  }
+  expect(await ask()).toMatchObject({
+    'flux-2-flex': { verdict: 'drift', detail: 'one image of a megapixel: 0.08 there, 0.06 here' },
+    'flux-2-max': { verdict: 'not_read', detail: 'not read: its answer (HTTP 200) has no amount' },
+    'flux-2-dev': { verdict: 'agrees' },
+  })
+  expect(new Set(vendor.heard)).toEqual(new Set(['POST /api/v3/model/pricing']))
+}, 60_000)
+
+test('prices check asks BFL for FLUX.2; of its other models the answer has no amount, and that is said', async () => {
+  const { vendor, config } = await vendorOf('bfl')
+  let answered = 0
+  vendor.change = ({ path }) => {
+    if (!path.endsWith('/pricing')) return undefined
+    answered += 1
+    return answered === 1 ? { status: 200, body: { cost: 3, cost_usd: 0.03 } } : { status: 404, body: { detail: 'Not Found' } }
+  }
+  const pro = await rows(config, '--provider', 'bfl', '--model', 'flux-2-pro')
+  expect(pro).toMatchObject({ status: 0, rows: [{ verdict: 'agrees', detail: 'one image of a megapixel: 0.03, as here' }] })
+  const older = await rows(config, '--provider', 'bfl', '--model', 'flux-1.1-pro')
+  expect(older).toMatchObject({ status: 1, rows: [{ verdict: 'not_read', detail: 'not read: its answer (HTTP 404) has no amount' }] })
+  expect(vendor.heard).toEqual(['POST /v1/pricing', 'POST /v1/pricing'])
 }, 60_000)
