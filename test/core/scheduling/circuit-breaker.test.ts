@@ -5,8 +5,8 @@ import type { BreakerSettings } from '../../../src/core/scheduling/circuit-break
 
 const COOL_DOWN_MS = 30_000
 
-/** Stands still until time passes; its wall clock can be set. */
-function manualClock() {
+/** Stands still until time passes; its wall clock can be set. Its timers may be early, as those of a process are by parts of a millisecond. */
+function manualClock(earlyMs = 0) {
   let monotonicMs = 5_000
   let wallMs = Date.parse('2026-11-27T10:00:00Z')
   const timers = new Set<{ readonly atMs: number; readonly callback: () => void }>()
@@ -15,7 +15,7 @@ function manualClock() {
     setWallBy: (ms: number) => void (wallMs += ms),
     monotonicMs: () => monotonicMs,
     after(delayMs: number, callback: () => void) {
-      const timer = { atMs: monotonicMs + delayMs, callback }
+      const timer = { atMs: monotonicMs + delayMs - earlyMs, callback }
       timers.add(timer)
       return () => void timers.delete(timer)
     },
@@ -36,10 +36,11 @@ interface WorldOptions {
   readonly settings?: BreakerSettings | null
   /** What each probe finds; the last ones find it mended. */
   readonly mended?: readonly boolean[]
+  readonly earlyMs?: number
 }
 
-function world({ settings = { faults: 3, coolDownMs: COOL_DOWN_MS }, mended = [] }: WorldOptions = {}) {
-  const clock = manualClock()
+function world({ settings = { faults: 3, coolDownMs: COOL_DOWN_MS }, mended = [], earlyMs = 0 }: WorldOptions = {}) {
+  const clock = manualClock(earlyMs)
   const probes: { provider: string; fault: FailureCode }[] = []
   const breakers = createBreakers({
     clock,
@@ -123,6 +124,15 @@ describe('a closed breaker', () => {
 })
 
 describe('an open breaker', () => {
+  test('is probed also where its timer is early', async () => {
+    const { open, clock, probes } = world({ earlyMs: 0.4 })
+    open()
+    await clock.pass(COOL_DOWN_MS - 0.4)
+    expect(probes).toEqual([])
+    await clock.pass(1)
+    expect(probes).toHaveLength(1)
+  })
+
   test('ignores what comes of submits that were sent before', () => {
     const { open, answers, state } = world()
     open()
