@@ -80,9 +80,15 @@ export function startChaos(cluster: Cluster, vendors: Vendors): Chaos {
     while ((await countOpen()) > 0 && performance.now() < until) await pause(200)
     const reply = await ask(cluster.node(pick([...up])), '/v1/costs')
     const costs = (await reply?.json()) as { readonly budgets: readonly { readonly used: string }[] } | undefined
-    const ends = await Promise.all([...up].map((index) => cluster.node(index).kill('SIGTERM')))
+    const ends = await Promise.all(
+      [...up].map(async (index) => {
+        const node = cluster.node(index)
+        const how = await node.kill('SIGTERM')
+        return how === '0' ? [] : [`${how}: ${node.said().slice(-2_000)}`]
+      }),
+    )
     const { summary, violations } = await judge(cluster, vendors, ids, costs?.budgets[0]?.used ?? '', maxInFlight)
-    return { summary, violations: { ...violations, ended_badly: ends.filter((how) => how !== '0') } }
+    return { summary, violations: { ...violations, ended_badly: ends.flat() } }
   }
   return { accepted: () => [...ids.values()].filter((id) => id !== null).length, buy, up, verdict }
 }
