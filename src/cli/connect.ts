@@ -1,3 +1,4 @@
+import { withoutTrailing } from '#contract'
 import { createClient, type Client } from '../client/client.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -85,7 +86,7 @@ export function addressOf({ server: { host, port } }: Pick<Config, 'server'>): s
 /** Whether an imagegate answers there; any other program on the port is not one. */
 export async function isGateway(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url.replace(/\/+$/, '')}/v1/models`, {
+    const response = await fetch(`${withoutTrailing(url, '/')}/v1/models`, {
       signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
       redirect: 'error',
     })

@@ -1,4 +1,4 @@
-import type { Call, GenerationRequest, Warning } from '#contract'
+import { withoutTrailing, type Call, type GenerationRequest, type Warning } from '#contract'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
 import { tasksOf, translateOrder } from '../core/plan/order.ts'
@@ -60,7 +60,7 @@ export function dryCalls(config: Config, catalogue: Catalogue, asked: Generation
       }
     }
     const { call, warnings } = translated
-    const url = URL.canParse(call.url) ? call.url : `${provider.manifest.base_url.replace(/\/+$/, '')}${call.url}`
+    const url = URL.canParse(call.url) ? call.url : `${withoutTrailing(provider.manifest.base_url, '/')}${call.url}`
     return { provider: id, call, url, warnings: [...route.warnings, ...warnings], reasons: [] }
   })
 }

@@ -1,4 +1,4 @@
-import type { GatewayKeyState, GatewayKeyWithSecret, NewGatewayKey } from '#contract'
+import { withoutTrailing, type GatewayKeyState, type GatewayKeyWithSecret, type NewGatewayKey } from '#contract'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
 import { connection } from '../client/connection.ts'
 import type { Config } from '../config/config.ts'
@@ -27,7 +27,7 @@ export function runningKeys(url: string, key: string | undefined): KeySource {
   const { json } = connection({ url, key })
   const path = (name: string): string => `/v1/keys/${encodeURIComponent(name)}`
   return {
-    where: url.replace(/\/+$/, ''),
+    where: withoutTrailing(url, '/'),
     list: async () => (await json<{ readonly data: GatewayKeyState[] }>('GET', '/v1/keys')).data,
     create: (asked) => json('POST', '/v1/keys', { body: asked }),
     rotate: (name, asked) => json('POST', `${path(name)}/rotate`, { body: asked }),

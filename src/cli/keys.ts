@@ -43,7 +43,7 @@ export const keysVerb: Verb = (terminal, finish) =>
     .addHelpText(
       'after',
       '\nA running gateway is asked, with a key of scope admin where it has keys (--key or IMAGEGATE_KEY). Where none runs, the data folder of the ' +
-        'configuration is changed. A secret is printed once. The last key can be revoked only while the gateway is stopped.',
+        'configuration is changed. A secret is printed once. The last key that counts can be revoked only while the gateway is stopped.',
     )
     .action((action: Action, name: string | undefined, options: KeyOptions) => finish(keys(action, name, options, terminal)))
 

@@ -1,5 +1,6 @@
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Config } from '../config/config.ts'
 import { withoutPurchases } from '../core/generation/restored.ts'
 import { configuredFolders, sandboxFolders } from '../gateway/storage-folders.ts'
 import type { StorageFolders } from '../gateway/storage-folders.ts'
@@ -37,7 +38,7 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
   // By what it holds: vendor keys are often set for the service alone, and without them this start would be a sandbox.
   const folders = (await isOfSandbox(folder)) ? sandboxFolders(config) : configuredFolders(config)
   try {
-    const summary = await restoreInto(folders, folder)
+    const summary = await restoreInto(folders, folder, mostBytes(config))
     const open = await closePurchases(folders.store)
     const rest = open === 0 ? '' : `\n${open} generations were open and are polled on at the next start; none is bought again`
     terminal.out(
@@ -51,14 +52,18 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
   }
 }
 
-async function restoreInto({ store, assets }: StorageFolders, folder: string): Promise<BackupSummary> {
-  if (assets.kind === 'folder') return readBackup(folder, { store, images: assets.directory })
+/** Of one image: a vendor's is bounded by the one, a caller's by the other. */
+const mostBytes = ({ assets, server }: Config): number => Math.max(assets.maxImageBytes, server.bodyLimitBytes)
+
+async function restoreInto({ store, assets }: StorageFolders, folder: string, maxImageBytes: number): Promise<BackupSummary> {
+  if (assets.kind === 'folder') return readBackup(folder, { store, images: assets.directory, maxImageBytes })
   const images = await openImages(assets)
   const copies = await mkdtemp(join(assets.incoming, 'restore-'))
   try {
     return await readBackup(folder, {
       store,
       images: copies,
+      maxImageBytes,
       async keep({ sha256, format }, path) {
         const handle = await open(path, 'r')
         try {

@@ -8,6 +8,7 @@ import { isAllowEntry } from '../transport/guard.ts'
 import { isLoopback } from './network.ts'
 import { suggest, type ConfigProblem } from './problem.ts'
 import type { ConfigFile, Defaults } from './schema.ts'
+import { versionAtEnd } from './version-path.ts'
 
 type Path = readonly PropertyKey[]
 
@@ -149,10 +150,10 @@ class Check {
   /** A provider's calls begin with its own version path, so that a base URL which ends in one asks for `/v1/v1`. */
   #versionPath(path: Path, baseUrl: string | undefined, manifestUrl: string): void {
     if (baseUrl === undefined) return
-    const version = /(\/v\d+\w*)+\/*$/i.exec(new URL(baseUrl).pathname)?.[0]
-    if (version === undefined || baseUrl === manifestUrl) return
+    const version = versionAtEnd(new URL(baseUrl).pathname)
+    if (version === '' || baseUrl === manifestUrl) return
     const right = baseUrl.slice(0, baseUrl.lastIndexOf(version))
-    const message = `ends in ${version.replace(/\/+$/, '')}, which this provider's calls add themselves`
+    const message = `ends in ${version}, which this provider's calls add themselves`
     this.#refuse([...path, 'base_url'], message, `write "${right}"`)
   }
 

@@ -1,4 +1,4 @@
-import type { Manifest } from '#contract'
+import { withoutTrailing, type Manifest } from '#contract'
 import { Secret } from '../transport/secret.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config, OperatorPrices, ProviderConfig } from './config.ts'
@@ -37,7 +37,7 @@ export function providersOf(sources: ProviderSources): Pick<Config, 'sandbox' | 
       reason,
       apiKey,
       callbackSecret: readCallbackSecret(id, manifest, sources),
-      baseUrl: (settings.base_url ?? manifest.base_url).replace(/\/+$/, ''),
+      baseUrl: withoutTrailing(settings.base_url ?? manifest.base_url, '/'),
       hasOwnBaseUrl: settings.base_url !== undefined,
       maxInFlight: settings.max_in_flight ?? manifest.max_in_flight,
       prices: operatorPrices(settings, writtenOn),

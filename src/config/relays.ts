@@ -4,6 +4,7 @@ import type { ConfigDocument } from './document.ts'
 import type { ConfigProblem } from './problem.ts'
 import { RELAY_FIELDS } from './relay-schema.ts'
 import type { ConfigFile, ProviderSettings } from './schema.ts'
+import { versionAtEnd } from './version-path.ts'
 
 interface RelaySources {
   readonly file: ConfigFile
@@ -102,7 +103,7 @@ function modelObjections(
 }
 
 /** Ends in a version, as the base URLs of SDKs do: `/v1`, `/images/v1`, `/api/v3`. */
-const endsInVersion = (baseUrl: string): boolean => /\/v\d+\w*\/*$/i.test(new URL(baseUrl).pathname)
+const endsInVersion = (baseUrl: string): boolean => versionAtEnd(new URL(baseUrl).pathname) !== ''
 
 function shapeOf({
   shape,

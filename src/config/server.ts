@@ -1,3 +1,4 @@
+import { withoutTrailing } from '#contract'
 import { LOG_LEVELS, type Config, type LogLevel } from './config.ts'
 import type { Variables } from './environment.ts'
 import { inEnvironment, suggest, type ConfigProblem } from './problem.ts'
@@ -9,12 +10,13 @@ const DEFAULT_BODY_LIMIT_BYTES = 67_108_864
 
 /** Where to listen: environment before file before default. Whether a public address has a key, `protection.ts` judges. */
 export function readServer(file: ConfigFile, variables: Variables, problems: ConfigProblem[]): Pick<Config, 'server' | 'logLevel'> {
+  const publicUrl = file.server?.public_url
   const host = variables.read('HOST') ?? file.server?.host ?? DEFAULT_HOST
   return {
     server: {
       host,
       port: readPort(variables, problems) ?? file.server?.port ?? DEFAULT_PORT,
-      publicUrl: file.server?.public_url?.replace(/\/+$/, '') ?? null,
+      publicUrl: publicUrl === undefined ? null : withoutTrailing(publicUrl, '/'),
       bodyLimitBytes: file.server?.body_limit_bytes ?? DEFAULT_BODY_LIMIT_BYTES,
       corsOrigins: file.server?.cors?.origins ?? [],
     },

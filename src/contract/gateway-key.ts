@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { BudgetPeriod, BudgetState } from './ledger.ts'
+import { listOf } from './list-of.ts'
 import { Usd } from './money.ts'
 
 const KeyScope = z.enum(['read', 'write', 'admin']).meta({
   description: 'read: GET, quotes, own events. write: also buy, cancel, redeliver. admin: also keys, every key’s rows, reconcile, backup.',
 })
-const Names = z.array(z.string().min(1).max(200)).min(1).max(200)
+const Names = listOf(z.string().min(1).max(200), 1, 200)
 const Rate = z.strictObject({ per_minute: z.number().int().min(1).max(1_000_000) })
 
 /** What a gateway key is made with. Every field but the name is optional. */

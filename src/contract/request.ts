@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AnyJson } from './json.ts'
 import { Usd } from './money.ts'
 import { readDataUri } from './data-uri.ts'
+import { listOf } from './list-of.ts'
 import { Background, OutputFormat, Quality } from './limits.ts'
 
 export const MAX_PROMPT_CHARS = 32_000
@@ -90,7 +91,7 @@ export const Seed = z
   })
 export type Seed = z.infer<typeof Seed>
 
-const ProviderList = z.array(z.string().min(1)).min(1).max(50)
+const ProviderList = listOf(z.string().min(1), 1, 50)
 
 /** Routing for this one request; each key given overrides the configuration. */
 export const RoutingPreference = z
@@ -116,7 +117,7 @@ export const WEBHOOK_EVENTS = ['generation.succeeded', 'generation.failed', 'gen
 const Webhook = z
   .strictObject({
     url: z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i, 'must be an https URL'),
-    events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
+    events: listOf(z.enum(WEBHOOK_EVENTS), 1, WEBHOOK_EVENTS.length).optional(),
   })
   .meta({ id: 'Webhook', description: 'Called when the generation ends; signed as Standard Webhooks says.' })
 
@@ -142,7 +143,7 @@ export const requestFields = {
     .max(100)
     .optional()
     .meta({ description: 'Size instead of width and height; 1 megapixel is 1,048,576 pixels.' }),
-  reference_images: z.array(ReferenceImage).max(MAX_REFERENCE_IMAGES).optional(),
+  reference_images: listOf(ReferenceImage, 0, MAX_REFERENCE_IMAGES).optional(),
   seed: Seed.optional(),
   n: z
     .number()

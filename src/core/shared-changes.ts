@@ -12,8 +12,8 @@ export type KeyChange =
   | { readonly kind: 'changed'; readonly record: KeyRecord; readonly from: string }
   /** Nothing else of it changes; nothing happens where it is gone. */
   | { readonly kind: 'used'; readonly name: string; readonly at: Instant }
-  /** It counts no more. `isLastKept`: only where another one is left. */
-  | { readonly kind: 'revoked'; readonly name: string; readonly isLastKept: boolean }
+  /** It counts no more. `unlessLastAt`: only where another one is left that counts at this instant; null: in any case. */
+  | { readonly kind: 'revoked'; readonly name: string; readonly unlessLastAt: Instant | null }
 
 /** A delivery that is known, saved whole; its claim is given back. */
 export interface DeliveryChange {

@@ -100,7 +100,7 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
   const identify = identifying(keys, keyHeaders)
 
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = identify(request, reply)
+    const refusal = identify(request)
     if (!keys.isOn()) return done(foreignRequest(request, origins))
     if (accessOf(request) === 'open') return done()
     const { caller } = request
@@ -116,15 +116,21 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
     done(null, isStranger ? passedThrough(strangersLimit(reply), payload, request.raw) : payload)
   })
 
-  app.addHook('preValidation', (request, reply, done) => done(identify(request, reply)))
+  app.addHook('preValidation', (request, _reply, done) => done(identify(request)))
   // A form is read between the two, part by part.
-  app.addHook('preHandler', (request, reply, done) => done(isForm(request) ? identify(request, reply) : undefined))
+  app.addHook('preHandler', (request, _reply, done) => done(isForm(request) ? identify(request) : undefined))
+
+  // Whoever refused it, and at whatever stage.
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (reply.statusCode === 401) reply.header('www-authenticate', challenge(secretOf(request, keyHeaders)))
+    done(null, payload)
+  })
 }
 
 /** Knows who asks as of now. @returns why it may not; undefined where it may, or where its body may name a key yet */
 const identifying =
   (keys: KeyRing, keyHeaders: readonly KeyHeader[]) =>
-  (request: FastifyRequest, reply: FastifyReply): HttpProblem | undefined => {
+  (request: FastifyRequest): HttpProblem | undefined => {
     if (!keys.isOn()) {
       know(request, EVERYBODY)
       watchKey(request, (end) => keys.whileValid(null, end))
@@ -138,7 +144,7 @@ const identifying =
     if (access === 'open') return undefined
     if (caller !== null) return refusalOfScope(caller, access)
     const mayFollow = shown.secret === null && request.routeOptions.config.keyInBody === true
-    return mayFollow ? undefined : unauthorized(reply, shown)
+    return mayFollow ? undefined : unauthorized(shown)
   }
 
 /** Whether its body comes in parts, which its route reads. */
@@ -224,9 +230,10 @@ function secretOf(request: FastifyRequest, keyHeaders: readonly KeyHeader[]): Sh
   return { secret: typeof value === 'string' && value !== '' ? value : bearer, where: `\`${own.header}: <key>\`` }
 }
 
-function unauthorized(reply: FastifyReply, { secret, where }: Shown): HttpProblem {
-  // RFC 9110 asks for it on every 401; RFC 6750 has the error where a key came.
-  reply.header('www-authenticate', `Bearer realm="imagegate"${secret === null ? '' : ', error="invalid_token"'}`)
+/** RFC 9110 asks for it on every 401; RFC 6750 has the error where a key came. */
+const challenge = ({ secret }: Shown): string => `Bearer realm="imagegate"${secret === null ? '' : ', error="invalid_token"'}`
+
+function unauthorized({ secret, where }: Shown): HttpProblem {
   const detail =
     secret === null
       ? `This server asks for a gateway key and none came: send ${where}.`
@@ -239,7 +246,7 @@ function tooLongForAStranger({ headers }: FastifyRequest, reply: FastifyReply): 
 }
 
 function strangersBody(reply: FastifyReply): HttpProblem {
-  reply.header('www-authenticate', 'Bearer realm="imagegate"').header('connection', 'close')
+  reply.header('connection', 'close')
   const detail = `A body of more than ${MOST_BYTES_OF_A_STRANGER} bytes is read only where the key came in a header: send \`Authorization: Bearer <key>\`.`
   return new HttpProblem({ code: 'unauthorized', detail })
 }

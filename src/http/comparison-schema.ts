@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { GenerationRequest } from '#contract'
+import { listOf, type GenerationRequest } from '#contract'
 import type { ComparisonRequest } from '../core/comparisons/compare.ts'
 import type { RequestSchema } from './request-schema.ts'
 
@@ -7,10 +7,7 @@ import type { RequestSchema } from './request-schema.ts'
 export const comparisonSchema = (requestSchema: RequestSchema) =>
   requestSchema
     .safeExtend({
-      providers: z
-        .array(z.string().min(1).max(100))
-        .min(1)
-        .max(50)
+      providers: listOf(z.string().min(1).max(100), 1, 50)
         .optional()
         .meta({ description: 'Run it at these; left out, at every provider that can take it.', examples: [['provider-a', 'provider-b']] }),
     })

@@ -20,6 +20,8 @@ export interface RestoreTarget {
   readonly store: string
   /** The folder the images are copied into. */
   readonly images: string
+  /** The largest image that is taken; nothing of a larger one is written. */
+  readonly maxImageBytes: number
   /** Takes each copied image away to where it is kept, where that is no folder. */
   keep?(file: ImageFile, path: string): Promise<void>
 }
@@ -45,8 +47,9 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
     await chmod(partial, OWN_FILE)
     const { schema, files } = readCopy(partial, copied)
     if (schema > MIGRATIONS.length) throw newerSchema(schema, summary)
+    const source = imagesIn(folder, target.maxImageBytes)
     for (const file of files)
-      if ((await takeImage(target.images, file, imagesIn(folder))) !== null) await target.keep?.(file, pathOf(target.images, file))
+      if ((await takeImage(target.images, file, source)) !== null) await target.keep?.(file, pathOf(target.images, file))
     await flushFile(partial)
     await rename(partial, database)
     await flushFolder(target.store)
@@ -56,10 +59,14 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
   return summary
 }
 
-const imagesIn = (folder: string): Pick<BackupSource, 'image'> => ({
+const imagesIn = (folder: string, maxBytes: number): Pick<BackupSource, 'image'> => ({
   async image({ sha256, format }) {
     const path = await ownFile(folder, join(IMAGES, keyOfImage(sha256, format)))
-    return path === null ? null : createReadStream(path)
+    if (path === null) return null
+    const { size } = await lstat(path)
+    if (size <= maxBytes) return createReadStream(path, { end: maxBytes })
+    const message = `${path} has ${size} bytes, more than the ${maxBytes} that are taken; if it is one of yours, raise assets.max_image_bytes`
+    throw new StoreError('damaged', message)
   },
 })
 

@@ -1,4 +1,4 @@
-import { matchesHost } from '#contract'
+import { matchesHost, withoutTrailing } from '#contract'
 import type { Manifest } from '#contract'
 import type { Secret } from './secret.ts'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
@@ -38,7 +38,7 @@ export function createCredentials(entries: readonly CredentialEntry[]): Credenti
 
 function account({ provider, manifest, baseUrl, apiKey }: CredentialEntry): (callUrl: string) => Resolved {
   const base = parseBaseUrl(provider, baseUrl)
-  const basePath = base.pathname.replace(/\/+$/, '')
+  const basePath = withoutTrailing(base.pathname, '/')
   const { header, scheme } = manifest.auth
   const authorize = (url: URL): Resolved => ({
     url,

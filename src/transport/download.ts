@@ -6,7 +6,7 @@ import type { Agents } from './agents.ts'
 import { decodeStream, firstBytes } from './content-coding.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { type Answer, ask, DownloadError } from './guarded-request.ts'
-import { reasonOf } from './reason.ts'
+import { reasonOf, shownReason } from './reason.ts'
 import type { Redactor } from './redactor.ts'
 import { USER_AGENT } from './user-agent.ts'
 
@@ -34,8 +34,7 @@ export function createDownload({ agents, redactors = new Map(), now = () => perf
     const downloaded = await fetched(address, options)
     if (downloaded.kind !== 'refused' && downloaded.kind !== 'failed') return downloaded
     // A redirect is a text of the vendor, which may hold the key that it was called with.
-    const reason = redactors.get(options.trustedProvider ?? '')?.redactText(downloaded.reason) ?? downloaded.reason
-    return { ...downloaded, reason }
+    return { ...downloaded, reason: shownReason(downloaded.reason, redactors.get(options.trustedProvider ?? '')) }
   }
 
   async function fetched(address: string, options: Options): Promise<Downloaded> {

@@ -4,6 +4,7 @@ import type { InPieces, Post } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { ask } from './guarded-request.ts'
+import { shownReason } from './reason.ts'
 import { USER_AGENT } from './user-agent.ts'
 
 export interface PostOptions {
@@ -21,7 +22,7 @@ const MAX_ANSWER_BYTES = 64 * 1_024
 export function createPost({ agents, now = Date.now }: PostOptions): Post {
   return async (address, { method = 'POST', body, headers, timeoutMs }) => {
     const url = parseUntrustedUrl(address)
-    if (!(url instanceof URL)) return { kind: 'refused', reason: url.refused }
+    if (!(url instanceof URL)) return { kind: 'refused', reason: shownReason(url.refused) }
     const answer = await ask(agents.untrusted, {
       url,
       method,
@@ -30,7 +31,7 @@ export function createPost({ agents, now = Date.now }: PostOptions): Post {
       timeoutMs,
       maxBytes: MAX_ANSWER_BYTES,
     })
-    if (answer.kind !== 'answer') return answer
+    if (answer.kind !== 'answer') return { ...answer, reason: shownReason(answer.reason) }
     answer.body.resume()
     return { kind: 'status', status: answer.status, retryAfterMs: retryAfterMs(answer.headers, now()) }
   }

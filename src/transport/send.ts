@@ -7,7 +7,7 @@ import { requestOf } from './call-request.ts'
 import type { Credentials } from './credentials.ts'
 import { BlockedAddressError } from './guard.ts'
 import { type ReceivedHeaders, stringHeaders } from './headers.ts'
-import { reasonOf } from './reason.ts'
+import { reasonOf, shownReason } from './reason.ts'
 import type { ParsedBody } from './reply-body.ts'
 import { createRedactor, type Redactor } from './redactor.ts'
 import { readEncoded, readWhole, type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
@@ -248,6 +248,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled) return
     this.#isSettled = true
     this.#timeout.stop()
-    this.#settle(sent)
+    this.#settle(sent.kind === 'reply' ? sent : { ...sent, reason: shownReason(sent.reason, this.#redactor) })
   }
 }

@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -200,6 +201,10 @@ const CHANGES: Readonly<Record<string, { readonly change: (backup: string) => vo
   'an image that is a link': {
     change: (backup) => linked(onlyImageIn(backup), join(backup, 'elsewhere')),
     says: /is a link or no file/,
+  },
+  'an image that has no end': {
+    change: (backup) => truncateSync(onlyImageIn(backup), 3_000_000_000),
+    says: /has 3000000000 bytes, more than the 67108864 that are taken; if it is one of yours, raise assets\.max_image_bytes/,
   },
   'images in a folder that is a link': {
     change: (backup) => linked(join(backup, 'images'), join(backup, 'elsewhere')),

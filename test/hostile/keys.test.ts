@@ -167,6 +167,47 @@ test('changes of keys that arrive at once are one after the other: one secret is
   }
 })
 
+test('the last key that counts stays, however many have expired: of two that are revoked at once one is left, and it can make others', async () => {
+  const data = join(folder, 'last-keys')
+  const environment = { IMAGEGATE_DATA: data, IMAGEGATE_CONFIG: join(folder, 'none.yaml') }
+  writeFileSync(environment.IMAGEGATE_CONFIG, '{}\n')
+  const own = await startOverridden(environment, { providers: ['bfl'] })
+  const of = (key: string, path: string, body?: object, method = body ? 'POST' : 'GET'): Promise<Response> =>
+    fetch(own.url + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    })
+  const made = async (by: string, body: object): Promise<string> =>
+    ((await (await of(by, '/v1/keys', body)).json()) as GatewayKeyWithSecret).secret
+  try {
+    const one = await made('', { name: 'one', scope: 'admin' })
+    for (let round = 0; round < 2; round += 1) {
+      const expires = new Date(Date.now() + 1_000).toISOString()
+      const brief = await made(one, { name: `brief-${round}`, expires_at: expires })
+      const two = await made(one, { name: `two-${round}`, scope: 'admin' })
+      await vi.waitFor(async () => expect((await of(brief, '/v1/key')).status).toBe(401), { timeout: 5_000, interval: 50 })
+      const both = [`one`, `two-${round}`].map((name) => of(round % 2 === 0 ? one : two, `/v1/keys/${name}`, undefined, 'DELETE'))
+      const answers = await Promise.all(both)
+      const statuses = answers.map(({ status }) => status)
+      // The second may come from a key that is gone by then.
+      expect(statuses.filter((status) => status === 204), statuses.join(' ')).toHaveLength(1)
+      expect([409, 401]).toContain(statuses.find((status) => status !== 204))
+      const left = (await of(one, '/v1/key')).status === 200 ? one : two
+      const name = left === one ? 'one' : `two-${round}`
+      const last = await of(left, `/v1/keys/${name}`, undefined, 'DELETE')
+      expect([last.status, await last.text()]).toEqual([409, expect.stringContaining('is the last key that counts')])
+      // An expired one is no key to keep.
+      expect((await of(left, `/v1/keys/brief-${round}`, undefined, 'DELETE')).status).toBe(204)
+      if (left === one) continue
+      await made(left, { name: 'one', scope: 'admin' })
+      break
+    }
+  } finally {
+    await own.kill('SIGKILL')
+  }
+})
+
 test('a key for one model and one provider sees and buys nothing else, on every API and in every list', async () => {
   const { secret } = await make({ name: 'narrow', models: ['flux-2-pro'], providers: ['vtrix'] })
   interface Listed {

@@ -91,7 +91,7 @@ async function begun(route: string, secret: string | null): Promise<() => Promis
   const answered = new Promise<string>((resolve, reject) => {
     sent.once('error', reject).once('response', (reply) => {
       reply.resume()
-      resolve(`${route}: ${reply.statusCode}`)
+      resolve(`${route}: ${reply.statusCode}${reply.statusCode === 401 ? ` ${reply.headers['www-authenticate']}` : ''}`)
     })
   })
   sent.flushHeaders()
@@ -111,7 +111,8 @@ async function answersAfter(end: () => Promise<unknown>, secret: string | null):
   return Promise.all(rests.map((rest) => rest()))
 }
 
-const refused = TAKE_BODIES.map(([route]) => `${route}: 401`)
+const refused = (secret: string | null): readonly string[] =>
+  TAKE_BODIES.map(([route]) => `${route}: 401 Bearer realm="imagegate"${secret === null ? '' : ', error="invalid_token"'}`)
 const nothingIsBought = async (): Promise<void> => {
   for (const path of ['/v1/generations', '/v1/comparisons']) expect(await (await ask(boss, path)).json()).toMatchObject({ data: [] })
 }
@@ -121,7 +122,7 @@ test('bodies that are on their way while the first key is made are refused on ev
   const first = async (): Promise<void> => {
     boss = (await make({ name: 'boss', scope: 'admin' })).secret
   }
-  expect(await answersAfter(first, null)).toEqual(refused)
+  expect(await answersAfter(first, null)).toEqual(refused(null))
   await nothingIsBought()
 })
 
@@ -137,7 +138,7 @@ describe('a body that comes after its key', () => {
     const expires = how === 'has expired' ? { expires_at: new Date(Date.now() + 1_500).toISOString() } : {}
     // Without its limits it could buy what it never might.
     const { secret } = await make({ name, scope: 'admin', models: ['flux-1.1-pro'], budget_usd: '0.000001', ...expires })
-    expect(await answersAfter(() => end(name, secret), secret)).toEqual(refused)
+    expect(await answersAfter(() => end(name, secret), secret)).toEqual(refused(secret))
     await nothingIsBought()
   })
 
@@ -149,7 +150,7 @@ describe('a body that comes after its key', () => {
     await nothingIsBought()
     await reload(filed('write'), 404)
     const gone = await answersAfter(() => reload('{}\n', 401), FILED)
-    expect(gone).toEqual(expect.arrayContaining(write.map((route) => `${route}: 401`)))
+    expect(gone).toEqual(expect.arrayContaining(write.map((route) => `${route}: 401 Bearer realm="imagegate", error="invalid_token"`)))
     await nothingIsBought()
   })
 })

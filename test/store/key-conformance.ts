@@ -36,7 +36,7 @@ export function keyConformance(storeNow: () => Store): void {
       await change({ kind: 'used', name: 'b', at: 9_000_000_000_000 })
       await change({ kind: 'used', name: 'revoked elsewhere', at: 9 })
       expect((await storeNow().keys()).slice(1)).toEqual([keyRecord('b', { lastUsedAt: 9_000_000_000_000 })])
-      await change({ kind: 'revoked', name: 'a', isLastKept: true })
+      await change({ kind: 'revoked', name: 'a', unlessLastAt: 0 })
       expect((await storeNow().keys()).map(({ name }) => name)).toEqual(['b'])
     })
 
@@ -51,7 +51,7 @@ export function keyConformance(storeNow: () => Store): void {
       const rotated = (hash: string): KeyChange => ({ kind: 'changed', record: keyRecord('a', { hash }), from: 'hash of a' })
       expect((await outcomes(rotated('one'), rotated('two'))).filter(Boolean)).toHaveLength(1)
       await change({ kind: 'made', record: keyRecord('b') })
-      const revoked = (name: string, isLastKept = true): KeyChange => ({ kind: 'revoked', name, isLastKept })
+      const revoked = (name: string, unlessLastAt: number | null = 0): KeyChange => ({ kind: 'revoked', name, unlessLastAt })
       expect((await outcomes(revoked('a'), revoked('b'))).filter(Boolean)).toHaveLength(1)
       const [left] = await storeNow().keys()
       expect(await outcomes({ kind: 'changed', record: keyRecord('c'), from: 'hash of c' })).toEqual([false])
@@ -60,7 +60,7 @@ export function keyConformance(storeNow: () => Store): void {
       const twins = ['c', 'd'].map((name): KeyChange => ({ kind: 'made', record: keyRecord(name, { hash: 'one secret' }) }))
       expect((await outcomes(...twins)).filter(Boolean)).toHaveLength(1)
       await change(revoked(left?.name ?? ''))
-      for (const { name } of await storeNow().keys()) await change(revoked(name, false))
+      for (const { name } of await storeNow().keys()) await change(revoked(name, null))
       expect(await storeNow().keys()).toEqual([])
     })
 

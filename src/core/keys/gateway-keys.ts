@@ -3,7 +3,7 @@ import { KeyConflict, StoreError } from '../ports.ts'
 import type { Clock, KeyChange, Log, Store } from '../ports.ts'
 import type { Instant } from '../records.ts'
 import type { Caller, KeyRules } from './caller.ts'
-import { byHash, byName, entriesOf, entryOf, entryOfConfigured, isLive } from './key-index.ts'
+import { byHash, byName, endOf, entriesOf, entryOf, entryOfConfigured, isLive } from './key-index.ts'
 import type { ConfiguredKey, Entry, Named } from './key-index.ts'
 import type { Standing } from './key-policy.ts'
 import { keyedHash, newKeySecret } from './key-record.ts'
@@ -213,13 +213,15 @@ class Keys implements GatewayKeys {
   async #revoke(name: string): Promise<void> {
     this.#existing(name)
     const isStopped = this.#deps.isStopped === true
-    const isLastKept = !isStopped && this.#deps.configured().length === 0
-    if (!isStopped && this.allRules().length === 1) {
-      const message = `${name} is the last key, and without keys anybody who reaches this gateway could spend your money; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
+    const now = this.#deps.clock.now()
+    const isFiledLeft = this.#deps.configured().some((key) => isLive({ until: endOf(key) }, now))
+    const isMadeLeft = this.#own().some((key) => key.name !== name && isLive({ until: key.expiresAt }, now))
+    if (!isStopped && !isFiledLeft && !isMadeLeft) {
+      const message = `${name} is the last key that counts, and without one nobody could use this gateway, nor make another; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
       throw new KeyRefused('last', message)
     }
     // Another process revoked it, or another one: as it is now, it is said why.
-    if (!(await this.#write({ kind: 'revoked', name, isLastKept }, () => this.#records.delete(name)))) return this.#revoke(name)
+    if (!(await this.#write({ kind: 'revoked', name, unlessLastAt: isStopped || isFiledLeft ? null : now }, () => this.#records.delete(name)))) return this.#revoke(name)
     this.#changed()
   }
 

@@ -33,7 +33,7 @@ export const byName = (configured: readonly ConfiguredKey[], own: readonly KeyRe
     ...own.map((record) => [record.name, { rules: rulesOf(record), until: record.expiresAt }] as const),
   ])
 
-const endOf = ({ expiresAt }: ConfiguredKey): Instant | null => (expiresAt === null ? null : Date.parse(expiresAt))
+export const endOf = ({ expiresAt }: ConfiguredKey): Instant | null => (expiresAt === null ? null : Date.parse(expiresAt))
 
 export const isLive = ({ until }: Pick<Named, 'until'>, now: Instant): boolean => until === null || until > now
 

@@ -1,3 +1,5 @@
+import { withoutTrailing } from '#contract'
+
 /** `s3://<bucket>/<folder>?endpoint=…&public_endpoint=…&region=…&path_style=true`, read. */
 export interface BucketAddress {
   readonly bucket: string
@@ -34,7 +36,7 @@ export function bucketAddress(text: string): BucketAddress {
   const publicEndpoint = url.searchParams.get('public_endpoint')
   const style = url.searchParams.get('path_style')
   if (style !== null && style !== 'true' && style !== 'false') throw refusal('path_style is true or false')
-  const folder = url.pathname.replaceAll(/^\/+|\/+$/g, '')
+  const folder = withoutTrailing(url.pathname.replace(/^\/+/, ''), '/')
   return {
     bucket: url.hostname,
     prefix: folder === '' ? '' : `${decodeURIComponent(folder)}/`,

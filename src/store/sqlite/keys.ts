@@ -8,7 +8,7 @@ import type { ChangeKind } from './change.ts'
 /** Makes, changes and revokes gateway keys that are what they were when it was asked for. */
 export const keyChanges: ChangeKind = (database) => {
   const kept = database.prepare(`SELECT record ->> 'hash' AS hash FROM gateway_keys WHERE name = ?`)
-  const other = database.prepare('SELECT 1 FROM gateway_keys WHERE name <> ? LIMIT 1')
+  const other = database.prepare("SELECT 1 FROM gateway_keys WHERE name <> ? AND coalesce(record ->> 'expiresAt' > ?, true) LIMIT 1")
   const same = database.prepare(`SELECT 1 FROM gateway_keys WHERE record ->> 'hash' = ? LIMIT 1`)
   const upsert = database.prepare(
     'INSERT INTO gateway_keys (name, record) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record',
@@ -20,7 +20,7 @@ export const keyChanges: ChangeKind = (database) => {
     const hash = kept.get(nameOf(change))?.['hash']
     if (change.kind === 'made') return hash === undefined && same.get(change.record.hash) === undefined
     if (change.kind === 'changed') return hash === change.from
-    return hash !== undefined && (!change.isLastKept || other.get(change.name) !== undefined)
+    return hash !== undefined && (change.unlessLastAt === null || other.get(change.name, change.unlessLastAt) !== undefined)
   }
   return ({ keyChange: change }) => {
     if (change === undefined) return null

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { MAX_REFERENCE_IMAGES, OutputFormat, requestFields, Usd, usdFromDecimal } from '#contract'
+import { listOf, MAX_REFERENCE_IMAGES, OutputFormat, requestFields, Usd, usdFromDecimal } from '#contract'
 
 /** Clients commonly give a tool call 60 seconds; the default answers before that. */
 const DEFAULT_WAIT_S = 45
 /** Clients that wait longer give up on an answer without headers after 300 seconds. */
 const MAX_WAIT_S = 240
 
-const ProviderNames = z.array(z.string().min(1)).min(1).max(50)
+const ProviderNames = listOf(z.string().min(1), 1, 50)
 
 const Routing = z.strictObject({
   order: ProviderNames.optional().describe('First these, in this order.'),
@@ -24,9 +24,7 @@ export const imageArguments = {
   height: requestFields.height.describe('Pixels, with width.'),
   aspect_ratio: requestFields.aspect_ratio.describe('"16:9". Prefer it to width and height.'),
   megapixels: requestFields.megapixels.describe('With aspect_ratio; default 1. Larger costs more.'),
-  reference_images: z
-    .array(z.string().min(1))
-    .max(MAX_REFERENCE_IMAGES)
+  reference_images: listOf(z.string().min(1), 0, MAX_REFERENCE_IMAGES)
     .optional()
     .describe('Images to edit or follow: https URL, "img_…" of a result, or data: URI.'),
   seed: requestFields.seed.describe('Repeats a result.'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Comparison, ComparisonRow, compareUsd, sumUsd } from '#contract'
+import { Comparison, ComparisonRow, compareUsd, listOf, sumUsd } from '#contract'
 import type { Quote } from '#contract'
 import { Refusal } from '../../../../core/generation/accept.ts'
 import type { Compare } from '../../../../core/comparisons/compare.ts'
@@ -25,10 +25,7 @@ export const compareProviders = (
       'Takes every argument of generate. To compare prices only, use quote, which is free.',
     arguments: z.strictObject({
       ...imageArguments,
-      providers: z
-        .array(z.string().min(1))
-        .min(1)
-        .max(50)
+      providers: listOf(z.string().min(1), 1, 50)
         .optional()
         .describe('Run at these, for example the two cheapest of quote. Default: all that can.'),
       max_price_usd: ceilingOf('all providers together'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CostGroup, CostReport } from '#contract'
+import { CostGroup, CostReport, listOf } from '#contract'
 import type { Costs } from '../../../../core/billing/cost-report.ts'
 import { defineTool } from '../tool.ts'
 
@@ -20,10 +20,7 @@ export const readCosts = (costs: Pick<Costs, 'report'>) =>
     arguments: z.strictObject({
       from: z.iso.date().optional().describe('First day (UTC), for example "2026-11-01". Default: the beginning.'),
       to: z.iso.date().optional().describe('Last day (UTC), included. Default: today.'),
-      group_by: z
-        .array(z.string().regex(Grouping, '"provider", "model", "day", "key" or "metadata.<name>"'))
-        .min(1)
-        .max(5)
+      group_by: listOf(z.string().regex(Grouping, '"provider", "model", "day", "key" or "metadata.<name>"'), 1, 5)
         .default(['provider'])
         .describe('One group for each combination of these: "provider", "model", "day", "key", "metadata.<name>". Default: by provider.'),
     }),
