@@ -118,7 +118,7 @@ const TOO_DEEP = { message: 'the file is nested too deeply to be read', remedy: 
 const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, and this one is not known', remedy: QUOTE_IT }
 
 /** What the file says is not repeated: where it cannot be read, any part of it may be a secret. */
-const withoutSource = (message: string): string => message.replace(/: [^]*$/, '')
+const withoutSource = (message: string): string => message.replace(/: .*$/s, '')
 
 function yamlProblem(
   { code, message, pos: [offset] }: YAMLError,

@@ -191,7 +191,10 @@ test('the last key that counts stays, however many have expired: of two that are
       const answers = await Promise.all(both)
       const statuses = answers.map(({ status }) => status)
       // The second may come from a key that is gone by then.
-      expect(statuses.filter((status) => status === 204), statuses.join(' ')).toHaveLength(1)
+      expect(
+        statuses.filter((status) => status === 204),
+        statuses.join(' '),
+      ).toHaveLength(1)
       expect([409, 401]).toContain(statuses.find((status) => status !== 204))
       const left = (await of(one, '/v1/key')).status === 200 ? one : two
       const name = left === one ? 'one' : `two-${round}`

@@ -102,7 +102,10 @@ test.each<[string, () => Promise<unknown>]>([
     'unknown fields of MCP',
     () => post('/mcp', `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"quote","arguments":${quote(longNames)}}}`),
   ],
-  ['wrong events of a webhook', () => post('/v1/quotes', quote(`"webhook":{"url":"https://example.com","events":[${many(() => '"no"')}]}`))],
+  [
+    'wrong events of a webhook',
+    () => post('/v1/quotes', quote(`"webhook":{"url":"https://example.com","events":[${many(() => '"no"')}]}`)),
+  ],
   ['options of unknown providers', () => post('/v1/quotes', quote(`"provider_options":{${longNames}}`))],
   ['unknown options', () => post('/v1/quotes', quote(`"provider_options":{"runware":{${longNames}}}`))],
   ['metadata of a form', () => post('/v1/images/edits', form('metadata', `{${many((index) => `"k${index}":"v"`, 80_000)}}`))],

@@ -95,3 +95,21 @@ test(
     }
   },
 )
+
+test('an address in the configuration with very many slashes stops neither a start nor a reload', { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-slashes-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const config = join(folder, 'imagegate.yaml')
+  // What begins anew at each of them would need minutes.
+  const address = `https://img.example${'/'.repeat(400_000)}x`
+  const relay = `relay: { shape: openai-images, base_url: "${address}", api_key: key-of-the-relay, models: { flux-2-pro: { provider_model: a } } }`
+  const text = `server: { public_url: "${address}" }\nproviders: { bfl: { api_key: key-of-bfl, base_url: "${address}" }, ${relay} }\n`
+  writeFileSync(config, KEYS + text)
+  const startedAt = performance.now()
+  const gateway = await startProcess({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data') })
+  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
+  expect(performance.now() - startedAt).toBeLessThan(20_000)
+  writeFileSync(config, KEYS + text.replace('key-of-bfl, ', 'key-of-bfl, max_in_flight: 3, '))
+  gateway.signal('SIGHUP')
+  await expect.poll(gateway.said, { timeout: 10_000, interval: 20 }).toMatch(/changed configuration is (?:refused|in force)/)
+})

@@ -3,7 +3,7 @@ import { KeyConflict, StoreError } from '../ports.ts'
 import type { Clock, KeyChange, Log, Store } from '../ports.ts'
 import type { Instant } from '../records.ts'
 import type { Caller, KeyRules } from './caller.ts'
-import { byHash, byName, endOf, entriesOf, entryOf, entryOfConfigured, isLive } from './key-index.ts'
+import { byHash, byName, entriesOf, entryOf, entryOfConfigured, isAnyLive, isLive } from './key-index.ts'
 import type { ConfiguredKey, Entry, Named } from './key-index.ts'
 import type { Standing } from './key-policy.ts'
 import { keyedHash, newKeySecret } from './key-record.ts'
@@ -131,11 +131,9 @@ class Keys implements GatewayKeys {
   }
 
   isAnyLive(configured: readonly ConfiguredKey[]): boolean {
-    const now = this.#deps.clock.now()
     const names = new Set(configured.map(({ name }) => name))
-    const ends = configured.map(({ expiresAt }) => (expiresAt === null ? null : Date.parse(expiresAt)))
-    for (const { name, expiresAt } of this.#records.values()) if (!names.has(name)) ends.push(expiresAt)
-    return ends.some((end) => end === null || end > now)
+    const own = [...this.#records.values()].filter(({ name }) => !names.has(name))
+    return isAnyLive(configured, own, this.#deps.clock.now())
   }
 
   identify(secret: string): Caller | null {
@@ -214,14 +212,15 @@ class Keys implements GatewayKeys {
     this.#existing(name)
     const isStopped = this.#deps.isStopped === true
     const now = this.#deps.clock.now()
-    const isFiledLeft = this.#deps.configured().some((key) => isLive({ until: endOf(key) }, now))
-    const isMadeLeft = this.#own().some((key) => key.name !== name && isLive({ until: key.expiresAt }, now))
-    if (!isStopped && !isFiledLeft && !isMadeLeft) {
+    const configured = this.#deps.configured()
+    const others = this.#own().filter((key) => key.name !== name)
+    if (!isStopped && !isAnyLive(configured, others, now)) {
       const message = `${name} is the last key that counts, and without one nobody could use this gateway, nor make another; create another key first. To serve without keys, stop the gateway and run \`imagegate keys revoke ${name}\` on its data folder`
       throw new KeyRefused('last', message)
     }
     // Another process revoked it, or another one: as it is now, it is said why.
-    if (!(await this.#write({ kind: 'revoked', name, unlessLastAt: isStopped || isFiledLeft ? null : now }, () => this.#records.delete(name)))) return this.#revoke(name)
+    const unlessLastAt = isStopped || isAnyLive(configured, [], now) ? null : now
+    if (!(await this.#write({ kind: 'revoked', name, unlessLastAt }, () => this.#records.delete(name)))) return this.#revoke(name)
     this.#changed()
   }
 

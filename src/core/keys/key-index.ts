@@ -33,9 +33,13 @@ export const byName = (configured: readonly ConfiguredKey[], own: readonly KeyRe
     ...own.map((record) => [record.name, { rules: rulesOf(record), until: record.expiresAt }] as const),
   ])
 
-export const endOf = ({ expiresAt }: ConfiguredKey): Instant | null => (expiresAt === null ? null : Date.parse(expiresAt))
+const endOf = ({ expiresAt }: ConfiguredKey): Instant | null => (expiresAt === null ? null : Date.parse(expiresAt))
 
 export const isLive = ({ until }: Pick<Named, 'until'>, now: Instant): boolean => until === null || until > now
+
+/** Whether any of these keys counts at this instant. */
+export const isAnyLive = (configured: readonly ConfiguredKey[], own: readonly Pick<KeyRecord, 'expiresAt'>[], now: Instant): boolean =>
+  [...configured.map(endOf), ...own.map(({ expiresAt }) => expiresAt)].some((until) => isLive({ until }, now))
 
 export const byHash = (entries: readonly Entry[]): ReadonlyMap<string, Entry> => new Map(entries.map((entry) => [entry.hash, entry]))
 

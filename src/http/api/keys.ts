@@ -33,7 +33,8 @@ export const keyRoutes: FastifyPluginAsyncZod<KeyDependencies> = async (app, dep
   const revoke = {
     operationId: 'revokeKey',
     summary: 'Revoke a gateway key',
-    description: 'It counts no more from this answer on. The last key that counts is kept: without one nobody could use the gateway, nor make another.',
+    description:
+      'It counts no more from this answer on. The last key that counts is kept: without one nobody could use the gateway, nor make another.',
     tags: ['keys'],
     params,
     response: { 204: z.null().meta({ description: 'It is revoked.' }), ...problems },

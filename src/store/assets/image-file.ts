@@ -88,4 +88,4 @@ function unreadable(error: unknown): never {
   throw cutOrDamaged(reason)
 }
 
-const cutOrDamaged = (why: string): AssetError => new AssetError('not_an_image', `the image is cut off or damaged (${why})`)
+export const cutOrDamaged = (why: string): AssetError => new AssetError('not_an_image', `the image is cut off or damaged (${why})`)

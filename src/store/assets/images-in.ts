@@ -1,18 +1,19 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
 import { diskError } from './folder-storage.ts'
-import { receive } from './incoming.ts'
+import { held, judgeHeld, receive } from './incoming.ts'
 import { measureHead } from './measure.ts'
-import { assertSound, readHeader } from './image-file.ts'
+import { assertSound, cutOrDamaged, readHeader } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 import { smallImages } from './small-image.ts'
 import { OWN_FILE } from '../own-modes.ts'
 
 /**
- * Images by their content, wherever they are kept: received into a temporary file, checked, then kept.
+ * Images by their content, wherever they are kept: checked in memory where they are small, else received into a temporary file and checked there,
+ * then kept.
  * @param incoming the folder of the temporary files, this process's own
  */
 export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
@@ -47,9 +48,40 @@ export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
 }
 
 async function take(source: Readable | Buffer, maxBytes: number, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
+  const image = await held(source, maxBytes)
+  return Buffer.isBuffer(image) ? takeHeld(image, temporary, storage) : takeStreamed(image, maxBytes, temporary, storage)
+}
+
+/** A file is opened only for what has passed, and is not there yet. */
+async function takeHeld(image: Buffer, path: string, storage: ObjectStorage): Promise<StoredAsset> {
+  const { format, verdict } = judgeHeld(image)
+  const header = await readHeader(image, format)
+  if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
+  const { length: bytes } = image
+  const sha256 = createHash('sha256').update(image).digest('hex')
+  const key = keyOfImage(sha256, format)
+  if (!(await storage.renew(key, bytes))) {
+    await assertSound(image, header, verdict)
+    const file = await open(path, 'wx', OWN_FILE)
+    try {
+      await file.writeFile(image)
+      await storage.keep(key, { path, handle: file, bytes, sha256, format })
+    } finally {
+      await file.close()
+    }
+  }
+  return { sha256, bytes, format, width: header.width, height: header.height }
+}
+
+async function takeStreamed(
+  chunks: AsyncGenerator<Buffer>,
+  maxBytes: number,
+  temporary: string,
+  storage: ObjectStorage,
+): Promise<StoredAsset> {
   const file = await open(temporary, 'wx', OWN_FILE)
   try {
-    const { sha256, bytes, format, verdict } = await receive(source, file, maxBytes)
+    const { sha256, bytes, format, verdict } = await receive(chunks, file, maxBytes)
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {

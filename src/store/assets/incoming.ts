@@ -4,11 +4,14 @@ import type { Readable } from 'node:stream'
 import { SIGNATURE_BYTES } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
-import { assertFormat } from './image-file.ts'
+import { assertFormat, cutOrDamaged } from './image-file.ts'
+import { hasEndMarker } from './structure/jpeg.ts'
 import { structureOf } from './structure/structure.ts'
 import { damaged, type Structure, type Verdict } from './structure/verdict.ts'
 
 const SLICE_BYTES = 256 * 1_024
+/** An image that is no larger is judged before a file is opened for it: one that is cut off costs no more than reading it. */
+const MOST_HELD_BYTES = 256 * 1_024
 
 export interface Received {
   readonly sha256: string
@@ -19,21 +22,58 @@ export interface Received {
 }
 
 /**
- * Writes a source to an open file, and hashes it and judges its structure on the way; what is no image is refused at its first bytes, not its
+ * All of a small source, or the chunks of a large one from its beginning. What is no image is refused at its first bytes.
+ * @throws AssetError `not_an_image`, `too_large`, `stream`
+ */
+export async function held(source: Readable | Buffer, maxBytes: number): Promise<Buffer | AsyncGenerator<Buffer>> {
+  const chunks = chunksOf(source)
+  const first: Buffer[] = []
+  let bytes = 0
+  let head: Buffer = Buffer.alloc(0)
+  while (bytes <= MOST_HELD_BYTES) {
+    const { done, value } = await chunks.next()
+    if (done === true) return first.length === 1 ? (first[0] ?? head) : Buffer.concat(first)
+    first.push(value)
+    bytes += value.length
+    if (bytes > maxBytes) throw tooLarge(maxBytes)
+    if (head.length < SIGNATURE_BYTES) head = Buffer.concat([head, value.subarray(0, SIGNATURE_BYTES - head.length)])
+    if (head.length === SIGNATURE_BYTES) assertFormat(head)
+  }
+  return continued(first, chunks)
+}
+
+async function* continued(first: readonly Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  yield* first
+  yield* rest
+}
+
+/**
+ * Of an image in memory. Whether it has an end at all is asked first, since to read every code of half a JPEG says no more.
+ * @throws AssetError `not_an_image`
+ */
+export function judgeHeld(bytes: Buffer): Pick<Received, 'format' | 'verdict'> {
+  const format = assertFormat(bytes.subarray(0, SIGNATURE_BYTES))
+  if (format === 'jpeg' && !hasEndMarker(bytes)) throw cutOrDamaged('it has no end')
+  const structure = structureOf(format)
+  structure.take(bytes)
+  return { format, verdict: structure.verdict() }
+}
+
+/**
+ * Writes the chunks of a source to an open file, and hashes it and judges its structure on the way; what is no image is refused at its first bytes, not its
  * last.
- * The source is destroyed where it is not read to its end.
  * @throws AssetError `not_an_image`, `too_large`, `stream`; any other error is the file's
  */
-export async function receive(source: Readable | Buffer, file: FileHandle, maxBytes: number): Promise<Received> {
+export async function receive(chunks: AsyncGenerator<Buffer>, file: FileHandle, maxBytes: number): Promise<Received> {
   const hash = createHash('sha256')
   let bytes = 0
   let head: Buffer = Buffer.alloc(0)
   let structure: Structure | null = null
 
   async function* taken(): AsyncGenerator<Buffer> {
-    for await (const chunk of chunksOf(source)) {
+    for await (const chunk of chunks) {
       bytes += chunk.length
-      if (bytes > maxBytes) throw new AssetError('too_large', `the image has more than the ${maxBytes} bytes that are taken`)
+      if (bytes > maxBytes) throw tooLarge(maxBytes)
       if (structure === null) {
         const earlier = head
         head = Buffer.concat([head, chunk.subarray(0, SIGNATURE_BYTES - head.length)])
@@ -52,6 +92,9 @@ export async function receive(source: Readable | Buffer, file: FileHandle, maxBy
   const format = assertFormat(head)
   return { sha256: hash.digest('hex'), bytes, format, verdict: verdictOf(structure) }
 }
+
+const tooLarge = (maxBytes: number): AssetError =>
+  new AssetError('too_large', `the image has more than the ${maxBytes} bytes that are taken`)
 
 // A function, because assignments in the generator are not seen where it is used.
 const verdictOf = (structure: Structure | null): Verdict => structure?.verdict() ?? damaged('it ends at once')

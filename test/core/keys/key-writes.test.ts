@@ -10,7 +10,7 @@ function heldStore() {
     commit: (unit: UnitOfWork) => new Promise<void>((resolve) => asked.push({ unit, write: resolve })),
   }
 }
-const REVOKED: UnitOfWork = { keyChange: { kind: 'revoked', name: 'a', isLastKept: false } }
+const REVOKED: UnitOfWork = { keyChange: { kind: 'revoked', name: 'a', unlessLastAt: null } }
 const USED: UnitOfWork = { keyChange: { kind: 'used', name: 'a', at: 1 } }
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 

@@ -205,6 +205,15 @@ describe('refusing what is not a whole image', () => {
     expect([endless.destroyed, pages < 50]).toEqual([true, true])
   })
 
+  test('opens no file for a small image that is cut off', async () => {
+    await rm(join(directory, 'incoming'), { recursive: true })
+    for (const format of FORMATS) {
+      const half = images[format].subarray(0, images[format].length / 2)
+      expect(await refusal(assets.put(inPieces(half, 1_000), NO_LIMIT))).toMatchObject({ reason: 'not_an_image' })
+    }
+    expect(await refusal(assets.put(images.png, NO_LIMIT))).toMatchObject({ reason: 'storage' })
+  })
+
   test('stops reading beyond the most bytes, and says how many that is', async () => {
     const source = inPieces(images.png, 1_000)
     const { reason, message } = await refusal(assets.put(source, 2_500))

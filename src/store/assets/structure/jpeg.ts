@@ -5,6 +5,7 @@ import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE }
 
 const START = 0xd8
 const END = 0xd9
+const END_MARKER = Buffer.of(0xff, END)
 const START_OF_SCAN = 0xda
 const HUFFMAN_TABLES = 0xc4
 const QUANTIZATION = 0xdb
@@ -24,6 +25,9 @@ const MAX_IMAGES = 8
 
 /** Whether every row that a JPEG's header promises is coded in it, every restart marker is where it belongs, and the end is the end. */
 export const jpegStructure = (): Structure => new JpegStructure()
+
+/** In coded data it cannot stand; in metadata it may. */
+export const hasEndMarker = (jpeg: Buffer): boolean => jpeg.includes(END_MARKER)
 
 type Phase = 'markers' | 'segment' | 'counting' | 'skipping' | 'behind'
 

@@ -77,7 +77,8 @@ const useKey = prepare(
 /** Of two processes that each revoke the last but one, the second finds the last; of two that make keys with one secret, the second finds it. */
 const lockKeys = prepare('LOCK TABLE gateway_keys IN SHARE ROW EXCLUSIVE MODE')
 const removeKey = prepare(
-  'DELETE FROM gateway_keys WHERE name = $1 AND ($2::bigint IS NULL OR EXISTS (SELECT 1 FROM gateway_keys AS other WHERE other.name <> $1 AND coalesce((other.record ->> 'expiresAt')::bigint > $2, true)))',
+  `DELETE FROM gateway_keys WHERE name = $1 AND ($2::bigint IS NULL OR EXISTS (
+    SELECT 1 FROM gateway_keys AS other WHERE other.name <> $1 AND coalesce((other.record::json ->> 'expiresAt')::bigint > $2, true)))`,
 )
 
 /** Makes, changes and revokes gateway keys that are what they were when it was asked for. */
