@@ -1,22 +1,25 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { request } from 'undici'
 import { CLIENTS } from './bought-twice/clients.ts'
 import type { Buyer, Client } from './bought-twice/clients.ts'
-import { chart, table } from './bought-twice/report.ts'
-import type { Row } from './bought-twice/report.ts'
+import { chart, merged, table } from './bought-twice/report.ts'
+import type { Counted, Row } from './bought-twice/report.ts'
+import { THIS_CHECKOUT } from './gateway.ts'
 import { serve } from './processes.ts'
 
 const AT_ONCE = 16
 
 /**
  * What each client buys, with its defaults, of a vendor whose replies get lost after it has accepted (`bought-twice/vendor.ts`).
- * `--images`: how many are asked of each; `--only`: one client or provider; `--chart`: the file of the chart, SVG.
+ * `--images`: how many are asked of each; `--only`: one client or provider; `--write`: puts the rows in place of the kept ones of the same clients
+ * (docs/bought-twice.json), prints the table of all, and draws their chart.
  */
 export async function boughtTwice(): Promise<void> {
   const { values } = parseArgs({
     allowPositionals: true,
-    options: { images: { type: 'string', default: '1000' }, only: { type: 'string' }, chart: { type: 'string' } },
+    options: { images: { type: 'string', default: '1000' }, only: { type: 'string' }, write: { type: 'boolean' } },
   })
   const asked = Number(values.images)
   const chosen = CLIENTS.filter(({ name, provider }) => values.only === undefined || name === values.only || provider === values.only)
@@ -26,8 +29,16 @@ export async function boughtTwice(): Promise<void> {
     rows.push(row)
     console.log(JSON.stringify(row))
   }
-  console.log(`\n${table(rows)}`)
-  if (values.chart !== undefined) writeFileSync(values.chart, chart(rows))
+  const shown = values.write === true ? written(rows) : rows
+  console.log(`\n${table(shown)}`)
+}
+
+function written(rows: readonly Row[]): readonly Counted[] {
+  const [kept, drawn] = ['docs/bought-twice.json', 'docs/bought-twice.svg'].map((path) => join(THIS_CHECKOUT, path)) as [string, string]
+  const all = merged(JSON.parse(readFileSync(kept, 'utf8')) as readonly Counted[], rows)
+  writeFileSync(kept, `[\n${all.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`)
+  writeFileSync(drawn, chart(all))
+  return all
 }
 
 async function measured(client: Client, asked: number): Promise<Row> {

@@ -31,7 +31,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { beside: { type: 'string' }, images: { type: 'string' }, only: { type: 'string' }, chart: { type: 'string' } },
+  options: { beside: { type: 'string' }, images: { type: 'string' }, only: { type: 'string' }, write: { type: 'boolean' } },
 })
 if (values.beside === undefined) {
   for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHMARKS)) {

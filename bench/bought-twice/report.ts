@@ -1,5 +1,5 @@
 /** What one client bought, got and knew, for the images that were asked of it. */
-export interface Row {
+export interface Counted {
   readonly client: string
   readonly provider: string
   readonly asked: number
@@ -9,19 +9,29 @@ export interface Row {
   /** Charged images whose charge the client shows, and those it names as perhaps charged. */
   readonly priced: number
   readonly named: number
+}
+
+export interface Row extends Counted {
   readonly seconds: number
   /** Words of the client's errors, and how often each came. */
   readonly errors: Readonly<Record<string, number>>
 }
 
-const lost = ({ bought, delivered, named }: Row): number => Math.max(0, bought - delivered - named)
+/** The kept rows with each that was measured again in its place; of a client that had none, at the end. */
+export function merged(kept: readonly Counted[], measured: readonly Row[]): readonly Counted[] {
+  const rows = new Map(kept.map((row) => [`${row.client} ${row.provider}`, row]))
+  for (const { seconds: _seconds, errors: _errors, ...row } of measured) rows.set(`${row.client} ${row.provider}`, row)
+  return [...rows.values()]
+}
 
-export function table(rows: readonly Row[]): string {
+const lost = ({ bought, delivered, named }: Counted): number => Math.max(0, bought - delivered - named)
+
+export function table(rows: readonly Counted[]): string {
   const head = [
     '| provider | client | asked | bought | delivered | charged, not delivered, named | charged, and no word of it | charges that the client can show |',
     '|---|---|---:|---:|---:|---:|---:|---:|',
   ]
-  const cells = (row: Row) => [
+  const cells = (row: Counted) => [
     row.provider,
     row.client === 'imagegate' ? '**imagegate**' : row.client,
     row.asked,
@@ -43,7 +53,7 @@ const LEGEND = [
 ] as const
 
 /** The same as a chart: one bar for each client, as long as what it bought. */
-export function chart(rows: readonly Row[]): string {
+export function chart(rows: readonly Counted[]): string {
   const most = Math.max(...rows.map(({ bought, asked }) => Math.max(bought, asked)))
   const scale = (count: number) => Math.round((count / most) * (WIDTH - LEFT - 70) * 10) / 10
   const height = rows.length * (BAR + GAP) + 70
