@@ -7,8 +7,11 @@ export interface Measured {
   readonly requestsPerSecond: number
 }
 
+/** What `load` asks of a server. */
+export type Loaded = Pick<Served, 'url' | 'pid'> & { readonly headers?: Readonly<Record<string, string>> }
+
 /** Posts the same body over and over on `connections` kept-alive connections and reads what the server's CPU was. */
-export async function load(server: Served, path: string, body: string, requests: number, connections = 64): Promise<Measured> {
+export async function load(server: Loaded, path: string, body: string, requests: number, connections = 64): Promise<Measured> {
   const dispatcher = new Agent({ connections, allowH2: false })
   let left = requests
   const before = cpuMicroseconds(server.pid)
@@ -18,7 +21,7 @@ export async function load(server: Served, path: string, body: string, requests:
       const reply = await send(`${server.url}${path}`, {
         method: 'POST',
         dispatcher,
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...server.headers },
         body,
       })
       const text = await reply.body.text()

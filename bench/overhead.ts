@@ -1,6 +1,7 @@
+import { startPortkey } from './bought-twice/gateways.ts'
 import { GENERATION, serveGateway } from './gateway.ts'
 import { load } from './load.ts'
-import type { Measured } from './load.ts'
+import type { Loaded } from './load.ts'
 import { median, serve } from './processes.ts'
 
 export const RUNWARE_TASK = JSON.stringify([
@@ -15,44 +16,71 @@ export const RUNWARE_TASK = JSON.stringify([
   },
 ])
 
-const ROUNDS = 7
-const REQUESTS = 6_000
+/** The same image, as OpenAI's clients order it. */
+const openaiOrder = (model: string): string =>
+  JSON.stringify({ model, prompt: 'A vast sunken library atrium beneath clear seawater', size: '1536x1024' })
+
+/** What a gateway is compared with, at the vendor's address. */
+export interface Rival {
+  readonly server: Loaded
+  readonly path: string
+  readonly body: string
+}
+
+/** The bare pass-through, Portkey as npm brings it (it keeps no ledger), and this gateway through both of its ways in, at one vendor. */
+export async function startRivals(): Promise<{ readonly rivals: Readonly<Record<RivalName, Rival>>; stop(): void }> {
+  const vendor = await serve('./servers/vendor.ts')
+  const bare = await serve('./servers/pass-through.ts', [vendor.url])
+  const portkey = await startPortkey()
+  const gateway = await serveGateway(vendor.url, 'runware')
+  const headers = { authorization: 'Bearer bench', 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${vendor.url}/v1` }
+  return {
+    rivals: {
+      bare: { server: bare, path: '/', body: RUNWARE_TASK },
+      portkey: { server: { ...portkey, headers }, path: '/v1/images/generations', body: openaiOrder('gpt-image-2') },
+      native: { server: gateway, path: '/v1/generations', body: GENERATION },
+      openai: { server: gateway, path: '/v1/images/generations', body: openaiOrder('flux-2-pro') },
+    },
+    stop: () => [gateway, portkey, bare, vendor].forEach((server) => server.stop()),
+  }
+}
+
+const NAMES = ['bare', 'portkey', 'native', 'openai'] as const
+export type RivalName = (typeof NAMES)[number]
+
+const ROUNDS = 5
+const REQUESTS = 3_000
+const AIMS = { timesBare: 3, timesPortkey: 4, openaiOfNative: 1.15 }
 
 /**
- * What the gateway adds to a bare pass-through: CPU per request of a synchronous Runware generation with `assets.keep: false`,
- * with everything on (validation, planning, SQLite with FULL sync, log), in interleaved rounds of one run.
+ * CPU for each request of a synchronous generation with `assets.keep: false`, with everything on (validation, planning, SQLite with FULL sync,
+ * log), beside a bare pass-through and Portkey, in interleaved rounds of one run.
  */
 export async function overhead(): Promise<void> {
-  const vendor = await serve('./servers/vendor.ts')
-  const passThrough = await serve('./servers/pass-through.ts', [vendor.url])
-  const gateway = await serveGateway(vendor.url, 'runware')
-  const rounds: { bare: Measured; gateway: Measured }[] = []
+  const { rivals, stop } = await startRivals()
+  const rounds: Record<RivalName, number>[] = []
   try {
-    await load(passThrough, '/', RUNWARE_TASK, REQUESTS)
-    await load(gateway, '/v1/generations', GENERATION, REQUESTS)
-    for (let round = 1; round <= ROUNDS; round++) {
-      const bare = await load(passThrough, '/', RUNWARE_TASK, REQUESTS)
-      const ours = await load(gateway, '/v1/generations', GENERATION, REQUESTS)
-      rounds.push({ bare, gateway: ours })
-      console.log(
-        `round ${round}: bare ${bare.cpuPerRequest.toFixed(1)} µs, gateway ${ours.cpuPerRequest.toFixed(1)} µs, ${Math.round(ours.requestsPerSecond)} requests/s`,
-      )
+    for (let round = 0; round <= ROUNDS; round++) {
+      const cpu = { bare: 0, portkey: 0, native: 0, openai: 0 }
+      for (const name of NAMES) {
+        const { server, path, body } = rivals[name]
+        cpu[name] = (await load(server, path, body, REQUESTS)).cpuPerRequest
+      }
+      // The first round warms up.
+      if (round > 0) rounds.push(cpu)
     }
   } finally {
-    for (const server of [gateway, passThrough, vendor]) server.stop()
+    stop()
   }
-  const bare = median(rounds.map((round) => round.bare.cpuPerRequest))
-  const ours = median(rounds.map((round) => round.gateway.cpuPerRequest))
-  const ratio = median(rounds.map((round) => round.gateway.cpuPerRequest / round.bare.cpuPerRequest))
-  console.log(`\nmedian of ${ROUNDS} interleaved rounds, 64 connections, CPU of the server process:`)
-  console.log(
-    `  bare undici pass-through   ${bare.toFixed(1)} µs/request  ${Math.round(median(rounds.map((round) => round.bare.requestsPerSecond)))} requests/s`,
-  )
-  console.log(
-    `  imagegate, Runware sync    ${ours.toFixed(1)} µs/request  ${Math.round(median(rounds.map((round) => round.gateway.requestsPerSecond)))} requests/s`,
-  )
-  console.log(`  ratio                      ${ratio.toFixed(2)} (aim: at most 2.5)`)
-  console.log(
-    `  one core's worth           ${Math.round(1_000_000 / ours)} requests/s (Portkey 1.15.2 as measured in the dependency evaluation: 1,600)`,
-  )
+  const ratio = (of: RivalName, to: RivalName): string => median(rounds.map((round) => round[of] / round[to])).toFixed(2)
+  console.log(`median of ${ROUNDS} interleaved rounds, 64 connections, CPU of the server process for each request:`)
+  for (const name of NAMES)
+    console.log(
+      `  ${name.padEnd(8)} ${median(rounds.map((round) => round[name]))
+        .toFixed(0)
+        .padStart(5)} µs`,
+    )
+  console.log(`  native / bare            ${ratio('native', 'bare')} (aim: at most ${AIMS.timesBare})`)
+  console.log(`  throughput of Portkey's  ${ratio('portkey', 'native')} times, by a core's CPU (aim: at least ${AIMS.timesPortkey})`)
+  console.log(`  openai / native          ${ratio('openai', 'native')} (aim: at most ${AIMS.openaiOfNative})`)
 }

@@ -11,11 +11,13 @@ import { kept } from './kept.ts'
 import { overhead } from './overhead.ts'
 import { nodes } from './nodes.ts'
 import { polling } from './polling.ts'
+import { quiet } from './quiet.ts'
 import { start } from './start.ts'
 import { wholeImages } from './whole-images.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   overhead,
+  quiet,
   kept,
   durability,
   'in-flight': inFlight,
@@ -31,10 +33,17 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { beside: { type: 'string' }, images: { type: 'string' }, only: { type: 'string' }, write: { type: 'boolean' } },
+  options: {
+    beside: { type: 'string' },
+    images: { type: 'string' },
+    only: { type: 'string' },
+    write: { type: 'boolean' },
+    history: { type: 'boolean' },
+  },
 })
 if (values.beside === undefined) {
-  for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHMARKS)) {
+  const asked = [...positionals, ...(values.history === true ? ['history'] : [])]
+  for (const name of asked.length > 0 ? asked : Object.keys(BENCHMARKS)) {
     const benchmark = BENCHMARKS[name]
     if (!benchmark) throw new Error(`no benchmark ${name}; there are ${Object.keys(BENCHMARKS).join(', ')}`)
     console.log(`\n== ${name}`)

@@ -50,7 +50,7 @@ async function read<T>(reply: { readonly statusCode: number; readonly body: { te
 }
 
 /** Portkey’s gateway as its package starts it. */
-export async function startPortkey(): Promise<{ readonly url: string; stop(): void }> {
+export async function startPortkey(): Promise<{ readonly url: string; readonly pid: number; stop(): void }> {
   const port = await freePort()
   const script = join(THIS_CHECKOUT, 'node_modules/@portkey-ai/gateway/build/start-server.js')
   const child = spawn(process.execPath, [script, `--port=${port}`, '--headless'], { stdio: 'ignore' })
@@ -60,7 +60,7 @@ export async function startPortkey(): Promise<{ readonly url: string; stop(): vo
       ({ body }) => body.dump().then(() => true),
       () => false,
     )
-    if (isUp) return { url, stop: () => void child.kill() }
+    if (isUp) return { url, pid: child.pid ?? 0, stop: () => void child.kill() }
     await pause(100)
   }
   child.kill()
