@@ -13,7 +13,7 @@ const AT_ONCE = 16
 
 /**
  * What each client buys, with its defaults, of a vendor whose replies get lost after it has accepted (`bought-twice/vendor.ts`).
- * `--images`: how many are asked of each; `--only`: one client or provider; `--write`: puts the rows in place of the kept ones of the same clients
+ * `--images`: how many are asked of each; `--only`: one client or provider; `--write`: replaces the kept rows of the same clients
  * (docs/bought-twice.json), prints the table of all, and draws their chart.
  */
 export async function boughtTwice(): Promise<void> {

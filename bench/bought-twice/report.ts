@@ -17,7 +17,7 @@ export interface Row extends Counted {
   readonly errors: Readonly<Record<string, number>>
 }
 
-/** The kept rows with each that was measured again in its place; of a client that had none, at the end. */
+/** The kept rows, each replaced where it was measured again; of a client that had none, at the end. */
 export function merged(kept: readonly Counted[], measured: readonly Row[]): readonly Counted[] {
   const rows = new Map(kept.map((row) => [`${row.client} ${row.provider}`, row]))
   for (const { seconds: _seconds, errors: _errors, ...row } of measured) rows.set(`${row.client} ${row.provider}`, row)
