@@ -19,7 +19,8 @@ const EXAMINED_ROWS_BESIDE_PAIRS = 500
 const COUNTED_ROWS = 1_000
 
 /**
- * Lists newest first. Without a metadata filter it walks the covering index of generations; with one, the index of the rarest of the
+ * Lists newest first. Without a metadata filter it walks the covering index of generations, or of those that are open or
+ * failed; with one, the index of the rarest of the
  * pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit few rows are searched for
  * slice by slice, and others are served between two of them.
  */
@@ -36,9 +37,9 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
   }
 
   /** Where a slice that begins after `from` ends; null where it reaches the oldest row. */
-  const endOfSlice = (pair: Pair | undefined, from: Position | null): Position | null => {
+  const endOfSlice = (query: ListQuery, pair: Pair | undefined, from: Position | null): Position | null => {
     const [table, id] = pair ? ['generation_metadata', 'generation_id'] : ['generations', 'id']
-    const conditions = [...(pair ? ['key = ? AND value = ?'] : []), ...(from ? [`(created_at, ${id}) < (?, ?)`] : [])]
+    const conditions = [...(pair ? ['key = ? AND value = ?'] : fewRows(query)), ...(from ? [`(created_at, ${id}) < (?, ?)`] : [])]
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
     const sql = `SELECT created_at, ${id} AS id FROM ${table} ${where} ORDER BY created_at DESC, ${id} DESC LIMIT 1 OFFSET ?`
     const values = [...(pair ?? []), ...(from ? [from.createdAt, from.id] : [])]
@@ -52,7 +53,7 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
     const rows: Record<string, SQLOutputValue>[] = []
     let from = query.cursor === undefined ? null : positionOf(query.cursor)
     for (;;) {
-      const to = isFiltered(query) ? endOfSlice(pairs[0], from) : null
+      const to = isFiltered(query) ? endOfSlice(query, pairs[0], from) : null
       const { sql, values } = selection(query, pairs, from, to)
       rows.push(...prepared(sql).all(...values, query.limit + 1 - rows.length))
       if (to === null || rows.length > query.limit || !database.isOpen) break
@@ -65,6 +66,20 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
 
 const isFiltered = ({ status, model, provider, isCostUnknown, key, metadata }: ListQuery): boolean =>
   metadata !== undefined || isCostUnknown === true || [status, model, provider, key].some((filter) => filter !== undefined)
+
+/** What a status says besides, so that an index of few rows is walked instead of that of all. */
+function fewRows({ status }: ListQuery): readonly string[] {
+  switch (status) {
+    case 'failed':
+    case 'canceled':
+      return ["status IN ('failed', 'canceled')"]
+    case 'queued':
+    case 'running':
+      return ['open = 1']
+    default:
+      return []
+  }
+}
 
 interface Selection {
   readonly sql: string
@@ -80,7 +95,7 @@ function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[]
   const [createdAt, id] = firstPair ? ['first.created_at', 'first.generation_id'] : ['g.created_at', 'g.id']
   const others = filtersOf(query, otherPairs, { createdAt, id })
   const conditions = [
-    ...(firstPair ? ['first.key = ? AND first.value = ?'] : []),
+    ...(firstPair ? ['first.key = ? AND first.value = ?'] : fewRows(query)),
     ...others.conditions,
     ...(from ? [`(${createdAt}, ${id}) < (?, ?)`] : []),
     ...(to ? [`(${createdAt}, ${id}) >= (?, ?)`] : []),

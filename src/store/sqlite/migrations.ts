@@ -185,6 +185,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE provider_hours_counted (line INTEGER NOT NULL) STRICT;
   INSERT INTO provider_hours_counted SELECT coalesce(max(seq), 0) FROM ledger;
   `,
+  `
+  -- Those that did not succeed are few, and lists ask for them alone.
+  CREATE INDEX generations_failed ON generations (created_at, id, status, model, provider, key) WHERE status IN ('failed', 'canceled');
+  `,
 ]
 
 /**

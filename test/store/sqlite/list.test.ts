@@ -93,3 +93,13 @@ test('a filtered list walks page by page over every generation that fits, once, 
   expect(new Set(rare).size).toBe(rare.length)
   expect(rare).toEqual(rare.toSorted().toReversed())
 })
+
+test.each(['running', 'canceled'] as const)('a list of the %s ones passes over none of those that succeeded', async (status) => {
+  const cpuOf = async (query: Omit<ListQuery, 'limit'>): Promise<number> => {
+    const { user } = process.threadCpuUsage()
+    for (let run = 0; run < 10; run += 1) expect((await store.list({ ...query, limit: 100 })).records).toEqual([])
+    return process.threadCpuUsage().user - user
+  }
+  const all = await cpuOf({ model: 'model-nobody-has' })
+  expect((await cpuOf({ status })) / all).toBeLessThan(0.4)
+})
