@@ -4,7 +4,8 @@ import { BadCursor, ClaimLost, IdempotencyConflict } from '../../src/core/ports.
 import type { DeliveryChange, DeliveryClaim, Store } from '../../src/core/ports.ts'
 import { generationRecord } from './records.ts'
 
-const delivery = (id: string, overrides: Partial<WebhookDeliveryRecord> = {}): WebhookDeliveryRecord => ({
+/** A delivery that is due; `overrides` says what a test is about. */
+export const deliveryRecord = (id: string, overrides: Partial<WebhookDeliveryRecord> = {}): WebhookDeliveryRecord => ({
   id,
   generationId: `gen of ${id}`,
   key: null,
@@ -19,6 +20,8 @@ const delivery = (id: string, overrides: Partial<WebhookDeliveryRecord> = {}): W
   endedAt: null,
   ...overrides,
 })
+
+const delivery = deliveryRecord
 
 /** What every store must do with deliveries. */
 export function deliveryConformance(storeNow: () => Store): void {

@@ -7,7 +7,10 @@ import { binder, prepare } from './statement.ts'
 
 const one = prepare('SELECT key, record FROM webhook_deliveries WHERE id = $1')
 
-/** Of each receiver as many as may be under way, those due longest first. A row that another process claims meanwhile is left to it. */
+/**
+ * Of each receiver as many as may be under way, those due longest first. A row that another process claims meanwhile is left to it; that it is
+ * still due is asked of the row itself, since the other may have tried it and given it back by then.
+ */
 const claim = prepare(`
   WITH busy AS (SELECT * FROM unnest($5::text[], $6::integer[]) AS b (origin, under_way)),
   due AS (
@@ -17,7 +20,7 @@ const claim = prepare(`
   chosen AS (
     SELECT due.id FROM due LEFT JOIN busy USING (origin) WHERE nth <= $4 - coalesce(under_way, 0) ORDER BY next_try_at, due.id LIMIT $3
   )
-  UPDATE webhook_deliveries AS d SET claimed_until = $2 FROM chosen WHERE d.id = chosen.id AND d.claimed_until <= $1
+  UPDATE webhook_deliveries AS d SET claimed_until = $2 FROM chosen WHERE d.id = chosen.id AND d.next_try_at <= $1 AND d.claimed_until <= $1
   RETURNING d.id, d.key, d.next_try_at, d.record`)
 
 const nextFree = prepare(`

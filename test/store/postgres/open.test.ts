@@ -6,6 +6,7 @@ import { MIGRATIONS } from '../../../src/store/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/store/postgres/store.ts'
 import { emptyDatabase, freshDatabase, ownServer, POSTGRES_PROGRAMS } from '../../support/postgres.ts'
 import { ledgerEntry } from '../ledger-entries.ts'
+import { deliveryRecord } from '../delivery-conformance.ts'
 import { attemptRecord, generationRecord } from '../records.ts'
 
 const opened: { close(): Promise<void> }[] = []
@@ -74,6 +75,19 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     expect((await first.generation('gen_1'))?.storeMs).toBe(7)
     await second.close()
     expect((await first.claimOpen()).map(({ lease }) => lease)).toEqual([FIRST_LEASE + 2])
+  })
+
+  test('hands out no webhook that another process delivers while it is asked what is due', async () => {
+    const url = await freshDatabase()
+    const store = await open(url)
+    await store.commit({ deliveries: [deliveryRecord('msg_1', { nextTryAt: 1_000 })] })
+    const other = await asked(url)
+    await other.query(`BEGIN; UPDATE imagegate.webhook_deliveries SET status = 'delivered', next_try_at = NULL`)
+    const claimed = store.claimDeliveries({ now: 2_000, leaseMs: 500, limit: 10, perOrigin: 10, underWay: new Map() })
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    await expect.poll(async () => (await other.query(waiting)).rowCount, { timeout: 10_000 }).toBe(1)
+    await other.query('COMMIT')
+    expect((await claimed).records).toEqual([])
   })
 
   test('lets a provider have as many unfinished tasks as it may, those of all processes together', async () => {
