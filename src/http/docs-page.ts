@@ -72,9 +72,9 @@ body { margin: 0; font: 400 14px/20px system-ui, -apple-system, 'Segoe UI', Robo
 .pages-header a:focus-visible { outline: 2px solid var(--scalar-color-accent); outline-offset: -2px; }
 .pages-header .mark { gap: 8px; margin-right: 36px; font-size: 15px; font-weight: 600; color: var(--scalar-color-1); }
 .pages-header .mark svg { width: 16px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.6; }
-.pages-header nav { display: flex; gap: 28px; }
+.pages-header div { display: flex; gap: 28px; }
 .no-script { padding: 24px; }
-@media (max-width: 639px) { .pages-header { padding: 0 16px; } .pages-header .mark { margin-right: 16px; } .pages-header nav { gap: 16px; } }
+@media (max-width: 639px) { .pages-header { padding: 0 16px; } .pages-header .mark { margin-right: 16px; } .pages-header div { gap: 16px; } }
 .light-mode {
   --scalar-background-1: #fff; --scalar-background-2: #f4f4f4; --scalar-background-3: #e8e8e8; --scalar-background-accent: #eaf0fd;
   --scalar-color-1: #171717; --scalar-color-2: #4f4f4f; --scalar-color-3: #646464; --scalar-color-accent: #1d4fc4;
@@ -103,12 +103,12 @@ const page = (nonce: string): string => `<!doctype html>
     <script src="js/prepare.js"></script>
   </head>
   <body>
-    <header class="pages-header">
+    <nav class="pages-header" aria-label="Pages">
       <a class="mark" href="/"><svg viewBox="0 0 16 20" aria-hidden="true"><path d="M1 4h14v12H1zM8 0v20"/></svg>imagegate</a>
-      <nav aria-label="Pages">
+      <div>
         <a href="/">Compare</a><a href="/generations">Generations</a><a href="/costs">Costs</a><a href="/providers">Providers</a>
-      </nav>
-    </header>
+      </div>
+    </nav>
     <div id="app"></div>
     <noscript><p class="no-script">This page needs JavaScript. What it shows is <a href="/openapi.json">/openapi.json</a>.</p></noscript>
     <script src="js/scalar.js"></script>

@@ -29,6 +29,8 @@ export interface ImageDependencies extends ImageAccessDependencies, LinkedImageD
 
 const SCHEMA = {
   operationId: 'getImage',
+  // By a key or by the signature in its link.
+  security: [{ gatewayKey: [] }, {}],
   summary: 'The bytes of an image',
   description:
     'Immutable; `ETag` is its SHA-256. Takes `Range`, `If-Range` and `If-None-Match`. Where keys are on, the address is signed and expires ' +

@@ -22,6 +22,8 @@ const GENERATION_ID = 'gen_01a21f1d54d27b4f8dd3ed997b35ec3d'
 const COMPARISON_ID = 'cmp_01a21f1d54d27b4f8dd3ed997b35ec3d'
 const DELIVERY_ID = 'whd_01a21f1d54d27b4f8dd3ed997b35ec3d'
 const INVOICED_TASK = 'd3bf7898-2f6a-4c0b-9a41-0b3e5d2c9a41'
+/** Of an image that is none of yours. */
+const SHA256 = 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'
 const IMAGE_FILE = 'img_01a21f1d5bed7b4f8dd3ed997b35ec3d.jpg'
 
 const requests = {
@@ -46,6 +48,7 @@ export const OWN_EXAMPLES: Examples = {
   cancelGeneration: { parameters: { id: GENERATION_ID } },
   streamGeneration: { parameters: { id: GENERATION_ID } },
   getImage: { parameters: { file: IMAGE_FILE } },
+  backupImage: { parameters: { sha256: SHA256, format: 'jpeg' } },
   createQuote: { body: { 'by shape': requests['by shape'], 'by size': requests['by size'] } },
   createComparison: {
     body: { everywhere: { summary: 'At every provider that can take it', value: { ...LIGHTHOUSE, aspect_ratio: '1:1' } } },

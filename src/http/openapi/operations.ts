@@ -35,7 +35,7 @@ export function operationOf(asked: Asked): Answered {
     ...rest,
     ...(body === undefined ? {} : { body }),
     ...(querystring === undefined ? {} : { querystring }),
-    ...(route.config?.access === 'open' ? { security: [] } : {}),
+    ...(route.config?.access === 'open' ? { security: documented.security ?? [] } : {}),
     response: withUnread(
       Object.entries({ ...(isOwn ? commonAnswers(documented, route) : {}), ...response }).map(([status, answer]) => [
         status,

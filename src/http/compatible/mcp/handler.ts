@@ -42,6 +42,8 @@ export function createHandler(tools: readonly Tool[], deps: HandlerDependencies)
     async answer(request, reply, { body, over }) {
       // Node's own message; its optional fields are declared another way.
       const raw = request.raw as NodeIncomingMessageLike
+      // Who takes anything, as curl does unless it is asked to say more, takes both.
+      if (/(?:^|,)\s*\*\/\*/.test(request.headers.accept ?? '*/*')) raw.headers['accept'] = 'application/json, text/event-stream'
       await serve(Object.assign(raw, { auth: authOf({ caller: request.caller, over }) }), reply.raw, body)
     },
     close: () => handler.close(),

@@ -146,12 +146,19 @@ function edited({ upload, body }: Form, { partialImagesAt }: Partials): Accepted
 
 /** What the parser says that helps a caller; all else it throws is about itself. */
 const PARSER_SAYS =
-  /^(?:Unexpected end of multipart data|Part terminated early|Malformed part header|Multipart: Boundary not found|reach (?:parts|files|fields) limit|the request was closed|prototype property is not allowed)/
+  /^(?:Unexpected end of multipart data|Part terminated early|Malformed part header|reach (?:parts|files|fields) limit|the request was closed|prototype property is not allowed)/
+
+const NOT_A_FORM = 'it is not whole, or not well formed.'
+/** With the remedy of what is often written by hand. */
+function saidOf(message: string): string {
+  if (message.startsWith('Multipart: Boundary not found'))
+    return 'its Content-Type names no boundary. Leave that header out: a client that sends a form, such as curl with --form, writes it itself.'
+  return PARSER_SAYS.test(message) ? message.slice(0, 200) : NOT_A_FORM
+}
 
 /** The parser's own errors carry no status; whatever they are, the form was not whole or not well formed. */
 function notAForm(error: unknown): never {
   if (error instanceof HttpProblem) throw error
-  const said =
-    error instanceof Error && PARSER_SAYS.test(error.message) ? error.message.slice(0, 200) : 'it is not whole, or not well formed.'
+  const said = error instanceof Error ? saidOf(error.message) : NOT_A_FORM
   throw new OpenaiRefusal(refusal('invalid_request', `The form could not be read: ${said}`, { as: 'invalid_request' }))
 }

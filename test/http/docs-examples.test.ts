@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashOfKey } from '../../src/http/access.ts'
+import { launchProcess } from '../e2e/gateway-process.ts'
+import type { Gateway } from '../e2e/gateway.ts'
+import { CHROMIUM, sharedChromium, watchedPage } from '../support/chromium.ts'
+
+const run = promisify(execFile)
+const SECRET = 'key-of-root'
+const ROOT_KEY = { authorization: `Bearer ${SECRET}` }
+
+/** In the page: the command that is shown for each operation, by the id of its section. Sections are drawn once they come into sight. */
+const SHOWN = `(async () => {
+  const shown = {}
+  const sections = () => [...document.querySelectorAll('[id^="api-1/tag/"]')].filter(({ id }) => /^api-1\\/tag\\/[^/]+\\/(?:GET|POST|DELETE)\\/[^.]*$/.test(id))
+  const isLeft = () => sections().find(({ id }) => !(id in shown)) !== undefined
+  for (let turn = 0; turn < 1200 && (turn < 20 || isLeft()); turn++) {
+    for (const section of sections()) {
+      const command = [...section.querySelectorAll('pre')].map(({ textContent }) => textContent).find((text) => text?.startsWith('curl '))
+      if (command) shown[section.id] = command
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return shown
+})()`
+
+async function commandsOf(page: Page): Promise<readonly (readonly [operation: string, command: string])[]> {
+  const closed = page.getByRole('button', { name: /^Open Group/ })
+  await closed.first().waitFor()
+  while ((await closed.count()) > 0) await closed.first().click()
+  // Higher than all of the page, so that all of it is drawn.
+  await page.setViewportSize({ width: 1440, height: 60_000 })
+  const shown = Object.entries(await page.evaluate<Record<string, string>>(SHOWN))
+  return shown.map(([id, command]) => [id.replace(/^api-1\/tag\/[^/]+\//, ''), command] as const)
+}
+
+/** Runs a command as a person copies it, with curl saying the status alone. */
+const statusOf = async (command: string): Promise<string> =>
+  (await run('sh', ['-c', `curl() { command curl -sS -o /dev/null -w '%{http_code}' --max-time 20 "$@"; }\n${command}`])).stdout
+
+describe.skipIf(CHROMIUM === undefined)('the examples that /docs shows', { timeout: 120_000 }, () => {
+  let gateway: Gateway
+  /** An id of an example stands for one that an earlier call returned. */
+  let made: readonly (readonly [RegExp, string])[]
+  beforeAll(async () => {
+    const keys = `keys: [{ name: root, key_hash: ${hashOfKey(SECRET)}, scope: admin }]`
+    gateway = await launchProcess({ config: `${keys}\nwebhooks: {}\nnetwork: { allow: ["127.0.0.0/8"] }\n` })
+    for (const name of ['team-a', 'team-b']) await gateway.post('/v1/keys', { name }, ROOT_KEY)
+    const generation = await gateway.generate({ webhook: { url: `${gateway.url}/v1/nothing` } }, ROOT_KEY)
+    const idOf = async (reply: Promise<Response>): Promise<string> => {
+      const { id, data } = (await (await reply).json()) as { readonly id?: string; readonly data?: readonly { readonly id: string }[] }
+      return id ?? data?.[0]?.id ?? ''
+    }
+    const [image] = generation.images
+    made = [
+      [/gen_\w+/g, generation.id],
+      [/cmp_\w+/g, await idOf(gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'x' }, ROOT_KEY))],
+      [/whd_\w+/g, await idOf(gateway.ask('/v1/webhooks/deliveries', { headers: ROOT_KEY }))],
+      [/img_\w+/g, image?.id ?? ''],
+      [/[0-9a-f]{64}\/jpeg/g, `${image?.sha256}/${image?.format}`],
+    ]
+  }, 60_000)
+  afterAll(() => gateway.close())
+
+  test('work as they are copied, one for each operation of the document', async () => {
+    const { page } = await watchedPage(await sharedChromium(), gateway.url)
+    await page.goto(`${gateway.url}/docs`)
+    const commands = await commandsOf(page)
+    await page.context().close()
+    const { paths } = (await (await gateway.ask('/openapi.json')).json()) as { readonly paths: Readonly<Record<string, object>> }
+    const operations = Object.entries(paths).flatMap(([path, verbs]) => Object.keys(verbs).map((verb) => `${verb.toUpperCase()}${path}`))
+    expect(commands.map(([operation]) => operation).toSorted()).toEqual(operations.toSorted())
+
+    const wrong: string[] = []
+    for (const [operation, command] of commands) {
+      const real = made.reduce((text, [example, id]) => text.replaceAll(example, id), command).replaceAll('YOUR_SECRET_TOKEN', SECRET)
+      const status = await statusOf(real)
+      if (!/^2\d\d$/.test(status)) wrong.push(`${operation}: ${status}`)
+    }
+    // The page writes the header of a form without its boundary; what is answered says to leave it out.
+    expect(wrong).toEqual(['POST/v1/images/edits: 400'])
+    const headers = { ...ROOT_KEY, 'content-type': 'multipart/form-data' }
+    const refused = await gateway.ask('/v1/images/edits', { method: 'POST', headers, body: '--x' })
+    expect(await refused.text()).toContain('names no boundary. Leave that header out')
+  })
+})
