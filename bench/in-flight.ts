@@ -67,13 +67,13 @@ async function submit(gateway: Served, dispatcher: Agent, count: number): Promis
   await Promise.all(Array.from({ length: CONNECTIONS }, worker))
 }
 
-async function heldBytes(gateway: Served, dispatcher: Agent): Promise<number> {
+export async function heldBytes(gateway: Served, dispatcher: Agent): Promise<number> {
   const address = /(http:\S+)\/held/.exec(gateway.printed())?.[1] ?? ''
   return Number(await (await send(`${address}/held`, { dispatcher })).body.text())
 }
 
 /** One scrape: the delay is counted from the scrape before. */
-async function metrics(gateway: Served, dispatcher: Agent): Promise<{ open: number; delaySeconds: number }> {
+export async function metrics(gateway: Served, dispatcher: Agent): Promise<{ open: number; delaySeconds: number }> {
   const text = await (await send(`${gateway.url}/metrics`, { dispatcher })).body.text()
   const read = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
   return { open: read('imagegate_open_generations'), delaySeconds: read('nodejs_eventloop_lag_p99_seconds') }

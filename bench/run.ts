@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { beside } from './beside.ts'
 import { boughtTwice } from './bought-twice.ts'
 import { durability } from './durability.ts'
+import { eventStreams } from './event-streams.ts'
 import { history } from './history.ts'
 import { hostile } from './hostile.ts'
 import { inFlight } from './in-flight.ts'
@@ -21,6 +22,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   kept,
   durability,
   'in-flight': inFlight,
+  'event-streams': eventStreams,
   inline,
   polling,
   'whole-images': wholeImages,
