@@ -116,7 +116,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes share what they know of
     front.treat = () => ({ kind: 'pass' })
     await expect.poll(breakers, { timeout: 8_000 }).toEqual(['half_open', 'half_open', 'half_open'])
     expect([since('account'), since('submit')]).toEqual([2, 3])
-    await expect.poll(async () => (await buy(1, 'bfl/flux-2-pro')).status, { timeout: 3_000 }).toBe(200)
+    await expect.poll(async () => (await buy(1, 'bfl/flux-2-pro')).status, { timeout: 10_000 }).toBe(200)
     await expect.poll(breakers, { timeout: 1_500 }).toEqual(['closed', 'closed', 'closed'])
   })
 })
