@@ -18,12 +18,16 @@ const HEARTBEAT_MS = 1_000
 
 export function createScheduling(ports: Ports, onPause: (pausedMs: number) => void): Scheduling {
   const wheel = createTimerWheel(ports.clock, onPause)
+  const { nodes } = ports.store
   const slots = createProviderSlots<AttemptRecord>({
     nowMs: () => ports.clock.monotonicMs(),
     schedule: (delayMs, callback) => wheel.schedule(delayMs, callback),
     limitOf: (provider) => ports.settings.provider(provider)?.maxInFlight ?? 1,
-    takenElsewhere: (provider) => ports.store.nodes?.slotsElsewhere(provider) ?? 0,
-    onWaiting: (provider, keys) => ports.store.nodes?.waitForSlots(provider, keys),
+    // A process alone need not know who waits.
+    ...(nodes && {
+      takenElsewhere: (provider: string) => nodes.slotsElsewhere(provider),
+      onWaiting: (provider: string, keys: readonly (string | null)[]) => nodes.waitForSlots(provider, keys),
+    }),
   })
   let isWatching = false
   const beat = (isNeeded: () => boolean): void => {

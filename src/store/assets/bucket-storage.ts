@@ -45,6 +45,7 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
     throw refusedAtStart(address, error)
   }
 
+  const signing = signerOf(client, address)
   const head = (key: string): Promise<HeadObjectCommandOutput | null> => unlessGone(client.send(new HeadObjectCommand(at(key))))
   const get = (key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null> =>
     unlessGone(
@@ -77,7 +78,8 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
       return stream === null ? null : buffer(stream).catch(failed)
     },
     async link(key) {
-      return (await head(key)) === null ? null : signedLink(client, address, at(key)).catch(failed)
+      if ((await head(key)) === null) return null
+      return getSignedUrl(signing, new GetObjectCommand(at(key)), { expiresIn: LINK_SECONDS }).catch(failed)
     },
     has: async (key) => (await head(key)) !== null,
     write: async (key, bytes) => {
@@ -109,17 +111,12 @@ const clientOf = ({ region, endpoint, pathStyle }: BucketAddress, credentials?: 
     requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: REPLY_MS, throwOnRequestTimeout: true },
   })
 
-/** Sends nothing. The host is part of what is signed, and callers may reach the bucket under another one. */
-async function signedLink(
-  client: S3Client,
-  address: BucketAddress,
-  at: { readonly Bucket: string; readonly Key: string },
-): Promise<string> {
-  const { publicEndpoint } = address
-  // With the credentials as the other one has found them, which may have asked the machine for its role.
-  const signing = publicEndpoint === null ? client : clientOf({ ...address, endpoint: publicEndpoint }, client.config.credentials)
-  return getSignedUrl(signing, new GetObjectCommand(at), { expiresIn: LINK_SECONDS })
-}
+/**
+ * Signs links, and sends nothing. The host is part of what is signed, and callers may reach the bucket under another one. Its credentials are as
+ * the other one finds them, which may ask the machine for its role.
+ */
+const signerOf = (client: S3Client, address: BucketAddress): S3Client =>
+  address.publicEndpoint === null ? client : clientOf({ ...address, endpoint: address.publicEndpoint }, client.config.credentials)
 
 /** A stream cannot be sent a second time, so each try reads the file anew; the SDK repeats everything else by itself. */
 async function put(client: S3Client, at: { readonly Bucket: string; readonly Key: string }, file: ReceivedFile): Promise<void> {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
 import { diskError } from './folder-storage.ts'
-import { held, judgeHeld, receive } from './incoming.ts'
+import { incoming, judge, receive } from './incoming.ts'
+import type { Incoming } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, cutOrDamaged, readHeader } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
@@ -12,14 +13,14 @@ import { smallImages } from './small-image.ts'
 import { OWN_FILE } from '../own-modes.ts'
 
 /**
- * Images by their content, wherever they are kept: checked in memory where they are small, else received into a temporary file and checked there,
- * then kept.
- * @param incoming the folder of the temporary files, this process's own
+ * Images by their content, wherever they are kept: checked in memory where they are small, else received into a temporary file and checked
+ * there, then kept.
+ * @param folder the folder of the temporary files, this process's own
  */
-export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
+export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   return {
     async put(source, maxBytes) {
-      const temporary = join(incoming, randomUUID())
+      const temporary = join(folder, randomUUID())
       // It may break before anybody reads it, or when it is given up; an error nobody listens to would end the process.
       if (!Buffer.isBuffer(source)) source.on('error', () => {})
       try {
@@ -48,13 +49,17 @@ export function imagesIn(storage: ObjectStorage, incoming: string): Assets {
 }
 
 async function take(source: Readable | Buffer, maxBytes: number, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
-  const image = await held(source, maxBytes)
-  return Buffer.isBuffer(image) ? takeHeld(image, temporary, storage) : takeStreamed(image, maxBytes, temporary, storage)
+  const image = await incoming(source, maxBytes)
+  return image.kind === 'whole' ? takeWhole(image, temporary, storage) : takeChunks(image, maxBytes, temporary, storage)
 }
 
 /** A file is opened only for what has passed, and is not there yet. */
-async function takeHeld(image: Buffer, path: string, storage: ObjectStorage): Promise<StoredAsset> {
-  const { format, verdict } = judgeHeld(image)
+async function takeWhole(
+  { image, format }: Extract<Incoming, { kind: 'whole' }>,
+  path: string,
+  storage: ObjectStorage,
+): Promise<StoredAsset> {
+  const verdict = judge(image, format)
   const header = await readHeader(image, format)
   if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
   const { length: bytes } = image
@@ -73,15 +78,16 @@ async function takeHeld(image: Buffer, path: string, storage: ObjectStorage): Pr
   return { sha256, bytes, format, width: header.width, height: header.height }
 }
 
-async function takeStreamed(
-  chunks: AsyncGenerator<Buffer>,
+async function takeChunks(
+  image: Extract<Incoming, { kind: 'chunks' }>,
   maxBytes: number,
   temporary: string,
   storage: ObjectStorage,
 ): Promise<StoredAsset> {
+  const { format } = image
   const file = await open(temporary, 'wx', OWN_FILE)
   try {
-    const { sha256, bytes, format, verdict } = await receive(chunks, file, maxBytes)
+    const { sha256, bytes, verdict } = await receive(image, file, maxBytes)
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {

@@ -7,40 +7,48 @@ import { AssetError } from '../../core/ports.ts'
 import { assertFormat, cutOrDamaged } from './image-file.ts'
 import { hasEndMarker } from './structure/jpeg.ts'
 import { structureOf } from './structure/structure.ts'
-import { damaged, type Structure, type Verdict } from './structure/verdict.ts'
+import type { Verdict } from './structure/verdict.ts'
 
 const SLICE_BYTES = 256 * 1_024
 /** An image that is no larger is judged before a file is opened for it: one that is cut off costs no more than reading it. */
 const MOST_HELD_BYTES = 256 * 1_024
 
+/** An image on its way whose first bytes say what it is: all of a small one, or the chunks of a large one from its beginning. */
+export type Incoming =
+  | { readonly kind: 'whole'; readonly format: OutputFormat; readonly image: Buffer }
+  | { readonly kind: 'chunks'; readonly format: OutputFormat; readonly chunks: AsyncGenerator<Buffer> }
+
 export interface Received {
   readonly sha256: string
   readonly bytes: number
-  readonly format: OutputFormat
   /** What its structure says: whether it is whole, or only a decoder can say. */
   readonly verdict: Verdict
 }
 
 /**
- * All of a small source, or the chunks of a large one from its beginning. What is no image is refused at its first bytes.
+ * What is no image is refused at its first bytes, not its last.
  * @throws AssetError `not_an_image`, `too_large`, `stream`
  */
-export async function held(source: Readable | Buffer, maxBytes: number): Promise<Buffer | AsyncGenerator<Buffer>> {
+export async function incoming(source: Readable | Buffer, maxBytes: number): Promise<Incoming> {
   const chunks = chunksOf(source)
   const first: Buffer[] = []
   let bytes = 0
   let head: Buffer = Buffer.alloc(0)
-  while (bytes <= MOST_HELD_BYTES) {
+  let format: OutputFormat | null = null
+  while (format === null || bytes <= MOST_HELD_BYTES) {
     const { done, value } = await chunks.next()
-    if (done === true) return first.length === 1 ? (first[0] ?? head) : Buffer.concat(first)
+    if (done === true) return { kind: 'whole', format: format ?? assertFormat(head), image: together(first) }
     first.push(value)
     bytes += value.length
     if (bytes > maxBytes) throw tooLarge(maxBytes)
-    if (head.length < SIGNATURE_BYTES) head = Buffer.concat([head, value.subarray(0, SIGNATURE_BYTES - head.length)])
-    if (head.length === SIGNATURE_BYTES) assertFormat(head)
+    if (format !== null) continue
+    head = Buffer.concat([head, value.subarray(0, SIGNATURE_BYTES - head.length)])
+    if (head.length === SIGNATURE_BYTES) format = assertFormat(head)
   }
-  return continued(first, chunks)
+  return { kind: 'chunks', format, chunks: continued(first, chunks) }
 }
+
+const together = (chunks: readonly Buffer[]): Buffer => (chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks))
 
 async function* continued(first: readonly Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   yield* first
@@ -51,53 +59,42 @@ async function* continued(first: readonly Buffer[], rest: AsyncGenerator<Buffer>
  * Of an image in memory. Whether it has an end at all is asked first, since to read every code of half a JPEG says no more.
  * @throws AssetError `not_an_image`
  */
-export function judgeHeld(bytes: Buffer): Pick<Received, 'format' | 'verdict'> {
-  const format = assertFormat(bytes.subarray(0, SIGNATURE_BYTES))
-  if (format === 'jpeg' && !hasEndMarker(bytes)) throw cutOrDamaged('it has no end')
+export function judge(image: Buffer, format: OutputFormat): Verdict {
+  if (format === 'jpeg' && !hasEndMarker(image)) throw cutOrDamaged('it has no end')
   const structure = structureOf(format)
-  structure.take(bytes)
-  return { format, verdict: structure.verdict() }
+  structure.take(image)
+  return structure.verdict()
 }
 
 /**
- * Writes the chunks of a source to an open file, and hashes it and judges its structure on the way; what is no image is refused at its first bytes, not its
- * last.
- * @throws AssetError `not_an_image`, `too_large`, `stream`; any other error is the file's
+ * Writes chunks to an open file, and hashes them and judges their structure on the way.
+ * @throws AssetError `too_large`, `stream`; any other error is the file's
  */
-export async function receive(chunks: AsyncGenerator<Buffer>, file: FileHandle, maxBytes: number): Promise<Received> {
+export async function receive(
+  { chunks, format }: Extract<Incoming, { kind: 'chunks' }>,
+  file: FileHandle,
+  maxBytes: number,
+): Promise<Received> {
   const hash = createHash('sha256')
+  const structure = structureOf(format)
   let bytes = 0
-  let head: Buffer = Buffer.alloc(0)
-  let structure: Structure | null = null
 
   async function* taken(): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       bytes += chunk.length
       if (bytes > maxBytes) throw tooLarge(maxBytes)
-      if (structure === null) {
-        const earlier = head
-        head = Buffer.concat([head, chunk.subarray(0, SIGNATURE_BYTES - head.length)])
-        if (head.length === SIGNATURE_BYTES) {
-          structure = structureOf(assertFormat(head))
-          structure.take(earlier)
-        }
-      }
-      structure?.take(chunk)
+      structure.take(chunk)
       hash.update(chunk)
       yield chunk
     }
   }
 
   await file.writeFile(taken())
-  const format = assertFormat(head)
-  return { sha256: hash.digest('hex'), bytes, format, verdict: verdictOf(structure) }
+  return { sha256: hash.digest('hex'), bytes, verdict: structure.verdict() }
 }
 
 const tooLarge = (maxBytes: number): AssetError =>
   new AssetError('too_large', `the image has more than the ${maxBytes} bytes that are taken`)
-
-// A function, because assignments in the generator are not seen where it is used.
-const verdictOf = (structure: Structure | null): Verdict => structure?.verdict() ?? damaged('it ends at once')
 
 async function* chunksOf(source: Readable | Buffer): AsyncGenerator<Buffer> {
   if (Buffer.isBuffer(source)) {
