@@ -1,5 +1,5 @@
 import { json as readJson } from 'node:stream/consumers'
-import type { Json, Offer, Provider, PublishedPriceList } from '#contract'
+import type { Json, Offer, PriceEstimate, Provider, PublishedPriceList } from '#contract'
 import type { Config } from '../config/config.ts'
 import { checkPrices, type CheckedPrice, type ListedOffer, type ListReply } from '../core/prices/check-prices.ts'
 import { estimateCall, estimatedIn } from '../core/prices/estimate.ts'
@@ -38,10 +38,11 @@ export async function checkPublishedPrices(
   try {
     const checked: CheckedPrice[] = []
     for (const provider of asked) {
-      const { price_list: list, models } = provider.manifest
+      const { price_list: list, price_estimate: estimate, models } = provider.manifest
       const offers = offersOf(provider)
-      if (list === undefined) checked.push(...(await estimates(transport, started, provider, offers)))
-      else {
+      if (list === undefined) {
+        if (estimate !== undefined) checked.push(...(await estimates(transport, started, provider, estimate, offers)))
+      } else {
         const listed = offers.map((offer): ListedOffer => ({
           offer,
           list,
@@ -61,14 +62,14 @@ async function estimates(
   transport: Transport,
   config: Config,
   provider: Provider,
+  estimate: PriceEstimate,
   offers: readonly Offer[],
 ): Promise<readonly CheckedPrice[]> {
-  const { price_estimate: estimate } = provider.manifest
   const settings = config.providers.get(provider.id)
   const checked: CheckedPrice[] = []
   for (const offer of offers) {
-    const sample = estimate === undefined ? null : sampleOrder(provider, offer)
-    if (estimate === undefined || sample === null) continue
+    const sample = sampleOrder(provider, offer)
+    if (sample === null) continue
     if (!settings?.apiKey) checked.push(judgeSample(offer, sample, { reason: settings?.reason ?? 'no API key' }))
     else {
       const sent = await transport.send(provider.id, estimateCall(estimate, sample.submit), LIST_TIMEOUT_MS)

@@ -19,10 +19,9 @@ const EXAMINED_ROWS_BESIDE_PAIRS = 500
 const COUNTED_ROWS = 1_000
 
 /**
- * Lists newest first. Without a metadata filter it walks the covering index of generations, or of those that are open or
- * failed; with one, the index of the rarest of the
- * pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit few rows are searched for
- * slice by slice, and others are served between two of them.
+ * Lists newest first. Without a metadata filter it walks the covering index of generations, or of those that are open or failed; with one, the
+ * index of the rarest of the pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit
+ * few rows are searched for slice by slice, and others are served between two of them.
  */
 export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page<GenerationRecord>> {
   const searched = promptLister(database, search)

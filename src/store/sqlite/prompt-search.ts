@@ -19,7 +19,8 @@ export interface PromptSearch {
 }
 
 /**
- * The index of prompts, fed behind the acceptance of generations: in one transaction many prompts cost a tenth each. A search reads what is not in the index yet from the generations themselves.
+ * The index of prompts, fed behind the acceptance of generations: in one transaction many prompts cost a tenth each. A search reads what is
+ * not in the index yet from the generations themselves.
  */
 export function promptSearch(database: DatabaseSync, group: Pick<GroupCommit, 'add'>): PromptSearch {
   const last = database.prepare('SELECT coalesce(max(id), 0) AS number FROM prompt_search_docsize')

@@ -6,7 +6,7 @@ const DEFAULT_WAIT_S = 45
 /** Clients that wait longer give up on an answer without headers after 300 seconds. */
 const MAX_WAIT_S = 240
 
-const ProviderNames = listOf(z.string().min(1), 1, 50)
+export const ProviderNames = listOf(z.string().min(1), 1, 50)
 
 const Routing = z.strictObject({
   order: ProviderNames.optional().describe('First these, in this order.'),

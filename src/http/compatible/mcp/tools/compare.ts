@@ -1,11 +1,19 @@
 import { z } from 'zod'
-import { Comparison, ComparisonRow, compareUsd, listOf, sumUsd } from '#contract'
+import { Comparison, ComparisonRow, compareUsd, sumUsd } from '#contract'
 import type { Quote } from '#contract'
 import { Refusal } from '../../../../core/generation/accept.ts'
 import type { Compare } from '../../../../core/comparisons/compare.ts'
 import type { Accept } from '../../../../core/generation/accept.ts'
 import type { Intake } from '../../../intake.ts'
-import { bodyOf, ceilingOf, idempotencyArgument, imageArguments, USUAL_ARGUMENTS, waitArgument } from '../request-arguments.ts'
+import {
+  bodyOf,
+  ceilingOf,
+  idempotencyArgument,
+  imageArguments,
+  ProviderNames,
+  USUAL_ARGUMENTS,
+  waitArgument,
+} from '../request-arguments.ts'
 import { defineTool } from '../tool.ts'
 
 const ComparisonFacts = Comparison.pick({ id: true, status: true, sandbox: true }).extend({
@@ -25,9 +33,7 @@ export const compareProviders = (
       'Takes every argument of generate. To compare prices only, use quote, which is free.',
     arguments: z.strictObject({
       ...imageArguments,
-      providers: listOf(z.string().min(1), 1, 50)
-        .optional()
-        .describe('Run at these, for example the two cheapest of quote. Default: all that can.'),
+      providers: ProviderNames.optional().describe('Run at these, for example the two cheapest of quote. Default: all that can.'),
       max_price_usd: ceilingOf('all providers together'),
       wait_seconds: waitArgument,
       idempotency_key: idempotencyArgument,
