@@ -51,7 +51,7 @@ export async function inFlight(): Promise<void> {
   console.log(
     `  resident beyond idle     ${(seen.residentBytesEach / 1000).toFixed(1)} kB each before it, garbage and database cache included`,
   )
-  console.log(`  event-loop delay p99     ${seen.delayMs.toFixed(0)} ms (aim: under 50)`)
+  console.log(`  event-loop delay p99     ${seen.delayMs.toFixed(0)} ms (aim: under 20)`)
 }
 
 async function submit(gateway: Served, dispatcher: Agent, count: number): Promise<void> {

@@ -5,7 +5,7 @@ import sharp from 'sharp'
 
 /**
  * A vendor that answers a Runware task at once, with a link to an image of its own, other bytes each time: by its argument a JPEG of about
- * 190 kB, a PNG of about 2.7 MB, or one of 10 MB. Prints its port.
+ * 190 kB, a PNG of about 3.3 MB, or one of 12 MB. Prints its port.
  */
 const KINDS = { jpeg: [1_536, 1_024, 17], png: [1_024, 1_024, 25], large: [2_048, 1_920, 25] } as const
 const kind = process.argv[2] === 'png' || process.argv[2] === 'large' ? process.argv[2] : 'jpeg'
