@@ -216,6 +216,10 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (provider, key, node)
   ) WITH (fillfactor = 50);
   `,
+  `
+  -- The last unit of each writer of a process: that it is there after a lost connection proves its commit.
+  CREATE TABLE unit_marks (writer text PRIMARY KEY, mark text NOT NULL, at timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 50);
+  `,
 ]
 
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })

@@ -7,7 +7,8 @@ const SHOW_EVERY_MS = 5_000
 
 /** The server's clock judges: those of the machines may differ. */
 const show = prepare(`
-  WITH gone AS (DELETE FROM nodes WHERE seen_at < now() - interval '1 hour')
+  WITH gone AS (DELETE FROM nodes WHERE seen_at < now() - interval '1 hour'),
+  unmarked AS (DELETE FROM unit_marks WHERE at < now() - interval '7 days')
   INSERT INTO nodes (id, revision) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, seen_at = now()`)
 const leave = prepare('DELETE FROM nodes WHERE id = $1')
 const all = prepare(`

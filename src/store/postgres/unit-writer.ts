@@ -16,6 +16,8 @@ import { freeSlots, slotLocks, takeSlots } from './slots.ts'
 import type { SlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
+import { createUnitMarks } from './unit-marks.ts'
+import type { UnitMark } from './unit-marks.ts'
 import type { Work } from './work.ts'
 
 /** The idempotency entry comes first: those that find it taken have locked nothing else. */
@@ -32,6 +34,7 @@ const changeKinds = [
 
 const TRIES = 5
 const ASK_AGAIN_MS = 250
+const INVALID_PARAMETER_VALUE = '22023'
 
 const begin = prepare('BEGIN')
 const commit = prepare('COMMIT')
@@ -59,24 +62,27 @@ export interface UnitWriter {
  * keep their order. A unit takes two round trips, all its statements and then the commit; one that is held against a budget takes a third.
  *
  * Where the connection is lost before the commit was sent, nothing was written, and the unit is tried again. Where it is lost after that, the
- * server is asked by the transaction's number what became of it, as soon as it answers: a caller is never answered with an error for what is
- * on disk.
+ * server is asked by the transaction's number whether it has ended, as soon as it answers, and then for the mark that the unit left: a server
+ * that crashed gives the number of a transaction it had not yet on disk to another one. A caller never gets an error for what is on disk, nor
+ * success for what is not.
  */
 export function unitWriter({ connections, work, slots, node }: UnitWriterDependencies): UnitWriter {
   const order = inOrder()
+  const marks = createUnitMarks(node)
   let isClosed = false
 
   async function tryOnce(unit: Bound): Promise<void> {
     if (unit.jobs.length > 0) await work.ready()
     const connection = await connections.take()
+    const mark = marks.take()
     let isBroken = true
     let isHalfDone = true
     try {
-      const transaction = await written(connection, work, unit)
+      const transaction = await written(connection, work, { ...unit, statements: [...unit.statements, mark.leave] })
       isHalfDone = false
       await connection.run(commit()).catch(async (error: unknown) => {
         if (!isConnectionLost(error)) throw error
-        await waitForFate(connections, transaction, { lost: error, isClosed: () => isClosed })
+        await waitForFate(connections, transaction, { lost: error, mark, isClosed: () => isClosed })
       })
       isBroken = false
     } catch (error) {
@@ -84,6 +90,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
       throw error
     } finally {
       connection.release(isBroken)
+      mark.giveBack()
     }
   }
 
@@ -115,21 +122,33 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
 }
 
 /** Returns where the transaction was committed. @throws what was lost where it was not, or StoreError */
-async function waitForFate({ read }: Connections, transaction: string, { lost, isClosed }: LostCommit): Promise<void> {
+async function waitForFate({ read }: Connections, transaction: string, { lost, mark, isClosed }: LostCommit): Promise<void> {
   for (;;) {
     const found = await read(fate(transaction)).then(
-      ([row]) => row?.['fate'],
-      () => null,
+      ([row]) => String(row?.['fate']),
+      (error: unknown) => (isOfTheFuture(error) ? 'lost' : 'unknown'),
     )
-    if (found === 'committed') return
-    if (found === 'aborted') throw lost
+    if (found === 'aborted' || found === 'lost') throw lost
+    if (found === 'committed' || found === 'null') {
+      // Perhaps another transaction of that number. Asked only now: the mark of one that has ended is there, or will never be.
+      const isThere = await read(mark.find).then(
+        ({ length }) => length > 0,
+        () => null,
+      )
+      if (isThere === true) return
+      if (isThere === false) throw lost
+    }
     if (isClosed()) throw new StoreError('closed', 'the store was closed before the database said what became of a write', { cause: lost })
     await sleep(ASK_AGAIN_MS)
   }
 }
 
+/** A number the server has not given yet: it crashed before the one who had it was on disk. */
+const isOfTheFuture = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === INVALID_PARAMETER_VALUE
+
 interface LostCommit {
   readonly lost: unknown
+  readonly mark: UnitMark
   readonly isClosed: () => boolean
 }
 
