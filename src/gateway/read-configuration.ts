@@ -11,6 +11,7 @@ import type { ConfigProblem } from '../config/problem.ts'
 import { stateOf } from '../config/watch-files.ts'
 import type { Patience } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
+import type { ConnectionTimes } from '../http/connections.ts'
 import { StartRefused } from './start-refused.ts'
 
 export interface StartOptions {
@@ -40,6 +41,8 @@ export interface StartOverrides {
   readonly providersDirectory?: string
   /** How long the reader of an image, of events or of a WebSocket may take nothing, instead of a minute. */
   readonly unreadMs?: number
+  /** How long slow headers, bodies and idle connections are waited for. */
+  readonly connectionTimes?: ConnectionTimes
   /** Instead of every provider's own deadline. */
   readonly deadlineMs?: number
   /** What becomes of each configuration that is read. */

@@ -11,6 +11,7 @@ import type { Limits } from './limits/limits.ts'
 import { limitSockets } from './limits/sockets.ts'
 import { refuseAmbiguousRequests } from './ambiguous-requests.ts'
 import { installConnectionRules, serverOptions } from './connections.ts'
+import type { ConnectionTimes } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { installRequestContext } from './request-context.ts'
 import { requestIdOf } from './request-id.ts'
@@ -75,6 +76,8 @@ interface OwnDependencies {
   readonly bodyLimitBytes: number
   /** How long a reader may take nothing of a long answer; absent: a minute. */
   readonly unreadMs?: number | undefined
+  /** How long what comes slowly is waited for; absent: as long as is promised. */
+  readonly connectionTimes?: ConnectionTimes | undefined
   readonly log: FastifyBaseLogger
   readonly version: string
   /** Every vendor is emulated; every result and page says so. */
@@ -116,7 +119,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     bodyLimit: deps.bodyLimitBytes,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     return503OnClosing: true,
-    ...serverOptions(problems, [...ERROR_SHAPES, OWN_PATHS_ERRORS]),
+    ...serverOptions(problems, [...ERROR_SHAPES, OWN_PATHS_ERRORS], deps.connectionTimes),
     genReqId: requestIdOf,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
@@ -132,7 +135,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   installProblems(app, problems)
   refuseAmbiguousRequests(app)
   await installCors(app, deps.origins.corsOrigins())
-  installConnectionRules(app, problems)
+  installConnectionRules(app, problems, deps.connectionTimes)
   limitRequests(app, deps.limits)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
   limitWhatIsOpen(app, deps.limits, deps.unreadMs)

@@ -12,25 +12,31 @@ import type { ProblemDependencies } from './problem.ts'
 import { judgeLongHead } from './long-head.ts'
 import { newRequestId } from './request-id.ts'
 
-/** A header that takes longer is never read to its end. */
-const HEADERS_MS = 10_000
-/** How often slow connections are searched for: with it, a stranger has at most 15 s. */
-const SEARCHED_EVERY_MS = 2_000
-/** A whole request of a known caller: a large upload on a slow line. */
-const REQUEST_MS = 300_000
-/** What a stranger may take for a body, and how long a connection may stay open behind the answer. */
-const STRANGER_MS = 13_000
+/** How long what comes slowly is waited for. */
+export interface ConnectionTimes {
+  /** A header that takes longer is never read to its end. */
+  readonly headersMs: number
+  /** How often slow connections are searched for. */
+  readonly searchedEveryMs: number
+  /** A whole request of a known caller. */
+  readonly requestMs: number
+  /** What a stranger may take for a body, and how long a connection may stay open behind the answer. */
+  readonly strangerMs: number
+}
+
+/** A stranger has at most 15 s; a known caller has time for a large upload on a slow line. */
+const CONNECTION_TIMES: ConnectionTimes = { headersMs: 10_000, searchedEveryMs: 2_000, requestMs: 300_000, strangerMs: 13_000 }
 const MOST_HEADER_BYTES = 32 * 1_024
 const MOST_URL_CHARS = 8 * 1_024
 /** Of both together: what is a little too long is read to its end, so that it is known which of them is. */
 const MOST_HEAD_BYTES = 48 * 1_024
 
 /** How long connections may take, and what is answered where no request can be made of what came. */
-export const serverOptions = (problems: ProblemDependencies, shapes: readonly ErrorShape[]) => ({
-  requestTimeout: REQUEST_MS,
+export const serverOptions = (problems: ProblemDependencies, shapes: readonly ErrorShape[], times = CONNECTION_TIMES) => ({
+  requestTimeout: times.requestMs,
   http: {
-    headersTimeout: HEADERS_MS,
-    connectionsCheckingInterval: SEARCHED_EVERY_MS,
+    headersTimeout: times.headersMs,
+    connectionsCheckingInterval: times.searchedEveryMs,
     maxHeaderSize: MOST_HEAD_BYTES,
     requireHostHeader: false,
   },
@@ -148,7 +154,11 @@ const hasUnreadBody = new WeakSet<IncomingMessage>()
 const isStranger = (request: FastifyRequest): boolean => (request.caller as FastifyRequest['caller'] | undefined)?.scope == null
 
 /** A body that nobody reads is not waited for, and a stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
-export function installConnectionRules(app: FastifyInstance, problems: ProblemDependencies): void {
+export function installConnectionRules(
+  app: FastifyInstance,
+  problems: ProblemDependencies,
+  { strangerMs }: Pick<ConnectionTimes, 'strangerMs'> = CONNECTION_TIMES,
+): void {
   refuseOddConversations(app, problems)
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -172,7 +182,7 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
     payload.once('end', () => hasUnreadBody.delete(raw))
     if (hasUnreadBody.has(raw)) raw.once('close', () => logIfAborted(request, reply))
     if (hasUnreadBody.has(raw) && isStranger(request)) {
-      const timer = setTimeout(() => isStranger(request) && raw.socket.destroy(), STRANGER_MS)
+      const timer = setTimeout(() => isStranger(request) && raw.socket.destroy(), strangerMs)
       raw.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
     }
     done(null, payload)
@@ -190,7 +200,7 @@ export function installConnectionRules(app: FastifyInstance, problems: ProblemDe
     const { socket, upgrade } = request.raw as IncomingMessage & { readonly upgrade?: boolean }
     if (upgrade === true) socket.destroySoon()
     // After Node has set its own, longer, limit.
-    else if (isStranger(request)) setImmediate(closeSoon, socket)
+    else if (isStranger(request)) setImmediate(closeSoon, socket, strangerMs)
     done()
   })
 }
@@ -202,8 +212,8 @@ function logIfAborted({ id, raw, method, routeOptions, log }: FastifyRequest, re
 }
 
 /** Unless the next request has come by now: then Node has taken its limit away. */
-function closeSoon(socket: Socket): void {
-  if (!socket.destroyed && (socket.timeout ?? 0) > STRANGER_MS) socket.setTimeout(STRANGER_MS)
+function closeSoon(socket: Socket, ms: number): void {
+  if (!socket.destroyed && (socket.timeout ?? 0) > ms) socket.setTimeout(ms)
 }
 
 /** Names and values, with what stands between them. */
