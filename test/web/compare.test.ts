@@ -106,8 +106,11 @@ describe.skipIf(!hasChromium)('Compare', { concurrent: true }, () => {
     // The request is changed, and started before its new price was seen.
     await page.evaluate('document.activeElement.blur()')
     await page.keyboard.press('e')
+    prices = Promise.withResolvers()
     await page.getByRole('textbox', { name: 'Width' }).fill('2048')
     await page.keyboard.press('Control+Enter')
+    await page.getByText('It starts as soon as its prices are there.').waitFor()
+    prices.resolve()
     await page.getByText('Another price.').waitFor()
     expect(await page.locator('.quotes-note').textContent()).toMatch(
       /It was \$0\.0600 \+ 1 without a price, and is \$0\.\d+ \+ 1 without a price as it stands now\. Compare again to agree\./,

@@ -10,6 +10,18 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => gateway.close())
 
+/** The last letter comes right after the address was changed, before the page is painted. */
+const TYPES_ON = `const replace = history.replaceState
+history.replaceState = function (...to) {
+  replace.apply(this, to)
+  if (!String(to[2]).endsWith('q=fo')) return
+  setTimeout(() => {
+    const box = document.querySelector('.search')
+    box.value = 'fox'
+    box.dispatchEvent(new InputEvent('input', { bubbles: true }))
+  })
+}`
+
 describe.skipIf(!hasChromium)('the keyboard', { concurrent: true }, () => {
   test('alone reaches every page, asks, opens a row and closes a dialog with the focus given back', async () => {
     const { page, close } = await openPage(gateway.url)
@@ -41,6 +53,39 @@ describe.skipIf(!hasChromium)('the keyboard', { concurrent: true }, () => {
       await page.keyboard.press(letter)
       await page.getByRole('heading', { level: 1, name: heading }).waitFor({ state: 'attached' })
     }
+    await close()
+  }, 90_000)
+
+  test('loses no key, however fast one follows the one that opened its part of the page', async () => {
+    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    const { page, complaints, close } = await openPage(`${gateway.url}/?c=${(await json<Comparison>(reply)).id}`)
+    await region(page, 'Vtrix').getByText('Succeeded').waitFor()
+    /** Each key as soon as the page has drawn what the one before it changed, and before any of it is painted. */
+    const typed = (keys: string) =>
+      page.evaluate(`(async () => {
+        for (const key of '${keys}') {
+          document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))
+          for (let turn = 0; turn < 20; turn++) await undefined
+        }
+      })()`)
+    await typed('wx')
+    await page.getByRole('table', { name: 'A and B' }).getByRole('row', { name: 'Provider Runware Black Forest Labs' }).waitFor()
+    await typed('szm')
+    await page.locator('dialog.zoom.grey').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await typed('?')
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+    expect(complaints).toEqual([])
+    await close()
+  }, 90_000)
+
+  test('loses no letter of a search that is typed while the letters before it are put into the address', async () => {
+    const { page, close } = await openPage(`${gateway.url}/generations`, { prepare: (blank) => blank.addInitScript(TYPES_ON) })
+    const search = page.getByRole('searchbox')
+    await search.fill('fo')
+    await page.waitForURL(/q=fox$/)
+    expect(await search.inputValue()).toBe('fox')
     await close()
   }, 90_000)
 

@@ -64,7 +64,7 @@ describe.skipIf(!hasChromium)('the pages', { concurrent: true }, () => {
         await page.setViewportSize({ width, height: 600 })
         // What follows the width of the window is drawn anew a frame later.
         await vi
-          .waitFor(async () => expect(await sideways(page)).toBe(0), { timeout: 3_000 })
+          .waitFor(async () => expect(await sideways(page)).toBe(0), { timeout: 30_000 })
           .catch(async () => found.push(`${path} at ${width}`))
       }
     }

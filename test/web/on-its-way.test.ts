@@ -41,7 +41,9 @@ test.skipIf(!hasChromium)(
     for (const within of seen) {
       const partial = within.getByRole('img', { name: 'On its way, not the result' })
       await partial.waitFor()
-      expect(await partial.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth)).toBe(1024)
+      await expect
+        .poll(() => partial.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth), { timeout: 30_000 })
+        .toBe(1024)
       expect(await within.getByRole('img', { name: 'it is held' }).count()).toBe(0)
     }
     expect(await column.getByText('Running', { exact: true }).first().isVisible()).toBe(true)

@@ -96,6 +96,7 @@ describe.skipIf(!hasChromium)('a request that is refused', { concurrent: true },
     await page.getByText('No provider can take this request.').first().waitFor()
     await page.getByRole('table', { name: 'Quotes' }).getByText('Refused:').first().waitFor()
     await page.getByRole('textbox', { name: 'Stop above' }).fill('')
+    await page.getByText('No provider can take this request.').first().waitFor({ state: 'detached' })
     await asked(page)
     factor = 2
     await page.getByRole('button', { name: 'Compare', exact: true }).click()

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
 import type { Reference } from './draft.ts'
 import { useDrawn } from './use-drawn.ts'
@@ -167,10 +167,13 @@ function useFilesFromAnywhere(references: readonly Reference[], onReferences: (r
   const [isOver, setIsOver] = useState(false)
   const latest = useRef({ references, onReferences })
   latest.current = { references, onReferences }
-  useEffect(() => {
+  useLayoutEffect(() => {
     const take = async (files: readonly File[]) => {
       const added = await Promise.all(files.map(read))
-      latest.current.onReferences([...latest.current.references, ...added])
+      const next = [...latest.current.references, ...added]
+      // Two at the same moment: the second follows the first, whose drawing may still be to come.
+      latest.current = { ...latest.current, references: next }
+      latest.current.onReferences(next)
     }
     const over = (event: DragEvent) => {
       if (!event.dataTransfer?.types.includes('Files')) return

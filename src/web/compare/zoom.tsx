@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { client } from '../shell/gateway.ts'
@@ -76,7 +76,7 @@ export function Zoom({ parts, provider, prompt, onProvider, onClose }: ZoomProps
 }
 
 function useDragging(stage: { readonly current: HTMLDivElement | null }): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = stage.current
     if (element === null) return
     const move = (event: PointerEvent) => {

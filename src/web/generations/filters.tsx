@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/preact-query'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ListQuery } from '../../client/index.ts'
 import { Segments } from '../compare/toolbar.tsx'
 import { client, useProviders } from '../shell/gateway.ts'
@@ -61,12 +61,21 @@ export function FilterLine({ filters }: { readonly filters: Filters }) {
   const [search, setSearch] = useState(filters.search)
   const models = useQuery({ queryKey: ['models'], queryFn: () => client().models(), staleTime: 60_000 }).data ?? []
   const { providers } = useProviders()
-  useEffect(() => setSearch(filters.search), [filters.search])
+  /** What this box itself put into the address: it says nothing new, and what is typed meanwhile stays. */
+  const shown = useRef(filters.search)
+  useEffect(() => {
+    if (filters.search === shown.current) return
+    shown.current = filters.search
+    setSearch(filters.search)
+  }, [filters.search])
   useEffect(() => {
     if (search === filters.search) return
     const timer = setTimeout(() => {
       if (/^gen_[a-z0-9]+$/i.test(search.trim())) navigate(`/generations/${search.trim()}`)
-      else show({ ...filters, search })
+      else {
+        shown.current = search
+        show({ ...filters, search })
+      }
     }, AFTER_LAST_KEY_MS)
     return () => clearTimeout(timer)
   }, [search, filters])

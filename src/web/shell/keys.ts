@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { keep, kept } from './kept.ts'
 
 /** What a key does; undefined: it does nothing now. */
@@ -38,11 +38,11 @@ addEventListener('keydown', (event) => {
 
 const dialogTakes = (event: KeyboardEvent): boolean => event.target instanceof Element && event.target.closest('dialog[data-keys]') !== null
 
-/** Keys that work while this part is on the page; the innermost part wins. */
+/** Keys that work from the moment this part stands on the page: one that is pressed before the next paint counts too. The innermost part wins. */
 export function useKeys(map: KeyMap): void {
   const latest = useRef(map)
   latest.current = map
-  useEffect(() => {
+  useLayoutEffect(() => {
     maps.push(latest)
     return () => void maps.splice(maps.indexOf(latest), 1)
   }, [])

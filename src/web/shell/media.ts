@@ -1,8 +1,8 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 export function useMedia(query: string): boolean {
   const [matches, setMatches] = useState(() => matchMedia(query).matches)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const list = matchMedia(query)
     const onChange = () => setMatches(list.matches)
     onChange()

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 /** One value that several parts of the page follow. */
 export interface Watched<Value> {
@@ -26,7 +26,7 @@ export function watched<Value>(first: Value): Watched<Value> {
 
 export function useWatched<Value>(source: Watched<Value>): Value {
   const [value, setValue] = useState(source.get)
-  useEffect(() => {
+  useLayoutEffect(() => {
     setValue(() => source.get())
     return source.watch(() => setValue(() => source.get()))
   }, [source])
