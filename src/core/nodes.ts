@@ -19,6 +19,21 @@ export class LeaseLost extends Error {}
 /** The provider has as many unfinished tasks, those of all processes together, as it may have, or the next slot is another key's; nothing was written. */
 export class NoSlot extends Error {}
 
+/** A gateway key has as many open generations, those of all processes together, as it may have; nothing was written. */
+export class TooManyOpen extends Error {
+  readonly most: number
+  constructor({ key, most }: OpenCheck) {
+    super(`${key} has ${most} open generations, as many as it may have`)
+    this.most = most
+  }
+}
+
+/** How many generations of a gateway key may be open, those that are being accepted included. */
+export interface OpenCheck {
+  readonly key: string
+  readonly most: number
+}
+
 /** A task that is about to be bought, and must be counted at its provider. */
 export interface SlotClaim {
   readonly provider: string

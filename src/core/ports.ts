@@ -15,7 +15,7 @@ import type { KeyRecord } from './keys/key-record.ts'
 import type { ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
 import type { DeliveryChange, KeyChange } from './shared-changes.ts'
-import type { Claimed, Nodes, SlotClaim } from './nodes.ts'
+import type { Claimed, Nodes, OpenCheck, SlotClaim } from './nodes.ts'
 
 export type { ObservedBill, ProviderHour } from './account-records.ts'
 
@@ -217,6 +217,8 @@ export interface UnitOfWork {
   readonly lease?: number
   /** Tasks that its generation is about to buy. Refused with `NoSlot` where not all of them are within the limit. */
   readonly slots?: readonly SlotClaim[]
+  /** How many its key may have open. Refused with `TooManyOpen`. Only asked of a store that has `nodes`: a process alone counts its own. */
+  readonly openCheck?: OpenCheck
   /** As far as is known, its generations are not on disk yet: then they are not searched for first. */
   readonly areNew?: boolean
   readonly images?: readonly ImageRecord[]

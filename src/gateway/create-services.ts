@@ -23,7 +23,7 @@ import type { Clock, CountPurchases, Ports, Store } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
-import { createAdmitGeneration } from '../http/limits/generations.ts'
+import { createGenerationLimit } from '../http/limits/generations.ts'
 import { createCountPurchases } from '../http/limits/purchases.ts'
 import { createRateLimit } from '../http/limits/rate.ts'
 import type { RateLimit } from '../http/limits/rate.ts'
@@ -93,9 +93,9 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
   const idempotency = createIdempotency(store, resources.steadyClock.now)
   const { observeLimited } = monitoring.metrics
-  const admit = createAdmitGeneration({ run, limits: () => config().limits, observeLimited })
+  const limit = createGenerationLimit({ run, limits: () => config().limits, observeLimited })
   const { keyRate, countPurchases } = ratesOf(keys, store, observeLimited)
-  const intake = createIntake({ requestSchema: schema, accept, run, idempotency, admit, countPurchases })
+  const intake = createIntake({ requestSchema: schema, accept, run, idempotency, limit, countPurchases })
   const compare = createCompare({
     ports,
     accept,

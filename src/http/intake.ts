@@ -2,11 +2,11 @@ import { judge } from '#contract'
 import type { GenerationRequest, Json, Warning } from '#contract'
 import type { GenerationRecord, WebhookTarget } from '../core/records.ts'
 import type { Accept } from '../core/generation/accept.ts'
-import type { CountPurchases } from '../core/ports.ts'
+import type { CountPurchases, IdempotencyEntry } from '../core/ports.ts'
 import type { Run } from '../core/generation/run.ts'
 import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
-import type { AdmitGeneration } from './limits/generations.ts'
+import type { GenerationLimit } from './limits/generations.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { currentRequestId, currentTraceparent, whileKeyCounts } from './request-context.ts'
 import type { RequestSchema } from './request-schema.ts'
@@ -49,24 +49,22 @@ export interface IntakeDependencies {
   readonly accept: Pick<Accept, 'prepare'>
   readonly idempotency: Idempotency
   readonly run: Pick<Run, 'accept' | 'wait'>
-  /** @throws Refusal where no more may be open */
-  readonly admit: AdmitGeneration
+  /** Of open generations. */
+  readonly limit: GenerationLimit
   readonly countPurchases: CountPurchases
 }
 
-export function createIntake({ requestSchema, accept, idempotency, run, admit, countPurchases }: IntakeDependencies): Intake {
+export function createIntake({ requestSchema, accept, idempotency, run, limit, countPurchases }: IntakeDependencies): Intake {
   async function prepare(
     request: GenerationRequest,
     key: string | null,
     { warnings = [], webhook, comparison, requestId = currentRequestId() }: IntakeExtras,
   ) {
     const traceparent = currentTraceparent()
-    admit(key)
+    limit.admit(key)
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
     // A comparison has counted all of its own at once.
     if (comparison === undefined) await countPurchases(key, request.n ?? 1)
-    // Others may have come while references were read.
-    admit(key)
     record.warnings.push(...warnings)
     return {
       ...record,
@@ -77,6 +75,10 @@ export function createIntake({ requestSchema, accept, idempotency, run, admit, c
     }
   }
 
+  /** Others may have come while references were read, so that it is asked again. */
+  const accepted = (record: GenerationRecord, entry: IdempotencyEntry | null): Promise<void> =>
+    run.accept(record, entry, limit.admit(record.key)).catch(limit.rethrow)
+
   return {
     read(body) {
       const judged = judge(requestSchema, body)
@@ -86,12 +88,12 @@ export function createIntake({ requestSchema, accept, idempotency, run, admit, c
     async begin(request, key, idempotencyKey, more = {}) {
       if (idempotencyKey === undefined) {
         const record = await prepare(request, key, more)
-        await run.accept(record, null)
+        await accepted(record, null)
         return { id: record.id, replayed: false, ...(isOnItsWay(record) ? { record } : {}) }
       }
       return idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), async (entry) => {
         const record = await prepare(request, key, more)
-        await run.accept(record, { ...entry, generationId: record.id })
+        await accepted(record, { ...entry, generationId: record.id })
         return record
       })
     },

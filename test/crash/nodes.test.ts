@@ -117,6 +117,44 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     await expect.poll(others, { timeout: 10_000 }).toEqual([])
   })
 
+  test('count the open generations of a key together: sixty requests at once open as many as it may have, and one that ends lets another in at any', async () => {
+    const revisions = async () => {
+      const reply = await fetch(`${cluster.node(0).url}/v1/providers`, { headers: as('free') })
+      return ((await reply.json()) as { readonly nodes: readonly GatewayNode[] }).nodes.map(({ revision }) => revision)
+    }
+    const configured = async (more: string): Promise<void> => {
+      const [before] = await revisions()
+      for (const index of [0, 1, 2]) cluster.configure(index, KEYS + more)
+      await expect.poll(async () => (await revisions()).filter((revision) => revision === before), { timeout: 20_000 }).toEqual([])
+    }
+    await configured('limits: { per_key: { generations: 7 } }\n')
+    const begun = (index: number) =>
+      fetch(`${cluster.node(index).url}/v1/generations`, {
+        method: 'POST',
+        headers: { ...as('free'), 'content-type': 'application/json', prefer: 'respond-async' },
+        body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse sandbox:never', width: 256, height: 256 }),
+      })
+    const answers = await each(60, begun)
+    const opened = await Promise.all(
+      answers.filter(({ status }) => status === 202).map(async (reply) => (await reply.json()) as Generation),
+    )
+    const refused = answers.filter(({ status }) => status === 429)
+    expect([opened.length, refused.length]).toEqual([7, 53])
+    expect(new Set(refused.map(({ headers }) => `${headers.get('retry-after')} ${headers.get('ratelimit-policy')}`))).toEqual(
+      new Set(['2 "key-generations";q=7']),
+    )
+    expect(await refused[0]?.json()).toMatchObject({ code: 'rate_limited', detail: expect.stringContaining('limits.per_key.generations') })
+
+    const cancel = (index: number, id = '') =>
+      fetch(`${cluster.node(index).url}/v1/generations/${id}/cancel`, { method: 'POST', headers: as('free') })
+    await cancel(0, opened[0]?.id)
+    const again = await each(9, begun)
+    const more = await Promise.all(again.filter(({ status }) => status === 202).map(async (reply) => (await reply.json()) as Generation))
+    expect(more).toHaveLength(1)
+    await Promise.all([...opened.slice(1), ...more].map(({ id }) => id).map((open, index) => cancel(index, open)))
+    await configured('')
+  })
+
   test('take a vendor’s callback and a cancel for a generation that another one works on', async () => {
     const { visits } = vendors.front('bfl')
     const before = visits.length

@@ -11,12 +11,20 @@ import { save } from './save.ts'
 import { NoSlot } from '../nodes.ts'
 import { prepareWithAcceptance, takeBack } from './submit.ts'
 
+/** What a generation is accepted under, beside its budget. */
+export interface Acceptance {
+  readonly idempotency: IdempotencyEntry | null
+  /** How many generations of its gateway key may be open; null: no limit. */
+  readonly mostOfKey: number | null
+}
+
 /**
  * Puts a generation on disk together with its idempotency entry and its reservation, then begins its tasks. A task that needs nothing but a
  * free slot has its intent to buy in the same write. Nothing is sent before that write has succeeded; where it fails, there is no generation.
  */
-export async function begin(core: Core, driver: Driver, record: GenerationRecord, idempotency: IdempotencyEntry | null): Promise<void> {
+export async function begin(core: Core, driver: Driver, record: GenerationRecord, { idempotency, mostOfKey }: Acceptance): Promise<void> {
   const open = openGeneration(core, record, idempotency)
+  if (core.ports.store.nodes && record.key !== null && mostOfKey !== null) open.openCheck = { key: record.key, most: mostOfKey }
   core.open.set(record.id, open)
   note(core, record, 'queued', null)
   openAccount(open)

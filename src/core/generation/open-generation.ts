@@ -6,7 +6,7 @@ import type { PollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
 import { release } from '../../reading/held-bytes.ts'
 import { FIRST_LEASE } from '../nodes.ts'
-import type { SlotClaim } from '../nodes.ts'
+import type { OpenCheck, SlotClaim } from '../nodes.ts'
 import { releaseImages } from '../../reading/inline-bytes.ts'
 import type { ActiveProvider, BudgetCheck, Connection, IdempotencyEntry, Ports } from '../ports.ts'
 import type {
@@ -82,6 +82,8 @@ export interface OpenGeneration {
   newCalls: readonly AttemptCallsRecord[]
   newDelivery: WebhookDeliveryRecord | null
   newSlots: readonly SlotClaim[]
+  /** What its acceptance is held against: how many its key may have open at all processes. Null once it is on disk. */
+  openCheck: OpenCheck | null
   /** What the new entries that reserve must fit into. */
   budget: BudgetCheck | null
   /** The next route is being reserved: nothing is said of the generation's end before that is done. Never rejects. */
@@ -160,6 +162,7 @@ export function openGeneration(
     newCalls: NOTHING,
     newDelivery: null,
     newSlots: NOTHING,
+    openCheck: null,
     budget: null,
     raising: null,
     publishing: 0,

@@ -22,8 +22,12 @@ import type { PartialView } from './watchers.ts'
 
 /** Generations being worked on; how each comes along is in `lifecycle.ts`. */
 export interface Run {
-  /** Puts a new generation on disk and begins it. Rejects, and buys nothing, where the disk, the budget or the idempotency entry refuses. */
-  accept(record: GenerationRecord, idempotency: IdempotencyEntry | null): Promise<void>
+  /**
+   * Puts a new generation on disk and begins it. Rejects, and buys nothing, where the disk, the budget or the idempotency entry refuses.
+   * @param mostOfKey how many generations of its key may be open at all processes together; null: no limit
+   * @throws TooManyOpen
+   */
+  accept(record: GenerationRecord, idempotency: IdempotencyEntry | null, mostOfKey?: number | null): Promise<void>
   /** Continues every open generation from its last recorded call. Returns how many. */
   resume(): Promise<number>
   /** Stops polling and fallback. The answer is the generation as it then is; null where it is not open. */
@@ -48,7 +52,7 @@ export interface Run {
   inFlight(provider: string): number
   waiting(provider: string): number
   readonly openCount: number
-  /** How many of a gateway key are open; null: of those without one. */
+  /** How many of a gateway key are open in this process; null: of those without one. */
   openOf(key: string | null): number
 }
 
@@ -78,7 +82,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
   const callbackHere = (...asked: Parameters<Run['callback']>): void => callback(core, driver, ...asked)
   if (nodes) hearNodes({ core, driver, nodes, callback: callbackHere })
   return {
-    accept: (record, idempotency) => begin(core, driver, record, idempotency),
+    accept: (record, idempotency, mostOfKey = null) => begin(core, driver, record, { idempotency, mostOfKey }),
     async resume() {
       const count = await resumeAll(core, driver)
       if (nodes) keepClaiming(core, driver)

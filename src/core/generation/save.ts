@@ -26,6 +26,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
     newSlots: slots,
     idempotency,
     budget,
+    openCheck,
   } = open
   open.saving = null
   open.newImages = NOTHING
@@ -49,8 +50,10 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
       ...(budget ? { budget } : {}),
       ...(delivery ? { deliveries: [delivery] } : {}),
       ...(slots.length > 0 ? { slots } : {}),
+      ...(openCheck ? { openCheck } : {}),
     })
     open.isOnDisk = true
+    open.openCheck = null
     if (delivery) core.ports.deliveriesDue?.()
   } catch (error) {
     if (error instanceof LeaseLost) core.drop(open)

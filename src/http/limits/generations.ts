@@ -1,4 +1,5 @@
 import type { Run } from '../../core/generation/run.ts'
+import { TooManyOpen } from '../../core/nodes.ts'
 import { Refusal } from '../../core/generation/refusal.ts'
 import { headersOnRefusal } from '../request-context.ts'
 import { detailOf, headersOf } from './refusal.ts'
@@ -10,10 +11,18 @@ export interface GenerationLimitDependencies {
   readonly observeLimited: ObserveLimited
 }
 
-/** Asks whether one more generation of a key may be open; nothing waits between the answer and the acceptance. @throws Refusal where it may not */
-export type AdmitGeneration = (key: string | null) => void
+export interface GenerationLimit {
+  /**
+   * Asks whether one more generation of a key may be open here; nothing waits between the answer and the acceptance.
+   * @returns how many the key may have, those of other processes included, which the acceptance has to ask; null: no limit
+   * @throws Refusal where it may not
+   */
+  admit(key: string | null): number | null
+  /** What an acceptance failed with. @throws Refusal where it was that other processes have the rest of them, else `error` */
+  rethrow(error: unknown): never
+}
 
-export function createAdmitGeneration({ run, limits, observeLimited }: GenerationLimitDependencies): AdmitGeneration {
+export function createGenerationLimit({ run, limits, observeLimited }: GenerationLimitDependencies): GenerationLimit {
   const exceededBy = (key: string | null): Exceeded | null => {
     const { perKey, all } = limits()
     if (key !== null && perKey.generations !== null && run.openOf(key) >= perKey.generations)
@@ -21,12 +30,20 @@ export function createAdmitGeneration({ run, limits, observeLimited }: Generatio
     if (all.generations !== null && run.openCount >= all.generations) return { limit: 'generations', of: 'all', most: all.generations }
     return null
   }
-  return (key) => {
-    const exceeded = exceededBy(key)
-    if (exceeded === null) return
+  const refusalOf = (exceeded: Exceeded): Refusal => {
     observeLimited(exceeded)
     const headers = headersOf(exceeded)
     headersOnRefusal(headers)
-    throw new Refusal('rate_limited', detailOf(exceeded), [], Number(headers['retry-after']) * 1000)
+    return new Refusal('rate_limited', detailOf(exceeded), [], Number(headers['retry-after']) * 1000)
+  }
+  return {
+    admit(key) {
+      const exceeded = exceededBy(key)
+      if (exceeded !== null) throw refusalOf(exceeded)
+      return limits().perKey.generations
+    },
+    rethrow(error) {
+      throw error instanceof TooManyOpen ? refusalOf({ limit: 'generations', of: 'key', most: error.most }) : error
+    },
   }
 }

@@ -1,3 +1,5 @@
+import { prepare } from './statement.ts'
+
 /** "imag". */
 const OURS = 0x69_6d_61_67
 
@@ -11,3 +13,9 @@ export const LOCKS = {
 
 /** The first half of the locks of providers, whose second half is a hash of their name: held while their slots are counted. */
 export const SLOTS_OF = 0x69_6d_61_68
+/** The first half of the locks of gateway keys, whose second half is a hash of their name: held while their open generations are counted. */
+export const OPEN_OF = 0x69_6d_61_69
+
+const lock = prepare('SELECT pg_advisory_xact_lock($1, hashtext($2))')
+/** Held until the end of the transaction. */
+export const lockNamed = (of: typeof SLOTS_OF | typeof OPEN_OF, name: string) => lock(of, name)

@@ -220,6 +220,10 @@ export const MIGRATIONS: readonly string[] = [
   -- The last unit of each writer of a process: that it is there after a lost connection proves its commit.
   CREATE TABLE unit_marks (writer text PRIMARY KEY, mark text NOT NULL, at timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 50);
   `,
+  `
+  -- What counts against the open generations that a gateway key may have. Reads the table once, and writes wait for so long.
+  CREATE INDEX generations_open_of_key ON generations (key) WHERE open;
+  `,
 ]
 
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })

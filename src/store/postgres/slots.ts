@@ -2,7 +2,7 @@ import type { NodeMessage, SlotClaim } from '../../core/nodes.ts'
 import { NoSlot } from '../../core/nodes.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import type { Connections } from './connections.ts'
-import { SLOTS_OF } from './locks.ts'
+import { lockNamed, SLOTS_OF } from './locks.ts'
 import { sqlMessage } from './messages.ts'
 import { prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
@@ -13,7 +13,6 @@ const COUNT_AGAIN_MS = 1_000
 /** A provider that refused nobody for so long is not counted any more. */
 const FORGET_AFTER_MS = 30_000
 
-const lock = prepare('SELECT pg_advisory_xact_lock($1, hashtext($2))')
 /**
  * All of them or none, of one provider; a slot is left to each key that waits elsewhere and comes first. A unit whose fate was unknown is
  * handed in again: its own tasks are not counted twice.
@@ -43,7 +42,7 @@ const byProvider = (claims: readonly SlotClaim[]) =>
 
 /** What must be asked before anything else of a unit, so that only one transaction at a time counts a provider's tasks. */
 export const slotLocks = (claims: readonly SlotClaim[]): readonly Statement[] =>
-  byProvider(claims).map(([provider]) => lock(SLOTS_OF, provider))
+  byProvider(claims).map(([provider]) => lockNamed(SLOTS_OF, provider))
 
 /** Counts the tasks a unit is about to buy. Refuses the unit where they are not within the limit. */
 export const takeSlots = (claims: readonly SlotClaim[], generationId: string, node: string): readonly Statement[] =>

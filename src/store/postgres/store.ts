@@ -11,6 +11,7 @@ import { generationReader } from './generations.ts'
 import { keyNamer, keyReader } from './keys.ts'
 import { migrate } from './migrations.ts'
 import { nodesOf } from './nodes.ts'
+import { openOfKeys } from './open-of-keys.ts'
 import { createPresence } from './presence.ts'
 import { joinDatabase } from './sharing.ts'
 import { createSlotCounts } from './slots.ts'
@@ -32,7 +33,7 @@ const BACKED_UP_ELSEWHERE =
  */
 export async function openPostgresStore(url: string, options: { readonly patienceMs?: number } = {}): Promise<Store> {
   const { node, sharing, connections, nodes, slots, work, leave } = await join(url, options)
-  const writer = unitWriter({ connections, work, slots, node })
+  const writer = unitWriter({ connections, work, slots, openOfKeys: openOfKeys(), node })
   const generations = generationReader(connections)
   const comparisons = comparisonReader(connections)
   const deliveries = deliveryReader(connections)

@@ -12,6 +12,7 @@ import type { Connection, Connections } from './connections.ts'
 import { failureOf, isCollision, isConnectionLost } from './failure-of.ts'
 import { inOrder } from './in-order.ts'
 import { sayStatement } from './messages.ts'
+import type { OpenOfKeys } from './open-of-keys.ts'
 import { freeSlots, slotLocks, takeSlots } from './slots.ts'
 import type { SlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
@@ -46,6 +47,7 @@ interface UnitWriterDependencies {
   readonly connections: Connections
   readonly work: Work
   readonly slots: SlotCounts
+  readonly openOfKeys: OpenOfKeys
   /** Of this process. */
   readonly node: string
 }
@@ -66,7 +68,7 @@ export interface UnitWriter {
  * that crashed gives the number of a transaction it had not yet on disk to another one. A caller never gets an error for what is on disk, nor
  * success for what is not.
  */
-export function unitWriter({ connections, work, slots, node }: UnitWriterDependencies): UnitWriter {
+export function unitWriter({ connections, work, slots, openOfKeys, node }: UnitWriterDependencies): UnitWriter {
   const order = inOrder()
   const marks = createUnitMarks(node)
   let isClosed = false
@@ -109,7 +111,7 @@ export function unitWriter({ connections, work, slots, node }: UnitWriterDepende
   return {
     async write(unit) {
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
-      const bound = boundTo(unit, node)
+      const bound = boundTo(unit, node, openOfKeys)
       if (bound.statements.length === 0) return
       await order.run(namesOf(unit), () => untilDone(bound)).catch(whereFull(slots, unit))
       noteJobs(work, bound)
@@ -178,10 +180,11 @@ function noteJobs(work: Work, { jobs }: Bound): void {
   }
 }
 
-function boundTo(unit: UnitOfWork, node: string): Bound {
+function boundTo(unit: UnitOfWork, node: string, openOfKeys: OpenOfKeys): Bound {
   const { generations = [], slots = [], ledger = [], budget = null, lease, areNew = false, keyChange } = unit
   const heard = [...new Set(generations.map(({ id }) => id))].map((id) => sayStatement({ kind: 'changed', generationId: id }))
   if (keyChange && keyChange.kind !== 'used') heard.push(sayStatement({ kind: 'keys' }))
+  const counted = openOfKeys.ask(unit)
   const [buyer] = generations
   const taken = buyer && slots.length > 0 ? takeSlots(slots, buyer.id, node) : []
   const freed = generations.flatMap((record) => freeSlots(record) ?? [])
@@ -192,8 +195,8 @@ function boundTo(unit: UnitOfWork, node: string): Bound {
     return areNew ? [{ id: record.id, change: 'hold' }] : []
   })
   return {
-    locks: slotLocks(slots),
-    statements: [...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],
+    locks: [...counted.locks, ...slotLocks(slots)],
+    statements: [...counted.statements, ...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],
     jobs,
     budget,
     ledger: [...ledger],

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
-import { FIRST_LEASE, LeaseLost, NoSlot } from '../../../src/core/nodes.ts'
+import { FIRST_LEASE, LeaseLost, NoSlot, TooManyOpen } from '../../../src/core/nodes.ts'
 import { type Store, StoreError } from '../../../src/core/ports.ts'
 import { MIGRATIONS } from '../../../src/store/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/store/postgres/store.ts'
@@ -113,6 +113,27 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     await Promise.all(freed)
     await buy(100, stores[1])
     await expect(buy(101, stores[2])).rejects.toThrow(NoSlot)
+  })
+
+  test('lets a gateway key have as many open generations as it may, those of all processes together, and as few once that is lowered', async () => {
+    const url = await freshDatabase()
+    const stores = [await open(url), await open(url), await open(url)]
+    let count = 0
+    const accept = async (most: number, key = 'team-a'): Promise<void> => {
+      const generations = [generationRecord(`gen_${++count}`, { key })]
+      await stores[count % 3]?.commit({ generations, areNew: true, lease: FIRST_LEASE, openCheck: { key, most } })
+    }
+    const accepted = await Promise.allSettled(Array.from({ length: 60 }, () => accept(7)))
+    const refused = accepted.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+    expect(refused.map((reason) => reason instanceof TooManyOpen)).toEqual(Array.from({ length: 53 }, () => true))
+    await accept(7, 'team-b')
+    // So far from the limit nobody counts for a moment, but where it is lowered in that moment.
+    for (let more = 0; more < 6; more++) await accept(20_000)
+    await expect(accept(7)).rejects.toThrow(TooManyOpen)
+    const ended = accepted.findIndex(({ status }) => status === 'fulfilled') + 1
+    await stores[0]?.commit({ generations: [generationRecord(`gen_${ended}`, { key: 'team-a', status: 'failed' })] })
+    await expect(accept(12)).rejects.toBeInstanceOf(TooManyOpen)
+    await accept(13)
   })
 
   test('gives slots in turns to gateway keys that wait at different processes', async () => {
