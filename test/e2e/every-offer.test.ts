@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { providerFolders, readManifest } from '../support/installed-providers.ts'
 import { launchProcess, type GatewayProcess } from './gateway-process.ts'
-import { OFFERS, type ContractOffer } from './contract-offers.ts'
+import { OFFERS, offersSoldOn, type ContractOffer } from './contract-offers.ts'
 
 let gateway: GatewayProcess
 const bought = new Map<string, Promise<Generation>>()
@@ -20,10 +20,6 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => gateway.close())
 
-const endOf = ({ provider, model }: ContractOffer): string | undefined => readManifest(provider).models[model]?.retires_on
-const today = new Date().toISOString().slice(0, 10)
-const sold = OFFERS.filter((offer) => (endOf(offer) ?? '9999') > today)
-
 test('the contract’s table has at least 40 offers, and each is sold until its day of retirement', () => {
   expect(OFFERS.length).toBeGreaterThanOrEqual(40)
   expect(new Set(OFFERS.map(nameOf)).size).toBe(OFFERS.length)
@@ -31,7 +27,7 @@ test('the contract’s table has at least 40 offers, and each is sold until its 
 })
 
 describe('a gateway that is a process of its own, bought from by name,', () => {
-  test.for(sold.map((offer) => [nameOf(offer), offer] as const))(
+  test.for(offersSoldOn(new Date()).map((offer) => [nameOf(offer), offer] as const))(
     'delivers %s, named and charged as its vendor does',
     async ([name, offer]) => {
       const generation = await bought.get(name)
