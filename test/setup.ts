@@ -1,3 +1,4 @@
+import './support/shifted-clock.cjs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import fc from 'fast-check'
 import nock from 'nock'

@@ -7,6 +7,7 @@ import type { Generation } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
 import type { Gateway } from '../e2e/gateway.ts'
 import { ROOT } from '../support/source-tree.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 let gateway: Gateway
 let folder: string
@@ -28,7 +29,7 @@ interface Ended {
 /** A real command; Ctrl-C is sent where its standard error, or a listing of the gateway, shows that the request was accepted. */
 async function command(args: readonly string[], interruptAt?: (err: string) => boolean | Promise<boolean>): Promise<Ended> {
   const program = join(ROOT, 'bin/imagegate.mjs')
-  const env = { PATH: process.env['PATH'] ?? '', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
+  const env = { ...BARE_ENVIRONMENT, IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
   const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
@@ -43,7 +44,7 @@ async function command(args: readonly string[], interruptAt?: (err: string) => b
 /** What a shell's `program … | reader` shows, with the status of both. */
 function piped(args: string, reader: string): Promise<Ended> {
   const script = `set -o pipefail; "${process.execPath}" "${join(ROOT, 'bin/imagegate.mjs')}" ${args} | ${reader}; echo "\${PIPESTATUS[*]}"`
-  const env = { PATH: process.env['PATH'] ?? '', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
+  const env = { ...BARE_ENVIRONMENT, IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '', PORT: '0' }
   const child = spawn('bash', ['-c', script], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))

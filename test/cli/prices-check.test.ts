@@ -10,6 +10,7 @@ import { changedVendor, type ChangedVendor } from '../support/changed-vendor.ts'
 import { loadEmulator } from '../support/installed-providers.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { fakeTerminal } from './fake-gateway.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 interface Row {
   readonly provider: string
@@ -49,7 +50,7 @@ test('prices check reads the list of each offer with the provider’s key, buys 
     execFile(
       process.execPath,
       ['src/cli/imagegate.ts', 'prices', 'check', '--provider', 'openrouter', '--model', 'flux-2-pro'],
-      { cwd: ROOT, env: { PATH: process.env['PATH'], IMAGEGATE_CONFIG: config } },
+      { cwd: ROOT, env: { ...BARE_ENVIRONMENT, IMAGEGATE_CONFIG: config } },
       (error, out) => resolve({ status: error?.code ?? 0, out }),
     ),
   )

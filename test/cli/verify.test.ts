@@ -14,6 +14,7 @@ import { loadEmulator, loadProviders } from '../support/installed-providers.ts'
 import { playCase } from '../support/play-case.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { fakeTerminal } from './fake-gateway.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const providers = await loadProviders()
 
@@ -143,7 +144,7 @@ test('a verify that was killed over a paid task ends it at the next one, says so
   const start = () =>
     spawn(process.execPath, ['src/cli/imagegate.ts', 'verify', 'bfl', '--model', 'flux-2-pro', '--max-usd', '0.10'], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'], ...env },
+      env: { ...BARE_ENVIRONMENT, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
   const killed = start()

@@ -7,13 +7,14 @@ import { expect, onTestFinished, test } from 'vitest'
 import { writeFiles } from '../catalogue/fake-providers.ts'
 import { LONE_MANIFESTS } from '../support/lone-manifests.ts'
 import { ROOT } from '../support/source-tree.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 /** The exam of the providers in a folder, as a process of its own; what it printed. */
 async function exam(folder: string): Promise<{ readonly code: number | null; readonly printed: string }> {
   const files = ['exam', 'manifest.test', 'after-the-purchase'].map((name) => `test/conformance/${name}`)
   const child = spawn(process.execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=dot', ...files], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', EXAMINED_PROVIDERS: folder },
+    env: { ...BARE_ENVIRONMENT, NO_COLOR: '1', EXAMINED_PROVIDERS: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''

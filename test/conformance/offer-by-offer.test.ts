@@ -102,7 +102,7 @@ test('each provider of the contract’s table has its wire written down by hand'
   expect([...new Set(OFFERS.map(({ provider }) => provider))].toSorted()).toEqual(Object.keys(STRICT_WIRES).toSorted())
 })
 
-describe.concurrent('a plain server in the place of each vendor', () => {
+describe.concurrent('a plain server instead of each vendor', () => {
   test.for(cells)('is sent the order for %s (%s) as that vendor’s pages say it, once, at the price calculated by hand', async (cell) => {
     const [, asked, offer] = cell
     const request = requestOf(offer, asked)

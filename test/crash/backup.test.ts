@@ -24,6 +24,7 @@ import { startProcess } from './process.ts'
 import type { ServerProcess } from './process.ts'
 import { startVendors } from './vendors.ts'
 import type { Vendors } from './vendors.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const run = promisify(execFile)
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -41,7 +42,7 @@ afterAll(() => vendors.close())
 
 /** The command as a user types it; its exit code, what it printed, and its errors. */
 async function imagegate(args: readonly string[], environment: Readonly<Record<string, string>>) {
-  const env = { PATH: process.env['PATH'] ?? '', ...environment }
+  const env = { ...BARE_ENVIRONMENT, ...environment }
   const ended = await run(process.execPath, [join(ROOT, 'bin/imagegate.mjs'), ...args], { cwd: ROOT, env }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),

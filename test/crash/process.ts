@@ -7,12 +7,9 @@ import { createInterface } from 'node:readline'
 import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
 import { searchRemains, tracedEnvironment, traceGateway } from '../support/traced.ts'
 import type { Step } from './steps.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-
-/** With it a start needs a quarter less of the processor. */
-const { NODE_COMPILE_CACHE } = process.env
-export const COMPILED: Readonly<Record<string, string>> = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
 
 /** What `npm start` runs in a checkout; before there were built programs it was the source. */
 function serverProgram(root: string): string {
@@ -78,7 +75,7 @@ async function spawnServer(program: readonly string[], environment: Readonly<Rec
   const spawnedAt = Date.now()
   const child = spawn(process.execPath, program, {
     cwd: ROOT,
-    env: { ...COMPILED, PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...tracedEnvironment(environment) },
+    env: { ...BARE_ENVIRONMENT, PORT: '0', LOG_LEVEL: 'info', ...tracedEnvironment(environment) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)

@@ -9,6 +9,7 @@ import { startProcess } from '../crash/process.ts'
 import { startVendors } from '../crash/vendors.ts'
 import { startS3 } from '../support/s3.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 useRealSockets()
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -53,7 +54,7 @@ test(
         (
           await promisify(execFile)(process.execPath, [join(ROOT, 'src/cli/imagegate.ts'), verb, copy, '--json'], {
             cwd: ROOT,
-            env: { PATH: process.env['PATH'] ?? '', ...environment, ...more },
+            env: { ...BARE_ENVIRONMENT, ...environment, ...more },
           })
         ).stdout
       expect(JSON.parse(await imagegate('backup', { IMAGEGATE_URL: server.url }))).toMatchObject({ images: 1, images_missing: 0 })

@@ -8,8 +8,9 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Quote } from '#contract'
-import { COMPILED, startProcess } from '../crash/process.ts'
+import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const READ_AGAIN = 'the configuration was read again and has not changed'
@@ -48,7 +49,7 @@ interface Refused {
 
 /** What an operator sees of a start that fails. */
 async function refusedStart(environment: Readonly<Record<string, string>>): Promise<Refused> {
-  const env = { ...COMPILED, PATH: process.env['PATH'], PORT: '0', IMAGEGATE_CONFIG: '', ...environment }
+  const env = { ...BARE_ENVIRONMENT, PORT: '0', IMAGEGATE_CONFIG: '', ...environment }
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
   closers.push(() => void child.kill('SIGKILL'))
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
@@ -88,7 +89,7 @@ describe('a running gateway', { timeout: 60_000 }, () => {
     const folder = temporaryFolder()
     const gateway = spawn(process.execPath, [join(ROOT, 'bin/gateway.mjs')], {
       cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', PORT: '0', IMAGEGATE_DATA: join(folder, 'data') },
+      env: { ...BARE_ENVIRONMENT, PORT: '0', IMAGEGATE_DATA: join(folder, 'data') },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     closers.push(() => void gateway.kill('SIGKILL'))
@@ -111,7 +112,7 @@ describe('the example file, copied as it is', { timeout: 60_000 }, () => {
     copyFileSync(join(ROOT, 'imagegate.example.yaml'), config)
     const gateway = spawn(process.execPath, [join(ROOT, 'bin/gateway.mjs')], {
       cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', PORT: '0', IMAGEGATE_DATA: data },
+      env: { ...BARE_ENVIRONMENT, PORT: '0', IMAGEGATE_DATA: data },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     closers.push(() => void gateway.kill('SIGKILL'))
@@ -209,7 +210,7 @@ describe.skipIf(process.platform !== 'linux')('a gateway that starts', { timeout
   ] as const)('as `%s` outlives SIGHUP and SIGUSR2, and reads its configuration again once it listens', async (_, program, args) => {
     const child = spawn(process.execPath, [join(ROOT, program), ...args], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'], PORT: '0', IMAGEGATE_DATA: join(temporaryFolder(), 'data') },
+      env: { ...BARE_ENVIRONMENT, PORT: '0', IMAGEGATE_DATA: join(temporaryFolder(), 'data') },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     closers.push(async () => {

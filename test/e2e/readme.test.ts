@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -31,7 +32,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'imagegate-readme-'))
   port = await freePort()
   environment = {
-    PATH: process.env['PATH'] ?? '',
+    ...BARE_ENVIRONMENT,
     HOME: process.env['HOME'] ?? '',
     IMAGEGATE_DATA: join(folder, 'data'),
     PORT: String(port),

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { startProcess, type ServerProcess } from '../crash/process.ts'
 import { startVendors, type Vendors } from '../crash/vendors.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const KEY = 'a-key-for-the-sandbox-folder'
 const KEYS = `keys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')}, budget_usd: "100", period: month, scope: admin }]\n`
@@ -194,7 +195,7 @@ describe('a data folder of an earlier version', () => {
       const play = await buy(first)
       const [backup, restored] = [join(dataDirectory, 'backup'), join(dataDirectory, 'restored')]
       const env = {
-        PATH: process.env['PATH'] ?? '',
+        ...BARE_ENVIRONMENT,
         IMAGEGATE_CONFIG: '',
         IMAGEGATE_DATA: restored,
         BFL_API_KEY: 'a-real-key',

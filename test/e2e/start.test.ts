@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CatalogueError } from '../../src/catalogue/catalogue.ts'
 import { StartRefused, startGateway } from '../../src/gateway/start.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const servers = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
 
@@ -79,7 +80,7 @@ describe('a start that an operator can correct', () => {
     const child = spawnSync(process.execPath, ['bin/gateway.mjs'], {
       uid: 65_534,
       encoding: 'utf8',
-      env: { PATH: process.env['PATH'], PORT: '0', BFL_API_KEY: 'k', IMAGEGATE_DATA: join(data, 'data'), IMAGEGATE_CONFIG: '' },
+      env: { ...BARE_ENVIRONMENT, PORT: '0', BFL_API_KEY: 'k', IMAGEGATE_DATA: join(data, 'data'), IMAGEGATE_CONFIG: '' },
       timeout: 30_000,
     })
     expect([child.status, child.stdout]).toEqual([1, ''])

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Generation, GatewayKeyState, GatewayKeyWithSecret, Quote } from '#contract'
-import { COMPILED, startOverridden } from '../crash/process.ts'
+import { startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { connect } from '../http/compatible/mcp/clients.ts'
 import { ROOT } from '../support/source-tree.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 useRealSockets()
 
@@ -285,7 +286,7 @@ test('each image at each provider counts against the rate of its key, and what d
 
 /** As it is typed in a shell. */
 function imagegate(...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly error: string }> {
-  const env = { ...COMPILED, PATH: process.env['PATH'], IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
+  const env = { ...BARE_ENVIRONMENT, IMAGEGATE_URL: server.url, IMAGEGATE_KEY: BOSS, IMAGEGATE_CONFIG: '' }
   const child = spawn(process.execPath, ['bin/imagegate.mjs', ...args], { cwd: ROOT, env })
   let [out, error] = ['', '']
   child.stdout.on('data', (part) => (out += String(part)))

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison, Generation } from '#contract'
-import { COMPILED, startOverridden } from '../crash/process.ts'
+import { startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { ROUTES } from '../http/access/route-table.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { closeClient, send } from './client.ts'
 import { pipelined } from './pipelined.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 useRealSockets()
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-outside-'))
@@ -33,7 +34,7 @@ interface Refused {
 
 /** A start that is refused. */
 function start(environment: Readonly<Record<string, string>>, uid?: number): Promise<Refused> {
-  const env = { ...COMPILED, PATH: process.env['PATH'], PORT: '0', BFL_API_KEY: 'a-key-of-outside', IMAGEGATE_CONFIG: '', ...environment }
+  const env = { ...BARE_ENVIRONMENT, PORT: '0', BFL_API_KEY: 'a-key-of-outside', IMAGEGATE_CONFIG: '', ...environment }
   const child = spawn(process.execPath, ['bin/gateway.mjs'], { cwd: ROOT, env, ...(uid === undefined ? {} : { uid }), timeout: 110_000 })
   let out = ''
   let error = ''

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { providerFolders } from '../support/installed-providers.ts'
 import { filesBelow, ROOT } from '../support/source-tree.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const COPY = 'copycat'
 const LEFT_OUT = new Set(['node_modules', '.git', 'data', 'demo-images', 'coverage', 'dist'])
@@ -34,7 +35,7 @@ async function runTests(...filters: readonly string[]): Promise<string> {
   const program = join(checkout, 'node_modules/vitest/vitest.mjs')
   const child = spawn(process.execPath, [program, 'run', '--reporter=dot', '--maxWorkers=2', ...filters], {
     cwd: checkout,
-    env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1' },
+    env: { ...BARE_ENVIRONMENT, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Reconciliation } from '#contract'
 import type { CostReport, Generation } from '#contract'
 import { runCommandLine } from '../../src/cli/command-line.ts'
-import { COMPILED } from '../crash/process.ts'
 import { fakeTerminal } from '../cli/fake-gateway.ts'
 import { launchProcess } from '../e2e/gateway-process.ts'
 import { json, problem } from '../e2e/gateway.ts'
@@ -15,6 +14,7 @@ import type { Gateway } from '../e2e/gateway.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { startBillingVendor } from './billing-vendor.ts'
 import type { BillingVendor } from './billing-vendor.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 useRealSockets()
 
@@ -225,7 +225,7 @@ describe('imagegate reconcile', () => {
   /** The same as a process of its own. */
   const runOutside = (...args: readonly string[]) => {
     const program = resolve(import.meta.dirname, '../../src/cli/imagegate.ts')
-    const env = { ...COMPILED, PATH: process.env['PATH'], IMAGEGATE_URL: gateway.url, IMAGEGATE_KEY: 'boss' }
+    const env = { ...BARE_ENVIRONMENT, IMAGEGATE_URL: gateway.url, IMAGEGATE_KEY: 'boss' }
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd: folder, env, encoding: 'utf8' })
     return { code: status, out: stdout, err: stderr }
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { ROOT } from '../support/source-tree.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 useRealSockets()
 
@@ -22,7 +23,7 @@ test(
   { timeout: 60_000 },
   async () => {
     const folder = checkedOut()
-    const env = { PATH: process.env['PATH'], PORT: '0', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '' }
+    const env = { ...BARE_ENVIRONMENT, PORT: '0', IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: '' }
     const server = spawn(process.execPath, ['src/main.ts'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
     onTestFinished(() => void server.kill('SIGKILL'))
     let said = ''

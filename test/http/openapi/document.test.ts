@@ -8,6 +8,7 @@ import { ROOT } from '../../support/source-tree.ts'
 import { launchProcess } from '../../e2e/gateway-process.ts'
 import type { Gateway } from '../../e2e/gateway.ts'
 import { hashOfKey } from '../../../src/http/access.ts'
+import { BARE_ENVIRONMENT } from '../../support/bare-environment.ts'
 
 const run = promisify(execFile)
 
@@ -156,7 +157,7 @@ describe('the OpenAPI document', () => {
     writeFileSync(file, JSON.stringify(document))
     const program = join(ROOT, 'node_modules/@redocly/cli/bin/cli.js')
     const linted = await run(process.execPath, [program, 'lint', file, '--format', 'json', '--config', join(ROOT, 'redocly.yaml')], {
-      env: { PATH: process.env['PATH'], REDOCLY_TELEMETRY: 'off', CI: 'true' },
+      env: { ...BARE_ENVIRONMENT, REDOCLY_TELEMETRY: 'off', CI: 'true' },
     }).catch((error: { stdout: string }) => error)
     expect(JSON.parse(linted.stdout)).toMatchObject({ totals: { errors: 0, warnings: 0 } })
   }, 60_000)
