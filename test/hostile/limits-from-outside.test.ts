@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { Comparison, Generation } from '#contract'
+import type { Generation } from '#contract'
 import { startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
@@ -173,61 +173,3 @@ test.each([
   clearInterval(goOn)
   expect(said).toBe(`${head}\r\n\r\n${body}`)
 })
-
-/** The least of three differences between the medians of two kinds of requests, sent by turns, in milliseconds and as a part of the smaller median. */
-async function leastDifference(
-  one: () => Promise<unknown>,
-  other: () => Promise<unknown>,
-): Promise<{ readonly ms: number; readonly part: number }> {
-  const tries: { readonly ms: number; readonly part: number }[] = []
-  while (tries.length < 3 && !tries.some(isAlike)) {
-    const times: [number[], number[]] = [[], []]
-    for (let round = 0; round < 200; round += 1)
-      for (const [index, send] of [one, other].entries()) {
-        const from = performance.now()
-        await send()
-        times[index]?.push(performance.now() - from)
-      }
-    const [a = 0, b = 0] = times.map((ms) => ms.toSorted((left, right) => left - right)[100])
-    tries.push({ ms: Math.abs(a - b), part: Math.abs(a - b) / Math.min(a, b) })
-  }
-  return tries.toSorted((left, right) => left.ms - right.ms)[0] ?? { ms: Infinity, part: Infinity }
-}
-const isAlike = ({ ms, part }: { readonly ms: number; readonly part: number }): boolean => ms < 0.3 || part < 0.3
-
-test(
-  'another key’s generation, image, reference, comparison and delivery take the same time as ones that are not there',
-  { timeout: 60_000 },
-  async () => {
-    const generation = jsonOf(
-      await ask('a', '/v1/generations', { ...PIXELS, webhook: { url: 'https://hooks.example.com/x' } }),
-    ) as Generation
-    const comparison = jsonOf(await ask('a', '/v1/comparisons', PIXELS)) as Comparison
-    const delivery = await vi.waitFor(async () => {
-      const { data } = jsonOf(await ask('a', '/v1/webhooks/deliveries')) as { readonly data: readonly { readonly id: string }[] }
-      expect(data.length).toBeGreaterThan(0)
-      return data[0]
-    })
-    const kinds: readonly (readonly [string | undefined, (id: string) => Promise<Received>])[] = [
-      [generation.id, (id) => ask('b', `/v1/generations/${id}`)],
-      [generation.images[0]?.id, (id) => ask('b', `/v1/images/${id}`)],
-      [generation.images[0]?.id, (id) => ask('b', '/v1/quotes', { ...PIXELS, reference_images: [{ image: id }] })],
-      [comparison.id, (id) => ask('b', `/v1/comparisons/${id}`)],
-      [delivery?.id, (id) => ask('b', `/v1/webhooks/deliveries/${id}`)],
-    ]
-    for (const [id = '', read] of kinds) {
-      const none = id.replace(/.{8}$/, '00000000')
-      const [theirs, nothing] = [await read(id), await read(none)]
-      expect([theirs.status, theirs.body.toString().replaceAll(id, '<id>')]).toEqual([
-        nothing.status,
-        nothing.body.toString().replaceAll(none, '<id>'),
-      ])
-      expect([400, 404]).toContain(theirs.status)
-      const difference = await leastDifference(
-        () => read(id),
-        () => read(none),
-      )
-      expect([id, difference, isAlike(difference)]).toEqual([id, difference, true])
-    }
-  },
-)

@@ -54,6 +54,20 @@ export function searchConformance(storeNow: () => Store, reopen: () => Promise<v
     await everySearch()
   })
 
+  test('a search goes on behind a cursor whose generation is gone or another key’s, whichever of the two it is', async () => {
+    for (const [index, key] of ['b', 'b', 'a', 'b', 'b'].entries()) {
+      const fields = { key, createdAt: 1_000 + index, routes: [routeTo('north')], request: { model: 'flux-2-pro', prompt: 'a fox' } }
+      await storeNow().commit({ generations: [generationRecord(`gen_${index}`, fields)] })
+    }
+    const behind = (createdAt: number, id: string) =>
+      found('fox', { key: 'b', cursor: Buffer.from(`${createdAt}:${id}`).toString('base64url') })
+    expect(await behind(1_002, 'gen_2')).toEqual(['gen_1', 'gen_0'])
+    expect(await behind(1_002, 'gen_3x')).toEqual(['gen_1', 'gen_0'])
+    expect(await behind(0, 'gen_2')).toEqual([])
+    expect(await behind(0, 'gen_9')).toEqual([])
+    expect(await behind(1_003, 'gen_3')).toEqual(['gen_1', 'gen_0'])
+  })
+
   test('the hours of a provider count each settled task once, keep over a restart, and know the times within 1 %', async () => {
     const settle = (id: string, at: number, task: Parameters<typeof settlement>[2]) => settlement('gen_0', id, { at, ...task })
     const ledger = [

@@ -25,7 +25,6 @@ export function promptLister(
   database: DatabaseSync,
   search: PromptSearch,
 ): (query: ListQuery & { readonly search: string }) => Promise<Page<GenerationRecord>> {
-  const numberOf = database.prepare('SELECT number FROM generations WHERE id = ?')
   const newest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM generations')
   const inIndex = database.prepare(
     'SELECT rowid AS number FROM prompt_search WHERE prompt_search MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid DESC',
@@ -51,7 +50,7 @@ export function promptLister(
       for (const { number } of inIndex.iterate(match, above, to)) yield* one.all(Number(number), ...values)
     }
     const indexed = match === null ? 0 : search.indexedTo()
-    let before = beforeOf(query.cursor, numberOf) ?? Number(newest.get()?.['number']) + 1
+    let before = beforeOf(query, prepared) ?? Number(newest.get()?.['number']) + 1
     while (before > 1 && database.isOpen) {
       const isIndexed = before - 1 <= indexed
       const above = isIndexed ? Math.max(0, before - 1 - SEARCHED_NUMBERS) : Math.max(indexed, before - 1 - READ_ROWS)
@@ -65,8 +64,16 @@ export function promptLister(
 
 const SELECTED = `SELECT g.state, p.plan, p.plan ->> '$.request.prompt' AS prompt FROM ${GENERATION}`
 
-/** Numbers follow the order of acceptance. Null without a cursor. */
-function beforeOf(cursor: string | undefined, numberOf: StatementSync): number | null {
+/**
+ * Numbers follow the order of acceptance. A generation that is gone, or another key’s, is as one that never was: what is older than its position
+ * follows. Null without a cursor.
+ */
+function beforeOf({ cursor, key }: ListQuery, prepared: (sql: string) => StatementSync): number | null {
   if (cursor === undefined) return null
-  return Number(numberOf.get(positionOf(cursor).id)?.['number'] ?? 0)
+  const { createdAt, id } = positionOf(cursor)
+  const own = prepared(`SELECT number FROM generations WHERE id = ?${key === undefined ? '' : ' AND key = ?'}`)
+  const named = own.get(id, ...(key === undefined ? [] : [key]))
+  if (named !== undefined) return Number(named['number'])
+  const older = prepared('SELECT number FROM generations WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT 1')
+  return Number(older.get(createdAt, id)?.['number'] ?? 0) + 1
 }
