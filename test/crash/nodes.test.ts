@@ -7,7 +7,6 @@ import { connect } from '../http/compatible/mcp/clients.ts'
 import { NGINX, startCluster } from '../support/cluster.ts'
 import type { Cluster } from '../support/cluster.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
-import { readPostgresBooks } from './books.ts'
 import { ask } from './nodes.ts'
 import { startVendors } from './vendors.ts'
 import type { Vendors } from './vendors.ts'
@@ -280,64 +279,4 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     await Promise.all(clients)
     expect([failures, count > 5]).toEqual([[], true])
   })
-
-  test(
-    'that are killed, frozen and thawed, while the database is started anew, lose nothing, buy nothing twice, settle once and keep to the limit',
-    { timeout: 240_000 },
-    async () => {
-      const limited = { most: 0, now: 0 }
-      vendors.front('runware').treat = ({ purpose }) => {
-        if (purpose === 'submit') limited.most = Math.max(limited.most, ++limited.now)
-        return { kind: 'pass' }
-      }
-      vendors.front('runware').beforeReply = ({ purpose }) => {
-        if (purpose === 'submit') limited.now--
-      }
-      const [frozen, killed, last] = [0, 1, 2].map((index) => cluster.node(index))
-      if (!frozen || !killed || !last) throw new Error('three nodes were started')
-      const accepted: string[] = []
-      const post = async (node: typeof last, model: string, index: number): Promise<void> => {
-        const headers = { ...as('free'), prefer: 'respond-async', 'idempotency-key': `${model} ${index}` }
-        const asked = await ask(node, model, headers).catch(() => null)
-        if (asked?.status === 202 || asked?.status === 200) accepted.push(asked.generation.id)
-      }
-      await Promise.all(
-        [frozen, killed, last].flatMap((node, at) =>
-          Array.from({ length: 8 }, (_, index) => post(node, index % 2 === 0 ? 'bfl/flux-2-pro' : 'runware/flux-2-pro', at * 8 + index)),
-        ),
-      )
-      frozen.signal('SIGSTOP')
-      void killed.kill('SIGKILL')
-      const begunAt = Date.now()
-      const statuses = async () =>
-        (await Promise.all(accepted.map((id) => read(2, id).catch(() => null)))).map((one) => one?.status ?? null)
-      const haveEnded = async () => (await statuses()).every((status) => status === 'succeeded' || status === 'failed')
-      // A submit that may have been sent at that moment is asked about for a minute.
-      await expect.poll(haveEnded, { timeout: 150_000, interval: 300 }).toBe(true)
-      const takenAt = /"time":(\d+),[^\n]*open generations of another process continue here/.exec(last.said())?.[1]
-      expect(Number(takenAt) - begunAt).toBeLessThan(15_000)
-      frozen.signal('SIGCONT')
-      await post(last, 'bfl/flux-2-pro', 100)
-      cluster.database.stop('immediate')
-      cluster.database.start()
-      await expect.poll(haveEnded, { timeout: 20_000 }).toBe(true)
-      // What the frozen node had open is no longer its own.
-      await expect.poll(async () => (await fetch(`${frozen.url}/readyz`)).status, { timeout: 10_000 }).toBe(200)
-      await post(frozen, 'bfl/flux-2-pro', 101)
-      await expect.poll(haveEnded, { timeout: 20_000 }).toBe(true)
-      expect(await Promise.all([frozen, last].map((node) => node.kill('SIGTERM')))).toEqual(['0', '0'])
-
-      const books = await readPostgresBooks(cluster.databaseUrl)
-      const of = new Set(accepted)
-      const generations = books.generations.filter(({ id }) => of.has(id))
-      expect([generations.length, books.open]).toEqual([accepted.length, 0])
-      expect(new Set(books.settlements.values())).toEqual(new Set([1]))
-      const unknown = generations.filter(({ error }) => error?.code === 'outcome_unknown')
-      expect(generations.filter(({ status }) => status !== 'succeeded')).toEqual(unknown)
-      const sold = vendors.submits('bfl') + vendors.submits('runware')
-      const bought = books.generations.filter(({ attempts }) => attempts.some(({ submittedAt }) => submittedAt !== null))
-      expect([sold <= bought.length, sold >= bought.length - unknown.length]).toEqual([true, true])
-      expect(limited.most).toBeLessThanOrEqual(MOST_IN_FLIGHT)
-    },
-  )
 })

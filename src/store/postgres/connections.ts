@@ -13,7 +13,12 @@ const CONNECT_MS = 5_000
 /** No statement of ours takes so long; the way to the server is taken for lost then. */
 const ANSWER_MS = 20_000
 /** A process that stands still in the middle of a transaction holds up nobody for longer. */
-const IDLE_IN_TRANSACTION_MS = 10_000
+const IDLE_IN_TRANSACTION_MS = 4_000
+/**
+ * How long a transaction waits for another one, before it is tried again. Shorter than that: what a process that stands still has waiting at the
+ * server would get the same lock one after the other, and each hold it for so long.
+ */
+const LOCK_MS = 3_000
 const RETRY_MS = 50
 
 /** A connection of its own, for one transaction or as long as it is held. */
@@ -93,6 +98,7 @@ const setSearchPath = (client: pg.ClientBase): unknown => client.query(SEARCH_PA
 export function openConnections(url: string): Connections {
   const pool = new pg.Pool({
     ...settingsOf(url),
+    lock_timeout: LOCK_MS,
     max: MOST_CONNECTIONS,
     onConnect: setSearchPath,
   })

@@ -11,6 +11,7 @@ const IDLE_IN_TRANSACTION = '25P03'
 const QUERY_CANCELED = '57014'
 const DEADLOCK = '40P01'
 const SERIALIZATION = '40001'
+const LOCK_TIMEOUT = '55P03'
 const UNKNOWN_DATABASE = '3D000'
 const AUTHENTICATION = '28'
 const NO_PRIVILEGE = '42501'
@@ -22,7 +23,7 @@ const stateOf = (error: unknown): string | null =>
     : null
 
 /** Another try of the whole transaction may succeed: it met others on its way. */
-export const isCollision = (error: unknown): boolean => [DEADLOCK, SERIALIZATION].includes(stateOf(error) ?? '')
+export const isCollision = (error: unknown): boolean => [DEADLOCK, SERIALIZATION, LOCK_TIMEOUT].includes(stateOf(error) ?? '')
 
 /** Whether the connection is gone, or no longer to be used: what it was asked last is not known to be done. */
 export function isConnectionLost(error: unknown): boolean {
@@ -41,7 +42,7 @@ export function failureOf(error: unknown): StoreError | null {
   if (error instanceof StoreError) return error
   const reason = error instanceof Error ? error.message : String(error)
   const state = stateOf(error)
-  if (isConnectionLost(error) || state === TOO_MANY_CONNECTIONS || state === QUERY_CANCELED) {
+  if (isConnectionLost(error) || state === TOO_MANY_CONNECTIONS || state === QUERY_CANCELED || state === LOCK_TIMEOUT) {
     return new StoreError('unreachable', `the database cannot be reached; nothing was written; try again in a moment (${reason})`, {
       cause: error,
     })
