@@ -37,8 +37,8 @@ export function Shortcuts({ onClose }: { readonly onClose: () => void }) {
   return (
     <Dialog title="Keys" onClose={onClose} class="dialog shortcuts">
       <ShortcutList />
-      <p class="small two" style={{ marginTop: '16px' }}>
-        <label style={{ display: 'flex', gap: '8px', alignItems: 'center', minHeight: '24px' }}>
+      <p class="small two">
+        <label class="letters">
           <input type="checkbox" checked={on} onChange={change} />
           Single letters work outside fields
         </label>
