@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { bareNumber, usdFromDecimal, type Usd } from '#contract'
 import { azureDelivery, check, createEmulator, float, headerKey, json, megapixelsOf, perMegapixel, pollRoute, submitRoute } from '#sandbox'
 import { fastApiDetail, fastApiInvalid, fastApiIssue, fastApiReplies, shaped, tieredModel } from '#sandbox'
-import type { Check, Checks, EmulatedModel, Fields, Submitted, Task, TaskFailure, TaskImage } from '#sandbox'
+import type { Check, Checks, EmulatedModel, Fields, Kit, Submitted, Task, TaskFailure, TaskImage, WireReply } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 const { nullable, text, whole, number, flag, oneOf } = check
@@ -16,19 +16,12 @@ function together({ width, height, transparent_bg: transparent, output_format: f
   return transparent === true && format !== 'png' && format !== 'webp' ? "transparent_bg requires output_format 'png' or 'webp'" : null
 }
 
+const webhookUrl = nullable(check.all(text(1, 2083), check.form('a valid URL', check.isHttpUrl)))
+const format = nullable(oneOf('jpeg', 'png', 'webp'))
+const common = { seed: nullable(whole()), output_format: format, webhook_url: webhookUrl, webhook_secret: nullable(text()) }
 /** An endpoint's fields; those its schema does not name are ignored, as FastAPI does. */
 const schema = (maxSafety: number, own: Checks, required: readonly string[] = []): Check =>
-  check.fields(
-    {
-      seed: nullable(whole()),
-      safety_tolerance: whole({ min: 0, max: maxSafety }),
-      output_format: nullable(oneOf('jpeg', 'png', 'webp')),
-      webhook_url: nullable(check.all(text(1, 2083), check.form('a valid URL', check.isHttpUrl))),
-      webhook_secret: nullable(text()),
-      ...own,
-    },
-    { required, isOpen: true, together },
-  )
+  check.fields({ ...common, safety_tolerance: whole({ min: 0, max: maxSafety }), ...own }, { required, isOpen: true, together })
 const slots = (most: number) => check.each(SLOTS.slice(0, most), nullable(text()))
 const klein = { prompt: text(), ...check.each(['width', 'height'], nullable(whole({ min: 64 }))), ...slots(4) }
 const flux2 = { ...klein, transparent_bg: flag, ...slots(8) }
@@ -83,9 +76,9 @@ const asCredits = (dollars: Usd): unknown => float(usdFromDecimal(dollars, 2)) /
 
 /** `AsyncResponse`, or `AsyncWebhookResponse` where a webhook was asked for. */
 function acceptance({ id, webhook, pricePerImage, facts }: Task<Facts>, origin: string): object {
-  const bill = { cost: asCredits(pricePerImage), input_mp: float(facts.megapixels[0]), output_mp: float(facts.megapixels[1]) }
   const where = webhook ? { status: 'Pending', webhook_url: webhook.url } : { polling_url: `${origin}/v1/get_result?id=${id}` }
-  return { id, ...where, ...bill }
+  const [input, output] = facts.megapixels
+  return { id, ...where, cost: asCredits(pricePerImage), input_mp: float(input), output_mp: float(output) }
 }
 
 const result = (id: string, status: string, more: object = {}) =>
@@ -102,6 +95,12 @@ function delivered({ createdAt, facts, pricePerImage }: Task<Facts>, image: Task
   const times = { start_time: float(start), end_time: float(start + duration), duration: float(duration) }
   return { result: { prompt: facts.promptUsed, seed: bareNumber(image.seed), sample, ...times }, cost: asCredits(pricePerImage) }
 }
+
+/** As the SDK asks it (src/bfl/_client.py, 2026-11-21): of FLUX.2 alone, by its sizes. */
+const priced = (kit: Kit<Facts>, { model, input_images: references, ...sizes }: Fields): WireReply =>
+  kit.estimate(String(model).startsWith('flux-2') && model, { prompt: '', ...sizes }, references, (amount) =>
+    json(200, { cost: asCredits(amount), cost_usd: bareNumber(amount) }),
+  )
 
 /**
  * The wire of https://api.bfl.ai/openapi.json (2026-11-21). Where BFL documents nothing (words of errors, the balance at start, whether a
@@ -142,6 +141,7 @@ export const startEmulator = createEmulator<Facts>({
     },
   },
   routes: (kit) => [
+    { method: 'POST', path: '/v1/pricing', answer: ({ body }) => priced(kit, body as Fields) },
     submitRoute(kit, '/v1/:model', (task) => json(200, acceptance(task, kit.origin))),
     { method: 'GET', path: '/v1/credits', answer: () => json(200, { credits: asCredits(kit.balance()) }) },
     // No security is documented for this route; a key is neither asked for nor read.

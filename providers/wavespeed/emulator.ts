@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { bareNumber } from '#contract'
-import { bearer, check, createEmulator, isFields, json, pollRoute, replyTable, sentencesOf } from '#sandbox'
+import { bearer, check, createEmulator, json, pollRoute, replyTable, sentencesOf } from '#sandbox'
 import type { Checks, EmulatedModel, Fields, Kit, Pixels, Task, TaskFailure, WireReply } from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
@@ -74,14 +74,8 @@ const FAILURES: Readonly<Record<TaskFailure, string>> = {
 }
 
 /** What an order would cost; nothing is bought. */
-function priced(body: unknown): WireReply {
-  const { model_id: id, inputs } = isFields(body) ? body : {}
-  const offered = (MODELS as Readonly<Record<string, EmulatedModel>>)[String(id)]
-  if (offered === undefined || !('flat' in offered.price)) return say(400, 'model not found')
-  const problems = offered.schema(inputs)
-  if (problems.length > 0) return say(400, sentencesOf(problems))
-  return say(200, 'success', { model_id: id, unit_price: bareNumber(offered.price.flat), currency: 'USD' })
-}
+const priced = (kit: Kit<Facts>, { model_id: id, inputs }: Fields): WireReply =>
+  kit.estimate(id, inputs, [], (amount) => say(200, 'success', { model_id: id, unit_price: bareNumber(amount), currency: 'USD' }))
 
 const submit = (kit: Kit<Facts>, name: string, body: unknown): Promise<WireReply> =>
   kit.submit(name, body, (task) => kit.accepted([task], prediction(task, kit.origin, 'created')))
@@ -113,7 +107,7 @@ export const startEmulator = createEmulator<Facts>({
     },
   },
   routes: (kit) => [
-    { method: 'POST', path: '/api/v3/model/pricing', answer: ({ body }) => priced(body) },
+    { method: 'POST', path: '/api/v3/model/pricing', answer: ({ body }) => priced(kit, body as Fields) },
     {
       method: 'POST',
       path: '/api/v3/:owner/:model/:task',

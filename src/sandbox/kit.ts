@@ -1,7 +1,10 @@
 import { subtractUsd } from '#contract'
 import { createDrawer, extensionOf, inlineBytes, oddLink } from './delivery.ts'
+import { isFields } from './fields.ts'
 import type { Journal } from './journal.ts'
+import type { Pixels } from './reference-pixels.ts'
 import type { WireReply } from './server.ts'
+import { estimated } from './size-and-price.ts'
 import { createSubmit } from './submit.ts'
 import type { TaskStore } from './task-store.ts'
 import { endsAt, pollTask, readyAt, taskState, type Poll, type Task, type TaskOrder } from './task.ts'
@@ -34,6 +37,13 @@ export function createKit<Facts, Answer>(options: KitOptions<Facts, Answer>): { 
     origin,
     balance: () => subtractUsd(wire.startBalance ?? '0', store.spent()),
     submit: createSubmit(wire, store, take),
+    estimate(model, order, references, priced) {
+      const offered = Object.hasOwn(wire.models, String(model)) ? wire.models[String(model)] : undefined
+      if (!offered) return wire.refused['unknown-model']
+      const problems = offered.schema(order)
+      if (problems.length > 0 || !isFields(order)) return wire.invalid(problems, order)
+      return priced(estimated(offered, order, Array.isArray(references) ? (references as readonly Pixels[]) : [], order).amount)
+    },
     tasks: () => [...store.all()],
     async poll(id) {
       const task = store.find(id)

@@ -55,6 +55,17 @@ export function priceOf(price: EmulatedPrice, output: Pixels, references: readon
   return sumUsd([price.first, multiplyUsd(price.extra, rounded(output) - 1), multiplyUsd(price.reference, referenceMegapixels)])
 }
 
+/** The size of one image of an order, and what it costs. `asked` has the sides where the body says them; a free estimate needs no more. */
+export function estimated(
+  { size: rule = {}, price }: { readonly size?: SizeRule; readonly price: EmulatedPrice },
+  asked: Partial<Record<keyof Pixels, number | undefined>>,
+  references: readonly Pixels[],
+  body: Fields,
+): { readonly size: Pixels; readonly amount: Usd } {
+  const size = rule.ofBody?.(body, references[0]) ?? deliveredSize(rule, asked, references[0])
+  return { size, amount: priceOf(price, size, references, body) }
+}
+
 /** All of them together, with two decimals, as vendors print them. */
 export const megapixelsOf = (images: readonly Pixels[]): number =>
   roundedMegapixels(images.reduce((sum, { width, height }) => sum + width * height, 0))

@@ -2,7 +2,7 @@ import { readOrder, USUAL_FIELDS } from './read-order.ts'
 import type { OrderFields } from './read-order.ts'
 import { referencePixels } from './reference-pixels.ts'
 import type { Refusal, RefusalTable } from './replies.ts'
-import { deliveredSize, priceOf } from './size-and-price.ts'
+import { estimated } from './size-and-price.ts'
 import { playOf } from './stories.ts'
 import type { TaskStore } from './task-store.ts'
 import type { Task, TaskOrder } from './task.ts'
@@ -31,7 +31,7 @@ export function createSubmit<Facts, Answer>(
     const isFull = store.unfinished() >= (wire.maxUnfinished ?? Number.POSITIVE_INFINITY)
     const refusal = isTaken ? 'taken' : (refusalOf(prompt) ?? (isFull ? 'rate-limited' : null))
     if (refusal !== null) return wire.refused[refusal] ?? wire.refused.crash
-    const size = offered.size?.ofBody?.(body, references[0]) ?? deliveredSize(offered.size ?? {}, order, references[0])
+    const { size, amount } = estimated(offered, order, references, body)
     const task = take({
       id: id ?? wire.newId(),
       newImageId: wire.newId,
@@ -41,7 +41,7 @@ export function createSubmit<Facts, Answer>(
       format,
       ...(quality === undefined ? {} : { quality }),
       seed,
-      pricePerImage: priceOf(offered.price, size, references, body),
+      pricePerImage: amount,
       webhook,
       linkLifeMs: order.linkLifeMs ?? wire.delivery.lifeMs ?? null,
       facts: wire.facts({ model, body, prompt, size, references }),

@@ -116,6 +116,12 @@ export interface Kit<Facts, Answer = WireReply> {
    * @param model as it came
    */
   submit(model: unknown, body: unknown, accepted: (task: Task<Facts>) => Answer | Promise<Answer>): Promise<Answer>
+  /**
+   * What one image of an order would be charged, and nothing is bought.
+   * @param order as a submit would have it, but for its references
+   * @param references their sizes, where the question names any
+   */
+  estimate(model: unknown, order: unknown, references: unknown, priced: (amount: Usd) => Answer): Answer
   /** Every task that was accepted, the oldest first. */
   tasks(): readonly Task<Facts>[]
   /** What a poll of this task is answered with; it counts as one. */

@@ -131,17 +131,25 @@ test('prices check asks vendors without a list what one image would cost, buys n
   expect(new Set(vendor.heard)).toEqual(new Set(['POST /api/v3/model/pricing']))
 }, 60_000)
 
-test('prices check asks BFL for FLUX.2; of its other models the answer has no amount, and that is said', async () => {
+test('prices check asks BFL for FLUX.2; of its other models the answer has no amount, and that is said; what moved is named', async () => {
   const { vendor, config } = await vendorOf('bfl')
-  let answered = 0
-  vendor.change = ({ path }) => {
-    if (!path.endsWith('/pricing')) return undefined
-    answered += 1
-    return answered === 1 ? { status: 200, body: { cost: 3, cost_usd: 0.03 } } : { status: 404, body: { detail: 'Not Found' } }
-  }
-  const pro = await rows(config, '--provider', 'bfl', '--model', 'flux-2-pro')
-  expect(pro).toMatchObject({ status: 0, rows: [{ verdict: 'agrees', detail: 'one image of a megapixel: 0.03, as here' }] })
-  const older = await rows(config, '--provider', 'bfl', '--model', 'flux-1.1-pro')
-  expect(older).toMatchObject({ status: 1, rows: [{ verdict: 'not_read', detail: 'not read: its answer (HTTP 404) has no amount' }] })
-  expect(vendor.heard).toEqual(['POST /v1/pricing', 'POST /v1/pricing'])
+  const ask = async () => Object.fromEntries((await rows(config, '--provider', 'bfl')).rows.map((row) => [row.model, row]))
+  const noAmount = { verdict: 'not_read', detail: 'not read: its answer (HTTP 404) has no amount' }
+  const agrees = (amount: string) => ({ verdict: 'agrees', detail: `one image of a megapixel: ${amount}, as here` })
+  const found = await ask()
+  expect(found).toMatchObject({
+    'flux-2-pro': agrees('0.03'),
+    'flux-2-flex': agrees('0.05'),
+    'flux-2-max': agrees('0.07'),
+    'flux-2-klein-4b': agrees('0.014'),
+    'flux-2-klein-9b': agrees('0.015'),
+    'flux-1.1-pro': noAmount,
+    'flux-kontext-pro': noAmount,
+  })
+  vendor.change = ({ path, body }) => (path.endsWith('/pricing') && 'cost_usd' in body ? writeAt(body, '/cost_usd', 0.06) : undefined)
+  expect((await ask())['flux-2-flex']).toMatchObject({
+    verdict: 'drift',
+    detail: 'one image of a megapixel: 0.06 there, 0.05 here',
+  })
+  expect(new Set(vendor.heard)).toEqual(new Set(['POST /v1/pricing']))
 }, 60_000)

@@ -3,9 +3,6 @@ import { readCase, replyOf, storiesOf, type Case } from './case-files.ts'
 import { loadProvider, offersOf, readManifestJson } from './installed-providers.ts'
 import { plainOrder } from './legal-orders.ts'
 
-/** The day the exam is sat: what a manifest says it read later is a slip of the pen. Raise it when prices are read again. */
-export const EXAM_DAY = '2026-11-28'
-
 /** A provider at its exam, with everything its folder reports. */
 export interface Candidate {
   readonly id: string

@@ -18,7 +18,7 @@ test('the emulator says what an order would cost, in the vendor’s envelope, an
   expect(await ask({ model_id: 'wavespeed-ai/flux-2-max/text-to-image', inputs: { ...inputs, size: '1024x1024' } })).toMatchObject({
     status: 400,
   })
-  expect(await ask({ model_id: 'nobody/sells-this', inputs })).toMatchObject({ status: 400 })
+  expect(await ask({ model_id: 'nobody/sells-this', inputs })).toMatchObject({ status: 404 })
   expect(await ask({ model_id: 'wavespeed-ai/flux-2-max/text-to-image', inputs }, 'wrong')).toMatchObject({ status: 401 })
   expect(emulator.submits()).toBe(0)
 })
