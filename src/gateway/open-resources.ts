@@ -21,6 +21,7 @@ import { CLOCK, clockOf, steady } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { transportConfig } from './from-config.ts'
 import { openGatewayKeys } from './gateway-keys.ts'
+import { countImagesInHeapLimit } from './heap-limits.ts'
 import type { Configuration } from './read-configuration.ts'
 import { createReloadReport } from './report-reload.ts'
 import type { ReloadReport } from './report-reload.ts'
@@ -72,6 +73,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const isAnyKeyLive = (config: Config): boolean => keys.isAnyLive(config.keys)
   const exposure = exposed(started, isAnyKeyLive)
   if (exposure) throw new StartRefused(formatProblem(exposure))
+  countImagesInHeapLimit()
   const images = await openImages(folders.assets)
   opened.defer(() => images.close())
   const transport = refusedInWords(() => createTransport(transportConfig(complete(started), installed, log)))
