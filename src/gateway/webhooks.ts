@@ -57,7 +57,9 @@ export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhoo
         const secret = config().providers.get(id)?.callbackSecret
         return secret ? [secret.reveal()] : []
       },
-      keys: createVendorKeys(download, clock),
+      keys: createVendorKeys(download, clock, (url, reason) =>
+        log.warn({ url, reason }, 'a vendor’s list of keys cannot be had: callbacks that it would prove are not believed'),
+      ),
       clock,
     }),
     hookSecretHeader: (id) => catalogue.providers.get(id)?.manifest.webhook_secret_header ?? null,

@@ -6,6 +6,8 @@ export type Purpose = 'submit' | 'poll' | 'account' | 'image'
 /** One request that came to a vendor. */
 export interface Visit {
   readonly purpose: Purpose
+  /** Path and query. */
+  readonly path: string
   readonly body: string
   /** Milliseconds since 1970. */
   readonly at: number
@@ -46,7 +48,7 @@ export async function startFront(upstream: string): Promise<Front> {
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   async function relay(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const body = await bodyOf(request)
-    const visit: Visit = { purpose: purposeOf(request, body), body: body.toString(), at: Date.now() }
+    const visit: Visit = { purpose: purposeOf(request, body), path: request.url ?? '/', body: body.toString(), at: Date.now() }
     visits.push(visit)
     const treatment = front.treat(visit)
     if (treatment.kind === 'refuse') {

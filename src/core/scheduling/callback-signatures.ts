@@ -58,10 +58,10 @@ export function ed25519Fault(
   return keys.some((key) => verify(null, message, key, Buffer.from(signature, 'hex'))) ? null : 'wrong signature'
 }
 
-/** The Ed25519 keys in a JWKS document (RFC 8037); what else is in it is left out. */
-export function ed25519KeysIn(document: unknown): readonly KeyObject[] {
+/** The Ed25519 keys in a JWKS document (RFC 8037); what else is in it is left out. Null where it is none. */
+export function ed25519KeysIn(document: unknown): readonly KeyObject[] | null {
   const { keys } = (document ?? {}) as { readonly keys?: unknown }
-  if (!Array.isArray(keys)) return []
+  if (!Array.isArray(keys)) return null
   return keys.slice(0, MAX_KEYS).flatMap((jwk: unknown) => {
     const { kty, crv, x } = (jwk ?? {}) as Readonly<Record<string, unknown>>
     if (kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string') return []

@@ -21,15 +21,25 @@ interface Known {
   readonly askedAtMs: number
 }
 
-/** @param download the guarded client: a list of keys is fetched without any secret */
-export function createVendorKeys(download: Download, clock: Pick<Clock, 'monotonicMs'>): VendorKeys {
+/**
+ * @param download the guarded client: a list of keys is fetched without any secret
+ * @param report why a list cannot be had, so that an operator learns why no callback is believed
+ */
+export function createVendorKeys(
+  download: Download,
+  clock: Pick<Clock, 'monotonicMs'>,
+  report: (url: string, reason: string) => void = () => {},
+): VendorKeys {
   /** By URL: there are as many as manifests that name one. */
   const known = new Map<string, Known>()
 
   function fetchKeys(url: string): Promise<readonly KeyObject[]> {
     const before = known.get(url)?.keys ?? Promise.resolve([])
     // A list that cannot be had leaves the one before in force.
-    const keys = keysBehind(download, url).catch(() => before)
+    const keys = keysBehind(download, url).catch((error: unknown) => {
+      report(url, error instanceof Error ? error.message : String(error))
+      return before
+    })
     known.set(url, { keys, askedAtMs: clock.monotonicMs() })
     return keys
   }
@@ -45,8 +55,20 @@ export function createVendorKeys(download: Download, clock: Pick<Clock, 'monoton
   }
 }
 
+/** @throws Error that says why */
 async function keysBehind(download: Download, url: string): Promise<readonly KeyObject[]> {
   const answer = await download(url, { maxBytes: MAX_BYTES, silenceMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, isDocument: true })
-  if (answer.kind !== 'body') throw new Error('the list of keys cannot be fetched')
-  return ed25519KeysIn(parseJson(Buffer.concat(await Array.fromAsync(answer.stream)).toString()))
+  if (answer.kind !== 'body') throw new Error(answer.kind === 'expired' ? `the server answered ${answer.status}` : answer.reason)
+  const text = Buffer.concat(await Array.fromAsync(answer.stream)).toString()
+  const keys = ed25519KeysIn(documentIn(text))
+  if (keys === null) throw new Error('it is no JSON object with a list of keys')
+  return keys
+}
+
+function documentIn(text: string): unknown {
+  try {
+    return parseJson(text)
+  } catch {
+    return null
+  }
 }

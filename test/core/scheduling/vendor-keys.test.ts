@@ -9,16 +9,18 @@ const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
 function world() {
-  const state = { nowMs: 0, asked: 0, isDown: false, listed: 1 }
+  const state = { nowMs: 0, asked: 0, isDown: false, isOdd: false, listed: 1 }
+  const reported: string[] = []
   const jwk = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
   const download: Download = async (_url, options) => {
     expect(options).toMatchObject({ maxBytes: 65_536, timeoutMs: 5_000, isDocument: true })
     state.asked += 1
     if (state.isDown) return { kind: 'failed', reason: 'the server answered 503', retryable: true }
-    const list = JSON.stringify({ keys: Array.from({ length: state.listed }, () => jwk) })
+    const list = state.isOdd ? '{"keys":{}}' : JSON.stringify({ keys: Array.from({ length: state.listed }, () => jwk) })
     return { kind: 'body', stream: Readable.from([Buffer.from(list)]), contentType: null }
   }
-  return { state, keys: createVendorKeys(download, { monotonicMs: () => state.nowMs }) }
+  const keys = createVendorKeys(download, { monotonicMs: () => state.nowMs }, (url, reason) => reported.push(`${url}: ${reason}`))
+  return { state, reported, keys }
 }
 const URL = 'https://keys.example/jwks.json'
 
@@ -45,8 +47,8 @@ test('a key that is not known brings a new list once a minute at most', async ()
   expect([await keys.at(URL), state.asked]).toMatchObject([{ length: 2 }, 2])
 })
 
-test('a list that cannot be had leaves the one before in force, and none where there was none', async () => {
-  const { state, keys } = world()
+test('a list that cannot be had, or is none, leaves the one before in force, and none where there was none, and it is said why', async () => {
+  const { state, keys, reported } = world()
   state.isDown = true
   expect(await keys.at(URL)).toEqual([])
   state.isDown = false
@@ -55,6 +57,12 @@ test('a list that cannot be had leaves the one before in force, and none where t
   state.isDown = true
   state.nowMs = 2 * MINUTE_MS
   expect(await keys.renewed(URL)).toHaveLength(1)
+  state.isDown = false
+  state.isOdd = true
+  state.nowMs = 3 * MINUTE_MS
+  expect(await keys.renewed(URL)).toHaveLength(1)
+  const refused = `${URL}: the server answered 503`
+  expect(reported).toEqual([refused, refused, `${URL}: it is no JSON object with a list of keys`])
 })
 
 test('a manifest whose id or time of a callback is not signed is refused', () => {
