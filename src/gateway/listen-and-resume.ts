@@ -31,6 +31,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   const { config, live, store, imageStorage, log } = resources
   const { address, webhooks, run, compare } = services
   const { host, port } = config().server
+  const reportRevision = await revisionReport(resources)
   const url = await app.listen({ host, port, listenTextResolver: (address) => greeting(address, config()) })
   logWarnings(log, resources.warnings)
   address.listensAt(url)
@@ -39,7 +40,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await continueComparisons(compare, store, opened)
   opened.defer(watchConfiguration(live, resources.filesAsRead))
-  await reportRevision(resources)
+  reportRevision()
   const { nodes } = store
   const isTurn = nodes && ((periodMs: number) => nodes.takeTurn('retention', periodMs))
   opened.defer(
@@ -71,14 +72,16 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   }
 }
 
-/** The other gateways on the database show which configuration this one runs. */
-async function reportRevision({ store, live }: Resources): Promise<void> {
+/** What has the other gateways on the database show which configuration this one runs, from then on. */
+async function revisionReport({ store, live }: Resources): Promise<() => void> {
   const { nodes } = store
-  if (nodes === undefined) return
+  if (nodes === undefined) return () => {}
   const secret = await store.secret('configuration-revision', newNodeSecret())
   const report = (config: Config): void => nodes.report(revisionOf(config, secret))
-  live.onSwapped(report)
-  report(live.current())
+  return () => {
+    live.onSwapped(report)
+    report(live.current())
+  }
 }
 
 /** Those that a crash left half begun: at once, or, where another process may be beginning them, after a while and by one process. */

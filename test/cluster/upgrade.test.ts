@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask } from '../crash/nodes.ts'
 import { startVendors } from '../crash/vendors.ts'
@@ -38,17 +39,20 @@ describe.skipIf(POSTGRES_PROGRAMS === null || NGINX === null)('three nodes behin
   })
 
   const failures: string[] = []
+  const reasonOf = (error: unknown): string => inspect(error)
   const buys = async (url: string): Promise<void> => {
-    const asked = await ask({ url }, 'bfl/flux-2-pro', { ...HEADERS, prefer: 'wait=5' }).catch(String)
+    const asked = await ask({ url }, 'bfl/flux-2-pro', { ...HEADERS, prefer: 'wait=5' }).catch(reasonOf)
     if (typeof asked === 'string') failures.push(asked)
     else if (![200, 202].includes(asked.status) || asked.generation.error !== null) failures.push(JSON.stringify(asked))
   }
   const reads = async (url: string): Promise<void> => {
     // Sends what was sent before, as a client does that heard no answer.
-    const repeated = await ask({ url }, 'bfl/flux-2-pro', { ...HEADERS, prefer: 'respond-async', 'idempotency-key': 'once' }).catch(String)
+    const repeated = await ask({ url }, 'bfl/flux-2-pro', { ...HEADERS, prefer: 'respond-async', 'idempotency-key': 'once' }).catch(
+      reasonOf,
+    )
     if (typeof repeated === 'string' || ![200, 202].includes(repeated.status)) failures.push(JSON.stringify(repeated))
     for (const path of READ) {
-      const reply = await fetch(url + path, { headers: HEADERS }).catch(String)
+      const reply = await fetch(url + path, { headers: HEADERS }).catch(reasonOf)
       if (typeof reply === 'string' || reply.status !== 200)
         failures.push(`${path} ${typeof reply === 'string' ? reply : await reply.text()}`)
       else await reply.arrayBuffer()

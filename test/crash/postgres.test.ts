@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation, Problem } from '#contract'
 import { ownServer, POSTGRES_PROGRAMS } from '../support/postgres.ts'
@@ -56,5 +57,33 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     const books = await readPostgresBooks(url)
     expect([books.generations.length, books.open, vendors.submits('bfl')]).toEqual([2, 0, 2])
     expect([...books.settlements.values()]).toEqual([1, 1])
+  },
+)
+
+test.skipIf(POSTGRES_PROGRAMS === null)(
+  'a gateway whose PostgreSQL crashes while it reads what was left open goes on, and ends well when it is asked to',
+  { timeout: 120_000 },
+  async () => {
+    const database = ownServer()
+    onTestFinished(() => database.remove())
+    const vendors = await startVendors({ providers: ['bfl'] })
+    onTestFinished(() => vendors.close())
+    const url = database.url('postgres')
+    const folder = vendors.folder(`store: { url: "${url}" }\n`)
+    onTestFinished(() => folder.remove())
+    expect(await (await startProcess(folder.environment)).kill('SIGTERM')).toBe('0')
+
+    const client = new pg.Client({ connectionString: url })
+    client.on('error', () => {})
+    await client.connect()
+    await client.query('BEGIN; LOCK imagegate.generation_plans')
+    const server = await startProcess(folder.environment)
+    onTestFinished(() => void server.kill('SIGKILL'))
+    const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%generation_plans%'`
+    await expect.poll(async () => (await client.query(waits)).rowCount, { timeout: 20_000, interval: 20 }).toBe(1)
+    database.stop('immediate')
+    database.start()
+    await expect.poll(async () => (await post(server, 'after', 'wait=20').catch(() => null))?.status, { timeout: 30_000 }).toBe(200)
+    expect(await server.kill('SIGTERM')).toBe('0')
   },
 )

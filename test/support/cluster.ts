@@ -138,8 +138,18 @@ interface Balancer {
   leaveOut(index: number | null): Promise<void>
 }
 
-/** Until nginx's old process takes no connection any more. */
-const RELOAD_MS = 300
+/** The processes of an nginx that take connections: one that is shutting down has let go of its address. */
+function workersOf(master: number): readonly string[] {
+  const children = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ')
+  return children.filter((pid) => titleOf(pid).startsWith('nginx: worker process') && !titleOf(pid).includes('shutting down'))
+}
+function titleOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return 'it has ended'
+  }
+}
 
 /** The load balancer of `deploy/` at free ports. */
 async function startNginx(folder: string, ports: readonly number[], left: AsyncDisposableStack): Promise<Balancer | null> {
@@ -160,9 +170,11 @@ async function startNginx(folder: string, ports: readonly number[], left: AsyncD
       return {
         url,
         async leaveOut(index) {
+          const before = workersOf(child.pid ?? 0)
           write(index)
           child.kill('SIGHUP')
-          await sleep(RELOAD_MS)
+          for (let after = before; after.length === 0 || after.some((pid) => before.includes(pid)); after = workersOf(child.pid ?? 0))
+            await sleep(10)
         },
       }
     }

@@ -3,6 +3,7 @@ import { createCallbackTrust, isWorthPolling } from '../scheduling/callbacks.ts'
 import { createPollSchedule } from '../scheduling/poll-schedule.ts'
 import { shareDurations } from '../scheduling/shared-durations.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
+import { StoreError } from '../ports.ts'
 import type { IdempotencyEntry, Ports } from '../ports.ts'
 import type { AttemptCallsRecord, GenerationRecord } from '../records.ts'
 import { callsOf } from './attempt-calls.ts'
@@ -84,8 +85,13 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
   return {
     accept: (record, idempotency, mostOfKey = null) => begin(core, driver, record, { idempotency, mostOfKey }),
     async resume() {
-      const count = await resumeAll(core, driver)
-      if (nodes) keepClaiming(core, driver)
+      if (!nodes) return resumeAll(core, driver)
+      // A database that went away a moment ago is asked again, as at any other time.
+      const count = await resumeAll(core, driver).catch((error: unknown) => {
+        if (error instanceof StoreError && error.reason === 'unreachable') return 0
+        throw error
+      })
+      keepClaiming(core, driver)
       return count
     },
     cancel: async (id) => (await cancel(core, driver, id)) ?? cancelElsewhere(core, waiting, id),

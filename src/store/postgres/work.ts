@@ -68,6 +68,7 @@ export interface Work {
   /** The transaction was committed. */
   opened(generationId: string): void
   closed(generationId: string): void
+  /** @throws StoreError */
   claim(): Promise<readonly Claimed[]>
   takeTurn(work: string, periodMs: number): Promise<boolean>
   /** What is open here is free for others at once. */
@@ -126,7 +127,10 @@ export function createWork({ url, node, connections, connectedMs, onLost }: Work
     opened: (generationId) => void held.set(generationId, { id: jobIdOf(generationId), retryCount: 0 }),
     closed: (generationId) => void held.delete(generationId),
 
-    claim: async () => claimJobs(await boss(), connections, node, held),
+    claim: async () =>
+      claimJobs(await boss(), connections, node, held).catch((error: unknown) => {
+        throw failureOf(error) ?? error
+      }),
 
     async takeTurn(work, periodMs) {
       const options = { singletonKey: work, singletonSeconds: Math.max(1, Math.round(periodMs / 1_000)) }
