@@ -106,7 +106,7 @@ function LinkBox({ onLink }: { readonly onLink: (link: string) => void }) {
 
 function ReferenceImage({ thumb, at }: { readonly thumb: string | null; readonly at: number }) {
   const shown = useDrawn(thumb)
-  return shown === null ? <Icon name="link" /> : <img src={shown} alt={`Reference ${at + 1}`} width="44" height="44" />
+  return shown === null ? <Icon name="link" /> : <img src={shown} alt={`Reference ${at + 1}`} width="44" height="44" draggable={false} />
 }
 
 function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references' | 'onReferences'>) {
@@ -123,8 +123,10 @@ function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references'
         <li
           key={key}
           draggable
-          onDragStart={() => {
+          onDragStart={(event) => {
             dragged.current = at
+            // Without anything to carry some browsers drag nothing.
+            event.dataTransfer?.setData('text/plain', name)
           }}
           onDragOver={(event) => event.preventDefault()}
           onDrop={(event) => {

@@ -1,10 +1,11 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { Generation, ProviderState } from '../../client/index.ts'
 import { duration, formatName, pixels } from '../format/facts.ts'
 import { Billed } from '../parts/billed.tsx'
 import { StateIcon, shownState } from '../parts/state.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { client } from '../shell/gateway.ts'
+import { useElapsed } from '../shell/elapsed.ts'
 import { usePartial } from '../shell/partials.ts'
 import type { Drawn, Size } from './layout.ts'
 import type { Part } from './part.ts'
@@ -106,19 +107,8 @@ export function OnItsWay({ id }: { readonly id: string }) {
   return address === undefined ? null : <img class="partial" src={address} alt="On its way, not the result" />
 }
 
-const TICK_MS = 100
 const STEPS = ['Queued', 'Submitted', 'Running', 'Storing'] as const
 const STEP_OF = { queued: 'Queued', submitting: 'Submitted', pending: 'Running', collecting: 'Storing' } as const
-
-/** Seconds since an instant, in steps of a tenth. */
-export function useElapsed(since: string): number {
-  const [now, setNow] = useState(Date.now)
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), TICK_MS)
-    return () => clearInterval(timer)
-  }, [])
-  return Math.max(0, now - Date.parse(since))
-}
 
 function Waiting({ generation, latency, state }: SlotProps & { readonly generation: Generation }) {
   const elapsed = useElapsed(generation.started_at ?? generation.created_at)

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/preact-query'
+import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { Generation } from '../../client/index.ts'
 import { Icon } from '../parts/icon.tsx'
@@ -77,6 +78,7 @@ export function OneGeneration({ id }: { readonly id: string }) {
   if (data === undefined) return <Frame />
   const state = <State shown={shownState(data)} word={stateWord(data)} />
   const stage = <Stage generation={data} title={titles(data.provider)} />
+  const actions = <Actions generation={data} />
   return (
     <main id="content" class="narrow one">
       {isPhone ? (
@@ -96,7 +98,7 @@ export function OneGeneration({ id }: { readonly id: string }) {
           </span>
         </p>
       )}
-      <Top generation={data} />
+      <Top generation={data} actions={isPhone ? null : actions} />
       <div class="one-grid">
         {isPhone ? null : stage}
         <div class="one-side">
@@ -108,6 +110,7 @@ export function OneGeneration({ id }: { readonly id: string }) {
             </span>
           </div>
           <CostLines generation={data} title={titles(data.provider)} />
+          {isPhone ? actions : null}
           <Elsewhere generation={data} titles={titles} />
           <Facts generation={data} title={titles(data.provider)} />
           <Warnings generation={data} />
@@ -142,52 +145,60 @@ function Frame() {
   )
 }
 
-function Top({ generation }: { readonly generation: Generation }) {
-  const { id, request, prompt_used: used, comparison } = generation
+/** The prompt, with what can be done beside it; on a phone that stands below what it cost. */
+function Top({ generation, actions }: { readonly generation: Generation; readonly actions: ComponentChildren }) {
+  const { request, prompt_used: used } = generation
   const prompt = textOf(request['prompt'])
-  const [image] = generation.images
-  const [refused, setRefused] = useState<string | null>(null)
   return (
     <>
       <div class="one-head">
         <Title prompt={prompt} />
-        <div class="one-actions">
-          <SameSeed generation={generation} onRefused={setRefused} />
-          {comparison === null ? (
-            <button type="button" class="button compact" onClick={() => askAgain(request)}>
-              <Icon name="compare" />
-              Compare providers
-            </button>
-          ) : (
-            <a class="button compact" href={`/?c=${comparison}`}>
-              <Icon name="compare" />
-              Its comparison
-            </a>
-          )}
-          <CopyAs request={request} provider={generation.provider} />
-          {image === undefined ? null : (
-            <a
-              class="button compact"
-              href={client().imageAddress(image)}
-              download={`${id}.${image.format ?? 'jpg'}`}
-              aria-label="Save the image"
-            >
-              <Icon name="save" />
-            </a>
-          )}
-        </div>
+        {actions}
       </div>
-      {refused === null ? null : (
-        <Note kind="red" alert>
-          {refused}
-        </Note>
-      )}
       {used === null || used === prompt ? null : (
         <p class="small two rewritten prompt-said">
           Rewritten by the provider to: “<bdi>{used}</bdi>”
         </p>
       )}
     </>
+  )
+}
+
+function Actions({ generation }: { readonly generation: Generation }) {
+  const { id, request, comparison } = generation
+  const [image] = generation.images
+  const [refused, setRefused] = useState<string | null>(null)
+  return (
+    <div class="one-actions">
+      <SameSeed generation={generation} onRefused={setRefused} />
+      {comparison === null ? (
+        <button type="button" class="button compact" onClick={() => askAgain(request)}>
+          <Icon name="compare" />
+          Compare providers
+        </button>
+      ) : (
+        <a class="button compact" href={`/?c=${comparison}`}>
+          <Icon name="compare" />
+          Its comparison
+        </a>
+      )}
+      <CopyAs request={request} provider={generation.provider} />
+      {image === undefined ? null : (
+        <a
+          class="button compact"
+          href={client().imageAddress(image)}
+          download={`${id}.${image.format ?? 'jpg'}`}
+          aria-label="Save the image"
+        >
+          <Icon name="save" />
+        </a>
+      )}
+      {refused === null ? null : (
+        <Note kind="red" alert>
+          {refused}
+        </Note>
+      )}
+    </div>
   )
 }
 

@@ -5,6 +5,7 @@ import { isOpen, shownState, State, StateIcon, stateWord } from '../parts/state.
 import { Thumbnail } from '../parts/thumbnail.tsx'
 import { NoPrice, Usd } from '../parts/usd.tsx'
 import { When } from '../parts/when.tsx'
+import { useElapsed } from '../shell/elapsed.ts'
 import { specialText } from './special.ts'
 
 interface RowProps {
@@ -15,6 +16,8 @@ interface RowProps {
   /** Digits behind the point of the longest amount of the column. */
   readonly decimals: number
 }
+
+const Elapsed = ({ since }: { readonly since: string }) => <>{duration(useElapsed(since))}</>
 
 /** One generation of the list. Its prompt is the link and comes first in reading order. */
 export function GenerationRow({ generation, titles, compared, decimals }: RowProps) {
@@ -62,7 +65,9 @@ export function GenerationRow({ generation, titles, compared, decimals }: RowPro
           <Usd amount={cost.amount} decimals={decimals} />
         )}
       </td>
-      <td class="num two time-cell">{timing.total_ms === null ? '' : duration(timing.total_ms)}</td>
+      <td class="num two time-cell">
+        {timing.total_ms !== null ? duration(timing.total_ms) : open ? <Elapsed since={generation.started_at ?? createdAt} /> : ''}
+      </td>
       <td class="num two when-cell">
         <When at={createdAt} />
       </td>

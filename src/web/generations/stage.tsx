@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Generation } from '../../client/index.ts'
-import { OnItsWay, useElapsed, wordsOf } from '../compare/slot.tsx'
+import { OnItsWay, wordsOf } from '../compare/slot.tsx'
+import { useElapsed } from '../shell/elapsed.ts'
 import { duration } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
 import { Billed } from '../parts/billed.tsx'
