@@ -99,9 +99,7 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await close()
   }, 90_000)
 
-  test('lets a reference be dragged to another place in the order, and nothing of the page is taken for a new image', async ({
-    expect,
-  }) => {
+  test('lets a reference be dragged to another spot in the order, and nothing of the page is taken for a new image', async ({ expect }) => {
     const quoted: GenerationRequest[] = []
     const { page, complaints, close } = await openPage(gateway.url, {
       prepare: async (blank) =>
@@ -119,7 +117,10 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     )
     const files = pngs.map((buffer, at) => ({ name: `${at}.png`, mimeType: 'image/png', buffer }))
     await page.locator('input[type=file]').first().setInputFiles(files)
-    const sent = () => quoted.at(-1)?.reference_images?.map((one) => pngs.findIndex((png) => String(one).endsWith(png.toString('base64'))))
+    const sent = () =>
+      quoted
+        .at(-1)
+        ?.reference_images?.map((one) => pngs.findIndex((png) => typeof one === 'string' && one.endsWith(png.toString('base64'))))
     await expect.poll(sent, { timeout: 30_000 }).toEqual([0, 1, 2])
     const thumb = (at: number) => page.getByRole('img', { name: `Reference ${at}` })
     await thumb(3).dragTo(thumb(1))
