@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation, Problem } from '#contract'
@@ -84,6 +86,52 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     database.stop('immediate')
     database.start()
     await expect.poll(async () => (await post(server, 'after', 'wait=20').catch(() => null))?.status, { timeout: 30_000 }).toBe(200)
+    expect(await server.kill('SIGTERM')).toBe('0')
+  },
+)
+
+const KEY = 'the-key-of-whoever-has-a-rate'
+
+test.skipIf(POSTGRES_PROGRAMS === null)(
+  'a WebSocket whose key has a rate is answered in words while PostgreSQL is away, as HTTP is, and the gateway goes on',
+  { timeout: 60_000 },
+  async () => {
+    const database = ownServer()
+    onTestFinished(() => database.remove())
+    const vendors = await startVendors({ providers: ['bfl'] })
+    onTestFinished(() => vendors.close())
+    const hash = createHash('sha256').update(KEY).digest('hex')
+    const key = `{ name: team, key_hash: ${hash}, rate: { per_minute: 1000 } }`
+    const folder = vendors.folder(`store: { url: "${database.url('postgres')}" }\nkeys: [${key}]\n`)
+    onTestFinished(() => folder.remove())
+    const server = await startProcess(folder.environment)
+    onTestFinished(() => void server.kill('SIGKILL'))
+
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
+    onTestFinished(() => socket.close())
+    await once(socket, 'open')
+    const say = async (...tasks: readonly object[]): Promise<unknown> => {
+      const heard = once(socket, 'message')
+      socket.send(JSON.stringify(tasks))
+      const [{ data }] = (await heard) as [MessageEvent]
+      return JSON.parse(String(data))
+    }
+    const ping = { taskType: 'ping', ping: true }
+    await say({ taskType: 'authentication', apiKey: KEY })
+    expect(await say(ping)).toEqual({ data: [{ taskType: 'ping', pong: true }] })
+    database.stop('immediate')
+    const taskUUID = '6f0ff3c1-9a33-4c57-8d4e-0a3a7cbb1f04'
+    const refused = { errors: [{ code: 'providerUnavailable', message: expect.stringContaining('database'), taskUUID, taskType: 'ping' }] }
+    expect(await say({ ...ping, taskUUID })).toMatchObject(refused)
+    const posted = await fetch(`${server.url}/runware/v1`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
+      body: JSON.stringify([ping]),
+    })
+    expect([posted.status, await posted.json()]).toMatchObject([503, { errors: [{ code: 'providerUnavailable' }] }])
+    database.start()
+    await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 60_000 }).toBe(200)
+    await expect.poll(() => say(ping), { timeout: 60_000 }).toEqual({ data: [{ taskType: 'ping', pong: true }] })
     expect(await server.kill('SIGTERM')).toBe('0')
   },
 )

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { bareNumber } from '#contract'
 import type { Generation, JsonObject } from '#contract'
-import type { Store } from '../../../core/ports.ts'
+import type { Log, Store } from '../../../core/ports.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import { refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
+import type { ProblemDetails } from '../../http-problem.ts'
 import type { Intake } from '../../intake.ts'
 import { toProblem } from '../../to-problem.ts'
 import { dollarsLeft } from '../dollars-left.ts'
@@ -60,11 +61,14 @@ export function createPerform(deps: PerformDependencies): Perform {
   }
 
   return (task, asker) =>
-    dispatch(task, asker).catch((error: unknown) => {
-      const problem = toProblem(error)
-      if (problem.code === 'internal') deps.log.error({ err: error }, 'a task failed unexpectedly')
-      return refuse(task, asker, errorsOfProblem(problem, task))
-    })
+    dispatch(task, asker).catch((error: unknown) => refuse(task, asker, errorsOfProblem(problemOfTask(error, deps.log), task)))
+}
+
+/** Whatever kept a task from being done is an answer to it; what nobody expected is logged. */
+export function problemOfTask(error: unknown, log: Pick<Log, 'error'>): ProblemDetails {
+  const problem = toProblem(error)
+  if (problem.code === 'internal') log.error({ err: error }, 'a task failed unexpectedly')
+  return problem
 }
 
 async function infer(deps: PerformDependencies, task: JsonObject, asker: Asker): Promise<Generation | null> {

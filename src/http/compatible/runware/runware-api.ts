@@ -21,7 +21,7 @@ import { MAX_TASKS, tasksOf } from './messages.ts'
 import { serveSocket } from './socket.ts'
 import type { Socket } from './socket.ts'
 import { retirementHeaders } from '../../retirement-headers.ts'
-import { errorsOfBody, errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY } from './task-error.ts'
+import { errorsOfBody, errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY, STORE_AWAY } from './task-error.ts'
 
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
@@ -116,7 +116,7 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
   })
 }
 
-function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock, limits, assets }: RunwareDependencies): void {
+function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys, clock, log, limits, assets }: RunwareDependencies): void {
   api.route({
     method: 'GET',
     url,
@@ -139,6 +139,7 @@ function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys
         secret: bearerOf(request),
         isDryRun: dryRun !== undefined && dryRun !== '0',
         clock,
+        log,
         raw: request.raw.socket,
       })
     },
@@ -224,6 +225,8 @@ function sendProblem(reply: FastifyReply, problem: ProblemDetails): FastifyReply
       return refuse('maxPayloadExceeded', 'The body is larger than this server takes.')
     case 'unsupported_media_type':
       return refuse('unsupportedMediaType', problem.detail)
+    case 'store_unavailable':
+      return refuse(STORE_AWAY, problem.detail)
     case 'internal':
       return refuse('internalServerError', 'An unexpected error; the server log says more.')
     default:

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { JsonObject } from '#contract'
-import type { Assets, Clock } from '../../../core/ports.ts'
+import type { Assets, Clock, Log } from '../../../core/ports.ts'
 import { EVERYBODY, MOST_BYTES_OF_A_STRANGER } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { HttpProblem } from '../../http-problem.ts'
@@ -10,7 +10,7 @@ import { tooMuch } from '../../limits/refusal.ts'
 import { createFrames } from './frames.ts'
 import type { MessagePart } from './frames.ts'
 import { createMessages } from './messages.ts'
-import { authenticated } from './perform.ts'
+import { authenticated, problemOfTask } from './perform.ts'
 import { createInlineImages } from '../../inline-images.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
@@ -46,6 +46,7 @@ export interface SocketOptions {
   /** The SDK's `dryRun`: nothing may be bought. */
   readonly isDryRun: boolean
   readonly clock: Pick<Clock, 'after'>
+  readonly log: Pick<Log, 'error'>
   readonly limits: Pick<Limits, 'takeStream'>
   /** The bytes below the frames. */
   readonly raw: Pick<Readable, 'on' | 'off'>
@@ -55,7 +56,7 @@ export interface SocketOptions {
  * One connection of the SDK: arrays of tasks come in, and each task's results go out by themselves as they finish, so that several
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
-export function serveSocket(socket: Socket, { perform, assets, keys, limits, secret, isDryRun, clock, raw }: SocketOptions): void {
+export function serveSocket(socket: Socket, { perform, assets, keys, limits, secret, isDryRun, clock, log, raw }: SocketOptions): void {
   let shown = secret
 
   const sendFrame = createFrames(socket, clock)
@@ -70,7 +71,7 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
   const key = createKeyOfSocket(socket, keys, sendFrame)
   if (caller() !== null) key.follow(shown)
 
-  const refuse = ({ details }: HttpProblem, task: JsonObject): void =>
+  const refuse = ({ details }: Pick<HttpProblem, 'details'>, task: JsonObject): void =>
     sendFrame({ errors: errorsOfProblem(details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
 
   const isAdmitted = (asker: Caller, task: JsonObject): boolean => {
@@ -119,7 +120,9 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
   }
 
   const receive = createMessages(socket, {
-    onTasks: (tasks) => Promise.all(tasks.map(take)),
+    // A rate that cannot be asked for, since the database is away, is an answer as well.
+    onTasks: (tasks) =>
+      Promise.all(tasks.map((task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task)))),
     onUnreadable: (errors) => sendFrame({ errors }),
   })
   socket.on('message', forThisRequest(receive))

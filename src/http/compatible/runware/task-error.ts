@@ -34,6 +34,9 @@ export const INVALID_KEY: TaskError & { readonly taskType: 'authentication' } = 
 /** The code where a key's scope is too small. */
 export const FORBIDDEN = 'forbidden'
 
+/** Nothing was bought, or the same taskUUID brings what was: its SDKs send such a task again. */
+export const STORE_AWAY = 'providerUnavailable'
+
 export const TASK_NOT_FOUND: TaskError = {
   code: 'taskNotFound',
   message: 'There is no task with this taskUUID, or it was forgotten.',
@@ -120,7 +123,7 @@ export function errorsOfProblem({ code, detail, errors = [], status }: ProblemDe
     return [{ code: CODES.internal, message: 'An unexpected error; getResponse answers whether the task was taken.' }]
   if (code === 'invalid_request' && errors.length > 0)
     return errors.map(({ path, message }) => invalid(parameterOf(path, task), inOwnNames(message, task)))
-  const own = isFailure(code) ? CODES[code] : code === 'not_found' ? TASK_NOT_FOUND.code : CODES.invalid_request
+  const own = isFailure(code) ? CODES[code] : (OTHER_CODES[code] ?? CODES.invalid_request)
   return [{ code: own, message: inOwnNames(detail, task), ...(code === 'model_not_found' ? { parameter: 'model' } : {}) }]
 }
 
@@ -128,6 +131,12 @@ export function errorsOfProblem({ code, detail, errors = [], status }: ProblemDe
 export function errorsOfBody({ errors = [] }: ProblemDetails): readonly TaskError[] | null {
   const named = errors.map(({ path, message }) => invalid(path.replace(/^\d+\./, ''), message))
   return named.length > 0 ? named : null
+}
+
+/** Of problems that are no failures of a generation. */
+const OTHER_CODES: Partial<Readonly<Record<ProblemDetails['code'], string>>> = {
+  not_found: TASK_NOT_FOUND.code,
+  store_unavailable: STORE_AWAY,
 }
 
 const isFailure = (code: ProblemDetails['code']): code is FailureCode => Object.hasOwn(FAILURES, code)
