@@ -28,12 +28,15 @@ export function generationReport(generation: Generation, paths: readonly string[
   return [
     facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${value}`).join('\n'),
     ...(rows.length > 0 ? ['', table(['image', 'size', 'format', 'bytes', 'seed'], rows)] : []),
-    ...(warnings.length > 0 ? ['', ...warnings.map((warning) => `adapted: ${warning.field}: ${warning.reason}`)] : []),
+    ...(warnings.length > 0 ? ['', ...warnings.map((warning) => `adapted: ${warning.field}: ${inOneLine(warning.reason)}`)] : []),
     ...(error === null
       ? []
-      : ['', `failed: ${error.code}: ${error.message}`, `what to do: ${FAILURES[error.code].remedy}`, billing(error.billed)]),
+      : ['', `failed: ${error.code}: ${inOneLine(error.message)}`, `what to do: ${FAILURES[error.code].remedy}`, billing(error.billed)]),
   ].join('\n')
 }
+
+/** A vendor's text makes no line of its own, which would be taken for ours. */
+const inOneLine = (text: string): string => text.replaceAll(/\s*[\r\n]\s*/g, ' ')
 
 function billing(billed: boolean | 'unknown'): string {
   if (billed === 'unknown') return 'billed: perhaps; the vendor did not say'

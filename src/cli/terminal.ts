@@ -35,11 +35,18 @@ function outliveReaders(): void {
     })
 }
 
+/**
+ * Control characters of a vendor's or caller's text would move the cursor, hide lines or ask the terminal for something. Written as JSON writes
+ * them, so that JSON stays what it says.
+ */
+const visible = (text: string): string =>
+  text.replaceAll(/(?![\n\t]|\r\n)\p{Cc}/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
 export function processTerminal(): Terminal {
   outliveReaders()
   return {
-    out: (text) => void process.stdout.write(`${text}\n`),
-    err: (text) => void process.stderr.write(`${text}\n`),
+    out: (text) => void process.stdout.write(`${visible(text)}\n`),
+    err: (text) => void process.stderr.write(`${visible(text)}\n`),
     draw: (text) => void process.stderr.write(text),
     isInteractive: process.stderr.isTTY,
     // Some pseudo-terminals say 0.
