@@ -177,6 +177,7 @@ async function startWebhooks(
     assets,
     links,
     delaysMs: overrides.webhookDelaysMs,
+    claimMs: overrides.webhookClaimMs,
     log,
   })
   opened.defer(async () => void (await within(CLOCK, webhooks.notify.stop(), NOTIFY_STOP_MS)))

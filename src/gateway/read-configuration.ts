@@ -33,6 +33,8 @@ export interface StartOverrides {
   readonly wrapPorts?: (ports: Ports) => Ports
   /** Waits between the tries of a webhook. */
   readonly webhookDelaysMs?: readonly number[]
+  /** How long a process alone may try a webhook. */
+  readonly webhookClaimMs?: number
   /** How long lost submits, dead links and full or refusing providers are waited for. */
   readonly patience?: Partial<Patience>
   /** Only these of the installed providers: for tests whose expectations name them. */

@@ -25,6 +25,8 @@ export interface WebhooksDependencies extends Pick<NotifyDependencies, 'clock' |
   readonly download: Download
   /** Instead of the usual waits between tries. */
   readonly delaysMs?: readonly number[] | undefined
+  /** Instead of a minute. */
+  readonly claimMs?: number | undefined
 }
 
 export interface Webhooks {
@@ -37,7 +39,7 @@ export interface Webhooks {
 
 /** Webhooks out and in, with the secrets that the store keeps. */
 export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhooks> {
-  const { config, catalogue, store, clock, post, download, log, links, delaysMs = DELIVERY_DELAYS_MS } = deps
+  const { config, catalogue, store, clock, post, download, log, links, delaysMs = DELIVERY_DELAYS_MS, claimMs } = deps
   const { dataDirectory } = config()
   // Files of earlier versions are taken over once; from then on the store has them, and one is copied for those who read it.
   const own = await store.secret('webhook', (await secretInFile(dataDirectory, WEBHOOK_SECRET_FILE)) ?? newWebhookSecret())
@@ -49,7 +51,7 @@ export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhoo
   }
   const formats = new Map([[STANDARD, standardFormat({ secrets, links })], ...webhookFormats(deps)])
   return {
-    notify: createNotify({ store, clock, post, log, formats, delaysMs, random: Math.random }),
+    notify: createNotify({ store, clock, post, log, formats, delaysMs, claimMs, random: Math.random }),
     hooks: createInboundHooks({ key, baseFor: callbackBase(config, catalogue) }),
     signedCallbacks: createSignedCallbacks({
       signatureOf: signatureOf(config, catalogue),

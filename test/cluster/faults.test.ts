@@ -17,7 +17,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes under faults', { timeou
   let cluster: Cluster
   beforeAll(async () => {
     vendors = await startVendors({ providers: CHAOS_PROVIDERS, typicalMs: 800, maxInFlight: MOST_IN_FLIGHT })
-    cluster = await startCluster(vendors, { more: CHAOS_CONFIGURATION, recoverMs: 3_000 })
+    cluster = await startCluster(vendors, { more: CHAOS_CONFIGURATION, overrides: { patience: { recoverMs: 3_000 } } })
   }, 60_000)
   afterAll(async () => {
     await cluster.remove()

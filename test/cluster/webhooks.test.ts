@@ -9,6 +9,10 @@ import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
 import { startReceiver } from '../webhooks/receiver.ts'
 import type { Receiver } from '../webhooks/receiver.ts'
 
+/** A minute otherwise. */
+const CLAIM_MS = 5_000
+const WAIT = { timeout: 60_000 }
+
 describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { timeout: 60_000 }, () => {
   let vendors: Vendors
   let cluster: Cluster
@@ -16,7 +20,10 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { tim
   beforeAll(async () => {
     receiver = await startReceiver()
     vendors = await startVendors({ providers: ['bfl'] })
-    cluster = await startCluster(vendors, { more: `network: { allow: ["${new URL(receiver.url).host}"] }\n` })
+    cluster = await startCluster(vendors, {
+      more: `network: { allow: ["${new URL(receiver.url).host}"] }\n`,
+      overrides: { webhookClaimMs: CLAIM_MS },
+    })
   }, 60_000)
   afterAll(async () => {
     await cluster.remove()
@@ -48,5 +55,24 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { tim
     const statuses = async () => (await deliveries(1)).map(({ tries, status }) => `${tries} ${status}`)
     await expect.poll(statuses, { timeout: 12_000 }).toEqual(ids.map(() => '2 delivered'))
     expect(ids.map(heardOf)).toEqual(ids.map(() => 2))
+  })
+
+  test('that a node was sending when it died are sent by another one once its claim is over, and not before', async () => {
+    receiver.answerWith(() => {})
+    const more = { webhook: { url: receiver.url } }
+    const bought = async (index: number) => (await ask(cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation.id
+    const id = await bought(1)
+    await expect.poll(() => heardOf(id), WAIT).toBe(1)
+    receiver.answerWith(204)
+    const claimedAt = performance.now()
+    void cluster.node(1).kill('SIGKILL')
+    // The one that is left reads what is due when it has a delivery of its own.
+    const other = await bought(2)
+    await expect.poll(() => heardOf(other), WAIT).toBe(1)
+    await expect.poll(() => heardOf(id), WAIT).toBe(2)
+    expect(performance.now() - claimedAt).toBeGreaterThan(CLAIM_MS / 2)
+    const status = async () => (await deliveries(2)).find(({ generation_id }) => generation_id === id)?.status
+    await expect.poll(status, WAIT).toBe('delivered')
+    expect(heardOf(id)).toBe(2)
   })
 })

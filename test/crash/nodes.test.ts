@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GatewayNode, Generation } from '#contract'
+import type { GatewayNode, Generation, Quote } from '#contract'
 import { connect } from '../http/compatible/mcp/clients.ts'
 import { NGINX, startCluster } from '../support/cluster.ts'
 import type { Cluster } from '../support/cluster.ts'
@@ -16,6 +16,7 @@ const hashOf = (secret: string): string => createHash('sha256').update(secret).d
 const as = (name: keyof typeof SECRETS) => ({ authorization: `Bearer ${SECRETS[name]}` })
 
 const MOST_IN_FLIGHT = 3
+const WAIT = { timeout: 60_000 }
 
 const KEYS = `keys:
   - { name: budget, key_hash: ${hashOf(SECRETS.budget)}, budget_usd: "0.21", period: month }
@@ -114,6 +115,37 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     await expect.poll(others, { timeout: 10_000 }).toEqual(seen[1]?.flatMap(({ id, this: isThis }) => (isThis ? [id] : [])))
     cluster.configure(1, KEYS)
     await expect.poll(others, { timeout: 10_000 }).toEqual([])
+  })
+
+  test('quote and buy at a price that was changed in their configuration, each once it runs the new revision', async () => {
+    const nodesAt = async (index: number) => {
+      const reply = await fetch(`${cluster.node(index).url}/v1/providers`, { headers: as('free') })
+      return ((await reply.json()) as { readonly nodes: readonly GatewayNode[] }).nodes
+    }
+    const quoted = async (index: number): Promise<string | undefined> => {
+      const reply = await fetch(`${cluster.node(index).url}/v1/quotes`, {
+        method: 'POST',
+        headers: { ...as('free'), 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }),
+      })
+      return ((await reply.json()) as Quote).offers.find(({ provider }) => provider === 'bfl')?.cost?.amount
+    }
+    const [before] = (await nodesAt(0)).map(({ revision }) => revision)
+    expect(await each(3, quoted)).toEqual(['0.03', '0.03', '0.03'])
+    const dearer = (index: number) =>
+      cluster.edit(index, (text) => text.replace('  bfl: {', '  bfl: { prices: { flux-2-pro: { per_image: "0.041" } },'))
+    dearer(0)
+    await expect.poll(() => each(3, quoted), WAIT).toEqual(['0.041', '0.03', '0.03'])
+    const changed = async () => (await nodesAt(2)).map((node) => node.revision !== before)
+    await expect.poll(async () => (await changed()).filter(Boolean).length, WAIT).toBe(1)
+    for (const index of [1, 2]) dearer(index)
+    await expect.poll(() => each(3, quoted), WAIT).toEqual(['0.041', '0.041', '0.041'])
+    await expect.poll(changed, WAIT).toEqual([true, true, true])
+    expect(new Set((await nodesAt(1)).map(({ revision }) => revision)).size).toBe(1)
+    const bought = await each(3, (index) => ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=20' }))
+    expect(bought.map(({ generation }) => generation.cost.quoted)).toEqual(['0.041', '0.041', '0.041'])
+    for (const index of [0, 1, 2]) cluster.configure(index, KEYS)
+    await expect.poll(() => each(3, quoted), WAIT).toEqual(['0.03', '0.03', '0.03'])
   })
 
   test('count the open generations of a key together: sixty requests at once open as many as it may have, and one that ends lets another in at any', async () => {

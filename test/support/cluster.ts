@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { StartOverrides } from '../../src/gateway/read-configuration.ts'
 import { startOddProcess, startOverridden, startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import type { Vendors } from '../crash/vendors.ts'
@@ -25,6 +26,8 @@ export interface Cluster {
   readonly databaseUrl: string
   /** Gives one gateway another configuration while it runs. */
   configure(index: number, more: string): void
+  /** Rewrites the configuration of one gateway while it runs. */
+  edit(index: number, change: (text: string) => string): void
   /** Ends a gateway with SIGTERM and starts it anew at its address, of this checkout or the one at `root`. */
   restart(index: number, root?: string): Promise<void>
   /** Starts a gateway whose process has ended anew at its address, of this checkout or the one at `root`. */
@@ -41,15 +44,15 @@ export interface ClusterOptions {
   readonly port?: number
   /** How far the wall clock of each gateway's machine is off. */
   readonly clocksMs?: readonly number[]
-  /** How long a submit that may have been lost is asked about, instead of a minute. */
-  readonly recoverMs?: number
+  /** Of every gateway's start: shorter waits. */
+  readonly overrides?: Omit<StartOverrides, 'wrapPorts'>
 }
 
 const COUNT = 3
 
 export async function startCluster(
   vendors: Vendors,
-  { more = '', calledBack, port, clocksMs, recoverMs }: ClusterOptions = {},
+  { more = '', calledBack, port, clocksMs, overrides }: ClusterOptions = {},
 ): Promise<Cluster> {
   const left = new AsyncDisposableStack()
   try {
@@ -71,7 +74,7 @@ export async function startCluster(
       folders[index] = own
       left.defer(() => own.remove())
       const environment = { ...own.environment, ...S3RVER_KEYS, PORT: String(ports[index]) }
-      const node = await begun(environment, own.folder, { clockMs: clocksMs?.[index], recoverMs, program })
+      const node = await begun(environment, own.folder, { clockMs: clocksMs?.[index], overrides, program })
       nodes[index] = node
       left.defer(async () => {
         node.signal('SIGCONT')
@@ -91,6 +94,10 @@ export async function startCluster(
       database,
       databaseUrl,
       configure: (index, lines) => folders[index]?.write(configuration(lines)),
+      edit(index, change) {
+        const path = join(folders[index]?.folder ?? '', 'imagegate.yaml')
+        writeFileSync(path, change(readFileSync(path, 'utf8')))
+      },
       async restart(index, program) {
         await balancer?.leaveOut(index)
         await node(index).kill('SIGTERM')
@@ -116,17 +123,17 @@ const configured = (publicPort: number | undefined, databaseUrl: string, endpoin
 
 interface Begun {
   readonly clockMs: number | undefined
-  readonly recoverMs: number | undefined
+  readonly overrides: ClusterOptions['overrides']
   readonly program: string | undefined
 }
 
 function begun(
   environment: Readonly<Record<string, string>>,
   folder: string,
-  { clockMs, recoverMs, program }: Begun,
+  { clockMs, overrides, program }: Begun,
 ): Promise<ServerProcess> {
   if (clockMs !== undefined) return startOddProcess(environment, folder, { clockMs })
-  if (recoverMs !== undefined) return startOverridden(environment, { patience: { recoverMs } })
+  if (overrides !== undefined) return startOverridden(environment, overrides)
   return startProcess(environment, null, program)
 }
 

@@ -6,7 +6,7 @@ import { createTryDelivery } from './try-delivery.ts'
 import type { TryDelivery, TryDependencies } from './try-delivery.ts'
 
 /** Longer than a try with everything around it, so that no two run at once. */
-const LEASE_MS = 60_000
+const CLAIM_MS = 60_000
 const MOST_AT_ONCE = 128
 const MOST_PER_ORIGIN = 8
 /** The disk is read at least this often while something is planned, should an alarm be lost to a broken disk. */
@@ -31,6 +31,8 @@ export interface Notify {
 export interface NotifyDependencies extends TryDependencies {
   readonly store: Pick<Store, 'claimDeliveries' | 'commit' | 'delivery' | 'generation' | 'nodes'>
   readonly clock: Clock
+  /** How long this process alone may try what it has claimed. */
+  readonly claimMs?: number | undefined
 }
 
 export const createNotify = (deps: NotifyDependencies): Notify => new Engine(deps)
@@ -41,6 +43,7 @@ class Engine implements Notify {
   readonly #log: Log
   readonly #now: () => Instant
   readonly #tryDelivery: TryDelivery
+  readonly #claimMs: number
   readonly #underWay = new Map<string, UnderWay>()
   #claiming: Promise<void> | null = null
   #isWoken = false
@@ -51,6 +54,7 @@ class Engine implements Notify {
     this.#store = deps.store
     this.#clock = deps.clock
     this.#log = deps.log
+    this.#claimMs = deps.claimMs ?? CLAIM_MS
     this.#now = runningClock(deps.clock)
     this.#tryDelivery = createTryDelivery(deps, this.#now)
     deps.store.nodes?.onMessage(({ kind }) => {
@@ -108,13 +112,13 @@ class Engine implements Notify {
       const now = this.#now()
       const { records, nextAt } = await this.#store.claimDeliveries({
         now,
-        leaseMs: LEASE_MS,
+        leaseMs: this.#claimMs,
         limit,
         perOrigin: MOST_PER_ORIGIN,
         underWay: this.#countByOrigin(),
       })
       if (this.#isStopped) return
-      for (const delivery of records) this.#begin(delivery, now + LEASE_MS)
+      for (const delivery of records) this.#begin(delivery, now + this.#claimMs)
       const next = nextAt ?? (this.#store.nodes ? Infinity : null)
       if (next !== null && this.#underWay.size < MOST_AT_ONCE) this.#setAlarm(next - this.#now())
     } catch (error) {

@@ -5,7 +5,7 @@ import type { WebhookFormats } from './format.ts'
 import { judgeTry } from './retry-schedule.ts'
 
 const TRY_TIMEOUT_MS = 15_000
-/** For the bytes of an image. With everything around it shorter than the engine's lease. */
+/** For the bytes of an image. With everything around it shorter than the engine's claim. */
 const UPLOAD_TIMEOUT_MS = 45_000
 
 export interface TryDependencies {
