@@ -162,8 +162,11 @@ export type Download = (
 ) => Promise<Downloaded>
 
 export type Downloaded =
-  /** Not empty, not an HTML page or a JSON document, and without any content coding. Whether it is an image, its reader has to check. */
-  | { readonly kind: 'body'; readonly stream: Readable; readonly contentType: string | null }
+  /**
+   * Not empty, not an HTML page or a JSON document, and without any content coding. Whether it is an image, its reader has to check.
+   * `statedBytes`: what the server said of its length beforehand; null where it did not, or where a coding changed it.
+   */
+  | { readonly kind: 'body'; readonly stream: Readable; readonly contentType: string | null; readonly statedBytes: number | null }
   /** Nothing to be had at the link: 401, 403, 404, 410 or 451. It is dead, or not there yet; worth another try while it can live. */
   | { readonly kind: 'expired'; readonly status: number }
   /** `retryable` is false only where another try cannot help: the body is too large, or a `data:` URL cannot be read. */
@@ -173,8 +176,11 @@ export type Downloaded =
 
 /** Image files, content-addressed. */
 export interface Assets {
-  /** Streams to a temporary file, checks that it is a whole image, renames it to its hash. Throws `AssetError`. */
-  put(source: Readable | Buffer, maxBytes: number): Promise<StoredAsset>
+  /**
+   * Streams to a temporary file, checks that it is a whole image, renames it to its hash. `statedBytes`: its length as stated beforehand by
+   * whoever sends it, which spares a plausible image a longer check. Throws `AssetError`.
+   */
+  put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null): Promise<StoredAsset>
   /** The bytes, or null where they are gone. `range` is inclusive. */
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>

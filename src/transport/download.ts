@@ -69,9 +69,9 @@ function inlineBody(address: string, { maxBytes }: Options): Downloaded {
   if (read.kind === 'refused') return failed(`the link ${read.reason}`, false)
   const bytes = inlineBytes(read.uri)
   if (bytes === null) return { kind: 'expired', status: 410 }
-  if (!Buffer.isBuffer(bytes)) return { kind: 'body', stream: bytes, contentType: null }
+  if (!Buffer.isBuffer(bytes)) return { kind: 'body', stream: bytes, contentType: null, statedBytes: null }
   if (bytes.length > maxBytes) return tooLarge(maxBytes)
-  return { kind: 'body', stream: Readable.from([bytes], { objectMode: false }), contentType: null }
+  return { kind: 'body', stream: Readable.from([bytes], { objectMode: false }), contentType: null, statedBytes: null }
 }
 
 /** Only a body that is too large is final: a server may answer anything else today and the image a minute later. */
@@ -105,11 +105,15 @@ async function judge(
     const { head, stream } = await firstBytes(decoded, HEAD_BYTES)
     const unwanted = head.length === 0 ? 'an empty body' : isDocument ? null : documentIn(head)
     if (unwanted !== null) return discard(failed(`the server sent ${unwanted} instead of an image`))
-    return { kind: 'body', stream, contentType: headers['content-type'] ?? null }
+    const statedBytes = isCoded(headers['content-encoding']) ? null : lengthIn(headers['content-length'])
+    return { kind: 'body', stream, contentType: headers['content-type'] ?? null, statedBytes }
   } catch (error) {
     return discard(failed(reasonOf(error), !(error instanceof DownloadError && error.reason === 'too_large')))
   }
 }
+
+const isCoded = (encoding = ''): boolean => !['', 'identity'].includes(encoding.trim().toLowerCase())
+const lengthIn = (header: string | undefined): number | null => (/^\d{1,15}$/.test(header ?? '') ? Number(header) : null)
 
 /** Whether a `content-range` spans all there is: `bytes 0-99/100`. */
 function isWhole(contentRange: string | undefined): boolean {

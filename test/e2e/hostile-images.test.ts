@@ -26,12 +26,26 @@ const files = [...hostile.map(([, bytes]) => bytes), heavy, ...honest.map(({ byt
 const MEBIBYTE = 1_048_576
 const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-/** A vendor that delivers, with its reply, the file whose number the prompt is. */
+/** Plausible by its length and its markers; only its codes show that it is damaged. */
+const overwritten = (await hostileImages()).get('a JPEG whose codes are overwritten') ?? Buffer.alloc(0)
+
+/** A vendor that delivers, with its reply, the file whose number the prompt is, or a link to `overwritten`, whose length it states or not. */
 const vendor = createServer((request, response) => {
+  if (request.method === 'GET') {
+    if (request.url === '/stated.jpg') response.setHeader('content-length', overwritten.length)
+    response.write(overwritten.subarray(0, 100))
+    response.end(overwritten.subarray(100))
+    return
+  }
   let body = ''
   request.on('data', (chunk) => (body += String(chunk)))
   request.on('end', () => {
     const [task] = JSON.parse(body) as [{ taskUUID: string; positivePrompt: string }]
+    if (task.positivePrompt.endsWith('.jpg')) {
+      const imageURL = `http://${request.headers.host}/${task.positivePrompt}`
+      response.end(JSON.stringify({ data: [{ ...task, imageUUID: task.taskUUID, imageURL, cost: 0.03, seed: 1 }] }))
+      return
+    }
     const imageBase64Data = files[Number(task.positivePrompt)]?.toString('base64')
     const answer = { ...task, imageUUID: task.taskUUID, imageBase64Data, cost: 0.03, seed: 1 }
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data: [answer] }))
@@ -46,22 +60,29 @@ let residentBefore = 0
 /** The most memory a process ever had, in bytes. */
 const peakOf = (pid: number): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024
 
+async function generate(prompt: string, waitSeconds: number): Promise<Generation> {
+  const reply = await fetch(`${gateway.url}/v1/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: `wait=${waitSeconds}` },
+    body: JSON.stringify({ model: 'runware/flux-2-pro', prompt, width: 64, height: 64 }),
+  })
+  return (await reply.json()) as Generation
+}
+
 beforeAll(async () => {
   vendor.listen(0, '127.0.0.1')
   await once(vendor, 'listening')
   const url = `http://127.0.0.1:${(vendor.address() as AddressInfo).port}`
-  writeFileSync(join(folder, 'imagegate.yaml'), `providers: { runware: { api_key: a-key-of-sixteen-chars, base_url: "${url}" } }\n`)
+  writeFileSync(
+    join(folder, 'imagegate.yaml'),
+    `network: { allow: ["${new URL(url).host}"] }\nproviders: { runware: { api_key: a-key-of-sixteen-chars, base_url: "${url}" } }\n`,
+  )
   gateway = await startProcess({ IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'), IMAGEGATE_DATA: join(folder, 'data') })
   residentBefore = peakOf(gateway.pid)
   let next = 0
   const worker = async (): Promise<void> => {
     for (let index = next++; index < files.length; index = next++) {
-      const reply = await fetch(`${gateway.url}/v1/generations`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', prefer: 'wait=60' },
-        body: JSON.stringify({ model: 'runware/flux-2-pro', prompt: String(index), width: 64, height: 64 }),
-      })
-      outcomes[index] = (await reply.json()) as Generation
+      outcomes[index] = await generate(String(index), 60)
     }
   }
   await Promise.all(Array.from({ length: 8 }, worker))
@@ -93,4 +114,10 @@ test('an image as encoders write it is stored byte for byte, and a hostile one l
     const { status, images } = outcomes[hostile.length + 1 + index] as Generation
     expect([name, status, images[0]?.sha256]).toEqual([name, 'succeeded', hashOf(bytes)])
   }
+})
+
+test('a plausible JPEG whose length its server states is taken by its length and markers, one whose length nobody states by its codes', async () => {
+  expect(await generate('stated.jpg', 60)).toMatchObject({ status: 'succeeded', images: [{ bytes: overwritten.length }] })
+  // By a link it is asked for again while the link can live.
+  expect(await generate('chunked.jpg', 1)).toMatchObject({ status: 'running', images: [] })
 })

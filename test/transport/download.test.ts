@@ -43,6 +43,26 @@ describe('a download', () => {
     expect(server.heard[0]).toMatchObject({ method: 'GET', url: '/a.png?sig=1' })
   })
 
+  it('says how long the server stated the body to be, unless it stated nothing or coded the body', async () => {
+    const server = await httpServer((request, response) => {
+      if (request.url === '/stated') response.setHeader('content-length', 5).end('image')
+      else if (request.url === '/coded') response.setHeader('content-encoding', 'gzip').end(gzipSync('image'))
+      else {
+        response.write('im')
+        response.end('age')
+      }
+    })
+    for (const [path, statedBytes] of [
+      ['/stated', 5],
+      ['/coded', null],
+      ['/chunked', null],
+    ] as const) {
+      const downloaded = await downloader()(server.url + path)
+      expect([path, downloaded]).toEqual([path, expect.objectContaining({ kind: 'body', statedBytes })])
+      expect(await bytesOf(downloaded)).toBe('image')
+    }
+  })
+
   it('carries our name and neither a key nor a cookie, to a provider’s own host as to any other', async () => {
     const server = await httpServer((request, response) => {
       response.setHeader('set-cookie', 'a=1')

@@ -143,7 +143,7 @@ async function fetchOnce({ ports }: Core, connection: Connection | null, { sourc
     const fetched = await (connection ?? ports).download(source.url, { maxBytes: maxImageBytes, silenceMs: SILENCE_MS })
     switch (fetched.kind) {
       case 'body':
-        return { kind: 'stored', asset: await ports.assets.put(fetched.stream, maxImageBytes) }
+        return { kind: 'stored', asset: await ports.assets.put(fetched.stream, maxImageBytes, fetched.statedBytes) }
       case 'expired':
         return missing(paid('result_expired', `the image’s link answered ${fetched.status} until it expired`), true)
       case 'failed': {

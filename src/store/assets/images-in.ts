@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
 import { diskError } from './folder-storage.ts'
 import { incoming, judge, receive } from './incoming.ts'
-import type { Incoming } from './incoming.ts'
+import type { Incoming, Limits } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, cutOrDamaged, readHeader } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
@@ -19,12 +19,12 @@ import { OWN_FILE } from '../own-modes.ts'
  */
 export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   return {
-    async put(source, maxBytes) {
+    async put(source, maxBytes, statedBytes = null) {
       const temporary = join(folder, randomUUID())
       // It may break before anybody reads it, or when it is given up; an error nobody listens to would end the process.
       if (!Buffer.isBuffer(source)) source.on('error', () => {})
       try {
-        return await take(source, maxBytes, temporary, storage)
+        return await take({ source, maxBytes, statedBytes }, temporary, storage)
       } catch (error) {
         throw diskError(error)
       } finally {
@@ -48,18 +48,23 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   }
 }
 
-async function take(source: Readable | Buffer, maxBytes: number, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
-  const image = await incoming(source, maxBytes)
-  return image.kind === 'whole' ? takeWhole(image, temporary, storage) : takeChunks(image, maxBytes, temporary, storage)
+interface Sent extends Limits {
+  readonly source: Readable | Buffer
+}
+
+async function take({ source, ...limits }: Sent, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
+  const image = await incoming(source, limits.maxBytes)
+  return image.kind === 'whole' ? takeWhole(image, limits, temporary, storage) : takeChunks(image, limits, temporary, storage)
 }
 
 /** A file is opened only for what has passed, and is not there yet. */
 async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
+  { statedBytes }: Limits,
   path: string,
   storage: ObjectStorage,
 ): Promise<StoredAsset> {
-  const verdict = judge(image, format)
+  const verdict = judge(image, format, statedBytes)
   const header = await readHeader(image, format)
   if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
   const { length: bytes } = image
@@ -80,14 +85,14 @@ async function takeWhole(
 
 async function takeChunks(
   image: Extract<Incoming, { kind: 'chunks' }>,
-  maxBytes: number,
+  limits: Limits,
   temporary: string,
   storage: ObjectStorage,
 ): Promise<StoredAsset> {
   const { format } = image
   const file = await open(temporary, 'wx', OWN_FILE)
   try {
-    const { sha256, bytes, verdict } = await receive(image, file, maxBytes)
+    const { sha256, bytes, verdict } = await receive(image, file, limits)
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {

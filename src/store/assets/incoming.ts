@@ -18,6 +18,12 @@ export type Incoming =
   | { readonly kind: 'whole'; readonly format: OutputFormat; readonly image: Buffer }
   | { readonly kind: 'chunks'; readonly format: OutputFormat; readonly chunks: AsyncGenerator<Buffer> }
 
+export interface Limits {
+  readonly maxBytes: number
+  /** Its length as stated beforehand; null where nobody did. */
+  readonly statedBytes: number | null
+}
+
 export interface Received {
   readonly sha256: string
   readonly bytes: number
@@ -56,12 +62,12 @@ async function* continued(first: readonly Buffer[], rest: AsyncGenerator<Buffer>
 }
 
 /**
- * Of an image in memory. Whether it has an end at all is asked first, since to read every code of half a JPEG says no more.
+ * Of an image in memory. Of one whose codes may have to be read it is asked first whether it has an end at all: to read half of them says no more.
  * @throws AssetError `not_an_image`
  */
-export function judge(image: Buffer, format: OutputFormat): Verdict {
-  if (format === 'jpeg' && !hasEndMarker(image)) throw cutOrDamaged('it has no end')
-  const structure = structureOf(format)
+export function judge(image: Buffer, format: OutputFormat, statedBytes: number | null): Verdict {
+  if (format === 'jpeg' && statedBytes === null && !hasEndMarker(image)) throw cutOrDamaged('it has no end')
+  const structure = structureOf(format, statedBytes)
   structure.take(image)
   return structure.verdict()
 }
@@ -73,10 +79,10 @@ export function judge(image: Buffer, format: OutputFormat): Verdict {
 export async function receive(
   { chunks, format }: Extract<Incoming, { kind: 'chunks' }>,
   file: FileHandle,
-  maxBytes: number,
+  { maxBytes, statedBytes }: Limits,
 ): Promise<Received> {
   const hash = createHash('sha256')
-  const structure = structureOf(format)
+  const structure = structureOf(format, statedBytes)
   let bytes = 0
 
   async function* taken(): AsyncGenerator<Buffer> {

@@ -24,7 +24,7 @@ function world() {
       },
     })
     stream.once('close', () => (counted.open -= 1))
-    return { kind: 'body', stream, contentType: null }
+    return { kind: 'body', stream, contentType: null, statedBytes: null }
   }
   const assets = {
     measure: async () => size,

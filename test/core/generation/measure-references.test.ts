@@ -30,7 +30,7 @@ function endless() {
 
 const delivers =
   (stream: Readable): Download =>
-  async () => ({ kind: 'body', stream, contentType: null })
+  async () => ({ kind: 'body', stream, contentType: null, statedBytes: null })
 
 describe('measuring references behind links', () => {
   test.each<[string, Downloaded | Error]>([
@@ -38,8 +38,8 @@ describe('measuring references behind links', () => {
     ['is dead', { kind: 'expired', status: 404 }],
     ['fails', { kind: 'failed', reason: 'not done in time', retryable: true }],
     ['throws', new Error('unexpected')],
-    ['delivers no image', { kind: 'body', stream: Readable.from([Buffer.from('<html>')]), contentType: null }],
-    ['delivers nothing', { kind: 'body', stream: Readable.from([]), contentType: null }],
+    ['delivers no image', { kind: 'body', stream: Readable.from([Buffer.from('<html>')]), contentType: null, statedBytes: null }],
+    ['delivers nothing', { kind: 'body', stream: Readable.from([]), contentType: null, statedBytes: null }],
   ])('leaves one that %s as it was', async (_, answer) => {
     const download: Download = async () => {
       if (answer instanceof Error) throw answer
@@ -115,7 +115,7 @@ describe('measuring references behind links', () => {
       most = Math.max(most, waiting)
       await new Promise((resolve) => setImmediate(resolve))
       waiting -= 1
-      return { kind: 'body', stream: Readable.from([Buffer.alloc(10)]), contentType: null }
+      return { kind: 'body', stream: Readable.from([Buffer.alloc(10)]), contentType: null, statedBytes: null }
     }
     const stored: Reference = { kind: 'stored', sha256: 'a', format: 'png', pixels: { width: 1, height: 1 } }
     const measured = await measureReferences({ download, assets: measuredAt(1) }, [

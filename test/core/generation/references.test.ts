@@ -11,7 +11,7 @@ const BASE64 = BYTES.toString('base64')
 const link = (url: string): Reference => ({ kind: 'url', url, pixels: null })
 const stored: Reference = { kind: 'stored', sha256: 'a', format: 'webp', pixels: { width: 2, height: 3 } }
 
-const body = (): Downloaded => ({ kind: 'body', stream: Readable.from([BYTES]), contentType: 'image/png' })
+const body = (): Downloaded => ({ kind: 'body', stream: Readable.from([BYTES]), contentType: 'image/png', statedBytes: null })
 
 /** Stores whatever comes as a JPEG, as its bytes say, and counts. */
 function world(answer: (url: string) => Downloaded | Promise<Downloaded> = body, put?: () => Promise<never>) {

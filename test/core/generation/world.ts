@@ -264,7 +264,7 @@ export function createWorld(options: WorldOptions) {
 export type World = ReturnType<typeof createWorld>
 
 export function image(text = 'an image'): Downloaded {
-  return { kind: 'body', stream: Readable.from([Buffer.from(text)]), contentType: 'image/jpeg' }
+  return { kind: 'body', stream: Readable.from([Buffer.from(text)]), contentType: 'image/jpeg', statedBytes: null }
 }
 
 async function collect(source: Readable): Promise<Buffer> {

@@ -17,7 +17,7 @@ function world() {
     state.asked += 1
     if (state.isDown) return { kind: 'failed', reason: 'the server answered 503', retryable: true }
     const list = state.isOdd ? '{"keys":{}}' : JSON.stringify({ keys: Array.from({ length: state.listed }, () => jwk) })
-    return { kind: 'body', stream: Readable.from([Buffer.from(list)]), contentType: null }
+    return { kind: 'body', stream: Readable.from([Buffer.from(list)]), contentType: null, statedBytes: null }
   }
   const keys = createVendorKeys(download, { monotonicMs: () => state.nowMs }, (url, reason) => reported.push(`${url}: ${reason}`))
   return { state, reported, keys }

@@ -4,7 +4,11 @@ import { pngStructure } from './png.ts'
 import type { Structure } from './verdict.ts'
 import { webpStructure } from './webp.ts'
 
-const structures: Readonly<Record<OutputFormat, () => Structure>> = { jpeg: jpegStructure, png: pngStructure, webp: webpStructure }
+const structures: Readonly<Record<OutputFormat, (statedBytes: number | null) => Structure>> = {
+  jpeg: jpegStructure,
+  png: pngStructure,
+  webp: webpStructure,
+}
 
-/** What judges the structure of an image of this format. */
-export const structureOf = (format: OutputFormat): Structure => structures[format]()
+/** What judges the structure of an image of this format, whose length was stated beforehand, or by nobody (null). */
+export const structureOf = (format: OutputFormat, statedBytes: number | null): Structure => structures[format](statedBytes)

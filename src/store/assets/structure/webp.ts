@@ -1,4 +1,4 @@
-import { behindPadding, damaged, doubtful, type Structure, type Verdict } from './verdict.ts'
+import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 import { InSteps } from './in-steps.ts'
 
 /** `RIFF`, the size of all that follows, `WEBP`. */
@@ -9,6 +9,11 @@ const HAS_ANIMATION = 0x02
 /** Of a chunk's content: enough for the size that a lossy frame says. */
 const HELD_BYTES = 10
 
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
 interface Chunk {
   readonly name: string
   readonly size: number
@@ -17,12 +22,20 @@ interface Chunk {
 }
 
 /**
- * Whether a WebP has every chunk whole, up to the size its header says. Its pixels have no mark at their end, so what is sound is `doubtful`
- * all the same and goes to a decoder. https://developers.google.com/speed/webp/docs/riff_container
+ * The fewest bytes for each pixel of a WebP that is taken for whole by its chunks, where it came as long as it was stated: about the first
+ * percentile of photographs at quality 80 (the test images of scikit-image and sharp, at a megapixel).
  */
-export const webpStructure = (): Structure => new WebpStructure()
+const PLAUSIBLE = 0.03
+
+/**
+ * Whether a WebP has every chunk whole, up to the size its header says. Its pixels have no mark at their end, so what is sound is `doubtful`
+ * all the same and goes to a decoder, unless it came as long as it was stated and has as many bytes as such an image takes. https://developers.google.com/speed/webp/docs/riff_container
+ */
+export const webpStructure = (statedBytes: number | null): Structure => new WebpStructure(statedBytes)
 
 class WebpStructure implements Structure {
+  readonly #statedBytes: number | null
+  #bytes = 0
   readonly #pieces = new InSteps(
     (bytes, at) => this.#step(bytes, at),
     () => this.#damage !== null,
@@ -31,10 +44,17 @@ class WebpStructure implements Structure {
   #left: number | null = null
   #chunk: Chunk | null = null
   #images = 0
-  #size: string | null = null
+  #size: Size | null = null
+  /** Bytes of its lossy pixels, and how many pixels these are. */
+  #lossy = { bytes: 0, pixels: Infinity }
   #damage: string | null = null
 
+  constructor(statedBytes: number | null) {
+    this.#statedBytes = statedBytes
+  }
+
   take(piece: Buffer): void {
+    this.#bytes += piece.length
     this.#pieces.take(piece)
   }
 
@@ -42,6 +62,8 @@ class WebpStructure implements Structure {
     if (this.#damage !== null) return damaged(this.#damage)
     if (this.#left !== 0 || this.#chunk !== null) return damaged('it is shorter than its header says')
     if (this.#images !== 1) return damaged(this.#images === 0 ? 'it has no image' : 'it has two images')
+    const { bytes, pixels } = this.#lossy
+    if (this.#bytes === this.#statedBytes && bytes >= pixels * PLAUSIBLE) return WHOLE
     return doubtful('only a decoder knows where its pixels end')
   }
 
@@ -86,13 +108,13 @@ class WebpStructure implements Structure {
     return at + content.length
   }
 
-  #finish({ name, head }: Chunk): void {
+  #finish({ name, size: bytes, head }: Chunk): void {
     this.#chunk = null
     switch (name) {
       case 'VP8X':
         if (head.length < HELD_BYTES) this.#damage = 'its header makes no sense'
         else if (((head[0] ?? 0) & HAS_ANIMATION) !== 0) this.#damage = 'it is an animation'
-        else this.#size = `${head.readUIntLE(4, 3) + 1} × ${head.readUIntLE(7, 3) + 1}`
+        else this.#size = { width: head.readUIntLE(4, 3) + 1, height: head.readUIntLE(7, 3) + 1 }
         return
       case 'ANIM':
       case 'ANMF':
@@ -103,20 +125,22 @@ class WebpStructure implements Structure {
         const size = name === 'VP8L' ? losslessSize(head) : lossySize(head)
         this.#images++
         if (size === null) this.#damage = 'its pixels have no header'
-        else if (this.#size !== null && this.#size !== size) this.#damage = 'its headers say two sizes'
+        else if (this.#size !== null && (this.#size.width !== size.width || this.#size.height !== size.height))
+          this.#damage = 'its headers say two sizes'
+        else if (name === 'VP8 ') this.#lossy = { bytes, pixels: size.width * size.height }
       }
     }
   }
 }
 
-function losslessSize(head: Buffer): string | null {
+function losslessSize(head: Buffer): Size | null {
   if (head.length < 5 || head[0] !== 0x2f) return null
   const bits = head.readUInt32LE(1)
-  return `${(bits & 0x3fff) + 1} × ${((bits >>> 14) & 0x3fff) + 1}`
+  return { width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 }
 }
 
 /** RFC 6386, 9.1: a key frame, its start code, and two sides of fourteen bits. */
-function lossySize(head: Buffer): string | null {
+function lossySize(head: Buffer): Size | null {
   if (head.length < HELD_BYTES || ((head[0] ?? 0) & 1) !== 0 || head.readUIntBE(3, 3) !== 0x9d012a) return null
-  return `${head.readUInt16LE(6) & 0x3fff} × ${head.readUInt16LE(8) & 0x3fff}`
+  return { width: head.readUInt16LE(6) & 0x3fff, height: head.readUInt16LE(8) & 0x3fff }
 }
