@@ -39,10 +39,11 @@ function model(name: string, own: Checks, { step = 16, side = 1024, shape = '1:1
       price: name.endsWith('flux-2-pro') ? perMegapixel('0.03', '0.015', '0.015') : { flat: '0.04' },
       size: {
         ofBody(body, reference) {
-          const { aspect_ratio: asked = shape, width, height } = inputOf(body)
+          const { aspect_ratio: asked = shape, width, height, output_megapixels: megapixels = 1 } = inputOf(body)
           if (asked === 'custom') return { width: rounded(width), height: rounded(height) }
           const followed = asked === 'match_input_image' ? 'auto' : asked
-          return shaped(side, '1:1').ofBody?.({ aspect_ratio: followed }, reference) ?? { width: side, height: side }
+          const square = side * Math.sqrt(Number(megapixels))
+          return shaped(square, '1:1').ofBody?.({ aspect_ratio: followed }, reference) ?? { width: square, height: square }
         },
       },
     },
@@ -59,6 +60,15 @@ const kontext: Checks = {
   prompt_upsampling: flag,
   ...safety(0, 6),
 }
+const klein: Checks = {
+  ...saved,
+  aspect_ratio: oneOf('match_input_image', '1:1'),
+  output_megapixels: oneOf('0.25', '0.5', '1', '2', '4'),
+  output_format: oneOf('jpg', 'png'),
+  go_fast: flag,
+  disable_safety_checker: flag,
+  images: images(5),
+}
 const kontextRule: Rule = { shape: 'match_input_image', format: 'png' }
 
 /** From the version pages that `manifest.json` names (2026-11-28). Prices but that of FLUX.2 [pro] are made up, and no reply says one. */
@@ -71,6 +81,7 @@ const MODELS: Readonly<Record<string, EmulatedModel>> = {
     { ...saved, ...custom, ...sides(1440), go_fast: flag, disable_safety_checker: flag, input_images: images(4) },
     { step: 32 },
   ),
+  ...model(`${BFL}/flux-2-klein-4b`, klein, { format: 'jpg' }),
   ...model(`${BFL}/flux-kontext-pro`, kontext, kontextRule),
   ...model(`${BFL}/flux-kontext-max`, kontext, kontextRule),
   ...model(

@@ -80,11 +80,13 @@ const fal: StrictWire = ({ offer: { model, vendorModel }, asked, prompt, referen
   return { path: `/${endpoint}`, key: ['authorization', 'Key '], body: { prompt, ...size, ...given(asked, references) } }
 }
 
-/** The models' pages of versions: `width` and `height` count with `custom` alone; Kontext takes one `input_image`. */
+/** The models' pages of versions: `width` and `height` count with `custom` alone; Kontext takes one `input_image`, klein `images`. */
 const replicate: StrictWire = ({ offer: { model, vendorModel }, asked, prompt, reference }) => {
-  const size = isShape(model) ? SQUARE : { aspect_ratio: 'custom', ...pixels(asked) }
+  const isKlein = model.startsWith('flux-2-klein')
+  const klein = { ...SQUARE, output_megapixels: asked === 'two' ? '2' : '1' }
+  const size = isKlein ? klein : isShape(model) ? SQUARE : { aspect_ratio: 'custom', ...pixels(asked) }
   const link = DATA + reference.base64
-  const references = isShape(model) ? { input_image: link } : { input_images: [link] }
+  const references = isShape(model) ? { input_image: link } : { [isKlein ? 'images' : 'input_images']: [link] }
   const body = { input: { prompt, ...size, ...given(asked, references) } }
   return { path: `/v1/models/${vendorModel}/predictions`, key: BEARER, body }
 }

@@ -67,6 +67,7 @@ replicate   flux-2-pro              black-forest-labs/flux-2-pro          0.03  
 replicate   flux-2-flex             black-forest-labs/flux-2-flex         –       –       –        –          unknown
 replicate   flux-2-max              black-forest-labs/flux-2-max          –       –       –        –          unknown
 replicate   flux-2-dev              black-forest-labs/flux-2-dev          –       –       –        –          unknown
+replicate   flux-2-klein-4b         black-forest-labs/flux-2-klein-4b     –       –       –        –          unknown
 replicate   flux-kontext-pro        black-forest-labs/flux-kontext-pro    –       –       –        –          unknown
 replicate   flux-kontext-max        black-forest-labs/flux-kontext-max    –       –       –        –          unknown
 replicate   flux-1.1-pro            black-forest-labs/flux-1.1-pro        0.04    0.04    none     0.04       computed
