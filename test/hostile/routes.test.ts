@@ -55,14 +55,19 @@ const LET_IN: Readonly<Record<string, readonly boolean[]>> = {
   write: [false, false, false, true, true],
   admin: [false, false, false, false, true],
 }
+/** Of nobody, and of an unknown key. */
+const CHALLENGES = ['Bearer realm="imagegate"', 'Bearer realm="imagegate", error="invalid_token"']
 const CALLERS = [null, 'a-key-of-nobody', ...SCOPES.map(keyOf)]
 
-test('every route lets in whom its access says and nobody else, with 401 for strangers and 403 for a scope that is too small', async () => {
+test('every route lets in whom its access says and nobody else, with 401 and its challenge for strangers and 403 for a scope that is too small', async () => {
   const declared = Object.entries(ROUTES).filter(([, access]) => access !== 'address')
   expect(declared.length).toBeGreaterThan(50)
   const wrong: string[] = []
   for (const [route, access] of declared) {
-    const statuses = await Promise.all(CALLERS.map(async (key) => (await ask(route, key)).status))
+    const answers = await Promise.all(CALLERS.map((key) => ask(route, key)))
+    const statuses = answers.map(({ status }) => status)
+    const unchallenged = answers.filter(({ status, headers }, index) => status === 401 && headers['www-authenticate'] !== CHALLENGES[index])
+    if (unchallenged.length > 0) wrong.push(`${route}: ${unchallenged.map(({ headers }) => headers['www-authenticate']).join(' ')}`)
     const expected = LET_IN[access] ?? []
     const isRight = statuses.every((status, index) =>
       expected[index] === true ? status !== 401 && status !== 403 : status === (index < 2 ? 401 : 403),
@@ -79,16 +84,19 @@ test('an address that is its own proof opens nothing where the proof is missing,
 
 test('a path or verb that there is not is 401 for strangers, and 404 or 405 for a key alone', async () => {
   for (const route of ['GET /nothing', 'PUT /v1/models', 'DELETE /v1/images/x', 'GET /bfl/nothing', 'GET /runware/nothing', 'PATCH /mcp']) {
-    const statuses = await Promise.all([null, 'a-key-of-nobody', keyOf('read')].map(async (key) => (await ask(route, key)).status))
-    expect([route, statuses.slice(0, 2)]).toEqual([route, [401, 401]])
-    expect([404, 405], route).toContain(statuses[2])
+    const answers = await Promise.all([null, 'a-key-of-nobody', keyOf('read')].map((key) => ask(route, key)))
+    expect([route, ...answers.slice(0, 2).map(({ status, headers }) => [status, headers['www-authenticate']])]).toEqual([
+      route,
+      ...CHALLENGES.map((challenge) => [401, challenge]),
+    ])
+    expect([404, 405], route).toContain(answers[2]?.status)
   }
 })
 
 test('a path in another spelling, a HEAD, and a key where none belongs open nothing to a stranger', async () => {
   const closed = Object.entries(ROUTES).filter(([route, access]) => route.startsWith('GET ') && access !== 'address' && access !== 'open')
-  const heads = await Promise.all(closed.map(async ([route]) => [route, (await ask(route.replace('GET', 'HEAD'), null)).status]))
-  expect(heads.filter(([, status]) => status !== 401)).toEqual([])
+  const heads = await Promise.all(closed.map(async ([route]) => ({ route, ...(await ask(route.replace('GET', 'HEAD'), null)) })))
+  expect(heads.filter(({ status, headers }) => status !== 401 || headers['www-authenticate'] !== CHALLENGES[0])).toEqual([])
   const spellings = [
     '//v1/keys',
     '/v1//keys',

@@ -57,8 +57,24 @@ const UNREADABLE: Readonly<Record<string, () => string>> = {
   'has too much text': () => `{"data":[{"taskType":"imageInference","note":"${'a b '.repeat(1_400_000)}"}]}`,
 }
 
-/** It sends a submit on where the prompt is `redirect <url>`. */
+const RUNWARE_KEY = 'vendor-key-0123456'
+/** The vendor knows its key, and needs none from a prompt. */
+const withKey = (text: string): string => text.replaceAll('ITSKEY', RUNWARE_KEY.toUpperCase()).replaceAll('its~key', RUNWARE_KEY)
+
+/** Names that hold the key and lead inside: what is said of them is cut before the key, at each of its characters, and behind it. */
+const NAMES_WITH_KEY = [
+  'ITSKEY.internal',
+  'its~key.internal',
+  ...Array.from({ length: 26 }, (_, index) => `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(36 + index)}.its~key.internal`),
+]
+
+/** It sends a submit on where the prompt is `redirect <url>`, and refuses it in the words behind `refuse `. */
 function vendorAnswers(body: string): ReturnType<Answer> {
+  const words = /"(?:prompt|positivePrompt)":"refuse ([^"]*)"/.exec(body)?.[1]
+  if (words !== undefined) {
+    const said = withKey(JSON.stringify({ errors: [{ code: words, message: words, parameter: words }], detail: words }))
+    return { status: 400, headers: { 'content-type': 'application/json' }, body: said }
+  }
   const location = /"(?:prompt|positivePrompt)":"redirect ([^"]*)"/.exec(body)?.[1]
   if (location !== undefined) return { status: 307, headers: { location }, body: '' }
   return { headers: { 'content-type': 'application/json' }, body: vendorSays(body) }
@@ -85,7 +101,8 @@ async function surroundings() {
   const large = Buffer.concat([image, Buffer.alloc(5 * MOST_IMAGE_BYTES)])
   const unfolds = gzipSync(large)
   const show: Answer = (url) => {
-    if (url.startsWith('/to?')) return { status: 302, headers: { location: decodeURIComponent(url.slice('/to?'.length)) }, body: '' }
+    if (url.startsWith('/to?'))
+      return { status: 302, headers: { location: withKey(decodeURIComponent(url.slice('/to?'.length))) }, body: '' }
     if (url === '/unfolds') return { headers: { 'content-type': 'image/jpeg', 'content-encoding': 'gzip' }, body: unfolds }
     if (url === '/large') return { headers: { 'content-type': 'image/jpeg' }, body: large }
     return { headers: { 'content-type': 'image/jpeg' }, body: image }
@@ -101,7 +118,7 @@ async function surroundings() {
     `breaker: { faults: 1000 }
 assets: { max_image_bytes: ${MOST_IMAGE_BYTES} }
 network: { allow: ["127.0.0.2/32", "store.direct.test:${store.port}"] }
-providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" }, bfl: { api_key: vendor-key-6543210, base_url: "${vendorUrl}" } }
+providers: { runware: { api_key: ${RUNWARE_KEY}, base_url: "${vendorUrl}" }, bfl: { api_key: vendor-key-6543210, base_url: "${vendorUrl}" } }
 `,
   )
   const names = (way: string) => ({
@@ -111,13 +128,14 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
     [`mapped.${way}.test`]: [['::ffff:127.0.0.1']],
     [`store.${way}.test`]: [['127.0.0.1']],
   })
+  const keyed = Object.fromEntries(NAMES_WITH_KEY.map((name) => [withKey(name).toLowerCase(), [['127.0.0.1']]]))
   const gateway = await startProcess({
     IMAGEGATE_DATA: join(folder, 'data'),
     IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'),
     HTTPS_PROXY: proxy.url,
     NO_PROXY: '127.0.0.1,.direct.test,.bfl.ai',
     NODE_OPTIONS: `--import ${pathToFileURL(join(ROOT, 'test/support/odd-names.ts')).href}`,
-    ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied'), 'inner.bfl.ai': [['127.0.0.1']] }),
+    ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied'), 'inner.bfl.ai': [['127.0.0.1']], ...keyed }),
   })
   onTestFinished(async () => void (await gateway.kill('SIGKILL')))
   const buy = async (more: object, prefer = 'wait=20'): Promise<Generation> => {
@@ -125,7 +143,7 @@ providers: { runware: { api_key: vendor-key-0123456, base_url: "${vendorUrl}" },
     const headers = { 'content-type': 'application/json', prefer }
     return (await (await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
   }
-  return { vendor, shop, store, inside, proxy, buy, said: gateway.said }
+  return { vendor, shop, store, inside, proxy, buy, url: gateway.url, said: gateway.said }
 }
 
 const RUNS = { timeout: 60_000 }
@@ -212,5 +230,28 @@ test(
       expect([prompt, status, error?.code, error?.billed]).toEqual([prompt, 'failed', 'bad_reply', 'unknown'])
       expect([cost.basis, cost.amount, attempts.length, vendor.visits.length - submits]).toEqual(['unknown', null, 1, 1])
     }
+  },
+)
+
+test(
+  'a vendor’s key is in nothing that is said of a refusal or a link that failed, in any case and wherever the words are cut',
+  RUNS,
+  async () => {
+    const { shop, buy, url, said } = await surroundings()
+    const key = 'its~key'
+    const via = (to: string): string => `link http://127.0.0.2:${shop.port}/to?${encodeURIComponent(to)}`
+    const links = [`${key}://x`, `http://${key}@x/`, ...NAMES_WITH_KEY.map((name) => `http://${name}/`)].map(via)
+    const refusals = Array.from({ length: 30 }, (_, index) => `refuse ${'w '.repeat(237)}${'x'.repeat(index)}${key} w`)
+    const ends = await Promise.all([...links, ...refusals].map((prompt) => buy({ prompt }, 'wait=5')))
+    expect(ends.map(({ status }) => status)).toEqual(ends.map(() => 'failed'))
+    const calls = await Promise.all(ends.map(async ({ id }) => (await fetch(`${url}/v1/generations/${id}/attempts/1/calls`)).text()))
+    const all = [...ends.map((end) => JSON.stringify(end)), ...calls, said()]
+    expect(all.filter((text) => text.includes('[redacted]')).length).toBeGreaterThan(30)
+    // Not even eight of its characters in a row.
+    const parts = Array.from({ length: RUNWARE_KEY.length - 7 }, (_, at) => RUNWARE_KEY.slice(at, at + 8))
+    const found = all.flatMap((text) =>
+      parts.flatMap((part) => (text.toLowerCase().includes(part) ? [`${part}: ${text.slice(0, 200)}`] : [])),
+    )
+    expect(found).toEqual([])
   },
 )

@@ -18,7 +18,7 @@ const Task = z
     output_format: z.string().optional(),
     safety_tolerance: z.number().int().optional(),
     webhook_url: z.string().optional(),
-    webhook_secret: z.string().optional(),
+    webhook_secret: z.string().max(1_024).optional(),
   })
   .meta({ id: 'BflTask', description: 'Further fields by endpoint, as BFL documents them; unknown ones are ignored.' })
 

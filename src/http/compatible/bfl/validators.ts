@@ -133,9 +133,13 @@ export const webUrl: Check = (value) => {
     : fault('url_scheme', "URL scheme should be 'http' or 'https'")
 }
 
+/** Ours: BFL names none, and receivers take few headers that are longer. */
+const MOST_HEADER_CHARS = 1_024
+
 /** A text that an HTTP header can carry. */
 export const headerText: Check = (value) => {
   if (typeof value !== 'string') return string(value)
+  if (value.length > MOST_HEADER_CHARS) return fault('string_too_long', `String should have at most ${MOST_HEADER_CHARS} characters`)
   return /^[\x20-\x7e]*$/.test(value) && value.trim() === value
     ? accept(value)
     : fault('value_error', 'Value error, it is sent in a header: use printable ASCII without spaces at either end')

@@ -34,13 +34,18 @@ const text =
     typeof value === 'string' && value.length > 0 && value.length <= 2 * max && Array.from(value).length <= max
       ? null
       : `it must be a string of 1 to ${max} characters`
+const MAX_LINK_CHARS = 2_048
 const link: Check = (value) =>
-  typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '') ? null : 'it must be an http(s) URL'
+  typeof value === 'string' && value.length <= MAX_LINK_CHARS && /^https?:$/.test(URL.parse(value)?.protocol ?? '')
+    ? null
+    : `it must be an http(s) URL of at most ${MAX_LINK_CHARS} characters`
+const ARRAY_OF_STRINGS = 'it must be an array of strings'
 const texts =
   (max: number): Check =>
   (value) => {
-    if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string' && entry !== '')) return 'it must be an array of strings'
-    return value.length <= max ? null : `it must have at most ${max} entries`
+    if (!Array.isArray(value)) return ARRAY_OF_STRINGS
+    if (value.length > max) return `it must have at most ${max} entries`
+    return value.every((entry) => typeof entry === 'string' && entry !== '') ? null : ARRAY_OF_STRINGS
   }
 
 const OUTPUT_TYPES = ['URL', 'base64Data', 'dataURI'] as const
@@ -49,6 +54,7 @@ export type OutputType = (typeof OUTPUT_TYPES)[number]
 /** A string, or, as older pages have it, an array of them. */
 const outputType: Check = (value) => {
   const list: readonly Json[] = Array.isArray(value) ? value : [value]
+  if (list.length > OUTPUT_TYPES.length) return `it must have at most ${OUTPUT_TYPES.length} entries`
   const isLegal = list.length > 0 && list.every((entry) => OUTPUT_TYPES.some((type) => type === entry))
   return isLegal ? null : `it must be one of ${OUTPUT_TYPES.join(', ')}, or an array of them`
 }

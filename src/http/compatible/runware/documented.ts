@@ -10,7 +10,7 @@ const RunwareError = z.looseObject({ errors: z.array(Entry), data: z.array(z.loo
 const STATUSES = [400, 401, 402, 403, 404, 413, 414, 415, 429, 500, 502, 503, 504] as const
 
 export const TASKS = {
-  takes: z.array(Task).min(1).meta({ id: 'RunwareTasks', description: 'Fields by task type, as Runware documents them.' }),
+  takes: z.array(Task).min(1).max(100).meta({ id: 'RunwareTasks', description: 'Fields by task type, as Runware documents them.' }),
   response: { 200: Answer, ...Object.fromEntries(STATUSES.map((status) => [status, RunwareError])) },
 }
 

@@ -67,9 +67,13 @@ function costOfImage(record: GenerationRecord, image: ImageRecord): string | nul
 
 export const errorItem = (error: TaskError, taskUUID: unknown, taskType: unknown = TASK_TYPE): Item => ({
   ...error,
-  ...(taskType === undefined ? {} : { taskType }),
-  ...(taskUUID === undefined ? {} : { taskUUID }),
+  ...(taskType === undefined ? {} : { taskType: shortened(taskType) }),
+  ...(taskUUID === undefined ? {} : { taskUUID: shortened(taskUUID) }),
 })
+
+/** What a caller sent as a name, given back no longer than any name is. */
+const shortened = (name: unknown): unknown => (typeof name === 'string' ? name.slice(0, MOST_NAME_CHARS) : name)
+const MOST_NAME_CHARS = 100
 
 /** The error of an ended generation without images; else one for each image that it did not deliver. */
 export function undelivered(record: GenerationRecord, wanted: Wanted): readonly Item[] {
