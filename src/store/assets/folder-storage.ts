@@ -14,19 +14,20 @@ import { OWN_FOLDER } from '../own-modes.ts'
  */
 export function folderStorage({ directory, incoming }: { readonly directory: string; readonly incoming: string }): ObjectStorage {
   const pathOf = (key: string): string => join(directory, key)
+  const syncFolders = folderSync(directory)
   return {
     async renew(key, bytes) {
       const path = pathOf(key)
       if (!(await isStored(path, bytes))) return false
-      await syncFolders(dirname(path), directory)
+      await syncFolders(dirname(path))
       return true
     },
     async keep(key, file) {
       const path = pathOf(key)
       await file.handle.sync()
-      await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
+      const made = await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
       await rename(file.path, path)
-      await syncFolders(dirname(path), directory)
+      await syncFolders(dirname(path), made)
     },
     async open(key, range) {
       const file = await existing(() => open(pathOf(key), 'r'))
@@ -51,9 +52,27 @@ async function isStored(path: string, bytes: number): Promise<boolean> {
   return found !== null && found.size === bytes
 }
 
-/** A new name is on disk only when its folder is, and that folder's own name, up to the one that was there from the start. */
-async function syncFolders(from: string, top: string): Promise<void> {
-  for (const folder of [from, dirname(from), top]) await flushFolder(folder)
+/**
+ * A new name is on disk only when its folder is, and that folder's own name, up to the one that was there from the start. What this process
+ * has brought there once stays: with it, an image costs one or two of these syncs instead of three.
+ */
+function folderSync(top: string): (folder: string, made?: string) => Promise<void> {
+  const onDisk = new Set<string>()
+
+  async function sync(name: string, folder: string): Promise<void> {
+    if (onDisk.has(name)) return
+    await flushFolder(folder)
+    onDisk.add(name)
+  }
+
+  /** @param made the uppermost of the folders that were made just now */
+  return async (folder, made) => {
+    const parent = dirname(folder)
+    if (made !== undefined) for (const name of [made, folder]) onDisk.delete(name)
+    await flushFolder(folder)
+    await sync(folder, parent)
+    await sync(parent, top)
+  }
 }
 
 async function streamOf(file: FileHandle, range?: { readonly start: number; readonly end: number }): Promise<Readable> {

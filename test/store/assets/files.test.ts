@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -280,6 +280,30 @@ describe('a store of images whose source or disk fails', () => {
     vi.spyOn(prototype, 'sync').mockRejectedValueOnce(Object.assign(new Error('EIO: fsync'), { code: 'EIO' }))
     expect(await refusal(assets.put(images.jpeg, NO_LIMIT))).toMatchObject({ reason: 'storage' })
     expect(await files()).toEqual([])
+  })
+
+  test('has each name on disk before it says so, and no folder’s own name twice', async () => {
+    const flushed: string[] = []
+    const handle = await open(join(directory, 'incoming', 'probe'), 'w')
+    const prototype = Object.getPrototypeOf(handle) as typeof handle
+    await handle.close()
+    await rm(join(directory, 'incoming', 'probe'))
+    const sync = prototype.sync
+    vi.spyOn(prototype, 'sync').mockImplementation(async function (this: typeof handle) {
+      flushed.push((await readlink(`/proc/self/fd/${this.fd}`)).slice(directory.length + 1))
+      return sync.call(this)
+    })
+    const { sha256 } = await assets.put(images.jpeg, NO_LIMIT)
+    const [first, second] = [sha256.slice(0, 2), `${sha256.slice(0, 2)}/${sha256.slice(2, 4)}`]
+    expect(flushed.splice(0)).toEqual([expect.stringMatching(/^incoming\//), second, first, ''])
+    await assets.put(images.jpeg, NO_LIMIT)
+    expect(flushed.splice(0)).toEqual([second])
+    await rm(join(directory, first), { recursive: true })
+    await assets.put(images.jpeg, NO_LIMIT)
+    expect(flushed.splice(0)).toEqual([expect.stringMatching(/^incoming\//), second, first, ''])
+    await rm(join(directory, second), { recursive: true })
+    await assets.put(images.jpeg, NO_LIMIT)
+    expect(flushed).toEqual([expect.stringMatching(/^incoming\//), second, first])
   })
 
   test('says that storing failed where a file stands in the way of a folder', async () => {
