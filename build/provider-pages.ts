@@ -31,7 +31,9 @@ export function pageOf(manifest: Manifest): string {
       table(models),
       '## What it cannot do here',
       [...missingIn(models), ...manners(manifest)].map((line) => `- ${line}`).join('\n'),
-      ...(notes.length === 0 ? [] : ['## What it sells and is not offered here', notes.map((note) => `- ${note}`).join('\n')]),
+      ...(notes.length === 0
+        ? []
+        : ['## What it sells and is not offered here, and what else is known', notes.map((note) => `- ${note}`).join('\n')]),
       '## Where the facts come from',
       ...models.map(factsOf),
       '',
