@@ -3,7 +3,6 @@ import type { Config } from '../config/config.ts'
 import { revisionOf } from '../config/same-setting.ts'
 import { startRetention } from '../store/assets/retention.ts'
 import type { Compare } from '../core/comparisons/compare.ts'
-import type { Store } from '../core/ports.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
 import type { App } from '../http/app.ts'
 import { CLOCK } from './clock-and-ids.ts'
@@ -38,7 +37,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   webhooks.notify.wake()
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
-  await continueComparisons(compare, store, opened)
+  await continueComparisons(compare, resources, opened)
   opened.defer(watchConfiguration(live, resources.filesAsRead))
   reportRevision()
   const { nodes } = store
@@ -85,13 +84,15 @@ async function revisionReport({ store, live }: Resources): Promise<() => void> {
 }
 
 /** Those that a crash left half begun: at once, or, where another process may be beginning them, after a while and by one process. */
-async function continueComparisons({ resume }: Compare, { nodes }: Store, opened: AsyncDisposableStack): Promise<void> {
+async function continueComparisons({ resume }: Compare, { store, overrides }: Resources, opened: AsyncDisposableStack): Promise<void> {
+  const { nodes } = store
   if (nodes === undefined) return void (await resume())
+  const { comparisonsEveryMs: everyMs = COMPARISONS_EVERY_MS } = overrides
   const round = async (): Promise<void> => {
-    if (await nodes.takeTurn('comparisons', COMPARISONS_EVERY_MS)) await resume(COMPARISONS_EVERY_MS)
+    if (await nodes.takeTurn('comparisons', everyMs)) await resume(everyMs)
   }
   // What the database does not answer now, it does at the next round.
-  const timer = setInterval(() => void round().catch(() => {}), COMPARISONS_EVERY_MS)
+  const timer = setInterval(() => void round().catch(() => {}), everyMs)
   opened.defer(() => clearInterval(timer))
 }
 

@@ -33,6 +33,8 @@ export interface StartOverrides {
   readonly wrapPorts?: (ports: Ports) => Ports
   /** Waits between the tries of a webhook. */
   readonly webhookDelaysMs?: readonly number[]
+  /** How old a comparison is when another process begins what is left of it. */
+  readonly comparisonsEveryMs?: number
   /** How long a process alone may try a webhook. */
   readonly webhookClaimMs?: number
   /** How long lost submits, dead links and full or refusing providers are waited for. */
