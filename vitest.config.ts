@@ -55,8 +55,8 @@ export default defineConfig({
     globalSetup: ['test/stop-postgres.ts'],
     // The processes that tests start from a source of their own find it compiled.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/imagegate') },
-    testTimeout: 15_000,
-    hookTimeout: 20_000,
+    testTimeout: 30_000,
+    hookTimeout: 40_000,
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     projects: [
