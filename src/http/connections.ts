@@ -40,7 +40,7 @@ export const serverOptions = (problems: ProblemDependencies, shapes: readonly Er
     maxHeaderSize: MOST_HEAD_BYTES,
     requireHostHeader: false,
   },
-  clientErrorHandler: (error: Error, socket: Socket): void => refuseUnreadable(error, socket, problems),
+  clientErrorHandler: refuseInTurns((error, socket) => refuseUnreadable(error, socket, problems)),
   frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
@@ -71,6 +71,28 @@ interface ParserError extends Error {
   readonly code?: string
   readonly rawPacket?: Buffer
   readonly bytesParsed?: number
+}
+
+type Refuse = (error: ParserError, socket: Socket) => void
+const REFUSED_IN_A_TURN = 10
+
+/** Of those that were opened together, one search finds all, and thousands of answers would be one stop: they are answered a few in a turn. */
+function refuseInTurns(refuse: Refuse): (error: Error, socket: Socket) => void {
+  const waiting = new Map<Socket, ParserError>()
+  const some = (): void => {
+    let left = REFUSED_IN_A_TURN
+    for (const [socket, error] of waiting) {
+      if (left === 0) return void setImmediate(some)
+      left -= 1
+      waiting.delete(socket)
+      refuse(error, socket)
+    }
+  }
+  return (error: ParserError, socket) => {
+    if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return refuse(error, socket)
+    if (waiting.size === 0) setImmediate(some)
+    waiting.set(socket, error)
+  }
 }
 
 function refuseUnreadable(error: ParserError, socket: Socket, problems: ProblemDependencies): void {
