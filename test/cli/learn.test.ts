@@ -245,7 +245,7 @@ paths:
     expect(await learn(file, '--out', out)).toMatchObject({ code: 1, err: expect.stringContaining('manifest.json cannot be written') })
   })
 
-  test('says in a sentence why nothing can be learned, and ends with 1', async () => {
+  test('says in a sentence why nothing can be learned, and ends with 1', { timeout: 60_000 }, async () => {
     const folder = await temporaryFolder()
     await writeFiles(folder, {
       'old.json': { swagger: '2.0' },
