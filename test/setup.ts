@@ -2,7 +2,11 @@ import './support/shifted-clock.cjs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import fc from 'fast-check'
 import nock from 'nock'
+import { BARE_ENVIRONMENT } from './support/bare-environment.ts'
 import { isTraced, leaks, traceRequests } from './support/traced.ts'
+
+// Processes that inherit the environment of the tests have their calendar, too.
+Object.assign(process.env, BARE_ENVIRONMENT)
 
 // The same examples in every run: a failure can be repeated, and a green run stays green.
 fc.configureGlobal({ seed: 20_261_121 })
