@@ -27,12 +27,22 @@ export const STATUS_OF_SIGNAL: Readonly<Record<EndSignal, number>> = { SIGINT: 1
 
 const DEFAULT_COLUMNS = 120
 
-/** Whoever read the output may have read enough, as `head` does. The verb goes on to its end, so that what it buys is saved. */
+/** Of a verb that did its work, and could not say so. */
+const UNWRITTEN = 1
+
+/**
+ * Whoever read the output may have read enough, as `head` does; its disk may be full. The verb goes on to its end, so that what it buys is
+ * saved, and says once what is missing.
+ */
 function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
+  let isKnown = false
+  process.stderr.on('error', () => {})
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE' || isKnown) return
+    isKnown = true
+    process.stderr.write(`imagegate: the output cannot be written: ${message}. What was done is done; \`imagegate list\` shows it.\n`)
+    process.once('exit', (status) => (process.exitCode = status === 0 ? UNWRITTEN : status))
+  })
 }
 
 /**

@@ -101,3 +101,11 @@ test(
     expect(readdirSync(join(folder, 'read'))).toHaveLength(1)
   },
 )
+
+test('a full disk behind the output ends no verb: what was bought is saved, one sentence says what is missing, and the status is 1', async () => {
+  const { out, err } = await piped(`generate dunes --model flux-2-pro --out full --url ${gateway.url} > /dev/full`, 'true')
+  expect(out).toBe('1 0\n')
+  expect(err).toMatch(/imagegate: the output cannot be written: ENOSPC: .+ What was done is done; `imagegate list` shows it\.\n/)
+  expect(err).not.toMatch(/^\s+at /m)
+  expect(readdirSync(join(folder, 'full'))).toHaveLength(1)
+}, 60_000)
