@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CHAOS_CONFIGURATION, CHAOS_PROVIDERS, startChaos } from '../crash/chaos.ts'
 import { startVendors } from '../crash/vendors.ts'
@@ -11,12 +12,25 @@ const CLIENTS = 24
 const MOST_IN_FLIGHT = 8
 const WAIT = { timeout: 60_000 }
 
+/** Open generations whose node was not heard of for a while: those of one that lives are said every three seconds. */
+async function unheardOf(url: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ readonly count: string }>(`
+      SELECT count(*) FROM imagegate_work.job WHERE name = 'generations' AND state = 'active' AND heartbeat_on < now() - interval '5 seconds'`)
+    return Number(rows[0]?.count)
+  } finally {
+    await client.end()
+  }
+}
+
 /** `npm run soak -- --cluster` does it for minutes, and by chance. */
 describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes under faults', { timeout: 180_000 }, () => {
   let vendors: Vendors
   let cluster: Cluster
   beforeAll(async () => {
-    vendors = await startVendors({ providers: CHAOS_PROVIDERS, typicalMs: 800, maxInFlight: MOST_IN_FLIGHT })
+    vendors = await startVendors({ providers: CHAOS_PROVIDERS, typicalMs: 400, maxInFlight: MOST_IN_FLIGHT })
     cluster = await startCluster(vendors, { more: CHAOS_CONFIGURATION, overrides: { patience: { recoverMs: 3_000 } } })
   }, 60_000)
   afterAll(async () => {
@@ -59,6 +73,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes under faults', { timeou
       ])
     await expect.poll(() => took().length, WAIT).toBeGreaterThan(0)
     expect(Number(took()[0]?.[1]) - diedAt).toBeLessThan(15_000)
+    await expect.poll(() => unheardOf(cluster.databaseUrl), WAIT).toBe(0)
     frozen.signal('SIGCONT')
     await expect.poll(async () => (await fetch(`${frozen.url}/readyz`)).status, WAIT).toBe(200)
     chaos.up.add(0)
