@@ -10,6 +10,8 @@ export interface Storage {
   /** Lines of the configuration. They name `store`, and `assets` on one line that is closed with `more`. */
   readonly configuration: (moreOfAssets?: string) => string
   readonly environment: Readonly<Record<string, string>>
+  /** The database's address; null where it is a file in the data folder. */
+  readonly database: string | null
   close(): void
 }
 
@@ -23,7 +25,7 @@ export const STORAGES: readonly (readonly [StorageName])[] = NAMES.slice(0, POST
 export async function openStorage(name: StorageName): Promise<Storage> {
   if (name === 'SQLite and files') {
     const configuration = (more = ''): string => (more === '' ? '' : `assets: { ${more} }\n`)
-    return { name, configuration, environment: {}, close: () => {} }
+    return { name, configuration, environment: {}, database: null, close: () => {} }
   }
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-storage-'))
   const [database, bucket] = await Promise.all([freshDatabase(), startS3(folder, ['images'])])
@@ -32,6 +34,7 @@ export async function openStorage(name: StorageName): Promise<Storage> {
     name,
     configuration: (more = '') => `store: { url: "${database}" }\nassets: { url: "${images}"${more === '' ? '' : `, ${more}`} }\n`,
     environment: { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
+    database,
     close() {
       bucket.stop()
       rmSync(folder, { recursive: true, force: true })
