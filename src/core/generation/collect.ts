@@ -19,7 +19,7 @@ import { logFields } from './log-fields.ts'
 import { distinct, readReply, releaseOutcome } from './outcome.ts'
 import { saveIfPossible } from './save.ts'
 
-/** Without a byte for so long a fetch has failed; a slow one that goes on is never cut. */
+/** Without a byte for so long a fetch has failed; a slow one goes on for as long as any link is believed to live. */
 const SILENCE_MS = 30_000
 /**
  * Waits before another pass over the images that are missing; the last is repeated. Each pass fetches and judges an image anew, so hundreds
@@ -132,7 +132,7 @@ const imageFrom = (
 
 const paid = (code: FailureCode, message: string): Failure => ({ code, message, billed: true })
 
-async function fetchOnce({ ports }: Core, connection: Connection | null, { source }: ImageRef): Promise<Fetched> {
+async function fetchOnce({ ports, patience }: Core, connection: Connection | null, { source }: ImageRef): Promise<Fetched> {
   const { maxImageBytes } = ports.settings
   try {
     if (source.kind === 'base64') {
@@ -140,7 +140,8 @@ async function fetchOnce({ ports }: Core, connection: Connection | null, { sourc
       if (bytes === null) return missing(HELD_NO_MORE, true)
       return { kind: 'stored', asset: await ports.assets.put(bytes, maxImageBytes) }
     }
-    const fetched = await (connection ?? ports).download(source.url, { maxBytes: maxImageBytes, silenceMs: SILENCE_MS })
+    const limits = { maxBytes: maxImageBytes, silenceMs: SILENCE_MS, timeoutMs: patience.longestLinkMs }
+    const fetched = await (connection ?? ports).download(source.url, limits)
     switch (fetched.kind) {
       case 'body':
         return { kind: 'stored', asset: await ports.assets.put(fetched.stream, maxImageBytes, fetched.statedBytes) }

@@ -1,0 +1,67 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import sharp from 'sharp'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Generation } from '#contract'
+import { startOverridden } from '../crash/process.ts'
+
+/** Sells at once; its link gives a byte of an image now and then, and never the last one. */
+async function startDrippingVendor(): Promise<string> {
+  const image = await sharp({ create: { width: 512, height: 512, channels: 3, background: '#468' } })
+    .png()
+    .toBuffer()
+  const server = createServer((request, response) => {
+    if (request.url === '/image.png') {
+      let sent = 0
+      const drip = () => void response.write(image.subarray(sent, ++sent))
+      const timer = setInterval(drip, 50)
+      response.once('close', () => clearInterval(timer))
+      return response.writeHead(200, { 'content-type': 'image/png', 'content-length': image.length }).flushHeaders()
+    }
+    return void text(request).then((body) => {
+      const [{ taskUUID }] = JSON.parse(body) as [{ readonly taskUUID: string }]
+      const imageURL = `http://${request.headers.host}/image.png`
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ data: [{ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL, cost: 0.03, seed: 7 }] }))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+test(
+  'a link that gives a byte now and then, for ever, does not keep a generation open for longer than links live',
+  { timeout: 60_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'imagegate-drip-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const vendor = await startDrippingVendor()
+    writeFileSync(
+      join(folder, 'imagegate.yaml'),
+      `network: { allow: ["127.0.0.1"] }\nproviders: { runware: { api_key: a-key-of-the-vendor, base_url: "${vendor}" } }\n`,
+    )
+    const server = await startOverridden(
+      { IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'), IMAGEGATE_DATA: join(folder, 'data') },
+      { patience: { linkMs: 600, longestLinkMs: 600, deadLinkMs: 100 } },
+    )
+    onTestFinished(() => void server.kill('SIGKILL'))
+    const reply = await fetch(`${server.url}/v1/generations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer: 'wait=40' },
+      body: JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'a lighthouse', width: 512, height: 512 }),
+    })
+    const generation = (await reply.json()) as Generation
+    // What was bought is paid for.
+    expect(generation).toMatchObject({ status: 'failed', error: { code: 'bad_reply', billed: true }, cost: { amount: '0.03' } })
+  },
+)
