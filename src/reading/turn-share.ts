@@ -75,6 +75,21 @@ export function itsTurn(bytes: number): Promise<void> {
   })
 }
 
+let littleSince: number | null = null
+
+/**
+ * For work that comes in thousands of little pieces, such as the messages of a WebSocket, of which a single one never waits: at once while those
+ * of this turn took little time, together, else in a turn to come.
+ */
+export async function littleTurn(bytes: number): Promise<void> {
+  const now = performance.now()
+  if (littleSince === null) {
+    littleSince = now
+    setImmediate(() => (littleSince = null))
+  }
+  if (now - littleSince > MS_PER_TURN) await itsTurn(bytes)
+}
+
 function awaitNextTurn(): void {
   if (isNextTurnAwaited) return
   isNextTurnAwaited = true

@@ -283,6 +283,22 @@ async function said(message: string): Promise<string> {
   return data
 }
 
+/** 50,000 messages of a few bytes, sent at once; until the last is answered. */
+async function tinyMessages(): Promise<void> {
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
+  await once(socket, 'open')
+  const isAnswered = Promise.withResolvers<void>()
+  socket.addEventListener('message', ({ data }) => {
+    if (String(data).includes(LAST)) isAnswered.resolve()
+  })
+  socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: KEY }]))
+  for (let count = 0; count < 50_000; count++) socket.send('[{"taskType":"none"}]')
+  socket.send(JSON.stringify([{ taskType: 'none', taskUUID: LAST }]))
+  await isAnswered.promise
+  socket.close()
+}
+const LAST = randomUUID()
+
 const taskWith = (field: object): string =>
   JSON.stringify([
     { taskType: 'imageInference', taskUUID: randomUUID(), model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512, ...field },
@@ -302,6 +318,7 @@ const ATTACKS: Readonly<Record<string, () => Promise<unknown>>> = {
   'a message of 8 MB at a WebSocket, with an image': () =>
     said(taskWith({ inputs: { referenceImages: [`data:image/png;base64,${PNG.toString('base64', 0, 6_000_000)}`] } })),
   'a message of 8 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(8e5) })),
+  '50,000 tiny messages at a WebSocket': tinyMessages,
   'sixteen references of 5 MB sent to a vendor': sixteenReferences,
   'eight answers with an image of 10 MB in base64': eightAnswers,
   'an image of 63 MB behind a vendor’s link': imageBehindALink,

@@ -1,5 +1,6 @@
 import type { JsonObject } from '#contract'
 import { release } from '../../../reading/held-bytes.ts'
+import { littleTurn } from '../../../reading/turn-share.ts'
 import { readMessage } from '../../read-body.ts'
 import { toProblem } from '../../to-problem.ts'
 import { isObject } from './checks.ts'
@@ -27,6 +28,7 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable }: Mes
 
   async function read(message: Buffer): Promise<void> {
     try {
+      await littleTurn(message.length)
       const { value, standIns } = await readMessage(message)
       const done = takeTasks(tasksOf(value))
       void done.finally(() => standIns.forEach(release))
