@@ -7,6 +7,7 @@ import { shapeOf } from './error-shape.ts'
 import type { ErrorShape } from './error-shape.ts'
 import { HttpProblem } from './http-problem.ts'
 import type { ProblemDetails } from './http-problem.ts'
+import { boundRequestsAhead } from './requests-ahead.ts'
 import { problemDocument, sendProblem } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
 import { judgeLongHead } from './long-head.ts'
@@ -182,6 +183,7 @@ export function installConnectionRules(
   { strangerMs }: Pick<ConnectionTimes, 'strangerMs'> = CONNECTION_TIMES,
 ): void {
   refuseOddConversations(app, problems)
+  boundRequestsAhead(app.server)
 
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request

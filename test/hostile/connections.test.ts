@@ -264,3 +264,18 @@ describe.concurrent('on a slow connection', () => {
     expect(text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/)
   })
 })
+
+test('a connection that sends a hundred requests at once has the first of them answered, in order, and is closed', async () => {
+  const requests = Array.from(
+    { length: 100 },
+    (_, at) => `GET /v1/nothing-${at} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${KEY}\r\n\r\n`,
+  )
+  const { text } = await conversation(requests.join(''))
+  const answered = [...text.matchAll(/"detail":"There is no GET \/v1\/nothing-(\d+)/g)].map(([, at]) => Number(at))
+  expect(answered).toEqual(Array.from({ length: 33 }, (_, at) => at))
+  const few = await conversation((socket) => {
+    socket.write(requests.slice(0, 20).join('') + 'GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n')
+  })
+  expect(few.text.match(/HTTP\/1\.1 404/g)).toHaveLength(20)
+  expect(few.text).toContain('"status":"ok"')
+})

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,12 +24,7 @@ async function startDrippingVendor(): Promise<string> {
       response.once('close', () => clearInterval(timer))
       return response.writeHead(200, { 'content-type': 'image/png', 'content-length': image.length }).flushHeaders()
     }
-    return void text(request).then((body) => {
-      const [{ taskUUID }] = JSON.parse(body) as [{ readonly taskUUID: string }]
-      const imageURL = `http://${request.headers.host}/image.png`
-      response.writeHead(200, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ data: [{ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL, cost: 0.03, seed: 7 }] }))
-    })
+    return void sell(request, response)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -37,6 +33,13 @@ async function startDrippingVendor(): Promise<string> {
     server.close()
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function sell(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [{ taskUUID }] = JSON.parse(await text(request)) as [{ readonly taskUUID: string }]
+  const imageURL = `http://${request.headers.host}/image.png`
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ data: [{ taskType: 'imageInference', taskUUID, imageUUID: taskUUID, imageURL, cost: 0.03, seed: 7 }] }))
 }
 
 test(

@@ -299,6 +299,14 @@ async function tinyMessages(): Promise<void> {
 }
 const LAST = randomUUID()
 
+/** 50,000 requests at once on one connection, without a key; until it ends. */
+async function requestsAhead(): Promise<void> {
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => {})
+  await once(socket, 'connect')
+  socket.resume().write('GET /v1/generations HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(50_000))
+  await once(socket, 'close')
+}
+
 const taskWith = (field: object): string =>
   JSON.stringify([
     { taskType: 'imageInference', taskUUID: randomUUID(), model: 'bfl:5@1', positivePrompt: 'a', width: 512, height: 512, ...field },
@@ -319,6 +327,7 @@ const ATTACKS: Readonly<Record<string, () => Promise<unknown>>> = {
     said(taskWith({ inputs: { referenceImages: [`data:image/png;base64,${PNG.toString('base64', 0, 6_000_000)}`] } })),
   'a message of 8 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(8e5) })),
   '50,000 tiny messages at a WebSocket': tinyMessages,
+  '50,000 requests at once on one connection, without a key': requestsAhead,
   'sixteen references of 5 MB sent to a vendor': sixteenReferences,
   'eight answers with an image of 10 MB in base64': eightAnswers,
   'an image of 63 MB behind a vendor’s link': imageBehindALink,
