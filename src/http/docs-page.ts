@@ -3,57 +3,9 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
 import { declareAccess } from './access.ts'
+import { MEND, PREPARE, START } from './docs-in-browser.ts'
 import { pathOf } from './known-routes.ts'
 import { pageHeaders } from './page-policy.ts'
-
-const CONFIGURATION = {
-  url: '/openapi.json',
-  theme: 'none' as const,
-  withDefaultFonts: false,
-  hideClientButton: true,
-  showDeveloperTools: 'never' as const,
-  telemetry: false,
-  // Both would send the document elsewhere.
-  agent: { disabled: true },
-  mcp: { disabled: true },
-  // The theme is that of the pages, chosen there.
-  hideDarkModeToggle: true,
-}
-
-/**
- * Before the reference is loaded: its styles, a part of which it makes without the nonce of the page or as attributes, pass the policy, and its
- * attempt to compile text ends before the browser has to refuse and report it.
- */
-const PREPARE = `const nonce = document.head.querySelector('meta[property=csp-nonce]').content
-const create = document.createElement
-document.createElement = function (name, options) {
-  const element = create.call(this, name, options)
-  if (String(name).toLowerCase() === 'style') element.nonce = nonce
-  return element
-}
-const set = Element.prototype.setAttribute
-Element.prototype.setAttribute = function (name, value) {
-  if (String(name).toLowerCase() === 'style' && this.style) this.style.cssText = value
-  else set.call(this, name, value)
-}
-const html = Object.getOwnPropertyDescriptor(Element.prototype, 'innerHTML')
-Object.defineProperty(Element.prototype, 'innerHTML', {
-  ...html,
-  set(text) {
-    html.set.call(this, String(text).replace(/(<[^<>]*) style="/g, '$1 data-style="'))
-    for (const element of this.querySelectorAll('[data-style]')) element.style.cssText = element.dataset.style
-  },
-})
-const refuse = () => { throw new EvalError('text is not compiled here') }
-window.Function = new Proxy(Function, { apply: refuse, construct: refuse })
-`
-
-/** A file and not a script in the page, which the policy refuses. */
-const START = `let theme = null
-try { theme = localStorage.getItem('imagegate.theme') } catch {}
-const dark = theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches)
-Scalar.createApiReference('#app', { ...${JSON.stringify(CONFIGURATION)}, forceDarkModeState: dark ? 'dark' : 'light' })
-`
 
 /** The header and the colours of the pages, the latter for the names that the reference has for them. */
 const STYLE = `:root {
@@ -113,6 +65,7 @@ const page = (nonce: string): string => `<!doctype html>
     <noscript><p class="no-script">This page needs JavaScript. What it shows is <a href="/openapi.json">/openapi.json</a>.</p></noscript>
     <script src="js/scalar.js"></script>
     <script src="js/start.js"></script>
+    <script src="js/mend.js"></script>
   </body>
 </html>
 `
@@ -138,6 +91,7 @@ export async function docsPage(app: FastifyInstance): Promise<void> {
     docs.get('/docs/js/scalar.js', { schema }, async (_request, reply) => reply.type(script).send(await referenceScript()))
     docs.get('/docs/js/prepare.js', { schema }, async (_request, reply) => reply.type(script).send(PREPARE))
     docs.get('/docs/js/start.js', { schema }, async (_request, reply) => reply.type(script).send(START))
+    docs.get('/docs/js/mend.js', { schema }, async (_request, reply) => reply.type(script).send(MEND))
     docs.get('/docs/style.css', { schema }, async (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLE))
   })
 }

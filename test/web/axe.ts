@@ -24,12 +24,27 @@ async function axe(page: Page, within: string, options: string): Promise<readonl
   )
 }
 
-/** What axe finds at this width, and by how much the page scrolls sideways. Only colours differ between the themes. */
-export async function faultsOf(page: Page, within: string): Promise<readonly string[]> {
+/**
+ * What axe finds at this width, and by how much the page scrolls sideways. Only colours differ between the themes; they are passed over where they
+ * were judged at another width, and so is all that is in none of the `rules`.
+ */
+export async function faultsOf(
+  page: Page,
+  within: string,
+  { colours = true, rules = [] as readonly string[] } = {},
+): Promise<readonly string[]> {
+  if (!colours) {
+    const options = rules.length > 0 ? { runOnly: rules } : { rules: { 'color-contrast': { enabled: false } } }
+    return [...(await axe(page, within, JSON.stringify({ ...options, preload: false }))), ...(await tooWide(page))]
+  }
   await page.emulateMedia({ colorScheme: 'light' })
   const light = await axe(page, within, '{ resultTypes: ["violations"], preload: false }')
   await page.emulateMedia({ colorScheme: 'dark' })
   const dark = await axe(page, within, '{ runOnly: ["color-contrast"], resultTypes: ["violations"], preload: false }')
+  return [...light, ...dark.map((fault) => `dark: ${fault}`), ...(await tooWide(page))]
+}
+
+async function tooWide(page: Page): Promise<readonly string[]> {
   const over = await sideways(page)
-  return [...light, ...dark.map((fault) => `dark: ${fault}`), ...(over > 0 ? [`scrolls sideways by ${over}`] : [])]
+  return over > 0 ? [`scrolls sideways by ${over}`] : []
 }

@@ -15,6 +15,7 @@ export const ROUTES: Readonly<Record<string, Access | 'address'>> = {
   'GET /docs/js/scalar.js': 'open',
   'GET /docs/js/prepare.js': 'open',
   'GET /docs/js/start.js': 'open',
+  'GET /docs/js/mend.js': 'open',
   'GET /docs/style.css': 'open',
   'GET /openapi.json': 'open',
   'GET /problems/:code': 'open',
