@@ -381,8 +381,10 @@ export interface CostQuery {
   readonly model?: string | undefined
   /** Only lines of generations that carry all of these. */
   readonly metadata?: Readonly<Record<string, string>>
-  /** Whether each line comes with its generation's metadata and time of acceptance. */
+  /** Whether each line comes with all of its generation's metadata and the time of acceptance. */
   readonly withGeneration?: boolean
+  /** Without these, the names of metadata with which each line comes. */
+  readonly metadataNames?: readonly string[]
 }
 
 export class IdempotencyConflict extends Error {}

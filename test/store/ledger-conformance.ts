@@ -58,6 +58,29 @@ export function ledgerConformance(storeNow: () => Store): void {
       expect(await instants({ from: 41 })).toEqual([])
     })
 
+    test('gives each line the metadata that are asked for, all of them with the time of acceptance, or none', async () => {
+      const generations = [
+        generationRecord('gen_1', { createdAt: 3, metadata: { team: 'a', job: '1' } }),
+        generationRecord('gen_2', { createdAt: 4 }),
+      ]
+      await storeNow().commit({ generations })
+      await write([settlement('gen_1', 'att_1', { at: 10 }), settlement('gen_2', 'att_2', { at: 20 })])
+      const seen = async (query: Partial<CostQuery>) => (await costs(query)).map(({ createdAt, metadata }) => [createdAt, metadata])
+      expect(await seen({})).toEqual([
+        [null, {}],
+        [null, {}],
+      ])
+      expect(await seen({ metadataNames: ['team', 'none'] })).toEqual([
+        [null, { team: 'a' }],
+        [null, {}],
+      ])
+      expect(await seen({ metadataNames: ['job', 'team'], metadata: { team: 'a' } })).toEqual([[null, { job: '1', team: 'a' }]])
+      expect(await seen({ withGeneration: true })).toEqual([
+        [3, { team: 'a', job: '1' }],
+        [4, {}],
+      ])
+    })
+
     test('reads more than a page, each line once, though many have the same instant and more arrive meanwhile', async () => {
       await write(Array.from({ length: 2_500 }, (_, index) => settlement(`gen_${index}`, `att_${index}`, { at: 7 })))
       const seen: string[] = []

@@ -59,9 +59,9 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
   async function* rows({ from, to, groupBy, filters = {} }: CostsAsked, key: string | null, isWhole: boolean) {
     const { known, unknown } = filtersOf(filters, { names, keys: offers.keys, own: seesAll(key) ? null : key })
     const { key: whose = null, provider, model, metadata = {} } = known
-    const withGeneration = isWhole || metadataOf(groupBy).length > 0
+    const besides = isWhole ? { withGeneration: true } : { metadataNames: metadataOf(groupBy) }
     let isEmpty = true
-    for await (const page of store.costs({ from, to, key: whose, provider, model, metadata, withGeneration })) {
+    for await (const page of store.costs({ from, to, key: whose, provider, model, metadata, ...besides })) {
       const matching = page.filter((row) => matches(row, known))
       isEmpty &&= matching.length === 0
       if (matching.length > 0) yield matching
@@ -121,7 +121,7 @@ async function tallied(
   const total = createCostTally()
   for await (const page of pages) {
     for (const row of page) {
-      total.add(row)
+      total.addUnknown(row)
       const values = valuesOf(row, groupBy)
       const name = values.length === 1 ? (values[0] ?? null) : JSON.stringify(values)
       const group = groups.get(name) ?? { values, tally: createCostTally() }
@@ -130,6 +130,7 @@ async function tallied(
     }
     if (groups.size > MOST_GROUPS) throw tooManyGroups(groupBy)
   }
+  for (const { tally } of groups.values()) total.addKnownOf(tally)
   return { groups: [...groups.values()], total }
 }
 

@@ -1,12 +1,30 @@
 import { createTally, percentAbove, shareOfUsd, subtractUsd, sumUsd } from '#contract'
-import type { CostFigures, Offer, Usd } from '#contract'
+import type { CostFigures, Offer, Usd, UsdTally } from '#contract'
 import type { CostRow } from '../records.ts'
 import { createWhatIfTally } from '../plan/what-if.ts'
+import type { WhatIfTally } from '../plan/what-if.ts'
 
 /** The figures of one group of the report, gathered line by line. */
 export interface CostTally {
   add(row: CostRow): void
+  /** Of a line, only whether the cost of its attempt is unknown: lines of several groups may speak of it. */
+  addUnknown(row: CostRow): void
+  /** The known part of what another tally has gathered: a total of groups costs each line once. */
+  addKnownOf(group: CostTally): void
+  readonly gathered: Gathered
   figures(offersOf: (model: string) => readonly Offer[], breathe: () => Promise<void>): Promise<CostFigures>
+}
+
+interface Gathered {
+  readonly spend: UsdTally
+  readonly failed: UsdTally
+  readonly moderated: UsdTally
+  readonly quoted: UsdTally
+  readonly billed: UsdTally
+  readonly whatIf: WhatIfTally
+  readonly generations: Set<string>
+  attempts: number
+  images: number
 }
 
 /** An attempt whose cost is not known (yet: an adjustment may follow). */
@@ -16,38 +34,51 @@ interface UnknownAttempt {
   readonly wasted: Usd | null
 }
 
+/** A line with a known amount. */
+function addKnown({ spend, failed, moderated, quoted, billed }: Gathered, { task, kind }: CostRow, amount: Usd): void {
+  spend.add(amount)
+  if (task.images === 0) (task.code === 'moderated' ? moderated : failed).add(amount)
+  if (kind === 'computed' || task.quoted === null) return
+  quoted.add(task.quoted)
+  billed.add(amount)
+}
+
 export function createCostTally(): CostTally {
   const [spend, failed, moderated, quoted, billed] = [createTally(), createTally(), createTally(), createTally(), createTally()]
   const whatIf = createWhatIfTally()
   const generations = new Set<string>()
+  const gathered: Gathered = { spend, failed, moderated, quoted, billed, whatIf, generations, attempts: 0, images: 0 }
   const unknown = new Map<string, UnknownAttempt>()
-  let attempts = 0
-  let images = 0
 
-  /** A line with a known amount. */
-  function addKnown({ task, kind }: CostRow, amount: Usd): void {
-    spend.add(amount)
-    if (task.images === 0) (task.code === 'moderated' ? moderated : failed).add(amount)
-    if (kind === 'computed' || task.quoted === null) return
-    quoted.add(task.quoted)
-    billed.add(amount)
+  function addUnknown({ kind, task, amount, attemptId, generationId }: CostRow): void {
+    if (kind === 'adjusted') unknown.delete(attemptId)
+    if (amount === null) unknown.set(attemptId, { generationId, wasted: task.images === 0 ? task.quoted : null })
   }
 
   return {
+    gathered,
+    addUnknown,
     add(row) {
-      const { task, amount, attemptId, generationId, provider, model } = row
+      const { task, amount, generationId, provider, model } = row
       generations.add(generationId)
-      if (row.kind === 'adjusted') unknown.delete(attemptId)
-      else {
-        attempts++
-        images += task.images
+      if (row.kind !== 'adjusted') {
+        gathered.attempts++
+        gathered.images += task.images
         whatIf.add({ provider, model, made: task.made, images: task.images, amount })
       }
-      if (amount === null) unknown.set(attemptId, { generationId, wasted: task.images === 0 ? task.quoted : null })
-      else addKnown(row, amount)
+      addUnknown(row)
+      if (amount !== null) addKnown(gathered, row, amount)
+    },
+    addKnownOf({ gathered: group }) {
+      for (const name of ['spend', 'failed', 'moderated', 'quoted', 'billed'] as const) gathered[name].add(group[name].total())
+      for (const id of group.generations) generations.add(id)
+      whatIf.addAll(group.whatIf)
+      gathered.attempts += group.attempts
+      gathered.images += group.images
     },
     async figures(offersOf, breathe) {
       const total = spend.total()
+      const { attempts, images } = gathered
       const { rows, cheapest } = await whatIf.result(offersOf, breathe)
       return {
         spend: total,

@@ -23,6 +23,13 @@ interface Shape {
   readonly spent: UsdTally
 }
 
+interface Gathered {
+  readonly shapes: Map<string, Shape>
+  readonly models: Set<string>
+  unseen: number
+  unknown: number
+}
+
 /** Gathers delivered images, then asks what they would have cost elsewhere: as many questions as there are kinds, not images. */
 export interface WhatIfTally {
   add(task: {
@@ -32,6 +39,9 @@ export interface WhatIfTally {
     readonly images: number
     readonly amount: Usd | null
   }): void
+  /** What another one has gathered. */
+  addAll(other: WhatIfTally): void
+  readonly gathered: Gathered
   /**
    * One row for each provider that sells one of the models, but one where everything ran anyway; and the cheapest of all, that one included.
    * @param breathe awaited every now and then, so that many kinds of images do not stop everything else
@@ -48,24 +58,32 @@ const KINDS_AT_ONCE = 500
 export function createWhatIfTally(): WhatIfTally {
   const shapes = new Map<string, Shape>()
   const models = new Set<string>()
-  let unseen = 0
-  let unknown = 0
+  const gathered: Gathered = { shapes, models, unseen: 0, unknown: 0 }
+
+  function addShape(name: string, { provider, model, made }: Omit<Shape, 'images' | 'spent'>, images: number, amount: Usd): void {
+    const shape = shapes.get(name) ?? { provider, model, made, images: 0, spent: createTally() }
+    shape.images += images
+    shape.spent.add(amount)
+    shapes.set(name, shape)
+  }
 
   return {
+    gathered,
     add({ provider, model, made, images, amount }) {
       if (images === 0) return
       models.add(model)
-      if (made === null) unseen += images
-      else if (amount === null) unknown += images
-      else {
-        const name = nameOf(provider, model, made)
-        const shape = shapes.get(name) ?? { provider, model, made, images: 0, spent: createTally() }
-        shape.images += images
-        shape.spent.add(amount)
-        shapes.set(name, shape)
-      }
+      if (made === null) gathered.unseen += images
+      else if (amount === null) gathered.unknown += images
+      else addShape(nameOf(provider, model, made), { provider, model, made }, images, amount)
+    },
+    addAll({ gathered: other }) {
+      for (const model of other.models) models.add(model)
+      for (const [name, shape] of other.shapes) addShape(name, shape, shape.images, shape.spent.total())
+      gathered.unseen += other.unseen
+      gathered.unknown += other.unknown
     },
     async result(offersOf, breathe) {
+      const { unseen, unknown } = gathered
       const offers = new Map([...models].map((model) => [model, offersOf(model)]))
       const providers = new Set([...offers.values()].flatMap((list) => list.map(({ provider }) => provider)))
       const all = [...shapes.values()]

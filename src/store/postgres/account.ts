@@ -63,11 +63,15 @@ function pageAfter(query: CostQuery, after: { readonly at: bigint; readonly seq:
     if (value !== null && value !== undefined) conditions.push(`l.${column} = ${bind(value)}`)
   }
   for (const pair of Object.entries(query.metadata ?? {})) conditions.push(hasPair('l.generation_id', pair, bind))
+  const asked = (query.metadataNames ?? []).map((name) => bind(name))
   const generation =
     query.withGeneration === true
       ? `, (SELECT g.created_at FROM generations AS g WHERE g.id = l.generation_id) AS created_at,
          (SELECT json_object_agg(m.key, m.value) FROM generation_metadata AS m WHERE m.generation_id = l.generation_id) AS metadata`
-      : ''
+      : asked.length > 0
+        ? `, (SELECT json_object_agg(m.key, m.value) FROM generation_metadata AS m
+            WHERE m.generation_id = l.generation_id AND m.key IN (${asked.join(', ')})) AS metadata`
+        : ''
   const text = `SELECT l.*${generation} FROM ledger AS l WHERE ${conditions.join(' AND ')} ORDER BY l.at, l.seq LIMIT ${PAGE_ROWS}`
   return { text, values }
 }

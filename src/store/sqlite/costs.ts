@@ -30,7 +30,7 @@ type Values = readonly SQLOutputValue[]
  */
 export async function* readCosts(database: DatabaseSync, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
   for (const rows of isFiltered(query) ? filteredPages(database, query) : wholePages(database, query)) {
-    if (rows.length > 0) yield rows.map(costRow)
+    if (rows.length > 0) yield rows.map(query.metadataNames === undefined ? costRow : namedBy(query.metadataNames))
     await nextTurn()
   }
 }
@@ -40,10 +40,10 @@ const isFiltered = ({ key, provider, model, metadata = {} }: CostQuery): boolean
 
 /** Every line counts: a page ends with its own last line. */
 function* wholePages(database: DatabaseSync, query: CostQuery): Generator<readonly Values[]> {
-  const { sql, until, start } = selection(query)
+  const { sql, values, until, start } = selection(query)
   const page = inLists(database, `${sql}${until} ORDER BY l.at, l.seq LIMIT ${PAGE_ROWS}`)
   for (let from = start; ;) {
-    const rows = valuesOf(page.all({ ...from, ...toOf(query) }))
+    const rows = valuesOf(page.all({ ...values, ...from, ...toOf(query) }))
     yield rows
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_ROWS) return
@@ -94,6 +94,16 @@ function costRow(values: Values): CostRow {
   const row = { at, kind, generation_id: generation, attempt_id: attempt, key, provider, model, amount, quoted, images, task }
   return costRowOf({ ...row, created_at: createdAt, metadata })
 }
+
+/** A row whose own columns are followed by the values of these metadata. */
+const namedBy =
+  (names: readonly string[]) =>
+  (values: Values): CostRow => {
+    const pairs = names.map((name, index) => [name, values[COLUMNS.length + index]] as const)
+    const metadata = Object.fromEntries(pairs.filter((pair): pair is readonly [string, string] => typeof pair[1] === 'string'))
+    return { ...costRow(values.slice(0, COLUMNS.length)), metadata }
+  }
+
 interface Selection {
   readonly sql: string
   /** What its filters stand for. */
@@ -120,11 +130,15 @@ function selection(query: CostQuery): Selection {
       ` AND EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.generation_id = l.generation_id AND m.key = :name${index} AND m.value = :value${index})`,
     )
   }
-  const generation =
-    query.withGeneration === true
-      ? `, (SELECT g.created_at FROM generations AS g WHERE g.id = l.generation_id) AS created_at,
+  const { withGeneration = false, metadataNames = [] } = query
+  for (const [index, name] of metadataNames.entries()) values[`asked${index}`] = name
+  const named = metadataNames.map(
+    (_, index) => `, (SELECT m.value FROM generation_metadata AS m WHERE m.generation_id = l.generation_id AND m.key = :asked${index})`,
+  )
+  const generation = withGeneration
+    ? `, (SELECT g.created_at FROM generations AS g WHERE g.id = l.generation_id) AS created_at,
          (SELECT json_group_object(m.key, m.value) FROM generation_metadata AS m WHERE m.generation_id = l.generation_id) AS metadata`
-      : ''
+    : named.join('')
   const columns = COLUMNS.map((column) => `l.${column}`).join(', ')
   return {
     sql: `SELECT ${columns}${generation} FROM ledger AS l WHERE ${SETTLED} AND (l.at, l.seq) > (:at, :seq)${conditions.join('')}`,

@@ -171,7 +171,21 @@ describe('groups', () => {
       [{ day: '2026-11-21', 'metadata.project': null, key: 'team', ...rest }, '0.03'],
       [{ day: '2026-11-22', 'metadata.project': null, key: 'team', ...rest }, '0.03'],
     ])
-    expect([group_by.length, asked[0]?.withGeneration]).toEqual([5, true])
+    expect([group_by.length, asked[0]?.withGeneration, asked[0]?.metadataNames]).toEqual([5, undefined, ['project']])
+  })
+
+  test('add up to the total line by line, and a cost that is known on another day is not unknown in it', async () => {
+    const unknown = line({ at: Date.UTC(2026, 10, 21), generationId: 'gen_b', attemptId: 'att_b', kind: 'unknown', amount: null })
+    const adjusted = line({ at: Date.UTC(2026, 10, 22), generationId: 'gen_b', attemptId: 'att_b', kind: 'adjusted', amount: '0.05' })
+    const other = line({ at: Date.UTC(2026, 10, 22), amount: '0.02' })
+    const rows = [unknown, adjusted, other]
+    const { groups, total } = await costsOf(rows).report(['day'])
+    expect(groups.map(({ spend, attempts, unknown_cost_generations: open }) => [spend, attempts, open])).toEqual([
+      ['0', 1, 1],
+      ['0.07', 1, 0],
+    ])
+    expect(total).toEqual((await costsOf(rows).report([])).total)
+    expect(total).toMatchObject({ spend: '0.07', attempts: 2, generations: 2, unknown_cost_generations: 0 })
   })
 
   test('take two metadata each by its own name', async () => {
