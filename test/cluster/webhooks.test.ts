@@ -53,7 +53,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { tim
     receiver.answerWith(204)
     void cluster.node(0).kill('SIGKILL')
     const statuses = async () => (await deliveries(1)).map(({ tries, status }) => `${tries} ${status}`)
-    await expect.poll(statuses, { timeout: 12_000 }).toEqual(ids.map(() => '2 delivered'))
+    await expect.poll(statuses, WAIT).toEqual(ids.map(() => '2 delivered'))
     expect(ids.map(heardOf)).toEqual(ids.map(() => 2))
   })
 
