@@ -198,6 +198,24 @@ describe('a stranger', () => {
     expect(ms).toBeLessThan(8_000)
   })
 
+  test('that sends more than 64 KiB on a WebSocket is cut off at once, whatever the frames are', async () => {
+    const upgrade =
+      'GET /runware/v1 HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+    // The beginning of a message of 2 MB, and pings: each masked with zeros.
+    const long = Buffer.concat([Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]), Buffer.alloc(70_000, '[')])
+    const pings = Buffer.concat(
+      Array.from({ length: 600 }, () => Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)])),
+    )
+    for (const frames of [long, pings]) {
+      const { text, ms } = await conversation((socket) => {
+        socket.write(upgrade)
+        socket.once('data', () => socket.write(frames))
+      })
+      expect(text).toMatch(/^HTTP\/1\.1 101 /)
+      expect(ms).toBeLessThan(8_000)
+    }
+  })
+
   test('that sends a callback to an address nobody was given is answered, and cut off, before its body has come', async () => {
     const { text, ms } = await conversation(request('/v1/hooks/runware/an-address-that-nobody-was-given'))
     expect(answerIn(text)).toMatchObject({ status: 404, problem: { code: 'not_found', detail: 'No task has this callback address.' } })
