@@ -27,14 +27,14 @@ const MEBIBYTE = 1_048_576
 const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
 /** Plausible by its length and its markers; only its codes show that it is damaged. */
-const overwritten = (await hostileImages()).get('a JPEG whose codes are overwritten') ?? Buffer.alloc(0)
+const short = (await hostileImages()).get('a baseline JPEG with half the rows of its header') ?? Buffer.alloc(0)
 
-/** A vendor that delivers, with its reply, the file whose number the prompt is, or a link to `overwritten`, whose length it states or not. */
+/** A vendor that delivers, with its reply, the file whose number the prompt is, or a link to `short`, whose length it states or not. */
 const vendor = createServer((request, response) => {
   if (request.method === 'GET') {
-    if (request.url === '/stated.jpg') response.setHeader('content-length', overwritten.length)
-    response.write(overwritten.subarray(0, 100))
-    response.end(overwritten.subarray(100))
+    if (request.url === '/stated.jpg') response.setHeader('content-length', short.length)
+    response.write(short.subarray(0, 100))
+    response.end(short.subarray(100))
     return
   }
   let body = ''
@@ -116,8 +116,7 @@ test('an image as encoders write it is stored byte for byte, and a hostile one l
   }
 })
 
-test('a plausible JPEG whose length its server states is taken by its length and markers, one whose length nobody states by its codes', async () => {
-  expect(await generate('stated.jpg', 60)).toMatchObject({ status: 'succeeded', images: [{ bytes: overwritten.length }] })
+test('a JPEG with fewer codes than its header says is not taken by its length, whether its server states it or not', async () => {
   // By a link it is asked for again while the link can live.
-  expect(await generate('chunked.jpg', 1)).toMatchObject({ status: 'running', images: [] })
+  for (const path of ['stated.jpg', 'chunked.jpg']) expect(await generate(path, 1)).toMatchObject({ status: 'running', images: [] })
 })

@@ -62,11 +62,11 @@ async function* continued(first: readonly Buffer[], rest: AsyncGenerator<Buffer>
 }
 
 /**
- * Of an image in memory. Of one whose codes may have to be read it is asked first whether it has an end at all: to read half of them says no more.
+ * Of an image in memory. Whether it has an end at all is asked first, since to read every code of half a JPEG says no more.
  * @throws AssetError `not_an_image`
  */
 export function judge(image: Buffer, format: OutputFormat, statedBytes: number | null): Verdict {
-  if (format === 'jpeg' && statedBytes === null && !hasEndMarker(image)) throw cutOrDamaged('it has no end')
+  if (format === 'jpeg' && !hasEndMarker(image)) throw cutOrDamaged('it has no end')
   const structure = structureOf(format, statedBytes)
   structure.take(image)
   return structure.verdict()

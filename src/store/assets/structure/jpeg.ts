@@ -23,17 +23,8 @@ const MAX_SCANS = 64
 /** Behind the image there may be further ones, such as a gain map (CIPA DC-007). */
 const MAX_IMAGES = 8
 
-/**
- * The fewest bytes of coded data for each pixel of a JPEG that is taken for whole by its markers, where it came as long as it was stated. A third
- * of 33 photographs and drawings have less at quality 75, and a sixth at 90 (the test images of scikit-image and sharp, at a megapixel): they
- * have few codes, and these are soon read. Half of a usual image (0.15 to 0.3) has less, too.
- */
-const PLAUSIBLE_SEQUENTIAL = 0.1
-/** The same of a progressive one, where only a decoder can say more: about the first percentile of those photographs. */
-const PLAUSIBLE_PROGRESSIVE = 0.05
-
 /** Whether every row that a JPEG's header promises is coded in it, every restart marker is where it belongs, and the end is the end. */
-export const jpegStructure = (statedBytes: number | null): Structure => new JpegStructure(statedBytes)
+export const jpegStructure = (): Structure => new JpegStructure()
 
 /** In coded data it cannot stand; in metadata it may. */
 export const hasEndMarker = (jpeg: Buffer): boolean => jpeg.includes(END_MARKER)
@@ -41,14 +32,6 @@ export const hasEndMarker = (jpeg: Buffer): boolean => jpeg.includes(END_MARKER)
 type Phase = 'markers' | 'segment' | 'counting' | 'skipping' | 'behind'
 
 class JpegStructure implements Structure {
-  readonly #statedBytes: number | null
-  #bytes = 0
-  /** From the first scan on, as far as was stated. */
-  #codedBytes = 0
-  #pixels = 0
-  /** Its codes are not read, since its length and markers say enough. */
-  #isPlausible = false
-  #hasStrayRestarts = false
   #phase: Phase = 'markers'
   #marker = 0
   #tables: Tables = { dc: new Map(), ac: new Map(), quantization: new Set() }
@@ -67,12 +50,7 @@ class JpegStructure implements Structure {
   #doubt: string | null = null
   #damage: string | null = null
 
-  constructor(statedBytes: number | null) {
-    this.#statedBytes = statedBytes
-  }
-
   take(piece: Buffer): void {
-    this.#bytes += piece.length
     if (this.#damage !== null) return
     const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece])
     this.#held = Buffer.alloc(0)
@@ -98,8 +76,6 @@ class JpegStructure implements Structure {
     if (this.#phase !== 'behind') return damaged('it has no end')
     if (this.#held.length > 0) return damaged('another file stands behind its end')
     if (this.#doubt !== null) return doubtful(this.#doubt)
-    if (this.#isPlausible && this.#bytes !== this.#statedBytes) return doubtful('it is not as long as was stated')
-    if (this.#isPlausible && this.#hasStrayRestarts) return doubtful('it has restart markers that it does not declare')
     return WHOLE
   }
 
@@ -146,8 +122,6 @@ class JpegStructure implements Structure {
     const isRead = isFrame(marker) || READ.has(marker)
     if (isRead && bytes.length < at + length) return at
     this.#phase = marker === START_OF_SCAN ? 'skipping' : 'markers'
-    if (marker === START_OF_SCAN && this.#scans === 0)
-      this.#codedBytes = (this.#statedBytes ?? 0) - (this.#bytes - bytes.length) - at - length
     if (!isRead) this.#toSkip = length
     else if (this.#images === 0) this.#readHeader(marker, bytes.subarray(at + 2, at + length))
     return isRead ? at + length : at
@@ -174,11 +148,11 @@ class JpegStructure implements Structure {
   #beginFrame(marker: number, header: Buffer): void {
     if (this.#isFrameSeen) this.#damage = 'it has two frames'
     this.#isFrameSeen = true
-    const frame = frameIn(header)
-    this.#pixels = frame === null ? Infinity : frame.width * frame.height
-    if (isCounted(marker)) this.#frame = frame
-    if (marker === PROGRESSIVE) this.#progressive = new ProgressiveScans(header)
-    else if (!isCounted(marker)) this.#damage = 'it is coded in a way that no browser shows'
+    if (isCounted(marker)) this.#frame = frameIn(header)
+    if (marker === PROGRESSIVE) {
+      this.#progressive = new ProgressiveScans(header)
+      this.#doubt ??= 'it is progressive'
+    } else if (!isCounted(marker)) this.#damage = 'it is coded in a way that no browser shows'
     else if (this.#frame === null) this.#doubt ??= 'its frame is unusual'
   }
 
@@ -186,7 +160,7 @@ class JpegStructure implements Structure {
     this.#scans++
     if (this.#scans > MAX_SCANS) this.#damage = `it has more than ${MAX_SCANS} scans`
     if (!this.#isFrameSeen) this.#damage = 'a scan comes before its frame'
-    if (this.#progressive !== null) return this.#takeProgressive(this.#progressive, header)
+    this.#progressive?.take(header)
     const scan = this.#frame === null ? null : scanIn(header, this.#frame, this.#tables, this.#restartInterval)
     if (scan === null || this.#doubt !== null) {
       this.#doubt ??= 'a scan does not fit its frame'
@@ -195,16 +169,8 @@ class JpegStructure implements Structure {
     }
     if (scan.components.some((id) => this.#scanned.has(id))) this.#doubt ??= 'a component is coded twice'
     for (const id of scan.components) this.#scanned.add(id)
-    if (this.#scans === 1) this.#isPlausible = this.#codedBytes >= this.#pixels * PLAUSIBLE_SEQUENTIAL
-    if (this.#isPlausible && this.#restartInterval === 0) return
     this.#counter = new ScanCounter(scan)
     this.#phase = 'counting'
-  }
-
-  #takeProgressive(progressive: ProgressiveScans, header: Buffer): void {
-    progressive.take(header)
-    if (this.#scans === 1) this.#isPlausible = this.#codedBytes >= this.#pixels * PLAUSIBLE_PROGRESSIVE
-    if (!this.#isPlausible || this.#restartInterval !== 0) this.#doubt ??= 'it is progressive'
   }
 
   #count(bytes: Buffer, at: number): number {
@@ -225,7 +191,6 @@ class JpegStructure implements Structure {
     if (found < 0) return bytes.length
     const marker = bytes[found + 1]
     if (marker === undefined) return found
-    if (isRestart(marker) && this.#images === 0 && this.#restartInterval === 0) this.#hasStrayRestarts = true
     if (marker === 0 || isRestart(marker)) return found + 2
     if (marker === 0xff) return found + 1
     this.#begin(marker)

@@ -10,5 +10,8 @@ const structures: Readonly<Record<OutputFormat, (statedBytes: number | null) => 
   webp: webpStructure,
 }
 
-/** What judges the structure of an image of this format, whose length was stated beforehand, or by nobody (null). */
+/**
+ * What judges the structure of an image of this format, whose length was stated beforehand, or by nobody (null). It spares no JPEG anything: that
+ * one was closed early, with fewer rows than its header says, only its codes show.
+ */
 export const structureOf = (format: OutputFormat, statedBytes: number | null): Structure => structures[format](statedBytes)
