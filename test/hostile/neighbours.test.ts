@@ -299,6 +299,15 @@ async function tinyMessages(): Promise<void> {
 }
 const LAST = randomUUID()
 
+/** Twenty-five messages of an agent at once, each with as many calls as it may have. */
+const callsOfAgents = (name: string, given: object) => async (): Promise<void> => {
+  const call = (id: number) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: given } })
+  const body = JSON.stringify(Array.from({ length: 10 }, (_, id) => call(id)))
+  const headers = { ...AUTH, accept: 'application/json, text/event-stream' }
+  const answers = await Promise.all(Array.from({ length: 25 }, () => post('/mcp', body, headers)))
+  expect(answers).toEqual(Array(25).fill(200))
+}
+
 /** 50,000 requests at once on one connection, without a key; until it ends. */
 async function requestsAhead(): Promise<void> {
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1').on('error', () => {})
@@ -328,6 +337,8 @@ const ATTACKS: Readonly<Record<string, () => Promise<unknown>>> = {
   'a message of 8 MB at a WebSocket, of text': () => said(taskWith({ positivePrompt: 'a "fox" '.repeat(8e5) })),
   '50,000 tiny messages at a WebSocket': tinyMessages,
   '50,000 requests at once on one connection, without a key': requestsAhead,
+  '25 messages of an agent with ten lists of models each': callsOfAgents('list_models', {}),
+  '25 messages of an agent with ten quotes each': callsOfAgents('quote', { model: 'flux-2-pro', prompt: 'a' }),
   'sixteen references of 5 MB sent to a vendor': sixteenReferences,
   'eight answers with an image of 10 MB in base64': eightAnswers,
   'an image of 63 MB behind a vendor’s link': imageBehindALink,

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { KeyRing } from '../../access.ts'
 import type { HttpProblem } from '../../http-problem.ts'
+import { invalidRequest } from '../../invalid-request.ts'
 import { overRateOfEach } from '../over-rate-of-each.ts'
 
 /** A body whose calls are within the key's rate, those that are not made into calls of a method that refuses them. */
@@ -9,16 +10,23 @@ export interface WithinRate {
   readonly over: HttpProblem | null
 }
 
-/** The protocol's library refuses a longer batch as a whole. */
-const MAX_MESSAGES = 100
+/** The answers of a batch are written in one piece: those of more messages hold up everybody else. The protocol has no batches since its revision of 2025-06-18. */
+const MAX_MESSAGES = 10
 
 /** No client's method. */
 export const OVER_RATE = 'imagegate/over-rate'
 
-/** Each call of a JSON-RPC batch is a request of its key; a notification is not answered and does nothing. */
+/**
+ * Each call of a JSON-RPC batch is a request of its key; a notification is not answered and does nothing.
+ * @throws HttpProblem where the batch is too long
+ */
 export async function withinRate(keys: Pick<KeyRing, 'overRate'>, request: FastifyRequest, reply: FastifyReply): Promise<WithinRate> {
   const { body } = request
-  if (!Array.isArray(body) || body.length > MAX_MESSAGES) return { body, over: null }
+  if (!Array.isArray(body)) return { body, over: null }
+  if (body.length > MAX_MESSAGES)
+    throw invalidRequest([
+      { path: [], kind: 'wrong', message: `a batch has at most ${MAX_MESSAGES} messages; send the others in another one` },
+    ])
   const calls = body.filter(isCall)
   const refusals = await overRateOfEach(keys, request, calls.length, reply)
   const over = refusals.find((refusal) => refusal !== undefined) ?? null

@@ -4,6 +4,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import type { NodeIncomingMessageLike } from '@modelcontextprotocol/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../../core/ports.ts'
+import { littleTurn } from '../../../reading/turn-share.ts'
 import { EVERYBODY, refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import type { HttpProblem } from '../../http-problem.ts'
@@ -59,7 +60,11 @@ function serverFor(tools: readonly Tool[], { version, log }: HandlerDependencies
   for (const { name, config, call, scope } of tools) {
     // A tool that the key may not use is not listed.
     if (refusalOfScope(caller, scope)) continue
-    server.registerTool(name, config, (given) => call(given, caller).catch((error: unknown) => toolError(error, log)))
+    server.registerTool(name, config, async (given) => {
+      // A batch holds many calls.
+      await littleTurn(0)
+      return call(given, caller).catch((error: unknown) => toolError(error, log))
+    })
   }
   if (over !== null) refuseOverRate(server, over)
   return server

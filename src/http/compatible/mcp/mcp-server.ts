@@ -48,7 +48,9 @@ export const mcpApi: FastifyPluginAsync<McpDependencies> = async (app, deps) => 
     ...(deps.costs ? [readCosts(deps.costs)] : []),
   ]
   let loading: Promise<McpHandler> | null = null
-  const handler = () => (loading ??= import('./handler.ts').then(({ createHandler }) => createHandler(tools, deps)))
+  const load = () => import('./handler.ts').then(({ createHandler }) => createHandler(tools, deps))
+  // A load that failed is tried again by the next message.
+  const handler = () => (loading ??= load().catch((error: unknown) => ((loading = null), Promise.reject(error))))
   // Streams that are open would keep the server from closing.
   app.addHook('preClose', async () => (await loading)?.close())
 

@@ -66,6 +66,20 @@ describe('a gateway with keys', () => {
     await Promise.all([one.close(), two.close()])
   })
 
+  test('a batch of more than ten messages is refused in words, and nothing of it is done', async () => {
+    const calls = Array.from({ length: 11 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/list', params: {} }))
+    const reply = await gateway.ask('/mcp', {
+      method: 'POST',
+      headers: { ...MESSAGE, authorization: 'Bearer one-key' },
+      body: JSON.stringify(calls),
+    })
+    expect(reply.status).toBe(400)
+    expect(await reply.json()).toMatchObject({
+      id: null,
+      error: { message: expect.stringContaining('batch has at most 10 messages; send the others in another one') },
+    })
+  })
+
   test('each call of a batch is a request of its key, and what is over the rate is an error of its own and not bought', async () => {
     const authorization = 'Bearer slow-key'
     const calls = Array.from({ length: 5 }, (_, id) => ({
