@@ -38,20 +38,31 @@ export function quoteReport({ model, offers, route, cheapest, fastest }: Quote):
       ? '–'
       : `${seconds(offer.latency_ms.p50)} (p95 ${seconds(offer.latency_ms.p95)}, of ${offer.latency_ms.samples})`,
   ])
-  const notes = offers.flatMap(({ provider, reasons, warnings, assumptions }) => [
-    ...reasons.map((reason) => `  ${provider} cannot: ${reason}`),
-    ...warnings.map(
-      ({ field, requested, used, reason }) =>
-        `  ${provider} adapts ${field} ${JSON.stringify(requested)} → ${JSON.stringify(used)}: ${reason}`,
-    ),
-    ...assumptions.map((assumption) => `  ${provider}: ${assumption}`),
-  ])
+  const notes = notesOf(offers)
   const best = [
     `cheapest: ${cheapest ?? 'none is priced'}`,
     `fastest: ${fastest ?? 'none was measured often enough yet'}`,
     `now it would go to: ${route.length === 0 ? 'none' : route.join(', ')}`,
   ].join(' · ')
   return [`What ${model} would cost`, '', table(head, rows), '', best, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')
+}
+
+/** What holds for several providers word for word is said once, of all of them. */
+function notesOf(offers: readonly QuotedOffer[]): readonly string[] {
+  const assumed = Map.groupBy(
+    offers.flatMap(({ provider, assumptions }) => assumptions.map((assumption) => ({ provider, assumption }))),
+    ({ assumption }) => assumption,
+  )
+  return [
+    ...offers.flatMap(({ provider, reasons, warnings }) => [
+      ...reasons.map((reason) => `  ${provider} cannot: ${reason}`),
+      ...warnings.map(
+        ({ field, requested, used, reason }) =>
+          `  ${provider} adapts ${field} ${JSON.stringify(requested)} → ${JSON.stringify(used)}: ${reason}`,
+      ),
+    ]),
+    ...[...assumed].map(([assumption, of]) => `  ${of.map(({ provider }) => provider).join(', ')}: ${assumption}`),
+  ]
 }
 
 function sizeOf({ applied }: QuotedOffer): string {

@@ -92,7 +92,7 @@ export const CostFigures = z
     generations: z.number().int(),
     attempts: z.number().int(),
     images: z.number().int().meta({ description: 'Images delivered.' }),
-    cost_per_image: Usd.nullable().meta({ description: 'Spend, failures included, per delivered image; null without any.' }),
+    cost_per_image: Usd.nullable().meta({ description: 'Spend, failures included, per delivered image of known cost; null without any.' }),
     wasted: z
       .object({
         amount: Usd.meta({ description: 'failed + moderated.' }),

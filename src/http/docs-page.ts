@@ -26,7 +26,12 @@ body { margin: 0; font: 400 14px/20px system-ui, -apple-system, 'Segoe UI', Robo
 .pages-header .mark svg { width: 16px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.6; }
 .pages-header div { display: flex; gap: 28px; }
 .no-script { padding: 24px; }
-@media (max-width: 639px) { .pages-header { padding: 0 16px; } .pages-header .mark { margin-right: 16px; } .pages-header div { gap: 16px; } }
+@media (max-width: 639px) {
+  .pages-header { padding: 0 16px; }
+  .pages-header .mark { margin-right: 12px; }
+  .pages-header .mark span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .pages-header div { gap: 12px; }
+}
 .light-mode {
   --scalar-background-1: #fff; --scalar-background-2: #f4f4f4; --scalar-background-3: #e8e8e8; --scalar-background-accent: #eaf0fd;
   --scalar-color-1: #171717; --scalar-color-2: #4f4f4f; --scalar-color-3: #646464; --scalar-color-accent: #1d4fc4;
@@ -56,7 +61,7 @@ const page = (nonce: string): string => `<!doctype html>
   </head>
   <body>
     <nav class="pages-header" aria-label="Pages">
-      <a class="mark" href="/"><svg viewBox="0 0 16 20" aria-hidden="true"><path d="M1 4h14v12H1zM8 0v20"/></svg>imagegate</a>
+      <a class="mark" href="/"><svg viewBox="0 0 16 20" aria-hidden="true"><path d="M1 4h14v12H1zM8 0v20"/></svg><span>imagegate</span></a>
       <div>
         <a href="/">Compare</a><a href="/generations">Generations</a><a href="/costs">Costs</a><a href="/providers">Providers</a>
       </div>

@@ -7,6 +7,10 @@ import { faultsOf, useAxe } from '../web/axe.ts'
 import { CHROMIUM, launchChromium, watchedPage } from '../support/chromium.ts'
 import { mended } from './docs-groups.ts'
 
+/** Links of the header that do not end within the window. */
+const PAGES_CUT_OFF = `[...document.querySelectorAll('.pages-header a')]
+  .filter((link) => link.getBoundingClientRect().right > innerWidth).map((link) => link.textContent)`
+
 const SECRET = 'a-secret-of-team-a-1234'
 let keyed: Gateway
 beforeAll(async () => {
@@ -81,6 +85,7 @@ describe.skipIf(CHROMIUM === undefined)('/docs in a browser', { timeout: 120_000
     for (const width of [1440, 360]) {
       await page.setViewportSize({ width, height: 900 })
       await mended(page)
+      expect([width, await page.evaluate(PAGES_CUT_OFF)]).toEqual([width, []])
       expect([width, await faultsOf(page, 'body', { colours: width === 360 })]).toEqual([width, []])
     }
     expect(await refusals()).toEqual([])

@@ -30,6 +30,8 @@ interface Gathered {
 /** An attempt whose cost is not known (yet: an adjustment may follow). */
 interface UnknownAttempt {
   readonly generationId: string
+  /** What it delivered: it is in no average. */
+  readonly images: number
   /** Quoted for an attempt that delivered nothing; null where it delivered, or was unpriced. */
   readonly wasted: Usd | null
 }
@@ -52,7 +54,7 @@ export function createCostTally(): CostTally {
 
   function addUnknown({ kind, task, amount, attemptId, generationId }: CostRow): void {
     if (kind === 'adjusted') unknown.delete(attemptId)
-    if (amount === null) unknown.set(attemptId, { generationId, wasted: task.images === 0 ? task.quoted : null })
+    if (amount === null) unknown.set(attemptId, { generationId, images: task.images, wasted: task.images === 0 ? task.quoted : null })
   }
 
   return {
@@ -79,6 +81,7 @@ export function createCostTally(): CostTally {
     async figures(offersOf, breathe) {
       const total = spend.total()
       const { attempts, images } = gathered
+      const priced = images - [...unknown.values()].reduce((sum, attempt) => sum + attempt.images, 0)
       const { rows, cheapest } = await whatIf.result(offersOf, breathe)
       return {
         spend: total,
@@ -86,7 +89,7 @@ export function createCostTally(): CostTally {
         generations: generations.size,
         attempts,
         images,
-        cost_per_image: images > 0 ? shareOfUsd(total, 1, images) : null,
+        cost_per_image: priced > 0 ? shareOfUsd(total, 1, priced) : null,
         wasted: {
           amount: sumUsd([failed.total(), moderated.total()]),
           failed: failed.total(),

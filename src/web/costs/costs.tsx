@@ -15,7 +15,7 @@ import { NothingSpent } from './nothing-spent.tsx'
 import { dayOf, daysOf, periodOf, periodText, type Period, type Preset } from './period.ts'
 import { Prices } from './prices.tsx'
 import { daysOfChart, seriesOf, type Split } from './series.ts'
-import { CostsTable, driftText, WhatIfTable } from './tables.tsx'
+import { CostsTable, driftText, NOTHING_TO_COMPARE, WhatIfTable } from './tables.tsx'
 import '../styles/costs.css'
 
 const REFRESH_MS = 30_000
@@ -102,8 +102,8 @@ function Figure({ report }: { readonly report: CostReport }) {
   const { spend, images, cost_per_image: each, wasted, drift, unknown_cost_generations: unknown } = report.total
   const against = driftText(drift.percent)
   const said =
-    against === 'no quotes'
-      ? 'Nothing was quoted.'
+    against === NOTHING_TO_COMPARE
+      ? 'No provider billed what was quoted for.'
       : against === 'as quoted'
         ? 'Billed as quoted.'
         : `Billed ${percentText(drift.percent ?? '').slice(1)} ${drift.percent?.startsWith('-') ? 'below' : 'above'} quoted.`

@@ -94,8 +94,11 @@ function FigureCells({ of, spent, each, wasted }: CellsProps) {
   )
 }
 
+/** Without a quote, or with a quote and no bill of the provider's own: the report does not say which. */
+export const NOTHING_TO_COMPARE = 'nothing to compare'
+
 export const driftText = (percent: string | null): string =>
-  percent === null ? 'no quotes' : /^[+-]0(\.0+)?%$/.test(percent) ? 'as quoted' : percentText(percent)
+  percent === null ? NOTHING_TO_COMPARE : /^[+-]0(\.0+)?%$/.test(percent) ? 'as quoted' : percentText(percent)
 
 /** A dot beside a line at nothing: how far what was billed is from what was quoted. */
 function Drift({ percent }: { readonly percent: number }) {

@@ -105,6 +105,15 @@ describe('the figures of a report', () => {
     expect(total).toMatchObject({ spend: '0.1', generations: 3, attempts: 3, images: 3, cost_per_image: '0.033333333' })
   })
 
+  test('divide by no image whose cost is not known, and call an average of only such images unknown, not 0', async () => {
+    const lost = { amount: null, kind: 'unknown', provider: 'west' } as const
+    const report = await costsOf([line(), line({ ...lost, task: { images: 2 } }), line({ ...lost, attemptId: 'late' })]).report(['provider'])
+    expect(report.total).toMatchObject({ spend: '0.03', images: 4, cost_per_image: '0.03' })
+    expect(report.groups).toMatchObject([{ cost_per_image: '0.03' }, { group: { provider: 'west' }, images: 3, cost_per_image: null }])
+    const settled = line({ amount: '0.05', kind: 'adjusted', provider: 'west', attemptId: 'late' })
+    expect(await totalOf(line(), line({ ...lost, attemptId: 'late' }), settled)).toMatchObject({ images: 2, cost_per_image: '0.04' })
+  })
+
   test('show waste by its cause, and keep what may have been billed apart from what was', async () => {
     const total = await totalOf(
       line({ amount: '0.01', task: failedTask('provider_rejected') }),
