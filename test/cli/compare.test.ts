@@ -236,9 +236,11 @@ describe('imagegate quote', () => {
 
   test('says once what several providers assume in the same words', () => {
     const offers = quote.offers.map((offer) => ({ ...offer, assumptions: ['It is not known.'] }))
-    expect(quoteReport({ ...quote, offers }).split('\n').filter((said) => said.includes('It is not known.'))).toEqual([
-      '  north, south, west: It is not known.',
-    ])
+    expect(
+      quoteReport({ ...quote, offers })
+        .split('\n')
+        .filter((said) => said.includes('It is not known.')),
+    ).toEqual(['  north, south, west: It is not known.'])
   })
 
   test.each([

@@ -14,6 +14,8 @@ afterAll(() => gateway.close())
 
 const isByDay = (url: URL): boolean => url.pathname === '/v1/costs' && url.search.includes('day')
 
+const isByProvider = (url: URL): boolean => url.pathname === '/v1/costs' && !url.search.includes('day')
+
 /** What the API says of each day, and of twenty days before in digits that no binary fraction keeps, two providers having no colour. */
 function withEarlierDays(groups: CostReport['groups']): CostReport['groups'] {
   const [like] = groups
@@ -45,17 +47,26 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
     const report = (await (await gateway.ask('/v1/costs?group_by=provider')).json()) as CostReport
     let days: CostReport['groups'] = []
     const { page, close } = await openPage(`${gateway.url}/costs?days=30`, {
-      prepare: (blank) =>
-        blank.route(isByDay, async (route) => {
+      prepare: async (blank) => {
+        await blank.route(isByProvider, async (route) => {
+          const real = (await (await route.fetch()).json()) as CostReport
+          const groups = real.groups.map((one) => (one.group['provider'] === 'vtrix' ? { ...one, cost_per_image: null } : one))
+          await route.fulfill({ json: { ...real, groups } })
+        })
+        await blank.route(isByDay, async (route) => {
           const real = (await (await route.fetch()).json()) as CostReport
           days = withEarlierDays(real.groups)
           await route.fulfill({ json: { ...real, groups: days } })
-        }),
+        })
+      },
     })
     const row = page.getByRole('table', { name: 'Costs', exact: true }).getByRole('row', { name: /Runware/ })
     const spend = report.groups.find(({ group }) => group['provider'] === 'runware')?.spend ?? ''
     await row.waitFor()
     expect((await row.textContent())?.includes(`$${Number(spend).toFixed(4)}`)).toBe(true)
+    const cell = (provider: RegExp, column: string) =>
+      page.getByRole('table', { name: 'Costs', exact: true }).getByRole('row', { name: provider }).locator(column).innerText()
+    expect([await cell(/Vtrix/, '.each'), await cell(/Vtrix/, '.drift')]).toEqual([expect.stringMatching(/^unknown/), 'nothing to compare'])
     // Each day of the chart: what each provider came to, those without a colour together, and the sum, to the ninth digit.
     await page.getByRole('button', { name: 'Table' }).click()
     const shown = await page.getByRole('table', { name: 'A day' }).getByRole('row').allTextContents()

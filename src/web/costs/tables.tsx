@@ -83,8 +83,16 @@ function FigureCells({ of, spent, each, wasted }: CellsProps) {
           <Unknown why="The providers did not say what these cost; they are in no sum.">{`+ ${count(of.unknown_cost_generations)}`}</Unknown>
         )}
       </td>
-      <td class="num images">{count(of.images)}</td>
-      <td class="num each">{of.cost_per_image === null ? '' : <Usd amount={of.cost_per_image} decimals={each} />}</td>
+      <td class={`num images ${of.images === 1 ? 'single' : ''}`}>{count(of.images)}</td>
+      <td class="num each">
+        {of.cost_per_image !== null ? (
+          <Usd amount={of.cost_per_image} decimals={each} />
+        ) : of.images > 0 ? (
+          <Unknown why="The providers did not say what these images cost.">unknown</Unknown>
+        ) : (
+          ''
+        )}
+      </td>
       <td class="num two wasted">
         <Usd amount={of.wasted.amount} decimals={wasted} />
       </td>

@@ -107,7 +107,9 @@ describe('the figures of a report', () => {
 
   test('divide by no image whose cost is not known, and call an average of only such images unknown, not 0', async () => {
     const lost = { amount: null, kind: 'unknown', provider: 'west' } as const
-    const report = await costsOf([line(), line({ ...lost, task: { images: 2 } }), line({ ...lost, attemptId: 'late' })]).report(['provider'])
+    const report = await costsOf([line(), line({ ...lost, task: { images: 2 } }), line({ ...lost, attemptId: 'late' })]).report([
+      'provider',
+    ])
     expect(report.total).toMatchObject({ spend: '0.03', images: 4, cost_per_image: '0.03' })
     expect(report.groups).toMatchObject([{ cost_per_image: '0.03' }, { group: { provider: 'west' }, images: 3, cost_per_image: null }])
     const settled = line({ amount: '0.05', kind: 'adjusted', provider: 'west', attemptId: 'late' })
