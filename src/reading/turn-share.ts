@@ -60,8 +60,9 @@ const OWN_WORK = 'own work'
 /**
  * Waits for a turn in which so many bytes may be worked on: everything that encodes, hashes or searches a long text piece by piece asks for
  * each piece, so that no two pieces are worked on in one turn, and none in the turn of a body that goes on.
+ * @param whose turn it is then, among the callers; by default that of all such work together
  */
-export function itsTurn(bytes: number): Promise<void> {
+export function itsTurn(bytes: number, whose = OWN_WORK): Promise<void> {
   return new Promise((resolve) => {
     const piece: Pausable = {
       pause() {},
@@ -70,7 +71,7 @@ export function itsTurn(bytes: number): Promise<void> {
         resolve()
       },
     }
-    waiting.set(OWN_WORK, (waiting.get(OWN_WORK) ?? new Set()).add(piece))
+    waiting.set(whose, (waiting.get(whose) ?? new Set()).add(piece))
     awaitNextTurn()
   })
 }
@@ -79,15 +80,15 @@ let littleSince: number | null = null
 
 /**
  * For work that comes in thousands of little pieces, such as the messages of a WebSocket, of which a single one never waits: at once while those
- * of this turn took little time, together, else in a turn to come.
+ * of this turn took little time, together, else in a turn of its caller, so that thousands of one delay nobody else's by more than one.
  */
-export async function littleTurn(bytes: number): Promise<void> {
+export async function littleTurn(caller: string, bytes: number): Promise<void> {
   const now = performance.now()
   if (littleSince === null) {
     littleSince = now
     setImmediate(() => (littleSince = null))
   }
-  if (now - littleSince > MS_PER_TURN) await itsTurn(bytes)
+  if (now - littleSince > MS_PER_TURN) await itsTurn(bytes, caller)
 }
 
 function awaitNextTurn(): void {

@@ -3,13 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation, Problem } from '#contract'
 import { readPostgresBooks } from '../crash/books.ts'
 import { ask } from '../crash/nodes.ts'
-import { startVendors } from '../crash/vendors.ts'
-import type { Vendors } from '../crash/vendors.ts'
-import { startCluster } from '../support/cluster.ts'
-import type { Cluster } from '../support/cluster.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
-import { startReceiver } from '../webhooks/receiver.ts'
-import type { Receiver } from '../webhooks/receiver.ts'
+import { startWithReceiver } from './with-receiver.ts'
+import type { ClusterWithReceiver } from './with-receiver.ts'
 
 /** `DATABASE_AWAY_SECONDS=30 npx vitest run test/cluster/database-away.test.ts` is the long form. */
 const AWAY_MS = Number(process.env['DATABASE_AWAY_SECONDS'] ?? 4) * 1_000
@@ -17,37 +13,27 @@ const NODES = [0, 1, 2]
 const WAIT = { timeout: 60_000 }
 
 describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose PostgreSQL is away', { timeout: 180_000 }, () => {
-  let vendors: Vendors
-  let cluster: Cluster
-  let receiver: Receiver
+  let own: ClusterWithReceiver
   beforeAll(async () => {
-    receiver = await startReceiver()
-    vendors = await startVendors({ providers: ['bfl'] })
-    cluster = await startCluster(vendors, {
-      more: `network: { allow: ["${new URL(receiver.url).host}"] }\n`,
+    own = await startWithReceiver({
       // The first retry falls due while the database is away.
       overrides: { webhookDelaysMs: [2_000, 2_000] },
     })
   }, 60_000)
-  afterAll(async () => {
-    await cluster.remove()
-    await vendors.close()
-    await receiver.close()
-  })
+  afterAll(() => own.close())
 
-  const heardOf = (id: string): number => receiver.heard.filter(({ body }) => body.includes(id)).length
   const buy = async (index: number, headers: Readonly<Record<string, string>>): Promise<Generation> => {
-    const { generation } = await ask(cluster.node(index), 'bfl/flux-2-pro', headers, { webhook: { url: receiver.url } })
+    const { generation } = await ask(own.cluster.node(index), 'bfl/flux-2-pro', headers, { webhook: { url: own.receiver.url } })
     return generation
   }
-  const statuses = (path: string) => Promise.all(NODES.map(async (index) => (await fetch(cluster.node(index).url + path)).status))
+  const statuses = (path: string) => Promise.all(NODES.map(async (index) => (await fetch(own.cluster.node(index).url + path)).status))
 
   /** Follows the events of a generation as an `EventSource` does: where the stream ends, it is asked for what came after the last event. */
   async function follow(index: number, id: string): Promise<readonly string[]> {
     const events: string[] = []
     for (let last = ''; !events.some((event) => event.endsWith(' succeeded')); await pause(100)) {
       const headers: Record<string, string> = last === '' ? {} : { 'last-event-id': last }
-      const reply = await fetch(`${cluster.node(index).url}/v1/generations/${id}/events`, { headers }).catch(() => null)
+      const reply = await fetch(`${own.cluster.node(index).url}/v1/generations/${id}/events`, { headers }).catch(() => null)
       const said = reply?.ok === true ? await reply.text().catch(() => '') : ''
       for (const [, number = '', type = ''] of said.matchAll(/^id: (\d+)\nevent: (\w+)$/gm)) {
         last = number
@@ -58,27 +44,28 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose PostgreSQL is awa
   }
 
   test('answer 503 with Retry-After and say that they are not ready; then waits and events catch up, webhooks are sent once, and nothing is lost or bought twice', async () => {
-    receiver.answerWith(503)
+    own.receiver.answerWith(503)
     const ended = await buy(0, { prefer: 'wait=20' })
-    await expect.poll(() => heardOf(ended.id), WAIT).toBe(1)
-    const front = vendors.front('bfl')
+    await expect.poll(() => own.heardOf(ended.id), WAIT).toBe(1)
+    const front = own.vendors.front('bfl')
     const held = Promise.withResolvers<void>()
     front.beforeReply = ({ purpose }) => (purpose === 'poll' ? held.promise : undefined)
     const open = await buy(0, { prefer: 'respond-async' })
     await expect.poll(() => front.visits.at(-1)?.purpose, WAIT).toBe('poll')
-    const waited = fetch(`${cluster.node(1).url}/v1/generations/${open.id}`, { headers: { prefer: 'wait=120' } })
+    const waited = fetch(`${own.cluster.node(1).url}/v1/generations/${open.id}`, { headers: { prefer: 'wait=120' } })
     const events = follow(2, open.id)
     // What is asked after them has been answered, so they wait.
-    for (const index of [1, 2, 1, 2, 1, 2]) expect((await fetch(`${cluster.node(index).url}/v1/generations/${open.id}`)).status).toBe(200)
+    for (const index of [1, 2, 1, 2, 1, 2])
+      expect((await fetch(`${own.cluster.node(index).url}/v1/generations/${open.id}`)).status).toBe(200)
 
-    cluster.database.stop('immediate')
+    own.cluster.database.stop('immediate')
     const awayAt = performance.now()
-    receiver.answerWith(204)
+    own.receiver.answerWith(204)
     front.beforeReply = () => {}
     held.resolve()
     const refused = await Promise.all(
       NODES.map((index) =>
-        fetch(`${cluster.node(index).url}/v1/generations`, {
+        fetch(`${own.cluster.node(index).url}/v1/generations`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', 'idempotency-key': `away ${index}`, prefer: 'wait=20' },
           body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }),
@@ -90,9 +77,9 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose PostgreSQL is awa
     expect(problems.map(({ code }) => code)).toEqual(NODES.map(() => 'store_unavailable'))
     expect([await statuses('/readyz'), await statuses('/healthz')]).toEqual([NODES.map(() => 503), NODES.map(() => 200)])
     await pause(AWAY_MS - (performance.now() - awayAt))
-    expect([await statuses('/readyz'), vendors.submits('bfl')]).toEqual([NODES.map(() => 503), 2])
+    expect([await statuses('/readyz'), own.vendors.submits('bfl')]).toEqual([NODES.map(() => 503), 2])
 
-    cluster.database.start()
+    own.cluster.database.start()
     await expect.poll(() => statuses('/readyz'), WAIT).toEqual(NODES.map(() => 200))
     const answered = await waited
     expect([answered.status, ((await answered.json()) as Generation).status]).toEqual([200, 'succeeded'])
@@ -107,13 +94,13 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose PostgreSQL is awa
       NODES.flatMap((index) => [buy, buy].map((buys) => buys(index + 1, { 'idempotency-key': `away ${index}` }))),
     )
     expect(again.map(({ status }) => status)).toEqual(again.map(() => 'succeeded'))
-    expect([new Set(again.map(({ id }) => id)).size, vendors.submits('bfl')]).toEqual([3, 5])
+    expect([new Set(again.map(({ id }) => id)).size, own.vendors.submits('bfl')]).toEqual([3, 5])
     const ids = [ended.id, open.id, ...new Set(again.map(({ id }) => id))]
-    await expect.poll(() => ids.map(heardOf), WAIT).toEqual([2, 1, 1, 1, 1])
+    await expect.poll(() => ids.map((id) => own.heardOf(id)), WAIT).toEqual([2, 1, 1, 1, 1])
 
-    expect(await Promise.all(cluster.nodes.map((node) => node.kill('SIGTERM')))).toEqual(['0', '0', '0'])
-    const books = await readPostgresBooks(cluster.databaseUrl)
+    expect(await Promise.all(own.cluster.nodes.map((node) => node.kill('SIGTERM')))).toEqual(['0', '0', '0'])
+    const books = await readPostgresBooks(own.cluster.databaseUrl)
     expect([books.generations.length, books.open, [...books.settlements.values()]]).toEqual([5, 0, [1, 1, 1, 1, 1]])
-    expect(ids.map(heardOf)).toEqual([2, 1, 1, 1, 1])
+    expect(ids.map((id) => own.heardOf(id))).toEqual([2, 1, 1, 1, 1])
   })
 })

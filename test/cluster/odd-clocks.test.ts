@@ -2,13 +2,9 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { ask } from '../crash/nodes.ts'
-import { startVendors } from '../crash/vendors.ts'
-import type { Vendors } from '../crash/vendors.ts'
-import { startCluster } from '../support/cluster.ts'
-import type { Cluster } from '../support/cluster.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
-import { startReceiver } from '../webhooks/receiver.ts'
-import type { Receiver } from '../webhooks/receiver.ts'
+import { startWithReceiver } from './with-receiver.ts'
+import type { ClusterWithReceiver } from './with-receiver.ts'
 
 const MINUTE_MS = 60_000
 const SECRETS = { rate: 'secret-of-rate-of-16', free: 'free-secret-of-16-chars' }
@@ -16,29 +12,21 @@ const hashOf = (secret: string): string => createHash('sha256').update(secret).d
 const as = (name: keyof typeof SECRETS) => ({ authorization: `Bearer ${SECRETS[name]}` })
 
 describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose clocks differ by minutes', { timeout: 60_000 }, () => {
-  let vendors: Vendors
-  let cluster: Cluster
-  let receiver: Receiver
+  let own: ClusterWithReceiver
   beforeAll(async () => {
-    receiver = await startReceiver()
-    vendors = await startVendors({ providers: ['bfl'] })
     const keys = [
       `  - { name: rate, key_hash: ${hashOf(SECRETS.rate)}, rate: { per_minute: 20 } }`,
       `  - { name: free, key_hash: ${hashOf(SECRETS.free)}, scope: admin }`,
     ]
-    cluster = await startCluster(vendors, {
-      more: `keys:\n${keys.join('\n')}\nnetwork: { allow: ["${new URL(receiver.url).host}"] }\n`,
+    own = await startWithReceiver({
+      more: `keys:\n${keys.join('\n')}\n`,
       clocksMs: [0, 7 * MINUTE_MS, -5 * MINUTE_MS],
     })
   }, 60_000)
-  afterAll(async () => {
-    await cluster.remove()
-    await vendors.close()
-    await receiver.close()
-  })
+  afterAll(() => own.close())
 
   const buy = async (index: number, more: object = {}): Promise<Generation> => {
-    const { generation } = await ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=20' }, more)
+    const { generation } = await ask(own.cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=20' }, more)
     return generation
   }
 
@@ -49,35 +37,34 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose clocks differ by 
       expect(Math.abs(Date.parse(generation.created_at) - Date.now())).toBeLessThan(MINUTE_MS / 2)
       ids.unshift(generation.id)
     }
-    const list = await fetch(`${cluster.node(2).url}/v1/generations?limit=3`, { headers: as('free') })
+    const list = await fetch(`${own.cluster.node(2).url}/v1/generations?limit=3`, { headers: as('free') })
     expect(((await list.json()) as { readonly data: readonly Generation[] }).data.map(({ id }) => id)).toEqual(ids)
   })
 
   test('send a webhook once, at once, while one of them waits for its receiver', async () => {
-    const heardOf = (text: string): number => receiver.heard.filter(({ body }) => body.includes(text)).length
     const held = Promise.withResolvers<void>()
-    receiver.answerWith((response) => void held.promise.then(() => response.writeHead(204).end()))
-    const webhook = { url: receiver.url }
+    own.receiver.answerWith((response) => void held.promise.then(() => response.writeHead(204).end()))
+    const webhook = { url: own.receiver.url }
     const first = await buy(2, { webhook })
-    await expect.poll(() => heardOf(first.id)).toBe(1)
+    await expect.poll(() => own.heardOf(first.id)).toBe(1)
     // Each other one reads what is due when it has a delivery of its own.
     for (const index of [1, 0]) {
       const other = await buy(index, { webhook })
-      await expect.poll(() => heardOf(other.id)).toBe(1)
+      await expect.poll(() => own.heardOf(other.id)).toBe(1)
     }
-    expect(heardOf(first.id)).toBe(1)
+    expect(own.heardOf(first.id)).toBe(1)
     held.resolve()
     const status = async () => {
-      const reply = await fetch(`${cluster.node(0).url}/v1/webhooks/deliveries?generation_id=${first.id}`, { headers: as('free') })
+      const reply = await fetch(`${own.cluster.node(0).url}/v1/webhooks/deliveries?generation_id=${first.id}`, { headers: as('free') })
       return ((await reply.json()) as { readonly data: readonly { readonly status: string }[] }).data.map((one) => one.status)
     }
     await expect.poll(status).toEqual(['delivered'])
-    expect(heardOf(first.id)).toBe(1)
+    expect(own.heardOf(first.id)).toBe(1)
   })
 
   test('count one minute for the rate of a key', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 60 }, (_, index) => fetch(`${cluster.node(index).url}/v1/models`, { headers: as('rate') })),
+      Array.from({ length: 60 }, (_, index) => fetch(`${own.cluster.node(index).url}/v1/models`, { headers: as('rate') })),
     )
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(20)
     const waits = answers.flatMap(({ headers }) => headers.get('retry-after') ?? []).map(Number)
@@ -85,16 +72,18 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose clocks differ by 
   })
 
   test('take over what a dead one had open within 15 seconds', async () => {
-    const front = vendors.front('bfl')
+    const front = own.vendors.front('bfl')
     const held = Promise.withResolvers<void>()
     front.beforeReply = ({ purpose }) => (purpose === 'poll' ? held.promise : undefined)
-    const { generation } = await ask(cluster.node(2), 'bfl/flux-2-pro', { ...as('free'), prefer: 'respond-async' })
+    const { generation } = await ask(own.cluster.node(2), 'bfl/flux-2-pro', { ...as('free'), prefer: 'respond-async' })
     await expect.poll(() => front.visits.at(-1)?.purpose).toBe('poll')
-    void cluster.node(2).kill('SIGKILL')
+    void own.cluster.node(2).kill('SIGKILL')
     const diedAt = Date.now()
     front.beforeReply = () => {}
     held.resolve()
-    const reply = await fetch(`${cluster.node(1).url}/v1/generations/${generation.id}`, { headers: { ...as('free'), prefer: 'wait=20' } })
+    const reply = await fetch(`${own.cluster.node(1).url}/v1/generations/${generation.id}`, {
+      headers: { ...as('free'), prefer: 'wait=20' },
+    })
     expect([((await reply.json()) as Generation).status, Date.now() - diedAt < 16_000]).toEqual(['succeeded', true])
   })
 })

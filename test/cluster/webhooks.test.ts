@@ -1,48 +1,34 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation, WebhookDelivery } from '#contract'
 import { ask } from '../crash/nodes.ts'
-import { startVendors } from '../crash/vendors.ts'
-import type { Vendors } from '../crash/vendors.ts'
-import { startCluster } from '../support/cluster.ts'
-import type { Cluster } from '../support/cluster.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
-import { startReceiver } from '../webhooks/receiver.ts'
-import type { Receiver } from '../webhooks/receiver.ts'
+import { startWithReceiver } from './with-receiver.ts'
+import type { ClusterWithReceiver } from './with-receiver.ts'
 
 /** A minute otherwise. */
 const CLAIM_MS = 5_000
 const WAIT = { timeout: 60_000 }
 
 describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { timeout: 60_000 }, () => {
-  let vendors: Vendors
-  let cluster: Cluster
-  let receiver: Receiver
+  let own: ClusterWithReceiver
   beforeAll(async () => {
-    receiver = await startReceiver()
-    vendors = await startVendors({ providers: ['bfl'] })
-    cluster = await startCluster(vendors, {
-      more: `network: { allow: ["${new URL(receiver.url).host}"] }\n`,
+    own = await startWithReceiver({
       overrides: { webhookClaimMs: CLAIM_MS },
     })
   }, 60_000)
-  afterAll(async () => {
-    await cluster.remove()
-    await vendors.close()
-    await receiver.close()
-  })
+  afterAll(() => own.close())
 
-  const heardOf = (id: string): number => receiver.heard.filter(({ body }) => body.includes(id)).length
   const deliveries = async (index: number): Promise<readonly WebhookDelivery[]> => {
-    const reply = await fetch(`${cluster.node(index).url}/v1/webhooks/deliveries?limit=50`)
+    const reply = await fetch(`${own.cluster.node(index).url}/v1/webhooks/deliveries?limit=50`)
     return ((await reply.json()) as { readonly data: readonly WebhookDelivery[] }).data
   }
 
   test('are tried again once each, also those that a node had planned which is dead by then', async () => {
-    receiver.answerWith(503)
+    own.receiver.answerWith(503)
     const bought = await Promise.all(
       Array.from({ length: 12 }, async (_, index): Promise<Generation> => {
-        const more = { webhook: { url: receiver.url } }
-        return (await ask(cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation
+        const more = { webhook: { url: own.receiver.url } }
+        return (await ask(own.cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation
       }),
     )
     const ids = bought.map(({ id }) => id)
@@ -50,29 +36,30 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { tim
     await expect
       .poll(async () => (await deliveries(1)).map(({ tries, status }) => `${tries} ${status}`))
       .toEqual(ids.map(() => '1 pending'))
-    receiver.answerWith(204)
-    void cluster.node(0).kill('SIGKILL')
+    own.receiver.answerWith(204)
+    void own.cluster.node(0).kill('SIGKILL')
     const statuses = async () => (await deliveries(1)).map(({ tries, status }) => `${tries} ${status}`)
     await expect.poll(statuses, WAIT).toEqual(ids.map(() => '2 delivered'))
-    expect(ids.map(heardOf)).toEqual(ids.map(() => 2))
+    expect(ids.map((id) => own.heardOf(id))).toEqual(ids.map(() => 2))
   })
 
   test('that a node was sending when it died are sent by another one once its claim is over, and not before', async () => {
-    receiver.answerWith(() => {})
-    const more = { webhook: { url: receiver.url } }
-    const bought = async (index: number) => (await ask(cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation.id
+    own.receiver.answerWith(() => {})
+    const more = { webhook: { url: own.receiver.url } }
+    const bought = async (index: number) =>
+      (await ask(own.cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation.id
     const id = await bought(1)
-    await expect.poll(() => heardOf(id), WAIT).toBe(1)
-    receiver.answerWith(204)
+    await expect.poll(() => own.heardOf(id), WAIT).toBe(1)
+    own.receiver.answerWith(204)
     const claimedAt = performance.now()
-    void cluster.node(1).kill('SIGKILL')
+    void own.cluster.node(1).kill('SIGKILL')
     // The one that is left reads what is due when it has a delivery of its own.
     const other = await bought(2)
-    await expect.poll(() => heardOf(other), WAIT).toBe(1)
-    await expect.poll(() => heardOf(id), WAIT).toBe(2)
+    await expect.poll(() => own.heardOf(other), WAIT).toBe(1)
+    await expect.poll(() => own.heardOf(id), WAIT).toBe(2)
     expect(performance.now() - claimedAt).toBeGreaterThan(CLAIM_MS / 2)
     const status = async () => (await deliveries(2)).find(({ generation_id }) => generation_id === id)?.status
     await expect.poll(status, WAIT).toBe('delivered')
-    expect(heardOf(id)).toBe(2)
+    expect(own.heardOf(id)).toBe(2)
   })
 })

@@ -1,5 +1,5 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -21,6 +21,8 @@ import { leastStop, LONGEST_STOP_MS, startNeighbour } from '../support/neighbour
 import { ROOT } from '../support/source-tree.ts'
 import { headersOf, startReceiver } from '../webhooks/receiver.ts'
 import type { Receiver } from '../webhooks/receiver.ts'
+import { callBack, ed25519, standard } from '../webhooks/written-callback.ts'
+import type { Written } from '../webhooks/written-callback.ts'
 
 useRealSockets()
 
@@ -189,35 +191,14 @@ afterAll(async () => {
   rmSync(checkout, { recursive: true, force: true })
 })
 
-interface Written {
-  readonly id?: string
-  readonly ageSeconds?: number
-  readonly body?: string
-  /** What is signed instead of the body. */
-  readonly signed?: string
+const FAL_HEADERS = {
+  signed: ['x-fal-webhook-request-id', 'x-fal-webhook-user-id', 'x-fal-webhook-timestamp'],
+  id: 'x-fal-webhook-request-id',
+  timestamp: 'x-fal-webhook-timestamp',
+  signature: 'x-fal-webhook-signature',
 }
-const at = (ageSeconds: number): string => String(Math.floor(Date.now() / 1_000) - ageSeconds)
-
-/** Signed as fal does, or as a made-up vendor with its own names of headers. */
-function ed25519(
-  names: readonly string[],
-  { id = randomUUID(), ageSeconds = 0, body = '{}', signed = body }: Written,
-): Record<string, string> {
-  const prefix = names.length > 2 ? 'x-fal-webhook-signature' : 'x-signed'
-  const values = names.map((name) => (name === names.at(-1) ? at(ageSeconds) : name === names[0] ? id : 'user-1'))
-  const message = [...values, createHash('sha256').update(signed).digest('hex')].join('\n')
-  const signature = sign(null, Buffer.from(message), pair.privateKey).toString('hex')
-  return { ...Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])), [prefix]: signature }
-}
-const fal = (written: Written) => ed25519(['x-fal-webhook-request-id', 'x-fal-webhook-user-id', 'x-fal-webhook-timestamp'], written)
-
-function replicate({ id = randomUUID(), ageSeconds = 0, body = '{}', signed = body }: Written): Record<string, string> {
-  const key = Buffer.from(SECRET.slice('whsec_'.length), 'base64')
-  const signature = createHmac('sha256', key)
-    .update(`${id}.${at(ageSeconds)}.${signed}`)
-    .digest('base64')
-  return { 'webhook-id': id, 'webhook-timestamp': at(ageSeconds), 'webhook-signature': `v1,${signature}` }
-}
+const fal = (written: Written) => ed25519(FAL_HEADERS, pair.privateKey, written)
+const replicate = (written: Written) => standard(SECRET, written)
 
 async function buy(model: string, more: object = {}): Promise<void> {
   const reply = await fetch(`${gateway.url}/v1/generations`, {
@@ -226,14 +207,6 @@ async function buy(model: string, more: object = {}): Promise<void> {
     body: JSON.stringify({ model, prompt: 'a lighthouse sandbox:never', ...more }),
   })
   expect(reply.status, await reply.text()).toBe(202)
-}
-
-/** All of an answer but what names this one. */
-async function callBack(url: string, headers: Readonly<Record<string, string>>, body = '{}') {
-  const reply = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
-  const { date: _date, 'x-request-id': _request, ...shown } = Object.fromEntries(reply.headers)
-  const { instance: _instance, request_id: _id, ...said } = (await reply.json()) as Record<string, unknown>
-  return { status: reply.status, headers: shown, said }
 }
 
 /** The address that a real vendor was given for its newest task. */
@@ -290,7 +263,7 @@ test(
       async () => {
         const ids = NAMES.map((name) => idOf(name, run))
         const ends = ids.map(async (id) => {
-          const calls = Array.from({ length: 3 }, () => callBack(addresses.get(id) ?? '', ed25519(['x-call-id', 'x-sent-at'], {})))
+          const calls = Array.from({ length: 3 }, () => callBack(addresses.get(id) ?? '', ed25519(HEADERS, pair.privateKey, {})))
           expect([id, ...(await Promise.all(calls))]).toEqual([id, unknown, unknown, unknown])
         })
         run += 1

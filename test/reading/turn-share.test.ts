@@ -6,7 +6,7 @@ import { lend, release } from '../../src/reading/held-bytes.ts'
 import { inTurns } from '../../src/reading/in-turns.ts'
 import { formBody } from '../../src/transport/form.ts'
 import { jsonBody } from '../../src/transport/json-body.ts'
-import { BYTES_PER_TURN, countRead, leave, MS_PER_TURN, SMALL_BODY_BYTES } from '../../src/reading/turn-share.ts'
+import { BYTES_PER_TURN, countRead, itsTurn, leave, littleTurn, MS_PER_TURN, SMALL_BODY_BYTES } from '../../src/reading/turn-share.ts'
 import type { Pausable } from '../../src/reading/turn-share.ts'
 
 const PIECE_BYTES = 64 * 1_024
@@ -170,4 +170,16 @@ test('pieces of different calls, answers and messages are worked on one a turn, 
   release(held)
   expect(pieces).toBeGreaterThan(3 * 4 * 3)
   expect(most).toBe(1)
+})
+
+test('little pieces of one caller, however many wait, delay the work of all others by one turn', async () => {
+  const spent = performance.now() + 2 * MS_PER_TURN
+  let done = 0
+  const first = littleTurn('a', 1)
+  while (performance.now() < spent);
+  const pieces = Array.from({ length: 500 }, () => littleTurn('a', 1).then(() => (done += 1)))
+  await itsTurn(1)
+  expect(done).toBeLessThanOrEqual(2)
+  await Promise.all([first, ...pieces])
+  expect(done).toBe(500)
 })

@@ -1,5 +1,5 @@
 import '../transport/real-sockets.ts'
-import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -13,6 +13,8 @@ import { manifest, modelEntry, writeFiles } from '../catalogue/fake-providers.ts
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { ROOT } from '../support/source-tree.ts'
+import { callBack, ed25519, standard } from './written-callback.ts'
+import type { Written } from './written-callback.ts'
 
 /** Submits a task, gives the vendor our address, and polls for ever. */
 const ADAPTER = `import { z } from 'zod'
@@ -103,26 +105,8 @@ afterAll(async () => {
   rmSync(checkout, { recursive: true, force: true })
 })
 
-interface Written {
-  readonly id?: string
-  readonly ageSeconds?: number
-  readonly body?: string
-  /** What is signed instead of the body. */
-  readonly signed?: string
-}
-
-function standard({ id = randomUUID(), ageSeconds = 0, body = '{}', signed = body }: Written): Record<string, string> {
-  const at = String(Math.floor(Date.now() / 1_000) - ageSeconds)
-  const key = Buffer.from(SECRET.slice('whsec_'.length), 'base64')
-  const signature = createHmac('sha256', key).update(`${id}.${at}.${signed}`).digest('base64')
-  return { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': `v1,${signature}` }
-}
-
-function curve({ id = randomUUID(), ageSeconds = 0, body = '{}', signed = body }: Written): Record<string, string> {
-  const headers = { 'x-call-id': id, 'x-user': 'u1', 'x-sent-at': String(Math.floor(Date.now() / 1_000) - ageSeconds) }
-  const message = [...Object.values(headers), createHash('sha256').update(signed).digest('hex')].join('\n')
-  return { ...headers, 'x-signed': sign(null, Buffer.from(message), pair.privateKey).toString('hex') }
-}
+const hooks = (written: Written) => standard(SECRET, written)
+const curve = (written: Written) => ed25519(HEADERS, pair.privateKey, written)
 
 /** A task at a provider, whose vendor was given an address; null where it was given none. */
 async function bought(provider: string): Promise<string | null> {
@@ -139,16 +123,8 @@ async function bought(provider: string): Promise<string | null> {
   return addresses.get(provider) ?? null
 }
 
-/** All of an answer but what names this one. */
-async function callBack(url: string, headers: Readonly<Record<string, string>>, body = '{}') {
-  const reply = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
-  const { date: _date, 'x-request-id': _request, ...shown } = Object.fromEntries(reply.headers)
-  const { instance: _instance, request_id: _id, ...said } = (await reply.json()) as Record<string, unknown>
-  return { status: reply.status, headers: shown, said }
-}
-
 test.each([
-  ['hooks', standard],
+  ['hooks', hooks],
   ['curve', curve],
 ] as const)(
   'a callback of %s that is signed, fresh and new brings a poll; any other is answered like an unknown address',

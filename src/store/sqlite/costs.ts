@@ -29,8 +29,10 @@ type Values = readonly SQLOutputValue[]
  * no request; each page begins where the last one ended, whatever was appended meanwhile.
  */
 export async function* readCosts(database: DatabaseSync, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
+  const { metadataNames = [] } = query
+  const rowOf = metadataNames.length === 0 ? costRow : namedBy(metadataNames)
   for (const rows of isFiltered(query) ? filteredPages(database, query) : wholePages(database, query)) {
-    if (rows.length > 0) yield rows.map(query.metadataNames === undefined ? costRow : namedBy(query.metadataNames))
+    if (rows.length > 0) yield rows.map(rowOf)
     await nextTurn()
   }
 }

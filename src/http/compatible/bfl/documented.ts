@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Examples } from '../../openapi/examples.ts'
+import { MOST_HEADER_CHARS } from './validators.ts'
 
 /** BFL's shapes for the document of our API; what is sent is judged by `endpoints.ts`. */
 const Task = z
@@ -18,7 +19,7 @@ const Task = z
     output_format: z.string().optional(),
     safety_tolerance: z.number().int().optional(),
     webhook_url: z.string().optional(),
-    webhook_secret: z.string().max(1_024).optional(),
+    webhook_secret: z.string().max(MOST_HEADER_CHARS).optional(),
   })
   .meta({ id: 'BflTask', description: 'Further fields by endpoint, as BFL documents them; unknown ones are ignored.' })
 

@@ -134,7 +134,7 @@ export const webUrl: Check = (value) => {
 }
 
 /** Ours: BFL names none, and receivers take few headers that are longer. */
-const MOST_HEADER_CHARS = 1_024
+export const MOST_HEADER_CHARS = 1_024
 
 /** A text that an HTTP header can carry. */
 export const headerText: Check = (value) => {

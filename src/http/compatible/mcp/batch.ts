@@ -18,7 +18,7 @@ export const OVER_RATE = 'imagegate/over-rate'
 
 /**
  * Each call of a JSON-RPC batch is a request of its key; a notification is not answered and does nothing.
- * @throws HttpProblem where the batch is too long
+ * @throws Refusal where the batch is too long
  */
 export async function withinRate(keys: Pick<KeyRing, 'overRate'>, request: FastifyRequest, reply: FastifyReply): Promise<WithinRate> {
   const { body } = request

@@ -62,7 +62,7 @@ function serverFor(tools: readonly Tool[], { version, log }: HandlerDependencies
     if (refusalOfScope(caller, scope)) continue
     server.registerTool(name, config, async (given) => {
       // A batch holds many calls.
-      await littleTurn(0)
+      await littleTurn(caller.key ?? '', 0)
       return call(given, caller).catch((error: unknown) => toolError(error, log))
     })
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Examples } from '../../openapi/examples.ts'
+import { MAX_TASKS } from './messages.ts'
 
 /** Runware's shapes for the document of our API; what is sent is judged by `checks.ts`. */
 const Task = z.looseObject({ taskType: z.string(), taskUUID: z.string().optional() }).meta({ id: 'RunwareTask' })
@@ -10,7 +11,7 @@ const RunwareError = z.looseObject({ errors: z.array(Entry), data: z.array(z.loo
 const STATUSES = [400, 401, 402, 403, 404, 413, 414, 415, 429, 500, 502, 503, 504] as const
 
 export const TASKS = {
-  takes: z.array(Task).min(1).max(100).meta({ id: 'RunwareTasks', description: 'Fields by task type, as Runware documents them.' }),
+  takes: z.array(Task).min(1).max(MAX_TASKS).meta({ id: 'RunwareTasks', description: 'Fields by task type, as Runware documents them.' }),
   response: { 200: Answer, ...Object.fromEntries(STATUSES.map((status) => [status, RunwareError])) },
 }
 

@@ -15,6 +15,9 @@ interface Receiving {
   resume(): void
 }
 
+/** Whose turn it is: connections have it in the order of their messages, each with one at a time, and all together as one caller. */
+const MESSAGES = 'messages'
+
 export interface MessageListeners {
   /** The tasks of one message; the images in them are held until all is done. */
   readonly onTasks: (tasks: readonly JsonObject[]) => Promise<unknown>
@@ -28,7 +31,7 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable }: Mes
 
   async function read(message: Buffer): Promise<void> {
     try {
-      await littleTurn(message.length)
+      await littleTurn(MESSAGES, message.length)
       const { value, standIns } = await readMessage(message)
       const done = takeTasks(tasksOf(value))
       void done.finally(() => standIns.forEach(release))
