@@ -8,6 +8,7 @@ import type { App } from '../http/app.ts'
 import { CLOCK } from './clock-and-ids.ts'
 import type { Services } from './create-services.ts'
 import type { Resources } from './open-resources.ts'
+import { listen } from './listen.ts'
 import { logWarnings } from './report-reload.ts'
 import { shutDown } from './shutdown.ts'
 import { watchConfiguration } from './watch-configuration.ts'
@@ -31,7 +32,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   const { address, webhooks, run, compare } = services
   const { host, port } = config().server
   const reportRevision = await revisionReport(resources)
-  const url = await app.listen({ host, port, listenTextResolver: (address) => greeting(address, config()) })
+  const url = await listen(app, { host, port, listenTextResolver: (address) => greeting(address, config()) })
   logWarnings(log, resources.warnings)
   address.listensAt(url)
   webhooks.notify.wake()
