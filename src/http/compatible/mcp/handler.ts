@@ -41,6 +41,8 @@ export function createHandler(tools: readonly Tool[], deps: HandlerDependencies)
   const serve = toNodeHandler(handler)
   return {
     async answer(request, reply, { body, over }) {
+      // A server is made for each request, in a millisecond: many at once wait for each other, and nobody else for them.
+      await littleTurn(request.caller.key ?? '', 0)
       // Node's own message; its optional fields are declared another way.
       const raw = request.raw as NodeIncomingMessageLike
       // Who takes anything, as curl does unless it is asked to say more, takes both.
