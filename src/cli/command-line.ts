@@ -95,9 +95,11 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   }
 }
 
-/** The gateway's own words are for programs; a person at a terminal sends no header. */
-const messageOf = (error: ClientError): string =>
-  error.status === 401 ? `${error.message} Here: set IMAGEGATE_KEY, or give --key.` : error.message
+/** The gateway's own words are for programs; a person at a terminal sends no header and no GET. */
+const messageOf = ({ status, message }: ClientError): string =>
+  status === 401
+    ? `${message} Here: set IMAGEGATE_KEY, or give --key.`
+    : message.replace('GET /v1/models lists', '`imagegate models` lists')
 
 /** `--json` may stand before the verb too. */
 function verbFirst([first, ...rest]: readonly string[]): readonly string[] {

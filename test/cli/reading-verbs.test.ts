@@ -31,6 +31,15 @@ const parsed = (text: string): Record<string, unknown> => JSON.parse(text) as Re
 const bought = async () =>
   parsed((await run(['list', '--json', '--limit', '100'])).out)['data'] as readonly { id: string; status: string }[]
 
+test('a model that there is not is said once, with what there is and the command that lists it', async () => {
+  for (const verb of ['generate', 'quote', 'compare']) {
+    const { status, err } = await run([verb, 'x', '--model', 'dall-e-3'])
+    expect([verb, status]).toEqual([verb, 1])
+    expect(err.split('flux-2-pro').length - 1).toBe(1)
+    expect(err).toMatch(/^imagegate: There is no model "dall-e-3"; there are .+\. `imagegate models` lists what there is\.$/m)
+  }
+})
+
 describe('verbs that read', () => {
   test('get shows a generation and saves its images; --json is the generation', async () => {
     const { id } = await gateway.generate({})

@@ -41,6 +41,18 @@ function sumOf(groups: CostReport['groups']): string {
   return `${billionths / 1_000_000_000n}.${String(billionths % 1_000_000_000n).padStart(9, '0')}`.replace(/\.?0+$/, '')
 }
 
+/** Four providers, one of which prices a single image far below all others. */
+function someOf([like]: CostReport['what_if']): CostReport['what_if'] {
+  if (like === undefined) return []
+  const said = { ...like, amount: '1.00', spent: '1.00', not_priced: 0, cost_unknown: 0, leaves_out: [] }
+  return [
+    { ...said, provider: 'none', amount: null, images: 0 },
+    { ...said, provider: 'one of many', images: 1, vs_spent: '-90.0%' },
+    { ...said, provider: 'most, dearer', images: 21, vs_spent: '+5.0%' },
+    { ...said, provider: 'most, cheaper', images: 21, vs_spent: '-5.0%' },
+  ]
+}
+
 describe.skipIf(!hasChromium)('the page of costs', () => {
   test('Costs shows what the API says, in its tables and of each day, to the digit', async () => {
     await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
@@ -51,7 +63,7 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
         await blank.route(isByProvider, async (route) => {
           const real = (await (await route.fetch()).json()) as CostReport
           const groups = real.groups.map((one) => (one.group['provider'] === 'vtrix' ? { ...one, cost_per_image: null } : one))
-          await route.fulfill({ json: { ...real, groups } })
+          await route.fulfill({ json: { ...real, groups, what_if: someOf(real.what_if) } })
         })
         await blank.route(isByDay, async (route) => {
           const real = (await (await route.fetch()).json()) as CostReport
@@ -66,7 +78,7 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
     expect((await row.textContent())?.includes(`$${Number(spend).toFixed(4)}`)).toBe(true)
     const cell = (provider: RegExp, column: string) =>
       page.getByRole('table', { name: 'Costs', exact: true }).getByRole('row', { name: provider }).locator(column).innerText()
-    expect([await cell(/Vtrix/, '.each'), await cell(/Vtrix/, '.drift')]).toEqual([expect.stringMatching(/^unknown/), 'nothing to compare'])
+    expect([await cell(/Vtrix/, '.each'), await cell(/Vtrix/, '.drift')]).toEqual([expect.stringMatching(/^unknown/), 'no quotes'])
     // Each day of the chart: what each provider came to, those without a colour together, and the sum, to the ninth digit.
     await page.getByRole('button', { name: 'Table' }).click()
     const shown = await page.getByRole('table', { name: 'A day' }).getByRole('row').allTextContents()
@@ -87,7 +99,14 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
       expect(await page.locator('.day-facts').textContent()).toContain(`All${usdText(sumOf(of))}`)
     }
     expect(shown.filter((one) => one.includes('others')).length).toBe(20)
-    expect(await page.getByRole('table', { name: 'What it would have cost' }).getByRole('row').count()).toBe(report.what_if.length + 1)
+    const elsewhere = await page.getByRole('table', { name: 'What it would have cost' }).getByRole('row').allTextContents()
+    expect(elsewhere.slice(1).map((row) => /^(.*?)[\d,]+ of/.exec(row)?.[1])).toEqual([
+      'most, cheaper',
+      'most, dearer',
+      'one of many',
+      'none',
+    ])
+    await page.getByText('those that price the most images come first').waitFor()
     await close()
   }, 90_000)
 })

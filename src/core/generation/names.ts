@@ -30,9 +30,10 @@ export function requireInstalled(named: readonly NamedProvider[], installed: rea
 }
 
 /** @param remedy the nearest right name, as a clause */
-export const noSuchModel = (name: string, remedy: string): Refusal =>
-  new Refusal(
-    'model_not_found',
-    `There is no model ${quoted(name)}; ${remedy} GET /v1/models lists what there is.`.replace(/([^?.]) GET/, '$1. GET'),
-    [{ path: 'model', message: `unknown model, alias or provider/model; ${remedy}` }],
-  )
+export function noSuchModel(name: string, remedy: string): Refusal {
+  // What is said of the field stands in the detail word for word, so that whoever shows both says it once.
+  const message = `There is no model ${quoted(name)}; ${remedy}`
+  return new Refusal('model_not_found', `${message} GET /v1/models lists what there is.`.replace(/([^?.]) GET/, '$1. GET'), [
+    { path: 'model', message },
+  ])
+}

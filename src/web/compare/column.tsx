@@ -3,9 +3,9 @@ import type { ProviderState } from '../../client/index.ts'
 import { duration, size, pixels } from '../format/facts.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
-import { State, imagesAsked, isOpen, shownState, stateWord } from '../parts/state.tsx'
+import { State, isOpen, shownState, stateWord } from '../parts/state.tsx'
 import { Fidelity } from '../parts/fidelity.tsx'
-import { billedForText } from '../parts/billed.tsx'
+import { partRefusedText } from '../parts/billed.tsx'
 import { NoPrice, Usd } from '../parts/usd.tsx'
 import { client, useMayBuy } from '../shell/gateway.ts'
 import type { Drawn, Size } from './layout.ts'
@@ -102,7 +102,6 @@ function Receipt(props: ColumnProps) {
 function Notes({ part, notThis, asked }: { readonly part: Part; readonly notThis: string | null; readonly asked: Size }) {
   const { row, generation, images } = part
   const [image] = images
-  const missing = generation === undefined ? 0 : imagesAsked(generation) - images.length
   return (
     <>
       {row.fidelity === 'near' && notThis !== null ? <div class="small warn">{notThis}</div> : null}
@@ -111,9 +110,7 @@ function Notes({ part, notThis, asked }: { readonly part: Part; readonly notThis
           <b>Not the image you asked for.</b> {farText(image.width * image.height, asked, pixels(image.width, image.height))}
         </Note>
       ) : null}
-      {generation?.status === 'succeeded' && missing > 0 ? (
-        <Note kind="amber">{`${missing} of ${imagesAsked(generation)} ${missing === 1 ? 'was' : 'were'} refused after it was made. ${billedForText(generation)}`}</Note>
-      ) : null}
+      {generation !== undefined && shownState(generation) === 'part' ? <Note kind="amber">{partRefusedText(generation)}</Note> : null}
     </>
   )
 }

@@ -1,12 +1,14 @@
 import { useQuery } from '@tanstack/preact-query'
-import type { Comparison } from '../../client/index.ts'
+import type { Comparison, Generation } from '../../client/index.ts'
 import { sumUsd } from '../../contract/amounts.ts'
 import { textOf } from '../format/text.ts'
-import { Usd } from '../parts/usd.tsx'
-import { client, useTitles } from '../shell/gateway.ts'
+import { Unknown, Usd } from '../parts/usd.tsx'
 import { Thumbnail } from '../parts/thumbnail.tsx'
+import { client, useTitles } from '../shell/gateway.ts'
+import { outcomeOf, partsOf } from './part.ts'
 
 const SIX = 6
+const NOTHING_AGAIN = new Map<string, Generation>()
 const PROMPTS = [
   'a red fox on a hill at first light, misty spruce valleys behind, storybook style',
   'packshot of a blue glass bottle on slate, soft window light, 85 mm',
@@ -54,6 +56,7 @@ function Recent({ comparison, titles }: { readonly comparison: Comparison; reado
   const { summary, generations, request } = comparison
   const delivered = generations.find(({ images }) => images.length > 0)
   const only = summary.length === 1 ? summary[0] : undefined
+  const { unknown } = outcomeOf(partsOf(comparison, titles, NOTHING_AGAIN))
   const known = summary.flatMap(({ amount }) => (amount === null ? [] : [amount]))
   return (
     <li>
@@ -65,7 +68,15 @@ function Recent({ comparison, titles }: { readonly comparison: Comparison; reado
       </a>
       <span class="fine two">
         <span>{only === undefined ? `${summary.length} providers` : titles(only.provider)}</span>
-        <Usd amount={known.length === 0 ? null : sumUsd(known)} why="None of them is known yet." />
+        <span>
+          <Usd amount={known.length === 0 ? null : sumUsd(known)} why="None of them is known yet." />
+          {known.length === 0 || unknown === 0 ? null : (
+            <>
+              {' '}
+              <Unknown why="What these cost is not known; they are in no sum.">{`+ ${unknown} unknown`}</Unknown>
+            </>
+          )}
+        </span>
       </span>
     </li>
   )

@@ -100,7 +100,7 @@ function sorted(parts: readonly Part[], sort: Sort): readonly Part[] {
     if (one.row.amount === null || other.row.amount === null) return (one.row.amount === null ? 1 : 0) - (other.row.amount === null ? 1 : 0)
     return compareUsd(one.row.amount, other.row.amount)
   }
-  return sort === 'asked' ? parts : parts.toSorted((one, other) => rank(one) - rank(other) || by(one, other))
+  return parts.toSorted((one, other) => rank(one) - rank(other) || (sort === 'asked' ? 0 : by(one, other)))
 }
 
 interface ResultKeys {

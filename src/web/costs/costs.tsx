@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useMemo, useState } from 'preact/hooks'
-import type { CostReport } from '../../client/index.ts'
+import type { CostReport, PriceEntry } from '../../client/index.ts'
 import { percentText, usdText } from '../format/usd.ts'
 import { plural } from '../format/facts.ts'
 import { Icon } from '../parts/icon.tsx'
@@ -13,11 +13,13 @@ import { DayChart } from './day-chart.tsx'
 import { GatewayKeys } from './gateway-keys.tsx'
 import { NothingSpent } from './nothing-spent.tsx'
 import { dayOf, daysOf, periodOf, periodText, type Period, type Preset } from './period.ts'
-import { Prices } from './prices.tsx'
+import { Prices, unquotedOf, usePrices } from './prices.tsx'
 import { daysOfChart, seriesOf, type Split } from './series.ts'
 import { CostsTable, driftText, NOTHING_TO_COMPARE, WhatIfTable } from './tables.tsx'
 import '../styles/costs.css'
 
+const NOBODY: ReadonlySet<string> = new Set()
+const NO_PRICES: readonly PriceEntry[] = []
 const REFRESH_MS = 30_000
 const SPLITS = [['provider', 'Provider'], ['model', 'Model'], ['key', 'Key']] as const // prettier-ignore
 const PRESETS = [['7', '7 days'], ['30', '30 days'], ['month', 'This month'], ['other', 'Other']] as const // prettier-ignore
@@ -36,6 +38,7 @@ export function Costs({ query }: { readonly query: string }) {
     queryFn: ask(['day', split]),
     refetchInterval: REFRESH_MS,
   })
+  const unquoted = unquotedOf(usePrices() ?? NO_PRICES)
   const titles = useTitles()
   const name = (id: string) => (split === 'provider' ? titles(id) : id)
   const series = useMemo(() => seriesOf(report?.groups ?? [], split), [report, split])
@@ -63,7 +66,13 @@ export function Costs({ query }: { readonly query: string }) {
           />
           {report === undefined ? null : (
             <>
-              <CostsTable rows={series} total={report.total} name={name} heading={SPLITS.find(([one]) => one === split)?.[1] ?? ''} />
+              <CostsTable
+                rows={series}
+                total={report.total}
+                name={name}
+                heading={SPLITS.find(([one]) => one === split)?.[1] ?? ''}
+                unquoted={split === 'provider' ? unquoted : NOBODY}
+              />
               <WhatIfTable rows={report.what_if} total={report.total.images} name={titles} />
             </>
           )}

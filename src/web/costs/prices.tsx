@@ -1,21 +1,47 @@
 import { useQuery } from '@tanstack/preact-query'
+import { useState } from 'preact/hooks'
 import type { PriceEntry } from '../../client/index.ts'
 import { ruleText } from '../compare/price-sentence.ts'
 import { plural } from '../format/facts.ts'
 import { NoPrice } from '../parts/usd.tsx'
 import { client } from '../shell/gateway.ts'
+import { useIsPhone } from '../shell/media.ts'
 
 const DAY_MS = 86_400_000
 const OLD_FROM_DAYS = 60
 
-/** What quotes are made of: each rule, how old it is, and where it was read. */
+export const usePrices = (): readonly PriceEntry[] | undefined =>
+  useQuery({ queryKey: ['prices'], queryFn: () => client().prices(), staleTime: 60_000 }).data
+
+/** The providers without a price for anything they sell. */
+export function unquotedOf(prices: readonly PriceEntry[]): ReadonlySet<string> {
+  const priced = new Set(prices.filter(({ price }) => price !== null).map(({ provider }) => provider))
+  return new Set(prices.map(({ provider }) => provider).filter((provider) => !priced.has(provider)))
+}
+
+/** What quotes are made of: each rule, how old it is, and where it was read. On a phone those of one provider at a time. */
 export function Prices({ name }: { readonly name: (id: string) => string }) {
-  const { data } = useQuery({ queryKey: ['prices'], queryFn: () => client().prices(), staleTime: 60_000 })
+  const data = usePrices()
+  const isPhone = useIsPhone()
+  const [chosen, setChosen] = useState<string | null>(null)
+  const providers = [...new Set(data?.map(({ provider }) => provider))].toSorted((one, other) => name(one).localeCompare(name(other)))
+  const of = chosen ?? (isPhone ? providers[0] : '')
+  const shown = data?.filter(({ provider }) => of === '' || provider === of)
   return (
     <section class="card">
-      <div class="table-head">
-        <h2 class="head">Prices</h2>
-        <p class="small two">What quotes are made of. Each has a date and a page to check it against.</p>
+      <div class="table-head prices-head">
+        <div>
+          <h2 class="head">Prices</h2>
+          <p class="small two">What quotes are made of. Each has a date and a page to check it against.</p>
+        </div>
+        <select class="control" aria-label="Prices of" value={of} onChange={(event) => setChosen(event.currentTarget.value)}>
+          <option value="">All providers</option>
+          {providers.map((provider) => (
+            <option key={provider} value={provider}>
+              {name(provider)}
+            </option>
+          ))}
+        </select>
       </div>
       <div class="scrolls" tabIndex={0} role="region" aria-label="Prices in full">
         <table class="plain-table prices" aria-label="Prices" aria-busy={data === undefined}>
@@ -31,7 +57,7 @@ export function Prices({ name }: { readonly name: (id: string) => string }) {
             </tr>
           </thead>
           <tbody>
-            {data?.map((entry) => (
+            {shown?.map((entry) => (
               <PriceRow key={`${entry.model} ${entry.provider}`} entry={entry} title={name(entry.provider)} />
             ))}
           </tbody>

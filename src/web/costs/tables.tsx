@@ -17,9 +17,11 @@ interface CostsTableProps {
   readonly total: Figures
   readonly name: (id: string) => string
   readonly heading: string
+  /** Who publishes no price for anything: nothing of it is ever quoted. */
+  readonly unquoted: ReadonlySet<string>
 }
 
-export function CostsTable({ rows, total, name, heading }: CostsTableProps) {
+export function CostsTable({ rows, total, name, heading, unquoted }: CostsTableProps) {
   const all = [...rows.map(({ group }) => group), total]
   const spent = decimalsOfAll(all.map(({ spend }) => spend))
   const each = decimalsOfAll(all.map((one) => one.cost_per_image))
@@ -47,14 +49,14 @@ export function CostsTable({ rows, total, name, heading }: CostsTableProps) {
               <td class="medium">
                 <span class="swatch" style={{ background: colour }} /> {name(id) || '(none)'}
               </td>
-              <FigureCells of={group} {...{ spent, each, wasted }} />
+              <FigureCells of={group} {...{ spent, each, wasted }} hasQuotes={!unquoted.has(id)} />
             </tr>
           ))}
         </tbody>
         <tfoot>
           <tr>
             <td class="strong">All</td>
-            <FigureCells of={total} {...{ spent, each, wasted }} />
+            <FigureCells of={total} {...{ spent, each, wasted }} hasQuotes />
           </tr>
         </tfoot>
       </table>
@@ -67,9 +69,10 @@ interface CellsProps {
   readonly spent: number
   readonly each: number
   readonly wasted: number
+  readonly hasQuotes: boolean
 }
 
-function FigureCells({ of, spent, each, wasted }: CellsProps) {
+function FigureCells({ of, spent, each, wasted, hasQuotes }: CellsProps) {
   const { percent } = of.drift
   return (
     <>
@@ -96,13 +99,15 @@ function FigureCells({ of, spent, each, wasted }: CellsProps) {
       <td class="num two wasted">
         <Usd amount={of.wasted.amount} decimals={wasted} />
       </td>
-      <td class={`num drift ${Math.abs(percentNumber(percent)) >= AMBER_FROM ? 'warn medium' : 'two'}`}>{driftText(percent)}</td>
+      <td class={`num drift ${Math.abs(percentNumber(percent)) >= AMBER_FROM ? 'warn medium' : 'two'}`}>
+        {percent === null && !hasQuotes ? 'no quotes' : driftText(percent)}
+      </td>
       <td class="drift-mark">{percent === null ? null : <Drift percent={percentNumber(percent)} />}</td>
     </>
   )
 }
 
-/** Without a quote, or with a quote and no bill of the provider's own: the report does not say which. */
+/** Quoted, and not billed by the provider itself; or of several, where the report does not say which. */
 export const NOTHING_TO_COMPARE = 'nothing to compare'
 
 export const driftText = (percent: string | null): string =>
@@ -130,7 +135,7 @@ export function WhatIfTable({
   readonly total: number
   readonly name: (id: string) => string
 }) {
-  const sorted = rows.toSorted((one, other) => rank(one) - rank(other))
+  const sorted = rows.toSorted(byCoverage)
   const there = decimalsOfAll(rows.map(({ amount }) => amount))
   const paid = decimalsOfAll(rows.map(({ spent }) => spent))
   const by = decimalsOfAll(rows.map(({ amount, spent }) => (amount === null ? null : subtractUsd(amount, spent))))
@@ -139,7 +144,8 @@ export function WhatIfTable({
       <div class="table-head">
         <h2 class="head">What it would have cost</h2>
         <p class="small two">
-          The same images at each provider’s price today. Each line compares only what that provider can make as asked.
+          The same images at each provider’s price today. Each line compares only what that provider can make as asked: those that price the
+          most images come first, the cheapest of them before the others.
         </p>
       </div>
       <div class="scrolls" tabIndex={0} role="region" aria-label="What it would have cost, in figures">
@@ -176,8 +182,10 @@ export function WhatIfTable({
   )
 }
 
-const NEVER = Number.MAX_VALUE
-const rank = ({ amount, vs_spent: percent }: WhatIf): number => (amount === null ? NEVER : percentNumber(percent))
+/** What prices one image of many says little of them all, however cheap it is. Who prices nothing is last. */
+const byCoverage = (one: WhatIf, other: WhatIf): number =>
+  priced(other) - priced(one) || percentNumber(one.vs_spent) - percentNumber(other.vs_spent)
+const priced = ({ amount, images }: WhatIf): number => (amount === null ? -1 : images)
 
 function leftOut({ not_priced: notPriced, cost_unknown: unknown }: WhatIf): string {
   const parts = [notPriced === 0 ? '' : `${count(notPriced)} not priced`, unknown === 0 ? '' : `${count(unknown)} unknown`].filter(

@@ -1,11 +1,13 @@
 import type { Generation } from '../../client/index.ts'
 import { plural } from '../format/facts.ts'
-import { billedForText, billedText } from '../parts/billed.tsx'
-import { imagesAsked, shownState } from '../parts/state.tsx'
+import { billedText, partRefusedText } from '../parts/billed.tsx'
+import { shownState } from '../parts/state.tsx'
+
+const ORDINALS = ['Second', 'Third', 'Fourth', 'Fifth']
 
 /** What is special about a generation, in a sentence; empty where nothing is. */
 export function specialText(generation: Generation, titles: (id: string | null) => string): string {
-  const { attempts, error, images } = generation
+  const { attempts, error } = generation
   const shown = shownState(generation)
   switch (shown) {
     case 'moderated':
@@ -15,7 +17,7 @@ export function specialText(generation: Generation, titles: (id: string | null) 
     case 'failed':
       return `${error?.provider_status === null || error === null ? (error?.message ?? 'It failed').replace(/\.$/, '') : `Answered ${error.provider_status}`}${attempts.length > 1 ? ` after ${plural(attempts.length, 'attempt')}` : ''}. ${billedText(generation)}.`
     case 'part':
-      return `${imagesAsked(generation) - images.length} of ${imagesAsked(generation)} was refused after it was made. ${billedForText(generation)}`
+      return partRefusedText(generation)
     case 'canceled':
       return error?.billed === false ? 'Canceled in time. Not billed.' : 'The provider may still bill it.'
     case 'succeeded':
@@ -24,7 +26,7 @@ export function specialText(generation: Generation, titles: (id: string | null) 
     case 'ineligible': {
       const [first] = attempts
       if (first?.status === 'failed' && attempts.length > 1)
-        return `Second try: ${titles(first.provider)} ${first.error?.code === 'rate_limited' ? 'was busy' : 'failed'}.`
+        return `${ORDINALS[attempts.length - 2] ?? 'Another'} try: ${titles(first.provider)} ${first.error?.code === 'rate_limited' ? 'was busy' : 'failed'}.`
       return ''
     }
   }
