@@ -1,17 +1,23 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { IDeployment } from 'kubernetes-models/apps/v1'
+import type { ICronJob } from 'kubernetes-models/batch/v1'
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import type { IService } from 'kubernetes-models/v1'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { loadCatalogue } from '../../src/catalogue/catalogue.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { storageOf } from '../../src/gateway/storage-folders.ts'
+import { writeAt } from '#contract'
+import { SANDBOX_KEY } from '#sandbox'
+import { changedVendor } from '../support/changed-vendor.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
+import { loadEmulator } from '../support/installed-providers.ts'
 import { readText, ROOT } from '../support/source-tree.ts'
 
 const FOLDER = 'deploy/kubernetes'
@@ -28,6 +34,7 @@ const Kustomization = z.strictObject({
 const kustomization = Kustomization.parse(parse(readText(`${FOLDER}/kustomization.yaml`)))
 const resources = kustomization.resources.map((name) => Named.parse(parse(readText(`${FOLDER}/${name}`))))
 interface Kinds {
+  readonly CronJob: ICronJob
   readonly Deployment: IDeployment
   readonly PodDisruptionBudget: IPodDisruptionBudget
   readonly Service: IService
@@ -46,6 +53,15 @@ const pod = () => {
 
 interface Model {
   validate(): void
+}
+
+/** What the Secret of the documents holds. */
+const SECRETS = {
+  DATABASE_URL: 'postgres://imagegate:secret@db/imagegate',
+  IMAGEGATE_KEY_HASH: createHash('sha256').update('a key of 16 and more').digest('hex'),
+  AWS_ACCESS_KEY_ID: 'id',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+  BFL_API_KEY: 'key',
 }
 
 /** The schemas let any other field through, so the compiler judges the names. */
@@ -142,16 +158,9 @@ describe('deploy/kubernetes', () => {
     expect(documented).toContain(`kubectl -n ${kustomization.namespace} create secret generic ${secret?.secretRef?.name}`)
     const data = mkdtempSync(join(tmpdir(), 'imagegate-kubernetes-'))
     try {
-      const values = {
-        DATABASE_URL: 'postgres://imagegate:secret@db/imagegate',
-        IMAGEGATE_KEY_HASH: createHash('sha256').update('a key of 16 and more').digest('hex'),
-        AWS_ACCESS_KEY_ID: 'id',
-        AWS_SECRET_ACCESS_KEY: 'secret',
-        BFL_API_KEY: 'key',
-      }
-      expect(Object.keys(values).filter((name) => !documented.includes(`--from-literal=${name}=`))).toEqual([])
+      expect(Object.keys(SECRETS).filter((name) => !documented.includes(`--from-literal=${name}=`))).toEqual([])
       const loaded = await loadConfig({
-        env: { ...values, HOST: '0.0.0.0', IMAGEGATE_CONFIG: join(ROOT, FOLDER, basename(path)), IMAGEGATE_DATA: data },
+        env: { ...SECRETS, HOST: '0.0.0.0', IMAGEGATE_CONFIG: join(ROOT, FOLDER, basename(path)), IMAGEGATE_DATA: data },
         catalogue: await loadCatalogue(),
       })
       if (loaded.kind !== 'config') throw new Error(JSON.stringify(loaded))
@@ -161,6 +170,60 @@ describe('deploy/kubernetes', () => {
       rmSync(data, { recursive: true, force: true })
     }
   })
+
+  test(
+    'compares prices once a day, however many gateways there are, with what a gateway may and has; a price that moved fails the job',
+    {
+      timeout: 60_000,
+    },
+    async () => {
+      const job = resource('CronJob').spec
+      const spec = job?.jobTemplate.spec?.template.spec
+      const [container] = spec?.containers ?? []
+      const gateway = pod()
+      expect(job).toMatchObject({ schedule: expect.stringMatching(/^\d+ \d+ \* \* \*$/), concurrencyPolicy: 'Forbid' })
+      expect([job?.jobTemplate.spec?.backoffLimit, spec?.restartPolicy]).toEqual([0, 'Never'])
+      // No request of the service comes to it.
+      expect(job?.jobTemplate.spec?.template.metadata?.labels).not.toMatchObject(gateway.labels)
+      const { fsGroup: _ofItsFolder, ...user } = gateway.spec.securityContext ?? {}
+      expect(spec?.securityContext).toEqual(user)
+      expect([container?.securityContext, container?.envFrom, container?.image]).toEqual([
+        gateway.container.securityContext,
+        gateway.container.envFrom,
+        gateway.container.image,
+      ])
+      const [program, ...args] = container?.command ?? []
+      expect(program).toBe(/^CMD \["([^"]+)"/m.exec(readText('Dockerfile'))?.[1])
+
+      const emulator = await (await loadEmulator('openrouter'))({ typicalMs: 10 })
+      const folder = mkdtempSync(join(tmpdir(), 'imagegate-kubernetes-'))
+      onTestFinished(async () => {
+        await emulator.close()
+        rmSync(folder, { recursive: true, force: true })
+      })
+      const vendor = await changedVendor(emulator.url)
+      let isDearer = false
+      vendor.change = ({ path, body }) => {
+        // It has a price where we have none, which is worth a word each day.
+        if (path.includes('gpt-image-2')) return { status: 503, body: {} }
+        if (isDearer && path.includes('flux.2-pro')) writeAt(body, '/endpoints/0/pricing/0/cost_usd', 0.031)
+        return undefined
+      }
+      const providers = `providers: { bfl: { enabled: false }, openrouter: { api_key: ${SANDBOX_KEY}, base_url: "${vendor.url}" } }`
+      writeFileSync(join(folder, 'imagegate.yaml'), `${readText(`${FOLDER}/imagegate.yaml`)}\n${providers}\n`)
+      const given = Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value ?? '']))
+      const own = { IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'), IMAGEGATE_DATA: join(folder, 'data') }
+      const run = (): Promise<readonly [unknown, string]> =>
+        new Promise((resolve) =>
+          execFile(process.execPath, args, { cwd: ROOT, env: { ...BARE_ENVIRONMENT, ...given, ...SECRETS, ...own } }, (error, out, err) =>
+            resolve([error?.code ?? 0, out + err]),
+          ),
+        )
+      expect(await run()).toEqual([0, expect.stringMatching(/agrees\s+flux-2-pro\s+openrouter/)])
+      isDearer = true
+      expect(await run()).toEqual([1, expect.stringMatching(/drift\s+flux-2-pro\s+openrouter/)])
+    },
+  )
 
   test.skipIf(spawnSync('kubectl', ['version', '--client']).error !== undefined)('is put together by kubectl', () => {
     const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', FOLDER], { cwd: ROOT, encoding: 'utf8' })
