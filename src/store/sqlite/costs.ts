@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CostRow } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
+import { metadataWhere } from './filters.ts'
 import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
@@ -128,9 +129,7 @@ function selection(query: CostQuery): Selection {
   for (const [index, [name, value]] of pairs.entries()) {
     values[`name${index}`] = name
     values[`value${index}`] = value
-    conditions.push(
-      ` AND EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.generation_id = l.generation_id AND m.key = :name${index} AND m.value = :value${index})`,
-    )
+    conditions.push(` AND ${metadataWhere(`m.generation_id = l.generation_id AND m.key = :name${index} AND m.value = :value${index}`)}`)
   }
   const { withGeneration = false, metadataNames = [] } = query
   for (const [index, name] of metadataNames.entries()) values[`asked${index}`] = name

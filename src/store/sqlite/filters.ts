@@ -24,7 +24,7 @@ export function filtersOf(
   { createdAt, id }: Columns = { createdAt: 'g.created_at', id: 'g.id' },
 ): Conditions {
   const sameGeneration = `m.created_at = ${createdAt} AND m.generation_id = ${id}`
-  const hasPair = `EXISTS (SELECT 1 FROM generation_metadata AS m WHERE m.key = ? AND m.value = ? AND ${sameGeneration})`
+  const hasPair = metadataWhere(`m.key = ? AND m.value = ? AND ${sameGeneration}`)
   const columns = Object.entries({ status, model, provider, key }).flatMap(([name, value]) =>
     value === undefined ? [] : [{ name, value }],
   )
@@ -33,3 +33,8 @@ export function filtersOf(
     values: [...pairs.flat(), ...columns.map(({ value }) => value)],
   }
 }
+
+/**
+ * That metadata `m` of this kind exist. No EXISTS: SQLite makes a join of each, and weighs the orders of sixteen joins for 20 ms, at each run.
+ */
+export const metadataWhere = (condition: string): string => `(SELECT 1 FROM generation_metadata AS m WHERE ${condition})`
