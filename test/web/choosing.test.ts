@@ -134,6 +134,59 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   )
 
   test(
+    'of several images each: the arrows turn them, and what is zoomed and saved is the one that is shown; 0 takes a pick back',
+    async () => {
+      const { id, generations } = await compare({ n: 3, width: 512, height: 512, providers: ['runware'] })
+      const images = generations[0]?.images.map((image) => image.id) ?? []
+      const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
+      const column = region(page, 'Runware')
+      const saved = column.getByRole('link', { name: 'Save, Runware' })
+      await column.getByText('1 of 3').waitFor()
+      expect(await saved.getAttribute('href')).toContain(images[0])
+      await column.getByRole('button', { name: 'Next image, Runware' }).focus()
+      await page.keyboard.press('ArrowRight')
+      await column.getByText('2 of 3').waitFor()
+      await page.keyboard.press('ArrowLeft')
+      await page.keyboard.press('ArrowLeft')
+      await column.getByText('3 of 3').waitFor()
+      expect(await saved.getAttribute('href')).toContain(images[2])
+      await column.getByRole('button', { name: 'Zoom, Runware' }).click()
+      expect(await page.getByRole('dialog', { name: 'Zoom, Runware' }).getByRole('img').getAttribute('src')).toContain(images[2])
+      await page.keyboard.press('Escape')
+      await page.keyboard.press('1')
+      await column.getByRole('button', { name: 'Favourite, Runware' }).waitFor()
+      await page.keyboard.press('0')
+      await column.getByRole('button', { name: 'Pick, Runware' }).waitFor()
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'that is among the newest says how many of it are of unknown cost; of seven and more, far images and failures stay last as asked too',
+    async ({ expect }) => {
+      const made = await compare({ width: 512, height: 512 })
+      const [first] = made.summary
+      const of = (provider: string, part: object) => ({ ...first, provider, ...part })
+      const summary = made.summary.map((row, at) => (at === 0 ? { ...row, amount: null } : row))
+      const { page, close } = await openPage(gateway.url, {
+        prepare: (before) =>
+          before.route('**/v1/comparisons?*', (route) => route.fulfill({ json: { object: 'list', data: [{ ...made, summary }] } })),
+      })
+      await page.getByText('+ 1 unknown').waitFor()
+      await page.unrouteAll()
+      const seven = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name, at) => of(name, { fidelity: at === 1 ? 'far' : 'exact' }))
+      await page.route('**/v1/comparisons/*', (route) => route.fulfill({ json: { ...made, summary: seven } }))
+      await page.goto(`${gateway.url}/?c=${made.id}`)
+      await page.getByRole('button', { name: 'As asked' }).click()
+      await expect.poll(() => page.locator('.column h2').allTextContents()).toEqual(['a', 'c', 'd', 'e', 'f', 'g', 'b'])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+
+  test(
     'is asked again with the same seed; a blind vote on a new one shows no name before the choice',
     async () => {
       const { id } = await compare({ seed: 4242 })
@@ -147,6 +200,12 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
       await page.getByRole('button', { name: 'Blind vote' }).click()
       await page.getByRole('button', { name: /^Choose A/ }).click()
       await page.getByText('Too few votes to separate').first().waitFor()
+      // A choice is final: who leaves the vote and comes back finds it as it was made, and it is counted once.
+      await page.getByRole('button', { name: 'Leave blind vote' }).click()
+      await region(page, 'Vtrix').waitFor()
+      await page.getByRole('button', { name: 'Blind vote' }).click()
+      await page.getByText('1 vote, kept in this browser').waitFor()
+      expect(await page.getByRole('button', { name: /^Choose A/ }).count()).toBe(0)
       await page.getByRole('button', { name: 'Vote on a new seed' }).click()
       await page.getByRole('button', { name: /^Choose A/ }).waitFor()
       expect(await page.locator('main').innerText()).not.toMatch(/Runware|Vtrix|\$/)

@@ -12,7 +12,7 @@ import { useKeys } from '../shell/keys.ts'
 import { ChosenBlind } from './chosen-blind.tsx'
 import { isComparable, leftOutText, type Part } from './part.ts'
 import { Columns } from './side-by-side.tsx'
-import { addVote, drawnOrder } from './votes.ts'
+import { addVote, drawnOrder, voteOn } from './votes.ts'
 import '../styles/blind.css'
 
 interface BlindProps {
@@ -41,12 +41,12 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
           ).flatMap((provider) => voters.find((part) => part.provider === provider) ?? []),
     [comparison.id, isRunning, key],
   )
-  const [choice, setChoice] = useState<{ readonly provider: string | null } | null>(null)
+  const [choice, setChoice] = useState<string | null | undefined>(voteOn(comparison.sandbox, comparison.id)?.chosen)
   const model = textOf(comparison.request['model'])
   const choose = (provider: string | null) => {
-    if (choice !== null) return
-    setChoice({ provider })
-    addVote(comparison.sandbox, { model, shown: shown.map((part) => part.provider), chosen: provider })
+    if (choice !== undefined) return
+    setChoice(provider)
+    addVote(comparison.sandbox, { comparison: comparison.id, model, shown: shown.map((part) => part.provider), chosen: provider })
   }
   useKeys({
     ...Object.fromEntries(shown.slice(0, 9).map(({ provider }, at) => [String(at + 1), () => choose(provider)])),
@@ -90,7 +90,7 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
               />
             ))}
           </Columns>
-          {choice === null ? (
+          {choice === undefined ? (
             <p class="nobody">
               <button type="button" class="action" onClick={() => choose(null)}>
                 No favourite <span class="kbd">0</span>
@@ -99,7 +99,7 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
           ) : (
             <div class="after">
               <div>
-                <p class="after-text">{choiceText(shown, choice.provider)}</p>
+                <p class="after-text">{choiceText(shown, choice)}</p>
                 <button type="button" class="button" disabled={onNewSeed === null} onClick={() => onNewSeed?.()}>
                   <Icon name="again" />
                   Vote on a new seed
@@ -119,20 +119,21 @@ interface CandidateProps {
   readonly name: string
   readonly at: number
   readonly prompt: string
-  readonly choice: { readonly provider: string | null } | null
+  /** Null is nobody; undefined while nothing is chosen. */
+  readonly choice: string | null | undefined
   readonly onChoose: () => void
 }
 
 function Candidate({ part, name, at, prompt, choice, onChoose }: CandidateProps) {
   const { row, title } = part
   const [image] = part.images
-  const isChosen = choice?.provider === part.provider
+  const isChosen = choice === part.provider
   return (
     <section class="candidate" aria-label={`Image ${name}`}>
       {image === undefined ? null : (
         <img src={client().imageAddress(image)} alt={prompt} width={image.width ?? 1024} height={image.height ?? 1024} />
       )}
-      {choice === null ? (
+      {choice === undefined ? (
         <button type="button" class="button choose" onClick={onChoose}>
           Choose {name} <span class="kbd">{at + 1}</span>
         </button>

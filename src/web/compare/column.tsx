@@ -25,7 +25,7 @@ export interface ColumnProps {
   readonly isDense: boolean
   readonly isPicked: boolean
   readonly onPick: () => void
-  readonly onZoom: () => void
+  readonly onZoom: (at: number) => void
   readonly onCancel: () => void
   readonly onAgain: () => void
 }
@@ -35,6 +35,9 @@ export function Column(props: ColumnProps) {
   const { part, isDense } = props
   const { generation, row } = part
   const shown = generation === undefined ? 'ineligible' : shownState(generation)
+  // Which of several images is shown: what is zoomed, saved and said is of that one.
+  const [at, setAt] = useState(0)
+  const shownAt = { at, onAt: setAt, onZoom: () => props.onZoom(at) }
   const isOdd = row.fidelity !== 'exact' && isDelivered(part)
   return (
     <section class={`column${isDense ? ' dense' : ''}`} aria-label={part.title}>
@@ -50,13 +53,15 @@ export function Column(props: ColumnProps) {
           />
         )}
       </div>
-      <Slot {...props} />
-      <Receipt {...props} />
+      <Slot {...props} {...shownAt} />
+      <Receipt {...props} {...shownAt} />
     </section>
   )
 }
 
-function Receipt(props: ColumnProps) {
+type ReceiptProps = Omit<ColumnProps, 'onZoom'> & { readonly at: number; readonly onZoom: () => void }
+
+function Receipt(props: ReceiptProps) {
   const { part, isRunning, isFastest, isDense, asked } = props
   const { generation, row } = part
   if (generation === undefined) return <div class="receipt" />
@@ -92,7 +97,7 @@ function Receipt(props: ColumnProps) {
           >{`${duration(row.total_ms)}${isFastest && !isDense ? ', fastest' : ''}`}</span>
         )}
       </div>
-      {isDense ? null : <div class="small two facts">{factsText(part, size)}</div>}
+      {isDense ? null : <div class="small two facts">{factsText(part.images[props.at], size)}</div>}
       {isDense ? null : <Notes part={part} notThis={notThis} asked={asked} />}
       <Actions {...props} open={open} />
     </div>
@@ -122,10 +127,10 @@ function farText(made: number, asked: Size, shown: string): string {
   return `${shown} instead of ${pixels(asked.width, asked.height)}: ${pixelsText}. The dashes show the shape you asked for.`
 }
 
-function Actions({ part, isPicked, onPick, onZoom, onCancel, onAgain, open }: ColumnProps & { readonly open: boolean }) {
+function Actions({ part, isPicked, onPick, onZoom, onCancel, onAgain, open, at }: ReceiptProps & { readonly open: boolean }) {
   const { title, generation, images } = part
   const mayBuy = useMayBuy()
-  const [image] = images
+  const image = images[at]
   if (generation === undefined) return null
   const story = (
     <a class="action" href={`/generations/${generation.id}`} aria-label={`Story, ${title}`}>

@@ -47,7 +47,8 @@ export function Results({ comparison, model, isBlind, onBlind, onSameSeed, onNew
   }
   const [scale, setScale] = useState<'same' | 'fit'>('same')
   const [sort, setSort] = useState<Sort>('price')
-  const [zoomed, setZoomed] = useState<string | null>(null)
+  const [zoomed, setZoomed] = useState<{ readonly provider: string; readonly at: number } | null>(null)
+  const zoom = (provider: string, at = 0) => setZoomed({ provider, at })
   const picks = usePick(comparison)
   const isPhone = useIsPhone()
   const asked = askedSize(comparison, parts)
@@ -60,7 +61,7 @@ export function Results({ comparison, model, isBlind, onBlind, onSameSeed, onNew
   const isDense = parts.length >= DENSE_FROM
   const delivered = parts.filter(isDelivered)
   const shown = delivered.length < 2 && (view === 'wipe' || view === 'flip') ? 'side' : view
-  useResultKeys({ delivered, setView, setScale, scale, picks, setZoomed, isOn: shown !== 'blind' })
+  useResultKeys({ delivered, setView, setScale, scale, picks, zoom, isOn: shown !== 'blind' })
   if (shown === 'blind')
     return <BlindVote comparison={comparison} parts={parts} prompt={prompt} onLeave={() => setView('side')} onNewSeed={onNewSeed} />
   return (
@@ -80,13 +81,19 @@ export function Results({ comparison, model, isBlind, onBlind, onSameSeed, onNew
         <SideBySide
           {...{ comparison, model, providers, asked, draw, isDense, picks, buying }}
           parts={isDense ? sorted(parts, sort) : parts}
-          onZoom={setZoomed}
+          onZoom={zoom}
         />
       ) : (
-        <Wipe parts={delivered} flips={shown === 'flip'} asked={asked} draw={draw} prompt={prompt} onZoom={setZoomed} />
+        <Wipe parts={delivered} flips={shown === 'flip'} asked={asked} draw={draw} prompt={prompt} onZoom={zoom} />
       )}
       {zoomed === null ? null : (
-        <Zoom parts={delivered} provider={zoomed} prompt={prompt} onProvider={setZoomed} onClose={() => setZoomed(null)} />
+        <Zoom
+          parts={delivered}
+          {...zoomed}
+          prompt={prompt}
+          onProvider={(provider) => setZoomed({ ...zoomed, provider })}
+          onClose={() => setZoomed(null)}
+        />
       )}
     </div>
   )
@@ -109,18 +116,19 @@ interface ResultKeys {
   readonly scale: 'same' | 'fit'
   readonly setScale: (scale: 'same' | 'fit') => void
   readonly picks: ReturnType<typeof usePick>
-  readonly setZoomed: (provider: string | null) => void
+  readonly zoom: (provider: string) => void
   readonly isOn: boolean
 }
 
-function useResultKeys({ delivered, setView, scale, setScale, picks, setZoomed, isOn }: ResultKeys): void {
+function useResultKeys({ delivered, setView, scale, setScale, picks, zoom, isOn }: ResultKeys): void {
   const pickKeys = Object.fromEntries(delivered.slice(0, 9).map(({ provider }, at) => [String(at + 1), () => picks.pick(provider)]))
   const keys = {
     ...pickKeys,
     s: () => setView('side'),
     w: () => setView('wipe'),
     f: () => setScale(scale === 'same' ? 'fit' : 'same'),
-    z: () => setZoomed(delivered[0]?.provider ?? null),
+    z: delivered[0] === undefined ? undefined : () => zoom(delivered[0]?.provider ?? ''),
+    0: picks.picked === null ? undefined : () => picks.pick(picks.picked ?? ''),
   }
   useKeys(isOn ? keys : {})
 }

@@ -18,7 +18,7 @@ interface SideBySideProps {
   readonly isDense: boolean
   readonly picks: ReturnType<typeof usePick>
   readonly buying: ReturnType<typeof useBuying>
-  readonly onZoom: (provider: string) => void
+  readonly onZoom: (provider: string, at: number) => void
 }
 
 /** A column for each provider. */
@@ -41,7 +41,7 @@ export function SideBySide({ comparison, parts, model, providers, asked, draw, i
           isDense={isDense}
           isPicked={picks.picked === part.provider}
           onPick={() => picks.pick(part.provider)}
-          onZoom={() => onZoom(part.provider)}
+          onZoom={(at) => onZoom(part.provider, at)}
           onCancel={() => void buying.cancel(part)}
           onAgain={() => void buying.buyAgain(part)}
         />

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Generation, ProviderState } from '../../client/index.ts'
+import type { Generation, Image, ProviderState } from '../../client/index.ts'
 import { duration, formatName, pixels } from '../format/facts.ts'
 import { Billed } from '../parts/billed.tsx'
 import { StateIcon, shownState } from '../parts/state.tsx'
@@ -23,16 +23,27 @@ interface SlotProps {
   readonly prompt: string
   readonly latency: Latency | null
   readonly state: ProviderState | undefined
+  /** Which of its images is shown, from 0. */
+  readonly at: number
+  readonly onAt: (at: number) => void
   readonly onZoom: () => void
 }
 
 /** One provider's image, or what stands in its slot: always of the shape that was asked for. */
 export function Slot(props: SlotProps) {
-  const { part, asked } = props
+  const { part, asked, at, onAt } = props
   const shown = part.generation === undefined ? 'ineligible' : shownState(part.generation)
   const isWaiting = shown === 'queued' || shown === 'running'
+  const turn = (event: KeyboardEvent) => {
+    const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+    const { length } = part.images
+    if (by === 0 || length < 2) return
+    event.preventDefault()
+    onAt((at + by + length) % length)
+  }
   return (
     <div
+      onKeyDown={turn}
       class={`slot ${part.images.length > 0 ? 'filled' : isWaiting ? 'waiting' : 'text'} ${shown}`}
       style={{ aspectRatio: `${asked.width} / ${asked.height}` }}
     >
@@ -52,20 +63,19 @@ export function Slot(props: SlotProps) {
   )
 }
 
-function Images({ part, asked, draw, prompt, onZoom }: SlotProps) {
-  const [at, setAt] = useState(0)
-  const [isGone, setIsGone] = useState(false)
+function Images({ part, asked, draw, prompt, at, onAt, onZoom }: SlotProps) {
+  const [gone, setGone] = useState<string | null>(null)
   const { images, row } = part
-  const image = images[Math.min(at, images.length - 1)]
+  const image = images[at]
   if (image === undefined) return null
   const size = { width: image.width ?? asked.width, height: image.height ?? asked.height }
   const drawn = draw(size)
   const frame = draw(asked)
-  const step = (by: number) => setAt((at + by + images.length) % images.length)
+  const step = (by: number) => onAt((at + by + images.length) % images.length)
   return (
     <>
       {row.fidelity === 'far' ? <span class="asked-frame" style={{ width: `${frame.width}%`, height: `${frame.height}%` }} /> : null}
-      {isGone ? (
+      {gone === image.id ? (
         <span class="said-in-slot">No longer stored.</span>
       ) : (
         <button
@@ -82,7 +92,7 @@ function Images({ part, asked, draw, prompt, onZoom }: SlotProps) {
             height={size.height}
             loading="lazy"
             decoding="async"
-            onError={() => setIsGone(true)}
+            onError={() => setGone(image.id)}
           />
         </button>
       )}
@@ -212,9 +222,8 @@ function Never({ part }: { readonly part: Part }) {
   )
 }
 
-/** `1536 × 1024 · JPEG · 412 kB · seed 15903`, of the first image. */
-export function factsText(part: Part, sizeText: (bytes: number) => string): string {
-  const [image] = part.images
+/** `1536 × 1024 · JPEG · 412 kB · seed 15903`, of an image. */
+export function factsText(image: Image | undefined, sizeText: (bytes: number) => string): string {
   if (image === undefined) return ''
   const facts = [
     image.width === null || image.height === null ? null : pixels(image.width, image.height),

@@ -5,17 +5,24 @@ export interface Vote {
   readonly model: string
   readonly shown: readonly string[]
   readonly chosen: string | null
+  /** What was voted on; votes of before it was kept have none. */
+  readonly comparison?: string
 }
 
 const nameOf = (sandbox: boolean): string => (sandbox ? 'votes.sandbox' : 'votes')
 
+const allOf = (sandbox: boolean): readonly Vote[] => keptJson<readonly Vote[]>('local', nameOf(sandbox), [])
+
 /** Votes live in this browser, those of the sandbox apart. */
-export const votesOf = (sandbox: boolean, model: string): readonly Vote[] =>
-  keptJson<readonly Vote[]>('local', nameOf(sandbox), []).filter((vote) => vote.model === model)
+export const votesOf = (sandbox: boolean, model: string): readonly Vote[] => allOf(sandbox).filter((vote) => vote.model === model)
 
 export function addVote(sandbox: boolean, vote: Vote): void {
-  keep('local', nameOf(sandbox), JSON.stringify([...keptJson<readonly Vote[]>('local', nameOf(sandbox), []), vote]))
+  keep('local', nameOf(sandbox), JSON.stringify([...allOf(sandbox), vote]))
 }
+
+/** A choice is final: whoever comes back to a comparison finds it as it was made. */
+export const voteOn = (sandbox: boolean, comparison: string): Vote | null =>
+  allOf(sandbox).find((vote) => vote.comparison === comparison) ?? null
 
 export interface Tally {
   readonly provider: string

@@ -9,6 +9,8 @@ import '../styles/zoom.css'
 interface ZoomProps {
   readonly parts: readonly Part[]
   readonly provider: string
+  /** Which of its images, from 0; of who has fewer the first. */
+  readonly at: number
   readonly prompt: string
   readonly onProvider: (provider: string) => void
   readonly onClose: () => void
@@ -17,7 +19,7 @@ interface ZoomProps {
 const PAN = 80
 
 /** An image at 100 % of the screen's pixels; another provider's is shown at the same spot. */
-export function Zoom({ parts, provider, prompt, onProvider, onClose }: ZoomProps) {
+export function Zoom({ parts, provider, at: nth, prompt, onProvider, onClose }: ZoomProps) {
   const [isGrey, setIsGrey] = useState(false)
   const stage = useRef<HTMLDivElement>(null)
   const at = Math.max(
@@ -25,7 +27,7 @@ export function Zoom({ parts, provider, prompt, onProvider, onClose }: ZoomProps
     parts.findIndex((part) => part.provider === provider),
   )
   const part = parts[at]
-  const image = part?.images[0]
+  const image = part?.images[nth] ?? part?.images[0]
   const step = (by: number) => {
     const next = parts[(at + by + parts.length) % parts.length]
     if (next) onProvider(next.provider)
