@@ -57,6 +57,8 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/imagegate') },
     testTimeout: 30_000,
     hookTimeout: 40_000,
+    // What is waited for comes late on a busy machine: Vitest's own second is too short.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -229,12 +229,12 @@ describe('watching files', () => {
     const changed = vi.fn()
     watching([path], changed, 5)
     await writeFile(path, 'b')
-    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 20_000 })
     for (const content of ['c', 'd']) {
       changed.mockClear()
       await writeFile(`${path}.swap`, content)
       await rename(`${path}.swap`, path)
-      await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+      await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 20_000 })
     }
   })
 
@@ -259,7 +259,7 @@ describe('watching files', () => {
     watching([path], changed, 60)
     await writeFile(`${path}.other`, 'x')
     for (const content of ['b', 'c', 'd', 'e']) await writeFile(path, content)
-    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 20_000 })
     expect(changed).toHaveBeenCalledTimes(1)
   })
 
@@ -270,7 +270,7 @@ describe('watching files', () => {
     const changed = vi.fn()
     watching([join(folder, 'key')], changed, 5)
     await writeFile(join(elsewhere, 'key'), 'b')
-    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 20_000 })
   })
 
   test('sees a mounted folder swapped as a whole', async () => {
@@ -288,7 +288,7 @@ describe('watching files', () => {
     watching([join(folder, 'key')], changed, 5)
     await symlink('v2', join(folder, '..data_tmp'))
     await rename(join(folder, '..data_tmp'), join(folder, '..data'))
-    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 20_000 })
   })
 
   test('leaves out a folder that is not there, and watches the others', async () => {
@@ -297,6 +297,6 @@ describe('watching files', () => {
     const changed = vi.fn()
     watching(['/nowhere/at/all/key', path], changed, 5)
     await writeFile(path, 'b')
-    await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+    await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 20_000 })
   })
 })

@@ -92,7 +92,7 @@ describe('nothing is held of the images in a reply', () => {
   test('to a generation that was canceled meanwhile', async () => {
     const asked = bought.length
     const { id } = await json<Generation>(await gateway.post('/v1/generations', { ...MODEL, prompt: 'slow' }, { prefer: 'respond-async' }))
-    await vi.waitFor(() => expect(bought.length).toBe(asked + 1))
+    await vi.waitFor(() => expect(bought.length).toBe(asked + 1), { timeout: 20_000 })
     expect((await gateway.post(`/v1/generations/${id}/cancel`, {})).status).toBe(200)
     const [, response] = bought.at(-1) ?? []
     if (response && !response.writableFinished) await once(response, 'finish')

@@ -165,7 +165,7 @@ test.each(['/v1/generations', '/mcp', '/runware/v1', '/v1/images/edits'])(
       socket.write(`POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n${AUTH}content-type: ${type}\r\ncontent-length: 500\r\n\r\n-`)
       setTimeout(() => socket.resetAndDestroy(), 50)
     })
-    await vi.waitFor(() => expect(server.said().slice(before)).toContain(path))
+    await vi.waitFor(() => expect(server.said().slice(before)).toContain(path), { timeout: 20_000 })
     expect(server.said().slice(before)).not.toMatch(/"level":[456]0/)
   },
 )

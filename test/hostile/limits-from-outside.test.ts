@@ -83,9 +83,9 @@ async function isReadWhole(socket: Socket): Promise<void> {
 
 test('bytes of bodies beyond those of one address, and of all together, are refused before they are read, until those on their way have come', async () => {
   const first = upload('a', '198.51.100.1')
-  await vi.waitFor(async () => isRefused(upload('b', '198.51.100.1'), 'address-bytes', 'per_address.bytes'))
+  await vi.waitFor(async () => isRefused(upload('b', '198.51.100.1'), 'address-bytes', 'per_address.bytes'), { timeout: 20_000 })
   const second = upload('b', '198.51.100.2')
-  await vi.waitFor(async () => isRefused(upload('a', '198.51.100.3'), 'all-bytes', 'all.bytes'))
+  await vi.waitFor(async () => isRefused(upload('a', '198.51.100.3'), 'all-bytes', 'all.bytes'), { timeout: 20_000 })
   await isReadWhole(first)
   await isReadWhole(upload('a', '198.51.100.1'))
   await isReadWhole(second)

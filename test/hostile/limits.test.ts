@@ -169,7 +169,7 @@ test('bytes of bodies of a key beyond its limit are refused before they are read
   await vi.waitFor(async () => {
     const words = await firstWords(dial(head(100_000, 'team-a')))
     expect(words).toMatch(/^HTTP\/1\.1 429 [^]*ratelimit: .*"key-bytes";r=0[^]*connection: close/i)
-  })
+  }, 20_000)
   const other = dial(head(150_000, 'team-b'))
   other.write(' '.repeat(150_000))
   expect(await firstWords(other)).toMatch(/^HTTP\/1\.1 400 /)

@@ -65,7 +65,7 @@ describe.each(STORAGES)('another key’s record in %s', (storage) => {
     const delivery = await vi.waitFor(async () => {
       const { data } = JSON.parse((await ask('a', '/v1/webhooks/deliveries')).body.toString()) as { data: { id: string }[] }
       return data[0]?.id ?? expect.fail('none yet')
-    })
+    }, 20_000)
     const image = generation.images[0]?.id ?? ''
     const uuid = (of: string): string => of.replace(/^img_(.{8})(.{4})7(.{3})(.{4})(.{12})$/, '$1-$2-4$3-$4-$5')
     const cursor = (of: string): string => Buffer.from(`${Date.parse(generation.created_at)}:${of}`).toString('base64url')

@@ -48,7 +48,7 @@ test('the emulator cancels for fal’s own client what it works on, and answers 
   })
   expect(cancel).toBe(`${sandbox.url}/fal-ai/flux-2-pro/requests/${requestId}/cancel`)
   const state = async (): Promise<string> => (await client().queue.status('fal-ai/flux-2-pro/edit', { requestId })).status
-  await vi.waitFor(async () => expect(await state()).toBe('IN_PROGRESS'))
+  await vi.waitFor(async () => expect(await state()).toBe('IN_PROGRESS'), { timeout: 20_000 })
   await client().queue.cancel('fal-ai/flux-2-pro/edit', { requestId })
   expect(await client().queue.status('fal-ai/flux-2-pro/edit', { requestId })).toMatchObject({ status: 'COMPLETED' })
   await expect(client().queue.result('fal-ai/flux-2-pro/edit', { requestId })).rejects.toMatchObject({ status: 400 })
