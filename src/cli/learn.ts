@@ -1,9 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { parse } from 'yaml'
 import type { JsonObject } from '#contract'
 import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts'
 import { isObject } from '../catalogue/learn/openapi.ts'
+import { readNamedFile } from '../config/named-file.ts'
 import type { Verb } from './verb.ts'
 import { reasonInWords } from './folder.ts'
 import { printable, table } from './table.ts'
@@ -16,7 +17,8 @@ interface LearnFlags {
 }
 
 /** The largest OpenAPI documents of vendors have 3 MB. */
-const MOST_BYTES = 20 * 1_024 * 1_024
+const MOST_MEGABYTES = 20
+const MOST_BYTES = MOST_MEGABYTES * 1_024 * 1_024
 const TIMEOUT_MS = 30_000
 
 export const learnVerb: Verb = (terminal, finish) =>
@@ -66,15 +68,18 @@ function drafted(document: JsonObject, source: string, id: string | null): Draft
 }
 
 async function read(source: string): Promise<JsonObject> {
-  const text = /^https?:\/\//i.test(source)
-    ? await fetched(source)
-    : await readFile(source, 'utf8').catch((error: unknown) => {
-        throw new VerbFailed(`${source} cannot be read: ${whyUnread(error)}`)
-      })
-  if (Buffer.byteLength(text) > MOST_BYTES) throw tooLarge(source)
+  const text = /^https?:\/\//i.test(source) ? await fetched(source) : readFile(source)
   const value: unknown = parsed(text, source)
   if (typeof value === 'object' && value !== null && isObject(value as JsonObject)) return value as JsonObject
   throw new VerbFailed(`${source} is no OpenAPI document: it is no object of JSON or YAML`)
+}
+
+function readFile(file: string): string {
+  try {
+    return readNamedFile(file, MOST_MEGABYTES).toString('utf8')
+  } catch (error) {
+    throw new VerbFailed(`${file} cannot be read: ${whyUnread(error)}`)
+  }
 }
 
 function parsed(text: string, source: string): unknown {
@@ -105,13 +110,11 @@ async function fetched(url: string): Promise<string> {
   let bytes = 0
   for await (const part of reply.body) {
     bytes += part.length
-    if (bytes > MOST_BYTES) throw tooLarge(url)
+    if (bytes > MOST_BYTES) throw new VerbFailed(`${url} is larger than ${MOST_MEGABYTES} MB: no OpenAPI document of a vendor is`)
     parts.push(part)
   }
   return Buffer.concat(parts).toString('utf8')
 }
-
-const tooLarge = (source: string): VerbFailed => new VerbFailed(`${source} is larger than 20 MB: no OpenAPI document of a vendor is`)
 
 async function write(file: string, manifest: string): Promise<void> {
   await writeFile(file, `${manifest}\n`, { flag: 'wx' }).catch((error: unknown) => {

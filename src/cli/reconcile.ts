@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { Option } from 'commander'
 import type { Reconciliation, ReconciliationOutcome } from '#contract'
 import type { ReconcileQuery } from '../client/client.ts'
 import type { Verb } from './verb.ts'
+import { readNamedFile } from '../config/named-file.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { lastMonth, rangeOf, type RangeOptions } from './month.ts'
 import { each, gatewayCommand } from './options.ts'
@@ -44,7 +44,7 @@ async function reconcile(file: string, options: ReconcileOptions, terminal: Term
   const { apply = false, provider, taskColumn, amountColumn, currencyColumn, unit, attach, json, lastMonth: isLastMonth, ...rest } = options
   const range = rangeOf(isLastMonth === true ? { ...rest, lastMonth: lastMonth(new Date()) } : rest)
   const query: ReconcileQuery = { ...range, apply, provider, taskColumn, amountColumn, currencyColumn, unit, attach }
-  const invoice = await readInvoice(file)
+  const invoice = readInvoice(file)
   return withGateway(options, terminal, async ({ client }) => {
     const found = await client.reconcile(invoice, query)
     terminal.out(json ? JSON.stringify(found, null, 2) : reconciliationReport(found))
@@ -52,9 +52,12 @@ async function reconcile(file: string, options: ReconcileOptions, terminal: Term
   })
 }
 
-async function readInvoice(file: string): Promise<{ readonly text: string; readonly format: 'csv' | 'jsonl' }> {
+/** What the gateway takes of one. */
+const MOST_MEGABYTES = 16
+
+function readInvoice(file: string): { readonly text: string; readonly format: 'csv' | 'jsonl' } {
   try {
-    return { text: await readFile(file, 'utf8'), format: /\.(jsonl|ndjson)$/i.test(file) ? 'jsonl' : 'csv' }
+    return { text: readNamedFile(file, MOST_MEGABYTES).toString('utf8'), format: /\.(jsonl|ndjson)$/i.test(file) ? 'jsonl' : 'csv' }
   } catch (error) {
     throw new VerbFailed(`${file}: ${error instanceof Error ? error.message : 'it cannot be read'}`)
   }

@@ -1,4 +1,3 @@
-import { text } from 'node:stream/consumers'
 import type { ProblemCode } from '#contract'
 import { processEnvironment, type Environment } from '../config/environment.ts'
 
@@ -52,6 +51,21 @@ function outliveReaders(): void {
 const visible = (text: string): string =>
   text.replaceAll(/(?![\n\t]|\r\n)\p{Cc}/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
+/** Far more than a prompt is long. */
+const MOST_INPUT_MEGABYTES = 1
+
+async function boundedInput(): Promise<string> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of process.stdin as AsyncIterable<Buffer>) {
+    bytes += part.length
+    if (bytes > MOST_INPUT_MEGABYTES * 1_024 * 1_024)
+      throw new VerbFailed(`what came by standard input is larger than ${MOST_INPUT_MEGABYTES} MB, and a prompt is not`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
 export function processTerminal(): Terminal {
   outliveReaders()
   return {
@@ -62,7 +76,7 @@ export function processTerminal(): Terminal {
     // Some pseudo-terminals say 0.
     columns: process.stdout.columns || DEFAULT_COLUMNS,
     env: processEnvironment(),
-    input: () => text(process.stdin),
+    input: boundedInput,
     stopped: () =>
       new Promise((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal))

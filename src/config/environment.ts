@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readNamedFile } from './named-file.ts'
 import { inEnvironment, type ConfigProblem } from './problem.ts'
 
 /** Names to values, as `process.env` has them. */
@@ -17,6 +17,9 @@ export interface Variables {
   files(): readonly string[]
 }
 
+/** Far more than a key or an address is long. */
+const MOST_MEGABYTES = 1
+
 export function variablesOf(environment: Environment): Variables {
   const problems = new Map<string, ConfigProblem>()
   const files = new Set<string>()
@@ -30,11 +33,14 @@ export function variablesOf(environment: Environment): Variables {
     if (direct !== '') return direct
     if (file === '') return null
     try {
-      const content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      const content = readNamedFile(file, MOST_MEGABYTES)
+        .toString('utf8')
+        .replace(/\r?\n$/, '')
       if (content === '') problems.set(name, inEnvironment(`${name}_FILE`, `${file} is empty`, 'write the value into it'))
       return content === '' ? null : content
     } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+      const { code, message } = error as NodeJS.ErrnoException
+      const reason = code ?? message
       problems.set(name, inEnvironment(`${name}_FILE`, `${file} cannot be read (${reason})`, 'correct the path or its permissions'))
       return null
     }

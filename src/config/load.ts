@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import { Secret } from '../transport/secret.ts'
@@ -6,6 +6,7 @@ import { checkMeaning, warnAbout } from './check.ts'
 import type { Config, ConfigResult, GatewayKey, ModelConfig } from './config.ts'
 import { readDocument } from './document.ts'
 import { variablesOf, type Environment, type Variables } from './environment.ts'
+import { readNamedFile } from './named-file.ts'
 import type { ConfigProblem } from './problem.ts'
 import { readModelName } from './model-name.ts'
 import { readProxy } from './proxy.ts'
@@ -64,14 +65,18 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   return { kind: 'config', config, warnings: warnAbout(file, document, catalogue, config.sandbox), files }
 }
 
+/** Thousands of models and keys take a tenth of it. */
+const MOST_MEGABYTES = 10
+
 async function readText(
   path: string,
 ): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
   try {
-    const [text, { mtime }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
+    const [text, { mtime }] = await Promise.all([readNamedFile(path, MOST_MEGABYTES).toString('utf8'), stat(path)])
     return { text, writtenOn: mtime.toISOString().slice(0, 10) }
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+    const { code, message: words } = error as NodeJS.ErrnoException
+    const reason = code ?? words
     const message = `the configuration file cannot be read (${reason})`
     return {
       problem: { file: path, line: null, column: null, path: '', message, remedy: 'correct IMAGEGATE_CONFIG or the file’s permissions' },
