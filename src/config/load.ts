@@ -72,7 +72,8 @@ async function readText(
   path: string,
 ): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
   try {
-    const [text, { mtime }] = await Promise.all([readNamedFile(path, MOST_MEGABYTES).toString('utf8'), stat(path)])
+    const text = readNamedFile(path, MOST_MEGABYTES).toString('utf8')
+    const { mtime } = await stat(path)
     return { text, writtenOn: mtime.toISOString().slice(0, 10) }
   } catch (error) {
     const { code, message: words } = error as NodeJS.ErrnoException
