@@ -201,3 +201,63 @@ test.each([
   }
   expect(found).toEqual([])
 })
+
+/** A PNG by its first bytes; what is refused is refused for another field. */
+const PIXEL = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+const LEAST_FORM: Readonly<Record<string, string>> = { model: 'flux-2-pro', prompt: 'a' }
+
+/** What each field of a form is filled with: a long text, the field many times, a list in brackets, keys in brackets, JSON of each. */
+const FILLED: Readonly<Record<string, (name: string) => Filling>> = {
+  'long text': (name) => [[name, 'a'.repeat(LONG)]],
+  'long address': (name) => [[name, `https://a.example/${'a'.repeat(LONG)}`]],
+  repeated: (name) => Array.from({ length: 150 }, () => [name, 'a'] as const),
+  'a list': (name) => Array.from({ length: 150 }, () => [`${name}[]`, 'a'] as const),
+  'a record': (name) => Array.from({ length: 150 }, (_, index) => [`${name}[k${index}]`, 'a'] as const),
+  'a deep record': (name) => [[name + '[a]'.repeat(60), 'a']],
+  'a long name': (name) => [[`${name}[${'a'.repeat(LONG)}]`, 'a']],
+  'a list as JSON': (name) => [[name, JSON.stringify(Array.from({ length: MANY }, () => 'a'.repeat(9)))]],
+  'a record as JSON': (name) => [
+    [name, JSON.stringify(Object.fromEntries(Array.from({ length: MANY }, (_, index) => [`k${index}`, 'a'])))],
+  ],
+}
+
+type Filling = readonly (readonly [name: string, value: string])[]
+
+async function sendForm(path: string, field: string, filling: Filling): Promise<{ readonly status: number; readonly text: string }> {
+  const form = new FormData()
+  if (field !== 'image') form.append('image', new Blob([PIXEL], { type: 'image/png' }), 'a.png')
+  for (const [name, value] of Object.entries(LEAST_FORM)) if (name !== field) form.append(name, value)
+  for (const [name, value] of filling) form.append(name, value)
+  const reply = await fetch(gateway.url + path, { method: 'POST', body: form, headers: HEADERS })
+  return { status: reply.status, text: await reply.text() }
+}
+
+test(
+  'each field of every form in the OpenAPI document is refused beyond its bound in a few words that name it',
+  { timeout: 60_000 },
+  async () => {
+    const found: string[] = []
+    let judged = 0
+    for (const { path, operation } of operationsOf(document)) {
+      const { $ref: reference, properties } = operation.requestBody?.content['multipart/form-data']?.schema ?? {}
+      const named = typeof reference === 'string' ? document.components.schemas[reference.split('/').at(-1) ?? '']?.properties : properties
+      for (const field of Object.keys(named ?? {})) {
+        const judge = async ([how, fill]: readonly [string, (name: string) => Filling]): Promise<void> => {
+          const { status, text } = await sendForm(path, field, fill(field))
+          judged++
+          if (status < 400 || status > 499 || text.length > MOST_ANSWER_CHARS || !text.includes(field))
+            found.push(`${path} ${field}, ${how}: ${status} ${text.slice(0, 200)}`)
+        }
+        await Promise.all(Object.entries(FILLED).map(judge))
+      }
+    }
+    expect(found).toEqual([])
+    expect(judged).toBeGreaterThan(100)
+    const many = await sendForm(
+      '/v1/images/edits',
+      'prompt',
+      Array.from({ length: 5_000 }, () => ['prompt', 'a'] as const),
+    )
+    expect([many.status, many.text]).toEqual([400, expect.stringContaining('more parts than a request has fields and images')])
+  },
+)

@@ -146,13 +146,14 @@ function edited({ upload, body }: Form, { partialImagesAt }: Partials): Accepted
 
 /** What the parser says that helps a caller; all else it throws is about itself. */
 const PARSER_SAYS =
-  /^(?:Unexpected end of multipart data|Part terminated early|Malformed part header|reach (?:parts|files|fields) limit|the request was closed|prototype property is not allowed)/
+  /^(?:Unexpected end of multipart data|Part terminated early|Malformed part header|the request was closed|prototype property is not allowed)/
 
 const NOT_A_FORM = 'it is not whole, or not well formed.'
 /** With the remedy of what is often written by hand. */
 function saidOf(message: string): string {
   if (message.startsWith('Multipart: Boundary not found'))
     return 'its Content-Type names no boundary. Leave that header out: a client that sends a form, such as curl with --form, writes it itself.'
+  if (/^reach (?:parts|files|fields) limit/.test(message)) return 'it has more parts than a request has fields and images.'
   return PARSER_SAYS.test(message) ? message.slice(0, 200) : NOT_A_FORM
 }
 
