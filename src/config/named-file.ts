@@ -5,15 +5,15 @@ const MEGABYTE = 1_024 * 1_024
 const PART_BYTES = 64 * 1_024
 
 /**
- * Reads a file that the operator or the user of the command line names. A pipe may never say anything and a device may never end, so only files
+ * Reads a file that the operator or the user of the command line names. A FIFO may never say anything and a device may never end, so only files
  * are read, and of no file more than the bound: one may grow meanwhile, and those of /proc state no length. /dev/null is an empty file, as ever.
  * @throws the system's own error, or an `Error` whose message is what the file is
  */
 export function readNamedFile(path: string, mostMegabytes: number): Buffer {
   const kind = statSync(path)
-  if (!kind.isFile() && !kind.isDirectory() && path !== devNull) throw new Error('it is a pipe, a socket or a device, and a file is needed')
+  if (!kind.isFile() && !kind.isDirectory() && path !== devNull) throw new Error('it is a FIFO, a socket or a device, and a file is needed')
   if (kind.size > mostMegabytes * MEGABYTE && kind.isFile()) throw tooLarge(mostMegabytes)
-  // Where a pipe has taken the file's place meanwhile, opening it does not wait either; Windows has no such flag.
+  // Where a FIFO has its name meanwhile, opening it does not wait either; Windows has no such flag.
   const file = openSync(path, constants.O_RDONLY | (process.platform === 'win32' ? 0 : constants.O_NONBLOCK))
   try {
     return wholeOf(file, mostMegabytes)

@@ -13,15 +13,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const inFolder = (name: string): string => join(folder, name)
 /** Nobody ever writes into it. */
-const PIPE = inFolder('pipe.csv')
-execFileSync('mkfifo', [PIPE])
-/** As long as it says, though it takes no room on the disk. */
+const FIFO = inFolder('fifo.csv')
+execFileSync('mkfifo', [FIFO])
+/** As long as it says, though it takes nothing of the disk. */
 const LARGE = inFolder('large.csv')
 writeFileSync(LARGE, '')
 truncateSync(LARGE, 2 ** 32)
-writeFileSync(inFolder('key-from-pipe.yaml'), 'providers: { bfl: { api_key: ${BFL_API_KEY} } }\n')
+writeFileSync(inFolder('key-from-fifo.yaml'), 'providers: { bfl: { api_key: ${BFL_API_KEY} } }\n')
 for (const [name, target] of [
-  ['piped', PIPE],
+  ['fifos', FIFO],
   ['endless', '/dev/zero'],
 ] as const) {
   mkdirSync(inFolder(name))
@@ -40,33 +40,33 @@ const ended = (args: readonly string[], env: Readonly<Record<string, string>> = 
   })
 
 const GENERATE = ['generate', 'x', '--model', 'm', '--url', 'http://127.0.0.1:9']
-const NO_FILE = 'it is a pipe, a socket or a device, and a file is needed'
+const NO_FILE = 'it is a FIFO, a socket or a device, and a file is needed'
 const REFUSED: readonly (readonly [args: readonly string[], said: string, env?: Readonly<Record<string, string>>])[] = [
-  [['reconcile', PIPE, '--url', 'http://127.0.0.1:9'], `${PIPE}: ${NO_FILE}`],
+  [['reconcile', FIFO, '--url', 'http://127.0.0.1:9'], `${FIFO}: ${NO_FILE}`],
   [['reconcile', '/dev/zero', '--url', 'http://127.0.0.1:9'], `/dev/zero: ${NO_FILE}`],
   [['reconcile', LARGE, '--url', 'http://127.0.0.1:9'], `${LARGE}: it is larger than 16 MB`],
-  [['learn', PIPE], `${PIPE} cannot be read: ${NO_FILE}`],
+  [['learn', FIFO], `${FIFO} cannot be read: ${NO_FILE}`],
   [['learn', '/dev/zero'], `/dev/zero cannot be read: ${NO_FILE}`],
   [['learn', LARGE], `${LARGE} cannot be read: it is larger than 20 MB`],
-  [[...GENERATE, '--ref', PIPE], `--ref ${PIPE}: cannot be read (${NO_FILE})`],
+  [[...GENERATE, '--ref', FIFO], `--ref ${FIFO}: cannot be read (${NO_FILE})`],
   [[...GENERATE, '--ref', LARGE], `--ref ${LARGE}: cannot be read (it is larger than 256 MB)`],
   [[...GENERATE, '--mask', '/dev/zero'], `--mask /dev/zero: cannot be read (${NO_FILE})`],
-  [['serve', '--config', PIPE], `${PIPE}: the configuration file cannot be read (${NO_FILE})`],
+  [['serve', '--config', FIFO], `${FIFO}: the configuration file cannot be read (${NO_FILE})`],
   [['serve', '--config', LARGE], `${LARGE}: the configuration file cannot be read (it is larger than 10 MB)`],
   [
-    ['serve', '--config', inFolder('key-from-pipe.yaml')],
-    `BFL_API_KEY_FILE: ${PIPE} cannot be read (${NO_FILE})`,
-    { BFL_API_KEY_FILE: PIPE },
+    ['serve', '--config', inFolder('key-from-fifo.yaml')],
+    `BFL_API_KEY_FILE: ${FIFO} cannot be read (${NO_FILE})`,
+    { BFL_API_KEY_FILE: FIFO },
   ],
-  [['serve', '--config', inFolder('key-from-pipe.yaml')], 'BFL_API_KEY_FILE: /dev/zero cannot be read', { BFL_API_KEY_FILE: '/dev/zero' }],
-  [['migrate', '--from', `file:${inFolder('piped')}/imagegate.db`, '--to', 'postgres://127.0.0.1:9/none'], inFolder('piped')],
+  [['serve', '--config', inFolder('key-from-fifo.yaml')], 'BFL_API_KEY_FILE: /dev/zero cannot be read', { BFL_API_KEY_FILE: '/dev/zero' }],
+  [['migrate', '--from', `file:${inFolder('fifos')}/imagegate.db`, '--to', 'postgres://127.0.0.1:9/none'], inFolder('fifos')],
   [['migrate', '--from', `file:${inFolder('endless')}/imagegate.db`, '--to', 'postgres://127.0.0.1:9/none'], inFolder('endless')],
 ]
 
 /** Four at once: each is a process that starts. */
 const LINES = [0, 1, 2, 3].map((line) => REFUSED.filter((_, index) => index % 4 === line))
 
-test('a command that is given a pipe, a device or a file that is too large says so and ends, whatever the file is for', async () => {
+test('a command that is given a FIFO, a device or a file that is too large says so and ends, whatever the file is for', async () => {
   await Promise.all(
     LINES.map(async (line) => {
       for (const [args, said, env] of line) {
