@@ -90,7 +90,7 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
     expect(Number(over[0]?.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 
-  test('shows an image to its key and by its signed link alone', async () => {
+  test('shows an image to its key and by its signed link alone, in every size, and takes it as a reference of its key alone', async () => {
     const [one, other] = [await make({ name: 'one' }), await make({ name: 'other' })]
     const { images } = (await (await ask(one.secret, '/v1/generations', PIXELS)).json()) as Generation
     const link = new URL(images[0]?.url ?? '')
@@ -99,17 +99,33 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
     const changed = await fetch(`${server.url}${link.pathname}${link.search.slice(0, -3)}AAA`)
     expect([bare.status, signed.status, signed.headers.get('content-type'), changed.status]).toEqual([401, 200, 'image/jpeg', 401])
     expect([await statusOf(one.secret, link.pathname), await statusOf(other.secret, link.pathname)]).toEqual([200, 404])
-    expect(await statusOf(other.secret, '/v1/quotes', { ...PIXELS, reference_images: [{ image: images[0]?.id }] })).toBe(400)
+    const reference = { ...PIXELS, reference_images: [{ image: images[0]?.id }] }
+    expect(await statusOf(other.secret, '/v1/quotes', reference)).toBe(400)
+    expect([await statusOf(other.secret, '/v1/generations', reference), await statusOf(one.secret, '/v1/generations', reference)]).toEqual([
+      400, 200,
+    ])
+    const small = async (search: string, key?: string): Promise<readonly [number, string | null]> => {
+      const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+      const reply = await fetch(`${server.url}${link.pathname}${search}`, { headers })
+      return [reply.status, reply.headers.get('content-type')]
+    }
+    expect(await small(`${link.search}&w=64`)).toEqual([200, 'image/webp'])
+    expect(await small('?w=64', one.secret)).toEqual([200, 'image/webp'])
+    const refused = await Promise.all([small('?w=64'), small('?w=64', other.secret), small(`${link.search.slice(0, -3)}AAA&w=64`)])
+    expect(refused.map(([status]) => status)).toEqual([401, 404, 401])
   })
 
-  test('writes no key into its rows, its files or its log, also where the vendor says its own back', async () => {
+  test('writes no key into its rows, its files, its bucket or its log, also where the vendor says its own back', async () => {
     const { secret } = await make({ name: 'silent' })
     for (const story of ['plain', 'moderated', 'rejected', 'unauthorized']) {
       const reply = await ask(secret, '/v1/generations', { ...PIXELS, prompt: `a lighthouse sandbox:${story}` })
       expect(await reply.text()).not.toMatch(/canary-/)
     }
     expect(vendor.calls()).toBeGreaterThan(4)
-    const kept = `${await rowsIn(storage)}\n${filesOf(folder, /imagegate\.yaml$/)}\n${server.said()}`
+    const objects = storage.bucket === null ? '' : filesOf(storage.bucket, /^$/)
+    // The bucket's server keeps the name and the headers of each object beside it.
+    if (storage.bucket !== null) expect(objects).toMatch(/image\/(?:jpeg|png|webp)/)
+    const kept = `${await rowsIn(storage)}\n${filesOf(folder, /imagegate\.yaml$/)}\n${objects}\n${server.said()}`
     expect(kept).toContain('a lighthouse')
     expect(kept).toContain('[redacted]')
     const secrets = [BOSS, VENDOR_KEY, secret]

@@ -12,6 +12,8 @@ export interface Storage {
   readonly environment: Readonly<Record<string, string>>
   /** The database's address; null where it is a file in the data folder. */
   readonly database: string | null
+  /** Where the bucket's server keeps its objects and what is said of them; null where images are files in the data folder. */
+  readonly bucket: string | null
   close(): void
 }
 
@@ -25,7 +27,7 @@ export const STORAGES: readonly (readonly [StorageName])[] = NAMES.slice(0, POST
 export async function openStorage(name: StorageName): Promise<Storage> {
   if (name === 'SQLite and files') {
     const configuration = (more = ''): string => (more === '' ? '' : `assets: { ${more} }\n`)
-    return { name, configuration, environment: {}, database: null, close: () => {} }
+    return { name, configuration, environment: {}, database: null, bucket: null, close: () => {} }
   }
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-storage-'))
   const [database, bucket] = await Promise.all([freshDatabase(), startS3(folder, ['images'])])
@@ -35,6 +37,7 @@ export async function openStorage(name: StorageName): Promise<Storage> {
     configuration: (more = '') => `store: { url: "${database}" }\nassets: { url: "${images}"${more === '' ? '' : `, ${more}`} }\n`,
     environment: { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
     database,
+    bucket: join(folder, 's3'),
     close() {
       bucket.stop()
       rmSync(folder, { recursive: true, force: true })
