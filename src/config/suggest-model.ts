@@ -17,7 +17,9 @@ export function suggestModel(config: Config, catalogue: Catalogue, name: string,
   if (pinned === null) return proposal(model ?? nearest(name, known), known)
   if (model === null) return proposal(null, known)
   const offers = catalogue.offers(model)
-  if (offers.length === 0 || offers.some(({ provider }) => provider === pinned)) return proposal(`${pinned}/${model}`, known)
+  // An alias, whose providers its route names: none can be pinned before it.
+  if (offers.length === 0) return proposal(model, known)
+  if (offers.some(({ provider }) => provider === pinned)) return proposal(`${pinned}/${model}`, known)
   return `${pinned} does not sell ${model}, which is sold by ${offers.map(({ provider }) => provider).join(', ')}`
 }
 

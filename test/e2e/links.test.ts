@@ -56,6 +56,14 @@ describe('the link of an image, where keys are on', () => {
     expect(theirs.status).toBe(404)
   })
 
+  test('is 401 with a signature of as many characters that are more bytes, at which the gateway once stumbled', async () => {
+    const url = (await gateway.generate({}, A)).images[0]?.url ?? ''
+    const answers = await Promise.all(
+      ['é', '€', '𝒜'].map(async (end) => (await fetch(url.slice(0, -end.length) + encodeURIComponent(end))).status),
+    )
+    expect(answers).toEqual([401, 401, 401])
+  })
+
   test('is in every answer: OpenAI’s, BFL’s, Runware’s, MCP’s, comparisons and events', async () => {
     const body = { model: 'flux-2-pro', prompt: 'x' }
     const openai = await json<{ data: { url: string }[] }>(await gateway.post('/v1/images/generations', body, A))

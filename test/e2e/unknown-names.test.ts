@@ -54,6 +54,8 @@ describe.each(PATHS)('a name nobody knows, sent to %s', (path) => {
     ['runwear/flux-2-pro', 'runware/flux-2-pro'],
     ['bfl/flux-pro-1.1', 'bfl/flux-1.1-pro'],
     ['brand_style', 'brand-style'],
+    // An alias takes no provider in front.
+    ['bfl/brand-style', 'brand-style'],
   ])('as the model %s is answered with ours', async (model, ours) => {
     expect(await refused(path, { ...BODY, model })).toMatchObject({
       status: 404,

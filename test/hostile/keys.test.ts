@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { Generation, GatewayKeyState, GatewayKeyWithSecret, Quote } from '#contract'
+import type { Generation, GatewayKeyState, GatewayKeyWithSecret, ProviderState, Quote } from '#contract'
 import { startOverridden } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { connect } from '../http/compatible/mcp/clients.ts'
@@ -220,6 +220,8 @@ test('a key for one model and one provider sees and buys nothing else, on every 
   }
   const { data: models } = await read<{ data: Listed[] }>(secret, '/v1/models')
   expect(models.map(({ id, offers }) => [id, offers.map(({ provider }) => provider)])).toEqual([['flux-2-pro', ['vtrix']]])
+  const { data: providers } = await read<{ data: ProviderState[] }>(secret, '/v1/providers')
+  expect(providers.map((provider) => [provider.id, provider.models])).toEqual([['vtrix', ['flux-2-pro']]])
   const agent = await connect(server.url, secret)
   const ofAgents = (await agent.call('list_models')).text
   await agent.close()

@@ -25,6 +25,8 @@ export const newKeySecret = (): string => `ig_${randomBytes(SECRET_BYTES).toStri
 
 export const keyedHash = (pepper: string, text: string): string => createHmac('sha256', pepper).update(text).digest('hex')
 
-/** Whether two hashes in hex are one, in a time that does not depend on where they differ. */
-export const isSameHash = (one: string, other: string): boolean =>
-  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))
+/** Whether two hashes are one, in a time that does not depend on where they differ. What a caller gave may hold any character. */
+export function isSameHash(one: string, other: string): boolean {
+  const [left, right] = [Buffer.from(one), Buffer.from(other)]
+  return left.length === right.length && timingSafeEqual(left, right)
+}

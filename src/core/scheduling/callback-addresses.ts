@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import { isSameHash } from '../keys/key-record.ts'
 import type { Hooks } from '../ports.ts'
 
 export const HOOK_PATH = '/v1/hooks'
@@ -43,14 +44,8 @@ export function createInboundHooks({ key, baseFor }: InboundHooksDependencies): 
     addressee(provider, token) {
       const [generationId = '', attemptId = '', proof = '', ...rest] = token.split('.')
       const addressee = { provider, generationId, attemptId }
-      return rest.length === 0 && isSame(proof, mac('token', addressee)) ? addressee : null
+      return rest.length === 0 && isSameHash(proof, mac('token', addressee)) ? addressee : null
     },
-    isSecretOf: (addressee, secret) => isSame(secret, mac('secret', addressee)),
+    isSecretOf: (addressee, secret) => isSameHash(secret, mac('secret', addressee)),
   }
-}
-
-/** Takes as long for a near miss as for a far one. */
-export function isSame(given: string, expected: string): boolean {
-  const [left, right] = [Buffer.from(given), Buffer.from(expected)]
-  return left.length === right.length && timingSafeEqual(left, right)
 }

@@ -1,5 +1,5 @@
 import { createHash, createHmac, createPublicKey, verify, type KeyObject } from 'node:crypto'
-import { isSame } from './callback-addresses.ts'
+import { isSameHash } from '../keys/key-record.ts'
 
 /** A vendor's callback as it came: its headers in lower case, and its body before anything was parsed. */
 export interface SignedCallback {
@@ -33,7 +33,7 @@ export function standardWebhooksFault(
     // Whoever knows that the secret is empty could sign as well.
     return key.length === 0 ? [] : [createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')]
   })
-  return given.some((one) => expected.filter((right) => isSame(one, right)).length > 0) ? null : 'wrong signature'
+  return given.some((one) => expected.filter((right) => isSameHash(one, right)).length > 0) ? null : 'wrong signature'
 }
 
 /**

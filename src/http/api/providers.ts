@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { mayUseProvider } from '../../core/keys/may-use.ts'
+import type { Caller } from '../../core/keys/caller.ts'
+import { mayUseModel, mayUseProvider } from '../../core/keys/may-use.ts'
 import { ConfigurationState, GatewayNode, Latency, Problem, ProviderState } from '#contract'
 import { iso } from '../../core/instant.ts'
 import type { Clock, Store } from '../../core/ports.ts'
@@ -78,12 +79,21 @@ export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async
   }
   app.get('/v1/providers', { schema, config: { access: 'read' } }, async (request) => ({
     object: 'list' as const,
-    data: (await providers.list()).filter(({ id }) => mayUseProvider(request.caller.providers, id)),
+    data: shownTo(request.caller, await providers.list()),
     configuration: providers.configuration(),
     nodes: (await providers.nodes())?.map((node) => ({ ...node })) ?? null,
   }))
   historyRoute(app, deps)
 }
+
+/** The providers that a key may use, each with the models that it may use there. */
+const shownTo = ({ models: names, providers }: Caller, all: readonly ProviderState[]): ProviderState[] =>
+  all
+    .filter(({ id }) => mayUseProvider(providers, id))
+    .map((provider) => {
+      const models = provider.models.filter((model) => [model, `${provider.id}/${model}`].some((name) => mayUseModel(names, name, model)))
+      return { ...provider, models }
+    })
 
 function historyRoute(app: Parameters<FastifyPluginAsyncZod>[0], { store, clock, installed, sandbox }: ProviderDependencies): void {
   const schema = {
