@@ -106,7 +106,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes share what they know of
     expect(refused.map(({ status }) => status)).toEqual([503, 503, 503])
 
     const since = (purpose: string) => front.visits.slice(before).filter((visit) => visit.purpose === purpose).length
-    await expect.poll(() => since('account'), { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => since('account')).toBe(1)
     // The probe that found it broken sends all of them into the next, longer cool-down.
     const longer = async () =>
       Math.min(...(await Promise.all(NODES.map((index) => state(index, 'bfl')))).map((one) => Date.parse(one.next_try_at ?? '')))

@@ -96,7 +96,7 @@ beforeAll(async () => {
     for (const loss of NAMES) buy(gateway, provider, promptOf(provider, loss))
     buy(unreached, provider, unreachedPrompt(provider))
   }
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await Promise.all([gateway.close(), unreached.close()])
   server.closeAllConnections()

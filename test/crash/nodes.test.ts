@@ -243,7 +243,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     const agent = await connect(cluster.node(2).url, SECRETS.free)
     const shown = agent.call('get_generation', { id })
     await asked.promise
-    expect((await read(2, id)).status).toBe('running')
+    await expect.poll(async () => (await read(2, id)).status).toBe('running')
     held.resolve()
     for (const front of fronts) front.beforeReply = () => {}
     expect(await framed).toContain('"imageURL"')

@@ -38,10 +38,10 @@ afterAll(async () => {
 
 const canceledAt = async (model: string): Promise<Generation> => {
   const { id } = await gateway.generate({ model, prompt: 'a slow one' }, { prefer: 'respond-async' })
-  await expect.poll(() => queue.tasks.at(-1)?.polls ?? 0, { timeout: 5_000 }).toBeGreaterThan(0)
+  await expect.poll(() => queue.tasks.at(-1)?.polls ?? 0).toBeGreaterThan(0)
   await gateway.post(`/v1/generations/${id}/cancel`, {})
   const ended = async () => json<Generation>(await gateway.ask(`/v1/generations/${id}`))
-  await expect.poll(async () => (await ended()).attempts[0]?.ended_at ?? null, { timeout: 5_000 }).not.toBeNull()
+  await expect.poll(async () => (await ended()).attempts[0]?.ended_at ?? null).not.toBeNull()
   return ended()
 }
 

@@ -128,7 +128,7 @@ test('one open generation and one event stream more than all together may have a
 test('a connection more than all together may have is answered 429 and closed, who is connected is served, and others once some have gone', async () => {
   expect((await ask('a', '/v1/models')).status).toBe(200)
   const idle = Array.from({ length: 19 }, () => dial(''))
-  await vi.waitFor(async () => isRefused(dial(''), 'all-sockets', 'all.sockets'), { timeout: 5_000 })
+  await vi.waitFor(async () => isRefused(dial(''), 'all-sockets', 'all.sockets'), { timeout: 20_000 })
   expect((await ask('a', '/v1/models')).status).toBe(200)
   idle[0]?.destroy()
   const healthz = () => dial('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n')

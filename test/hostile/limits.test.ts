@@ -157,7 +157,7 @@ test('event streams and WebSockets of a key beyond its limit are refused, until 
   await closed
 
   controllers[0]?.abort()
-  await vi.waitFor(async () => expect((await stream(2)).status).toBe(200), { interval: 50, timeout: 5_000 })
+  await vi.waitFor(async () => expect((await stream(2)).status).toBe(200), { interval: 50, timeout: 20_000 })
   controllers.forEach((controller) => controller.abort())
   expect(open).toHaveLength(2)
 })

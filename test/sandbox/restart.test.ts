@@ -63,7 +63,7 @@ async function submitAndKill(examined: Candidate, directory: string): Promise<{ 
   const session = await start(examined, directory, { url, submits: () => 0, mostUnfinished: () => 0, unplayed: [], close: async () => {} })
   const submit = examined.adapter.translate(orderAt(examined)).call
   const sending = session.transport.send(examined.id, submit, 5_000)
-  await expect.poll(() => tasksIn(directory, examined.id).length, { interval: 5, timeout: 5_000 }).toBe(1)
+  await expect.poll(() => tasksIn(directory, examined.id).length, { interval: 5 }).toBe(1)
   // A vendor that lists its tasks finds ours by the address for callbacks, which this order does not give: then the reply is needed.
   const recovery = examined.adapter.recover?.(submit) ?? null
   if (recovery === null) await sending
@@ -130,10 +130,10 @@ describe('a gateway in the sandbox', () => {
     })
     const ids = await Promise.all(submits)
     const bought = () => candidates.flatMap(({ id }) => tasksIn(join(data, 'sandbox/emulators'), id)).length
-    await expect.poll(bought, { timeout: 5_000 }).toBe(ids.length)
+    await expect.poll(bought).toBe(ids.length)
     // A submit whose reply is not on disk yet is lost where the vendor cannot be asked for it.
     const known = async () => (await Promise.all(ids.map((id) => generationAt(first.url, id)))).filter(isKnown).length
-    await expect.poll(known, { timeout: 5_000 }).toBe(ids.length)
+    await expect.poll(known).toBe(ids.length)
     await first.kill('SIGKILL')
     const second = await startProcess({ IMAGEGATE_DATA: data })
     closing.push(() => second.kill('SIGTERM'))

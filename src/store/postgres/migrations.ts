@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { StoreError } from '../../core/ports.ts'
 import { SCHEMA } from './connections.ts'
 import type { Connection } from './connections.ts'
+import { isCollision } from './failure-of.ts'
 import { LOCKS } from './locks.ts'
 import type { Statement } from './statement.ts'
 
@@ -252,14 +254,30 @@ export async function migrate(run: Connection['run'], migrations: readonly strin
   }
 }
 
+/**
+ * Other gateways work on while a step waits for a table: so briefly that they never wait for long behind it, and that PostgreSQL, which searches for
+ * deadlocks after a second, finds none and breaks off no transaction of theirs.
+ */
+const LOCK_WAIT_MS = 400
+const MOST_TRIES = 100
+
 async function runStep(run: Connection['run'], step: string, version: number): Promise<void> {
-  await run(plain('BEGIN'))
-  try {
-    await run(plain(step))
-    await run(plain('UPDATE schema_version SET version = $1', version))
-    await run(plain('COMMIT'))
-  } catch (error) {
-    await run(plain('ROLLBACK')).catch(() => {})
-    throw error
+  for (let tries = 1; ; tries += 1) {
+    await run(plain('BEGIN'))
+    try {
+      await run(plain(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`))
+      await run(plain(step))
+      await run(plain('UPDATE schema_version SET version = $1', version))
+      return void (await run(plain('COMMIT')))
+    } catch (error) {
+      await run(plain('ROLLBACK')).catch(() => {})
+      if (!isCollision(error)) throw error
+      if (tries === MOST_TRIES) throw new StoreError('in_use', NO_TABLE, { cause: error })
+    }
+    // They get on meanwhile.
+    await pause(LOCK_WAIT_MS / 4)
   }
 }
+
+const NO_TABLE =
+  'the schema cannot be made newer, since something keeps a table of it locked; end whatever reads or dumps the database for long, and start again'

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FIRST_LEASE, LeaseLost, NoSlot, TooManyOpen } from '../../../src/core/nodes.ts'
 import { type Store, StoreError } from '../../../src/core/ports.ts'
-import { MIGRATIONS } from '../../../src/store/postgres/migrations.ts'
+import { migrate, MIGRATIONS } from '../../../src/store/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/store/postgres/store.ts'
 import { emptyDatabase, freshDatabase, ownServer, POSTGRES_PROGRAMS } from '../../support/postgres.ts'
 import { ledgerEntry } from '../ledger-entries.ts'
@@ -48,6 +48,29 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     await open(url)
     const { rows } = await client.query('SELECT pg_try_advisory_lock(1768776039, 2) AS taken')
     expect(rows).toEqual([{ taken: false }])
+  })
+
+  test('whose schema is made newer breaks off no transaction of a gateway that works on, whatever order each takes the tables in', async () => {
+    const url = await freshDatabase()
+    const [gateway, newer] = [await asked(url), await asked(url)]
+    for (const client of [gateway, newer]) await client.query('SET search_path TO imagegate')
+    await gateway.query('BEGIN')
+    await gateway.query('LOCK TABLE ledger IN ROW EXCLUSIVE MODE')
+    const step = 'ALTER TABLE generations ADD COLUMN note text; ALTER TABLE ledger ADD COLUMN note text;'
+    const run: Parameters<typeof migrate>[0] = async ({ text, values }) => {
+      const { rows: found, rowCount } = await newer.query(values.length === 0 ? text : { text, values: [...values] })
+      return { rows: found, count: rowCount ?? 0 }
+    }
+    const made = migrate(run, [...MIGRATIONS, step])
+    const { rows } = await gateway.query('SELECT pg_backend_pid() AS own')
+    const waits = async (): Promise<unknown> =>
+      (await gateway.query('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND pid <> $1', [rows[0]?.own])).rows[0]?.n
+    await expect.poll(waits, { interval: 10 }).toBe(1)
+    // Each waits for the other now.
+    await gateway.query('LOCK TABLE generations IN ROW EXCLUSIVE MODE')
+    await gateway.query('COMMIT')
+    await made
+    await gateway.query('SELECT note FROM generations')
   })
 
   test('that a newer version has written is refused by an older one, with both versions', async () => {
