@@ -40,7 +40,7 @@ describe.each([
       ;[bucket, vendors] = await Promise.all([start(folder, ['images']), startVendors({ providers: ['runware'] })])
       kept = vendors.folder(settings('bucket'))
       server = await startProcess({ ...kept.environment, ...keys })
-    }, 60_000)
+    }, 120_000)
     afterAll(async () => {
       await server.kill('SIGKILL')
       await vendors.close()

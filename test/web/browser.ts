@@ -48,7 +48,7 @@ export async function openPage(url: string, screen: Screen = {}) {
   await Promise.all([page.setViewportSize({ width, height }), page.emulateMedia({ colorScheme: theme, reducedMotion: motion })])
   if (key !== undefined) await page.addInitScript(`sessionStorage.setItem('imagegate.key', '${key}')`)
   const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
   page.on('console', (message) => {
     if (message.type() === 'error' && !NO_FAULT.test(message.text())) complaints.push(message.text())
   })

@@ -4,7 +4,8 @@ import { launchGateway } from '../e2e/gateway.ts'
 import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
 
 /** Until the page is loaded anew, the two seconds in which a press can be taken back do not end, however slow the machine is. */
-const NO_END_OF_THE_MOMENT = `if (performance.getEntriesByType('navigation')[0].type !== 'reload') {
+const NO_END_OF_THE_MOMENT = `if (location.protocol === 'http:' && sessionStorage.getItem('was loaded') === null) {
+  sessionStorage.setItem('was loaded', '1')
   const later = setTimeout
   window.setTimeout = (action, ms) => later(action, ms === 2000 ? 1e8 : ms)
 }`
