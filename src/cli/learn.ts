@@ -8,6 +8,7 @@ import { readNamedFile } from '../config/named-file.ts'
 import type { Verb } from './verb.ts'
 import { reasonInWords } from './folder.ts'
 import { printable, table } from './table.ts'
+import { textWithin } from './text-within.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
 interface LearnFlags {
@@ -18,7 +19,6 @@ interface LearnFlags {
 
 /** The largest OpenAPI documents of vendors have 3 MB. */
 const MOST_MEGABYTES = 20
-const MOST_BYTES = MOST_MEGABYTES * 1_024 * 1_024
 const TIMEOUT_MS = 30_000
 
 export const learnVerb: Verb = (terminal, finish) =>
@@ -106,14 +106,9 @@ async function fetched(url: string): Promise<string> {
     throw new VerbFailed(`${url} cannot be read: ${whyUnread(error)}`)
   })
   if (!reply.ok || reply.body === null) throw new VerbFailed(`${url} answered ${reply.status}; give the address of the document itself`)
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const part of reply.body) {
-    bytes += part.length
-    if (bytes > MOST_BYTES) throw new VerbFailed(`${url} is larger than ${MOST_MEGABYTES} MB: no OpenAPI document of a vendor is`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
+  const text = await textWithin(reply.body, MOST_MEGABYTES)
+  if (text === null) throw new VerbFailed(`${url} is larger than ${MOST_MEGABYTES} MB: no OpenAPI document of a vendor is`)
+  return text
 }
 
 async function write(file: string, manifest: string): Promise<void> {

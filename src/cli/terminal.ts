@@ -1,5 +1,6 @@
 import type { ProblemCode } from '#contract'
 import { processEnvironment, type Environment } from '../config/environment.ts'
+import { textWithin } from './text-within.ts'
 
 /** The world a verb talks to, as an argument, so that tests can be that world. */
 export interface Terminal {
@@ -55,15 +56,9 @@ const visible = (text: string): string =>
 const MOST_INPUT_MEGABYTES = 1
 
 async function boundedInput(): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of process.stdin as AsyncIterable<Buffer>) {
-    bytes += part.length
-    if (bytes > MOST_INPUT_MEGABYTES * 1_024 * 1_024)
-      throw new VerbFailed(`what came by standard input is larger than ${MOST_INPUT_MEGABYTES} MB, and a prompt is not`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
+  const text = await textWithin(process.stdin, MOST_INPUT_MEGABYTES)
+  if (text === null) throw new VerbFailed(`what came by standard input is larger than ${MOST_INPUT_MEGABYTES} MB, and a prompt is not`)
+  return text
 }
 
 export function processTerminal(): Terminal {

@@ -122,13 +122,15 @@ interface ResultKeys {
 
 function useResultKeys({ delivered, setView, scale, setScale, picks, zoom, isOn }: ResultKeys): void {
   const pickKeys = Object.fromEntries(delivered.slice(0, 9).map(({ provider }, at) => [String(at + 1), () => picks.pick(provider)]))
+  const [first] = delivered
+  const { picked, pick } = picks
   const keys = {
     ...pickKeys,
     s: () => setView('side'),
     w: () => setView('wipe'),
     f: () => setScale(scale === 'same' ? 'fit' : 'same'),
-    z: delivered[0] === undefined ? undefined : () => zoom(delivered[0]?.provider ?? ''),
-    0: picks.picked === null ? undefined : () => picks.pick(picks.picked ?? ''),
+    z: first === undefined ? undefined : () => zoom(first.provider),
+    0: picked === null ? undefined : () => pick(picked),
   }
   useKeys(isOn ? keys : {})
 }
