@@ -34,7 +34,7 @@ export function keyRingOf(keys: GatewayKeys, watch: KeyWatch, rate: RateLimit, o
   return {
     isOn: () => keys.isOn(),
     identify: (secret) => keys.identify(secret),
-    whileValid: (secret, end) => watch.whileValid(secret, end),
+    whileValid: (secret, caller, end) => watch.whileValid(secret, caller, end),
     async overRate({ key, ratePerMinute }, reply) {
       if (key === null || ratePerMinute === null) return undefined
       const over = await rate.take(key, ratePerMinute, reply)

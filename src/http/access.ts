@@ -47,8 +47,8 @@ export interface KeyRing {
    * rate; else the answer.
    */
   overRate(caller: Caller, reply?: FastifyReply): Promise<HttpProblem | undefined>
-  /** Calls `end` once the secret counts no more; null: nobody was asked for one, and it ends once keys are on. */
-  whileValid(secret: string | null, end: () => void): () => void
+  /** Calls `end` once the secret is no longer this caller's with what it shows; null: nobody was asked for one, and it ends once keys are on. */
+  whileValid(secret: string | null, caller: Caller, end: () => void): () => void
 }
 
 /** A header that holds the key below a path, beside `Authorization`: how a compatible API names its own. */
@@ -133,13 +133,14 @@ const identifying =
   (request: FastifyRequest): HttpProblem | undefined => {
     if (!keys.isOn()) {
       know(request, EVERYBODY)
-      watchKey(request, (end) => keys.whileValid(null, end))
+      watchKey(request, (end) => keys.whileValid(null, EVERYBODY, end))
       return undefined
     }
     const shown = secretOf(request, keyHeaders)
     const caller = shown.secret === null ? null : keys.identify(shown.secret)
-    know(request, caller ?? STRANGER)
-    watchKey(request, (end) => keys.whileValid(shown.secret, end), caller !== null)
+    const known = caller ?? STRANGER
+    know(request, known)
+    watchKey(request, (end) => keys.whileValid(shown.secret, known, end), caller !== null)
     const access = accessOf(request)
     if (access === 'open') return undefined
     if (caller !== null) return refusalOfScope(caller, access)

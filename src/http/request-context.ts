@@ -65,7 +65,8 @@ export async function whileKeyCounts<T>(awaited: Promise<T>): Promise<T> {
   return Promise.race([awaited, ended.promise]).finally(stop)
 }
 
-const KEY_ENDED = 'The key of this request was revoked, replaced or has expired while the request waited. What was bought goes on.'
+const KEY_ENDED =
+  'The key of this request was revoked, replaced, has expired or may see less while the request waited. What was bought goes on.'
 
 /** The only status that has such headers. */
 const TOO_MANY = 429

@@ -17,10 +17,11 @@ useRealSockets()
 const BOSS = 'key-of-boss'
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-keys-'))
 const config = join(folder, 'imagegate.yaml')
-const configured = (...names: readonly string[]): void => {
-  const keys = ['boss', ...names].map((name) => {
+const configured = (...names: readonly string[]): void => configuredAs(...names.map((name) => ({ name })))
+function configuredAs(...others: readonly { readonly name: string; readonly scope?: string }[]): void {
+  const keys = [{ name: 'boss', scope: 'admin' }, ...others].map(({ name, scope = 'write' }: (typeof others)[number]) => {
     const hash = createHash('sha256').update(`key-of-${name}`).digest('hex')
-    return `{ name: ${name}, key_hash: ${hash}, scope: ${name === 'boss' ? 'admin' : 'write'} }`
+    return `{ name: ${name}, key_hash: ${hash}, scope: ${scope} }`
   })
   // Generations that never end keep their slots; few of them are BFL's, whose own limit is 24.
   const slots = '{ max_in_flight: 1000 }'
@@ -133,6 +134,33 @@ describe('an event stream, a WebSocket and what waits for a generation', () => {
     expect(said[0]).toContain('"authentication"')
     expect(said.at(-1)).toContain('invalidApiKey')
     expect((await ask(secret, '/v1/models')).status).toBe(401)
+  })
+
+  test('of another key end within a second where the key that reads them is admin no more', async () => {
+    configuredAs({ name: 'auditor', scope: 'admin' })
+    server.signal('SIGHUP')
+    await vi.waitFor(async () => expect((await ask('key-of-auditor', '/v1/keys')).status).toBe(200), 30_000)
+    const { secret } = await make({ name: 'watched' })
+    const body = { model: 'vtrix/flux-2-pro', prompt: 'sandbox:never', width: 256, height: 256 }
+    const asked = { body, headers: { prefer: 'respond-async' } }
+    const [generation, comparison] = await Promise.all([
+      read<Generation>(secret, '/v1/generations', asked),
+      read<{ readonly id: string }>(secret, '/v1/comparisons', {
+        ...asked,
+        body: { ...body, model: 'flux-2-pro', providers: ['runware'] },
+      }),
+    ])
+    const paths = [`/v1/generations/${generation.id}`, `/v1/comparisons/${comparison.id}`]
+    const waits = paths.map((path) => ask('key-of-auditor', path, { headers: { prefer: 'wait=600' } }))
+    const streams = await Promise.all(paths.map((path) => ask('key-of-auditor', `${path}/events`)))
+    for (const { status } of streams) expect(status).toBe(200)
+    // By now what was asked before has come.
+    expect((await ask('key-of-auditor', '/v1/keys')).status).toBe(200)
+    configuredAs({ name: 'auditor', scope: 'read' })
+    server.signal('SIGHUP')
+    expect((await Promise.all(waits)).map(({ status }) => status)).toEqual([401, 401])
+    for (const stream of streams) expect(await stream.text()).not.toMatch(/event: (?:succeeded|failed|canceled)/)
+    await ask(BOSS, '/v1/keys/watched', { method: 'DELETE' })
   })
 
   test('stay open through the grace of a rotation', async () => {

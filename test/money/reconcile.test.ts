@@ -205,8 +205,26 @@ describe('a reconciliation', () => {
     const found = await reconcile(`id,amount\n${taskOf('plain')},0.03\n${taskOf('plain')},"0,03"\n${taskOf('other')},-0.04`)
     const [, ...rest] = found.rows.filter(({ outcome }) => outcome === 'unreadable' || outcome === 'differs')
     expect(rest).toEqual([
-      expect.objectContaining({ explanation: 'line 3: "0,03" is no amount; write it with a decimal point, for example 0.045' }),
+      expect.objectContaining({
+        explanation: 'line 3: "0,03" is no amount; write it with a decimal point, for example 0.045, and at most 1000000 US dollars',
+      }),
     ])
+  })
+
+  test('settles nothing at an amount that no image costs, however it is written, and keeps to its schema', async () => {
+    await buy('unpaid', 'cost:none', 'boss')
+    const before = await show('unpaid')
+    for (const amount of ['9000000000', '1e20', '1e50', '-1e50', '10000.01', '999999.99', '9'.repeat(60)]) {
+      const lines = [`${taskOf('unpaid')},${amount}`, `,${amount}`]
+      const found = await reconcile(`id,amount\n${lines.join('\n')}\n`, 'apply=true&provider=bfl')
+      const rows = found.rows.filter(({ lines: [line] }) => line === 2)
+      expect([amount, rows.map(({ outcome, invoiced }) => [outcome, invoiced])]).toEqual([amount, [['unreadable', null]]])
+    }
+    const many = Array.from({ length: 20_000 }, () => `${taskOf('unpaid')},1000000`)
+    const summed = await reconcile(`id,amount\n${many.join('\n')}\n`, 'apply=true')
+    const row = summed.rows.find(({ task_id: task }) => task === taskOf('unpaid'))
+    expect([summed.invoiced, row?.outcome]).toEqual(['20000000000', 'unreadable'])
+    expect(await show('unpaid')).toEqual(before)
   })
 
   test('asks for admin scope, and says which files it reads', async () => {

@@ -1,4 +1,4 @@
-import { createTally, MoneyError, suggest, usdFromDecimal } from '#contract'
+import { compareUsd, createTally, MoneyError, subtractUsd, suggest, usdFromDecimal } from '#contract'
 import type { Usd, UsdTally } from '#contract'
 import { Refusal } from '../generation/refusal.ts'
 
@@ -38,6 +38,8 @@ export interface Invoice {
 }
 
 const MOST_LINES = 200_000
+/** Either way: sums of as many lines are still amounts that an answer and the account hold. */
+const MOST_ON_A_LINE: Usd = '1000000'
 const LINES_AT_ONCE = 1_000
 
 /** Names of columns in the order in which they are believed, without case, spaces and signs. */
@@ -92,7 +94,7 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
     tasks.set(taskId, task)
     task.lines.push(line)
     if (amount === null)
-      task.fault = `line ${line}: ${JSON.stringify((cells[columns.amount] ?? '').slice(0, 40))} is no amount; write it with a decimal point, for example 0.045`
+      task.fault = `line ${line}: ${JSON.stringify((cells[columns.amount] ?? '').slice(0, 40))} is no amount; write it with a decimal point, for example 0.045, and at most ${MOST_ON_A_LINE} US dollars`
     else {
       task.amount.add(amount)
       total.add(amount)
@@ -154,7 +156,7 @@ function unitOf(currency: string, unit: InvoiceUnit, line: number): InvoiceUnit 
 
 const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
 
-/** Null where it is no amount. */
+/** Null where it is no amount, or more than a line may have. */
 function amountOf(text: string, unit: InvoiceUnit): Usd | null {
   const digits = text
     .trim()
@@ -162,7 +164,9 @@ function amountOf(text: string, unit: InvoiceUnit): Usd | null {
     .replace(/\s*USD$/i, '')
   if (!DECIMAL.test(digits)) return null
   try {
-    return usdFromDecimal(digits, SHIFT[unit])
+    const amount = usdFromDecimal(digits, SHIFT[unit])
+    const size = amount.startsWith('-') ? subtractUsd('0', amount) : amount
+    return compareUsd(size, MOST_ON_A_LINE) > 0 ? null : amount
   } catch (error) {
     if (error instanceof MoneyError) return null
     throw error

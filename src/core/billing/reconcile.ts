@@ -51,6 +51,8 @@ export interface ReconcileDependencies {
 }
 
 const DAY_MS = 86_400_000
+/** More is no price of images: another column, or another unit. What is settled once is never changed again, and counts against a budget. */
+const MOST_OF_A_TASK = '10000'
 
 export function createReconcile(dependencies: ReconcileDependencies): Reconcile {
   const { store, breathe } = dependencies
@@ -159,6 +161,10 @@ async function rowOf(
   const invoiced = task.amount.total()
   const [first, ...others] = found
   if (task.fault !== null) return spoiledTask(task, first ?? null, task.fault)
+  if (compareUsd(invoiced, MOST_OF_A_TASK) > 0) {
+    const explanation = `The invoice has ${invoiced} US dollars for it, and no task costs more than ${MOST_OF_A_TASK}: see whether the right column and unit were read.`
+    return spoiledTask(task, first ?? null, explanation)
+  }
   if (!first) return unknownTask(task)
   if (others.length > 0) return ambiguousTask(task, found)
   if (first.amount !== null) return knownCost(task, first)

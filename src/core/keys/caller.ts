@@ -27,6 +27,10 @@ export interface KeyRules extends KeyPolicy {
   readonly period: BudgetPeriod
 }
 
+/** Whether a secret that was a caller's is still the same key's, and shows others' rows if it did. */
+export const isStill = (before: Caller, now: Caller | null): boolean =>
+  now !== null && now.key === before.key && (now.isAdmin || !before.isAdmin)
+
 export const callerOf = ({ name, scope, models, providers, ratePerMinute }: KeyRules): Caller => ({
   key: name,
   scope,

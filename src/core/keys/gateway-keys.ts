@@ -38,8 +38,8 @@ export interface GatewayKeys {
   isAnyLive(configured: readonly ConfiguredKey[]): boolean
   /** Who shows this secret; null where it is none that counts now. */
   identify(secret: string): Caller | null
-  /** Whether this secret counts now; asking is no use of the key. */
-  counts(secret: string): boolean
+  /** Whose this secret is now; null where it does not count. Asking is no use of the key. */
+  holder(secret: string): Caller | null
   /** Called after each change by `create`, `rotate` and `revoke`, before they answer. */
   onChanged(listener: () => void): void
   /** All that a key may do; null where there is no such key. */
@@ -143,8 +143,8 @@ class Keys implements GatewayKeys {
     return entry.caller
   }
 
-  counts(secret: string): boolean {
-    return this.#liveEntry(secret) !== null
+  holder(secret: string): Caller | null {
+    return this.#liveEntry(secret)?.caller ?? null
   }
 
   onChanged(listener: () => void): void {
@@ -180,7 +180,7 @@ class Keys implements GatewayKeys {
     if (this.rules(asked.name) !== null)
       throw new KeyRefused('taken', `there is a key ${asked.name} already; take another name, or rotate it`)
     const hash = keyedHash(this.#deps.pepper, secret)
-    if (this.counts(secret) || [...this.#records.values()].some((record) => record.hash === hash))
+    if (this.holder(secret) !== null || [...this.#records.values()].some((record) => record.hash === hash))
       throw new KeyRefused('taken', 'another key has this secret; take another one')
     const record: KeyRecord = { ...asked, hash, previous: [], createdAt: this.#deps.clock.now(), rotatedAt: null, lastUsedAt: null }
     const turnedOn = !this.isOn()

@@ -1,32 +1,46 @@
 import type { Clock } from '../ports.ts'
+import { isStill } from './caller.ts'
+import type { Caller } from './caller.ts'
 import type { GatewayKeys } from './gateway-keys.ts'
 
 /** What stays open for a caller ends with the caller's key. */
 export interface KeyWatch {
   /**
-   * Calls `end` once the secret counts no more: before the answer to whoever revoked or rotated it, and within a second where it expires or
-   * leaves the configuration.
+   * Calls `end` once the secret counts no more, is another key's, or shows others' rows no more: before the answer to whoever revoked or
+   * rotated it, and within a second where it expires or the configuration changes.
    * @param secret null: nobody was asked for one; it ends once keys are on
+   * @param caller whose it was when what stays open was allowed
    * @returns stops watching
    */
-  whileValid(secret: string | null, end: () => void): () => void
+  whileValid(secret: string | null, caller: Caller, end: () => void): () => void
   /** Judges all now. */
   check(): void
 }
 
 const CHECKED_EVERY_MS = 1_000
 
-export function createKeyWatch(keys: Pick<GatewayKeys, 'isOn' | 'counts' | 'onChanged'>, clock: Pick<Clock, 'after'>): KeyWatch {
-  const watched = new Map<string | null, Set<() => void>>()
+interface Watched {
+  readonly caller: Caller
+  readonly end: () => void
+}
+
+export function createKeyWatch(keys: Pick<GatewayKeys, 'isOn' | 'holder' | 'onChanged'>, clock: Pick<Clock, 'after'>): KeyWatch {
+  const watched = new Map<string | null, Set<Watched>>()
   let stopTimer: (() => void) | null = null
 
-  const isValid = (secret: string | null): boolean => (secret === null ? !keys.isOn() : !keys.isOn() || keys.counts(secret))
+  /** Of those who showed one secret, whose time is over. */
+  function over(secret: string | null, all: ReadonlySet<Watched>): readonly Watched[] {
+    if (!keys.isOn()) return []
+    const now = secret === null ? null : keys.holder(secret)
+    return [...all].filter(({ caller }) => !isStill(caller, now))
+  }
 
   function check(): void {
-    for (const [secret, ends] of watched) {
-      if (isValid(secret)) continue
-      watched.delete(secret)
-      for (const end of ends) end()
+    for (const [secret, all] of watched) {
+      const ending = over(secret, all)
+      for (const one of ending) all.delete(one)
+      if (all.size === 0) watched.delete(secret)
+      for (const { end } of ending) end()
     }
     stopTimer?.()
     stopTimer = watched.size === 0 ? null : clock.after(CHECKED_EVERY_MS, check)
@@ -35,15 +49,14 @@ export function createKeyWatch(keys: Pick<GatewayKeys, 'isOn' | 'counts' | 'onCh
 
   return {
     check,
-    whileValid(secret, end) {
-      const ends = watched.get(secret) ?? new Set()
-      // One function may watch twice.
-      const ending = (): void => end()
-      watched.set(secret, ends.add(ending))
+    whileValid(secret, caller, end) {
+      const all = watched.get(secret) ?? new Set()
+      const one = { caller, end }
+      watched.set(secret, all.add(one))
       stopTimer ??= clock.after(CHECKED_EVERY_MS, check)
       return () => {
-        ends.delete(ending)
-        if (ends.size === 0 && watched.get(secret) === ends) watched.delete(secret)
+        all.delete(one)
+        if (all.size === 0 && watched.get(secret) === all) watched.delete(secret)
         if (watched.size > 0) return
         stopTimer?.()
         stopTimer = null

@@ -97,7 +97,7 @@ function tasksRoute(api: FastifyInstance, path: string, perform: Perform, { keys
     }
     know(request, caller)
     const { apiKey } = signIn ?? {}
-    if (typeof apiKey === 'string') keepKeyEnd((end) => keys.whileValid(apiKey, end))
+    if (typeof apiKey === 'string') keepKeyEnd((end) => keys.whileValid(apiKey, caller, end))
     const asked = signIn ? array.slice(1) : array
     const images = createInlineImages(assets)
     const refusals = await overRateOfEach(keys, request, asked.length, reply)

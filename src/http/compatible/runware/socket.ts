@@ -67,9 +67,10 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
     if (!keys.isOn()) return EVERYBODY
     return shown === null ? null : keys.identify(shown)
   }
-  if (caller() === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
+  const known = caller()
+  if (known === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
   const key = createKeyOfSocket(socket, keys, sendFrame)
-  if (caller() !== null) key.follow(shown)
+  if (known !== null) key.follow(shown, known)
 
   const refuse = ({ details }: Pick<HttpProblem, 'details'>, task: JsonObject): void =>
     sendFrame({ errors: errorsOfProblem(details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
@@ -86,7 +87,7 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
     if (typeof task['apiKey'] === 'string') shown = task['apiKey']
     const asker = caller()
     if (asker === null) return key.refuse()
-    key.follow(shown)
+    key.follow(shown, asker)
     if (isAdmitted(asker, task)) sendFrame({ data: [authenticated(task)] })
   }
 
@@ -138,9 +139,9 @@ function createKeyOfSocket(socket: Socket, keys: Pick<KeyRing, 'whileValid'>, se
   socket.on('close', () => stopWatching?.())
   return {
     refuse,
-    follow(secret: string | null): void {
+    follow(secret: string | null, asker: Caller): void {
       stopWatching?.()
-      stopWatching = keys.whileValid(secret, refuse)
+      stopWatching = keys.whileValid(secret, asker, refuse)
     },
   }
 }
