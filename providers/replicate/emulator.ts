@@ -1,6 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { bearer, check, createEmulator, isFields, json, perMegapixel, replyTable, sentencesOf, shaped } from '#sandbox'
-import type { Check, Checks, EmulatedModel, FieldProblem, Fields, Kit, Task, TaskFailure, WireReply, WireRequest } from '#sandbox'
+import type {
+  Check,
+  Checks,
+  EmulatedModel,
+  EmulatedPrice,
+  FieldProblem,
+  Fields,
+  Kit,
+  Task,
+  TaskFailure,
+  WireReply,
+  WireRequest,
+} from '#sandbox'
 import manifest from './manifest.json' with { type: 'json' }
 
 const { fields, flag, form, list, number, oneOf, text, whole } = check
@@ -22,27 +34,33 @@ interface Rule {
   readonly side?: number
   readonly shape?: string
   readonly format?: string
+  readonly hasSeed?: boolean
+  readonly price: EmulatedPrice
 }
+
+/** The sides of a square. */
+const RESOLUTIONS: Readonly<Record<string, number>> = { '768sq': 768, '1k': 1024, '1.5k': 1536, '2k': 2048, '4k': 4096 }
 
 const FORMATS = new Map<string, string>()
 
 /** A model by its schema; a size counts only with the shape `custom`, and is rounded. */
-function model(name: string, own: Checks, { step = 16, side = 1024, shape = '1:1', format = 'webp' }: Rule): Record<string, EmulatedModel> {
+function model(name: string, own: Checks, rule: Rule): Record<string, EmulatedModel> {
+  const { step = 16, side = 1024, shape = '1:1', format = 'webp', hasSeed = true, price } = rule
   FORMATS.set(name, format)
-  const input = fields({ prompt: text(1), seed: whole(), ...own }, { required: ['prompt'] })
+  const input = fields({ prompt: text(1), ...(hasSeed ? { seed: whole() } : {}), ...own }, { required: ['prompt'] })
   const webhook = form('an https URL', check.isHttpUrl)
   const events = list(oneOf('start', 'output', 'logs', 'completed'))
   const rounded = (value: unknown): number => Math.round((typeof value === 'number' ? value : side) / step) * step
   return {
     [name]: {
       schema: fields({ input, webhook, webhook_events_filter: events }, { required: ['input'] }),
-      price: name.endsWith('flux-2-pro') ? perMegapixel('0.03', '0.015', '0.015') : { flat: '0.04' },
+      price,
       size: {
         ofBody(body, reference) {
-          const { aspect_ratio: asked = shape, width, height, output_megapixels: megapixels = 1 } = inputOf(body)
+          const { aspect_ratio: asked = shape, width, height, output_megapixels: megapixels = 1, resolution: tier } = inputOf(body)
           if (asked === 'custom') return { width: rounded(width), height: rounded(height) }
           const followed = asked === 'match_input_image' ? 'auto' : asked
-          const square = side * Math.sqrt(Number(megapixels))
+          const square = (RESOLUTIONS[String(tier)] ?? side) * Math.sqrt(Number(megapixels))
           return shaped(square, '1:1').ofBody?.({ aspect_ratio: followed }, reference) ?? { width: square, height: square }
         },
       },
@@ -62,32 +80,49 @@ const kontext: Checks = {
 }
 const klein: Checks = {
   ...saved,
-  aspect_ratio: oneOf('match_input_image', '1:1'),
+  aspect_ratio: oneOf('match_input_image', '1:1', '16:9'),
   output_megapixels: oneOf('0.25', '0.5', '1', '2', '4'),
-  output_format: oneOf('jpg', 'png'),
   go_fast: flag,
   disable_safety_checker: flag,
   images: images(5),
 }
-const kontextRule: Rule = { shape: 'match_input_image', format: 'png' }
+const kontextRule = (flat: string): Rule => ({ shape: 'match_input_image', format: 'png', price: { flat } })
+const flux3: Checks = {
+  ...saved,
+  aspect_ratio: oneOf('auto', '21:9', '2:1', '7:5', '5:7', '1:2', '9:21', ...SHAPES),
+  resolution: oneOf(...Object.keys(RESOLUTIONS)),
+  grounding: flag,
+  images: images(10),
+  ...safety(0, 4),
+}
 
-/** From the version pages that `manifest.json` names (2026-11-28). Prices but that of FLUX.2 [pro] are made up, and no reply says one. */
+/** From the pages that `manifest.json` names (2026-11-28 and 29). The price of FLUX 3 is made up, and no reply says one. */
 const MODELS: Readonly<Record<string, EmulatedModel>> = {
-  ...model(`${BFL}/flux-2-pro`, { ...large, input_images: images(8) }, { step: 16 }),
-  ...model(`${BFL}/flux-2-flex`, { ...large, ...sampling, prompt_upsampling: flag, input_images: images(10) }, { step: 32 }),
-  ...model(`${BFL}/flux-2-max`, { ...large, input_images: images(8) }, { step: 16 }),
+  ...model(`${BFL}/flux-2-pro`, { ...large, input_images: images(8) }, { price: perMegapixel('0.03', '0.015', '0.015') }),
+  ...model(
+    `${BFL}/flux-2-flex`,
+    { ...large, ...sampling, prompt_upsampling: flag, input_images: images(10) },
+    { step: 32, price: perMegapixel('0.06', '0.06', '0.06') },
+  ),
+  ...model(`${BFL}/flux-2-max`, { ...large, input_images: images(8) }, { price: perMegapixel('0.07', '0.03', '0.03') }),
   ...model(
     `${BFL}/flux-2-dev`,
     { ...saved, ...custom, ...sides(1440), go_fast: flag, disable_safety_checker: flag, input_images: images(4) },
-    { step: 32 },
+    { step: 32, price: perMegapixel('0.012', '0.012', '0.012') },
   ),
-  ...model(`${BFL}/flux-2-klein-4b`, klein, { format: 'jpg' }),
-  ...model(`${BFL}/flux-kontext-pro`, kontext, kontextRule),
-  ...model(`${BFL}/flux-kontext-max`, kontext, kontextRule),
+  ...model(`${BFL}/flux-2-klein-4b`, klein, { format: 'jpg', price: perMegapixel('0.001', '0.001', '0.001') }),
+  ...model(
+    `${BFL}/flux-2-klein-9b`,
+    { ...klein, output_format: oneOf('jpg', 'png') },
+    { format: 'jpg', price: perMegapixel('0.015', '0.015', '0.002') },
+  ),
+  ...model(`${BFL}/flux-3-image`, flux3, { shape: 'auto', hasSeed: false, price: { flat: '0.048' } }),
+  ...model(`${BFL}/flux-kontext-pro`, kontext, kontextRule('0.04')),
+  ...model(`${BFL}/flux-kontext-max`, kontext, kontextRule('0.08')),
   ...model(
     `${BFL}/flux-1.1-pro`,
     { ...saved, ...sides(1440), aspect_ratio: oneOf('custom', ...SHAPES), prompt_upsampling: flag, ...safety(1, 5) },
-    { step: 16 },
+    { price: { flat: '0.04' } },
   ),
   ...model(
     `${BFL}/flux-1.1-pro-ultra`,
@@ -99,7 +134,7 @@ const MODELS: Readonly<Record<string, EmulatedModel>> = {
       output_format: oneOf('jpg', 'png'),
       ...safety(1, 6),
     },
-    { side: 2048, format: 'jpg' },
+    { side: 2048, format: 'jpg', price: { flat: '0.06' } },
   ),
 }
 
@@ -175,7 +210,7 @@ export const startEmulator = createEmulator<Facts>({
     seed: 'input.seed',
     format: 'input.output_format',
     quality: 'input.output_quality',
-    references: ['input.input_images', 'input.input_image'],
+    references: ['input.input_images', 'input.input_image', 'input.images'],
     webhookUrl: 'webhook',
   },
   newId: () => randomBytes(13).toString('hex'),

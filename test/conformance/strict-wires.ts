@@ -80,13 +80,15 @@ const fal: StrictWire = ({ offer: { model, vendorModel }, asked, prompt, referen
   return { path: `/${endpoint}`, key: ['authorization', 'Key '], body: { prompt, ...size, ...given(asked, references) } }
 }
 
-/** The models' pages of versions: `width` and `height` count with `custom` alone; Kontext takes one `input_image`, klein `images`. */
+/** The models' pages of versions: `width` and `height` count with `custom` alone; Kontext takes one `input_image`, klein and FLUX 3 `images`. */
 const replicate: StrictWire = ({ offer: { model, vendorModel }, asked, prompt, reference }) => {
-  const isKlein = model.startsWith('flux-2-klein')
-  const klein = { ...SQUARE, output_megapixels: asked === 'two' ? '2' : '1' }
-  const size = isKlein ? klein : isShape(model) ? SQUARE : { aspect_ratio: 'custom', ...pixels(asked) }
+  const tier = model.startsWith('flux-2-klein')
+    ? { output_megapixels: asked === 'two' ? '2' : '1' }
+    : { resolution: asked === 'two' ? '1.5k' : '1k' }
+  const isTiered = model.startsWith('flux-2-klein') || model === 'flux-3-image'
+  const size = isTiered ? { ...SQUARE, ...tier } : isShape(model) ? SQUARE : { aspect_ratio: 'custom', ...pixels(asked) }
   const link = DATA + reference.base64
-  const references = isShape(model) ? { input_image: link } : { [isKlein ? 'images' : 'input_images']: [link] }
+  const references = isShape(model) && !isTiered ? { input_image: link } : { [isTiered ? 'images' : 'input_images']: [link] }
   const body = { input: { prompt, ...size, ...given(asked, references) } }
   return { path: `/v1/models/${vendorModel}/predictions`, key: BEARER, body }
 }
