@@ -134,9 +134,9 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   )
 
   test(
-    'of several images each: the arrows turn them, and what is zoomed and saved is the one that is shown; 0 takes a pick back',
+    'of several images each: the arrows turn them, what is zoomed and saved is the one that is shown, and prices are compared per image; 0 takes a pick back; the stage of the wipe is as high as the screen leaves it, and never stretches an image',
     async () => {
-      const { id, generations } = await compare({ n: 3, width: 512, height: 512, providers: ['runware'] })
+      const { id, generations } = await compare({ n: 3, width: 512, height: 512, providers: ['runware', 'vtrix'] })
       const images = generations[0]?.images.map((image) => image.id) ?? []
       const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
       const column = region(page, 'Runware')
@@ -157,6 +157,29 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
       await column.getByRole('button', { name: 'Favourite, Runware' }).waitFor()
       await page.keyboard.press('0')
       await column.getByRole('button', { name: 'Pick, Runware' }).waitFor()
+      await page.keyboard.press('w')
+      await page.getByText('B costs $0.0015 less per image. A thousand like it: $1.50 less.').waitFor()
+      for (const [width, height] of [
+        [700, 1_200],
+        [1440, 900],
+        [360, 500],
+      ] as const) {
+        await page.setViewportSize({ width, height })
+        const stage = await page.locator('.stage').boundingBox()
+        const image = await page.locator('.stage img').first().boundingBox()
+        expect([width, Math.round((image?.width ?? 0) - (image?.height ?? 9))]).toEqual([width, 0])
+        expect(stage?.height).toBeLessThanOrEqual(Math.max(240, height - 340))
+      }
+      await page.setViewportSize({ width: 1440, height: 900 })
+      await page.getByRole('button', { name: 'Blind vote' }).click()
+      await page.keyboard.press('1')
+      await page
+        .getByText(/^Your choice (is the cheapest\.|costs \$0\.0015 per image more than the cheapest\. A thousand images: \$1\.50\.)$/)
+        .waitFor()
+      await page
+        .getByRole('table', { name: 'Chosen blind' })
+        .getByRole('row', { name: /Vtrix.*\$0\.0285/ })
+        .waitFor()
       expect(complaints).toEqual([])
       await close()
     },

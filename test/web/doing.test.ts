@@ -52,7 +52,7 @@ describe.skipIf(!hasChromium)('the form', { concurrent: true }, () => {
         })
       })
     })
-    const png = await sharp({ create: { width: 120, height: 80, channels: 3, background: '#864' } })
+    const png = await sharp({ create: { width: 60, height: 120, channels: 3, background: '#864' } })
       .png()
       .toBuffer()
     // Both at the same moment: neither is lost.
@@ -71,6 +71,8 @@ describe.skipIf(!hasChromium)('the form', { concurrent: true }, () => {
     await page.getByRole('button', { name: 'Draw it' }).click()
     const area = await page.getByRole('img', { name: 'Drawing area' }).boundingBox()
     if (area === null) throw new Error('there is nothing to draw on')
+    // It is drawn on the image as it is, not on a stretched one.
+    expect(area.width / area.height).toBeCloseTo(0.5, 2)
     await page.mouse.move(area.x + area.width / 2, area.y + area.height / 2)
     await page.mouse.down()
     await page.mouse.move(area.x + area.width / 2 + 20, area.y + area.height / 2)
@@ -83,7 +85,7 @@ describe.skipIf(!hasChromium)('the form', { concurrent: true }, () => {
     const drawn = sharp(Buffer.from((typeof mask === 'string' ? mask : '').split(',')[1] ?? '', 'base64'))
     const { data, info } = await drawn.raw().toBuffer({ resolveWithObject: true })
     const alphaAt = (x: number, y: number) => data[(y * info.width + x) * info.channels + 3]
-    expect([info.width, info.height, alphaAt(2, 2), alphaAt(60, 40)]).toEqual([120, 80, 255, 0])
+    expect([info.width, info.height, alphaAt(2, 2), alphaAt(30, 60)]).toEqual([60, 120, 255, 0])
     expect(complaints).toEqual([])
     await close()
   }, 90_000)

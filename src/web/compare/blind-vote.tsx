@@ -10,7 +10,7 @@ import { Usd } from '../parts/usd.tsx'
 import { client } from '../shell/gateway.ts'
 import { useKeys } from '../shell/keys.ts'
 import { ChosenBlind } from './chosen-blind.tsx'
-import { isComparable, leftOutText, type Part } from './part.ts'
+import { isComparable, leftOutText, perImage, type Part } from './part.ts'
 import { Columns } from './side-by-side.tsx'
 import { addVote, drawnOrder, voteOn } from './votes.ts'
 import '../styles/blind.css'
@@ -168,10 +168,11 @@ function Candidate({ part, name, at, prompt, choice, onChoose }: CandidateProps)
 function choiceText(shown: readonly Part[], provider: string | null): string {
   const chosen = shown.find((part) => part.provider === provider)
   if (chosen === undefined) return 'No favourite: nobody is counted as chosen.'
-  const known = shown.flatMap(({ row }) => (row.amount === null ? [] : [row.amount])).toSorted(compareUsd)
-  const [cheapest] = known
-  if (chosen.row.amount === null || cheapest === undefined) return 'What your choice costs is not known.'
-  const more = subtractUsd(chosen.row.amount, cheapest)
+  const own = perImage(chosen)
+  const [cheapest] = shown.flatMap((part) => perImage(part) ?? []).toSorted(compareUsd)
+  if (chosen.row.amount === null) return 'What your choice costs is not known.'
+  if (own === null || cheapest === undefined) return 'One image of your choice has no price that can be written without rounding.'
+  const more = subtractUsd(own, cheapest)
   return isZeroUsd(more)
     ? 'Your choice is the cheapest.'
     : `Your choice costs ${usdText(more)} per image more than the cheapest. A thousand images: ${usdText(multiplyUsd(more, 1_000))}.`

@@ -1,7 +1,7 @@
 import { plural } from '../format/facts.ts'
 import { Usd } from '../parts/usd.tsx'
 import { useTitles } from '../shell/gateway.ts'
-import type { Part } from './part.ts'
+import { perImage, type Part } from './part.ts'
 import { openPicksOf } from './pick.ts'
 import { inseparable, talliesOf, votesOf } from './votes.ts'
 
@@ -51,7 +51,7 @@ export function ChosenBlind({
                     <span style={{ width: `${(chosen * 100) / shown}%` }} />
                   </span>
                 </td>
-                <td class="num">{part === undefined || part.images.length > 1 ? '' : <Usd amount={part.row.amount} />}</td>
+                <td class="num">{part === undefined ? '' : <Usd amount={perImage(part)} />}</td>
               </tr>
             )
           })}

@@ -56,7 +56,7 @@ export function DrawMask({ on, onMask, onClose }: DrawMaskProps) {
   return (
     <Dialog title="Mask" class="dialog draw-mask" onClose={onClose}>
       <p class="small two">Draw over what is to be repainted.</p>
-      <div class="mask-stage">
+      <div class="mask-stage" style={size === null ? {} : { '--ratio': size.width / size.height }}>
         <img
           src={on}
           alt="The first reference"

@@ -1,5 +1,5 @@
 import type { Comparison, ComparisonRow, Generation, Image } from '../../client/index.ts'
-import { isZeroUsd, subtractUsd, sumUsd } from '../../contract/amounts.ts'
+import { isZeroUsd, shareUsd, subtractUsd, sumUsd } from '../../contract/amounts.ts'
 import { duration, listed, plural } from '../format/facts.ts'
 import { percentText, usdText } from '../format/usd.ts'
 import { isOpen, shownState, stateWord } from '../parts/state.tsx'
@@ -63,6 +63,13 @@ export function outcomeOf(parts: readonly Part[]) {
 }
 
 const mayBeBilled = ({ error }: Generation): boolean => error?.billed !== false
+
+/** What one of its images cost; null where that is not known, or cannot be written without rounding. */
+export function perImage({ row, images }: Part): string | null {
+  if (row.amount === null || images.length === 0) return null
+  const [share = null, ...others] = shareUsd(row.amount, images.length)
+  return others.every((other) => other === share) ? share : null
+}
 
 export const fastestOf = (parts: readonly Part[]): Part | undefined =>
   parts

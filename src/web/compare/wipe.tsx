@@ -7,7 +7,7 @@ import { Thumbnail } from '../parts/thumbnail.tsx'
 import { client } from '../shell/gateway.ts'
 import { useKeys } from '../shell/keys.ts'
 import type { Drawn, Size } from './layout.ts'
-import { isFar, type Part } from './part.ts'
+import { isFar, perImage, type Part } from './part.ts'
 import '../styles/wipe.css'
 
 interface WipeProps {
@@ -40,7 +40,7 @@ export function Wipe({ parts, flips, asked, draw, prompt, onZoom }: WipeProps) {
     <div class="wipe">
       <div>
         <div class="stage">
-          <div class="stage-frame" style={{ aspectRatio: `${asked.width} / ${asked.height}` }}>
+          <div class="stage-frame" style={{ aspectRatio: `${asked.width} / ${asked.height}`, '--ratio': asked.width / asked.height }}>
             <Layer part={a} draw={draw} prompt={prompt} clip={`inset(0 ${100 - edge}% 0 0)`} />
             <Layer part={b} draw={draw} prompt={prompt} clip={`inset(0 0 0 ${edge}%)`} />
             {flips ? null : (
@@ -215,7 +215,9 @@ function Comparison({ a, b }: { readonly a: Part; readonly b: Part }) {
 function Price({ a, b }: { readonly a: Part; readonly b: Part }) {
   if (isFar(a) || isFar(b)) return <>The images are not comparable.</>
   if (a.row.amount === null || b.row.amount === null) return <>What one of them costs is not known.</>
-  const difference = subtractUsd(b.row.amount, a.row.amount)
+  const [ofA, ofB] = [perImage(a), perImage(b)]
+  if (ofA === null || ofB === null) return <>One image of one of them has no price that can be written without rounding.</>
+  const difference = subtractUsd(ofB, ofA)
   if (isZeroUsd(difference)) return <>Both cost the same.</>
   const [word, amount] = difference.startsWith('-') ? ['less', difference.slice(1)] : ['more', difference]
   return (
