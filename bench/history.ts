@@ -50,6 +50,9 @@ const QUESTIONS: Readonly<Record<string, string>> = {
   'list, rare metadata': '/v1/generations?limit=50&metadata.number=number-77',
   'list, model and provider': '/v1/generations?limit=50&model=flux-2-pro&provider=runware&status=succeeded',
   'list, nothing fits': '/v1/generations?limit=50&status=failed',
+  'list, a model that nobody has': '/v1/generations?limit=50&model=flux-2-max',
+  'list, one in 10,000': '/v1/generations?limit=50&model=flux-2-flex',
+  'list, names never together': '/v1/generations?limit=50&model=flux-2-flex&provider=bfl',
   'search, a common word': '/v1/generations?limit=50&q=harbour',
   'search, two words': '/v1/generations?limit=50&q=harbour%20glacier',
   'search, a rare word': '/v1/generations?limit=50&q=number-77',
@@ -114,7 +117,8 @@ function multiply(directory: string, count: number): void {
         'a ' || ${words} || ' beside a ' || ${others} || ' in the evening light, oil on canvas, number-' || i || '.' AS prompt FROM n;
     DELETE FROM generations; DELETE FROM generation_plans; DELETE FROM attempt_calls; DELETE FROM generation_metadata; DELETE FROM prompt_search WHERE 0;
     INSERT INTO generations (number, id, created_at, status, open, model, provider, key, state)
-      SELECT i + 1, 'gen_' || hex, at, status, open, model, provider, key, state FROM n JOIN sample USING (which);
+      SELECT i + 1, 'gen_' || hex, at, status, open, iif(i % 10000 = 0, 'flux-2-flex', model), iif(i % 2, 'bfl', provider), key, state
+        FROM n JOIN sample USING (which);
     INSERT INTO generation_plans (number, plan)
       SELECT i + 1, json_set(plan, '$.id', 'gen_' || hex, '$.createdAt', at, '$.request.prompt', prompt) FROM n JOIN sample USING (which);
     INSERT INTO generation_metadata (key, value, created_at, generation_id)

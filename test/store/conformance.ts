@@ -190,6 +190,45 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
         expect(await idsOf({ provider: 'south' })).toEqual(['gen_1'])
       })
 
+      test('a list by names that nobody has, alone or together, is empty, with and without a search, and judges its cursor', async () => {
+        const first = { model: 'flux-2-flex', provider: 'south', key: 'team-new' }
+        const found = () => Promise.all(Object.entries(first).map(([name, value]) => idsOf({ [name]: value })))
+        await store.commit({ generations: [generationRecord('gen_1', { createdAt: 1, key: null })] })
+        expect(await found()).toEqual([[], [], []])
+        expect(await idsOf({ key: 'team-new', search: 'lighthouse' })).toEqual([])
+        await expect(idsOf({ key: 'team-new', cursor: 'nonsense' })).rejects.toThrow(BadCursor)
+        const { model, key } = first
+        await store.commit({ generations: [generationRecord('gen_2', { createdAt: 2, model, key, routeIndex: 1 })] })
+        expect(await found()).toEqual([['gen_2'], ['gen_2'], ['gen_2']])
+        expect(await idsOf({ model, provider: 'north' })).toEqual([])
+        await store.close()
+        store = await location.open()
+        expect(await found()).toEqual([['gen_2'], ['gen_2'], ['gen_2']])
+      })
+
+      test('a list by names that few days have goes over all of them, page by page, newest first', async () => {
+        const dayMs = 86_400_000
+        const days = [0, 1, 2, 3, 4, 5, 6, 7, 40, 41, 90, 200, 900]
+        await store.commit({
+          generations: days.flatMap((day) => [
+            generationRecord(`gen_${day}_first`, { createdAt: day * dayMs, model: 'flux-2-flex' }),
+            generationRecord(`gen_${day}_other`, { createdAt: day * dayMs + 7 }),
+            generationRecord(`gen_${day}_last`, { createdAt: (day + 1) * dayMs - 1, model: 'flux-2-flex' }),
+          ]),
+        })
+        const expected = days.toReversed().flatMap((day) => [`gen_${day}_last`, `gen_${day}_first`])
+        for (const limit of [1, 2, 3, 7, 100]) {
+          const ids: string[] = []
+          for (let cursor: string | undefined; ;) {
+            const page = await store.list({ model: 'flux-2-flex', limit, ...(cursor === undefined ? {} : { cursor }) })
+            ids.push(...page.records.map(({ id }) => id))
+            if (page.nextCursor === null) break
+            cursor = page.nextCursor
+          }
+          expect(ids, `${limit} at once`).toEqual(expected)
+        }
+      })
+
       test('filters by unknown cost: what nobody has settled yet, with and without a search', async () => {
         const line = (attempt: string, generation: string, kind: 'unknown' | 'billed' | 'adjusted', amount: string | null) =>
           settlement(generation, attempt, { kind, amount, key: null })

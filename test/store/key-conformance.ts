@@ -100,6 +100,8 @@ export function keyConformance(storeNow: () => Store): void {
       for await (const page of storeNow().costs({ from: null, to: null, key: 'b' }))
         expect(page.map(({ generationId }) => generationId)).toEqual(['gen_a'])
       expect(await named('b', 'a')).toEqual([])
+      expect(await named('never-heard-of', 'a')).toEqual([{ from: 'b', to: 'never-heard-of' }])
+      expect((await storeNow().list({ key: 'never-heard-of', limit: 5 })).records.map(({ id }) => id)).toEqual(['gen_a'])
     })
 
     test('share one secret of each name with every process, whoever made it first', async () => {

@@ -226,6 +226,31 @@ export const MIGRATIONS: readonly string[] = [
   -- What counts against the open generations that a gateway key may have. Reads the table once, and writes wait for so long.
   CREATE INDEX generations_open_of_key ON generations (key) WHERE open;
   `,
+  `
+  -- Which models, providers and keys the generations of each day (UTC, since 1970) have, or have had; '' is none. A list of what is rare, or of
+  -- names that never come together, passes over no other day. A trigger, since gateways of the version before write too.
+  CREATE TABLE generation_days (
+    day      integer NOT NULL,
+    model    text NOT NULL,
+    provider text NOT NULL,
+    key      text NOT NULL,
+    PRIMARY KEY (day, model, provider, key)
+  );
+  CREATE FUNCTION note_generation_day() RETURNS trigger LANGUAGE plpgsql AS $note$ BEGIN
+    INSERT INTO generation_days VALUES (NEW.created_at / 86400000, NEW.model, coalesce(NEW.provider, ''), coalesce(NEW.key, ''))
+      ON CONFLICT DO NOTHING;
+    RETURN NULL;
+  END $note$;
+  CREATE TRIGGER generation_named AFTER INSERT ON generations FOR EACH ROW EXECUTE FUNCTION note_generation_day();
+  CREATE TRIGGER generation_named_anew AFTER UPDATE OF provider, key ON generations FOR EACH ROW
+    WHEN (NEW.provider IS DISTINCT FROM OLD.provider OR NEW.key IS DISTINCT FROM OLD.key) EXECUTE FUNCTION note_generation_day();
+  `,
+  `
+  -- Of its own step, since it reads the whole table and nobody has to wait for it.
+  INSERT INTO generation_days
+    SELECT DISTINCT created_at / 86400000, model, coalesce(provider, ''), coalesce(key, '') FROM generations
+    ON CONFLICT DO NOTHING;
+  `,
 ]
 
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })

@@ -12,7 +12,7 @@ export interface Conditions {
 }
 
 /** Where a row's own position stands in a query. */
-interface Columns {
+export interface Columns {
   readonly createdAt: string
   readonly id: string
 }

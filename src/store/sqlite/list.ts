@@ -5,7 +5,9 @@ import type { GenerationRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page, Position } from '../rules/cursor.ts'
 import { filtersOf } from './filters.ts'
-import type { Pair } from './filters.ts'
+import type { Columns, Conditions, Pair } from './filters.ts'
+import { dayFinder } from './generation-days.ts'
+import type { Stretch } from './generation-days.ts'
 import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { preparer } from './prepared.ts'
@@ -21,12 +23,14 @@ const COUNTED_ROWS = 1_000
 /**
  * Lists newest first. Without a metadata filter it walks the covering index of generations, or of those that are open or failed; with one, the
  * index of the rarest of the pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit
- * few rows are searched for slice by slice, and others are served between two of them.
+ * few rows are searched for slice by slice, and others are served between two of them. Days on which nobody had the model, provider and key that
+ * are asked for are left out.
  */
 export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page<GenerationRecord>> {
   const searched = promptLister(database, search)
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
+  const nextDay = dayFinder(database)
   const prepared = preparer(database)
 
   const rarestFirst = (pairs: readonly Pair[]): readonly Pair[] => {
@@ -35,27 +39,31 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
     return counted.toSorted((a, b) => a.rows - b.rows).map(({ pair }) => pair)
   }
 
-  /** Where a slice that begins after `from` ends; null where it reaches the oldest row. */
-  const endOfSlice = (query: ListQuery, pair: Pair | undefined, from: Position | null): Position | null => {
+  /** Where a slice of a stretch ends: at the latest where the stretch does. */
+  const endOfSlice = (query: ListQuery, pair: Pair | undefined, { from, to }: Stretch): Position | null => {
     const [table, id] = pair ? ['generation_metadata', 'generation_id'] : ['generations', 'id']
-    const conditions = [...(pair ? ['key = ? AND value = ?'] : fewRows(query)), ...(from ? [`(created_at, ${id}) < (?, ?)`] : [])]
+    const between = betweenOf({ from, to }, { createdAt: 'created_at', id })
+    const conditions = [...(pair ? ['key = ? AND value = ?'] : fewRows(query)), ...between.conditions]
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
     const sql = `SELECT created_at, ${id} AS id FROM ${table} ${where} ORDER BY created_at DESC, ${id} DESC LIMIT 1 OFFSET ?`
-    const values = [...(pair ?? []), ...(from ? [from.createdAt, from.id] : [])]
-    const row = prepared(sql).get(...values, pair ? EXAMINED_ROWS_BESIDE_PAIRS : EXAMINED_ROWS)
-    return row === undefined ? null : { createdAt: Number(row['created_at']), id: String(row['id']) }
+    const row = prepared(sql).get(...(pair ?? []), ...between.values, pair ? EXAMINED_ROWS_BESIDE_PAIRS : EXAMINED_ROWS)
+    return row === undefined ? to : { createdAt: Number(row['created_at']), id: String(row['id']) }
   }
 
   return async (query) => {
-    if (query.search !== undefined) return searched({ ...query, search: query.search })
+    let from = query.cursor === undefined ? null : positionOf(query.cursor)
+    if (query.search !== undefined) {
+      return (await nextDay(query, null)) === null ? pageOf([], query.limit) : searched({ ...query, search: query.search })
+    }
     const pairs = rarestFirst(Object.entries(query.metadata ?? {}))
     const rows: Record<string, SQLOutputValue>[] = []
-    let from = query.cursor === undefined ? null : positionOf(query.cursor)
-    for (;;) {
-      const to = isFiltered(query) ? endOfSlice(query, pairs[0], from) : null
-      const { sql, values } = selection(query, pairs, from, to)
+    while (database.isOpen) {
+      const stretch = await nextDay(query, from)
+      if (stretch === null) break
+      const to = isFiltered(query) ? endOfSlice(query, pairs[0], stretch) : null
+      const { sql, values } = selection(query, pairs, { from: stretch.from, to })
       rows.push(...prepared(sql).all(...values, query.limit + 1 - rows.length))
-      if (to === null || rows.length > query.limit || !database.isOpen) break
+      if (to === null || rows.length > query.limit) break
       from = to
       await nextTurn()
     }
@@ -80,26 +88,27 @@ function fewRows({ status }: ListQuery): readonly string[] {
   }
 }
 
+const betweenOf = ({ from, to }: Stretch, { createdAt, id }: Columns): Conditions => ({
+  conditions: [...(from ? [`(${createdAt}, ${id}) < (?, ?)`] : []), ...(to ? [`(${createdAt}, ${id}) >= (?, ?)`] : [])],
+  values: [from, to].flatMap((end) => (end === null ? [] : [end.createdAt, end.id])),
+})
+
 interface Selection {
   readonly sql: string
   readonly values: readonly SQLInputValue[]
 }
 
-/** Rows older than `from`, down to `to`. */
-function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[], from: Position | null, to: Position | null): Selection {
+/** Rows of one slice. */
+function selection(query: ListQuery, [firstPair, ...otherPairs]: readonly Pair[], slice: Stretch): Selection {
   // The row's own index answers the other filters of a pair's generations without reading their records.
   const source = firstPair
     ? 'generation_metadata AS first CROSS JOIN generations AS g INDEXED BY generations_newest ON g.created_at = first.created_at AND g.id = first.generation_id'
     : 'generations AS g'
   const [createdAt, id] = firstPair ? ['first.created_at', 'first.generation_id'] : ['g.created_at', 'g.id']
   const others = filtersOf(query, otherPairs, { createdAt, id })
-  const conditions = [
-    ...(firstPair ? ['first.key = ? AND first.value = ?'] : fewRows(query)),
-    ...others.conditions,
-    ...(from ? [`(${createdAt}, ${id}) < (?, ?)`] : []),
-    ...(to ? [`(${createdAt}, ${id}) >= (?, ?)`] : []),
-  ]
-  const values = [...(firstPair ?? []), ...others.values, ...(from ? [from.createdAt, from.id] : []), ...(to ? [to.createdAt, to.id] : [])]
+  const between = betweenOf(slice, { createdAt, id })
+  const conditions = [...(firstPair ? ['first.key = ? AND first.value = ?'] : fewRows(query)), ...others.conditions, ...between.conditions]
+  const values = [...(firstPair ?? []), ...others.values, ...between.values]
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   return {
     sql: `SELECT g.state, p.plan FROM ${source} JOIN generation_plans AS p USING (number)${where} ORDER BY ${createdAt} DESC, ${id} DESC LIMIT ?`,

@@ -189,6 +189,28 @@ export const MIGRATIONS: readonly string[] = [
   -- Those that did not succeed are few, and lists ask for them alone.
   CREATE INDEX generations_failed ON generations (created_at, id, status, model, provider, key) WHERE status IN ('failed', 'canceled');
   `,
+  `
+  -- Which models, providers and keys the generations of each day (UTC, since 1970) have, or have had; '' is none. A list of what is rare, or of
+  -- names that never come together, passes over no other day.
+  CREATE TABLE generation_days (
+    day      INTEGER NOT NULL,
+    model    TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    PRIMARY KEY (day, model, provider, key)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO generation_days
+    SELECT DISTINCT created_at / 86400000, model, coalesce(provider, ''), coalesce(key, '') FROM generations;
+  CREATE TRIGGER generation_named AFTER INSERT ON generations BEGIN
+    INSERT INTO generation_days VALUES (NEW.created_at / 86400000, NEW.model, coalesce(NEW.provider, ''), coalesce(NEW.key, ''))
+      ON CONFLICT DO NOTHING;
+  END;
+  CREATE TRIGGER generation_named_anew AFTER UPDATE OF provider, key ON generations
+  WHEN NEW.provider IS NOT OLD.provider OR NEW.key IS NOT OLD.key BEGIN
+    INSERT INTO generation_days VALUES (NEW.created_at / 86400000, NEW.model, coalesce(NEW.provider, ''), coalesce(NEW.key, ''))
+      ON CONFLICT DO NOTHING;
+  END;
+  `,
 ]
 
 /**

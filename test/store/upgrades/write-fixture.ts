@@ -91,8 +91,10 @@ function dump(database: DatabaseSync): string {
   const rows = schema.filter(({ type, name }) => type === 'table' && name !== 'prompt_search').flatMap(({ name }) => rowsOf(database, name))
   return [
     'PRAGMA foreign_keys = OFF;',
-    ...schema.map(({ sql }) => `${sql};`),
+    ...schema.filter(({ type }) => type !== 'trigger').map(({ sql }) => `${sql};`),
     ...rows,
+    // They would write rows a second time.
+    ...schema.filter(({ type }) => type === 'trigger').map(({ sql }) => `${sql};`),
     `PRAGMA user_version = ${MIGRATIONS.length};`,
     '',
   ].join('\n')
