@@ -10,21 +10,23 @@ export const SETTLED = `l.kind IN ('billed', 'computed', 'unknown', 'adjusted')`
 const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 const usdOrNull = (value: unknown): Usd | null => (typeof value === 'bigint' ? usdFromNano(value) : null)
 
-/** A settled line; integers of the row are big. */
+/** A settled line; integers of the row are big. A report reads tens of thousands: the parsed task is completed, not copied. */
 export function costRowOf(row: Row): CostRow {
-  const rest = JSON.parse(String(row['task'])) as Omit<SettledTask, 'quoted' | 'images'>
   const { created_at: createdAt, metadata } = row
+  const task = JSON.parse(row['task'] as string) as { -readonly [Name in keyof SettledTask]: SettledTask[Name] }
+  task.quoted = usdOrNull(row['quoted'])
+  task.images = Number(row['images'])
   return {
-    generationId: String(row['generation_id']),
-    attemptId: String(row['attempt_id']),
+    generationId: row['generation_id'] as string,
+    attemptId: row['attempt_id'] as string,
     key: textOrNull(row['key']),
-    provider: String(row['provider']),
-    model: String(row['model']),
-    kind: String(row['kind']) as LedgerKind,
+    provider: row['provider'] as string,
+    model: row['model'] as string,
+    kind: row['kind'] as LedgerKind,
     amount: usdOrNull(row['amount']),
     at: Number(row['at']),
     period: null,
-    task: { ...rest, quoted: usdOrNull(row['quoted']), images: Number(row['images']) },
+    task,
     createdAt: typeof createdAt === 'bigint' ? Number(createdAt) : null,
     metadata: typeof metadata === 'string' ? (JSON.parse(metadata) as Record<string, string>) : {},
   }
