@@ -1,7 +1,7 @@
-import dns from 'node:dns'
 import net from 'node:net'
 import { buildConnector } from 'undici'
 import { type AllowList, BlockedAddressError, hostPort, isInNetworks, isPublicAddress } from './guard.ts'
+import { lookupsOf } from './name-lookup.ts'
 import { type Proxy, ProxyError } from './proxy.ts'
 import { Timeout } from './timeout.ts'
 
@@ -9,7 +9,7 @@ export interface ConnectorOptions {
   readonly allow: AllowList
   /** `host:port` of a provider's configured base URL, which the operator vouches for. */
   readonly trusted?: string
-  /** Hosts a provider's manifest vouches for, which a proxy is asked for by name. Without a proxy they are judged like any other. */
+  /** Hosts a provider's manifest vouches for, which a proxy is asked for by name, and whose names wait for nobody's. Without a proxy they are judged like any other. */
   readonly isVendorHost?: (host: string) => boolean
   /** Until a connection stands, a proxy's tunnel and TLS included. */
   readonly connectTimeoutMs?: number
@@ -49,11 +49,14 @@ const reachableWith =
 
 const hostOf = (target: Target): string => target.hostname.replace(/^\[|\]$/g, '')
 
-function directly({ allow, trusted, lookup = dns.lookup, ca }: GuardOptions): Open {
+function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): Open {
   const settings = { ...SETTINGS, ...(ca === undefined ? {} : { ca }) }
   const isReachable = reachableWith(allow)
-  const open = opening(buildConnector({ ...settings, lookup }))
-  const openChecked = opening(buildConnector({ ...settings, lookup: checkedLookup(lookup, isReachable) }))
+  const { known, strangers } = lookupsOf(lookup)
+  const open = opening(buildConnector({ ...settings, lookup: known }))
+  const [openKnown, openStranger] = [known, strangers].map((each) =>
+    opening(buildConnector({ ...settings, lookup: checkedLookup(each, isReachable) })),
+  ) as [Open, Open]
   return (target, callback) => {
     const origin = hostPort(target)
     if (origin === trusted || allow.origins.has(origin)) return open(target, callback)
@@ -63,6 +66,7 @@ function directly({ allow, trusted, lookup = dns.lookup, ca }: GuardOptions): Op
       callback(new BlockedAddressError(host), null)
       return () => {}
     }
+    const openChecked = isVendorHost?.(host) === true ? openKnown : openStranger
     return openChecked(target, (error, socket) => {
       if (error !== null) return callback(error, null)
       const { remoteAddress } = socket
@@ -77,9 +81,9 @@ function directly({ allow, trusted, lookup = dns.lookup, ca }: GuardOptions): Op
  * A host nobody vouches for is resolved and judged here, and the proxy is asked for the address that was judged, not for the name, which
  * it might resolve to another one.
  */
-function throughProxy(proxy: Proxy, { allow, trusted, isVendorHost, lookup = dns.lookup, ca }: GuardOptions): Open {
+function throughProxy(proxy: Proxy, { allow, trusted, isVendorHost, lookup, ca }: GuardOptions): Open {
   const secure = opening(buildConnector({ ...SETTINGS, ...(ca === undefined ? {} : { ca }) }))
-  const judged = checkedLookup(lookup, reachableWith(allow))
+  const judged = checkedLookup(lookupsOf(lookup).strangers, reachableWith(allow))
   return (target, callback) => {
     const origin = hostPort(target)
     let giveUp = () => {}

@@ -1,6 +1,6 @@
-import dns from 'node:dns'
 import net from 'node:net'
 import { type AllowList, hostPort, isInNetworks, isPublicAddress, parseUntrustedUrl } from './guard.ts'
+import { lookupsOf } from './name-lookup.ts'
 import { Timeout } from './timeout.ts'
 
 /** Why nothing may be sent to a URL, with the remedy; null where it may, as far as can be seen now. Never rejects. */
@@ -22,7 +22,8 @@ const REMEDY = 'the operator can allow it under network.allow'
  * Judges where a caller wants its webhooks, before anything depends on it: https to public addresses; http, or a private address,
  * only where `network.allow` covers it. The connector judges again, by the address it really connects to.
  */
-export function createDestinationCheck({ allow, lookup = dns.lookup, lookupTimeoutMs = 1_500 }: DestinationCheckOptions): DestinationCheck {
+export function createDestinationCheck({ allow, lookup, lookupTimeoutMs = 1_500 }: DestinationCheckOptions): DestinationCheck {
+  const { strangers } = lookupsOf(lookup)
   return async (text) => {
     const url = parseUntrustedUrl(text)
     if (!(url instanceof URL)) return `${url.refused}; give an https URL`
@@ -31,7 +32,7 @@ export function createDestinationCheck({ allow, lookup = dns.lookup, lookupTimeo
     // Without networks that are allowed, no answer could make http acceptable.
     if (!isSecure && allow.networks.length === 0) return `http is not encrypted; give an https URL, or ${REMEDY}`
     const host = url.hostname.replace(/^\[|\]$/g, '')
-    const addresses = net.isIP(host) === 0 ? await resolve(host, lookup, lookupTimeoutMs) : [host]
+    const addresses = net.isIP(host) === 0 ? await resolve(host, strangers, lookupTimeoutMs) : [host]
     const isAllowed = addresses.length > 0 && addresses.every((address) => isInNetworks(address, allow.networks))
     if (isAllowed) return null
     if (!isSecure) return `http is not encrypted; give an https URL, or ${REMEDY}`
