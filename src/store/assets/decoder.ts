@@ -1,4 +1,8 @@
 import type Sharp from 'sharp'
+import type { SmallWidth } from '../../core/ports.ts'
+
+/** 100 megapixels, the most a request can ask for. A small file can unfold to far more. */
+export const MAX_PIXELS = 100 * 1_048_576
 
 let loading: Promise<typeof Sharp> | null = null
 
@@ -11,4 +15,32 @@ export function decoder(): Promise<typeof Sharp> {
     return sharp
   })
   return loading
+}
+
+const QUALITY = 75
+/** A photograph of a megapixel takes 7 ms instead of 11 with the usual 4, and its small image is as small. */
+const EFFORT = 1
+/** Of height to width: a strip stays within what WebP can hold. */
+const STEEPEST = 4
+
+interface Strictness {
+  /** `error` refuses what is cut off or corrupt and bears mere warnings (an odd colour profile); of a JPEG, missing rows are only a warning. */
+  readonly failOn: 'error' | 'warning'
+  /** After which the image is given up. */
+  readonly longestS: number
+}
+
+/**
+ * A small WebP of an image, as it is seen and never larger than it is. Every byte of the image is read for it, off the event loop, and no more of
+ * its pixels are computed than it needs.
+ * @throws where it cannot be decoded
+ */
+export async function shrink(source: string | Buffer, width: SmallWidth, { failOn, longestS }: Strictness): Promise<Buffer> {
+  const sharp = await decoder()
+  return sharp(source, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
+    .timeout({ seconds: longestS })
+    .autoOrient()
+    .resize({ width, height: width * STEEPEST, fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: QUALITY, effort: EFFORT })
+    .toBuffer()
 }

@@ -2,12 +2,9 @@ import { availableParallelism } from 'node:os'
 import { described, formatOf } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
-import { decoder } from './decoder.ts'
+import { decoder, MAX_PIXELS, shrink } from './decoder.ts'
 import { gate } from './gate.ts'
 import type { Verdict } from './structure/verdict.ts'
-
-/** 100 megapixels, the most a request can ask for. A small file can unfold to far more. */
-export const MAX_PIXELS = 100 * 1_048_576
 
 /** Decoding shares libuv's four threads with files and name lookups: two stay free for them. */
 const decodeGate = gate(Math.max(1, Math.min(2, availableParallelism() - 1)))
@@ -20,12 +17,6 @@ export interface ImageHeader {
   /** As seen: an EXIF orientation that turns the image by a quarter swaps the sides. */
   readonly width: number
   readonly height: number
-}
-
-/** The header of an image with its sides as they lie in the file, which a decoder needs. */
-export interface FileHeader extends ImageHeader {
-  readonly columns: number
-  readonly rows: number
 }
 
 /**
@@ -43,43 +34,34 @@ export function assertFormat(head: Buffer): OutputFormat {
  * Format and size from the header alone. `source` is a file's path or its bytes, already known to have one of the three formats.
  * @throws AssetError `not_an_image`, `too_large`
  */
-export async function readHeader(source: string | Buffer, format: OutputFormat): Promise<FileHeader> {
+export async function readHeader(source: string | Buffer, format: OutputFormat): Promise<ImageHeader> {
   const sharp = await decoder()
   const { width, height, autoOrient } = await sharp(source, { limitInputPixels: false, failOn: 'error' }).metadata().catch(unreadable)
   if (width * height > MAX_PIXELS) {
     throw new AssetError('too_large', `the image has ${width} × ${height} pixels; at most ${MAX_PIXELS} are taken`)
   }
-  return { format, width: autoOrient.width, height: autoOrient.height, columns: width, rows: height }
+  return { format, width: autoOrient.width, height: autoOrient.height }
 }
 
+/** The pages ask for it first. */
+export const WIDTH_WHEN_DECODED = 256
+
 /**
- * An image whose structure shows that it is whole is taken as it is; what is doubtful is decoded whole, off the event loop.
+ * An image whose structure shows that it is whole is taken as it is; what is doubtful is decoded, off the event loop, into the small image that
+ * is returned then: it can only be had by reading all of it.
  * @throws AssetError `not_an_image`
  */
-export async function assertSound(source: string | Buffer, header: FileHeader, verdict: Verdict): Promise<void> {
+export async function assertSound(source: string | Buffer, format: OutputFormat, verdict: Verdict): Promise<Buffer | null> {
   switch (verdict.kind) {
     case 'whole':
-      return
+      return null
     case 'damaged':
       throw cutOrDamaged(verdict.why)
-    case 'doubtful':
-      await decodeGate(() => decodeWhole(source, header).catch(unreadable))
+    case 'doubtful': {
+      const strictness = { failOn: format === 'jpeg' ? 'warning' : 'error', longestS: LONGEST_DECODE_S } as const
+      return decodeGate(() => shrink(source, WIDTH_WHEN_DECODED, strictness).catch(unreadable))
+    }
   }
-}
-
-/**
- * The last row can only be had by reading everything before it, at a tenth of what statistics over all pixels cost. `error` refuses what is
- * cut off or corrupt and bears mere warnings (an odd colour profile); of a JPEG, missing rows are only a warning.
- */
-async function decodeWhole(source: string | Buffer, { format, columns, rows }: FileHeader): Promise<void> {
-  const sharp = await decoder()
-  const failOn = format === 'jpeg' ? 'warning' : 'error'
-  const lastRow = { left: 0, top: rows - 1, width: columns, height: 1 }
-  await sharp(source, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
-    .timeout({ seconds: LONGEST_DECODE_S })
-    .extract(lastRow)
-    .raw()
-    .toBuffer()
 }
 
 function unreadable(error: unknown): never {

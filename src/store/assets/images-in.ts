@@ -7,9 +7,9 @@ import { diskError } from './folder-storage.ts'
 import { incoming, judge, receive } from './incoming.ts'
 import type { Incoming, Limits } from './incoming.ts'
 import { measureHead } from './measure.ts'
-import { assertSound, cutOrDamaged, readHeader } from './image-file.ts'
+import { assertSound, cutOrDamaged, readHeader, WIDTH_WHEN_DECODED } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
-import { smallImages } from './small-image.ts'
+import { smallImages, smallKeyOf } from './small-image.ts'
 import { OWN_FILE } from '../own-modes.ts'
 
 /**
@@ -71,7 +71,7 @@ async function takeWhole(
   const sha256 = createHash('sha256').update(image).digest('hex')
   const key = keyOfImage(sha256, format)
   if (!(await storage.renew(key, bytes))) {
-    await assertSound(image, header, verdict)
+    const small = await assertSound(image, format, verdict)
     const file = await open(path, 'wx', OWN_FILE)
     try {
       await file.writeFile(image)
@@ -79,6 +79,7 @@ async function takeWhole(
     } finally {
       await file.close()
     }
+    await keepSmall(storage, key, small)
   }
   return { sha256, bytes, format, width: header.width, height: header.height }
 }
@@ -96,11 +97,17 @@ async function takeChunks(
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {
-      await assertSound(temporary, header, verdict)
+      const small = await assertSound(temporary, format, verdict)
       await storage.keep(key, { path: temporary, handle: file, bytes, sha256, format })
+      await keepSmall(storage, key, small)
     }
     return { sha256, bytes, format, width: header.width, height: header.height }
   } finally {
     await file.close()
   }
+}
+
+/** Where it cannot be kept, it is made when it is asked for. */
+async function keepSmall(storage: ObjectStorage, key: string, small: Buffer | null): Promise<void> {
+  if (small !== null) await storage.write(smallKeyOf(key, WIDTH_WHEN_DECODED), small).catch(() => {})
 }

@@ -1,6 +1,7 @@
 import { formatOf, SIGNATURE_BYTES } from '#contract'
 import { webpSize } from './webp.ts'
-import { assertFormat, MAX_PIXELS, type ImageHeader, readHeader } from './image-file.ts'
+import { MAX_PIXELS } from './decoder.ts'
+import { assertFormat, type ImageHeader, readHeader } from './image-file.ts'
 
 /**
  * Format and size in pixels of an image in memory, as its header says and as it is seen: what a reference image costs depends on it.
@@ -8,8 +9,7 @@ import { assertFormat, MAX_PIXELS, type ImageHeader, readHeader } from './image-
  * @throws AssetError `not_an_image`, or `too_large` where it has more than 100 megapixels
  */
 export async function measure(image: Buffer): Promise<ImageHeader> {
-  const { format, width, height } = await readHeader(image, assertFormat(image.subarray(0, SIGNATURE_BYTES)))
-  return { format, width, height }
+  return readHeader(image, assertFormat(image.subarray(0, SIGNATURE_BYTES)))
 }
 
 /**

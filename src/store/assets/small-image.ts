@@ -1,23 +1,19 @@
-import { decoder } from './decoder.ts'
+import { shrink } from './decoder.ts'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
 import { gate } from './gate.ts'
-import { MAX_PIXELS } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 
 /** One at a time: beside the two threads that check delivered images, one of libuv's four stays free for files and names. */
 const oneAtATime = gate(1)
 const LONGEST_S = 10
-const QUALITY = 75
-/** Of height to width: a strip stays within what WebP can hold. */
-const STEEPEST = 4
 const MOST_REMEMBERED = 1_000
 
 /** `<sha256>.jpg.w256.webp`, beside the image: retention counts and removes both together. */
-const smallKeyOf = (key: string, width: SmallWidth): string => `${key}.w${width}.webp`
+export const smallKeyOf = (key: string, width: SmallWidth): string => `${key}.w${width}.webp`
 
 /**
- * A small WebP of a stored image, made when it is first asked for and kept. Those who ask while it is made get the same one. What cannot be
+ * A small WebP of a stored image, made when it is first asked for, unless it was made when the image was checked, and kept. Those who ask while it is made get the same one. What cannot be
  * decoded is remembered and not tried again. Null where the image is not stored any more.
  */
 export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write'>): Assets['small'] {
@@ -38,7 +34,7 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
   async function make(key: string, width: SmallWidth): Promise<Buffer | null> {
     const bytes = await storage.read(key)
     if (bytes === null) return null
-    return shrink(bytes, width).catch((error: unknown) => {
+    return shrink(bytes, width, { failOn: 'error', longestS: LONGEST_S }).catch((error: unknown) => {
       if (undecodable.size >= MOST_REMEMBERED) undecodable.clear()
       undecodable.add(key)
       throw new AssetError('not_an_image', 'it cannot be decoded', { cause: error })
@@ -52,15 +48,4 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
     underWay.set(name, work)
     return work
   }
-}
-
-/** As it is seen, never larger than it is. Decoding happens off the event loop. */
-async function shrink(bytes: Buffer, width: SmallWidth): Promise<Buffer> {
-  const sharp = await decoder()
-  return sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', sequentialRead: true })
-    .timeout({ seconds: LONGEST_S })
-    .autoOrient()
-    .resize({ width, height: width * STEEPEST, fit: 'inside', withoutEnlargement: true })
-    .webp({ quality: QUALITY })
-    .toBuffer()
 }

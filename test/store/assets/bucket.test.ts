@@ -52,7 +52,7 @@ describe('images in a bucket', () => {
       expect(part === null ? null : await buffer(part)).toEqual(bytes.subarray(10, 20))
       const small = await images.assets.small(sha256, format, 64)
       expect(await sharp(small ?? Buffer.alloc(0)).metadata()).toMatchObject({ format: 'webp', width: 60 })
-      expect((await keys()).filter((key) => key.includes(sha256))).toHaveLength(2)
+      expect((await keys()).filter((key) => key.includes(sha256) && !key.includes('.w256.'))).toHaveLength(2)
     }
     const [incoming = ''] = await readdir(join(directory, 'incoming'))
     expect(await readdir(join(directory, 'incoming', incoming))).toEqual([])
@@ -71,9 +71,10 @@ describe('images in a bucket', () => {
   test('are stored once: the same bytes again are not sent again', async () => {
     const bytes = await drawn(80)
     const { sha256 } = await images.assets.put(bytes, 1_000_000)
-    const first = (await Array.fromAsync(images.storage.list())).find(({ key }) => key.includes(sha256))
+    const stored = async () => (await Array.fromAsync(images.storage.list())).filter(({ key }) => key.includes(sha256))
+    const first = await stored()
     await images.assets.put(bytes, 1_000_000)
-    expect((await Array.fromAsync(images.storage.list())).filter(({ key }) => key.includes(sha256))).toEqual([first])
+    expect(await stored()).toEqual(first)
   })
 
   test('go with their small ones when retention removes them', async () => {

@@ -142,7 +142,7 @@ describe('a sweep', () => {
     await assets.put(bytes, 1_000_000)
     const { dependencies } = world({ maxAgeDays: 30 })
     await sweep({ ...dependencies, clock: { ...dependencies.clock, now: () => Date.now(), monotonicMs: () => Date.now() } })
-    expect(await left()).toEqual([sha256])
+    expect((await left()).filter((name) => !name.includes('.w256.'))).toEqual([sha256])
   })
 
   test('leaves a file that is stored again while the sweep is under way', async () => {

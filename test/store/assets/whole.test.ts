@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -41,6 +41,17 @@ describe('an image as encoders write it', () => {
   test.each([...honest])('needs a decoder only where its structure cannot say that it is whole: %s', (_, { bytes, isCertain }) => {
     expect(verdictIn(bytes, bytes.length).kind).toBe(isCertain ? 'whole' : 'doubtful')
   })
+})
+
+test.each([...honest])('a small image is made of what is decoded anyway, and of nothing else: %s', async (name, { bytes, isCertain }) => {
+  const folder = await mkdtemp(join(directory, 'small-'))
+  const own = (await openImages({ kind: 'folder', directory: folder })).assets
+  const { sha256, format } = await own.put(Readable.from([bytes], { objectMode: false }), NO_LIMIT)
+  const small = (await filesIn(folder)).filter((path) => path.endsWith('.w256.webp'))
+  expect(small, name).toHaveLength(isCertain ? 0 : 1)
+  if (small[0] !== undefined) expect(await readFile(join(folder, small[0]))).toEqual(await own.small(sha256, format, 256))
+  const other = await own.small(sha256, format, 64)
+  expect(other && formatOf(other)).toBe('webp')
 })
 
 describe('a hostile image', () => {
