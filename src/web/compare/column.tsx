@@ -5,7 +5,7 @@ import { Icon } from '../parts/icon.tsx'
 import { Note } from '../parts/note.tsx'
 import { State, isOpen, shownState, stateWord } from '../parts/state.tsx'
 import { Fidelity } from '../parts/fidelity.tsx'
-import { partRefusedText } from '../parts/billed.tsx'
+import { partText } from '../parts/billed.tsx'
 import { NoPrice, Usd } from '../parts/usd.tsx'
 import { client, useMayBuy } from '../shell/gateway.ts'
 import type { Drawn, Size } from './layout.ts'
@@ -115,7 +115,7 @@ function Notes({ part, notThis, asked }: { readonly part: Part; readonly notThis
           <b>Not the image you asked for.</b> {farText(image.width * image.height, asked, pixels(image.width, image.height))}
         </Note>
       ) : null}
-      {generation !== undefined && shownState(generation) === 'part' ? <Note kind="amber">{partRefusedText(generation)}</Note> : null}
+      {generation !== undefined && shownState(generation) === 'part' ? <Note kind="amber">{partText(generation)}</Note> : null}
     </>
   )
 }

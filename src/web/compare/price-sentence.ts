@@ -129,7 +129,7 @@ export function ruleText(rule: PriceRule): string {
       return `${usdShort(rule.first_output)} the first output megapixel, ${usdShort(rule.extra_output)} each further one${reference}; rounded up`
     }
     case 'per_tier': {
-      const tiers = Object.entries(rule.tiers).map(([tier, amount]) => `${tier} ${amount === null ? 'no price' : usdShort(amount)}`)
+      const tiers = Object.entries(rule.tiers).map(([tier, amount]) => `${tier}: ${amount === null ? 'no price' : usdShort(amount)}`)
       return `${tiers.join(', ')} an image${rule.reference === null || rule.reference === '0' ? '' : `, ${usdShort(rule.reference)} each reference image`}`
     }
     case 'token': {

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Generation, Image, ProviderState } from '../../client/index.ts'
 import { duration, formatName, pixels } from '../format/facts.ts'
+import { sentence } from '../format/text.ts'
 import { Billed } from '../parts/billed.tsx'
 import { StateIcon, shownState } from '../parts/state.tsx'
 import { Icon } from '../parts/icon.tsx'
@@ -192,8 +193,6 @@ export function wordsOf(generation: Generation, title: string): Words {
     text: `${sentence(error?.message ?? 'It failed.')}${generation.attempts.length > 1 ? ` Tried ${generation.attempts.length} times.` : ''}${error?.retryable === true ? ' Safe to try again.' : ''}`,
   }
 }
-
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 function Ended({ generation, title }: { readonly generation: Generation; readonly title: string }) {
   const shown = shownState(generation)

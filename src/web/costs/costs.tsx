@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useMemo, useState } from 'preact/hooks'
 import type { CostReport, PriceEntry } from '../../client/index.ts'
+import { isZeroUsd } from '../../contract/amounts.ts'
 import { percentText, usdText } from '../format/usd.ts'
 import { plural } from '../format/facts.ts'
 import { Icon } from '../parts/icon.tsx'
 import { Problem } from '../parts/problem.tsx'
-import { Usd } from '../parts/usd.tsx'
+import { Unknown, Usd } from '../parts/usd.tsx'
 import { Segments } from '../compare/toolbar.tsx'
 import { client, forgetKey, saidBy, useCurrentKey, useTitles } from '../shell/gateway.ts'
 import { navigate } from '../shell/router.ts'
@@ -129,7 +130,14 @@ function Figure({ report }: { readonly report: CostReport }) {
         )}
       </p>
       <p class="small two">
-        {`${plural(images, 'image')}${each === null ? '' : `, ${usdText(each)} each`}. ${wasted.amount === '0' ? 'Nothing' : usdText(wasted.amount)} wasted on failures and refusals. ${said}`}
+        {`${plural(images, 'image')}${each === null ? '' : `, ${usdText(each)} each`}. ${isZeroUsd(wasted.amount) ? 'Nothing' : usdText(wasted.amount)} wasted on failures and refusals`}
+        {isZeroUsd(wasted.unknown) ? null : (
+          <>
+            ,{' '}
+            <Unknown why="Quoted for what brought no image and whose cost is not known.">{`perhaps ${usdText(wasted.unknown)} more`}</Unknown>
+          </>
+        )}
+        {`. ${said}`}
       </p>
     </>
   )
@@ -173,13 +181,11 @@ function Controls({ period, split }: { readonly period: Period; readonly split: 
                 type="date"
                 value={period[end]}
                 onChange={(event) => {
-                  if (event.currentTarget.value !== '')
-                    go(
-                      end === 'from'
-                        ? `from=${event.currentTarget.value}&to=${period.to}`
-                        : `from=${period.from}&to=${event.currentTarget.value}`,
-                      split,
-                    )
+                  const day = event.currentTarget.value
+                  if (day === '') return
+                  // The other end goes along where it would be on the wrong side.
+                  const [from, to] = end === 'from' ? [day, period.to] : [period.from, day]
+                  go(from <= to ? `from=${from}&to=${to}` : `from=${day}&to=${day}`, split)
                 }}
               />
             </label>

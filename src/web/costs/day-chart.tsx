@@ -115,7 +115,7 @@ function Bars({ days, name, today }: BarsProps) {
         ))}
       </div>
       {chosen === undefined ? null : (
-        <div class="day-facts card small" role="status">
+        <div class={`day-facts card small${(at ?? 0) * 2 < days.length ? '' : ' left'}`} role="status">
           <b>{dayText(chosen.day)}, UTC</b>
           {chosen.parts.map(({ series, amount }) => (
             <span key={series.id} class="line">

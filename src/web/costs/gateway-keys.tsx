@@ -1,10 +1,13 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useState } from 'preact/hooks'
 import type { CostReport, GatewayKeyState, GatewayKeyWithSecret } from '../../client/index.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { dayText, listed } from '../format/facts.ts'
 import { Note } from '../parts/note.tsx'
 import { Usd } from '../parts/usd.tsx'
 import { When } from '../parts/when.tsx'
-import { client, queries, saidBy, useCurrentKey } from '../shell/gateway.ts'
+import { client, queries, saidBy, useCurrentKey, useTitles } from '../shell/gateway.ts'
+import { NewKey } from './new-key.tsx'
 
 type Budget = CostReport['budgets'][number]
 
@@ -16,15 +19,20 @@ export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }
   const [made, setMade] = useState<GatewayKeyWithSecret | null>(null)
   const [said, setSaid] = useState<string | null>(null)
   if (data === undefined) return null
-  const act = async (action: () => Promise<GatewayKeyWithSecret | undefined>) => {
+  /** Whether it was done; else why not is said. */
+  const act = async (action: () => Promise<GatewayKeyWithSecret | undefined>): Promise<boolean> => {
     setSaid(null)
     setMade(null)
+    let isDone = true
     try {
       setMade((await action()) ?? null)
     } catch (error) {
       setSaid(saidBy(error))
+      isDone = false
     }
-    await queries.invalidateQueries({ queryKey: ['keys'] })
+    // What each has used of its budget stands in the report of costs.
+    await Promise.all([['keys'], ['costs']].map((queryKey) => queries.invalidateQueries({ queryKey })))
+    return isDone
   }
   return (
     <section class="card" id="keys">
@@ -35,7 +43,8 @@ export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }
       {made === null ? null : (
         <div class="quotes-note">
           <Note kind="amber" alert>
-            <b>The secret of {made.name}, shown once:</b> <code class="secret">{made.secret}</code>
+            <b>The secret of {made.name}, shown once:</b> <code class="secret">{made.secret}</code>{' '}
+            <CopyButton text={made.secret} what={`the secret of ${made.name}`} />
             {made.rotated_at === null ? null : ' The one before counts for a day more.'}
           </Note>
         </div>
@@ -51,7 +60,7 @@ export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }
         <table class="plain-table" aria-label="Keys">
           <thead>
             <tr>
-              {['Name', 'Scope', 'Budget', 'Used', 'Last used', 'Change'].map((head) => (
+              {['Name', 'Scope', 'Budget', 'Used', 'Limits', 'Last used', 'Change'].map((head) => (
                 <th key={head} scope="col">
                   {head}
                 </th>
@@ -76,11 +85,7 @@ export function GatewayKeys({ budgets }: { readonly budgets: readonly Budget[] }
           </tbody>
         </table>
       </div>
-      <NewKey
-        onCreate={(name, scope, budget) =>
-          void act(() => client().createKey({ name, scope, ...(budget === '' ? {} : { budget_usd: budget }) }))
-        }
-      />
+      <NewKey onCreate={(key) => act(() => client().createKey(key))} />
     </section>
   )
 }
@@ -94,6 +99,7 @@ interface KeyRowProps {
 
 function KeyRow({ of, budget, onRotate, onRevoke }: KeyRowProps) {
   const [asks, setAsks] = useState(false)
+  const titles = useTitles()
   return (
     <tr>
       <td class="medium">{of.name}</td>
@@ -103,11 +109,12 @@ function KeyRow({ of, budget, onRotate, onRevoke }: KeyRowProps) {
           <span class="two">no limit</span>
         ) : (
           <>
-            <Usd amount={of.budget_usd} /> <span class="two">a {of.period}</span>
+            <Usd amount={of.budget_usd} /> <span class="two">{of.period === 'total' ? 'in all' : `a ${of.period}`}</span>
           </>
         )}
       </td>
       <td>{budget === undefined ? '' : <Usd amount={budget.used} />}</td>
+      <td class="small two">{limitsText(of, titles)}</td>
       <td class="two">{of.last_used_at === null ? 'never' : <When at={of.last_used_at} />}</td>
       <td>
         {of.source === 'configuration' ? (
@@ -132,46 +139,17 @@ function KeyRow({ of, budget, onRotate, onRevoke }: KeyRowProps) {
   )
 }
 
-function NewKey({ onCreate }: { readonly onCreate: (name: string, scope: 'read' | 'write' | 'admin', budget: string) => void }) {
-  const [name, setName] = useState('')
-  const [scope, setScope] = useState<'read' | 'write' | 'admin'>('write')
-  const [budget, setBudget] = useState('')
-  return (
-    <form
-      class="new-key"
-      onSubmit={(event) => {
-        event.preventDefault()
-        if (name !== '') onCreate(name, scope, budget.trim())
-        setName('')
-      }}
-    >
-      <input
-        class="control"
-        aria-label="Name of the new key"
-        placeholder="Name, for example team-b"
-        value={name}
-        onInput={(event) => setName(event.currentTarget.value)}
-      />
-      <select
-        class="control"
-        aria-label="Scope of the new key"
-        value={scope}
-        onChange={(event) => setScope(event.currentTarget.value as 'read' | 'write' | 'admin')}
-      >
-        <option value="read">read</option>
-        <option value="write">write</option>
-        <option value="admin">admin</option>
-      </select>
-      <input
-        class="control num"
-        aria-label="Budget a month, in dollars"
-        placeholder="Budget a month: no limit"
-        value={budget}
-        onInput={(event) => setBudget(event.currentTarget.value)}
-      />
-      <button type="submit" class="button">
-        Create
-      </button>
-    </form>
-  )
+/** `60 requests a minute, only flux-2-pro, only at Runware, refused from 1 Dec`; nothing where there is no limit. */
+function limitsText(
+  { rate, models, providers, expires_at: until, budget_usd: budget, allow_unpriced: unpriced }: GatewayKeyState,
+  titles: (id: string) => string,
+): string {
+  const limits = [
+    rate === null ? '' : `${rate.per_minute} requests a minute`,
+    models === null ? '' : `only ${listed(models)}`,
+    providers === null ? '' : `only at ${listed(providers.map(titles))}`,
+    budget === null || !unpriced ? '' : 'offers without a price too',
+    until === null ? '' : `refused from ${dayText(until)}`,
+  ]
+  return limits.filter((limit) => limit !== '').join(', ')
 }

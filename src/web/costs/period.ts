@@ -17,7 +17,7 @@ export function periodOf(query: string, now: Date): Period {
   const given = new URLSearchParams(query)
   const [from, to] = [given.get('from'), given.get('to')]
   const today = dayOf(now)
-  if (from !== null && to !== null && isDay(from) && isDay(to)) return { preset: 'other', from, to }
+  if (from !== null && to !== null && isDay(from) && isDay(to) && from <= to) return { preset: 'other', from, to }
   const days = given.get('days')
   if (days === '7' || days === '30') return { preset: days, from: dayOf(new Date(now.getTime() - (Number(days) - 1) * DAY_MS)), to: today }
   return { preset: 'month', from: `${today.slice(0, 7)}-01`, to: today }

@@ -1,15 +1,21 @@
 import type { ComponentChildren } from 'preact'
-import type { Generation } from '../../client/index.ts'
+import type { Generation, Image } from '../../client/index.ts'
 import { formatName, pixels, size } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
 import { useIsPhone } from '../shell/media.ts'
 
 const HASH_ENDS = [6, 4] as const
 
+interface FactsProps {
+  readonly generation: Generation
+  readonly title: string
+  /** The one that is shown. */
+  readonly image: Image | undefined
+}
+
 /** What is known of the image beside its cost. */
-export function Facts({ generation, title }: { readonly generation: Generation; readonly title: string }) {
-  const { images, provider_model: model, request, prompt_used: used } = generation
-  const [image] = images
+export function Facts({ generation, title, image }: FactsProps) {
+  const { provider_model: model, request, prompt_used: used } = generation
   const isPhone = useIsPhone()
   const facts: readonly (readonly [string, ComponentChildren])[] = [
     ['Provider', model === null ? title : [`${title} · `, <code key="model">{model}</code>]],

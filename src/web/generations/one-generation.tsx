@@ -1,8 +1,9 @@
 import { useQuery } from '@tanstack/preact-query'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Generation } from '../../client/index.ts'
+import type { Generation, Image } from '../../client/index.ts'
 import { Icon } from '../parts/icon.tsx'
+import { partText } from '../parts/billed.tsx'
 import { Note } from '../parts/note.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { isOpen, shownState, State, stateWord } from '../parts/state.tsx'
@@ -64,6 +65,7 @@ export function OneGeneration({ id }: { readonly id: string }) {
   const titles = useTitles()
   const isPhone = useIsPhone()
   const { data, error } = useGeneration(id)
+  const [at, setAt] = useState(0)
   useEffect(() => {
     if (data !== undefined) document.title = `${textOf(data.request['prompt']).slice(0, 60)} · imagegate`
   }, [data])
@@ -77,8 +79,9 @@ export function OneGeneration({ id }: { readonly id: string }) {
     )
   if (data === undefined) return <Frame />
   const state = <State shown={shownState(data)} word={stateWord(data)} />
-  const stage = <Stage generation={data} title={titles(data.provider)} />
-  const actions = <Actions generation={data} />
+  const image = data.images[at]
+  const stage = <Stage generation={data} title={titles(data.provider)} at={at} onAt={setAt} />
+  const actions = <Actions generation={data} image={image} />
   return (
     <main id="content" class="narrow one">
       {isPhone ? (
@@ -109,10 +112,10 @@ export function OneGeneration({ id }: { readonly id: string }) {
               {data.timing.total_ms === null ? '' : `, in ${duration(data.timing.total_ms)}`}
             </span>
           </div>
-          <CostLines generation={data} title={titles(data.provider)} />
+          <CostLines generation={data} title={titles(data.provider)} isPhone={isPhone} />
           {isPhone ? actions : null}
           <Elsewhere generation={data} titles={titles} />
-          <Facts generation={data} title={titles(data.provider)} />
+          <Facts generation={data} title={titles(data.provider)} image={image} />
           <Warnings generation={data} />
         </div>
       </div>
@@ -164,9 +167,8 @@ function Top({ generation, actions }: { readonly generation: Generation; readonl
   )
 }
 
-function Actions({ generation }: { readonly generation: Generation }) {
+function Actions({ generation, image }: { readonly generation: Generation; readonly image: Image | undefined }) {
   const { id, request, comparison } = generation
-  const [image] = generation.images
   const [refused, setRefused] = useState<string | null>(null)
   return (
     <div class="one-actions">
@@ -185,7 +187,7 @@ function Actions({ generation }: { readonly generation: Generation }) {
       <CopyAs request={request} provider={generation.provider} />
       {image === undefined ? null : (
         <a
-          class="button compact"
+          class="button compact save"
           href={client().imageAddress(image)}
           download={`${id}.${image.format ?? 'jpg'}`}
           aria-label="Save the image"
@@ -204,14 +206,20 @@ function Actions({ generation }: { readonly generation: Generation }) {
 
 function Warnings({ generation }: { readonly generation: Generation }) {
   const model = useQuery({ queryKey: ['model', generation.model], queryFn: () => client().model(generation.model), staleTime: 60_000 }).data
+  const isPart = shownState(generation) === 'part'
   const text = adaptedText(
-    generation.warnings,
+    // How many are missing is said once, and why in words.
+    generation.warnings.filter(({ field }) => !(isPart && field === 'n')),
     model?.offers.find(({ provider }) => provider === generation.provider),
   )
-  if (text === '') return null
   return (
-    <Note kind="amber">
-      <b>Adapted:</b> {text}
-    </Note>
+    <>
+      {isPart ? <Note kind="amber">{partText(generation)}</Note> : null}
+      {text === '' ? null : (
+        <Note kind="amber">
+          <b>Adapted:</b> {text}
+        </Note>
+      )}
+    </>
   )
 }

@@ -1,9 +1,13 @@
 import type { Generation } from '../../client/index.ts'
 import { plural } from '../format/facts.ts'
-import { billedText, partRefusedText } from '../parts/billed.tsx'
-import { shownState } from '../parts/state.tsx'
+import { billedText, partText } from '../parts/billed.tsx'
+import { imagesAsked, shownState } from '../parts/state.tsx'
 
 const ORDINALS = ['Second', 'Third', 'Fourth', 'Fifth']
+
+/** Of several images each attempt may have made one beside the others: there each provider is one try. */
+const triesOf = (generation: Generation): number =>
+  imagesAsked(generation) === 1 ? generation.attempts.length : new Set(generation.attempts.map(({ provider }) => provider)).size
 
 /** What is special about a generation, in a sentence; empty where nothing is. */
 export function specialText(generation: Generation, titles: (id: string | null) => string): string {
@@ -17,7 +21,7 @@ export function specialText(generation: Generation, titles: (id: string | null) 
     case 'failed':
       return `${error?.provider_status === null || error === null ? (error?.message ?? 'It failed').replace(/\.$/, '') : `Answered ${error.provider_status}`}${attempts.length > 1 ? ` after ${plural(attempts.length, 'attempt')}` : ''}. ${billedText(generation)}.`
     case 'part':
-      return partRefusedText(generation)
+      return partText(generation)
     case 'canceled':
       return error?.billed === false ? 'Canceled in time. Not billed.' : 'The provider may still bill it.'
     case 'succeeded':
@@ -25,9 +29,9 @@ export function specialText(generation: Generation, titles: (id: string | null) 
     case 'running':
     case 'ineligible': {
       const [first] = attempts
-      if (first?.status === 'failed' && attempts.length > 1)
-        return `${ORDINALS[attempts.length - 2] ?? 'Another'} try: ${titles(first.provider)} ${first.error?.code === 'rate_limited' ? 'was busy' : 'failed'}.`
-      return ''
+      const number = triesOf(generation)
+      if (first?.status !== 'failed' || number < 2) return ''
+      return `${ORDINALS[number - 2] ?? 'Another'} try: ${titles(first.provider)} ${first.error?.code === 'rate_limited' ? 'was busy' : 'failed'}.`
     }
   }
 }

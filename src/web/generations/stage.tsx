@@ -8,12 +8,19 @@ import { Billed } from '../parts/billed.tsx'
 import { isOpen, shownState } from '../parts/state.tsx'
 import { client } from '../shell/gateway.ts'
 
+interface StageProps {
+  readonly generation: Generation
+  readonly title: string
+  /** Which of its images is shown. */
+  readonly at: number
+  readonly onAt: (at: number) => void
+}
+
 /** The images of a generation, one at a time, or what stands in their slot. */
-export function Stage({ generation, title }: { readonly generation: Generation; readonly title: string }) {
-  const [at, setAt] = useState(0)
+export function Stage({ generation, title, at, onAt }: StageProps) {
   const [gone, setGone] = useState<string | null>(null)
   const { images } = generation
-  const image = images[Math.min(at, images.length - 1)]
+  const image = images[at]
   if (image === undefined) return <Without generation={generation} title={title} />
   const size = { width: image.width ?? 1024, height: image.height ?? 1024 }
   return (
@@ -34,9 +41,9 @@ export function Stage({ generation, title }: { readonly generation: Generation; 
         />
       )}
       {images.length === 1 ? null : (
-        <span class="strip-below small">
+        <span class="strip-below segments">
           {images.map(({ id }, index) => (
-            <button key={id} type="button" class="button compact" aria-pressed={index === at} onClick={() => setAt(index)}>
+            <button key={id} type="button" aria-pressed={index === at} onClick={() => onAt(index)}>
               {index + 1} of {images.length}
             </button>
           ))}

@@ -1,5 +1,6 @@
 import type { Generation } from '../../client/index.ts'
 import { formatName, listed, pixels, size } from '../format/facts.ts'
+import { sentence } from '../format/text.ts'
 import { usdText } from '../format/usd.ts'
 import { isOpen } from '../parts/state.tsx'
 
@@ -35,7 +36,7 @@ export function storyOf(generation: Generation, titles: Titles): readonly Event[
       seconds: null,
       kind: 'plain',
       head: images.length === 1 ? 'Image fetched' : `${images.length} images fetched`,
-      text: fetchedText(image),
+      text: fetchedText(images),
       billed: '',
       attempt: null,
     })
@@ -46,8 +47,15 @@ export function storyOf(generation: Generation, titles: Titles): readonly Event[
   return events
 }
 
-const fetchedText = ({ bytes, format, width, height }: Generation['images'][number]): string =>
-  `${size(bytes ?? 0)}, checked to be a ${format === null ? 'image' : formatName(format)}${width === null || height === null ? '' : ` of ${pixels(width, height)}`}.`
+function fetchedText(images: Generation['images']): string {
+  const [first] = images
+  const all = size(images.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0))
+  const what = first?.format == null ? 'an image' : `a ${formatName(first.format)}`
+  const made = `${what}${first?.width == null || first.height === null ? '' : ` of ${pixels(first.width, first.height)}`}`
+  if (images.length === 1) return `${all}, checked to be ${made}.`
+  const areAlike = images.every(({ format, width, height }) => format === first?.format && width === first.width && height === first.height)
+  return `${all} in all, each checked to be ${areAlike ? made : 'an image'}.`
+}
 
 function routedText({ routing }: Generation, titles: Titles): string {
   const { strategy, considered } = routing
@@ -67,13 +75,11 @@ function attemptEvent(attempt: Attempt, number: number, accepted: string, titles
   const seconds = secondsSince(accepted, attempt.started_at)
   const submitted = task === null ? 'Submitted' : `Submitted and accepted, task ${task}`
   if (error !== null) {
-    const answered = error.provider_status === null ? '' : `, answered ${error.provider_status}`
-    const quoted = error.provider_message === null ? '' : ` “${error.provider_message}”`
     return {
       seconds,
       kind: 'bad',
       head,
-      text: `Submitted${answered}${quoted}. ${error.message}`,
+      text: `${answeredText(error, submitted)}${sentence(error.message)}`,
       billed: billedOf(error.billed, cost),
       attempt: number,
     }
@@ -88,6 +94,14 @@ function attemptEvent(attempt: Attempt, number: number, accepted: string, titles
         ? 'Made; the image is being fetched.'
         : `${submitted}.`
   return { seconds, kind: 'open', head, text: now, billed: '', attempt: number }
+}
+
+/** What was answered; nothing of what never reached the provider, and the provider's words once. */
+function answeredText(error: NonNullable<Attempt['error']>, submitted: string): string {
+  const { provider_status: status, provider_message: said, message, billed } = error
+  if (status === null && billed === false) return ''
+  const quoted = said === null || message.includes(said.replace(/\.$/, '')) ? '' : ` “${said.replace(/\.$/, '')}”`
+  return `${submitted}${status === null ? '' : `, answered ${status}`}${quoted}. `
 }
 
 function billedOf(billed: boolean | 'unknown', { amount, quoted }: Attempt['cost']): string {

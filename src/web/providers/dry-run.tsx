@@ -119,9 +119,7 @@ function routeReason(quote: Quote, at: number, titles: (id: string) => string): 
   const [own, other] = [offer.latency_ms, before.latency_ms]
   if (own === null || other === null || own.samples < LEAST_SAMPLES || other.samples < LEAST_SAMPLES)
     return `Same price as ${titles(before.provider)}.`
-  const [ownText, otherText] = [duration(own.p50), duration(other.p50)]
-  if (ownText === otherText) return `Same price and time as ${titles(before.provider)}.`
-  return own.p50 >= other.p50
-    ? `Same price, slower by ${duration(own.p50 - other.p50)}.`
-    : `Same price, faster by ${duration(other.p50 - own.p50)}.`
+  const by = duration(Math.abs(own.p50 - other.p50))
+  if (by === duration(0)) return `Same price and time as ${titles(before.provider)}.`
+  return `Same price, ${own.p50 > other.p50 ? 'slower' : 'faster'} by ${by}.`
 }

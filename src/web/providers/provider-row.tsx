@@ -97,13 +97,11 @@ export function ProviderRow({
           </>
         ) : null}
       </td>
-      <td class="num">{isOn && rate !== null ? `${(rate * 100).toFixed(1).replace(/\.0$/, '')} %` : ''}</td>
+      <td class="num">
+        {!isOn ? '' : rate === null ? <span class="small two">none yet</span> : `${(rate * 100).toFixed(1).replace(/\.0$/, '')} %`}
+      </td>
       <td class="range-cell">
-        {times === null || times.samples < LEAST_SAMPLES ? (
-          <span class="small two">{isOn ? 'not yet measured' : ''}</span>
-        ) : (
-          <Range times={times} mostMs={mostMs} />
-        )}
+        {times === null || times.samples < LEAST_SAMPLES ? isOn && NOT_YET : <Range times={times} mostMs={mostMs} />}
       </td>
       <td class="num two small">{times === null || times.samples < LEAST_SAMPLES ? '' : timesText(times)}</td>
       <td class="num">{isOn ? balance === null ? <span class="small two">not reported</span> : <Usd amount={balance} /> : null}</td>
@@ -111,8 +109,13 @@ export function ProviderRow({
   )
 }
 
-const timesText = ({ p50, p95, samples }: Times): string =>
-  samples < SAMPLES_OF_TWENTY ? duration(p50) : `${duration(p50)} to ${duration(p95)}`
+const NOT_YET = <span class="small two">not yet measured</span>
+
+/** `4.1 to 8.2 s` */
+const timesText = ({ p50, p95, samples }: Times): string => {
+  const [half, most] = [duration(p50), duration(p95)]
+  return samples < SAMPLES_OF_TWENTY ? half : `${most.includes('min') ? half : half.replace(/ s$/, '')} to ${most}`
+}
 
 /** A dot where half are done, a whisker to where 19 in 20 are. */
 function Range({ times, mostMs }: { readonly times: Times; readonly mostMs: number }) {

@@ -64,17 +64,36 @@ function pointsOf(history: History | undefined, from: number): readonly Point[] 
   )
 }
 
+const NOWHERE = { p50: 0, p95: null }
+/** Of the height of a chart: so far apart are two lines of text, and so far from its lower end is the lowest. */
+const [APART, LOWEST] = [22, 90]
+
+/** Where the last values stand, in percents from above: beside their points, and not over one another. */
+function labelsOf({ p50, p95 }: Point, top: number): { readonly p50: number; readonly p95: number | null } {
+  const at = (ms: number) => Math.min(LOWEST, 100 - (ms * 100) / top)
+  const half = at(p50)
+  if (p95 === null) return { p50: half, p95: null }
+  const most = at(p95)
+  const missing = Math.max(0, APART - (half - most))
+  const lower = Math.min(LOWEST, half + missing / 2)
+  return { p50: lower, p95: Math.min(most, lower - APART) }
+}
+
 function Chart({ title, points, top }: { readonly title: string; readonly points: readonly Point[]; readonly top: number }) {
   const last = points.at(-1)
   const at = (x: number, ms: number) => `${(x * WIDTH).toFixed(1)} ${(HEIGHT - (ms * HEIGHT) / top).toFixed(1)}`
   const path = (value: (point: Point) => number) => `M${points.map((point) => at(point.x, value(point))).join('L')}`
   const back = points.toReversed().map((point) => at(point.x, point.p50))
   const isLine = points.length > 1
+  const heights = last === undefined ? NOWHERE : labelsOf(last, top)
   return (
     <figure class="time-chart">
       <figcaption class="medium">{title}</figcaption>
       <div class="time-plot">
-        <span class="fine three num axis">{duration(top)}</span>
+        <span class="fine three num axis">
+          <span>{duration(top)}</span>
+          <span style={{ top: '50%' }}>{duration(top / 2)}</span>
+        </span>
         <svg
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           role="img"
@@ -104,8 +123,10 @@ function Chart({ title, points, top }: { readonly title: string; readonly points
         </svg>
         {last === undefined ? null : (
           <span class="fine num last">
-            {last.p95 === null ? null : <span class="two">{duration(last.p95)} 95 %</span>}
-            <span>{duration(last.p50)} half</span>
+            {heights.p95 === null || last.p95 === null ? null : (
+              <span class="two" style={{ top: `${heights.p95}%` }}>{`${duration(last.p95)} 95 %`}</span>
+            )}
+            <span style={{ top: `${heights.p50}%` }}>{`${duration(last.p50)} half`}</span>
           </span>
         )}
         <span class="fine three ends">
