@@ -40,7 +40,7 @@ class LongestFirst extends BaseSequencer {
 
 /** A browser, several nodes, other programs' SDKs: `npm run test:fast` leaves them out. */
 const OTHER_PROGRAMS = [
-  'test/web/!(formats|tokens|votes).test.ts',
+  'test/web/!(formats|sentences|tokens|votes).test.ts',
   'test/http/docs-{page,examples}.test.ts',
   'test/http/compatible/foreign-clients.test.ts',
   'test/http/openapi/generated-clients.test.ts',

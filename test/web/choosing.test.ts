@@ -180,6 +180,14 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
         .getByRole('table', { name: 'Chosen blind' })
         .getByRole('row', { name: /Vtrix.*\$0\.0285/ })
         .waitFor()
+      // So it is on the page of the generation.
+      await page.goto(`${gateway.url}/generations/${generations[0]?.id}`)
+      await page.getByRole('button', { name: '2 of 3' }).click()
+      expect(await page.getByRole('link', { name: 'Save the image' }).getAttribute('href')).toContain(images[1])
+      await page
+        .locator('.facts-list')
+        .getByText(generations[0]?.images[1]?.seed ?? 'no seed', { exact: true })
+        .waitFor()
       expect(complaints).toEqual([])
       await close()
     },

@@ -63,7 +63,8 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
         await blank.route(isByProvider, async (route) => {
           const real = (await (await route.fetch()).json()) as CostReport
           const groups = real.groups.map((one) => (one.group['provider'] === 'vtrix' ? { ...one, cost_per_image: null } : one))
-          await route.fulfill({ json: { ...real, groups, what_if: someOf(real.what_if) } })
+          const total = { ...real.total, wasted: { ...real.total.wasted, unknown: '0.06' } }
+          await route.fulfill({ json: { ...real, total, groups, what_if: someOf(real.what_if) } })
         })
         await blank.route(isByDay, async (route) => {
           const real = (await (await route.fetch()).json()) as CostReport
@@ -96,7 +97,11 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
       await page.getByRole('button', { name: 'Table' }).click()
       await page.getByRole('group', { name: /What was spent on each day/ }).focus()
       await page.keyboard.press('ArrowLeft')
-      expect(await page.locator('.day-facts').textContent()).toContain(`All${usdText(sumOf(of))}`)
+      const facts = page.locator('.day-facts')
+      expect(await facts.textContent()).toContain(`All${usdText(sumOf(of))}`)
+      // It does not cover the day that it is of.
+      const [over, stack] = [await facts.boundingBox(), await page.locator('.stack.chosen').boundingBox()]
+      expect((over?.x ?? 0) + (over?.width ?? 0)).toBeLessThan(stack?.x ?? 0)
     }
     expect(shown.filter((one) => one.includes('others')).length).toBe(20)
     const elsewhere = await page.getByRole('table', { name: 'What it would have cost' }).getByRole('row').allTextContents()
@@ -107,6 +112,35 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
       'none',
     ])
     await page.getByText('those that price the most images come first').waitFor()
+    // What may have been wasted is not left out of the sentence that says what was.
+    await page.getByText('Nothing wasted on failures and refusals, perhaps $0.0600 more').waitFor()
+    await close()
+  }, 90_000)
+
+  test('shows the prices of one provider, a period whose ends were chosen the wrong way round, and on a phone what the words of the heads say', async () => {
+    await gateway.generate({ prompt: 'one of unknown cost sandbox:lost-reply@bfl', provider: { only: ['bfl'] } })
+    const { page, complaints, close } = await openPage(`${gateway.url}/costs?from=2026-11-01&to=2026-11-10`)
+    const prices = page.getByRole('table', { name: 'Prices' }).locator('tbody tr')
+    const chosen = page.getByRole('combobox', { name: 'Prices of' })
+    await prices.filter({ hasText: 'Runware' }).first().waitFor()
+    const { data } = (await (await gateway.ask('/v1/prices')).json()) as { data: readonly { provider: string }[] }
+    const rowsOf = (provider: string) => data.filter((entry) => entry.provider === provider).length
+    await chosen.selectOption('vtrix')
+    const names = await prices.locator('td:nth-child(2)').allInnerTexts()
+    expect([new Set(names), names.length]).toEqual([new Set(['Vtrix']), rowsOf('vtrix')])
+    await chosen.selectOption('')
+    expect(await prices.count()).toBe(data.length)
+    await page.getByLabel('From').fill('2026-11-20')
+    await page.waitForURL('**/costs?from=2026-11-20&to=2026-11-20')
+    await page.getByLabel('To', { exact: true }).fill('2026-11-05')
+    await page.waitForURL('**/costs?from=2026-11-05&to=2026-11-05')
+    await page.setViewportSize({ width: 360, height: 780 })
+    await page.getByRole('button', { name: '7 days' }).click()
+    const row = page.getByRole('table', { name: 'Costs', exact: true }).getByRole('row', { name: /Black Forest Labs/ })
+    await row.locator('.unknown-count .unknown').waitFor()
+    const added = await page.evaluate(`getComputedStyle(document.querySelector('.unknown-count .unknown'), '::after').content`)
+    expect(added).toBe('" unknown"')
+    expect(complaints).toEqual([])
     await close()
   }, 90_000)
 })

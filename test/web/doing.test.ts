@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Generation, GenerationRequest } from '#contract'
+import type { GatewayKeyState, Generation, GenerationRequest } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
 import { startOverridden } from '../crash/process.ts'
 import { FIXTURE_PROVIDERS, launchGateway } from '../e2e/gateway.ts'
@@ -209,7 +209,32 @@ describe.skipIf(!hasChromium)('the lists', () => {
     const api = await gateway.ask(`/v1/costs?from=${from}&to=${to}&format=csv`, { headers: { authorization: `Bearer ${SECRETS.boss}` } })
     expect(readFileSync(await download.path(), 'utf8')).toBe(await api.text())
     await page.getByRole('textbox', { name: 'Name of the new key' }).fill('from-the-page')
+    await page.getByRole('textbox', { name: 'Budget, in dollars' }).fill('five')
     await page.getByRole('button', { name: 'Create' }).click()
+    await page.getByText(/budget_usd must be a decimal string/).waitFor()
+    // What was typed stays where it is refused.
+    expect(await page.getByRole('textbox', { name: 'Name of the new key' }).inputValue()).toBe('from-the-page')
+    await page.getByRole('textbox', { name: 'Budget, in dollars' }).fill('5.5')
+    await page.getByRole('combobox', { name: 'Budget starts anew' }).selectOption('day')
+    await page.getByRole('textbox', { name: 'Requests a minute' }).fill('600')
+    await page.getByLabel('Refused from (UTC)').fill('2099-12-24')
+    await page.getByRole('textbox', { name: 'Models of the new key' }).fill('flux-2-pro, flux-2-flex')
+    await page.getByRole('textbox', { name: 'Providers of the new key' }).fill('runware')
+    await page.getByRole('button', { name: 'Create' }).click()
+    await page
+      .getByText('600 requests a minute, only flux-2-pro and flux-2-flex, only at Runware, refused from 24 Dec', { exact: true })
+      .waitFor()
+    await page.getByRole('button', { name: 'Copy the secret of from-the-page' }).waitFor()
+    const { data: keys } = await read<{ data: GatewayKeyState[] }>('/v1/keys')
+    expect(keys.find(({ name }) => name === 'from-the-page')).toMatchObject({
+      scope: 'write',
+      budget_usd: '5.5',
+      period: 'day',
+      rate: { per_minute: 600 },
+      expires_at: '2099-12-24T00:00:00.000Z',
+      models: ['flux-2-pro', 'flux-2-flex'],
+      providers: ['runware'],
+    })
     const shown = async () => (await page.locator('code.secret').textContent()) ?? ''
     const statusOf = async (secret: string) => (await gateway.ask('/v1/key', { headers: { authorization: `Bearer ${secret}` } })).status
     const made = await shown()

@@ -130,12 +130,14 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await close()
   }, 90_000)
 
-  test('shows one generation on a phone as image, prompt, what it cost, and then what can be done', async () => {
+  test('shows one generation on a phone as image, prompt, what it cost, and then what can be done; a webhook that failed says when it is sent again, and fits', async () => {
     const { id } = await gateway.generate({ prompt: 'in this order', provider: { only: ['runware'] } }, { prefer: 'wait=20' })
-    const { page, close } = await openPage(`${gateway.url}/generations/${id}`, { width: 360, height: 780 })
+    const { page, close } = await openPage(`${gateway.url}/generations/${id}`, { width: 360, height: 780, prepare: withDeliveries })
     const parts = [
       page.getByRole('img', { name: 'in this order' }),
       page.getByRole('heading', { level: 1 }),
+      page.locator('.one-receipt .title').getByText('$0.0300'),
+      page.getByText('Billed by Runware, as quoted'),
       page.getByRole('table', { name: 'Cost' }),
       page.getByRole('button', { name: 'Compare providers' }),
       page.getByRole('list', { name: 'Story' }),
@@ -143,6 +145,9 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     for (const part of parts) await part.waitFor()
     const tops = await Promise.all(parts.map(async (part) => (await boxOf(part)).y))
     expect(tops).toEqual(tops.toSorted((one, other) => one - other))
+    await page.getByText(/^503, again in \d+ s$/).waitFor()
+    await page.getByText(/^connect ECONNREFUSED 127\.0\.0\.1:36371, again in \d+ min/).waitFor()
+    expect(await sideways(page)).toBe(0)
     await close()
   }, 90_000)
 })
@@ -170,6 +175,24 @@ const withOneSmaller = (blank: Page) =>
       at > 0 ? one : { ...one, images: one.images.map((image) => ({ ...image, width: 512, height: 512 })) },
     )
     await route.fulfill({ json: { ...comparison, generations } })
+  })
+
+/** One webhook is sent again soon, another one later. */
+const withDeliveries = (blank: Page) =>
+  blank.route('**/v1/webhooks/deliveries?*', (route) => {
+    const delivery = (id: string, lastTry: object, inMs: number) => ({
+      id,
+      type: 'generation.succeeded',
+      url: 'https://shop.example/hooks/images',
+      status: 'pending',
+      created_at: new Date().toISOString(),
+      last_try: { at: new Date().toISOString(), ...lastTry },
+      next_try_at: new Date(Date.now() + inMs).toISOString(),
+    })
+    const refused = { status_code: null, reason: 'connect ECONNREFUSED 127.0.0.1:36371' }
+    return route.fulfill({
+      json: { data: [delivery('whd_1', { status_code: 503, reason: null }, 50_000), delivery('whd_2', refused, 1_800_000)] },
+    })
   })
 
 /** Something was spent on each of the last thirty days. */

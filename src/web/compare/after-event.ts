@@ -1,4 +1,4 @@
-import { isOpen } from '../parts/state.tsx'
+import { isOpen } from '../parts/shown-state.ts'
 import type { Comparison, ComparisonEvent, Generation } from '../../client/index.ts'
 
 /** A comparison as it is after an event of its stream. An event that is known already changes nothing. */

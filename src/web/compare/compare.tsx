@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { Problem } from '../parts/problem.tsx'
-import { isOpen } from '../parts/state.tsx'
+import { isOpen } from '../parts/shown-state.ts'
 import { useAsking } from './asking.ts'
 import { Form } from './form.tsx'
 import { useGo } from './go.ts'

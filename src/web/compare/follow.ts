@@ -1,7 +1,7 @@
 import { useQueries, useQuery } from '@tanstack/preact-query'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Comparison, Generation } from '../../client/index.ts'
-import { isOpen } from '../parts/state.tsx'
+import { isOpen } from '../parts/shown-state.ts'
 import { announce } from '../shell/announce.tsx'
 import { client, queries } from '../shell/gateway.ts'
 import { followPartial, forgetPartial } from '../shell/partials.ts'

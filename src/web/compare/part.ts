@@ -2,7 +2,8 @@ import type { Comparison, ComparisonRow, Generation, Image } from '../../client/
 import { isZeroUsd, shareUsd, subtractUsd, sumUsd } from '../../contract/amounts.ts'
 import { duration, listed, plural } from '../format/facts.ts'
 import { percentText, usdText } from '../format/usd.ts'
-import { isOpen, shownState, stateWord } from '../parts/state.tsx'
+import { stateWord } from '../parts/state.tsx'
+import { isOpen, shownState } from '../parts/shown-state.ts'
 import type { Size } from './layout.ts'
 
 /** One provider's part of a comparison: its row and its generation, under the provider's title. */

@@ -108,9 +108,9 @@ function KeyRow({ of, budget, onRotate, onRevoke }: KeyRowProps) {
         {of.budget_usd === null ? (
           <span class="two">no limit</span>
         ) : (
-          <>
+          <span class="num">
             <Usd amount={of.budget_usd} /> <span class="two">{of.period === 'total' ? 'in all' : `a ${of.period}`}</span>
-          </>
+          </span>
         )}
       </td>
       <td>{budget === undefined ? '' : <Usd amount={budget.used} />}</td>

@@ -4,6 +4,7 @@ import type { NewGatewayKey } from '../../client/index.ts'
 
 const SCOPES = ['read', 'write', 'admin'] as const
 const PERIODS = ['day', 'month', 'total'] as const
+const PERIOD_WORDS: Readonly<Record<string, string>> = { day: 'each day', month: 'each month', total: 'never' }
 
 interface Typed {
   readonly name: string
@@ -84,8 +85,8 @@ export function NewKey({ onCreate }: NewKeyProps) {
       <Choice label="Scope" name="Scope of the new key" value={typed.scope} choices={SCOPES} onValue={(scope) => change({ scope })} />
       {text('budget', 'Budget, in dollars', 'Budget, in dollars', 'no limit')}
       <Choice
-        label="Budget starts anew each"
-        name="Budget starts anew each"
+        label="Budget starts anew"
+        name="Budget starts anew"
         value={typed.period}
         choices={PERIODS}
         onValue={(period) => change({ period })}
@@ -130,7 +131,7 @@ function Choice<Value extends string>({ label, name, value, choices, onValue }: 
       <select class="control" aria-label={name} value={value} onChange={(event) => onValue(event.currentTarget.value as Value)}>
         {choices.map((choice) => (
           <option key={choice} value={choice}>
-            {choice === 'total' ? 'never' : choice}
+            {PERIOD_WORDS[choice] ?? choice}
           </option>
         ))}
       </select>

@@ -3,7 +3,7 @@ import type { Generation } from '../../client/index.ts'
 import { count } from '../format/facts.ts'
 import { settledText } from '../compare/part.ts'
 import { decimalsOfAll, Usd } from '../parts/usd.tsx'
-import { isOpen } from '../parts/state.tsx'
+import { isOpen } from '../parts/shown-state.ts'
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 

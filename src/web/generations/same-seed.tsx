@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Generation, GenerationRequest } from '../../client/index.ts'
 import { Icon } from '../parts/icon.tsx'
-import { isOpen } from '../parts/state.tsx'
+import { isOpen } from '../parts/shown-state.ts'
 import { client, saidBy, useMayBuy } from '../shell/gateway.ts'
 import { freshKey } from '../shell/plain-http.ts'
 import { navigate } from '../shell/router.ts'

@@ -1,7 +1,7 @@
 import type { Generation } from '../../client/index.ts'
 import { plural } from '../format/facts.ts'
-import { billedText, partText } from '../parts/billed.tsx'
-import { imagesAsked, shownState } from '../parts/state.tsx'
+import { billedText, partText } from '../parts/billed-text.ts'
+import { imagesAsked, shownState } from '../parts/shown-state.ts'
 
 const ORDINALS = ['Second', 'Third', 'Fourth', 'Fifth']
 

@@ -5,7 +5,7 @@ import { useElapsed } from '../shell/elapsed.ts'
 import { duration } from '../format/facts.ts'
 import { textOf } from '../format/text.ts'
 import { Billed } from '../parts/billed.tsx'
-import { isOpen, shownState } from '../parts/state.tsx'
+import { isOpen, shownState } from '../parts/shown-state.ts'
 import { client } from '../shell/gateway.ts'
 
 interface StageProps {

@@ -2,7 +2,7 @@ import type { Generation } from '../../client/index.ts'
 import { formatName, listed, pixels, size } from '../format/facts.ts'
 import { sentence } from '../format/text.ts'
 import { usdText } from '../format/usd.ts'
-import { isOpen } from '../parts/state.tsx'
+import { isOpen } from '../parts/shown-state.ts'
 
 /** One thing that happened, in order. */
 export interface Event {

@@ -1,8 +1,5 @@
-import type { Generation } from '../../client/index.ts'
 import { Icon, type IconName } from './icon.tsx'
-
-/** The state of a generation as the pages name it: the contract's words, and of failures those that matter to a reader. */
-export type Shown = 'queued' | 'running' | 'succeeded' | 'part' | 'failed' | 'moderated' | 'outcome_unknown' | 'canceled' | 'ineligible'
+import { imagesAsked, shownState, type Shown, type Subject } from './shown-state.ts'
 
 interface Appearance {
   readonly word: string
@@ -22,18 +19,6 @@ const APPEARANCE: Readonly<Record<Shown, Appearance>> = {
   outcome_unknown: { word: 'Outcome unknown', colour: 'two', icon: ['ring', 'question'], dashed: true },
   canceled: { word: 'Canceled', colour: 'two', icon: ['ring', 'dash'] },
   ineligible: { word: 'Cannot', colour: 'bad', icon: ['ring', 'cross'] },
-}
-
-type Subject = Pick<Generation, 'status' | 'images' | 'error' | 'request'>
-
-export const imagesAsked = ({ request }: Pick<Generation, 'request'>): number => (typeof request['n'] === 'number' ? request['n'] : 1)
-
-export function shownState(generation: Subject): Shown {
-  const { status, images, error } = generation
-  if (status === 'succeeded') return images.length < imagesAsked(generation) ? 'part' : 'succeeded'
-  if (status === 'failed' && error?.code === 'moderated') return 'moderated'
-  if (status === 'failed' && error?.code === 'outcome_unknown') return 'outcome_unknown'
-  return status
 }
 
 export const stateWord = (generation: Subject): string => {
@@ -60,5 +45,3 @@ export function StateIcon({ shown }: { readonly shown: Shown }) {
     </span>
   )
 }
-
-export const isOpen = (status: string): boolean => status === 'queued' || status === 'running'

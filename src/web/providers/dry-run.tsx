@@ -65,20 +65,17 @@ export function DryRun({ models, titles }: DryRunProps) {
             />
           ))}
           {data.considered.map(({ provider, reason }) => (
-            <Stop
-              key={provider}
-              mark="–"
-              title={titles(provider)}
-              offer={offerOf(data, provider)}
-              reason={refusedText([reason])}
-              isPassed
-            />
+            <Stop key={provider} mark="–" title={titles(provider)} offer={offerOf(data, provider)} reason={passedText(reason)} isPassed />
           ))}
         </ol>
       )}
     </section>
   )
 }
+
+/** Why it is not asked now: `full: …` and `paused: …` are states of the provider; else the field that is refused stands in front. */
+const passedText = (reason: string): string =>
+  /^(?:full|paused|passed over): /.test(reason) ? reason.replace(' (max_in_flight)', '') : refusedText([reason])
 
 const offerOf = (quote: Quote, provider: string): QuotedOffer | undefined => quote.offers.find((offer) => offer.provider === provider)
 
