@@ -47,19 +47,19 @@ const generation = ({ asked = 1, made = asked, amount = null, quoted = '0.12', a
     routing: { strategy: 'price', considered: [] },
   }) as unknown as Generation
 
-describe('what is said of a part of the images', () => {
+describe('a part of the images', () => {
   test.each([
     [3, { amount: '0.09' }, { code: 'moderated', stage: 'output' }, '1 of 4 was refused after it was made. Billed for 3.'],
     [2, { amount: '0.06' }, { code: 'moderated', stage: 'output' }, '2 of 4 were refused after they were made. Billed for 2.'],
     [3, { amount: '0.12' }, { code: 'moderated', stage: 'request' }, '1 of 4 was refused before it was made. Billed $0.1200.'],
     [2, {}, { code: 'provider_unavailable' }, '2 of 4 failed. Billed? Unknown, at most $0.1200.'],
     [2, { amount: '0.0855', quoted: null }, null, '2 of 4 were not delivered. Billed $0.0855.'],
-  ])('%i of 4 with %j and %j', (made, cost, why, said) => {
+  ])('is said to be so: %i of 4 with %j and %j', (made, cost, why, said) => {
     expect(partText(generation({ asked: 4, made, ...cost, attempts: [attempt('bfl', why)] }))).toBe(said)
   })
 })
 
-describe('what is special about a generation', () => {
+describe('a generation', () => {
   const busy = { code: 'rate_limited' }
   test.each([
     [{ attempts: [attempt('bfl')] }, ''],
@@ -71,7 +71,7 @@ describe('what is special about a generation', () => {
       'Second try: Black Forest Labs failed.',
     ],
     [{ asked: 3, attempts: [attempt('bfl', busy), ...Array.from({ length: 3 }, () => attempt('bfl'))] }, ''],
-  ])('of %j', (facts, said) => {
+  ])('says what is special about it: %j', (facts, said) => {
     expect(specialText(generation(facts), titles)).toBe(said)
   })
 })
