@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { CHROMIUM, sharedChromium } from '../support/chromium.ts'
@@ -38,6 +38,13 @@ export interface Screen {
 const idle: BrowserContext[] = []
 const someContext = async (): Promise<BrowserContext> => idle.pop() ?? (await sharedChromium()).newContext()
 
+/** The calendar of the run, in a page: it has no environment. */
+const DAYS_LATER = process.env['TEST_DAYS_LATER']
+const shiftedClock = (days: string): string => {
+  const source = readFileSync(join(ROOT, 'test/support/shifted-clock.cjs'), 'utf8')
+  return `((process) => {\n${source}\n})({ env: { TEST_DAYS_LATER: '${days}' } })`
+}
+
 /** A new page, and everything it complained about: errors, refusals of its policy, requests that left the gateway. What it kept for good is forgotten when it is closed. */
 export async function openPage(url: string, screen: Screen = {}) {
   const { width = 1440, height = 900, theme = 'light', key, motion = 'reduce', fresh, beside, prepare } = screen
@@ -46,6 +53,7 @@ export async function openPage(url: string, screen: Screen = {}) {
   // Each wait is for a state, and a busy machine is no fault of the page.
   page.setDefaultTimeout(60_000)
   await Promise.all([page.setViewportSize({ width, height }), page.emulateMedia({ colorScheme: theme, reducedMotion: motion })])
+  if (DAYS_LATER !== undefined) await page.addInitScript(shiftedClock(DAYS_LATER))
   if (key !== undefined) await page.addInitScript(`sessionStorage.setItem('imagegate.key', '${key}')`)
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
