@@ -14,7 +14,7 @@ import type {
 import type { KeyRecord } from './keys/key-record.ts'
 import type { ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
-import type { DeliveryChange, KeyChange } from './shared-changes.ts'
+import type { DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'
 import type { Claimed, Nodes, OpenCheck, SlotClaim } from './nodes.ts'
 
 export type { ObservedBill, ProviderHour } from './account-records.ts'
@@ -214,7 +214,7 @@ export { AssetError } from './asset-error.ts'
 export type { InPieces, Post, Posted } from './post.ts'
 export { StoreError } from './store-error.ts'
 export { ClaimLost, KeyConflict } from './shared-changes.ts'
-export type { DeliveryChange, KeyChange } from './shared-changes.ts'
+export type { DeliveriesUnderWay, DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'
 
 /** Everything that must be on disk together. */
 export interface UnitOfWork {
@@ -358,16 +358,6 @@ export interface DeliveryQuery {
   readonly key?: string
   readonly cursor?: string
   readonly limit: number
-}
-
-export interface DeliveryClaim {
-  readonly now: Instant
-  readonly leaseMs: number
-  readonly limit: number
-  /** At most this many to one receiver, those under way included, so that a slow one does not hold up the others. */
-  readonly perOrigin: number
-  /** How many are under way, by the origin of their URL. */
-  readonly underWay: ReadonlyMap<string, number>
 }
 
 export interface CostQuery {

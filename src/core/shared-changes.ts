@@ -27,3 +27,22 @@ export class KeyConflict extends Error {}
 
 /** Somebody else tries the webhook delivery; nothing was written. */
 export class ClaimLost extends Error {}
+
+/** How many are under way here. */
+export interface DeliveriesUnderWay {
+  /** By the origin of their URL. */
+  readonly byOrigin: ReadonlyMap<string, number>
+  /** By the gateway key; those of none are not among them, since there are no others where no keys are on. */
+  readonly byKey: ReadonlyMap<string, number>
+}
+
+export interface DeliveryClaim {
+  readonly now: Instant
+  readonly leaseMs: number
+  readonly limit: number
+  /** At most this many to one receiver, those under way included, so that a slow one does not hold up the others. */
+  readonly perOrigin: number
+  /** At most this many of one gateway key, those under way included, so that its receivers do not hold up those of others. */
+  readonly perKey: number
+  readonly underWay: DeliveriesUnderWay
+}

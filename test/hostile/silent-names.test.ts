@@ -1,37 +1,16 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
 import { startProcess } from '../crash/process.ts'
+import { quickVendor } from '../support/quick-vendor.ts'
 import { ROOT } from '../support/source-tree.ts'
 
 useRealSockets()
-
-const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
-
-/** Answers everything with an image in base64, and closes each connection, so that each call asks for the name again. */
-async function vendor(): Promise<number> {
-  const server = http.createServer((request, response) => {
-    request.resume().once('end', () => {
-      response.writeHead(200, { 'content-type': 'application/json', connection: 'close' })
-      response.end(JSON.stringify({ created: 1, data: [{ b64_json: PIXEL }] }))
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
-}
 
 const hash = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
@@ -69,7 +48,7 @@ test(
   'names whose servers never answer, in webhooks and references of one key, hold up no vendor’s name: another key buys meanwhile',
   { timeout: 60_000 },
   async () => {
-    const buy = await gateway(await vendor())
+    const buy = await gateway(await quickVendor())
     const hostile = Array.from({ length: 60 }, (_, index) => {
       const url = `https://silent-${index}.test/x.png`
       return buy('hostile', index % 2 === 0 ? { webhook: { url } } : { reference_images: [url] }, 'respond-async')

@@ -22,6 +22,7 @@ export const deliveryRecord = (id: string, overrides: Partial<WebhookDeliveryRec
 })
 
 const delivery = deliveryRecord
+const NONE = { byOrigin: new Map<string, number>(), byKey: new Map<string, number>() }
 
 /** What every store must do with deliveries. */
 export function deliveryConformance(storeNow: () => Store): void {
@@ -29,7 +30,7 @@ export function deliveryConformance(storeNow: () => Store): void {
   const change = (record: WebhookDeliveryRecord, by: DeliveryChange['by'] = { freeAt: 1_000 }) =>
     storeNow().commit({ deliveryChange: { record, by } })
   const claim = async (overrides: Partial<DeliveryClaim> = {}) => {
-    const asked = { now: 1_000, leaseMs: 500, limit: 100, perOrigin: 100, underWay: new Map<string, number>(), ...overrides }
+    const asked = { now: 1_000, leaseMs: 500, limit: 100, perOrigin: 100, perKey: 100, underWay: NONE, ...overrides }
     const { records, nextAt } = await storeNow().claimDeliveries(asked)
     return { ids: records.map(({ id }) => id), nextAt }
   }
@@ -119,11 +120,31 @@ export function deliveryConformance(storeNow: () => Store): void {
         delivery('msg_4', { url: other, nextTryAt: 2 }),
         delivery('msg_5', { url: other, nextTryAt: 3 }),
       )
-      expect(await claim({ perOrigin: 2, underWay: new Map([['https://a.example', 1]]), limit: 2 })).toMatchObject({
+      expect(await claim({ perOrigin: 2, underWay: { ...NONE, byOrigin: new Map([['https://a.example', 1]]) }, limit: 2 })).toMatchObject({
         ids: ['msg_1', 'msg_4'],
       })
-      expect(await claim({ perOrigin: 2, underWay: new Map([['https://a.example', 2]]) })).toMatchObject({ ids: ['msg_5'] })
+      expect(await claim({ perOrigin: 2, underWay: { ...NONE, byOrigin: new Map([['https://a.example', 2]]) } })).toMatchObject({
+        ids: ['msg_5'],
+      })
       expect((await claim({ limit: 1 })).ids).toEqual(['msg_2'])
+    })
+
+    test('keeps to the limit of each key, those under way included, whatever its receivers; those of none are all taken', async () => {
+      const at = (id: string, key: string | null, nextTryAt: number) => delivery(id, { key, nextTryAt, url: `https://${id}.example/` })
+      await keep(...['msg_1', 'msg_2', 'msg_3', 'msg_4'].map((id) => at(id, 'slow', 1)), at('msg_5', 'other', 2), at('msg_6', null, 3))
+      await keep(at('msg_7', null, 4), at('msg_8', 'other', 2_000))
+      const byKey = new Map([['slow', 1]])
+      expect(await claim({ perKey: 3, underWay: { ...NONE, byKey }, limit: 3 })).toMatchObject({ ids: ['msg_1', 'msg_2', 'msg_5'] })
+      const asked = { perKey: 1, underWay: { ...NONE, byKey: new Map([['slow', 1]]) } }
+      expect(await claim(asked)).toEqual({ ids: ['msg_6', 'msg_7'], nextAt: 1_500 })
+      expect(await claim(asked)).toEqual({ ids: [], nextAt: 1_500 })
+      expect((await claim({ perKey: 2, underWay: { ...NONE, byKey: new Map([['slow', 1]]) } })).ids).toEqual(['msg_3'])
+    })
+
+    test('takes the ones behind a receiver that has many more of a key than may be under way', async () => {
+      await keep(...Array.from({ length: 20 }, (_, index) => delivery(`msg_a${index}`, { key: 'one', nextTryAt: 1 })))
+      await keep(delivery('msg_b', { key: 'one', nextTryAt: 2, url: 'https://b.example/' }))
+      expect((await claim({ perOrigin: 2, perKey: 3 })).ids).toEqual(['msg_a0', 'msg_a1', 'msg_b'])
     })
 
     test('has nothing to say of when the next one is where none is planned', async () => {

@@ -1,5 +1,5 @@
 import { ClaimLost } from '../ports.ts'
-import type { Clock, Log, Store } from '../ports.ts'
+import type { Clock, DeliveriesUnderWay, Log, Store } from '../ports.ts'
 import type { Instant, WebhookDeliveryRecord } from '../records.ts'
 import { runningClock } from './running-clock.ts'
 import { createTryDelivery } from './try-delivery.ts'
@@ -9,6 +9,8 @@ import type { TryDelivery, TryDependencies } from './try-delivery.ts'
 const CLAIM_MS = 60_000
 const MOST_AT_ONCE = 128
 const MOST_PER_ORIGIN = 8
+/** A key that calls many slow receivers, or retries what it has sent, leaves the rest to others. */
+const MOST_PER_KEY = 32
 /** The disk is read at least this often while something is planned, should an alarm be lost to a broken disk. */
 const LONGEST_SLEEP_MS = 60 * 60_000
 /** What is planned is said to all; what was not heard, or was claimed by a process that is gone, is found by this. */
@@ -115,7 +117,8 @@ class Engine implements Notify {
         leaseMs: this.#claimMs,
         limit,
         perOrigin: MOST_PER_ORIGIN,
-        underWay: this.#countByOrigin(),
+        perKey: MOST_PER_KEY,
+        underWay: countsOf([...this.#underWay.values()]),
       })
       if (this.#isStopped) return
       for (const delivery of records) this.#begin(delivery, now + this.#claimMs)
@@ -132,18 +135,12 @@ class Engine implements Notify {
     this.#takeBackAlarm = this.#clock.after(Math.min(longestMs, Math.max(0, afterMs)), this.wake)
   }
 
-  #countByOrigin(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>()
-    for (const { origin } of this.#underWay.values()) counts.set(origin, (counts.get(origin) ?? 0) + 1)
-    return counts
-  }
-
   #begin(delivery: WebhookDeliveryRecord, claimedUntil: Instant): void {
     const running = this.#underWay.get(delivery.id)
     // The try took longer than its claim, and has the new one from here on.
     if (running) return void (running.claimedUntil = claimedUntil)
     const origin = URL.parse(delivery.url)?.origin ?? ''
-    const underWay: UnderWay = { origin, claimedUntil, done: Promise.resolve() }
+    const underWay: UnderWay = { origin, key: delivery.key, claimedUntil, done: Promise.resolve() }
     underWay.done = this.#tryDelivery(delivery, () => underWay.claimedUntil)
       .catch((error: unknown) =>
         this.#log.error({ delivery: delivery.id, error: messageOf(error) }, 'a webhook could not be tried or recorded'),
@@ -159,8 +156,18 @@ class Engine implements Notify {
 /** A try that runs. */
 interface UnderWay {
   readonly origin: string
+  readonly key: string | null
   claimedUntil: Instant
   done: Promise<void>
+}
+
+function countsOf(underWay: readonly UnderWay[]): DeliveriesUnderWay {
+  const count = (names: readonly (string | null)[]): ReadonlyMap<string, number> => {
+    const counts = new Map<string, number>()
+    for (const name of names) if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1)
+    return counts
+  }
+  return { byOrigin: count(underWay.map(({ origin }) => origin)), byKey: count(underWay.map(({ key }) => key)) }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown')

@@ -12,3 +12,7 @@ export const deliveryRowOf = (record: WebhookDeliveryRecord) =>
     record.nextTryAt,
     JSON.stringify(record),
   ] as const
+
+/** The names of which as many are under way as may be. */
+export const fullOf = (counts: ReadonlyMap<string, number>, most: number): string[] =>
+  [...counts].flatMap(([name, count]) => (count >= most ? [name] : []))

@@ -1,10 +1,10 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { Instant, WebhookDeliveryRecord } from '../../core/records.ts'
 import { ClaimLost } from '../../core/ports.ts'
-import type { Store } from '../../core/ports.ts'
+import type { DeliveryClaim, Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
-import { deliveryRowOf } from '../rules/delivery-row.ts'
+import { deliveryRowOf, fullOf } from '../rules/delivery-row.ts'
 
 /** Claimed deliveries by id, and until when. In memory: this process is the only one, and a restart frees them all. */
 export type Leases = Map<string, Instant>
@@ -42,13 +42,18 @@ export const deliveryChanges =
 const recordOf = (row: object): WebhookDeliveryRecord =>
   JSON.parse(String((row as { readonly record: unknown }).record)) as WebhookDeliveryRecord
 
+interface PlannedRow {
+  readonly id: string
+  readonly origin: string
+  readonly key: string | null
+  readonly next_try_at: Instant
+}
+
 type DeliveryReader = Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'>
 
 export function deliveryReader(database: DatabaseSync, leases: Leases): DeliveryReader {
   const one = database.prepare('SELECT record FROM webhook_deliveries WHERE id = ?')
-  const planned = database.prepare(`
-    SELECT id, origin, next_try_at FROM webhook_deliveries
-    WHERE next_try_at IS NOT NULL AND origin NOT IN (SELECT value FROM json_each(?)) ORDER BY next_try_at, id`)
+  const claimer = new Claimer(database, leases)
 
   return {
     async delivery(id) {
@@ -77,30 +82,113 @@ export function deliveryReader(database: DatabaseSync, leases: Leases): Delivery
       return pageOf(rows.map(recordOf), limit)
     },
 
-    async claimDeliveries({ now, leaseMs, limit, perOrigin, underWay }) {
-      const taken: string[] = []
-      const atOrigin = new Map(underWay)
-      const busyOrigins = [...underWay].flatMap(([origin, count]) => (count >= perOrigin ? [origin] : []))
-      let nextAt = Infinity
-      for (const row of planned.iterate(JSON.stringify(busyOrigins))) {
-        const { id, origin, next_try_at: dueAt } = row as { readonly id: string; readonly origin: string; readonly next_try_at: Instant }
-        const freeAt = Math.max(dueAt, leases.get(id) ?? 0)
-        const held = atOrigin.get(origin) ?? 0
-        if (freeAt <= now && taken.length < limit && held < perOrigin) {
-          taken.push(id)
-          atOrigin.set(origin, held + 1)
-        } else {
-          nextAt = Math.min(nextAt, freeAt)
-          // From here on all are later, or the claim is full.
-          if (dueAt > now || taken.length === limit) break
-        }
-      }
-      for (const id of taken) leases.set(id, now + leaseMs)
+    async claimDeliveries(asked) {
+      const { taken, nextAt } = claimer.choose(asked)
+      for (const id of taken) leases.set(id, asked.now + asked.leaseMs)
       const records = taken.flatMap((id) => {
         const row = one.get(id)
         return row === undefined ? [] : [recordOf(row)]
       })
       return { records, nextAt: nextAt === Infinity ? null : nextAt }
     },
+  }
+}
+
+/** Of what waits behind a full receiver or key, so much is passed over at each claim, and whatever there is once in a second. */
+const MOST_PASSED_OVER = 1_000
+const PASS_OVER_ALL_EVERY_MS = 1_000
+
+/** Chooses what is tried next, in the order in which it was planned. */
+class Claimer {
+  readonly #planned: StatementSync
+  readonly #beyond: StatementSync
+  readonly #leases: Leases
+  #allSeenAt = -Infinity
+
+  constructor(database: DatabaseSync, leases: Leases) {
+    this.#leases = leases
+    const columns = 'SELECT id, origin, key, next_try_at FROM webhook_deliveries'
+    const isPlanned = 'next_try_at IS NOT NULL AND origin NOT IN (SELECT value FROM json_each(?))'
+    this.#planned = database.prepare(`${columns} WHERE ${isPlanned} ORDER BY next_try_at, id`)
+    this.#beyond = database.prepare(`
+      ${columns} WHERE ${isPlanned} AND coalesce(key, '') NOT IN (SELECT value FROM json_each(?)) AND (next_try_at, id) > (?, ?)
+      ORDER BY next_try_at, id`)
+  }
+
+  choose(claim: DeliveryClaim): { readonly taken: readonly string[]; readonly nextAt: Instant } {
+    const choice = new Choice(claim, this.#leases)
+    if (choice.goThrough(rowsOf(this.#planned, choice.fullOrigins)) === 'done') return choice
+    const seeAllAt = this.#allSeenAt + PASS_OVER_ALL_EVERY_MS
+    if (claim.now < seeAllAt) return { taken: choice.taken, nextAt: Math.min(choice.nextAt, seeAllAt) }
+    this.#allSeenAt = claim.now
+    let end: ReturnType<Choice['goThrough']>
+    do {
+      const { next_try_at: at, id } = choice.last
+      // The database passes them over much faster than we would.
+      end = choice.goThrough(rowsOf(this.#beyond, choice.fullOrigins, choice.fullKeys, at, id), 1)
+    } while (end === 'many are full')
+    return choice
+  }
+}
+
+const rowsOf = (statement: StatementSync, ...values: readonly SQLInputValue[]): Iterable<PlannedRow> =>
+  statement.iterate(...values) as unknown as Iterable<PlannedRow>
+
+/** What one claim has taken so far. */
+class Choice {
+  readonly taken: string[] = []
+  nextAt: Instant = Infinity
+  last: Pick<PlannedRow, 'next_try_at' | 'id'> = { next_try_at: 0, id: '' }
+  readonly #claim: DeliveryClaim
+  readonly #leases: Leases
+  readonly #atOrigin: Map<string, number>
+  readonly #ofKey: Map<string, number>
+
+  constructor(claim: DeliveryClaim, leases: Leases) {
+    this.#claim = claim
+    this.#leases = leases
+    this.#atOrigin = new Map(claim.underWay.byOrigin)
+    this.#ofKey = new Map(claim.underWay.byKey)
+  }
+
+  get fullOrigins(): string {
+    return JSON.stringify(fullOf(this.#atOrigin, this.#claim.perOrigin))
+  }
+
+  get fullKeys(): string {
+    return JSON.stringify(fullOf(this.#ofKey, this.#claim.perKey))
+  }
+
+  /** @returns whether there was nothing more to take, or as many as that are behind full receivers and keys */
+  goThrough(rows: Iterable<PlannedRow>, mostFull = MOST_PASSED_OVER): 'done' | 'many are full' {
+    const { now, limit } = this.#claim
+    let full = 0
+    for (const row of rows) {
+      this.last = row
+      const freeAt = Math.max(row.next_try_at, this.#leases.get(row.id) ?? 0)
+      const isFull = this.#isFull(row)
+      if (freeAt <= now && this.taken.length < limit && !isFull) {
+        this.#take(row)
+        continue
+      }
+      // What waits for a try to end is claimed when it ends.
+      if (!isFull) this.nextAt = Math.min(this.nextAt, freeAt)
+      // From here on all are later, or the claim is full.
+      if (row.next_try_at > now || this.taken.length === limit) return 'done'
+      if (isFull) full += 1
+      if (full === mostFull) return 'many are full'
+    }
+    return 'done'
+  }
+
+  #isFull({ origin, key }: PlannedRow): boolean {
+    const { perOrigin, perKey } = this.#claim
+    return (this.#atOrigin.get(origin) ?? 0) >= perOrigin || (key !== null && (this.#ofKey.get(key) ?? 0) >= perKey)
+  }
+
+  #take({ id, origin, key }: PlannedRow): void {
+    this.taken.push(id)
+    this.#atOrigin.set(origin, (this.#atOrigin.get(origin) ?? 0) + 1)
+    if (key !== null) this.#ofKey.set(key, (this.#ofKey.get(key) ?? 0) + 1)
   }
 }

@@ -107,7 +107,14 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     await store.commit({ deliveries: [deliveryRecord('msg_1', { nextTryAt: 1_000 })] })
     const other = await asked(url)
     await other.query(`BEGIN; UPDATE imagegate.webhook_deliveries SET status = 'delivered', next_try_at = NULL`)
-    const claimed = store.claimDeliveries({ now: 2_000, leaseMs: 500, limit: 10, perOrigin: 10, underWay: new Map() })
+    const claimed = store.claimDeliveries({
+      now: 2_000,
+      leaseMs: 500,
+      limit: 10,
+      perOrigin: 10,
+      perKey: 10,
+      underWay: { byOrigin: new Map(), byKey: new Map() },
+    })
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     await expect.poll(async () => (await other.query(waiting)).rowCount, { timeout: 10_000 }).toBe(1)
     await other.query('COMMIT')
