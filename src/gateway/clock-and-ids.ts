@@ -1,5 +1,5 @@
-import { randomUUID, randomUUIDv7 } from 'node:crypto'
 import type { Clock, Ids, Store } from '../core/ports.ts'
+import { newUuid, orderedId } from '../core/new-id.ts'
 import { steadyClock } from '../core/steady-clock.ts'
 
 export const CLOCK: Clock = {
@@ -17,12 +17,9 @@ export const clockOf = ({ nodes }: Pick<Store, 'nodes'>): Clock => (nodes ? { ..
 /** Judges ages: whatever becomes of the wall clock, nothing is old before its time. */
 export const steady = (clock: Clock): Clock => ({ ...clock, now: steadyClock(clock) })
 
-/** Ordered by time, then random: an id sorts by age and cannot be guessed. */
-export const orderedId = (prefix: string): string => `${prefix}_${randomUUIDv7().replaceAll('-', '')}`
-
 export const IDS: Ids = {
   generation: () => orderedId('gen'),
   attempt: () => orderedId('att'),
   image: () => orderedId('img'),
-  task: () => randomUUID(),
+  task: newUuid,
 }

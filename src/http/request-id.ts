@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { randomId } from '../core/new-id.ts'
 
 /** What a caller may name its request by: it goes into logs and headers as it is. */
 const SANE = /^[A-Za-z0-9._-]{1,128}$/
@@ -12,4 +12,4 @@ export function callerRequestId({ 'x-request-id': id }: IncomingHttpHeaders): st
 /** The caller's own, else a new one. */
 export const requestIdOf = ({ headers }: Pick<IncomingMessage, 'headers'>): string => callerRequestId(headers) ?? newRequestId()
 
-export const newRequestId = (): string => `req_${randomUUID().replaceAll('-', '')}`
+export const newRequestId = (): string => randomId('req')

@@ -1,3 +1,4 @@
+import { inOnePiece } from '#adapter-kit'
 import type { Offer, Routing } from '#contract'
 import type { Route } from '../records.ts'
 import { assess, isEligible, type Assessment, type PlanInput } from './assess.ts'
@@ -44,15 +45,16 @@ function consideredRow({ candidate: { offer, latency }, route, price, reasons }:
     quoted: price?.amount ?? null,
     latency_ms: latency?.p50 ?? null,
     latency_samples: latency?.samples ?? null,
-    reasons: [...reasons],
+    reasons,
   }
   const last = lastRows.get(offer)
   if (last !== undefined && isSame(last, row)) return last
-  lastRows.set(offer, row)
-  return row
+  const kept = { ...row, reasons: reasons.map(inOnePiece) }
+  lastRows.set(offer, kept)
+  return kept
 }
 
-const isSame = (one: ConsideredRow, other: ConsideredRow): boolean =>
+const isSame = (one: Readonly<ConsideredRow>, other: Omit<ConsideredRow, 'reasons'> & Pick<Assessment, 'reasons'>): boolean =>
   one.eligible === other.eligible &&
   one.fidelity === other.fidelity &&
   one.quoted === other.quoted &&
