@@ -9,16 +9,21 @@ const SIGNATURE =
   /\b((?:x-(?:amz|goog)-)?(?:signature|credential|security-token)|sig|token|access_token|api[-_]?key|x-key|secret|password)(["']?\s*[=:]\s*["']?)[^\s&"'<>,;]+/gi
 const CREDENTIAL = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi
 
-/** What each of them has in it: most texts, such as ids and prompts, have neither, and need no further search. */
-const IN_LINK_OR_SIGNATURE = /[:=]/
-const IN_CREDENTIAL = /bearer|basic/i
+/** What each of them has in it that most texts, such as ids, prompts and plain links, have not: those need no further search. */
+const IN_LINK = /(?<=:[/\\][^\s"'<>]*)[@?#]/
+const IN_SIGNATURE = /(?<=(?:signature|credential|token|sig|key|secret|password)["']?\s*)[=:]/i
+const IN_CREDENTIAL = /(?<=bearer|basic)\s/i
+const IN_ANY = new RegExp(`${IN_LINK.source}|${IN_SIGNATURE.source}|${IN_CREDENTIAL.source}`, 'i')
+
+/** Whether a text may have in it what `scrubbedText` leaves out. */
+export const mayNeedScrubbing = (text: string): boolean => IN_ANY.test(text)
 
 /** A text without users, queries and fragments of links, and without credentials. */
 export function scrubbedText(text: string): string {
-  const mayHaveLinks = IN_LINK_OR_SIGNATURE.test(text)
-  const linked = mayHaveLinks ? text.replaceAll(LINK, '$1$2') : text
+  if (!mayNeedScrubbing(text)) return text
+  const linked = IN_LINK.test(text) ? text.replaceAll(LINK, '$1$2') : text
   const credited = IN_CREDENTIAL.test(linked) ? linked.replaceAll(CREDENTIAL, '$1 …') : linked
-  return mayHaveLinks ? credited.replaceAll(SIGNATURE, '$1$2…') : credited
+  return IN_SIGNATURE.test(credited) ? credited.replaceAll(SIGNATURE, '$1$2…') : credited
 }
 
 /** A vendor's text as it may be shown: scrubbed, at most 500 characters. */

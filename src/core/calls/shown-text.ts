@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { scrubbedText } from '#adapter-kit'
+import { mayNeedScrubbing, scrubbedText } from '#adapter-kit'
 import { formatOf, SIGNATURE_BYTES, withoutTrailing } from '#contract'
 import type { Json, JsonObject } from '#contract'
 import { sha256Of } from '../../reading/held-bytes.ts'
@@ -37,10 +37,41 @@ export interface ShownOptions {
 /** A body as its owner may see it: JSON without secrets, images as hashes, at most its first 16 kB. */
 export function shownText(body: Json | undefined, { images = [], secrets = [] }: ShownOptions = {}): Shown {
   if (body === undefined || body === null) return { text: null, isCut: false }
+  if (typeof body !== 'string' && isShownAsItIs(body, secrets, MOST_DEPTH)) return cut(JSON.stringify(body))
   const writer = new Writer(images, secrets)
   if (typeof body === 'string') writer.writeBare(body)
   else writer.write(body, MOST_DEPTH)
   return cut(writer.text)
+}
+
+/**
+ * Whether a body has nothing in it that is left out: most submits and replies have not, and to find that out and write them at once takes a
+ * quarter of the time of cleaning them text by text.
+ */
+function isShownAsItIs(value: Json, secrets: readonly string[], depth: number): boolean {
+  if (typeof value === 'string') return isHarmless(value) && !secrets.some((secret) => value.includes(secret))
+  if (typeof value !== 'object' || value === null) return true
+  if (depth === 0) return false
+  if (Array.isArray(value)) return value.every((one: Json) => isShownAsItIs(one, secrets, depth - 1))
+  const fields = value as JsonObject
+  for (const name in fields) {
+    if (!isHarmlessName(name) || secrets.some((secret) => name.includes(secret))) return false
+    if (!isShownAsItIs(fields[name] ?? null, secrets, depth - 1)) return false
+  }
+  return true
+}
+
+const isHarmless = (text: string): boolean => text.length < LEAST_STAND_IN_CHARS && !mayNeedScrubbing(text)
+
+/** Bodies have the same few names again and again. */
+const MOST_NAMES = 1_000
+const harmlessNames = new Set<string>()
+
+function isHarmlessName(name: string): boolean {
+  if (harmlessNames.has(name)) return true
+  if (name === '$digits' || SECRET_FIELD.test(name) || !isHarmless(name)) return false
+  if (harmlessNames.size < MOST_NAMES) harmlessNames.add(name)
+  return true
 }
 
 function cut(text: string): Shown {
