@@ -93,7 +93,8 @@ test('prices check asks fal for each endpoint, and a provider without a key is s
     'flux-2-pro': 'agrees',
     'flux-2-klein-9b': 'agrees',
     'flux-3-image': 'not_comparable',
-    'flux-kontext-max': 'unpriced_here',
+    'flux-kontext-max': 'agrees',
+    'flux-1.1-pro': 'unpriced_here',
   })
   expect(vendor.heard).toContain('GET /v1/models/pricing?endpoint_id=blackforestlabs/flux-3/text-to-image')
   expect(vendor.heard.every((line) => line.startsWith('GET '))).toBe(true)
