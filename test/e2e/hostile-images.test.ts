@@ -106,13 +106,19 @@ test('an image of 100 megapixels is stored, and neither it nor any of the others
 })
 
 test('an image as encoders write it is stored byte for byte, and a hostile one leaves no file behind', () => {
-  const stored = readdirSync(join(folder, 'data'), { recursive: true, withFileTypes: true })
-    .filter(({ name }) => /\.(jpg|png|webp)$/.test(name))
-    .map(({ parentPath, name }) => hashOf(readFileSync(join(parentPath, name))))
+  const files = readdirSync(join(folder, 'data'), { recursive: true, withFileTypes: true }).filter(({ name }) =>
+    /\.(jpg|png|webp)$/.test(name),
+  )
+  const [small, images] = [
+    files.filter(({ name }) => name.endsWith('.w256.webp')),
+    files.filter(({ name }) => !name.endsWith('.w256.webp')),
+  ]
+  const stored = images.map(({ parentPath, name }) => hashOf(readFileSync(join(parentPath, name))))
+  expect(small.filter(({ name }) => !stored.includes(name.slice(0, 64)))).toEqual([])
   expect(stored.toSorted()).toEqual([...new Set([heavy, ...honest.map(({ bytes }) => bytes)].map(hashOf))].toSorted())
   for (const [index, { name, bytes }] of honest.entries()) {
-    const { status, images } = outcomes[hostile.length + 1 + index] as Generation
-    expect([name, status, images[0]?.sha256]).toEqual([name, 'succeeded', hashOf(bytes)])
+    const outcome = outcomes[hostile.length + 1 + index] as Generation
+    expect([name, outcome.status, outcome.images[0]?.sha256]).toEqual([name, 'succeeded', hashOf(bytes)])
   }
 })
 
