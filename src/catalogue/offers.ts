@@ -1,4 +1,4 @@
-import type { Latency } from '#contract'
+import type { JsonObject, Latency, Offer } from '#contract'
 import type { Candidate } from '../core/plan/plan.ts'
 import type { Config } from '../config/config.ts'
 import { offersOf, resolveModel, withDefaults } from '../config/offers.ts'
@@ -23,6 +23,18 @@ export interface OffersDependencies {
   readonly keys: Pick<GatewayKeys, 'standing' | 'allRules'>
 }
 
+const NO_OPTIONS: JsonObject = {}
+
+const unusables = new WeakMap<Offer, Candidate & { readonly unavailable: string }>()
+
+function unusable(offer: Offer, unavailable: string): Candidate {
+  const known = unusables.get(offer)
+  if (known?.unavailable === unavailable) return known
+  const candidate = { offer, unavailable, latency: null, options: NO_OPTIONS }
+  unusables.set(offer, candidate)
+  return candidate
+}
+
 /** What can be bought, from the configuration in force and what has been measured. */
 export function createOffers({ config, catalogue, measured, breakers, keys }: OffersDependencies): Offers {
   function availability(provider: string): Pick<Candidate, 'unavailable' | 'retryAfterMs' | 'pausedMs' | 'isFull'> {
@@ -34,6 +46,15 @@ export function createOffers({ config, catalogue, measured, breakers, keys }: Of
     return { unavailable: null, ...(slots && { pausedMs: slots.pausedMs, isFull: slots.free <= 0 }) }
   }
 
+  function candidate(offer: Offer, model: string, options: JsonObject): Candidate {
+    const { provider } = offer
+    const latency = measured.latency(provider, model)
+    const disabled = config().providers.get(provider)?.reason ?? null
+    // A candidate that cannot be used and of which nothing is measured is one object, so that a plan knows it again.
+    if (disabled !== null && latency === null && options === NO_OPTIONS) return unusable(offer, disabled)
+    return { offer, ...availability(provider), latency, options }
+  }
+
   return {
     resolve(request) {
       const resolved = resolveModel(config(), catalogue, request.model)
@@ -42,12 +63,7 @@ export function createOffers({ config, catalogue, measured, breakers, keys }: Of
       return { request: withDefaults(request, defaults), model, pinned, rule }
     },
     candidates: (model, options) =>
-      offersOf(config(), catalogue, model).map((offer) => ({
-        offer,
-        ...availability(offer.provider),
-        latency: measured.latency(offer.provider, model),
-        options: options[offer.provider] ?? {},
-      })),
+      offersOf(config(), catalogue, model).map((offer) => candidate(offer, model, options[offer.provider] ?? NO_OPTIONS)),
     providers: () => [...catalogue.providers.keys()],
     suggestModel: (name, allowed) => suggestModel(config(), catalogue, name, allowed),
     safetyOptions: (provider) => catalogue.providers.get(provider)?.manifest.safety_options ?? [],

@@ -65,10 +65,10 @@ function mergeOptions(given: ProviderOptions, defaults: ProviderOptions): Provid
 
 /** Every offer of a canonical model, enabled or not, with the operator's prices applied. A snapshot never changes, so neither do its offers. */
 export function offersOf(config: Config, catalogue: Catalogue, model: string): readonly Offer[] {
-  const known = offersBySnapshot.get(config) ?? new Map<string, readonly Offer[]>()
-  offersBySnapshot.set(config, known)
-  const offers = known.get(model) ?? pricedOffers(config, catalogue, model)
-  known.set(model, offers)
+  const known = offersBySnapshot.get(config)?.get(model)
+  if (known !== undefined) return known
+  const offers = pricedOffers(config, catalogue, model)
+  offersBySnapshot.set(config, (offersBySnapshot.get(config) ?? new Map<string, readonly Offer[]>()).set(model, offers))
   return offers
 }
 

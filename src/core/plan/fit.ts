@@ -22,20 +22,32 @@ const MOST_REMEMBERED = 200
 
 const remembered = new WeakMap<Offer, Map<string, Fit>>()
 
+/** Fits one request to offers. */
+export interface Fitter {
+  fit(references: readonly Reference[], offer: Offer): Fit
+  /**
+   * As every request fits that differs in prompt and seed alone, without a seed: the same object each time. Null where this request says more, or
+   * its prompt or seed does not fit as it is.
+   */
+  alike(offer: Offer): Fit | null
+}
+
 /**
- * Fits a request to offers, one after another. Two requests that differ in prompt and seed alone fit alike: what was made of the first serves
- * the second, whose open generation then holds no copy of it. Most of a plan is saved by that, since every offer of the model is judged,
- * whether it can be used or not.
+ * Two requests that differ in prompt and seed alone fit alike: what was made of the first serves the second, whose open generation then holds
+ * no copy of it. Most of a plan is saved by that, since every offer of the model is judged, whether it can be used or not.
  */
-export function fitter(request: PlannedRequest, mask: Reference | null): (references: readonly Reference[], offer: Offer) => Fit {
+export function fitter(request: PlannedRequest, mask: Reference | null): Fitter {
   const { prompt, seed, provider: _, webhook: __, metadata: ___, ...rest } = request
+  const isPlain = mask === null && request.provider_options === undefined
   let name: string | null = null
 
-  /** As the same request without a seed fits. */
-  const fitOfAlike = (offer: Offer): Fit => {
+  const alike = (offer: Offer): Fit | null => {
+    const { limits } = offer
+    const isAlike =
+      isPlain && adaptPrompt(prompt, limits.prompt).reasons === undefined && adaptSeed(seed, limits.seed).warnings === undefined
+    if (!isAlike) return null
     name ??= JSON.stringify(rest)
-    const known = remembered.get(offer) ?? new Map<string, Fit>()
-    remembered.set(offer, known)
+    const known = rememberedOf(offer)
     const found = known.get(name)
     if (found) return found
     if (known.size >= MOST_REMEMBERED) known.clear()
@@ -44,17 +56,22 @@ export function fitter(request: PlannedRequest, mask: Reference | null): (refere
     return made
   }
 
-  return (references, offer) => {
-    const { limits } = offer
-    const isPlain =
-      references.length === 0 &&
-      mask === null &&
-      request.provider_options === undefined &&
-      adaptPrompt(prompt, limits.prompt).reasons === undefined &&
-      adaptSeed(seed, limits.seed).warnings === undefined
-    if (!isPlain) return fit(request, references, offer, mask)
-    const { adaptation, price } = fitOfAlike(offer)
-    if (seed === undefined || !adaptation.eligible) return { adaptation, price }
-    return { adaptation: { ...adaptation, applied: { ...adaptation.applied, seed } }, price }
+  return {
+    alike,
+    fit(references, offer) {
+      const found = references.length === 0 ? alike(offer) : null
+      if (found === null) return fit(request, references, offer, mask)
+      const { adaptation, price } = found
+      if (seed === undefined || !adaptation.eligible) return found
+      return { adaptation: { ...adaptation, applied: { ...adaptation.applied, seed } }, price }
+    },
   }
+}
+
+function rememberedOf(offer: Offer): Map<string, Fit> {
+  const known = remembered.get(offer)
+  if (known) return known
+  const made = new Map<string, Fit>()
+  remembered.set(offer, made)
+  return made
 }

@@ -1,7 +1,7 @@
 import { inOnePiece } from '#adapter-kit'
 import type { Offer, Routing } from '#contract'
 import type { Route } from '../records.ts'
-import { assess, isEligible, type Assessment, type PlanInput } from './assess.ts'
+import { assessForPurchase, isEligible, type Assessment, type PlanInput } from './assess.ts'
 import { choose, mayFallBack } from './choose.ts'
 
 export type { Candidate, PlanInput } from './assess.ts'
@@ -14,7 +14,7 @@ export type Plan =
 
 /** Adapts, prices and orders. Pure: the same input gives the same plan. */
 export function plan(input: PlanInput): Plan {
-  const assessments = assess(input)
+  const assessments = assessForPurchase(input)
   const { strategy, ordered } = choose(assessments.filter(isEligible), input)
   const routes = ordered.flatMap(({ route }) => route ?? [])
   if (routes.length === 0) return { kind: 'refused', considered: assessments.map(refusalOf) }
@@ -33,28 +33,32 @@ const refusalOf = ({ candidate, reasons }: Assessment): { provider: string; reas
 
 type ConsideredRow = Routing['considered'][number]
 
-/** The row of each offer that was made last. */
-const lastRows = new WeakMap<Offer, ConsideredRow>()
+/** The row of each offer that was made last, and of what. */
+const lastRows = new WeakMap<Offer, { readonly of: Assessment; readonly row: ConsideredRow }>()
 
 /** Most rows say of their offer what the one before said: thousands of open generations then hold one, which saves each some 800 bytes. */
-function consideredRow({ candidate: { offer, latency }, route, price, reasons }: Assessment): ConsideredRow {
-  const row = {
-    provider: offer.provider,
-    eligible: reasons.length === 0,
-    fidelity: route?.fidelity ?? null,
-    quoted: price?.amount ?? null,
-    latency_ms: latency?.p50 ?? null,
-    latency_samples: latency?.samples ?? null,
-    reasons,
-  }
+function consideredRow(assessment: Assessment): ConsideredRow {
+  const { offer } = assessment.candidate
   const last = lastRows.get(offer)
-  if (last !== undefined && isSame(last, row)) return last
-  const kept = { ...row, reasons: reasons.map(inOnePiece) }
-  lastRows.set(offer, kept)
+  if (last?.of === assessment) return last.row
+  const row = rowOf(assessment)
+  if (last !== undefined && isSame(last.row, row)) return last.row
+  const kept = { ...row, reasons: row.reasons.map(inOnePiece) }
+  lastRows.set(offer, { of: assessment, row: kept })
   return kept
 }
 
-const isSame = (one: Readonly<ConsideredRow>, other: Omit<ConsideredRow, 'reasons'> & Pick<Assessment, 'reasons'>): boolean =>
+const rowOf = ({ candidate: { offer, latency }, route, price, reasons }: Assessment) => ({
+  provider: offer.provider,
+  eligible: reasons.length === 0,
+  fidelity: route?.fidelity ?? null,
+  quoted: price?.amount ?? null,
+  latency_ms: latency?.p50 ?? null,
+  latency_samples: latency?.samples ?? null,
+  reasons,
+})
+
+const isSame = (one: Readonly<ConsideredRow>, other: ReturnType<typeof rowOf>): boolean =>
   one.eligible === other.eligible &&
   one.fidelity === other.fidelity &&
   one.quoted === other.quoted &&
