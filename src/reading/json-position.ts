@@ -9,13 +9,24 @@ export interface CountBounds {
 export const QUOTE = 0x22
 const COMMA = 0x2c
 const OPENS_OBJECT = 0x7b
-const OPENERS = new Set([0x5b, OPENS_OBJECT])
+const OPENS_ARRAY = 0x5b
+const OPENERS = new Set([OPENS_ARRAY, OPENS_OBJECT])
 const CLOSERS = new Set([0x5d, 0x7d])
 const SPECIAL = new Uint8Array(256)
 for (const byte of [QUOTE, COMMA, ...OPENERS, ...CLOSERS]) SPECIAL[byte] = 1
 
 /** Whether a byte outside of strings begins or ends a value. */
 export const isSpecial = (byte: number): boolean => SPECIAL[byte] === 1
+
+/** JSON is not nested deeper than so many brackets and braces open in it, those in texts counted too. */
+export function mostDepth(bytes: Buffer): number {
+  let opened = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    if (byte === OPENS_OBJECT || byte === OPENS_ARRAY) opened += 1
+  }
+  return opened
+}
 
 /** Of an array: where it has no names. */
 const NO_NAMES = -1

@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { usdFromNano } from '#contract'
-import type { IdempotencyEntry, Store } from '../../core/ports.ts'
+import type { IdempotencyEntry, Store, UnitOfWork } from '../../core/ports.ts'
 import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
 import { StoreError } from '../../core/ports.ts'
 import { FIRST_LEASE } from '../../core/nodes.ts'
+import type { Change, ChangeKind } from './change.ts'
 import { copyDatabase } from './copy-database.ts'
 import { budgetReader } from './budgets.ts'
 import { callChanges, callReader } from './attempt-calls.ts'
@@ -75,7 +76,7 @@ export function sqliteStore(database: DatabaseSync): Store {
 
   return {
     async commit(unit) {
-      await group.add(kinds.flatMap((kind) => kind(unit) ?? []))
+      await group.add(changesOf(kinds, unit))
       search.noteWritten(unit)
       hours.noteWritten(unit)
     },
@@ -113,6 +114,16 @@ export function sqliteStore(database: DatabaseSync): Store {
       database.close()
     },
   }
+}
+
+/** What each kind has to write of a unit. */
+function changesOf(kinds: readonly ReturnType<ChangeKind>[], unit: UnitOfWork): readonly Change[] {
+  const changes: Change[] = []
+  for (const kind of kinds) {
+    const change = kind(unit)
+    if (change !== null) changes.push(change)
+  }
+  return changes
 }
 
 /** Reads single rows by their keys. */
