@@ -218,11 +218,13 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   )
 
   test(
-    'is asked again with the same seed; a blind vote on a new one shows no name before the choice',
+    'opens the field that a chip names; is asked again with the same seed; a blind vote on a new one shows no name before the choice',
     async () => {
-      const { id } = await compare({ seed: 4242 })
+      const { id } = await compare({ seed: 4242, safety_tolerance: 1 })
       const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
       await region(page, 'Vtrix').getByText('$0.0285').waitFor()
+      await page.getByRole('button', { name: 'Safety 1', exact: true }).click()
+      await page.locator('#safety:focus').waitFor()
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => url.searchParams.get('c') !== id)
       const again = new URL(page.url()).searchParams.get('c') ?? ''

@@ -26,7 +26,7 @@ async function openForm(model: string) {
 
 describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, () => {
   test(
-    'are those that the offers of the model have: quality and background where one sells them, with the values it takes',
+    'are those that the offers of the model have: quality and background where one sells them, with the values it takes, and no seed where none has one; one that is set stays until it is emptied',
     async ({ expect }) => {
       const { page, complaints, close, last } = await openForm('gpt-image-2')
       await page.getByRole('button', { name: 'More' }).click()
@@ -37,7 +37,16 @@ describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, ()
       await page.getByRole('combobox', { name: 'Background' }).selectOption('opaque')
       await expect.poll(() => last(), { timeout: 30_000 }).toMatchObject({ model: 'gpt-image-2', quality: 'high', background: 'opaque' })
       expect(await page.getByRole('textbox', { name: 'Steps' }).count()).toBe(0)
+      expect(await page.getByRole('textbox', { name: 'Seed' }).count()).toBe(0)
       await page.getByRole('button', { name: 'More: high quality, opaque background' }).waitFor()
+      await page.getByRole('button', { name: 'Options, OpenAI' }).click()
+      await page.getByRole('group', { name: 'Options of OpenAI' }).getByRole('combobox', { name: 'moderation' }).selectOption('low')
+      await expect.poll(() => last()?.provider_options, { timeout: 30_000 }).toEqual({ openai: { moderation: 'low' } })
+      await page.getByRole('combobox', { name: 'Model' }).selectOption('flux-2-pro')
+      await page.getByText('No checked provider has it.').waitFor()
+      await quality.selectOption('')
+      await quality.waitFor({ state: 'detached' })
+      await page.getByRole('textbox', { name: 'Seed' }).waitFor()
       expect(complaints).toEqual([])
       await close()
     },
@@ -45,20 +54,43 @@ describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, ()
   )
 
   test(
-    'show what is wrong with one that is folded away, below it; a provider’s own options are fields, and are counted beside its name',
+    'show what is wrong with one below it and nowhere else, also where it is folded away or an option of one provider; the providers stay in their rows, without figures and without a sum; options are counted beside the name',
     async ({ expect }) => {
       const { page, complaints, close, last } = await openForm('flux-2-pro')
       await page.getByRole('button', { name: 'More' }).click()
       await page.getByRole('textbox', { name: /^Safety/ }).fill('99')
       await page.getByRole('button', { name: 'More: safety 99' }).click()
-      await page.locator('#safety-wrong, .field:has(#safety) .wrong').first().waitFor()
+      await page.locator('#safety-wrong').waitFor()
+      const quotes = page.getByRole('table', { name: 'Quotes' })
+      expect(await quotes.getByRole('checkbox', { name: 'Runware' }).isVisible()).toBe(true)
+      expect(await quotes.getByText('$0.0300').first().isVisible()).toBe(false)
+      expect(await page.locator('.total').textContent()).not.toContain('$')
+      expect(await page.getByRole('alert').count()).toBe(0)
       await page.getByRole('textbox', { name: /^Safety/ }).fill('')
+      await quotes.getByText('$0.0300').first().waitFor()
+      await page.getByRole('button', { name: 'Options, Runware' }).click()
+      const ofRunware = page.getByRole('group', { name: 'Options of Runware' })
+      await ofRunware.getByRole('textbox', { name: 'ttl' }).fill('5')
+      await page.getByRole('button', { name: 'Options, Runware' }).click()
+      await ofRunware.getByText('must be from 60').waitFor()
+      await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox')
+      await page.keyboard.press('Control+Enter')
+      await expect.poll(() => page.evaluate('document.activeElement.id'), { timeout: 30_000 }).toBe('runware-ttl')
+      await ofRunware.getByRole('textbox', { name: 'ttl' }).fill('')
+      await ofRunware.waitFor({ state: 'detached' })
+      await page.getByRole('button', { name: 'Options, Runware' }).click()
+      await ofRunware.getByRole('combobox', { name: 'safety.mode' }).selectOption('fast')
+      await expect.poll(() => last()?.provider_options, { timeout: 30_000 }).toEqual({ runware: { safety: { mode: 'fast' } } })
       await page.getByRole('button', { name: 'Options, Black Forest Labs' }).click()
       const options = page.getByRole('group', { name: 'Options of Black Forest Labs' })
       const field = options.getByRole('combobox').first()
       const name = (await options.locator('label').first().textContent()) ?? ''
       await field.selectOption({ index: 1 })
-      await page.getByRole('table', { name: 'Quotes' }).getByText('1 set').waitFor()
+      await page
+        .getByRole('row')
+        .filter({ has: page.getByRole('checkbox', { name: 'Black Forest Labs' }) })
+        .getByText('1 set')
+        .waitFor()
       await expect.poll(() => Object.keys(last()?.provider_options?.['bfl'] ?? {}), { timeout: 30_000 }).toHaveLength(1)
       expect(name).not.toBe('')
       expect(complaints).toEqual([])

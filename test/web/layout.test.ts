@@ -99,7 +99,9 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await close()
   }, 90_000)
 
-  test('lets a reference be dragged to another spot in the order, and nothing of the page is taken for a new image', async ({ expect }) => {
+  test('lets a reference be dragged or moved by keyboard to another spot in the order; says what is no image or no link; nothing of the page is taken for a new image', async ({
+    expect,
+  }) => {
     const quoted: GenerationRequest[] = []
     const { page, complaints, close } = await openPage(gateway.url, {
       prepare: async (blank) =>
@@ -126,6 +128,23 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await thumb(3).dragTo(thumb(1))
     await expect.poll(sent, { timeout: 30_000 }).toEqual([2, 0, 1])
     expect(await page.locator('.drop.over').count()).toBe(0)
+    const focused = () => page.evaluate<string | null>('document.activeElement.ariaLabel')
+    await page.getByRole('button', { name: 'Move right, reference 1' }).focus()
+    await page.keyboard.press('Enter')
+    await expect.poll(sent, { timeout: 30_000 }).toEqual([0, 2, 1])
+    expect(await focused()).toBe('Move right, reference 2')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await expect.poll(sent, { timeout: 30_000 }).toEqual([0, 1])
+    expect(await focused()).toBe('Remove, reference 2')
+    await page.getByRole('button', { name: 'link', exact: true }).click()
+    await page.keyboard.type('images.example/fox.png')
+    await page.keyboard.press('Enter')
+    await page.getByText('This is no link: one begins with https://').waitFor()
+    await page.keyboard.press('Escape')
+    await page.locator('#reference-link:focus').waitFor()
+    expect(await page.evaluate(DROPS_A_TEXT)).toBe(true)
+    await page.getByText('notes.txt is no JPEG, PNG or WebP.').waitFor()
     expect(complaints).toEqual([])
     await close()
   }, 90_000)
@@ -151,6 +170,13 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await close()
   }, 90_000)
 })
+
+/** Whether the page takes it: else the browser opens the file in its stead. */
+const DROPS_A_TEXT = `(() => {
+  const data = new DataTransfer()
+  data.items.add(new File(['x'], 'notes.txt', { type: 'text/plain' }))
+  return !dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }))
+})()`
 
 interface Head {
   checkVisibility(): boolean

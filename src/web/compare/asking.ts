@@ -72,7 +72,7 @@ export function useAsking(id: string | null) {
     staleTime: 30_000,
   }).data
   const { draft, change } = useDraft(models, comparison.data, model)
-  const { quote, error, isBusy } = useQuotes(useMemo(() => requestOf(draft, { forPrices: true }), [draft]))
+  const { quote, before, error, isBusy } = useQuotes(useMemo(() => requestOf(draft, { forPrices: true }), [draft]))
   const total = totalOf(quote?.offers ?? [], draft.unchecked)
   const offers: readonly LimitedOffer[] = (model?.offers ?? [])
     .filter(({ provider, enabled }) => enabled && !draft.unchecked.includes(provider))
@@ -85,6 +85,8 @@ export function useAsking(id: string | null) {
     draft,
     change,
     quote,
+    /** What was quoted last for this model, where the request as it stands has no quote. */
+    before,
     isBusy,
     total,
     offers,

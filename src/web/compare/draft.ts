@@ -1,5 +1,5 @@
 import type { Comparison, GenerationRequest } from '../../client/index.ts'
-import { formatName } from '../format/facts.ts'
+import { formatName, plural } from '../format/facts.ts'
 
 export interface Reference {
   readonly key: string
@@ -61,7 +61,11 @@ export const SHAPES: readonly Shape[] = [
 export const shapeOf = ({ width, height }: Pick<Draft, 'width' | 'height'>): Shape | undefined =>
   SHAPES.find((shape) => String(shape.width) === width && String(shape.height) === height)
 
-const number = (text: string): number | undefined => (text.trim() === '' ? undefined : Number(text))
+/** What is no number is sent as it was typed, so that what is said of it names it. */
+const number = (text: string): number | undefined => {
+  const typed = Number(text)
+  return text.trim() === '' ? undefined : Number.isNaN(typed) ? (text as unknown as number) : typed
+}
 
 const pairs = (text: string): Record<string, string> =>
   Object.fromEntries(
@@ -149,36 +153,45 @@ function storedReference(sent: unknown, at: number): Reference {
   return { key: `${at} ${image}`, sent: { image }, thumb: `/v1/images/${image}`, name: image }
 }
 
-/** What is set below More, in words; on a phone the output and the references stand there too. */
-export function moreText(draft: Draft, isPhone = false): string {
-  const { length: references } = draft.references
-  const output = [
-    draft.n === '1' ? '1 image each' : `${draft.n} images each`,
-    draft.format === '' ? '' : formatName(draft.format),
-    draft.seed === '' ? '' : `seed ${draft.seed}`,
-    references === 0 ? '' : `${references} reference${references === 1 ? '' : 's'}`,
-  ]
-  const set = [
-    ...(isPhone ? output : []),
-    draft.safety === '' ? '' : `safety ${draft.safety}`,
-    draft.effort === '' ? '' : `${draft.effort} quality`,
-    draft.background === '' ? '' : `${draft.background} background`,
-    draft.mask === null ? '' : 'mask',
-    draft.upsampling === '' ? '' : `upsampling ${draft.upsampling}`,
-    draft.guidance === '' ? '' : `guidance ${draft.guidance}`,
-    draft.steps === '' ? '' : `${draft.steps} steps`,
-    draft.quality === '' ? '' : `format quality ${draft.quality}`,
-    draft.onUnsupported === 'adapt' ? '' : 'nothing adapted',
-    draft.metadata.trim() === '' ? '' : 'metadata',
-    draft.webhook.trim() === '' ? '' : 'webhook',
-  ].filter((part) => part !== '')
-  return set.length === 0 ? 'More' : `More: ${set.join(', ')}`
-}
-
 export interface Chip {
   readonly text: string
   /** The field it opens, by its id. */
   readonly field: string
+}
+
+/** What is set of the fields that stand below More on every screen. */
+const setBelowMore = (draft: Draft): readonly Chip[] =>
+  [
+    { field: 'safety', is: draft.safety !== '', text: `safety ${draft.safety}` },
+    { field: 'upsampling', is: draft.upsampling !== '', text: `upsampling ${draft.upsampling}` },
+    { field: 'guidance', is: draft.guidance !== '', text: `guidance ${draft.guidance}` },
+    { field: 'steps', is: draft.steps !== '', text: `${draft.steps} steps` },
+    { field: 'quality', is: draft.quality !== '', text: `format quality ${draft.quality}` },
+    { field: 'effort', is: draft.effort !== '', text: `${draft.effort} quality` },
+    { field: 'background', is: draft.background !== '', text: `${draft.background} background` },
+    { field: 'mask', is: draft.mask !== null, text: 'mask' },
+    { field: 'on-unsupported', is: draft.onUnsupported !== 'adapt', text: 'nothing adapted' },
+    { field: 'metadata', is: draft.metadata.trim() !== '', text: 'metadata' },
+    { field: 'webhook', is: draft.webhook.trim() !== '', text: 'webhook' },
+  ].filter(({ is }) => is)
+
+/** On a screen that is no phone these alone stand in view without More. */
+const IN_VIEW = new Set(['width', 'n', 'format', 'seed', 'reference-link'])
+export const isBelowMore = (field: string): boolean => !IN_VIEW.has(field)
+
+const imagesText = ({ n }: Draft): string => (n === '1' ? '1 image each' : `${n} images each`)
+
+/** What is set below More, in words; on a phone the output and the references stand there too. */
+export function moreText(draft: Draft, isPhone = false): string {
+  const { length: references } = draft.references
+  const output = [
+    imagesText(draft),
+    draft.format === '' ? '' : formatName(draft.format),
+    draft.seed === '' ? '' : `seed ${draft.seed}`,
+    references === 0 ? '' : plural(references, 'reference'),
+  ]
+  const set = [...(isPhone ? output : []), ...setBelowMore(draft).map(({ text }) => text)].filter((part) => part !== '')
+  return set.length === 0 ? 'More' : `More: ${set.join(', ')}`
 }
 
 /** What was asked for, in a row of chips; the model has a field of its own. */
@@ -187,19 +200,12 @@ export function chipsOf(draft: Draft, providers: number): readonly Chip[] {
   const size = draft.width === '' ? 'size of the reference' : `${draft.width} × ${draft.height}`
   const chips: readonly (Chip | null)[] = [
     { text: `${shape === undefined ? '' : `${shape.name} · `}${size}`, field: 'width' },
-    { text: draft.n === '1' ? '1 image each' : `${draft.n} images each`, field: 'n' },
+    { text: imagesText(draft), field: 'n' },
     draft.format === '' ? null : { text: formatName(draft.format), field: 'format' },
     draft.seed === '' ? null : { text: `Seed ${draft.seed}`, field: 'seed' },
-    draft.references.length === 0
-      ? null
-      : { text: `${draft.references.length} reference${draft.references.length === 1 ? '' : 's'}`, field: 'reference-link' },
-    ...(moreText(draft) === 'More'
-      ? []
-      : moreText(draft)
-          .slice(6)
-          .split(', ')
-          .map((text) => ({ text: text.charAt(0).toUpperCase() + text.slice(1), field: 'more' }))),
-    { text: `${providers} provider${providers === 1 ? '' : 's'}`, field: 'quotes' },
+    draft.references.length === 0 ? null : { text: plural(draft.references.length, 'reference'), field: 'reference-link' },
+    ...setBelowMore(draft).map(({ text, field }) => ({ text: text.charAt(0).toUpperCase() + text.slice(1), field })),
+    { text: plural(providers, 'provider'), field: 'quotes' },
   ]
   return chips.filter((chip) => chip !== null)
 }

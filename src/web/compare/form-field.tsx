@@ -73,6 +73,7 @@ export function RangeField({ bounds, ...field }: TextProps & { readonly bounds: 
           value={value}
           placeholder="default"
           aria-invalid={wrong === undefined ? undefined : true}
+          aria-describedby={wrong === undefined ? undefined : `${id}-wrong`}
           onInput={(event) => onValue(event.currentTarget.value)}
         />
         <input
@@ -96,17 +97,18 @@ interface ChoiceProps {
   readonly choices: readonly (readonly [value: string, shown: string])[]
   readonly onValue: (value: string) => void
   readonly wrong?: string | undefined
-  readonly class?: string
+  readonly below?: string
 }
 
-export function ChoiceField({ id, label, value, choices, onValue, wrong, class: name = '' }: ChoiceProps) {
+export function ChoiceField({ id, label, value, choices, onValue, wrong, below }: ChoiceProps) {
   return (
-    <Field id={id} label={label} wrong={wrong} class={name}>
+    <Field id={id} label={label} wrong={wrong} below={below}>
       <select
         id={id}
         class="control"
         value={value}
         aria-invalid={wrong === undefined ? undefined : true}
+        aria-describedby={wrong === undefined ? undefined : `${id}-wrong`}
         onChange={(event) => onValue(event.currentTarget.value)}
       >
         {choices.map(([choice, shown]) => (

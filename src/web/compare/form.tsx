@@ -1,15 +1,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
-import { Usd } from '../parts/usd.tsx'
 import { useKeys } from '../shell/keys.ts'
 import { useIsPhone } from '../shell/media.ts'
 import type { useAsking } from './asking.ts'
-import { chipsOf, type Draft } from './draft.ts'
-import type { useGo } from './go.ts'
+import { chipsOf, isBelowMore, type Draft } from './draft.ts'
+import { FAULT, type useGo } from './go.ts'
 import { Quotes } from './quotes.tsx'
 import { ModelField, PromptField, RequestFields } from './request-form.tsx'
 import { NoOffer, Refused } from './refused.tsx'
-import { Total } from './total.tsx'
+import { Total, TotalText } from './total.tsx'
 
 interface FormProps {
   readonly asking: ReturnType<typeof useAsking>
@@ -31,7 +30,7 @@ export function Form({ asking, going, isFolded, isHidden, onOpen, blind }: FormP
   const isPhone = useIsPhone()
   const open = (field: string) => {
     onOpen(true)
-    if (field === 'more' || (isPhone && field !== 'quotes')) setShowsMore(true)
+    if (field !== 'quotes' && (isPhone || isBelowMore(field))) setShowsMore(true)
     requestAnimationFrame(() => document.getElementById(field)?.focus())
   }
   const keys = {
@@ -42,8 +41,7 @@ export function Form({ asking, going, isFolded, isHidden, onOpen, blind }: FormP
   useKeys(isHidden ? {} : keys)
   const faults = Object.keys(wrong).join(' ')
   useEffect(() => {
-    if (faults !== '' && !form.current?.contains(document.activeElement))
-      form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
+    if (faults !== '' && !form.current?.contains(document.activeElement)) document.querySelector<HTMLElement>(FAULT)?.focus()
   }, [faults])
   return (
     <form
@@ -81,7 +79,7 @@ export function Form({ asking, going, isFolded, isHidden, onOpen, blind }: FormP
 
 function Charged({ asking, going, isFolded, blind }: Omit<FormProps, 'onOpen' | 'isHidden'>) {
   const [showsQuotes, setShowsQuotes] = useState(false)
-  const { quote, model, draft, isBusy, titles, change, total } = asking
+  const { quote, before, model, draft, isBusy, titles, change, total } = asking
   const none = quote !== undefined && quote.offers.length > 0 && quote.offers.every(({ eligible }) => !eligible)
   const { refusal, wrong } = going
   return (
@@ -90,8 +88,12 @@ function Charged({ asking, going, isFolded, blind }: Omit<FormProps, 'onOpen' | 
         <button type="button" class="action disclosure" aria-expanded={showsQuotes} onClick={() => setShowsQuotes(!showsQuotes)}>
           <Icon name={showsQuotes ? 'down' : 'chevron'} />
           <span>
-            Quotes: <Usd amount={total.known} />
-            {total.unpriced === 0 ? '' : ` + ${total.unpriced} without a price`}
+            Quotes
+            {quote === undefined ? null : (
+              <>
+                : <TotalText of={total} />
+              </>
+            )}
           </span>
         </button>
       ) : null}
@@ -101,9 +103,10 @@ function Charged({ asking, going, isFolded, blind }: Omit<FormProps, 'onOpen' | 
           <span class="small three">Live. Asking for prices spends nothing.</span>
         </div>
         {none && quote !== undefined ? <NoOffer quote={quote} /> : refusal === null ? null : <Refused {...refusal} />}
-        <Quotes quote={quote} model={model} draft={draft} isBusy={isBusy} titles={titles} change={change} />
+        <Quotes {...{ quote, before, model, draft, isBusy, wrong, titles, change }} />
         <Total
           total={total}
+          isQuoted={quote !== undefined}
           images={Math.max(1, Number(draft.n) || 1)}
           stop={draft.stop}
           wrong={wrong['provider.max_price_usd']}

@@ -8,7 +8,7 @@ import { useWatched } from '../shell/watched.ts'
 import { holdsRequestOf, type useAsking } from './asking.ts'
 import type { Wrong } from './form-field.tsx'
 import { overStop, useStart } from './start.ts'
-import type { Total } from './use-quotes.ts'
+import { isAllUnpriced, type Total } from './use-quotes.ts'
 
 /** A press on Compare that waits: for the prices, and where none stood there before, until they have been seen. */
 interface Waiting {
@@ -24,7 +24,10 @@ const SEEN_MS = 2_000
 const isSamePrice = (one: Total, other: Total): boolean => compareUsd(one.known, other.known) === 0 && one.unpriced === other.unpriced
 
 /** `$0.0600 + 1 without a price` */
-const totalText = ({ known, unpriced }: Total): string => `${usdText(known)}${unpriced === 0 ? '' : ` + ${unpriced} without a price`}`
+const totalText = (total: Total): string =>
+  [isAllUnpriced(total) ? '' : usdText(total.known), total.unpriced === 0 ? '' : `${total.unpriced} without a price`]
+    .filter((part) => part !== '')
+    .join(' + ')
 
 /** What speaks against a start, in the order in which it is to be mended; empty where nothing does. */
 function useObstacle({ draft, quote, total }: ReturnType<typeof useAsking>): string {
@@ -43,7 +46,9 @@ function waitingText({ seen, thenMs }: Waiting, isBusy: boolean): string {
   return `It starts in a moment, for ${totalText(seen)}.`
 }
 
-const toFault = (): void => document.querySelector<HTMLElement>('.request [aria-invalid="true"]')?.focus()
+/** A field that is at fault, or the sentence of one that is no box. */
+export const FAULT = '.request [aria-invalid="true"], .request [data-fault]'
+const toFault = (): void => document.querySelector<HTMLElement>(FAULT)?.focus()
 
 /** After a refused start the first field that is at fault has the focus. */
 function useFocusOnFault(wrong: Wrong): void {
@@ -86,6 +91,7 @@ export function useGo(asking: ReturnType<typeof useAsking>, onStarted: () => voi
   }
   useEffect(() => {
     if (waiting === null || isBusy || (quote === undefined && !quoteFailed)) return
+    if (quote === undefined) toFault()
     if (quote === undefined || obstacle !== '') return setWaiting(null)
     const { seen, seed, thenMs } = waiting
     if (seen === null) {

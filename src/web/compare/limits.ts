@@ -53,7 +53,7 @@ export function referencesText(offers: readonly LimitedOffer[]): string {
   return [`up to ${most}.`, ...fewer].join(' ')
 }
 
-const COUNTS = ['None', 'The one', 'Both', 'All three', 'All four', 'All five', 'All six']
+const COUNTS = 'None,The one,Both,All three,All four,All five,All six,All seven,All eight,All nine,All ten,All eleven,All twelve'.split(',')
 
 /** `1.5 megapixels. All five take it.` */
 export function sizeText(

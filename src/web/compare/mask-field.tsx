@@ -31,7 +31,13 @@ export function MaskField({ mask, first, wrong, onMask }: MaskFieldProps) {
       <span class="label">Mask</span>
       <span class="mask-line">
         {shownMask ? <img class="mask-thumb" src={shownMask} alt="The mask" width="44" height="44" /> : null}
-        <button type="button" class="button compact" disabled={drawnOn === null} onClick={() => setIsDrawing(true)}>
+        <button
+          type="button"
+          id="mask"
+          class="button compact"
+          aria-disabled={drawnOn === null}
+          onClick={() => setIsDrawing(drawnOn !== null)}
+        >
           {mask === null ? 'Draw it' : 'Draw it anew'}
         </button>
         <label class="button compact">
@@ -53,7 +59,11 @@ export function MaskField({ mask, first, wrong, onMask }: MaskFieldProps) {
           </button>
         )}
       </span>
-      {wrong === undefined ? null : <span class="wrong">{wrong}</span>}
+      {wrong === undefined ? null : (
+        <span class="wrong" data-fault tabIndex={-1}>
+          {wrong}
+        </span>
+      )}
       <span class="below">
         {first === undefined
           ? 'What is transparent in it is repainted. It needs a reference.'

@@ -1,3 +1,4 @@
+import type { ComponentChild } from 'preact'
 import type { Draft } from './draft.ts'
 import { ChoiceField, RangeField, TextField, type Wrong } from './form-field.tsx'
 import { boundsOf, valuesOf, type LimitedOffer } from './limits.ts'
@@ -10,68 +11,70 @@ interface MoreProps {
   readonly change: (part: Partial<Draft>) => void
 }
 
-const RANGES = [
-  { field: 'safety_tolerance', part: 'safety', label: 'Safety (0 is strictest)' },
-  { field: 'guidance', part: 'guidance', label: 'Guidance' },
-  { field: 'steps', part: 'steps', label: 'Steps' },
-  { field: 'output_quality', part: 'quality', label: 'Quality of the format' },
-] as const
+const RANGES = {
+  safety_tolerance: { part: 'safety', label: 'Safety (0 is strictest)' },
+  guidance: { part: 'guidance', label: 'Guidance' },
+  steps: { part: 'steps', label: 'Steps' },
+  output_quality: { part: 'quality', label: 'Quality of the format' },
+} as const
 
-const CHOICES = [
-  { field: 'quality', part: 'effort', label: 'Quality' },
-  { field: 'background', part: 'background', label: 'Background' },
-] as const
+const CHOICES = {
+  quality: { part: 'effort', label: 'Quality' },
+  background: { part: 'background', label: 'Background' },
+} as const
 
-/** The fields that are seldom set. What no checked offer has is not shown. */
+const AS_EACH = ['', 'as each provider does'] as const
+/** Below a field that no checked offer has, and that is shown because it is set: else nobody could empty it. */
+const NOBODY_HAS_IT = 'No checked provider has it.'
+
+/** The fields that are seldom set. What no checked offer has is shown only while it is set. */
 export function MoreFields({ draft, offers, wrong, change }: MoreProps) {
+  const range = (field: keyof typeof RANGES): ComponentChild => {
+    const { part, label } = RANGES[field]
+    const bounds = boundsOf(offers, field)
+    const given = { id: part, label, value: draft[part], wrong: wrong[field], onValue: (value: string) => change({ [part]: value }) }
+    if (bounds !== null) return <RangeField {...given} bounds={bounds} />
+    return draft[part] === '' ? null : <TextField {...given} inputMode="decimal" below={NOBODY_HAS_IT} />
+  }
+  const choice = (field: keyof typeof CHOICES): ComponentChild => {
+    const { part, label } = CHOICES[field]
+    const values = valuesOf(offers, field)
+    const value = draft[part]
+    if (values.length === 0 && value === '') return null
+    const shown = values.includes(value) || value === '' ? values : [...values, value]
+    return (
+      <ChoiceField
+        id={part}
+        label={label}
+        value={value}
+        choices={[AS_EACH, ...shown.map((one) => [one, one] as const)]}
+        wrong={wrong[field]}
+        below={values.length === 0 ? NOBODY_HAS_IT : ''}
+        onValue={(next) => change({ [part]: next })}
+      />
+    )
+  }
   const canSwitch = offers.some(({ limits }) => limits.prompt_upsampling.settable)
   return (
     <div class="more-fields">
-      {RANGES.map(({ field, part, label }) => {
-        const bounds = boundsOf(offers, field)
-        if (bounds === null) return null
-        return (
-          <RangeField
-            key={field}
-            id={part}
-            label={label}
-            bounds={bounds}
-            value={draft[part]}
-            wrong={wrong[field]}
-            onValue={(value) => change({ [part]: value })}
-          />
-        )
-      })}
-      {CHOICES.map(({ field, part, label }) => {
-        const values = valuesOf(offers, field)
-        if (values.length === 0) return null
-        return (
-          <ChoiceField
-            key={field}
-            id={part}
-            label={label}
-            value={draft[part]}
-            choices={[['', 'as each provider does'], ...values.map((value) => [value, value] as const)]}
-            wrong={wrong[field]}
-            onValue={(value) => change({ [part]: value })}
-          />
-        )
-      })}
-      {draft.mask !== null || offers.some(({ limits }) => limits.mask === true) ? (
-        <MaskField mask={draft.mask} first={draft.references[0]} wrong={wrong['mask']} onMask={(mask) => change({ mask })} />
-      ) : null}
-      {canSwitch ? (
+      {range('safety_tolerance')}
+      {canSwitch || draft.upsampling !== '' ? (
         <ChoiceField
           id="upsampling"
           label="Upsampling"
           value={draft.upsampling}
-          choices={[
-            ['', 'as each provider does'],
-            ['on', 'on'],
-            ['off', 'off'],
-          ]}
+          choices={[AS_EACH, ['on', 'on'], ['off', 'off']]}
+          below={canSwitch ? '' : NOBODY_HAS_IT}
           onValue={(value) => change({ upsampling: value as Draft['upsampling'] })}
         />
+      ) : null}
+      {range('guidance')}
+      {range('steps')}
+      {range('output_quality')}
+      {choice('quality')}
+      {choice('background')}
+      {draft.mask !== null || offers.some(({ limits }) => limits.mask === true) ? (
+        <MaskField mask={draft.mask} first={draft.references[0]} wrong={wrong['mask']} onMask={(mask) => change({ mask })} />
       ) : null}
       <ChoiceField
         id="on-unsupported"
@@ -97,7 +100,7 @@ export function MoreFields({ draft, offers, wrong, change }: MoreProps) {
         placeholder="https://"
         inputMode="url"
         value={draft.webhook}
-        wrong={wrong['webhook.url'] ?? wrong['webhook']}
+        wrong={wrong['webhook']}
         onValue={(webhook) => change({ webhook })}
       />
     </div>

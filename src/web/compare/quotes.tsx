@@ -5,12 +5,16 @@ import { Fidelity } from '../parts/fidelity.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { decimalsOfAll, NoPrice, Usd } from '../parts/usd.tsx'
 import type { Draft } from './draft.ts'
+import type { Wrong } from './form-field.tsx'
 import { adaptedText, priceSentences, refusedText } from './price-sentence.ts'
-import { ProviderOptions } from './provider-options.tsx'
+import { pathOfOptions, ProviderOptions } from './provider-options.tsx'
 import { againstCheapest, isChecked } from './use-quotes.ts'
 
 interface QuotesProps {
   readonly quote: Quote | undefined
+  /** Whose rows stand there, without figures, while the request has no quote. */
+  readonly before: Quote | undefined
+  readonly wrong: Wrong
   readonly model: Model | undefined
   readonly draft: Draft
   readonly isBusy: boolean
@@ -22,9 +26,10 @@ interface QuotesProps {
 const LEAST_SAMPLES = 5
 const ROWS_BEFORE_THE_FIRST = 3
 
-export function Quotes({ quote, model, draft, isBusy, titles, change }: QuotesProps) {
+export function Quotes({ quote, before, model, draft, isBusy, wrong, titles, change }: QuotesProps) {
+  const shown = quote ?? before
   return (
-    <table class="quotes" aria-label="Quotes" aria-busy={isBusy}>
+    <table class={`quotes${quote === undefined ? ' without-figures' : ''}`} aria-label="Quotes" aria-busy={isBusy}>
       <thead>
         <tr>
           <th scope="col">
@@ -50,19 +55,20 @@ export function Quotes({ quote, model, draft, isBusy, titles, change }: QuotesPr
         </tr>
       </thead>
       <tbody>
-        {quote === undefined
+        {shown === undefined
           ? Array.from({ length: ROWS_BEFORE_THE_FIRST }, (_, row) => (
               <tr key={row} class="waiting">
                 <td colSpan={8} />
               </tr>
             ))
-          : quote.offers.map((offer) => (
+          : shown.offers.map((offer) => (
               <QuoteRow
                 key={offer.provider}
                 offer={offer}
-                quote={quote}
+                quote={shown}
                 model={model}
                 draft={draft}
+                wrong={wrong}
                 title={titles(offer.provider)}
                 change={change}
               />
@@ -77,13 +83,15 @@ interface RowProps {
   readonly quote: Quote
   readonly model: Model | undefined
   readonly draft: Draft
+  readonly wrong: Wrong
   readonly title: string
   readonly change: (part: Partial<Draft>) => void
 }
 
-function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
-  const [isOpen, setIsOpen] = useState(false)
+function QuoteRow({ offer, quote, model, draft, wrong, title, change }: RowProps) {
   const { provider, eligible } = offer
+  const [isOpened, setIsOpened] = useState(false)
+  const isOpen = isOpened || Object.keys(wrong).some((path) => path.startsWith(`${pathOfOptions(provider)}.`))
   const known = model?.offers.find((one) => one.provider === provider)
   const options = draft.options[provider] ?? {}
   const check = (on: boolean) => {
@@ -111,10 +119,12 @@ function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
         </td>
         <Figures offer={offer} quote={quote} />
         <td class="how small two">
-          <How offer={offer} known={known} title={title} />
+          <span>
+            <How offer={offer} known={known} title={title} />
+          </span>
         </td>
         <td class="more">
-          <button type="button" class="tool" aria-label={`Options, ${title}`} aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
+          <button type="button" class="tool" aria-label={`Options, ${title}`} aria-expanded={isOpen} onClick={() => setIsOpened(!isOpen)}>
             <Icon name="down" />
           </button>
         </td>
@@ -127,6 +137,7 @@ function QuoteRow({ offer, quote, model, draft, title, change }: RowProps) {
               title={title}
               schema={known?.options}
               options={options}
+              wrong={wrong}
               onOptions={(next) => change({ options: { ...draft.options, [provider]: next } })}
             />
           </td>
@@ -150,8 +161,12 @@ function Figures({ offer, quote }: Pick<RowProps, 'offer' | 'quote'>) {
         )}
       </td>
       <td class="num price">{!eligible ? null : cost === null ? <NoPrice /> : <Usd amount={cost.amount} decimals={decimals} />}</td>
-      <td class={`num small against ${against?.colour ?? ''}`}>{against?.text}</td>
-      <td class="num two time small">{latency !== null && latency.samples >= LEAST_SAMPLES ? duration(latency.p50) : null}</td>
+      <td class={`num small against ${against?.colour ?? ''}`}>
+        <span>{against?.text}</span>
+      </td>
+      <td class="num two time small">
+        <span>{latency !== null && latency.samples >= LEAST_SAMPLES ? duration(latency.p50) : null}</span>
+      </td>
     </>
   )
 }

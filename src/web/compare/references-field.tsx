@@ -2,6 +2,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../parts/icon.tsx'
 import type { Reference } from './draft.ts'
 import { useDrawn } from './use-drawn.ts'
+import { TAKEN, useFilesFromAnywhere } from './use-files.ts'
 
 interface ReferencesProps {
   readonly references: readonly Reference[]
@@ -11,25 +12,14 @@ interface ReferencesProps {
   readonly onReferences: (references: readonly Reference[]) => void
 }
 
-let made = 0
-
-const read = (file: File): Promise<Reference> =>
-  new Promise((resolve, reject) => {
-    const reader = new FileReader()
-    reader.addEventListener('load', () => {
-      const sent = typeof reader.result === 'string' ? reader.result : ''
-      resolve({ key: `file ${made++}`, sent, thumb: sent, name: file.name })
-    })
-    reader.addEventListener('error', () => reject(reader.error ?? new Error('the file cannot be read')))
-    reader.readAsDataURL(file)
-  })
+let links = 0
 
 /** References in their order: dropped anywhere on the page, pasted, chosen, or as a link. */
 export function ReferencesField({ references, said, wrong, onReferences }: ReferencesProps) {
   const [asksLink, setAsksLink] = useState(false)
   const chooser = useRef<HTMLInputElement>(null)
-  const isOver = useFilesFromAnywhere(references, onReferences)
-  const add = async (files: readonly File[]) => onReferences([...references, ...(await Promise.all(files.map(read)))])
+  const { isOver, refused, take } = useFilesFromAnywhere(references, onReferences)
+  const toLink = () => document.getElementById('reference-link')?.focus()
   return (
     <div class="field">
       <span class="label" id="references-label">
@@ -54,53 +44,85 @@ export function ReferencesField({ references, said, wrong, onReferences }: Refer
         <input
           ref={chooser}
           type="file"
-          accept="image/jpeg,image/png,image/webp"
+          accept={TAKEN.join(',')}
           multiple
           hidden
           onChange={(event) => {
-            void add([...(event.currentTarget.files ?? [])])
+            void take([...(event.currentTarget.files ?? [])])
             event.currentTarget.value = ''
           }}
         />
         {asksLink ? (
           <LinkBox
             onLink={(link) => {
-              onReferences([...references, { key: `link ${made++}`, sent: link, thumb: null, name: link }])
+              onReferences([...references, { key: `link ${links++}`, sent: link, thumb: null, name: link }])
               setAsksLink(false)
+              toLink()
+            }}
+            onLeave={() => {
+              setAsksLink(false)
+              toLink()
             }}
           />
         ) : null}
       </div>
-      {wrong === undefined ? null : <span class="wrong">{wrong}</span>}
+      {refused === '' ? null : (
+        <span class="wrong" role="alert">
+          {refused}
+        </span>
+      )}
+      {wrong === undefined ? null : (
+        <span class="wrong" data-fault tabIndex={-1}>
+          {wrong}
+        </span>
+      )}
     </div>
   )
 }
 
-function LinkBox({ onLink }: { readonly onLink: (link: string) => void }) {
+function LinkBox({ onLink, onLeave }: { readonly onLink: (link: string) => void; readonly onLeave: () => void }) {
   const [link, setLink] = useState('')
+  const [isWrong, setIsWrong] = useState(false)
+  const box = useRef<HTMLInputElement>(null)
+  useLayoutEffect(() => box.current?.focus(), [])
   const add = () => {
-    if (/^https?:\/\/\S+$/.test(link.trim())) onLink(link.trim())
+    if (/^https?:\/\/\S+$/.test(link.trim())) return onLink(link.trim())
+    setIsWrong(true)
+    box.current?.focus()
   }
   return (
-    <span class="link-box">
-      <input
-        class="control"
-        aria-label="Link of a reference image"
-        inputMode="url"
-        placeholder="https://"
-        value={link}
-        onInput={(event) => setLink(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === 'Enter') {
+    <>
+      <span class="link-box">
+        <input
+          ref={box}
+          class="control"
+          aria-label="Link of a reference image"
+          aria-invalid={isWrong}
+          aria-describedby={isWrong ? 'link-wrong' : undefined}
+          inputMode="url"
+          placeholder="https://"
+          value={link}
+          onInput={(event) => {
+            setLink(event.currentTarget.value)
+            setIsWrong(false)
+          }}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' && event.key !== 'Escape') return
             event.preventDefault()
-            add()
-          }
-        }}
-      />
-      <button type="button" class="button" onClick={add}>
-        Add
-      </button>
-    </span>
+            if (event.key === 'Enter') add()
+            else onLeave()
+          }}
+        />
+        <button type="button" class="button" onClick={add}>
+          Add
+        </button>
+      </span>
+      {isWrong ? (
+        <span class="bad" id="link-wrong" role="alert">
+          This is no link: one begins with https://
+        </span>
+      ) : null}
+    </>
   )
 }
 
@@ -111,10 +133,19 @@ function ReferenceImage({ thumb, at }: { readonly thumb: string | null; readonly
 
 function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references' | 'onReferences'>) {
   const dragged = useRef<number | null>(null)
+  const focusOn = useFocusAfter(references)
   const move = (from: number, to: number) => {
     const moved = references[from]
     if (moved === undefined || to < 0 || to >= references.length) return
     onReferences(references.toSpliced(from, 1).toSpliced(to, 0, moved))
+  }
+  const step = (at: number, by: -1 | 1) => {
+    focusOn(at + by, by < 0 ? 'Move left' : 'Move right')
+    move(at, at + by)
+  }
+  const remove = (at: number) => {
+    focusOn(Math.min(at, references.length - 2), 'Remove')
+    onReferences(references.toSpliced(at, 1))
   }
   if (references.length === 0) return null
   return (
@@ -141,18 +172,18 @@ function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references'
             <ReferenceImage thumb={thumb} at={at} />
           </span>
           <span class="thumb-actions">
-            <button type="button" aria-label={`Move left, reference ${at + 1}`} disabled={at === 0} onClick={() => move(at, at - 1)}>
+            <button type="button" aria-label={`Move left, reference ${at + 1}`} disabled={at === 0} onClick={() => step(at, -1)}>
               <Icon name="left" />
             </button>
             <button
               type="button"
               aria-label={`Move right, reference ${at + 1}`}
               disabled={at === references.length - 1}
-              onClick={() => move(at, at + 1)}
+              onClick={() => step(at, 1)}
             >
               <Icon name="chevron" />
             </button>
-            <button type="button" aria-label={`Remove, reference ${at + 1}`} onClick={() => onReferences(references.toSpliced(at, 1))}>
+            <button type="button" aria-label={`Remove, reference ${at + 1}`} onClick={() => remove(at)}>
               <Icon name="remove" />
             </button>
           </span>
@@ -162,50 +193,19 @@ function Thumbs({ references, onReferences }: Pick<ReferencesProps, 'references'
   )
 }
 
-const imagesOf = (data: DataTransfer | null): readonly File[] => [...(data?.files ?? [])].filter(({ type }) => type.startsWith('image/'))
-
-/** Image files dropped or pasted anywhere become references. @returns whether files are held over the page now */
-function useFilesFromAnywhere(references: readonly Reference[], onReferences: (references: readonly Reference[]) => void): boolean {
-  const [isOver, setIsOver] = useState(false)
-  const latest = useRef({ references, onReferences })
-  latest.current = { references, onReferences }
+/** Whoever moved or removed a reference by keyboard goes on from there: the focus is on the same button of what was moved, or of the next one. */
+function useFocusAfter(references: readonly Reference[]) {
+  const next = useRef<{ readonly at: number; readonly action: string } | null>(null)
   useLayoutEffect(() => {
-    const take = async (files: readonly File[]) => {
-      const added = await Promise.all(files.map(read))
-      const next = [...latest.current.references, ...added]
-      // Two at the same moment: the second follows the first, whose drawing may still be to come.
-      latest.current = { ...latest.current, references: next }
-      latest.current.onReferences(next)
-    }
-    const over = (event: DragEvent) => {
-      if (!event.dataTransfer?.types.includes('Files')) return
-      event.preventDefault()
-      setIsOver(true)
-    }
-    const leave = (event: DragEvent) => {
-      if (event.relatedTarget === null) setIsOver(false)
-    }
-    const drop = (event: DragEvent) => {
-      setIsOver(false)
-      const files = imagesOf(event.dataTransfer)
-      if (files.length === 0) return
-      event.preventDefault()
-      void take(files)
-    }
-    const paste = (event: ClipboardEvent) => {
-      const files = imagesOf(event.clipboardData)
-      if (files.length > 0) void take(files)
-    }
-    addEventListener('dragover', over)
-    addEventListener('dragleave', leave)
-    addEventListener('drop', drop)
-    addEventListener('paste', paste)
-    return () => {
-      removeEventListener('dragover', over)
-      removeEventListener('dragleave', leave)
-      removeEventListener('drop', drop)
-      removeEventListener('paste', paste)
-    }
-  }, [])
-  return isOver
+    if (next.current === null) return
+    const { at, action } = next.current
+    next.current = null
+    const of = [...(document.querySelectorAll<HTMLButtonElement>('.thumbs li')[at]?.querySelectorAll('button') ?? [])]
+    const same = of.find((button) => button.getAttribute('aria-label')?.startsWith(action) === true && !button.disabled)
+    const other = same ?? of.find((button) => !button.disabled) ?? document.getElementById('reference-link')
+    other?.focus()
+  }, [references])
+  return (at: number, action: string) => {
+    next.current = { at, action }
+  }
 }

@@ -1,4 +1,5 @@
 import type { Model, Quote } from '../../client/index.ts'
+import { formatName } from '../format/facts.ts'
 import { Icon } from '../parts/icon.tsx'
 import { moreText, type Draft } from './draft.ts'
 import { ChoiceField, Field, TextField, type Wrong } from './form-field.tsx'
@@ -77,13 +78,15 @@ export function ModelField({
 }
 
 /** Faults of these stand below fields that are always in view; a fault of any other opens More. */
-const IN_VIEW = new Set(['prompt', 'model', 'provider.max_price_usd'])
+const ALWAYS_IN_VIEW = new Set(['prompt', 'model', 'provider.max_price_usd'])
 const IN_VIEW_OF_WIDE = new Set(['width', 'height', 'n', 'seed', 'output_format', 'reference_images'])
 
 /** All fields of the request but the prompt and the model. On a phone all but the shape stand below More. */
 export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, onMore, change }: Omit<FormProps, 'models'>) {
   const isPhone = useIsPhone()
-  const hasFault = Object.keys(wrong).some((path) => !IN_VIEW.has(path) && (isPhone || !IN_VIEW_OF_WIDE.has(path)))
+  const isInView = (path: string) =>
+    ALWAYS_IN_VIEW.has(path) || path.startsWith('provider_options.') || (!isPhone && IN_VIEW_OF_WIDE.has(path))
+  const hasFault = Object.keys(wrong).some((path) => !isInView(path))
   const isOpen = showsMore || hasFault
   const usual = (
     <>
@@ -122,7 +125,12 @@ function SizeAndOutput({ draft, offers, quote, titles, wrong, change }: SizeProp
   const taken = (quote?.offers ?? [])
     .filter(({ eligible }) => eligible)
     .map(({ provider, fidelity }) => ({ title: titles(provider), fidelity }))
-  const formats = [...new Set(offers.flatMap(({ limits }) => limits.output_format.values))]
+  const formats = [
+    ...new Set([...offers.flatMap(({ limits }) => limits.output_format.values), ...(draft.format === '' ? [] : [draft.format])]),
+  ]
+  // What no offer has is not shown; before the offers are known, their usual fields are.
+  const hasSeed = offers.length === 0 || draft.seed !== '' || offers.some(({ limits }) => limits.seed !== null)
+  const hasFormat = offers.length === 0 || formats.length > 0
   return (
     <>
       <div class="row two-columns size">
@@ -146,23 +154,27 @@ function SizeAndOutput({ draft, offers, quote, titles, wrong, change }: SizeProp
       </div>
       <div class="row three-columns">
         <TextField id="n" label="Images each" inputMode="numeric" value={draft.n} wrong={wrong['n']} onValue={(n) => change({ n })} />
-        <TextField
-          id="seed"
-          label="Seed"
-          inputMode="numeric"
-          placeholder="new each time"
-          value={draft.seed}
-          wrong={wrong['seed']}
-          onValue={(seed) => change({ seed })}
-        />
-        <ChoiceField
-          id="format"
-          label="Format"
-          value={draft.format}
-          choices={[['', 'any'], ...formats.map((format) => [format, format === 'webp' ? 'WebP' : format.toUpperCase()] as const)]}
-          wrong={wrong['output_format']}
-          onValue={(format) => change({ format })}
-        />
+        {hasSeed ? (
+          <TextField
+            id="seed"
+            label="Seed"
+            inputMode="numeric"
+            placeholder="new each time"
+            value={draft.seed}
+            wrong={wrong['seed']}
+            onValue={(seed) => change({ seed })}
+          />
+        ) : null}
+        {hasFormat ? (
+          <ChoiceField
+            id="format"
+            label="Format"
+            value={draft.format}
+            choices={[['', 'any'], ...formats.map((format) => [format, formatName(format)] as const)]}
+            wrong={wrong['output_format']}
+            onValue={(format) => change({ format })}
+          />
+        ) : null}
       </div>
     </>
   )

@@ -17,6 +17,16 @@ export function overStop(total: Total, stop: string): string | null {
   return compareUsd(total.known, stop.trim()) > 0 ? subtractUsd(total.known, stop.trim()) : null
 }
 
+/** The fields that say below them what is wrong with them. */
+const FIELDS = new Set(
+  'prompt model width height n seed output_format output_quality safety_tolerance guidance steps quality background mask reference_images metadata webhook provider.max_price_usd'.split(
+    ' ',
+  ),
+)
+
+/** The field that holds what a path of the request names: `metadata` of `metadata.team`; of an option its own. */
+const fieldOf = (path: string): string => (/^provider(_options)?\./.test(path) ? path : path.replace(/\..*$/s, ''))
+
 /** What is said of a refused request: below the fields it names, and in a note. */
 export function saidOf(error: unknown): { readonly refusal: Refusal | null; readonly wrong: Wrong } {
   if (error === null) return { refusal: null, wrong: {} }
@@ -28,7 +38,10 @@ export function saidOf(error: unknown): { readonly refusal: Refusal | null; read
     }
   }
   const { code, title, detail, errors = [] } = error.problem
-  const wrong = Object.fromEntries(errors.map(({ path, message }) => [path.replace(/\.\d+$/, ''), message]))
+  const wrong = Object.fromEntries(errors.map(({ path, message }) => [fieldOf(path), message]))
+  // Each fault stands below its field; a note would say it twice.
+  if (errors.length > 0 && Object.keys(wrong).every((field) => FIELDS.has(field) || field.startsWith('provider_options.')))
+    return { refusal: null, wrong }
   if (code === 'budget_exceeded')
     return { refusal: { kind: 'red', head: 'Over the budget.', text: `${detail} Nothing was bought.`, of: error }, wrong: {} }
   if (code === 'no_eligible_offer') return { refusal: { kind: 'red', head: 'No provider can take this request.', text: detail }, wrong: {} }

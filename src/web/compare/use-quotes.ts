@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/preact-query'
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { GenerationRequest, Quote, QuotedOffer } from '../../client/index.ts'
 import { compareUsd, percentAbove, sumUsd } from '../../contract/amounts.ts'
 import { percentText, usdText } from '../format/usd.ts'
@@ -22,7 +22,7 @@ function useSettled<Value>(value: Value, ms: number): Value {
 export function useQuotes(request: GenerationRequest) {
   const body = JSON.stringify(request)
   const settled = useSettled(body, AFTER_LAST_KEY_MS)
-  const { data, error, isFetching } = useQuery({
+  const { data, error, isFetching, isPlaceholderData } = useQuery({
     queryKey: ['quote', settled],
     queryFn: ({ signal }) => client().quote(JSON.parse(settled) as GenerationRequest, { signal }),
     enabled: request.model !== '' && !settled.startsWith('{"model":""'),
@@ -30,8 +30,19 @@ export function useQuotes(request: GenerationRequest) {
     staleTime: 60_000,
   })
   useQuoteStatus(data)
-  return { quote: data, error, isBusy: isFetching || settled !== body }
+  const last = useRef<LastQuote | null>(null)
+  if (data !== undefined && !isPlaceholderData) last.current = { model: modelOf(settled), quote: data }
+  const before = last.current?.model === request.model ? last.current.quote : undefined
+  return { quote: data, before, error, isBusy: isFetching || settled !== body }
 }
+
+/** The newest quote that was given. Where a later request is refused, its rows stay, without their figures: what is wrong may stand in one of them. */
+interface LastQuote {
+  readonly model: string
+  readonly quote: Quote
+}
+
+const modelOf = (body: string): string => (JSON.parse(body) as GenerationRequest).model
 
 const STATUS_EVERY_MS = 2_000
 
@@ -55,6 +66,9 @@ export interface Total {
   readonly unpriced: number
   readonly checked: readonly QuotedOffer[]
 }
+
+/** Whether none of what is checked has a price; then there is no sum, not one of nothing. */
+export const isAllUnpriced = ({ unpriced, checked }: Total): boolean => unpriced > 0 && unpriced === checked.length
 
 export const isChecked = (offer: QuotedOffer, unchecked: readonly string[]): boolean =>
   offer.eligible && !unchecked.includes(offer.provider)
