@@ -78,7 +78,7 @@ const ACTIONS_OVER_HEADS = `(() => {
 
 describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   test(
-    'of two to twelve providers has the columns of the design and never scrolls sideways, from 360 to 2560 pixels; the actions of twelve cover no provider’s name; nothing of it moves where motion is reduced',
+    'of two to twelve providers has the columns of the design and never scrolls sideways, from 360 to 2560 pixels; the actions of twelve cover no provider’s name, one of those that cost the same is the cheapest, and their menu is on the screen of a phone; nothing of it moves where motion is reduced',
     async ({ expect }) => {
       const { id } = await compare({ width: 512, height: 512 })
       const found: string[] = []
@@ -101,7 +101,17 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
           await expect.poll(seen, { timeout: 30_000 }).toBe(columns[at])
           if ((await sideways(page)) > 0) found.push(`${count} at ${width}`)
         }
-        if (count === 12) expect(await page.evaluate<number>(ACTIONS_OVER_HEADS)).toBe(0)
+        if (count === 12) {
+          expect(await page.evaluate<number>(ACTIONS_OVER_HEADS)).toBe(0)
+          const said = await page.locator('.receipt .line:first-child .small').allTextContents()
+          expect(said.filter((text) => text === 'cheapest' || text === 'same')).toEqual(['cheapest', 'same', 'same', 'same'])
+          await page.setViewportSize({ width: 360, height: 780 })
+          await page.getByLabel('More of this comparison').click()
+          const menu = await page.locator('.menu .card').boundingBox()
+          expect([menu !== null && menu.x >= 0 && menu.x + menu.width <= 360]).toEqual([true])
+          await page.keyboard.press('Escape')
+          await page.locator('.menu:not([open]) summary:focus').waitFor()
+        }
         const moving = await page.evaluate<number>('document.getAnimations().length')
         if (moving > 0) found.push(`${count}: ${moving} animations`)
         await close()
@@ -112,7 +122,7 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   )
 
   test(
-    'that runs stands still where motion is reduced, and its ring turns elsewhere',
+    'that runs stands still where motion is reduced, and its ring turns elsewhere; on a phone too its slot has the shape of the image to come',
     async () => {
       const request = { model: 'flux-2-pro', prompt: 'a fox sandbox:never', providers: ['bfl'] }
       const reply = await gateway.post('/v1/comparisons', request, { prefer: 'wait=0' })
@@ -126,6 +136,9 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
         const { page, close } = await openPage(`${gateway.url}/?c=${id}`, { motion })
         await region(page, 'Black Forest Labs').getByText('Running', { exact: true }).first().waitFor()
         expect(await page.evaluate(turning)).toBe(name)
+        await page.setViewportSize({ width: 360, height: 780 })
+        const slot = await page.locator('.slot.waiting').boundingBox()
+        expect(Math.abs((slot?.width ?? 0) - (slot?.height ?? 9))).toBeLessThan(1)
         await close()
       }
       await gateway.post(`/v1/generations/${generations[0]?.id}/cancel`, {})

@@ -100,6 +100,8 @@ describe('how a price is made', () => {
       reason: 'Steps of 48.',
     })
     expect(adaptedText([side('height', 1024, 1008)], undefined)).toBe('height 1024 to 1008, steps of 48.')
+    const tier = (field: string, requested: number) => ({ ...side(field, requested, 0), used: '3:2 at 1 MP', reason: 'It sells shapes.' })
+    expect(adaptedText([tier('width', 1536), tier('height', 1024)], undefined)).toBe('1536 × 1024 to 3:2 at 1 MP, it sells shapes.')
     expect(refusedText(['safety_tolerance: It cannot be as strict as 1.'])).toBe('it cannot be as strict as 1.')
     expect(refusedText(['safety_tolerance: 1 was asked, and this offer has no control for it.'])).toBe(
       'safety tolerance 1 was asked, and this offer has no control for it.',

@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Comparison, CostReport, GenerationRequest } from '#contract'
+import type { Comparison, CostReport, GenerationRequest, Quote } from '#contract'
 import { json, launchGateway } from '../e2e/gateway.ts'
 import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
 
@@ -17,12 +17,16 @@ const boxOf = async (part: Locator) => {
   if (box === null) throw new Error('it is not shown')
   return box
 }
+const pngOf = (background: string) =>
+  sharp({ create: { width: 90, height: 60, channels: 3, background } })
+    .png()
+    .toBuffer()
 const quotesOf = (page: Page) => page.getByRole('table', { name: 'Quotes' })
 const ready = (page: Page) => quotesOf(page).getByText('$0.0300').first().waitFor()
 
 describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
-  test('has the quotes as a table whose price sentence stands below the name, without the usual time, from 640 to 899 pixels, and as rows of two lines below', async () => {
-    const { page, close } = await openPage(gateway.url)
+  test('has the quotes as a table whose price sentence stands below the name, without the usual time, from 640 to 899 pixels, and as rows of two lines below; a finger hits each of its controls on a phone', async () => {
+    const { page, close } = await openPage(gateway.url, { prepare: withOneFar })
     await ready(page)
     const row = quotesOf(page).getByRole('row', { name: /Runware/ })
     const [who, price, how, time] = ['.who', '.price', '.how', '.time'].map((part) => row.locator(part)) as [
@@ -34,6 +38,7 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     const heads = () => quotesOf(page).locator('th').evaluateAll(SHOWN)
     for (const [width, isBelow, shown] of [
       [1440, false, ['Provider', 'Image you get', 'Price', 'To cheapest', 'Usual time', 'How the price is made']],
+      [1320, false, ['Provider', 'Image you get', 'Price', 'To cheapest', 'Usual time', 'How the price is made']],
       [900, false, ['Provider', 'Image you get', 'Price', 'To cheapest', 'Usual time', 'How the price is made']],
       [899, true, ['Provider', 'Image you get', 'Price', 'To cheapest']],
       [640, true, ['Provider', 'Image you get', 'Price', 'To cheapest']],
@@ -43,6 +48,9 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
       const [name, sentence] = [await boxOf(who), await boxOf(how)]
       expect([width, sentence.y >= name.y + name.height - 1, Math.abs(sentence.x - name.x) < 2]).toEqual([width, isBelow, isBelow])
       expect([width, await time.isVisible(), await sideways(page)]).toEqual([width, !isBelow, 0])
+      const far = quotesOf(page).getByRole('row', { name: /3:2 · 1 MP/ })
+      const [word, chevron] = [await boxOf(far.getByText('not comparable')), await boxOf(far.getByRole('button'))]
+      expect([width, word.x + word.width <= chevron.x]).toEqual([width, true])
     }
     await page.setViewportSize({ width: 639, height: 900 })
     const [name, amount, sentence] = [await boxOf(who), await boxOf(price), await boxOf(how)]
@@ -51,6 +59,15 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     const compare = await boxOf(page.getByRole('button', { name: 'Compare', exact: true }))
     const bar = await boxOf(page.getByRole('navigation').last())
     expect([compare.y + compare.height <= bar.y, bar.y + bar.height]).toEqual([true, 900])
+    await page.setViewportSize({ width: 360, height: 780 })
+    await page.getByRole('button', { name: /^More/ }).click()
+    await page.getByRole('button', { name: 'Options, Runware' }).click()
+    await page
+      .locator('input[type=file]')
+      .first()
+      .setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: await pngOf('#800') })
+    await page.getByRole('button', { name: 'Remove, reference 1' }).waitFor()
+    expect([await page.evaluate(TOO_SMALL), await sideways(page)]).toEqual([[], 0])
     await close()
   }, 90_000)
 
@@ -110,13 +127,7 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
         }),
     })
     await ready(page)
-    const pngs = await Promise.all(
-      ['#800', '#080', '#008'].map((background) =>
-        sharp({ create: { width: 90, height: 60, channels: 3, background } })
-          .png()
-          .toBuffer(),
-      ),
-    )
+    const pngs = await Promise.all(['#800', '#080', '#008'].map(pngOf))
     const files = pngs.map((buffer, at) => ({ name: `${at}.png`, mimeType: 'image/png', buffer }))
     await page.locator('input[type=file]').first().setInputFiles(files)
     const sent = () =>
@@ -170,6 +181,25 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await close()
   }, 90_000)
 })
+
+/** One provider sells shapes instead of pixels, under a long name. */
+const withOneFar = (page: Page) =>
+  page.route('**/v1/quotes', async (route) => {
+    const reply = await route.fetch()
+    const quote = (await reply.json()) as Quote
+    const applied = { n: 1, reference_images: 0, aspect_ratio: '3:2', tier: '1 MP' }
+    const offers = quote.offers.map((offer) =>
+      offer.provider === 'bfl' ? { ...offer, provider_model: 'black-forest-labs/flux.2-pro', fidelity: 'far', applied } : offer,
+    )
+    await route.fulfill({ response: reply, json: { ...quote, offers } })
+  })
+
+/** Controls that a finger misses: less than 44 pixels high. Links in a sentence are as high as its line; a check box is hit by what is around it. */
+const TOO_SMALL = `[...document.querySelectorAll('a, button, input, select, textarea, label:has(input)')]
+  .filter((one) => one.checkVisibility() && !one.closest('.hidden') && !one.matches('.said .link, label > input'))
+  .map((one) => [one.getAttribute('aria-label') ?? one.textContent ?? one.id, one.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width > 1 && (height < 44 || width < 24))
+  .map(([name, { width, height }]) => name + ' ' + width + ' × ' + height)`
 
 /** Whether the page takes it: else the browser opens the file in its stead. */
 const DROPS_A_TEXT = `(() => {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Page } from 'playwright-core'
-import type { Comparison } from '#contract'
+import type { Comparison, Generation } from '#contract'
 import { json, launchGateway, type Gateway } from '../e2e/gateway.ts'
 import { startStreamingVendor } from '../e2e/streaming-vendor.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
@@ -22,7 +22,7 @@ async function followed(url: string) {
 }
 
 test.skipIf(!hasChromium)(
-  'an image on its way stands in the slot of its column and of its own page, under the words of what runs, until the result replaces it; nothing is left of one whose attempt failed',
+  'an image on its way stands in the slot of its column and of its own page, under the words of what runs, until the result replaces it; nothing is left of one whose attempt failed, also where no event says so',
   async () => {
     buildPagesOnce()
     const vendor = await startStreamingVendor()
@@ -47,6 +47,7 @@ test.skipIf(!hasChromium)(
       expect(await within.getByRole('img', { name: 'it is held' }).count()).toBe(0)
     }
     expect(await column.getByText('Running', { exact: true }).first().isVisible()).toBe(true)
+    await goesOnElsewhere(alone.page)
     vendor.step()
     vendor.step()
     for (const within of seen) {
@@ -59,6 +60,19 @@ test.skipIf(!hasChromium)(
   },
   120_000,
 )
+
+/** The generation is asked for, as a page does whose stream is refused, and is at its next attempt. */
+async function goesOnElsewhere(page: Page): Promise<void> {
+  const partial = page.getByRole('img', { name: 'On its way, not the result' })
+  await page.route('**/v1/generations/gen_*', async (route) => {
+    const reply = await route.fetch()
+    const generation = (await reply.json()) as Generation
+    await route.fulfill({ response: reply, json: { ...generation, attempts: [...generation.attempts, ...generation.attempts] } })
+  })
+  await partial.waitFor({ state: 'detached' })
+  await page.unrouteAll({ behavior: 'wait' })
+  await partial.waitFor()
+}
 
 /** An attempt that fails after half an image was shown: nothing is left of it. */
 async function refusedLate(gateway: Gateway, step: () => void): Promise<void> {

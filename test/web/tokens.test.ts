@@ -24,6 +24,8 @@ const SIZED = new Set([
 ])
 /** Neither a space nor a radius of the table. */
 const EXCEPTIONS = new Set([
+  // Between the rows of columns the design has a space of its own.
+  '.columns row-gap 28px',
   // The one box of its page stands in the upper third, whatever the height of the screen.
   '.asked-key margin 10vh',
   // A circle.

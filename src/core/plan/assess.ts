@@ -188,7 +188,7 @@ function overBudget(price: QuotedPrice | null, budget: PlanInput['budget']): str
 function tooExpensive(price: QuotedPrice | null, preference: GenerationRequest['provider']): string[] {
   const limit = preference?.max_price_usd
   if (limit === undefined) return []
-  if (price === null) return [`provider.max_price_usd: this offer has no published price, so at most ${limit} cannot be promised.`]
+  if (price === null) return [`provider.max_price_usd: this offer has no published price, so at most $${limit} cannot be promised.`]
   if (compareUsd(price.amount, limit) <= 0) return []
   return [`provider.max_price_usd: the quote is ${price.amount}, and at most ${limit} is allowed.`]
 }

@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks'
 import type { Comparison } from '../../client/index.ts'
 import { compareUsd, isZeroUsd, multiplyUsd, subtractUsd } from '../../contract/amounts.ts'
 import { duration } from '../format/facts.ts'
-import { percentText, usdText } from '../format/usd.ts'
+import { usdText } from '../format/usd.ts'
 import { textOf } from '../format/text.ts'
 import { Icon } from '../parts/icon.tsx'
 import { State } from '../parts/state.tsx'
@@ -10,7 +10,7 @@ import { Usd } from '../parts/usd.tsx'
 import { client } from '../shell/gateway.ts'
 import { useKeys } from '../shell/keys.ts'
 import { ChosenBlind } from './chosen-blind.tsx'
-import { isComparable, leftOutText, perImage, type Part } from './part.ts'
+import { cheapestOf, differenceOf, isComparable, leftOutText, perImage, type Part } from './part.ts'
 import { Columns } from './side-by-side.tsx'
 import { addVote, drawnOrder, voteOn } from './votes.ts'
 import '../styles/blind.css'
@@ -86,6 +86,7 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
                 at={at}
                 prompt={prompt}
                 choice={choice}
+                cheapest={cheapestOf(shown)}
                 onChoose={() => choose(part.provider)}
               />
             ))}
@@ -121,13 +122,15 @@ interface CandidateProps {
   readonly prompt: string
   /** Null is nobody; undefined while nothing is chosen. */
   readonly choice: string | null | undefined
+  readonly cheapest: Part | undefined
   readonly onChoose: () => void
 }
 
-function Candidate({ part, name, at, prompt, choice, onChoose }: CandidateProps) {
+function Candidate({ part, name, at, prompt, choice, cheapest, onChoose }: CandidateProps) {
   const { row, title } = part
   const [image] = part.images
   const isChosen = choice === part.provider
+  const difference = differenceOf(part, cheapest, false, false)
   return (
     <section class="candidate" aria-label={`Image ${name}`}>
       {image === undefined ? null : (
@@ -153,9 +156,7 @@ function Candidate({ part, name, at, prompt, choice, onChoose }: CandidateProps)
             <span class="title">
               <Usd amount={row.amount} />
             </span>
-            <span class={`small ${row.vs_cheapest === '+0%' ? 'ok' : 'two'}`}>
-              {row.vs_cheapest === null ? '' : row.vs_cheapest === '+0%' ? 'cheapest' : percentText(row.vs_cheapest)}
-            </span>
+            {difference === null ? null : <span class={`small ${difference.colour}`}>{difference.text}</span>}
           </div>
           <div class="small two">{row.total_ms === null ? '' : duration(row.total_ms)}</div>
         </div>

@@ -22,6 +22,7 @@ export interface ColumnProps {
   readonly state: ProviderState | undefined
   readonly isRunning: boolean
   readonly isFastest: boolean
+  readonly cheapest: Part | undefined
   /** Seven and more columns have receipts of two lines. */
   readonly isDense: boolean
   readonly isPicked: boolean
@@ -63,10 +64,10 @@ export function Column(props: ColumnProps) {
 type ReceiptProps = Omit<ColumnProps, 'onZoom'> & { readonly at: number; readonly onZoom: () => void }
 
 function Receipt(props: ReceiptProps) {
-  const { part, isRunning, isFastest, isDense, asked } = props
+  const { part, cheapest, isRunning, isFastest, isDense, asked } = props
   const { generation, row } = part
   if (generation === undefined) return <div class="receipt" />
-  const difference = differenceOf(part, isRunning, !isDense)
+  const difference = differenceOf(part, cheapest, isRunning, !isDense)
   const settled = settledText(generation)
   const open = isOpen(generation.status)
   const [image] = part.images
@@ -113,7 +114,9 @@ function Notes({ part, notThis, asked }: { readonly part: Part; readonly notThis
       {row.fidelity === 'near' && notThis !== null ? <div class="small warn">{notThis}</div> : null}
       {row.fidelity === 'far' && image?.width && image.height ? (
         <Note kind="amber" icon="ring">
-          <b>Not the image you asked for.</b> {farText(image.width * image.height, asked, pixels(image.width, image.height))}
+          <b>Not the image you asked for.</b> <span class="num">{pixels(image.width, image.height)}</span> instead of{' '}
+          <span class="num">{pixels(asked.width, asked.height)}</span>: {fewerText(image.width * image.height, asked)}. The dashes show the
+          shape you asked for.
         </Note>
       ) : null}
       {generation !== undefined && shownState(generation) === 'part' ? <Note kind="amber">{partText(generation)}</Note> : null}
@@ -121,11 +124,9 @@ function Notes({ part, notThis, asked }: { readonly part: Part; readonly notThis
   )
 }
 
-function farText(made: number, asked: Size, shown: string): string {
+function fewerText(made: number, asked: Size): string {
   const percent = Math.round((made * 100) / (asked.width * asked.height)) - 100
-  const pixelsText =
-    percent === 0 ? 'as many pixels in another shape' : percent < 0 ? `${-percent} % fewer pixels` : `${percent} % more pixels`
-  return `${shown} instead of ${pixels(asked.width, asked.height)}: ${pixelsText}. The dashes show the shape you asked for.`
+  return percent === 0 ? 'as many pixels in another shape' : percent < 0 ? `${-percent} % fewer pixels` : `${percent} % more pixels`
 }
 
 function Actions({ part, isPicked, onPick, onZoom, onCancel, onAgain, open, at }: ReceiptProps & { readonly open: boolean }) {

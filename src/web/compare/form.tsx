@@ -10,6 +10,9 @@ import { ModelField, PromptField, RequestFields } from './request-form.tsx'
 import { NoOffer, Refused } from './refused.tsx'
 import { Total, TotalText } from './total.tsx'
 
+/** As the keyboard here has it. */
+const COMMAND = /Mac|iP(hone|ad|od)/.test(navigator.userAgent) ? '⌘' : 'Ctrl'
+
 interface FormProps {
   readonly asking: ReturnType<typeof useAsking>
   readonly going: ReturnType<typeof useGo>
@@ -120,7 +123,7 @@ function Charged({ asking, going, isFolded, blind }: Omit<FormProps, 'onOpen' | 
         </button>
         {isFolded ? null : (
           <span class="keys" aria-hidden="true">
-            <span class="kbd">⌘</span> <span class="kbd">↵</span>
+            <span class="kbd">{COMMAND}</span> <span class="kbd">↵</span>
           </span>
         )}
       </div>

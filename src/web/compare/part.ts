@@ -82,12 +82,21 @@ export interface Difference {
   readonly colour: 'ok' | 'two' | 'warn'
 }
 
+/** The first of those that are the cheapest; the others cost the same. */
+export const cheapestOf = (parts: readonly Part[]): Part | undefined => parts.find(({ row }) => row.vs_cheapest === '+0%')
+
 /** The price beside the cheapest that delivered a comparable image. */
-export function differenceOf({ row, images }: Part, isRunning: boolean, isLong: boolean): Difference | null {
+export function differenceOf(
+  { row, images, provider }: Part,
+  cheapest: Part | undefined,
+  isRunning: boolean,
+  isLong: boolean,
+): Difference | null {
   if (images.length === 0) return null
   if (row.fidelity === 'far') return { text: 'not comparable', colour: 'warn' }
   if (row.vs_cheapest === null) return null
-  if (row.vs_cheapest === '+0%') return { text: isRunning ? 'cheapest so far' : 'cheapest', colour: 'ok' }
+  if (provider === cheapest?.provider) return { text: isRunning ? 'cheapest so far' : 'cheapest', colour: 'ok' }
+  if (row.vs_cheapest === '+0%') return { text: 'same', colour: 'two' }
   return { text: `${percentText(row.vs_cheapest)}${isLong ? ' over the cheapest' : ''}`, colour: 'two' }
 }
 

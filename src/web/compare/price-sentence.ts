@@ -90,9 +90,14 @@ export function adaptedText(warnings: readonly Warning[], offer: Pick<Offer, 'li
   const step = limits?.kind === 'range' ? limits.width.step : undefined
   const others = warnings.filter((warning) => !sides.includes(warning)).map(oneWarning)
   if (sides.length === 0) return others.join(' ')
-  const changes = sides
-    .map(({ field, requested, used }) => `${field} ${requested === null ? '' : `${shown(requested)} `}to ${shown(used)}`)
-    .join(', ')
+  const [one, other] = sides
+  // A shape and a resolution stand for both sides: they are said once.
+  const changes =
+    typeof one?.used === 'string' && one.used === other?.used
+      ? `${shown(one.requested)} × ${shown(other.requested)} to ${one.used}`
+      : sides
+          .map(({ field, requested, used }) => `${field} ${requested === null ? '' : `${shown(requested)} `}to ${shown(used)}`)
+          .join(', ')
   const why = step !== undefined && step > 1 ? `its sizes go in steps of ${step}` : lowered(sides[0]?.reason ?? '')
   return [`${changes}, ${why.replace(/\.$/, '')}.`, ...others].join(' ')
 }

@@ -102,13 +102,15 @@ function QuoteRow({ offer, quote, model, draft, wrong, title, change }: RowProps
     <>
       <tr class={eligible ? undefined : 'refused'}>
         <td class="check">
-          <input
-            type="checkbox"
-            aria-label={title}
-            checked={isChecked(offer, draft.unchecked)}
-            disabled={!eligible}
-            onChange={(event) => check(event.currentTarget.checked)}
-          />
+          <label>
+            <input
+              type="checkbox"
+              aria-label={title}
+              checked={isChecked(offer, draft.unchecked)}
+              disabled={!eligible}
+              onChange={(event) => check(event.currentTarget.checked)}
+            />
+          </label>
         </td>
         <td class="who">
           <span class="medium">{title}</span>
@@ -147,6 +149,10 @@ function QuoteRow({ offer, quote, model, draft, wrong, title, change }: RowProps
   )
 }
 
+/** `1536 × 1024`; of an offer that publishes no pixels its shape and resolution, `3:2 · 1 MP`. */
+const sizeOf = ({ width, height, aspect_ratio: ratio, tier }: NonNullable<QuotedOffer['applied']>): string =>
+  width !== undefined && height !== undefined ? pixels(width, height) : [ratio, tier].filter((part) => part !== undefined).join(' · ')
+
 /** The image, its price, the price beside the cheapest, the usual time. */
 function Figures({ offer, quote }: Pick<RowProps, 'offer' | 'quote'>) {
   const { eligible, applied, fidelity, cost, latency_ms: latency } = offer
@@ -156,9 +162,7 @@ function Figures({ offer, quote }: Pick<RowProps, 'offer' | 'quote'>) {
     <>
       <td class="gets">
         <Fidelity of={eligible ? fidelity : null} />
-        {applied?.width === undefined || applied.height === undefined || !eligible ? null : (
-          <span class="small two num">{pixels(applied.width, applied.height)}</span>
-        )}
+        {applied === null || !eligible ? null : <span class="small two num">{sizeOf(applied)}</span>}
       </td>
       <td class="num price">{!eligible ? null : cost === null ? <NoPrice /> : <Usd amount={cost.amount} decimals={decimals} />}</td>
       <td class={`num small against ${against?.colour ?? ''}`}>

@@ -5,7 +5,7 @@ import { textOf } from '../format/text.ts'
 import type { useBuying } from './buying.ts'
 import { Column } from './column.tsx'
 import { columnsFor, GAP, MOST_COLUMN, type Drawn, type Size } from './layout.ts'
-import { fastestOf, type Part } from './part.ts'
+import { cheapestOf, fastestOf, type Part } from './part.ts'
 import type { usePick } from './pick.ts'
 
 interface SideBySideProps {
@@ -25,6 +25,7 @@ interface SideBySideProps {
 export function SideBySide({ comparison, parts, model, providers, asked, draw, isDense, picks, buying, onZoom }: SideBySideProps) {
   const isRunning = comparison.status === 'running'
   const fastest = isRunning ? undefined : fastestOf(parts)
+  const cheapest = cheapestOf(parts)
   return (
     <Columns count={parts.length}>
       {parts.map((part) => (
@@ -38,6 +39,7 @@ export function SideBySide({ comparison, parts, model, providers, asked, draw, i
           state={providers.find(({ id }) => id === part.provider)}
           isRunning={isRunning}
           isFastest={fastest?.provider === part.provider}
+          cheapest={cheapest}
           isDense={isDense}
           isPicked={picks.picked === part.provider}
           onPick={() => picks.pick(part.provider)}

@@ -55,7 +55,7 @@ export function Slot(props: SlotProps) {
         <Never part={part} />
       ) : isWaiting ? (
         <>
-          <OnItsWay id={part.generation.id} />
+          <OnItsWay of={part.generation} />
           <Waiting {...props} generation={part.generation} />
         </>
       ) : (
@@ -114,8 +114,8 @@ function Images({ part, asked, draw, prompt, at, onAt, onZoom }: SlotProps) {
 }
 
 /** The image as far as the vendor has it, where it shows one on its way; what stands in the slot stays over it, on a plate. */
-export function OnItsWay({ id }: { readonly id: string }) {
-  const address = usePartial(id)
+export function OnItsWay({ of: { id, attempts } }: { readonly of: Generation }) {
+  const address = usePartial(id, attempts.length)
   return address === undefined ? null : <img class="partial" src={address} alt="On its way, not the result" />
 }
 

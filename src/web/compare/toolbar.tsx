@@ -1,3 +1,5 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import type { Comparison } from '../../client/index.ts'
 import { isZeroUsd } from '../../contract/amounts.ts'
 import { Icon } from '../parts/icon.tsx'
@@ -86,19 +88,42 @@ export function Toolbar(props: ToolbarProps) {
           />
         ) : null}
         {isPhone ? (
-          <details class="menu">
-            <summary class="tool" aria-label="More of this comparison">
-              <Icon name="dots" />
-            </summary>
-            <div class="card">
-              <Actions {...props} />
-            </div>
-          </details>
+          <Menu>
+            <Actions {...props} />
+          </Menu>
         ) : (
           <Actions {...props} />
         )}
       </div>
     </div>
+  )
+}
+
+/** What does not fit beside the views on a phone. Escape and a press anywhere else close it; a dialog that was opened from it has both for itself. */
+function Menu({ children }: { readonly children: ComponentChildren }) {
+  const menu = useRef<HTMLDetailsElement>(null)
+  useEffect(() => {
+    const close = (event: Event) => {
+      const { current } = menu
+      if (current?.open !== true || (event.target instanceof Node && current.contains(event.target))) return
+      current.open = false
+    }
+    addEventListener('pointerdown', close)
+    return () => removeEventListener('pointerdown', close)
+  }, [])
+  const leave = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || menu.current?.open !== true || document.querySelector('dialog[open]') !== null) return
+    event.preventDefault()
+    menu.current.open = false
+    menu.current.querySelector('summary')?.focus()
+  }
+  return (
+    <details ref={menu} class="menu" onKeyDown={leave}>
+      <summary class="tool" aria-label="More of this comparison">
+        <Icon name="dots" />
+      </summary>
+      <div class="card">{children}</div>
+    </details>
   )
 }
 

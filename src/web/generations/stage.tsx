@@ -62,7 +62,7 @@ function Without({ generation, title }: { readonly generation: Generation; reado
   const words = open ? null : wordsOf(generation, title)
   return (
     <div class={`slot ${open ? 'waiting' : 'text'} ${shown}`} style={{ aspectRatio: shape }}>
-      {open ? <OnItsWay id={generation.id} /> : null}
+      {open ? <OnItsWay of={generation} /> : null}
       <div class={`words${shown === 'outcome_unknown' ? ' plate' : ''}`}>
         {words === null ? (
           <Elapsed since={generation.started_at ?? generation.created_at} />

@@ -18,7 +18,7 @@ export function Fidelity({ of }: { readonly of: keyof typeof SHOWN | null }) {
   const { word, colour } = SHOWN[of]
   return (
     <span class={`fidelity ${colour}`}>
-      <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+      <svg class="icon dot" viewBox="2.7 2.7 10.6 10.6" aria-hidden="true">
         <circle cx="8" cy="8" r="4.6" fill={of === 'exact' ? 'currentColor' : 'none'} />
         {of === 'near' ? <path class="full" d="M8 3.4a4.600 4.600 0 0 1 0 9.200z" /> : null}
       </svg>

@@ -4,12 +4,23 @@ import { useWatched, watched } from './watched.ts'
 type Change = Extract<GenerationEvent, { kind: 'change' }>
 
 /** The last image on its way of each open generation of this page, as an address to show. They are no results and are kept nowhere else. */
-const partials = watched<ReadonlyMap<string, string>>(new Map())
+const partials = watched<ReadonlyMap<string, OnItsWay>>(new Map())
 
-export const usePartial = (generation: string): string | undefined => useWatched(partials).get(generation)
+interface OnItsWay {
+  /** Which attempt it is of, from 1. */
+  readonly attempt: number
+  readonly address: string
+}
 
-function showPartial(generation: string, { format, b64_json: base64 }: PartialImage): void {
-  partials.set(new Map(partials.get()).set(generation, `data:image/${format};base64,${base64}`))
+/** @param attempt the newest one that is known: what an earlier one had on its way is not what comes, also where no event said that it failed */
+export function usePartial(generation: string, attempt: number): string | undefined {
+  const partial = useWatched(partials).get(generation)
+  return partial === undefined || partial.attempt < attempt ? undefined : partial.address
+}
+
+function showPartial(generation: string, { attempt, format, b64_json: base64 }: PartialImage): void {
+  if (attempt < (partials.get().get(generation)?.attempt ?? 0)) return
+  partials.set(new Map(partials.get()).set(generation, { attempt, address: `data:image/${format};base64,${base64}` }))
 }
 
 /** Its generation has ended, or failed and goes on elsewhere: what was on its way is not what comes. */

@@ -134,7 +134,7 @@ describe('generate', () => {
   test('an offer without a published price is refused under a ceiling, and the reason says so', async () => {
     const refused = await agent.call('generate', { ...good, provider: { only: ['vtrix'] }, metadata: { test: 'unpriced' } })
     expect(refused.isError).toBe(true)
-    expect(refused.text).toContain('vtrix: max_price_usd: this offer has no published price, so at most 0.10 cannot be promised.')
+    expect(refused.text).toContain('vtrix: max_price_usd: this offer has no published price, so at most $0.10 cannot be promised.')
     expect(await begun('unpriced')).toEqual([])
   })
 
