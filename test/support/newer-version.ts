@@ -6,7 +6,7 @@ import { buildOf } from '../../bin/program.mjs'
 import { ROOT } from './source-tree.ts'
 
 /** The last step of the schema, as it stands in a built program. */
-const END_OF_STEPS = /`\n\];\n(?=var plain = )/
+const END_OF_STEPS = /`\n\];\n(?=(?:\/\/.*\n)*var plain = )/
 
 /** A folder with the program of the next version: this one, installed as a package is, whose database has one step more. */
 export async function newerVersion(step: string): Promise<string> {
