@@ -116,7 +116,10 @@ export const WEBHOOK_EVENTS = ['generation.succeeded', 'generation.failed', 'gen
 
 const Webhook = z
   .strictObject({
-    url: z.string().regex(/^https?:\/\/[^\s]{1,2000}$/i, 'must be an https URL'),
+    url: z
+      .string()
+      .regex(/^https?:\/\/[^\s]{1,2000}$/i, 'must be an https URL')
+      .refine((url) => !/\p{Cc}/u.test(url), 'must have no control characters'),
     events: listOf(z.enum(WEBHOOK_EVENTS), 1, WEBHOOK_EVENTS.length).optional(),
   })
   .meta({ id: 'Webhook', description: 'Called when the generation ends; signed as Standard Webhooks says.' })

@@ -16,7 +16,7 @@ const A = as('key-of-a')
 const B = as('key-of-b')
 const BOSS = as('key-of-boss')
 
-describe.each(STORAGES)('with %s', (name) => {
+describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
   /** Where references behind links are: an image, and one that is not there. */
   const images = createServer((request, response) => {
     if (request.url === '/gone.png') response.writeHead(404)

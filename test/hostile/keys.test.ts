@@ -16,7 +16,7 @@ import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 useRealSockets()
 
-describe.each(STORAGES)('with %s', (name) => {
+describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
   const BOSS = 'key-of-boss'
   let storage: Storage
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-keys-'))

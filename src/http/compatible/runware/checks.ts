@@ -36,9 +36,13 @@ const text =
       : `it must be a string of 1 to ${max} characters`
 const MAX_LINK_CHARS = 2_048
 const link: Check = (value) =>
-  typeof value === 'string' && value.length <= MAX_LINK_CHARS && /^https?:$/.test(URL.parse(value)?.protocol ?? '')
+  // A URL parser passes over line ends, and the text is shown and logged as it came.
+  typeof value === 'string' &&
+  value.length <= MAX_LINK_CHARS &&
+  !/[\s\p{Cc}]/u.test(value) &&
+  /^https?:$/.test(URL.parse(value)?.protocol ?? '')
     ? null
-    : `it must be an http(s) URL of at most ${MAX_LINK_CHARS} characters`
+    : `it must be an http(s) URL of at most ${MAX_LINK_CHARS} characters without white space`
 const ARRAY_OF_STRINGS = 'it must be an array of strings'
 const texts =
   (max: number): Check =>

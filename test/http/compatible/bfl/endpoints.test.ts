@@ -100,6 +100,17 @@ describe('a body is refused as FastAPI refuses it', () => {
     ],
     [
       'flux-2-pro',
+      { prompt: 'a', webhook_url: 'https://exam\nple.com/hook' },
+      [
+        {
+          loc: ['body', 'webhook_url'],
+          msg: 'Input should be a valid URL, it has white space or a control character',
+          type: 'url_parsing',
+        },
+      ],
+    ],
+    [
+      'flux-2-pro',
       { prompt: 'a', webhook_url: '' },
       [{ loc: ['body', 'webhook_url'], msg: 'Input should be a valid URL, input is empty', type: 'url_parsing' }],
     ],

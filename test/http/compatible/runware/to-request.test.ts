@@ -170,6 +170,8 @@ describe('a task is refused in Runware’s vocabulary', () => {
     ],
     ['a setting of the wrong kind', { safety: { checkContent: 'yes' } }, 'invalidCheckContent', 'safety.checkContent'],
     ['an image that is none', { inputs: { referenceImages: ['nothing at all'] } }, 'invalidReferenceImages', 'inputs.referenceImages'],
+    ['a link with a line end', { webhookURL: 'https://exam\nple.com/hook' }, 'invalidWebhookURL', 'webhookURL'],
+    ['a link with an escape', { uploadEndpoint: 'https://example.com/\u001b[2J' }, 'invalidUploadEndpoint', 'uploadEndpoint'],
     ['a link that is none', { webhookURL: 'file:///etc/passwd' }, 'invalidWebhookURL', 'webhookURL'],
     ['a parameter of other models', { negativePrompt: 'x' }, 'unknownParameter', 'negativePrompt'],
     ['steps, which [pro] does not have', { steps: 4 }, 'unknownParameter', 'steps'],
