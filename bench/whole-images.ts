@@ -35,7 +35,7 @@ async function compare(format: OutputFormat, name: string, image: Buffer): Promi
   for (let round = 0; round < ROUNDS; round++) {
     structureMs = Math.min(structureMs, await milliseconds(async () => void verdictOf(image, format, null)))
     statedMs = Math.min(statedMs, await milliseconds(async () => void verdictOf(image, format, image.length)))
-    decodeMs = Math.min(decodeMs, await milliseconds(async () => void (await assertSound(image, format, DOUBTFUL))))
+    decodeMs = Math.min(decodeMs, await milliseconds(async () => void (await assertSound({ source: image, format, owner: '' }, DOUBTFUL))))
   }
   const pays = (statedBytes: number | null): string => {
     const verdict = verdictOf(image, format, statedBytes)

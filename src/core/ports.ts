@@ -178,9 +178,9 @@ export type Downloaded =
 export interface Assets {
   /**
    * Streams to a temporary file, checks that it is a whole image, renames it to its hash. `statedBytes`: its length as stated beforehand by
-   * whoever sends it, which spares a plausible image a longer check. Throws `AssetError`.
+   * whoever sends it, which spares a plausible image a longer check. Those of different owners are decoded in turns. Throws `AssetError`.
    */
-  put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null): Promise<StoredAsset>
+  put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null, owner?: string): Promise<StoredAsset>
   /** The bytes, or null where they are gone. `range` is inclusive. */
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>
@@ -188,9 +188,9 @@ export interface Assets {
   link(sha256: string, format: OutputFormat): Promise<string | null>
   /**
    * A small WebP of it, made once and kept until the image goes; never larger than the image. Null where the image is gone. Throws `AssetError`
-   * `not_an_image` where it cannot be decoded.
+   * `not_an_image` where it cannot be decoded. Those of different owners are made in turns.
    */
-  small(sha256: string, format: OutputFormat, width: SmallWidth): Promise<Buffer | null>
+  small(sha256: string, format: OutputFormat, width: SmallWidth, owner?: string): Promise<Buffer | null>
   /**
    * Width and height as seen (EXIF orientation), from an image's first bytes; null where they do not say them (yet). Checks nothing else.
    * `isLast`: no more bytes will be read.

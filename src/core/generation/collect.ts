@@ -4,6 +4,7 @@ import { inlineBytes, isHeldHere, releaseImages, releaseUnwantedImages } from '.
 import { AssetError } from '../ports.ts'
 import type { Connection, StoredAsset } from '../ports.ts'
 import type { AttemptRecord, ImageRecord } from '../records.ts'
+import { assetsOf } from './assets-of.ts'
 import { endAttempt } from './conclude.ts'
 import { later, type Next } from './next.ts'
 import {
@@ -90,7 +91,7 @@ async function fetchMissing(
   await Promise.all(
     references.map(async (reference, index) => {
       if (results[index]) return
-      const fetched = await fetchOnce(core, connection, reference)
+      const fetched = await fetchOnce(core, connection, reference, open.record.key)
       if (fetched.kind === 'missing') missing.push({ index, failure: fetched.failure, isLinkDead: fetched.isLinkDead })
       else {
         results[index] =
@@ -132,19 +133,25 @@ const imageFrom = (
 
 const paid = (code: FailureCode, message: string): Failure => ({ code, message, billed: true })
 
-async function fetchOnce({ ports, patience }: Core, connection: Connection | null, { source }: ImageRef): Promise<Fetched> {
+async function fetchOnce(
+  { ports, patience }: Core,
+  connection: Connection | null,
+  { source }: ImageRef,
+  key: string | null,
+): Promise<Fetched> {
   const { maxImageBytes } = ports.settings
+  const assets = assetsOf(ports.assets, key)
   try {
     if (source.kind === 'base64') {
       const bytes = inlineBytes(source.data)
       if (bytes === null) return missing(HELD_NO_MORE, true)
-      return { kind: 'stored', asset: await ports.assets.put(bytes, maxImageBytes) }
+      return { kind: 'stored', asset: await assets.put(bytes, maxImageBytes) }
     }
     const limits = { maxBytes: maxImageBytes, silenceMs: SILENCE_MS, timeoutMs: patience.longestLinkMs }
     const fetched = await (connection ?? ports).download(source.url, limits)
     switch (fetched.kind) {
       case 'body':
-        return { kind: 'stored', asset: await ports.assets.put(fetched.stream, maxImageBytes, fetched.statedBytes) }
+        return { kind: 'stored', asset: await assets.put(fetched.stream, maxImageBytes, fetched.statedBytes) }
       case 'expired':
         return missing(paid('result_expired', `the image’s link answered ${fetched.status} until it expired`), true)
       case 'failed': {

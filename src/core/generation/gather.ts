@@ -10,6 +10,7 @@ import type { Candidate, PlanInput } from '../plan/plan.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports } from '../ports.ts'
 import { isStandIn } from '../../reading/held-bytes.ts'
+import { assetsOf } from './assets-of.ts'
 import { inlineBytes } from '../../reading/inline-bytes.ts'
 import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
@@ -58,8 +59,8 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
     refuseMisplacedImages(request)
     const seesAll = asking === null || asking.admin
     const mayUse = (owner: string | null): boolean => seesAll || owner === key
-    const kept = images.map((image, index) => keep(image, `reference_images.${index}`, mayUse))
-    const masks = mask === undefined ? [] : [keep(mask, 'mask', mayUse).then((one): Reference => ({ ...one, isMask: true }))]
+    const kept = images.map((image, index) => keep(image, `reference_images.${index}`, key, mayUse))
+    const masks = mask === undefined ? [] : [keep(mask, 'mask', key, mayUse).then((one): Reference => ({ ...one, isMask: true }))]
     const references = await measure(await Promise.all([...kept, ...masks]))
     refuseMask(references)
     // What is measured and read from here on is as it is now, after the references have come: the key may have ended meanwhile.
@@ -102,8 +103,8 @@ function refuseMisplacedImages(value: unknown, path = ''): void {
 function keeper(
   ports: Ports,
   urlObjection: GatherDependencies['urlObjection'],
-): (image: ReferenceImage | Reference, path: string, mayUse: (owner: string | null) => boolean) => Promise<Reference> {
-  return async (image, path, mayUse) => {
+): (image: ReferenceImage | Reference, path: string, key: string | null, mayUse: (owner: string | null) => boolean) => Promise<Reference> {
+  return async (image, path, key, mayUse) => {
     // Kept before, by a comparison.
     if (typeof image !== 'string' && 'kind' in image) return image
     const refuse = (message: string) => new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
@@ -126,7 +127,7 @@ function keeper(
     const bytes = inlineBytes(image)
     if (bytes === null) throw refuse('the image came with a request that is over; send it again')
     try {
-      const stored = await ports.assets.put(bytes, ports.settings.maxImageBytes)
+      const stored = await assetsOf(ports.assets, key).put(bytes, ports.settings.maxImageBytes)
       const { sha256, format, width, height } = stored
       return { kind: 'stored', sha256, format, bytes: stored.bytes, pixels: { width, height } }
     } catch (error) {

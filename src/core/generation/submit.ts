@@ -23,6 +23,7 @@ import { logFields } from './log-fields.ts'
 import { obstacleTo, unbilled } from './obstacle.ts'
 import { applyOutcome, readReply, releaseOutcome } from './outcome.ts'
 import { listenTo } from './streamed-reply.ts'
+import { assetsOf } from './assets-of.ts'
 import { referencesFor, ReferenceUnavailable } from './references.ts'
 import { publish, save, saveIfPossible } from './save.ts'
 
@@ -50,7 +51,12 @@ export async function prepareSubmit(
   if (!connection || !forms) return fail(core, open, attempt, notOffered(open, attempt))
   let given: readonly string[]
   try {
-    given = await referencesFor(core.ports, record.references, forms, connection.provider.id)
+    given = await referencesFor(
+      { ...core.ports, assets: assetsOf(core.ports.assets, record.key) },
+      record.references,
+      forms,
+      connection.provider.id,
+    )
   } catch (error) {
     if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
     throw error

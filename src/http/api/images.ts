@@ -6,6 +6,7 @@ import { Problem } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError, SMALL_WIDTHS } from '../../core/ports.ts'
 import type { Assets, SmallWidth, Store } from '../../core/ports.ts'
+import type { OwnedImage } from '../../core/records.ts'
 import { HttpProblem } from '../http-problem.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { seenImage } from './image-access.ts'
@@ -81,7 +82,10 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app,
     const { w } = request.query
     const link = w === undefined && isForBucket(request, deps) ? await assets.link(sha256, format) : null
     if (link !== null) return reply.header('cache-control', 'no-store').redirect(link, 307)
-    const served = w === undefined ? whole(assets, sha256, format, bytes) : await smallOne(assets, sha256, format, Number(w) as SmallWidth)
+    const served =
+      w === undefined
+        ? whole(assets, sha256, format, bytes)
+        : await smallOne(assets, image, { sha256, format, width: Number(w) as SmallWidth })
     return sendBytes(request, reply, served, cacheControl)
   })
 }
@@ -107,8 +111,12 @@ const whole = (assets: Pick<Assets, 'open'>, sha256: string, format: OutputForma
 })
 
 /** @throws HttpProblem where the image is gone or cannot be decoded */
-async function smallOne(assets: Pick<Assets, 'small'>, sha256: string, format: OutputFormat, width: SmallWidth): Promise<Served> {
-  const small = await assets.small(sha256, format, width).catch((error: unknown) => {
+async function smallOne(
+  assets: Pick<Assets, 'small'>,
+  { key }: Pick<OwnedImage, 'key'>,
+  { sha256, format, width }: { readonly sha256: string; readonly format: OutputFormat; readonly width: SmallWidth },
+): Promise<Served> {
+  const small = await assets.small(sha256, format, width, key ?? '').catch((error: unknown) => {
     if (!(error instanceof AssetError) || error.reason !== 'not_an_image') throw error
     const message = 'no small one can be made of this image, because it cannot be decoded; leave `w` out to get its bytes as they are'
     throw new HttpProblem({ ...fieldProblem('w', message), status: 422 })

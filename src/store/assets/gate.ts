@@ -1,14 +1,30 @@
-/** Lets at most `limit` pieces of work run at once; the others wait their turn in order. */
-export function gate(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = []
+/** Lets at most `limit` pieces of work run at once; the others wait: of each name in order, and the names take turns. */
+export function gate(limit: number): <T>(work: () => Promise<T>, of?: string) => Promise<T> {
+  const waiting = new Map<string, (() => void)[]>()
   let running = 0
-  return async (work) => {
-    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve))
+  const takeNext = (): (() => void) | undefined => {
+    const [first] = waiting
+    if (first === undefined) return undefined
+    const [name, own] = first
+    // Whoever has more waits behind the others.
+    waiting.delete(name)
+    const next = own.shift()
+    if (own.length > 0) waiting.set(name, own)
+    return next
+  }
+  const turnOf = (name: string): Promise<void> =>
+    new Promise((resolve) => {
+      const own = waiting.get(name)
+      if (own === undefined) waiting.set(name, [resolve])
+      else own.push(resolve)
+    })
+  return async (work, of = '') => {
+    if (running >= limit) await turnOf(of)
     else running++
     try {
       return await work()
     } finally {
-      const next = waiting.shift()
+      const next = takeNext()
       // A turn is passed to the next, not given back and taken again, so nobody slips in between.
       if (next) next()
       else running--

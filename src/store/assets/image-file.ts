@@ -46,12 +46,19 @@ export async function readHeader(source: string | Buffer, format: OutputFormat):
 /** The pages ask for it first. */
 export const WIDTH_WHEN_DECODED = 256
 
+interface Judged {
+  readonly source: string | Buffer
+  readonly format: OutputFormat
+  /** Whose it is: a gateway key that sends many large ones waits behind itself. */
+  readonly owner: string
+}
+
 /**
  * An image whose structure shows that it is whole is taken as it is; what is doubtful is decoded, off the event loop, into the small image that
  * is returned then: it can only be had by reading all of it.
  * @throws AssetError `not_an_image`
  */
-export async function assertSound(source: string | Buffer, format: OutputFormat, verdict: Verdict): Promise<Buffer | null> {
+export async function assertSound({ source, format, owner }: Judged, verdict: Verdict): Promise<Buffer | null> {
   switch (verdict.kind) {
     case 'whole':
       return null
@@ -59,7 +66,7 @@ export async function assertSound(source: string | Buffer, format: OutputFormat,
       throw cutOrDamaged(verdict.why)
     case 'doubtful': {
       const strictness = { failOn: format === 'jpeg' ? 'warning' : 'error', longestS: LONGEST_DECODE_S } as const
-      return decodeGate(() => shrink(source, WIDTH_WHEN_DECODED, strictness).catch(unreadable))
+      return decodeGate(() => shrink(source, WIDTH_WHEN_DECODED, strictness).catch(unreadable), owner)
     }
   }
 }

@@ -19,12 +19,12 @@ import { OWN_FILE } from '../own-modes.ts'
  */
 export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   return {
-    async put(source, maxBytes, statedBytes = null) {
+    async put(source, maxBytes, statedBytes = null, owner = '') {
       const temporary = join(folder, randomUUID())
       // It may break before anybody reads it, or when it is given up; an error nobody listens to would end the process.
       if (!Buffer.isBuffer(source)) source.on('error', () => {})
       try {
-        return await take({ source, maxBytes, statedBytes }, temporary, storage)
+        return await take({ source, maxBytes, statedBytes, owner }, temporary, storage)
       } catch (error) {
         throw diskError(error)
       } finally {
@@ -48,7 +48,11 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   }
 }
 
-interface Sent extends Limits {
+interface Owned extends Limits {
+  readonly owner: string
+}
+
+interface Sent extends Owned {
   readonly source: Readable | Buffer
 }
 
@@ -60,7 +64,7 @@ async function take({ source, ...limits }: Sent, temporary: string, storage: Obj
 /** A file is opened only for what has passed, and is not there yet. */
 async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
-  { statedBytes }: Limits,
+  { statedBytes, owner }: Owned,
   path: string,
   storage: ObjectStorage,
 ): Promise<StoredAsset> {
@@ -71,7 +75,7 @@ async function takeWhole(
   const sha256 = createHash('sha256').update(image).digest('hex')
   const key = keyOfImage(sha256, format)
   if (!(await storage.renew(key, bytes))) {
-    const small = await assertSound(image, format, verdict)
+    const small = await assertSound({ source: image, format, owner }, verdict)
     const file = await open(path, 'wx', OWN_FILE)
     try {
       await file.writeFile(image)
@@ -86,7 +90,7 @@ async function takeWhole(
 
 async function takeChunks(
   image: Extract<Incoming, { kind: 'chunks' }>,
-  limits: Limits,
+  limits: Owned,
   temporary: string,
   storage: ObjectStorage,
 ): Promise<StoredAsset> {
@@ -97,7 +101,7 @@ async function takeChunks(
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {
-      const small = await assertSound(temporary, format, verdict)
+      const small = await assertSound({ source: temporary, format, owner: limits.owner }, verdict)
       await storage.keep(key, { path: temporary, handle: file, bytes, sha256, format })
       await keepSmall(storage, key, small)
     }

@@ -4,7 +4,7 @@ import type { Assets, SmallWidth } from '../../core/ports.ts'
 import { gate } from './gate.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 
-/** One at a time: beside the two threads that check delivered images, one of libuv's four stays free for files and names. */
+/** One at a time, in turns of those whose images they are: beside the two threads that check delivered images, one of libuv's four stays free for files and names. */
 const oneAtATime = gate(1)
 const LONGEST_S = 10
 const MOST_REMEMBERED = 1_000
@@ -20,12 +20,12 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
   const underWay = new Map<string, Promise<Buffer | null>>()
   const undecodable = new Set<string>()
 
-  async function find(key: string, width: SmallWidth): Promise<Buffer | null> {
+  async function find(key: string, width: SmallWidth, owner: string): Promise<Buffer | null> {
     if (!(await storage.has(key))) return null
     const kept = await storage.read(smallKeyOf(key, width)).catch(() => null)
     if (kept !== null) return kept
     if (undecodable.has(key)) throw new AssetError('not_an_image', 'it cannot be decoded')
-    const made = await oneAtATime(() => make(key, width))
+    const made = await oneAtATime(() => make(key, width), owner)
     // Where it cannot be kept, it is served all the same, and made again the next time.
     if (made !== null) await storage.write(smallKeyOf(key, width), made).catch(() => {})
     return made
@@ -41,10 +41,10 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
     })
   }
 
-  return async (sha256, format, width) => {
+  return async (sha256, format, width, owner = '') => {
     const key = keyOfImage(sha256, format)
     const name = smallKeyOf(key, width)
-    const work = underWay.get(name) ?? find(key, width).finally(() => underWay.delete(name))
+    const work = underWay.get(name) ?? find(key, width, owner).finally(() => underWay.delete(name))
     underWay.set(name, work)
     return work
   }

@@ -26,4 +26,16 @@ describe('the gate', () => {
     }
     expect((await settled).map((result) => (result.status === 'fulfilled' ? result.value : 'failed'))).toEqual(['failed', 1, 2, 3])
   })
+  test('gives turns to names by turns: whoever has one piece of work waits for one of another that has many', async () => {
+    const enter = gate(1)
+    const started: string[] = []
+    const work = (name: string, of: string) =>
+      enter(async () => {
+        started.push(name)
+        await new Promise(setImmediate)
+      }, of)
+    const many = ['a1', 'a2', 'a3', 'a4'].map((name) => work(name, 'a'))
+    await Promise.all([...many, work('b1', 'b'), work('c1', 'c'), work('b2', 'b')])
+    expect(started).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4'])
+  })
 })
