@@ -120,6 +120,12 @@ describe.skipIf(!hasChromium)('Compare', { concurrent: true }, () => {
     await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
     await page.getByRole('textbox', { name: 'Stop above' }).fill('0.05')
     await page.getByText('Over your stop by $0.0100.').waitFor()
+    // It stays, and can be read under the pointer too.
+    await page.getByRole('button', { name: 'Compare', exact: true }).hover()
+    const [word, ground] = await page.evaluate<string[]>(
+      '(({ color, backgroundColor }) => [color, backgroundColor])(getComputedStyle(document.querySelector(".go .primary")))',
+    )
+    expect(word).not.toBe(ground)
     await page.keyboard.press('Control+Enter')
     await page.getByRole('textbox', { name: 'Stop above' }).fill('')
     for (const title of ['Black Forest Labs', 'Runware', 'Vtrix']) await page.getByRole('checkbox', { name: title }).uncheck()

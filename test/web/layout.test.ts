@@ -71,7 +71,9 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
     await close()
   }, 90_000)
 
-  test('has the outcome and the tools on one line from 1100 pixels, and the tools below it where they do not fit', async () => {
+  test('has the outcome and the tools on one line from 1100 pixels, and the tools below it where they do not fit; a zoom keeps its spot from provider to provider, past a smaller image too', async ({
+    expect,
+  }) => {
     const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
     const { page, close } = await openPage(`${gateway.url}/?c=${(await json<Comparison>(reply)).id}`, { prepare: withOneSmaller })
     await region(page, 'Vtrix').getByText('Succeeded').waitFor()
@@ -88,6 +90,21 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
       expect([width, held.y >= said.y + said.height, await sideways(page)]).toEqual([width, isBelow, 0])
       expect(held.x + held.width).toBeLessThanOrEqual(width)
     }
+    await page.keyboard.press('z')
+    const stage = page.locator('.zoom-stage')
+    const to = async (key: string) => {
+      await page.keyboard.press(key)
+      await page.getByText(`100 % · ${key} of 3`).waitFor()
+    }
+    await to('2')
+    await stage.evaluate((one) => one.scrollTo(150, 100))
+    const spot = () => stage.evaluate((one) => [one.scrollLeft, one.scrollTop])
+    await to('3')
+    expect(await spot()).toEqual([150, 100])
+    await to('1')
+    expect(await spot()).toEqual([0, 0])
+    await to('2')
+    expect(await spot()).toEqual([150, 100])
     await close()
   }, 90_000)
 

@@ -1,3 +1,4 @@
+import type { ComponentChild } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import type { Comparison } from '../../client/index.ts'
 import { compareUsd, isZeroUsd, multiplyUsd, subtractUsd } from '../../contract/amounts.ts'
@@ -166,7 +167,7 @@ function Candidate({ part, name, at, prompt, choice, cheapest, onChoose }: Candi
 }
 
 /** `Your choice costs $0.0165 per image more than the cheapest. A thousand images: $16.50.` */
-function choiceText(shown: readonly Part[], provider: string | null): string {
+function choiceText(shown: readonly Part[], provider: string | null): ComponentChild {
   const chosen = shown.find((part) => part.provider === provider)
   if (chosen === undefined) return 'No favourite: nobody is counted as chosen.'
   const own = perImage(chosen)
@@ -174,7 +175,11 @@ function choiceText(shown: readonly Part[], provider: string | null): string {
   if (chosen.row.amount === null) return 'What your choice costs is not known.'
   if (own === null || cheapest === undefined) return 'One image of your choice has no price that can be written without rounding.'
   const more = subtractUsd(own, cheapest)
-  return isZeroUsd(more)
-    ? 'Your choice is the cheapest.'
-    : `Your choice costs ${usdText(more)} per image more than the cheapest. A thousand images: ${usdText(multiplyUsd(more, 1_000))}.`
+  if (isZeroUsd(more)) return 'Your choice is the cheapest.'
+  return (
+    <>
+      Your choice costs <b>{usdText(more)}</b> per image more than the cheapest.{' '}
+      <span class="two">A thousand images: {usdText(multiplyUsd(more, 1_000))}.</span>
+    </>
+  )
 }

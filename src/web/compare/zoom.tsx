@@ -28,13 +28,16 @@ export function Zoom({ parts, provider, at: nth, prompt, onProvider, onClose }: 
   )
   const part = parts[at]
   const image = part?.images[nth] ?? part?.images[0]
-  const step = (by: number) => {
-    const next = parts[(at + by + parts.length) % parts.length]
-    if (next) onProvider(next.provider)
+  const { leave } = useSpot(stage, provider)
+  const show = (next: Part | undefined) => {
+    if (next === undefined) return
+    leave()
+    onProvider(next.provider)
   }
+  const step = (by: number) => show(parts[(at + by + parts.length) % parts.length])
   const pan = (x: number, y: number) => stage.current?.scrollBy({ left: x, top: y })
   useKeys({
-    ...Object.fromEntries(parts.slice(0, 9).map((one, index) => [String(index + 1), () => onProvider(one.provider)])),
+    ...Object.fromEntries(parts.slice(0, 9).map((one, index) => [String(index + 1), () => show(one)])),
     m: () => setIsGrey(!isGrey),
     z: onClose,
     ArrowLeft: () => step(-1),
@@ -75,6 +78,20 @@ export function Zoom({ parts, provider, at: nth, prompt, onProvider, onClose }: 
       </div>
     </Dialog>
   )
+}
+
+/** The same spot of every image: one that is too small for it leaves it as it was. */
+function useSpot(stage: { readonly current: HTMLDivElement | null }, provider: string) {
+  const spot = useRef({ left: 0, top: 0 })
+  useLayoutEffect(() => stage.current?.scrollTo(spot.current), [provider])
+  const leave = () => {
+    if (stage.current === null) return
+    const { scrollLeft, scrollTop, scrollWidth, scrollHeight, clientWidth, clientHeight } = stage.current
+    const { left, top } = spot.current
+    const of = (now: number, most: number, before: number) => (before > most && now >= most - 1 ? before : now)
+    spot.current = { left: of(scrollLeft, scrollWidth - clientWidth, left), top: of(scrollTop, scrollHeight - clientHeight, top) }
+  }
+  return { leave }
 }
 
 function useDragging(stage: { readonly current: HTMLDivElement | null }): void {
