@@ -26,11 +26,15 @@ body { margin: 0; font: 400 14px/20px system-ui, -apple-system, 'Segoe UI', Robo
 .pages-header .mark svg { width: 16px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.6; }
 .pages-header div { display: flex; gap: 28px; }
 .no-script { padding: 24px; }
+/* Where the name and the kind of authentication do not fit beside one another, one stands below the other. */
+#app div:has(> button [data-testid='auth-indicator']) { flex-wrap: wrap; }
+#app div:has(> button [data-testid='auth-indicator']) > button { flex: 1 0 auto; }
 @media (max-width: 639px) {
   .pages-header { padding: 0 16px; }
   .pages-header .mark { margin-right: 12px; }
   .pages-header .mark span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .pages-header div { gap: 12px; }
+  #app div:has(> button [data-testid='auth-indicator']) > div { padding: 0 4px 8px 8px; }
 }
 .light-mode {
   --scalar-background-1: #fff; --scalar-background-2: #f4f4f4; --scalar-background-3: #e8e8e8; --scalar-background-accent: #eaf0fd;

@@ -15,11 +15,23 @@ const ALL_DRAWN = `(() => {
   return sections.length > 20 && sections.every((section) => section.querySelector('pre') !== null)
 })()`
 
+/** Opens every group; true where there was one to open. A search by role would work out thousands of names each time. */
+const OPEN_ALL = `new Promise((done) => {
+  const isClosed = (button) => /^Open Group/.test(button.getAttribute('aria-label') ?? button.textContent.trim())
+  let opened = 0
+  const step = () => {
+    const closed = [...document.querySelectorAll('button')].find(isClosed)
+    if (closed === undefined) return done(opened > 0)
+    closed.click()
+    opened++
+    requestAnimationFrame(step)
+  }
+  step()
+})`
+
 /** Opens every group of `/docs` and waits until all of it is drawn. */
 export async function openAll(page: Page): Promise<void> {
-  const closed = page.getByRole('button', { name: /^Open Group/ })
-  await closed.first().waitFor()
-  while ((await closed.count()) > 0) await closed.first().click()
+  await until(page, OPEN_ALL)
   await page.setViewportSize({ width: 1440, height: HIGHER_THAN_THE_PAGE })
   await until(page, ALL_DRAWN)
 }

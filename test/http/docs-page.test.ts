@@ -11,6 +11,10 @@ import { mended } from './docs-groups.ts'
 const PAGES_CUT_OFF = `[...document.querySelectorAll('.pages-header a')]
   .filter((link) => link.getBoundingClientRect().right > innerWidth).map((link) => link.textContent)`
 
+/** Words of the box of authentication that are cut off. */
+const AUTHENTICATION_CUT_OFF = `[...document.querySelectorAll('button:has([data-testid=auth-indicator])')]
+  .filter((button) => button.scrollWidth > button.clientWidth).map((button) => button.textContent)`
+
 const SECRET = 'a-secret-of-team-a-1234'
 let keyed: Gateway
 beforeAll(async () => {
@@ -86,6 +90,7 @@ describe.skipIf(CHROMIUM === undefined)('/docs in a browser', { timeout: 120_000
       await page.setViewportSize({ width, height: 900 })
       await mended(page)
       expect([width, await page.evaluate(PAGES_CUT_OFF)]).toEqual([width, []])
+      expect([width, await page.evaluate(AUTHENTICATION_CUT_OFF)]).toEqual([width, []])
       expect([width, await faultsOf(page, 'body', { colours: width === 360 })]).toEqual([width, []])
     }
     expect(await refusals()).toEqual([])

@@ -35,7 +35,10 @@ export async function faultsOf(
 ): Promise<readonly string[]> {
   if (!colours) {
     const options = rules.length > 0 ? { runOnly: rules } : { rules: { 'color-contrast': { enabled: false } } }
-    return [...(await axe(page, within, JSON.stringify({ ...options, preload: false }))), ...(await tooWide(page))]
+    return [
+      ...(await axe(page, within, JSON.stringify({ ...options, resultTypes: ['violations'], preload: false }))),
+      ...(await tooWide(page)),
+    ]
   }
   await page.emulateMedia({ colorScheme: 'light' })
   const light = await axe(page, within, '{ resultTypes: ["violations"], preload: false }')
