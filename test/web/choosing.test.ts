@@ -233,7 +233,7 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   test(
     'opens the field that a chip names; is asked again with the same seed; a blind vote on a new one shows no name before the choice',
     async () => {
-      const { id } = await compare({ seed: 4242, safety_tolerance: 1 })
+      const { id } = await compare({ seed: 4242, safety_tolerance: 1, metadata: { team: 'shop' } })
       const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
       await region(page, 'Vtrix').getByText('$0.0285').waitFor()
       await page.getByRole('button', { name: 'Safety 1', exact: true }).click()
@@ -241,7 +241,8 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => url.searchParams.get('c') !== id)
       const again = new URL(page.url()).searchParams.get('c') ?? ''
-      expect((await read<Comparison>(`/v1/comparisons/${again}`)).request).toMatchObject({ seed: '4242' })
+      const asked = await read<Comparison>(`/v1/comparisons/${again}`)
+      expect([asked.request, asked.generations[0]?.metadata]).toMatchObject([{ seed: '4242' }, { team: 'shop' }])
       await region(page, 'Vtrix').getByText('$0.0285').waitFor()
       await page.getByRole('button', { name: 'Blind vote' }).click()
       await page.getByRole('button', { name: /^Choose A/ }).click()
@@ -272,7 +273,7 @@ describe.skipIf(!hasChromium)('one generation', { concurrent: true }, () => {
     async (context) => {
       const prompt = "a fox's den, “quoted” $HOME"
       const made = await gateway.generate(
-        { prompt, seed: 77, width: 512, height: 512, provider: { only: ['runware'] } },
+        { prompt, seed: 77, width: 512, height: 512, provider: { only: ['runware'] }, metadata: { team: 'shop' } },
         { prefer: 'wait=20' },
       )
       const { page, complaints, close } = await openPage(`${gateway.url}/generations/${made.id}`)
@@ -286,12 +287,14 @@ describe.skipIf(!hasChromium)('one generation', { concurrent: true }, () => {
       await runs(texts, prompt, context)
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => !url.pathname.endsWith(made.id))
-      const { request } = await read<Generation>(`/v1/generations/${new URL(page.url()).pathname.split('/').at(-1)}`)
-      expect(request).toMatchObject({ prompt, seed: '77', provider: { only: ['runware'] } })
+      const again = await read<Generation>(`/v1/generations/${new URL(page.url()).pathname.split('/').at(-1)}`)
+      expect(again.request).toMatchObject({ prompt, seed: '77', provider: { only: ['runware'] } })
+      expect(again.metadata).toEqual({ team: 'shop' })
       await page.getByRole('button', { name: 'Compare providers' }).click()
       await page.getByRole('table', { name: 'Quotes' }).getByText('$0.0300').first().waitFor()
       expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe(prompt)
       expect(await page.getByRole('checkbox').count()).toBe(3)
+      await page.getByRole('button', { name: 'More: metadata' }).waitFor()
       expect(complaints).toEqual([])
       await close()
     },
@@ -311,7 +314,7 @@ async function runs(texts: ReadonlyMap<string, string>, prompt: string, { onTest
     run('python3', ['ask.py'], { cwd: project.folder }),
   ])
   const byCurl = JSON.parse(bash.stdout) as Generation
-  expect(byCurl).toMatchObject({ status: 'succeeded', provider: 'runware', request: { prompt } })
+  expect(byCurl).toMatchObject({ status: 'succeeded', provider: 'runware', request: { prompt }, metadata: { team: 'shop' } })
   for (const { stdout } of [node, python]) expect(stdout).toContain(`${gateway.url}/v1/images/`)
   const { data } = await read<{ data: Generation[] }>(`/v1/generations?${new URLSearchParams({ limit: '2', q: prompt }).toString()}`)
   for (const one of data) expect(one).toMatchObject({ provider: 'runware', request: { prompt, width: 512 } })

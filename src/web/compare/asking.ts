@@ -10,6 +10,7 @@ import { useComparison } from './follow.ts'
 import type { LimitedOffer } from './limits.ts'
 import { saidOf } from './start.ts'
 import { totalOf, useQuotes } from './use-quotes.ts'
+import { comparedRequest } from './whole-request.ts'
 
 /** Kept while another page is shown, and for the tab when it is loaded anew; images that are not stored yet only for as long as the page lives. */
 const draftInForm = watched<Draft>({ ...EMPTY, ...keptJson<Partial<Draft>>('session', 'draft', {}) })
@@ -49,7 +50,7 @@ function useDraft(models: readonly Model[], comparison: Comparison | undefined, 
   useEffect(() => {
     if (comparison === undefined || comparison.id === shownInForm) return
     shownInForm = comparison.id
-    draftInForm.set(draftOf(comparison.request, draftInForm.get()))
+    draftInForm.set(draftOf(comparedRequest(comparison), draftInForm.get()))
   }, [comparison])
   useEffect(() => {
     if (comparison === undefined || model === undefined || model.id !== comparison.request['model']) return

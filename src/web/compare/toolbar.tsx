@@ -8,6 +8,7 @@ import { Usd } from '../parts/usd.tsx'
 import { useMayBuy } from '../shell/gateway.ts'
 import { CopyAs } from './copy-as.tsx'
 import { outcomeOf, type Part } from './part.ts'
+import { comparedRequest } from './whole-request.ts'
 
 export type View = 'side' | 'wipe' | 'flip' | 'blind'
 export type Sort = 'price' | 'time' | 'asked'
@@ -143,7 +144,7 @@ function Actions({ comparison, setView, canBlind, onSameSeed }: ToolbarProps) {
           Same seed again
         </button>
       ) : null}
-      <CopyAs request={comparison.request} provider={null} plain />
+      <CopyAs request={comparedRequest(comparison)} provider={null} plain />
       <CopyLink id={comparison.id} />
     </>
   )

@@ -20,6 +20,7 @@ import { followPartial, forgetPartial } from '../shell/partials.ts'
 import { useStream } from '../shell/stream.ts'
 import { CopyAs } from '../compare/copy-as.tsx'
 import { askAgain } from '../compare/asking.ts'
+import { wholeRequest } from '../compare/whole-request.ts'
 import { Facts } from './facts.tsx'
 import { SameSeed } from './same-seed.tsx'
 import { CostLines } from './cost-lines.tsx'
@@ -169,13 +170,14 @@ function Top({ generation, actions }: { readonly generation: Generation; readonl
 }
 
 function Actions({ generation, image }: { readonly generation: Generation; readonly image: Image | undefined }) {
-  const { id, request, comparison } = generation
+  const { id, comparison } = generation
+  const whole = wholeRequest(generation)
   const [refused, setRefused] = useState<string | null>(null)
   return (
     <div class="one-actions">
       <SameSeed generation={generation} onRefused={setRefused} />
       {comparison === null ? (
-        <button type="button" class="button compact" onClick={() => askAgain(request)}>
+        <button type="button" class="button compact" onClick={() => askAgain(whole)}>
           <Icon name="compare" />
           Compare providers
         </button>
@@ -185,7 +187,7 @@ function Actions({ generation, image }: { readonly generation: Generation; reado
           Its comparison
         </a>
       )}
-      <CopyAs request={request} provider={generation.provider} />
+      <CopyAs request={whole} provider={generation.provider} />
       {image === undefined ? null : (
         <a
           class="button compact save"
