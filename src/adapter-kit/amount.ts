@@ -1,4 +1,4 @@
-import { Usd, usdFromDecimal } from '#contract'
+import { GREATEST_USD, Usd, usdFromDecimal } from '#contract'
 import type { Json, VendorCost } from '#contract'
 
 /** A vendor's decimal as dollars, negative ones too; null where it is no amount. `shift` moves the point: credits that are US cents use -2. */
@@ -12,11 +12,18 @@ export function usdOf(value: Json | undefined, shift = 0): Usd | null {
   }
 }
 
+/** As `usdOf`, but what is too large to be written is the greatest amount: no bill of that is believed, and none counts as no bill. */
+export function chargedOf(value: Json | undefined, shift = 0): Usd | null {
+  const amount = usdOf(value, shift)
+  if (amount !== null || (typeof value !== 'number' && typeof value !== 'string')) return amount
+  return /^\d+(\.\d+)?(e\+?\d+)?$|^Infinity$/i.test(String(value)) && Number(value) > Number(GREATEST_USD) ? GREATEST_USD : null
+}
+
 /** What the vendor says it charged, zero included; undefined where it says no amount, or one below zero. `raw` is `value` unless given. */
 export function costOf(
   value: Json | undefined,
   { shift = 0, raw = value ?? null }: { readonly shift?: number; readonly raw?: Json } = {},
 ): Extract<VendorCost, { amount: Usd }> | undefined {
-  const amount = usdOf(value, shift)
+  const amount = chargedOf(value, shift)
   return amount === null || amount.startsWith('-') ? undefined : { amount, raw }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { valueAt, valuesAt } from '#contract'
 import type { Call, Failure, ImageRef, Json, JsonObject, Outcome, QueueShape, Reply, TaskState, VendorCost } from '#contract'
-import { costOf } from './amount.ts'
+import { chargedOf, costOf } from './amount.ts'
 import { digitsOf } from './digits.ts'
 import { failureOf, isBodyOfTask, isSuccess, pollRefusal, submitFailure, type VendorWords } from './http-status.ts'
 import { imageSource, saidInsteadOfLink, webUrl, withoutRepeats } from './image-source.ts'
@@ -205,13 +205,9 @@ function costIn({ cost }: Pick<QueueShape, 'cost'>, reply: Reply, body: Json): V
   const value =
     cost.header !== undefined ? reply.headers[cost.header] : cost.pointer === undefined ? undefined : valueAt(body, cost.pointer)
   if (cost.unit !== 'units') return costOf(value, { shift: cost.unit === 'cents' ? -2 : 0 })
-  const units = digits(value)
-  return units === undefined ? undefined : { units, raw: value ?? null }
-}
-
-const digits = (value: Json | undefined): string | undefined => {
-  const text = typeof value === 'number' ? String(value) : value
-  return typeof text === 'string' && /^\d{1,12}(\.\d{1,9})?$/.test(text.trim()) ? text.trim() : undefined
+  // Units are written as amounts are.
+  const units = chargedOf(typeof value === 'string' ? value.trim() : value)
+  return units === null || units.startsWith('-') ? undefined : { units, raw: value ?? null }
 }
 
 /** A list of tasks, newest first as vendors have it; ours is the one that names the address for callbacks of our submit. */

@@ -8,3 +8,6 @@ export const Usd = z
   .regex(/^-?\d{1,12}(\.\d{1,9})?$/, 'must be a decimal string of US dollars with at most 9 decimals, for example "0.045"')
   .meta({ id: 'Usd', description: 'US dollars as a decimal string, for example "0.045". Never a float.' })
 export type Usd = z.infer<typeof Usd>
+
+/** The greatest whole amount that is written; what a vendor bills beyond it is shown as this. */
+export const GREATEST_USD: Usd = '999999999999'

@@ -66,6 +66,12 @@ describe('an amount', () => {
     expect([costOf(-0.01), costOf(undefined), costOf(null)]).toEqual([undefined, undefined, undefined])
   })
 
+  test('that is too large to be written is the greatest amount, which nobody believes, and not none', () => {
+    for (const large of [1e13, '1234567890123456', 1e308, '1e400', Infinity, '9'.repeat(70)])
+      expect(costOf(large), String(large)).toEqual({ amount: '999999999999', raw: large })
+    for (const none of ['-1e400', 'NaN', '0x10', '1e', [], true, '1e13 dollars']) expect(costOf(none), String(none)).toBeUndefined()
+  })
+
   test('of any value is dollars or nothing', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
