@@ -27,8 +27,7 @@ function settleCall(record: GenerationRecord, attempt: AttemptRecord, route: Rou
   if (billed === false && images.length === 0) return said && isNothing(said.amount) ? billedAt(said.amount, null) : NOTHING
   const computed = priceDelivered(record, route, images)
   if (said !== null) {
-    if (!isBelievable(said.amount, attempt, route))
-      return { ...UNKNOWN, reported: said.amount }
+    if (!isBelievable(said.amount, attempt, route)) return { ...UNKNOWN, reported: said.amount }
     return said.lines === null ? billedAt(said.amount, computed) : { amount: said.amount, basis: 'metered', lines: said.lines }
   }
   // It counted something that our price has no amount for.
