@@ -122,7 +122,7 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
   )
 
   test(
-    'that runs stands still where motion is reduced, and its ring turns elsewhere; on a phone too its slot has the shape of the image to come',
+    'that runs stands still where motion is reduced, and its ring turns elsewhere; on a phone too its slot has the shape of the image to come; a blind vote without two images is none',
     async () => {
       const request = { model: 'flux-2-pro', prompt: 'a fox sandbox:never', providers: ['bfl'] }
       const reply = await gateway.post('/v1/comparisons', request, { prefer: 'wait=0' })
@@ -139,9 +139,17 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
         await page.setViewportSize({ width: 360, height: 780 })
         const slot = await page.locator('.slot.waiting').boundingBox()
         expect(Math.abs((slot?.width ?? 0) - (slot?.height ?? 9))).toBeLessThan(1)
+        if (motion === 'no-preference') {
+          await page.setViewportSize({ width: 1440, height: 900 })
+          await page.getByRole('button', { name: 'Blind vote' }).click()
+          await gateway.post(`/v1/generations/${generations[0]?.id}/cancel`, {})
+          await page.getByText('There are no two images to choose between: 1 has no image.').waitFor()
+          expect(await page.getByRole('button', { name: /^Choose|^No favourite/ }).count()).toBe(0)
+          await page.keyboard.press('0')
+          expect(await page.evaluate('localStorage.getItem("imagegate.votes.sandbox")')).toBe(null)
+        }
         await close()
       }
-      await gateway.post(`/v1/generations/${generations[0]?.id}/cancel`, {})
     },
     PATIENCE_MS,
   )

@@ -45,7 +45,7 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
   const [choice, setChoice] = useState<string | null | undefined>(voteOn(comparison.sandbox, comparison.id)?.chosen)
   const model = textOf(comparison.request['model'])
   const choose = (provider: string | null) => {
-    if (choice !== undefined) return
+    if (choice !== undefined || shown.length < 2) return
     setChoice(provider)
     addVote(comparison.sandbox, { comparison: comparison.id, model, shown: shown.map((part) => part.provider), chosen: provider })
   }
@@ -65,8 +65,8 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
           </p>
         </div>
         <span class="small two">
-          {left === '' || isRunning ? '' : `${left.charAt(0).toUpperCase()}${left.slice(1)}. `}Names, prices and times come after your
-          choice. The order is drawn by lot.
+          {left === '' || isRunning || shown.length < 2 ? '' : `${left.charAt(0).toUpperCase()}${left.slice(1)}. `}Names, prices and times
+          come after your choice. The order is drawn by lot.
         </span>
         <button type="button" class="button" onClick={onLeave}>
           Leave blind vote
@@ -76,6 +76,9 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
         <p class="card empty">
           <State shown="running" word="The images appear together when all have ended." />
         </p>
+      ) : shown.length < 2 ? (
+        // A vote for the only one would count as chosen over nobody.
+        <p class="card empty">There are no two images to choose between{left === '' ? '' : `: ${left}`}.</p>
       ) : (
         <>
           <Columns count={shown.length}>
