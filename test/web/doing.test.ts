@@ -167,7 +167,8 @@ describe.skipIf(!hasChromium)('a result', { concurrent: true }, () => {
     const story = page.getByRole('list', { name: 'Story' })
     await story.getByText(HOSTILE).first().waitFor()
     await story.getByRole('button', { name: '1 call of attempt 1' }).click()
-    await story.getByText('"prompt": "sandbox:lost-reply@bfl a fox"').waitFor()
+    // Of several attempts each has its own: no two names are the same.
+    await region(page, 'What was sent, call 1 of attempt 1').getByText('"prompt": "sandbox:lost-reply@bfl a fox"').waitFor()
     expect(await page.title()).toBe('sandbox:lost-reply@bfl a fox · imagegate')
     expect(complaints).toEqual([])
     await close()

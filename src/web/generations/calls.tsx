@@ -41,7 +41,7 @@ export function CallsOf({ id, attempt, isOpen, isOneOfMany }: CallsOfProps) {
         <div class="calls">
           {data.complete || isOpen ? null : <p class="small two">The gateway was restarted meanwhile: only calls after that are kept.</p>}
           {data.data.map((call, at) => (
-            <OneCall key={at} call={call} />
+            <OneCall key={at} call={call} name={`call ${at + 1} of attempt ${attempt}`} />
           ))}
         </div>
       ) : null}
@@ -49,7 +49,7 @@ export function CallsOf({ id, attempt, isOpen, isOneOfMany }: CallsOfProps) {
   )
 }
 
-function OneCall({ call }: { readonly call: Call }) {
+function OneCall({ call, name }: { readonly call: Call; readonly name: string }) {
   const { method, url, purpose, outcome, reason, repeated, reply, duration_ms: ms } = call
   return (
     <div class="call">
@@ -62,12 +62,12 @@ function OneCall({ call }: { readonly call: Call }) {
           {repeated === 1 ? '' : `, ${repeated} times`}
         </span>
       </div>
-      <Body text={call.body} isCut={call.body_truncated} label={`What was sent, ${PURPOSES[purpose]}`} />
+      <Body text={call.body} isCut={call.body_truncated} label={`What was sent, ${name}`} />
       <div class="small">
         {reply === null ? <span class="two">{`${OUTCOMES[outcome]}: ${reason ?? ''}`}</span> : <b>{reply.status}</b>}{' '}
         <span class="two num">after {duration(ms)}</span>
       </div>
-      {reply === null ? null : <Body text={reply.body} isCut={reply.body_truncated} label={`What was answered, ${PURPOSES[purpose]}`} />}
+      {reply === null ? null : <Body text={reply.body} isCut={reply.body_truncated} label={`What was answered, ${name}`} />}
     </div>
   )
 }
