@@ -10,11 +10,12 @@ interface RequestContext {
   readonly protocol: string
   readonly host: string | undefined
   readonly traceparent: string | undefined
+  untilKeyEnds: UntilKeyEnds | undefined
+  /** Headers of the answer, where it refuses the request. */
+  onRefusal: Readonly<Record<string, string>> | undefined
 }
 
 const requests = new AsyncLocalStorage<RequestContext>()
-const keyEnds = new WeakMap<RequestContext, UntilKeyEnds>()
-const refusals = new WeakMap<RequestContext, Readonly<Record<string, string>>>()
 
 /** The id of the request that this code works for, whatever the API; undefined outside of any. */
 export const currentRequestId = (): string | undefined => requests.getStore()?.id
@@ -40,7 +41,7 @@ export function askedOrigin(): string | undefined {
 /** Headers of the answer that refuses this request, for code that does not see the answer. Outside of a request they go nowhere. */
 export function headersOnRefusal(headers: Readonly<Record<string, string>>): void {
   const request = requests.getStore()
-  if (request !== undefined) refusals.set(request, headers)
+  if (request !== undefined) request.onRefusal = headers
 }
 
 /** Calls `end` once the key of a request counts no more. Returns what stops watching. */
@@ -49,7 +50,7 @@ export type UntilKeyEnds = (end: () => void) => () => void
 /** Keeps how the end of this request's key is seen. */
 export function keepKeyEnd(untilKeyEnds: UntilKeyEnds): void {
   const request = requests.getStore()
-  if (request !== undefined) keyEnds.set(request, untilKeyEnds)
+  if (request !== undefined) request.untilKeyEnds = untilKeyEnds
 }
 
 /**
@@ -57,8 +58,7 @@ export function keepKeyEnd(untilKeyEnds: UntilKeyEnds): void {
  * @throws HttpProblem `unauthorized` once it does not
  */
 export async function whileKeyCounts<T>(awaited: Promise<T>): Promise<T> {
-  const request = requests.getStore()
-  const untilKeyEnds = request === undefined ? undefined : keyEnds.get(request)
+  const untilKeyEnds = requests.getStore()?.untilKeyEnds
   if (untilKeyEnds === undefined) return awaited
   const ended = Promise.withResolvers<never>()
   const stop = untilKeyEnds(() => ended.reject(new HttpProblem({ code: 'unauthorized', detail: KEY_ENDED })))
@@ -86,13 +86,13 @@ export function installRequestContext(app: FastifyInstance): void {
     reply.raw.setHeader('x-request-id', request.id)
     reply.header('x-request-id', request.id)
     const { host, traceparent } = request.headers as IncomingHttpHeaders & { readonly traceparent?: string }
-    requests.run({ id: request.id, protocol: request.protocol, host, traceparent }, done)
+    requests.run({ id: request.id, protocol: request.protocol, host, traceparent, untilKeyEnds: undefined, onRefusal: undefined }, done)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const own = callerRequestId(request.headers)
     if (own !== null) reply.header('x-request-id', own)
     const context = reply.statusCode === TOO_MANY ? requests.getStore() : undefined
-    if (context !== undefined) reply.headers(refusals.get(context) ?? {})
+    if (context?.onRefusal !== undefined) reply.headers(context.onRefusal)
     done(null, payload)
   })
 }

@@ -89,13 +89,14 @@ function priceDelivered(record: GenerationRecord, route: Route, images: readonly
 
 /** Lines of the same thing at the same unit amount become one. */
 function mergeLines(lines: readonly CostLine[]): CostLine[] {
-  const merged = new Map<string, CostLine>()
+  const merged: CostLine[] = []
   for (const line of lines) {
-    const key = `${line.what} ${line.unit_amount}`
-    const before = merged.get(key)
-    merged.set(key, before ? { ...line, quantity: before.quantity + line.quantity, amount: sumUsd([before.amount, line.amount]) } : line)
+    const at = merged.findIndex(({ what, unit_amount }) => what === line.what && unit_amount === line.unit_amount)
+    const before = merged[at]
+    if (before === undefined) merged.push(line)
+    else merged[at] = { ...line, quantity: before.quantity + line.quantity, amount: sumUsd([before.amount, line.amount]) }
   }
-  return [...merged.values()]
+  return merged
 }
 
 /** The cost of the whole generation: every attempt counts, and one unknown makes the whole unknown. */

@@ -1,5 +1,6 @@
 import { isTerminal } from '#contract'
 import { LeaseLost } from '../nodes.ts'
+import type { UnitOfWork } from '../ports.ts'
 import { closeAccount } from './account.ts'
 import { NOTHING, type Core, type OpenGeneration } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
@@ -38,7 +39,7 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
   open.idempotency = null
   open.budget = null
   try {
-    await core.ports.store.commit({
+    const unit: { -readonly [Field in keyof UnitOfWork]: UnitOfWork[Field] } = {
       generations: [open.record],
       lease: open.lease,
       areNew: !open.isOnDisk,
@@ -46,12 +47,13 @@ async function commit(core: Core, open: OpenGeneration): Promise<void> {
       references,
       ledger,
       calls,
-      ...(idempotency ? { idempotency } : {}),
-      ...(budget ? { budget } : {}),
-      ...(delivery ? { deliveries: [delivery] } : {}),
-      ...(slots.length > 0 ? { slots } : {}),
-      ...(openCheck ? { openCheck } : {}),
-    })
+    }
+    if (idempotency) unit.idempotency = idempotency
+    if (budget) unit.budget = budget
+    if (delivery) unit.deliveries = [delivery]
+    if (slots.length > 0) unit.slots = slots
+    if (openCheck) unit.openCheck = openCheck
+    await core.ports.store.commit(unit)
     open.isOnDisk = true
     open.openCheck = null
     if (delivery) core.ports.deliveriesDue?.()

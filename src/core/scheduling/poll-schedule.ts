@@ -41,18 +41,22 @@ interface Samples {
 }
 
 export function createPollSchedule(): PollSchedule {
-  const offers = new Map<string, Samples>()
+  /** By provider, then by model. */
+  const offers = new Map<string, Map<string, Samples>>()
 
   function samplesOf(provider: string, model: string): Samples {
-    const key = `${provider}/${model}`
-    let samples = offers.get(key)
-    if (!samples) offers.set(key, (samples = { ring: [], next: 0, seen: 0, reportsProgress: false, schedule: null, sorted: null }))
+    const known = offers.get(provider)?.get(model)
+    if (known) return known
+    const samples = { ring: [], next: 0, seen: 0, reportsProgress: false, schedule: null, sorted: null }
+    offers.set(provider, (offers.get(provider) ?? new Map<string, Samples>()).set(model, samples))
     return samples
   }
 
   function latency(provider: string, model: string): Latency | null {
-    const samples = samplesOf(provider, model)
-    return samples.ring.length === 0 ? null : { p50: quantile(samples, 0.5), p95: quantile(samples, 0.95), samples: samples.ring.length }
+    const samples = offers.get(provider)?.get(model)
+    return samples === undefined || samples.ring.length === 0
+      ? null
+      : { p50: quantile(samples, 0.5), p95: quantile(samples, 0.95), samples: samples.ring.length }
   }
 
   return {
