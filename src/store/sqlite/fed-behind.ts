@@ -13,28 +13,26 @@ export interface FedBehind {
 }
 
 export interface Feeding {
-  /** Feeds the next rows within a transaction, and returns how many. */
-  readonly feedBatch: () => number
-  /** Rows of a batch that is full: a few milliseconds of work. */
-  readonly batch: number
+  /** Feeds the next rows within a transaction, a few milliseconds of work, and returns whether more may be left. */
+  readonly feedBatch: () => boolean
   /** It begins by itself after so many rows. */
   readonly after: number
 }
 
 /** Feeds in batches, away from the writes that callers wait for: one transaction for many rows costs a small part of one for each. */
-export function fedBehind(group: Pick<GroupCommit, 'add'>, { feedBatch, batch, after }: Feeding): FedBehind {
+export function fedBehind(group: Pick<GroupCommit, 'add'>, { feedBatch, after }: Feeding): FedBehind {
   let behind = 0
   let feeding: Promise<void> | null = null
 
   async function feedAll(): Promise<void> {
-    let fed = 0
+    let mayGoOn = false
     const apply = (): void => {
-      fed = feedBatch()
+      mayGoOn = feedBatch()
     }
     try {
       for (;;) {
         await group.add([{ apply }])
-        if (fed < batch) return
+        if (!mayGoOn) return
         await sleep(PAUSE_MS, undefined, { ref: false })
       }
     } catch {

@@ -20,7 +20,7 @@ const BATCH = 500
 export function providerHours(database: DatabaseSync, group: Pick<GroupCommit, 'add'>): ProviderHours {
   const counter = hourCounter(database)
   const read = hourReader(database)
-  const counted = fedBehind(group, { batch: BATCH, after: COUNTED_AFTER_LINES, feedBatch: counter.countBatch })
+  const counted = fedBehind(group, { after: COUNTED_AFTER_LINES, feedBatch: () => counter.countBatch() === BATCH })
   return {
     noteWritten: ({ ledger = [] }) => counted.noteWritten(ledger.length),
     async read(...asked) {
