@@ -91,7 +91,7 @@ export class BoundedJsonReader {
     this.#read(chunk)
   }
 
-  /** Each value and each level takes a byte, and no text in it is long: to see that takes 0.4 µs, to read it 4. */
+  /** Each value and each level takes a byte, and no text in it is long: to see that takes 0.4 µs, to read it 1 to 4. */
   #isWithinBounds(short: Buffer): boolean {
     const { maxBytes, maxValues, maxSiblings, maxDepth } = this.#bounds
     return short.length <= Math.min(maxBytes, maxValues, maxSiblings) && mostDepth(short) <= maxDepth
