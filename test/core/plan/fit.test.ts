@@ -32,3 +32,21 @@ test('the plan of a request is the same whatever was asked of the same offers be
     { numRuns: 300, seed: 20_261_128 },
   )
 })
+
+test('the plan of a request is the same whatever was found before of the offers that cannot be used', () => {
+  const disabled = { unavailable: 'no API key: set BFL_API_KEY' }
+  const known = [candidate(bfl, disabled), candidate(runware), candidate(vtrix, disabled)]
+  const circumstances = fc.record({
+    pinned: fc.constantFrom(null, null, 'runware'),
+    budget: fc.constantFrom(null, null, { left: '0.03', allowUnpriced: false }),
+    now: fc.constant(Date.UTC(2026, 10, 29)),
+  })
+  fc.assert(
+    fc.property(requests, circumstances, (given, input) => {
+      const request = asking(given)
+      const unknown = known.map((one) => ({ ...one, offer: structuredClone(one.offer) }))
+      expect(plan({ ...planning(known, { request }), ...input })).toEqual(plan({ ...planning(unknown, { request }), ...input }))
+    }),
+    { numRuns: 300, seed: 20_261_129 },
+  )
+})
