@@ -242,9 +242,20 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
     'opens the field that a chip names; is asked again with the same seed; a blind vote on a new one shows no name before the choice',
     async () => {
       const { id } = await compare({ seed: 4242, safety_tolerance: 1, metadata: { team: 'shop' } })
-      const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
+      const limits = Promise.withResolvers<void>()
+      const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`, {
+        prepare: (before) =>
+          before.route('**/v1/models/*', async (route) => {
+            await limits.promise
+            await route.continue()
+          }),
+      })
       await region(page, 'Vtrix').getByText('$0.0285').waitFor()
       await page.getByRole('button', { name: 'Safety 1', exact: true }).click()
+      await page.locator('#safety:focus').waitFor()
+      // What the offers take is known only now; the focus stays.
+      limits.resolve()
+      await page.getByRole('slider', { name: /^Safety/ }).waitFor()
       await page.locator('#safety:focus').waitFor()
       await page.getByRole('button', { name: 'Same seed again' }).click()
       await page.waitForURL((url) => url.searchParams.get('c') !== id)

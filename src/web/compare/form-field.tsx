@@ -58,12 +58,11 @@ export function TextField({ id, label, value, onValue, wrong, below, placeholder
   )
 }
 
-/** A number with bounds: a text box, and a slider beside it. */
-export function RangeField({ bounds, ...field }: TextProps & { readonly bounds: Bounds }) {
-  const { min, max, step, earlier } = bounds
+/** A number: a text box, and a slider beside it where bounds are known. The box stays the same one when they become known, and keeps the focus. */
+export function RangeField({ bounds, below, ...field }: TextProps & { readonly bounds: Bounds | null }) {
   const { id, label, value, onValue, wrong } = field
   return (
-    <Field id={id} label={label} wrong={wrong} below={earlier}>
+    <Field id={id} label={label} wrong={wrong} below={bounds === null ? below : bounds.earlier}>
       <span class="range-field">
         <input
           id={id}
@@ -76,15 +75,17 @@ export function RangeField({ bounds, ...field }: TextProps & { readonly bounds: 
           aria-describedby={wrong === undefined ? undefined : `${id}-wrong`}
           onInput={(event) => onValue(event.currentTarget.value)}
         />
-        <input
-          type="range"
-          aria-label={`${label}, ${min} to ${max}`}
-          min={min}
-          max={max}
-          step={step}
-          value={value === '' ? min : value}
-          onInput={(event) => onValue(event.currentTarget.value)}
-        />
+        {bounds === null ? null : (
+          <input
+            type="range"
+            aria-label={`${label}, ${bounds.min} to ${bounds.max}`}
+            min={bounds.min}
+            max={bounds.max}
+            step={bounds.step}
+            value={value === '' ? bounds.min : value}
+            onInput={(event) => onValue(event.currentTarget.value)}
+          />
+        )}
       </span>
     </Field>
   )

@@ -29,12 +29,23 @@ const NOBODY_HAS_IT = 'No checked provider has it.'
 
 /** The fields that are seldom set. What no checked offer has is shown only while it is set. */
 export function MoreFields({ draft, offers, wrong, change }: MoreProps) {
+  // Before the offers are known, nothing is said of who has what.
+  const nobody = offers.length === 0 ? '' : NOBODY_HAS_IT
   const range = (field: keyof typeof RANGES): ComponentChild => {
     const { part, label } = RANGES[field]
     const bounds = boundsOf(offers, field)
-    const given = { id: part, label, value: draft[part], wrong: wrong[field], onValue: (value: string) => change({ [part]: value }) }
-    if (bounds !== null) return <RangeField {...given} bounds={bounds} />
-    return draft[part] === '' ? null : <TextField {...given} inputMode="decimal" below={NOBODY_HAS_IT} />
+    if (bounds === null && draft[part] === '') return null
+    return (
+      <RangeField
+        id={part}
+        label={label}
+        bounds={bounds}
+        value={draft[part]}
+        wrong={wrong[field]}
+        below={nobody}
+        onValue={(value) => change({ [part]: value })}
+      />
+    )
   }
   const choice = (field: keyof typeof CHOICES): ComponentChild => {
     const { part, label } = CHOICES[field]
@@ -49,7 +60,7 @@ export function MoreFields({ draft, offers, wrong, change }: MoreProps) {
         value={value}
         choices={[AS_EACH, ...shown.map((one) => [one, one] as const)]}
         wrong={wrong[field]}
-        below={values.length === 0 ? NOBODY_HAS_IT : ''}
+        below={values.length === 0 ? nobody : ''}
         onValue={(next) => change({ [part]: next })}
       />
     )
@@ -64,7 +75,7 @@ export function MoreFields({ draft, offers, wrong, change }: MoreProps) {
           label="Upsampling"
           value={draft.upsampling}
           choices={[AS_EACH, ['on', 'on'], ['off', 'off']]}
-          below={canSwitch ? '' : NOBODY_HAS_IT}
+          below={canSwitch ? '' : nobody}
           onValue={(value) => change({ upsampling: value as Draft['upsampling'] })}
         />
       ) : null}
