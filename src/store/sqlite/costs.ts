@@ -1,9 +1,10 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CostRow } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
+import { itsTurn } from '../../reading/turn-share.ts'
 import { metadataWhere } from './filters.ts'
 import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
+import { turnOf } from './turn-of.ts'
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
 const PAGE_ROWS = 500
@@ -27,14 +28,15 @@ type Values = readonly SQLOutputValue[]
 
 /**
  * Settled and adjusted lines, oldest first. Reads page by page and lets everything else run in between, so that a report over years delays
- * no request; each page begins where the last one ended, whatever was appended meanwhile.
+ * no request, nor do many at once: one of all goes on in a turn; each page begins where the last one ended, whatever was appended meanwhile.
  */
 export async function* readCosts(database: DatabaseSync, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
   const { metadataNames = [] } = query
   const rowOf = metadataNames.length === 0 ? costRow : namedBy(metadataNames)
+  await itsTurn(0, turnOf(query))
   for (const rows of isFiltered(query) ? filteredPages(database, query) : wholePages(database, query)) {
     if (rows.length > 0) yield rows.map(rowOf)
-    await nextTurn()
+    await itsTurn(0, turnOf(query))
   }
 }
 

@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
+import { itsTurn } from '../../reading/turn-share.ts'
 import type { Position } from '../rules/cursor.ts'
 import { dayBehind, DAY_MS, namesAskedFor } from '../rules/generation-day.ts'
 import { preparer } from './prepared.ts'
+import { turnOf } from './turn-of.ts'
 
 /** Days whose names one turn of the event loop passes over: with two thousand active keys a few milliseconds. */
 const DAYS_AT_ONCE = 31
@@ -26,6 +27,7 @@ export function dayFinder(database: DatabaseSync): (query: ListQuery, from: Posi
   return async (query, from) => {
     const names = namesAskedFor(query)
     if (names.length === 0) return { from, to: null }
+    if (!database.isOpen) return null
     const { oldest, newest } = known.get() ?? {}
     if (typeof oldest !== 'number' || typeof newest !== 'number') return null
     const where = names.map(([column]) => `${column} = ?`).join(' AND ')
@@ -34,7 +36,7 @@ export function dayFinder(database: DatabaseSync): (query: ListQuery, from: Posi
     for (let to = from === null ? newest : Math.min(newest, dayBehind(from)); to >= oldest && database.isOpen; to -= DAYS_AT_ONCE) {
       const day = statement.get(to - DAYS_AT_ONCE, to, ...values)?.['day']
       if (typeof day === 'number') return stretchOf(day, from)
-      await nextTurn()
+      await itsTurn(0, turnOf(query))
     }
     return null
   }

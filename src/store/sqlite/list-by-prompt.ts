@@ -1,34 +1,40 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
+import { itsTurn } from '../../reading/turn-share.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page } from '../rules/cursor.ts'
 import { filtersOf } from './filters.ts'
 import { preparer } from './prepared.ts'
+import { turnOf } from './turn-of.ts'
 import { hasWords, wordsOf } from '../rules/prompt-words.ts'
 import { matchOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { GENERATION, generationOf } from '../rules/rows.ts'
 
-/** Generations whose index one turn of the event loop searches, and those it reads. */
-const SEARCHED_NUMBERS = 50_000
+/**
+ * Generations that one turn of the event loop searches: the fewest, since to begin costs some milliseconds as well, and the most. What one costs
+ * is known once it was searched: a word that none has costs next to nothing, one that all have, of which a filter leaves none, a thousand times
+ * as much.
+ */
+const SEARCHED_NUMBERS = { first: 500, fewest: 250, most: 50_000 }
+/** Those that it reads, since they are not in the index yet. */
 const READ_ROWS = 200
+/** What a turn may take, in milliseconds. The next one searches as many as would have taken so long, and at most four times as many. */
+const TURN_MS = 8
 
 type Row = Record<string, SQLOutputValue>
 
 /**
  * Lists the generations whose prompts have all words of a search, newest first: those that are not in the index yet by reading them, the others
- * by the index, in slices between which others are served. The other filters are asked of each that fits.
+ * by the index, in slices between which others are served. The other filters are asked of each that fits. Of all searches and lists one goes on
+ * in a turn, those of a key after those of another.
  */
 export function promptLister(
   database: DatabaseSync,
   search: PromptSearch,
 ): (query: ListQuery & { readonly search: string }) => Promise<Page<GenerationRecord>> {
   const newest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM generations')
-  const inIndex = database.prepare(
-    'SELECT rowid AS number FROM prompt_search WHERE prompt_search MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid DESC',
-  )
   const prepared = preparer(database)
 
   return async (query) => {
@@ -45,24 +51,35 @@ export function promptLister(
       return false
     }
     const read = prepared(`${SELECTED} WHERE g.number > ? AND g.number < ? ${where} ORDER BY g.number DESC`)
-    const one = prepared(`${SELECTED} WHERE g.number = ? ${where}`)
-    const byIndex = function* (above: number, to: number): Generator<Row> {
-      for (const { number } of inIndex.iterate(match, above, to)) yield* one.all(Number(number), ...values)
-    }
+    const byIndex = prepared(
+      `${SELECTED_BY_INDEX} WHERE s.prompt_search MATCH ? AND s.rowid > ? AND s.rowid < ? ${where} ORDER BY s.rowid DESC`,
+    )
+    // The index knows whole numbers alone as bounds. A number of JavaScript is a real one: it would search everything at each slice.
+    const inIndex = (above: number, to: number) => byIndex.iterate(match, BigInt(above), BigInt(to), ...values)
     const indexed = match === null ? 0 : search.indexedTo()
     let before = beforeOf(query, prepared) ?? Number(newest.get()?.['number']) + 1
-    while (before > 1 && database.isOpen) {
+    let size = SEARCHED_NUMBERS.first
+    while (before > 1) {
+      await itsTurn(0, turnOf(query))
+      if (!database.isOpen) break
+      const beganAt = performance.now()
       const isIndexed = before - 1 <= indexed
-      const above = isIndexed ? Math.max(0, before - 1 - SEARCHED_NUMBERS) : Math.max(indexed, before - 1 - READ_ROWS)
-      if (take(isIndexed ? byIndex(above, before - 1) : read.all(above, before, ...values))) break
+      const above = isIndexed ? Math.max(0, before - 1 - size) : Math.max(indexed, before - 1 - Math.min(size, READ_ROWS))
+      if (take(isIndexed ? inIndex(above, before) : read.iterate(above, before, ...values))) break
       before = above + 1
-      await nextTurn()
+      size = sizeAfter(size, performance.now() - beganAt)
     }
     return pageOf(found.map(generationOf), query.limit)
   }
 }
 
+const sizeAfter = (size: number, tookMs: number): number =>
+  Math.min(SEARCHED_NUMBERS.most, Math.max(SEARCHED_NUMBERS.fewest, Math.floor(size * Math.min(4, TURN_MS / tookMs))))
+
 const SELECTED = `SELECT g.state, p.plan, p.plan ->> '$.request.prompt' AS prompt FROM ${GENERATION}`
+/** The index comes first, so that its order is that of the list. */
+const SELECTED_BY_INDEX = `SELECT g.state, p.plan, p.plan ->> '$.request.prompt' AS prompt FROM prompt_search AS s
+  CROSS JOIN generations AS g ON g.number = s.rowid CROSS JOIN generation_plans AS p ON p.number = s.rowid`
 
 /**
  * Numbers follow the order of acceptance. A generation that is gone, or another key’s, is as one that never was: what is older than its position

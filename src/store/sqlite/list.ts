@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
+import { itsTurn } from '../../reading/turn-share.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page, Position } from '../rules/cursor.ts'
 import { filtersOf } from './filters.ts'
@@ -12,6 +12,7 @@ import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { preparer } from './prepared.ts'
 import { generationOf } from '../rules/rows.ts'
+import { turnOf } from './turn-of.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -24,7 +25,7 @@ const COUNTED_ROWS = 1_000
  * Lists newest first. Without a metadata filter it walks the covering index of generations, or of those that are open or failed; with one, the
  * index of the rarest of the pairs, which has the same order, so a rare pair is found without passing over everything else. Filters that fit
  * few rows are searched for slice by slice, and others are served between two of them. Days on which nobody had the model, provider and key that
- * are asked for are left out.
+ * are asked for are left out. Of all that wait one goes on in a turn, also with its first slice: many at once are many times a slice.
  */
 export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page<GenerationRecord>> {
   const searched = promptLister(database, search)
@@ -51,6 +52,7 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
   }
 
   return async (query) => {
+    await itsTurn(0, turnOf(query))
     let from = query.cursor === undefined ? null : positionOf(query.cursor)
     if (query.search !== undefined) {
       return (await nextDay(query, null)) === null ? pageOf([], query.limit) : searched({ ...query, search: query.search })
@@ -65,7 +67,7 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
       rows.push(...prepared(sql).all(...values, query.limit + 1 - rows.length))
       if (to === null || rows.length > query.limit) break
       from = to
-      await nextTurn()
+      await itsTurn(0, turnOf(query))
     }
     return pageOf(rows.map(generationOf), query.limit)
   }
