@@ -29,7 +29,13 @@ beforeAll(async () => {
   const environment = { IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') }
   server = await startProcess(environment)
   for (const key of ['many', 'few']) {
-    const reply = await ask(key, '/v1/generations', { model: 'flux-2-pro', prompt: 'a zebra', width: 256, height: 256 })
+    const reply = await ask(key, '/v1/generations', {
+      model: 'flux-2-pro',
+      prompt: 'a zebra',
+      width: 256,
+      height: 256,
+      webhook: { url: 'https://example.com/' },
+    })
     expect(reply.status).toBe(200)
   }
   await server.kill('SIGTERM')
@@ -57,6 +63,9 @@ function multiply(): void {
       SELECT i, json_set(plan, '$.id', name, '$.createdAt', created_at + i, '$.request.prompt', 'a lighthouse beside a harbour, number-' || i) FROM n, sample;
     INSERT INTO prompt_search (prompt_search) VALUES ('delete-all');
     INSERT INTO prompt_search (rowid, prompt) SELECT number, plan ->> '$.request.prompt' FROM generation_plans;
+    CREATE TEMP TABLE delivery AS SELECT * FROM webhook_deliveries WHERE key = 'many';
+    INSERT INTO webhook_deliveries (id, created_at, generation_id, key, status, origin, next_try_at, record)
+      SELECT printf('whd_%032x', i), created_at + i, generation_id, key, 'delivered', origin, NULL, record FROM n, delivery;
     COMMIT;
   `)
   database.close()
@@ -66,6 +75,7 @@ const ATTACKS: Readonly<Record<string, { readonly path: string; readonly found: 
   'a search for a word that the 60,000 generations of another key have': { path: '/v1/generations?q=lighthouse', found: 0 },
   'a search for several of their words': { path: '/v1/generations?q=harbour%20lighthouse%20beside', found: 0 },
   'sixty lists at once that pass over them': { path: '/v1/generations?status=succeeded&model=flux-2-pro', found: 1 },
+  'sixty lists at once that pass over the deliveries of its webhooks': { path: '/v1/webhooks/deliveries?status=delivered', found: 0 },
 }
 test.each(Object.entries(ATTACKS))('%s stops nobody for 50 ms', { timeout: 60_000 }, async (name, { path, found }) => {
   const times = name.startsWith('sixty') ? AT_ONCE : 1

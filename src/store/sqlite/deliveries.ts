@@ -3,8 +3,12 @@ import type { Instant, WebhookDeliveryRecord } from '../../core/records.ts'
 import { ClaimLost } from '../../core/ports.ts'
 import type { DeliveryClaim, Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
+import { itsTurn } from '../../reading/turn-share.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
+import type { Position } from '../rules/cursor.ts'
 import { deliveryRowOf, fullOf } from '../rules/delivery-row.ts'
+import { preparer } from './prepared.ts'
+import { turnOf } from './turn-of.ts'
 
 /** Claimed deliveries by id, and until when. In memory: this process is the only one, and a restart frees them all. */
 export type Leases = Map<string, Instant>
@@ -42,6 +46,48 @@ export const deliveryChanges =
 const recordOf = (row: object): WebhookDeliveryRecord =>
   JSON.parse(String((row as { readonly record: unknown }).record)) as WebhookDeliveryRecord
 
+/** Rows that one turn of the event loop examines: with every filter, and all of them in vain, two milliseconds. */
+const EXAMINED_ROWS = 10_000
+
+/**
+ * Lists newest first. Where filters may fit few rows, those of other keys among them, it goes slice by slice; of all lists one goes on in a turn.
+ */
+function deliveryLister(database: DatabaseSync): Store['deliveries'] {
+  const prepared = preparer(database)
+  const endOfSlice = (from: Position): Position | null => {
+    const sql = `SELECT created_at, id FROM webhook_deliveries WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?`
+    const row = prepared(sql).get(from.createdAt, from.id, EXAMINED_ROWS)
+    return row === undefined ? null : { createdAt: Number(row['created_at']), id: String(row['id']) }
+  }
+
+  return async ({ generationId, status, key, cursor, limit }) => {
+    const asked = Object.entries({ generation_id: generationId, status, key }).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    )
+    const conditions = [...asked.map(([column]) => `${column} = ?`), '(created_at, id) < (?, ?)', '(created_at, id) >= (?, ?)'].join(
+      ' AND ',
+    )
+    const select = prepared(`SELECT record FROM webhook_deliveries WHERE ${conditions} ORDER BY created_at DESC, id DESC LIMIT ?`)
+    const values = asked.map(([, value]) => value)
+    // Those of one generation are few, and have an index.
+    const isSliced = asked.length > 0 && generationId === undefined
+    const rows: object[] = []
+    let from: Position | null = cursor === undefined ? NEWEST : positionOf(cursor)
+    while (from !== null && rows.length <= limit) {
+      await itsTurn(0, turnOf({ key }))
+      if (!database.isOpen) break
+      const to: Position | null = isSliced ? endOfSlice(from) : null
+      const end = to ?? OLDEST
+      rows.push(...select.all(...values, from.createdAt, from.id, end.createdAt, end.id, limit + 1 - rows.length))
+      from = to
+    }
+    return pageOf(rows.map(recordOf), limit)
+  }
+}
+
+const NEWEST: Position = { createdAt: Number.MAX_SAFE_INTEGER, id: '' }
+const OLDEST: Position = { createdAt: Number.MIN_SAFE_INTEGER, id: '' }
+
 interface PlannedRow {
   readonly id: string
   readonly origin: string
@@ -61,26 +107,7 @@ export function deliveryReader(database: DatabaseSync, leases: Leases): Delivery
       return row === undefined ? null : recordOf(row)
     },
 
-    async deliveries({ generationId, status, key, cursor, limit }) {
-      const conditions: string[] = []
-      const values: SQLInputValue[] = []
-      const require = (condition: string, ...bound: readonly SQLInputValue[]): void => {
-        conditions.push(condition)
-        values.push(...bound)
-      }
-      if (generationId !== undefined) require('generation_id = ?', generationId)
-      if (status !== undefined) require('status = ?', status)
-      if (key !== undefined) require('key = ?', key)
-      if (cursor !== undefined) {
-        const { createdAt, id } = positionOf(cursor)
-        require('(created_at, id) < (?, ?)', createdAt, id)
-      }
-      const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
-      const rows = database
-        .prepare(`SELECT record FROM webhook_deliveries ${where} ORDER BY created_at DESC, id DESC LIMIT ?`)
-        .all(...values, limit + 1)
-      return pageOf(rows.map(recordOf), limit)
-    },
+    deliveries: deliveryLister(database),
 
     async claimDeliveries(asked) {
       const { taken, nextAt } = claimer.choose(asked)
