@@ -54,7 +54,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null || NGINX === null)('three nodes behin
     for (const path of READ) {
       const reply = await fetch(url + path, { headers: HEADERS }).catch(reasonOf)
       if (typeof reply === 'string' || reply.status !== 200)
-        failures.push(`${path} ${typeof reply === 'string' ? reply : await reply.text()}`)
+        failures.push(`${url}${path} ${typeof reply === 'string' ? reply : await reply.text()}`)
       else await reply.arrayBuffer()
     }
   }
