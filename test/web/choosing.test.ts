@@ -174,6 +174,7 @@ describe.skipIf(!hasChromium)('a comparison', { concurrent: true }, () => {
       await column.getByRole('button', { name: 'Zoom, Runware' }).click()
       expect(await page.getByRole('dialog', { name: 'Zoom, Runware' }).getByRole('img').getAttribute('src')).toContain(images[2])
       await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
       await page.keyboard.press('1')
       await column.getByRole('button', { name: 'Favourite, Runware' }).waitFor()
       await page.keyboard.press('0')
