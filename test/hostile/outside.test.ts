@@ -296,8 +296,9 @@ describe('a process without keys', () => {
     const forged = '{"level":60,"msg":"forged"}'
     const texts = [`a\r\n${forged}\n`, '\u001b[2J\u001b]0;forged\u0007', '\u009b31m', '\u2028\u2029', '\u0000\b\u007f']
     for (const text of texts) {
-      const body = { ...PIXELS, prompt: `a${text}b`, metadata: { note: text }, webhook: { url: `https://x.example/${text}` } }
+      const body = { ...PIXELS, prompt: `a${text}b`, metadata: { note: text } }
       await ask(server, '', '/v1/generations', body)
+      await ask(server, '', '/v1/generations', { ...body, webhook: { url: `https://x.example/${text}` } })
       await ask(server, '', '/v1/generations', { ...PIXELS, model: text })
       await ask(server, '', `/v1/generations/${encodeURIComponent(text)}?cursor=${encodeURIComponent(text)}`)
     }

@@ -248,7 +248,7 @@ describe('interpret a poll', () => {
     ['-1', undefined],
     ['$0.03', undefined],
     ['', undefined],
-    ['9'.repeat(80), undefined],
+    ['9'.repeat(80), '999999999999'],
   ])('reads the cost %j as %s dollars', (cost, amount) => {
     const outcome = adapter.interpret(reply({ ...completed, usage: { cost, discount: 0.5 } }), POLL)
     expect(outcome).toMatchObject({ kind: 'done' })
