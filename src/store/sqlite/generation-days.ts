@@ -21,7 +21,10 @@ export interface Stretch {
  * @returns null where no such day is left
  */
 export function dayFinder(database: DatabaseSync): (query: ListQuery, from: Position | null) => Promise<Stretch | null> {
-  const known = database.prepare('SELECT min(day) AS oldest, max(day) AS newest FROM generation_days')
+  // Asked of each by itself, the index says it; of both at once, every row is read.
+  const known = database.prepare(
+    'SELECT (SELECT min(day) FROM generation_days) AS oldest, (SELECT max(day) FROM generation_days) AS newest',
+  )
   const prepared = preparer(database)
 
   return async (query, from) => {
