@@ -13,10 +13,11 @@ export function usdOf(value: Json | undefined, shift = 0): Usd | null {
 }
 
 /** As `usdOf`, but what is too large to be written is the greatest amount: no bill of that is believed, and none counts as no bill. */
-export function chargedOf(value: Json | undefined, shift = 0): Usd | null {
+function chargedOf(value: Json | undefined, shift = 0): Usd | null {
   const amount = usdOf(value, shift)
   if (amount !== null || (typeof value !== 'number' && typeof value !== 'string')) return amount
-  return /^\d+(\.\d+)?(e\+?\d+)?$|^Infinity$/i.test(String(value)) && Number(value) > Number(GREATEST_USD) ? GREATEST_USD : null
+  const isDecimal = /^\d+(\.\d+)?(e\+?\d+)?$|^Infinity$/i.test(String(value).trim())
+  return isDecimal && Number(value) > Number(GREATEST_USD) ? GREATEST_USD : null
 }
 
 /** What the vendor says it charged, zero included; undefined where it says no amount, or one below zero. `raw` is `value` unless given. */

@@ -11,24 +11,11 @@ export function webUrl(text: string | null | undefined, base?: string): URL | nu
 
 /** Where an image is, by a link or a `data:` URI in a reply. `base` is the reply's own URL. Whatever its label says. Null where the text is neither. */
 export function imageSource(text: string | null | undefined, base?: string): ImageRef['source'] | null {
-  if (!text) return null
-  if (text === lastLink.text && base === lastLink.base) return lastLink.source
-  const inline = parseDataUri(text)?.data
+  const inline = parseDataUri(text ?? '')?.data
   if (inline) return inline.kind === 'base64' ? { kind: 'base64', data: inline.payload } : null
   const url = webUrl(text, base)
-  if (url === null) return null
-  lastLink = { text, base, source: { kind: 'url', url: url.href } }
-  return lastLink.source
+  return url === null ? null : { kind: 'url', url: url.href }
 }
-
-interface Link {
-  readonly text: string
-  readonly base: string | undefined
-  readonly source: ImageRef['source'] | null
-}
-
-/** An adapter asks for the link of an image several times while it reads one reply. */
-let lastLink: Link = { text: '', base: undefined, source: null }
 
 /** What came instead of a link, as an error message may say it. */
 export function saidInsteadOfLink(value: unknown): string {

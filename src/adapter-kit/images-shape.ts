@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { amountForUnits, valueAt, type Adapter, type Call, type Failure, type ImageRef, type ImagesShape, type Json } from '#contract'
 import type { Outcome, Reply, TokenCount, VendorCost } from '#contract'
-import { chargedOf, costOf } from './amount.ts'
+import { costOf } from './amount.ts'
 import { digitsOf } from './digits.ts'
 import { callFor, type ShapeOptions } from './images-call.ts'
 import { endOf, PartialImages, partialOf, withoutPartials } from './images-events.ts'
@@ -116,9 +116,9 @@ function chargeOf(body: Body, { cost: { pointer, unit, usd_per_unit: worth } }: 
   const value = pointer === undefined ? (valueAt(body, '/usage/cost') ?? valueAt(body, '/cost')) : valueAt(body, pointer)
   if (unit === 'none') return tokensOf(body)
   if (worth === undefined) return costOf(value, { shift: unit === 'cents' ? -2 : 0 }) ?? tokensOf(body)
-  const units = chargedOf(value)
-  if (units === null || units.startsWith('-')) return tokensOf(body)
-  return { amount: amountForUnits(worth, units), raw: value ?? null }
+  // Units are written as amounts are.
+  const units = costOf(value)
+  return units === undefined ? tokensOf(body) : { amount: amountForUnits(worth, units.amount), raw: units.raw }
 }
 
 /** The tokens that a reply counted in `usage`; undefined where it counted none. */

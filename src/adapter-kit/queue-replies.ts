@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { valueAt, valuesAt } from '#contract'
 import type { Call, Failure, ImageRef, Json, JsonObject, Outcome, QueueShape, Reply, TaskState, VendorCost } from '#contract'
-import { chargedOf, costOf } from './amount.ts'
+import { costOf } from './amount.ts'
 import { digitsOf } from './digits.ts'
 import { failureOf, isBodyOfTask, isSuccess, pollRefusal, submitFailure, type VendorWords } from './http-status.ts'
 import { imageSource, saidInsteadOfLink, webUrl, withoutRepeats } from './image-source.ts'
@@ -206,8 +206,8 @@ function costIn({ cost }: Pick<QueueShape, 'cost'>, reply: Reply, body: Json): V
     cost.header !== undefined ? reply.headers[cost.header] : cost.pointer === undefined ? undefined : valueAt(body, cost.pointer)
   if (cost.unit !== 'units') return costOf(value, { shift: cost.unit === 'cents' ? -2 : 0 })
   // Units are written as amounts are.
-  const units = chargedOf(typeof value === 'string' ? value.trim() : value)
-  return units === null || units.startsWith('-') ? undefined : { units, raw: value ?? null }
+  const units = costOf(value)
+  return units && { units: units.amount, raw: units.raw }
 }
 
 /** A list of tasks, newest first as vendors have it; ours is the one that names the address for callbacks of our submit. */

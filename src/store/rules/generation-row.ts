@@ -31,45 +31,26 @@ export function planOf({
   routing,
   routes,
 }: GenerationRecord): string {
-  return JSON.stringify({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes } satisfies Plan)
+  return JSON.stringify({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes })
 }
 
-/** Everything but the plan. */
-function stateOf({
-  traceparent,
-  requestId,
-  reserved,
-  routeIndex,
-  status,
-  attempts,
-  images,
-  warnings,
-  error,
-  promptUsed,
-  timeline,
-  startedAt,
-  completedAt,
-  storeMs,
-}: GenerationRecord): string {
-  return JSON.stringify({
-    traceparent,
-    requestId,
-    reserved,
-    routeIndex,
-    status,
-    attempts,
-    images,
-    warnings,
-    error,
-    promptUsed,
-    timeline,
-    startedAt,
-    completedAt,
-    storeMs,
-  } satisfies Record<Exclude<keyof GenerationRecord, keyof Plan>, unknown>)
-}
+const PLAN_FIELDS: ReadonlySet<string> = new Set([
+  'id',
+  'key',
+  'sandbox',
+  'createdAt',
+  'comparison',
+  'request',
+  'references',
+  'webhook',
+  'model',
+  'routing',
+  'routes',
+])
 
-type Plan = Record<
-  'id' | 'key' | 'sandbox' | 'createdAt' | 'comparison' | 'request' | 'references' | 'webhook' | 'model' | 'routing' | 'routes',
-  unknown
->
+/** Everything but the plan: a field that is added to a record is kept without a change here. */
+function stateOf(record: GenerationRecord): string {
+  const state: Record<string, unknown> = {}
+  for (const field in record) if (!PLAN_FIELDS.has(field)) state[field] = record[field as keyof GenerationRecord]
+  return JSON.stringify(state)
+}

@@ -1,4 +1,5 @@
 import type { Json } from '#contract'
+import { hasBlankOrControl } from '../blank-or-control.ts'
 
 /** One entry of FastAPI's 422 `detail`. */
 export interface Issue {
@@ -125,8 +126,7 @@ const MAX_URL_CHARS = 2083
 export const webUrl: Check = (value) => {
   if (typeof value !== 'string') return fault('url_type', 'URL input should be a string or URL')
   if (value.length > MAX_URL_CHARS) return fault('url_too_long', `URL should have at most ${MAX_URL_CHARS} characters`)
-  // A URL parser passes over line ends, and the text is shown and logged as it came.
-  if (/[\s\p{Cc}]/u.test(value)) return fault('url_parsing', 'Input should be a valid URL, it has white space or a control character')
+  if (hasBlankOrControl(value)) return fault('url_parsing', 'Input should be a valid URL, it has white space or a control character')
   const parsed = URL.parse(value)
   if (parsed === null)
     return fault('url_parsing', `Input should be a valid URL, ${value === '' ? 'input is empty' : 'it cannot be parsed'}`)

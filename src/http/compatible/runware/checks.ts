@@ -2,6 +2,7 @@ import { MAX_REFERENCE_IMAGES } from '#contract'
 import type { Json, JsonObject, Limits, Range } from '#contract'
 import { invalid, missing } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
+import { hasBlankOrControl } from '../blank-or-control.ts'
 
 /** What is wrong with a value, or with what stands below it at `path`; null where nothing is. */
 type Check = (value: Json) => string | { readonly path: string; readonly problem: string } | null
@@ -36,10 +37,9 @@ const text =
       : `it must be a string of 1 to ${max} characters`
 const MAX_LINK_CHARS = 2_048
 const link: Check = (value) =>
-  // A URL parser passes over line ends, and the text is shown and logged as it came.
   typeof value === 'string' &&
   value.length <= MAX_LINK_CHARS &&
-  !/[\s\p{Cc}]/u.test(value) &&
+  !hasBlankOrControl(value) &&
   /^https?:$/.test(URL.parse(value)?.protocol ?? '')
     ? null
     : `it must be an http(s) URL of at most ${MAX_LINK_CHARS} characters without white space`
