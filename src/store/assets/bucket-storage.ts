@@ -16,6 +16,8 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { AssetError } from '../../core/ports.ts'
 import type { BucketAddress } from './bucket-address.ts'
 import type { ObjectStorage, ReceivedFile, StoredObject } from './object-storage.ts'
+import { takenStream } from './taken-stream.ts'
+import type { Fetched } from './taken-stream.ts'
 
 /** An image that is younger is not removed by any sweep, so it need not be stored again. */
 const SURELY_KEPT_MS = 10 * 60_000
@@ -27,6 +29,7 @@ const PAUSE_MS = 250
 const LINK_SECONDS = 600
 const CONNECT_MS = 5_000
 const REPLY_MS = 60_000
+const STORING_SOCKETS = 50
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
 
 /**
@@ -47,12 +50,7 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
 
   const signing = signerOf(client, address)
   const head = (key: string): Promise<HeadObjectCommandOutput | null> => unlessGone(client.send(new HeadObjectCommand(at(key))))
-  const get = (key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null> =>
-    unlessGone(
-      client
-        .send(new GetObjectCommand({ ...at(key), ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }) }))
-        .then(({ Body }) => readable(Body)),
-    )
+  const reading = readerOf(address, client)
 
   const old = new Set<string>()
   return {
@@ -72,11 +70,8 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
       await pause(REMOVAL_MS)
       if ((await head(key)) === null) await put(client, at(key), file)
     },
-    open: get,
-    async read(key) {
-      const stream = await get(key)
-      return stream === null ? null : buffer(stream).catch(failed)
-    },
+    open: reading.open,
+    read: reading.read,
     async link(key) {
       if ((await head(key)) === null) return null
       return getSignedUrl(signing, new GetObjectCommand(at(key)), { expiresIn: LINK_SECONDS }).catch(failed)
@@ -95,11 +90,45 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
     remove: async (key) => {
       await client.send(new DeleteObjectCommand(at(key))).catch(failed)
     },
+    close() {
+      client.destroy()
+      reading.close()
+    },
+  }
+}
+
+/** Callers read at their own pace, on connections of their own: what stores images does not wait for those who dawdle. */
+function readerOf(address: BucketAddress, { config: { credentials } }: S3Client): Pick<ObjectStorage, 'open' | 'read'> & { close(): void } {
+  const client = clientOf(address, { credentials, maxSockets: Infinity })
+  const get = (key: string, range?: { readonly start: number; readonly end: number }): Promise<Fetched | null> => {
+    const at = { Bucket: address.bucket, Key: address.prefix + key }
+    const part = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }
+    const reply = client.send(new GetObjectCommand({ ...at, ...part }))
+    return unlessGone(reply.then(({ Body, ContentLength: bytes }) => fetched(Body, range?.start ?? 0, bytes)))
+  }
+  return {
+    async open(key, range) {
+      const first = await get(key, range)
+      if (first === null) return null
+      return takenStream(first, async (start) => ((await get(key, { start, end: first.end })) ?? failed(new Error('removed'))).stream)
+    },
+    async read(key) {
+      const found = await get(key)
+      return found === null ? null : buffer(found.stream).catch(failed)
+    },
     close: () => client.destroy(),
   }
 }
 
-const clientOf = ({ region, endpoint, pathStyle }: BucketAddress, credentials?: S3Client['config']['credentials']): S3Client =>
+interface ClientOptions {
+  readonly credentials?: S3Client['config']['credentials']
+  readonly maxSockets?: number
+}
+
+const clientOf = (
+  { region, endpoint, pathStyle }: BucketAddress,
+  { credentials, maxSockets = STORING_SOCKETS }: ClientOptions = {},
+): S3Client =>
   new S3Client({
     ...(credentials === undefined ? {} : { credentials }),
     ...(region === null ? {} : { region }),
@@ -108,7 +137,13 @@ const clientOf = ({ region, endpoint, pathStyle }: BucketAddress, credentials?: 
     // Services that are not Amazon's know no checksums in trailers; what is stored carries its SHA-256 instead.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: REPLY_MS, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: REPLY_MS,
+      throwOnRequestTimeout: true,
+      httpAgent: { maxSockets },
+      httpsAgent: { maxSockets },
+    },
   })
 
 /**
@@ -116,7 +151,9 @@ const clientOf = ({ region, endpoint, pathStyle }: BucketAddress, credentials?: 
  * the other one finds them, which may ask the machine for its role.
  */
 const signerOf = (client: S3Client, address: BucketAddress): S3Client =>
-  address.publicEndpoint === null ? client : clientOf({ ...address, endpoint: address.publicEndpoint }, client.config.credentials)
+  address.publicEndpoint === null
+    ? client
+    : clientOf({ ...address, endpoint: address.publicEndpoint }, { credentials: client.config.credentials })
 
 /** A stream cannot be sent a second time, so each try reads the file anew; the SDK repeats everything else by itself. */
 async function put(client: S3Client, at: { readonly Bucket: string; readonly Key: string }, file: ReceivedFile): Promise<void> {
@@ -158,9 +195,9 @@ async function* listed(client: S3Client, { bucket, prefix }: BucketAddress): Asy
 const ageMs = ({ LastModified: storedAt }: HeadObjectCommandOutput): number =>
   storedAt === undefined ? Infinity : Date.now() - storedAt.getTime()
 
-function readable(body: unknown): Readable {
-  if (body instanceof Readable) return body
-  throw new Error('the reply had no body')
+function fetched(body: unknown, start: number, bytes: number | undefined): Fetched {
+  if (!(body instanceof Readable) || bytes === undefined) throw new Error('the reply had no body, or did not say how long it is')
+  return { stream: body, start, end: start + bytes - 1 }
 }
 
 const statusOf = (error: unknown): number | undefined =>
