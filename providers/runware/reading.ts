@@ -1,6 +1,6 @@
 import { imageSource, saidInsteadOfLink, withoutRepeats } from '#adapter-kit'
 import type { ImageRef, Json, JsonObject, Reply } from '#contract'
-import { Item, STATUS, VendorError } from './wire.ts'
+import { isObject, type Item, itemOf, STATUS, VendorError } from './wire.ts'
 
 /** A reply's entries for one task, sorted by what they say. */
 export interface Reading {
@@ -14,8 +14,6 @@ export interface Reading {
   /** A webhook's body: one result without the wrapper, so it says nothing of the others. */
   readonly isSingle: boolean
 }
-
-const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : isObject(value) ? [value] : [])
 
@@ -47,10 +45,6 @@ export const firstOf = (reply: Reply): JsonObject | undefined => unwrap(reply.bo
 const isOf = (taskUUID: string) => (entry: { taskUUID?: string | undefined }) =>
   entry.taskUUID === undefined || entry.taskUUID === taskUUID || entry.taskUUID.toLowerCase() === taskUUID.toLowerCase()
 
-function parsed<Entry>(entries: readonly Json[], schema: { safeParse(entry: Json): { data?: Entry | undefined } }): readonly Entry[] {
-  return entries.flatMap((entry) => schema.safeParse(entry).data ?? [])
-}
-
 const statusOf = (item: Item): 'open' | 'done' | 'failed' | 'strange' | 'none' => {
   if (item.status === undefined) return 'none'
   const status = item.status.toLowerCase()
@@ -65,10 +59,10 @@ export function read(reply: Reply, taskUUID: string, earlier: readonly Item[] = 
   const entries = unwrap(reply.body)
   if (entries === null) return null
   const images = new Map(earlier.map((item) => [identityOf(item), item]))
-  const errors: VendorError[] = parsed<VendorError>(entries.errors, VendorError).filter(isOf(taskUUID))
+  const errors: VendorError[] = entries.errors.flatMap((entry) => VendorError.safeParse(entry).data ?? []).filter(isOf(taskUUID))
   const open: Item[] = []
   let strangeStatus: string | undefined
-  for (const entry of parsed(entries.data, Item).filter(isOf(taskUUID))) {
+  for (const entry of entries.data.filter(isObject).map(itemOf).filter(isOf(taskUUID))) {
     const item = located(entry, reply.url)
     const status = statusOf(item)
     if (status === 'failed') errors.push({ ...item, isResult: true })
@@ -103,7 +97,9 @@ function located(item: Item, base: string | undefined): Item {
 
 /** Where the image is, in whichever of the three output types it came; null where there is none. */
 export function sourceOf({ imageURL, imageDataURI, imageBase64Data = '' }: Item): ImageRef['source'] | null {
+  const link = imageSource(imageURL)
+  if (link !== null) return link
   const isPlain = imageBase64Data !== '' && !imageBase64Data.startsWith('data:')
   const bytes = isPlain ? ({ kind: 'base64', data: imageBase64Data } as const) : imageSource(imageBase64Data)
-  return imageSource(imageURL) ?? bytes ?? imageSource(imageDataURI)
+  return bytes ?? imageSource(imageDataURI)
 }

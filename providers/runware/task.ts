@@ -3,7 +3,7 @@ import { sumKnownUsd } from '#contract'
 import type { Call, Failure, ImageRef, Json, JsonObject, Outcome, Reply, VendorCost } from '#contract'
 import { type Reading, sourceOf } from './reading.ts'
 import { worstOf } from './refusal.ts'
-import { type Item, Memo } from './wire.ts'
+import { isObject, type Item, type Memo, memoOf } from './wire.ts'
 
 /** Every call goes here; its body is always an array, of one task. */
 export const PATH = '/v1'
@@ -26,9 +26,9 @@ export function given(fields: Readonly<Record<string, Json | undefined>>): JsonO
 export function taskOf(call: Call): Task {
   const tasks: Json | undefined = call.body
   const first: Json = Array.isArray(tasks) ? ((tasks as readonly Json[])[0] ?? null) : null
-  const body: JsonObject = typeof first === 'object' && first !== null && !Array.isArray(first) ? (first as JsonObject) : {}
+  const body: JsonObject = isObject(first) ? first : {}
   const taskUUID = typeof body['taskUUID'] === 'string' ? body['taskUUID'] : ''
-  return { ...Memo.parse(call.purpose === 'submit' ? body : call.memo), taskUUID }
+  return { ...memoOf(call.purpose === 'submit' ? body : call.memo), taskUUID }
 }
 
 /** The free call that asks what became of a task. */

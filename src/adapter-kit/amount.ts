@@ -1,12 +1,12 @@
-import { GREATEST_USD, Usd, usdFromDecimal } from '#contract'
-import type { Json, VendorCost } from '#contract'
+import { GREATEST_USD, USD_SPELLING, usdFromDecimal } from '#contract'
+import type { Json, Usd, VendorCost } from '#contract'
 
 /** A vendor's decimal as dollars, negative ones too; null where it is no amount. `shift` moves the point: credits that are US cents use -2. */
 export function usdOf(value: Json | undefined, shift = 0): Usd | null {
   if (typeof value !== 'number' && typeof value !== 'string') return null
   try {
     const amount = usdFromDecimal(value, shift)
-    return Usd.safeParse(amount).success ? amount : null
+    return USD_SPELLING.test(amount) ? amount : null
   } catch {
     return null
   }

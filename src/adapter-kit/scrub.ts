@@ -9,7 +9,9 @@ const SIGNATURE =
   /\b((?:x-(?:amz|goog)-)?(?:signature|credential|security-token)|sig|token|access_token|api[-_]?key|x-key|secret|password)(["']?\s*[=:]\s*["']?)[^\s&"'<>,;]+/gi
 const CREDENTIAL = /\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi
 
-/** What each of them has in it that most texts, such as ids, prompts and plain links, have not: those need no further search. */
+/** What one of them has in it at least: most texts, such as ids and prompts, have none of it and need no further search. */
+const IN_ANY = /[@?#=:]|(?:bearer|basic)\s/i
+/** What each of them has in it. */
 const SCHEME = /:[/\\]/
 const IN_LINK = /[@?#]/
 const IN_SIGNATURE = /(?:signature|credential|token|sig|key|secret|password)["']?\s*[=:]/i
@@ -18,10 +20,12 @@ const IN_CREDENTIAL = /(?:bearer|basic)\s/i
 const hasLink = (text: string): boolean => IN_LINK.test(text) && SCHEME.test(text)
 
 /** Whether a text may have in it what `scrubbedText` leaves out. */
-export const mayNeedScrubbing = (text: string): boolean => hasLink(text) || IN_SIGNATURE.test(text) || IN_CREDENTIAL.test(text)
+export const mayNeedScrubbing = (text: string): boolean =>
+  IN_ANY.test(text) && (hasLink(text) || IN_SIGNATURE.test(text) || IN_CREDENTIAL.test(text))
 
 /** A text without users, queries and fragments of links, and without credentials. */
 export function scrubbedText(text: string): string {
+  if (!IN_ANY.test(text)) return text
   const linked = hasLink(text) ? text.replaceAll(LINK, '$1$2') : text
   const credited = IN_CREDENTIAL.test(linked) ? linked.replaceAll(CREDENTIAL, '$1 …') : linked
   return IN_SIGNATURE.test(credited) ? credited.replaceAll(SIGNATURE, '$1$2…') : credited

@@ -6,6 +6,9 @@ import { withoutTrailing } from './trailing.ts'
  */
 export type Usd = string
 
+/** How an amount is spelled. */
+export const USD_SPELLING = /^-?\d{1,12}(\.\d{1,9})?$/
+
 /** An integer count of nanodollars. */
 export type Nano = bigint
 
@@ -59,7 +62,8 @@ function remember<Key, Value>(memory: Map<Key, Value>, key: Key, value: Value): 
 }
 
 /** A vendor's decimal as canonical US dollars; `shift` as in `nanoFromDecimal`. */
-export const usdFromDecimal = (value: string | number, shift = 0): Usd => usdFromNano(nanoFromDecimal(value, shift))
+export const usdFromDecimal = (value: string | number, shift = 0): Usd =>
+  usdFromNano(shift === 0 ? nanoFromUsd(String(value)) : nanoFromDecimal(value, shift))
 
 export function sumUsd(amounts: readonly Usd[]): Usd {
   let total = 0n

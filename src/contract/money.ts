@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { USD_SPELLING } from './amounts.ts'
 
 export * from './amounts.ts'
 
 /** Money as callers see it; what is done with it stands in amounts.ts. */
 export const Usd = z
   .string()
-  .regex(/^-?\d{1,12}(\.\d{1,9})?$/, 'must be a decimal string of US dollars with at most 9 decimals, for example "0.045"')
+  .regex(USD_SPELLING, 'must be a decimal string of US dollars with at most 9 decimals, for example "0.045"')
   .meta({ id: 'Usd', description: 'US dollars as a decimal string, for example "0.045". Never a float.' })
 export type Usd = z.infer<typeof Usd>
 

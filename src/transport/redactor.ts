@@ -97,8 +97,11 @@ function signsOf(texts: readonly string[]): (text: string) => boolean {
   }
   return (text) => {
     for (let last = SIGN_CHARS - 1; last < text.length;) {
-      if (pairs[pairAt(text, last - 1)] === 0) last += SIGN_CHARS - 1
-      else if (windows.has(text.slice(last - SIGN_CHARS + 1, last + 1))) return true
+      const first = last - SIGN_CHARS + 1
+      let at = last - 1
+      while (at >= first && pairs[pairAt(text, at)] === 1) at -= 1
+      if (at >= first) last = at + SIGN_CHARS
+      else if (windows.has(text.slice(first, last + 1))) return true
       else last += 1
     }
     return false

@@ -89,6 +89,7 @@ function priceDelivered(record: GenerationRecord, route: Route, images: readonly
 
 /** Lines of the same thing at the same unit amount become one. */
 function mergeLines(lines: readonly CostLine[]): CostLine[] {
+  if (lines.length < 2) return [...lines]
   const merged: CostLine[] = []
   for (const line of lines) {
     const at = merged.findIndex(({ what, unit_amount }) => what === line.what && unit_amount === line.unit_amount)
@@ -105,6 +106,11 @@ export function costOf(record: GenerationRecord): Cost {
   const quoted = record.routes[record.routeIndex]?.quoted?.amount ?? null
   const open = settled.some((settlement) => settlement === null) || settled.length === 0
   if (open) return { currency: 'USD', quoted, amount: null, basis: 'unknown', lines: [] }
+  // Its lines are summed up, and its basis is that of the whole.
+  if (settled.length === 1 && settled[0]) {
+    const { amount, basis, lines } = settled[0]
+    return { currency: 'USD', quoted, amount, basis, lines: [...lines] }
+  }
   const amount = sumKnownUsd(settled.map((settlement) => settlement?.amount ?? null))
   return {
     currency: 'USD',

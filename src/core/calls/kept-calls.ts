@@ -1,3 +1,4 @@
+import { withoutSecrets } from '#adapter-kit'
 import type { Call, Json, JsonObject, Reply } from '#contract'
 import type { Instant } from '../instant.ts'
 import type { Sent } from '../ports.ts'
@@ -23,6 +24,7 @@ export interface KeptCall {
   readonly durationMs: number
   readonly outcome: 'replied' | 'not_sent' | 'lost' | 'refused'
   readonly reason: string | null
+  /** `headers` are those that are shown, as they are shown. */
   readonly reply: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Kept } | null
   repeated: number
   /** No usable reply came, or one that says no. */
@@ -101,16 +103,26 @@ const OUTCOMES = { reply: 'replied', unsent: 'not_sent', lost: 'lost', refused: 
 const isAlike = (one: KeptCall, other: KeptCall): boolean =>
   one.purpose === other.purpose && one.outcome === other.outcome && one.reason === other.reason && one.reply?.status === other.reply?.status
 
-const keptReply = ({ status, headers, body }: Reply): KeptCall['reply'] => ({ status, headers: keptHeaders(headers), body: keptBody(body) })
+const keptReply = ({ status, headers, body }: Reply): KeptCall['reply'] => ({
+  status,
+  headers: shownHeaders(headers),
+  body: keptBody(body),
+})
 
-let lastHeaders: Readonly<Record<string, string>> = {}
+let last: { readonly headers: Reply['headers']; readonly shown: Readonly<Record<string, string>> } = { headers: {}, shown: {} }
 
 /** Many replies have none but the same type: they share one object. */
-function keptHeaders(headers: Reply['headers']): Readonly<Record<string, string>> {
-  if (SHOWN_HEADERS.every((name) => headers[name] === lastHeaders[name])) return lastHeaders
+function shownHeaders(headers: Reply['headers']): Readonly<Record<string, string>> {
+  if (SHOWN_HEADERS.every((name) => headers[name] === last.headers[name])) return last.shown
+  const kept: Record<string, string> = {}
   const shown: Record<string, string> = {}
-  for (const name of SHOWN_HEADERS) if (headers[name] !== undefined) shown[name] = headers[name]
-  lastHeaders = shown
+  for (const name of SHOWN_HEADERS) {
+    const value = headers[name]
+    if (value === undefined) continue
+    kept[name] = value
+    shown[name] = withoutSecrets(value)
+  }
+  last = { headers: kept, shown }
   return shown
 }
 
@@ -126,7 +138,7 @@ function charsOf(value: Json | undefined, most: number): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 8
   let chars = 2
-  for (const name of Object.keys(value)) {
+  for (const name in value) {
     chars += name.length + 4 + charsOf((value as JsonObject)[name], most - chars)
     if (chars > most) return chars
   }

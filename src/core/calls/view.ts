@@ -1,6 +1,6 @@
 import type { AttemptCall } from '#contract'
 import { iso } from '../instant.ts'
-import { scrubbedText, withoutSecrets } from '#adapter-kit'
+import { scrubbedText } from '#adapter-kit'
 import { withoutQuery } from '../present/without-query.ts'
 import { ShownBody, type Kept, type KeptCall } from './kept-calls.ts'
 import { shownText, type Shown } from './shown-text.ts'
@@ -21,13 +21,9 @@ export function viewOfCall(call: KeptCall, secrets: readonly string[]): AttemptC
     outcome,
     reason: reason === null ? null : scrubbedText(reason),
     repeated,
-    reply: reply &&
-      replyBody && { status: reply.status, headers: shownHeaders(reply.headers), body: replyBody.text, body_truncated: replyBody.isCut },
+    reply: reply && replyBody && { status: reply.status, headers: reply.headers, body: replyBody.text, body_truncated: replyBody.isCut },
   }
 }
-
-const shownHeaders = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, withoutSecrets(value)]))
 
 const shownOf = (kept: Kept, secrets: readonly string[]): Shown => {
   if (!(kept instanceof ShownBody)) return shownText(kept, { secrets })

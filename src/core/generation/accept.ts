@@ -8,7 +8,6 @@ import { reservationOf } from '../billing/budget.ts'
 import type { Budget } from '../billing/budget.ts'
 import { withObserved } from '../billing/past-bills.ts'
 import { BudgetExceeded } from '../ports.ts'
-import { assetsOf } from './assets-of.ts'
 import { boughtLinks } from './bought-links.ts'
 import type { BoughtLinks } from './bought-links.ts'
 import { createGather } from './gather.ts'
@@ -58,7 +57,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
 
   return {
     async prepare(asked, key) {
-      const links = boughtLinks({ ...ports, assets: assetsOf(ports.assets, key) })
+      const links = boughtLinks(ports, key)
       try {
         return await prepared(asked, key, links)
       } finally {

@@ -1,5 +1,6 @@
 import type { Reference } from '../records.ts'
 import type { Ports, StoredAsset } from '../ports.ts'
+import { assetsOf } from './assets-of.ts'
 import { measuredBy } from './measure-references.ts'
 import type { MeasureLinks } from './measure-references.ts'
 import { openLink } from './open-link.ts'
@@ -20,7 +21,7 @@ export interface BoughtLinks {
   close(): void
 }
 
-export function boughtLinks(ports: Pick<Ports, 'download' | 'assets' | 'settings'>): BoughtLinks {
+export function boughtLinks(ports: Pick<Ports, 'download' | 'assets' | 'settings'>, key: string | null = null): BoughtLinks {
   const opened = new Map<string, Promise<OpenLink | null>>()
   const stored = new Map<string, Promise<StoredAsset | null>>()
 
@@ -32,7 +33,11 @@ export function boughtLinks(ports: Pick<Ports, 'download' | 'assets' | 'settings
 
   async function store(url: string): Promise<StoredAsset | null> {
     const link = await opened.get(url)
-    return link?.pixels ? ports.assets.put(link.all(), ports.settings.maxImageBytes).catch(() => null) : null
+    return link?.pixels
+      ? assetsOf(ports.assets, key)
+          .put(link.all(), ports.settings.maxImageBytes)
+          .catch(() => null)
+      : null
   }
 
   async function kept(reference: Reference): Promise<Reference> {

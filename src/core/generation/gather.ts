@@ -61,7 +61,8 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
     const mayUse = (owner: string | null): boolean => seesAll || owner === key
     const kept = images.map((image, index) => keep(image, `reference_images.${index}`, key, mayUse))
     const masks = mask === undefined ? [] : [keep(mask, 'mask', key, mayUse).then((one): Reference => ({ ...one, isMask: true }))]
-    const references = await measure(await Promise.all([...kept, ...masks]))
+    const given = kept.length + masks.length
+    const references = given === 0 ? [] : await measure(await Promise.all([...kept, ...masks]))
     refuseMask(references)
     // What is measured and read from here on is as it is now, after the references have come: the key may have ended meanwhile.
     const policy = policyInForce(offers.standing(key))

@@ -251,5 +251,5 @@ export function note(
 ): void {
   const entry = { seq: record.timeline.length + 1, type, at: core.ports.clock.now(), provider, progress }
   // A spread reserves space for 16 more entries (128 bytes for each open generation).
-  record.timeline = record.timeline.concat(entry)
+  record.timeline = record.timeline.concat([entry])
 }

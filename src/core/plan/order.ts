@@ -87,6 +87,8 @@ const GREATEST_SEED = 9_223_372_036_854_775_807n
 export function seedFor(seed: Seed | undefined, taskIndex: number, tasks: readonly number[], range: Range | null): string | null {
   if (seed === undefined || range === null) return null
   const imagesBefore = tasks.slice(0, taskIndex).reduce((sum, images) => sum + images, 0)
+  const quickly = Number(seed) + imagesBefore
+  if (Number.isSafeInteger(quickly) && quickly <= Math.floor(range.max)) return String(quickly)
   const smallest = BigInt(Math.ceil(range.min))
   const above = greatestSeed(range) - BigInt(seed)
   const raised = BigInt(imagesBefore) <= above ? BigInt(seed) + BigInt(imagesBefore) : null
@@ -94,6 +96,9 @@ export function seedFor(seed: Seed | undefined, taskIndex: number, tasks: readon
 }
 
 export function isSeedInRange(seed: Seed, range: Range): boolean {
+  // A double compares exactly with a whole number that it holds; most seeds are such, and each offer of a plan asks.
+  const number = Number(seed)
+  if (Number.isSafeInteger(number)) return number >= Math.ceil(range.min) && number <= Math.floor(range.max)
   return BigInt(seed) >= BigInt(Math.ceil(range.min)) && BigInt(seed) <= greatestSeed(range)
 }
 

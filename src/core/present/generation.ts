@@ -41,7 +41,11 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
 /** Rows of earlier versions do not say how near an offer was, nor of how many tasks its latency is. */
 const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
   ...routing,
-  considered: routing.considered.map((row) => ({ ...row, fidelity: row.fidelity ?? null, latency_samples: row.latency_samples ?? null })),
+  considered: routing.considered.map((row) =>
+    row.fidelity === undefined || row.latency_samples === undefined
+      ? { ...row, fidelity: row.fidelity ?? null, latency_samples: row.latency_samples ?? null }
+      : row,
+  ),
 })
 
 /** A request as a caller may see it again: without its metadata, references as the ids under which they can be sent again, or bare links. */

@@ -35,7 +35,8 @@ test('a key that has ended is not as none: its request is refused, whenever it e
   const ended: Standing = { kind: 'ended', key: 'team' }
   await expect(gatherAt(() => ended)(asked, 'team')).rejects.toMatchObject({ code: 'unauthorized' })
   let standing: Standing = { kind: 'key', policy }
-  const whileReferencesCome = gatherAt(() => standing)(asked, 'team', async (references) => {
+  const withReference = { ...asked, reference_images: ['https://images.example/harbour.png'] }
+  const whileReferencesCome = gatherAt(() => standing)(withReference, 'team', async (references) => {
     standing = ended
     return references
   })
