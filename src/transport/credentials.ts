@@ -45,12 +45,20 @@ function account({ provider, manifest, baseUrl, apiKey }: CredentialEntry): (cal
     header: [header, scheme === undefined ? apiKey.reveal() : `${scheme} ${apiKey.reveal()}`],
   })
 
+  const below = (path: string): Resolved => {
+    const url = URL.parse(base.origin + basePath + path)
+    if (url === null || url.origin !== base.origin || !isBelow(url.pathname, basePath))
+      return { refused: `the call’s path leaves the base URL of ${provider}` }
+    return authorize(url)
+  }
+
+  // Most submits of a provider go to the same path.
+  let last = { path: '/', resolved: below('/') }
+
   return (callUrl) => {
     if (callUrl.startsWith('/') && !callUrl.startsWith('//')) {
-      const url = URL.parse(base.origin + basePath + callUrl)
-      if (url === null || url.origin !== base.origin || !isBelow(url.pathname, basePath))
-        return { refused: `the call’s path leaves the base URL of ${provider}` }
-      return authorize(url)
+      if (callUrl !== last.path) last = { path: callUrl, resolved: below(callUrl) }
+      return last.resolved
     }
     const url = URL.parse(callUrl)
     if (url === null) return { refused: 'the call’s URL is neither a path that starts with "/" nor an absolute URL' }

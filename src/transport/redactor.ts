@@ -20,10 +20,10 @@ const SIGN_ESCAPE =
 const LONGEST_SIGN_BYTES = 64
 /** Keeps a secret that a vendor sends back from getting any further, however it is spelled. */
 export interface Redactor {
-  /** The same bytes where the secret is not in them; else a copy without it. Gives others a turn where there are many. */
-  redact(bytes: Buffer): Promise<Buffer>
+  /** The same bytes where the secret is not in them; else a copy without it. At once where they are few; where they are many others have turns. */
+  redact(bytes: Buffer): Buffer | Promise<Buffer>
   /** The same, of bytes that are few: all of them are read, not only those beside a sign of the secret. */
-  redactAll(bytes: Buffer): Promise<Buffer>
+  redactAll(bytes: Buffer): Buffer | Promise<Buffer>
   /** The same headers where it is not in them. */
   redactHeaders(headers: Headers): Headers
   /** A short text without it, in lower case too, as a host and a scheme are. */
@@ -33,8 +33,8 @@ export interface Redactor {
 type Headers = Readonly<Record<string, string>>
 
 const NOTHING_TO_HIDE: Redactor = {
-  redact: (bytes) => Promise.resolve(bytes),
-  redactAll: (bytes) => Promise.resolve(bytes),
+  redact: (bytes) => bytes,
+  redactAll: (bytes) => bytes,
   redactHeaders: (headers) => headers,
   redactText: (text) => text,
 }
@@ -137,8 +137,14 @@ function finderOf(needles: readonly string[], secret: string): Find {
 
 type Find = (text: string) => readonly Found[]
 
+function redactIn(bytes: Buffer, find: Find, isSuspicious: (text: string) => boolean): Buffer | Promise<Buffer> {
+  if (bytes.length > SLICE_BYTES) return redactSlices(bytes, find, isSuspicious)
+  const text = bytes.toString('latin1')
+  return isSuspicious(text) ? without(bytes, find(text)) : bytes
+}
+
 /** Slice by slice; what begins in one may end in the next, and so may its sign. */
-async function redactIn(bytes: Buffer, find: Find, isSuspicious: (text: string) => boolean): Promise<Buffer> {
+async function redactSlices(bytes: Buffer, find: Find, isSuspicious: (text: string) => boolean): Promise<Buffer> {
   const found: Found[] = []
   const hasSign = (at: number): boolean =>
     at < bytes.length && isSuspicious(bytes.toString('latin1', at, at + SLICE_BYTES + LONGEST_SIGN_BYTES))

@@ -1,5 +1,5 @@
 import type { Call } from '#contract'
-import { BoundedJsonReader, type JsonBounds } from '../reading/bounded-json.ts'
+import { type BoundedJson, BoundedJsonReader, type JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
 import { inTurns } from '../reading/in-turns.ts'
 import { decodeBody } from './content-coding.ts'
@@ -21,16 +21,10 @@ const TASK: JsonBounds = { maxBytes: 4 * MEBIBYTE, maxDepth: 64, maxValues: 20_0
 const ACCOUNT: JsonBounds = { ...TASK, maxValues: 50_000, maxSiblings: 10_000 }
 
 /** @param maxReplyBytes of a reply that may bring images in base64 */
-export function replyBounds(purpose: Call['purpose'], maxReplyBytes: number): ReplyBounds {
-  switch (purpose) {
-    case 'submit':
-    case 'poll':
-    case 'recover':
-      return { ...TASK, maxReplyBytes, bringsImages: true }
-    case 'cancel':
-    case 'account':
-      return { ...ACCOUNT, maxReplyBytes: Math.min(maxReplyBytes, ACCOUNT.maxBytes), bringsImages: false }
-  }
+export function createReplyBounds(maxReplyBytes: number): (purpose: Call['purpose']) => ReplyBounds {
+  const task: ReplyBounds = { ...TASK, maxReplyBytes, bringsImages: true }
+  const account: ReplyBounds = { ...ACCOUNT, maxReplyBytes: Math.min(maxReplyBytes, ACCOUNT.maxBytes), bringsImages: false }
+  return (purpose) => (purpose === 'cancel' || purpose === 'account' ? account : task)
 }
 
 /** A key that is cut in two where the shown text ends must be found all the same. */
@@ -60,11 +54,15 @@ export class ReplyReader {
     this.#json.write(chunk)
   }
 
-  /** A key that a vendor repeats in its reply gets no further than here. */
-  async end(): Promise<ParsedBody> {
+  /** A key that a vendor repeats in its reply gets no further than here. At once where the reply is short, as most are. */
+  end(): ParsedBody | Promise<ParsedBody> {
     const read = this.#json.end()
-    const bytes = read.kind === 'refused' ? this.#head : read.bytes
-    const parsed = parseBody(await this.#redactor.redact(bytes))
+    const redacted = this.#redactor.redact(read.kind === 'refused' ? this.#head : read.bytes)
+    return redacted instanceof Promise ? redacted.then((bytes) => this.#parse(read, bytes)) : this.#parse(read, redacted)
+  }
+
+  #parse(read: BoundedJson, bytes: Buffer): ParsedBody {
+    const parsed = parseBody(bytes)
     if (read.kind === 'refused') return { ...parsed, isJson: false, refusal: read.reason }
     if (parsed.isJson && this.#bringsImages) return { ...parsed, standIns: read.standIns }
     read.standIns.forEach(release)
@@ -81,7 +79,7 @@ export class ReplyReader {
 interface BodyReader {
   readonly isWanted: boolean
   write(chunk: Buffer): void
-  end(): Promise<ParsedBody>
+  end(): ParsedBody | Promise<ParsedBody>
 }
 
 /** A body that is there as a whole, in steps that let others go on between them. */

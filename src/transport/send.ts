@@ -1,4 +1,4 @@
-import { isEventStream, type Call } from '#contract'
+import { isEventStream, type Call, type Reply } from '#contract'
 import type { Dispatcher } from 'undici'
 import type { Log, ReplyListener, Send, Sent } from '../core/ports.ts'
 import { countRead } from '../reading/turn-share.ts'
@@ -10,7 +10,7 @@ import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf, shownReason } from './reason.ts'
 import type { ParsedBody } from './reply-body.ts'
 import { createRedactor, type Redactor } from './redactor.ts'
-import { readEncoded, readWhole, type ReplyBounds, replyBounds, ReplyReader } from './reply-reader.ts'
+import { createReplyBounds, readEncoded, readWhole, type ReplyBounds, ReplyReader } from './reply-reader.ts'
 import { Secret } from './secret.ts'
 import { StreamedReply } from './streamed-reply.ts'
 import { Timeout } from './timeout.ts'
@@ -28,6 +28,8 @@ export interface SendOptions {
 
 export interface CallLog extends Pick<Log, 'info'> {
   debug: Log['info']
+  /** Absent: every line is written. */
+  isLevelEnabled?(level: string): boolean
 }
 
 const DEFAULT_MAX_REPLY_BYTES = 64 * 1_024 * 1_024
@@ -41,6 +43,7 @@ export function createSend({
   maxReplyBytes = DEFAULT_MAX_REPLY_BYTES,
 }: SendOptions): Send {
   const redactors = new Map<string, Redactor>()
+  const boundsOf = createReplyBounds(maxReplyBytes)
   return (provider, call, timeoutMs, about, listener) => {
     const target = credentials.resolve(provider, call.url)
     if ('refused' in target) return Promise.resolve({ kind: 'refused', reason: target.refused })
@@ -51,13 +54,14 @@ export function createSend({
     redactors.set(provider, redactor)
     const startedAt = now()
     return new Promise((resolve) => {
-      const bounds = replyBounds(call.purpose, maxReplyBytes)
+      const bounds = boundsOf(call.purpose)
       const streamed = call.stream === undefined ? undefined : { listener }
-      const exchange = new Exchange({ provider, timeoutMs, bounds, redactor, streamed }, (sent) => {
+      const exchange = new Exchange({ provider, timeoutMs, bounds, redactor, streamed, url: url.href }, (sent) => {
         // The line about the end of the generation says how it went: a line for each good reply is a third of the bytes of the log.
         const level = isGood(sent) ? 'debug' : 'info'
-        log?.[level]({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
-        resolve(withUrl(sent, url.href))
+        if (log?.isLevelEnabled?.(level) !== false)
+          log?.[level]({ ...about, ...logFields(provider, call, url.host, sent, Math.round(now() - startedAt)) }, 'vendor call')
+        resolve(sent)
       })
       try {
         agent.dispatch(requestOf(call, url, header), exchange)
@@ -66,11 +70,6 @@ export function createSend({
       }
     })
   }
-}
-
-function withUrl(sent: Sent, url: string): Sent {
-  if (sent.kind === 'reply') return { ...sent, reply: { ...sent.reply, url } }
-  return sent.kind === 'lost' && sent.begun !== undefined ? { ...sent, begun: { ...sent.begun, url } } : sent
 }
 
 /** The bare key of an auth header, whatever scheme stands before it. */
@@ -93,6 +92,8 @@ interface ExchangeOptions {
   readonly redactor: Redactor
   /** The reply may come as events. */
   readonly streamed: { readonly listener: ReplyListener | undefined } | undefined
+  /** Where it goes. */
+  readonly url: string
 }
 
 /**
@@ -110,6 +111,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #timeoutMs: number
   #controller: Dispatcher.DispatchController | null = null
   #isSettled = false
+  readonly #url: string
   #status = 0
   #headers: Readonly<Record<string, string>> = {}
   #encoding: string | undefined
@@ -121,11 +123,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** All of the body that matters has come; what becomes of the connection no longer does. */
   #isRead = false
 
-  constructor({ provider, timeoutMs, bounds, redactor, streamed }: ExchangeOptions, settle: (sent: Sent) => void) {
+  constructor({ provider, timeoutMs, bounds, redactor, streamed, url }: ExchangeOptions, settle: (sent: Sent) => void) {
     this.#caller = `replies of ${provider}`
     this.#timeoutMs = timeoutMs
     this.#bounds = bounds
     this.#streamed = streamed
+    this.#url = url
     this.#body = new ReplyReader(bounds, redactor)
     this.#redactor = redactor
     this.#settle = settle
@@ -187,7 +190,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled || this.#isRead) return
     this.#isRead = true
     this.#timeout.stop()
-    void this.#body.end().then((body) => this.#reply(body))
+    const body = this.#body.end()
+    if (body instanceof Promise) void body.then((parsed) => this.#reply(parsed))
+    else this.#reply(body)
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
@@ -216,12 +221,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   #reply({ body, isJson, refusal, standIns }: ParsedBody): void {
     if (!isJson && refusal === undefined && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
       this.#finish({ kind: 'lost', reason: 'the reply broke off' })
-    else this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body }, standIns })
+    else this.#finish({ kind: 'reply', reply: { ...this.#start(), body }, standIns })
   }
 
   /** A label can be wrong: what is JSON as it came was never compressed. */
   #replyAsItIs({ body, isJson, standIns }: ParsedBody, reason: string): void {
-    if (isJson) this.#finish({ kind: 'reply', reply: { status: this.#status, headers: this.#headers, body }, standIns })
+    if (isJson) this.#finish({ kind: 'reply', reply: { ...this.#start(), body }, standIns })
     else this.#finish({ kind: 'lost', reason })
   }
 
@@ -240,8 +245,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     this.#isRead = true
     this.#timeout.stop()
-    const start = { status: this.#status, headers: this.#headers }
+    const start = this.#start()
     void this.#body.brokenOff().then(({ body, standIns }) => this.#finish({ kind: 'lost', reason, begun: { ...start, body }, standIns }))
+  }
+
+  #start(): Omit<Reply, 'body'> {
+    return { status: this.#status, headers: this.#headers, url: this.#url }
   }
 
   #finish(sent: Sent): void {
