@@ -138,8 +138,9 @@ function charsOf(value: Json | undefined, most: number): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 8
   let chars = 2
-  for (const name in value) {
-    chars += name.length + 4 + charsOf((value as JsonObject)[name], most - chars)
+  const fields = value as JsonObject
+  for (const name in fields) {
+    chars += name.length + 4 + charsOf(fields[name], most - chars)
     if (chars > most) return chars
   }
   return chars
