@@ -112,7 +112,7 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
   })
 
   app.addHook('preParsing', (request, reply, payload, done) => {
-    const isStranger = request.routeOptions.config.keyInBody === true && request.caller.scope === null
+    const isStranger = request.caller.scope === null && request.routeOptions.config.keyInBody === true
     done(null, isStranger ? passedThrough(strangersLimit(reply), payload, request.raw) : payload)
   })
 
@@ -128,12 +128,12 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
 }
 
 /** Knows who asks as of now. @returns why it may not; undefined where it may, or where its body may name a key yet */
-const identifying =
-  (keys: KeyRing, keyHeaders: readonly KeyHeader[]) =>
-  (request: FastifyRequest): HttpProblem | undefined => {
+function identifying(keys: KeyRing, keyHeaders: readonly KeyHeader[]): (request: FastifyRequest) => HttpProblem | undefined {
+  const untilKeysAreOn: UntilKeyEnds = (end) => keys.whileValid(null, EVERYBODY, end)
+  return (request) => {
     if (!keys.isOn()) {
       know(request, EVERYBODY)
-      watchKey(request, (end) => keys.whileValid(null, EVERYBODY, end))
+      watchKey(request, untilKeysAreOn)
       return undefined
     }
     const shown = secretOf(request, keyHeaders)
@@ -147,9 +147,11 @@ const identifying =
     const mayFollow = shown.secret === null && request.routeOptions.config.keyInBody === true
     return mayFollow ? undefined : unauthorized(shown)
   }
+}
 
 /** Whether its body comes in parts, which its route reads. */
-export const isForm = ({ headers }: FastifyRequest): boolean => headers['content-type']?.toLowerCase().startsWith('multipart/') === true
+export const isForm = ({ raw: { headers } }: FastifyRequest): boolean =>
+  headers['content-type']?.toLowerCase().startsWith('multipart/') === true
 
 /** Unknown paths and wrong verbs ask for a key too: only whoever has one learns which there are. */
 const accessOf = (request: FastifyRequest): Access =>

@@ -183,9 +183,11 @@ function logRequests(app: FastifyInstance, { observeRequest, expectRequests, log
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown'
     const ms = Math.round(reply.elapsedTime)
-    const line = { method: request.method, route, status: reply.statusCode, ms, ...(request.gatewayKey ? { key: request.gatewayKey } : {}) }
-    log.info({ request_id: reply.getHeader('x-request-id') ?? request.id, ...line }, 'request')
-    observeRequest(line)
+    const { method, gatewayKey: key } = request
+    const status = reply.statusCode
+    // What is undefined is not written.
+    log.info({ request_id: reply.getHeader('x-request-id') ?? request.id, method, route, status, ms, key: key ?? undefined }, 'request')
+    observeRequest({ method, route, status, ms })
     done()
   })
 }

@@ -119,19 +119,21 @@ function unreadable({ code }: ParserError): ProblemDetails | null {
 
 /** Answers on a bare socket, or as the request that broke off, and closes it. */
 function refuse(socket: Socket, details: ProblemDetails | null, problems: ProblemDependencies): void {
-  const { _httpMessage: response } = socket as Socket & { readonly _httpMessage?: ServerResponse | null }
+  const { _httpMessage: response } = socket as Socket & { readonly _httpMessage?: Response | null }
   if (details === null || !socket.writable) socket.destroy()
   else if (response) refuseBroken(response, socket, details)
   else answerOnSocket(socket, details, problems, {}, () => socket.destroy())
 }
 
-const replies = new WeakMap<ServerResponse, FastifyReply>()
+/** The answer of a request with a body, for as long as Node has it: a weak map costs each request 2 µs. */
+const REPLY = Symbol('reply')
+type Response = ServerResponse & { [REPLY]?: FastifyReply }
 const isBroken = new WeakSet<ServerResponse>()
 /** How long the answer to a request that broke off may take. */
 const BROKEN_MS = 2_000
 
 /** A body that goes on as no HTTP: its request is answered, if it is not yet. */
-function refuseBroken(response: ServerResponse, socket: Socket, details: ProblemDetails): void {
+function refuseBroken(response: Response, socket: Socket, details: ProblemDetails): void {
   if (response.headersSent || response.req.complete) return socket.destroySoon()
   // What comes behind it is no HTTP either.
   if (isBroken.has(response)) return
@@ -140,7 +142,7 @@ function refuseBroken(response: ServerResponse, socket: Socket, details: Problem
   socket.once('close', () => clearTimeout(timer))
   // Until then the rules for a request that came in the same packet have not begun.
   setImmediate(() => {
-    const reply = replies.get(response)
+    const reply = response[REPLY]
     if (response.headersSent) return
     if (reply === undefined || reply.sent) return void socket.destroy()
     reply.header('connection', 'close')
@@ -171,8 +173,14 @@ export function answerOnSocket(
   socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\n${lines.join('')}\r\n${body}`, sent)
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** It came with a body, whether a route takes it or not. */
+    hasBody: boolean
+  }
+}
+
 const waitsForContinue = new WeakSet<IncomingMessage>()
-const hasUnreadBody = new WeakSet<IncomingMessage>()
 
 const isStranger = (request: FastifyRequest): boolean => (request.caller as FastifyRequest['caller'] | undefined)?.scope == null
 
@@ -184,12 +192,14 @@ export function installConnectionRules(
 ): void {
   refuseOddConversations(app, problems)
   boundRequestsAhead(app.server)
+  app.decorateRequest('hasBody', false)
 
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
     if (hasBody(raw)) {
-      hasUnreadBody.add(raw)
-      replies.set(reply.raw, reply)
+      request.hasBody = true
+      const response: Response = reply.raw
+      response[REPLY] = reply
     }
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
     // As where Node’s parser gives up: in no API’s shape.
@@ -203,9 +213,9 @@ export function installConnectionRules(
   app.addHook('preParsing', (request, reply, payload, done) => {
     const { raw } = request
     if (waitsForContinue.delete(raw)) reply.raw.writeContinue()
-    payload.once('end', () => hasUnreadBody.delete(raw))
-    if (hasUnreadBody.has(raw)) raw.once('close', () => logIfAborted(request, reply))
-    if (hasUnreadBody.has(raw) && isStranger(request)) {
+    if (!request.hasBody) return done(null, payload)
+    raw.on('close', () => logIfAborted(request, reply))
+    if (isStranger(request)) {
       const timer = setTimeout(() => isStranger(request) && raw.socket.destroy(), strangerMs)
       raw.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
     }
@@ -213,7 +223,7 @@ export function installConnectionRules(
   })
 
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (hasUnreadBody.has(request.raw) && !request.raw.readableEnded) {
+    if (request.hasBody && !request.raw.readableEnded) {
       reply.header('connection', 'close')
       closeUnread(request.raw.socket)
     }

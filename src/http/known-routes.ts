@@ -30,7 +30,7 @@ export function rememberRoutes(app: FastifyInstance): void {
     return [...new Set((exact.length > 0 ? exact : fitting).flatMap(({ verbs }) => [...verbs]))].toSorted()
   })
   app.decorate('isWrongVerb', (path, verb) => {
-    const own = paths.get(path.replace(/(?<=.)\/$/, ''))
+    const own = paths.get(path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path)
     return own !== undefined && own.isExact && verb !== 'OPTIONS' && !own.verbs.has(verb)
   })
 }
@@ -49,7 +49,10 @@ const patternOf = (url: string): RegExp =>
   )
 
 /** The path of a request, without its query. */
-export const pathOf = ({ url }: Pick<FastifyRequest, 'url'>): string => url.split('?')[0] ?? '/'
+export function pathOf({ url }: Pick<FastifyRequest, 'url'>): string {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}
 
 /** `Allow` for a request whose path is known and whose verb is not; null where the path is not known either. */
 export function allowOf(request: Pick<FastifyRequest, 'url' | 'server'>): string | null {

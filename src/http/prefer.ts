@@ -13,7 +13,8 @@ export function waitOf(
   prefer: string | undefined,
   defaultSeconds: number = DEFAULT_WAIT_S,
 ): { readonly waitMs: number; readonly applied: string | null } {
-  const preferences = (prefer ?? '').split(',').map((preference) => (preference.split(';')[0] ?? '').trim().toLowerCase())
+  if (prefer === undefined) return { waitMs: defaultSeconds * 1000, applied: null }
+  const preferences = prefer.split(',').map((preference) => (preference.split(';')[0] ?? '').trim().toLowerCase())
   const isAsync = preferences.includes('respond-async')
   const seconds = preferences.map((text) => /^wait\s*=\s*"?(\d{1,6})"?$/.exec(text)?.[1]).find((digits) => digits !== undefined)
   if (seconds === undefined) return isAsync ? { waitMs: 0, applied: 'respond-async' } : { waitMs: defaultSeconds * 1000, applied: null }

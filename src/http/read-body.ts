@@ -5,7 +5,7 @@ import { BoundedJsonReader } from '../reading/bounded-json.ts'
 import type { BoundedJson, JsonBounds } from '../reading/bounded-json.ts'
 import { release } from '../reading/held-bytes.ts'
 import { inTurns } from '../reading/in-turns.ts'
-import { countRead, leave } from '../reading/turn-share.ts'
+import { countRead, leave, SMALL_BODY_BYTES } from '../reading/turn-share.ts'
 import { HttpProblem } from './http-problem.ts'
 import { invalidRequest } from './invalid-request.ts'
 
@@ -54,16 +54,25 @@ const BOUNDS: JsonBounds = { maxBytes: 4 * 1_024 * 1_024, maxDepth: 64, maxValue
  */
 export function installJsonParser(app: FastifyInstance): void {
   const strict = app.getDefaultJsonParser('error', 'error')
-  const parse = async (request: FastifyRequest, text: string): Promise<unknown> =>
+  const parseStrictly = (request: FastifyRequest, text: string): Promise<unknown> =>
     new Promise((resolve, reject) => {
       void strict(request, text, (error, value: unknown) => {
         if (error !== null) reject(keyNotTaken(text) ?? error)
         else resolve(LONG_NUMBER.test(text) ? readJson(text) : value)
       })
     })
+  /** Most texts can be read at once; of the others the strict parser says what is wrong, if anything is. */
+  const parse = (request: FastifyRequest, text: string): unknown => {
+    if (MAY_NAME_A_KEY.test(text)) return parseStrictly(request, text)
+    try {
+      return readJson(text)
+    } catch {
+      return parseStrictly(request, text)
+    }
+  }
   app.decorateRequest('standIns', null)
   app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
-    const written = request.headers['content-length']
+    const written = request.raw.headers['content-length']
     const { bytes, standIns } = await boundedJson(payload, {
       caller: request.gatewayKey ?? request.ip,
       maxBytes: request.routeOptions.bodyLimit,
@@ -177,27 +186,32 @@ function wanted(reader: BoundedJsonReader): Extract<BoundedJson, { kind: 'text' 
 /** Every piece of a body until `take` returns false or throws. What follows is read and thrown away, since a stream that is destroyed takes the answer with it. */
 function eachPiece(payload: Readable, caller: string, take: (piece: Buffer) => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
+    /** Null once nothing more is taken. The listeners stay then: to take four away costs more than to call two in vain. */
+    let taking: typeof take | null = take
+    let soFar = 0
     const end = (settle: () => void): void => {
-      payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      if (taking === null) return
+      taking = null
       leave(caller, payload)
-      payload.on('error', () => {}).resume()
+      if (!payload.readableEnded) payload.resume()
       settle()
     }
-    const onEnd = (): void => end(resolve)
     const onError = (error: unknown): void => end(() => reject(isAborted(error) ? emptyOrShort() : error))
-    const onClose = (): void => end(() => reject(emptyOrShort()))
-    let soFar = 0
-    const onData = (piece: Buffer): void => {
-      const startedAt = performance.now()
-      soFar += piece.length
-      try {
-        if (take(piece)) countRead({ caller, bytes: piece.length, soFar, tookMs: performance.now() - startedAt }, payload)
-        else end(resolve)
-      } catch (error) {
-        onError(error)
-      }
-    }
-    payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+    payload
+      .on('data', (piece: Buffer) => {
+        if (taking === null) return
+        soFar += piece.length
+        const startedAt = soFar > SMALL_BODY_BYTES ? performance.now() : null
+        try {
+          if (!taking(piece)) end(resolve)
+          else if (startedAt !== null) countRead({ caller, bytes: piece.length, soFar, tookMs: performance.now() - startedAt }, payload)
+        } catch (error) {
+          onError(error)
+        }
+      })
+      .on('end', () => end(resolve))
+      .on('error', onError)
+      .on('close', () => end(() => reject(emptyOrShort())))
   })
 }
 
@@ -220,7 +234,7 @@ const takesNoBody = ({ method, routeOptions: { schema } }: FastifyRequest): bool
 /** A POST that needs no body may come with an empty one of any type, as many clients send it. */
 export function acceptEmptyBodies(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    if (takesNoBody(request) && request.headers['content-length'] === '0') delete request.headers['content-type']
+    if (request.headers['content-length'] === '0' && takesNoBody(request)) delete request.headers['content-type']
     done()
   })
 }

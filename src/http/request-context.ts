@@ -20,10 +20,12 @@ const requests = new AsyncLocalStorage<RequestContext>()
 /** The id of the request that this code works for, whatever the API; undefined outside of any. */
 export const currentRequestId = (): string | undefined => requests.getStore()?.id
 
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
 /** The trace that the request belongs to, as W3C Trace Context has it; undefined where there is none, or none that can be read. */
 export function currentTraceparent(): string | undefined {
   const traceparent = requests.getStore()?.traceparent
-  return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent ?? '') ? traceparent : undefined
+  return traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined
 }
 
 /**
@@ -57,12 +59,19 @@ export function keepKeyEnd(untilKeyEnds: UntilKeyEnds): void {
  * What is waited for, as long as the key of this request counts; what goes on meanwhile goes on.
  * @throws HttpProblem `unauthorized` once it does not
  */
-export async function whileKeyCounts<T>(awaited: Promise<T>): Promise<T> {
+export function whileKeyCounts<T>(awaited: Promise<T>): Promise<T> {
   const untilKeyEnds = requests.getStore()?.untilKeyEnds
   if (untilKeyEnds === undefined) return awaited
-  const ended = Promise.withResolvers<never>()
-  const stop = untilKeyEnds(() => ended.reject(new HttpProblem({ code: 'unauthorized', detail: KEY_ENDED })))
-  return Promise.race([awaited, ended.promise]).finally(stop)
+  return new Promise((resolve, reject) => {
+    const stop = untilKeyEnds(() => reject(new HttpProblem({ code: 'unauthorized', detail: KEY_ENDED })))
+    const settling =
+      <Given>(settle: (given: Given) => void) =>
+      (given: Given): void => {
+        stop()
+        settle(given)
+      }
+    awaited.then(settling(resolve), settling(reject))
+  })
 }
 
 const KEY_ENDED =
@@ -82,14 +91,12 @@ export const forThisRequest = <Arguments extends readonly unknown[]>(
  */
 export function installRequestContext(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    // An answer that is taken over, by a stream or an agents' protocol, carries it too.
-    reply.raw.setHeader('x-request-id', request.id)
     reply.header('x-request-id', request.id)
-    const { host, traceparent } = request.headers as IncomingHttpHeaders & { readonly traceparent?: string }
+    const { host, traceparent } = request.raw.headers as IncomingHttpHeaders & { readonly traceparent?: string }
     requests.run({ id: request.id, protocol: request.protocol, host, traceparent, untilKeyEnds: undefined, onRefusal: undefined }, done)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    const own = callerRequestId(request.headers)
+    const own = callerRequestId(request.raw.headers)
     if (own !== null) reply.header('x-request-id', own)
     const context = reply.statusCode === TOO_MANY ? requests.getStore() : undefined
     if (context?.onRefusal !== undefined) reply.headers(context.onRefusal)

@@ -70,6 +70,7 @@ function forwardedFor(headers: IncomingHttpHeaders): readonly string[] {
 
 /** Without port, brackets and zone; an IPv4 address in IPv6 as IPv4. */
 function plainAddress(text: string): string {
+  if (isIP(text) === 4) return text
   const trimmed = text.trim()
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1] ?? /^([\d.]+):\d+$/.exec(trimmed)?.[1] ?? trimmed
   return bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')

@@ -1,5 +1,5 @@
 import { Transform } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { isForm, know, MOST_BYTES_OF_A_STRANGER, STRANGER, whenJudged } from '../access.ts'
 import { passedThrough } from '../passed-through.ts'
 import { holdStream } from './limits.ts'
@@ -34,8 +34,15 @@ export function limitRequests(app: FastifyInstance, limits: Limits): void {
 
 /** What stays open: streams and bodies. Must come after the caller is known. */
 export function limitWhatIsOpen(app: FastifyInstance, limits: Limits, unreadMs = UNREAD_MS): void {
+  app.addHook('onRoute', (route) => {
+    if (route.config?.isStream !== true) return
+    const hold: onRequestHookHandler = (request, reply, done) => {
+      holdStream(limits, request, reply)
+      done()
+    }
+    route.onRequest = [route.onRequest ?? [], hold].flat()
+  })
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.routeOptions.config.isStream === true && !request.is404) holdStream(limits, request, reply)
     const bytes = Number(request.headers['content-length'] ?? 0)
     if (bytes >= COUNTED_FROM_BYTES) onceBodyIsOver(request, reply, takeBytes(limits, request, reply, bytes))
     done()
