@@ -14,16 +14,21 @@ export interface OriginDependencies {
  * machine's browser would otherwise be as good as a local program: by a form, a fetch, a WebSocket, or a name of its own that leads here.
  */
 export function foreignRequest(request: FastifyRequest, origins: OriginDependencies): HttpProblem | undefined {
-  if (request.headers.origin !== undefined) return judgeRequest(request, origins)
-  const asked = `${request.protocol}://${request.headers.host ?? ''} ${origins.publicUrl()}`
-  if (lastOwn.get(origins) === asked) return undefined
+  const { host, origin } = request.headers
+  if (origin !== undefined) return judgeRequest(request, origins)
+  const publicUrl = origins.publicUrl()
+  const last = lastOwn.get(origins)
+  if (last !== undefined && last.host === host && last.publicUrl === publicUrl && last.protocol === request.protocol) return undefined
   const problem = judgeRequest(request, origins)
-  if (problem === undefined) lastOwn.set(origins, asked)
+  if (problem === undefined) lastOwn.set(origins, { host, publicUrl, protocol: request.protocol })
   return problem
 }
 
 /** The name that a request without an `Origin` came to last and rightly: most come to one, and need not be judged again. */
-const lastOwn = new WeakMap<OriginDependencies, string>()
+const lastOwn = new WeakMap<
+  OriginDependencies,
+  { readonly host: string | undefined; readonly publicUrl: string; readonly protocol: string }
+>()
 
 function judgeRequest(request: FastifyRequest, { publicUrl, corsOrigins, isLoopback }: OriginDependencies): HttpProblem | undefined {
   const own = urlOf(`${request.protocol}://${request.headers.host ?? ''}`)
