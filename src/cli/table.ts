@@ -1,5 +1,7 @@
-/** Control characters would let a reply move the cursor or hide text. */
-export const printable = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, '\uFFFD')
+/** Control characters would let a reply move the cursor or hide text; so would separators of lines, and what turns the direction of text. */
+export const UNPRINTABLE = /(?![\n\t]|\r\n)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+
+export const printable = (text: string): string => text.replace(UNPRINTABLE, '\uFFFD')
 
 /** Rows under a head, columns as wide as their widest cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,5 +1,6 @@
 import type { ProblemCode } from '#contract'
 import { processEnvironment, type Environment } from '../config/environment.ts'
+import { UNPRINTABLE } from './table.ts'
 import { textWithin } from './text-within.ts'
 
 /** The world a verb talks to, as an argument, so that tests can be that world. */
@@ -49,8 +50,7 @@ function outliveReaders(): void {
  * Control characters of a vendor's or caller's text would move the cursor, hide lines or ask the terminal for something. Written as JSON writes
  * them, so that JSON stays what it says.
  */
-const visible = (text: string): string =>
-  text.replaceAll(/(?![\n\t]|\r\n)\p{Cc}/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
+const visible = (text: string): string => text.replaceAll(UNPRINTABLE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** Far more than a prompt is long. */
 const MOST_INPUT_MEGABYTES = 1

@@ -1,4 +1,3 @@
-import { json as readJson } from 'node:stream/consumers'
 import type { Json, Offer, PriceEstimate, Provider, PublishedPriceList } from '#contract'
 import type { Config } from '../config/config.ts'
 import { checkPrices, type CheckedPrice, type ListedOffer, type ListReply } from '../core/prices/check-prices.ts'
@@ -6,6 +5,7 @@ import { estimateCall, estimatedIn } from '../core/prices/estimate.ts'
 import { judgeSample, sampleOrder } from '../core/prices/sample-order.ts'
 import { createTransport, type Transport } from '../transport/index.ts'
 import { transportConfig } from './from-config.ts'
+import { publishedDocument } from './published-document.ts'
 import { readConfiguration, type StartOptions } from './read-configuration.ts'
 import { StartRefused } from './start-refused.ts'
 
@@ -97,14 +97,9 @@ async function readList(
     return sent.kind === 'reply' ? replyOf(sent.reply.status, sent.reply.body) : { kind: 'failed', reason: `not read: ${sent.reason}` }
   }
   if (!list.public) return { kind: 'failed', reason: settings?.reason ?? 'no API key' }
-  const got = await transport.download(url.startsWith('/') ? (settings?.baseUrl ?? '') + url : url, {
-    maxBytes: MOST_BYTES,
-    silenceMs: LIST_TIMEOUT_MS,
-    timeoutMs: LIST_TIMEOUT_MS,
-    isDocument: true,
-  })
-  if (got.kind === 'body') return { kind: 'body', body: (await readJson(got.stream)) as Json }
-  return got.kind === 'expired' ? replyOf(got.status, null) : { kind: 'failed', reason: `not read: ${got.reason}` }
+  const got = await publishedDocument(transport, url.startsWith('/') ? (settings?.baseUrl ?? '') + url : url, MOST_BYTES)
+  if (got.kind === 'failed') return { kind: 'failed', reason: `not read: ${got.reason}` }
+  return got.kind === 'body' ? got : replyOf(got.status, null)
 }
 
 function replyOf(status: number, body: Json): ListReply {

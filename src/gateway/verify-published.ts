@@ -1,4 +1,3 @@
-import { json as readJson } from 'node:stream/consumers'
 import { compareUsd, type Call, type Json, type JsonObject, type Provider, type Usd } from '#contract'
 import { compareWithSchema } from '../catalogue/learn/compare.ts'
 import type { ProviderConfig } from '../config/config.ts'
@@ -6,6 +5,7 @@ import { estimateCall, estimatedIn } from '../core/prices/estimate.ts'
 import { fullOrder } from '../core/verify/full-order.ts'
 import type { Finding } from '../core/verify/judge-exchange.ts'
 import type { Transport } from '../transport/index.ts'
+import { publishedDocument } from './published-document.ts'
 
 const TIMEOUT_MS = 20_000
 const MOST_BYTES = 8 * 1_048_576
@@ -54,9 +54,9 @@ async function readDocument({ provider, settings, transport }: Published, url: s
     if (sent.kind !== 'reply') return sent.reason
     return sent.reply.status === 200 ? objectOr(sent.reply.body) : `it was answered HTTP ${sent.reply.status}`
   }
-  const got = await transport.download(url, { maxBytes: MOST_BYTES, silenceMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, isDocument: true })
-  if (got.kind === 'expired') return `it was answered HTTP ${got.status}`
-  return got.kind === 'body' ? objectOr((await readJson(got.stream).catch(() => null)) as Json) : got.reason
+  const got = await publishedDocument(transport, url, MOST_BYTES)
+  if (got.kind === 'refused') return `it was answered HTTP ${got.status}`
+  return got.kind === 'body' ? objectOr(got.body) : got.reason
 }
 
 const objectOr = (body: Json): JsonObject | string =>

@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { writeAt } from '#contract'
 import { SANDBOX_KEY } from '#sandbox'
@@ -154,3 +157,31 @@ test('prices check asks BFL for FLUX.2; of its other models the answer has no am
   })
   expect(new Set(vendor.heard)).toEqual(new Set(['POST /v1/pricing']))
 }, 60_000)
+
+test('prices check says of a public list that is no JSON, unpacks to too much or breaks off that it was not read', async () => {
+  const bodies = [
+    { body: Buffer.from('<html>\u001b[2J'), headers: {}, reason: 'it is no JSON' },
+    { body: gzipSync(Buffer.alloc(50_000_000, ' ')), headers: { 'content-encoding': 'gzip' }, reason: 'larger than 4194304 bytes' },
+    { body: Buffer.from('{"data":['), headers: { 'content-length': '100' }, reason: 'closed' },
+  ]
+  let asked = 0
+  const server = createServer((_request, response) => {
+    const { body = '', headers = {} } = bodies[asked++ % bodies.length] ?? {}
+    response.writeHead(200, headers).write(body)
+    if ('content-length' in headers) setTimeout(() => response.destroy(), 100)
+    else response.end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-prices-'))
+  onTestFinished(() => {
+    server.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const config = join(folder, 'imagegate.yaml')
+  writeFileSync(config, `providers: { openrouter: { base_url: "http://127.0.0.1:${port}" } }\nnetwork: { allow: ["127.0.0.1:${port}"] }`)
+  for (const { reason } of bodies) {
+    const { status, rows: found } = await rows(config, '--provider', 'openrouter', '--model', 'flux-2-pro')
+    expect([status, found]).toMatchObject([1, [{ verdict: 'not_read', detail: expect.stringContaining(reason) }]])
+  }
+}, 40_000)

@@ -6,9 +6,9 @@ import { ROOT } from '../support/source-tree.ts'
 import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 import { fakeGateway, generation } from './fake-gateway.ts'
 
-/** A title, a cleared screen, the same in one character of 8 bits, a line that overwrites, and one that reads as ours. */
-const HOSTILE = 'no\u001b]0;mine\u0007\u001b[2J\u009b2J\rbilled\nbilled: no'
-const CONTROL = /(?![\n\t])\p{Cc}/u
+/** A title, a cleared screen, the same in one character of 8 bits, a line that overwrites, one that reads backwards, and two that read as ours. */
+const HOSTILE = 'no\u001b]0;mine\u0007\u001b[2J\u009b2J\rbilled\u202eon :dellib\u2066\u2028billed: no\nbilled: no'
+const CONTROL = /(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u
 
 /** A real command. */
 const printed = (...args: readonly string[]): Promise<string> =>
