@@ -74,6 +74,18 @@ export interface CostRow extends LedgerEntry {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/**
+ * Lines of one day that a report need not tell apart, added up: each with a known amount, and each generation of them with no other line
+ * anywhere. `at` is when their day begins; `amount`, `images` and `quoted` are sums.
+ */
+export interface CostSum extends Pick<CostRow, 'key' | 'provider' | 'model' | 'at' | 'metadata'> {
+  readonly kind: 'billed' | 'computed'
+  readonly amount: Usd
+  readonly task: Pick<SettledTask, 'code' | 'quoted' | 'images' | 'made' | 'megapixels' | 'fidelity'>
+  readonly attempts: number
+  readonly generations: number
+}
+
 /** What an offer without a price was billed. */
 export interface ObservedBill {
   readonly amount: Usd

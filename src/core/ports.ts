@@ -4,6 +4,7 @@ import type {
   AttemptCallsRecord,
   ComparisonRecord,
   CostRow,
+  CostSum,
   GenerationRecord,
   ImageRecord,
   Instant,
@@ -308,6 +309,13 @@ export interface Store {
   budgetUsed(key: string, period: string, periodStart: Instant): Promise<Usd>
   /** Settled and adjusted lines, oldest first, in pages. */
   costs(query: CostQuery): AsyncIterable<readonly CostRow[]>
+  /** The same for a report: what days that are over have in common comes added up, where nothing is asked that only a line knows. */
+  costSums(query: CostQuery): AsyncIterable<readonly (CostRow | CostSum)[]>
+  /**
+   * Adds up the lines of the newest day that is over for long and is not added up yet. Returns whether there was one. A line that comes late has
+   * its day added up anew.
+   */
+  addUpDay(now: Instant, signal: AbortSignal): Promise<boolean>
   /** The newest bills of an offer that was unpriced when it was bought, newest first. */
   observedBills(provider: string, model: string, limit: number): Promise<readonly ObservedBill[]>
   delivery(id: string): Promise<WebhookDeliveryRecord | null>

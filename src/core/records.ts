@@ -26,7 +26,7 @@ import type { Instant } from './instant.ts'
 /** What is on disk. Adapters and callers never see these. */
 
 export type { Instant } from './instant.ts'
-export type { CostRow, LedgerEntry, LedgerKind, Made, SettledTask } from './account-records.ts'
+export type { CostRow, CostSum, LedgerEntry, LedgerKind, Made, SettledTask } from './account-records.ts'
 
 /** A reference image as it is kept: bytes by hash, or a link that could not be fetched here. `pixels` is null where they cannot be seen. */
 export type Reference =

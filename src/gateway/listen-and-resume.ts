@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { revisionOf } from '../config/same-setting.ts'
+import { startAddingUp } from '../store/add-up-days.ts'
 import { startRetention } from '../store/assets/retention.ts'
 import type { Compare } from '../core/comparisons/compare.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
@@ -42,17 +43,11 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   opened.defer(watchConfiguration(live, resources.filesAsRead))
   reportRevision()
   const { nodes } = store
-  const isTurn = nodes && ((periodMs: number) => nodes.takeTurn('retention', periodMs))
-  opened.defer(
-    startRetention({
-      storage: imageStorage,
-      store,
-      clock: resources.steadyClock,
-      log,
-      limits: () => config().assets,
-      ...(isTurn ? { isTurn } : {}),
-    }),
-  )
+  /** Whose turn it is, where several processes share the work. */
+  const turnOf = (work: string) => (nodes ? { isTurn: (periodMs: number) => nodes.takeTurn(work, periodMs) } : {})
+  const clock = resources.steadyClock
+  opened.defer(startRetention({ storage: imageStorage, store, clock, log, limits: () => config().assets, ...turnOf('retention') }))
+  opened.defer(startAddingUp({ store, clock, log, ...turnOf('cost-days') }))
   return {
     url,
     sandbox: config().sandbox,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BadCursor, IdempotencyConflict, type IdempotencyEntry, type ListQuery, type Store, type UnitOfWork } from '../../src/core/ports.ts'
+import { costDaysConformance } from './cost-days-conformance.ts'
 import { deliveryConformance } from './delivery-conformance.ts'
 import { keyConformance } from './key-conformance.ts'
 import { ledgerConformance } from './ledger-conformance.ts'
@@ -404,6 +405,7 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
 
     deliveryConformance(() => store)
     ledgerConformance(() => store)
+    costDaysConformance(() => store)
     searchConformance(
       () => store,
       async () => {

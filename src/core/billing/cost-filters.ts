@@ -1,7 +1,7 @@
 import type { CostFilters } from '#contract'
 import type { KeyPolicy } from './budget.ts'
 import { megapixelsOf, nearestName } from './cost-groups.ts'
-import type { CostRow } from '../records.ts'
+import type { CostRow, CostSum } from '../records.ts'
 import { Refusal } from '../generation/refusal.ts'
 
 /** What a filter may name, as configured and installed now. */
@@ -55,5 +55,5 @@ function nothingCalled(field: 'provider' | 'model' | 'key', name: string, known:
 const wrongFilter = (path: string, message: string): Refusal => new Refusal('invalid_request', `${path}: ${message}`, [{ path, message }])
 
 /** Whether a line of the account is of the asked size class and fidelity; the other filters are the store's. */
-export const matches = (row: CostRow, { megapixels, fidelity }: CostFilters): boolean =>
+export const matches = (row: CostRow | CostSum, { megapixels, fidelity }: CostFilters): boolean =>
   (megapixels === undefined || megapixelsOf(row) === megapixels) && (fidelity === undefined || (row.task.fidelity ?? null) === fidelity)

@@ -1,11 +1,11 @@
 import { COST_GROUPINGS, suggest } from '#contract'
 import type { CostGrouping } from '#contract'
-import type { CostRow } from '../records.ts'
+import type { CostRow, CostSum } from '../records.ts'
 import { dayOf, monthOf } from '../instant.ts'
 import { billedMegapixels } from '../plan/size.ts'
 
 /** The size class of one image of a line: its output megapixels, rounded up; null where no size was known. */
-export const megapixelsOf = ({ task }: Pick<CostRow, 'task'>): number | null =>
+export const megapixelsOf = ({ task }: { readonly task: Pick<CostRow['task'], 'megapixels' | 'made'> }): number | null =>
   task.megapixels ?? (task.made === null ? null : billedMegapixels(task.made))
 
 const METADATA = 'metadata.'
@@ -53,9 +53,10 @@ export function nearestName(name: string, known: readonly string[]): string {
 export const metadataOf = (groupBy: readonly string[]): readonly string[] => groupBy.flatMap((name) => metadataNamed(name) ?? [])
 
 /** What a line has for each name of a grouping; null where it has nothing. */
-export const valuesOf = (row: CostRow, groupBy: readonly string[]): readonly (string | null)[] => groupBy.map((name) => valueOf(row, name))
+export const valuesOf = (row: CostRow | CostSum, groupBy: readonly string[]): readonly (string | null)[] =>
+  groupBy.map((name) => valueOf(row, name))
 
-function valueOf(row: CostRow, name: string): string | null {
+function valueOf(row: CostRow | CostSum, name: string): string | null {
   const key = metadataNamed(name)
   if (key !== null) return Object.hasOwn(row.metadata, key) ? (row.metadata[key] ?? null) : null
   if (!isGrouping(name)) return null

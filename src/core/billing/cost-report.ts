@@ -1,5 +1,5 @@
 import type { CostFilters, CostReport, Usd } from '#contract'
-import type { CostRow, Instant } from '../records.ts'
+import type { CostRow, CostSum, Instant } from '../records.ts'
 import type { Offers } from '../offers.ts'
 import { budgetOf, budgetView } from './budget.ts'
 import { filtersOf, matches } from './cost-filters.ts'
@@ -7,7 +7,7 @@ import type { CostNames } from './cost-filters.ts'
 import { byValues, metadataOf, valuesOf } from './cost-groups.ts'
 import { createCostTally } from './cost-tally.ts'
 import type { CostTally } from './cost-tally.ts'
-import type { Clock, Store } from '../ports.ts'
+import type { Clock, CostQuery, Store } from '../ports.ts'
 import { isoOrNull } from '../instant.ts'
 import { Refusal } from '../generation/refusal.ts'
 import { policyInForce } from '../keys/policy-in-force.ts'
@@ -36,7 +36,7 @@ export interface Costs {
 }
 
 export interface CostsDependencies {
-  readonly store: Pick<Store, 'costs' | 'budgetUsed'>
+  readonly store: Pick<Store, 'costs' | 'costSums' | 'budgetUsed'>
   readonly offers: Pick<Offers, 'ofModel' | 'standing' | 'keys'>
   readonly names: CostNames
   readonly clock: Pick<Clock, 'now'>
@@ -56,19 +56,25 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
   const policyOf = (key: string | null) => policyInForce(offers.standing(key))
   const seesAll = (key: string | null): boolean => policyOf(key)?.admin ?? true
 
-  async function* rows({ from, to, groupBy, filters = {} }: CostsAsked, key: string | null, isWhole: boolean) {
+  async function* matching<Line extends CostRow | CostSum>(
+    { from, to, filters = {} }: CostsAsked,
+    key: string | null,
+    read: (query: CostQuery) => AsyncIterable<readonly Line[]>,
+  ) {
     const { known, unknown } = filtersOf(filters, { names, keys: offers.keys, own: seesAll(key) ? null : key })
     const { key: whose = null, provider, model, metadata = {} } = known
-    const besides = isWhole ? { withGeneration: true } : { metadataNames: metadataOf(groupBy) }
     let isEmpty = true
-    for await (const page of store.costs({ from, to, key: whose, provider, model, metadata, ...besides })) {
-      const matching = page.filter((row) => matches(row, known))
-      isEmpty &&= matching.length === 0
-      if (matching.length > 0) yield matching
+    for await (const page of read({ from, to, key: whose, provider, model, metadata })) {
+      const fitting = page.filter((row) => matches(row, known))
+      isEmpty &&= fitting.length === 0
+      if (fitting.length > 0) yield fitting
     }
     // A name that is not known any more still has its rows; one that never was has none.
     if (isEmpty && unknown) throw unknown
   }
+  const rows = (asked: CostsAsked, key: string | null) => matching(asked, key, (query) => store.costs({ ...query, withGeneration: true }))
+  const sums = (asked: CostsAsked, key: string | null) =>
+    matching(asked, key, (query) => store.costSums({ ...query, metadataNames: metadataOf(asked.groupBy) }))
 
   async function budgetsOf(key: string | null): Promise<CostReport['budgets']> {
     const policies = offers.keys().filter((policy) => policy.budgetUsd !== null && (key === null || policy.name === key))
@@ -82,12 +88,12 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
   }
 
   return {
-    rows: (asked, key) => rows(asked, key, true),
+    rows,
     budgets: (key) => budgetsOf(key ?? null),
     budgetLeft: async (key) => (await budgetOf(store, policyOf(key), clock.now()))?.left ?? null,
     async report(asked, key) {
       const { groupBy, filters = {} } = asked
-      const { groups, total } = await tallied(rows(asked, key, false), groupBy)
+      const { groups, total } = await tallied(sums(asked, key), groupBy, breathe)
       const figures = await total.figures(offers.ofModel, breathe)
       const grouped: CostReport['groups'] = []
       for (const { values, tally } of groups.toSorted((left, right) => byValues(left.values, right.values))) {
@@ -114,8 +120,9 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
 }
 
 async function tallied(
-  pages: AsyncIterable<readonly CostRow[]>,
+  pages: AsyncIterable<readonly (CostRow | CostSum)[]>,
   groupBy: readonly string[],
+  breathe: () => Promise<void>,
 ): Promise<{ readonly groups: readonly Group[]; readonly total: CostTally }> {
   const groups = new Map<string | null, Group>()
   const total = createCostTally()
@@ -130,7 +137,7 @@ async function tallied(
     }
     if (groups.size > MOST_GROUPS) throw tooManyGroups(groupBy)
   }
-  for (const { tally } of groups.values()) total.addKnownOf(tally)
+  for (const { tally } of groups.values()) await total.addKnownOf(tally, breathe)
   return { groups: [...groups.values()], total }
 }
 

@@ -1,16 +1,18 @@
 import { createTally, percentAbove, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { CostFigures, Offer, Usd, UsdTally } from '#contract'
-import type { CostRow } from '../records.ts'
+import type { CostRow, CostSum } from '../records.ts'
+import { createIdSet } from './id-set.ts'
+import type { IdSet } from './id-set.ts'
 import { createWhatIfTally } from '../plan/what-if.ts'
 import type { WhatIfTally } from '../plan/what-if.ts'
 
-/** The figures of one group of the report, gathered line by line. */
+/** The figures of one group of the report, gathered line by line, or by sums of them. */
 export interface CostTally {
-  add(row: CostRow): void
+  add(row: CostRow | CostSum): void
   /** Of a line, only whether the cost of its attempt is unknown: lines of several groups may speak of it. */
-  addUnknown(row: CostRow): void
+  addUnknown(row: CostRow | CostSum): void
   /** The known part of what another tally has gathered: a total of groups costs each line once. */
-  addKnownOf(group: CostTally): void
+  addKnownOf(group: CostTally, breathe: () => Promise<void>): Promise<void>
   readonly gathered: Gathered
   figures(offersOf: (model: string) => readonly Offer[], breathe: () => Promise<void>): Promise<CostFigures>
 }
@@ -22,7 +24,10 @@ interface Gathered {
   readonly quoted: UsdTally
   readonly billed: UsdTally
   readonly whatIf: WhatIfTally
-  readonly generations: Set<string>
+  /** Of single lines, of which other groups may have some too. */
+  readonly generations: IdSet
+  /** Of sums: each is in one of them, and in no single line. */
+  generationsOfSums: number
   attempts: number
   images: number
 }
@@ -36,8 +41,8 @@ interface UnknownAttempt {
   readonly wasted: Usd | null
 }
 
-/** A line with a known amount. */
-function addKnown({ spend, failed, moderated, quoted, billed }: Gathered, { task, kind }: CostRow, amount: Usd): void {
+/** A line, or a sum of lines, with a known amount. */
+function addKnown({ spend, failed, moderated, quoted, billed }: Gathered, { task, kind }: CostRow | CostSum, amount: Usd): void {
   spend.add(amount)
   if (task.images === 0) (task.code === 'moderated' ? moderated : failed).add(amount)
   if (kind === 'computed' || task.quoted === null) return
@@ -45,14 +50,29 @@ function addKnown({ spend, failed, moderated, quoted, billed }: Gathered, { task
   billed.add(amount)
 }
 
+const isSum = (row: CostRow | CostSum): row is CostSum => 'generations' in row
+
 export function createCostTally(): CostTally {
   const [spend, failed, moderated, quoted, billed] = [createTally(), createTally(), createTally(), createTally(), createTally()]
   const whatIf = createWhatIfTally()
-  const generations = new Set<string>()
-  const gathered: Gathered = { spend, failed, moderated, quoted, billed, whatIf, generations, attempts: 0, images: 0 }
+  const generations = createIdSet()
+  const gathered: Gathered = {
+    spend,
+    failed,
+    moderated,
+    quoted,
+    billed,
+    whatIf,
+    generations,
+    generationsOfSums: 0,
+    attempts: 0,
+    images: 0,
+  }
   const unknown = new Map<string, UnknownAttempt>()
 
-  function addUnknown({ kind, task, amount, attemptId, generationId }: CostRow): void {
+  function addUnknown(row: CostRow | CostSum): void {
+    if (isSum(row)) return
+    const { kind, task, amount, attemptId, generationId } = row
     if (kind === 'adjusted') unknown.delete(attemptId)
     if (amount === null) unknown.set(attemptId, { generationId, images: task.images, wasted: task.images === 0 ? task.quoted : null })
   }
@@ -61,19 +81,21 @@ export function createCostTally(): CostTally {
     gathered,
     addUnknown,
     add(row) {
-      const { task, amount, generationId, provider, model } = row
-      generations.add(generationId)
+      const { task, amount, provider, model } = row
+      if (isSum(row)) gathered.generationsOfSums += row.generations
+      else generations.add(row.generationId)
       if (row.kind !== 'adjusted') {
-        gathered.attempts++
+        gathered.attempts += isSum(row) ? row.attempts : 1
         gathered.images += task.images
         whatIf.add({ provider, model, made: task.made, images: task.images, amount })
       }
       addUnknown(row)
       if (amount !== null) addKnown(gathered, row, amount)
     },
-    addKnownOf({ gathered: group }) {
+    async addKnownOf({ gathered: group }, breathe) {
       for (const name of ['spend', 'failed', 'moderated', 'quoted', 'billed'] as const) gathered[name].add(group[name].total())
-      for (const id of group.generations) generations.add(id)
+      gathered.generationsOfSums += group.generationsOfSums
+      await generations.addAll(group.generations, breathe)
       whatIf.addAll(group.whatIf)
       gathered.attempts += group.attempts
       gathered.images += group.images
@@ -81,12 +103,13 @@ export function createCostTally(): CostTally {
     async figures(offersOf, breathe) {
       const total = spend.total()
       const { attempts, images } = gathered
+      const count = gathered.generationsOfSums + generations.size()
       const priced = images - [...unknown.values()].reduce((sum, attempt) => sum + attempt.images, 0)
       const { rows, cheapest } = await whatIf.result(offersOf, breathe)
       return {
         spend: total,
-        count: generations.size,
-        generations: generations.size,
+        count,
+        generations: count,
         attempts,
         images,
         cost_per_image: priced > 0 ? shareOfUsd(total, 1, priced) : null,

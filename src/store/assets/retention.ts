@@ -1,5 +1,6 @@
 import type { GenerationRecord } from '../../core/records.ts'
 import type { Clock, Log, Store } from '../../core/ports.ts'
+import { everyHour } from '../every-hour.ts'
 import type { ObjectStorage, StoredObject } from './object-storage.ts'
 
 export interface RetentionLimits {
@@ -33,8 +34,7 @@ interface StoredImage extends StoredObject {
   readonly small: readonly string[]
 }
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
+const DAY_MS = 86_400_000
 /** Who was just handed a link can fetch it, whatever the limits; what is stored and not yet on record is as young. */
 const GRACE_MS = 15 * 60_000
 const IMAGE = /(?:^|\/)([0-9a-f]{64})\.(?:jpg|png|webp)$/
@@ -73,26 +73,13 @@ export async function sweep({ storage, store, clock, limits, log }: RetentionDep
 
 /** Sweeps now and every hour. The returned function stops it, once a sweep in progress is over. */
 export function startRetention(dependencies: RetentionDependencies): () => Promise<void> {
-  const { clock, log } = dependencies
-  let stopTimer = () => {}
-  let isStopped = false
-  const round = async (): Promise<void> => {
-    try {
-      if ((await dependencies.isTurn?.(HOUR_MS)) !== false) await sweep(dependencies)
-    } catch (error) {
-      log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'images could not be swept; the next try is in an hour')
-    }
-    if (isStopped) return
-    stopTimer = clock.after(HOUR_MS, () => {
-      current = round()
-    })
-  }
-  let current = round()
-  return async () => {
-    isStopped = true
-    stopTimer()
-    await current
-  }
+  const { clock, log, isTurn } = dependencies
+  return everyHour({
+    clock,
+    ...(isTurn ? { isTurn } : {}),
+    work: async () => void (await sweep(dependencies)),
+    onFailed: (error) => log.error({ error }, 'images could not be swept; the next try is in an hour'),
+  })
 }
 
 /** Each image with its small ones. A small one that was made while its image went is removed. */

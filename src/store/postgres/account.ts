@@ -1,11 +1,13 @@
 import type { CostQuery, Store } from '../../core/ports.ts'
 import type { CostRow } from '../../core/records.ts'
 import { usdFromNano } from '#contract'
+import { readAddedUp } from '../rules/added-up-costs.ts'
 import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
 import { durationOf, HOUR_MS } from '../rules/provider-hour.ts'
 import type { Step } from '../rules/provider-hour.ts'
 import { budgetUsed, usedOf } from './budgets.ts'
 import type { Connections } from './connections.ts'
+import { addedUpReader } from './cost-days.ts'
 import { hasPair } from './generations.ts'
 import { binder, prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
@@ -20,11 +22,16 @@ const durations = prepare(
   'SELECT hour, step, tasks FROM provider_hour_durations WHERE provider = $1 AND hour >= $2 AND hour < $3 ORDER BY hour, step',
 )
 
-type AccountReader = Pick<Store, 'costs' | 'observedBills' | 'budgetUsed' | 'providerHours'>
+type AccountReader = Pick<Store, 'costs' | 'costSums' | 'observedBills' | 'budgetUsed' | 'providerHours'>
 
 /** Reads the account, and what it says of each provider. */
 export const accountReader = (connections: Connections): AccountReader => ({
   costs: (query) => readCosts(connections, query),
+  costSums: (query) =>
+    readAddedUp(
+      addedUpReader(connections, (asked) => readCosts(connections, asked)),
+      query,
+    ),
   observedBills: async (provider, model, limit) => (await connections.read(newestBills(provider, model, limit))).flatMap(observedBillOf),
   budgetUsed: async (key, period, periodStart) => usdFromNano(usedOf(await connections.read(budgetUsed(key, period, periodStart)))),
   async providerHours(provider, from, to) {

@@ -9,6 +9,8 @@ export const LOCKS = {
   migration: [OURS, 1],
   /** Shared by every process that works on the database; held alone by one that must be its only user. */
   owner: [OURS, 2],
+  /** Shared by units that write a line of a day long over, as a trigger of the ledger has it; held alone for the moment in which such a day is claimed. */
+  lateLines: [OURS, 3],
 } as const
 
 /** The first half of the locks of providers, whose second half is a hash of their name: held while their slots are counted. */

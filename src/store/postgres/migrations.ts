@@ -1,3 +1,5 @@
+import { COST_DAYS } from './cost-days-schema.ts'
+
 /**
  * The schema, as numbered steps. Steps are only ever appended; one that has been released stays as it is, word for word. Records are text
  * and not `jsonb`, which has no NUL. Ids are compared byte by byte, whatever the database's language.
@@ -243,4 +245,5 @@ export const MIGRATIONS: readonly string[] = [
     SELECT DISTINCT created_at / 86400000, model, coalesce(provider, ''), coalesce(key, '') FROM generations
     ON CONFLICT DO NOTHING;
   `,
+  COST_DAYS,
 ]

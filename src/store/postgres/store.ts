@@ -6,6 +6,7 @@ import { breakerKeeper } from './breakers.ts'
 import { readServerClock } from './clock.ts'
 import { comparisonReader } from './comparisons.ts'
 import { openConnections } from './connections.ts'
+import { dayTotaller } from './cost-days.ts'
 import { deliveryReader } from './deliveries.ts'
 import { generationReader } from './generations.ts'
 import { keyNamer, keyReader } from './keys.ts'
@@ -67,6 +68,11 @@ export async function openPostgresStore(url: string, options: { readonly patienc
       assertOpen()
       return account.costs(query)
     },
+    costSums(query) {
+      assertOpen()
+      return account.costSums(query)
+    },
+    addUpDay: whileOpen(dayTotaller(connections)),
     comparison: whileOpen(comparisons.comparison),
     comparisons: whileOpen(comparisons.comparisons),
     unbegunComparisons: whileOpen(comparisons.unbegunComparisons),

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../../core/ports.ts'
+import { COST_DAYS } from './cost-days-schema.ts'
 
 /**
  * The schema, as numbered steps: number n brings `user_version` from n - 1 to n. Steps are only ever appended; one that has been
@@ -211,6 +212,7 @@ export const MIGRATIONS: readonly string[] = [
       ON CONFLICT DO NOTHING;
   END;
   `,
+  COST_DAYS,
 ]
 
 /**

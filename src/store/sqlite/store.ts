@@ -14,6 +14,7 @@ import { imageChanges } from './changes/images.ts'
 import { ledgerChanges } from './changes/ledger.ts'
 import { comparisonChanges, comparisonReader } from './comparisons.ts'
 import { keyChanges, keyReader } from './keys.ts'
+import { addedUpReader, dayTotaller } from './cost-days.ts'
 import { observedBillReader, readCosts } from './costs.ts'
 import { deliveryChanges, deliveryReader } from './deliveries.ts'
 import type { Leases } from './deliveries.ts'
@@ -23,6 +24,7 @@ import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
 import { promptSearch } from './prompt-search.ts'
 import { providerHours } from './provider-hours.ts'
+import { readAddedUp } from '../rules/added-up-costs.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
 import { nameKeys } from './key-names.ts'
 
@@ -58,6 +60,7 @@ export function sqliteStore(database: DatabaseSync): Store {
   const group = groupCommit(database)
   const hours = providerHours(database, group)
   const search = promptSearch(database, group)
+  const addedUp = addedUpReader(database)
   const rows = rowReader(database)
   const comparisons = comparisonReader(database)
   const keys = keyReader(database)
@@ -98,6 +101,11 @@ export function sqliteStore(database: DatabaseSync): Store {
       assertOpen()
       return readCosts(database, query)
     },
+    costSums(query) {
+      assertOpen()
+      return readAddedUp(addedUp(query), query)
+    },
+    addUpDay: whileOpen(dayTotaller(database, group)),
     observedBills: whileOpen(observedBillReader(database)),
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),

@@ -54,16 +54,19 @@ const standingOf = (keys: readonly KeyPolicy[], name: string | null): Standing =
 }
 const ENDED = 'ended'
 
-function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used = '0') {
+/** @param pageRows so few that a group reaches over pages */
+function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used = '0', pageRows = 2) {
   const asked: CostQuery[] = []
   const budgets: unknown[] = []
+  let breaths = 0
+  async function* read(query: CostQuery) {
+    asked.push(query)
+    for (let index = 0; index < rows.length; index += pageRows) yield rows.slice(index, index + pageRows)
+  }
   const costs = createCosts({
     store: {
-      async *costs(query) {
-        asked.push(query)
-        // Pages of two, so that a group reaches over pages.
-        for (let index = 0; index < rows.length; index += 2) yield rows.slice(index, index + 2)
-      },
+      costs: read,
+      costSums: read,
       async budgetUsed(...question) {
         budgets.push(question)
         return used
@@ -72,10 +75,11 @@ function costsOf(rows: readonly CostRow[], keys: readonly KeyPolicy[] = [], used
     offers: { ofModel: () => OFFERS, standing: (key) => standingOf(keys, key), keys: () => keys },
     names: { providers: () => ['north', 'south', 'east', 'west'], models: () => ['flux-2-pro'], modelOf: () => null },
     clock: { now: () => NOON },
-    breathe: async () => {},
+    breathe: async () => void breaths++,
   })
   return {
     costs,
+    breaths: () => breaths,
     asked,
     budgets,
     report: (groupBy: readonly string[] = [], key: string | null = null) => costs.report({ from: null, to: null, groupBy }, key),
@@ -226,6 +230,15 @@ describe('groups', () => {
   test('are refused where there would be more than anybody reads', async () => {
     const rows = Array.from({ length: 2_001 }, (_, index) => line({ metadata: { id: String(index) } }))
     await expect(costsOf(rows).report(['metadata.id'])).rejects.toThrow(/more than 2000 groups.*format=csv/)
+  })
+
+  test('of very many generations become one total in turns', async () => {
+    const rows = Array.from({ length: 60_000 }, (_, index) => line({ provider: index % 2 === 0 ? 'north' : 'south' }))
+    const { report, breaths } = costsOf(rows, [], '0', 5_000)
+    const { total } = await report(['provider'])
+    expect(total.generations).toBe(60_000)
+    // One after each of two groups, and one after each ten thousand that the total takes from them.
+    expect(breaths()).toBe(2 + 6)
   })
 
   test('add up to the total in spend, attempts and images, whatever happened', async () => {

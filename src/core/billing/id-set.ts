@@ -1,0 +1,37 @@
+/** A set of ids of generations that may hold a year of them. */
+export interface IdSet {
+  add(id: string): void
+  /** What another one has, in turns. */
+  addAll(other: IdSet, breathe: () => Promise<void>): Promise<void>
+  size(): number
+  readonly parts: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** Added in one turn of the event loop: a few milliseconds. */
+const AT_ONCE = 10_000
+
+/** In parts, by the last character, since a set that grows moves all that it holds at once: 100 ms with a million ids. */
+export function createIdSet(): IdSet {
+  const parts = new Map<string, Set<string>>()
+  function add(id: string): void {
+    const name = id.slice(-1)
+    const part = parts.get(name)
+    if (part === undefined) parts.set(name, new Set([id]))
+    else part.add(id)
+  }
+  return {
+    parts,
+    add,
+    async addAll(other, breathe) {
+      let left = AT_ONCE
+      for (const part of other.parts.values())
+        for (const id of part) {
+          add(id)
+          if (--left > 0) continue
+          left = AT_ONCE
+          await breathe()
+        }
+    },
+    size: () => [...parts.values()].reduce((sum, { size }) => sum + size, 0),
+  }
+}
