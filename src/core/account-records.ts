@@ -75,7 +75,7 @@ export interface CostRow extends LedgerEntry {
 }
 
 /**
- * Lines of one day that a report need not tell apart, added up: each with a known amount, and each generation of them with no other line
+ * Lines of one day that are alike to a report, added up: each with a known amount, and each generation of them with no other line
  * anywhere. `at` is when their day begins; `amount`, `images` and `quoted` are sums.
  */
 export interface CostSum extends Pick<CostRow, 'key' | 'provider' | 'model' | 'at' | 'metadata'> {

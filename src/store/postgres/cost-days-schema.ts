@@ -9,7 +9,7 @@ CREATE TABLE cost_days (
 );
 CREATE TABLE cost_sums (
   day         integer NOT NULL REFERENCES cost_days (day) ON DELETE CASCADE,
-  -- The metadata by whose values it is told apart from others; null where it is of all.
+  -- The metadata of which its generations have the same value; null where it is of all values.
   name        text,
   value       text,
   key         text,

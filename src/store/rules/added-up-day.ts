@@ -27,7 +27,7 @@ export const newestMissingDay = (settled: string, before: string): string => `
 
 /** A sum as its table has it. */
 export interface SumRow {
-  /** The metadata by whose values it is told apart from others; null where it is of all values. */
+  /** The metadata of which its generations have the same value; null where it is of all values. */
   readonly name: string | null
   /** Null where its generations have none of that name. */
   readonly value: string | null

@@ -9,7 +9,7 @@ CREATE TABLE cost_days (
 ) STRICT;
 CREATE TABLE cost_sums (
   day         INTEGER NOT NULL REFERENCES cost_days (day) ON DELETE CASCADE,
-  -- The metadata by whose values it is told apart from others; null where it is of all.
+  -- The metadata of which its generations have the same value; null where it is of all values.
   name        TEXT,
   value       TEXT,
   key         TEXT,
