@@ -100,35 +100,42 @@ export function createCostTally(): CostTally {
       gathered.attempts += group.attempts
       gathered.images += group.images
     },
-    async figures(offersOf, breathe) {
-      const total = spend.total()
-      const { attempts, images } = gathered
-      const count = gathered.generationsOfSums + generations.size()
-      const priced = images - [...unknown.values()].reduce((sum, attempt) => sum + attempt.images, 0)
-      const { rows, cheapest } = await whatIf.result(offersOf, breathe)
-      return {
-        spend: total,
-        count,
-        generations: count,
-        attempts,
-        images,
-        cost_per_image: priced > 0 ? shareOfUsd(total, 1, priced) : null,
-        wasted: {
-          amount: sumUsd([failed.total(), moderated.total()]),
-          failed: failed.total(),
-          moderated: moderated.total(),
-          unknown: sumUsd([...unknown.values()].map(({ wasted }) => wasted).filter((amount) => amount !== null)),
-        },
-        unknown_cost_generations: new Set([...unknown.values()].map(({ generationId }) => generationId)).size,
-        drift: {
-          quoted: quoted.total(),
-          billed: billed.total(),
-          amount: subtractUsd(billed.total(), quoted.total()),
-          percent: percentAbove(billed.total(), quoted.total(), 1),
-        },
-        what_if: [...rows],
-        cheapest,
-      }
+    figures: (offersOf, breathe) => figuresOf(gathered, [...unknown.values()], offersOf, breathe),
+  }
+}
+
+async function figuresOf(
+  gathered: Gathered,
+  unknown: readonly UnknownAttempt[],
+  offersOf: (model: string) => readonly Offer[],
+  breathe: () => Promise<void>,
+): Promise<CostFigures> {
+  const { spend, failed, moderated, quoted, billed, whatIf, generations, attempts, images } = gathered
+  const total = spend.total()
+  const count = gathered.generationsOfSums + generations.size()
+  const priced = images - unknown.reduce((sum, attempt) => sum + attempt.images, 0)
+  const { rows, cheapest } = await whatIf.result(offersOf, breathe)
+  return {
+    spend: total,
+    count,
+    generations: count,
+    attempts,
+    images,
+    cost_per_image: priced > 0 ? shareOfUsd(total, 1, priced) : null,
+    wasted: {
+      amount: sumUsd([failed.total(), moderated.total()]),
+      failed: failed.total(),
+      moderated: moderated.total(),
+      unknown: sumUsd(unknown.map(({ wasted }) => wasted).filter((amount) => amount !== null)),
     },
+    unknown_cost_generations: new Set(unknown.map(({ generationId }) => generationId)).size,
+    drift: {
+      quoted: quoted.total(),
+      billed: billed.total(),
+      amount: subtractUsd(billed.total(), quoted.total()),
+      percent: percentAbove(billed.total(), quoted.total(), 1),
+    },
+    what_if: [...rows],
+    cheapest,
   }
 }

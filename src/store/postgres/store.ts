@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../../core/ports.ts'
 import { StoreError } from '../../core/ports.ts'
+import { openState } from '../open-state.ts'
 import { accountReader } from './account.ts'
 import { breakerKeeper } from './breakers.ts'
 import { readServerClock } from './clock.ts'
@@ -40,17 +41,7 @@ export async function openPostgresStore(url: string, options: { readonly patienc
   const deliveries = deliveryReader(connections)
   const account = accountReader(connections)
   const keys = keyReader(connections)
-  let isClosed = false
-
-  const assertOpen = (): void => {
-    if (isClosed) throw new StoreError('closed', 'the store is closed')
-  }
-  const whileOpen =
-    <Query extends readonly unknown[], Found>(read: (...query: Query) => Promise<Found>) =>
-    async (...query: Query): Promise<Found> => {
-      assertOpen()
-      return read(...query)
-    }
+  const { isClosed, close, whileOpen, pagesWhileOpen } = openState()
 
   return {
     commit: (unit) => writer.write(unit),
@@ -64,14 +55,8 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     providerHours: whileOpen(account.providerHours),
     budgetUsed: whileOpen(account.budgetUsed),
     observedBills: whileOpen(account.observedBills),
-    costs(query) {
-      assertOpen()
-      return account.costs(query)
-    },
-    costSums(query) {
-      assertOpen()
-      return account.costSums(query)
-    },
+    costs: pagesWhileOpen((query) => account.costs(query)),
+    costSums: pagesWhileOpen((query) => account.costSums(query)),
     addUpDay: whileOpen(dayTotaller(connections)),
     comparison: whileOpen(comparisons.comparison),
     comparisons: whileOpen(comparisons.comparisons),
@@ -92,9 +77,9 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     nodes,
     ping: whileOpen(async () => void (await connections.read(one()))),
     async close() {
-      if (isClosed) return
+      if (isClosed()) return
       await writer.close()
-      isClosed = true
+      close()
       await leave()
       await connections.close()
       await sharing.release()

@@ -1,4 +1,5 @@
-import { usdFromNano } from '#contract'
+import { nanoFromUsd, subtractUsd, sumUsd, usdFromNano } from '#contract'
+import type { Usd } from '#contract'
 import type { CostSum, Instant, SettledTask } from '../../core/records.ts'
 import { DAY_MS } from './generation-day.ts'
 import type { Row } from './rows.ts'
@@ -25,8 +26,8 @@ export const newestMissingDay = (settled: string, before: string): string => `
   )
   SELECT day FROM days WHERE day IS NOT NULL AND day NOT IN (SELECT d.day FROM cost_days AS d WHERE d.about IS NOT NULL) LIMIT 1`
 
-/** A sum as its table has it. */
-export interface SumRow {
+/** A sum while lines are added to it. */
+interface Sum {
   /** The metadata of which its generations have the same value; null where it is of all values. */
   readonly name: string | null
   /** Null where its generations have none of that name. */
@@ -40,9 +41,12 @@ export interface SumRow {
   attempts: number
   generations: number
   images: number
-  amount: bigint
-  quoted: bigint | null
+  amount: Usd
+  quoted: Usd | null
 }
+
+/** A sum as its table has it. */
+export type SumRow = Readonly<Omit<Sum, 'amount' | 'quoted'>> & { readonly amount: bigint; readonly quoted: bigint | null }
 
 export const SUM_COLUMNS = [
   'name',
@@ -78,10 +82,10 @@ export interface AddedUpDay {
 interface Placed {
   readonly seq: bigint
   readonly kind: string
-  readonly row: SumRow
+  readonly row: Sum
 }
 
-type Sums = Map<string, SumRow>
+type Sums = Map<string, Sum>
 
 /**
  * Adds up the lines of a day. A generation is in one sum with all its lines, or apart with all of them, so that those of several sums are never one
@@ -111,12 +115,12 @@ export function dayAdder(): { add(row: Row): void; result(): AddedUpDay } {
     },
     result() {
       for (const ofOne of incomplete.values()) apart.push(...ofOne.map(({ seq }) => seq))
-      const isExact = [...sums.values()].every(({ amount, quoted }) => fitsColumn(amount) && fitsColumn(quoted ?? 0n))
-      if (!isExact || sums.size > MOST_SUMS || sums.size + apart.length > lines * WORTH_IT)
+      const doFit = [...sums.values()].map(rowOf).every(({ amount, quoted }) => fitsColumn(amount) && fitsColumn(quoted ?? 0n))
+      if (!doFit || sums.size > MOST_SUMS || sums.size + apart.length > lines * WORTH_IT)
         return { about: { apart: null, names: [], hasOtherNames: true }, sums: [] }
       const named = byMetadata.result(sums)
       const about = { apart: apart.map(Number).toSorted((left, right) => left - right), ...named.about }
-      return { about, sums: [...sums.values(), ...named.sums] }
+      return { about, sums: [...sums.values(), ...named.sums].map(rowOf) }
     },
   }
 }
@@ -127,9 +131,9 @@ function metadataAdder() {
   let hasOtherNames = false
 
   return {
-    add(kind: string, sum: SumRow, metadata: Readonly<Record<string, string>>): void {
+    add(kind: string, sum: Sum, metadata: Readonly<Record<string, string>>): void {
       for (const [name, value] of Object.entries(metadata)) {
-        const sums = named.get(name) ?? (named.size < MOST_NAMES ? new Map<string, SumRow>() : null)
+        const sums = named.get(name) ?? (named.size < MOST_NAMES ? new Map<string, Sum>() : null)
         if (sums === null) {
           hasOtherNames = true
           continue
@@ -139,7 +143,7 @@ function metadataAdder() {
       }
     },
     /** @param all of the day, whatever their metadata */
-    result(all: Sums): Pick<AddedUpDay, 'sums'> & { readonly about: Pick<AboutDay, 'names' | 'hasOtherNames'> } {
+    result(all: Sums): { readonly sums: readonly Sum[]; readonly about: Pick<AboutDay, 'names' | 'hasOtherNames'> } {
       const few = [...named].filter(([, sums]) => sums.size <= MOST_SUMS_OF_NAME)
       return {
         about: { names: few.map(([name]) => name), hasOtherNames: hasOtherNames || few.length < named.size },
@@ -150,7 +154,7 @@ function metadataAdder() {
 }
 
 /** What is left of all sums for generations that have no metadata of that name. */
-function withoutName(name: string, sums: Sums, all: Sums): readonly SumRow[] {
+function withoutName(name: string, sums: Sums, all: Sums): readonly Sum[] {
   const left: Sums = new Map([...all].map(([kind, sum]) => [kind, { ...sum, name }]))
   for (const [id, sum] of sums) {
     const [, kind] = JSON.parse(id) as [string, string]
@@ -159,7 +163,7 @@ function withoutName(name: string, sums: Sums, all: Sums): readonly SumRow[] {
   return [...left.values()].filter(({ attempts }) => attempts > 0)
 }
 
-function sumOf(lines: readonly Placed[]): SumRow {
+function sumOf(lines: readonly Placed[]): Sum {
   const [first, ...others] = lines.map(({ row }) => row)
   if (first === undefined) throw new Error('no line is added up')
   const sums: Sums = new Map([['', { ...first }]])
@@ -167,19 +171,25 @@ function sumOf(lines: readonly Placed[]): SumRow {
   return sums.get('') ?? first
 }
 
-function addTo(sums: Sums, id: string, { attempts, generations, images, amount, quoted, ...own }: SumRow, sign: 1 | -1 = 1): void {
+function addTo(sums: Sums, id: string, { attempts, generations, images, amount, quoted, ...own }: Sum, sign: 1 | -1 = 1): void {
   const sum = sums.get(id)
   if (sum === undefined) return void sums.set(id, { ...own, attempts, generations, images, amount, quoted })
   sum.attempts += sign * attempts
   sum.generations += sign * generations
   sum.images += sign * images
-  sum.amount += BigInt(sign) * amount
-  if (sum.quoted !== null && quoted !== null) sum.quoted += BigInt(sign) * quoted
+  const add = (before: Usd, more: Usd): Usd => (sign === 1 ? sumUsd([before, more]) : subtractUsd(before, more))
+  sum.amount = add(sum.amount, amount)
+  if (sum.quoted !== null && quoted !== null) sum.quoted = add(sum.quoted, quoted)
 }
 
 const metadataOf = ({ metadata }: Row): Readonly<Record<string, string>> =>
   typeof metadata === 'string' ? (JSON.parse(metadata) as Record<string, string>) : {}
 
+const rowOf = (sum: Sum): SumRow => ({
+  ...sum,
+  amount: nanoFromUsd(sum.amount),
+  quoted: sum.quoted === null ? null : nanoFromUsd(sum.quoted),
+})
 const fitsColumn = (amount: bigint): boolean => BigInt.asIntN(64, amount) === amount
 
 /** Null where a line must be read by itself: what is unknown may be adjusted. */
@@ -201,8 +211,8 @@ function placedOf(row: Row): Placed | null {
     attempts: 1,
     generations: 1,
     images,
-    amount,
-    quoted: typeof quoted === 'bigint' ? quoted : null,
+    amount: usdFromNano(amount),
+    quoted: typeof quoted === 'bigint' ? usdFromNano(quoted) : null,
   }
   const sameSum = JSON.stringify([own.key, own.provider, own.model, kind, task, images === 0, own.quoted === null])
   return { seq: row['seq'] as bigint, kind: sameSum, row: own }

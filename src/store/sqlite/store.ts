@@ -2,7 +2,6 @@ import type { DatabaseSync } from 'node:sqlite'
 import { usdFromNano } from '#contract'
 import type { IdempotencyEntry, Store, UnitOfWork } from '../../core/ports.ts'
 import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
-import { StoreError } from '../../core/ports.ts'
 import { FIRST_LEASE } from '../../core/nodes.ts'
 import type { Change, ChangeKind } from './change.ts'
 import { copyDatabase } from './copy-database.ts'
@@ -26,6 +25,7 @@ import { promptSearch } from './prompt-search.ts'
 import { providerHours } from './provider-hours.ts'
 import { readAddedUp } from '../rules/added-up-costs.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
+import { openState } from '../open-state.ts'
 import { nameKeys } from './key-names.ts'
 
 /** Everything a unit of work can hold. */
@@ -65,17 +65,7 @@ export function sqliteStore(database: DatabaseSync): Store {
   const comparisons = comparisonReader(database)
   const keys = keyReader(database)
   const deliveries = deliveryReader(database, leases)
-  let isClosed = false
-
-  const assertOpen = (): void => {
-    if (isClosed) throw new StoreError('closed', 'the store is closed')
-  }
-  const whileOpen =
-    <Query extends readonly unknown[], Found>(read: (...query: Query) => Found | Promise<Found>) =>
-    async (...query: Query): Promise<Found> => {
-      assertOpen()
-      return read(...query)
-    }
+  const { isClosed, close, whileOpen, pagesWhileOpen } = openState()
 
   return {
     async commit(unit) {
@@ -97,14 +87,8 @@ export function sqliteStore(database: DatabaseSync): Store {
     unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
     idempotency: whileOpen(rows.idempotency),
     budgetUsed: whileOpen(async (...asked: Parameters<typeof budgets.read>) => usdFromNano(await budgets.read(...asked))),
-    costs(query) {
-      assertOpen()
-      return readCosts(database, query)
-    },
-    costSums(query) {
-      assertOpen()
-      return readAddedUp(addedUp(query), query)
-    },
+    costs: pagesWhileOpen((query) => readCosts(database, query)),
+    costSums: pagesWhileOpen((query) => readAddedUp(addedUp(query), query)),
     addUpDay: whileOpen(dayTotaller(database, group)),
     observedBills: whileOpen(observedBillReader(database)),
     delivery: whileOpen(deliveries.delivery),
@@ -116,9 +100,9 @@ export function sqliteStore(database: DatabaseSync): Store {
     secret: whileOpen(keys.secret),
     ping: whileOpen(rows.ping),
     async close() {
-      if (isClosed) return
+      if (isClosed()) return
       group.close()
-      isClosed = true
+      close()
       database.close()
     },
   }
