@@ -1,7 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { RequestSchema } from './request-schema.ts'
 import { judge } from '#contract'
 import { installAccess } from './access.ts'
@@ -122,10 +123,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     ...serverOptions(problems, [...ERROR_SHAPES, OWN_PATHS_ERRORS], deps.connectionTimes),
     genReqId: requestIdOf,
   }).withTypeProvider<ZodTypeProvider>()
-  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
-    const judged = judge(schema, data)
-    return judged.kind === 'right' ? { value: judged.value } : { error: invalidRequest(judged.objections) }
-  })
+  app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => (httpPart === 'headers' ? judgeHeaders(schema) : judgeBy(schema)))
   // Response schemas document; what routes return is typed by the same schemas and checked against them in tests.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
@@ -172,6 +170,24 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
     await own.register(ownPathsApis, deps)
   })
   return app
+}
+
+type Validate = (data: unknown) => { readonly value?: unknown; readonly error?: Error }
+
+const judgeBy =
+  (schema: z.ZodType): Validate =>
+  (data) => {
+    const judged = judge(schema, data)
+    return judged.kind === 'right' ? { value: judged.value } : { error: invalidRequest(judged.objections) }
+  }
+
+/** Most requests have none of the headers that their route reads: then there is nothing to judge, and no copy of the others is made. */
+function judgeHeaders(schema: z.ZodType): Validate {
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+  const without = judge(schema, {})
+  const mayBeAbsent = without.kind === 'right' && Object.keys(without.value as object).length === 0
+  const judgePresent = judgeBy(schema)
+  return (data) => (mayBeAbsent && names.every((name) => (data as IncomingHttpHeaders)[name] === undefined) ? {} : judgePresent(data))
 }
 
 /** One line for each request: no body, no query, no key. */

@@ -15,12 +15,15 @@ interface KnownPath {
   readonly verbs: Set<string>
 }
 
+/** Whether a route takes one path alone. */
+export const isExact = (url: string): boolean => !/[:*]/.test(url)
+
 /** Remembers every route that is registered from here on, so that a wrong verb is answered with the right ones. */
 export function rememberRoutes(app: FastifyInstance): void {
   const paths = new Map<string, KnownPath>()
   app.addHook('onRoute', ({ url, method }) => {
     if (url === '*') return
-    const known = paths.get(url) ?? { pattern: patternOf(url), isExact: !/[:*]/.test(url), verbs: new Set() }
+    const known = paths.get(url) ?? { pattern: patternOf(url), isExact: isExact(url), verbs: new Set() }
     for (const verb of [method].flat()) if (verb !== 'OPTIONS') known.verbs.add(verb)
     paths.set(url, known)
   })

@@ -1,10 +1,10 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { FAILURES, HTTP_PROBLEMS } from '#contract'
 import { AssetError } from '../core/ports.ts'
 import type { Problem } from '#contract'
 import type { ProblemDetails } from './http-problem.ts'
-import { allowOf, hasWrongVerb, pathOf } from './known-routes.ts'
+import { allowOf, hasWrongVerb, isExact, pathOf } from './known-routes.ts'
 import { toProblem } from './to-problem.ts'
 
 export interface ProblemDependencies {
@@ -48,11 +48,17 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails, deps: 
 export const retryAfterHeader = ({ retryAfterMs }: ProblemDetails): Record<string, string> =>
   retryAfterMs ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {}
 
-/** Refuses what a route beside the right one would take, in the words of the API that the path belongs to. */
+/**
+ * Refuses what a route beside the right one would take, in the words of the API that the path belongs to: only the pattern of a route takes
+ * the path of another. Must come before all routes.
+ */
 export function refuseWrongVerbs(app: FastifyInstance): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.is404 || !hasWrongVerb(request)) done()
-    else reply.callNotFound()
+  const refuse: onRequestHookHandler = (request, reply, done) => {
+    if (hasWrongVerb(request)) reply.callNotFound()
+    else done()
+  }
+  app.addHook('onRoute', (route) => {
+    if (!isExact(route.url)) route.onRequest = [refuse, route.onRequest ?? []].flat()
   })
 }
 
