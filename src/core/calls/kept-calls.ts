@@ -138,6 +138,13 @@ function charsOf(value: Json | undefined, most: number): number {
   if (typeof value === 'string') return value.length + 3
   if (typeof value !== 'object' || value === null) return 8
   let chars = 2
+  if (Array.isArray(value)) {
+    for (const one of value as readonly Json[]) {
+      chars += 1 + charsOf(one, most - chars)
+      if (chars > most) return chars
+    }
+    return chars
+  }
   const fields = value as JsonObject
   for (const name in fields) {
     chars += name.length + 4 + charsOf(fields[name], most - chars)
