@@ -12,6 +12,7 @@ import { boughtLinks } from './bought-links.ts'
 import type { BoughtLinks } from './bought-links.ts'
 import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
+import { createTurnShare } from '../scheduling/turn-share.ts'
 import { mayUseProvider } from '../keys/may-use.ts'
 import { identified } from './reference-images.ts'
 import { Refusal } from './refusal.ts'
@@ -31,6 +32,7 @@ export type AcceptDependencies = GatherDependencies
 export function createAccept(dependencies: AcceptDependencies): Accept {
   const { ports, urlObjection } = dependencies
   const gather = createGather(dependencies)
+  const turns = createTurnShare(ports.clock)
 
   async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks): Promise<GenerationRecord> {
     const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
@@ -57,6 +59,8 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
 
   return {
     async prepare(asked, key) {
+      // All who wait are answered in one turn of the event loop, and ask again in the next.
+      if (turns.areSpent()) await turns.next()
       const links = boughtLinks(ports, key)
       try {
         return await prepared(asked, key, links)

@@ -40,6 +40,8 @@ export async function begin(core: Core, driver: Driver, record: GenerationRecord
     core.open.delete(record.id)
     throw error instanceof BudgetExceeded ? overBudget(error) : error
   }
+  // Many that are written together go on one after the other.
+  if (core.turns.areSpent()) await core.turns.next()
   core.watchers.notify(record)
   for (const attempt of record.attempts) if (attempt.endedAt === null) driver.begin(open, attempt)
 }

@@ -4,6 +4,7 @@ import { noCallbacks } from '../scheduling/callbacks.ts'
 import type { CallbackState, CallbackTrust } from '../scheduling/callbacks.ts'
 import type { PollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
+import type { TurnShare } from '../scheduling/turn-share.ts'
 import { release } from '../../reading/held-bytes.ts'
 import { FIRST_LEASE } from '../nodes.ts'
 import type { OpenCheck, SlotClaim } from '../nodes.ts'
@@ -34,6 +35,8 @@ export interface Core {
   /** By attempt, from its first step until the driver has done its last. */
   readonly tracks: Map<AttemptRecord, AttemptTrack>
   readonly slots: SlotView
+  /** Of what goes on once a write or a reply is there. */
+  readonly turns: TurnShare
   /** Calls back after `delayMs` of monotonic time. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void
   /** Another process works on the generation: everything of it is dropped here, and nothing of it is written. */

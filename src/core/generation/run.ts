@@ -3,6 +3,7 @@ import { createCallbackTrust, isWorthPolling } from '../scheduling/callbacks.ts'
 import { createPollSchedule } from '../scheduling/poll-schedule.ts'
 import { shareDurations } from '../scheduling/shared-durations.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
+import { createTurnShare } from '../scheduling/turn-share.ts'
 import { StoreError } from '../ports.ts'
 import type { IdempotencyEntry, Ports } from '../ports.ts'
 import type { AttemptCallsRecord, GenerationRecord } from '../records.ts'
@@ -68,6 +69,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     open,
     tracks: new Map(),
     slots,
+    turns: createTurnShare(ports.clock),
     schedule: scheduling.schedule,
     pollSchedule: shareDurations(remembered, ports),
     remembered,

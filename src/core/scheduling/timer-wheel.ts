@@ -5,7 +5,7 @@ const TICK_MS = 20
 const PAUSE_MS = 2_000
 
 /** Callbacks run for so long in one turn of the event loop: thousands that are due at once send their polls in turns between which others are served. */
-const MS_PER_TURN = 4
+const MS_PER_TURN = 1
 
 /** One timer for everything that waits, on the monotonic clock. An entry costs a slot in a map, not a pending promise. */
 export interface TimerWheel {
