@@ -75,9 +75,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     remembered,
     watchers: createWatchers(),
     drop: (generation) => driver.abandon(generation),
-    trust: createCallbackTrust((provider) =>
-      ports.log.warn({ provider }, 'the provider’s callbacks do not arrive, so it is polled as usual; can it reach server.public_url?'),
-    ),
+    trust: createCallbackTrust((provider) => warnOfSilence(ports, provider)),
   }
   const driver = createDriver(core, scheduling)
   const waiting = createWaiting(core)
@@ -121,6 +119,10 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     },
     openOf: (key) => open.ofKey(key),
   }
+}
+
+function warnOfSilence({ log }: Ports, provider: string): void {
+  log.warn({ provider }, 'the provider’s callbacks do not arrive, so it is polled as usual; can it reach server.public_url?')
 }
 
 /** A callback for an attempt that has ended, or that nobody knows, does nothing. */
