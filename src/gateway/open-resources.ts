@@ -8,7 +8,7 @@ import { withEmulators } from '../config/providers.ts'
 import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
-import type { Assets, Clock, Store } from '../core/ports.ts'
+import type { Assets, Clock, Log, Store } from '../core/ports.ts'
 import { openImages } from '../store/assets/open-images.ts'
 import type { Images } from '../store/assets/open-images.ts'
 import { liveCatalogue } from '../catalogue/live-catalogue.ts'
@@ -63,7 +63,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const { folders, store: location } = refusedInWords(() => storageOf(started))
   const complete = await emulatedProviders(configuration, opened)
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
-  const store = await openStoreAt(location, started.sandbox ? 'play' : 'real')
+  const store = await openStoreAt(location, started.sandbox ? 'play' : 'real', endAtOnce(log))
   opened.defer(() => store.close())
   await store.nodes?.begin()
   const clock = clockOf(store)
@@ -111,6 +111,20 @@ export async function openResources(configuration: Configuration, opened: AsyncD
     folders,
   }
 }
+
+/**
+ * What the disk failed to keep may be there after the next start or not. Nobody is answered meanwhile: a refusal would be wrong where it is there, an
+ * acceptance where it is not. A start goes on with what is there, as after a power cut.
+ */
+const endAtOnce =
+  (log: Pick<Log, 'error'>) =>
+  (error: unknown): void => {
+    log.error(
+      { error: error instanceof Error ? error.message : String(error) },
+      'the database may not be on disk: the gateway ends; start it again',
+    )
+    process.exit(1)
+  }
 
 /** Where an earlier version kept a sandbox's rows; null where that is not on this machine's disk, which a sandbox does not mind. */
 function earlierFolders(config: Config): StorageFolders | null {

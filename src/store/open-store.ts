@@ -11,12 +11,13 @@ export type StoreLocation =
 /**
  * The store at a location, for this process alone.
  * @param money whose rows are written: those of a sandbox, which keeps to its own folder, or of real providers
+ * @param onLost as of `openStore`
  * @throws StoreError as `openStore` and `openPostgresStore`
  */
-export async function openStoreAt(location: StoreLocation, money: Money): Promise<Store> {
+export async function openStoreAt(location: StoreLocation, money: Money, onLost?: (error: unknown) => void): Promise<Store> {
   switch (location.kind) {
     case 'folder':
-      return openStore({ directory: location.directory, money })
+      return openStore({ directory: location.directory, money, onLost })
     case 'postgres': {
       // A start without it loads nothing of it.
       const { openPostgresStore } = await import('./postgres/store.ts')

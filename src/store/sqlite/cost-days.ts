@@ -10,7 +10,7 @@ import { costRowOf, SETTLED } from '../rules/cost-row.ts'
 import { DAY_MS } from '../rules/generation-day.ts'
 import { readCosts } from './costs.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { turnOf } from './turn-of.ts'
+import type { ReadingTurn } from './reading-turn.ts'
 
 /** Lines that are added up in one turn of the event loop: a few milliseconds. */
 const PAGE_ROWS = 250
@@ -63,7 +63,7 @@ export function dayTotaller(database: DatabaseSync, group: Pick<GroupCommit, 'ad
 }
 
 /** Reads lines and sums of days for a report. */
-export function addedUpReader(database: DatabaseSync): (query: CostQuery) => AddedUpReader {
+export function addedUpReader(database: DatabaseSync, readingTurn: ReadingTurn): (query: CostQuery) => AddedUpReader {
   const days = database.prepare('SELECT day FROM cost_days WHERE about IS NOT NULL AND day >= ? AND day < ? ORDER BY day')
   const aboutDay = database.prepare('SELECT about FROM cost_days WHERE day = ?')
   const sumsOf = database.prepare('SELECT * FROM cost_sums WHERE day = ? AND (name IS NULL OR name = ?)')
@@ -73,15 +73,15 @@ export function addedUpReader(database: DatabaseSync): (query: CostQuery) => Add
   for (const statement of [sumsOf, bySeq]) statement.setReadBigInts(true)
 
   return (query) => ({
-    lines: (asked) => readCosts(database, asked),
+    lines: (asked) => readCosts(database, asked, readingTurn),
     days: async (from, to) => days.all(from, to).map((row) => Number(row['day'])),
     async day(day, name) {
-      await itsTurn(0, turnOf(query))
+      await readingTurn(query)
       // Both in the same turn, in which nothing is written.
       return { about: aboutDay.get(day)?.['about'], sums: sumsOf.all(day, name) }
     },
     async linesBySeq(seqs, name) {
-      await itsTurn(0, turnOf(query))
+      await readingTurn(query)
       return bySeq.all(JSON.stringify(seqs), name).map(costRowOf)
     },
   })

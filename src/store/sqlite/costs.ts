@@ -1,10 +1,9 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { CostRow } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
-import { itsTurn } from '../../reading/turn-share.ts'
 import { metadataWhere } from './filters.ts'
 import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
-import { turnOf } from './turn-of.ts'
+import type { ReadingTurn } from './reading-turn.ts'
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
 const PAGE_ROWS = 500
@@ -30,13 +29,13 @@ type Values = readonly SQLOutputValue[]
  * Settled and adjusted lines, oldest first. Reads page by page and lets everything else run in between, so that a report over years delays
  * no request, nor do many at once: one of all goes on in a turn; each page begins where the last one ended, whatever was appended meanwhile.
  */
-export async function* readCosts(database: DatabaseSync, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
+export async function* readCosts(database: DatabaseSync, query: CostQuery, readingTurn: ReadingTurn): AsyncGenerator<readonly CostRow[]> {
   const { metadataNames = [] } = query
   const rowOf = metadataNames.length === 0 ? costRow : namedBy(metadataNames)
-  await itsTurn(0, turnOf(query))
+  await readingTurn(query)
   for (const rows of isFiltered(query) ? filteredPages(database, query) : wholePages(database, query)) {
     if (rows.length > 0) yield rows.map(rowOf)
-    await itsTurn(0, turnOf(query))
+    await readingTurn(query)
   }
 }
 

@@ -3,12 +3,11 @@ import type { Instant, WebhookDeliveryRecord } from '../../core/records.ts'
 import { ClaimLost } from '../../core/ports.ts'
 import type { DeliveryClaim, Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
-import { itsTurn } from '../../reading/turn-share.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Position } from '../rules/cursor.ts'
 import { deliveryRowOf, fullOf } from '../rules/delivery-row.ts'
 import { preparer } from './prepared.ts'
-import { turnOf } from './turn-of.ts'
+import type { ReadingTurn } from './reading-turn.ts'
 
 /** Claimed deliveries by id, and until when. In memory: this process is the only one, and a restart frees them all. */
 export type Leases = Map<string, Instant>
@@ -52,7 +51,7 @@ const EXAMINED_ROWS = 10_000
 /**
  * Lists newest first. Where filters may fit few rows, those of other keys among them, it goes slice by slice; of all lists one goes on in a turn.
  */
-function deliveryLister(database: DatabaseSync): Store['deliveries'] {
+function deliveryLister(database: DatabaseSync, readingTurn: ReadingTurn): Store['deliveries'] {
   const prepared = preparer(database)
   const endOfSlice = (from: Position): Position | null => {
     const sql = `SELECT created_at, id FROM webhook_deliveries WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?`
@@ -74,7 +73,7 @@ function deliveryLister(database: DatabaseSync): Store['deliveries'] {
     const rows: object[] = []
     let from: Position | null = cursor === undefined ? NEWEST : positionOf(cursor)
     while (from !== null && rows.length <= limit) {
-      await itsTurn(0, turnOf({ key }))
+      await readingTurn({ key })
       if (!database.isOpen) break
       const to: Position | null = isSliced ? endOfSlice(from) : null
       const end = to ?? OLDEST
@@ -97,7 +96,7 @@ interface PlannedRow {
 
 type DeliveryReader = Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'>
 
-export function deliveryReader(database: DatabaseSync, leases: Leases): DeliveryReader {
+export function deliveryReader(database: DatabaseSync, leases: Leases, readingTurn: ReadingTurn): DeliveryReader {
   const one = database.prepare('SELECT record FROM webhook_deliveries WHERE id = ?')
   const claimer = new Claimer(database, leases)
 
@@ -107,7 +106,7 @@ export function deliveryReader(database: DatabaseSync, leases: Leases): Delivery
       return row === undefined ? null : recordOf(row)
     },
 
-    deliveries: deliveryLister(database),
+    deliveries: deliveryLister(database, readingTurn),
 
     async claimDeliveries(asked) {
       const { taken, nextAt } = claimer.choose(asked)

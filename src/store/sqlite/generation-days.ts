@@ -1,10 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ListQuery } from '../../core/ports.ts'
-import { itsTurn } from '../../reading/turn-share.ts'
 import type { Position } from '../rules/cursor.ts'
 import { dayBehind, DAY_MS, namesAskedFor } from '../rules/generation-day.ts'
 import { preparer } from './prepared.ts'
-import { turnOf } from './turn-of.ts'
+import type { ReadingTurn } from './reading-turn.ts'
 
 /** Days whose names one turn of the event loop passes over: with two thousand active keys a few milliseconds. */
 const DAYS_AT_ONCE = 31
@@ -20,7 +19,10 @@ export interface Stretch {
  * never come together, passes over no other day.
  * @returns null where no such day is left
  */
-export function dayFinder(database: DatabaseSync): (query: ListQuery, from: Position | null) => Promise<Stretch | null> {
+export function dayFinder(
+  database: DatabaseSync,
+  readingTurn: ReadingTurn,
+): (query: ListQuery, from: Position | null) => Promise<Stretch | null> {
   // Asked of each by itself, the index says it; of both at once, every row is read.
   const known = database.prepare(
     'SELECT (SELECT min(day) FROM generation_days) AS oldest, (SELECT max(day) FROM generation_days) AS newest',
@@ -39,7 +41,7 @@ export function dayFinder(database: DatabaseSync): (query: ListQuery, from: Posi
     for (let to = from === null ? newest : Math.min(newest, dayBehind(from)); to >= oldest && database.isOpen; to -= DAYS_AT_ONCE) {
       const day = statement.get(to - DAYS_AT_ONCE, to, ...values)?.['day']
       if (typeof day === 'number') return stretchOf(day, from)
-      await itsTurn(0, turnOf(query))
+      await readingTurn(query)
     }
     return null
   }

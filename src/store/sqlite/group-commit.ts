@@ -1,7 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { StoreError } from '../../core/ports.ts'
 import type { Change } from './change.ts'
 import { failureOf } from './failure-of.ts'
+import type { WriteAheadLog } from './write-ahead-log.ts'
 
 interface Waiting {
   readonly changes: readonly Change[]
@@ -18,26 +20,42 @@ type Verdict = { readonly refused: unknown } | null
 export interface GroupCommit {
   /** Resolves when the changes are on disk; rejects with the unit's own error, or with a `StoreError` where the disk failed. */
   readonly add: (changes: readonly Change[]) => Promise<void>
+  /** Resolves when nothing can be read that is not on disk; who reads awaits it first. */
+  readonly onDisk: () => Promise<void>
   /** Writes what waits and takes nothing more. */
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }
 
 /**
- * Writes the units of one turn of the event loop, or under load of a few, in one transaction: a single fsync, whatever their number. While
- * it blocks, the next turn's work gathers, so groups grow with the load.
+ * Writes the units of one turn of the event loop, or under load of a few, in one transaction, and then waits for the disk once, whatever their
+ * number. Meanwhile the event loop goes on and the next group gathers, so groups grow with the load.
  *
  * A unit is refused by a check before it has written anything, so the usual group needs no savepoints. Only when a write itself fails is
  * the group rolled back and written again with a savepoint around each unit, so that the fault stays with its own.
+ *
+ * @param onLost hears that the disk failed to keep a transaction that is committed. Nobody can take it back, and it must not be answered as if
+ *   it could: what was refused might be bought after the next start. So no unit is answered any more; the process has to end.
  */
-export function groupCommit(database: DatabaseSync): GroupCommit {
+export function groupCommit(database: DatabaseSync, log: WriteAheadLog, onLost: (error: unknown) => void): GroupCommit {
   const write = groupWriter(database)
   let queue: Waiting[] = []
+  let writing: Promise<void> | null = null
+  let syncing: Promise<void> | null = null
   let isClosed = false
 
-  const flush = (): void => {
+  /** Waits for the next turn as long as each one brings more units: under load one sync serves many, in quiet it costs one empty turn. */
+  const gathered = async (): Promise<readonly Waiting[]> => {
+    let before = 0
+    for (let turns = 0; turns < MOST_TURNS && queue.length > before; turns++) {
+      if (turns > 0) before = queue.length
+      await nextTurn()
+    }
     const group = queue
     queue = []
-    if (group.length === 0) return
+    return group
+  }
+
+  const writeGroup = async (group: readonly Waiting[]): Promise<void> => {
     let verdicts: readonly Verdict[]
     try {
       verdicts = write(group)
@@ -46,17 +64,20 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
       for (const unit of group) unit.reject(failure)
       return
     }
+    syncing = log.sync()
+    await syncing
+    syncing = null
     for (const [index, unit] of group.entries()) {
       const verdict = verdicts[index] ?? null
       if (verdict === null) unit.resolve()
       else unit.reject(verdict.refused)
     }
+    await log.shortenIfLong()
   }
 
-  /** Waits for the next turn as long as each one brings more units: under load one fsync serves many, in quiet it costs one empty turn. */
-  const gather = (before: number, turns: number): void => {
-    if (queue.length > before && turns < MOST_TURNS) setImmediate(gather, queue.length, turns + 1)
-    else flush()
+  const writeAll = async (): Promise<void> => {
+    while (queue.length > 0) await writeGroup(await gathered())
+    writing = null
   }
 
   return {
@@ -64,12 +85,15 @@ export function groupCommit(database: DatabaseSync): GroupCommit {
       if (isClosed) return Promise.reject(new StoreError('closed', 'the store is closed; nothing was written'))
       return new Promise((resolve, reject) => {
         queue.push({ changes, resolve, reject })
-        if (queue.length === 1) setImmediate(gather, 0, 1)
+        writing ??= writeAll().catch(onLost)
       })
     },
-    close() {
+    async onDisk() {
+      if (syncing !== null) await syncing
+    },
+    async close() {
       isClosed = true
-      flush()
+      await writing
     },
   }
 }

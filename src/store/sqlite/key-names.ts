@@ -1,12 +1,21 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { KeyName, RenamedKey } from '../../core/ports.ts'
+import type { KeyName, RenamedKey, Store } from '../../core/ports.ts'
+import type { GroupCommit } from './group-commit.ts'
 import { renamedKeys, renamingSteps } from '../rules/key-names.ts'
 
 /**
  * Remembers which configured key has which name, and gives a key that has another one since all that it owned under the old one: generations,
  * comparisons, costs, budgets, deliveries, idempotency entries. Everything in one transaction.
  */
-export function nameKeys(database: DatabaseSync, keys: readonly KeyName[]): readonly RenamedKey[] {
+export const keyNamer =
+  (database: DatabaseSync, group: Pick<GroupCommit, 'add'>): Store['nameKeys'] =>
+  async (keys) => {
+    let renamed: readonly RenamedKey[] = []
+    await group.add([{ apply: () => void (renamed = nameKeys(database, keys)) }])
+    return renamed
+  }
+
+function nameKeys(database: DatabaseSync, keys: readonly KeyName[]): readonly RenamedKey[] {
   const known = new Map(
     database
       .prepare('SELECT key_hash, name FROM configured_keys')
@@ -17,15 +26,8 @@ export function nameKeys(database: DatabaseSync, keys: readonly KeyName[]): read
   const remember = database.prepare(
     'INSERT INTO configured_keys (key_hash, name) VALUES (?, ?) ON CONFLICT (key_hash) DO UPDATE SET name = excluded.name',
   )
-  database.exec('BEGIN IMMEDIATE')
-  try {
-    for (const { from, to } of renamingSteps(renamed)) rename(database, from, to)
-    for (const { keyHash, name } of keys) remember.run(keyHash, name)
-    database.exec('COMMIT')
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK')
-    throw error
-  }
+  for (const { from, to } of renamingSteps(renamed)) rename(database, from, to)
+  for (const { keyHash, name } of keys) remember.run(keyHash, name)
   return renamed.map(({ from, to }) => ({ from, to }))
 }
 

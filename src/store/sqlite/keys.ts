@@ -4,6 +4,7 @@ import { KeyConflict } from '../../core/ports.ts'
 import type { KeyChange, Store } from '../../core/ports.ts'
 import { KEY_CONFLICT } from '../rules/key-names.ts'
 import type { ChangeKind } from './change.ts'
+import type { GroupCommit } from './group-commit.ts'
 
 /** Makes, changes and revokes gateway keys that are what they were when it was asked for. */
 export const keyChanges: ChangeKind = (database) => {
@@ -41,16 +42,19 @@ export const keyChanges: ChangeKind = (database) => {
 const nameOf = (change: KeyChange): string => ('record' in change ? change.record.name : change.name)
 
 /** Reads gateway keys, and the secrets that this gateway made for itself. */
-export function keyReader(database: DatabaseSync): { keys(): readonly KeyRecord[]; secret(...asked: Parameters<Store['secret']>): string } {
+export function keyReader(
+  database: DatabaseSync,
+  group: Pick<GroupCommit, 'add'>,
+): { keys(): readonly KeyRecord[]; secret: Store['secret'] } {
   const all = database.prepare('SELECT record FROM gateway_keys ORDER BY name')
   const kept = database.prepare('SELECT value FROM secrets WHERE name = ?')
   const keep = database.prepare('INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING')
   return {
     keys: () => all.all().map((row) => JSON.parse(String(row['record'])) as KeyRecord),
-    secret(name, made) {
+    async secret(name, made) {
       const known = kept.get(name)
       if (known !== undefined) return String(known['value'])
-      keep.run(name, made)
+      await group.add([{ apply: () => void keep.run(name, made) }])
       return String(kept.get(name)?.['value'])
     },
   }

@@ -1,12 +1,11 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
-import { itsTurn } from '../../reading/turn-share.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page } from '../rules/cursor.ts'
 import { filtersOf } from './filters.ts'
 import { preparer } from './prepared.ts'
-import { turnOf } from './turn-of.ts'
+import type { ReadingTurn } from './reading-turn.ts'
 import { hasWords, wordsOf } from '../rules/prompt-words.ts'
 import { matchOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
@@ -33,6 +32,7 @@ type Row = Record<string, SQLOutputValue>
 export function promptLister(
   database: DatabaseSync,
   search: PromptSearch,
+  readingTurn: ReadingTurn,
 ): (query: ListQuery & { readonly search: string }) => Promise<Page<GenerationRecord>> {
   const newest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM generations')
   const prepared = preparer(database)
@@ -60,7 +60,7 @@ export function promptLister(
     let before = beforeOf(query, prepared) ?? Number(newest.get()?.['number']) + 1
     let size = SEARCHED_NUMBERS.first
     while (before > 1) {
-      await itsTurn(0, turnOf(query))
+      await readingTurn(query)
       if (!database.isOpen) break
       const beganAt = performance.now()
       const isIndexed = before - 1 <= indexed

@@ -1,7 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
-import { itsTurn } from '../../reading/turn-share.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page, Position } from '../rules/cursor.ts'
 import { filtersOf } from './filters.ts'
@@ -12,7 +11,7 @@ import { promptLister } from './list-by-prompt.ts'
 import type { PromptSearch } from './prompt-search.ts'
 import { preparer } from './prepared.ts'
 import { generationOf } from '../rules/rows.ts'
-import { turnOf } from './turn-of.ts'
+import type { ReadingTurn } from './reading-turn.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -27,11 +26,15 @@ const COUNTED_ROWS = 1_000
  * few rows are searched for slice by slice, and others are served between two of them. Days on which nobody had the model, provider and key that
  * are asked for are left out. Of all that wait one goes on in a turn, also with its first slice: many at once are many times a slice.
  */
-export function lister(database: DatabaseSync, search: PromptSearch): (query: ListQuery) => Promise<Page<GenerationRecord>> {
-  const searched = promptLister(database, search)
+export function lister(
+  database: DatabaseSync,
+  search: PromptSearch,
+  readingTurn: ReadingTurn,
+): (query: ListQuery) => Promise<Page<GenerationRecord>> {
+  const searched = promptLister(database, search, readingTurn)
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
-  const nextDay = dayFinder(database)
+  const nextDay = dayFinder(database, readingTurn)
   const prepared = preparer(database)
 
   const rarestFirst = (pairs: readonly Pair[]): readonly Pair[] => {
@@ -52,7 +55,7 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
   }
 
   return async (query) => {
-    await itsTurn(0, turnOf(query))
+    await readingTurn(query)
     let from = query.cursor === undefined ? null : positionOf(query.cursor)
     if (query.search !== undefined) {
       return (await nextDay(query, null)) === null ? pageOf([], query.limit) : searched({ ...query, search: query.search })
@@ -67,7 +70,7 @@ export function lister(database: DatabaseSync, search: PromptSearch): (query: Li
       rows.push(...prepared(sql).all(...values, query.limit + 1 - rows.length))
       if (to === null || rows.length > query.limit) break
       from = to
-      await itsTurn(0, turnOf(query))
+      await readingTurn(query)
     }
     return pageOf(rows.map(generationOf), query.limit)
   }

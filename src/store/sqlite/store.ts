@@ -21,12 +21,14 @@ import { groupCommit } from './group-commit.ts'
 import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
 import { openDatabase } from './open.ts'
+import { readingTurns } from './reading-turn.ts'
 import { promptSearch } from './prompt-search.ts'
 import { providerHours } from './provider-hours.ts'
 import { readAddedUp } from '../rules/added-up-costs.ts'
 import { GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
 import { openState } from '../open-state.ts'
-import { nameKeys } from './key-names.ts'
+import { keyNamer } from './key-names.ts'
+import { writeAheadLog } from './write-ahead-log.ts'
 
 /** Everything a unit of work can hold. */
 const changeKinds = [idempotencyChange, generationChanges, callChanges, imageChanges, comparisonChanges, keyChanges]
@@ -35,11 +37,11 @@ const changeKinds = [idempotencyChange, generationChanges, callChanges, imageCha
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
  * @throws StoreError where the folder is in use, cannot be written, is damaged, or was written by a newer version
  */
-export async function openStore({ directory, money }: StoreOptions): Promise<Store> {
+export async function openStore({ directory, money, onLost }: StoreOptions): Promise<Store> {
   const database = openDatabase(directory)
   try {
     if (money !== undefined) keepApart(database, money)
-    return sqliteStore(database)
+    return sqliteStore(database, onLost)
   } catch (error) {
     database.close()
     throw error
@@ -50,22 +52,30 @@ export interface StoreOptions {
   readonly directory: string
   /** Whose rows are written: those of a sandbox, or of real providers. Absent where nobody buys, as in a restore. */
   readonly money?: Money
+  /** Hears that the disk failed to keep what is written; must end the process, since nothing is answered any more. By default it throws. */
+  readonly onLost?: ((error: unknown) => void) | undefined
+}
+
+const thrown = (error: unknown): never => {
+  throw error
 }
 
 /** The store over an open database whose schema is up to date; `close` closes the database. */
-export function sqliteStore(database: DatabaseSync): Store {
+export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => void = thrown): Store {
   const leases: Leases = new Map()
   const budgets = budgetReader(database)
   const kinds = [...changeKinds, ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
-  const group = groupCommit(database)
+  const log = writeAheadLog(database)
+  const group = groupCommit(database, log, onLost)
+  const readingTurn = readingTurns(group.onDisk)
   const hours = providerHours(database, group)
   const search = promptSearch(database, group)
-  const addedUp = addedUpReader(database)
+  const addedUp = addedUpReader(database, readingTurn)
   const rows = rowReader(database)
   const comparisons = comparisonReader(database)
-  const keys = keyReader(database)
-  const deliveries = deliveryReader(database, leases)
-  const { isClosed, close, whileOpen, pagesWhileOpen } = openState()
+  const keys = keyReader(database, group)
+  const deliveries = deliveryReader(database, leases, readingTurn)
+  const { isClosed, close, whileOpen, pagesWhileOpen } = openState(group.onDisk)
 
   return {
     async commit(unit) {
@@ -77,7 +87,7 @@ export function sqliteStore(database: DatabaseSync): Store {
       await group.add([{ apply: () => rows.forgetIdempotencyBefore(instant) }])
     },
     generation: whileOpen(rows.generation),
-    list: whileOpen(lister(database, search)),
+    list: whileOpen(lister(database, search, readingTurn)),
     providerHours: whileOpen(hours.read),
     claimOpen: whileOpen(() => rows.open().map((record) => ({ record, lease: FIRST_LEASE, isCancelAsked: false }))),
     attemptCalls: whileOpen(callReader(database)),
@@ -87,23 +97,24 @@ export function sqliteStore(database: DatabaseSync): Store {
     unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
     idempotency: whileOpen(rows.idempotency),
     budgetUsed: whileOpen(async (...asked: Parameters<typeof budgets.read>) => usdFromNano(await budgets.read(...asked))),
-    costs: pagesWhileOpen((query) => readCosts(database, query)),
+    costs: pagesWhileOpen((query) => readCosts(database, query, readingTurn)),
     costSums: pagesWhileOpen((query) => readAddedUp(addedUp(query), query)),
     addUpDay: whileOpen(dayTotaller(database, group)),
     observedBills: whileOpen(observedBillReader(database)),
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),
     claimDeliveries: whileOpen(deliveries.claimDeliveries),
-    nameKeys: whileOpen((keys: Parameters<Store['nameKeys']>[0]) => nameKeys(database, keys)),
+    nameKeys: whileOpen(keyNamer(database, group)),
     copyTo: whileOpen((path: string) => copyDatabase(database, path)),
     keys: whileOpen(keys.keys),
     secret: whileOpen(keys.secret),
     ping: whileOpen(rows.ping),
     async close() {
       if (isClosed()) return
-      group.close()
       close()
+      await group.close()
       database.close()
+      log.close()
     },
   }
 }
