@@ -1,18 +1,18 @@
-/** One code table of a JPEG, ready to be read many bits at a time. */
+/** One code table of a JPEG, ready to be read many bits at a time. Of a value only its length matters, so code and value are one. */
 export interface CodeTable {
-  /** By the next bits: the first code with its value, as an entry; 0 where it is longer than these bits or does not exist. */
-  readonly first: Int32Array
-  /** As many whole codes as fit, values included. All but the last cover at most `HALF_BLOCK` coefficients together. */
-  readonly several: Int32Array
+  /** By the next bits: the first code with its value, as an entry; 0 where the code is longer than these bits or does not exist. */
+  readonly first: Uint16Array
+  /** As many codes as fit, values included, of which the last may reach further. All but the last cover at most `HALF_BLOCK` coefficients together. */
+  readonly several: Uint16Array
   /** Per code length: the first code, the number of codes, and the index of the first one's entry. */
   readonly firstCode: Int32Array
   readonly codes: Int32Array
   readonly firstIndex: Int32Array
-  readonly entries: Int32Array
+  readonly entries: Uint16Array
 }
 
 export const AHEAD_BITS = 12
-export const AHEAD_MASK = (1 << AHEAD_BITS) - 1
+const AHEAD_MASK = (1 << AHEAD_BITS) - 1
 /** From within the first half of a block, codes that cover so many more are its own. */
 export const HALF_BLOCK = 31
 /** Covered by the code that ends a block: more than any other can cover. */
@@ -20,11 +20,10 @@ export const END_OF_BLOCK = 128
 export const LONGEST_CODE = 16
 const MAX_VALUE_BITS = 16
 
-// An entry holds how many bits a code has (or several, with their values), how many bits of its value follow, and what it covers.
-const entry = (bits: number, following: number, covered: number): number => bits | (following << 8) | (covered << 16)
+// An entry holds how many bits a code has with its value, or several have, and what they cover.
+const entry = (bits: number, covered: number): number => bits | (covered << 8)
 export const bitsOf = (of: number): number => of & 0xff
-export const followingOf = (of: number): number => (of >> 8) & 0xff
-export const coveredOf = (of: number): number => of >> 16
+export const coveredOf = (of: number): number => of >> 8
 
 /**
  * @param counts how many codes there are of each length, 1 to 16
@@ -33,13 +32,14 @@ export const coveredOf = (of: number): number => of >> 16
  */
 export function codeTable(counts: Uint8Array, symbols: Uint8Array, isDc: boolean): CodeTable | null {
   const table: CodeTable = {
-    first: new Int32Array(1 << AHEAD_BITS),
-    several: new Int32Array(1 << AHEAD_BITS),
+    first: new Uint16Array(1 << AHEAD_BITS),
+    several: new Uint16Array(1 << AHEAD_BITS),
     firstCode: new Int32Array(LONGEST_CODE + 1),
     codes: new Int32Array(LONGEST_CODE + 1),
     firstIndex: new Int32Array(LONGEST_CODE + 1),
-    entries: new Int32Array(symbols.length),
+    entries: new Uint16Array(symbols.length),
   }
+  const codeBits = new Uint8Array(1 << AHEAD_BITS)
   let code = 0
   let index = 0
   for (let length = 1; length <= LONGEST_CODE; length++) {
@@ -51,45 +51,45 @@ export function codeTable(counts: Uint8Array, symbols: Uint8Array, isDc: boolean
     for (let last = index + count; index < last; index++, code++) {
       const symbol = symbols[index] ?? 0
       if (isDc && symbol > MAX_VALUE_BITS) return null
-      const made = isDc ? entry(length, symbol, 1) : acEntry(symbol, length)
+      const made = isDc ? entry(length + symbol, 1) : acEntry(symbol, length)
       table.entries[index] = made
       const spare = AHEAD_BITS - length
-      if (spare >= 0) table.first.fill(made, code << spare, (code + 1) << spare)
+      if (spare < 0) continue
+      table.first.fill(made, code << spare, (code + 1) << spare)
+      codeBits.fill(length, code << spare, (code + 1) << spare)
     }
     code <<= 1
   }
-  if (!isDc) gather(table)
+  if (!isDc) gather(table, codeBits)
   return table
 }
 
 function acEntry(symbol: number, length: number): number {
   const following = symbol & 0x0f
   const run = symbol >> 4
-  return entry(length, following, following > 0 || run === 15 ? run + 1 : END_OF_BLOCK)
+  return entry(length + following, following > 0 || run === 15 ? run + 1 : END_OF_BLOCK)
 }
 
-/** Most codes are short: two or three of them, values included, stand in the bits that are read at once. */
-function gather({ first, several }: CodeTable): void {
+/** Most codes are short: two or three of them stand in the bits that are read at once. */
+function gather({ first, several }: CodeTable, codeBits: Uint8Array): void {
   for (let ahead = 0; ahead <= AHEAD_MASK; ahead++) {
     let bits = 0
     let covered = 0
-    for (;;) {
-      const next = first[(ahead << bits) & AHEAD_MASK] ?? 0
-      const together = bits + bitsOf(next) + followingOf(next)
-      if (next === 0 || together > AHEAD_BITS || covered > HALF_BLOCK) break
-      bits = together
-      covered += coveredOf(next)
-      if (covered >= END_OF_BLOCK || bits === AHEAD_BITS) break
+    while (bits < AHEAD_BITS && covered <= HALF_BLOCK) {
+      const next = (ahead << bits) & AHEAD_MASK
+      const found = first[next] ?? 0
+      if (found === 0 || bits + (codeBits[next] ?? 0) > AHEAD_BITS) break
+      bits += bitsOf(found)
+      covered += coveredOf(found)
     }
-    several[ahead] = entry(bits, 0, covered)
+    several[ahead] = entry(bits, covered)
   }
 }
 
-/** The entry of a code of more than twelve bits; 0 where there is none, or where its bits are not all there. */
-export function longCode(table: CodeTable, bits: number, count: number): number {
-  for (let length = AHEAD_BITS + 1; length <= Math.min(LONGEST_CODE, count); length++) {
-    const code = (bits >>> (count - length)) & ((1 << length) - 1)
-    const offset = code - (table.firstCode[length] ?? 0)
+/** The entry of a code by the next sixteen bits; 0 where there is none. */
+export function longCode(table: CodeTable, bits: number): number {
+  for (let length = AHEAD_BITS + 1; length <= LONGEST_CODE; length++) {
+    const offset = (bits >>> (LONGEST_CODE - length)) - (table.firstCode[length] ?? 0)
     if (offset >= 0 && offset < (table.codes[length] ?? 0)) return table.entries[(table.firstIndex[length] ?? 0) + offset] ?? 0
   }
   return 0
