@@ -28,8 +28,11 @@ export type ScanState =
   | 'has a code that does not exist'
   | 'has a wrong restart marker'
 
-/** Coded bytes of one scan after another, without those that only say that a 0xFF is none of a marker: used within one call. */
-const coded = new Uint8Array(AT_ONCE_BYTES + 2 * MOST_BLOCK_BYTES)
+/**
+ * Coded bytes of one scan after another, without those that only say that a 0xFF is none of a marker: used within one call. Each is the lowest of a
+ * word, above it the three before it, so that the bits from any byte on are one load.
+ */
+const coded = new Int32Array(AT_ONCE_BYTES + 2 * MOST_BLOCK_BYTES)
 
 /**
  * Counts the coded units of one sequential JPEG scan. Only the lengths of codes and their values are read, no pixel is computed, which costs a
@@ -64,14 +67,10 @@ export class ScanCounter {
   read(bytes: Uint8Array, from: number): number {
     let at = from
     while (this.#state === 'open' && at < bytes.length) {
-      coded.set(this.#rest)
-      const begin = this.#rest.length
-      const { end, next } = this.#unstuff(bytes, at, begin)
+      const { end, next } = this.#unstuff(bytes, at)
       at = next
-      // Behind the last block a code would be read of these.
-      coded.fill(0, end, end + MOST_BLOCK_BYTES)
       const read = this.#countBlocks(end * 8)
-      this.#rest = coded.slice(read >> 3, end)
+      this.#rest = Uint8Array.from(coded.subarray(read >> 3, end))
       this.#bit = read & 7
       if (this.#state === 'open' && this.marker !== 0) this.#passMarker()
     }
@@ -79,30 +78,31 @@ export class ScanCounter {
   }
 
   /** Up to a marker, the end of the bytes, or as many as are read at once. Any number of 0xFF may stand before a marker; one before a zero is data. */
-  #unstuff(bytes: Uint8Array, from: number, begin: number): { readonly end: number; readonly next: number } {
-    let [next, end] = [from, begin]
+  #unstuff(bytes: Uint8Array, from: number): { readonly end: number; readonly next: number } {
+    let [next, end, word] = [from, 0, 0]
+    for (const byte of this.#rest) coded[end++] = word = (word << 8) | byte
     while (next < bytes.length && end < AT_ONCE_BYTES) {
-      if (!this.#isMarkerBegun) {
-        const to = Math.min(bytes.length, next + AT_ONCE_BYTES - end)
-        let byte = 0
-        while (next < to && (byte = bytes[next] ?? 0) !== 0xff) {
-          coded[end++] = byte
-          next++
+      let byte = bytes[next++] ?? 0
+      if (this.#isMarkerBegun) {
+        if (byte === 0xff) continue
+        this.#isMarkerBegun = false
+        if (byte !== 0) {
+          this.marker = byte
+          break
         }
-        if (next === to) continue
-        next++
-        this.#isMarkerBegun = true
+        coded[end++] = word = (word << 8) | 0xff
         continue
       }
-      const byte = bytes[next++] ?? 0
-      if (byte === 0xff) continue
-      this.#isMarkerBegun = false
-      if (byte !== 0) {
-        this.marker = byte
-        break
+      const to = Math.min(bytes.length, next + AT_ONCE_BYTES - end)
+      while (byte !== 0xff) {
+        coded[end++] = word = (word << 8) | byte
+        if (next >= to) break
+        byte = bytes[next++] ?? 0
       }
-      coded[end++] = 0xff
+      this.#isMarkerBegun = byte === 0xff
     }
+    // Behind the last block a code would be read of zeros.
+    for (let byte = 0; byte < MOST_BLOCK_BYTES; byte++) coded[end + byte] = word <<= 8
     return { end, next }
   }
 
@@ -119,17 +119,25 @@ export class ScanCounter {
       const tables = blocks[block]
       if (tables === undefined) break
       const { dc, ac } = tables
-      const { first, several } = ac
-      let ahead = bitsAt(bit)
-      let found = dc.first[ahead >>> SPARE_BITS] || longCode(dc, ahead)
-      let coefficient = coveredOf(found)
-      bit += bitsOf(found)
-      while (coefficient < COEFFICIENTS && found !== 0) {
-        ahead = bitsAt(bit)
-        found = (coefficient <= HALF_BLOCK ? several : first)[ahead >>> SPARE_BITS] || longCode(ac, ahead)
+      let found = 0
+      let coefficient = 0
+      let table = dc.first
+      do {
+        const window = windowAt(bit)
+        found = table[window >>> UNUSED_BITS] || longCode(coefficient === 0 ? dc : ac, window >>> 16)
+        if (found === 0) break
+        let used = bitsOf(found)
         coefficient += coveredOf(found)
-        bit += bitsOf(found)
-      }
+        table = coefficient <= HALF_BLOCK ? ac.several : ac.first
+        if (coefficient < COEFFICIENTS && used <= WINDOW_BITS - AHEAD_BITS) {
+          // What is 0 is read by the next window.
+          const next = table[(window << used) >>> UNUSED_BITS] ?? 0
+          used += bitsOf(next)
+          coefficient += coveredOf(next)
+          table = coefficient <= HALF_BLOCK ? ac.several : ac.first
+        }
+        bit += used
+      } while (coefficient < COEFFICIENTS)
       const doesExist = found !== 0 && (coefficient === COEFFICIENTS || coefficient >= END_OF_BLOCK)
       if (bit > end || (!doesExist && bit + LONGEST_CODE > end)) this.#state = 'ends early'
       else if (!doesExist) this.#state = 'has a code that does not exist'
@@ -161,10 +169,9 @@ export class ScanCounter {
   }
 }
 
-const SPARE_BITS = LONGEST_CODE - AHEAD_BITS
+/** Bits of a window that are there wherever in a byte it begins. */
+const WINDOW_BITS = 25
+const UNUSED_BITS = 32 - AHEAD_BITS
 
-/** The sixteen bits from a position on. */
-function bitsAt(bit: number): number {
-  const at = bit >> 3
-  return ((((coded[at] ?? 0) << 16) | ((coded[at + 1] ?? 0) << 8) | (coded[at + 2] ?? 0)) >>> (8 - (bit & 7))) & 0xffff
-}
+/** The bits from a position on, in the highest bits of 32. */
+const windowAt = (bit: number): number => (coded[(bit >> 3) + 3] ?? 0) << (bit & 7)
