@@ -53,6 +53,7 @@ export function nanoFromUsd(amount: Usd): Nano {
 /** The same few amounts come again with every request, so each is converted only once. */
 const MOST_REMEMBERED = 2_048
 const read = new Map<Usd, Nano>()
+const readShifted = new Map<string, Nano>()
 const written = new Map<Nano, Usd>()
 
 function remember<Key, Value>(memory: Map<Key, Value>, key: Key, value: Value): Value {
@@ -62,8 +63,11 @@ function remember<Key, Value>(memory: Map<Key, Value>, key: Key, value: Value): 
 }
 
 /** A vendor's decimal as canonical US dollars; `shift` as in `nanoFromDecimal`. */
-export const usdFromDecimal = (value: string | number, shift = 0): Usd =>
-  usdFromNano(shift === 0 ? nanoFromUsd(String(value)) : nanoFromDecimal(value, shift))
+export function usdFromDecimal(value: string | number, shift = 0): Usd {
+  if (shift === 0) return usdFromNano(nanoFromUsd(String(value)))
+  const spelled = `${shift} ${value}`
+  return usdFromNano(readShifted.get(spelled) ?? remember(readShifted, spelled, nanoFromDecimal(value, shift)))
+}
 
 export function sumUsd(amounts: readonly Usd[]): Usd {
   let total = 0n

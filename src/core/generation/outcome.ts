@@ -147,7 +147,7 @@ async function stillPending(
     ports.log.warn({ ...logFields(record, attempt), provider: route.provider, note: outcome.note }, 'the provider sent something unknown')
   track.missedPolls = 0
   track.refusal = null
-  const isNews = attempt.status !== 'pending' || JSON.stringify(attempt.next) !== JSON.stringify(outcome.next)
+  const isNews = attempt.status !== 'pending' || !isSameCall(attempt.next, outcome.next)
   const isElsewhere = attempt.next !== null && attempt.next.url !== outcome.next.url
   attempt.status = 'pending'
   attempt.next = outcome.next
@@ -168,6 +168,9 @@ async function stillPending(
   if (isCanceled(open)) return untilDeadline(core, track, outcome.afterMs ?? usualMs())
   return untilDeadline(core, track, nextPollMs(core, attempt, track.callbacks, provider, route.model, outcome, usualMs))
 }
+
+/** Most replies leave the very call that was sent. */
+const isSameCall = (one: Call | null, other: Call): boolean => one === other || JSON.stringify(one) === JSON.stringify(other)
 
 function ready(
   core: Core,
