@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
+import { createTally } from './tally.ts'
 
 const SECONDS = [0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
 
@@ -12,13 +13,13 @@ export const createCounters = (registry: Registry) => ({
 })
 
 const requestCounters = (registry: Registry) => ({
-  requests: new Counter({
+  requests: createTally({
     name: 'imagegate_http_requests_total',
     help: 'HTTP requests answered.',
     labelNames: ['method', 'route', 'status'],
     registers: [registry],
   }),
-  limited: new Counter({
+  limited: createTally({
     name: 'imagegate_limited_total',
     help: 'Refused because a limit was reached: requests, sockets, bytes, streams or generations, of an address, a key or all together.',
     labelNames: ['limit', 'of'],
@@ -34,13 +35,13 @@ const requestCounters = (registry: Registry) => ({
 })
 
 const generationCounters = (registry: Registry) => ({
-  generations: new Counter({
+  generations: createTally({
     name: 'imagegate_generations_total',
     help: 'Generations ended.',
     labelNames: ['model', 'provider', 'status', 'code'],
     registers: [registry],
   }),
-  billsNotBelieved: new Counter({
+  billsNotBelieved: createTally({
     name: 'imagegate_bills_not_believed_total',
     help: 'Bills of far more than the quote, held as unknown until an operator confirms them. Worth an alert.',
     labelNames: ['provider'],
@@ -49,13 +50,13 @@ const generationCounters = (registry: Registry) => ({
 })
 
 const taskCounters = (registry: Registry) => ({
-  submits: new Counter({
+  submits: createTally({
     name: 'imagegate_submits_total',
     help: 'Paid calls made, by what came of them.',
     labelNames: ['provider', 'code'],
     registers: [registry],
   }),
-  tasks: new Counter({
+  tasks: createTally({
     name: 'imagegate_tasks_total',
     help: 'Paid tasks ended.',
     labelNames: ['provider', 'model', 'code'],
