@@ -53,8 +53,8 @@ const REQUESTS = 3_000
 const AIMS = { timesBare: 3, timesPortkey: 4, openaiOfNative: 1.15 }
 
 /**
- * CPU for each request of a synchronous generation with `assets.keep: false`, with everything on (validation, planning, SQLite with FULL sync,
- * log), beside a bare pass-through and Portkey, in interleaved rounds of one run.
+ * CPU for each request of a synchronous generation with `assets.keep: false`, with everything on (validation, planning, each commit
+ * on disk, log), beside a bare pass-through and Portkey, in interleaved rounds of one run.
  */
 export async function overhead(): Promise<void> {
   const { rivals, stop } = await startRivals()

@@ -2,6 +2,10 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import module from 'node:module'
 import { join, resolve } from 'node:path'
 
+// Threads for what Node does beside the event loop, before the first of them is needed. Of its usual four, large images can take three and a name
+// whose servers are silent one, for seconds: the disk, which each commit waits for, would wait behind them.
+process.env.UV_THREADPOOL_SIZE ??= '8'
+
 const CHECKOUT = resolve(import.meta.dirname ?? '.', '..')
 
 /**

@@ -64,6 +64,18 @@ describe.concurrent('a gateway', () => {
   )
 
   test.concurrent(
+    'four of whose threads wait for something else, as for large images and silent names, has others for the disk',
+    { timeout: 60_000 },
+    async ({ expect }) => {
+      const { folder, server, disk } = await startOnOddDisk()
+      disk({ busyThreads: 4 })
+      for (const prompt of ['busy threads', 'busy threads still']) expect((await post(server.url, prompt)).status).toBe(202)
+      await server.kill('SIGKILL')
+      folder.remove()
+    },
+  )
+
+  test.concurrent(
     'whose disk fails to keep an acceptance ends without an answer, and buys once when it is asked again after the next start',
     { timeout: 60_000 },
     async ({ expect }) => {
