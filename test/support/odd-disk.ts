@@ -24,13 +24,13 @@ function oddness(): Oddness {
   }
 }
 
-/** Whoever opens a pipe that nobody writes into waits. */
+/** Whoever opens a FIFO that nobody writes into waits. */
 let isBusy = false
 function keepBusy(threads: number): void {
   if (threads === 0 || isBusy) return
   isBusy = true
-  execFileSync('mkfifo', [`${file}.pipe`])
-  for (let nth = 0; nth < threads; nth++) open(`${file}.pipe`, 'r', () => {})
+  execFileSync('mkfifo', [`${file}.fifo`])
+  for (let nth = 0; nth < threads; nth++) open(`${file}.fifo`, 'r', () => {})
 }
 
 fs.fdatasync = ((descriptor: number, done: (error: NodeJS.ErrnoException | null) => void) => {
