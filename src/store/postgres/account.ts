@@ -6,6 +6,7 @@ import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
 import { durationOf, HOUR_MS } from '../rules/provider-hour.ts'
 import type { Step } from '../rules/provider-hour.ts'
 import { budgetUsed, usedOf } from './budgets.ts'
+import { turnOf } from '../rules/turn-of.ts'
 import type { Connections } from './connections.ts'
 import { addedUpReader } from './cost-days.ts'
 import { hasPair } from './generations.ts'
@@ -29,7 +30,7 @@ export const accountReader = (connections: Connections): AccountReader => ({
   costs: (query) => readCosts(connections, query),
   costSums: (query) =>
     readAddedUp(
-      addedUpReader(connections, (asked) => readCosts(connections, asked)),
+      addedUpReader(connections, query, (asked) => readCosts(connections, asked)),
       query,
     ),
   observedBills: async (provider, model, limit) => (await connections.read(newestBills(provider, model, limit))).flatMap(observedBillOf),
@@ -50,10 +51,10 @@ export const accountReader = (connections: Connections): AccountReader => ({
 })
 
 /** Settled and adjusted lines, oldest first; each page begins where the last one ended, whatever was appended meanwhile. */
-async function* readCosts({ read }: Connections, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
+async function* readCosts({ readMany }: Connections, query: CostQuery): AsyncGenerator<readonly CostRow[]> {
   let after = { at: BigInt(query.from ?? 0), seq: -1n }
   for (;;) {
-    const rows = await read(pageAfter(query, after))
+    const rows = await readMany(pageAfter(query, after), turnOf(query))
     if (rows.length > 0) yield rows.map(costRowOf)
     const last = rows.at(-1)
     if (rows.length < PAGE_ROWS || last === undefined) return

@@ -2,6 +2,7 @@ import type { Store } from '../../core/ports.ts'
 import type { ComparisonRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Row } from '../rules/rows.ts'
+import { turnOf } from '../rules/turn-of.ts'
 import type { Connections } from './connections.ts'
 import { binder, prepare } from './statement.ts'
 
@@ -13,7 +14,7 @@ const recordOf = ({ key, body }: Row): ComparisonRecord => ({
   key: typeof key === 'string' ? key : null,
 })
 
-export const comparisonReader = ({ read }: Connections): Pick<Store, 'comparison' | 'comparisons' | 'unbegunComparisons'> => ({
+export const comparisonReader = ({ read, readMany }: Connections): Pick<Store, 'comparison' | 'comparisons' | 'unbegunComparisons'> => ({
   async comparison(id) {
     const [row] = await read(one(id))
     return row === undefined ? null : recordOf(row)
@@ -27,7 +28,7 @@ export const comparisonReader = ({ read }: Connections): Pick<Store, 'comparison
     }
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
     const text = `SELECT key, body FROM comparisons ${where} ORDER BY created_at DESC, id DESC LIMIT ${bind(limit + 1)}`
-    return pageOf((await read({ text, values })).map(recordOf), limit)
+    return pageOf((await readMany({ text, values }, turnOf({ key }))).map(recordOf), limit)
   },
   unbegunComparisons: async () => (await read(unbegun())).map(recordOf),
 })

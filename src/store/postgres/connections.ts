@@ -1,6 +1,8 @@
 import pg from 'pg'
 import type { Row } from '../rules/rows.ts'
 import { StoreError } from '../../core/ports.ts'
+import { itsTurn } from '../../reading/turn-share.ts'
+import { gate } from '../gate.ts'
 import { failureOf, isConnectionLost } from './failure-of.ts'
 import type { Result, Statement } from './statement.ts'
 import { fromStored, fromStoredJson, toStored } from './stored-text.ts'
@@ -9,6 +11,8 @@ import { fromStored, fromStoredJson, toStored } from './stored-text.ts'
 export const SCHEMA = 'imagegate'
 
 const MOST_CONNECTIONS = 10
+/** How many of them lists, searches and reports have. */
+const MOST_READING_MANY = 4
 const CONNECT_MS = 5_000
 /** No statement of ours takes so long; the way to the server is taken for lost then. */
 const ANSWER_MS = 20_000
@@ -34,6 +38,11 @@ export interface Connections {
   take(): Promise<Connection>
   /** One statement that can be done twice without harm: where its connection is lost, it is tried once more. */
   read(statement: Statement): Promise<readonly Row[]>
+  /**
+   * As `read`, for statements that pass over many rows or bring many: of all keys a few at once, in turns of keys, so that connections are left
+   * for everything else, and what came of one of them goes on in a turn of the event loop.
+   */
+  readMany(statement: Statement, whose: string): Promise<readonly Row[]>
   close(): Promise<void>
 }
 
@@ -105,12 +114,12 @@ export function openConnections(url: string): Connections {
   // One that is lost while nobody uses it is replaced at the next use.
   pool.on('error', () => {})
 
-  const gate = inTurn(MOST_CONNECTIONS)
+  const entrance = inTurn(MOST_CONNECTIONS)
 
   async function take(): Promise<Connection> {
-    await gate.enter()
+    await entrance.enter()
     const client = await pool.connect().catch((error: unknown) => {
-      gate.leave()
+      entrance.leave()
       throw failureOf(error) ?? new StoreError('unreachable', `the database cannot be reached (${String(error)})`, { cause: error })
     })
     // Its loss is reported by the statement that was under way.
@@ -121,7 +130,7 @@ export function openConnections(url: string): Connections {
       release(isBroken) {
         client.off('error', ignore)
         client.release(isBroken)
-        gate.leave()
+        entrance.leave()
       },
     }
   }
@@ -141,20 +150,28 @@ export function openConnections(url: string): Connections {
     }
   }
 
-  return {
-    take,
-    async read(statement) {
-      try {
-        return await once(statement)
-      } catch (error) {
-        if (!isConnectionLost(error)) throw failureOf(error) ?? error
-      }
-      // The server was started anew, perhaps: all connections of before are gone, and this one is fresh.
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-      return once(statement).catch((error: unknown) => {
-        throw failureOf(error) ?? error
-      })
-    },
-    close: () => pool.end(),
+  const read: Connections['read'] = async (statement) => {
+    try {
+      return await once(statement)
+    } catch (error) {
+      if (!isConnectionLost(error)) throw failureOf(error) ?? error
+    }
+    // The server was started anew, perhaps: all connections of before are gone, and this one is fresh.
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    return once(statement).catch((error: unknown) => {
+      throw failureOf(error) ?? error
+    })
   }
+
+  return { take, read, readMany: readerOfMany(read), close: () => pool.end() }
+}
+
+function readerOfMany(read: Connections['read']): Connections['readMany'] {
+  const inTheirTurn = gate(MOST_READING_MANY)
+  return (statement, whose) =>
+    inTheirTurn(async () => {
+      const rows = await read(statement)
+      await itsTurn(0, whose)
+      return rows
+    }, whose)
 }

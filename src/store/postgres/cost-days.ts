@@ -6,6 +6,7 @@ import { dayAdder, firstUnsettledDay, newestMissingDay, SUM_COLUMNS } from '../r
 import type { AddedUpDay, SumRow } from '../rules/added-up-day.ts'
 import { costRowOf, SETTLED } from '../rules/cost-row.ts'
 import { DAY_MS } from '../rules/generation-day.ts'
+import { turnOf } from '../rules/turn-of.ts'
 import type { Connection, Connections } from './connections.ts'
 import { failureOf } from './failure-of.ts'
 import { LOCKS } from './locks.ts'
@@ -67,11 +68,11 @@ export const dayTotaller =
     return true
   }
 
-async function addUp({ read }: Connections, day: number, signal: AbortSignal): Promise<AddedUpDay> {
+async function addUp({ readMany }: Connections, day: number, signal: AbortSignal): Promise<AddedUpDay> {
   const adder = dayAdder()
   for (let from = { at: BigInt(day * DAY_MS), seq: -1n }; ;) {
     signal.throwIfAborted()
-    const rows = await read(linesOfDay(from.at, from.seq, (day + 1) * DAY_MS))
+    const rows = await readMany(linesOfDay(from.at, from.seq, (day + 1) * DAY_MS), turnOf({}))
     for (const line of rows) adder.add(line)
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_ROWS) return adder.result()
@@ -105,14 +106,15 @@ const linesBySeq = prepare(`
 
 /** Reads lines and sums of days for a report. */
 export const addedUpReader = (
-  { read }: Pick<Connections, 'read'>,
+  { read, readMany }: Connections,
+  query: CostQuery,
   lines: (query: CostQuery) => AsyncIterable<readonly CostRow[]>,
 ): AddedUpReader => ({
   lines,
   days: async (from, to) => (await read(daysBetween(from, to))).map((row) => Number(row['day'])),
   async day(day, name) {
-    const rows = await read(dayWithSums(day, name))
+    const rows = await readMany(dayWithSums(day, name), turnOf(query))
     return { about: rows[0]?.['about'], sums: rows.filter((row) => row['provider'] !== null) }
   },
-  linesBySeq: async (seqs, name) => (await read(linesBySeq(seqs, name))).map(costRowOf),
+  linesBySeq: async (seqs, name) => (await readMany(linesBySeq(seqs, name), turnOf(query))).map(costRowOf),
 })

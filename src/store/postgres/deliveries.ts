@@ -3,6 +3,7 @@ import type { WebhookDeliveryRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import { fullOf } from '../rules/delivery-row.ts'
 import type { Row } from '../rules/rows.ts'
+import { turnOf } from '../rules/turn-of.ts'
 import type { Connections } from './connections.ts'
 import { binder, prepare } from './statement.ts'
 
@@ -39,7 +40,7 @@ const recordOf = ({ key, record }: Row): WebhookDeliveryRecord => ({
   key: typeof key === 'string' ? key : null,
 })
 
-export const deliveryReader = ({ read }: Connections): Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'> => ({
+export const deliveryReader = ({ read, readMany }: Connections): Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'> => ({
   async delivery(id) {
     const [row] = await read(one(id))
     return row === undefined ? null : recordOf(row)
@@ -56,7 +57,7 @@ export const deliveryReader = ({ read }: Connections): Pick<Store, 'delivery' | 
     }
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
     const text = `SELECT key, record FROM webhook_deliveries ${where} ORDER BY created_at DESC, id DESC LIMIT ${bind(limit + 1)}`
-    return pageOf((await read({ text, values })).map(recordOf), limit)
+    return pageOf((await readMany({ text, values }, turnOf({ key }))).map(recordOf), limit)
   },
 
   async claimDeliveries({ now, leaseMs, limit, perOrigin, perKey, underWay: { byOrigin, byKey } }) {

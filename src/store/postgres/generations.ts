@@ -3,6 +3,7 @@ import type { AttemptCallsRecord, GenerationRecord } from '../../core/records.ts
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import { DAY_MS, dayBehind, namesAskedFor } from '../rules/generation-day.ts'
 import { wordsOf } from '../rules/prompt-words.ts'
+import { turnOf } from '../rules/turn-of.ts'
 import { costUnknown, GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
 import type { Row } from '../rules/rows.ts'
 import type { Connections } from './connections.ts'
@@ -28,13 +29,14 @@ const idempotency = prepare('SELECT scope, key, body_hash, generation_id, create
 type GenerationReader = Pick<Store, 'generation' | 'list' | 'attemptCalls' | 'image' | 'idempotency'>
 
 /** Reads generations and what belongs to one of them. */
-export const generationReader = ({ read }: Connections): GenerationReader => ({
+export const generationReader = ({ read, readMany }: Connections): GenerationReader => ({
   async generation(id) {
     const [row] = await read(one(id))
     return row === undefined ? null : recordOf(row)
   },
   async list(query) {
-    const rows = isByDays(query) ? await listByDays(read, query) : await read(listOf(query))
+    const readTheirs = (statement: Statement): Promise<readonly Row[]> => readMany(statement, turnOf(query))
+    const rows = isByDays(query) ? await listByDays(readTheirs, query) : await readTheirs(listOf(query))
     return pageOf(rows.map(recordOf), query.limit)
   },
   async attemptCalls(generationId, attempt) {

@@ -1,4 +1,5 @@
 import { itsTurn } from '../../reading/turn-share.ts'
+import { turnOf } from '../rules/turn-of.ts'
 
 /**
  * Resolves when a list or a report may read on: of all of them one goes on in a turn, a key’s wait for each other, and for one of another key
@@ -8,7 +9,7 @@ export type ReadingTurn = (query: { readonly key?: string | null | undefined }) 
 
 export const readingTurns =
   (onDisk: () => Promise<void>): ReadingTurn =>
-  async ({ key }) => {
-    await itsTurn(0, typeof key === 'string' ? `reading of ${key}` : 'reading')
+  async (query) => {
+    await itsTurn(0, turnOf(query))
     await onDisk()
   }
