@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 
 /** A server in a process of its own, so that its CPU can be read alone. */
 export interface Served {
@@ -22,21 +23,30 @@ export async function serve(script: string, args: readonly string[] = [], env: R
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit')
-  let text = ''
-  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
   const line = await firstLine(child)
   const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? /^(\d+)$/.exec(line.trim())?.[1]
   if (!port || child.pid === undefined) throw new Error(`${script} did not print its port: ${line}`)
-  return { url: `http://127.0.0.1:${port}`, pid: child.pid, printed: () => text, ended, stop: () => void child.kill('SIGTERM') }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid,
+    printed: () => Buffer.concat(chunks).toString(),
+    ended,
+    stop: () => void child.kill('SIGTERM'),
+  }
 }
 
 function firstLine(child: ChildProcess): Promise<string> {
   return new Promise((found, reject) => {
     let text = ''
-    child.stdout?.on('data', (chunk: Buffer) => {
+    // It listens no longer than it has to: to search all that a server has logged, at each of its lines, would take longer than what is measured.
+    child.stdout?.on('data', function read(this: Readable, chunk: Buffer) {
       text += chunk.toString()
       const end = text.indexOf('\n')
-      if (end >= 0) found(text.slice(0, end))
+      if (end < 0) return
+      this.off('data', read)
+      found(text.slice(0, end))
     })
     child.on('exit', (code) => reject(new Error(`ended with ${code} before it listened`)))
   })

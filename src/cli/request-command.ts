@@ -29,6 +29,6 @@ export const requestCommand = (name: string, description: string): Command =>
     .option('--order <ids>', 'try these providers first, in this order', names)
     .option('--ignore <ids>', 'leave these providers out', names)
     .addOption(new Option('--sort <by>', 'which provider goes first').choices(['price', 'latency']))
-    .option('--max-price-usd <amount>', 'the most that the whole request may cost, for example 0.05')
+    .option('--max-price-usd <amount>', 'the most that it may cost at a provider, for example 0.05')
     .option('--metadata <key=value>', 'kept with the generation, for lists and costs; several', each)
     .option('--option <provider.name=value>', 'what one vendor takes beyond these; several', each)

@@ -7,6 +7,7 @@ import type { StorageFolders } from '../gateway/storage-folders.ts'
 import { keyOfImage } from '../store/assets/object-storage.ts'
 import { openImages } from '../store/assets/open-images.ts'
 import { isOfSandbox, readBackup } from '../store/read-backup.ts'
+import type { RestoreTarget } from '../store/read-backup.ts'
 import type { BackupSummary } from '../store/backup-folder.ts'
 import { openStore } from '../store/sqlite/store.ts'
 import { contents, inWords } from './backup.ts'
@@ -38,8 +39,10 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
   // By what it holds: vendor keys are often set for the service alone, and without them this start would be a sandbox.
   const folders = (await isOfSandbox(folder)) ? sandboxFolders(config) : configuredFolders(config)
   try {
-    const summary = await restoreInto(folders, folder, mostBytes(config))
-    const open = await closePurchases(folders.store)
+    let open = 0
+    const summary = await restoreInto(folders, folder, mostBytes(config), async (copy) => {
+      open = await closePurchases(copy)
+    })
     const rest = open === 0 ? '' : `\n${open} generations were open and are polled on at the next start; none is bought again`
     terminal.out(
       options.json
@@ -55,8 +58,13 @@ async function restore(folder: string, options: RestoreOptions, terminal: Termin
 /** Of one image: a vendor's is bounded by the one, a caller's by the other. */
 const mostBytes = ({ assets, server }: Config): number => Math.max(assets.maxImageBytes, server.bodyLimitBytes)
 
-async function restoreInto({ store, assets }: StorageFolders, folder: string, maxImageBytes: number): Promise<BackupSummary> {
-  if (assets.kind === 'folder') return readBackup(folder, { store, images: assets.directory, maxImageBytes })
+async function restoreInto(
+  { store, assets }: StorageFolders,
+  folder: string,
+  maxImageBytes: number,
+  prepare: RestoreTarget['prepare'],
+): Promise<BackupSummary> {
+  if (assets.kind === 'folder') return readBackup(folder, { store, images: assets.directory, maxImageBytes, prepare })
   const images = await openImages(assets)
   const copies = await mkdtemp(join(assets.incoming, 'restore-'))
   try {
@@ -64,6 +72,7 @@ async function restoreInto({ store, assets }: StorageFolders, folder: string, ma
       store,
       images: copies,
       maxImageBytes,
+      prepare,
       async keep({ sha256, format }, path) {
         const handle = await open(path, 'r')
         try {

@@ -12,8 +12,8 @@ export interface ConfigDocument {
   at(path: Path, message: string, remedy: string | null, where?: 'key' | 'value'): ConfigProblem
   /** The names or positions in a section as written, whether its shape is right or not. */
   names(section: string): readonly string[]
-  /** Whether the value at the path came out of a variable, which is always text. */
-  isInterpolated(path: Path): boolean
+  /** The variables that the value at the path came out of; such a value is always text. Empty where it is written out. */
+  variables(path: Path): readonly string[]
 }
 
 export type ReadDocument = { readonly document: ConfigDocument; readonly problems: readonly ConfigProblem[] }
@@ -28,7 +28,7 @@ function mayBeUnset([section, name, key, ...rest]: Path): boolean {
 }
 
 /** Parses YAML text. `${NAME}` and `${NAME:-default}` read variables; `$${` writes a literal `${`. */
-export function readDocument(file: string, text: string, variables: Variables): ReadDocument {
+export function readDocument(file: string, text: string, environment: Variables): ReadDocument {
   const lineCounter = new LineCounter()
   const yaml = parseDocument(text, { lineCounter, prettyErrors: false })
   const position = (offset: number) => {
@@ -43,12 +43,13 @@ export function readDocument(file: string, text: string, variables: Variables): 
     ...yamlProblem(error, text, lineCounter),
   }))
   const variablesAt = new Map<string, readonly string[]>()
+  const variables = (path: Path): readonly string[] => variablesAt.get(JSON.stringify(path)) ?? []
   const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => {
-    const names = where === 'value' ? (variablesAt.get(JSON.stringify(path)) ?? []) : []
+    const names = where === 'value' ? variables(path) : []
     const origin = names.length === 0 ? '' : ` (it comes from ${names.map((name) => `\${${name}}`).join(' and ')})`
     return { ...position(offsetOf(yaml, path, where)), path: path.map(String).join('.'), message: `${message}${origin}`, remedy }
   }
-  if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], isInterpolated: () => false }, problems }
+  if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], variables: () => [] }, problems }
 
   visit(yaml, {
     Alias(_key, node) {
@@ -58,7 +59,7 @@ export function readDocument(file: string, text: string, variables: Variables): 
     Scalar(key, node, ancestors) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
       const path = pathOf(ancestors, key)
-      const filled = fill(node.value, variables)
+      const filled = fill(node.value, environment)
       for (const name of mayBeUnset(path) ? [] : filled.missing) {
         problems.push(at(path, `the environment variable ${name} is not set`, `set ${name}, or write "\${${name}:-default}"`))
       }
@@ -68,7 +69,7 @@ export function readDocument(file: string, text: string, variables: Variables): 
   })
   const data = toData(yaml, problems, at)
   const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
-  return { document: { data, at, names, isInterpolated: (path) => variablesAt.has(JSON.stringify(path)) }, problems }
+  return { document: { data, at, names, variables }, problems }
 }
 
 function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['at']): unknown {

@@ -30,7 +30,12 @@ export function providersOf(sources: ProviderSources): Pick<Config, 'sandbox' | 
     const settings = file.providers?.[id] ?? {}
     const apiKey = keys.get(id) ?? null
     const isPlayed = sandbox && catalogue.hasEmulator(id)
-    const reason = reasonToDisable(id, manifest, settings, isPlayed || apiKey !== null, sandbox)
+    const named = sources.document.variables(['providers', id, 'api_key'])
+    const remedy =
+      named.length === 0
+        ? `set ${manifest.auth.env} or providers.${id}.api_key`
+        : `set ${named.join(' and ')}, which providers.${id}.api_key names`
+    const reason = reasonToDisable(id, settings, { isReached: isPlayed || apiKey !== null, sandbox, remedy })
     return {
       id,
       enabled: reason === null,
@@ -62,22 +67,24 @@ export function withEmulators(config: Config, urls: ReadonlyMap<string, string>,
   return Object.freeze({ ...config, providers: new Map(providers.map((provider) => [provider.id, provider])) })
 }
 
-function reasonToDisable(
-  id: string,
-  { auth }: Manifest,
-  { enabled }: ProviderSettings,
-  isReached: boolean,
-  sandbox: boolean,
-): string | null {
+interface Reach {
+  readonly isReached: boolean
+  readonly sandbox: boolean
+  /** How it gets a key. */
+  readonly remedy: string
+}
+
+function reasonToDisable(id: string, { enabled }: ProviderSettings, { isReached, sandbox, remedy }: Reach): string | null {
   if (enabled === false) return `switched off: remove \`providers.${id}.enabled: false\``
   if (isReached) return null
-  const remedy = `set ${auth.env} or providers.${id}.api_key`
   return sandbox ? `the sandbox has no emulator for it: ${remedy}, which ends the sandbox` : `no API key: ${remedy}`
 }
 
 function readKey(id: string, manifest: Manifest, { file, document, variables, problems }: ProviderSources): Secret | null {
   const inFile = file.providers?.[id]?.api_key ?? ''
-  const text = inFile === '' ? (variables.read(manifest.auth.env) ?? '') : inFile
+  // A variable that the file names is the only one: where it is unset, the one that the manifest names may hold the key of another account.
+  const isNamed = document.variables(['providers', id, 'api_key']).length > 0
+  const text = inFile === '' && !isNamed ? (variables.read(manifest.auth.env) ?? '') : inFile
   if (text === '') return null
   if (!/^[\x21-\x7e]+$/.test(text)) {
     const message = 'the API key holds a space, a line break or a character no header can carry'

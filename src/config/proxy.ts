@@ -51,7 +51,7 @@ function writtenProxy({ file, document, variables }: ProxySources): Written | nu
   const text = file.network?.proxy
   if (text) return { text, source: PATH.join('.') }
   // Written out, empty means none; out of a variable that is unset, it is as if it were not written.
-  return text === '' && !document.isInterpolated(PATH) ? null : firstOf(PROXY_VARIABLES, variables)
+  return text === '' && document.variables(PATH).length === 0 ? null : firstOf(PROXY_VARIABLES, variables)
 }
 
 function firstOf(names: readonly string[], variables: Variables): Written | null {

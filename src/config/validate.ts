@@ -55,7 +55,7 @@ function removeAt(data: unknown, path: readonly PropertyKey[]): void {
 
 /** A variable's text becomes the number or boolean its key asks for: `port: "${PORT}"`. */
 function convertVariable(data: unknown, issue: z.core.$ZodIssue, document: ConfigDocument): boolean {
-  if (issue.code !== 'invalid_type' || !document.isInterpolated(issue.path)) return false
+  if (issue.code !== 'invalid_type' || document.variables(issue.path).length === 0) return false
   const parent = valueAt(data, issue.path.slice(0, -1)) as Record<PropertyKey, unknown>
   const name = issue.path.at(-1)
   const text = name === undefined ? undefined : parent[name]

@@ -40,7 +40,12 @@ export function createReloadReport(log: FastifyBaseLogger, started: Config, now:
         }
         case 'unchanged':
           state = { ...state, waits_for_restart: [...reloaded.needRestart], refused: null }
-          log[level(reloaded)]({ ...waits(reloaded), ...disabled }, 'the configuration was read again and has not changed')
+          log[level(reloaded)](
+            { ...waits(reloaded), ...disabled },
+            reloaded.needRestart.length === 0
+              ? 'the configuration was read again and has not changed'
+              : `the configuration was read again; ${reloaded.needRestart.join(', ')} can only change at a restart`,
+          )
           return
         case 'swapped': {
           const { config, changes, needRestart } = reloaded

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { OutputFormat } from '#contract'
+import { foreignInSchema } from './foreign-schema.ts'
 import { keyOfImage } from './assets/object-storage.ts'
 import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
 import { DATABASE_FILE } from './sqlite/open.ts'
@@ -102,6 +103,8 @@ export function readCopy(
       if (check !== 'ok') throw new Error(String(check))
       // One file without a journal beside it, which is easier to copy and to keep.
       database.exec('PRAGMA journal_mode = DELETE')
+      const foreign = foreignInSchema(database) ?? (database.prepare(UNREADABLE).get() && 'a generation in it is not JSON')
+      if (foreign) throw new Error(foreign)
       const files = database.prepare(IMAGE_FILES).all() as unknown as ImageFile[]
       for (const { sha256, format } of files) keyOfImage(sha256, format)
       return { schema: schemaVersion(database), generations: count(database), files }
@@ -109,10 +112,19 @@ export function readCopy(
       database.close()
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new StoreError('damaged', `${shown} is not a whole imagegate database (${reason.slice(0, 200)})`, { cause: error })
+    throw damagedCopy(shown, error)
   }
 }
+
+/** In a sentence, what reading a copy met. */
+export function damagedCopy(shown: string, error: unknown): StoreError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StoreError('damaged', `${shown} is not a whole imagegate database (${reason.slice(0, 200)})`, { cause: error })
+}
+
+const UNREADABLE = `
+  SELECT 1 FROM generations LEFT JOIN generation_plans AS p USING (number)
+  WHERE NOT json_valid(state) OR plan IS NULL OR NOT json_valid(plan) LIMIT 1`
 
 /** Delivered images, and the references of generations and comparisons. */
 const IMAGE_FILES = `

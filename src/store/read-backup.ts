@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { chmod, lstat, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
@@ -8,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { StoreError } from '../core/ports.ts'
 import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { keyOfImage } from './assets/object-storage.ts'
-import { IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-folder.ts'
+import { damagedCopy, IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-folder.ts'
 import type { BackupSource, BackupSummary, ImageFile } from './backup-folder.ts'
 import { flushFile, flushFolder, isThere } from './flush.ts'
 import { MIGRATIONS } from './sqlite/migrations.ts'
@@ -22,6 +21,8 @@ export interface RestoreTarget {
   readonly images: string
   /** The largest image that is taken; nothing of a larger one is written. */
   readonly maxImageBytes: number
+  /** Makes the database in this folder, a copy, ready for the next start. What it throws is a fault of the backup. */
+  prepare(directory: string): Promise<void>
   /** Takes each copied image away to where it is kept, where that is no folder. */
   keep?(file: ImageFile, path: string): Promise<void>
 }
@@ -41,12 +42,17 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
   const copied = await ownFile(folder, DATABASE_FILE)
   if (copied === null) throw new StoreError('damaged', `${join(folder, DATABASE_FILE)} is not there: the backup is not whole`)
   await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
-  const partial = `${database}.${randomUUID()}.partial`
+  const copies = await mkdtemp(join(target.store, '.restore-'))
+  const partial = join(copies, DATABASE_FILE)
   try {
     await pipeline(createReadStream(copied), createWriteStream(partial, { flags: 'wx', mode: OWN_FILE }))
     await chmod(partial, OWN_FILE)
     const { schema, files } = readCopy(partial, copied)
     if (schema > MIGRATIONS.length) throw newerSchema(schema, summary)
+    // Under its name a database is ready to start with, whatever happens on the way.
+    await target.prepare(copies).catch((error: unknown) => {
+      throw error instanceof StoreError ? error : damagedCopy(copied, error)
+    })
     const source = imagesIn(folder, target.maxImageBytes)
     for (const file of files)
       if ((await takeImage(target.images, file, source)) !== null) await target.keep?.(file, pathOf(target.images, file))
@@ -54,7 +60,7 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
     await rename(partial, database)
     await flushFolder(target.store)
   } finally {
-    for (const end of ['', '-wal', '-shm', '-journal']) await rm(partial + end, { force: true })
+    await rm(copies, { recursive: true, force: true })
   }
   return summary
 }

@@ -436,6 +436,18 @@ describe('sandbox or real vendors', () => {
     })
   })
 
+  test('a variable that a provider’s api_key names is its only source, and is named where it is unset', async () => {
+    const file = 'providers: { acme: { api_key: "${ACME_STAGING_KEY}" } }'
+    const { config } = await accepted(file, { ACME_API_KEY: 'of-another-account', ZENITH_API_KEY: 'k' })
+    expect(config.providers.get('acme')).toMatchObject({
+      enabled: false,
+      apiKey: null,
+      reason: 'no API key: set ACME_STAGING_KEY, which providers.acme.api_key names',
+    })
+    const withKey = await accepted(file, { ACME_STAGING_KEY: 'k', ZENITH_API_KEY: 'k' })
+    expect(withKey.config.providers.get('acme')).toMatchObject({ enabled: true, reason: null })
+  })
+
   test('a base URL may have any path that is no version', async () => {
     const { config } = await accepted('providers: { acme: { base_url: "https://proxy.example/v1/acme" } }', { ACME_API_KEY: 'k' })
     expect(config.providers.get('acme')?.baseUrl).toBe('https://proxy.example/v1/acme')

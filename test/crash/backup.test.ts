@@ -234,13 +234,51 @@ const CHANGES: Readonly<Record<string, { readonly change: (backup: string) => vo
     says: /backup\.json is not what `imagegate backup` writes/,
   },
   'an image whose name leads elsewhere': {
-    change(backup) {
-      const database = new DatabaseSync(join(backup, 'imagegate.db'))
-      database.exec(`UPDATE images SET sha256 = '../../../../${'a'.repeat(52)}'`)
-      database.close()
-    },
+    change: inDatabase(`UPDATE images SET sha256 = '../../../../${'a'.repeat(52)}'`),
     says: /imagegate\.db is not a whole imagegate database \(an image is named by its SHA-256/,
   },
+  'a generation that is no JSON': {
+    change: inDatabase(`UPDATE generations SET state = '{"status":'`),
+    says: /is not a whole imagegate database \(a generation in it is not JSON\)/,
+  },
+  'a plan that is no JSON': {
+    change: inDatabase("UPDATE generation_plans SET plan = ''"),
+    says: /is not a whole imagegate database \(a generation in it is not JSON\)/,
+  },
+  'an open generation that says nothing': {
+    change: inDatabase("UPDATE generations SET open = 1, state = '{}'"),
+    says: /is not a whole imagegate database/,
+  },
+  'a schema without a number': {
+    change: inDatabase('PRAGMA user_version = 0'),
+    says: /is not a whole imagegate database \(its schema has the number 0\)/,
+  },
+  'a schema of a number below all': {
+    change: inDatabase('PRAGMA user_version = -1'),
+    says: /is not a whole imagegate database \(its schema has the number -1\)/,
+  },
+  'a table less': {
+    change: inDatabase('DROP TABLE prompt_search'),
+    says: /is not a whole imagegate database \(it has no table prompt_search\)/,
+  },
+  'a table that is a view without an end': {
+    change: inDatabase(
+      'DROP TABLE images; CREATE VIEW images AS WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n',
+    ),
+    says: /is not a whole imagegate database \(it has no table images\)/,
+  },
+  'a trigger of somebody else': {
+    change: inDatabase('CREATE TRIGGER foreign_one AFTER UPDATE ON generations BEGIN DELETE FROM ledger; END'),
+    says: /is not a whole imagegate database \(its trigger foreign_one is not ours\)/,
+  },
+}
+
+function inDatabase(sql: string): (backup: string) => void {
+  return (backup) => {
+    const database = new DatabaseSync(join(backup, 'imagegate.db'))
+    database.exec(sql)
+    database.close()
+  }
 }
 
 function linked(path: string, elsewhere: string): void {
