@@ -1,4 +1,4 @@
-import { nanoFromUsd } from '#contract'
+import { isZeroUsd } from '#contract'
 import type { Attempt, Generation, GenerationError, Image, Json, Timing, Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Instant, Reference } from '../records.ts'
 import { quotedShare } from '../billing/ledger.ts'
@@ -42,7 +42,7 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
 
 /** Whether a failure is billed may have been unknown when it happened; what it cost says so since. */
 const withBill = (error: GenerationError | null, amount: Usd | null): GenerationError | null =>
-  error?.billed === 'unknown' && amount !== null ? { ...error, billed: nanoFromUsd(amount) !== 0n } : error
+  error?.billed === 'unknown' && amount !== null ? { ...error, billed: !isZeroUsd(amount) } : error
 
 /** Rows of earlier versions do not say how near an offer was, nor of how many tasks its latency is. */
 const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
