@@ -7,9 +7,8 @@ const MOST_CHARS = 100
 /** What is wrong with a request, field by field. The detail is the first of them as a sentence: "prompt is missing". */
 export function invalidRequest(objections: readonly Objection[]): Refusal {
   const errors = objections.map(({ path, message }) => ({ path: pathInWords(path), message }))
-  // What was written says more than what was not: of "promt" it is known what was meant.
-  const first = errors.find(({ message }) => message.includes('did you mean')) ?? errors[0]
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  const [first, ...rest] = errors
+  const more = rest.length > 0 ? ` (and ${rest.length} more)` : ''
   return new Refusal('invalid_request', first ? `${sentenceOf(first)}${more}` : 'The request is invalid.', errors)
 }
 

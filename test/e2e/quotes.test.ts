@@ -99,7 +99,8 @@ describe('a quote', () => {
   test('does not wait long for a reference that never comes', async () => {
     const startedAt = performance.now()
     const quoted = await quote({ width: 1024, height: 1024, reference_images: [`http://${host}/never.jpg`, `http://${host}/large.jpg`] })
-    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    // Three seconds, and the work of a busy machine; a purchase waits for fifteen.
+    expect(performance.now() - startedAt).toBeLessThan(12_000)
     expect(amounts(quoted)).toMatchObject({ bfl: '0.09' })
   })
 

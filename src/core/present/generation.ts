@@ -1,5 +1,4 @@
-import { isZeroUsd } from '#contract'
-import type { Attempt, Generation, GenerationError, Image, Json, Timing, Usd } from '#contract'
+import type { Attempt, Generation, Image, Json, Timing } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Instant, Reference } from '../records.ts'
 import { quotedShare } from '../billing/ledger.ts'
 import { costOf } from '../billing/settle.ts'
@@ -11,7 +10,6 @@ import type { ImageLinks } from './image-link.ts'
 
 /** The row as a caller sees it. */
 export function viewOf(record: GenerationRecord, links: ImageLinks): Generation {
-  const cost = costOf(record)
   const route = record.attempts.length > 0 || record.routes.length === 1 ? record.routes[record.routeIndex] : undefined
   return {
     id: record.id,
@@ -30,19 +28,15 @@ export function viewOf(record: GenerationRecord, links: ImageLinks): Generation 
     request: requestView(record),
     images: orderedImages(record).map((image) => viewImage(image, links)),
     prompt_used: record.promptUsed,
-    cost,
+    cost: costOf(record),
     timing: timingOf(record),
     routing: routingOf(record),
     attempts: record.attempts.map((attempt) => viewAttempt(record, attempt)),
     warnings: [...(record.routes[record.routeIndex]?.warnings ?? []), ...record.warnings],
-    error: withBill(record.error, cost.amount),
+    error: record.error,
     metadata: record.request.metadata ?? {},
   }
 }
-
-/** Whether a failure is billed may have been unknown when it happened; what it cost says so since. */
-const withBill = (error: GenerationError | null, amount: Usd | null): GenerationError | null =>
-  error?.billed === 'unknown' && amount !== null ? { ...error, billed: !isZeroUsd(amount) } : error
 
 /** Rows of earlier versions do not say how near an offer was, nor of how many tasks its latency is. */
 const routingOf = ({ routing }: GenerationRecord): Generation['routing'] => ({
@@ -97,7 +91,7 @@ function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt 
     images: attempt.images,
     seed: attempt.seed,
     vendor: attempt.vendor,
-    error: withBill(attempt.error, attempt.settled?.amount ?? null),
+    error: attempt.error,
     cost: {
       quoted: quotedShare(route, attempt.images),
       amount: attempt.settled?.amount ?? null,
