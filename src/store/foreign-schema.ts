@@ -7,7 +7,7 @@ import { migrate, MIGRATIONS, schemaVersion } from './sqlite/migrations.ts'
  */
 export function foreignInSchema(database: DatabaseSync): string | null {
   const version = schemaVersion(database)
-  // What a later version makes is not known; nothing of it is read.
+  // What a later version makes is not known here.
   if (version > MIGRATIONS.length) return null
   if (version < 1) return `its schema has the number ${version}`
   using ours = new DatabaseSync(':memory:')

@@ -33,27 +33,37 @@ export function writeAheadLog(database: DatabaseSync): WriteAheadLog {
   // Each is closed behind the database only: POSIX drops SQLite's lock on a file when any descriptor of it is closed.
   const log = openSync(`${path}-wal`, 'r+')
   const pages = openSync(path, 'r+')
-  let isClosed = false
+  let longAt = LONG_PAGES
 
   return {
     sync: () => onDisk(log, path),
     async shortenIfLong() {
-      if (Number(length.get()?.['log']) < LONG_PAGES) return
-      // What it copies is on disk already, and until the copy is, too, nothing is committed over it: SQLite need not wait for either.
-      database.exec('PRAGMA synchronous = OFF')
-      try {
-        database.exec('PRAGMA wal_checkpoint(PASSIVE)')
-      } finally {
-        database.exec('PRAGMA synchronous = NORMAL')
-      }
-      await onDisk(pages, path)
+      const pagesInLog = Number(length.get()?.['log'])
+      if (pagesInLog < longAt) return
+      const isCopied = copy(database)
+      longAt = isCopied ? LONG_PAGES : pagesInLog + LONG_PAGES
+      if (isCopied) await onDisk(pages, path)
     },
     close() {
-      if (isClosed) return
-      isClosed = true
       closeSync(log)
       closeSync(pages)
     },
+  }
+}
+
+/**
+ * What it copies is on disk already, and until the copy is, too, nothing is committed over it: SQLite need not wait for either.
+ * @returns false where it could not, as on a full disk. Nothing is lost then: the log has it, and grows, as where SQLite copies by itself.
+ */
+function copy(database: DatabaseSync): boolean {
+  database.exec('PRAGMA synchronous = OFF')
+  try {
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    return true
+  } catch {
+    return false
+  } finally {
+    database.exec('PRAGMA synchronous = NORMAL')
   }
 }
 

@@ -131,6 +131,33 @@ describe('a log that has become long', () => {
     await store.close()
   })
 
+  test('that a full disk does not take is copied once there is space, and ends nothing meanwhile', async () => {
+    const database = openDatabase(directory)
+    const lost: unknown[] = []
+    const store = sqliteStore(database, (error) => lost.push(error))
+    let isFull = true
+    let tries = 0
+    const exec = database.exec.bind(database)
+    database.exec = (sql) => {
+      if (sql.includes('wal_checkpoint(PASSIVE)')) tries++
+      if (isFull && sql.includes('wal_checkpoint(PASSIVE)')) throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
+      exec(sql)
+    }
+    const ids: string[] = []
+    const save = () => store.commit({ generations: [large(`gen_${ids.push('')}`)] })
+    const logBytes = () => statSync(join(directory, LOG_FILE)).size
+    while (logBytes() < 20 * 1_048_576) await save()
+    // Once for each 8 MB, not at each commit.
+    expect([tries, lost]).toEqual([2, []])
+    isFull = false
+    const databaseBytes = statSync(join(directory, DATABASE_FILE)).size
+    while (logBytes() < 30 * 1_048_576 && tries < 3) await save()
+    await save()
+    expect(statSync(join(directory, DATABASE_FILE)).size).toBeGreaterThan(databaseBytes + 8 * 1_048_576)
+    expect((await store.list({ limit: 1_000 })).records).toHaveLength(ids.length)
+    await store.close()
+  })
+
   test('loses nothing that was answered in a power cut at any moment, whichever unsynced writes the disk has', async () => {
     const synced = join(directory, 'synced')
     mkdirSync(synced)
