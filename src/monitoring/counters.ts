@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
-import { createTally } from './tally.ts'
 
 const SECONDS = [0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300]
 
@@ -13,13 +12,13 @@ export const createCounters = (registry: Registry) => ({
 })
 
 const requestCounters = (registry: Registry) => ({
-  requests: createTally({
+  requests: new Counter({
     name: 'imagegate_http_requests_total',
     help: 'HTTP requests answered.',
     labelNames: ['method', 'route', 'status'],
     registers: [registry],
   }),
-  limited: createTally({
+  limited: new Counter({
     name: 'imagegate_limited_total',
     help: 'Refused because a limit was reached: requests, sockets, bytes, streams or generations, of an address, a key or all together.',
     labelNames: ['limit', 'of'],
@@ -35,13 +34,13 @@ const requestCounters = (registry: Registry) => ({
 })
 
 const generationCounters = (registry: Registry) => ({
-  generations: createTally({
+  generations: new Counter({
     name: 'imagegate_generations_total',
     help: 'Generations ended.',
     labelNames: ['model', 'provider', 'status', 'code'],
     registers: [registry],
   }),
-  billsNotBelieved: createTally({
+  billsNotBelieved: new Counter({
     name: 'imagegate_bills_not_believed_total',
     help: 'Bills of far more than the quote, held as unknown until an operator confirms them. Worth an alert.',
     labelNames: ['provider'],
@@ -50,13 +49,13 @@ const generationCounters = (registry: Registry) => ({
 })
 
 const taskCounters = (registry: Registry) => ({
-  submits: createTally({
+  submits: new Counter({
     name: 'imagegate_submits_total',
     help: 'Paid calls made, by what came of them.',
     labelNames: ['provider', 'code'],
     registers: [registry],
   }),
-  tasks: createTally({
+  tasks: new Counter({
     name: 'imagegate_tasks_total',
     help: 'Paid tasks ended.',
     labelNames: ['provider', 'model', 'code'],

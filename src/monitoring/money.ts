@@ -1,9 +1,8 @@
-import { Gauge } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
 import { usdForGraph } from '#contract'
 import type { BudgetState } from '#contract'
 import type { LedgerEntry } from '../core/records.ts'
-import { createTally } from './tally.ts'
 
 /** No gateway key: none are configured. */
 const NO_KEY = 'none'
@@ -12,19 +11,19 @@ const NO_KEY = 'none'
 export function createMoneyCounters(registry: Registry) {
   const labelNames = ['provider', 'model', 'key'] as const
   const registers = [registry]
-  const spend = createTally({
+  const spend = new Counter({
     name: 'imagegate_spend_usd_total',
     help: 'Settled cost of paid tasks, in US dollars.',
     labelNames,
     registers,
   })
-  const quoted = createTally({
+  const quoted = new Counter({
     name: 'imagegate_quoted_usd_total',
     help: 'What the same tasks were quoted, in US dollars; spend divided by it is the drift.',
     labelNames,
     registers,
   })
-  const unknown = createTally({
+  const unknown = new Counter({
     name: 'imagegate_unknown_cost_tasks_total',
     help: 'Paid tasks whose cost is not known; `imagegate reconcile` settles them.',
     labelNames,
