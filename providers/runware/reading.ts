@@ -1,6 +1,7 @@
 import { imageSource, saidInsteadOfLink, withoutRepeats } from '#adapter-kit'
+import { isObject } from '#contract'
 import type { ImageRef, Json, JsonObject, Reply } from '#contract'
-import { isObject, type Item, itemOf, STATUS, VendorError } from './wire.ts'
+import { type Item, itemOf, STATUS, VendorError } from './wire.ts'
 
 /** A reply's entries for one task, sorted by what they say. */
 export interface Reading {

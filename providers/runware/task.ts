@@ -1,9 +1,9 @@
 import { costOf, digitsOf, retryAfterMs, vendorFacts } from '#adapter-kit'
-import { sumKnownUsd } from '#contract'
+import { isObject, sumKnownUsd } from '#contract'
 import type { Call, Failure, ImageRef, Json, JsonObject, Outcome, Reply, VendorCost } from '#contract'
 import { type Reading, sourceOf } from './reading.ts'
 import { worstOf } from './refusal.ts'
-import { isObject, type Item, type Memo, memoOf } from './wire.ts'
+import { type Item, type Memo, memoOf } from './wire.ts'
 
 /** Every call goes here; its body is always an array, of one task. */
 export const PATH = '/v1'

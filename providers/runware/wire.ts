@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { withoutSecrets } from '#adapter-kit'
+import { isObject } from '#contract'
 import type { Json, JsonObject } from '#contract'
 
 /**
@@ -84,9 +85,6 @@ export function memoOf(memo: Json | undefined): Memo {
   const isCount = Number.isSafeInteger(numberResults) && (numberResults as number) >= 1
   return { numberResults: isCount ? (numberResults as number) : 1, items: Array.isArray(items) ? items.filter(isObject).map(itemOf) : [] }
 }
-
-export const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Statuses of a result. `pending` stands for `processing` in an older copy of https://runware.ai/docs/utilities/task-responses. */
 export const STATUS = { processing: 'open', pending: 'open', success: 'done', error: 'failed' } as const

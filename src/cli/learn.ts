@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { parse } from 'yaml'
+import { isObject } from '#contract'
 import type { JsonObject } from '#contract'
 import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts'
-import { isObject } from '../catalogue/learn/openapi.ts'
 import { readNamedFile } from '../config/named-file.ts'
 import type { Verb } from './verb.ts'
 import { reasonInWords } from './folder.ts'
@@ -70,7 +70,7 @@ function drafted(document: JsonObject, source: string, id: string | null): Draft
 async function read(source: string): Promise<JsonObject> {
   const text = /^https?:\/\//i.test(source) ? await fetched(source) : readFile(source)
   const value: unknown = parsed(text, source)
-  if (typeof value === 'object' && value !== null && isObject(value as JsonObject)) return value as JsonObject
+  if (isObject(value)) return value
   throw new VerbFailed(`${source} is no OpenAPI document: it is no object of JSON or YAML`)
 }
 

@@ -11,6 +11,9 @@ export const bareNumber = (digits: string): unknown => (JSON as unknown as { raw
 
 export type JsonObject = { readonly [key: string]: Json }
 
+/** An object with fields, and no list. */
+export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** Any JSON value, by one name in the document of the API. */
 export const AnyJson: z.ZodType<Json, Json> = z
   .lazy(() => z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(AnyJson), z.record(z.string(), AnyJson)]))

@@ -1,8 +1,8 @@
-import { valuesAt, type Call, type Json, type JsonObject, type Limits, type Range } from '#contract'
+import { isObject, valuesAt, type Call, type Json, type JsonObject, type Limits, type Range } from '#contract'
 import { draftLimits, wordsOf } from './limits.ts'
 import { named, type Named } from './names.ts'
 import { Notes } from './notes.ts'
-import { isObject, numberOf, operationsOf, type Operation } from './openapi.ts'
+import { numberOf, operationsOf, type Operation } from './openapi.ts'
 
 /** What a published schema and our manifest say of one model. */
 export interface SchemaFinding {

@@ -1,8 +1,9 @@
+import { isObject } from '#contract'
 import type { Json, JsonObject } from '#contract'
 import { draftLimits, wordsOf } from './limits.ts'
 import { named, type Named } from './names.ts'
 import { Notes, type Missing, type Source } from './notes.ts'
-import { isObject, operationsOf, resolve, textOf, type Operation } from './openapi.ts'
+import { operationsOf, resolve, textOf, type Operation } from './openapi.ts'
 import { imagesShape, queueShape, shapeNameOf, type Draftable, type ShapeName } from './shape.ts'
 
 /** A provider's manifest as far as an OpenAPI document says it. */

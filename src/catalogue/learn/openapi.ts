@@ -1,3 +1,4 @@
+import { isObject } from '#contract'
 import type { Json, JsonObject } from '#contract'
 
 /** A part of the document, with where it stands in it. */
@@ -32,8 +33,6 @@ const MOST_FIELDS = 400
 /** Schemas that are read for one body; one that names itself several times would multiply them. */
 const MOST_VISITS = 4_000
 
-export const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 export const textOf = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
 export const numberOf = (value: Json | undefined): number | null => (typeof value === 'number' ? value : null)
 

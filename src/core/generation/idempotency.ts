@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isObject } from '#contract'
 import type { Json } from '#contract'
 import type { Instant } from '../records.ts'
 import { withoutNumber } from '../../reading/held-bytes.ts'
@@ -85,11 +86,8 @@ export function hashOfBody(body: Json): string {
     .update(
       JSON.stringify(body, (_, value: unknown) => {
         if (typeof value === 'string') return withoutNumber(value)
-        return isPlainObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value
+        return isObject(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value
       }),
     )
     .digest('hex')
 }
-
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,3 +1,4 @@
+import { isObject } from '#contract'
 import type { Json, JsonObject } from '#contract'
 
 /** A safety check that a request switches on by one provider's own option: only that provider has it. */
@@ -39,6 +40,5 @@ function isOn(value: Json | undefined): boolean {
 
 function valueAt(options: Json | undefined, [name, ...rest]: readonly string[]): Json | undefined {
   if (name === undefined) return options
-  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options)
-  return isObject ? valueAt((options as JsonObject)[name], rest) : undefined
+  return isObject(options) ? valueAt(options[name], rest) : undefined
 }

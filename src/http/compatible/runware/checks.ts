@@ -1,4 +1,4 @@
-import { MAX_REFERENCE_IMAGES } from '#contract'
+import { isObject, MAX_REFERENCE_IMAGES } from '#contract'
 import type { Json, JsonObject, Limits, Range } from '#contract'
 import { invalid, missing } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
@@ -6,8 +6,6 @@ import { hasBlankOrControl } from '../blank-or-control.ts'
 
 /** What is wrong with a value, or with what stands below it at `path`; null where nothing is. */
 type Check = (value: Json) => string | { readonly path: string; readonly problem: string } | null
-
-export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)

@@ -1,9 +1,9 @@
+import { isObject } from '#contract'
 import type { JsonObject } from '#contract'
 import { release } from '../../../reading/held-bytes.ts'
 import { littleTurn } from '../../../reading/turn-share.ts'
 import { readMessage } from '../../read-body.ts'
 import { toProblem } from '../../to-problem.ts'
-import { isObject } from './checks.ts'
 import { errorsOfBody } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
 
