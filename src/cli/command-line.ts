@@ -11,6 +11,7 @@ import { completionVerb } from './completion.ts'
 import { costsVerb } from './costs.ts'
 import { demoVerb } from './demo.ts'
 import { doctorVerb } from './doctor.ts'
+import { nameEveryMistake } from './every-mistake.ts'
 import { withExamples } from './examples.ts'
 import { generateVerb } from './generate.ts'
 import { keysVerb } from './keys.ts'
@@ -28,7 +29,7 @@ import { schemaVerb } from './schema.ts'
 import { serveVerb } from './serve.ts'
 import { printable } from './table.ts'
 import { reasonInWords } from './folder.ts'
-import { Interrupted, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
+import { Interrupted, NotUnderstood, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 import { verifyVerb } from './verify.ts'
 
@@ -114,7 +115,7 @@ function programOf(terminal: Terminal, finish: (work: Promise<number>) => Promis
     .description('One image-generation API in front of many vendors.')
     .version(packageJson.version, '-V, --version', 'print the version')
     .addHelpText('after', EPILOGUE)
-  for (const verb of VERBS) program.addCommand(withExamples(verb(terminal, finish)))
+  for (const verb of VERBS) program.addCommand(nameEveryMistake(withExamples(verb(terminal, finish))))
   for (const command of [program, ...program.commands]) {
     command.exitOverride()
     command.showSuggestionAfterError()
@@ -134,11 +135,15 @@ interface CommandFailure {
 /** Why a command was not done, as a problem document and an exit status. */
 function failureOf(error: unknown): CommandFailure {
   if (error instanceof CommanderError) {
-    const detail = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+    const detail = error.message
+      .replace(/^error: /, '')
+      .replaceAll('\nerror: ', '; ')
+      .replaceAll('\n', ' ')
     return { problem: problemOf('invalid_request', detail === '(outputHelp)' ? 'No verb was given.' : detail), exit: EXIT_USAGE }
   }
   if (error instanceof ClientError) return { problem: error.problem ?? problemOf('gateway_unavailable', error.message), exit: EXIT_FAILED }
-  if (error instanceof VerbFailed) return { problem: problemOf(error.code, error.message), exit: EXIT_FAILED }
+  if (error instanceof VerbFailed)
+    return { problem: problemOf(error.code, error.message), exit: error instanceof NotUnderstood ? EXIT_USAGE : EXIT_FAILED }
   if (error instanceof Interrupted) return { problem: problemOf('canceled', error.message), exit: STATUS_OF_SIGNAL[error.signal] }
   const { code, path, message } =
     error instanceof Error ? (error as NodeJS.ErrnoException) : (new Error(String(error)) as NodeJS.ErrnoException)

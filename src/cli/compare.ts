@@ -7,12 +7,13 @@ import type { Verb } from './verb.ts'
 import { comparisonReport } from './comparison-report.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import type { SheetCell } from './contact-sheet.ts'
+import { fetchLater } from './fetch-later.ts'
 import { checkFile, checkFolder } from './folder.ts'
 import { names } from './options.ts'
 import { requestCommand } from './request-command.ts'
 import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
 import { saveImages } from './save-images.ts'
-import { VerbFailed, type Terminal } from './terminal.ts'
+import { NotUnderstood, type Terminal } from './terminal.ts'
 import { watchComparison } from './watch-comparison.ts'
 
 interface CompareOptions extends ConnectOptions, RequestOptions {
@@ -53,9 +54,8 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
     ifInterrupted(() => {
       watching?.end()
       if (options.json) terminal.out(JSON.stringify({ ...accepted, saved: {}, sheet: null }, null, 2))
-      note(
-        `${accepted.id} goes on${embedded ? ' when a gateway starts on the same data folder' : ` at ${url}`}. \`imagegate list\` shows its generations.`,
-      )
+      note(`${accepted.id} goes on${embedded ? ' when a gateway starts on the same data folder' : ` at ${url}`}. Its images are saved by`)
+      for (const { id } of accepted.generations) note(`  ${fetchLater(id, options.out, options)}`)
     })
     const comparison = await client
       .waitForComparison(accepted.id, { onUpdate: (seen) => watching?.update(seen) })
@@ -112,6 +112,6 @@ function formatOf(file: string): 'jpeg' | 'png' | 'webp' {
     case '.webp':
       return 'webp'
     default:
-      throw new VerbFailed(`--sheet ${file}: give it one of the endings .jpg, .png, .webp`)
+      throw new NotUnderstood(`--sheet ${file}: give it one of the endings .jpg, .png, .webp`)
   }
 }

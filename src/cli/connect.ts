@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
 import { startGateway } from './start-gateway.ts'
-import { Interrupted, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
+import { Interrupted, NotUnderstood, STATUS_OF_SIGNAL, VerbFailed, type Terminal } from './terminal.ts'
 
 /** The options every verb that talks to a gateway has. */
 export interface ConnectOptions {
@@ -40,7 +40,7 @@ export async function findGateway(options: ConnectOptions, terminal: Terminal, o
   const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
   if (named !== undefined) {
     if (!/^https?:\/\//.test(named) || !URL.canParse(named))
-      throw new VerbFailed(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
+      throw new NotUnderstood(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
     if (await isGateway(named)) return { kind: 'running', url: named, key }
     throw new VerbFailed(
       `no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to ${otherwise}`,

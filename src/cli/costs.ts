@@ -6,7 +6,7 @@ import { costReport } from './cost-table.ts'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { lastMonth, rangeOf, type RangeOptions } from './month.ts'
-import { each, gatewayCommand, names, wholeNumber } from './options.ts'
+import { each, gatewayCommand, names, pairsOf, wholeNumber } from './options.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
 interface CostsOptions extends ConnectOptions, RangeOptions {
@@ -59,13 +59,8 @@ async function costs(options: CostsOptions, terminal: Terminal): Promise<number>
   })
 }
 
-function filtersOf({ provider, model, ofKey: key, megapixels, fidelity, metadata = [] }: CostsOptions): CostFilters {
-  const pairs = metadata.map((pair): readonly [string, string] => {
-    const [name = '', ...value] = pair.split('=')
-    if (name === '' || value.length === 0) throw new VerbFailed(`--metadata ${pair}: write key=value, for example project=north`)
-    return [name, value.join('=')]
-  })
-  return givenFilters({ provider, model, key, megapixels, fidelity, metadata: pairs.length === 0 ? undefined : Object.fromEntries(pairs) })
+function filtersOf({ provider, model, ofKey: key, megapixels, fidelity, metadata }: CostsOptions): CostFilters {
+  return givenFilters({ provider, model, key, megapixels, fidelity, metadata: metadata && pairsOf('--metadata', metadata) })
 }
 
 async function save(text: string, file: string, terminal: Terminal): Promise<void> {

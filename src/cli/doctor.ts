@@ -9,6 +9,7 @@ import { WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
 import type { Verb } from './verb.ts'
 import { addressOf, environmentOf, isGateway, type ConnectOptions } from './connect.ts'
 import { dataFolderKeys } from './key-source.ts'
+import { callersKey } from './callers-key.ts'
 import { gatewayCommand } from './options.ts'
 import { table } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -50,7 +51,7 @@ async function examine(options: ConnectOptions, terminal: Terminal): Promise<rea
     wayOut(config),
     webhookSecrets(config),
     ...providerKeys(config),
-    await server(options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined), config),
+    ...(await server(options, terminal, config)),
   ]
 }
 
@@ -122,11 +123,16 @@ function providerKeys(config: Config): readonly Finding[] {
     : findings
 }
 
-async function server(named: string | undefined, config: Config): Promise<Finding> {
+async function server(options: ConnectOptions, { env }: Terminal, config: Config): Promise<readonly Finding[]> {
+  const named = options.url ?? (env['IMAGEGATE_URL'] || undefined)
   const url = named ?? addressOf(config)
   if (url === null)
-    return { check: 'server', verdict: 'note', detail: 'its port is chosen at start; name it with --url to have it checked' }
-  if (await isGateway(url)) return { check: 'server', verdict: 'ok', detail: `answers at ${url}` }
+    return [{ check: 'server', verdict: 'note', detail: 'its port is chosen at start; name it with --url to have it checked' }]
+  if (await isGateway(url))
+    return [
+      { check: 'server', verdict: 'ok', detail: `answers at ${url}` },
+      await callersKey(url, options.key ?? (env['IMAGEGATE_KEY'] || undefined)),
+    ]
   const remedy = named === undefined ? 'start it with `npm start`; other verbs run embedded' : 'start it, or correct --url or IMAGEGATE_URL'
-  return { check: 'server', verdict: named === undefined ? 'note' : 'bad', detail: `no imagegate answers at ${url}; ${remedy}` }
+  return [{ check: 'server', verdict: named === undefined ? 'note' : 'bad', detail: `no imagegate answers at ${url}; ${remedy}` }]
 }

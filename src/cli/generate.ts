@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isTerminal } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
+import { fetchLater, stopIt } from './fetch-later.ts'
 import { checkFolder } from './folder.ts'
 import { generationReport } from './generation-report.ts'
 import { wholeNumber } from './options.ts'
@@ -33,7 +34,7 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
     note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)
     const accepted = await client.create(request, { idempotencyKey: randomUUID() })
     note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
-    const goesOn = () => note(`${accepted.id} goes on ${embedded ? AT_THE_NEXT_GATEWAY : `at ${url}`}. ${whatNext(accepted.id)}`)
+    const goesOn = () => note(`${accepted.id} goes on ${embedded ? AT_THE_NEXT_GATEWAY : `at ${url}`}. ${whatNext(accepted.id, options)}`)
     if (options.wait === false) {
       terminal.out(options.json ? JSON.stringify({ ...accepted, saved: [] }, null, 2) : accepted.id)
       goesOn()
@@ -59,4 +60,5 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
 
 const AT_THE_NEXT_GATEWAY = 'when a gateway starts on the same data folder'
 
-const whatNext = (id: string): string => `\`imagegate get ${id} --wait --out .\` saves its images, \`imagegate cancel ${id}\` stops it.`
+const whatNext = (id: string, options: GenerateOptions): string =>
+  `\`${fetchLater(id, options.out, options)}\` saves its images, \`${stopIt(id, options)}\` stops it.`

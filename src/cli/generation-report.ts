@@ -29,10 +29,21 @@ export function generationReport(generation: Generation, paths: readonly string[
     facts.map(([name = '', value = '']) => `${name.padEnd(width)}  ${value}`).join('\n'),
     ...(rows.length > 0 ? ['', table(['image', 'size', 'format', 'bytes', 'seed'], rows)] : []),
     ...(warnings.length > 0 ? ['', ...warnings.map((warning) => `adapted: ${warning.field}: ${inOneLine(warning.reason)}`)] : []),
+    ...attemptLines(generation),
     ...(error === null
       ? []
       : ['', `failed: ${error.code}: ${inOneLine(error.message)}`, `what to do: ${FAILURES[error.code].remedy}`, billing(error.billed)]),
   ].join('\n')
+}
+
+/** Where one of several attempts failed, all of them: its error is that of the last. */
+function attemptLines({ attempts }: Generation): readonly string[] {
+  if (attempts.length < 2 || attempts.every(({ error }) => error === null)) return []
+  const lines = attempts.map(({ provider, status, error }, index) => {
+    const why = error === null ? '' : `: ${error.code}: ${inOneLine(error.message)} (${billing(error.billed)})`
+    return `attempt ${index + 1}: ${provider} ${status}${why}`
+  })
+  return ['', ...lines]
 }
 
 /** A vendor's text makes no line of its own, which would be taken for ours. */

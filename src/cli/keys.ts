@@ -6,7 +6,7 @@ import { dataFolderKeys, runningKeys } from './key-source.ts'
 import type { KeySource } from './key-source.ts'
 import { gatewayCommand, names, wholeNumber } from './options.ts'
 import { table } from './table.ts'
-import { VerbFailed, type Terminal } from './terminal.ts'
+import { NotUnderstood, VerbFailed, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
 const ACTIONS = ['list', 'create', 'rotate', 'revoke'] as const
@@ -48,7 +48,7 @@ export const keysVerb: Verb = (terminal, finish) =>
     .action((action: Action, name: string | undefined, options: KeyOptions) => finish(keys(action, name, options, terminal)))
 
 async function keys(action: Action, name: string | undefined, options: KeyOptions, terminal: Terminal): Promise<number> {
-  if (action !== 'list' && name === undefined) throw new VerbFailed(`name the key: imagegate keys ${action} <name>`)
+  if (action !== 'list' && name === undefined) throw new NotUnderstood(`name the key: imagegate keys ${action} <name>`)
   const source = await sourceOf(options, terminal)
   try {
     terminal.out(await perform(source, action, name ?? '', options))

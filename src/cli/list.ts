@@ -1,10 +1,9 @@
 import type { Generation, GenerationStatus } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
-import { each, gatewayCommand, wholeNumber } from './options.ts'
+import { each, gatewayCommand, pairsOf, wholeNumber } from './options.ts'
 import { costOf } from './generation-report.ts'
 import { seconds, table } from './table.ts'
-import { VerbFailed } from './terminal.ts'
 
 interface ListOptions extends ConnectOptions {
   readonly status?: GenerationStatus
@@ -32,7 +31,7 @@ export const listVerb: Verb = (terminal, finish) =>
       finish(
         withGateway(options, terminal, async ({ client }) => {
           const { status, model, provider, search: q, limit, cursor } = options
-          const given = { status, model, provider, q, limit, cursor, metadata: pairsOf(options.metadata ?? []) }
+          const given = { status, model, provider, q, limit, cursor, metadata: pairsOf('--metadata', options.metadata ?? []) }
           const page = await client.list(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
           terminal.out(options.json ? JSON.stringify(page, null, 2) : listReport(page.data))
           if (!options.json && page.next_cursor !== null) terminal.err(`There are more: --cursor ${page.next_cursor}`)
@@ -40,16 +39,6 @@ export const listVerb: Verb = (terminal, finish) =>
         }),
       ),
     )
-
-function pairsOf(texts: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf('=')
-      if (at < 1) throw new VerbFailed(`--metadata ${text}: write key=value`)
-      return [text.slice(0, at), text.slice(at + 1)]
-    }),
-  )
-}
 
 function listReport(generations: readonly Generation[]): string {
   if (generations.length === 0) return 'No generation fits.'

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import type { MovedTable } from '../store/postgres/move.ts'
 import { DATABASE_FILE } from '../store/sqlite/open.ts'
 import { inWords } from './backup.ts'
-import { VerbFailed, type Terminal } from './terminal.ts'
+import { NotUnderstood, type Terminal } from './terminal.ts'
 import type { Verb } from './verb.ts'
 
 interface MigrateOptions {
@@ -27,8 +27,8 @@ export const migrateVerb: Verb = (terminal, finish) =>
 async function move({ from, to, json }: MigrateOptions, terminal: Terminal): Promise<number> {
   const path = resolve(from.replace(/^file:(\/\/(?=\/))?/, ''))
   if (!from.startsWith('file:') || basename(path) !== DATABASE_FILE)
-    throw new VerbFailed(`--from: name the database of a data folder, as in file:data/${DATABASE_FILE}`)
-  if (!/^postgres(ql)?:\/\//.test(to)) throw new VerbFailed('--to: name a PostgreSQL database, as in postgres://user@host/database')
+    throw new NotUnderstood(`--from: name the database of a data folder, as in file:data/${DATABASE_FILE}`)
+  if (!/^postgres(ql)?:\/\//.test(to)) throw new NotUnderstood('--to: name a PostgreSQL database, as in postgres://user@host/database')
   const { moveToPostgres } = await import('../store/postgres/move.ts')
   const moved = await moveToPostgres(dirname(path), to, (table) => terminal.err(`copying ${table}`)).catch((error: unknown) => {
     throw inWords(error)

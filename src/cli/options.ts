@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { NotUnderstood } from './terminal.ts'
 
 /** A verb that talks to a gateway, with the options they all share. */
 export const gatewayCommand = (name: string, description: string): Command =>
@@ -32,3 +33,13 @@ export const names = (text: string, before: readonly string[] = []): readonly st
 ]
 
 export const each = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
+
+/** `--metadata key=value`, given several times. */
+export const pairsOf = (flag: string, texts: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      if (at < 1) throw new NotUnderstood(`${flag} ${text}: write key=value, for example project=north`)
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )

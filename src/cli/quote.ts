@@ -1,4 +1,4 @@
-import type { Quote, QuotedOffer } from '#contract'
+import type { GenerationRequest, Quote, QuotedOffer } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { requestCommand } from './request-command.ts'
@@ -19,9 +19,20 @@ async function quote(prompt: string, options: QuoteOptions, terminal: Terminal):
   const request = await requestFromOptions(prompt, options, terminal)
   return withGateway(options, terminal, async ({ client }) => {
     const quoted = await client.quote(request)
-    terminal.out(options.json ? JSON.stringify(quoted, null, 2) : quoteReport(quoted))
+    terminal.out(options.json ? JSON.stringify(quoted, null, 2) : quoteReport(asked(quoted, request)))
     return quoted.offers.some(({ eligible }) => eligible) ? 0 : 1
   })
+}
+
+/** The offers that the request allows: who excluded the others knows that. All of them where none is left. */
+function asked(quoted: Quote, { model, provider: { only, ignore } = {} }: GenerationRequest): Quote {
+  const [pinned] = model.includes('/') ? model.split('/') : []
+  const offers = quoted.offers.filter(
+    ({ provider, eligible }) =>
+      eligible ||
+      (only?.includes(provider) !== false && ignore?.includes(provider) !== true && (pinned === undefined || pinned === provider)),
+  )
+  return offers.length === 0 ? quoted : { ...quoted, offers }
 }
 
 /** Every offer as the quote sorts them; below, what each would be asked for instead and what its price takes for granted. */

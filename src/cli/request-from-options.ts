@@ -1,7 +1,8 @@
 import { formatOf } from '#contract'
 import type { GenerationRequest, JsonObject, ReferenceImage } from '#contract'
 import { readNamedFile } from '../config/named-file.ts'
-import { VerbFailed, type Terminal } from './terminal.ts'
+import { pairsOf } from './options.ts'
+import { NotUnderstood, VerbFailed, type Terminal } from './terminal.ts'
 
 /** The flags of `generate`, as commander reads them. */
 export interface RequestOptions {
@@ -62,7 +63,7 @@ export async function requestFromOptions(
     on_unsupported: options.strict ? 'reject' : undefined,
     reference_images: references.length > 0 ? references : undefined,
     mask: options.mask === undefined ? undefined : imageOf('--mask', options.mask),
-    metadata: metadataOf(options.metadata ?? []),
+    metadata: options.metadata === undefined ? undefined : pairsOf('--metadata', options.metadata),
     provider: Object.keys(routing).length > 0 ? routing : undefined,
     provider_options: providerOptions(options.option ?? []),
   }
@@ -70,21 +71,10 @@ export async function requestFromOptions(
 }
 
 function routingOf({ provider, only, order, ignore, sort, maxPriceUsd }: RequestOptions): NonNullable<GenerationRequest['provider']> {
-  if (provider !== undefined && only !== undefined) throw new VerbFailed('--provider x is short for --only x: give one of them')
+  if (provider !== undefined && only !== undefined) throw new NotUnderstood('--provider x is short for --only x: give one of them')
   const allowed = provider === undefined ? only : [provider]
   const given = { only: allowed, order, ignore, sort, max_price_usd: maxPriceUsd }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-function metadataOf(pairs: readonly string[]): Record<string, string> | undefined {
-  if (pairs.length === 0) return undefined
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=')
-      if (at < 1) throw new VerbFailed(`--metadata ${pair}: write key=value`)
-      return [pair.slice(0, at), pair.slice(at + 1)]
-    }),
-  )
 }
 
 /** Four times what a gateway takes in a body; in base64 it is still one text. */
@@ -116,7 +106,7 @@ function providerOptions(settings: readonly string[]): Record<string, Record<str
   const options = new Map<string, [string, JsonObject[string]][]>()
   for (const setting of settings) {
     const match = /^([a-z][a-z0-9-]*)\.([^=]+)=([^]*)$/.exec(setting)
-    if (!match) throw new VerbFailed(`--option ${setting}: write provider.name=value`)
+    if (!match) throw new NotUnderstood(`--option ${setting}: write provider.name=value`)
     const [, provider = '', name = '', value = ''] = match
     options.set(provider, [...(options.get(provider) ?? []), [name, jsonOrText(value)]])
   }

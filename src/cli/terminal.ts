@@ -88,6 +88,9 @@ export class VerbFailed extends Error {
   }
 }
 
+/** What was written is no command line of the verb: two options that exclude one another, a form that is not taken. Its exit status is 2. */
+export class NotUnderstood extends VerbFailed {}
+
 /** A signal ended a verb that had nothing to show yet. */
 export class Interrupted extends Error {
   readonly signal: EndSignal

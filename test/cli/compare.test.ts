@@ -132,7 +132,7 @@ describe('imagegate compare', () => {
   test('refuses a sheet of a kind it cannot write before anything is asked', async () => {
     const { url, heard } = await gateway([row('north')])
     const terminal = fakeTerminal()
-    expect(await runCommandLine(['compare', 'a hill', '--model', 'big', '--url', url, '--sheet', 'hill.gif'], terminal)).toBe(1)
+    expect(await runCommandLine(['compare', 'a hill', '--model', 'big', '--url', url, '--sheet', 'hill.gif'], terminal)).toBe(2)
     expect(terminal.stderr()).toContain('--sheet hill.gif')
     expect(heard.filter(({ method }) => method === 'POST')).toEqual([])
   })
@@ -256,6 +256,31 @@ describe('imagegate quote', () => {
     expect(heard.filter(({ method }) => method === 'POST').map(({ path, body }) => [path, body])).toEqual([
       ['/v1/quotes', { model: 'big', prompt: 'a hill', width: 1536, height: 1000 }],
     ])
+  })
+
+  test.each([
+    ['--provider north', ['--model', 'big', '--provider', 'north']],
+    ['--ignore', ['--model', 'big', '--ignore', 'south,west']],
+    ['a pinned model', ['--model', 'north/big']],
+  ])('says nothing of the providers that %s excludes; --json has them', async (_, flags) => {
+    const offers = quote.offers.map((offer) =>
+      offer.provider === 'north' ? offer : { ...offer, eligible: false, reasons: ['the request excludes it'] },
+    )
+    const { url } = await fakeGateway(({ path }) => ({ body: path === '/v1/models' ? { object: 'list', data: [] } : { ...quote, offers } }))
+    const [shown, json] = [fakeTerminal(), fakeTerminal()]
+    expect(await runCommandLine(['quote', 'a hill', ...flags, '--url', url], shown)).toBe(0)
+    expect(shown.stdout()).toMatch(/north +yes/)
+    expect(shown.stdout()).not.toMatch(/west|south +no|excludes/)
+    await runCommandLine(['quote', 'a hill', ...flags, '--url', url, '--json'], json)
+    expect(json.stdout()).toContain('the request excludes it')
+  })
+
+  test('names the providers that cannot take it where the one that is asked for is none of them', async () => {
+    const none = { ...quote, offers: quote.offers.slice(2), route: [] }
+    const { url } = await fakeGateway(({ path }) => ({ body: path === '/v1/models' ? { object: 'list', data: [] } : none }))
+    const terminal = fakeTerminal()
+    expect(await runCommandLine(['quote', 'a hill', '--model', 'north/big', '--url', url], terminal)).toBe(1)
+    expect(terminal.stdout()).toContain('west cannot: n: at most 1')
   })
 
   test('ends with 1 where no provider can take it', async () => {

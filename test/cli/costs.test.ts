@@ -131,7 +131,7 @@ describe('imagegate costs', () => {
     [['--metadata', 'project'], '--metadata project: write key=value'],
   ])('refuses %j before anything is asked', async (args, message) => {
     const { code, err, heard } = await run(args, report)
-    expect([code, heard]).toEqual([1, []])
+    expect([code, heard]).toEqual([2, []])
     expect(err).toContain(message)
   })
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Generation } from '#contract'
+import type { Comparison, Generation } from '#contract'
 import { launchGateway } from '../e2e/gateway.ts'
 import type { Gateway } from '../e2e/gateway.ts'
 import { ROOT } from '../support/source-tree.ts'
@@ -59,15 +59,36 @@ const newest = async (): Promise<Generation | undefined> =>
 
 describe('Ctrl-C', { timeout: 60_000 }, () => {
   test('ends `generate` with 130 and says how to go on; the generation goes on at the gateway, bought once, and its images can be fetched', async () => {
-    const ended = await command(['generate', 'sandbox:slow hills', '--model', 'flux-2-pro', '--url', gateway.url], isAccepted)
+    const ended = await command(
+      ['generate', 'sandbox:slow hills', '--model', 'flux-2-pro', '--url', gateway.url, '--out', 'my images'],
+      isAccepted,
+    )
     const [id = ''] = /gen_\w+/.exec(ended.err) ?? []
     expect([ended.status, ended.out]).toEqual([130, ''])
     expect(ended.err).toContain(
-      `${id} goes on at ${gateway.url}. \`imagegate get ${id} --wait --out .\` saves its images, \`imagegate cancel ${id}\``,
+      `${id} goes on at ${gateway.url}. \`imagegate get ${id} --wait --out 'my images' --url ${gateway.url}\` saves its images, \`imagegate cancel ${id} --url ${gateway.url}\``,
     )
     const later = await command(['get', id, '--wait', '--out', 'later', '--json', '--url', gateway.url])
     expect(parsed(later.out)).toMatchObject({ id, status: 'succeeded', attempts: [{ status: 'succeeded' }] })
     expect(readdirSync(join(folder, 'later'))).toHaveLength(1)
+  })
+
+  test('ends `compare` and `get --wait --out` with the commands that save the images where they were to be saved', async () => {
+    const compared = await command(
+      ['compare', 'sandbox:slow hills', '--model', 'flux-2-pro', '--providers', 'bfl,runware', '--url', gateway.url, '--out', 'side'],
+      isAccepted,
+    )
+    const { data } = (await (await gateway.ask('/v1/comparisons?limit=1')).json()) as { data: readonly Comparison[] }
+    const ids = data[0]?.generations.map(({ id }) => id) ?? []
+    expect([compared.status, ids.length]).toEqual([130, 2])
+    for (const id of ids) expect(compared.err).toContain(`imagegate get ${id} --wait --out side --url ${gateway.url}`)
+    const { id } = await gateway.generate({ prompt: 'sandbox:never x' }, { prefer: 'respond-async' })
+    let begun = 0
+    const args = ['get', id, '--wait', '--out', 'got', '--url', gateway.url]
+    // It says nothing while it waits; its folder is there once it has begun.
+    const waiting = await command(args, () => readdirSync(folder).includes('got') && ++begun > 20)
+    expect([waiting.status, waiting.err]).toEqual([130, `${id} goes on: \`imagegate ${args.join(' ')}\` waits again.\n`])
+    await gateway.ask(`/v1/generations/${id}/cancel`, { method: 'POST' })
   })
 
   test('with --json prints what was accepted, so that no id is lost', async () => {

@@ -61,7 +61,9 @@ describe('imagegate keys', () => {
   })
 
   test.each([
-    [['create'], 1, 'name the key'],
+    [['create'], 2, 'name the key'],
+    [['rotate'], 2, 'name the key'],
+    [['revoke'], 2, 'name the key'],
     [['create', 'x', '--secret', 'too-short'], 1, '16 characters'],
     [['create', 'x', '--models', 'no-such-model'], 1, 'no-such-model'],
     [['rotate', 'nobody'], 1, 'there is no key nobody'],

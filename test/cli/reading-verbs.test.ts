@@ -65,7 +65,15 @@ describe('verbs that read', () => {
     const running = await gateway.generate({ prompt: 'sandbox:slow x' }, { prefer: 'respond-async' })
     expect(await run(['cancel', running.id])).toMatchObject({ status: 0, out: expect.stringMatching(/status\s+canceled/) })
     const ended = await gateway.generate({})
-    expect((await run(['cancel', ended.id])).status).toBe(1)
+    expect(await run(['cancel', ended.id])).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/^gen_\w+ had ended \(succeeded\) before, at \S+; nothing was canceled now\.$/),
+    })
+    const again = await run(['cancel', running.id])
+    expect(again).toMatchObject({ status: 1, out: expect.stringMatching(/status\s+canceled/) })
+    expect(again.err).toMatch(new RegExp(`^${running.id} was canceled before, at \\S+; nothing was canceled now\\.$`))
+    const json = await run(['cancel', running.id, '--json'])
+    expect([json.status, json.err, parsed(json.out)['status']]).toEqual([1, '', 'canceled'])
   })
 
   test('prices shows every offer with its day and source, unpriced ones too', async () => {

@@ -46,10 +46,29 @@ describe('a command line that is not understood', () => {
     ['a number that is none', ['generate', 'x', '--model', 'm', '--width', '1e3'], 'expected a whole number'],
     ['no model', ['generate', 'x'], "required option '--model <model>' not specified"],
     ['no prompt', ['generate', '--model', 'm'], "missing required argument 'prompt'"],
+    ['a pair without its sign', ['generate', 'x', '--model', 'm', '--metadata', 'spring'], 'write key=value'],
+    ['a filter without its sign', ['list', '--metadata', 'spring'], 'write key=value'],
+    ['an option of no provider', ['generate', 'x', '--model', 'm', '--option', 'tone=warm'], 'write provider.name=value'],
+    ['two flags for one thing', ['generate', 'x', '--model', 'm', '--provider', 'a', '--only', 'b'], 'give one of them'],
+    ['a month that is none', ['costs', '--month', 'May'], 'write year and month'],
+    ['an address that is none', ['models', '--url', 'localhost:8080'], 'is not an http(s) address'],
   ])('%s ends with status 2 and says what is wrong', async (_, args, expected) => {
     const { status, out, err } = await run(args)
     expect([status, out]).toEqual([2, ''])
     expect(err).toContain(expected)
+  })
+
+  test('an option that is missing hides no unknown one: both are named, the unknown one first', async () => {
+    const [unknown, missing] = ["unknown option '--modle'", "required option '--model <model>' not specified"]
+    const { status, err } = await run(['generate', 'x', '--modle', 'flux-2-pro'])
+    expect([status, err]).toEqual([2, `error: ${unknown}\n(Did you mean --model?)\nerror: ${missing}`])
+    const json = await run(['generate', 'x', '--modle', 'flux-2-pro', '--json'])
+    expect(JSON.parse(json.out)).toMatchObject({ detail: `${unknown} (Did you mean --model?); ${missing}` })
+    expect((await run(['quote'])).err).toBe(`error: missing required argument 'prompt'\nerror: ${missing}`)
+    // Not read yet where a value before it is refused.
+    expect((await run(['generate', 'x', '--width', 'wide', '--model', 'm'])).err).not.toContain('--model')
+    const migrate = await run(['migrate', '--form', 'file:x'])
+    expect(migrate.err).toMatch(/unknown option '--form'[^]+--from <url>' not specified[^]+--to <url>' not specified/)
   })
 })
 
@@ -212,7 +231,49 @@ describe('generate', () => {
     const { status, out, err } = await run(['generate', 'a cat', '--model', 'big', '--url', url, '--no-wait'])
     expect([status, heard.filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/generations')).length]).toEqual([0, 0])
     expect(out).toBe('gen_1')
-    expect(err).toContain('`imagegate get gen_1 --wait --out .` saves its images')
+    expect(err).toContain(
+      `\`imagegate get gen_1 --wait --out . --url ${url}\` saves its images, \`imagegate cancel gen_1 --url ${url}\` stops it`,
+    )
+    const folder = "it's here"
+    const elsewhere = await run(['generate', 'a cat', '--model', 'big', '--no-wait', '--out', folder], { IMAGEGATE_URL: url })
+    expect(elsewhere.err).toContain("`imagegate get gen_1 --wait --out 'it'\\''s here'` saves its images")
+  })
+
+  test('where one of several attempts failed, each has a line of its own; a single one needs none', async () => {
+    const error = (code: 'moderated' | 'provider_unavailable', message: string) => ({
+      code,
+      message,
+      provider: 'acme',
+      provider_status: null,
+      provider_code: null,
+      provider_message: null,
+      retryable: false,
+      billed: false,
+    })
+    const attempt = (provider: string, last: ReturnType<typeof error>) => ({
+      provider,
+      provider_model: 'vendor-id',
+      status: 'failed' as const,
+      provider_task_id: null,
+      images: 1,
+      seed: null,
+      vendor: null,
+      error: last,
+      cost: { quoted: null, amount: '0', basis: 'computed' as const, reported: null },
+      started_at: '2026-11-21T10:00:00.000Z',
+      ended_at: '2026-11-21T10:00:05.000Z',
+    })
+    const [away, refused] = [error('provider_unavailable', 'it is\nat rest'), error('moderated', 'not that')]
+    const attempts = [attempt('acme', away), attempt('zenith', refused)]
+    const failed = generation({ status: 'failed', images: [], error: refused, attempts })
+    const lines = (out: string) => out.split('\n').filter((line) => line.startsWith('attempt '))
+    const { url } = await gateway([failed])
+    expect(lines((await run(['get', 'gen_1', '--url', url])).out)).toEqual([
+      'attempt 1: acme failed: provider_unavailable: it is at rest (billed: no)',
+      'attempt 2: zenith failed: moderated: not that (billed: no)',
+    ])
+    const single = await gateway([{ ...failed, attempts: attempts.slice(1) }])
+    expect(lines((await run(['get', 'gen_1', '--url', single.url])).out)).toEqual([])
   })
 })
 
@@ -294,6 +355,38 @@ describe('doctor', () => {
     const { out } = await run(['doctor'], { ...env, HTTPS_PROXY: 'http://user:canary-password@proxy.internal:3128', NO_PROXY: '.internal' })
     expect(out).toMatch(/ok +way out +through the proxy http:\/\/proxy\.internal:3128 \(HTTPS_PROXY\), but directly to \.internal/)
     expect(out).not.toContain('canary')
+  })
+
+  test('asks the gateway that runs with the key that verbs show it, and says what it may do', async () => {
+    const folder = await temporaryFolder()
+    await writeFiles(folder, { 'empty.yaml': '' })
+    const current = {
+      object: 'current_key',
+      name: 'team-a',
+      scope: 'write',
+      models: ['big'],
+      providers: null,
+      rate: { per_minute: 60 },
+      allow_unpriced: false,
+      expires_at: null,
+      budget: { key: 'team-a', limit: '50', period: 'month', used: '8', left: '42', renews_at: null },
+    }
+    const none = { ...current, name: null, scope: 'admin', models: null, rate: null, budget: null }
+    const { url } = await gateway([], ({ path, headers: { authorization: key } }) => {
+      if (path !== '/v1/key') return { status: 404, body: {} }
+      if (key === 'Bearer canary-a' || key === 'Bearer nobody') return { body: key === 'Bearer nobody' ? none : current }
+      return { status: 401, body: { code: 'unauthorized', detail: 'No.' } }
+    })
+    const env = { IMAGEGATE_DATA: folder, IMAGEGATE_CONFIG: join(folder, 'empty.yaml'), IMAGEGATE_URL: url }
+    const known = await run(['doctor'], { ...env, IMAGEGATE_KEY: 'canary-a' })
+    expect(known.out).toMatch(
+      /ok +gateway key +team-a may read and buy \(scope write\); only the models big; \$42 left of \$50 \(month\); 60 requests a minute/,
+    )
+    expect([known.status, known.out.includes('canary')]).toEqual([0, false])
+    const wrong = await run(['doctor', '--key', 'canary-b'], env)
+    expect([wrong.status, wrong.out]).toEqual([1, expect.stringMatching(/bad +gateway key +the gateway does not know the one given/)])
+    expect((await run(['doctor'], env)).out).toMatch(/note +gateway key +the gateway asks for one: set IMAGEGATE_KEY/)
+    expect((await run(['doctor', '--key', 'nobody'], env)).out).toMatch(/ok +gateway key +the gateway asks for none/)
   })
 
   test('says that a key is there and never the key', async () => {

@@ -76,6 +76,6 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     await store.commit({ generations: [generationRecord('gen_3')], areNew: true, ledger: [ledgerEntry('gen_3')] })
     await store.close()
     expect(await migrated(directory, url)).toMatchObject({ status: 1, said: expect.stringContaining('gen_3') })
-    expect(await migrated(join(directory, 'x'), 'mysql://x')).toMatchObject({ status: 1, said: expect.stringContaining('--to:') })
+    expect(await migrated(join(directory, 'x'), 'mysql://x')).toMatchObject({ status: 2, said: expect.stringContaining('--to:') })
   },
 )

@@ -1,0 +1,16 @@
+import type { ConnectOptions } from './connect.ts'
+
+/** The command that saves the images of a generation once it has ended, with what the command before it named. A gateway key is never repeated. */
+export const fetchLater = (id: string, folder: string | undefined, options: ConnectOptions): string =>
+  [`imagegate get ${id} --wait`, ...(folder === undefined ? [] : [`--out ${quoted(folder)}`]), ...gatewayNamed(options)].join(' ')
+
+export const stopIt = (id: string, options: ConnectOptions): string => [`imagegate cancel ${id}`, ...gatewayNamed(options)].join(' ')
+
+const gatewayNamed = ({ url, config }: ConnectOptions): readonly string[] => [
+  ...(url === undefined ? [] : [`--url ${quoted(url)}`]),
+  ...(config === undefined ? [] : [`--config ${quoted(config)}`]),
+]
+
+/** As a shell takes it for one word. */
+const quoted = (text: string): string => (text === '' || OTHER.test(text) ? `'${text.replaceAll("'", String.raw`'\''`)}'` : text)
+const OTHER = /[^\w./:@%+=-]/
