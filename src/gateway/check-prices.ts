@@ -5,11 +5,10 @@ import { estimateCall, estimatedIn } from '../core/prices/estimate.ts'
 import { judgeSample, sampleOrder } from '../core/prices/sample-order.ts'
 import { createTransport, type Transport } from '../transport/index.ts'
 import { transportConfig } from './from-config.ts'
-import { publishedDocument } from './published-document.ts'
+import { PUBLISHED_TIMEOUT_MS, publishedDocument } from './published-document.ts'
 import { readConfiguration, type StartOptions } from './read-configuration.ts'
 import { StartRefused } from './start-refused.ts'
 
-const LIST_TIMEOUT_MS = 20_000
 const MOST_BYTES = 4 * 1_048_576
 
 /**
@@ -72,7 +71,7 @@ async function estimates(
     if (sample === null) continue
     if (!settings?.apiKey) checked.push(judgeSample(offer, sample, { reason: settings?.reason ?? 'no API key' }))
     else {
-      const sent = await transport.send(provider.id, estimateCall(estimate, sample.submit), LIST_TIMEOUT_MS)
+      const sent = await transport.send(provider.id, estimateCall(estimate, sample.submit), PUBLISHED_TIMEOUT_MS)
       const published = sent.kind === 'reply' ? estimatedIn(estimate, sent.reply) : null
       const why = sent.kind === 'reply' ? `its answer (HTTP ${sent.reply.status}) has no amount` : sent.reason
       checked.push(judgeSample(offer, sample, published === null ? { reason: `not read: ${why}` } : { published }))
@@ -93,7 +92,7 @@ async function readList(
   const asked = list.url.replace('{model}', encodeURI(listedAs))
   const url = settings?.hasOwnBaseUrl === true && !asked.startsWith('/') ? asked.replace(/^https:\/\/[^/]+/, '') : asked
   if (settings?.apiKey) {
-    const sent = await transport.send(provider, { purpose: 'account', method: 'GET', url }, LIST_TIMEOUT_MS)
+    const sent = await transport.send(provider, { purpose: 'account', method: 'GET', url }, PUBLISHED_TIMEOUT_MS)
     return sent.kind === 'reply' ? replyOf(sent.reply.status, sent.reply.body) : { kind: 'failed', reason: `not read: ${sent.reason}` }
   }
   if (!list.public) return { kind: 'failed', reason: settings?.reason ?? 'no API key' }

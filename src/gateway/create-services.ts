@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestSchema } from '#contract'
+import { unplayedStories } from '#sandbox'
 import { createOffers } from '../catalogue/offers.ts'
 import { isLoopback } from '../config/network.ts'
 import { resolveModel } from '../config/offers.ts'
@@ -11,7 +12,7 @@ import type { Reconcile } from '../core/billing/reconcile.ts'
 import { createCompare } from '../core/comparisons/compare.ts'
 import type { Compare } from '../core/comparisons/compare.ts'
 import { createAccept } from '../core/generation/accept.ts'
-import type { Accept } from '../core/generation/accept.ts'
+import type { Accept, AcceptDependencies } from '../core/generation/accept.ts'
 import { createIdempotency } from '../core/generation/idempotency.ts'
 import { createRun } from '../core/generation/run.ts'
 import type { Run } from '../core/generation/run.ts'
@@ -91,7 +92,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const names = { providers: offers.providers, models: () => catalogue.models, modelOf: modelNamed(resources) }
   const costs = createCosts({ store, offers, clock: ports.clock, names, breathe: nextTurn })
   const reconcile = createReconcile({ store, clock: ports.clock, log: ports.log, breathe: nextTurn })
-  const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection })
+  const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection, ...storiesOf(ports, offers) })
   const idempotency = createIdempotency(store, resources.steadyClock.now)
   const { observeLimited } = monitoring.metrics
   const limit = createGenerationLimit({ run, limits: () => config().limits, observeLimited })
@@ -146,6 +147,10 @@ const modelNamed =
   ({ config, catalogue }: Resources) =>
   (name: string): string | null =>
     resolveModel(config(), catalogue, name)?.model ?? null
+
+/** A sandbox says of a prompt whose story nobody plays that it is none. */
+const storiesOf = ({ settings }: Ports, offers: Offers): Pick<AcceptDependencies, 'promptWarnings'> =>
+  settings.sandbox ? { promptWarnings: (prompt) => unplayedStories(prompt, offers.providers()) } : {}
 
 /** A reload may take a key away, too. */
 function watchKeys({ keys, live, clock }: Resources): KeyWatch {

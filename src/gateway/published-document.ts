@@ -2,7 +2,8 @@ import { json as readJson } from 'node:stream/consumers'
 import type { Json } from '#contract'
 import type { Transport } from '../transport/index.ts'
 
-const TIMEOUT_MS = 20_000
+/** For whatever a vendor publishes, with a key or without one. */
+export const PUBLISHED_TIMEOUT_MS = 20_000
 
 export type PublishedDocument =
   | { readonly kind: 'body'; readonly body: Json }
@@ -15,7 +16,7 @@ export async function publishedDocument(
   url: string,
   maxBytes: number,
 ): Promise<PublishedDocument> {
-  const got = await download(url, { maxBytes, silenceMs: TIMEOUT_MS, timeoutMs: TIMEOUT_MS, isDocument: true })
+  const got = await download(url, { maxBytes, silenceMs: PUBLISHED_TIMEOUT_MS, timeoutMs: PUBLISHED_TIMEOUT_MS, isDocument: true })
   if (got.kind === 'expired') return { kind: 'refused', status: got.status }
   if (got.kind !== 'body') return { kind: 'failed', reason: got.reason }
   try {

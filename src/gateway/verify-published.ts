@@ -5,9 +5,8 @@ import { estimateCall, estimatedIn } from '../core/prices/estimate.ts'
 import { fullOrder } from '../core/verify/full-order.ts'
 import type { Finding } from '../core/verify/judge-exchange.ts'
 import type { Transport } from '../transport/index.ts'
-import { publishedDocument } from './published-document.ts'
+import { PUBLISHED_TIMEOUT_MS, publishedDocument } from './published-document.ts'
 
-const TIMEOUT_MS = 20_000
 const MOST_BYTES = 8 * 1_048_576
 
 type Judged = Omit<Finding, 'about'>
@@ -50,7 +49,7 @@ const addressOf = (pattern: string, call: Call): string => pattern.replace('{pat
 async function readDocument({ provider, settings, transport }: Published, url: string): Promise<JsonObject | string> {
   if (settings.hasOwnBaseUrl) {
     const path = url.replace(/^https:\/\/[^/]+/, '')
-    const sent = await transport.send(provider.id, { purpose: 'account', method: 'GET', url: path }, TIMEOUT_MS)
+    const sent = await transport.send(provider.id, { purpose: 'account', method: 'GET', url: path }, PUBLISHED_TIMEOUT_MS)
     if (sent.kind !== 'reply') return sent.reason
     return sent.reply.status === 200 ? objectOr(sent.reply.body) : `it was answered HTTP ${sent.reply.status}`
   }
@@ -70,7 +69,7 @@ export async function judgeEstimate({ provider, transport }: Published, submit: 
   const { id, manifest } = provider
   const { price_estimate: estimate } = manifest
   if (estimate === undefined) return []
-  const sent = await transport.send(id, estimateCall(estimate, submit), TIMEOUT_MS)
+  const sent = await transport.send(id, estimateCall(estimate, submit), PUBLISHED_TIMEOUT_MS)
   if (sent.kind !== 'reply') return [{ verdict: 'skipped', detail: `the vendor's estimate was not read: ${sent.reason}` }]
   const said = estimatedIn(estimate, sent.reply)
   if (said === null) return [{ verdict: 'skipped', detail: `the vendor's estimate has no amount (HTTP ${sent.reply.status})` }]

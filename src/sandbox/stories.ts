@@ -1,3 +1,5 @@
+import { nearest, type Warning } from '#contract'
+
 /**
  * Failures a caller can rehearse, by a word in the prompt: `sandbox:moderated`, or `sandbox:moderated@<provider id>` for one vendor only.
  * Some take a parameter: `sandbox:poll-refused=403,404`, `sandbox:late-link=3000@<provider id>`.
@@ -47,12 +49,38 @@ export interface Play {
   readonly parameter: string | null
 }
 
+const WORD = String.raw`\bsandbox:([a-z-]+)(?:=([a-z0-9,]+))?(?:@([a-z0-9-]+))?`
+
 /** The story a prompt asks this provider's emulator to play, or null for plain success. */
 export function playOf(prompt: string, provider: string): Play | null {
-  for (const match of prompt.matchAll(/\bsandbox:([a-z-]+)(?:=([a-z0-9,]+))?(?:@([a-z0-9-]+))?/g)) {
+  for (const match of prompt.matchAll(new RegExp(WORD, 'g'))) {
     const [, name = '', parameter, only] = match
     if (Object.hasOwn(STORIES, name) && (only === undefined || only === provider))
       return { story: name as Story, parameter: parameter ?? null }
   }
   return null
+}
+
+const MOST_WARNINGS = 3
+const MOST_CHARS = 60
+
+/** The words of a prompt that ask for a story which no emulator knows, or of a provider that there is not: else it would be mere success. */
+export function unplayedStories(prompt: string, providers: readonly string[]): readonly Warning[] {
+  const warnings = new Map<string, Warning>()
+  for (const [word, name = '', , only] of prompt.matchAll(new RegExp(WORD, 'gi'))) {
+    const reason = whyUnplayed(word, name, only, providers)
+    if (reason !== null)
+      warnings.set(word, { code: 'unsupported', field: 'prompt', requested: word.slice(0, MOST_CHARS), used: null, reason })
+    if (warnings.size === MOST_WARNINGS) break
+  }
+  return [...warnings.values()]
+}
+
+function whyUnplayed(word: string, name: string, only: string | undefined, providers: readonly string[]): string | null {
+  const isStory = word.startsWith('sandbox:') && Object.hasOwn(STORIES, name)
+  if (isStory && (only === undefined || providers.includes(only))) return null
+  const [given, known] = isStory ? [only ?? '', providers] : [name, Object.keys(STORIES)]
+  const near = nearest(given, known)
+  const meant = near === null ? '' : ` Did you mean ${isStory ? `@${near}` : `sandbox:${near}`}?`
+  return `${isStory ? 'No provider has this name' : 'The sandbox has no such story'}, and the word is a part of the prompt.${meant} There are ${known.join(', ')}.`
 }

@@ -112,3 +112,19 @@ test.concurrent('a seed beyond 2^53 keeps every digit', async () => {
   expect(generation.images[0]?.seed).toMatch(/^\d{17,20}$/)
   expect(Number.isSafeInteger(Number(generation.images[0]?.seed))).toBe(false)
 })
+
+test.concurrent('a story that nobody plays is a warning, of the quote too, and a refusal where nothing may be adapted', async () => {
+  const warning = {
+    code: 'unsupported',
+    field: 'prompt',
+    requested: 'sandbox:moderatd',
+    reason: expect.stringMatching(/sandbox:moderated.+lost-reply/),
+  }
+  expect(await play('bfl', 'moderatd')).toMatchObject({ status: 'succeeded', warnings: [warning] })
+  const body = { model: 'bfl/flux-2-pro', prompt: 'a harbour sandbox:moderatd' }
+  const quoted = (await (await gateway.post('/v1/quotes', body)).json()) as { offers: readonly { eligible: boolean; warnings: unknown }[] }
+  expect(quoted.offers.find(({ eligible }) => eligible)?.warnings).toEqual([expect.objectContaining(warning)])
+  const refused = await gateway.post('/v1/generations', { ...body, on_unsupported: 'reject' })
+  expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining('Did you mean sandbox:moderated?')])
+  expect(await play('bfl', 'slow@bfl')).toMatchObject({ status: 'succeeded', warnings: [] })
+})

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { oddLink } from '../../src/sandbox/delivery.ts'
-import { playOf } from '../../src/sandbox/stories.ts'
+import { playOf, unplayedStories } from '../../src/sandbox/stories.ts'
 
 const LINK = 'http://127.0.0.1:4000/image/a.jpg'
 const BYTES = Buffer.from('bytes of an image')
@@ -29,5 +29,34 @@ describe('a story in a prompt', () => {
     ['a hill', null],
   ])('%s is read as %o', (prompt, play) => {
     expect(playOf(prompt, 'here')).toEqual(play)
+  })
+})
+
+describe('a story that nobody plays', () => {
+  const said = (prompt: string) => unplayedStories(prompt, ['here', 'there']).map(({ requested, reason }) => [requested, reason])
+
+  test.each(['a hill', 'sandbox: a hill', 'a sandbox', 'a hill sandbox:slow', 'sandbox:poll-refused=403,451@here', 'sandbox:error@there'])(
+    'is none of those in "%s"',
+    (prompt) => expect(said(prompt)).toEqual([]),
+  )
+
+  test.each([
+    [
+      'a hill sandbox:nonsense',
+      'sandbox:nonsense',
+      /^The sandbox has no such story.+ There are moderated, moderated-output, .+, zero-bill\.$/,
+    ],
+    ['sandbox:moderatd@here', 'sandbox:moderatd@here', /Did you mean sandbox:moderated\? There are/],
+    ['Sandbox:Slow', 'Sandbox:Slow', /Did you mean sandbox:slow\?/],
+    ['sandbox:slow@ther', 'sandbox:slow@ther', /^No provider has this name.+ Did you mean @there\? There are here, there\.$/],
+    ['sandbox:toString', 'sandbox:toString', /no such story/],
+  ])('of "%s" is said with those that there are', (prompt, word, reason) => {
+    expect(said(prompt)).toEqual([[word, expect.stringMatching(reason)]])
+  })
+
+  test('is said once each, of the first three', () => {
+    const words = ['a', 'b', 'b', 'c', 'd'].map((letter) => `sandbox:no-${letter}`)
+    expect(said(words.join(' ')).map(([word]) => word)).toEqual(['sandbox:no-a', 'sandbox:no-b', 'sandbox:no-c'])
+    expect(said(`sandbox:${'x'.repeat(32_000)}`)[0]?.[0]).toHaveLength(60)
   })
 })

@@ -41,9 +41,11 @@ export interface GatherDependencies {
   readonly roll: () => number
   /** Why a URL that a caller gave cannot be used; null where it can, as far as is known now. Without it none is refused. */
   readonly urlObjection?: (url: string) => Promise<string | null>
+  /** What is said of a prompt whatever the offer. Without it nothing is. */
+  readonly promptWarnings?: (prompt: string) => readonly Warning[]
 }
 
-export function createGather({ ports, offers, roll, urlObjection }: GatherDependencies): Gather {
+export function createGather({ ports, offers, roll, urlObjection, promptWarnings }: GatherDependencies): Gather {
   const remembered = rememberSizes(ports)
   const keep = keeper(ports, urlObjection)
 
@@ -76,6 +78,7 @@ export function createGather({ ports, offers, roll, urlObjection }: GatherDepend
       pinned: resolved.pinned,
       roll: roll(),
       safetyChecks: safetyChecksOn(request.provider_options ?? {}, offers.safetyOptions),
+      requestWarnings: promptWarnings?.(request.prompt) ?? [],
       optionWarnings: (route) => optionWarnings(ports, route, request.prompt),
       policy,
       budget: await budgetOf(ports.store, policy, now),

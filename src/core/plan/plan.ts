@@ -1,7 +1,7 @@
 import { inOnePiece } from '#adapter-kit'
 import type { Offer, Routing } from '#contract'
 import type { Route } from '../records.ts'
-import { assessForPurchase, isEligible, type Assessment, type PlanInput } from './assess.ts'
+import { assess, isEligible, type Assessment, type PlanInput } from './assess.ts'
 import { choose, mayFallBack } from './choose.ts'
 
 export type { Candidate, PlanInput } from './assess.ts'
@@ -14,7 +14,7 @@ export type Plan =
 
 /** Adapts, prices and orders. Pure: the same input gives the same plan. */
 export function plan(input: PlanInput): Plan {
-  const assessments = assessForPurchase(input)
+  const assessments = assess(input)
   const { strategy, ordered } = choose(assessments.filter(isEligible), input)
   const routes = ordered.flatMap(({ route }) => route ?? [])
   if (routes.length === 0) return { kind: 'refused', considered: assessments.map(refusalOf) }

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { plan } from '../../../src/core/plan/plan.ts'
+import type { Warning } from '#contract'
+import { plan, quote, type PlanInput } from '../../../src/core/plan/plan.ts'
 import { asking, bfl, candidate, planning, runware, vtrix } from './offers.ts'
 
+const A_WARNING: Warning = { code: 'unsupported', field: 'prompt', requested: 'x', used: null, reason: 'No.' }
 const OFFERS = [bfl, runware, vtrix]
 
 const requests = fc.record(
@@ -33,19 +35,23 @@ test('the plan of a request is the same whatever was asked of the same offers be
   )
 })
 
-test('the plan of a request is the same whatever was found before of the offers that cannot be used', () => {
+test('the plan and the quote of a request are the same whatever was found before of the offers that cannot be used', () => {
   const disabled = { unavailable: 'no API key: set BFL_API_KEY' }
   const known = [candidate(bfl, disabled), candidate(runware), candidate(vtrix, disabled)]
   const circumstances = fc.record({
     pinned: fc.constantFrom(null, null, 'runware'),
     budget: fc.constantFrom(null, null, { left: '0.03', allowUnpriced: false }),
+    requestWarnings: fc.constantFrom([], [], [A_WARNING]),
     now: fc.constant(Date.UTC(2026, 10, 29)),
   })
   fc.assert(
     fc.property(requests, circumstances, (given, input) => {
       const request = asking(given)
       const unknown = known.map((one) => ({ ...one, offer: structuredClone(one.offer) }))
-      expect(plan({ ...planning(known, { request }), ...input })).toEqual(plan({ ...planning(unknown, { request }), ...input }))
+      const before: PlanInput = { ...planning(known, { request }), ...input }
+      const anew = { ...before, candidates: unknown }
+      expect(plan(before)).toEqual(plan(anew))
+      expect(quote(before)).toEqual(quote(anew))
     }),
     { numRuns: 300, seed: 20_261_129 },
   )
