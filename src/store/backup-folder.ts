@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -11,7 +11,7 @@ import { keyOfImage } from './assets/object-storage.ts'
 import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
 import { DATABASE_FILE } from './sqlite/open.ts'
 import { schemaVersion } from './sqlite/migrations.ts'
-import { flushFile, writeWhole } from './flush.ts'
+import { flushFile, isThere, writeWhole } from './flush.ts'
 import { StoreError } from '../core/ports.ts'
 
 /** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
@@ -49,15 +49,18 @@ export const IMAGES = 'images'
  * Writes or renews a backup in `folder`: the database anew, and the image files that are not there yet. A folder that was a backup before stays one
  * until the new database is whole.
  * @param progress is called with how many of the image files are there
- * @throws StoreError `damaged` where what arrived is not whole, `io` where the folder cannot be written
+ * @throws StoreError `in_use` where the folder is a data folder, `damaged` where what arrived is not whole, `io` where it cannot be written
  */
 export async function writeBackup(
   folder: string,
   source: BackupSource,
   { version, now, progress }: { readonly version: string; readonly now: Date; readonly progress?: (done: number, all: number) => void },
 ): Promise<BackupSummary> {
+  await refuseDataFolder(folder)
   await mkdir(folder, { recursive: true, mode: OWN_FOLDER })
-  const partial = join(folder, `${DATABASE_FILE}.${randomUUID()}.partial`)
+  // In a folder of its own, which nobody else may enter: what is being copied holds secrets from its first byte on.
+  const copies = await mkdtemp(join(folder, '.backup-'))
+  const partial = join(copies, DATABASE_FILE)
   try {
     await source.database(partial)
     await chmod(partial, OWN_FILE)
@@ -80,13 +83,25 @@ export async function writeBackup(
     }
     await rename(partial, join(folder, DATABASE_FILE))
     const summaryPath = join(folder, SUMMARY_FILE)
-    await writeWhole(summaryPath, `${JSON.stringify(summary, null, 2)}\n`, `${summaryPath}.partial`)
+    await writeWhole(summaryPath, `${JSON.stringify(summary, null, 2)}\n`, join(copies, SUMMARY_FILE))
     return summary
   } finally {
-    await rm(partial, { force: true })
-    await rm(`${partial}-wal`, { force: true })
-    await rm(`${partial}-shm`, { force: true })
+    await rm(copies, { recursive: true, force: true })
   }
+}
+
+/**
+ * The database of a gateway is never replaced: a process that has it open would go on writing into a file without a name. A backup's is one file,
+ * with a summary; one that is in use, by this command too, has a journal beside it.
+ */
+async function refuseDataFolder(folder: string): Promise<void> {
+  const database = join(folder, DATABASE_FILE)
+  if (!(await isThere(database))) return
+  if ((await isThere(join(folder, SUMMARY_FILE))) && !(await isThere(`${database}-wal`))) return
+  throw new StoreError(
+    'in_use',
+    `${folder} is the data folder of a gateway, and a backup would replace its database; name another folder`,
+  )
 }
 
 export const pathOf = (folder: string, { sha256, format }: ImageFile): string => join(folder, keyOfImage(sha256, format))

@@ -166,6 +166,35 @@ describe('imagegate backup and restore', () => {
     },
   )
 
+  test(
+    'a backup into a data folder is refused, whether its gateway runs or not: the database of the gateway stays the one it writes into',
+    { timeout: 120_000 },
+    async () => {
+      const folder = vendors.folder()
+      const environment = { ...folder.environment, PORT: '0' }
+      const path = join(folder.dataDirectory, 'imagegate.db')
+      const server = await startProcess(folder.environment)
+      await post(server, 'kept', {}, 'wait=30')
+      const { ino } = statSync(path)
+      // A summary beside it, as an earlier version would have left one, makes no backup of it.
+      for (const summary of [null, '{}']) {
+        if (summary !== null) writeFileSync(join(folder.dataDirectory, 'backup.json'), summary)
+        const running = await imagegate(['backup', folder.dataDirectory, '--url', server.url], environment)
+        expect([running.code, running.stderr.trim().split('\n').length, statSync(path).ino]).toEqual([1, 1, ino])
+        expect(running.stderr).toContain('is the data folder of a gateway')
+      }
+      await server.kill('SIGTERM')
+      for (const summary of ['{}', null]) {
+        if (summary === null) rmSync(join(folder.dataDirectory, 'backup.json'))
+        const stopped = await imagegate(['backup', folder.dataDirectory], environment)
+        expect([stopped.code, statSync(path).ino]).toEqual([1, ino])
+        expect(stopped.stderr).toContain('is the data folder of a gateway')
+      }
+      expect(readdirSync(folder.dataDirectory).filter((name) => /backup|partial/.test(name))).toEqual([])
+      folder.remove()
+    },
+  )
+
   test('a folder that is no whole backup is refused in one sentence', { timeout: 60_000 }, async () => {
     const folder = vendors.folder()
     const broken = join(folder.dataDirectory, '..', 'broken')
