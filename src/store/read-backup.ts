@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { chmod, lstat, mkdir, mkdtemp, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
@@ -35,12 +35,10 @@ export interface RestoreTarget {
 export async function readBackup(folder: string, target: RestoreTarget): Promise<BackupSummary> {
   const summary = await readSummary(folder)
   const database = join(target.store, DATABASE_FILE)
-  if (await isThere(database)) {
-    const message = `${database} exists: a backup is restored into a folder without a database. Name another with IMAGEGATE_DATA, or move this one away`
-    throw new StoreError('in_use', message)
-  }
+  if (await isThere(database)) throw exists(database)
   const copied = await ownFile(folder, DATABASE_FILE)
   if (copied === null) throw new StoreError('damaged', `${join(folder, DATABASE_FILE)} is not there: the backup is not whole`)
+  await refuseLonger(copied)
   await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
   const copies = await mkdtemp(join(target.store, '.restore-'))
   const partial = join(copies, DATABASE_FILE)
@@ -57,12 +55,50 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
     for (const file of files)
       if ((await takeImage(target.images, file, source)) !== null) await target.keep?.(file, pathOf(target.images, file))
     await flushFile(partial)
-    await rename(partial, database)
+    await nameOnce(partial, database)
     await flushFolder(target.store)
   } finally {
     await rm(copies, { recursive: true, force: true })
   }
   return summary
+}
+
+const exists = (database: string): StoreError =>
+  new StoreError(
+    'in_use',
+    `${database} exists: a backup is restored into a folder without a database. Name another with IMAGEGATE_DATA, or move this one away`,
+  )
+
+/** Unlike `rename` it never replaces the database of a gateway that was started meanwhile. */
+async function nameOnce(partial: string, database: string): Promise<void> {
+  try {
+    await link(partial, database)
+  } catch (error) {
+    // A file system without links has no better way.
+    if (await isThere(database)) throw exists(database)
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error
+    await rename(partial, database)
+  }
+}
+
+const HEADER_BYTES = 100
+/** Where the header of a database has the size of its pages and their number. */
+const [PAGE_SIZE_AT, PAGES_AT] = [16, 28]
+
+/** What stands behind the pages that a database says it has would be copied and examined for minutes. @throws StoreError `damaged` */
+async function refuseLonger(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const header = Buffer.alloc(HEADER_BYTES)
+    await file.read(header, 0, HEADER_BYTES, 0)
+    // The largest size, 65536, is written as 1.
+    const pageSize = header.readUInt16BE(PAGE_SIZE_AT)
+    const stated = (pageSize === 1 ? 65_536 : pageSize) * header.readUInt32BE(PAGES_AT)
+    if (size > Math.max(stated, HEADER_BYTES)) throw damagedCopy(path, new Error(`it has ${size} bytes, and pages for ${stated}`))
+  } finally {
+    await file.close()
+  }
 }
 
 const imagesIn = (folder: string, maxBytes: number): Pick<BackupSource, 'image'> => ({

@@ -20,6 +20,7 @@ import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Generation } from '#contract'
+import { readBackup } from '../../src/store/read-backup.ts'
 import { startProcess } from './process.ts'
 import type { ServerProcess } from './process.ts'
 import { startVendors } from './vendors.ts'
@@ -236,6 +237,10 @@ const CHANGES: Readonly<Record<string, { readonly change: (backup: string) => vo
     change: (backup) => truncateSync(onlyImageIn(backup), 3_000_000_000),
     says: /has 3000000000 bytes, more than the 67108864 that are taken; if it is one of yours, raise assets\.max_image_bytes/,
   },
+  'a database that has no end': {
+    change: (backup) => truncateSync(join(backup, 'imagegate.db'), 3_000_000_000),
+    says: /is not a whole imagegate database \(it has 3000000000 bytes, and pages for \d+\)/,
+  },
   'images in a folder that is a link': {
     change: (backup) => linked(join(backup, 'images'), join(backup, 'elsewhere')),
     says: /is a link or no file/,
@@ -337,6 +342,16 @@ function foreignJournal(backup: string): Buffer {
   return journal
 }
 
+/** A gateway that is started while images are still copied makes a database; it stays. */
+async function replacesNoDatabase(backup: string): Promise<void> {
+  const store = `${backup}-meanwhile`
+  const database = join(store, 'imagegate.db')
+  const prepare = async () => writeFileSync(database, 'of a gateway')
+  const restored = readBackup(backup, { store, images: join(store, 'images'), maxImageBytes: 1_000_000, prepare })
+  await expect(restored).rejects.toThrow(`${database} exists`)
+  expect([readFileSync(database, 'utf8'), readdirSync(store).filter((name) => name.startsWith('.restore'))]).toEqual(['of a gateway', []])
+}
+
 /** Of a backup that was changed nothing is restored, in a sentence; and what only lies beside its files is not read. */
 async function restoresNothingElse(backup: string, environment: Readonly<Record<string, string>>): Promise<void> {
   const restore = (from: string) => imagegate(['restore', from], { ...environment, IMAGEGATE_DATA: `${from}-restored` })
@@ -353,6 +368,7 @@ async function restoresNothingElse(backup: string, environment: Readonly<Record<
     expect(stderr, what).toMatch(says)
     expect(stderr.trim(), what).not.toMatch(/\p{Cc}/u)
   }
+  await replacesNoDatabase(backup)
   for (const end of ['-journal', '-wal', '-shm']) writeFileSync(join(backup, `imagegate.db${end}`), foreignJournal(backup))
   const before = contentOf(backup)
   const { code, stdout } = await restore(backup)
