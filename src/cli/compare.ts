@@ -12,7 +12,7 @@ import { checkFile, checkFolder } from './folder.ts'
 import { names } from './options.ts'
 import { requestCommand } from './request-command.ts'
 import { requestFromOptions, type RequestOptions } from './request-from-options.ts'
-import { saveImages } from './save-images.ts'
+import { fileStem, saveImages } from './save-images.ts'
 import { NotUnderstood, type Terminal } from './terminal.ts'
 import { watchComparison } from './watch-comparison.ts'
 
@@ -61,7 +61,7 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
       .waitForComparison(accepted.id, { onUpdate: (seen) => watching?.update(seen) })
       .finally(() => watching?.end())
     const saved = await savedImages(client, comparison, options.out)
-    const sheet = options.sheet === false ? null : (options.sheet ?? join(options.out, `${comparison.id}.jpg`))
+    const sheet = options.sheet === false ? null : (options.sheet ?? join(options.out, `${fileStem(comparison.id)}.jpg`))
     if (sheet !== null) {
       await mkdir(dirname(sheet), { recursive: true })
       // It draws with native code, which no other verb loads.

@@ -11,15 +11,17 @@ import type { Client } from '../client/client.ts'
 export async function saveImages(client: Client, generation: Generation, folder: string, stem: string): Promise<readonly string[]> {
   if (generation.images.length === 0) return []
   await mkdir(folder, { recursive: true })
-  const safeStem = stem.replace(/[^A-Za-z0-9_.-]/g, '_')
   const paths: string[] = []
   for (const [index, image] of generation.images.entries()) {
     const number = generation.images.length === 1 ? '' : `-${index + 1}`
-    const path = join(folder, `${safeStem}${number}.${endingOf(image.format)}`)
+    const path = join(folder, `${fileStem(stem)}${number}.${endingOf(image.format)}`)
     await writeFile(path, await client.image(image))
     paths.push(path)
   }
   return paths
 }
 
-const endingOf = (format: string | null): string => (format === null ? 'img' : format === 'jpeg' ? 'jpg' : format)
+/** An id as a part of a file name: what a gateway calls its own leads to no other folder. */
+export const fileStem = (id: string): string => id.replace(/[^A-Za-z0-9_.-]/g, '_')
+
+const endingOf = (format: string | null): string => (format === null ? 'img' : format === 'jpeg' ? 'jpg' : fileStem(format))

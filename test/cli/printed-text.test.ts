@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { generationError } from '#contract'
@@ -28,4 +30,18 @@ test('a vendor’s text is printed without control characters and makes no line 
   const json = await printed('get', failed.id, '--url', url, '--json')
   expect(json).not.toMatch(CONTROL)
   expect(JSON.parse(json)).toMatchObject({ error: { message: HOSTILE } })
+})
+
+test('an image is saved in the folder that was named, whatever a gateway calls its format and its id', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-saved-'))
+  const [image] = generation({}).images
+  const images = ['/../../../escaped', 'png/../../../escaped.png'].map((format) => ({ ...image, format }))
+  const hostile = { ...generation({}), id: '../../escaped', images }
+  const { url } = await fakeGateway(({ path }) => ({
+    body: path === '/v1/models' ? { object: 'list', data: [] } : path.startsWith('/v1/images/') ? Buffer.from('bytes') : hostile,
+  }))
+  await printed('get', 'gen_x', '--url', url, '--out', join(folder, 'a', 'b'))
+  expect(readdirSync(folder, { recursive: true }).map(String).filter((name) => !name.startsWith('a'))).toEqual([])
+  expect(readdirSync(join(folder, 'a', 'b')).length).toBe(2)
+  rmSync(folder, { recursive: true })
 })
