@@ -1,5 +1,6 @@
 import { basename, dirname, resolve } from 'node:path'
 import { Command } from 'commander'
+import { ENCODE_PASSWORD, isPostgresUrl } from '../config/postgres-url.ts'
 import type { MovedTable } from '../store/postgres/move.ts'
 import { DATABASE_FILE } from '../store/sqlite/open.ts'
 import { inWords } from './backup.ts'
@@ -29,6 +30,7 @@ async function move({ from, to, json }: MigrateOptions, terminal: Terminal): Pro
   if (!from.startsWith('file:') || basename(path) !== DATABASE_FILE)
     throw new NotUnderstood(`--from: name the database of a data folder, as in file:data/${DATABASE_FILE}`)
   if (!/^postgres(ql)?:\/\//.test(to)) throw new NotUnderstood('--to: name a PostgreSQL database, as in postgres://user@host/database')
+  if (!isPostgresUrl(to)) throw new NotUnderstood(`--to: it is no address; ${ENCODE_PASSWORD}`)
   const { moveToPostgres } = await import('../store/postgres/move.ts')
   const moved = await moveToPostgres(dirname(path), to, (table) => terminal.err(`copying ${table}`)).catch((error: unknown) => {
     throw inWords(error)

@@ -117,10 +117,10 @@ class Check {
       const provider = this.#catalogue.providers.get(id)
       if (!this.#provider(path, id, 'key') || provider === undefined) continue
       const { username, password, search, hash } = new URL(settings.base_url ?? 'http://localhost')
+      // Of one that holds a password nothing is repeated.
       if (username + password + search + hash !== '') {
         this.#refuse([...path, 'base_url'], 'holds credentials, a query or a fragment', 'write scheme, host, port and path only')
-      }
-      this.#versionPath(path, settings.base_url, provider.manifest.base_url)
+      } else this.#versionPath(path, settings.base_url, provider.manifest.base_url)
       for (const model of Object.keys(settings.prices ?? {})) {
         if (Object.hasOwn(provider.manifest.models, model)) continue
         const remedy = suggest(model, Object.keys(provider.manifest.models))

@@ -1,4 +1,17 @@
-import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node, type YAMLError } from 'yaml'
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type YAMLError,
+} from 'yaml'
 import type { Variables } from './environment.ts'
 import type { ConfigProblem } from './problem.ts'
 
@@ -47,11 +60,15 @@ export function readDocument(file: string, text: string, environment: Variables)
   const at: ConfigDocument['at'] = (path, message, remedy, where = 'value') => {
     const names = where === 'value' ? variables(path) : []
     const origin = names.length === 0 ? '' : ` (it comes from ${names.map((name) => `\${${name}}`).join(' and ')})`
-    return { ...position(offsetOf(yaml, path, where)), path: path.map(String).join('.'), message: `${message}${origin}`, remedy }
+    return { ...position(offsetOf(yaml, path, where)), path: path.map(nameOnly).join('.'), message: `${message}${origin}`, remedy }
   }
   if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], variables: () => [] }, problems }
 
   visit(yaml, {
+    Pair(_key, { key }) {
+      if (!isCollection(isAlias(key) ? key.resolve(yaml) : key)) return
+      problems.push({ ...position(isNode(key) ? (key.range?.[0] ?? 0) : 0), path: '', ...KEY_IS_NO_NAME })
+    },
     Alias(_key, node) {
       if (node.resolve(yaml) !== undefined) return
       problems.push({ ...position(node.range?.[0] ?? 0), path: '', ...BEGINS_AS_ALIAS })
@@ -67,7 +84,7 @@ export function readDocument(file: string, text: string, environment: Variables)
       variablesAt.set(JSON.stringify(path), filled.names)
     },
   })
-  const data = toData(yaml, problems, at)
+  const data = problems.some(({ message }) => message === KEY_IS_NO_NAME.message) ? null : toData(yaml, problems, at)
   const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
   return { document: { data, at, names, variables }, problems }
 }
@@ -109,17 +126,21 @@ function fill(text: string, variables: Variables): Filled {
 
 /** People append a second block of a name that the file has already. */
 function keyGivenTwice(text: string, offset: number): Pick<ConfigProblem, 'message' | 'remedy'> {
-  const name = /^[^\s:]*/.exec(text.slice(offset, offset + 100))?.[0] ?? ''
+  const name = /^[^\s:="']*/.exec(text.slice(offset, offset + 100))?.[0] ?? ''
   return { message: `${name === '' ? 'a key' : `"${name}"`} is given twice`, remedy: 'put both under the first' }
 }
 
 const QUOTE_IT = 'put the value in quotes'
 const BEGINS_AS_ALIAS = { message: 'a value that begins with * is an alias in YAML, and there is no anchor of that name', remedy: QUOTE_IT }
+const KEY_IS_NO_NAME = { message: 'the name of a field is a list or a mapping', remedy: 'write a name' }
 const TOO_DEEP = { message: 'the file is nested too deeply to be read', remedy: 'no setting has more than ten levels' }
 const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, and this one is not known', remedy: QUOTE_IT }
 
 /** What the file says is not repeated: where it cannot be read, any part of it may be a secret. */
-const withoutSource = (message: string): string => message.replace(/: .*$/s, '')
+const withoutSource = (message: string): string => message.replace(/(: | %).*$/s, '')
+
+/** Behind a colon without a space, or behind an equals sign, the name of a field goes on with what should have been its value: perhaps a secret. */
+const nameOnly = (name: PropertyKey): string => String(name).replace(/([:=]).*$/s, '$1…')
 
 function yamlProblem(
   { code, message, pos: [offset] }: YAMLError,

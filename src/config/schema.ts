@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AnyJson, requestFields, RouteRule } from '#contract'
 import { GatewayKey } from './key-schema.ts'
 import { LimitSettings } from './limits-schema.ts'
+import { ENCODE_PASSWORD, isPostgresUrl } from './postgres-url.ts'
 import { DiscountPercent, PriceOverride, SurchargePercent } from './price-schema.ts'
 import { relayFields } from './relay-schema.ts'
 import { Server } from './server-schema.ts'
@@ -11,6 +12,7 @@ const Store = z
     url: z
       .string()
       .regex(/^(file:.+|postgres(ql)?:\/\/.+)/, '"file:<path>" or "postgres://…"')
+      .refine((url) => !url.startsWith('postgres') || isPostgresUrl(url), `it is no address: ${ENCODE_PASSWORD}`)
       .optional()
       .meta({
         description:

@@ -71,7 +71,7 @@ function describe(issue: z.core.$ZodIssue, document: ConfigDocument): readonly C
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = knownKeys(issue.path)
-      return issue.keys.map((key) => document.at([...issue.path, key], 'unknown key', suggest(key, known), 'key'))
+      return issue.keys.map((key) => document.at([...issue.path, key], 'unknown key', remedyOf(key, known), 'key'))
     }
     case 'invalid_type': {
       const value = valueAt(document.data, issue.path)
@@ -91,6 +91,12 @@ function describe(issue: z.core.$ZodIssue, document: ConfigDocument): readonly C
     case 'custom':
       return objectionsOf([issue]).map(({ path, message }) => document.at(path, 'is refused', message))
   }
+}
+
+/** `api_key:value` is one name in YAML, and the value may be a secret. */
+function remedyOf(key: string, known: readonly string[]): string {
+  const name = key.replace(/[:=].*$/s, '')
+  return name !== key && known.includes(name) ? `write a space behind the colon: "${name}: …"` : suggest(name, known)
 }
 
 const formInWords = (message: string): string =>

@@ -98,10 +98,7 @@ async function refuseDataFolder(folder: string): Promise<void> {
   const database = join(folder, DATABASE_FILE)
   if (!(await isThere(database))) return
   if ((await isThere(join(folder, SUMMARY_FILE))) && !(await isThere(`${database}-wal`))) return
-  throw new StoreError(
-    'in_use',
-    `${folder} is the data folder of a gateway, and a backup would replace its database; name another folder`,
-  )
+  throw new StoreError('in_use', `${folder} is the data folder of a gateway, and a backup would replace its database; name another folder`)
 }
 
 export const pathOf = (folder: string, { sha256, format }: ImageFile): string => join(folder, keyOfImage(sha256, format))

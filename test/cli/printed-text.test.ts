@@ -41,7 +41,11 @@ test('an image is saved in the folder that was named, whatever a gateway calls i
     body: path === '/v1/models' ? { object: 'list', data: [] } : path.startsWith('/v1/images/') ? Buffer.from('bytes') : hostile,
   }))
   await printed('get', 'gen_x', '--url', url, '--out', join(folder, 'a', 'b'))
-  expect(readdirSync(folder, { recursive: true }).map(String).filter((name) => !name.startsWith('a'))).toEqual([])
+  expect(
+    readdirSync(folder, { recursive: true })
+      .map(String)
+      .filter((name) => !name.startsWith('a')),
+  ).toEqual([])
   expect(readdirSync(join(folder, 'a', 'b')).length).toBe(2)
   rmSync(folder, { recursive: true })
 })

@@ -41,6 +41,16 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a gateway key as its budget': KEYS.replace('scope: admin', `scope: admin, budget_usd: ${CANARY}-key`),
   'a password in the public address': `server: { public_url: "https://user:${CANARY}-password@img.example" }\n`,
   'a password in an origin': `server: { cors: { origins: ["https://user:${CANARY}-password@app.example"] } }\n`,
+  'a key behind a colon without a space': bfl(`api_key:${CANARY}-key, max_in_flight: 3`),
+  'a key behind an equals sign': bfl(`"api_key=${CANARY}-key": x`),
+  'a hash behind a colon without a space': KEYS.replace('key_hash: ', `key_hash:${CANARY}-`),
+  'a field that is given twice, with its value': bfl(`"api_key=${CANARY}-key": x, "api_key=${CANARY}-key": y`),
+  'a list as the name of a field': bfl(`? [${CANARY}-key] : x`),
+  'a mapping as the name of a field': `? { api_key: ${CANARY}-key }\n: x\n`,
+  'a mapping as the name of a field, by an alias': `webhooks: &a { secrets: ["${CANARY}-secret"] }\nproviders: { *a : x }\n`,
+  'a password in an address that ends in a version': bfl(`api_key: x, base_url: "https://user:${CANARY}-password@api.example/v1"`),
+  'a password of a database with a slash': `store: { url: "postgres://gate:12/${CANARY}-password@db.example/x" }\n`,
+  'a password of a database with a number sign': `store: { url: "postgres://gate:a#${CANARY}-password@db.example/x" }\n`,
   'a key as a time': `assets: { link_ttl: ${CANARY}-key }\n`,
 }
 
@@ -84,8 +94,11 @@ test(
 
     // The start says what a reload logs. A change of the database waits for it.
     const database = `store: { url: "postgres://gate:${CANARY}-password@db.example/x" }\n`
-    for (const text of [REFUSED['a list that is not closed'], database]) {
-      writeFileSync(config, KEYS + (text ?? ''))
+    const starts = ['a list that is not closed', 'a list as the name of a field', 'a password of a database with a slash'].map(
+      (what) => REFUSED[what],
+    )
+    for (const text of [...starts, `%${CANARY}-key\n---\n`, database]) {
+      writeFileSync(config, text?.startsWith('%') ? text + KEYS : KEYS + (text ?? ''))
       const child = spawn(process.execPath, ['bin/gateway.mjs'], { cwd: ROOT, env: { ...process.env, ...env, PORT: '0' } })
       let said = ''
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (said += String(part)))
