@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { GENERATION, serveGateway, THIS_CHECKOUT } from './gateway.ts'
 import { measureInFlight, type InFlight } from './in-flight.ts'
-import { load } from './load.ts'
+import { load, WARM_UP } from './load.ts'
 import { RUNWARE_TASK } from './overhead.ts'
 import { median, serve, type Served } from './processes.ts'
 
-const ROUNDS = 5
+const ROUNDS = 9
 const REQUESTS = 2_000
 const KEPT_REQUESTS = 100
 const KEPT_ROUNDS = 5
@@ -65,8 +65,7 @@ async function synchronous(other: string): Promise<void> {
   const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, REQUESTS)).cpuPerRequest
   try {
     await load(bare, '/', RUNWARE_TASK, REQUESTS)
-    await measure(before)
-    await measure(after)
+    for (const gateway of [before, after]) await load(gateway, '/v1/generations', GENERATION, WARM_UP)
     line('CPU of a generation by link, µs', await interleaved(ROUNDS, measure, [before, after]), 0)
     const floor = (await load(bare, '/', RUNWARE_TASK, REQUESTS)).cpuPerRequest
     console.log(`${'  (a bare undici pass-through, µs)'.padEnd(46)}${floor.toFixed(0).padStart(10)}`)

@@ -10,6 +10,12 @@ export interface Measured {
 /** What `load` asks of a server. */
 export type Loaded = Pick<Served, 'url' | 'pid'> & { readonly headers?: Readonly<Record<string, string>> }
 
+/**
+ * Requests before anything is measured. V8 goes on compiling what is new to it for about as many, which even at 200 requests/s is over in two
+ * minutes of a process that runs for weeks.
+ */
+export const WARM_UP = 20_000
+
 /** Posts the same body over and over on `connections` kept-alive connections and reads what the server's CPU was. */
 export async function load(server: Loaded, path: string, body: string, requests: number, connections = 64): Promise<Measured> {
   const dispatcher = new Agent({ connections, allowH2: false })

@@ -1,6 +1,6 @@
 import { startPortkey } from './bought-twice/gateways.ts'
 import { GENERATION, serveGateway } from './gateway.ts'
-import { load } from './load.ts'
+import { load, WARM_UP } from './load.ts'
 import type { Loaded } from './load.ts'
 import { median, serve } from './processes.ts'
 
@@ -60,14 +60,14 @@ export async function overhead(): Promise<void> {
   const { rivals, stop } = await startRivals()
   const rounds: Record<RivalName, number>[] = []
   try {
-    for (let round = 0; round <= ROUNDS; round++) {
+    for (const name of NAMES) await load(rivals[name].server, rivals[name].path, rivals[name].body, WARM_UP)
+    for (let round = 0; round < ROUNDS; round++) {
       const cpu = { bare: 0, portkey: 0, native: 0, openai: 0 }
       for (const name of NAMES) {
         const { server, path, body } = rivals[name]
         cpu[name] = (await load(server, path, body, REQUESTS)).cpuPerRequest
       }
-      // The first round warms up.
-      if (round > 0) rounds.push(cpu)
+      rounds.push(cpu)
     }
   } finally {
     stop()

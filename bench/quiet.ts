@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request as send } from 'undici'
-import { load } from './load.ts'
+import { load, WARM_UP } from './load.ts'
 import { startRivals } from './overhead.ts'
 import type { Rival } from './overhead.ts'
 import { cpuMicroseconds, median } from './processes.ts'
@@ -13,8 +13,6 @@ const ROUNDS = 3
 const SECONDS = 5
 const EACH_SECOND = 200
 const SYNCS = 100
-/** V8 goes on compiling what is new to it for some 20,000 requests, which at this load is over in two minutes of a process that runs for weeks. */
-const WARM_UP = 20_000
 const PAGE_BYTES = 4_096
 
 interface Calm {
