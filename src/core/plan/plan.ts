@@ -14,7 +14,7 @@ export type Plan =
 
 /** Adapts, prices and orders. Pure: the same input gives the same plan. */
 export function plan(input: PlanInput): Plan {
-  const assessments = assess(input)
+  const assessments = assess(input, { showsSeeds: false })
   const { strategy, ordered } = choose(assessments.filter(isEligible), input)
   const routes = ordered.flatMap(({ route }) => route ?? [])
   if (routes.length === 0) return { kind: 'refused', considered: assessments.map(refusalOf) }
