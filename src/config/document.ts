@@ -48,9 +48,7 @@ export function readDocument(file: string, text: string, environment: Variables)
     const { line, col } = lineCounter.linePos(offset)
     return { file, line, column: col }
   }
-  // Nested too deeply for the parser, the file has a fault for each level beside: the first says it all.
-  const tooDeep = yaml.errors.find(({ code }) => code === 'RESOURCE_EXHAUSTION')
-  const problems: ConfigProblem[] = (tooDeep ? [tooDeep] : [...yaml.errors, ...yaml.warnings]).map((error) => ({
+  const problems: ConfigProblem[] = faultsOf(yaml).map((error) => ({
     ...position(error.pos[0]),
     path: '',
     ...yamlProblem(error, text, lineCounter),
@@ -87,6 +85,26 @@ export function readDocument(file: string, text: string, environment: Variables)
   const data = problems.some(({ message }) => message === KEY_IS_NO_NAME.message) ? null : toData(yaml, problems, at)
   const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
   return { document: { data, at, names, variables }, problems }
+}
+
+/** Faults that leave the rest of the file what it is. */
+const OF_ONE_VALUE: ReadonlySet<YAMLError['code']> = new Set([
+  'DUPLICATE_KEY',
+  'TAG_RESOLVE_FAILED',
+  'BAD_SCALAR_START',
+  'BAD_DQ_ESCAPE',
+  'MULTIPLE_ANCHORS',
+  'MULTIPLE_TAGS',
+])
+
+/** In the order of the file, up to the first behind which it is read as something else: what is found there follows from that one. */
+function faultsOf(yaml: Document): readonly YAMLError[] {
+  // Nested too deeply for the parser, the file has a fault for each level beside: the first says it all.
+  const tooDeep = yaml.errors.find(({ code }) => code === 'RESOURCE_EXHAUSTION')
+  if (tooDeep) return [tooDeep]
+  const faults = [...yaml.errors, ...yaml.warnings].toSorted((left, right) => left.pos[0] - right.pos[0])
+  const broken = faults.findIndex(({ code }) => !OF_ONE_VALUE.has(code))
+  return broken < 0 ? faults : faults.slice(0, broken + 1)
 }
 
 function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['at']): unknown {
@@ -136,6 +154,14 @@ const KEY_IS_NO_NAME = { message: 'the name of a field is a list or a mapping', 
 const TOO_DEEP = { message: 'the file is nested too deeply to be read', remedy: 'no setting has more than ten levels' }
 const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, and this one is not known', remedy: QUOTE_IT }
 
+/** An opened bracket, in words; null for any other fault. */
+function bracketInWords(message: string): string | null {
+  const [, end] = /^Flow .+ end with a ([}\]])$/.exec(message) ?? []
+  if (end !== undefined) return `a "${end === '}' ? '{' : '['}" before this is not closed: "${end}" is missing, or not indented`
+  const [, kind] = /^Missing , between flow (map|sequence) items$/.exec(message) ?? []
+  return kind === undefined ? null : `"," or "${kind === 'map' ? '}' : ']'}" is missing before this`
+}
+
 /** What the file says is not repeated: where it cannot be read, any part of it may be a secret. */
 const withoutSource = (message: string): string => message.replace(/(: | %).*$/s, '')
 
@@ -155,7 +181,10 @@ function yamlProblem(
     .split('\n')
     .slice(Math.max(0, line - 2), line)
     .join('\n')
-  return { message: withoutSource(message), remedy: /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null }
+  return {
+    message: bracketInWords(message) ?? withoutSource(message),
+    remedy: /[^"'][$]\{/.test(near) ? 'quote values that contain ${…}: "${NAME}"' : null,
+  }
 }
 
 /** Where a path's value, or its key, starts; the nearest parent that exists stands in for what is missing. */

@@ -18,7 +18,7 @@ export function suggest(name: string, known: readonly string[]): string {
   return known.length === 0 ? 'there are none' : `known: ${known.join(', ')}`
 }
 
-function editDistance(left: string, right: string): number {
+export function editDistance(left: string, right: string): number {
   let previous = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let row = 1; row <= left.length; row++) {
     const current = [row]

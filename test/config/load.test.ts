@@ -38,6 +38,43 @@ describe('a file that cannot be used', () => {
     expect(lines[0]).toMatch(/^imagegate\.yaml:2:\d+: .* — quote values that contain \$\{…\}: "\$\{NAME\}"$/)
   })
 
+  const END = 'is missing, or not indented'
+  test.each([
+    [
+      'a section',
+      'server: { port: 8080\nproviders:\n  acme: {}\nassets: { keep: true }\n',
+      [`2:1: a "{" before this is not closed: "}" ${END}`],
+    ],
+    [
+      'a section over several lines',
+      'models: {\n  big: { route: { sort: price },\n  huge: { model: big }\n}\nassets:\n  keep: true\nnetwork: { allow: [] }\n',
+      [`4:1: a "{" before this is not closed: "}" ${END}`],
+    ],
+    [
+      'a list in a section',
+      'assets: { keep: true }\nmodels:\n  big:\n    route: { order: [acme }\nlimits: { all: { sockets: 1 } }\n',
+      [`4:27: a "[" before this is not closed: "]" ${END}`],
+    ],
+    [
+      'a section in a section',
+      'models: { big: { route: { sort: price } }\n  huge:\n    model: big\n  vast:\n    model: big\nserver:\n  port: 1\n',
+      ['2:3: "," or "}" is missing before this'],
+    ],
+  ])('lacks the bracket that closes %s: that is said alone, and not what follows from it', async (_, yaml, expected) => {
+    expect((await load(yaml)).lines).toEqual(expected.map((line) => `imagegate.yaml:${line}`))
+  })
+
+  test('has several faults of a value each: every one is said, up to the first that breaks the rest', async () => {
+    const text = 'server: {}\nserver: {}\nproviders:\n  acme: { api_key: @a }\n  zenith: { api_key: @b }\nkeys: [\nassets: {}\nlimits: ]\n'
+    const { lines } = await load(text)
+    expect(lines.map((line) => line.split(': ')[0])).toEqual([
+      'imagegate.yaml:2:1',
+      'imagegate.yaml:4:20',
+      'imagegate.yaml:5:22',
+      'imagegate.yaml:7:1',
+    ])
+  })
+
   test.each([
     ['a list', '- a\n- b', 'imagegate.yaml:1:1: is a list — write a mapping of keys'],
     ['a key given twice', 'server: {}\nserver: {}', 'imagegate.yaml:2:1: "server" is given twice — put both under the first'],
