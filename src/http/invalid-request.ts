@@ -4,12 +4,24 @@ import { Refusal } from '../core/generation/accept.ts'
 
 const MOST_CHARS = 100
 
-/** What is wrong with a request, field by field. The detail is the first of them as a sentence: "prompt is missing". */
+/**
+ * What is wrong with a request, field by field. The detail is the first of them as a sentence: "prompt is missing"; beside it, the misspelt field
+ * that may be the one that is missed.
+ */
 export function invalidRequest(objections: readonly Objection[]): Refusal {
   const errors = objections.map(({ path, message }) => ({ path: pathInWords(path), message }))
-  const [first, ...rest] = errors
-  const more = rest.length > 0 ? ` (and ${rest.length} more)` : ''
-  return new Refusal('invalid_request', first ? `${sentenceOf(first)}${more}` : 'The request is invalid.', errors)
+  const [first, ...others] = objections
+  const named = [first, first?.kind === 'missing' ? misspelt(first, others) : undefined].filter((one) => one !== undefined)
+  const sentences = named.map(({ path, message }) => sentenceOf({ path: pathInWords(path), message }))
+  const left = objections.length - named.length
+  const more = left > 0 ? ` (and ${left} more)` : ''
+  return new Refusal('invalid_request', first ? `${sentences.join('; ')}${more}` : 'The request is invalid.', errors)
+}
+
+/** The unknown field that reads like the one that is missing, else the first unknown one beside it. */
+function misspelt({ path }: Objection, others: readonly Objection[]): Objection | undefined {
+  const unknown = others.filter((one) => one.kind === 'unknown' && pathInWords(one.path.slice(0, -1)) === pathInWords(path.slice(0, -1)))
+  return unknown.find(({ message }) => message.includes(`"${String(path.at(-1))}"`)) ?? unknown[0]
 }
 
 /** Dotted; the caller's own names cut to a length that is shown. */

@@ -169,6 +169,12 @@ describe('a problem', () => {
     expect(await json(await gateway.ask('/v1/quotes'))).toMatchObject({ error: { code: 'method_not_allowed' } })
     const bad = await gateway.post('/v1/generations', { model: 'flux-2-pro', prompt: 'x', widht: 3 })
     expect(await json(bad)).toMatchObject({ detail: 'widht is an unknown field; did you mean "width"?', error: { param: 'widht' } })
+    const misspelt = await gateway.post('/v1/generations', { modl: 'flux-2-pro', shade: 'x', promt: 'x', prompt: 'x', n: 99 })
+    expect(await json(misspelt)).toMatchObject({
+      detail: 'model is missing; modl is an unknown field; did you mean "model"? (and 3 more)',
+      errors: [{ path: 'model' }, { path: 'n' }, { path: 'modl' }, { path: 'shade' }, { path: 'promt' }],
+      error: { param: 'model' },
+    })
     const missing = await gateway.post('/v1/generations', { model: 'flux-2-pro' })
     expect(await json(missing)).toMatchObject({ detail: 'prompt is missing', errors: [{ path: 'prompt' }] })
   })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { FAILURES } from '#contract'
+import { FAILURES, withoutTrailing } from '#contract'
 import type { FailureCode, GenerationError } from '#contract'
+import { vendorsWords } from '../vendors-words.ts'
 
 /** OpenAI's error object. */
 export const OpenaiError = z
@@ -91,17 +92,15 @@ export function refusal(
 export function failureProblem(error: GenerationError, generationId: string, isKeyed: boolean): OpenaiProblem {
   const row: Row = ROWS[error.code]
   const sold = error.billed !== false
-  const said = error.provider_message && error.provider_message !== error.message ? ` (${error.provider_message})` : ''
   const cost = error.billed === true ? ' It was billed.' : sold ? ' It may have been billed.' : ''
   const stage =
     error.code === 'moderated' ? { moderation_stage: error.stage === 'output' ? ('output' as const) : ('input' as const) } : null
-  const lead = stage ? 'Your request was rejected by the provider’s safety system: ' : ''
   const mayRepeat = error.retryable && !sold && !isKeyed
   return {
     status: sold && isRepeatedByClients(row.status) ? DO_NOT_REPEAT : row.status,
     body: {
       error: {
-        message: `${lead}${error.message}${said}.${cost} ${FAILURES[error.code].remedy} Generation ${generationId}.`,
+        message: `${withoutTrailing(stage ? moderationOf(error) : withVendorsWords(error.message, error), '.')}.${cost} ${FAILURES[error.code].remedy} Generation ${generationId}.`,
         type: row.type,
         param: null,
         code: row.code,
@@ -111,6 +110,20 @@ export function failureProblem(error: GenerationError, generationId: string, isK
     mayRepeat,
     ...(error.code === 'rate_limited' && !sold ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
   }
+}
+
+function withVendorsWords(ours: string, error: GenerationError): string {
+  const said = vendorsWords(error, ours)
+  return said === null ? ours : `${ours} (${said})`
+}
+
+const SAFETY_SYSTEM = 'safety system'
+
+/** In OpenAI's words, which clients search for, and the vendor's: those are the whole where they are OpenAI's. */
+function moderationOf(error: GenerationError): string {
+  if (error.provider_message?.includes(SAFETY_SYSTEM)) return error.provider_message
+  const what = error.stage === 'output' ? 'The finished image was withheld' : 'Your request was rejected'
+  return withVendorsWords(`${what} by the ${SAFETY_SYSTEM} of ${error.provider ?? 'the provider'}`, error)
 }
 
 /** The wait is over and the generation is not. */

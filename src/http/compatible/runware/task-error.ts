@@ -2,6 +2,7 @@ import { FAILURES } from '#contract'
 import type { FailureCode, GenerationError, JsonObject } from '#contract'
 import type { ProblemDetails } from '../../http-problem.ts'
 import { IDEMPOTENCY_KEY } from '../../to-problem.ts'
+import { vendorsWords } from '../vendors-words.ts'
 
 /** An entry of `errors[]` (https://runware.ai/docs/platform/errors, read 2026-11-21), without the task it is about. */
 export interface TaskError {
@@ -69,9 +70,11 @@ const CODES = {
 } as const satisfies Record<FailureCode, string>
 
 /** A generation's failure. */
-export function errorOfFailure({ code, stage, message, reasons, provider_message: said }: GenerationError): TaskError {
+export function errorOfFailure(error: GenerationError): TaskError {
+  const { code, stage, message, reasons } = error
   const why = reasons && reasons.length > 0 ? ` (${reasons.join(', ')})` : ''
-  const words = said && said !== message ? `: ${said}` : ''
+  const said = vendorsWords(error, message)
+  const words = said === null ? '' : `: ${said}`
   return {
     code: code === 'moderated' && stage === 'output' ? 'nsfwContentDetected' : CODES[code],
     message: `${message}${why}${words}`,

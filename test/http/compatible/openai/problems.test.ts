@@ -10,6 +10,7 @@ import {
   refusal,
   unfinishedProblem,
 } from '../../../../src/http/compatible/openai/problems.ts'
+import { errorOfFailure } from '../../../../src/http/compatible/runware/task-error.ts'
 
 const CODES = Object.keys(FAILURES) as FailureCode[]
 const BILLED: readonly Billed[] = [true, false, 'unknown']
@@ -69,6 +70,29 @@ describe('a failed generation', () => {
     const { error: shown } = failureProblem(error, 'gen_1', false).body
     expect(shown.moderation_details).toEqual({ moderation_stage: 'output', categories: ['gore'] })
     expect(shown.message).toContain('It was billed.')
+  })
+
+  test.each([
+    ['request', null, 'Your request was rejected by the safety system of someone.'],
+    ['output', 'Flagged.', 'The finished image was withheld by the safety system of someone (Flagged.).'],
+    ['request', 'Refused by the safety system.', 'Refused by the safety system.'],
+  ] as const)('moderation at the %s, of which the provider says %j, is said once', (stage, provider_message, expected) => {
+    const failure = { code: 'moderated', message: 'Someone’s moderation refused it', billed: false, stage, provider_message } as const
+    const { message } = failureProblem(generationError(failure, 'someone'), 'gen_1', false).body.error
+    expect(message).toBe(`${expected} ${FAILURES.moderated.remedy} Generation gen_1.`)
+  })
+
+  test('the provider’s words are said once, where ours hold them too', () => {
+    const failure = {
+      code: 'insufficient_credit',
+      message: 'Someone: No credit left.',
+      billed: false,
+      provider_message: 'No credit left.',
+    } as const
+    const error = generationError(failure, 'someone')
+    expect(failureProblem(error, 'gen_1', false).body.error.message).toMatch(/^Someone: No credit left\. The operator must/)
+    expect(errorOfFailure(error).message).toBe('Someone: No credit left.')
+    expect(errorOfFailure({ ...error, message: 'The account is empty' }).message).toBe('The account is empty: No credit left.')
   })
 })
 
