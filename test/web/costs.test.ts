@@ -143,4 +143,27 @@ describe.skipIf(!hasChromium)('the page of costs', () => {
     expect(complaints).toEqual([])
     await close()
   }, 90_000)
+
+  test('says in sentences what holds where nothing was spent yet, where nothing was made, and where no bill can be compared', async () => {
+    const own = await launchGateway()
+    const shown = async (): Promise<string> => {
+      const { page, complaints, close } = await openPage(`${own.url}/costs`)
+      await page.getByRole('table', { name: 'Prices' }).locator('tbody tr').first().waitFor()
+      await page.locator('.figure-line').waitFor()
+      const text = await page.locator('main').innerText()
+      expect(complaints).toEqual([])
+      await close()
+      return text
+    }
+    const empty = await shown()
+    expect(empty).toContain('Nothing spent in this period')
+    expect(empty).not.toMatch(/wasted|0 images|billed what|compare/)
+    await own.generate({ prompt: 'sandbox:moderated x', provider: { only: ['bfl'] } })
+    const refused = await shown()
+    expect(refused).toMatch(/^No image\. Nothing wasted on failures and refusals\.$/m)
+    expect(refused).not.toContain('What it would have cost')
+    await own.generate({ model: 'vtrix/flux-2-pro' })
+    expect(await shown()).toMatch(/^1 image, \$\S+ each\. Nothing wasted on failures and refusals\. No bill to compare with a quote\.$/m)
+    await own.close()
+  }, 90_000)
 })

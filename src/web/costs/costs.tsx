@@ -74,7 +74,7 @@ export function Costs({ query }: { readonly query: string }) {
                 heading={SPLITS.find(([one]) => one === split)?.[1] ?? ''}
                 unquoted={split === 'provider' ? unquoted : NOBODY}
               />
-              <WhatIfTable rows={report.what_if} total={report.total.images} name={titles} />
+              {report.total.images === 0 ? null : <WhatIfTable rows={report.what_if} total={report.total.images} name={titles} />}
             </>
           )}
         </>
@@ -109,14 +109,7 @@ function KeyLine() {
 }
 
 function Figure({ report }: { readonly report: CostReport }) {
-  const { spend, images, cost_per_image: each, wasted, drift, unknown_cost_generations: unknown } = report.total
-  const against = driftText(drift.percent)
-  const said =
-    against === NOTHING_TO_COMPARE
-      ? 'No provider billed what was quoted for.'
-      : against === 'as quoted'
-        ? 'Billed as quoted.'
-        : `Billed ${percentText(drift.percent ?? '').slice(1)} ${drift.percent?.startsWith('-') ? 'below' : 'above'} quoted.`
+  const { spend, unknown_cost_generations: unknown } = report.total
   return (
     <>
       <p class="figure-line">
@@ -129,18 +122,33 @@ function Figure({ report }: { readonly report: CostReport }) {
           </a>
         )}
       </p>
-      <p class="small two">
-        {`${plural(images, 'image')}${each === null ? '' : `, ${usdText(each)} each`}. ${isZeroUsd(wasted.amount) ? 'Nothing' : usdText(wasted.amount)} wasted on failures and refusals`}
-        {isZeroUsd(wasted.unknown) ? null : (
-          <>
-            ,{' '}
-            <Unknown why="Quoted for what brought no image and whose cost is not known.">{`perhaps ${usdText(wasted.unknown)} more`}</Unknown>
-          </>
-        )}
-        {`. ${said}`}
-      </p>
+      {report.total.generations === 0 ? null : <Sentences total={report.total} />}
     </>
   )
+}
+
+function Sentences({ total: { images, cost_per_image: each, wasted, drift } }: { readonly total: CostReport['total'] }) {
+  const bought = images === 0 ? 'No image' : `${plural(images, 'image')}${each === null ? '' : `, ${usdText(each)} each`}`
+  const billed = images === 0 && drift.percent === null ? '' : ` ${billedText(drift.percent)}`
+  return (
+    <p class="small two">
+      {`${bought}. ${isZeroUsd(wasted.amount) ? 'Nothing' : usdText(wasted.amount)} wasted on failures and refusals`}
+      {isZeroUsd(wasted.unknown) ? null : (
+        <>
+          ,{' '}
+          <Unknown why="Quoted for what brought no image and whose cost is not known.">{`perhaps ${usdText(wasted.unknown)} more`}</Unknown>
+        </>
+      )}
+      {`.${billed}`}
+    </p>
+  )
+}
+
+function billedText(percent: string | null): string {
+  const against = driftText(percent)
+  if (against === NOTHING_TO_COMPARE) return 'No bill to compare with a quote.'
+  if (against === 'as quoted') return 'Billed as quoted.'
+  return `Billed ${percentText(percent ?? '').slice(1)} ${percent?.startsWith('-') ? 'below' : 'above'} quoted.`
 }
 
 function Controls({ period, split }: { readonly period: Period; readonly split: Split }) {
