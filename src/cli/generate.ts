@@ -34,6 +34,7 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
     note(embedded ? 'No gateway runs here: one was started inside this command.' : `Talking to ${url}.`)
     const accepted = await client.create(request, { idempotencyKey: randomUUID() })
     note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
+    if (accepted.cost.quoted === null) note('Its offer has no known price: what it costs is known only once it is billed.')
     const goesOn = () => note(`${accepted.id} goes on ${embedded ? AT_THE_NEXT_GATEWAY : `at ${url}`}. ${whatNext(accepted.id, options)}`)
     if (options.wait === false) {
       terminal.out(options.json ? JSON.stringify({ ...accepted, saved: [] }, null, 2) : accepted.id)

@@ -44,7 +44,7 @@ export type Image = z.infer<typeof Image>
 export const Cost = z
   .object({
     currency: z.literal('USD'),
-    quoted: Usd.nullable(),
+    quoted: Usd.nullable().meta({ description: 'Null where the offer has no known price: its cost is known only once it is billed.' }),
     amount: Usd.nullable().meta({ description: 'Null where it is not known; never "0" for unknown.' }),
     basis: CostBasis,
     lines: z.array(CostLine),

@@ -130,8 +130,9 @@ describe('generate', () => {
     } as const
     const cost = { currency: 'USD', quoted: null, amount: null, basis: 'unknown', lines: [] } as const
     const { url } = await gateway([generation({ status: 'failed', images: [], error, cost: { ...cost, lines: [] } })])
-    const { status, out } = await run(['generate', 'x', '--model', 'big', '--url', url])
+    const { status, out, err } = await run(['generate', 'x', '--model', 'big', '--url', url])
     expect(status).toBe(1)
+    expect(err).toContain('gen_1 accepted\nIts offer has no known price: what it costs is known only once it is billed.\n')
     expect(out).toContain('cost        unknown')
     expect(out).toContain('failed: outcome_unknown: the reply was lost')
     expect(out).toContain('check its dashboard')
@@ -213,6 +214,7 @@ describe('generate', () => {
     const { status, out, err } = await run(['generate', 'a cat', '--model', 'big', '--url', url, '--out', join(folder, 'new')])
     expect(status).toBe(0)
     expect(err.split('\n').filter((line) => line.startsWith('big: '))).toEqual(['big: running at acme, 40 %', 'big: succeeded at acme'])
+    expect(err).not.toContain('no known price')
     expect(out).toContain('cost        $0.045 (billed)')
     expect(out).toMatch(/gen_1\.jpg +1504×1008 +jpeg +412,345 +9007199254740993/)
     expect(await readFile(join(folder, 'new/gen_1.jpg'), 'utf8')).toBe('image')

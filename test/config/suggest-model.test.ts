@@ -14,7 +14,7 @@ const catalogue = {
   offers: (model: string) =>
     Object.entries(SOLD).flatMap(([provider, models]) => (models.includes(model) ? [{ provider, providerModel: `id-of-${model}` }] : [])),
 } as unknown as Catalogue
-const config = { models: new Map([['house-style', {}]]) } as unknown as Config
+const config = { models: new Map([['brand-style', {}]]) } as unknown as Config
 const suggested = (name: string, allowed: readonly string[] | null = null): string => suggestModel(config, catalogue, name, allowed)
 
 test.each([
@@ -28,7 +28,7 @@ test.each([
   ['a family misspelt', 'fulx-2-max', '"flux-2-max"'],
   ['another gateway’s name', 'black-forest-labs/flux-1.1-pro', '"flux-1.1-pro"'],
   ['a provider’s id', 'id-of-flux-2-dev', '"flux-2-dev"'],
-  ['an alias', 'house_styl', '"house-style"'],
+  ['an alias', 'brand_styl', '"brand-style"'],
   ['a pinned name', 'north/gpt-image-1', '"north/gpt-image-1.5" or "north/gpt-image-1-mini"'],
   ['a pinned name of which the provider sells one', 'south/gpt-image', '"south/gpt-image-2"'],
 ])('a proposal for %s: %s', (_, name, expected) => {
@@ -38,7 +38,7 @@ test.each([
 test.each(['dall-e-3', 'grok-image-2', 'qwen-image-2', 'luma-2-pro', 'sdxl', '-', '1'])(
   'nothing is proposed for %s, which is far from all: all are listed',
   (name) => {
-    expect(suggested(name)).toMatch(/^there are gpt-image-1-mini, .+, house-style$/)
+    expect(suggested(name)).toMatch(/^there are gpt-image-1-mini, .+, brand-style$/)
   },
 )
 

@@ -70,11 +70,19 @@ function quotedOffer(
   differences: ReturnType<typeof differingDefaults>,
 ): QuotedOffer {
   const { offer, latency } = candidate
-  const unpriced = offer.price === null ? ['This offer has no published price; its cost is known only once it is billed.'] : []
+  const unpriced = unpricedIn(offer.price === null ? '' : ' for such images')
   const common = { provider: offer.provider, model: offer.model, provider_model: offer.providerModel, latency_ms: latency, observed: null }
   const judged = { eligible: reasons.length === 0, reasons: [...reasons] }
   if (!adaptation.eligible) {
-    return { ...common, ...judged, fidelity: null, warnings: [], applied: null, cost: null, assumptions: unpriced }
+    return {
+      ...common,
+      ...judged,
+      fidelity: null,
+      warnings: [],
+      applied: null,
+      cost: null,
+      assumptions: offer.price === null ? unpriced : [],
+    }
   }
   const { applied, defaults, fidelity, warnings, assumptions } = adaptation
   const pixels = outputSize(applied, references, offer.limits)
@@ -92,5 +100,8 @@ function quotedOffer(
     assumptions: [...assumptions, ...(price?.assumptions ?? unpriced), ...differences(offer.provider)],
   }
 }
+
+/** Also of an offer that publishes prices for images of other sizes or tiers alone. */
+const unpricedIn = (what: string): string[] => [`This offer has no published price${what}; its cost is known only once it is billed.`]
 
 const perMegapixel = (amount: Usd, pixels: number): Usd => shareOfUsd(amount, MEGAPIXEL, pixels)

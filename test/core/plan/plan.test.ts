@@ -231,6 +231,14 @@ describe('a quote', () => {
     expect(offer?.assumptions).toEqual(['This offer has no published price; its cost is known only once it is billed.'])
   })
 
+  it('says it too of an offer that publishes no price for what is asked, and prices other images', () => {
+    const noEdits: Offer = { ...bfl, price: { ...perImage('0.05'), edit: null } as Offer['price'] }
+    const [offer] = quote(planning([candidate(noEdits)], { references: [stored(512, 512)] })).offers
+    expect(offer).toMatchObject({ eligible: true, cost: null })
+    expect(offer?.assumptions).toContain('This offer has no published price for such images; its cost is known only once it is billed.')
+    expect(quote(planning([candidate(noEdits)])).offers[0]?.assumptions).toEqual([])
+  })
+
   it('names the cheapest and the fastest among those that can be used', () => {
     const quoted = quote(planning([{ ...cheap, unavailable: 'disabled' }, middle, dear, unpriced]))
     expect(quoted).toMatchObject({ object: 'quote', model: 'flux-2-pro', cheapest: 'middle', fastest: 'unpriced' })
