@@ -10,16 +10,18 @@ const MOST_CHARS = 100
  */
 export function invalidRequest(objections: readonly Objection[]): Refusal {
   const errors = objections.map(({ path, message }) => ({ path: pathInWords(path), message }))
-  const [first, ...others] = objections
-  const named = [first, first?.kind === 'missing' ? misspelt(first, others) : undefined].filter((one) => one !== undefined)
+  const [first] = objections
+  const named = [first, misspelt(objections)].filter((one) => one !== undefined)
   const sentences = named.map(({ path, message }) => sentenceOf({ path: pathInWords(path), message }))
   const left = objections.length - named.length
   const more = left > 0 ? ` (and ${left} more)` : ''
   return new Refusal('invalid_request', first ? `${sentences.join('; ')}${more}` : 'The request is invalid.', errors)
 }
 
-/** The unknown field that reads like the one that is missing, else the first unknown one beside it. */
-function misspelt({ path }: Objection, others: readonly Objection[]): Objection | undefined {
+/** Where a field is missing: the unknown one that reads like it, else the first unknown one beside it. */
+export function misspelt([first, ...others]: readonly Objection[]): Objection | undefined {
+  if (first?.kind !== 'missing') return undefined
+  const { path } = first
   const unknown = others.filter((one) => one.kind === 'unknown' && pathInWords(one.path.slice(0, -1)) === pathInWords(path.slice(0, -1)))
   return unknown.find(({ message }) => message.includes(`"${String(path.at(-1))}"`)) ?? unknown[0]
 }

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { FAILURES } from '#contract'
 import type { FailureCode, Objection } from '#contract'
 import type { ProblemDetails } from '../../http-problem.ts'
+import { misspelt } from '../../invalid-request.ts'
 import { loggedProblem } from '../../problem.ts'
 import { IDEMPOTENCY_KEY } from '../../to-problem.ts'
 import { inOwnNames, paramOf, PLAIN } from './as-written.ts'
@@ -67,18 +68,29 @@ export const tooLarge = (message: string, param: string | null = null): OpenaiPr
 export const unsupportedMediaType = (message: string): OpenaiProblem =>
   refusal('invalid_request', message, { as: 'unsupported_media_type', status: 415 })
 
+const shownName = ({ path }: Objection) => paramOf(path.map((name) => (typeof name === 'string' ? name.slice(0, 100) : name)))
+
+function unknownInWords(objection: Objection): string {
+  const near = / (did you mean .*)$/.exec(objection.message)?.[1]
+  return `Unknown parameter: '${shownName(objection)}'${near ? `; ${near}` : '.'}`
+}
+
 /** The first thing that is wrong with a body as it was written. */
 export function problemOf(objections: readonly Objection[]): OpenaiProblem {
   const [first] = objections
   if (!first) return refusal('invalid_request', 'The request is invalid.')
-  const param = paramOf(first.path.map((name) => (typeof name === 'string' ? name.slice(0, 100) : name)))
+  const param = shownName(first)
   switch (first.kind) {
-    case 'unknown': {
-      const near = / (did you mean .*)$/.exec(first.message)?.[1]
-      return refusal('invalid_request', `Unknown parameter: '${param}'${near ? `; ${near}` : '.'}`, { param, as: 'unknown_parameter' })
+    case 'unknown':
+      return refusal('invalid_request', unknownInWords(first), { param, as: 'unknown_parameter' })
+    case 'missing': {
+      const beside = misspelt(objections)
+      const more = beside === undefined ? '' : ` ${unknownInWords(beside)}`
+      return refusal('invalid_request', `Missing required parameter: '${param ?? 'body'}'.${more}`, {
+        param,
+        as: 'missing_required_parameter',
+      })
     }
-    case 'missing':
-      return refusal('invalid_request', `Missing required parameter: '${param ?? 'body'}'.`, { param, as: 'missing_required_parameter' })
     case 'wrong': {
       const more = objections.length > 1 ? ` (and ${objections.length - 1} more)` : ''
       return refusal('invalid_request', `Invalid value for '${param ?? 'body'}': it ${first.message}${more}`, { param })

@@ -151,6 +151,12 @@ describe('a wrong request', () => {
     expect(error).toMatchObject({ param, code, type: 'invalid_request_error' })
   })
 
+  test('a misspelt field is named beside the one that is missing', async () => {
+    const error = await rejection(openai.images.generate({ ...base, prompt: undefined, promt: 'x' } as unknown as typeof base))
+    expect(error).toMatchObject({ param: 'prompt', code: 'missing_required_parameter' })
+    expect((error as Error).message).toBe(`400 Missing required parameter: 'prompt'. Unknown parameter: 'promt'; did you mean "prompt"?`)
+  })
+
   test('a model there is not is a NotFoundError with OpenAI’s code', async () => {
     const error = await rejection(openai.images.generate({ ...base, model: 'gpt-image-2' }))
     expect(error).toBeInstanceOf(OpenAI.NotFoundError)
