@@ -49,6 +49,7 @@ export const keysVerb: Verb = (terminal, finish) =>
 
 async function keys(action: Action, name: string | undefined, options: KeyOptions, terminal: Terminal): Promise<number> {
   if (action !== 'list' && name === undefined) throw new NotUnderstood(`name the key: imagegate keys ${action} <name>`)
+  if (action === 'list' && name !== undefined) throw new NotUnderstood(`imagegate keys list shows every key: leave ${name} out`)
   const source = await sourceOf(options, terminal)
   try {
     terminal.out(await perform(source, action, name ?? '', options))

@@ -82,5 +82,6 @@ function whyUnplayed(word: string, name: string, only: string | undefined, provi
   const [given, known] = isStory ? [only ?? '', providers] : [name, Object.keys(STORIES)]
   const near = nearest(given, known)
   const meant = near === null ? '' : ` Did you mean ${isStory ? `@${near}` : `sandbox:${near}`}?`
-  return `${isStory ? 'No provider has this name' : 'The sandbox has no such story'}, and the word is a part of the prompt.${meant} There are ${known.join(', ')}.`
+  const what = isStory ? 'is of a provider that there is not' : 'is no story of the sandbox'
+  return `${word.slice(0, MOST_CHARS)} ${what}, and stays a part of the prompt.${meant} There are ${known.join(', ')}.`
 }

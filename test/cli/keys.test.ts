@@ -63,6 +63,7 @@ describe('imagegate keys', () => {
   test.each([
     [['create'], 2, 'name the key'],
     [['rotate'], 2, 'name the key'],
+    [['list', 'team'], 2, 'leave team out'],
     [['revoke'], 2, 'name the key'],
     [['create', 'x', '--secret', 'too-short'], 1, '16 characters'],
     [['create', 'x', '--models', 'no-such-model'], 1, 'no-such-model'],
