@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { boundChunks, TOO_MANY_CHUNKS } from './bound-chunks.ts'
 import { closeUnread } from './close-unread.ts'
 import { shapeOf } from './error-shape.ts'
 import type { ErrorShape } from './error-shape.ts'
@@ -201,6 +202,7 @@ export function installConnectionRules(
       const response: Response = reply.raw
       response[REPLY] = reply
     }
+    if (raw.headers['transfer-encoding'] !== undefined) boundChunks(raw, () => refuse(raw.socket, TOO_MANY_CHUNKS, problems))
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
     // As where Node’s parser gives up: in no API’s shape.
     if (bytesOf(raw.rawHeaders) > MOST_HEADER_BYTES) return void sendProblem(reply, HEADERS_TOO_LONG, problems)

@@ -3,6 +3,7 @@ import { buildConnector } from 'undici'
 import { type AllowList, BlockedAddressError, hostPort, isInNetworks, isPublicAddress } from './guard.ts'
 import { lookupsOf } from './name-lookup.ts'
 import { type Proxy, ProxyError } from './proxy.ts'
+import { readInTurns } from './read-in-turns.ts'
 import { Timeout } from './timeout.ts'
 
 export interface ConnectorOptions {
@@ -142,7 +143,9 @@ function withinTime(open: Open, timeoutMs: number): buildConnector.connector {
       if (isOver) return void socket?.destroy()
       isOver = true
       timeout.stop()
-      return error === null ? callback(null, socket) : callback(error, null)
+      if (error !== null) return callback(error, null)
+      readInTurns(socket, hostPort(target))
+      return callback(null, socket)
     }
     const timeout = new Timeout(timeoutMs, () => {
       end(new Error(`no connection to ${hostPort(target)} within ${timeoutMs} ms`), null)

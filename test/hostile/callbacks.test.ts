@@ -17,6 +17,7 @@ import type { ServerProcess } from '../crash/process.ts'
 import { startVendors } from '../crash/vendors.ts'
 import type { Vendors } from '../crash/vendors.ts'
 import { freePort } from '../support/free-port.ts'
+import { residentBytes } from '../support/resident-bytes.ts'
 import { leastStop, LONGEST_STOP_MS, startNeighbour } from '../support/neighbour.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { headersOf, startReceiver } from '../webhooks/receiver.ts'
@@ -247,6 +248,16 @@ describe.each([
     expect(await callBack(url, genuine)).toEqual(unknown)
     expect(await callBack(url, signedBy({ id: once.id, ageSeconds: 5 }))).toEqual(unknown)
   })
+})
+
+test('ids of callbacks take little memory, however long a vendor makes them and however many it signs', { timeout: 60_000 }, async () => {
+  const url = await addressAt('replicate')
+  const before = residentBytes(gateway.pid)
+  for (let sent = 0; sent < 8_000; sent += 40) {
+    const calls = Array.from({ length: 40 }, () => callBack(url, replicate({ id: randomUUID().padStart(14_000, 'x') })))
+    expect(new Set((await Promise.all(calls)).map(({ status }) => status))).toEqual(new Set([200]))
+  }
+  expect((residentBytes(gateway.pid) - before) / 1_024 / 1_024).toBeLessThan(70)
 })
 
 test(

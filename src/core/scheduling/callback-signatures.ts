@@ -75,18 +75,29 @@ export function ed25519KeysIn(document: unknown): readonly KeyObject[] | null {
 
 const MAX_KEYS = 32
 
-/** Refuses the second of two callbacks with one id. Within the age that is allowed nothing is forgotten; what is older is refused by its age. */
-export function createReplayGuard(): { readonly isNew: (id: string, now: number) => boolean } {
-  const seen = new Map<string, number>()
+/** A vendor that sends more within the age that is allowed could have its oldest sent again: no more polls come of that than images were ordered. */
+const MOST_REMEMBERED = 100_000
+
+/**
+ * Refuses the second of two callbacks with one id. Within the age that is allowed nothing is forgotten but beyond a number, for each
+ * provider; what is older is refused by its age. A vendor chooses its ids, and how long they are: they are remembered by their hashes.
+ */
+export function createReplayGuard(most = MOST_REMEMBERED): {
+  readonly isNew: (provider: string, id: string, now: number) => boolean
+} {
+  const seenOf = new Map<string, Map<string, number>>()
   return {
-    isNew(id, now) {
+    isNew(provider, id, now) {
+      const seen = seenOf.get(provider) ?? new Map<string, number>()
+      seenOf.set(provider, seen)
       // In the order they came, the oldest first.
       for (const [old, at] of seen) {
-        if (now - at <= 2 * MAX_AGE_MS) break
+        if (seen.size < most && now - at <= 2 * MAX_AGE_MS) break
         seen.delete(old)
       }
-      if (seen.has(id)) return false
-      seen.set(id, now)
+      const hash = createHash('sha256').update(id).digest('base64')
+      if (seen.has(hash)) return false
+      seen.set(hash, now)
       return true
     },
   }

@@ -48,7 +48,7 @@ export function createSignedCallbacks({ signatureOf, secretsOf, keys, clock }: S
       const fault = await signatureFault(provider, signature, callback)
       if (fault !== null) return fault
       const id = callback.headers[signature.scheme === 'standard-webhooks' ? 'webhook-id' : signature.headers.id] ?? ''
-      return replays.isNew(`${provider} ${id}`, clock.now()) ? null : 'came before'
+      return replays.isNew(provider, id, clock.now()) ? null : 'came before'
     },
   }
 }

@@ -106,7 +106,14 @@ test('a document that is no list of keys is none, and a list without keys of thi
 
 test('a callback’s id is new once, as long as its age would be allowed, and old ids are forgotten', () => {
   const { isNew } = createReplayGuard()
-  expect([isNew('a', NOW), isNew('a', NOW), isNew('b', NOW + 1)]).toEqual([true, false, true])
-  expect(isNew('a', NOW + 2 * MAX_AGE_MS)).toBe(false)
-  expect(isNew('a', NOW + 2 * MAX_AGE_MS + 1)).toBe(true)
+  expect([isNew('fal', 'a', NOW), isNew('fal', 'a', NOW), isNew('fal', 'b', NOW + 1)]).toEqual([true, false, true])
+  expect(isNew('fal', 'a', NOW + 2 * MAX_AGE_MS)).toBe(false)
+  expect(isNew('fal', 'a', NOW + 2 * MAX_AGE_MS + 1)).toBe(true)
+})
+
+test('ids of callbacks are remembered for each provider, the newest of them alone where there are very many', () => {
+  const { isNew } = createReplayGuard(3)
+  const newOnes = ['a', 'b', 'c', 'd'].map((id) => isNew('fal', id, NOW))
+  expect(newOnes).toEqual([true, true, true, true])
+  expect([isNew('replicate', 'd', NOW), isNew('fal', 'd', NOW), isNew('fal', 'a', NOW)]).toEqual([true, false, true])
 })
