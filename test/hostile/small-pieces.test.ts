@@ -128,7 +128,8 @@ describe.each([
     const most = await mostResidentBytes(gateway.pid, async () => {
       const stops = await leastStop(neighbour, async () => {
         const answers = await Promise.all(Array.from({ length: AT_ONCE }, post))
-        for (const answer of answers) expect(answer).toMatch(key === null ? /^HTTP\/1\.1 401 / : /^HTTP\/1\.1 400 [^]*too many small chunks/)
+        for (const answer of answers)
+          expect(answer).toMatch(key === null ? /^HTTP\/1\.1 401 / : /^HTTP\/1\.1 400 [^]*too many small chunks/)
       })
       expect(stops).toMatchObject({ failed: 0 })
       expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)

@@ -1,5 +1,6 @@
 import type { Latency } from '#contract'
 import { createCallbackTrust, isWorthPolling } from '../scheduling/callbacks.ts'
+import { createCallbacksElsewhere } from '../scheduling/callbacks-elsewhere.ts'
 import { createPollSchedule } from '../scheduling/poll-schedule.ts'
 import { shareDurations } from '../scheduling/shared-durations.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
@@ -81,6 +82,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
   const waiting = createWaiting(core)
   const { nodes } = ports.store
   const callbackHere = (...asked: Parameters<Run['callback']>): void => callback(core, driver, ...asked)
+  const elsewhere = nodes && createCallbacksElsewhere((message) => nodes.say(message))
   if (nodes) hearNodes({ core, driver, nodes, callback: callbackHere })
   return {
     accept: (record, idempotency, mostOfKey = null) => begin(core, driver, record, { idempotency, mostOfKey }),
@@ -98,7 +100,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     calls: (id, number) => callsInMemory(core, id, number),
     wait: waiting.wait,
     callback(provider, generationId, attemptId) {
-      if (nodes && !open.has(generationId)) void nodes.say({ kind: 'callback', provider, generationId, attemptId })
+      if (elsewhere && !open.has(generationId)) elsewhere({ kind: 'callback', provider, generationId, attemptId })
       else callbackHere(provider, generationId, attemptId)
     },
     watch: (id, listener) => core.watchers.watch(id, listener),
