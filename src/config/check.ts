@@ -7,6 +7,7 @@ import { readModelName } from './model-name.ts'
 import { isAllowEntry } from '../transport/guard.ts'
 import { isLoopback } from './network.ts'
 import { suggest, type ConfigProblem } from './problem.ts'
+import { suggestAmong } from './suggest-model.ts'
 import type { ConfigFile, Defaults } from './schema.ts'
 import { versionAtEnd } from './version-path.ts'
 
@@ -123,7 +124,7 @@ class Check {
       } else this.#versionPath(path, settings.base_url, provider.manifest.base_url)
       for (const model of Object.keys(settings.prices ?? {})) {
         if (Object.hasOwn(provider.manifest.models, model)) continue
-        const remedy = suggest(model, Object.keys(provider.manifest.models))
+        const remedy = suggestAmong(this.#catalogue, Object.keys(provider.manifest.models), model)
         this.#refuse([...path, 'prices', model], `is not a model of ${id}`, remedy, 'key')
       }
     }
@@ -160,7 +161,7 @@ class Check {
   #canonical(path: Path, name: string): string | null {
     if (this.#catalogue.models.includes(name)) return name
     if (this.#described.models.has(name)) return null
-    const remedy = `${suggest(name, this.#catalogue.models)}; an alias needs \`model:\``
+    const remedy = `${suggestAmong(this.#catalogue, this.#catalogue.models, name)}; an alias needs \`model:\``
     this.#refuse(path, 'is not a model any installed provider sells', remedy, 'key')
     return null
   }
@@ -177,7 +178,11 @@ class Check {
     const isChain = this.#file.models?.[target]?.model !== undefined
     if (isChain) this.#refuse([...path, 'model'], `"${target}" is itself an alias`, 'name the model it stands for')
     else
-      this.#refuse([...path, 'model'], `"${target}" is not a model any installed provider sells`, suggest(target, this.#catalogue.models))
+      this.#refuse(
+        [...path, 'model'],
+        `"${target}" is not a model any installed provider sells`,
+        suggestAmong(this.#catalogue, this.#catalogue.models, target),
+      )
     return null
   }
 
@@ -211,7 +216,11 @@ class Check {
   #modelOrAlias(path: Path, name: string): void {
     const aliases = this.#document.names('models')
     if (readModelName(this.#catalogue, name) !== null || aliases.includes(name) || this.#isDescribed(name)) return
-    this.#refuse(path, `"${name}" is neither a model nor an alias`, suggest(name, [...this.#catalogue.models, ...aliases]))
+    this.#refuse(
+      path,
+      `"${name}" is neither a model nor an alias`,
+      suggestAmong(this.#catalogue, [...this.#catalogue.models, ...aliases], name),
+    )
   }
 
   /** A model, or `provider/model`, that an entry with a fault would sell. */

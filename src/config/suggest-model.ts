@@ -7,12 +7,17 @@ const MOST_LISTED = 40
 const MOST_PROPOSED = 6
 
 /**
- * The remedy for a model's name that means nothing here: the same model under our name, where a provider or another gateway calls it so, else those
- * of its family, else the nearest name there is, else all of them.
+ * The remedy for a model's name that means nothing to a caller.
  * @param allowed the only names to propose: those that a key may use; null for all
  */
-export function suggestModel(config: Config, catalogue: Catalogue, name: string, allowed: readonly string[] | null = null): string {
-  const known = allowed ?? [...new Set([...catalogue.models, ...config.models.keys()])]
+export const suggestModel = (config: Config, catalogue: Catalogue, name: string, allowed: readonly string[] | null = null): string =>
+  suggestAmong(catalogue, allowed ?? [...new Set([...catalogue.models, ...config.models.keys()])], name)
+
+/**
+ * The same model under our name, where a provider or another gateway calls it so, else those of its family, else the nearest name there is, else
+ * all of them.
+ */
+export function suggestAmong(catalogue: Catalogue, known: readonly string[], name: string): string {
   const [prefix, rest] = split(name)
   const pinned = prefix === null ? null : nearest(prefix, [...catalogue.providers.keys()])
   const written = rest === null ? [name] : pinned === null ? [name, rest] : [rest]

@@ -4,6 +4,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { Config } from '../config/config.ts'
 import type { Clock, Log, Store } from '../core/ports.ts'
 import { resolveModel } from '../config/offers.ts'
+import { suggestModel } from '../config/suggest-model.ts'
 import { createGatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { KeyWatch } from '../core/keys/key-watch.ts'
@@ -50,11 +51,8 @@ export const keyObjection =
   ({ models = [], providers = [] }: Pick<NewGatewayKey, 'models' | 'providers'>): { path: string; message: string } | null => {
     const model = models.findIndex((name) => resolveModel(config(), catalogue, name) === null)
     if (model !== -1) {
-      const known = [...catalogue.models, ...config().models.keys()]
-      return {
-        path: `models.${model}`,
-        message: `there is no model ${JSON.stringify(models[model])}; ${suggest(models[model] ?? '', known)}`,
-      }
+      const remedy = suggestModel(config(), catalogue, models[model] ?? '')
+      return { path: `models.${model}`, message: `there is no model ${JSON.stringify(models[model])}; ${remedy}` }
     }
     const provider = providers.findIndex((id) => !config().providers.has(id))
     if (provider === -1) return null

@@ -168,6 +168,21 @@ describe('names that must exist', () => {
     expect(config).toBeNull()
     expect(lines).toEqual([expect.stringContaining(expected)])
   })
+
+  test('a model is answered with those of its family wherever it stands, and with no other version of it: a price, a route, an alias', async () => {
+    const sold = ['paint-1.5', 'paint-2'].map((model) => `${model}: { provider_model: x }`).join(', ')
+    const { lines } = await load(
+      [
+        `providers: { relay: { shape: openai-images, base_url: "https://relay.example", models: { ${sold} }, prices: { paint-1: { per_image: "1" } } } }`,
+        'models: { paint-1: { route: { sort: price } }, mine: { model: paint-1 } }',
+      ].join('\n'),
+    )
+    expect(lines.map((line) => /did you mean .*\?/.exec(line)?.[0] ?? line)).toEqual([
+      'did you mean "paint-1.5"?',
+      'did you mean "paint-1.5"?',
+      'did you mean "paint-1.5"?',
+    ])
+  })
 })
 
 describe('values that cannot be meant', () => {
