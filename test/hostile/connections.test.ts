@@ -297,3 +297,19 @@ test('a connection that sends a hundred requests at once has the first of them a
   expect(few.text.match(/HTTP\/1\.1 404/g)).toHaveLength(20)
   expect(few.text).toContain('"status":"ok"')
 })
+
+const VERSION = 'sec-websocket-version: 13\r\n'
+const NONCE = `sec-websocket-key: ${Buffer.alloc(16, 'k').toString('base64')}\r\n`
+test.each([
+  ['h2c', `upgrade: h2c\r\n${VERSION}${NONCE}`],
+  ['another version', `upgrade: websocket\r\nsec-websocket-version: 7\r\n${NONCE}`],
+  ['a nonce that is none', `upgrade: websocket\r\n${VERSION}sec-websocket-key: short\r\n`],
+  ['a protocol without a name', `upgrade: websocket\r\n${VERSION}${NONCE}sec-websocket-protocol: ,,\r\n`],
+])('an upgrade at /runware/v1 with %s is refused in Runware’s words', async (_name, headers) => {
+  const { text } = await conversation(`GET /runware/v1 HTTP/1.1\r\nhost: x\r\n${AUTH}connection: upgrade\r\n${headers}\r\n`)
+  const [head = '', body = ''] = text.split('\r\n\r\n', 2)
+  expect(head).toMatch(/^HTTP\/1\.1 400 [^]*content-type: application\/json\r\n[^]*x-request-id: req_/)
+  expect(JSON.parse(body)).toMatchObject({
+    errors: [{ code: 'invalidRequest', message: expect.stringContaining('No WebSocket was opened') }],
+  })
+})

@@ -94,7 +94,10 @@ describe('requests of a client address', () => {
     expect(await left({ 'x-forwarded-for': '203.0.113.20' })).toBe('5')
     expect(await left({ 'x-forwarded-for': '1.2.3.4, 203.0.113.20, 10.1.2.3' })).toBe('4')
     expect(await left({ 'x-forwarded-for': '203.0.113.20:4711' })).toBe('3')
-    expect(await left({ forwarded: 'for=9.9.9.9, for="203.0.113.20";proto=https' })).toBe('2')
+    // The same address again, and another one, as IPv6 has them.
+    expect(await left({ 'x-forwarded-for': '::ffff:cb00:7114' })).toBe('2')
+    expect(await left({ 'x-forwarded-for': '[0:0:0:0:0:FFFF:cb00:7115]:4711' })).toBe('5')
+    expect(await left({ forwarded: 'for=9.9.9.9, for="203.0.113.20";proto=https' })).toBe('1')
     expect(await left({ 'x-forwarded-for': '2001:db8:1:2::1' })).toBe('5')
     expect(await left({ forwarded: 'for="[2001:db8:1:2:ffff::9]:80"' })).toBe('4')
   })

@@ -73,7 +73,9 @@ function plainAddress(text: string): string {
   if (isIP(text) === 4) return text
   const trimmed = text.trim()
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1] ?? /^([\d.]+):\d+$/.exec(trimmed)?.[1] ?? trimmed
-  return bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
+  const address = bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
+  // Written in another way, `::ffff:cb00:7101`, it would be one network with all others.
+  return /ffff:/i.test(address) && isIP(address) === 6 ? ipaddr.process(address).toString() : address
 }
 
 /** The name an address is counted under: an IPv6 network of 64 bits is one client. */

@@ -18,6 +18,7 @@ import { TASKS } from './documented.ts'
 import { authenticated, createPerform } from './perform.ts'
 import type { Asker, Perform, PerformDependencies } from './perform.ts'
 import { MAX_TASKS, tasksOf } from './messages.ts'
+import { refuseUpgrade } from './refuse-upgrade.ts'
 import { serveSocket } from './socket.ts'
 import type { Socket } from './socket.ts'
 import { retirementHeaders } from '../../retirement-headers.ts'
@@ -55,6 +56,7 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
         // A connection that breaks is the client's to open anew.
         errorHandler: (error, _socket, request) => request.log.info({ reason: error.message }, 'a websocket broke'),
       })
+      api.websocketServer.on('wsClientError', refuseUpgrade)
       const perform = createPerform(deps)
       for (const path of ['/v1', '/']) {
         tasksRoute(api, path, perform, deps)
