@@ -1,17 +1,5 @@
-import {
-  isAlias,
-  isCollection,
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type Node,
-  type YAMLError,
-} from 'yaml'
+import { isAlias, isCollection, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import type { Document, Node, Pair, Scalar, YAMLError, YAMLMap, YAMLSeq } from 'yaml'
 import type { Variables } from './environment.ts'
 import type { ConfigProblem } from './problem.ts'
 
@@ -62,16 +50,24 @@ export function readDocument(file: string, text: string, environment: Variables)
   }
   if (yaml.errors.length > 0) return { document: { data: null, at, names: () => [], variables: () => [] }, problems }
 
+  // Asked for each, the document would be gone through anew.
+  const anchored = new Map<string, Node>()
+  const see = (node: Scalar | YAMLMap | YAMLSeq): void => {
+    if (node.anchor !== undefined) anchored.set(node.anchor, node)
+  }
+  let aliases = 0
   visit(yaml, {
+    Collection: (_key, node) => see(node),
     Pair(_key, { key }) {
-      if (!isCollection(isAlias(key) ? key.resolve(yaml) : key)) return
+      if (!isCollection(isAlias(key) ? anchored.get(key.source) : key)) return
       problems.push({ ...position(isNode(key) ? (key.range?.[0] ?? 0) : 0), path: '', ...KEY_IS_NO_NAME })
     },
     Alias(_key, node) {
-      if (node.resolve(yaml) !== undefined) return
-      problems.push({ ...position(node.range?.[0] ?? 0), path: '', ...BEGINS_AS_ALIAS })
+      if (++aliases > MOST_ALIASES) return visit.BREAK
+      if (!anchored.has(node.source)) problems.push({ ...position(node.range?.[0] ?? 0), path: '', ...BEGINS_AS_ALIAS })
     },
     Scalar(key, node, ancestors) {
+      see(node)
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
       const path = pathOf(ancestors, key)
       const filled = fill(node.value, environment)
@@ -82,7 +78,9 @@ export function readDocument(file: string, text: string, environment: Variables)
       variablesAt.set(JSON.stringify(path), filled.names)
     },
   })
-  const data = problems.some(({ message }) => message === KEY_IS_NO_NAME.message) ? null : toData(yaml, problems, at)
+  if (aliases > MOST_ALIASES) problems.push(at([], `has more than ${MOST_ALIASES} aliases`, WRITE_OUT))
+  const data =
+    aliases > MOST_ALIASES || problems.some(({ message }) => message === KEY_IS_NO_NAME.message) ? null : toData(yaml, problems, at)
   const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
   return { document: { data, at, names, variables }, problems }
 }
@@ -113,9 +111,7 @@ function toData(yaml: Document, problems: ConfigProblem[], at: ConfigDocument['a
   } catch (error) {
     // An alias without its anchor is reported where it stands.
     if (!(error instanceof ReferenceError) || problems.length === 0)
-      problems.push(
-        at([], withoutSource(error instanceof Error ? error.message : String(error)), 'write the values out instead of aliases'),
-      )
+      problems.push(at([], withoutSource(error instanceof Error ? error.message : String(error)), WRITE_OUT))
     return null
   }
 }
@@ -148,6 +144,9 @@ function keyGivenTwice(text: string, offset: number): Pick<ConfigProblem, 'messa
   return { message: `${name === '' ? 'a key' : `"${name}"`} is given twice`, remedy: 'put both under the first' }
 }
 
+/** Far more than anybody writes by hand; each is searched for among all. */
+const MOST_ALIASES = 1_000
+const WRITE_OUT = 'write the values out instead of aliases'
 const QUOTE_IT = 'put the value in quotes'
 const BEGINS_AS_ALIAS = { message: 'a value that begins with * is an alias in YAML, and there is no anchor of that name', remedy: QUOTE_IT }
 const KEY_IS_NO_NAME = { message: 'the name of a field is a list or a mapping', remedy: 'write a name' }
@@ -187,6 +186,17 @@ function yamlProblem(
   }
 }
 
+const knownPairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>()
+
+/** A map by its names, which are asked for once for each problem in it. */
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  const known = knownPairs.get(map)
+  if (known !== undefined) return known
+  const pairs = new Map(map.items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair] as const] : [])))
+  knownPairs.set(map, pairs)
+  return pairs
+}
+
 /** Where a path's value, or its key, starts; the nearest parent that exists stands in for what is missing. */
 function offsetOf(yaml: Document, path: Path, where: 'key' | 'value'): number {
   for (let length = path.length; length > 0; length--) {
@@ -194,7 +204,7 @@ function offsetOf(yaml: Document, path: Path, where: 'key' | 'value'): number {
     const container = isAlias(parent) ? parent.resolve(yaml) : parent
     const name = path[length - 1]
     if (isMap(container)) {
-      const pair = container.items.find((item) => isScalar(item.key) && String(item.key.value) === String(name))
+      const pair = pairsOf(container).get(String(name))
       const node = (where === 'key' || length < path.length ? pair?.key : (pair?.value ?? pair?.key)) as Node | null | undefined
       if (node?.range) return node.range[0]
     } else {

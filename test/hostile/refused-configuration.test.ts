@@ -109,6 +109,28 @@ test(
   },
 )
 
+test(
+  'a configuration with very many aliases, or very many fields that there are not, stops neither a start nor a reload',
+  { timeout: 120_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'imagegate-aliases-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const config = join(folder, 'imagegate.yaml')
+    writeFileSync(config, KEYS)
+    const gateway = await startProcess({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'data') })
+    onTestFinished(async () => void (await gateway.kill('SIGKILL')))
+    const refusals = (): number => gateway.said().match(/changed configuration is refused/g)?.length ?? 0
+    const aliases = `network: { allow: &a [x] }\nserver: { trust_proxy: [${'*a,'.repeat(60_000)}] }\n`
+    const fields = `server: { ${Array.from({ length: 60_000 }, (_, at) => `a${at}: 1`).join(', ')} }\n`
+    for (const text of [aliases, fields]) {
+      const before = refusals()
+      writeFileSync(config, KEYS + text)
+      gateway.signal('SIGHUP')
+      await expect.poll(refusals, { timeout: 20_000, interval: 50 }).toBeGreaterThan(before)
+    }
+  },
+)
+
 test('an address in the configuration with very many slashes stops neither a start nor a reload', { timeout: 60_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'imagegate-slashes-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
