@@ -58,8 +58,10 @@ export function readDocument(file: string, text: string, environment: Variables)
   let aliases = 0
   visit(yaml, {
     Collection: (_key, node) => see(node),
-    Pair(_key, { key }) {
-      if (!isCollection(isAlias(key) ? anchored.get(key.source) : key)) return
+    Pair(_key, { key }, ancestors) {
+      // By a name among providers or models it would be skipped; elsewhere it is an unknown key.
+      const isLost = isScalar(key) && key.value === '__proto__' && ancestors.length > TOP_LEVEL
+      if (!isLost && !isCollection(isAlias(key) ? anchored.get(key.source) : key)) return
       problems.push({ ...position(isNode(key) ? (key.range?.[0] ?? 0) : 0), path: '', ...KEY_IS_NO_NAME })
     },
     Alias(_key, node) {
@@ -149,7 +151,9 @@ const MOST_ALIASES = 1_000
 const WRITE_OUT = 'write the values out instead of aliases'
 const QUOTE_IT = 'put the value in quotes'
 const BEGINS_AS_ALIAS = { message: 'a value that begins with * is an alias in YAML, and there is no anchor of that name', remedy: QUOTE_IT }
-const KEY_IS_NO_NAME = { message: 'the name of a field is a list or a mapping', remedy: 'write a name' }
+/** The document and its map. */
+const TOP_LEVEL = 2
+const KEY_IS_NO_NAME = { message: 'the name of a field is a list, a mapping or __proto__', remedy: 'write a name' }
 const TOO_DEEP = { message: 'the file is nested too deeply to be read', remedy: 'no setting has more than ten levels' }
 const BEGINS_AS_TAG = { message: 'a value that begins with ! is a tag in YAML, and this one is not known', remedy: QUOTE_IT }
 

@@ -48,6 +48,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a list as the name of a field': bfl(`? [${CANARY}-key] : x`),
   'a mapping as the name of a field': `? { api_key: ${CANARY}-key }\n: x\n`,
   'a mapping as the name of a field, by an alias': `webhooks: &a { secrets: ["${CANARY}-secret"] }\nproviders: { *a : x }\n`,
+  'a provider that would be skipped': 'providers: { __proto__: { api_key: x } }\n',
+  'a model that would be skipped': 'models: { __proto__: { model: flux-2-pro } }\n',
   'a password in an address that ends in a version': bfl(`api_key: x, base_url: "https://user:${CANARY}-password@api.example/v1"`),
   'a password of a database with a slash': `store: { url: "postgres://gate:12/${CANARY}-password@db.example/x" }\n`,
   'a password of a database with a number sign': `store: { url: "postgres://gate:a#${CANARY}-password@db.example/x" }\n`,
