@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -11,7 +11,7 @@ import { keyOfImage } from './assets/object-storage.ts'
 import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
 import { DATABASE_FILE } from './sqlite/open.ts'
 import { schemaVersion } from './sqlite/migrations.ts'
-import { flushFile, isThere, writeWhole } from './flush.ts'
+import { flushFile, isThere, ownFolder, writeWhole } from './flush.ts'
 import { StoreError } from '../core/ports.ts'
 
 /** What a backup folder says of itself, in `backup.json`; written last, so a folder without it is not whole. */
@@ -58,8 +58,8 @@ export async function writeBackup(
 ): Promise<BackupSummary> {
   await refuseDataFolder(folder)
   await mkdir(folder, { recursive: true, mode: OWN_FOLDER })
-  // In a folder of its own, which nobody else may enter: what is being copied holds secrets from its first byte on.
-  const copies = await mkdtemp(join(folder, '.backup-'))
+  // What is being copied holds secrets from its first byte on.
+  const copies = await ownFolder(folder, '.backup-')
   const partial = join(copies, DATABASE_FILE)
   try {
     await source.database(partial)

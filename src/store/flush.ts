@@ -1,5 +1,5 @@
-import { access, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { access, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 /** Resolves once the bytes of a file are on disk. */
 export const flushFile = (path: string): Promise<void> => flush(path, 'r+')
@@ -37,6 +37,20 @@ export async function writeWhole(path: string, content: string | Uint8Array, tem
     await rm(temporary, { force: true })
   }
   await flushFolder(dirname(path))
+}
+
+/** Nothing that is copied takes longer. */
+const LEFT_BEHIND_MS = 24 * 60 * 60 * 1_000
+
+/** A new folder that nobody else may enter. What a process that was killed left behind under such a name, a copy of a database, is removed after a day. */
+export async function ownFolder(folder: string, prefix: string): Promise<string> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix)) continue
+    const path = join(folder, name)
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }))
+    if (Date.now() - mtimeMs > LEFT_BEHIND_MS) await rm(path, { recursive: true, force: true })
+  }
+  return mkdtemp(join(folder, prefix))
 }
 
 export const isThere = (path: string): Promise<boolean> =>

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { chmod, link, lstat, mkdir, mkdtemp, open, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { chmod, link, lstat, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,7 +9,7 @@ import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { keyOfImage } from './assets/object-storage.ts'
 import { damagedCopy, IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-folder.ts'
 import type { BackupSource, BackupSummary, ImageFile } from './backup-folder.ts'
-import { flushFile, flushFolder, isThere } from './flush.ts'
+import { flushFile, flushFolder, isThere, ownFolder } from './flush.ts'
 import { MIGRATIONS } from './sqlite/migrations.ts'
 import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
 import { DATABASE_FILE } from './sqlite/open.ts'
@@ -40,7 +40,7 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
   if (copied === null) throw new StoreError('damaged', `${join(folder, DATABASE_FILE)} is not there: the backup is not whole`)
   await refuseLonger(copied)
   await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
-  const copies = await mkdtemp(join(target.store, '.restore-'))
+  const copies = await ownFolder(target.store, '.restore-')
   const partial = join(copies, DATABASE_FILE)
   try {
     await pipeline(createReadStream(copied), createWriteStream(partial, { flags: 'wx', mode: OWN_FILE }))

@@ -12,6 +12,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -154,9 +155,12 @@ describe('imagegate backup and restore', () => {
       const backup = join(folder.dataDirectory, '..', 'backup')
       const environment = { ...folder.environment, PORT: '0' }
       for (const _round of [1, 2]) {
+        const left = leftBehind(backup)
         const made = await imagegate(['backup', backup], environment)
         expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' })
         expect(made.stdout).toContain('1 generations and 1 images')
+        expect([existsSync(left.long), existsSync(left.now)]).toEqual([false, true])
+        rmSync(left.now, { recursive: true })
       }
       expect((await imagegate(['backup', join(backup, 'backup.json')], environment)).code).toBe(1)
       const empty = await imagegate(['backup', backup], { ...environment, IMAGEGATE_DATA: join(backup, 'nothing') })
@@ -340,6 +344,18 @@ function foreignJournal(backup: string): Buffer {
   database.close()
   rmSync(other, { recursive: true })
   return journal
+}
+
+/** Copies of processes that were killed: one of two days ago, and one that may still be written. */
+function leftBehind(backup: string): { readonly long: string; readonly now: string } {
+  const [long, now] = [join(backup, '.backup-long'), join(backup, '.backup-now')]
+  for (const path of [long, now]) {
+    mkdirSync(path, { recursive: true })
+    writeFileSync(join(path, 'imagegate.db'), 'a copy')
+  }
+  const twoDaysAgo = Date.now() / 1_000 - 2 * 86_400
+  utimesSync(long, twoDaysAgo, twoDaysAgo)
+  return { long, now }
 }
 
 /** A gateway that is started while images are still copied makes a database; it stays. */
