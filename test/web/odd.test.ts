@@ -81,6 +81,21 @@ describe.skipIf(!hasChromium)('the pages', { concurrent: true }, () => {
     await close()
   }, 90_000)
 
+  test('offer commands to copy without a control character or a turned direction, whatever stands in the prompt', async () => {
+    const prompt = "a fox'\u007f\u007f\u009b2J\u202e; true\u2066\u2028 end"
+    const { generations } = await compare({ prompt, providers: ['runware'], width: 512, height: 512 })
+    const { page, complaints, close } = await open(`/generations/${generations[0]?.id}`)
+    await page.getByRole('button', { name: 'Copy as' }).click()
+    for (const language of ['curl', 'TypeScript', 'Python']) {
+      await page.getByRole('tab', { name: language }).click()
+      const text = (await page.getByRole('tabpanel').textContent()) ?? ''
+      expect(text).not.toMatch(/(?!\n)[\p{Cc}\u2028\u202a-\u202e\u2066-\u2069]/u)
+      expect(text.replaceAll("'\\''", "'")).toContain(String.raw`fox'\u007f\u007f\u009b2J\u202e; true\u2066\u2028 end`)
+    }
+    expect(complaints).toEqual([])
+    await close()
+  }, 90_000)
+
   test('go back and forward with what stood there, are loaded anew in the middle of a comparison, and two tabs lose nothing of one another', async () => {
     const first = await compare({ prompt: 'the first one' })
     const second = await compare({ prompt: 'sandbox:never the second one', providers: ['bfl'] }, 'wait=0')

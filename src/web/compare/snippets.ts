@@ -6,6 +6,16 @@ export interface Snippet {
 
 type Request = Readonly<Record<string, unknown>>
 
+/**
+ * A terminal takes control characters of what is pasted for keys (DEL takes the quote away that stands before it), and marks that turn the direction
+ * of text hide what is pasted. JSON, TypeScript and Python read their escapes alike.
+ */
+const written = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replaceAll(
+    /(?!\n)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
 /** `provider` is the one whose route is written as YAML; null: that of the cheapest. Each text runs as it stands. */
@@ -30,7 +40,7 @@ const curl = (request: Request, origin: string): string =>
     `  -H 'content-type: application/json' \\`,
     `  -H 'prefer: wait=60' \\`,
     '  -H "authorization: Bearer ${IMAGEGATE_KEY:-none}" \\',
-    `  -d ${quoted(JSON.stringify(request, null, 2))}`,
+    `  -d ${quoted(written(request, 2))}`,
   ].join('\n')
 
 const OPENAI_HAS = new Set(['model', 'prompt', 'width', 'height', 'n', 'output_format', 'quality', 'background'])
@@ -59,7 +69,7 @@ const typescript = (fields: Request, origin: string): string =>
     `import OpenAI from 'openai'`,
     '',
     `const openai = new OpenAI({ baseURL: '${origin}/v1', apiKey: process.env.IMAGEGATE_KEY ?? 'none' })`,
-    `const { data } = await openai.images.generate(${JSON.stringify(fields, null, 2)})`,
+    `const { data } = await openai.images.generate(${written(fields, 2)})`,
     'console.log(data?.[0]?.url)',
   ].join('\n')
 
@@ -72,7 +82,7 @@ const python = (fields: Request, origin: string): string =>
     '',
     `client = OpenAI(base_url="${origin}/v1", api_key=os.environ.get("IMAGEGATE_KEY", "none"))`,
     'reply = client.images.generate(',
-    ...Object.entries(fields).map(([name, value]) => `    ${name}=${JSON.stringify(value)},`),
+    ...Object.entries(fields).map(([name, value]) => `    ${name}=${written(value)},`),
     ')',
     'print(reply.data[0].url)',
   ].join('\n')
