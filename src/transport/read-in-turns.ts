@@ -1,67 +1,85 @@
 import type { Socket } from 'node:net'
-import { itsTurn } from '../reading/turn-share.ts'
 
-/** How long the bytes of all servers may be parsed in one turn of the event loop, before the others of them wait for turns of their own. */
+/** How long the bytes of all servers may be parsed in one turn of the event loop, before the others of them wait for the next one. */
 const MS_PER_TURN = 4
-/** How long a piece may take. After one that took longer, the next is as long as it should have been; after one that did not, twice as long. */
-const MS_PER_PIECE = 1
-const FIRST_PIECE_BYTES = 16 * 1_024
-const LEAST_PIECE_BYTES = 1_024
-/** What undici does not read further, it parses to the end of the piece, with an error for each line: 15 µs for six bytes. */
 const MOST_PIECE_BYTES = 32 * 1_024
+/** Interim responses, chunks and trailers are made of lines, and undici takes up to 30 µs for one; an image of 32 KiB has half as many. */
+const MOST_PIECE_LINES = 256
+const LINE_END = 10
 
 let msSpent = 0
-let isTurnCounted = false
+let isNextTurnAwaited = false
+const isSpent = (): boolean => msSpent >= MS_PER_TURN
+/** What goes on in the next turn, of each server; the servers in the order in which they have their turns. */
+const waiting = new Map<string, Set<() => void>>()
 
 /**
  * A server decides how much work its bytes are: 64 KiB can be thousands of interim responses, of chunks or of trailers, and undici parses all that
- * a socket has at once. It is given pieces that take about a millisecond, and where all sockets together took too long, none before its turn.
+ * a socket has at once. It is given pieces of few lines, and where those of all sockets together took too long, none before the next turn.
  * @param whose turn it is then: the server's
  */
 export function readInTurns(socket: Socket, whose: string): void {
   const readAll = socket.read.bind(socket) as (bytes?: number) => Buffer | null
-  let pieceBytes = FIRST_PIECE_BYTES
-  let isWaiting = false
-  /** The last piece; null once it is counted. */
-  let given: { readonly bytes: number; readonly at: number } | null = null
+  /** When the last piece was given; null once it is counted. */
+  let givenAt: number | null = null
 
   const countPiece = (): void => {
-    if (given === null) return
-    const tookMs = performance.now() - given.at
-    msSpent += tookMs
-    if (tookMs > MS_PER_PIECE) pieceBytes = Math.max(LEAST_PIECE_BYTES, Math.floor((given.bytes * MS_PER_PIECE) / tookMs))
-    else if (given.bytes === pieceBytes) pieceBytes = Math.min(MOST_PIECE_BYTES, pieceBytes * 2)
-    given = null
-    countTurn()
+    if (givenAt === null) return
+    msSpent += performance.now() - givenAt
+    givenAt = null
+    awaitNextTurn()
   }
 
-  const waitForTurn = async (): Promise<void> => {
-    isWaiting = true
-    await itsTurn(0, whose)
-    isWaiting = false
-    if (!socket.destroyed) socket.emit('readable')
-  }
+  const readOn = (): void => void (socket.destroyed || socket.emit('readable'))
 
   socket.read = (bytes?: number): Buffer | null => {
     if (bytes !== undefined) return readAll(bytes)
     countPiece()
     const { readableLength: there, destroyed } = socket
     if (destroyed) return null
-    if (there > 0 && msSpent >= MS_PER_TURN) {
-      if (!isWaiting) void waitForTurn()
+    if (there > 0 && isSpent()) {
+      waiting.set(whose, (waiting.get(whose) ?? new Set()).add(readOn))
+      awaitNextTurn()
       return null
     }
-    const piece = there > pieceBytes ? readAll(pieceBytes) : readAll()
-    if (piece !== null) given = { bytes: piece.length, at: performance.now() }
-    return piece
+    const bytesThere = there > MOST_PIECE_BYTES ? readAll(MOST_PIECE_BYTES) : readAll()
+    if (bytesThere === null) return null
+    const end = endOfLines(bytesThere)
+    if (end < bytesThere.length) socket.unshift(bytesThere.subarray(end))
+    givenAt = performance.now()
+    return bytesThere.subarray(0, end)
   }
 }
 
-function countTurn(): void {
-  if (isTurnCounted) return
-  isTurnCounted = true
-  setImmediate(() => {
-    isTurnCounted = false
-    msSpent = 0
-  })
+function endOfLines(bytes: Buffer): number {
+  let end = -1
+  for (let lines = 0; lines < MOST_PIECE_LINES; lines += 1) {
+    end = bytes.indexOf(LINE_END, end + 1)
+    if (end === -1) return bytes.length
+  }
+  return end + 1
+}
+
+function awaitNextTurn(): void {
+  if (isNextTurnAwaited) return
+  isNextTurnAwaited = true
+  setImmediate(beginTurn)
+}
+
+/** Those that wait go on first, one of each server after the other, for as long as a turn may take. */
+function beginTurn(): void {
+  isNextTurnAwaited = false
+  msSpent = 0
+  while (waiting.size > 0 && !isSpent()) {
+    for (const [whose, own] of waiting) {
+      // The last of the servers from now on, if it has more.
+      waiting.delete(whose)
+      const [readOn] = own
+      if (readOn !== undefined) own.delete(readOn)
+      if (own.size > 0) waiting.set(whose, own)
+      readOn?.()
+      break
+    }
+  }
+  if (waiting.size > 0) awaitNextTurn()
 }
