@@ -58,7 +58,8 @@ function ofParser(error: Error & Partial<Pick<FastifyError, 'code' | 'statusCode
       }
     default:
   }
-  if (error instanceof SyntaxError || (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)) {
+  // Of a row of the database that cannot be read it is no fault of the request: an error without a status is none of those.
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return { code: 'invalid_request', detail: `The request could not be read: ${error.message.slice(0, 200)}`, unreadable: 'json' }
   }
   return UNEXPECTED

@@ -1,5 +1,6 @@
 import { readGeneration } from '../../core/records.ts'
 import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
+import { StoreError } from '../../core/ports.ts'
 import type { IdempotencyEntry } from '../../core/ports.ts'
 
 /** A row as the database gives it. The columns' types are held by tables that only the store writes. */
@@ -8,8 +9,17 @@ export type Row = Readonly<Record<string, unknown>>
 /** What a query reads of a generation: `state` and `plan`, the two halves of its record. */
 export const GENERATION = 'generations AS g JOIN generation_plans AS p USING (number)'
 
-export const generationOf = (row: Row): GenerationRecord =>
-  readGeneration(Object.assign(JSON.parse(String(row['plan'])) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord)
+/** @throws StoreError `damaged` where it is not what was written */
+export function generationOf(row: Row): GenerationRecord {
+  const plan = String(row['plan'])
+  try {
+    return readGeneration(Object.assign(JSON.parse(plan) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    const id = /"id":"(gen_[0-9a-f]+)"/.exec(plan)?.[1] ?? 'a generation'
+    throw new StoreError('damaged', `the row of ${id} in the database is damaged: ${error.message}; restore a backup`, { cause: error })
+  }
+}
 
 export function imageOf(row: Row): ImageRecord {
   const column = row as unknown as ImageColumns
