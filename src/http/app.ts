@@ -16,6 +16,7 @@ import type { ConnectionTimes } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { installRequestContext } from './request-context.ts'
 import { requestIdOf } from './request-id.ts'
+import { answerInTurns } from './requests-in-turns.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { installProblems, refuseWrongVerbs } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
@@ -137,6 +138,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   limitRequests(app, deps.limits)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
   limitWhatIsOpen(app, deps.limits, deps.unreadMs)
+  answerInTurns(app)
   refuseWrongVerbs(app)
   acceptEmptyBodies(app)
   installJsonParser(app)

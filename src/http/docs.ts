@@ -58,8 +58,10 @@ export async function installDocs(app: FastifyInstance, { version, sandbox, exam
     transformObject: (document) =>
       tidied(jsonSchemaTransformObject(document) as Parameters<typeof tidied>[0], examples) as ReturnType<typeof jsonSchemaTransformObject>,
   })
-  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(app.swagger()),
-  )
+  let written: Buffer | null = null
+  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, async (_request, reply) => {
+    written ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type('application/json; charset=utf-8').send(written)
+  })
   await docsPage(app)
 }

@@ -2,6 +2,7 @@ import { Registry, collectDefaultMetrics } from 'prom-client'
 import { FailureCode } from '#contract'
 import type { BudgetState } from '#contract'
 import type { Observer } from '../core/ports.ts'
+import { littleTurn } from '../reading/turn-share.ts'
 import { createCounters } from './counters.ts'
 import { createGauges } from './gauges.ts'
 import type { Load } from './gauges.ts'
@@ -51,6 +52,9 @@ export interface Build {
 /** Sums that are gauges and end as counters do; `promtool check metrics` refuses them. Each is there without the ending too, by kind. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
+/** Whose turn it is where series are written. */
+const SCRAPES = 'scrapes'
+
 export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -82,10 +86,16 @@ export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics
       createBudgetGauges(registry, () => sources.budgets())
       subjects = () => sources.subjects()
     },
-    text() {
+    async text() {
       // Providers and keys come with a reload too.
-      showAtZero(counters, money, subjects())
-      return registry.metrics()
+      await showAtZero(counters, money, subjects())
+      // As `registry.metrics()` writes them, which writes all at once: the more keys and offers there are, the longer that takes.
+      const written: string[] = []
+      for (const { name } of registry.getMetricsAsArray()) {
+        await littleTurn(SCRAPES, 0)
+        written.push(await registry.getSingleMetricAsString(name))
+      }
+      return `${written.join('\n\n')}\n`
     },
   }
 }
@@ -111,12 +121,17 @@ function observerOf({ submits, tasks, taskSeconds, polls, generations, billsNotB
 }
 
 /** A series that begins at its first event hides that event from `increase()` and `rate()`. */
-function showAtZero({ submits, tasks, generations, billsNotBelieved }: Counters, money: Money, { offers, keys }: Subjects): void {
+async function showAtZero(
+  { submits, tasks, generations, billsNotBelieved }: Counters,
+  money: Money,
+  { offers, keys }: Subjects,
+): Promise<void> {
   for (const provider of new Set(offers.map((offer) => offer.provider))) {
     billsNotBelieved.inc({ provider }, 0)
     for (const code of ['accepted', ...FailureCode.options]) submits.inc({ provider, code }, 0)
   }
   for (const { provider, model } of offers) {
+    await littleTurn(SCRAPES, 0)
     for (const key of keys) money.atZero(provider, model, key)
     for (const code of ['ok', ...FailureCode.options]) tasks.inc({ provider, model, code }, 0)
     generations.inc({ model, provider, status: 'succeeded', code: 'ok' }, 0)

@@ -78,17 +78,22 @@ export function itsTurn(bytes: number, whose = OWN_WORK): Promise<void> {
 
 let littleSince: number | null = null
 
-/**
- * For work that comes in thousands of little pieces, such as the messages of a WebSocket, of which a single one never waits: at once while those
- * of this turn took little time, together, else in a turn of its caller, so that thousands of one delay nobody else's by more than one.
- */
-export async function littleTurn(caller: string, bytes: number): Promise<void> {
+/** Whether what is little may be done at once: all of it in this turn, together, took little time so far. */
+export function isTimeForLittle(): boolean {
   const now = performance.now()
   if (littleSince === null) {
     littleSince = now
     setImmediate(() => (littleSince = null))
   }
-  if (now - littleSince > MS_PER_TURN) await itsTurn(bytes, caller)
+  return now - littleSince <= MS_PER_TURN
+}
+
+/**
+ * For work that comes in thousands of little pieces, such as the messages of a WebSocket, of which a single one never waits: at once while those
+ * of this turn took little time, together, else in a turn of its caller, so that thousands of one delay nobody else's by more than one.
+ */
+export async function littleTurn(caller: string, bytes: number): Promise<void> {
+  if (!isTimeForLittle()) await itsTurn(bytes, caller)
 }
 
 function awaitNextTurn(): void {

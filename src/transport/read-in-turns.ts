@@ -49,6 +49,13 @@ export function readInTurns(socket: Socket, whose: string): void {
 
   const readOn = (): void => void (socket.destroyed || socket.emit('readable'))
 
+  // What undici gives back when the reader of a reply takes no more of it for now: the piece ends here, and how long that reader waits is not work.
+  const giveBack = socket.unshift.bind(socket)
+  socket.unshift = (rest: Uint8Array): void => {
+    countPiece()
+    giveBack(rest)
+  }
+
   socket.read = (bytes?: number): Buffer | null => {
     if (bytes !== undefined) return readAll(bytes)
     countPiece()
