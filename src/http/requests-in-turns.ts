@@ -9,6 +9,11 @@ import { isTimeForLittle, itsTurn } from '../reading/turn-share.ts'
 export function answerInTurns(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.isProbe === true || isTimeForLittle()) return done()
-    void itsTurn(0, request.gatewayKey ?? request.ip).then(() => done())
+    void inItsTurn(request.gatewayKey ?? request.ip, done)
   })
+}
+
+async function inItsTurn(caller: string, goOn: () => void): Promise<void> {
+  await itsTurn(0, caller)
+  goOn()
 }
