@@ -15,7 +15,15 @@ useRealSockets()
 
 const KEY = 'the-key-of-one-that-is-known'
 const CONNECTIONS = 300
-const QUOTE = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse', width: 1_111, height: 777, n: 20, seed: 4, output_format: 'webp' })
+const QUOTE = JSON.stringify({
+  model: 'flux-2-pro',
+  prompt: 'a lighthouse',
+  width: 1_111,
+  height: 777,
+  n: 20,
+  seed: 4,
+  output_format: 'webp',
+})
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-together-'))
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 

@@ -6,9 +6,10 @@ import type { Store } from '../../core/ports.ts'
 import type { RequestSchema } from '../request-schema.ts'
 import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
-import { page, PageQuery, pageOf } from '../paging.ts'
+import { PageQuery, pageOf } from '../paging.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { whileKeyCounts } from '../request-context.ts'
+import { sendPage } from '../send-page.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 
@@ -88,14 +89,13 @@ function listRoute(app: App, { compare, store }: ComparisonDependencies): void {
     querystring: ListQuery,
     response: { 200: ComparisonList, ...problems },
   }
-  app.get('/v1/comparisons', { schema, config: { access: 'read' } }, async (request) => {
+  app.get('/v1/comparisons', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { cursor, limit } = request.query
-    const { records, nextCursor } = await store.comparisons({
+    const found = await store.comparisons({
       limit,
       ...(cursor ? { cursor } : {}),
       ...seesOnly(request.caller),
     })
-    const data = await Promise.all(records.map((record) => compare.view(record)))
-    return page(data, nextCursor)
+    return sendPage(request, reply, found, (record) => compare.view(record))
   })
 }

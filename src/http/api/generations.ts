@@ -11,7 +11,8 @@ import { requireInstalled } from '../../core/generation/names.ts'
 import type { Intake } from '../intake.ts'
 import type { ModelSource } from './models.ts'
 import type { RequestSchema } from '../request-schema.ts'
-import { page, PageQuery, pageOf } from '../paging.ts'
+import { PageQuery, pageOf } from '../paging.ts'
+import { sendPage } from '../send-page.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
@@ -133,10 +134,10 @@ function listRoute(app: App, deps: GenerationDependencies): void {
     querystring: ListQuery,
     response: { 200: GenerationList, ...problems },
   }
-  app.get('/v1/generations', { schema, config: { access: 'read' } }, async (request) => {
+  app.get('/v1/generations', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { status, model, provider, q, cost, cursor, limit, ...rest } = request.query
     const metadata = metadataFilter(rest)
-    const { records, nextCursor } = await store.list({
+    const found = await store.list({
       limit,
       ...(status ? { status } : {}),
       ...(model ? { model } : {}),
@@ -147,11 +148,8 @@ function listRoute(app: App, deps: GenerationDependencies): void {
       ...seesOnly(request.caller),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
-    if (records.length === 0) refuseUnknownNames(deps, request.query)
-    return page(
-      records.map((record) => viewOf(record, links)),
-      nextCursor,
-    )
+    if (found.records.length === 0) refuseUnknownNames(deps, request.query)
+    return sendPage(request, reply, found, (record) => viewOf(record, links))
   })
 }
 

@@ -5,7 +5,8 @@ import { deliveryView } from '../../core/present/webhook-delivery.ts'
 import type { Notify } from '../../core/webhooks/engine.ts'
 import type { Store } from '../../core/ports.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
-import { page, PageQuery, pageOf } from '../paging.ts'
+import { PageQuery, pageOf } from '../paging.ts'
+import { sendPage } from '../send-page.ts'
 
 export interface DeliveryDependencies {
   readonly store: Pick<Store, 'delivery' | 'deliveries'>
@@ -32,16 +33,16 @@ export const webhookDeliveryRoutes: FastifyPluginAsyncZod<DeliveryDependencies> 
     querystring: ListQuery,
     response: { 200: WebhookDeliveryList, ...problems },
   }
-  app.get('/v1/webhooks/deliveries', { schema: list, config: { access: 'read' } }, async (request) => {
+  app.get('/v1/webhooks/deliveries', { schema: list, config: { access: 'read' } }, async (request, reply) => {
     const { generation_id: generationId, status, cursor, limit } = request.query
-    const { records, nextCursor } = await store.deliveries({
+    const found = await store.deliveries({
       limit,
       ...(generationId ? { generationId } : {}),
       ...(status ? { status } : {}),
       ...(cursor ? { cursor } : {}),
       ...seesOnly(request.caller),
     })
-    return page(records.map(deliveryView), nextCursor)
+    return sendPage(request, reply, found, deliveryView)
   })
 
   const show = {

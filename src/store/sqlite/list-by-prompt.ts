@@ -19,6 +19,8 @@ import { GENERATION, generationOf } from '../rules/rows.ts'
 const SEARCHED_NUMBERS = { first: 500, fewest: 250, most: 50_000 }
 /** Those that it reads, since they are not in the index yet. */
 const READ_ROWS = 200
+/** Those that it makes records of: each may hold 200 kB, most of it its prompt. */
+const PARSED_ROWS = 25
 /** What a turn may take, in milliseconds. The next one searches as many as would have taken so long, and at most four times as many. */
 const TURN_MS = 8
 
@@ -69,7 +71,12 @@ export function promptLister(
       before = above + 1
       size = sizeAfter(size, performance.now() - beganAt)
     }
-    return pageOf(found.map(generationOf), query.limit)
+    const records: GenerationRecord[] = []
+    for (let at = 0; at < found.length; at += PARSED_ROWS) {
+      if (at > 0) await readingTurn(query)
+      records.push(...found.slice(at, at + PARSED_ROWS).map(generationOf))
+    }
+    return pageOf(records, query.limit)
   }
 }
 

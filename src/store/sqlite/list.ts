@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
@@ -16,6 +16,9 @@ import type { ReadingTurn } from './reading-turn.ts'
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
 const EXAMINED_ROWS_BESIDE_PAIRS = 500
+
+/** Rows that one turn reads: each may hold 200 kB, most of it its prompt. */
+const READ_ROWS = 25
 
 /** How far the rows of a metadata pair are counted to find the rarest one. */
 const COUNTED_ROWS = 1_000
@@ -61,18 +64,27 @@ export function lister(
       return (await nextDay(query, null)) === null ? pageOf([], query.limit) : searched({ ...query, search: query.search })
     }
     const pairs = rarestFirst(Object.entries(query.metadata ?? {}))
-    const rows: Record<string, SQLOutputValue>[] = []
+    const found: GenerationRecord[] = []
+    /** A slice, in parts; what ends a part begins the next. */
+    const read = async (slice: Stretch): Promise<void> => {
+      for (let begin = slice.from; database.isOpen; begin = found.at(-1) ?? null, await readingTurn(query)) {
+        const { sql, values } = selection(query, pairs, { ...slice, from: begin })
+        const wanted = Math.min(READ_ROWS, query.limit + 1 - found.length)
+        const rows = prepared(sql).all(...values, wanted)
+        found.push(...rows.map(generationOf))
+        if (rows.length < wanted || found.length > query.limit) return
+      }
+    }
     while (database.isOpen) {
       const stretch = await nextDay(query, from)
       if (stretch === null) break
       const to = isFiltered(query) ? endOfSlice(query, pairs[0], stretch) : null
-      const { sql, values } = selection(query, pairs, { from: stretch.from, to })
-      rows.push(...prepared(sql).all(...values, query.limit + 1 - rows.length))
-      if (to === null || rows.length > query.limit) break
+      await read({ from: stretch.from, to })
+      if (to === null || found.length > query.limit) break
       from = to
       await readingTurn(query)
     }
-    return pageOf(rows.map(generationOf), query.limit)
+    return pageOf(found, query.limit)
   }
 }
 
