@@ -10,6 +10,7 @@ import type { Metrics } from '../monitoring/metrics.ts'
 import { createTraces } from '../monitoring/traces.ts'
 import { IDS } from './clock-and-ids.ts'
 import type { Resources } from './open-resources.ts'
+import { littleTurn } from '../reading/turn-share.ts'
 import { createProbe } from './probe.ts'
 import { providersReachedAnew } from './providers-reached-anew.ts'
 
@@ -37,7 +38,12 @@ export function createMonitoring(
   const breakers = createBreakers({ clock, log, settings: () => config().breaker, probe, nodes: store.nodes })
   opened.defer(() => breakers.close())
   live.onSwapped((next, before) => providersReachedAnew(next, before).forEach((provider) => breakers.reset(provider)))
-  const metrics = createMetrics({ version: packageJson.version, sandbox: config().sandbox, startedAtMs: clock.now() })
+  const metrics = createMetrics({
+    version: packageJson.version,
+    sandbox: config().sandbox,
+    startedAtMs: clock.now(),
+    turn: () => littleTurn('scrapes', 0),
+  })
   live.onRead(({ kind }) => metrics.observeReload(kind, clock.now()))
   return { health, breakers, metrics, observer: observeAll([metrics.observer, health.observer, breakers.observer, createTraces()]) }
 }

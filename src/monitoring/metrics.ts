@@ -2,7 +2,6 @@ import { Registry, collectDefaultMetrics } from 'prom-client'
 import { FailureCode } from '#contract'
 import type { BudgetState } from '#contract'
 import type { Observer } from '../core/ports.ts'
-import { littleTurn } from '../reading/turn-share.ts'
 import { createCounters } from './counters.ts'
 import { createGauges } from './gauges.ts'
 import type { Load } from './gauges.ts'
@@ -47,15 +46,14 @@ export interface Build {
   readonly version: string
   readonly sandbox: boolean
   readonly startedAtMs: number
+  /** Resolves when the next series may be written: all of them would take too long for one turn of the event loop. */
+  readonly turn?: () => Promise<void>
 }
 
 /** Sums that are gauges and end as counters do; `promtool check metrics` refuses them. Each is there without the ending too, by kind. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
-/** Whose turn it is where series are written. */
-const SCRAPES = 'scrapes'
-
-export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics {
+export function createMetrics({ version, sandbox, startedAtMs, turn = async () => {} }: Build): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   for (const name of MISNAMED) registry.removeSingleMetric(name)
@@ -88,11 +86,11 @@ export function createMetrics({ version, sandbox, startedAtMs }: Build): Metrics
     },
     async text() {
       // Providers and keys come with a reload too.
-      await showAtZero(counters, money, subjects())
+      await showAtZero(counters, money, subjects(), turn)
       // As `registry.metrics()` writes them, which writes all at once: the more keys and offers there are, the longer that takes.
       const written: string[] = []
       for (const { name } of registry.getMetricsAsArray()) {
-        await littleTurn(SCRAPES, 0)
+        await turn()
         written.push(await registry.getSingleMetricAsString(name))
       }
       return `${written.join('\n\n')}\n`
@@ -125,13 +123,14 @@ async function showAtZero(
   { submits, tasks, generations, billsNotBelieved }: Counters,
   money: Money,
   { offers, keys }: Subjects,
+  turn: () => Promise<void>,
 ): Promise<void> {
   for (const provider of new Set(offers.map((offer) => offer.provider))) {
     billsNotBelieved.inc({ provider }, 0)
     for (const code of ['accepted', ...FailureCode.options]) submits.inc({ provider, code }, 0)
   }
   for (const { provider, model } of offers) {
-    await littleTurn(SCRAPES, 0)
+    await turn()
     for (const key of keys) money.atZero(provider, model, key)
     for (const code of ['ok', ...FailureCode.options]) tasks.inc({ provider, model, code }, 0)
     generations.inc({ model, provider, status: 'succeeded', code: 'ok' }, 0)
