@@ -1,5 +1,6 @@
 import { withoutTrailing } from '#contract'
 import { createClient, type Client } from '../client/client.ts'
+import { addressObjection, shownAddress } from '../client/shown-address.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
@@ -39,11 +40,11 @@ export async function findGateway(options: ConnectOptions, terminal: Terminal, o
   const named = options.url ?? (terminal.env['IMAGEGATE_URL'] || undefined)
   const key = options.key ?? (terminal.env['IMAGEGATE_KEY'] || undefined)
   if (named !== undefined) {
-    if (!/^https?:\/\//.test(named) || !URL.canParse(named))
-      throw new NotUnderstood(`--url ${named} is not an http(s) address, for example http://127.0.0.1:8080`)
+    const objection = addressObjection(named)
+    if (objection !== null) throw new NotUnderstood(`--url ${objection}`)
     if (await isGateway(named)) return { kind: 'running', url: named, key }
     throw new VerbFailed(
-      `no imagegate answers at ${named}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to ${otherwise}`,
+      `no imagegate answers at ${shownAddress(named)}: start it with \`npm start\`, or leave --url and IMAGEGATE_URL out to ${otherwise}`,
       'gateway_unavailable',
     )
   }

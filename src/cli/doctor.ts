@@ -1,5 +1,6 @@
 import { access, constants, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { addressObjection, shownAddress } from '../client/shown-address.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/config.ts'
 import { formatProblem } from '../config/problem.ts'
@@ -128,11 +129,15 @@ async function server(options: ConnectOptions, { env }: Terminal, config: Config
   const url = named ?? addressOf(config)
   if (url === null)
     return [{ check: 'server', verdict: 'note', detail: 'its port is chosen at start; name it with --url to have it checked' }]
+  const objection = addressObjection(url)
+  if (objection !== null) return [{ check: 'server', verdict: 'bad', detail: `--url or IMAGEGATE_URL ${objection}` }]
   if (await isGateway(url))
     return [
-      { check: 'server', verdict: 'ok', detail: `answers at ${url}` },
+      { check: 'server', verdict: 'ok', detail: `answers at ${shownAddress(url)}` },
       await callersKey(url, options.key ?? (env['IMAGEGATE_KEY'] || undefined)),
     ]
   const remedy = named === undefined ? 'start it with `npm start`; other verbs run embedded' : 'start it, or correct --url or IMAGEGATE_URL'
-  return [{ check: 'server', verdict: named === undefined ? 'note' : 'bad', detail: `no imagegate answers at ${url}; ${remedy}` }]
+  return [
+    { check: 'server', verdict: named === undefined ? 'note' : 'bad', detail: `no imagegate answers at ${shownAddress(url)}; ${remedy}` },
+  ]
 }

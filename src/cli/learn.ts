@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { isObject } from '#contract'
 import type { JsonObject } from '#contract'
 import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts'
+import { shownAddress } from '../client/shown-address.ts'
 import { readNamedFile } from '../config/named-file.ts'
 import type { Verb } from './verb.ts'
 import { reasonInWords } from './folder.ts'
@@ -62,7 +63,7 @@ function drafted(document: JsonObject, source: string, id: string | null): Draft
   try {
     return draftOf(document, id)
   } catch (error) {
-    if (error instanceof NothingLearned) throw new VerbFailed(`${source}: ${error.message}`)
+    if (error instanceof NothingLearned) throw new VerbFailed(`${shownAddress(source)}: ${error.message}`)
     throw error
   }
 }
@@ -71,14 +72,14 @@ async function read(source: string): Promise<JsonObject> {
   const text = /^https?:\/\//i.test(source) ? await fetched(source) : readFile(source)
   const value: unknown = parsed(text, source)
   if (isObject(value)) return value
-  throw new VerbFailed(`${source} is no OpenAPI document: it is no object of JSON or YAML`)
+  throw new VerbFailed(`${shownAddress(source)} is no OpenAPI document: it is no object of JSON or YAML`)
 }
 
 function readFile(file: string): string {
   try {
     return readNamedFile(file, MOST_MEGABYTES).toString('utf8')
   } catch (error) {
-    throw new VerbFailed(`${file} cannot be read: ${whyUnread(error)}`)
+    throw new VerbFailed(`${shownAddress(file)} cannot be read: ${whyUnread(error)}`)
   }
 }
 
@@ -86,7 +87,7 @@ function parsed(text: string, source: string): unknown {
   try {
     return /^\s*\{/.test(text) ? JSON.parse(text) : parse(text)
   } catch (error) {
-    throw new VerbFailed(`${source} cannot be read as JSON or YAML: ${whyUnread(error)}`)
+    throw new VerbFailed(`${shownAddress(source)} cannot be read as JSON or YAML: ${whyUnread(error)}`)
   }
 }
 
@@ -102,12 +103,15 @@ function whyUnread(error: unknown): string {
 
 /** The operator gave the address, so it may be on this machine; what it answers is bounded all the same. */
 async function fetched(url: string): Promise<string> {
+  const shown = shownAddress(url)
+  const { username, password } = URL.parse(url) ?? {}
+  if (username || password) throw new VerbFailed(`${shown} cannot be read: leave the user name and the password out, or give a file`)
   const reply = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
-    throw new VerbFailed(`${url} cannot be read: ${whyUnread(error)}`)
+    throw new VerbFailed(`${shown} cannot be read: ${whyUnread(error)}`)
   })
-  if (!reply.ok || reply.body === null) throw new VerbFailed(`${url} answered ${reply.status}; give the address of the document itself`)
+  if (!reply.ok || reply.body === null) throw new VerbFailed(`${shown} answered ${reply.status}; give the address of the document itself`)
   const text = await textWithin(reply.body, MOST_MEGABYTES)
-  if (text === null) throw new VerbFailed(`${url} is larger than ${MOST_MEGABYTES} MB: no OpenAPI document of a vendor is`)
+  if (text === null) throw new VerbFailed(`${shown} is larger than ${MOST_MEGABYTES} MB: no OpenAPI document of a vendor is`)
   return text
 }
 

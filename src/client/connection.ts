@@ -1,4 +1,5 @@
 import type { Problem } from '#contract'
+import { addressObjection, shownAddress } from './shown-address.ts'
 
 export interface ClientOptions {
   /** Where the gateway answers, for example `http://127.0.0.1:8080`. */
@@ -47,6 +48,8 @@ export interface Connection {
 export function connection({ url, key }: ClientOptions): Connection {
   const base = url.replace(/\/+$/, '')
   const reach = async (target: string, init: RequestInit): Promise<Response> => {
+    const objection = addressObjection(target)
+    if (objection !== null) throw new ClientError(`the address ${objection}`, null)
     try {
       return await fetch(target, init)
     } catch (error) {
@@ -101,7 +104,8 @@ export function connection({ url, key }: ClientOptions): Connection {
 
 function refusal(base: string, { status, headers }: Response, parsed: unknown): ClientError {
   const requestId = headers.get('x-request-id')
-  if (!isProblem(parsed)) return new ClientError(`${base} answered ${status}, not as an imagegate does`, status, null, requestId)
+  if (!isProblem(parsed))
+    return new ClientError(`${shownAddress(base)} answered ${status}, not as an imagegate does`, status, null, requestId)
   const { detail, errors = [] } = parsed
   const fields = errors
     .filter(({ message }) => !detail.includes(message))
