@@ -24,7 +24,14 @@ export const relayFields = {
     .optional()
     .meta({ description: 'Makes this entry a provider of its own, whose API has this shape: no code is needed.' }),
   title: z.string().min(1).optional().meta({ description: 'Beside shape: its name on pages. Default: the id.' }),
-  docs_url: z.url().optional().meta({ description: 'Beside shape: its page. Default: base_url.' }),
+  docs_url: z
+    .url({ protocol: /^https?$/ })
+    .refine(
+      (text) => !URL.canParse(text) || new URL(text).username + new URL(text).password === '',
+      'a page that everybody may read, without a user name or password',
+    )
+    .optional()
+    .meta({ description: 'Beside shape: its page. Default: base_url.' }),
   auth: z
     .strictObject({
       header: z.string().regex(/^[a-z-]+$/, 'a header in lower case'),

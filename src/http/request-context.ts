@@ -87,11 +87,12 @@ export const forThisRequest = <Arguments extends readonly unknown[]>(
 
 /**
  * Keeps what is known of a request for everything that answers it, and puts `X-Request-Id` on every answer: the caller's, where it sent a sane
- * one. A compatible API may put its own in place of ours, never in place of the caller's.
+ * one. A compatible API may put its own in place of ours, never in place of the caller's. What does not say how long it may be kept is kept by no
+ * cache: keys come in headers that a cache between does not know to part answers by, and some keep for a day what says nothing.
  */
 export function installRequestContext(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
+    reply.header('x-request-id', request.id).header('cache-control', 'no-store')
     const { host, traceparent } = request.raw.headers as IncomingHttpHeaders & { readonly traceparent?: string }
     requests.run({ id: request.id, protocol: request.protocol, host, traceparent, untilKeyEnds: undefined, onRefusal: undefined }, done)
   })

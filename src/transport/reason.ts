@@ -11,6 +11,13 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const message = error.message === '' ? error.name : error.message
+  return inOneLine(code, message.replace(OPENSSL, '$1'))
+}
+
+/** OpenSSL begins with the number of its thread, an address in the memory of this process, and ends with a line of its own source. */
+const OPENSSL = /\b[\dA-F]{8,16}:error:[\dA-F]{8}:[^:]*:[^:]*:([^:]*):.*$/s
+
+function inOneLine(code: string, message: string): string {
   const line = code === '' || message.includes(code) ? message : `${code}: ${message}`
   return line.replaceAll(/\s+/g, ' ')
 }

@@ -51,6 +51,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a provider that would be skipped': 'providers: { __proto__: { api_key: x } }\n',
   'a model that would be skipped': 'models: { __proto__: { model: flux-2-pro } }\n',
   'a password in an address that ends in a version': bfl(`api_key: x, base_url: "https://user:${CANARY}-password@api.example/v1"`),
+  'a password in the address of documents': bfl(`api_key: x`).replace(
+    ' }\n',
+    `, my-relay: { shape: openai-images, base_url: "https://relay.example", docs_url: "https://user:${CANARY}-password@docs.example", api_key: x } }\n`,
+  ),
   'a password of a database with a slash': `store: { url: "postgres://gate:12/${CANARY}-password@db.example/x" }\n`,
   'a password of a database with a number sign': `store: { url: "postgres://gate:a#${CANARY}-password@db.example/x" }\n`,
   'a key as a time': `assets: { link_ttl: ${CANARY}-key }\n`,

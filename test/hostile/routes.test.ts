@@ -77,6 +77,22 @@ test('every route lets in whom its access says and nobody else, with 401 and its
   expect(wrong).toEqual([])
 })
 
+/** What is the same for everybody says itself how long it may be kept; an image is kept for who may see it. */
+const KEPT = /^GET \/(?:$|generations$|generations\/:id$|costs$|providers$|assets\/|theme|favicon|problems|docs)/
+
+test('what a key is answered is kept by no cache between: every answer of every route says no-store, refusals too', async () => {
+  const routes = Object.keys(ROUTES).filter((route) => !KEPT.test(route) && !route.startsWith('HEAD '))
+  expect(routes.length).toBeGreaterThan(40)
+  const wrong: string[] = []
+  for (const route of [...routes, 'GET /v1/nothing', 'DELETE /v1/models', 'GET /bfl/v1/nothing']) {
+    const answers = await Promise.all([null, 'a-key-of-nobody', keyOf('admin')].map((key) => ask(route, key)))
+    for (const { status, headers } of answers)
+      if (!/\bno-(?:store|cache, no-transform)\b/.test(String(headers['cache-control'])))
+        wrong.push(`${route} ${status} ${headers['cache-control']}`)
+  }
+  expect(wrong).toEqual([])
+})
+
 test('an address that is its own proof opens nothing where the proof is missing, whoever asks', async () => {
   for (const key of CALLERS) expect((await ask('POST /v1/hooks/:provider/:token', key)).status).toBe(404)
   expect(await Promise.all(CALLERS.map(async (key) => (await ask('GET /v1/images/:file', key)).status))).toEqual([401, 401, 404, 404, 404])

@@ -43,6 +43,12 @@ describe('a download', () => {
     expect(server.heard[0]).toMatchObject({ method: 'GET', url: '/a.png?sig=1' })
   })
 
+  it('says of a server that speaks no TLS what is wrong, without an address in the memory of this process and a line of a library', async () => {
+    const server = await httpServer((_request, response) => response.end('image'))
+    const downloaded = await downloader()(server.url.replace('http:', 'https:'))
+    expect(downloaded).toMatchObject({ kind: 'failed', reason: 'ERR_SSL_WRONG_VERSION_NUMBER: wrong version number' })
+  })
+
   it('says how long the server stated the body to be, unless it stated nothing or coded the body', async () => {
     const server = await httpServer((request, response) => {
       if (request.url === '/stated') response.setHeader('content-length', 5).end('image')

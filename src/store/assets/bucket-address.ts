@@ -49,7 +49,7 @@ export function bucketAddress(text: string): BucketAddress {
 
 function originOf(text: string, name = 'endpoint'): string {
   const url = URL.parse(text)
-  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === ''
   if (!isOrigin) throw refusal(`${name} is an http or https address, such as https://s3.example.com`)
   return url.href.replace(/\/$/, '')
 }

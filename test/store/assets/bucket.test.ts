@@ -111,6 +111,8 @@ describe('a bucket that cannot be used', () => {
     ['s3://images?regoin=x', 'not "regoin"'],
     ['s3://images?path_style=yes', 'path_style is true or false'],
     ['s3://images?endpoint=storage.local', 'endpoint is an http or https address'],
+    ['s3://images?endpoint=http://:secret@storage.local', 'endpoint is an http or https address'],
+    ['s3://images?public_endpoint=https://:secret@storage.local', 'public_endpoint is an http or https address'],
   ])('has its address %s refused with the remedy', (url, words) => {
     expect(() => bucketAddress(url)).toThrow(words)
   })
