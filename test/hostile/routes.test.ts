@@ -80,7 +80,7 @@ test('every route lets in whom its access says and nobody else, with 401 and its
 /** What is the same for everybody says itself how long it may be kept; an image is kept for who may see it. */
 const KEPT = /^GET \/(?:$|generations$|generations\/:id$|costs$|providers$|assets\/|theme|favicon|problems|docs)/
 
-test('what a key is answered is kept by no cache between: every answer of every route says no-store, refusals too', async () => {
+test('an answer to a key is kept by no cache on the way: every route says no-store, in refusals too', async () => {
   const routes = Object.keys(ROUTES).filter((route) => !KEPT.test(route) && !route.startsWith('HEAD '))
   expect(routes.length).toBeGreaterThan(40)
   const wrong: string[] = []
