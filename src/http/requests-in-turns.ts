@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { isTimeForLittle, itsTurn } from '../reading/turn-share.ts'
 
+/** Milliseconds of a turn in which requests are answered at once: as many as callers usually have waiting, which are then committed together. */
+const MS_AT_ONCE = 10
+
 /**
  * Requests that come on many connections in the same moment are answered in one turn of the event loop while that takes little time, and
  * from then on each in a turn of its caller: Node hands all of them over at once. Must come after the caller is known, and before anything of
@@ -8,7 +11,7 @@ import { isTimeForLittle, itsTurn } from '../reading/turn-share.ts'
  */
 export function answerInTurns(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    if (request.routeOptions.config.isProbe === true || isTimeForLittle()) return done()
+    if (request.routeOptions.config.isProbe === true || isTimeForLittle(MS_AT_ONCE)) return done()
     void inItsTurn(request.gatewayKey ?? request.ip, done)
   })
 }

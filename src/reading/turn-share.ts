@@ -78,14 +78,14 @@ export function itsTurn(bytes: number, whose = OWN_WORK): Promise<void> {
 
 let littleSince: number | null = null
 
-/** Whether what is little may be done at once: all of it in this turn, together, took little time so far. */
-export function isTimeForLittle(): boolean {
+/** Whether what is little may be done at once: all of it in this turn, together, took little time so far. @param ms how much that is */
+export function isTimeForLittle(ms = MS_PER_TURN): boolean {
   const now = performance.now()
   if (littleSince === null) {
     littleSince = now
     setImmediate(() => (littleSince = null))
   }
-  return now - littleSince <= MS_PER_TURN
+  return now - littleSince <= ms
 }
 
 /**
