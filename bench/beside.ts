@@ -6,7 +6,9 @@ import { load, WARM_UP } from './load.ts'
 import { RUNWARE_TASK } from './overhead.ts'
 import { median, serve, type Served } from './processes.ts'
 
-const ROUNDS = 9
+/** Of each checkout, for the figure by link. */
+const PROCESSES = 5
+const ROUNDS = 4
 const REQUESTS = 2_000
 const KEPT_REQUESTS = 100
 const KEPT_ROUNDS = 5
@@ -18,7 +20,7 @@ interface Pair {
   readonly after: number
 }
 
-/** The same figures of two checkouts, their rounds interleaved, so that a noisy neighbour disturbs both. Under three minutes. */
+/** The same figures of two checkouts, their rounds interleaved, so that a noisy neighbour disturbs both. Some five minutes. */
 export async function beside(other: string): Promise<void> {
   if (!existsSync(join(other, 'src/main.ts'))) throw new Error(`${other} is no checkout: it has no src/main.ts`)
   if (!existsSync(join(other, 'node_modules'))) throw new Error(`${other} has no node_modules: run npm ci there`)
@@ -56,21 +58,35 @@ async function interleaved(
   return pairs
 }
 
-/** CPU of a synchronous Runware generation with `assets.keep: false`, beside a bare undici pass-through in the same minute. */
+/**
+ * CPU of a synchronous Runware generation with `assets.keep: false`, beside a bare undici pass-through in the same minute. V8 compiles one process
+ * better than the next, by a tenth either way, for as long as it lives: so several of each are measured.
+ */
 async function synchronous(other: string): Promise<void> {
   const vendor = await serve('./servers/vendor.ts')
   const bare = await serve('./servers/pass-through.ts', [vendor.url])
-  const before = await serveGateway(vendor.url, 'runware', { checkout: other })
-  const after = await serveGateway(vendor.url, 'runware')
-  const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, REQUESTS)).cpuPerRequest
   try {
     await load(bare, '/', RUNWARE_TASK, REQUESTS)
-    for (const gateway of [before, after]) await load(gateway, '/v1/generations', GENERATION, WARM_UP)
-    line('CPU of a generation by link, µs', await interleaved(ROUNDS, measure, [before, after]), 0)
+    const pairs: Pair[] = []
+    for (let process = 0; process < PROCESSES; process++) pairs.push(await ofTwoProcesses(other, vendor.url))
+    line('CPU of a generation by link, µs', pairs, 0)
     const floor = (await load(bare, '/', RUNWARE_TASK, REQUESTS)).cpuPerRequest
     console.log(`${'  (a bare undici pass-through, µs)'.padEnd(46)}${floor.toFixed(0).padStart(10)}`)
   } finally {
-    for (const server of [before, after, bare, vendor]) server.stop()
+    for (const server of [bare, vendor]) server.stop()
+  }
+}
+
+async function ofTwoProcesses(other: string, vendorUrl: string): Promise<Pair> {
+  const before = await serveGateway(vendorUrl, 'runware', { checkout: other })
+  const after = await serveGateway(vendorUrl, 'runware')
+  const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, REQUESTS)).cpuPerRequest
+  try {
+    for (const gateway of [before, after]) await load(gateway, '/v1/generations', GENERATION, WARM_UP)
+    const rounds = await interleaved(ROUNDS, measure, [before, after])
+    return { before: median(rounds.map((round) => round.before)), after: median(rounds.map((round) => round.after)) }
+  } finally {
+    for (const server of [before, after]) server.stop()
   }
 }
 
