@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Generation } from '#contract'
 import { freshDatabase, POSTGRES_PROGRAMS } from '../support/postgres.ts'
@@ -163,6 +164,15 @@ async function killedAt({ steps, more = '', readBooksIn }: Series): Promise<void
   folder.remove()
 }
 
+/** Soon after a start of the database nobody knows who else uses it, and what is left open waits (`postgres/work.ts`). */
+async function knowsWhoIsGone(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const isKnown = async () => (await client.query(`SELECT now() - pg_postmaster_start_time() > interval '6 seconds' AS old`)).rows[0]?.old
+  await expect.poll(isKnown, { timeout: 15_000 }).toBe(true)
+  await client.end()
+}
+
 test('killed -9 at every step with all vendors, a server loses nothing, buys nothing twice and settles once', { timeout: 240_000 }, () =>
   killedAt({ steps: STEPS, readBooksIn: readBooks }),
 )
@@ -173,6 +183,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   async () => {
     series = 'postgres'
     const url = await freshDatabase()
+    await knowsWhoIsGone(url)
     const steps = ['reply received but not recorded', 'stored but not settled'] as const
     await killedAt({ steps, more: `store: { url: "${url}" }\n`, readBooksIn: () => readPostgresBooks(url) })
   },
