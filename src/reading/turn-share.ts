@@ -1,3 +1,5 @@
+import { CallersInTurn } from './callers-in-turn.ts'
+
 /**
  * So many bytes of bodies are read in one turn of the event loop, of all connections together. Node reads up to 2 MiB of each connection in
  * one turn where they are there, and decoding and hashing what three fast ones bring then takes longer than a neighbour should wait.
@@ -25,8 +27,7 @@ export interface Reading {
   readonly tookMs: number
 }
 
-/** The bodies that wait, of each caller; the callers in the order in which they have their turns. */
-const waiting = new Map<string, Set<Pausable>>()
+const waiting = new CallersInTurn<Pausable>()
 let bytesRead = 0
 let msSpent = 0
 let isNextTurnAwaited = false
@@ -39,19 +40,14 @@ export function countRead({ caller, bytes, soFar, tookMs }: Reading, body: Pausa
   bytesRead += bytes
   msSpent += tookMs
   awaitNextTurn()
-  if (!isSpent()) return
-  const own = waiting.get(caller) ?? new Set()
-  if (own.has(body)) return
-  waiting.set(caller, own.add(body))
+  if (!isSpent() || waiting.has(caller, body)) return
+  waiting.add(caller, body)
   body.pause()
 }
 
 /** Who gave up, or has read what it wanted, waits no more; it reads on. */
 export function leave(caller: string, body: Pausable): void {
-  const own = waiting.get(caller)
-  if (own?.delete(body) !== true) return
-  if (own.size === 0) waiting.delete(caller)
-  body.resume()
+  if (waiting.delete(caller, body)) body.resume()
 }
 
 /** Whose turn it is where images are encoded, hashed or searched on their way, whoever they are for. */
@@ -71,7 +67,7 @@ export function itsTurn(bytes: number, whose = OWN_WORK): Promise<void> {
         resolve()
       },
     }
-    waiting.set(whose, (waiting.get(whose) ?? new Set()).add(piece))
+    waiting.add(whose, piece)
     awaitNextTurn()
   })
 }
@@ -102,22 +98,11 @@ function awaitNextTurn(): void {
   setImmediate(beginTurn)
 }
 
-/**
- * One body, or one piece of work, goes on in a turn: a stream reads on only after it was resumed, so that two would not know of each other. It is that which waited
- * longest of the caller whose turn is longest ago: who sends a hundred at once delays the hundred, and nobody else.
- */
+/** One body, or one piece of work, goes on in a turn: a stream reads on only after it was resumed, so that two would not know of each other. */
 function beginTurn(): void {
   isNextTurnAwaited = false
   bytesRead = 0
   msSpent = 0
-  for (const [caller, own] of waiting) {
-    // The last of the callers from now on, if it has more.
-    waiting.delete(caller)
-    const [body] = own
-    if (body !== undefined) own.delete(body)
-    if (own.size > 0) waiting.set(caller, own)
-    body?.resume()
-    break
-  }
-  if (waiting.size > 0) awaitNextTurn()
+  waiting.next()?.resume()
+  if (!waiting.isEmpty) awaitNextTurn()
 }

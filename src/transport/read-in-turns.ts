@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { CallersInTurn } from '../reading/callers-in-turn.ts'
 
 /** How long the bytes of all servers may be parsed in one turn of the event loop, before the others of them wait for the next one. */
 const MS_PER_TURN = 4
@@ -6,14 +7,14 @@ const MOST_PIECE_BYTES = 32 * 1_024
 /** Interim responses, chunks and trailers are made of lines, and undici takes up to 30 µs for one; an image of 32 KiB has half as many. */
 const MOST_PIECE_LINES = 256
 const LINE_END = 10
-/** Honest replies take less, and are not counted: each count is one more round of the event loop. */
+/** To begin to count anew costs a round of the event loop, and several honest replies together take less than this. */
 const LEAST_MS = 0.2
 
 let msSpent = 0
 let isNextTurnAwaited = false
 const isSpent = (): boolean => msSpent >= MS_PER_TURN
-/** What goes on in the next turn, of each server; the servers in the order in which they have their turns. */
-const waiting = new Map<string, Set<() => void>>()
+/** What goes on in the next turn, of each server. */
+const waiting = new CallersInTurn<() => void>()
 
 /**
  * A server decides how much work its bytes are: 64 KiB can be thousands of interim responses, of chunks or of trailers, and undici parses all that
@@ -24,16 +25,13 @@ export function readInTurns(socket: Socket, whose: string): void {
   const readAll = socket.read.bind(socket) as (bytes?: number) => Buffer | null
   /** When the last piece was given; null once it is counted. */
   let givenAt: number | null = null
-
   let willCount = false
 
   const countPiece = (): void => {
     if (givenAt === null) return
-    const tookMs = performance.now() - givenAt
+    msSpent += performance.now() - givenAt
     givenAt = null
-    if (tookMs < LEAST_MS) return
-    msSpent += tookMs
-    awaitNextTurn()
+    if (msSpent >= LEAST_MS) awaitNextTurn()
   }
 
   /** It is parsed at once. A reader that is full asks for the next piece much later, and that wait counts for nothing. */
@@ -49,20 +47,13 @@ export function readInTurns(socket: Socket, whose: string): void {
 
   const readOn = (): void => void (socket.destroyed || socket.emit('readable'))
 
-  // What undici gives back when the reader of a reply takes no more of it for now: the piece ends here, and how long that reader waits is not work.
-  const giveBack = socket.unshift.bind(socket)
-  socket.unshift = (rest: Uint8Array): void => {
-    countPiece()
-    giveBack(rest)
-  }
-
   socket.read = (bytes?: number): Buffer | null => {
     if (bytes !== undefined) return readAll(bytes)
     countPiece()
     const { readableLength: there, destroyed } = socket
     if (destroyed) return null
     if (there > 0 && isSpent()) {
-      waiting.set(whose, (waiting.get(whose) ?? new Set()).add(readOn))
+      waiting.add(whose, readOn)
       awaitNextTurn()
       return null
     }
@@ -94,16 +85,6 @@ function awaitNextTurn(): void {
 function beginTurn(): void {
   isNextTurnAwaited = false
   msSpent = 0
-  while (waiting.size > 0 && !isSpent()) {
-    for (const [whose, own] of waiting) {
-      // The last of the servers from now on, if it has more.
-      waiting.delete(whose)
-      const [readOn] = own
-      if (readOn !== undefined) own.delete(readOn)
-      if (own.size > 0) waiting.set(whose, own)
-      readOn?.()
-      break
-    }
-  }
-  if (waiting.size > 0) awaitNextTurn()
+  while (!waiting.isEmpty && !isSpent()) waiting.next()?.()
+  if (!waiting.isEmpty) awaitNextTurn()
 }
