@@ -1,15 +1,10 @@
 import type { CurrentKey } from '#contract'
 import { ClientError, createClient } from '../client/client.ts'
-
-interface Found {
-  readonly check: 'gateway key'
-  readonly verdict: 'ok' | 'note' | 'bad'
-  readonly detail: string
-}
+import type { Finding } from './finding.ts'
 
 /** What the key that a verb would show may do at the gateway that runs, said by the gateway itself; never the key. */
-export async function callersKey(url: string, key: string | undefined): Promise<Found> {
-  const found = (verdict: Found['verdict'], detail: string): Found => ({ check: 'gateway key', verdict, detail })
+export async function callersKey(url: string, key: string | undefined): Promise<Finding> {
+  const found = (verdict: Finding['verdict'], detail: string): Finding => ({ check: 'gateway key', verdict, detail })
   try {
     const current = await createClient({ url, key }).currentKey()
     return found('ok', current.name === null ? 'the gateway asks for none' : inWords(current))

@@ -7,7 +7,7 @@ import type { Verb } from './verb.ts'
 import { comparisonReport } from './comparison-report.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import type { SheetCell } from './contact-sheet.ts'
-import { fetchLater } from './fetch-later.ts'
+import { fetchLater, whereItGoesOn } from './fetch-later.ts'
 import { checkFile, checkFolder } from './folder.ts'
 import { names } from './options.ts'
 import { requestCommand } from './request-command.ts'
@@ -54,7 +54,7 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
     ifInterrupted(() => {
       watching?.end()
       if (options.json) terminal.out(JSON.stringify({ ...accepted, saved: {}, sheet: null }, null, 2))
-      note(`${accepted.id} goes on${embedded ? ' when a gateway starts on the same data folder' : ` at ${url}`}. Its images are saved by`)
+      note(`${accepted.id} goes on ${whereItGoesOn({ embedded, url })}. Its images are saved by`)
       for (const { id } of accepted.generations) note(`  ${fetchLater(id, options.out, options)}`)
     })
     const comparison = await client

@@ -6,7 +6,7 @@ import { costReport } from './cost-table.ts'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { lastMonth, rangeOf, type RangeOptions } from './month.ts'
-import { each, gatewayCommand, names, pairsOf, wholeNumber } from './options.ts'
+import { each, gatewayCommand, metadataOf, names, wholeNumber } from './options.ts'
 import { VerbFailed, type Terminal } from './terminal.ts'
 
 interface CostsOptions extends ConnectOptions, RangeOptions {
@@ -60,7 +60,7 @@ async function costs(options: CostsOptions, terminal: Terminal): Promise<number>
 }
 
 function filtersOf({ provider, model, ofKey: key, megapixels, fidelity, metadata }: CostsOptions): CostFilters {
-  return givenFilters({ provider, model, key, megapixels, fidelity, metadata: metadata && pairsOf('--metadata', metadata) })
+  return givenFilters({ provider, model, key, megapixels, fidelity, metadata: metadata && metadataOf(metadata) })
 }
 
 async function save(text: string, file: string, terminal: Terminal): Promise<void> {

@@ -11,16 +11,10 @@ import type { Verb } from './verb.ts'
 import { addressOf, environmentOf, isGateway, type ConnectOptions } from './connect.ts'
 import { dataFolderKeys } from './key-source.ts'
 import { callersKey } from './callers-key.ts'
+import type { Finding } from './finding.ts'
 import { gatewayCommand } from './options.ts'
 import { table } from './table.ts'
 import type { Terminal } from './terminal.ts'
-
-interface Finding {
-  readonly check: string
-  /** `bad` keeps the gateway from working; `note` is worth knowing. */
-  readonly verdict: 'ok' | 'note' | 'bad'
-  readonly detail: string
-}
 
 const OLDEST_NODE = 26
 

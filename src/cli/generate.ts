@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isTerminal } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
-import { fetchLater, stopIt } from './fetch-later.ts'
+import { fetchLater, stopIt, whereItGoesOn } from './fetch-later.ts'
 import { checkFolder } from './folder.ts'
 import { generationReport } from './generation-report.ts'
 import { wholeNumber } from './options.ts'
@@ -35,7 +35,7 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
     const accepted = await client.create(request, { idempotencyKey: randomUUID() })
     note(`${accepted.id} accepted${accepted.sandbox ? ' (sandbox: emulated vendors, no money is spent)' : ''}`)
     if (accepted.cost.quoted === null) note('Its offer has no known price: what it costs is known only once it is billed.')
-    const goesOn = () => note(`${accepted.id} goes on ${embedded ? AT_THE_NEXT_GATEWAY : `at ${url}`}. ${whatNext(accepted.id, options)}`)
+    const goesOn = () => note(`${accepted.id} goes on ${whereItGoesOn({ embedded, url })}. ${whatNext(accepted.id, options)}`)
     if (options.wait === false) {
       terminal.out(options.json ? JSON.stringify({ ...accepted, saved: [] }, null, 2) : accepted.id)
       goesOn()
@@ -58,8 +58,6 @@ async function generate(prompt: string, options: GenerateOptions, terminal: Term
     return generation.status === 'succeeded' || left ? 0 : 1
   })
 }
-
-const AT_THE_NEXT_GATEWAY = 'when a gateway starts on the same data folder'
 
 const whatNext = (id: string, options: GenerateOptions): string =>
   `\`${fetchLater(id, options.out, options)}\` saves its images, \`${stopIt(id, options)}\` stops it.`

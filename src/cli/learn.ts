@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { parse } from 'yaml'
-import { isObject } from '#contract'
+import { hasCredentials, isObject } from '#contract'
 import type { JsonObject } from '#contract'
 import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts'
 import { shownAddress } from '../client/shown-address.ts'
@@ -104,8 +104,9 @@ function whyUnread(error: unknown): string {
 /** The operator gave the address, so it may be on this machine; what it answers is bounded all the same. */
 async function fetched(url: string): Promise<string> {
   const shown = shownAddress(url)
-  const { username, password } = URL.parse(url) ?? {}
-  if (username || password) throw new VerbFailed(`${shown} cannot be read: leave the user name and the password out, or give a file`)
+  const address = URL.parse(url)
+  if (address !== null && hasCredentials(address))
+    throw new VerbFailed(`${shown} cannot be read: leave the user name and the password out, or give a file`)
   const reply = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
     throw new VerbFailed(`${shown} cannot be read: ${whyUnread(error)}`)
   })

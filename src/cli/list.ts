@@ -1,7 +1,7 @@
 import type { Generation, GenerationStatus } from '#contract'
 import type { Verb } from './verb.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
-import { each, gatewayCommand, pairsOf, wholeNumber } from './options.ts'
+import { each, gatewayCommand, metadataOf, wholeNumber } from './options.ts'
 import { costOf } from './generation-report.ts'
 import { seconds, table } from './table.ts'
 
@@ -31,7 +31,7 @@ export const listVerb: Verb = (terminal, finish) =>
       finish(
         withGateway(options, terminal, async ({ client }) => {
           const { status, model, provider, search: q, limit, cursor } = options
-          const given = { status, model, provider, q, limit, cursor, metadata: pairsOf('--metadata', options.metadata ?? []) }
+          const given = { status, model, provider, q, limit, cursor, metadata: metadataOf(options.metadata ?? []) }
           const page = await client.list(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
           terminal.out(options.json ? JSON.stringify(page, null, 2) : listReport(page.data))
           if (!options.json && page.next_cursor !== null) terminal.err(`There are more: --cursor ${page.next_cursor}`)

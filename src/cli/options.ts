@@ -35,11 +35,11 @@ export const names = (text: string, before: readonly string[] = []): readonly st
 export const each = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
 
 /** `--metadata key=value`, given several times. */
-export const pairsOf = (flag: string, texts: readonly string[]): Record<string, string> =>
+export const metadataOf = (texts: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf('=')
-      if (at < 1) throw new NotUnderstood(`${flag} ${text}: write key=value, for example project=north`)
+      if (at < 1) throw new NotUnderstood(`--metadata ${text}: write key=value, for example project=north`)
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )

@@ -1,7 +1,7 @@
 import { formatOf } from '#contract'
 import type { GenerationRequest, JsonObject, ReferenceImage } from '#contract'
 import { readNamedFile } from '../config/named-file.ts'
-import { pairsOf } from './options.ts'
+import { metadataOf } from './options.ts'
 import { NotUnderstood, VerbFailed, type Terminal } from './terminal.ts'
 
 /** The flags of `generate`, as commander reads them. */
@@ -63,7 +63,7 @@ export async function requestFromOptions(
     on_unsupported: options.strict ? 'reject' : undefined,
     reference_images: references.length > 0 ? references : undefined,
     mask: options.mask === undefined ? undefined : imageOf('--mask', options.mask),
-    metadata: options.metadata === undefined ? undefined : pairsOf('--metadata', options.metadata),
+    metadata: options.metadata === undefined ? undefined : metadataOf(options.metadata),
     provider: Object.keys(routing).length > 0 ? routing : undefined,
     provider_options: providerOptions(options.option ?? []),
   }

@@ -1,3 +1,5 @@
+import { hasCredentials } from '#contract'
+
 /** An address as it may be repeated: without its user name and password, whatever signs they hold, and without its query and fragment. */
 export function shownAddress(text: string): string {
   const scheme = /^[a-z][a-z\d+.-]*:\/\//i.exec(text)?.[0] ?? ''
@@ -12,7 +14,7 @@ export function shownAddress(text: string): string {
 export function addressObjection(text: string): string | null {
   const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null
   if (url === null) return 'is not an http(s) address, for example http://127.0.0.1:8080'
-  return url.username + url.password === ''
-    ? null
-    : 'holds a user name or a password, which are not sent: leave them out, and give the gateway key by itself'
+  return hasCredentials(url)
+    ? 'holds a user name or a password, which are not sent: leave them out, and give the gateway key by itself'
+    : null
 }

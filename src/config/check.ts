@@ -1,4 +1,4 @@
-import { checkFieldsTogether, judge, type RouteRule } from '#contract'
+import { checkFieldsTogether, hasCredentials, judge, type RouteRule } from '#contract'
 import { z } from 'zod'
 import type { Catalogue } from '../catalogue/catalogue.ts'
 import type { ConfigDocument } from './document.ts'
@@ -117,9 +117,9 @@ class Check {
       const path = ['providers', id]
       const provider = this.#catalogue.providers.get(id)
       if (!this.#provider(path, id, 'key') || provider === undefined) continue
-      const { username, password, search, hash } = new URL(settings.base_url ?? 'http://localhost')
+      const url = new URL(settings.base_url ?? 'http://localhost')
       // Of one that holds a password nothing is repeated.
-      if (username + password + search + hash !== '') {
+      if (hasCredentials(url) || url.search + url.hash !== '') {
         this.#refuse([...path, 'base_url'], 'holds credentials, a query or a fragment', 'write scheme, host, port and path only')
       } else this.#versionPath(path, settings.base_url, provider.manifest.base_url)
       for (const model of Object.keys(settings.prices ?? {})) {

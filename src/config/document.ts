@@ -56,12 +56,14 @@ export function readDocument(file: string, text: string, environment: Variables)
     if (node.anchor !== undefined) anchored.set(node.anchor, node)
   }
   let aliases = 0
+  let isData = true
   visit(yaml, {
     Collection: (_key, node) => see(node),
     Pair(_key, { key }, ancestors) {
       // By a name among providers or models it would be skipped; elsewhere it is an unknown key.
       const isLost = isScalar(key) && key.value === '__proto__' && ancestors.length > TOP_LEVEL
       if (!isLost && !isCollection(isAlias(key) ? anchored.get(key.source) : key)) return
+      isData = false
       problems.push({ ...position(isNode(key) ? (key.range?.[0] ?? 0) : 0), path: '', ...KEY_IS_NO_NAME })
     },
     Alias(_key, node) {
@@ -80,9 +82,11 @@ export function readDocument(file: string, text: string, environment: Variables)
       variablesAt.set(JSON.stringify(path), filled.names)
     },
   })
-  if (aliases > MOST_ALIASES) problems.push(at([], `has more than ${MOST_ALIASES} aliases`, WRITE_OUT))
-  const data =
-    aliases > MOST_ALIASES || problems.some(({ message }) => message === KEY_IS_NO_NAME.message) ? null : toData(yaml, problems, at)
+  if (aliases > MOST_ALIASES) {
+    isData = false
+    problems.push(at([], `has more than ${MOST_ALIASES} aliases`, WRITE_OUT))
+  }
+  const data = isData ? toData(yaml, problems, at) : null
   const names = (section: string) => Object.keys((data as Readonly<Record<string, object | null>> | null)?.[section] ?? {})
   return { document: { data, at, names, variables }, problems }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ImagesShape, Limits, ModelName } from '#contract'
+import { hasCredentials, ImagesShape, Limits, ModelName } from '#contract'
 import { PriceOverride } from './price-schema.ts'
 
 const { path, edits_path, size, references, response_format, stream, cost, errors } = ImagesShape.shape
@@ -26,10 +26,10 @@ export const relayFields = {
   title: z.string().min(1).optional().meta({ description: 'Beside shape: its name on pages. Default: the id.' }),
   docs_url: z
     .url({ protocol: /^https?$/ })
-    .refine(
-      (text) => !URL.canParse(text) || new URL(text).username + new URL(text).password === '',
-      'a page that everybody may read, without a user name or password',
-    )
+    .refine((text) => {
+      const url = URL.parse(text)
+      return url === null || !hasCredentials(url)
+    }, 'a page that everybody may read, without a user name or password')
     .optional()
     .meta({ description: 'Beside shape: its page. Default: base_url.' }),
   auth: z

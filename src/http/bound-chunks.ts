@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { readNoMore } from './close-unread.ts'
 import type { ProblemDetails } from './http-problem.ts'
 
 /** So many chunks of any size: clients that write a body as they make it send some of a few bytes. */
@@ -25,8 +26,7 @@ export function boundChunks(request: IncomingMessage, refuse: () => void): void 
       bytes += chunk.length
       if (chunks > FREE_CHUNKS + bytes / LEAST_BYTES) {
         request.push = () => true
-        const { socket } = request
-        socket.on('resume', () => socket.pause()).pause()
+        readNoMore(request.socket)
         refuse()
         return true
       }

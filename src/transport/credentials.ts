@@ -1,4 +1,4 @@
-import { matchesHost, withoutTrailing } from '#contract'
+import { hasCredentials, matchesHost, withoutTrailing } from '#contract'
 import type { Manifest } from '#contract'
 import type { Secret } from './secret.ts'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
@@ -76,7 +76,7 @@ function parseBaseUrl(provider: string, baseUrl: string): URL {
   const url = URL.parse(baseUrl)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw new SettingsRefused([{ path, message: 'give a full http or https URL, for example https://api.example.com' }])
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+  if (hasCredentials(url) || url.search + url.hash !== '')
     throw new SettingsRefused([{ path, message: 'give scheme, host, port and path only' }])
   return url
 }

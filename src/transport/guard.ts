@@ -1,5 +1,6 @@
 import net from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { hasCredentials } from '#contract'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
 
 type Address = ReturnType<typeof ipaddr.process>
@@ -92,7 +93,7 @@ export function parseUntrustedUrl(text: string, base?: URL): URL | { readonly re
   const url = URL.parse(text, base)
   if (url === null) return { refused: 'not a URL' }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return { refused: `${url.protocol} is not http or https` }
-  if (url.username !== '' || url.password !== '') return { refused: 'a URL with a user name or password is not fetched' }
+  if (hasCredentials(url)) return { refused: 'a URL with a user name or password is not fetched' }
   return url
 }
 

@@ -1,4 +1,4 @@
-import { withoutTrailing } from '#contract'
+import { hasCredentials, withoutTrailing } from '#contract'
 
 /** `s3://<bucket>/<folder>?endpoint=…&public_endpoint=…&region=…&path_style=true`, read. */
 export interface BucketAddress {
@@ -25,7 +25,7 @@ const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 export function bucketAddress(text: string): BucketAddress {
   const url = URL.parse(text)
   if (url === null || url.protocol !== 's3:') throw refusal('it is no s3:// address')
-  if (url.username !== '' || url.password !== '')
+  if (hasCredentials(url))
     throw refusal('credentials are taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; remove them from the address')
   const unknown = [...url.searchParams.keys()].find((name) => !KNOWN.includes(name))
   if (unknown !== undefined) throw refusal(`it knows ${KNOWN.join(', ')}, not ${JSON.stringify(unknown)}`)
@@ -49,7 +49,7 @@ export function bucketAddress(text: string): BucketAddress {
 
 function originOf(text: string, name = 'endpoint'): string {
   const url = URL.parse(text)
-  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === ''
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && !hasCredentials(url) && url.search + url.hash === ''
   if (!isOrigin) throw refusal(`${name} is an http or https address, such as https://s3.example.com`)
   return url.href.replace(/\/$/, '')
 }

@@ -67,12 +67,15 @@ export function lister(
     const found: GenerationRecord[] = []
     /** A slice, in parts; what ends a part begins the next. */
     const read = async (slice: Stretch): Promise<void> => {
-      for (let begin = slice.from; database.isOpen; begin = found.at(-1) ?? null, await readingTurn(query)) {
+      let begin = slice.from
+      while (database.isOpen) {
         const { sql, values } = selection(query, pairs, { ...slice, from: begin })
         const wanted = Math.min(READ_ROWS, query.limit + 1 - found.length)
         const rows = prepared(sql).all(...values, wanted)
         found.push(...rows.map(generationOf))
         if (rows.length < wanted || found.length > query.limit) return
+        begin = found.at(-1) ?? null
+        await readingTurn(query)
       }
     }
     while (database.isOpen) {
