@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { beginsAsImage, formatOf, withoutTrailing } from '#contract'
+import { markForInlineImage } from './heap-limits.ts'
 import { HEAD_CHARS, type HeldBytes } from './held-bytes.ts'
 
 export type Payload =
@@ -92,6 +93,7 @@ export class PayloadDecoder {
   }
 
   #take(bytes: Buffer): void {
+    markForInlineImage()
     this.#hash.update(bytes)
     this.#chunks.push(bytes)
     this.#bytes += bytes.length

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startProcess, type ServerProcess } from '../crash/process.ts'
 import { buyInline, inlineConfig, INLINE_SHAPES, startInlineVendor, type InlineShape, type InlineVendor } from '../support/inline-vendor.ts'
 import { leastStop, LONGEST_STOP_MS, startNeighbour, type Neighbour } from '../support/neighbour.ts'
@@ -19,8 +19,7 @@ let neighbour: Neighbour
 /** Resident before anything was bought. */
 let calmBytes: number
 
-// Each shape in a process of its own: what V8 keeps of the rounds before is none of these replies' bytes.
-beforeEach(async () => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'imagegate-inline-'))
   vendor = await startInlineVendor(AT_ONCE)
   writeFileSync(join(folder, 'imagegate.yaml'), inlineConfig(vendor))
@@ -28,7 +27,7 @@ beforeEach(async () => {
   neighbour = await startNeighbour(server)
   calmBytes = residentBytes(server.pid)
 }, 60_000)
-afterEach(async () => {
+afterAll(async () => {
   neighbour.end()
   await server.kill('SIGKILL')
   vendor.close()
