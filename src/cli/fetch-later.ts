@@ -1,3 +1,4 @@
+import { shellQuoted } from '../client/shell-quoted.ts'
 import type { ConnectOptions } from './connect.ts'
 
 /** Where what was accepted goes on once the command has ended. */
@@ -16,5 +17,5 @@ const gatewayNamed = ({ url, config }: ConnectOptions): readonly string[] => [
 ]
 
 /** As a shell takes it for one word. */
-const quoted = (text: string): string => (text === '' || OTHER.test(text) ? `'${text.replaceAll("'", String.raw`'\''`)}'` : text)
+const quoted = (text: string): string => (text === '' || OTHER.test(text) ? shellQuoted(text) : text)
 const OTHER = /[^\w./:@%+=-]/

@@ -1,3 +1,5 @@
+import { shellQuoted } from '../../client/shell-quoted.ts'
+
 /** A request as a person would write it down to run it elsewhere. */
 export interface Snippet {
   readonly name: 'curl' | 'TypeScript' | 'Python' | 'YAML route'
@@ -15,8 +17,6 @@ const written = (value: unknown, indent?: number): string =>
     /(?!\n)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
-
-const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
 /** `provider` is the one whose route is written as YAML; null: that of the cheapest. Each text runs as it stands. */
 export function snippetsOf(request: Request, provider: string | null, origin: string): readonly Snippet[] {
@@ -40,7 +40,7 @@ const curl = (request: Request, origin: string): string =>
     `  -H 'content-type: application/json' \\`,
     `  -H 'prefer: wait=60' \\`,
     '  -H "authorization: Bearer ${IMAGEGATE_KEY:-none}" \\',
-    `  -d ${quoted(written(request, 2))}`,
+    `  -d ${shellQuoted(written(request, 2))}`,
   ].join('\n')
 
 const OPENAI_HAS = new Set(['model', 'prompt', 'width', 'height', 'n', 'output_format', 'quality', 'background'])
