@@ -71,6 +71,8 @@ export interface Limiter {
   consume(name: string, points: number): Promise<LimitState>
   /** Gives points back. */
   reward(name: string, points: number): Promise<unknown>
+  /** Begins a new window. */
+  delete(name: string): Promise<unknown>
 }
 
 export interface LimitState {

@@ -64,6 +64,14 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void
 }
 
+/** How old something is, whatever becomes of the wall clock that it was written by. */
+export interface Ages {
+  /** The wall time, to be written down. */
+  now(): Instant
+  /** Milliseconds since an instant that was written down; what the clock has only jumped over since is no time. */
+  of(instant: Instant): number
+}
+
 /** Fresh ids, injected so that tests are deterministic. */
 export interface Ids {
   generation(): string
@@ -321,6 +329,8 @@ export interface Store {
   delivery(id: string): Promise<WebhookDeliveryRecord | null>
   /** Newest first. `cursor` as in `list`. */
   deliveries(query: DeliveryQuery): Promise<{ readonly records: readonly WebhookDeliveryRecord[]; readonly nextCursor: string | null }>
+  /** Plans for now what is planned, or claimed, for later than `latest`: by a clock that was ahead. */
+  planLateDeliveries(latest: Instant, now: Instant): Promise<void>
   /** Due deliveries, the longest due first, for this process alone until it commits them, or it is `leaseMs` after `now`: that is their claim. */
   claimDeliveries(claim: DeliveryClaim): Promise<{
     readonly records: readonly WebhookDeliveryRecord[]

@@ -93,7 +93,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const costs = createCosts({ store, offers, clock: ports.clock, names, breathe: nextTurn })
   const reconcile = createReconcile({ store, clock: ports.clock, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection, ...storiesOf(ports, offers) })
-  const idempotency = createIdempotency(store, resources.steadyClock.now)
+  const idempotency = createIdempotency(store, resources.ages)
   const { observeLimited } = monitoring.metrics
   const limit = createGenerationLimit({ run, limits: () => config().limits, observeLimited })
   const { keyRate, countPurchases } = ratesOf(keys, store, observeLimited)

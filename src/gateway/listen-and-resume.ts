@@ -45,8 +45,8 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   const { nodes } = store
   /** Whose turn it is, where several processes share the work. */
   const turnOf = (work: string) => (nodes ? { isTurn: (periodMs: number) => nodes.takeTurn(work, periodMs) } : {})
-  const clock = resources.steadyClock
-  opened.defer(startRetention({ storage: imageStorage, store, clock, log, limits: () => config().assets, ...turnOf('retention') }))
+  const { clock, ages } = resources
+  opened.defer(startRetention({ storage: imageStorage, store, clock, ages, log, limits: () => config().assets, ...turnOf('retention') }))
   opened.defer(startAddingUp({ store, clock, log, ...turnOf('cost-days') }))
   return {
     url,

@@ -8,7 +8,7 @@ import { withEmulators } from '../config/providers.ts'
 import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
-import type { Assets, Clock, Log, Store } from '../core/ports.ts'
+import type { Ages, Assets, Clock, Log, Store } from '../core/ports.ts'
 import { openImages } from '../store/assets/open-images.ts'
 import type { Images } from '../store/assets/open-images.ts'
 import { liveCatalogue } from '../catalogue/live-catalogue.ts'
@@ -17,7 +17,8 @@ import { openStoreAt } from '../store/open-store.ts'
 import { createTransport } from '../transport/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { Secret } from '../transport/secret.ts'
-import { CLOCK, clockOf, steady } from './clock-and-ids.ts'
+import { agesOf } from '../core/ages.ts'
+import { CLOCK, clockOf } from './clock-and-ids.ts'
 import { startEmulators } from './emulators.ts'
 import { transportConfig } from './from-config.ts'
 import { openGatewayKeys } from './gateway-keys.ts'
@@ -41,8 +42,7 @@ export interface Resources extends Configuration {
   readonly store: Store
   /** The wall time of all gateways that use the store. */
   readonly clock: Clock
-  /** Judges ages. */
-  readonly steadyClock: Clock
+  readonly ages: Ages
   readonly assets: Assets
   /** Where the images lie, for retention. */
   readonly imageStorage: Images['storage']
@@ -104,7 +104,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
     keys,
     store,
     clock,
-    steadyClock: steady(clock),
+    ages: agesOf(clock),
     assets: images.assets,
     imageStorage: images.storage,
     transport,

@@ -4,7 +4,7 @@ import type { Json } from '#contract'
 import type { Instant } from '../records.ts'
 import { withoutNumber } from '../../reading/held-bytes.ts'
 import { IdempotencyConflict } from '../ports.ts'
-import type { IdempotencyEntry, Store } from '../ports.ts'
+import type { Ages, IdempotencyEntry, Store } from '../ports.ts'
 
 export const IDEMPOTENCY_LIFE_MS = 24 * 60 * 60 * 1000
 
@@ -26,16 +26,15 @@ export interface Idempotency {
   ): Promise<{ readonly id: string; readonly replayed: boolean }>
 }
 
-/** @param now a clock that no change of the wall clock moves while the process runs: a step forward must not make every key forgotten */
-export function createIdempotency(store: Store, now: () => Instant): Idempotency {
-  const isOver = (createdAt: Instant): boolean => createdAt <= now() - IDEMPOTENCY_LIFE_MS
+export function createIdempotency(store: Store, ages: Ages): Idempotency {
+  const isOver = (createdAt: Instant): boolean => ages.of(createdAt) >= IDEMPOTENCY_LIFE_MS
 
   const creating = new Map<string, { readonly bodyHash: string; readonly id: Promise<string> }>()
 
   async function stored(scope: string, key: string): Promise<IdempotencyEntry | null> {
     const entry = await store.idempotency(scope, key)
     if (entry === null || !isOver(entry.createdAt)) return entry
-    await store.forgetIdempotencyBefore(now() - IDEMPOTENCY_LIFE_MS)
+    await store.forgetIdempotencyBefore(entry.createdAt + 1)
     return null
   }
 
@@ -60,7 +59,7 @@ export function createIdempotency(store: Store, now: () => Instant): Idempotency
           return before.generationId
         }
         try {
-          return (await create({ scope, key, bodyHash, createdAt: now() })).id
+          return (await create({ scope, key, bodyHash, createdAt: ages.now() })).id
         } catch (error) {
           const winner = error instanceof IdempotencyConflict ? await store.idempotency(scope, key) : null
           if (!winner) throw error

@@ -2,6 +2,7 @@ import { ClaimLost } from '../ports.ts'
 import type { Clock, DeliveriesUnderWay, Log, Store } from '../ports.ts'
 import type { Instant, WebhookDeliveryRecord } from '../records.ts'
 import { runningClock } from './running-clock.ts'
+import { LONGEST_WAIT_MS } from './retry-schedule.ts'
 import { createTryDelivery } from './try-delivery.ts'
 import type { TryDelivery, TryDependencies } from './try-delivery.ts'
 
@@ -31,7 +32,7 @@ export interface Notify {
 }
 
 export interface NotifyDependencies extends TryDependencies {
-  readonly store: Pick<Store, 'claimDeliveries' | 'commit' | 'delivery' | 'generation' | 'nodes'>
+  readonly store: Pick<Store, 'claimDeliveries' | 'planLateDeliveries' | 'commit' | 'delivery' | 'generation' | 'nodes'>
   readonly clock: Clock
   /** How long this process alone may try what it has claimed. */
   readonly claimMs?: number | undefined
@@ -49,6 +50,7 @@ class Engine implements Notify {
   readonly #underWay = new Map<string, UnderWay>()
   #claiming: Promise<void> | null = null
   #isWoken = false
+  #hasBegun = false
   #isStopped = false
   #takeBackAlarm = () => {}
 
@@ -112,6 +114,8 @@ class Engine implements Notify {
     if (limit <= 0) return
     try {
       const now = this.#now()
+      if (!this.#hasBegun) await this.#store.planLateDeliveries(now + LONGEST_WAIT_MS, now)
+      this.#hasBegun = true
       const { records, nextAt } = await this.#store.claimDeliveries({
         now,
         leaseMs: this.#claimMs,

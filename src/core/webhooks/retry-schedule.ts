@@ -24,6 +24,9 @@ const JITTER = 0.2
 /** The longest a receiver may ask us to stay away. */
 const LONGEST_STAY_AWAY_MS = 8 * HOUR_MS
 
+/** Nothing is planned further ahead. */
+export const LONGEST_WAIT_MS = 12 * HOUR_MS
+
 interface Schedule {
   /** The time that the schedule is kept in. */
   readonly now: Instant

@@ -51,8 +51,19 @@ export function createRateLimit(policy: string, make = inMemory): RateLimit {
   }
 }
 
+/** More than processes that share the limits may differ by. */
+const LONGEST_WINDOW_MS = (MINUTE_SECONDS + 10) * 1_000
+
+/** A window ends by the wall clock: where that was set back since it began, it would last as much longer, and a new one begins. */
+async function consumed(limiter: Limiter, name: string, points: number): Promise<LimitState> {
+  const state = await consumedOnce(limiter, name, points)
+  if (state.msBeforeNext <= LONGEST_WINDOW_MS) return state
+  await limiter.delete(name)
+  return consumedOnce(limiter, name, points)
+}
+
 /** A limit that is exceeded is thrown as its state. */
-const consumed = (limiter: Limiter, name: string, points: number): Promise<LimitState> =>
+const consumedOnce = (limiter: Limiter, name: string, points: number): Promise<LimitState> =>
   limiter
     .consume(name, points)
     .catch((error: unknown) =>

@@ -1,5 +1,5 @@
 import type { GenerationRecord } from '../../core/records.ts'
-import type { Clock, Log, Store } from '../../core/ports.ts'
+import type { Ages, Clock, Log, Store } from '../../core/ports.ts'
 import { everyHour } from '../every-hour.ts'
 import type { ObjectStorage, StoredObject } from './object-storage.ts'
 
@@ -13,7 +13,8 @@ export interface RetentionLimits {
 export interface RetentionDependencies {
   readonly storage: Pick<ObjectStorage, 'list' | 'remove' | 'removeUntouched'>
   readonly store: Pick<Store, 'list'>
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'after'>
+  readonly ages: Pick<Ages, 'of'>
   readonly log: Pick<Log, 'info' | 'error'>
   /** Read at each sweep, so that an edited configuration applies at the next. */
   readonly limits: () => RetentionLimits
@@ -47,20 +48,20 @@ const PAGE = 100
  * What an open generation refers to or has stored is never removed.
  * @returns null where there is no limit, and nothing was read
  */
-export async function sweep({ storage, store, clock, limits, log }: RetentionDependencies): Promise<Swept | null> {
+export async function sweep({ storage, store, ages, limits, log }: Omit<RetentionDependencies, 'clock'>): Promise<Swept | null> {
   const { maxAgeDays, maxBytes } = limits()
   if (maxAgeDays === null && maxBytes === null) return null
   const images = (await storedImages(storage)).toSorted((left, right) => left.storedAtMs - right.storedAtMs)
   const needed = await neededByOpen(store)
-  const now = clock.now()
-  const oldest = maxAgeDays === null ? -Infinity : now - maxAgeDays * DAY_MS
+  const mostAgeMs = maxAgeDays === null ? Infinity : maxAgeDays * DAY_MS
   let total = images.reduce((sum, { allBytes }) => sum + allBytes, 0)
   let removed = 0
   let freedBytes = 0
   for (const image of images) {
-    const isTooOld = image.storedAtMs < oldest
+    const ageMs = ages.of(image.storedAtMs)
+    const isTooOld = ageMs > mostAgeMs
     if (!isTooOld && (maxBytes === null || total <= maxBytes)) break
-    if (image.storedAtMs > now - GRACE_MS) break
+    if (ageMs < GRACE_MS) break
     if (needed.has(image.sha256) || !(await storage.removeUntouched(image))) continue
     for (const key of image.small) await storage.remove(key)
     total -= image.allBytes

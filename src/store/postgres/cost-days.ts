@@ -16,8 +16,11 @@ const PAGE_ROWS = 500
 
 const begin = prepare('BEGIN')
 const commit = prepare('COMMIT')
-/** By the server's clock too: the trigger that sees late lines goes by it. */
-const missing = prepare(newestMissingDay(SETTLED, 'least($1::bigint, (extract(epoch FROM now())::bigint - 86400) / 86400)'))
+/** SQL: the days before it are settled by the server's clock too, by which the trigger goes that sees late lines. */
+const UNSETTLED = '((extract(epoch FROM now())::bigint - 86400) / 86400)'
+const missing = prepare(newestMissingDay(SETTLED, `least($1::bigint, ${UNSETTLED})`))
+/** Added up while the server's clock was ahead: lines that come since are not late. */
+const forgetEarly = prepare(`DELETE FROM cost_days WHERE day >= ${UNSETTLED}`)
 /** Behind every unit that writes a late line now: one that comes later finds the claim and takes it away. */
 const lockLate = prepare('SELECT pg_advisory_xact_lock($1, $2)')
 const claimDay = prepare('INSERT INTO cost_days (day, claim) VALUES ($1, $2) ON CONFLICT (day) DO UPDATE SET claim = excluded.claim')
@@ -51,6 +54,7 @@ const addSums = prepare(`
 export const dayTotaller =
   (connections: Connections): Store['addUpDay'] =>
   async (now, signal) => {
+    await connections.read(forgetEarly())
     const [row] = await connections.read(missing(firstUnsettledDay(now)))
     if (row === undefined) return false
     const day = Number(row['day'])
@@ -96,7 +100,9 @@ async function inTransaction(connections: Connections, work: (connection: Connec
   }
 }
 
-const daysBetween = prepare('SELECT day FROM cost_days WHERE about IS NOT NULL AND day >= $1 AND day < $2 ORDER BY day')
+const daysBetween = prepare(
+  `SELECT day FROM cost_days WHERE about IS NOT NULL AND day >= $1 AND day < least($2::bigint, ${UNSETTLED}) ORDER BY day`,
+)
 /** The day with each of its sums, or with none: one statement sees both as they were at one moment. */
 const dayWithSums = prepare(`
   SELECT d.about, s.* FROM cost_days AS d LEFT JOIN cost_sums AS s ON s.day = d.day AND (s.name IS NULL OR s.name = $2) WHERE d.day = $1`)

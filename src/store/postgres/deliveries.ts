@@ -31,6 +31,10 @@ const claim = prepare(`
   UPDATE webhook_deliveries AS d SET claimed_until = $2 FROM chosen WHERE d.id = chosen.id AND d.next_try_at <= $1 AND d.claimed_until <= $1
   RETURNING d.id, d.key, d.next_try_at, d.record`)
 
+const planNow = prepare(`
+  UPDATE webhook_deliveries SET next_try_at = least(next_try_at, $2), claimed_until = least(claimed_until, $2)
+  WHERE next_try_at IS NOT NULL AND greatest(next_try_at, claimed_until) > $1`)
+
 const nextFree = prepare(`
   SELECT min(greatest(next_try_at, claimed_until)) AS at FROM webhook_deliveries
   WHERE next_try_at IS NOT NULL AND NOT origin = ANY ($1::text[]) AND NOT coalesce(key, '') = ANY ($2::text[]) AND NOT id = ANY ($3::text[])`)
@@ -40,7 +44,10 @@ const recordOf = ({ key, record }: Row): WebhookDeliveryRecord => ({
   key: typeof key === 'string' ? key : null,
 })
 
-export const deliveryReader = ({ read, readMany }: Connections): Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'> => ({
+export const deliveryReader = ({
+  read,
+  readMany,
+}: Connections): Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries' | 'planLateDeliveries'> => ({
   async delivery(id) {
     const [row] = await read(one(id))
     return row === undefined ? null : recordOf(row)
@@ -59,6 +66,8 @@ export const deliveryReader = ({ read, readMany }: Connections): Pick<Store, 'de
     const text = `SELECT key, record FROM webhook_deliveries ${where} ORDER BY created_at DESC, id DESC LIMIT ${bind(limit + 1)}`
     return pageOf((await readMany({ text, values }, turnOf({ key }))).map(recordOf), limit)
   },
+
+  planLateDeliveries: async (latest, now) => void (await read(planNow(latest, now))),
 
   async claimDeliveries({ now, leaseMs, limit, perOrigin, perKey, underWay: { byOrigin, byKey } }) {
     const rows = await read(

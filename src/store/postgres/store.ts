@@ -63,6 +63,7 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     unbegunComparisons: whileOpen(comparisons.unbegunComparisons),
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),
+    planLateDeliveries: whileOpen(deliveries.planLateDeliveries),
     claimDeliveries: whileOpen(async (claim: Parameters<Store['claimDeliveries']>[0]) => {
       // What processes that are gone had claimed is free then.
       await work.ready()

@@ -3,6 +3,7 @@ import type { Instant, WebhookDeliveryRecord } from '../../core/records.ts'
 import { ClaimLost } from '../../core/ports.ts'
 import type { DeliveryClaim, Store } from '../../core/ports.ts'
 import type { ChangeKind } from './change.ts'
+import type { GroupCommit } from './group-commit.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Position } from '../rules/cursor.ts'
 import { deliveryRowOf, fullOf } from '../rules/delivery-row.ts'
@@ -94,10 +95,15 @@ interface PlannedRow {
   readonly next_try_at: Instant
 }
 
-type DeliveryReader = Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries'>
+type DeliveryReader = Pick<Store, 'delivery' | 'deliveries' | 'claimDeliveries' | 'planLateDeliveries'>
 
-export function deliveryReader(database: DatabaseSync, leases: Leases, readingTurn: ReadingTurn): DeliveryReader {
+export function deliveryReader(
+  database: DatabaseSync,
+  leases: Leases,
+  { readingTurn, group }: { readonly readingTurn: ReadingTurn; readonly group: Pick<GroupCommit, 'add'> },
+): DeliveryReader {
   const one = database.prepare('SELECT record FROM webhook_deliveries WHERE id = ?')
+  const planNow = database.prepare('UPDATE webhook_deliveries SET next_try_at = :now WHERE next_try_at > :latest')
   const claimer = new Claimer(database, leases)
 
   return {
@@ -107,6 +113,7 @@ export function deliveryReader(database: DatabaseSync, leases: Leases, readingTu
     },
 
     deliveries: deliveryLister(database, readingTurn),
+    planLateDeliveries: (latest, now) => group.add([{ apply: () => void planNow.run({ latest, now }) }]),
 
     async claimDeliveries(asked) {
       const { taken, nextAt } = claimer.choose(asked)

@@ -74,7 +74,7 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
   const rows = rowReader(database)
   const comparisons = comparisonReader(database)
   const keys = keyReader(database, group)
-  const deliveries = deliveryReader(database, leases, readingTurn)
+  const deliveries = deliveryReader(database, leases, { readingTurn, group })
   const { isClosed, close, whileOpen, pagesWhileOpen } = openState(group.onDisk)
 
   return {
@@ -103,6 +103,7 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
     observedBills: whileOpen(observedBillReader(database)),
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),
+    planLateDeliveries: whileOpen(deliveries.planLateDeliveries),
     claimDeliveries: whileOpen(deliveries.claimDeliveries),
     nameKeys: whileOpen(keyNamer(database, group)),
     copyTo: whileOpen((path: string) => copyDatabase(database, path)),

@@ -1,18 +1,21 @@
 import { expect, test } from 'vitest'
+import { agesOf } from '../../../src/core/ages.ts'
 import { createIdempotency, hashOfBody, IDEMPOTENCY_LIFE_MS, IdempotencyMismatch } from '../../../src/core/generation/idempotency.ts'
+import type { Ages } from '../../../src/core/ports.ts'
 import { createWorld, done, planned } from './world.ts'
 
 function setUp() {
   const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
   let now = 1_000_000
-  const idempotency = createIdempotency(world.store, () => now)
+  const ages: Ages = { now: () => now, of: (instant) => now - instant }
+  const idempotency = createIdempotency(world.store, ages)
   const ask = (bodyHash = 'body', key = 'key') =>
     idempotency.once('', key, bodyHash, async (entry) => {
       const record = planned(['alpha'])
       await world.run.accept(record, { ...entry, generationId: record.id })
       return record
     })
-  return { world, ask, later: (ms: number) => (now += ms), again: () => createIdempotency(world.store, () => now) }
+  return { world, ask, later: (ms: number) => (now += ms), again: () => createIdempotency(world.store, ages) }
 }
 
 test('fifty simultaneous requests with one key are one generation', async () => {
@@ -51,7 +54,7 @@ test('a key is free again after 24 hours', async () => {
 
 test('a refused request leaves its key free', async () => {
   const { world } = setUp()
-  const idempotency = createIdempotency(world.store, () => 1)
+  const idempotency = createIdempotency(world.store, agesOf(world.clock))
   await expect(idempotency.once('', 'k', 'b', () => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
   expect(await world.store.idempotency('', 'k')).toBeNull()
 })

@@ -83,7 +83,7 @@ describe('images in a bucket', () => {
     const later = Date.now() + 40 * 86_400_000
     await sweep({
       storage: images.storage,
-      clock: { now: () => later, monotonicMs: () => later, after: () => () => {} },
+      ages: { of: (instant) => later - instant },
       limits: () => ({ maxAgeDays: 30, maxBytes: null }),
       store: { list: () => Promise.resolve({ records: [], nextCursor: null }) },
       log: { info: () => {}, error: () => {} },

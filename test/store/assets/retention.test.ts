@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { GenerationRecord } from '../../../src/core/records.ts'
 import { folderStorage } from '../../../src/store/assets/folder-storage.ts'
 import { openImages } from '../../../src/store/assets/open-images.ts'
+import { agesOf } from '../../../src/core/ages.ts'
 import { startRetention, sweep } from '../../../src/store/assets/retention.ts'
 import type { RetentionDependencies, RetentionLimits } from '../../../src/store/assets/retention.ts'
 import { manualClock, planned } from '../../core/generation/world.ts'
@@ -46,6 +47,7 @@ const world = (limits: Partial<RetentionLimits>, open: readonly GenerationRecord
   const dependencies: RetentionDependencies = {
     storage: storageIn(directory),
     clock,
+    ages: agesOf(clock),
     limits: () => ({ maxAgeDays: null, maxBytes: null, ...limits }),
     store: {
       list: async ({ status, cursor }) => {
@@ -141,7 +143,7 @@ describe('a sweep', () => {
     await utimes(path, longAgo, longAgo)
     await assets.put(bytes, 1_000_000)
     const { dependencies } = world({ maxAgeDays: 30 })
-    await sweep({ ...dependencies, clock: { ...dependencies.clock, now: () => Date.now(), monotonicMs: () => Date.now() } })
+    await sweep({ ...dependencies, ages: { of: (instant) => Date.now() - instant } })
     expect((await left()).filter((name) => !name.includes('.w256.'))).toEqual([sha256])
   })
 

@@ -30,7 +30,7 @@ export interface OpenaiDependencies extends StreamDependencies {
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly assets: Pick<Assets, 'open' | 'read'>
   readonly limits: Pick<Limits, 'takeStream'>
-  readonly clock: Pick<Clock, 'now' | 'after'>
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs' | 'after'>
   readonly bodyLimitBytes: number
   /** The providers of a model, as a body names it, that can show images on their way. */
   readonly partialImagesAt: (model: string) => readonly string[]

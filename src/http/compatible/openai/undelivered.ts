@@ -16,15 +16,15 @@ export interface Undelivered {
   take(scope: string, request: GenerationRequest): string | null
 }
 
-export function createUndelivered(clock: Pick<Clock, 'now'>): Undelivered {
-  let waiting: readonly { readonly scope: string; readonly hash: string; readonly id: string; readonly since: number }[] = []
+export function createUndelivered(clock: Pick<Clock, 'monotonicMs'>): Undelivered {
+  let waiting: readonly { readonly scope: string; readonly hash: string; readonly id: string; readonly sinceMs: number }[] = []
   return {
     add(scope, request, id) {
       if (waiting.some((entry) => entry.id === id)) return
-      waiting = [...waiting.slice(1 - MOST), { scope, hash: hashOfBody(request as Json), id, since: clock.now() }]
+      waiting = [...waiting.slice(1 - MOST), { scope, hash: hashOfBody(request as Json), id, sinceMs: clock.monotonicMs() }]
     },
     take(scope, request) {
-      waiting = waiting.filter((entry) => entry.since > clock.now() - LIFE_MS)
+      waiting = waiting.filter((entry) => entry.sinceMs > clock.monotonicMs() - LIFE_MS)
       if (waiting.length === 0) return null
       const hash = hashOfBody(request as Json)
       const found = waiting.find((entry) => entry.scope === scope && entry.hash === hash)

@@ -74,7 +74,7 @@ async function openaiOnSocket(
     run: { watch: () => () => {}, watchPartials: () => () => {} },
     partialImagesAt: () => [],
     assets: { read: async () => Buffer.from('png') } as unknown as OpenaiDependencies['assets'],
-    clock: { now: () => 0, after: () => () => {} },
+    clock: { now: () => 0, monotonicMs: () => 0, after: () => () => {} },
     links: plainLinks('http://gate.test'),
     limits: { takeStream: () => ({ kind: 'taken', release: () => {} }) },
     bodyLimitBytes: 100_000,

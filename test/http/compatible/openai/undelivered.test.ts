@@ -5,7 +5,7 @@ const cat = { model: 'm', prompt: 'a cat' }
 const dog = { model: 'm', prompt: 'a dog' }
 
 function withClock() {
-  const clock = { instant: 0, now: () => clock.instant }
+  const clock = { ms: 0, monotonicMs: () => clock.ms }
   return { clock, undelivered: createUndelivered(clock) }
 }
 
@@ -29,7 +29,7 @@ test('several equal ones are given out one by one, the oldest first', () => {
 test('an undelivered generation is forgotten after a quarter of an hour: the same request then means a new image', () => {
   const { clock, undelivered } = withClock()
   undelivered.add('a', cat, 'gen_1')
-  clock.instant = 15 * 60_000
+  clock.ms = 15 * 60_000
   expect(undelivered.take('a', cat)).toBeNull()
 })
 

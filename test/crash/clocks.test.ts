@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { dirname } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Generation } from '#contract'
+import { startOddProcess } from './process.ts'
+import type { OddProcess } from './process.ts'
+import { startVendors } from './vendors.ts'
+import type { Vendors } from './vendors.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const KEY = 'the-key-of-a-team'
+const keys = `keys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')}, rate: { per_minute: 3 } }]\n`
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+let vendors: Vendors
+beforeAll(async () => {
+  vendors = await startVendors({ providers: ['runware'], typicalMs: 20 })
+})
+afterAll(() => vendors.close())
+
+const start = (folder: ReturnType<Vendors['folder']>, clockMs: number, environment = {}): Promise<OddProcess> =>
+  startOddProcess({ ...folder.environment, ...environment }, dirname(folder.dataDirectory), { clockMs })
+
+/** Sets the clock, and waits until the process has read it. */
+async function setClock(server: OddProcess, clockMs: number): Promise<void> {
+  server.change({ clockMs })
+  await pause(100)
+}
+
+async function buy(server: OddProcess, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Generation> {
+  const reply = await fetch(`${server.url}/v1/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256, ...body }),
+  })
+  return (await reply.json()) as Generation
+}
+
+test('a key of idempotency holds for a day over a restart, also where the process began with a clock that was months behind', async () => {
+  const folder = vendors.folder()
+  const first = await start(folder, -90 * DAY_MS)
+  await setClock(first, 0)
+  const { id } = await buy(first, {}, { 'idempotency-key': 'months behind' })
+  await first.kill('SIGKILL')
+  const second = await start(folder, 0)
+  expect((await buy(second, {}, { 'idempotency-key': 'months behind' })).id).toBe(id)
+  await setClock(second, 25 * HOUR_MS)
+  // What was only a jump is no day.
+  expect((await buy(second, {}, { 'idempotency-key': 'months behind' })).id).toBe(id)
+  await second.kill('SIGKILL')
+  const third = await start(folder, 25 * HOUR_MS)
+  expect((await buy(third, {}, { 'idempotency-key': 'months behind' })).id).not.toBe(id)
+  expect(await third.kill('SIGTERM')).toBe('0')
+  folder.remove()
+})
+
+/** What is to be done in an hour is done in half a second. */
+const QUICK_HOURS = `const after = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => after(call, ms === ${HOUR_MS} ? 500 : ms, ...rest)`
+
+test('an image of now stays, where the process began with a clock that was months ahead', async () => {
+  const folder = vendors.folder('assets: { max_age_days: 30 }\n')
+  const quick = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(QUICK_HOURS)}` }
+  const server = await start(folder, 90 * DAY_MS, quick)
+  await setClock(server, 0)
+  const image = (await buy(server, {})).images[0]?.url ?? ''
+  await pause(2_000)
+  expect((await fetch(image)).status).toBe(200)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  folder.remove()
+})
+
+test('a webhook that was planned by a clock that is set back over a restart is sent all the same', async () => {
+  let isUp = false
+  const got: string[] = []
+  const receiver = createServer((request, response) => {
+    got.push(String(request.headers['webhook-id']))
+    response.writeHead(isUp ? 204 : 503).end()
+  })
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(receiver.address() as AddressInfo).port}`
+  const folder = vendors.folder(`network: { allow: ["${host}"] }\n`)
+  const first = await start(folder, 90 * DAY_MS)
+  await buy(first, { webhook: { url: `http://${host}/` } })
+  await expect.poll(() => got.length).toBeGreaterThan(0)
+  await pause(200)
+  await first.kill('SIGKILL')
+  const before = got.length
+  isUp = true
+  const second = await start(folder, 0)
+  await expect.poll(() => got.length, { timeout: 15_000 }).toBeGreaterThan(before)
+  expect(await second.kill('SIGTERM')).toBe('0')
+  receiver.close()
+  folder.remove()
+}, 60_000)
+
+test('a caller beyond its rate is sent away for a minute at most, whatever the clock did', async () => {
+  const folder = vendors.folder(keys)
+  const server = await start(folder, 0)
+  const ask = () => fetch(`${server.url}/v1/models`, { headers: { authorization: `Bearer ${KEY}` } })
+  await ask()
+  await setClock(server, -5 * HOUR_MS)
+  for (let count = 0; count < 3; count++) await ask()
+  const refused = await ask()
+  expect(refused.status).toBe(429)
+  expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  folder.remove()
+})
