@@ -20,6 +20,7 @@ export function toProblem(error: unknown): ProblemDetails {
     return { code: 'invalid_request', status: 422, detail, errors: [{ path: IDEMPOTENCY_KEY, message: error.message }] }
   }
   if (error instanceof StoreError && error.reason === 'unreachable') return STORE_AWAY
+  if (error instanceof StoreError && (error.reason === 'full' || error.reason === 'io')) return STORE_UNWRITABLE
   if (error instanceof StoreError && error.reason === 'elsewhere') return { code: 'invalid_request', status: 409, detail: error.message }
   if (error instanceof AssetError && error.reason === 'storage') return IMAGES_AWAY
   return error instanceof Error ? ofParser(error) : UNEXPECTED
@@ -29,6 +30,13 @@ const STORE_AWAY: ProblemDetails = {
   code: 'store_unavailable',
   detail: 'The database of this gateway does not answer for the moment; nothing was bought for this request. Send it again.',
   retryAfterMs: 2_000,
+}
+
+const STORE_UNWRITABLE: ProblemDetails = {
+  code: 'store_unavailable',
+  detail:
+    'The disk of this gateway’s database is full or refuses what is written, so that nothing can be accepted or bought until its operator has seen to it. Send the request again then, with the same Idempotency-Key where it buys.',
+  retryAfterMs: 30_000,
 }
 
 /** Also where an image was bought before it could not be read: who asks again under the same key gets the same one. */

@@ -1,7 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import type { Generation } from '#contract'
+import type { Generation, Problem } from '#contract'
 import { readBooks } from './books.ts'
 import { startProcess } from './process.ts'
 import { startVendors } from './vendors.ts'
@@ -32,6 +34,9 @@ const post = (url: string, prompt: string) =>
 const submitsOf = (mark: string) =>
   [...vendors.fronts.values()].flatMap(({ visits }) => visits).filter(({ purpose, body }) => purpose === 'submit' && body.includes(mark))
     .length
+
+const statusOf = async (url: string, id: string): Promise<string> =>
+  ((await (await fetch(`${url}/v1/generations/${id}`)).json()) as Generation).status
 
 describe.concurrent('a gateway', () => {
   test.concurrent(
@@ -98,4 +103,50 @@ describe.concurrent('a gateway', () => {
       folder.remove()
     },
   )
+
+  test.concurrent(
+    'whose database’s disk is full says so, buys nothing, and buys once when it is asked again and there is space',
+    { timeout: 60_000 },
+    async ({ expect, skip, onTestFinished }) => {
+      const disk = mkdtempSync(join(tmpdir(), 'imagegate-tiny-'))
+      try {
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'ignore' })
+      } catch {
+        rmSync(disk, { recursive: true })
+        return skip('no file system can be mounted here')
+      }
+      const folder = vendors.folder('')
+      const server = await startProcess({ ...folder.environment, IMAGEGATE_DATA: join(disk, 'data') })
+      onTestFinished(async () => {
+        await server.kill('SIGKILL')
+        execFileSync('umount', [disk])
+        rmSync(disk, { recursive: true })
+        folder.remove()
+      })
+      const ballast = join(disk, 'ballast')
+      expect(() => writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024))).toThrow('ENOSPC')
+
+      const refused = await post(server.url, 'full disk')
+      expect(refused.status).toBe(503)
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect((await refused.json()) as Problem).toMatchObject({ code: 'store_unavailable', detail: expect.stringContaining('disk') })
+      expect((await fetch(`${server.url}/v1/generations`)).status).toBe(200)
+      expect(submitsOf('full disk')).toBe(0)
+
+      rmSync(ballast)
+      const { id } = (await (await post(server.url, 'full disk')).json()) as Generation
+      await expect.poll(() => statusOf(server.url, id), { timeout: 30_000 }).toBe('succeeded')
+      expect(submitsOf('full disk')).toBe(1)
+    },
+  )
+
+  test.concurrent('whose folder of images was removed makes it anew, and loses no image', { timeout: 60_000 }, async ({ expect }) => {
+    const folder = vendors.folder('')
+    const server = await startProcess(folder.environment)
+    rmSync(join(folder.dataDirectory, 'images'), { recursive: true })
+    const { id } = (await (await post(server.url, 'no folder')).json()) as Generation
+    await expect.poll(() => statusOf(server.url, id), { timeout: 15_000 }).toBe('succeeded')
+    await server.kill('SIGKILL')
+    folder.remove()
+  })
 })

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, open, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
 import { diskError } from './folder-storage.ts'
@@ -10,7 +11,7 @@ import { measureHead } from './measure.ts'
 import { assertSound, cutOrDamaged, readHeader, WIDTH_WHEN_DECODED } from './image-file.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 import { smallImages, smallKeyOf } from './small-image.ts'
-import { OWN_FILE } from '../own-modes.ts'
+import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
 
 /**
  * Images by their content, wherever they are kept: checked in memory where they are small, else received into a temporary file and checked
@@ -61,6 +62,15 @@ async function take({ source, ...limits }: Sent, temporary: string, storage: Obj
   return image.kind === 'whole' ? takeWhole(image, limits, temporary, storage) : takeChunks(image, limits, temporary, storage)
 }
 
+/** Whoever removed the images removed the folder of the temporary files, perhaps. */
+async function openTemporary(path: string): Promise<FileHandle> {
+  const made = () => open(path, 'wx', OWN_FILE)
+  return made().catch(async () => {
+    await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
+    return made()
+  })
+}
+
 /** A file is opened only for what has passed, and is not there yet. */
 async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
@@ -76,7 +86,7 @@ async function takeWhole(
   const key = keyOfImage(sha256, format)
   if (!(await storage.renew(key, bytes))) {
     const small = await assertSound({ source: image, format, owner }, verdict)
-    const file = await open(path, 'wx', OWN_FILE)
+    const file = await openTemporary(path)
     try {
       await file.writeFile(image)
       await storage.keep(key, { path, handle: file, bytes, sha256, format })
@@ -95,7 +105,7 @@ async function takeChunks(
   storage: ObjectStorage,
 ): Promise<StoredAsset> {
   const { format } = image
-  const file = await open(temporary, 'wx', OWN_FILE)
+  const file = await openTemporary(temporary)
   try {
     const { sha256, bytes, verdict } = await receive(image, file, limits)
     const header = await readHeader(temporary, format)
