@@ -218,7 +218,7 @@ async function written(connection: Connection, work: Work, unit: Bound): Promise
   const sent = opening.map((statement) => connection.run(statement))
   if (unit.budget) {
     const [opened, held] = holdBudget(unit.budget)
-    const [, used] = await all([connection.run(opened), connection.run(held), ...sent]).then(([first, second]) => [first, second])
+    const used = (await all([...sent, connection.run(opened), connection.run(held)])).at(-1)
     assertLeft(unit.budget, usedOf(used?.rows ?? []), unit.ledger)
   }
   const running = [...sent, connection.run(number()), ...unit.statements.map((statement) => connection.run(statement))]
@@ -237,7 +237,7 @@ async function written(connection: Connection, work: Work, unit: Bound): Promise
   return String(results[opening.length]?.rows[0]?.['number'])
 }
 
-/** As `Promise.all`, but waits for the end of all: those after a failed one fail with it, and say nothing new. */
+/** As `Promise.all`, but waits for the end of all: those after a failed one, in the order in which they were sent, fail with it and say nothing new. */
 async function all<Done>(running: readonly Promise<Done>[]): Promise<readonly Done[]> {
   await Promise.allSettled(running)
   return Promise.all(running)

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FIRST_LEASE, LeaseLost, NoSlot, TooManyOpen } from '../../../src/core/nodes.ts'
 import { type Store, StoreError } from '../../../src/core/ports.ts'
+import { OPEN_OF } from '../../../src/store/postgres/locks.ts'
 import { migrate } from '../../../src/store/postgres/migrate.ts'
 import { MIGRATIONS } from '../../../src/store/postgres/migrations.ts'
 import { openPostgresStore } from '../../../src/store/postgres/store.ts'
@@ -165,6 +167,23 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a database of PostgreSQL', { timeou
     await stores[0]?.commit({ generations: [generationRecord(`gen_${ended}`, { key: 'team-a', status: 'failed' })] })
     await expect(accept(12)).rejects.toBeInstanceOf(TooManyOpen)
     await accept(13)
+  })
+
+  test('tries an acceptance against a budget again where others of its key hold it up for longer than it waits', async () => {
+    const url = await freshDatabase()
+    const [store, other] = [await open(url), await asked(url)]
+    await other.query('BEGIN')
+    await other.query("SELECT pg_advisory_xact_lock($1, hashtext('team'))", [OPEN_OF])
+    const accepted = store.commit({
+      generations: [generationRecord('gen_1', { key: 'team' })],
+      areNew: true,
+      lease: FIRST_LEASE,
+      openCheck: { key: 'team', most: 7 },
+      ledger: [ledgerEntry('gen_1', { key: 'team', kind: 'reserved', amount: '0.03', period: 'total' })],
+      budget: { key: 'team', period: 'total', periodStart: 0, renewsAt: null, limit: '1' },
+    })
+    // More than the three seconds after which a statement gives up.
+    await Promise.all([sleep(4_500).then(() => other.query('COMMIT')), expect(accepted).resolves.toBeUndefined()])
   })
 
   test('gives slots in turns to gateway keys that wait at different processes', async () => {
