@@ -57,6 +57,22 @@ test('a key of idempotency holds for a day over a restart, also where the proces
   folder.remove()
 })
 
+test('a task that a vendor works on is not given up because the clock is days ahead at the next start', async () => {
+  const slow = await startVendors({ providers: ['bfl'], typicalMs: 6_000 })
+  const folder = slow.folder()
+  const first = await start(folder, 0)
+  const { id } = await buy(first, { model: 'bfl/flux-2-pro' }, { prefer: 'wait=1' })
+  await first.kill('SIGKILL')
+  const second = await start(folder, 3 * DAY_MS)
+  const read = async () => (await (await fetch(`${second.url}/v1/generations/${id}`)).json()) as Generation
+  await expect.poll(async () => (await read()).status, { timeout: 20_000 }).not.toBe('running')
+  expect(await read()).toMatchObject({ status: 'succeeded', cost: { basis: 'billed' } })
+  expect(slow.submits('bfl')).toBe(1)
+  expect(await second.kill('SIGTERM')).toBe('0')
+  folder.remove()
+  await slow.close()
+}, 60_000)
+
 /** What is to be done in an hour is done in half a second. */
 const QUICK_HOURS = `const after = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => after(call, ms === ${HOUR_MS} ? 500 : ms, ...rest)`
 

@@ -202,11 +202,15 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
 
 export const noWait = (): void => {}
 
-/** By the wall clock, which may have jumped while the attempt was not driven: never more than the whole deadline, never less than none. */
+/**
+ * By the wall clock, which may have jumped while the attempt was not driven: where nothing would be left, the task may as well have been bought a
+ * moment ago, and has the whole deadline.
+ */
 function remainingMs(core: Core, open: OpenGeneration, attempt: AttemptRecord): number {
   const deadlineMs = providerOf(core, open.record, attempt)?.manifest.timeouts.deadline_ms ?? 0
   if (attempt.submittedAt === null) return deadlineMs
-  return Math.min(deadlineMs, Math.max(0, attempt.submittedAt + deadlineMs - core.ports.clock.now()))
+  const leftMs = attempt.submittedAt + deadlineMs - core.ports.clock.now()
+  return leftMs > 0 ? Math.min(deadlineMs, leftMs) : deadlineMs
 }
 
 /** The attempt has ended, or was taken back: the settings it was bought under are let go, and the bytes of images that nobody stored. */

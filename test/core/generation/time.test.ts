@@ -47,11 +47,12 @@ describe('a wall clock that is set', () => {
 })
 
 describe('a gateway that was down for longer than the deadline', () => {
-  test('polls each task several times before it gives it up', async () => {
+  test('gives each task its whole deadline again, since its clock may only have been set forward', async () => {
     const world = createWorld({ script: () => pending() })
     const record = await leftPending(world, 11 * 60_000)
-    await world.clock.pass(10_000)
-    expect(world.calls.length).toBeGreaterThanOrEqual(3)
+    await world.clock.pass(55_000)
+    expect((await onDisk(world, record.id)).status).toBe('running')
+    await world.clock.pass(15_000)
     expect((await onDisk(world, record.id)).error).toMatchObject({ code: 'provider_timeout', billed: 'unknown' })
   })
 
@@ -63,10 +64,10 @@ describe('a gateway that was down for longer than the deadline', () => {
     expect((await onDisk(world, record.id)).status).toBe('succeeded')
   })
 
-  test('gives up a task whose vendor answers nothing at all, once the deadline has passed again', async () => {
+  test('gives up a task whose vendor answers nothing at all, once the deadline has passed twice again', async () => {
     const world = createWorld({ script: () => ({ kind: 'lost', reason: 'reset' }) })
     const record = await leftPending(world, 11 * 60_000)
-    await world.clock.pass(59_000)
+    await world.clock.pass(119_000)
     expect((await onDisk(world, record.id)).status).toBe('running')
     await world.clock.pass(40_000)
     expect((await onDisk(world, record.id)).status).toBe('failed')
