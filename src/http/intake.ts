@@ -91,7 +91,7 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
         await accepted(record, null)
         return { id: record.id, replayed: false, ...(isOnItsWay(record) ? { record } : {}) }
       }
-      return idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), async (entry) => {
+      return idempotency.once(key ?? '', idempotencyKey, hashOfBody(asWritten(request, more)), async (entry) => {
         const record = await prepare(request, key, more)
         await accepted(record, { ...entry, generationId: record.id })
         return record
@@ -99,6 +99,13 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
     },
     wait: (id, waitMs) => whileKeyCounts(run.wait(id, waitMs)),
   }
+}
+
+/** With who is to be sent the end, where a compatible API asked for it: that is no field of ours, and as much a part of the body. */
+function asWritten(request: GenerationRequest, { webhook }: IntakeExtras): Json {
+  if (!webhook) return request as Json
+  const { format, url, context } = webhook
+  return { request: request as Json, webhook: { format, url, context } }
 }
 
 /** Each submit is on its way, and was written: until a reply comes nothing changes. */

@@ -203,6 +203,16 @@ describe('a gateway without keys', () => {
     expect([other.status, await other.json()]).toMatchObject([422, { detail: [{ loc: ['header', 'Idempotency-Key'] }] }])
   })
 
+  test('an Idempotency-Key that comes again with another webhook is refused: nobody would call it', async () => {
+    const headers = { 'idempotency-key': 'order-2' }
+    const [hook, another] = ['https://app.example.com/hook', 'https://app.example.com/another']
+    const send = (more: object) => submit(gateway, 'flux-2-pro', { prompt: 'once', ...more }, headers)
+    const first = await json<Reply>(await send({ webhook_url: hook }))
+    expect(await json<Reply>(await send({ webhook_url: hook }))).toMatchObject({ id: first['id'], webhook_url: hook })
+    for (const more of [{}, { webhook_url: another }, { webhook_url: hook, webhook_secret: 'another' }])
+      expect((await send(more)).status).toBe(422)
+  })
+
   test('a webhook gets the finished task with its secret, and polling works too', async () => {
     const received = Promise.withResolvers<{ headers: IncomingHttpHeaders; body: Reply }>()
     let calls = 0

@@ -129,6 +129,10 @@ describe('a gateway without keys', () => {
       data: [],
       errors: [{ code: 'conflictTaskUUID', parameter: 'taskUUID', taskUUID: task['taskUUID'] }],
     })
+    // Nobody would call it.
+    expect(await ask(gateway, { ...task, webhookURL: 'https://app.example.com/hook' })).toMatchObject({
+      errors: [{ code: 'conflictTaskUUID' }],
+    })
   })
 
   test.each<[string, Item, Item]>([
