@@ -3,6 +3,7 @@ import { hashOfBody } from '../../../core/generation/idempotency.ts'
 import type { Clock } from '../../../core/ports.ts'
 
 const LIFE_MS = 15 * 60_000
+/** Of one gateway key: what others leave behind lets nothing of it be forgotten, and so bought again. */
 const MOST = 1_000
 
 /**
@@ -16,19 +17,44 @@ export interface Undelivered {
   take(scope: string, request: GenerationRequest): string | null
 }
 
+interface Waiting {
+  readonly hash: string
+  readonly id: string
+  readonly sinceMs: number
+}
+
 export function createUndelivered(clock: Pick<Clock, 'monotonicMs'>): Undelivered {
-  let waiting: readonly { readonly scope: string; readonly hash: string; readonly id: string; readonly sinceMs: number }[] = []
+  const waitingOf = new Map<string, readonly Waiting[]>()
+
+  /** What still waits, of all keys. */
+  function forgetOld(): void {
+    const oldest = clock.monotonicMs() - LIFE_MS
+    for (const [scope, waiting] of waitingOf)
+      keep(scope, (waiting[0]?.sinceMs ?? 0) > oldest ? waiting : waiting.filter(({ sinceMs }) => sinceMs > oldest))
+  }
+
+  function keep(scope: string, waiting: readonly Waiting[]): void {
+    if (waiting.length > 0) waitingOf.set(scope, waiting)
+    else waitingOf.delete(scope)
+  }
+
   return {
     add(scope, request, id) {
+      forgetOld()
+      const waiting = waitingOf.get(scope) ?? []
       if (waiting.some((entry) => entry.id === id)) return
-      waiting = [...waiting.slice(1 - MOST), { scope, hash: hashOfBody(request as Json), id, sinceMs: clock.monotonicMs() }]
+      keep(scope, [...waiting.slice(1 - MOST), { hash: hashOfBody(request as Json), id, sinceMs: clock.monotonicMs() }])
     },
     take(scope, request) {
-      waiting = waiting.filter((entry) => entry.sinceMs > clock.monotonicMs() - LIFE_MS)
-      if (waiting.length === 0) return null
+      forgetOld()
+      const waiting = waitingOf.get(scope)
+      if (waiting === undefined) return null
       const hash = hashOfBody(request as Json)
-      const found = waiting.find((entry) => entry.scope === scope && entry.hash === hash)
-      waiting = waiting.filter((entry) => entry !== found)
+      const found = waiting.find((entry) => entry.hash === hash)
+      keep(
+        scope,
+        waiting.filter((entry) => entry !== found),
+      )
       return found?.id ?? null
     },
   }

@@ -38,3 +38,10 @@ test('the list does not grow without end', () => {
   for (let index = 0; index < 1_001; index++) undelivered.add('a', cat, `gen_${index}`)
   expect(undelivered.take('a', cat)).toBe('gen_1')
 })
+
+test('an undelivered generation is not forgotten for what another key leaves behind', () => {
+  const { undelivered } = withClock()
+  undelivered.add('a', cat, 'gen_a')
+  for (let index = 0; index < 1_001; index++) undelivered.add('b', cat, `gen_${index}`)
+  expect(undelivered.take('a', cat)).toBe('gen_a')
+})
