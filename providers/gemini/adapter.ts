@@ -30,7 +30,11 @@ export const adapter: Adapter<GeminiOptions> = {
     return { call: { purpose: 'submit', method: 'POST', url, body }, warnings: isIgnored ? [ignored(order.providerModel, level)] : [] }
   },
 
-  interpret: (reply) => (isSuccess(reply) ? delivered(reply) : { kind: 'failed', failure: refused(reply) }),
+  interpret(reply) {
+    const came = delivered(reply)
+    // Whatever its status, a reply that brings an image is no refusal.
+    return isSuccess(reply) || came.kind === 'done' ? came : { kind: 'failed', failure: refused(reply) }
+  },
 }
 
 const THINKERS: ReadonlySet<string> = new Set(['gemini-nano-banana-2.1'])

@@ -70,8 +70,10 @@ function chooseSafety(order: Order<VtrixOptions>): { readonly value: number | un
 }
 
 function readSubmit(reply: Reply): Outcome {
-  if (!isSuccess(reply)) return { kind: 'failed', failure: submitFailure(reply) }
   const task = readTask(reply.body)
+  // Whatever its status, a reply that names a task, says how it stands and has no error is no refusal.
+  const isAccepted = task?.id !== undefined && !task.error && ['pending', 'completed'].includes(stateOf(task.status))
+  if (!isSuccess(reply) && !isAccepted) return { kind: 'failed', failure: submitFailure(reply) }
   if (!task) return { kind: 'failed', failure: badReply('Vtrix answered the submit with something that is not a task', 'unknown', reply) }
   // The vendor's client takes an error without an id as a failed submit, whatever the HTTP status.
   if (task.id === undefined && task.error) return refused(task, task.error, reply)

@@ -45,7 +45,9 @@ function interpret(title: string, shape: ImagesShape, reply: Reply, call: Call):
   const end = endOf(reply)
   if (!isSuccess(reply)) {
     const whole = end === null || end.kind === 'nothing' ? reply : end.reply
-    return { kind: 'failed', failure: refusalOf(title, whole, shape) }
+    const came = delivered(title, shape, whole, call)
+    // Whatever its status, a reply that brings images is no refusal.
+    return came.kind === 'done' ? came : { kind: 'failed', failure: refusalOf(title, whole, shape) }
   }
   switch (end?.kind) {
     case 'error':

@@ -57,11 +57,12 @@ export function readQueueReply(title: string, shape: QueueShape, reply: Reply, c
 function readSubmit(reading: Reading): Outcome {
   const { title, reply, shape } = reading
   const words = wordsOf(reading)
-  if (!isSuccess(reply)) {
+  const memo = acceptedIn(reading)
+  // Whatever its status, a reply that names a task and where to go on with it is no refusal.
+  if (!isSuccess(reply) && (memo.taskId === undefined || memo.poll === undefined)) {
     if (words.code == null || !shape.errors.moderated.includes(words.code)) return { kind: 'failed', failure: submitFailure(reply, words) }
     return { kind: 'failed', failure: moderated(reading, false) }
   }
-  const memo = acceptedIn(reading)
   const task = { ...reading, memo }
   const end = endOf(task)
   if (end) return end
