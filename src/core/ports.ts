@@ -165,6 +165,8 @@ export type Download = (
     /** From now to the last byte; no limit where it is absent. */
     readonly timeoutMs?: number
     readonly trustedProvider?: string
+    /** A caller takes the body, as slowly as that one likes: not on the connections on which purchases are made. */
+    readonly isForCaller?: boolean
     /** A JSON document is wanted, which is taken for no image otherwise. */
     readonly isDocument?: boolean
   },

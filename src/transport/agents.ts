@@ -21,6 +21,8 @@ export interface AgentsOptions {
 /** Kept-alive connections, HTTP/1.1. All of them are guarded; a provider's may also reach its own base URL wherever that is. */
 export interface Agents {
   provider(id: string): Dispatcher | undefined
+  /** Reaches what `provider` does, on connections of its own: for what callers read of it, who may read slowly. */
+  readersOf(id: string): Dispatcher | undefined
   readonly untrusted: Dispatcher
   /** Refuses new calls, lets those in flight finish, then closes every connection. */
   close(): Promise<void>
@@ -46,26 +48,25 @@ const SETTINGS = {
 } as const
 
 export function createAgents({ providers, ...guard }: AgentsOptions): Agents {
-  const agents = new Map(
-    providers.map(({ id, baseUrl, manifest }) => [
-      id,
-      new Agent({
-        ...SETTINGS,
-        connections: MAX_CONNECTIONS_PER_PROVIDER_HOST,
-        connect: guardedConnector({
-          ...guard,
-          trusted: hostPort(new URL(baseUrl)),
-          isVendorHost: (host) => manifest.hosts.some((pattern) => matchesHost(pattern, host)),
-        }),
+  const agentOf = ({ baseUrl, manifest }: AgentsOptions['providers'][number]): Agent =>
+    new Agent({
+      ...SETTINGS,
+      connections: MAX_CONNECTIONS_PER_PROVIDER_HOST,
+      connect: guardedConnector({
+        ...guard,
+        trusted: hostPort(new URL(baseUrl)),
+        isVendorHost: (host) => manifest.hosts.some((pattern) => matchesHost(pattern, host)),
       }),
-    ]),
-  )
+    })
+  const agentsOf = () => new Map(providers.map((provider) => [provider.id, agentOf(provider)]))
+  const [agents, readers] = [agentsOf(), agentsOf()]
   const untrusted = new Agent({ ...SETTINGS, connections: MAX_CONNECTIONS_PER_UNTRUSTED_HOST, connect: guardedConnector(guard) })
   return {
     provider: (id) => agents.get(id),
+    readersOf: (id) => readers.get(id),
     untrusted,
     async close() {
-      await Promise.all([untrusted.close(), ...[...agents.values()].map((agent) => agent.close())])
+      await Promise.all([untrusted.close(), ...[...agents.values(), ...readers.values()].map((agent) => agent.close())])
     },
   }
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { inlineBytes } from '../reading/inline-bytes.ts'
 import { documentIn, readDataUriOfAnyLabel } from '#contract'
+import type { Dispatcher } from 'undici'
 import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { decodeStream, firstBytes } from './content-coding.ts'
@@ -37,9 +38,14 @@ export function createDownload({ agents, redactors = new Map(), now = () => perf
     return { ...downloaded, reason: shownReason(downloaded.reason, redactors.get(options.trustedProvider ?? '')) }
   }
 
+  function agentFor({ trustedProvider: id, isForCaller = false }: Options): Dispatcher {
+    const agent = id === undefined ? undefined : isForCaller ? agents.readersOf(id) : agents.provider(id)
+    return agent ?? agents.untrusted
+  }
+
   async function fetched(address: string, options: Options): Promise<Downloaded> {
-    const { maxBytes, silenceMs, timeoutMs, trustedProvider, isDocument = false } = options
-    const agent = (trustedProvider === undefined ? undefined : agents.provider(trustedProvider)) ?? agents.untrusted
+    const { maxBytes, silenceMs, timeoutMs, isDocument = false } = options
+    const agent = agentFor(options)
     const endsAt = timeoutMs === undefined ? null : now() + timeoutMs
     if (/^\s*data:/i.test(address)) return inlineBody(address, options)
     let url = parseUntrustedUrl(address)

@@ -24,7 +24,7 @@ export async function sendLinked(
   if (link === null || (link.expiresAt !== null && link.expiresAt <= now)) throw gone()
   const provider = providerOf(await store.generation(image.generationId), image.id)
   const trusted = provider === null ? {} : { trustedProvider: provider }
-  const answer = await download(link.url, { maxBytes: maxImageBytes(), silenceMs: SILENCE_MS, ...trusted })
+  const answer = await download(link.url, { maxBytes: maxImageBytes(), silenceMs: SILENCE_MS, isForCaller: true, ...trusted })
   switch (answer.kind) {
     case 'body': {
       const type = answer.contentType?.split(';')[0]?.trim().toLowerCase() ?? ''
