@@ -23,6 +23,7 @@ import type { ProblemDependencies } from './problem.ts'
 import { acceptEmptyBodies, installJsonParser, refuseEncodedBodies } from './read-body.ts'
 import { installCors } from './cors.ts'
 import { rememberRoutes } from './known-routes.ts'
+import { readNothingForHead } from './without-body.ts'
 import { problemPages } from './problem-pages.ts'
 import { pages } from './pages.ts'
 import type { PageDependencies } from './pages.ts'
@@ -139,6 +140,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
   limitWhatIsOpen(app, deps.limits, deps.unreadMs)
   answerInTurns(app)
+  readNothingForHead(app)
   refuseWrongVerbs(app)
   acceptEmptyBodies(app)
   installJsonParser(app)
