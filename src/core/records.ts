@@ -189,6 +189,8 @@ export interface WebhookTarget {
   /** Only these; absent: every end. */
   readonly events?: readonly WebhookEvent[] | undefined
   readonly context: Json
+  /** The origin under which its caller asked this gateway: links carry it where no public URL is configured. */
+  readonly askedAt?: string | undefined
 }
 
 /** Everything about one generation; the row that survives a crash. */

@@ -10,9 +10,11 @@ import type { SignedCallbacks } from '../core/scheduling/signed-callbacks.ts'
 import { createVendorKeys } from '../core/scheduling/vendor-keys.ts'
 import type { Download, Store } from '../core/ports.ts'
 import { createNotify } from '../core/webhooks/engine.ts'
+import type { WebhookFormat } from '../core/webhooks/format.ts'
 import type { Notify, NotifyDependencies } from '../core/webhooks/engine.ts'
 import { newNodeSecret, newWebhookSecret } from '../core/webhooks/signature.ts'
 import { STANDARD, standardFormat } from '../core/webhooks/standard.ts'
+import { workAskedAt } from '../http/request-context.ts'
 import { webhookFormats } from '../http/compatible/webhook-formats.ts'
 import type { WebhookFormatDependencies } from '../http/compatible/webhook-formats.ts'
 import { copySecret, NODE_SECRET_FILE, secretInFile, WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
@@ -49,7 +51,7 @@ export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhoo
     const configured = config().webhooks.secrets
     return configured.length > 0 ? configured.map((secret) => secret.reveal()) : [own]
   }
-  const formats = new Map([[STANDARD, standardFormat({ secrets, links })], ...webhookFormats(deps)])
+  const formats = new Map([[STANDARD, standardFormat({ secrets, links })] as const, ...webhookFormats(deps)].map(ofNoRequest))
   return {
     notify: createNotify({ store, clock, post, log, formats, delaysMs, claimMs, random: Math.random }),
     hooks: createInboundHooks({ key, baseFor: callbackBase(config, catalogue) }),
@@ -67,6 +69,18 @@ export async function createWebhooks(deps: WebhooksDependencies): Promise<Webhoo
     hookSecretHeader: (id) => catalogue.providers.get(id)?.manifest.webhook_secret_header ?? null,
   }
 }
+
+/** A delivery is tried when anybody’s request comes, and its links are not that one’s. Where this machine was asked, it may listen elsewhere by now. */
+const ofNoRequest = ([name, format]: readonly [string, WebhookFormat]): readonly [string, WebhookFormat] => [
+  name,
+  {
+    ...format,
+    render(end, index) {
+      const asked = URL.parse(end.target.askedAt ?? '')
+      return workAskedAt(asked === null || isLoopback(asked.hostname) ? undefined : asked.origin, () => format.render(end, index))
+    },
+  },
+]
 
 /** How a provider signs its callbacks; null where it does not, and in the sandbox, whose emulators have no vendor's key. */
 const signatureOf =

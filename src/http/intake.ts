@@ -8,7 +8,7 @@ import { hashOfBody } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
 import type { GenerationLimit } from './limits/generations.ts'
 import { invalidRequest } from './invalid-request.ts'
-import { currentRequestId, currentTraceparent, whileKeyCounts } from './request-context.ts'
+import { askedOrigin, currentRequestId, currentTraceparent, whileKeyCounts } from './request-context.ts'
 import type { RequestSchema } from './request-schema.ts'
 
 /** The one way in, whatever the API: validated, planned, accepted, awaited. */
@@ -66,9 +66,11 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
     // A comparison has counted all of its own at once.
     if (comparison === undefined) await countPurchases(key, request.n ?? 1)
     record.warnings.push(...warnings)
+    const target = webhook ?? record.webhook
+    const askedAt = askedOrigin()
     return {
       ...record,
-      ...(webhook ? { webhook } : {}),
+      ...(target ? { webhook: { ...target, ...(askedAt === undefined ? {} : { askedAt }) } } : {}),
       ...(comparison === undefined ? {} : { comparison }),
       ...(traceparent === undefined ? {} : { traceparent }),
       ...(requestId === undefined ? {} : { requestId }),

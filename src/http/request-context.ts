@@ -15,7 +15,7 @@ interface RequestContext {
   onRefusal: Readonly<Record<string, string>> | undefined
 }
 
-const requests = new AsyncLocalStorage<RequestContext>()
+const requests = new AsyncLocalStorage<RequestContext | undefined>()
 
 /** The id of the request that this code works for, whatever the API; undefined outside of any. */
 export const currentRequestId = (): string | undefined => requests.getStore()?.id
@@ -38,6 +38,17 @@ export function askedOrigin(): string | undefined {
   return /^(?:[a-z0-9](?:[a-z0-9.-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i.test(host)
     ? `${protocol}://${host.toLowerCase()}`
     : undefined
+}
+
+/**
+ * Work for no request, which may have been begun by anybody's: its links carry the origin under which its own caller asked, where that is known, and
+ * never that of another.
+ */
+export function workAskedAt<T>(origin: string | undefined, work: () => T): T {
+  const asked = URL.parse(origin ?? '')
+  if (asked === null) return requests.run(undefined, work)
+  const nobodys = { id: '', traceparent: undefined, untilKeyEnds: undefined, onRefusal: undefined }
+  return requests.run({ ...nobodys, protocol: asked.protocol.slice(0, -1), host: asked.host }, work)
 }
 
 /** Headers of the answer that refuses this request, for code that does not see the answer. Outside of a request they go nowhere. */
