@@ -430,6 +430,28 @@ describe.each(candidates)('$id interprets', (examined) => {
     }
   })
 
+  const isNamed = (taskId: string | undefined, { body }: Reply) => taskId !== undefined && JSON.stringify(body).includes(taskId)
+  /** What the vendor answers to a submit that it has taken: with images, or with a task that it names. */
+  const taken = answers.filter(({ call, reply: answer }) => {
+    const outcome = adapter.interpret(answer, call)
+    return (
+      call.purpose === 'submit' &&
+      answer.status < 300 &&
+      failuresOf(outcome).length === 0 &&
+      (outcome.kind === 'done' || isNamed(outcome.taskId, answer))
+    )
+  })
+
+  test.runIf(taken.length > 0).each([400, 401, 402, 403, 404, 409, 422, 429, 500, 503])(
+    'what a submit was taken with never as unpaid, though it came with HTTP %d',
+    (status) => {
+      for (const { call, reply: answer } of taken) {
+        const outcome = expectLegal({ ...answer, status }, call)
+        for (const { billed } of failuresOf(outcome)) expect(billed, JSON.stringify({ answer, outcome })).not.toBe(false)
+      }
+    },
+  )
+
   test.each([301, 302, 307])('a redirect (%d) of a submit neither as done nor as certainly unpaid', (status) => {
     for (const call of submits) {
       const outcome = expectLegal(reply(status, null, { location: 'https://elsewhere.example/' }), call)
