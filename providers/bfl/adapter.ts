@@ -118,7 +118,7 @@ function polled(reply: Reply, call: Call): Outcome {
     case 'ready':
       return ready(reply, call, task, known)
     case 'moderated':
-      return ended(moderated(reply, task), known)
+      return ended(moderated(reply, task, isCharge(settled)), known)
     case 'failed':
       return ended(unfinished(reply, task), known)
     case 'lost': {
@@ -166,13 +166,15 @@ function ready(reply: Reply, call: Call, task: TaskReply | null, known: Known): 
   }
 }
 
-/** Neither stage is charged: https://help.bfl.ai/articles/2916279050-why-did-my-request-fail, 2026-06-12. */
-function moderated(reply: Reply, task: TaskReply | null): Failure {
+const isCharge = (cost: VendorCost | undefined): boolean => cost !== undefined && 'amount' in cost && /[1-9]/.test(cost.amount)
+
+/** Neither stage is charged (https://help.bfl.ai/articles/2916279050-why-did-my-request-fail, 2026-06-12), unless this very reply names a charge. */
+function moderated(reply: Reply, task: TaskReply | null, isCharged: boolean): Failure {
   const stage = task?.status === 'Content Moderated' ? 'output' : 'request'
   const message =
     stage === 'output' ? 'BFL’s moderation withheld the finished image' : 'BFL’s moderation refused the prompt or a reference image'
   const reasons = task ? [...moderationReasons(task)] : []
-  return { code: 'moderated', message, billed: false, provider_status: task?.status ?? reply.status, stage, reasons }
+  return { code: 'moderated', message, billed: isCharged, provider_status: task?.status ?? reply.status, stage, reasons }
 }
 
 /** The docs' remedy is "check the error details", so it is a refusal of this task, not a call to buy again; no source says if it is charged. */

@@ -60,9 +60,13 @@ export function knownOf(task: Task, items: readonly Item[]): { readonly taskId?:
   }
 }
 
-/** Each result has its cost. A missing part, or a failure that may be billed, leaves the whole unknown: never a part as the whole. */
+/**
+ * Each result has its cost. A missing part, or a failure that may be billed, leaves the whole unknown: never a part as the whole. Beside as
+ * many results as were ordered, an error stands for none of them.
+ */
 function vendorCostOf(task: Task, items: readonly Item[], failures: readonly Failure[]): VendorCost | null {
-  if (items.length + failures.length < task.numberResults || failures.some((failure) => failure.billed !== false)) return null
+  const missing = task.numberResults - items.length
+  if (missing > 0 && (missing > failures.length || failures.some((failure) => failure.billed !== false))) return null
   const amount = sumKnownUsd(items.map((item) => costOf(item.cost)?.amount ?? null))
   const raw = items.flatMap((item) => item.cost ?? [])
   return amount === null ? null : { amount, raw: raw.length === 1 ? (raw[0] ?? null) : raw }

@@ -84,11 +84,10 @@ export function pollRefusal(reply: Reply, words: VendorWords): Failure {
 const ABOUT_THE_CALLER: ReadonlySet<number> = new Set([401, 402, 403, 407, 429])
 
 /**
- * Whether the status word in a reply's body may be believed before the HTTP status: some vendors answer a failed task with 5xx and its
- * normal body. Not where the body names another task, nor where a refusal of the caller names none.
+ * Whether the status word in a reply's body may be believed, before the HTTP status too: some vendors answer a failed task with 5xx and its
+ * normal body. Whatever the status, not where the body names another task, nor where a refusal of the caller names none.
  */
 export function isBodyOfTask(reply: Reply, bodyId: string | undefined, taskId: string | undefined): boolean {
-  if (isSuccess(reply)) return true
-  if (bodyId === undefined) return !ABOUT_THE_CALLER.has(reply.status)
+  if (bodyId === undefined) return isSuccess(reply) || !ABOUT_THE_CALLER.has(reply.status)
   return taskId === undefined || bodyId === taskId
 }

@@ -94,15 +94,19 @@ function acceptedIn({ shape: { accepted, ...shape }, reply, memo }: Reading, bod
 
 function readPoll(reading: Reading, call: Call): Outcome {
   const { reply, shape, memo } = reading
-  const id = valueAt(reply.body, shape.accepted.id)
   const state = stateIn(shape, reply.body)
-  if (isBodyOfTask(reply, typeof id === 'string' ? id : undefined, memo.taskId)) {
+  if (isOfTask(reading)) {
     const end = endOf(reading)
     if (end) return end
     const word = valueAt(reply.body, shape.status.at)
     if (state === 'pending' || (isSuccess(reply) && typeof word === 'string')) return pending(reading, call)
   }
   return { kind: 'refused', failure: pollRefusal(reply, wordsOf(reading)), ...kept(memo) }
+}
+
+function isOfTask({ reply, shape, memo }: Reading): boolean {
+  const id = valueAt(reply.body, shape.accepted.id)
+  return isBodyOfTask(reply, typeof id === 'string' ? id : undefined, memo.taskId)
 }
 
 /** The end of a task, or the call for its result; null while it goes on, and where nothing is said. */
@@ -233,7 +237,7 @@ function readListing(reading: Reading): Outcome {
 /** Whether the vendor took note, or the task was over already: the next poll says how it ended. */
 function readCancel(reading: Reading): Outcome {
   const { reply, memo, shape } = reading
-  const isCanceled = isSuccess(reply) && stateIn(shape, reply.body) === 'canceled'
+  const isCanceled = isSuccess(reply) && stateIn(shape, reply.body) === 'canceled' && isOfTask(reading)
   const end = isCanceled ? endOf(reading) : null
   if (end) return end
   const wasHeard = isSuccess(reply) || reply.status === 400 || reply.status === 409

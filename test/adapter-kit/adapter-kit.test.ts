@@ -212,7 +212,10 @@ describe('a status', () => {
   })
 
   test('word in a body is believed where the body is the task’s own', () => {
-    expect(isBodyOfTask(reply(200), 'other', 'mine')).toBe(true)
+    expect(isBodyOfTask(reply(200), 'mine', 'mine')).toBe(true)
+    expect(isBodyOfTask(reply(200), undefined, 'mine')).toBe(true)
+    expect(isBodyOfTask(reply(200), 'other', undefined)).toBe(true)
+    expect(isBodyOfTask(reply(200), 'other', 'mine')).toBe(false)
     expect(isBodyOfTask(reply(503), 'mine', 'mine')).toBe(true)
     expect(isBodyOfTask(reply(503), 'other', 'mine')).toBe(false)
     expect(isBodyOfTask(reply(503), undefined, 'mine')).toBe(true)
