@@ -67,5 +67,5 @@ const timesOf = (rows: readonly Readonly<Record<string, unknown>>[]): ReadonlyMa
 /** What counts against the budget: known costs, and the quote of what may have been billed. */
 export function countedIn(generations: readonly GenerationRecord[]): Usd {
   const attempts = generations.flatMap((record) => record.attempts.map((attempt) => ({ attempt, route: record.routes[attempt.route] })))
-  return sumUsd(attempts.flatMap(({ attempt, route }) => attempt.settled?.amount ?? quotedShare(route, attempt.images) ?? []))
+  return sumUsd(attempts.flatMap(({ attempt, route }) => attempt.settled?.amount ?? quotedShare(route, attempt) ?? []))
 }

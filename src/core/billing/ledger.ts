@@ -43,14 +43,18 @@ export function releasedEntry(record: GenerationRecord, at: Instant): LedgerEntr
 
 /** What a generation counts against its budget: known costs, and the quote of what may have been billed. */
 function countedOf(record: GenerationRecord): Usd {
-  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? quotedShare(record.routes[attempt.route], attempt.images))
+  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? quotedShare(record.routes[attempt.route], attempt))
   return sumUsd(amounts.filter((amount) => amount !== null))
 }
 
-/** The part of a route's quote that is for so many of its images. */
-export function quotedShare(route: Route | undefined, images: number): Usd | null {
+/** The part of a route's quote that is for one of its tasks; those of all its tasks add up to it, to the last digit. */
+export function quotedShare(route: Route | undefined, { task, images }: Pick<AttemptRecord, 'task' | 'images'>): Usd | null {
   if (!route?.quoted) return null
-  return images === route.applied.n ? route.quoted.amount : shareOfUsd(route.quoted.amount, images, route.applied.n)
+  const { quoted, applied, tasks } = route
+  if (images === applied.n) return quoted.amount
+  const before = tasks.slice(0, task).reduce((sum, others) => sum + others, 0)
+  const upTo = (count: number): Usd => shareOfUsd(quoted.amount, count, applied.n)
+  return subtractUsd(upTo(before + images), upTo(before))
 }
 
 /** How much more a route may cost than is held; null where that is enough. */
@@ -62,8 +66,9 @@ export function missingFor(record: GenerationRecord, route: Route): Usd | null {
 
 /** What providers billed themselves, beside what was quoted for it; null where nothing was both. */
 export function driftOf(record: GenerationRecord): { readonly quoted: Usd; readonly billed: Usd } | null {
-  const both = record.attempts.flatMap(({ settled, route, images }) => {
-    const quoted = quotedShare(record.routes[route], images)
+  const both = record.attempts.flatMap((attempt) => {
+    const { settled } = attempt
+    const quoted = quotedShare(record.routes[attempt.route], attempt)
     const isVendors = settled?.basis === 'billed' || settled?.basis === 'metered'
     return isVendors && settled.amount !== null && quoted !== null ? [{ quoted, billed: settled.amount }] : []
   })
@@ -82,7 +87,7 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
     providerTaskId: attempt.providerTaskId,
     status: attempt.status,
     code: attempt.error?.code ?? null,
-    quoted: quotedShare(route, attempt.images),
+    quoted: quotedShare(route, attempt),
     images: attempt.imageIds.length,
     made: madeOf(record, attempt, route),
     megapixels: megapixelsOf(record, attempt, route),

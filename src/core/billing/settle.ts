@@ -1,7 +1,7 @@
 import { compareUsd, multiplyUsd, sumKnownUsd, sumUsd } from '#contract'
 import type { Cost, CostBasis, CostLine, Usd, VendorCost } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '../records.ts'
-import { dependsOnReferences, dependsOnSize, meteredPrice, priceOf, withSurcharge } from '../plan/price.ts'
+import { dependsOnReferences, dependsOnSize, mergeLines, meteredPrice, priceOf, withSurcharge } from '../plan/price.ts'
 import { quotedShare, referencePixels } from './ledger.ts'
 
 export type Settlement = NonNullable<AttemptRecord['settled']>
@@ -58,7 +58,7 @@ const MOST_FOR_AN_IMAGE: Usd = '10'
 
 function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): boolean {
   if (compareUsd(reported, '0') < 0) return false
-  const quoted = quotedShare(route, attempt.images)
+  const quoted = quotedShare(route, attempt)
   if (quoted === null) return compareUsd(reported, multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images)) <= 0
   // A quote has the surcharge in it.
   const whole = withSurcharge({ amount: reported, lines: [] }, route.surcharge).amount
@@ -85,19 +85,6 @@ function priceDelivered(record: GenerationRecord, route: Route, images: readonly
   }
   const merged = mergeLines(lines)
   return { amount: sumUsd(merged.map((line) => line.amount)), lines: merged }
-}
-
-/** Lines of the same thing at the same unit amount become one. */
-function mergeLines(lines: readonly CostLine[]): CostLine[] {
-  if (lines.length < 2) return [...lines]
-  const merged: CostLine[] = []
-  for (const line of lines) {
-    const at = merged.findIndex(({ what, unit_amount }) => what === line.what && unit_amount === line.unit_amount)
-    const before = merged[at]
-    if (before === undefined) merged.push(line)
-    else merged[at] = { ...line, quantity: before.quantity + line.quantity, amount: sumUsd([before.amount, line.amount]) }
-  }
-  return merged
 }
 
 /** The cost of the whole generation: every attempt counts, and one unknown makes the whole unknown. */

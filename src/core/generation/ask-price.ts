@@ -26,7 +26,7 @@ export async function dearerThanQuoted(
   const sent = await connection.send(estimateCall(estimate, submit()), ANSWER_MS, logFields(open.record, attempt))
   const said = sent.kind === 'reply' ? estimatedIn(estimate, sent.reply) : null
   if (said === null) return null
-  const { amount } = withSurcharge({ amount: multiplyUsd(said, tasks.length), lines: [] }, surcharge)
+  const amount = multiplyUsd(withSurcharge({ amount: said, lines: [] }, surcharge).amount, tasks.length)
   if (compareUsd(amount, quoted.amount) <= 0) return null
   return unbilled('provider_unavailable', `${provider} asks ${amount} for this now, and ${quoted.amount} was quoted: nothing was bought`)
 }

@@ -9,6 +9,7 @@ import { judgeRetirement } from './retirement.ts'
 import type { QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
+import { splitImages } from './split-images.ts'
 
 /** One offer of the asked model and what is known about it at this moment. */
 export interface Candidate {
@@ -166,14 +167,6 @@ function withoutNote(price: PriceRule | null): PriceRule | null {
 
 /** One copy of a rule, however many generations hold it. */
 const rulesWithoutNote = new WeakMap<PriceRule, PriceRule>()
-
-/** Images in each paid task: full batches, then the rest. */
-function splitImages(images: number, batch: number): readonly number[] {
-  if (images <= batch) return [images]
-  const full = Math.floor(images / batch)
-  const rest = images % batch
-  return [...Array.from({ length: full }, () => batch), ...(rest > 0 ? [rest] : [])]
-}
 
 function excluded(provider: string, { request, pinned }: PlanInput): string[] {
   const reasons: string[] = []

@@ -16,6 +16,7 @@ import {
 import type { Reference } from '../records.ts'
 import { outputSize } from './fidelity.ts'
 import { billedMegapixels, type Size } from './size.ts'
+import { splitImages } from './split-images.ts'
 
 export interface Price {
   readonly amount: Usd
@@ -157,6 +158,31 @@ export function withSurcharge<Any extends Price>(price: Any, percent: string | u
   return { ...price, amount: sumUsd([price.amount, amount]), lines: [...price.lines, surcharge] }
 }
 
+/** Lines of the same thing at the same unit amount become one. */
+export function mergeLines(lines: readonly CostLine[]): CostLine[] {
+  if (lines.length < 2) return [...lines]
+  const merged: CostLine[] = []
+  for (const line of lines) {
+    const at = merged.findIndex(({ what, unit_amount }) => what === line.what && unit_amount === line.unit_amount)
+    const before = merged[at]
+    if (before === undefined) merged.push(line)
+    else merged[at] = { ...line, quantity: before.quantity + line.quantity, amount: sumUsd([before.amount, line.amount]) }
+  }
+  return merged
+}
+
+/** What several paid tasks cost together. Each is rounded by itself, as its cost will be, so that the quote is what they come to. */
+function priceOfTasks(rule: PriceRule, what: Priced, tasks: readonly number[], percent: string | undefined): Price | null {
+  const prices = tasks.map((images) => {
+    const price = priceOf(rule, { ...what, images })
+    return price && withSurcharge(price, percent)
+  })
+  const known = prices.filter((price) => price !== null)
+  if (known.length < prices.length) return null
+  if (known.length === 1) return known[0] ?? null
+  return { amount: sumUsd(known.map(({ amount }) => amount)), lines: mergeLines(known.flatMap(({ lines }) => lines)) }
+}
+
 /**
  * The price of an adapted request before it is bought, or null where the offer publishes none for it. A size that cannot be seen,
  * of the output or of a reference, is taken as one megapixel, and the assumption says so.
@@ -165,14 +191,15 @@ export function quoteFor(offer: Offer, applied: Applied, references: readonly Re
   const rule = offer.price
   if (rule === null) return null
   const output = pricedSize(offer, applied, references)
-  const price = priceOf(rule, {
+  const what: Priced = {
     ...output.size,
     images: applied.n,
     references: references.map((reference) => reference.pixels ?? UNSEEN),
     tier: applied.tier,
     quality: qualityOf(offer, applied),
-  })
-  return price && withSurcharge({ ...price, assumptions: assumptionsOf(rule, output.assumptions, references) }, offer.surchargePercent)
+  }
+  const price = priceOfTasks(rule, what, splitImages(applied.n, offer.limits.n.max), offer.surchargePercent)
+  return price && { ...price, assumptions: assumptionsOf(rule, output.assumptions, references) }
 }
 
 const qualityOf = ({ limits }: Offer, { quality }: Applied): string | undefined => quality ?? limits.quality?.default ?? undefined

@@ -93,7 +93,7 @@ function viewAttempt(record: GenerationRecord, attempt: AttemptRecord): Attempt 
     vendor: attempt.vendor,
     error: attempt.error,
     cost: {
-      quoted: quotedShare(route, attempt.images),
+      quoted: quotedShare(route, attempt),
       amount: attempt.settled?.amount ?? null,
       basis: attempt.settled?.basis ?? 'unknown',
       reported: attempt.settled?.reported ?? (attempt.cost && 'amount' in attempt.cost ? attempt.cost.amount : null),
