@@ -196,6 +196,19 @@ export function costDaysConformance(storeNow: () => Store): void {
       await expectSameReports()
     })
 
+    test('are added up whatever a vendor called its task: NUL, halves of surrogates, escapes as text', async () => {
+      const names = ['\u0000', '\ud800', 'a\udfffb', String.raw`\\ud800 \\u0000 \\\\udc00`, '\ud83c\udf32', '\ud83c \udf32']
+      const attempts = names.map((name, index) => attemptRecord(`att ${index}`, { endedAt: 1_000, providerTaskId: name, vendor: { name } }))
+      const ended = { status: 'succeeded', createdAt: at(0, 1), attempts } as const
+      await storeNow().commit({
+        generations: [generationRecord('gen_0', ended)],
+        ledger: attempts.map(({ id }, index) => settlement('gen_0', id, { at: at(0, 1 + index) })),
+      })
+      expect(await addUp()).toBe(1)
+      expect(await rowsRead()).toEqual({ lines: 0, sums: 1 })
+      await expectSameReports()
+    })
+
     test('are added up anew once a line of theirs comes late, and until then are read line by line', async () => {
       await plainDays()
       const late = { at: at(0, 9), kind: 'adjusted', amount: '0.05' } as const

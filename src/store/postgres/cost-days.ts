@@ -25,8 +25,10 @@ const forgetEarly = prepare(`DELETE FROM cost_days WHERE day >= ${UNSETTLED}`)
 const lockLate = prepare('SELECT pg_advisory_xact_lock($1, $2)')
 const claimDay = prepare('INSERT INTO cost_days (day, claim) VALUES ($1, $2) ON CONFLICT (day) DO UPDATE SET claim = excluded.claim')
 const endDay = prepare('UPDATE cost_days SET about = $1 WHERE day = $2 AND claim = $3')
+/** SQL: the state as JSON that the server reads. It refuses escapes of NUL and of half a surrogate, which a vendor's words may have. */
+const READABLE = String.raw`regexp_replace(g.state, '\\u(0000|d[89a-f][0-9a-f]{2})', '\\u0001', 'g')`
 const linesOfDay = prepare(`
-  SELECT l.*, (SELECT CASE WHEN NOT g.open THEN json_array_length(replace(g.state, '\\u0000', '\\u0001')::json -> 'attempts') END
+  SELECT l.*, (SELECT CASE WHEN NOT g.open THEN json_array_length(${READABLE}::json -> 'attempts') END
     FROM generations AS g WHERE g.id = l.generation_id) AS attempts,
     (SELECT json_object_agg(m.key, m.value) FROM generation_metadata AS m WHERE m.generation_id = l.generation_id) AS metadata
   FROM ledger AS l WHERE ${SETTLED} AND (l.at, l.seq) > ($1, $2) AND l.at < $3 ORDER BY l.at, l.seq LIMIT ${PAGE_ROWS}`)
