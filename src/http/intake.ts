@@ -4,7 +4,7 @@ import type { GenerationRecord, WebhookTarget } from '../core/records.ts'
 import type { Accept } from '../core/generation/accept.ts'
 import type { CountPurchases, IdempotencyEntry } from '../core/ports.ts'
 import type { Run } from '../core/generation/run.ts'
-import { hashOfBody } from '../core/generation/idempotency.ts'
+import { hashOfBody, IdempotencyMismatch } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
 import type { GenerationLimit } from './limits/generations.ts'
 import { invalidRequest } from './invalid-request.ts'
@@ -81,6 +81,21 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
   const accepted = (record: GenerationRecord, entry: IdempotencyEntry | null): Promise<void> =>
     run.accept(record, entry, limit.admit(record.key)).catch(limit.rethrow)
 
+  /** What an earlier version began, whose idempotency keys were of the request alone: the same where the same webhook is sent its end. */
+  async function begunEarlier(
+    request: GenerationRequest,
+    key: string | null,
+    idempotencyKey: string,
+    { webhook }: IntakeExtras,
+    mismatch: unknown,
+  ): Promise<Begun> {
+    if (!(mismatch instanceof IdempotencyMismatch) || !webhook) throw mismatch
+    const before = await idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), () => Promise.reject(mismatch))
+    const target = (await run.wait(before.id, 0))?.webhook
+    if (!target || hashOfBody(receiverOf(target)) !== hashOfBody(receiverOf(webhook))) throw mismatch
+    return before
+  }
+
   return {
     read(body) {
       const judged = judge(requestSchema, body)
@@ -93,11 +108,12 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
         await accepted(record, null)
         return { id: record.id, replayed: false, ...(isOnItsWay(record) ? { record } : {}) }
       }
-      return idempotency.once(key ?? '', idempotencyKey, hashOfBody(asWritten(request, more)), async (entry) => {
+      const begun = idempotency.once(key ?? '', idempotencyKey, hashOfBody(asWritten(request, more)), async (entry) => {
         const record = await prepare(request, key, more)
         await accepted(record, { ...entry, generationId: record.id })
         return record
       })
+      return begun.catch((error: unknown) => begunEarlier(request, key, idempotencyKey, more, error))
     },
     wait: (id, waitMs) => whileKeyCounts(run.wait(id, waitMs)),
   }
@@ -105,10 +121,10 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
 
 /** With who is to be sent the end, where a compatible API asked for it: that is no field of ours, and as much a part of the body. */
 function asWritten(request: GenerationRequest, { webhook }: IntakeExtras): Json {
-  if (!webhook) return request as Json
-  const { format, url, context } = webhook
-  return { request: request as Json, webhook: { format, url, context } }
+  return webhook ? { request: request as Json, webhook: receiverOf(webhook) } : (request as Json)
 }
+
+const receiverOf = ({ format, url, context }: WebhookTarget): Json => ({ format, url, context })
 
 /** Each submit is on its way, and was written: until a reply comes nothing changes. */
 const isOnItsWay = ({ attempts }: GenerationRecord): boolean => attempts.every(({ status }) => status === 'submitting')
