@@ -75,7 +75,7 @@ function delivered(reply: Reply): Outcome {
   const parts = (answer.candidates ?? []).flatMap(({ content }) => content?.parts ?? [])
   // Interim images of its thinking are not what was ordered.
   const payloads = parts.flatMap(({ inlineData, thought }) => (thought === true ? [] : (inlineData?.data ?? [])))
-  const cost = answer.usageMetadata && costOf(answer.usageMetadata)
+  const cost = answer.usageMetadata && costOf(answer.usageMetadata, payloads.length > 0)
   const said = {
     ...(cost ? { cost } : {}),
     ...(answer.responseId === undefined ? {} : { taskId: answer.responseId }),
@@ -85,10 +85,14 @@ function delivered(reply: Reply): Outcome {
   return { kind: 'done', images: [...new Set(payloads)].map((data) => ({ source: { kind: 'base64', data } })), ...said }
 }
 
-/** Thoughts count as text of the output. Without details all that was drawn counts as an image, and all input as text. */
-function costOf(usage: Usage): VendorCost | undefined {
+/**
+ * Thoughts count as text of the output. Without details all that was drawn counts as an image, and all input as text. Where something was
+ * drawn and no count of it can be read, the rest is not the cost.
+ */
+function costOf(usage: Usage, hasDrawn: boolean): VendorCost | undefined {
   const { promptTokenCount: input, candidatesTokenCount: output, thoughtsTokenCount: thoughts = 0 } = usage
   if (input === undefined && output === undefined && thoughts === 0) return undefined
+  if (hasDrawn && output === undefined && tokensOf(usage.candidatesTokensDetails, 'IMAGE') === undefined) return undefined
   const inputImages = Math.min(tokensOf(usage.promptTokensDetails, 'IMAGE') ?? 0, input ?? 0)
   const cached = Math.min(usage.cachedContentTokenCount ?? 0, (input ?? 0) - inputImages)
   const drawn = Math.min(tokensOf(usage.candidatesTokensDetails, 'IMAGE') ?? output ?? 0, output ?? Number.MAX_SAFE_INTEGER)

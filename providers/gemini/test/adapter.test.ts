@@ -19,8 +19,8 @@ const IMAGE = { inlineData: { mimeType: 'image/png', data: 'AAAA' } }
 const answer = (usageMetadata: Json, parts: Json = [IMAGE]): Json => ({ candidates: [{ content: { parts } }], usageMetadata })
 
 describe('the cost of an image of Gemini', () => {
-  const amountOf = (model: string, usage: Json) => {
-    const { cost } = read(answer(usage))
+  const amountOf = (model: string, usage: Json, parts?: Json) => {
+    const { cost } = read(answer(usage, parts))
     const price = manifest.models[model]?.price
     return cost && !('amount' in cost) && price ? meteredPrice(price, cost)?.amount : undefined
   }
@@ -30,7 +30,15 @@ describe('the cost of an image of Gemini', () => {
     const usage = { promptTokenCount: 100, candidatesTokenCount: 1_120, thoughtsTokenCount: 500 }
     // 100 × 2 + 1120 × 120 + 500 × 12, in millionths of a dollar.
     expect(amountOf('gemini-3-pro-image', { ...usage, candidatesTokensDetails: details(['IMAGE', 1_120]) })).toBe('0.1406')
-    expect(amountOf('gemini-3-pro-image', { promptTokenCount: 100, thoughtsTokenCount: 500 })).toBe('0.0062')
+    expect(amountOf('gemini-3-pro-image', { promptTokenCount: 100, thoughtsTokenCount: 500 }, [])).toBe('0.0062')
+  })
+
+  test('is not known where an image was drawn and no count of it can be read', () => {
+    expect(amountOf('gemini-3-pro-image', { promptTokenCount: 100, thoughtsTokenCount: 500 })).toBeUndefined()
+    expect(amountOf('gemini-3-pro-image', { promptTokenCount: 100, candidatesTokenCount: 1e300 })).toBeUndefined()
+    expect(
+      amountOf('gemini-3-pro-image', { promptTokenCount: Number.MAX_SAFE_INTEGER, toolUsePromptTokenCount: 9, candidatesTokenCount: 1 }),
+    ).toBeUndefined()
   })
 
   test('counts what was drawn as an image where there are no details, and what the details leave over as text', () => {

@@ -123,7 +123,8 @@ export function meteredPrice(rule: PriceRule, counted: Exclude<VendorCost, { amo
     const tokens = counted.tokens[kind] ?? 0
     const perMillion = rule.per_million[kind]
     if (tokens === 0) continue
-    if (perMillion === null) return null
+    // A sum of counts may be beyond what a number holds: no vendor's word of an amount.
+    if (perMillion === null || !Number.isSafeInteger(tokens)) return null
     lines.push(tokenLine(what, tokens, perMillion))
   }
   return priceFrom(lines)
