@@ -6,7 +6,7 @@ import { quotedShare, referencePixels } from './ledger.ts'
 
 export type Settlement = NonNullable<AttemptRecord['settled']>
 
-const UNKNOWN: Settlement = { amount: null, basis: 'unknown', lines: [] }
+export const UNKNOWN: Settlement = { amount: null, basis: 'unknown', lines: [] }
 const NOTHING: Settlement = { amount: '0', basis: 'computed', lines: [] }
 
 /**

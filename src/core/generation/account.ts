@@ -1,8 +1,8 @@
 import { isBeyondPercent, isTerminal, percentAbove } from '#contract'
 import { acceptedEntries, driftOf, releasedEntry, settledEntry } from '../billing/ledger.ts'
-import { settle } from '../billing/settle.ts'
+import { settle, UNKNOWN, type Settlement } from '../billing/settle.ts'
 import type { Ports } from '../ports.ts'
-import type { AttemptRecord } from '../records.ts'
+import type { AttemptRecord, ImageRecord } from '../records.ts'
 import { routeOf, type OpenGeneration } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
 
@@ -28,7 +28,7 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
   const { record } = open
   const route = routeOf(record, attempt)
   const images = record.images.filter((image) => attempt.imageIds.includes(image.id))
-  attempt.settled = settle(record, attempt, route, images)
+  attempt.settled = settled(ports, open, attempt, images)
   const entry = settledEntry(record, attempt, route, ports.clock.now())
   open.newEntries = [...open.newEntries, entry]
   ports.observer.settled?.(entry)
@@ -37,6 +37,20 @@ export function settleAttempt(ports: Ports, open: OpenGeneration, attempt: Attem
   const fields = { ...logFields(record, attempt), provider: route.provider, quoted: route.quoted?.amount ?? null, reported }
   ports.log.error(fields, 'the provider’s bill is not believed; the cost is unknown until an operator confirms it')
   ports.observer.billNotBelieved?.(route.provider)
+}
+
+/** Where a vendor’s word cannot be counted with, whatever it is: the cost is unknown, and the attempt and its generation end all the same. */
+function settled({ log }: Ports, { record }: OpenGeneration, attempt: AttemptRecord, images: readonly ImageRecord[]): Settlement {
+  try {
+    return settle(record, attempt, routeOf(record, attempt), images)
+  } catch (error) {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
+    log.error(
+      { ...logFields(record, attempt), error: reason },
+      'the cost of an attempt could not be settled; it is unknown until an operator confirms it',
+    )
+    return UNKNOWN
+  }
 }
 
 /** Once everything has ended: releases what was reserved and not needed, and warns where a bill differs from its quote. */

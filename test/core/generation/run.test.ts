@@ -34,6 +34,16 @@ describe('a generation', () => {
     expect(world.run.inFlight('alpha')).toBe(0)
   })
 
+  test('that was charged what nobody can count ends with its image, and its cost is unknown', async () => {
+    const images = [{ source: { kind: 'url', url: 'https://cdn.example/1.jpg' } }] as const
+    const world = createWorld({
+      script: () => says({ kind: 'done', images, cost: { amount: 'very much', raw: null }, taskId: 'vendor-1' }),
+    })
+    const generation = viewOf(await runFor(world, planned(['alpha']), 0), plainLinks('http://here'))
+    expect(generation).toMatchObject({ status: 'succeeded', images: [{ width: 1024 }], cost: { amount: null, basis: 'unknown' } })
+    expect(world.run.openCount).toBe(0)
+  })
+
   test('sends a mask beside its references, and shows it as an image that can be sent again', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
     const stored = { kind: 'stored', sha256: 'ab', bytes: 8, format: 'png', pixels: { width: 8, height: 8 } } as const
