@@ -134,7 +134,7 @@ async function boundedJson(
   { caller, maxBytes, written }: ExpectedBody,
 ): Promise<Extract<BoundedJson, { kind: 'text' }>> {
   if (written !== null && written > maxBytes) throw tooLarge()
-  const reader = new BoundedJsonReader(BOUNDS)
+  const reader = new BoundedJsonReader(BOUNDS, caller)
   let bytes = 0
   try {
     await eachPiece(payload, caller, (piece) => {
@@ -154,10 +154,14 @@ async function boundedJson(
 
 /**
  * A message that came as a whole, read as a body is; whoever asked releases its stand-ins.
+ * @param caller who sent it
  * @throws HttpProblem where it holds more than anybody sends, or is no UTF-8 · SyntaxError
  */
-export async function readMessage(bytes: Buffer): Promise<{ readonly value: unknown; readonly standIns: readonly string[] }> {
-  const reader = new BoundedJsonReader(BOUNDS)
+export async function readMessage(
+  bytes: Buffer,
+  caller: string,
+): Promise<{ readonly value: unknown; readonly standIns: readonly string[] }> {
+  const reader = new BoundedJsonReader(BOUNDS, caller)
   for await (const piece of inTurns(bytes)) {
     reader.write(piece)
     if (!reader.isWanted) break

@@ -63,9 +63,12 @@ export class BoundedJsonReader {
   #refusal: { readonly reason: string; readonly path: JsonPath | null } | null = null
   readonly #standIns = new Map<string, string>()
   readonly #stops = new StringStops()
+  readonly #caller: string | null
 
-  constructor(bounds: JsonBounds) {
+  /** @param caller who sends it; absent: it is a reply */
+  constructor(bounds: JsonBounds, caller: string | null = null) {
     this.#bounds = bounds
+    this.#caller = caller
     this.#position = new JsonPosition(bounds)
   }
 
@@ -253,7 +256,7 @@ export class BoundedJsonReader {
     if (payload.kind === 'wrong') return this.#keep(Buffer.from(`${JSON.stringify(payload.written).slice(1, -1)}"`))
     // The same bytes have one name: what comes twice is one image.
     const { head, held } = payload
-    const standIn = this.#standIns.get(held.sha256) ?? hold(head, held)
+    const standIn = this.#standIns.get(held.sha256) ?? hold(head, held, this.#caller)
     this.#standIns.set(held.sha256, standIn)
     this.#keep(Buffer.from(`${standIn}"`))
   }

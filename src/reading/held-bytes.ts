@@ -18,36 +18,66 @@ const HASH_CHARS = 64
 const STAND_IN_CHARS = HEAD_CHARS + MARK.length + NUMBER_CHARS + HASH_CHARS
 /** Longer than anybody keeps what was read. */
 const MOST_AGE_MS = 30 * 60_000
-/** For all together; beyond it the oldest are let go, and who needed them is refused. */
+/** Of what callers send, all together; beyond it the oldest of whoever has most are let go, and who needed them is refused. */
 const MOST_BYTES = 1_024 ** 3
 
 interface Entry extends HeldBytes {
   readonly since: number
-  /** Whoever has it gives it back. */
-  readonly isLent: boolean
+  readonly from: From
+}
+
+/** The caller who sent it; a reply, which was paid for and is let go by its age alone; or lent, which whoever has it gives back. */
+type From = { readonly caller: string } | 'reply' | 'lent'
+
+/** What is held of a caller, the oldest first. */
+interface Sent {
+  bytes: number
+  readonly numbers: Set<string>
 }
 
 const held = new Map<string, Entry>()
+const sentBy = new Map<string, Sent>()
 let total = 0
+/** Of all callers. */
+let sentBytes = 0
 
 /**
  * Keeps the bytes of an inline image and gives what stands for its base64 in the JSON: itself base64, with the image's own beginning, so that
  * whoever handles the text need not know. It is understood by this process alone, and until it is released.
+ * @param caller who sent it; null: it came with a reply
  */
-export function hold(head: string, bytes: HeldBytes): string {
-  total += bytes.bytes
+export function hold(head: string, bytes: HeldBytes, caller: string | null = null): string {
   const oldest = performance.now() - MOST_AGE_MS
-  for (const [number, entry] of held) {
-    if (entry.since > oldest && total <= MOST_BYTES) break
-    if (!entry.isLent) forget(number)
+  for (const [number, { since, from }] of held) {
+    if (since > oldest) break
+    if (from !== 'lent') forget(number)
   }
-  return enter(head, bytes, false)
+  const standIn = enter(head, bytes, caller === null ? 'reply' : { caller })
+  letOldestGo()
+  return standIn
 }
 
-function enter(head: string, bytes: HeldBytes, isLent: boolean): string {
+function enter(head: string, bytes: HeldBytes, from: From): string {
   const number = randomBytes(NUMBER_CHARS / 2).toString('hex')
-  held.set(number, { ...bytes, since: performance.now(), isLent })
+  held.set(number, { ...bytes, since: performance.now(), from })
+  if (from !== 'lent') total += bytes.bytes
+  if (typeof from === 'object') {
+    const sent = sentBy.get(from.caller) ?? { bytes: 0, numbers: new Set() }
+    sentBy.set(from.caller, sent)
+    sent.numbers.add(number)
+    sent.bytes += bytes.bytes
+    sentBytes += bytes.bytes
+  }
   return head.slice(0, HEAD_CHARS) + MARK + number + bytes.sha256
+}
+
+function letOldestGo(): void {
+  if (sentBytes <= MOST_BYTES) return
+  const [first, ...others] = sentBy.values()
+  const [oldest] = others.reduce((most, sent) => (sent.bytes > (most?.bytes ?? 0) ? sent : most), first)?.numbers ?? []
+  if (oldest === undefined) return
+  forget(oldest)
+  letOldestGo()
 }
 
 /** Base64 of so few bytes is quickly made, and not worth a stand-in. */
@@ -60,11 +90,11 @@ const LENT_FROM_BYTES = 64 * 1_024
 export function lend(bytes: Buffer, sha256: string): string {
   if (bytes.length < LENT_FROM_BYTES) return bytes.toString('base64')
   const head = bytes.toString('base64', 0, HEAD_CHARS)
-  return enter(head, { chunks: [bytes], bytes: bytes.length, sha256 }, true)
+  return enter(head, { chunks: [bytes], bytes: bytes.length, sha256 }, 'lent')
 }
 
-/** As `hold`, for bytes that came as they are. */
-export async function holdChunks(chunks: readonly Buffer[]): Promise<string> {
+/** As `hold`, for bytes that a caller sent as they are. */
+export async function holdChunks(chunks: readonly Buffer[], caller: string): Promise<string> {
   const hash = createHash('sha256')
   let bytes = 0
   /** In this turn. */
@@ -79,7 +109,7 @@ export async function holdChunks(chunks: readonly Buffer[]): Promise<string> {
     bytes += chunk.length
   }
   const head = Buffer.concat(chunks.slice(0, HEAD_CHARS)).subarray(0, HEAD_CHARS)
-  return hold(head.toString('base64'), { chunks, bytes, sha256: hash.digest('hex') })
+  return hold(head.toString('base64'), { chunks, bytes, sha256: hash.digest('hex') }, caller)
 }
 
 /** What stands behind a payload or the `data:` URI that ends in it; null where it is an image's own base64, or is held no more. */
@@ -136,6 +166,13 @@ function numberIn(text: string): string | null {
 
 function forget(number: string): void {
   const entry = held.get(number)
-  if (entry?.isLent === false) total -= entry.bytes
-  held.delete(number)
+  if (!entry || !held.delete(number) || entry.from === 'lent') return
+  total -= entry.bytes
+  if (entry.from === 'reply') return
+  const { caller } = entry.from
+  const sent = sentBy.get(caller)
+  sentBytes -= entry.bytes
+  if (!sent?.numbers.delete(number)) return
+  sent.bytes -= entry.bytes
+  if (sent.numbers.size === 0) sentBy.delete(caller)
 }

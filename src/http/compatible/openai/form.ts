@@ -28,8 +28,9 @@ const MAX_DEPTH = 4
  * The text fields of a form as a JSON body. Nested values come as JSON text in one field, or in brackets as the SDKs write them:
  * `provider[order][]=a`, `metadata[team]=b`. Inside `provider_options` a text that spells a number or a boolean is one.
  * @param standIns takes those of images inside JSON text; whoever asked releases them
+ * @param caller who sent it
  */
-export async function readForm(fields: readonly FormField[], standIns: string[]): Promise<FormReading> {
+export async function readForm(fields: readonly FormField[], standIns: string[], caller: string): Promise<FormReading> {
   const body = new Map<string, Draft>()
   for (const { name, value } of fields) {
     const [, root = '', brackets = ''] = NAME.exec(name) ?? []
@@ -37,7 +38,7 @@ export async function readForm(fields: readonly FormField[], standIns: string[])
     if (root === '' || path.length > MAX_DEPTH || path.includes('__proto__') || root === '__proto__')
       return { kind: 'refused', param: name.slice(0, 100), message: 'not a field name; write nested fields as name[key] or as JSON text' }
     const isStructure = path.length === 0 && STRUCTURES.has(root) && value !== 'null'
-    const read = isStructure ? await readStructure(value, standIns) : readValue(name, root, path, value)
+    const read = isStructure ? await readStructure(value, standIns, caller) : readValue(name, root, path, value)
     if (read.kind === 'refused') return { ...read, param: name }
     if (!putInto(body, root, path, read.value))
       return { kind: 'refused', param: name, message: 'given more than once, or both as a value and as a structure' }
@@ -62,9 +63,9 @@ function readValue(name: string, root: string, path: readonly string[], text: st
 }
 
 /** JSON text is bounded as a body is. */
-async function readStructure(text: string, standIns: string[]): Promise<ValueReading> {
+async function readStructure(text: string, standIns: string[], caller: string): Promise<ValueReading> {
   try {
-    const read = await readMessage(Buffer.from(text))
+    const read = await readMessage(Buffer.from(text), caller)
     standIns.push(...read.standIns)
     if (typeof read.value === 'object' && read.value !== null) return { kind: 'value', value: read.value as Json }
   } catch (error) {

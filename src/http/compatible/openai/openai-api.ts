@@ -126,9 +126,10 @@ async function readParts(
   }
   const standIns: string[] = []
   request.standIns = standIns
-  const upload = await readUpload(request.parts(), maxBytes, standIns).catch(notAForm)
+  const caller = request.gatewayKey ?? request.ip
+  const upload = await readUpload(request.parts(), maxBytes, standIns, caller).catch(notAForm)
   if (upload.kind === 'refused') throw new OpenaiRefusal(upload.problem)
-  const form = await readForm(upload.fields, standIns)
+  const form = await readForm(upload.fields, standIns, caller)
   if (form.kind === 'refused')
     throw new OpenaiRefusal(refusal('invalid_request', `Invalid value for '${form.param}': ${form.message}`, { param: form.param }))
   return { upload, body: form.body }

@@ -37,11 +37,12 @@ const isText = ({ filename, mimetype }: MultipartFile): boolean => !filename && 
  * @param parts read as bytes: `PARTS_AS_BYTES`
  * @param maxBytes of all parts together
  * @param standIns takes each stand-in as it is made, also where the form is refused in the end; whoever asked releases them
+ * @param caller who sends it
  * @throws HttpProblem where a text is no UTF-8
  */
-export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: number, standIns: string[]): Promise<Upload> {
+export async function readUpload(parts: AsyncIterable<Multipart>, maxBytes: number, standIns: string[], caller: string): Promise<Upload> {
   const held = async (format: string, chunks: readonly Buffer[]): Promise<string> => {
-    const standIn = await holdChunks(chunks)
+    const standIn = await holdChunks(chunks, caller)
     standIns.push(standIn)
     return `data:image/${format};base64,${standIn}`
   }

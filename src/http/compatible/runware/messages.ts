@@ -22,17 +22,19 @@ export interface MessageListeners {
   /** The tasks of one message; the images in them are held until all is done. */
   readonly onTasks: (tasks: readonly JsonObject[]) => Promise<unknown>
   readonly onUnreadable: (errors: readonly TaskError[]) => void
+  /** Who sends them, as far as is known now. */
+  readonly sender: () => string | null
 }
 
 /** Reads messages in the order they came, however long each is; nothing more is taken from the connection while one is read. */
-export function createMessages(socket: Receiving, { onTasks, onUnreadable }: MessageListeners): (message: Buffer) => void {
+export function createMessages(socket: Receiving, { onTasks, onUnreadable, sender }: MessageListeners): (message: Buffer) => void {
   let unread = 0
   let before: Promise<void> = Promise.resolve()
 
   async function read(message: Buffer): Promise<void> {
     try {
       await littleTurn(MESSAGES, message.length)
-      const { value, standIns } = await readMessage(message)
+      const { value, standIns } = await readMessage(message, sender() ?? MESSAGES)
       const done = takeTasks(tasksOf(value))
       void done.finally(() => standIns.forEach(release))
     } catch (error) {

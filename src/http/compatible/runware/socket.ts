@@ -58,7 +58,6 @@ export interface SocketOptions {
  */
 export function serveSocket(socket: Socket, { perform, assets, keys, limits, secret, isDryRun, clock, log, raw }: SocketOptions): void {
   let shown = secret
-
   const sendFrame = createFrames(socket, clock)
   const admission = createAdmission(socket, limits)
 
@@ -94,9 +93,8 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
   const take = async (task: JsonObject): Promise<void> => {
     if (task['taskType'] === 'authentication') return authenticate(task)
     const asker = caller()
-    if (asker === null && task['taskType'] !== 'ping') {
+    if (asker === null && task['taskType'] !== 'ping')
       return sendFrame({ errors: [errorItem({ ...INVALID_KEY }, task['taskUUID'], task['taskType'])] })
-    }
     if (isDryRun && task['taskType'] === 'imageInference') {
       const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
@@ -125,6 +123,7 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
     onTasks: (tasks) =>
       Promise.all(tasks.map((task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task)))),
     onUnreadable: (errors) => sendFrame({ errors }),
+    sender: () => caller()?.key ?? null,
   })
   socket.on('message', forThisRequest(receive))
 }

@@ -5,7 +5,7 @@ import { readForm as read } from '../../../../src/http/compatible/openai/form.ts
 import type { FormField } from '../../../../src/http/compatible/openai/form.ts'
 
 /** Nothing in these fields is held. */
-const readForm = (fields: readonly FormField[]) => read(fields, [])
+const readForm = (fields: readonly FormField[]) => read(fields, [], 'a caller')
 
 const form = (text: Readonly<Record<string, string>>): readonly FormField[] =>
   Object.entries(text).map(([name, value]) => ({ name, value }))
