@@ -34,17 +34,20 @@ export interface LimitDependencies {
 
 /** Gives back what was taken. */
 export type Release = () => void
-type Taken = { readonly kind: 'taken'; readonly release: Release } | { readonly kind: 'refused'; readonly exceeded: Exceeded }
+export type Taken = { readonly kind: 'taken'; readonly release: Release } | { readonly kind: 'refused'; readonly exceeded: Exceeded }
 
 export interface Limits {
   /** Counts one request of its client's address. Null where it is not counted; undefined where it is within the limit; else the answer. */
   overRequests(request: FastifyRequest, reply: FastifyReply): Promise<HttpProblem | undefined> | null
   /** One connection of a peer. */
   takeSocket(remoteAddress: string | undefined): Taken
-  takeBytes(request: FastifyRequest, bytes: number): Taken
+  takeBytes(request: Sender, bytes: number): Taken
   /** An event stream or a WebSocket of a key; null without keys. */
   takeStream(key: string | null): Taken
 }
+
+/** Whose bytes are counted. */
+export type Sender = Pick<FastifyRequest, 'raw'> & { readonly caller: Pick<FastifyRequest['caller'], 'key'> }
 
 interface Wanted {
   readonly of: LimitOf

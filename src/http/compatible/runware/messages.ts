@@ -24,14 +24,16 @@ export interface MessageListeners {
   readonly onUnreadable: (errors: readonly TaskError[]) => void
   /** Who sends them, as far as is known now. */
   readonly sender: () => string | null
+  /** Asked for each message: what gives back what it counted on its way, once it was read. */
+  readonly hasCome: () => () => void
 }
 
 /** Reads messages in the order they came, however long each is; nothing more is taken from the connection while one is read. */
-export function createMessages(socket: Receiving, { onTasks, onUnreadable, sender }: MessageListeners): (message: Buffer) => void {
+export function createMessages(socket: Receiving, { onTasks, onUnreadable, sender, hasCome }: MessageListeners): (message: Buffer) => void {
   let unread = 0
   let before: Promise<void> = Promise.resolve()
 
-  async function read(message: Buffer): Promise<void> {
+  async function read(message: Buffer, wasRead: () => void): Promise<void> {
     try {
       await littleTurn(MESSAGES, message.length)
       const { value, standIns } = await readMessage(message, sender() ?? MESSAGES)
@@ -40,6 +42,7 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable, sende
     } catch (error) {
       onUnreadable(error instanceof SyntaxError ? NO_TASKS : errorsOfMessage(error))
     } finally {
+      wasRead()
       unread -= 1
       if (unread === 0) socket.resume()
     }
@@ -53,7 +56,8 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable, sende
   return (message) => {
     if (unread === 0) socket.pause()
     unread += 1
-    before = before.then(() => read(message))
+    const wasRead = hasCome()
+    before = before.then(() => read(message, wasRead))
   }
 }
 

@@ -27,7 +27,7 @@ import { errorsOfBody, errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY, ST
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
   readonly assets: Pick<Assets, 'open' | 'read'>
-  readonly limits: Pick<Limits, 'takeStream'>
+  readonly limits: Pick<Limits, 'takeStream' | 'takeBytes'>
   readonly clock: Pick<Clock, 'after'>
   readonly bodyLimitBytes: number
 }
@@ -143,6 +143,7 @@ function socketRoute(api: FastifyInstance, url: string, perform: Perform, { keys
         clock,
         log,
         raw: request.raw.socket,
+        takeBytes: (key, bytes) => limits.takeBytes({ raw: request.raw, caller: { key } }, bytes),
       })
     },
   })

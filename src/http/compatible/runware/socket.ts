@@ -5,11 +5,13 @@ import { EVERYBODY, MOST_BYTES_OF_A_STRANGER } from '../../access.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { HttpProblem } from '../../http-problem.ts'
 import { errorItem } from './items.ts'
-import type { Limits } from '../../limits/limits.ts'
+import type { Limits, Taken } from '../../limits/limits.ts'
 import { tooMuch } from '../../limits/refusal.ts'
+import type { Exceeded } from '../../limits/refusal.ts'
 import { createFrames } from './frames.ts'
 import type { MessagePart } from './frames.ts'
 import { createMessages } from './messages.ts'
+import { countOnTheirWay } from './on-their-way.ts'
 import { authenticated, problemOfTask } from './perform.ts'
 import { createInlineImages } from '../../inline-images.ts'
 import type { Perform } from './perform.ts'
@@ -36,6 +38,8 @@ export interface Socket {
 const WAIT_MS = 24 * 60 * 60_000
 /** How long a connection may stand without a key. */
 const STRANGER_MS = 15_000
+/** How long whoever sends too much has to read why. */
+const REFUSED_MS = 500
 
 export interface SocketOptions {
   readonly perform: Perform
@@ -48,6 +52,8 @@ export interface SocketOptions {
   readonly clock: Pick<Clock, 'after'>
   readonly log: Pick<Log, 'error'>
   readonly limits: Pick<Limits, 'takeStream'>
+  /** Counts bytes of a key on their way. */
+  readonly takeBytes: (key: string | null, bytes: number) => Taken
   /** The bytes below the frames. */
   readonly raw: Pick<Readable, 'on' | 'off'>
 }
@@ -56,10 +62,10 @@ export interface SocketOptions {
  * One connection of the SDK: arrays of tasks come in, and each task's results go out by themselves as they finish, so that several
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
-export function serveSocket(socket: Socket, { perform, assets, keys, limits, secret, isDryRun, clock, log, raw }: SocketOptions): void {
+export function serveSocket(socket: Socket, options: SocketOptions): void {
+  const { perform, assets, keys, limits, secret, isDryRun, clock, raw } = options
   let shown = secret
   const sendFrame = createFrames(socket, clock)
-  const admission = createAdmission(socket, limits)
 
   /** Asked anew for each message: a key may be withdrawn while the connection stands. Null: no valid key. */
   const caller = (): Caller | null => {
@@ -74,13 +80,11 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
   const refuse = ({ details }: Pick<HttpProblem, 'details'>, task: JsonObject): void =>
     sendFrame({ errors: errorsOfProblem(details, task).map((error) => errorItem(error, task['taskUUID'], task['taskType'])) })
 
-  const isAdmitted = (asker: Caller, task: JsonObject): boolean => {
-    const over = admission(asker)
-    if (over === undefined) return true
-    refuse(over, task)
+  const end = (exceeded: Exceeded, task: JsonObject): void => {
+    refuse(tooMuch(exceeded), task)
     socket.close()
-    return false
   }
+  const isAdmitted = createAdmission(socket, limits, end)
 
   const authenticate = (task: JsonObject): void => {
     if (typeof task['apiKey'] === 'string') shown = task['apiKey']
@@ -118,12 +122,41 @@ export function serveSocket(socket: Socket, { perform, assets, keys, limits, sec
     })
   }
 
+  takeMessages(socket, options, { caller, take, refuse, end, sendFrame })
+}
+
+/** What a connection does with what it is sent. */
+interface Conversation {
+  readonly caller: () => Caller | null
+  readonly take: (task: JsonObject) => Promise<void>
+  readonly refuse: (problem: Pick<HttpProblem, 'details'>, task: JsonObject) => void
+  readonly end: (exceeded: Exceeded, task: JsonObject) => void
+  readonly sendFrame: (frame: object) => void
+}
+
+function takeMessages(
+  socket: Socket,
+  { raw, clock, log, takeBytes }: SocketOptions,
+  { caller, take, refuse, end, sendFrame }: Conversation,
+): void {
+  const sender = (): string | null => caller()?.key ?? null
+  const hasCome = countOnTheirWay({
+    raw,
+    socket,
+    take: (bytes) => takeBytes(sender(), bytes),
+    onTooMany: (exceeded) => {
+      end(exceeded, {})
+      socket.pause()
+      clock.after(REFUSED_MS, () => socket.terminate())
+    },
+  })
   const receive = createMessages(socket, {
     // A rate that cannot be asked for, since the database is away, is an answer as well.
     onTasks: (tasks) =>
       Promise.all(tasks.map((task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task)))),
     onUnreadable: (errors) => sendFrame({ errors }),
-    sender: () => caller()?.key ?? null,
+    sender,
+    hasCome,
   })
   socket.on('message', forThisRequest(receive))
 }
@@ -146,15 +179,19 @@ function createKeyOfSocket(socket: Socket, keys: Pick<KeyRing, 'whileValid'>, se
 }
 
 /** A connection counts from when its caller is known; until then it has 15 s. */
-function createAdmission(socket: Socket, limits: Pick<Limits, 'takeStream'>): (asker: Caller) => HttpProblem | undefined {
+function createAdmission(
+  socket: Socket,
+  limits: Pick<Limits, 'takeStream'>,
+  refuse: (exceeded: Exceeded, task: JsonObject) => void,
+): (asker: Caller, task: JsonObject) => boolean {
   let isCounted = false
-  return ({ key }) => {
-    if (isCounted) return undefined
+  return ({ key }, task) => {
+    if (isCounted) return true
     const taken = limits.takeStream(key)
-    if (taken.kind === 'refused') return tooMuch(taken.exceeded)
-    isCounted = true
-    socket.on('close', taken.release)
-    return undefined
+    if (taken.kind === 'refused') refuse(taken.exceeded, task)
+    else socket.on('close', taken.release)
+    isCounted = taken.kind === 'taken'
+    return isCounted
   }
 }
 
