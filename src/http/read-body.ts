@@ -162,7 +162,7 @@ export async function readMessage(
   caller: string,
 ): Promise<{ readonly value: unknown; readonly standIns: readonly string[] }> {
   const reader = new BoundedJsonReader(BOUNDS, caller)
-  for await (const piece of inTurns(bytes)) {
+  for await (const piece of inTurns(bytes, caller)) {
     reader.write(piece)
     if (!reader.isWanted) break
   }

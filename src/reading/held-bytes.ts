@@ -101,7 +101,7 @@ export async function holdChunks(chunks: readonly Buffer[], caller: string): Pro
   let hashed = 0
   for (const chunk of chunks) {
     if (hashed + chunk.length > BYTES_PER_TURN) {
-      await itsTurn(chunk.length)
+      await itsTurn(chunk.length, caller)
       hashed = 0
     }
     hash.update(chunk)

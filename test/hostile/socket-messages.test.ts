@@ -14,7 +14,7 @@ useRealSockets()
 const KEYS = { own: 'the-key-of-the-owner', other: 'the-key-of-another' } as const
 const MOST_BYTES = 1_000_000
 
-test('what has come of messages at WebSockets counts among the bytes of a key on their way, until they were read', async () => {
+test('messages at WebSockets count among the bytes of a key on their way from their first byte until they were read', async () => {
   const url = await gateway()
   const [first, second, another] = [await opened(url, KEYS.own), await opened(url, KEYS.own), await opened(url, KEYS.other)]
   // Whole ones are read and give back what they took.

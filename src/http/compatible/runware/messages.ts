@@ -15,7 +15,7 @@ interface Receiving {
   resume(): void
 }
 
-/** Whose turn it is: connections have it in the order of their messages, each with one at a time, and all together as one caller. */
+/** Whose turn it is where no keys are on: connections have it in the order of their messages, each with one at a time, and all together as one caller. */
 const MESSAGES = 'messages'
 
 export interface MessageListeners {
@@ -35,7 +35,7 @@ export function createMessages(socket: Receiving, { onTasks, onUnreadable, sende
 
   async function read(message: Buffer, wasRead: () => void): Promise<void> {
     try {
-      await littleTurn(MESSAGES, message.length)
+      await littleTurn(sender() ?? MESSAGES, message.length)
       const { value, standIns } = await readMessage(message, sender() ?? MESSAGES)
       const done = takeTasks(tasksOf(value))
       void done.finally(() => standIns.forEach(release))
