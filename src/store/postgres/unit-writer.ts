@@ -36,7 +36,6 @@ const changeKinds = [
 const TRIES = 5
 const ASK_AGAIN_MS = 250
 const INVALID_PARAMETER_VALUE = '22023'
-
 const begin = prepare('BEGIN')
 const commit = prepare('COMMIT')
 const rollback = prepare('ROLLBACK')
@@ -113,7 +112,7 @@ export function unitWriter({ connections, work, slots, openOfKeys, node }: UnitW
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
       const bound = boundTo(unit, node, openOfKeys)
       if (bound.statements.length === 0) return
-      await order.run(namesOf(unit), () => untilDone(bound)).catch(whereFull(slots, unit))
+      await order.run(namesOf(unit), () => untilDone(bound), unit.budget?.key).catch(whereFull(slots, unit))
       noteJobs(work, bound)
     },
     async close() {
@@ -195,8 +194,9 @@ function boundTo(unit: UnitOfWork, node: string, openOfKeys: OpenOfKeys): Bound 
     return areNew ? [{ id: record.id, change: 'hold' }] : []
   })
   return {
-    locks: [...counted.locks, ...slotLocks(slots)],
-    statements: [...counted.statements, ...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],
+    locks: counted.locks,
+    // The provider's, for which all keys wait, behind the budget of one.
+    statements: [...slotLocks(slots), ...counted.statements, ...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],
     jobs,
     budget,
     ledger: [...ledger],
