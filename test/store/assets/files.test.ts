@@ -208,6 +208,7 @@ describe('refusing what is not a whole image', () => {
 
   test('opens no file for a small image that is cut off', async () => {
     await rm(join(directory, 'incoming'), { recursive: true })
+    await writeFile(join(directory, 'incoming'), 'no folder')
     for (const format of FORMATS) {
       const half = images[format].subarray(0, images[format].length / 2)
       expect(await refusal(assets.put(inPieces(half, 1_000), NO_LIMIT))).toMatchObject({ reason: 'not_an_image' })
