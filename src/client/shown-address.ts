@@ -1,4 +1,4 @@
-import { hasCredentials } from '#contract'
+import { hasCredentials } from '../contract/url.ts'
 
 /** An address as it may be repeated: without its user name and password, whatever signs they hold, and without its query and fragment. */
 export function shownAddress(text: string): string {

@@ -11,7 +11,7 @@ export const hasChromium = CHROMIUM !== undefined
 /** Builds the pages where they are not built, or older than their source. */
 export function buildPagesOnce(): void {
   const built = join(ROOT, 'dist/web/index.html')
-  const newest = Math.max(...filesBelow(['src/web']).map((path) => statSync(join(ROOT, path)).mtimeMs))
+  const newest = Math.max(...filesBelow(['src/web', 'src/client', 'src/contract']).map((path) => statSync(join(ROOT, path)).mtimeMs))
   if (existsSync(built) && statSync(built).mtimeMs > newest) return
   execFileSync(process.execPath, ['build/pages.ts'], { cwd: ROOT, stdio: 'inherit' })
 }
