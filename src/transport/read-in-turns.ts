@@ -7,8 +7,10 @@ const MOST_PIECE_BYTES = 32 * 1_024
 /** Interim responses, chunks and trailers are made of lines, and undici takes up to 30 µs for one; an image of 32 KiB has half as many. */
 const MOST_PIECE_LINES = 256
 const LINE_END = 10
-/** To begin to count anew costs a round of the event loop, and several honest replies together take less than this. */
-const LEAST_MS = 0.2
+/**
+ * To begin to count anew costs a round of the event loop. Less than this is carried over to the next turns, which only makes the others wait earlier.
+ */
+const LEAST_MS = MS_PER_TURN / 2
 
 let msSpent = 0
 let isNextTurnAwaited = false
