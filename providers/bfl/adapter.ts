@@ -58,10 +58,11 @@ const costFromCredits = (credits: Json | undefined): VendorCost | undefined => c
 /** The task's id and where to poll; with a webhook the reply has no polling URL, and the result is asked for by id. */
 function submitted(reply: Reply): Outcome {
   const task = readSubmit(reply.body)
-  const words = wordsOf(reply)
-  // Whatever its status, a reply that names a task and no fault is no refusal.
-  const isAccepted = task?.id !== undefined && words.message === null
-  if (!isSuccess(reply) && !isAccepted) return { kind: 'failed', failure: submitFailure(reply, words) }
+  if (!isSuccess(reply)) {
+    const words = wordsOf(reply)
+    // Whatever its status, a reply that names a task and no fault is no refusal.
+    if (task?.id === undefined || words.message !== null) return { kind: 'failed', failure: submitFailure(reply, words) }
+  }
   const resultById = task?.id === undefined ? null : `/v1/get_result?id=${encodeURIComponent(task.id.toWellFormed())}`
   const url = webUrl(task?.polling_url, reply.url)?.href ?? resultById
   if (!task || !url) {
