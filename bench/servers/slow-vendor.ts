@@ -7,11 +7,11 @@ const server = createServer((request, response) => {
   request.resume()
   request.on('end', () => {
     const { port } = server.address() as AddressInfo
-    const id = request.method === 'POST' ? randomUUID() : ''
+    const id = request.method === 'POST' ? randomUUID() : (request.url?.split('id=')[1] ?? '')
     const reply =
       request.method === 'POST'
         ? `{"id":"${id}","polling_url":"http://127.0.0.1:${port}/v1/get_result?id=${id}","cost":4.5,"input_mp":0.0,"output_mp":1.5}`
-        : '{"id":"x","status":"Pending","result":null,"progress":null,"details":null}'
+        : `{"id":"${id}","status":"Pending","result":null,"progress":null,"details":null}`
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(reply) })
     response.end(reply)
   })
