@@ -21,6 +21,7 @@ const BEGUN_FIRST = [
   'cluster/faults',
   'crash/crash',
   'hostile/neighbours',
+  'hostile/held-images',
   'web/doing',
   'web/choosing',
   'package/installed',
