@@ -1,16 +1,12 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import sharp from 'sharp'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
 
 useRealSockets()
 
@@ -108,24 +104,9 @@ async function vendors(): Promise<string> {
   return listening(server)
 }
 
-async function listening(server: http.Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
 async function gatewayBefore(url: string, providers: readonly string[]): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-another-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const own = providers.map((id) => `  ${id}: { api_key: vendor-key-0123456, base_url: "${url}" }\n`)
-  writeFileSync(join(folder, 'imagegate.yaml'), `network: { allow: ["127.0.0.0/8"] }\nproviders:\n${own.join('')}`)
-  const gateway = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
-  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  return gateway.url
+  return (await gatewayWith(`network: { allow: ["127.0.0.0/8"] }\nproviders:\n${own.join('')}`)).url
 }
 
 async function generate(gateway: string, provider: string, prompt: string): Promise<Generation> {

@@ -1,16 +1,13 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request as ask } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { json, text } from 'node:stream/consumers'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Generation } from '#contract'
-import { startOverridden } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
+import type { ServerProcess } from '../crash/process.ts'
 
 useRealSockets()
 
@@ -49,27 +46,17 @@ async function receiverThatRefusesTwice() {
     response.writeHead(isOver ? 204 : 500).end()
   }
   const server = createServer((request, response) => void take(request, response))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: await listening(server),
     linksOf: (name: string) => links.filter(({ path }) => path.startsWith(name)).map(({ link }) => link),
   }
 }
 
-async function gateway(): Promise<{ readonly url: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-borrowed-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+function gateway(): Promise<ServerProcess> {
   const keys = Object.entries(KEYS).map(([name, key]) => `{ name: ${name}, key_hash: ${createHash('sha256').update(key).digest('hex')} }`)
-  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${keys.join(', ')}]\nnetwork: { allow: ["127.0.0.0/8"] }\n`)
-  const server = await startOverridden(
-    { IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'), IMAGEGATE_DATA: join(folder, 'data') },
-    { providers: ['bfl'], sandboxTypicalMs: 20, webhookDelaysMs: [300, 300, 300] },
-  )
-  onTestFinished(async () => void (await server.kill('SIGKILL')))
-  return server
+  return gatewayWith(`keys: [${keys.join(', ')}]\nnetwork: { allow: ["127.0.0.0/8"] }\n`, {
+    providers: ['bfl'],
+    sandboxTypicalMs: 20,
+    webhookDelaysMs: [300, 300, 300],
+  })
 }

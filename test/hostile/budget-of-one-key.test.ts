@@ -1,12 +1,9 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startOverridden } from '../crash/process.ts'
-import { startVendors } from '../crash/vendors.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
-import { openStorage } from '../support/storages.ts'
+import { gatewayOfTwoKeys } from '../support/two-keys-on-postgres.ts'
 
 useRealSockets()
 
@@ -18,7 +15,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   'purchases of one key that wait for its budget in PostgreSQL leave connections for what another key buys',
   { timeout: 60_000 },
   async () => {
-    const { url, database } = await gateway()
+    const { url, database } = await gatewayOfTwoKeys(', budget_usd: "50", period: day', 50)
     const buy = async (key: string): Promise<Generation> => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
       const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 })
@@ -45,22 +42,3 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     expect(new Set(await Promise.all(bought))).toEqual(new Set(['succeeded']))
   },
 )
-
-async function gateway() {
-  const [storage, vendors] = await Promise.all([
-    openStorage('PostgreSQL and a bucket'),
-    startVendors({ providers: ['runware'], maxInFlight: 50 }),
-  ])
-  const keys = ['many', 'few'].map(
-    (name) => `{ name: ${name}, key_hash: ${createHash('sha256').update(name).digest('hex')}, budget_usd: "50", period: day }`,
-  )
-  const own = vendors.folder(`${storage.configuration()}keys: [${keys.join(', ')}]\n`)
-  const server = await startOverridden({ ...own.environment, ...storage.environment }, { providers: ['runware'] })
-  onTestFinished(async () => {
-    await server.kill('SIGKILL')
-    await vendors.close()
-    storage.close()
-    own.remove()
-  })
-  return { url: server.url, database: storage.database ?? '' }
-}

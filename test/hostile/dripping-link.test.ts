@@ -1,15 +1,10 @@
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import sharp from 'sharp'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startOverridden } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
 
 /** Sells at once; its link gives a byte of an image now and then, and never the last one. */
 async function startDrippingVendor(): Promise<string> {
@@ -26,13 +21,7 @@ async function startDrippingVendor(): Promise<string> {
     }
     return void sell(request, response)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return listening(server)
 }
 
 async function sell(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -46,18 +35,11 @@ test(
   'a link that gives a byte now and then, for ever, does not keep a generation open for longer than links live',
   { timeout: 60_000 },
   async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'imagegate-drip-'))
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const vendor = await startDrippingVendor()
-    writeFileSync(
-      join(folder, 'imagegate.yaml'),
+    const server = await gatewayWith(
       `network: { allow: ["127.0.0.1"] }\nproviders: { runware: { api_key: a-key-of-the-vendor, base_url: "${vendor}" } }\n`,
-    )
-    const server = await startOverridden(
-      { IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'), IMAGEGATE_DATA: join(folder, 'data') },
       { patience: { linkMs: 600, longestLinkMs: 600, deadLinkMs: 100 } },
     )
-    onTestFinished(() => void server.kill('SIGKILL'))
     const reply = await fetch(`${server.url}/v1/generations`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', prefer: 'wait=40' },

@@ -1,16 +1,14 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import sharp from 'sharp'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
+import type { ServerProcess } from '../crash/process.ts'
 
 useRealSockets()
 
@@ -74,26 +72,14 @@ async function vendorOf(image: Buffer, isSlow: boolean): Promise<Vendor> {
       open -= 1
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = await listening(server)
   return { url, asked: () => asked, open: () => open }
 }
 
-async function gatewayBefore({ url }: Vendor, keep: boolean): Promise<Awaited<ReturnType<typeof startProcess>>> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-heads-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const config = join(folder, 'imagegate.yaml')
+function gatewayBefore({ url }: Vendor, keep: boolean): Promise<ServerProcess> {
   const sold = 'models: { flux-2-pro: { provider_model: x, price: { per_image: "0.03" } } }'
   const relay = `{ shape: openai-images, base_url: "${url}", api_key: vendor-key-0123456, ${sold} }`
-  writeFileSync(config, `assets: { keep: ${keep} }\nproviders: { relay: ${relay} }\n`)
-  const gateway = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: config })
-  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  return gateway
+  return gatewayWith(`assets: { keep: ${keep} }\nproviders: { relay: ${relay} }\n`)
 }
 
 /** The path of a new image. */

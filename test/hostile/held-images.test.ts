@@ -1,17 +1,13 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
 
 useRealSockets()
 
@@ -78,27 +74,16 @@ async function vendorThatWaits() {
       open.write(`{"created":1,"data":[{"b64_json":"${images[0] ?? ''}"},`, () => isAsked())
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: await listening(server),
     asked,
     goOn: () => open?.end(`{"b64_json":"${images[1] ?? ''}"}]}`),
   }
 }
 
 async function gateway(vendorUrl: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-held-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const keys = Object.entries(KEYS).map(([name, key]) => `{ name: ${name}, key_hash: ${createHash('sha256').update(key).digest('hex')} }`)
   const sold = 'models: { flux-2-pro: { provider_model: x, price: { per_image: "0.03" } } }, references: reference_images'
   const relay = `{ shape: openai-images, base_url: "${vendorUrl}", api_key: vendor-key-0123456, ${sold} }`
-  writeFileSync(join(folder, 'imagegate.yaml'), `keys: [${keys.join(', ')}]\nproviders: { relay: ${relay} }\n`)
-  const server = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
-  onTestFinished(async () => void (await server.kill('SIGKILL')))
-  return server.url
+  return (await gatewayWith(`keys: [${keys.join(', ')}]\nproviders: { relay: ${relay} }\n`)).url
 }

@@ -1,12 +1,9 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startOverridden } from '../crash/process.ts'
-import { startVendors } from '../crash/vendors.ts'
 import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
-import { openStorage } from '../support/storages.ts'
+import { gatewayOfTwoKeys } from '../support/two-keys-on-postgres.ts'
 
 useRealSockets()
 
@@ -17,7 +14,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   'lists of one key that take long in PostgreSQL leave connections for what another key buys',
   { timeout: 60_000 },
   async () => {
-    const { url, database } = await gateway()
+    const { url, database } = await gatewayOfTwoKeys()
     const ask = (key: string, path: string, body?: object): Promise<Response> =>
       fetch(url + path, {
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -37,17 +34,3 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     await Promise.all(lists)
   },
 )
-
-async function gateway() {
-  const [storage, vendors] = await Promise.all([openStorage('PostgreSQL and a bucket'), startVendors({ providers: ['runware'] })])
-  const keys = ['many', 'few'].map((name) => `{ name: ${name}, key_hash: ${createHash('sha256').update(name).digest('hex')} }`)
-  const own = vendors.folder(`${storage.configuration()}keys: [${keys.join(', ')}]\n`)
-  const server = await startOverridden({ ...own.environment, ...storage.environment }, { providers: ['runware'] })
-  onTestFinished(async () => {
-    await server.kill('SIGKILL')
-    await vendors.close()
-    storage.close()
-    own.remove()
-  })
-  return { url: server.url, database: storage.database ?? '' }
-}

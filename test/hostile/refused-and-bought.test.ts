@@ -1,15 +1,11 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import sharp from 'sharp'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
 
 useRealSockets()
 
@@ -59,29 +55,18 @@ async function vendors(): Promise<{ readonly url: string; readonly submits: stri
     response.writeHead(said ? status : 404, { 'content-type': 'application/json' }).end(JSON.stringify(said ?? { detail: url }))
   }
   const server = http.createServer((request, response) => void reply(request, response))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, submits }
+  return { url: await listening(server), submits }
 }
 
 const OWN = ['bfl', 'fal', 'vtrix', 'replicate', 'gemini'] as const
 
 async function gatewayBefore(url: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-refused-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const sold = ['flux-2-pro', 'gemini-2.5-flash-image'].map((model) => `${model}: { provider_model: x, price: { per_image: "0.03" } }`)
   const relay = (name: string) =>
     `  ${name}: { shape: openai-images, base_url: "${url}/${name}", api_key: vendor-key-0123456, models: { ${sold.join(', ')} } }\n`
   const own = OWN.map((id) => `  ${id}: { api_key: vendor-key-0123456, base_url: "${url}" }\n`)
   const config = `network: { allow: ["127.0.0.0/8"] }\nproviders:\n${own.join('')}${relay('relay')}${relay('another')}`
-  writeFileSync(join(folder, 'imagegate.yaml'), config)
-  const gateway = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
-  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  return gateway.url
+  return (await gatewayWith(config)).url
 }
 
 test('a submit that is answered with the status of a refusal, and with the task or the image all the same, is kept and bought nowhere else', async () => {

@@ -1,14 +1,9 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
 
 useRealSockets()
 
@@ -17,14 +12,9 @@ const READERS = 1_100
 
 test('readers of links whose server is slow hold up no purchase at the same server, where images are not kept', async () => {
   const vendor = await vendorWithSlowLinks()
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-slow-links-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const config = join(folder, 'imagegate.yaml')
   const sold = 'models: { flux-2-pro: { provider_model: x, price: { per_image: "0.03" } } }'
   const relay = `{ shape: openai-images, base_url: "${vendor.url}", api_key: vendor-key-0123456, ${sold} }`
-  writeFileSync(config, `assets: { keep: false }\nproviders: { relay: ${relay} }\n`)
-  const gateway = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: config })
-  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
+  const gateway = await gatewayWith(`assets: { keep: false }\nproviders: { relay: ${relay} }\n`)
 
   const [image] = (await buy(gateway.url)).images
   const { hostname, port } = new URL(gateway.url)
@@ -60,12 +50,6 @@ async function vendorWithSlowLinks() {
     read += 1
     response.writeHead(200, { 'content-type': 'image/jpeg' }).write(Buffer.alloc(128, 0xff))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = await listening(server)
   return { url, read: () => read }
 }

@@ -1,16 +1,11 @@
 import { useRealSockets } from '../transport/real-sockets.ts'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import sharp from 'sharp'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { compareUsd, subtractUsd, sumUsd } from '#contract'
 import type { CostLine, Generation, Problem, Quote } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { gatewayWith, listening } from '../support/for-one-test.ts'
 
 useRealSockets()
 
@@ -25,31 +20,20 @@ async function relay(): Promise<string> {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data }))
   }
   const server = http.createServer((request, response) => void reply(request, response))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return listening(server)
 }
 
 const PRICES = ['0.033333331', '0.000100009', '0.0411', '0.027777777'] as const
 const SURCHARGES = ['5.5', '33.333333', '0.000001'] as const
 
 async function gatewayBefore(url: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'imagegate-exact-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const entries = PRICES.flatMap((price, one) =>
     SURCHARGES.map((percent, other) => {
       const models = `{ flux-2-pro: { provider_model: x, price: { per_image: "${price}" } } }`
       return `  relay-${one}-${other}: { shape: openai-images, base_url: "${url}", api_key: vendor-key-0123456, surcharge_percent: "${percent}", models: ${models} }\n`
     }),
   )
-  writeFileSync(join(folder, 'imagegate.yaml'), `network: { allow: ["127.0.0.0/8"] }\nproviders:\n${entries.join('')}`)
-  const gateway = await startProcess({ IMAGEGATE_DATA: join(folder, 'data'), IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml') })
-  onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  return gateway.url
+  return (await gatewayWith(`network: { allow: ["127.0.0.0/8"] }\nproviders:\n${entries.join('')}`)).url
 }
 
 const linesSum = (lines: readonly CostLine[]): string => sumUsd(lines.map(({ amount }) => amount))
