@@ -4,7 +4,7 @@ import { settle, UNKNOWN, type Settlement } from '../billing/settle.ts'
 import type { Ports } from '../ports.ts'
 import type { AttemptRecord, ImageRecord } from '../records.ts'
 import { routeOf, type OpenGeneration } from './open-generation.ts'
-import { logFields } from './log-fields.ts'
+import { defectIn, logFields } from './log-fields.ts'
 
 /** From this difference between quoted and billed on, the operator is warned. */
 const DRIFT_PERCENT = 1
@@ -44,9 +44,8 @@ function settled({ log }: Ports, { record }: OpenGeneration, attempt: AttemptRec
   try {
     return settle(record, attempt, routeOf(record, attempt), images)
   } catch (error) {
-    const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
     log.error(
-      { ...logFields(record, attempt), error: reason },
+      { ...logFields(record, attempt), error: defectIn(error) },
       'the cost of an attempt could not be settled; it is unknown until an operator confirms it',
     )
     return UNKNOWN

@@ -3,7 +3,7 @@ import { fail } from './conclude.ts'
 import { advance } from './lifecycle.ts'
 import { ended, holdsSlot, later, type Next, type Pause } from './next.ts'
 import { noWait, releaseConnection, routeOf, trackOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
-import { logFields } from './log-fields.ts'
+import { defectIn, logFields } from './log-fields.ts'
 import type { Scheduling } from './scheduling.ts'
 import { takeBackIntent } from './submit.ts'
 
@@ -164,8 +164,7 @@ class AttemptDriver implements Driver {
   /** A defect in a step ends its attempt, not the server. */
   async #endDefect(open: OpenGeneration, attempt: AttemptRecord, error: unknown): Promise<Next> {
     if (open.isLost) return ended()
-    const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
-    this.#core.ports.log.error({ ...logFields(open.record, attempt), error: reason }, 'a step failed unexpectedly')
+    this.#core.ports.log.error({ ...logFields(open.record, attempt), error: defectIn(error) }, 'a step failed unexpectedly')
     if (attempt.endedAt !== null) return ended()
     const billed = attempt.submittedAt === null ? false : 'unknown'
     return fail(this.#core, open, attempt, { code: 'internal', message: 'an internal error; see the server log', billed })

@@ -36,3 +36,6 @@ export function logEnd(log: Log, record: GenerationRecord): void {
     log.error(fields, 'a generation has ended; it may be paid and lost: ask the provider about it')
   else log.warn(fields, 'a generation has failed')
 }
+
+/** What a defect says of itself, for the log alone. */
+export const defectIn = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : 'unknown')

@@ -10,7 +10,7 @@ import type { AttemptRecord } from '../records.ts'
 import { fail, failCanceled } from './conclude.ts'
 import { later, NOW, type Next } from './next.ts'
 import { isCanceled, note, routeOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
-import { logFields } from './log-fields.ts'
+import { defectIn, logFields } from './log-fields.ts'
 import { publish } from './save.ts'
 
 /** Progress is shown for each twentieth it grew. */
@@ -44,8 +44,7 @@ function interpret({ ports }: Core, { provider }: Connection, reply: Reply, call
   try {
     return provider.adapter.interpret(reply, call)
   } catch (error) {
-    const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
-    ports.log.error({ ...about, provider: provider.id, status: reply.status, error: reason }, 'a reply could not be read')
+    ports.log.error({ ...about, provider: provider.id, status: reply.status, error: defectIn(error) }, 'a reply could not be read')
     const message = `the reply of ${provider.id} could not be read`
     return { kind: 'refused', failure: { code: 'bad_reply', message, billed: 'unknown', provider_status: reply.status } }
   }

@@ -3,7 +3,7 @@ import type { PartialImage, Provider } from '#contract'
 import { wholeInline } from '../../reading/inline-bytes.ts'
 import type { ReplyListener } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
-import { logFields } from './log-fields.ts'
+import { defectIn, logFields } from './log-fields.ts'
 import { isCanceled, type Core, type OpenGeneration } from './open-generation.ts'
 import { remember } from './outcome.ts'
 import { publish } from './save.ts'
@@ -20,8 +20,10 @@ export function listenTo(core: Core, open: OpenGeneration, attempt: AttemptRecor
     try {
       return step()
     } catch (error) {
-      const reason = error instanceof Error ? (error.stack ?? error.message) : 'unknown'
-      core.ports.log.error({ ...logFields(open.record, attempt), provider: id, error: reason }, 'part of a reply could not be read')
+      core.ports.log.error(
+        { ...logFields(open.record, attempt), provider: id, error: defectIn(error) },
+        'part of a reply could not be read',
+      )
       return null
     }
   }
