@@ -77,7 +77,7 @@ const ofNoRequest = ([name, format]: readonly [string, WebhookFormat]): readonly
     ...format,
     render(end, index) {
       const asked = URL.parse(end.target.askedAt ?? '')
-      return workAskedAt(asked === null || isLoopback(asked.hostname) ? undefined : asked.origin, () => format.render(end, index))
+      return workAskedAt(asked === null || isLoopback(asked.hostname) ? null : asked, () => format.render(end, index))
     },
   },
 ]

@@ -44,8 +44,7 @@ export function askedOrigin(): string | undefined {
  * Work for no request, which may have been begun by anybody's: its links carry the origin under which its own caller asked, where that is known, and
  * never that of another.
  */
-export function workAskedAt<T>(origin: string | undefined, work: () => T): T {
-  const asked = URL.parse(origin ?? '')
+export function workAskedAt<T>(asked: URL | null, work: () => T): T {
   if (asked === null) return requests.run(undefined, work)
   const nobodys = { id: '', traceparent: undefined, untilKeyEnds: undefined, onRefusal: undefined }
   return requests.run({ ...nobodys, protocol: asked.protocol.slice(0, -1), host: asked.host }, work)
