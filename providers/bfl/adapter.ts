@@ -1,5 +1,6 @@
 import { costOf, digitsOf, exactNumber, failureOf, imageSource, isBodyOfTask, isSuccess, pollRefusal, retryAfterMs } from '#adapter-kit'
 import { saidInsteadOfLink, submitFailure, usdOf, webUrl, withoutSecrets } from '#adapter-kit'
+import { compareUsd } from '#contract'
 import type { Adapter, Call, Failure, Json, JsonObject, Outcome, Reply, VendorCost } from '#contract'
 import { optionsTaken, references, shape, upsampling } from './parameters.ts'
 import {
@@ -167,7 +168,7 @@ function ready(reply: Reply, call: Call, task: TaskReply | null, known: Known): 
   }
 }
 
-const isCharge = (cost: VendorCost | undefined): boolean => cost !== undefined && 'amount' in cost && /[1-9]/.test(cost.amount)
+const isCharge = (cost: VendorCost | undefined): boolean => cost !== undefined && 'amount' in cost && compareUsd(cost.amount, '0') !== 0
 
 /** Neither stage is charged (https://help.bfl.ai/articles/2916279050-why-did-my-request-fail, 2026-06-12), unless this very reply names a charge. */
 function moderated(reply: Reply, task: TaskReply | null, isCharged: boolean): Failure {

@@ -123,7 +123,7 @@ async function existing<T>(read: () => Promise<T>): Promise<T | null> {
   }
 }
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
+export const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** What the disk refused, and what to do about it; errors that say so already stay as they are. */

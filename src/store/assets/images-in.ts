@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
-import { diskError } from './folder-storage.ts'
+import { codeOf, diskError } from './folder-storage.ts'
 import { incoming, judge, receive } from './incoming.ts'
 import type { Incoming, Limits } from './incoming.ts'
 import { measureHead } from './measure.ts'
@@ -65,7 +65,8 @@ async function take({ source, ...limits }: Sent, temporary: string, storage: Obj
 /** Whoever removed the images removed the folder of the temporary files, perhaps. */
 async function openTemporary(path: string): Promise<FileHandle> {
   const made = () => open(path, 'wx', OWN_FILE)
-  return made().catch(async () => {
+  return made().catch(async (error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error
     await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
     return made()
   })
