@@ -177,7 +177,8 @@ describe.skipIf(!hasChromium)('a result', { concurrent: true }, () => {
   test('is followed through a server that is killed and started again under the page', async ({ expect, onTestFinished }) => {
     const folder = mkdtempSync(join(tmpdir(), 'imagegate-pages-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const overrides = { providers: FIXTURE_PROVIDERS, sandboxTypicalMs: 1_000 }
+    // Long enough that none has ended when the kill comes, however busy the machine.
+    const overrides = { providers: FIXTURE_PROVIDERS, sandboxTypicalMs: 6_000 }
     const environment = { IMAGEGATE_DATA: folder, PORT: '0' }
     const first = await startOverridden(environment, overrides)
     const { page, complaints, close } = await openPage(first.url, { prepare: (blank) => blank.clock.install() })
