@@ -25,9 +25,7 @@ test('images that callers send and never end take no image from a paid reply, no
   await vendor.asked
   const edit = JSON.stringify({ model: 'flux-2-pro', prompt: 'a tower', reference_images: [`data:image/png;base64,${image}`] })
   const asking = sendTo(url, KEYS.own, edit.length, edit.slice(0, -2))
-  const endless = Buffer.from(
-    `{"reference_images":["data:image/png;base64,${image.slice(0, 64)}${'A'.repeat(BASE64_CHARS)}","prompt":"`,
-  )
+  const endless = Buffer.from(`{"reference_images":["data:image/png;base64,${image.slice(0, 64)}${'A'.repeat(BASE64_CHARS)}","prompt":"`)
   for (let sent = 0; sent < BODIES_OF_A_KEY; sent += 1)
     await Promise.all([KEYS.other, KEYS.third].map((key) => sendTo(url, key, endless.length + 9, endless).sent))
   await new Promise((resolve) => setTimeout(resolve, 1_000))
