@@ -6,7 +6,7 @@ import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
 import type { ReadingTurn } from './reading-turn.ts'
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
-const PAGE_ROWS = 500
+const PAGE_ROWS = 250
 
 /** Of a line, in the order in which its values come: rows as lists are read in half the time. */
 const COLUMNS = [
