@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 // whose servers are silent one, for seconds: the disk, which each commit waits for, would wait behind them.
 process.env.UV_THREADPOOL_SIZE ??= '8'
 
-// Where Node.js is told to use the proxy of the environment, it does so for this machine as well: a command, the demo and the key that a command
+// Where Node.js is asked to use the proxy of the environment, it does so for this machine as well: a command, the demo and the key that a command
 // shows would go to the proxy instead of the gateway.
 const { env } = process
 if (env.NODE_USE_ENV_PROXY === '1' || [...process.execArgv, env.NODE_OPTIONS ?? ''].join(' ').includes('--use-env-proxy')) {
