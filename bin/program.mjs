@@ -1,3 +1,4 @@
+import http from 'node:http'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import module from 'node:module'
 import { join, resolve } from 'node:path'
@@ -5,6 +6,15 @@ import { join, resolve } from 'node:path'
 // Threads for what Node does beside the event loop, before the first of them is needed. Of its usual four, large images can take three and a name
 // whose servers are silent one, for seconds: the disk, which each commit waits for, would wait behind them.
 process.env.UV_THREADPOOL_SIZE ??= '8'
+
+// Where Node.js is asked to use the proxy of the environment, it does so for this machine as well: a command, the demo and the key that a command
+// shows would go to the proxy instead of the gateway.
+const { env } = process
+if (env.NODE_USE_ENV_PROXY === '1' || [...process.execArgv, env.NODE_OPTIONS ?? ''].join(' ').includes('--use-env-proxy')) {
+  const named = env.no_proxy || env.NO_PROXY || ''
+  const here = 'localhost,127.0.0.1,::1,[::1]'
+  if (named !== '*') http.setGlobalProxyFromEnv?.({ ...env, no_proxy: named === '' ? here : `${named},${here}` })
+}
 
 const CHECKOUT = resolve(import.meta.dirname ?? '.', '..')
 

@@ -68,8 +68,8 @@ export function processTerminal(): Terminal {
     err: (text) => void process.stderr.write(`${visible(text)}\n`),
     draw: (text) => void process.stderr.write(text),
     isInteractive: process.stderr.isTTY,
-    // Some pseudo-terminals say 0.
-    columns: process.stdout.columns || DEFAULT_COLUMNS,
+    // Some pseudo-terminals say 0. Progress is drawn on standard error, also where the results go elsewhere.
+    columns: process.stdout.columns || process.stderr.columns || DEFAULT_COLUMNS,
     env: processEnvironment(),
     input: boundedInput,
     stopped: () =>

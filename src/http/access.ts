@@ -101,7 +101,7 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
 
   app.addHook('onRequest', (request, reply, done) => {
     const refusal = identify(request)
-    if (!keys.isOn()) return done(foreignRequest(request, origins))
+    if (!keys.isOn()) return done(foreignRequest(request, origins, accessOf(request) === 'open'))
     if (accessOf(request) === 'open') return done()
     const { caller } = request
     if (caller.scope === null) return done(refusal ?? tooLongForAStranger(request, reply))

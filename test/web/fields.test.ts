@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import type { GenerationRequest } from '#contract'
-import { launchGateway } from '../e2e/gateway.ts'
+import type { Comparison, Generation, GenerationRequest } from '#contract'
+import { json, launchGateway } from '../e2e/gateway.ts'
 import { buildPagesOnce, hasChromium, openPage } from './browser.ts'
 
 const PATIENCE_MS = 120_000
@@ -27,6 +27,47 @@ async function openForm(model: string, provider: string) {
 }
 
 describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, () => {
+  test(
+    'ask again for what a comparison or a generation asked for: a shape and megapixels without a width, metadata with commas, the highest price',
+    async ({ expect }) => {
+      const asked = {
+        model: 'flux-2-pro',
+        prompt: 'a wide fox',
+        aspect_ratio: '16:9',
+        megapixels: 2,
+        metadata: { note: 'a, b=c', team: 'shop' },
+      }
+      const body = { ...asked, providers: ['bfl', 'runware'] }
+      const { id } = await json<Comparison>(await gateway.post('/v1/comparisons', body, { prefer: 'wait=20' }))
+      const one = await json<Generation>(await gateway.post('/v1/generations', { ...asked, provider: { max_price_usd: '0.2' } }))
+      const sent: unknown[] = []
+      const prepare = async (page: Page) =>
+        page.on('request', (request) => {
+          if (/(comparisons|generations|quotes)$/.test(request.url()) && request.method() === 'POST') sent.push(request.postDataJSON())
+        })
+      const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`, { prepare })
+      await page.getByRole('button', { name: '16:9 · 2 MP' }).waitFor()
+      await expect.poll(() => sent.at(-1), { timeout: 30_000 }).toEqual(asked)
+      await page.getByRole('button', { name: 'Compare', exact: true }).first().click()
+      await expect.poll(() => sent.at(-1), { timeout: 30_000 }).toEqual({ ...asked, providers: expect.arrayContaining(['bfl', 'runware']) })
+      await page.goto(`${gateway.url}/generations/${one.id}`)
+      await page.getByRole('button', { name: 'Compare providers' }).click()
+      await page.getByText('As before: 16:9 · 2 MP.').waitFor()
+      await expect.poll(() => sent.at(-1), { timeout: 30_000 }).toEqual(asked)
+      await page.getByRole('textbox', { name: 'Width' }).fill('512')
+      await page.getByRole('textbox', { name: 'Height' }).fill('768')
+      const { aspect_ratio: _, megapixels: __, ...others } = asked
+      await expect.poll(() => sent.at(-1), { timeout: 30_000 }).toEqual({ ...others, width: 512, height: 768 })
+      await page.goto(`${gateway.url}/generations/${one.id}`)
+      await page.getByRole('button', { name: 'Same seed again' }).click()
+      const routing = { only: [one.provider], allow_fallbacks: false, max_price_usd: '0.2' }
+      await expect.poll(() => sent.at(-1), { timeout: 30_000 }).toEqual({ ...asked, seed: one.images[0]?.seed, provider: routing })
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+
   test(
     'are those that the offers of the model have: quality and background where one sells them, with the values it takes, and no seed where none has one; one that is set stays until it is emptied',
     async ({ expect }) => {

@@ -4,7 +4,7 @@ import { client, queries, saidBy } from '../shell/gateway.ts'
 import { freshKey } from '../shell/plain-http.ts'
 import { useAgain } from './follow.ts'
 import type { Part } from './part.ts'
-import { comparedRequest } from './whole-request.ts'
+import { comparedRequest, requestAt } from './whole-request.ts'
 
 /** What a column can set going: one part once more, or its end. `refused` is why it could not. */
 export function useBuying(comparison: Comparison) {
@@ -14,7 +14,7 @@ export function useBuying(comparison: Comparison) {
   const buyAgain = async (part: Part) => {
     setRefused(null)
     try {
-      const request = { ...comparedRequest(comparison), provider: { only: [part.provider], allow_fallbacks: false } }
+      const request = requestAt(comparedRequest(comparison), part.provider)
       const generation = await client().create(request as unknown as GenerationRequest, { idempotencyKey: freshKey() })
       setAgainIds((before) => ({ ...before, [part.provider]: generation.id }))
     } catch (error) {

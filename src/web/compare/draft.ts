@@ -16,6 +16,9 @@ export interface Draft {
   readonly model: string
   readonly width: string
   readonly height: string
+  /** How an earlier request said its size instead; they count while there is no width and no height. */
+  readonly ratio: string
+  readonly megapixels: string
   readonly n: string
   readonly seed: string
   readonly format: string
@@ -38,7 +41,7 @@ export interface Draft {
 }
 
 export const EMPTY: Draft = {
-  prompt: '', model: '', width: '1024', height: '1024', n: '1', seed: '', format: '', quality: '', safety: '', effort: '', background: '', mask: null, upsampling: '', guidance: '', steps: '',
+  prompt: '', model: '', width: '1024', height: '1024', ratio: '', megapixels: '', n: '1', seed: '', format: '', quality: '', safety: '', effort: '', background: '', mask: null, upsampling: '', guidance: '', steps: '',
   onUnsupported: 'adapt', metadata: '', webhook: '', references: [], options: {}, stop: '', unchecked: [],
 } // prettier-ignore
 
@@ -67,13 +70,48 @@ const number = (text: string): number | undefined => {
   return text.trim() === '' ? undefined : Number.isNaN(typed) ? (text as unknown as number) : typed
 }
 
+/** `team=shop, order=77`; as JSON where a name or a value has a comma or the like. */
 const pairs = (text: string): Record<string, string> =>
+  jsonPairs(text) ??
   Object.fromEntries(
     text
       .split(/[\n,]/)
       .map((line) => line.split('='))
       .flatMap(([name = '', ...value]) => (name.trim() === '' ? [] : [[name.trim(), value.join('=').trim()]])),
   )
+
+function jsonPairs(text: string): Record<string, string> | null {
+  if (!/^\s*\{/.test(text)) return null
+  try {
+    return JSON.parse(text) as Record<string, string>
+  } catch {
+    return null
+  }
+}
+
+/** As somebody would type them, where that says the same. */
+function pairsText(metadata: Readonly<Record<string, string>>): string {
+  const typed = Object.entries(metadata)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ')
+  const read = pairs(typed)
+  const isSame =
+    Object.keys(read).length === Object.keys(metadata).length && Object.keys(read).every((name) => read[name] === metadata[name])
+  return isSame ? typed : JSON.stringify(metadata)
+}
+
+const isSized = ({ width, height }: Draft): boolean => width.trim() !== '' || height.trim() !== ''
+
+const shapeAsked = ({ ratio, megapixels }: Draft) => ({
+  aspect_ratio: ratio === '' ? undefined : ratio,
+  megapixels: number(megapixels),
+})
+
+/** `1024 × 1024`, or `16:9 · 2 MP` where an earlier request said its size so; empty where it said none. */
+export function sizeAsked(draft: Draft): string {
+  if (isSized(draft)) return `${draft.width} × ${draft.height}`
+  return [draft.ratio, draft.megapixels === '' ? '' : `${draft.megapixels} MP`].filter((part) => part !== '').join(' · ')
+}
 
 /** Stands in while there is no prompt: prices hang on the other fields. */
 const NO_PROMPT = 'an image'
@@ -82,9 +120,9 @@ const NO_PROMPT = 'an image'
 export function requestOf(draft: Draft, { forPrices = false } = {}): GenerationRequest {
   const { references, metadata, webhook, stop } = draft
   const options = Object.entries(draft.options).filter(([, fields]) => Object.keys(fields).length > 0)
+  const size = isSized(draft) ? { width: number(draft.width), height: number(draft.height) } : shapeAsked(draft)
   const given = {
-    width: number(draft.width),
-    height: number(draft.height),
+    ...size,
     n: draft.n.trim() === '1' ? undefined : number(draft.n),
     seed: draft.seed.trim() === '' ? undefined : draft.seed.trim(),
     output_format: draft.format === '' ? undefined : draft.format,
@@ -116,7 +154,6 @@ const text = (value: unknown): string => (typeof value === 'string' || typeof va
 /** The form of a comparison that was run before. */
 export function draftOf(request: Comparison['request'], before: Draft): Draft {
   const references = Array.isArray(request['reference_images']) ? request['reference_images'] : []
-  const metadata = (request['metadata'] ?? {}) as Readonly<Record<string, string>>
   return {
     ...EMPTY,
     unchecked: before.unchecked,
@@ -124,6 +161,8 @@ export function draftOf(request: Comparison['request'], before: Draft): Draft {
     model: text(request['model']),
     width: text(request['width']),
     height: text(request['height']),
+    ratio: text(request['aspect_ratio']),
+    megapixels: text(request['megapixels']),
     n: text(request['n'] ?? 1),
     seed: text(request['seed']),
     format: text(request['output_format']),
@@ -136,9 +175,7 @@ export function draftOf(request: Comparison['request'], before: Draft): Draft {
     guidance: text(request['guidance']),
     steps: text(request['steps']),
     onUnsupported: request['on_unsupported'] === 'reject' ? 'reject' : 'adapt',
-    metadata: Object.entries(metadata)
-      .map(([name, value]) => `${name}=${value}`)
-      .join(', '),
+    metadata: pairsText((request['metadata'] ?? {}) as Readonly<Record<string, string>>),
     webhook: text((request['webhook'] as { readonly url?: string } | undefined)?.url),
     references: references.map((sent: unknown, at) => storedReference(sent, at)),
     options: (request['provider_options'] ?? {}) as Draft['options'],
@@ -197,7 +234,7 @@ export function moreText(draft: Draft, isPhone = false): string {
 /** What was asked for, in a row of chips; the model has a field of its own. */
 export function chipsOf(draft: Draft, providers: number): readonly Chip[] {
   const shape = shapeOf(draft)
-  const size = draft.width === '' ? 'size of the reference' : `${draft.width} × ${draft.height}`
+  const size = sizeAsked(draft) || 'size of the reference'
   const chips: readonly (Chip | null)[] = [
     { text: `${shape === undefined ? '' : `${shape.name} · `}${size}`, field: 'width' },
     { text: imagesText(draft), field: 'n' },

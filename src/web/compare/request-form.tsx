@@ -1,7 +1,7 @@
 import type { Model, Quote } from '../../client/index.ts'
 import { formatName } from '../format/facts.ts'
 import { Icon } from '../parts/icon.tsx'
-import { moreText, type Draft } from './draft.ts'
+import { moreText, sizeAsked, type Draft } from './draft.ts'
 import { ChoiceField, Field, TextField, type Wrong } from './form-field.tsx'
 import { referencesText, sizeText, type LimitedOffer } from './limits.ts'
 import { useIsPhone } from '../shell/media.ts'
@@ -119,6 +119,10 @@ export function RequestFields({ draft, offers, quote, titles, wrong, showsMore, 
   )
 }
 
+/** A request that was sent before may have said its size another way: it is asked for so again until a width and a height are given. */
+const earlierSize = (draft: Draft): string =>
+  draft.width === '' && draft.height === '' && sizeAsked(draft) !== '' ? `As before: ${sizeAsked(draft)}.` : ''
+
 type SizeProps = Pick<FormProps, 'draft' | 'offers' | 'quote' | 'titles' | 'wrong' | 'change'>
 
 function SizeAndOutput({ draft, offers, quote, titles, wrong, change }: SizeProps) {
@@ -150,7 +154,7 @@ function SizeAndOutput({ draft, offers, quote, titles, wrong, change }: SizeProp
           wrong={wrong['height']}
           onValue={(height) => change({ height })}
         />
-        <span class="below small three">{sizeText(Number(draft.width), Number(draft.height), taken)}</span>
+        <span class="below small three">{sizeText(Number(draft.width), Number(draft.height), taken) || earlierSize(draft)}</span>
       </div>
       <div class="row three-columns">
         <TextField id="n" label="Images each" inputMode="numeric" value={draft.n} wrong={wrong['n']} onValue={(n) => change({ n })} />

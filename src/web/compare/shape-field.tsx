@@ -1,4 +1,4 @@
-import { SHAPES, shapeOf, type Draft } from './draft.ts'
+import { SHAPES, shapeOf, sizeAsked, type Draft } from './draft.ts'
 import { useIsPhone } from '../shell/media.ts'
 
 interface ShapeProps {
@@ -21,7 +21,7 @@ export function ShapeField({ draft, change }: ShapeProps) {
       <div class="field">
         <label for="shape">Shape</label>
         <select id="shape" class="control" value={current?.name ?? ''} onChange={(event) => choose(event.currentTarget.value)}>
-          {current === undefined ? <option value="">{`${draft.width} × ${draft.height}`}</option> : null}
+          {current === undefined ? <option value="">{sizeAsked(draft)}</option> : null}
           {SHAPES.map(({ name, width, height }) => (
             <option key={name} value={name}>{`${name}, ${width} × ${height}`}</option>
           ))}

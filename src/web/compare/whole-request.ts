@@ -9,3 +9,12 @@ export const wholeRequest = ({ request, metadata }: Pick<Generation, 'request' |
 /** The same of a comparison, whose generations have one metadata. */
 export const comparedRequest = ({ request, generations: [first] }: Comparison): Request =>
   wholeRequest({ request, metadata: first?.metadata ?? {} })
+
+/** A request for one provider alone, at no higher price than it allowed. */
+export function requestAt(request: Request, provider: string): Request {
+  const { max_price_usd: ceiling } = (request['provider'] ?? {}) as { readonly max_price_usd?: string }
+  return {
+    ...request,
+    provider: { only: [provider], allow_fallbacks: false, ...(ceiling === undefined ? {} : { max_price_usd: ceiling }) },
+  }
+}

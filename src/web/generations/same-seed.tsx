@@ -3,7 +3,7 @@ import type { Generation, GenerationRequest } from '../../client/index.ts'
 import { Icon } from '../parts/icon.tsx'
 import { isOpen } from '../parts/shown-state.ts'
 import { client, saidBy, useMayBuy } from '../shell/gateway.ts'
-import { wholeRequest } from '../compare/whole-request.ts'
+import { requestAt, wholeRequest } from '../compare/whole-request.ts'
 import { freshKey } from '../shell/plain-http.ts'
 import { navigate } from '../shell/router.ts'
 
@@ -23,7 +23,7 @@ export function SameSeed({ generation, onRefused }: SameSeedProps) {
     setIsAsking(true)
     onRefused(null)
     try {
-      const again = { ...wholeRequest(generation), seed, provider: { only: [provider], allow_fallbacks: false } }
+      const again = requestAt({ ...wholeRequest(generation), seed }, provider)
       const { id } = await client().create(again as unknown as GenerationRequest, { idempotencyKey: freshKey() })
       navigate(`/generations/${id}`)
       scrollTo(0, 0)

@@ -101,6 +101,26 @@ describe('a gateway without keys', () => {
     expect(await upgrade({ origin: origin() })).toBe(status === 200 ? 101 : 403)
   })
 
+  const foreign = (mode: string, kind: string, site = 'cross-site') => ({
+    'sec-fetch-site': site,
+    'sec-fetch-mode': mode,
+    'sec-fetch-dest': kind,
+  })
+  test.each([
+    ['a fetch without CORS', '/v1/generations?q=fox', foreign('no-cors', 'empty'), 403],
+    ['one of another port of this machine', '/v1/generations?q=fox', foreign('no-cors', 'empty', 'same-site'), 403],
+    ['a frame', '/v1/costs', foreign('navigate', 'iframe'), 403],
+    ['an object', '/v1/models/flux-2-pro', foreign('no-cors', 'object'), 403],
+    ['a script', '/metrics', foreign('no-cors', 'script'), 403],
+    ['an image that is none', '/v1/providers', foreign('no-cors', 'image'), 403],
+    ['an image', '/v1/images/img_00000000000000000000000000000000.png', foreign('no-cors', 'image'), 404],
+    ['a link that somebody opens', '/v1/models', foreign('navigate', 'document'), 200],
+    ['a page of its own', '/v1/models', foreign('cors', 'empty', 'same-origin'), 200],
+    ['an address that somebody types', '/v1/models', foreign('navigate', 'document', 'none'), 200],
+  ])('asked without an origin by %s answers %4$i', async (_, path, headers, status) => {
+    expect((await ask({ path, headers: { host: `127.0.0.1:${port}`, ...headers } })).status).toBe(status)
+  })
+
   test('sells nothing to a form, a fetch or a rebound name, on any path', async () => {
     const before = await spent()
     const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a stolen image' })
