@@ -1,4 +1,3 @@
-import http from 'node:http'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import module from 'node:module'
 import { join, resolve } from 'node:path'
@@ -13,7 +12,9 @@ const { env } = process
 if (env.NODE_USE_ENV_PROXY === '1' || [...process.execArgv, env.NODE_OPTIONS ?? ''].join(' ').includes('--use-env-proxy')) {
   const named = env.no_proxy || env.NO_PROXY || ''
   const here = 'localhost,127.0.0.1,::1,[::1]'
-  if (named !== '*') http.setGlobalProxyFromEnv?.({ ...env, no_proxy: named === '' ? here : `${named},${here}` })
+  // Loaded only here: importing it loads Node's own `fetch` with it, at each start.
+  const http = process.getBuiltinModule?.('node:http')
+  if (named !== '*') http?.setGlobalProxyFromEnv?.({ ...env, no_proxy: named === '' ? here : `${named},${here}` })
 }
 
 const CHECKOUT = resolve(import.meta.dirname ?? '.', '..')
