@@ -12,6 +12,7 @@ import type {
   LedgerEntry,
   WebhookDeliveryRecord,
 } from './records.ts'
+import type { KeyPolicy } from './keys/key-policy.ts'
 import type { KeyRecord } from './keys/key-record.ts'
 import type { ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
@@ -45,6 +46,8 @@ export interface Ports {
   readonly hooks?: Hooks
   /** Called when deliveries that are due came on disk; must not throw. */
   readonly deliveriesDue?: () => void
+  /** What a gateway key may do now; null where it has ended. */
+  readonly policyOf?: (key: string) => KeyPolicy | null
 }
 
 /** Addresses for vendors' callbacks. A callback only brings the next poll forward. */
