@@ -14,12 +14,12 @@ import type {
 } from './records.ts'
 import type { KeyPolicy } from './keys/key-policy.ts'
 import type { KeyRecord } from './keys/key-record.ts'
-import type { ObservedBill, ProviderHour } from './account-records.ts'
+import type { BudgetCheck, ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
 import type { DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'
 import type { Claimed, Nodes, OpenCheck, SlotClaim } from './nodes.ts'
 
-export type { ObservedBill, ProviderHour } from './account-records.ts'
+export type { BudgetCheck, ObservedBill, ProviderHour } from './account-records.ts'
 
 /**
  * Counts what a request buys against the rate of its key: `images` at all providers together, of which the request itself counted the first.
@@ -255,16 +255,6 @@ export interface UnitOfWork {
   /** New ones; one that is known already stays as it is. */
   readonly deliveries?: readonly WebhookDeliveryRecord[]
   readonly deliveryChange?: DeliveryChange
-}
-
-/** A key's budget in one period, as what is reserved is held against it. */
-export interface BudgetCheck {
-  readonly key: string
-  readonly period: string
-  readonly periodStart: Instant
-  /** When the next period begins; null where there is none. */
-  readonly renewsAt: Instant | null
-  readonly limit: Usd
 }
 
 export interface IdempotencyEntry {

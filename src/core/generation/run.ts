@@ -55,6 +55,8 @@ export interface Run {
   inFlight(provider: string): number
   waiting(provider: string): number
   readonly openCount: number
+  /** Those that this process works on, canceled ones whose tasks have not ended among them. */
+  openRecords(): readonly GenerationRecord[]
   /** How many of a gateway key are open in this process; null: of those without one. */
   openOf(key: string | null): number
 }
@@ -119,6 +121,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     get openCount() {
       return open.size
     },
+    openRecords: () => [...open.values()].map(({ record }) => record),
     openOf: (key) => open.ofKey(key),
   }
 }
