@@ -49,7 +49,7 @@ async function startShop() {
   }
 }
 
-test('an invoice that has a task which is under way is told so: it is no task that nobody bought, to be attached to another', async () => {
+test('a task of an invoice that is under way is said to be: it is no task that nobody bought, to be attached to another', async () => {
   const shop = await startShop()
   const { id } = await shop.buy('open')
   for (const query of ['apply=true', 'provider=bfl']) {
@@ -64,7 +64,7 @@ test('an invoice that has a task which is under way is told so: it is no task th
   expect((await shop.reconcile('id,amount\nopen,0.05\n')).rows).toMatchObject([{ outcome: 'differs', recorded: '0.03' }])
 }, 60_000)
 
-test('of two purchases that the vendor gave one id, the one that the operator names is settled', async () => {
+test('an invoice with one id of two purchases settles the one that the operator names', async () => {
   const shop = await startShop()
   const bought = [await shop.buy('twice'), await shop.buy('twice')]
   for (const { id } of bought) await shop.ended(id)

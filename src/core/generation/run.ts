@@ -88,16 +88,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
   if (nodes) hearNodes({ core, driver, nodes, callback: callbackHere })
   return {
     accept: (record, idempotency, mostOfKey = null) => begin(core, driver, record, { idempotency, mostOfKey }),
-    async resume() {
-      if (!nodes) return resumeAll(core, driver)
-      // A database that went away a moment ago is asked again, as at any other time.
-      const count = await resumeAll(core, driver).catch((error: unknown) => {
-        if (error instanceof StoreError && error.reason === 'unreachable') return 0
-        throw error
-      })
-      keepClaiming(core, driver)
-      return count
-    },
+    resume: () => resume(core, driver),
     cancel: async (id) => (await cancel(core, driver, id)) ?? cancelElsewhere(core, waiting, id),
     calls: (id, number) => callsInMemory(core, id, number),
     wait: waiting.wait,
@@ -124,6 +115,17 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     openRecords: () => [...open.values()].map(({ record }) => record),
     openOf: (key) => open.ofKey(key),
   }
+}
+
+async function resume(core: Core, driver: Driver): Promise<number> {
+  if (!core.ports.store.nodes) return resumeAll(core, driver)
+  // A database that went away a moment ago is asked again, as at any other time.
+  const count = await resumeAll(core, driver).catch((error: unknown) => {
+    if (error instanceof StoreError && error.reason === 'unreachable') return 0
+    throw error
+  })
+  keepClaiming(core, driver)
+  return count
 }
 
 function warnOfSilence({ log }: Ports, provider: string): void {
