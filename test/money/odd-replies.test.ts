@@ -15,14 +15,19 @@ const PART = { inlineData: { mimeType: 'image/jpeg', data: IMAGE } }
 const USAGE = { usageMetadata: { promptTokenCount: 10, candidatesTokenCount: 1_120 } }
 const BLOCKED = { error: { code: 'moderation_blocked', message: 'no' } }
 
+const COMPLETED = { type: 'image_generation.completed', b64_json: IMAGE, usage: { cost: 0.03 } }
+
 /** What the vendor answers to a prompt: its status and body. */
-const REPLIES: Readonly<Record<string, readonly [number, object]>> = {
+const REPLIES: Readonly<Record<string, readonly [number, object | string]>> = {
   'null beside': [200, { data: [null, { b64_json: IMAGE }], usage: { cost: 0.04 } }],
   'text beside': [200, { data: [{ b64_json: IMAGE }, 'moderated'], usage: { cost: 0.04 } }],
   'charged in 200': [200, { ...BLOCKED, usage: { cost: 0.02 } }],
   'charged in 400': [400, { ...BLOCKED, usage: { cost: 0.02 } }],
   'free in 200': [200, { ...BLOCKED, usage: { cost: 0 } }],
   'price in 402': [402, { error: { message: 'too little credit' }, cost: 0.02 }],
+  'error without code': [200, { error: { message: 'no', type: 'moderation_blocked' } }],
+  'event without name': [200, `data: ${JSON.stringify({ ...COMPLETED, created_at: 1 })}\n\n`],
+  'event without time': [200, `event: image_generation.completed\ndata: ${JSON.stringify(COMPLETED)}\n\n`],
   'null part': [200, { candidates: [{ content: { parts: [null, PART] }, finishReason: 'STOP' }], ...USAGE }],
   'null candidate': [200, { candidates: [null, { content: { parts: [PART] }, finishReason: 'STOP' }], ...USAGE }],
 }
@@ -36,7 +41,9 @@ async function startShop() {
     return { status, body }
   })
   const gemini = `  gemini: { api_key: a-key-0123456, base_url: "${url}" }\n`
-  const gateway = await gatewayWith(`providers:\n${relayEntry('one', url, '0.02')}${relayEntry('two', url, '0.02')}${gemini}`)
+  const gateway = await gatewayWith(
+    `providers:\n${relayEntry('one', url, '0.02')}${relayEntry('two', url, '0.02')}${relayEntry('streamed', url, '0.02', ', stream: true')}${gemini}`,
+  )
   const headers = { 'content-type': 'application/json', prefer: 'wait=20' }
   return {
     ordered,
@@ -66,6 +73,20 @@ test('an entry that is no image loses none of the images beside it: they are pai
       basis: 'metered',
     })
   }
+}, 60_000)
+
+test('a streamed image is delivered and billed as its event says, without a name or a time of the event', async () => {
+  const { ask } = await startShop()
+  for (const prompt of ['event without name', 'event without time']) {
+    const { status, images, cost } = await ask('streamed/flux-2-pro', prompt)
+    expect({ prompt, status, images: images.length, cost }).toMatchObject({
+      status: 'succeeded',
+      images: 1,
+      cost: { amount: '0.03', basis: 'billed' },
+    })
+  }
+  const { error } = await ask('one/flux-2-pro', 'error without code')
+  expect(error).toMatchObject({ code: 'moderated', provider_code: 'moderation_blocked', billed: 'unknown' })
 }, 60_000)
 
 test('a charge that a moderated reply names is kept, whatever its status, and nothing else is bought then', async () => {
