@@ -54,14 +54,17 @@ export type Usage = z.infer<typeof Usage>
 export const Answer = z.object({
   candidates: z
     .array(
-      z.object({
-        content: z
-          .object({ parts: z.array(Part).optional().catch(undefined) })
-          .optional()
-          .catch(undefined),
-        finishReason: text,
-        finishMessage: text,
-      }),
+      // One that is no object is none; those beside it are.
+      z
+        .object({
+          content: z
+            .object({ parts: z.array(Part.catch({})).optional().catch(undefined) })
+            .optional()
+            .catch(undefined),
+          finishReason: text,
+          finishMessage: text,
+        })
+        .catch({}),
     )
     .optional()
     .catch(undefined),

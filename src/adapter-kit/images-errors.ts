@@ -86,7 +86,7 @@ const Detail = z.looseObject({ detail: z.union([z.string(), z.array(z.looseObjec
  */
 export function statusOfError({ body }: Reply, shape: ImagesShape): number | null {
   const hasData = z.looseObject({ data: z.unknown().refine((data) => data !== undefined && data !== null) }).safeParse(body).success
-  const error = z.looseObject({ error: z.looseObject({ code: z.unknown() }) }).safeParse(body).data?.error
+  const error = z.looseObject({ error: z.looseObject({ code: z.unknown().optional() }) }).safeParse(body).data?.error
   const own = wordsAt(body, shape)
   if (hasData || (error === undefined && own.code === undefined && own.message === undefined)) return null
   const status = Number(own.code ?? error?.code)

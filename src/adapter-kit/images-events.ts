@@ -33,7 +33,7 @@ export function asStream(call: Call, partialImages: number | undefined): Call {
   return { ...call, stream, form: [...call.form.filter(isText), ...texts, ...call.form.filter((part) => !isText(part))] }
 }
 
-const Data = z.looseObject({ type: z.string().optional().catch(undefined), error: z.unknown() })
+const Data = z.looseObject({ type: z.string().optional().catch(undefined), error: z.unknown().optional() })
 const Partial = z.looseObject({ b64_json: z.string().min(1), partial_image_index: z.number().int().nonnegative().catch(0) })
 
 /** What an event is: its `type`, or its name where it has none. */
@@ -63,7 +63,7 @@ export function endOf(reply: Reply): StreamEnd | null {
 /** An error event has its fields in `error`, or is one itself. */
 const errorIn = (data: Json): Json => ((Data.safeParse(data).data?.error ?? null) === null ? { error: data } : data)
 
-const Completed = z.looseObject({ b64_json: z.string().optional().catch(undefined), created_at: z.unknown() })
+const Completed = z.looseObject({ b64_json: z.string().optional().catch(undefined), created_at: z.unknown().optional() })
 
 function asOne(events: readonly Json[]): Json {
   const [first = {}] = events.map((data) => Completed.safeParse(data).data ?? {})

@@ -22,7 +22,8 @@ const Item = z.looseObject({
 })
 const Body = z.looseObject({
   id: text,
-  data: z.array(Item).optional().catch(undefined),
+  // An entry that is no object is an image that did not come; those beside it did.
+  data: z.array(Item.catch({})).optional().catch(undefined),
   usage: z
     .looseObject({ input_tokens: count, output_tokens: count, input_tokens_details: Details, output_tokens_details: Details })
     .optional()
@@ -47,7 +48,7 @@ function interpret(title: string, shape: ImagesShape, reply: Reply, call: Call):
     const whole = end === null || end.kind === 'nothing' ? reply : end.reply
     const came = delivered(title, shape, whole, call)
     // Whatever its status, a reply that brings images is no refusal.
-    return came.kind === 'done' ? came : { kind: 'failed', failure: refusalOf(title, whole, shape) }
+    return came.kind === 'done' ? came : failedWith(refusalOf(title, whole, shape), whole, shape)
   }
   switch (end?.kind) {
     case 'error':
@@ -70,7 +71,7 @@ function brokenOff(title: string, shape: ImagesShape, reply: Reply): Outcome {
   const isModerated = failure.code === 'moderated'
   const message = isModerated ? failure.message : `${title} began to answer and ended in an error`
   const billed = isModerated && failure.stage === 'request' ? false : 'unknown'
-  return { kind: 'failed', failure: { ...failure, message, billed, provider_status: reply.status } }
+  return failedWith({ ...failure, message, billed, provider_status: reply.status }, reply, shape)
 }
 
 function delivered(title: string, shape: ImagesShape, reply: Reply, call: Call): Outcome {
@@ -102,8 +103,20 @@ function failedAfterAll(title: string, shape: ImagesShape, reply: Reply): Outcom
   const status = statusOfError(reply, shape)
   if (status === null) return null
   const failure = refusalOf(title, { ...reply, status }, shape)
-  return { kind: 'failed', failure: { ...failure, provider_status: reply.status, billed: 'unknown' } }
+  return failedWith({ ...failure, provider_status: reply.status, billed: 'unknown' }, reply, shape)
 }
+
+/** A failure with the charge that its reply names: then it was billed, also where moderation costs nothing elsewhere. A refusal of another kind names what it would have cost. */
+function failedWith(failure: Failure, { body }: Reply, shape: ImagesShape): Outcome {
+  const mayCost = failure.billed !== false || failure.code === 'moderated'
+  const said = mayCost ? Body.safeParse(body).data : undefined
+  const cost = said && chargeOf(said, shape)
+  if (cost === undefined) return { kind: 'failed', failure }
+  return { kind: 'failed', failure: isCharge(cost) ? { ...failure, billed: true } : failure, cost }
+}
+
+const isCharge = (cost: VendorCost): boolean =>
+  'tokens' in cost ? Object.values(cost.tokens).some((count) => count > 0) : ('amount' in cost ? cost.amount : cost.units) !== '0'
 
 function imageOf({ url, b64_json, base64, seed: said }: z.infer<typeof Item>, base: string): readonly ImageRef[] {
   const inline = b64_json ?? base64

@@ -54,7 +54,7 @@ interface Described {
 function describedIn({ data }: ConfigDocument): Described {
   const entries = Object.entries(z.looseObject({ providers: z.record(z.string(), z.unknown()) }).safeParse(data).data?.providers ?? {})
   const shaped = entries.flatMap(([id, entry]) => {
-    const read = z.looseObject({ shape: z.unknown(), models: z.unknown() }).safeParse(entry).data
+    const read = z.looseObject({ shape: z.unknown().optional(), models: z.unknown().optional() }).safeParse(entry).data
     return read?.shape === undefined ? [] : [{ id, models: Object.keys(z.looseObject({}).safeParse(read.models).data ?? {}) }]
   })
   return { providers: new Set(shaped.map(({ id }) => id)), models: new Set(shaped.flatMap(({ models }) => models)) }

@@ -102,3 +102,13 @@ export interface ProviderHour {
   /** From submit to ready, of those whose duration is known, within 1 %; null where there is none. */
   readonly durationMs: { readonly p50: number; readonly p95: number; readonly samples: number } | null
 }
+
+/** A key's budget in one period, as what is reserved is held against it. */
+export interface BudgetCheck {
+  readonly key: string
+  readonly period: string
+  readonly periodStart: Instant
+  /** When the next period begins; null where there is none. */
+  readonly renewsAt: Instant | null
+  readonly limit: Usd
+}

@@ -12,13 +12,14 @@ import type {
   LedgerEntry,
   WebhookDeliveryRecord,
 } from './records.ts'
+import type { KeyPolicy } from './keys/key-policy.ts'
 import type { KeyRecord } from './keys/key-record.ts'
-import type { ObservedBill, ProviderHour } from './account-records.ts'
+import type { BudgetCheck, ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
 import type { DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'
 import type { Claimed, Nodes, OpenCheck, SlotClaim } from './nodes.ts'
 
-export type { ObservedBill, ProviderHour } from './account-records.ts'
+export type { BudgetCheck, ObservedBill, ProviderHour } from './account-records.ts'
 
 /**
  * Counts what a request buys against the rate of its key: `images` at all providers together, of which the request itself counted the first.
@@ -45,6 +46,8 @@ export interface Ports {
   readonly hooks?: Hooks
   /** Called when deliveries that are due came on disk; must not throw. */
   readonly deliveriesDue?: () => void
+  /** What a gateway key may do now; null where it has ended. */
+  readonly policyOf?: (key: string) => KeyPolicy | null
 }
 
 /** Addresses for vendors' callbacks. A callback only brings the next poll forward. */
@@ -252,16 +255,6 @@ export interface UnitOfWork {
   /** New ones; one that is known already stays as it is. */
   readonly deliveries?: readonly WebhookDeliveryRecord[]
   readonly deliveryChange?: DeliveryChange
-}
-
-/** A key's budget in one period, as what is reserved is held against it. */
-export interface BudgetCheck {
-  readonly key: string
-  readonly period: string
-  readonly periodStart: Instant
-  /** When the next period begins; null where there is none. */
-  readonly renewsAt: Instant | null
-  readonly limit: Usd
 }
 
 export interface IdempotencyEntry {

@@ -175,8 +175,8 @@ export interface Reservation {
   readonly periodStart: Instant
   /** When the next period begins; null for `total`. */
   readonly renewsAt: Instant | null
-  /** The budget as it was at the acceptance. */
-  readonly limit: Usd
+  /** The budget as it was when it was asked last: at the acceptance, or before a dearer route. */
+  limit: Usd
   /** Held until the end; raised before a dearer route is tried. */
   amount: Usd
 }

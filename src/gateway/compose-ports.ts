@@ -27,7 +27,7 @@ export interface PortsDependencies {
 
 /** What the core needs from outside, each as it is configured now. */
 export function composePorts({ resources, monitoring, hooks, deliveriesDue }: PortsDependencies): Ports {
-  const { config, catalogue, transport, store, clock, assets, log } = resources
+  const { config, catalogue, transport, store, clock, assets, log, keys } = resources
   const { breakers, observer } = monitoring
   const settings = settingsOf({ config, catalogue, breakers, deadlineMs: resources.overrides.deadlineMs })
   const connect: Connect = (id) => {
@@ -46,6 +46,10 @@ export function composePorts({ resources, monitoring, hooks, deliveriesDue }: Po
     log,
     hooks,
     deliveriesDue,
+    policyOf(key) {
+      const standing = keys.standing(key)
+      return standing.kind === 'key' ? standing.policy : null
+    },
   }
 }
 

@@ -91,7 +91,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const offers = createOffers({ config, catalogue, measured: run, breakers: monitoring.breakers, keys })
   const names = { providers: offers.providers, models: () => catalogue.models, modelOf: modelNamed(resources) }
   const costs = createCosts({ store, offers, clock: ports.clock, names, breathe: nextTurn })
-  const reconcile = createReconcile({ store, clock: ports.clock, log: ports.log, breathe: nextTurn })
+  const reconcile = createReconcile({ store, openHere: () => run.openRecords(), clock: ports.clock, log: ports.log, breathe: nextTurn })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection, ...storiesOf(ports, offers) })
   const idempotency = createIdempotency(store, resources.ages)
   const { observeLimited } = monitoring.metrics

@@ -79,15 +79,18 @@ async function revisionReport({ store, live }: Resources): Promise<() => void> {
   }
 }
 
-/** Those that a crash left half begun: at once, or, where another process may be beginning them, after a while and by one process. */
+/**
+ * Those that a crash left half begun: at once, or, where another process may be beginning them, after a while and by one process. Then those
+ * whose generations the store refused.
+ */
 async function continueComparisons({ resume }: Compare, { store, overrides }: Resources, opened: AsyncDisposableStack): Promise<void> {
   const { nodes } = store
-  if (nodes === undefined) return void (await resume())
+  if (nodes === undefined) await resume()
   const { comparisonsEveryMs: everyMs = COMPARISONS_EVERY_MS } = overrides
   const round = async (): Promise<void> => {
-    if (await nodes.takeTurn('comparisons', everyMs)) await resume(everyMs)
+    if (nodes === undefined || (await nodes.takeTurn('comparisons', everyMs))) await resume(everyMs)
   }
-  // What the database does not answer now, it does at the next round.
+  // What the store does not answer or take now, it does at the next round.
   const timer = setInterval(() => void round().catch(() => {}), everyMs)
   opened.defer(() => clearInterval(timer))
 }

@@ -1,6 +1,6 @@
 import { compareUsd } from '#contract'
 import type { Reconciliation, ReconciliationRow } from '#contract'
-import type { CostRow, Instant } from '../records.ts'
+import type { CostRow, GenerationRecord, Instant } from '../records.ts'
 import type { Clock, Log, Store } from '../ports.ts'
 import { dayOf, isoOrNull } from '../instant.ts'
 import { confirm, findUnknown } from './confirm.ts'
@@ -12,12 +12,14 @@ import {
   knownCost,
   lineWithoutTask,
   notOnInvoice,
+  openTask,
   settledCost,
   spoiledTask,
   underWay,
   unknownTask,
 } from './reconciliation-rows.ts'
 import type { Recorded } from './reconciliation-rows.ts'
+import { openTasksOn } from './open-tasks.ts'
 import { createSummary } from './reconciliation-summary.ts'
 
 export interface ReconcileAsked {
@@ -43,7 +45,9 @@ export interface Reconcile {
 }
 
 export interface ReconcileDependencies {
-  readonly store: Pick<Store, 'costs' | 'generation' | 'commit'>
+  readonly store: Pick<Store, 'costs' | 'generation' | 'list' | 'commit'>
+  /** Those that this process works on. */
+  readonly openHere: () => Iterable<GenerationRecord>
   readonly clock: Pick<Clock, 'now'>
   readonly log: Pick<Log, 'info'>
   /** Lets everything else run for a moment. */
@@ -62,6 +66,8 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
     const invoice = await readInvoice(table, asked.columns, breathe)
     const everything = { from: null, to: null, key: null, provider: asked.provider }
     const idOf = (row: CostRow): string | null => idOn(invoice, row, asked.attached)
+    // Before the account: what ends meanwhile stands in it.
+    const open = await openTasksOn(dependencies, invoice, asked.provider)
     const onInvoice = await recorded(store, everything, (row) => idOf(row) !== null)
     refuseUnattached(asked.attached, invoice, onInvoice)
     const span = spanOf(asked, onInvoice)
@@ -70,7 +76,10 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
     let checked = 0
     for (const task of invoice.tasks.values()) {
       if (++checked % 500 === 0) await breathe()
-      summary.add(await rowOf(dependencies, task, byTask.get(task.taskId) ?? [], asked.apply))
+      const under = byTask.has(task.taskId) ? undefined : open.get(task.taskId)
+      const { found, others } = attachedOf(byTask.get(task.taskId) ?? [], task, asked.attached)
+      summary.add(under ? openTask(task, under) : await rowOf(dependencies, task, found, asked.apply))
+      for (const one of others) if (one.amount !== '0') summary.add(notOnInvoice(one))
     }
     for (const { line, amount } of invoice.withoutTask) summary.add(lineWithoutTask(line, amount))
     const providers = asked.provider === undefined ? [...new Set(onInvoice.map(({ row }) => row.provider))].toSorted() : [asked.provider]
@@ -109,6 +118,17 @@ function idOn({ tasks }: Invoice, { task, attemptId, generationId }: CostRow, at
   const own = task.providerTaskId === null ? (attached.get(attemptId) ?? attached.get(generationId)) : undefined
   if (own !== undefined) return own
   return tasks.has(attemptId) ? attemptId : null
+}
+
+/** Of several attempts with one id, that which the operator attached it to; the others are then on no line. */
+function attachedOf(
+  found: readonly Recorded[],
+  { taskId }: InvoicedTask,
+  attached: ReconcileAsked['attached'],
+): { readonly found: readonly Recorded[]; readonly others: readonly Recorded[] } {
+  const isNamed = ({ row }: Recorded): boolean => row.task.providerTaskId === taskId && attached.get(row.attemptId) === taskId
+  const named = found.filter(isNamed)
+  return named.length === 1 ? { found: named, others: found.filter((one) => !isNamed(one)) } : { found, others: [] }
 }
 
 /** @throws Refusal where a task that is to be attached is not on the invoice, or nothing without a task id was bought under the other id */

@@ -1,8 +1,9 @@
 import { compareUsd, subtractUsd } from '#contract'
 import type { ReconciliationRow, Usd } from '#contract'
-import type { CostRow } from '../records.ts'
+import type { AttemptRecord, CostRow, GenerationRecord } from '../records.ts'
 import { dayOf, iso } from '../instant.ts'
 import type { InvoicedTask } from './invoice.ts'
+import { quotedShare } from './ledger.ts'
 
 /** An attempt in the account, with what was adjusted since. */
 export interface Recorded {
@@ -55,13 +56,35 @@ export const unknownTask = (task: InvoicedTask): ReconciliationRow => ({
 export const ambiguousTask = (task: InvoicedTask, found: readonly Recorded[]): ReconciliationRow => ({
   ...taskRow(task, null),
   outcome: 'ambiguous',
-  explanation: `Several attempts have this id (${found.map(({ row }) => `${row.provider} ${row.generationId}`).join(', ')}); name the provider, or attach the task to one attempt.`,
+  explanation: `Several attempts have this id (${found.map(({ row }) => `${row.provider} ${row.attemptId} of ${row.generationId}`).join(', ')}); name the provider, or attach the task to one attempt.`,
 })
+
+const NOT_ENDED = 'The generation has not ended; reconcile again when it has.'
+
+/** An attempt that nothing stands in the account of yet. */
+export interface OpenTask {
+  readonly generation: GenerationRecord
+  readonly attempt: AttemptRecord
+}
+
+export function openTask(task: InvoicedTask, { generation, attempt }: OpenTask): ReconciliationRow {
+  const route = generation.routes[attempt.route]
+  return {
+    ...taskRow(task, null),
+    provider: route?.provider ?? null,
+    model: route?.model ?? null,
+    generation_id: generation.id,
+    attempt_id: attempt.id,
+    quoted: route === undefined ? null : quotedShare(route, attempt),
+    outcome: 'under_way',
+    explanation: NOT_ENDED,
+  }
+}
 
 export const underWay = (task: InvoicedTask, found: Recorded): ReconciliationRow => ({
   ...taskRow(task, found),
   outcome: 'under_way',
-  explanation: 'The generation has not ended; reconcile again when it has.',
+  explanation: NOT_ENDED,
 })
 
 const BASES: Readonly<Partial<Record<CostRow['kind'], string>>> = {

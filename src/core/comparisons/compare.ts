@@ -9,7 +9,8 @@ import { comparisonView } from '../present/comparison.ts'
 import type { Run } from '../generation/run.ts'
 import { hashOfBody } from '../generation/idempotency.ts'
 import type { Idempotency } from '../generation/idempotency.ts'
-import type { CountPurchases, Ports } from '../ports.ts'
+import { StoreError } from '../ports.ts'
+import type { CountPurchases, IdempotencyEntry, Ports } from '../ports.ts'
 
 export type { ComparisonRequest } from './plan-comparison.ts'
 import type { ImageLinks } from '../present/image-link.ts'
@@ -20,15 +21,24 @@ export interface Compare {
    * Begins a comparison, or finds the one its idempotency key began.
    * @throws Refusal where no provider at all can take the request; nothing was bought. IdempotencyMismatch
    */
-  begin(asked: ComparisonRequest, key: string | null, idempotencyKey?: string): Promise<{ readonly id: string; readonly replayed: boolean }>
+  begin(asked: ComparisonRequest, key: string | null, idempotencyKey?: string): Promise<BegunComparison>
+  /** What its caller is answered once it has ended or `waitMs` is over. Null where there is none any more. */
+  answer(begun: BegunComparison, waitMs: number): Promise<Comparison | null>
   /** As it is now; once it has ended or `waitMs` is over where that is given. Null where there is none. */
   show(id: string, waitMs?: number): Promise<Comparison | null>
   view(record: ComparisonRecord): Promise<Comparison>
   /**
-   * Asks the providers that a crash left unasked. The generations themselves resume on their own. Returns how many comparisons.
+   * Asks the providers that a crash or the store left unasked. The generations themselves resume on their own. Returns how many comparisons.
    * @param minAgeMs younger ones are perhaps being begun by another process
    */
   resume(minAgeMs?: number): Promise<number>
+}
+
+export interface BegunComparison {
+  readonly id: string
+  readonly replayed: boolean
+  /** As it was accepted, where it was begun now. */
+  readonly record: ComparisonRecord | null
 }
 
 export interface CompareDependencies {
@@ -52,13 +62,8 @@ export interface CompareDependencies {
 
 export function createCompare(deps: CompareDependencies): Compare {
   const { run, idempotency } = deps
-  const { clock, store, log } = deps.ports
-  async function plan(asked: ComparisonRequest, key: string | null): Promise<ComparisonRecord> {
-    const record = await planComparison({ ...deps, clock }, asked, key)
-    const providers = record.entries.filter(({ kind }) => kind === 'planned').length
-    await deps.countPurchases(key, providers * (asked.request.n ?? 1))
-    return record
-  }
+  const { clock, store } = deps.ports
+  const asking = createAsking(deps)
 
   async function view(record: ComparisonRecord, waitMs = 0): Promise<Comparison> {
     const ids = record.entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.generationId] : []))
@@ -67,25 +72,37 @@ export function createCompare(deps: CompareDependencies): Compare {
     return comparisonView(record, new Map(generations), deps.links)
   }
 
+  async function accept(asked: ComparisonRequest, key: string | null, entry?: Omit<IdempotencyEntry, 'generationId'>) {
+    const record = await planComparison({ ...deps, clock }, asked, key)
+    const providers = record.entries.filter(({ kind }) => kind === 'planned').length
+    await deps.countPurchases(key, providers * (asked.request.n ?? 1))
+    const kept = entry && { idempotency: { ...entry, generationId: record.id } }
+    await store.commit({ comparisons: [record], references: referenceRows(record), ...kept })
+    return asking.accepted(record)
+  }
+
   return {
     async begin(asked, key, idempotencyKey) {
       if (idempotencyKey === undefined) {
-        const record = await plan(asked, key)
-        await store.commit({ comparisons: [record], references: referenceRows(record) })
-        await beginRest(deps, record)
-        return { id: record.id, replayed: false }
+        const record = await accept(asked, key)
+        return { id: record.id, replayed: false, record }
       }
       // A scope of its own: the same key may also stand for a generation.
       const scope = `/v1/comparisons ${key ?? ''}`
       const body = { ...asked.request, providers: asked.providers ?? null } as unknown as Json
-      const started = await idempotency.once(scope, idempotencyKey, hashOfBody(body), async (entry) => {
-        const record = await plan(asked, key)
-        await store.commit({ comparisons: [record], references: referenceRows(record), idempotency: { ...entry, generationId: record.id } })
-        return beginRest(deps, record)
+      let begun: ComparisonRecord | null = null
+      const accepting = async (entry: Omit<IdempotencyEntry, 'generationId'>) => (begun = await accept(asked, key, entry))
+      const { id, replayed } = await idempotency.once(scope, idempotencyKey, hashOfBody(body), accepting)
+      const before = replayed ? await store.comparison(id) : null
+      return { id, replayed, record: before ? await asking.accepted(before) : begun }
+    },
+
+    async answer({ record }, waitMs) {
+      if (record === null) return null
+      return view(record, waitMs).catch((error: unknown) => {
+        if (!(error instanceof StoreError)) throw error
+        return comparisonView(record, new Map(), deps.links)
       })
-      const record = started.replayed ? await store.comparison(started.id) : null
-      if (record) await beginRest(deps, record)
-      return started
     },
 
     async show(id, waitMs) {
@@ -94,16 +111,37 @@ export function createCompare(deps: CompareDependencies): Compare {
     },
 
     view: (record) => view(record),
+    resume: asking.resume,
+  }
+}
 
+/** Asks the providers of comparisons that are on disk, one process once at a time. */
+function createAsking(deps: CompareDependencies) {
+  const { clock, store, log } = deps.ports
+  const underWay = new Set<string>()
+
+  async function ask(record: ComparisonRecord): Promise<ComparisonRecord> {
+    underWay.add(record.id)
+    try {
+      return await beginRest(deps, record)
+    } catch (error) {
+      log.error({ err: error, comparison: record.id }, 'a comparison is accepted and could not be begun whole; it is tried again')
+      return record
+    } finally {
+      underWay.delete(record.id)
+    }
+  }
+
+  return {
+    /**
+     * Whatever the store refuses from the acceptance on is tried again and is no error: its caller would send the request once more, and both
+     * would be bought.
+     */
+    accepted: ask,
     async resume(minAgeMs = 0) {
-      const left = (await store.unbegunComparisons()).filter(({ createdAt }) => minAgeMs === 0 || createdAt <= clock.now() - minAgeMs)
-      await Promise.all(
-        left.map((record) =>
-          beginRest(deps, record).catch((error: unknown) =>
-            log.error({ err: error, comparison: record.id }, 'a comparison could not be continued; the next start tries again'),
-          ),
-        ),
-      )
+      const isOld = ({ createdAt }: ComparisonRecord): boolean => minAgeMs === 0 || createdAt <= clock.now() - minAgeMs
+      const left = (await store.unbegunComparisons()).filter((record) => isOld(record) && !underWay.has(record.id))
+      await Promise.all(left.map(ask))
       return left.length
     },
   }

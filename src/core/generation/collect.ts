@@ -5,10 +5,11 @@ import { AssetError } from '../ports.ts'
 import type { Connection, StoredAsset } from '../ports.ts'
 import type { AttemptRecord, ImageRecord } from '../records.ts'
 import { assetsOf } from './assets-of.ts'
-import { endAttempt } from './conclude.ts'
+import { canceledError, endAttempt } from './conclude.ts'
 import { later, type Next } from './next.ts'
 import {
   connectionOf,
+  isCanceled,
   routeOf,
   type AttemptTrack,
   type CollectedImage,
@@ -265,6 +266,10 @@ function finish(
   }
   // Where images were delivered the task was bought, unless the vendor says that what failed beside them costs nothing.
   if (images.length > 0 && attempt.error?.billed === 'unknown') attempt.error = { ...attempt.error, billed: true }
+  // Made before it could be stopped: what was said at the cancel is known now.
+  if (isCanceled(open) && (images.length > 0 || attempt.error?.billed === true)) {
+    record.error = canceledError(routeOf(record, attempt).provider, true)
+  }
   return endAttempt(core, open, attempt, null)
 }
 

@@ -1,9 +1,10 @@
 import { generationError, sumUsd } from '#contract'
 import type { GenerationError, Usd } from '#contract'
-import type { Reservation, Route } from '../records.ts'
+import type { GenerationRecord, Reservation, Route } from '../records.ts'
 import { askBudget } from './account.ts'
 import { save } from './save.ts'
 import type { OpenGeneration, Core } from './open-generation.ts'
+import { periodAt } from '../billing/budget.ts'
 import { missingFor, reservedEntry } from '../billing/ledger.ts'
 import { BudgetExceeded } from '../ports.ts'
 
@@ -35,16 +36,16 @@ async function raise(
   { reserved, missing }: { readonly reserved: Reservation; readonly missing: Usd },
 ): Promise<GenerationError | null> {
   const { record } = open
-  const before = reserved.amount
+  const before = { ...reserved }
   const entry = reservedEntry(record, route, missing, core.ports.clock.now())
-  reserved.amount = sumUsd([before, missing])
+  Object.assign(reserved, { amount: sumUsd([before.amount, missing]), limit: limitNow(core, record, reserved) })
   open.newEntries = [...open.newEntries, entry]
   askBudget(open)
   try {
     await save(core, open)
     return null
   } catch (error) {
-    reserved.amount = before
+    Object.assign(reserved, before)
     open.newEntries = open.newEntries.filter((other) => other !== entry)
     if (!(error instanceof BudgetExceeded))
       return (
@@ -53,4 +54,11 @@ async function raise(
     const reason = `${failed?.provider ?? 'the first provider'} failed (${failed?.code ?? 'internal'}) and ${route.provider} would cost more than the budget has left: ${error.message}`
     return generationError({ code: 'budget_exceeded', message: reason, billed: false }, null)
   }
+}
+
+/** An operator may have lowered the budget since the acceptance. That of the acceptance stays where the key has ended, or counts by another period now. */
+function limitNow({ ports }: Core, { key, createdAt }: GenerationRecord, { limit, period }: Reservation): Usd {
+  const policy = key === null ? null : (ports.policyOf?.(key) ?? null)
+  const isSamePeriod = policy !== null && periodAt(policy.period, createdAt).period === period
+  return isSamePeriod ? (policy.budgetUsd ?? limit) : limit
 }

@@ -55,6 +55,8 @@ export interface Run {
   inFlight(provider: string): number
   waiting(provider: string): number
   readonly openCount: number
+  /** Those that this process works on, canceled ones whose tasks have not ended among them. */
+  openRecords(): readonly GenerationRecord[]
   /** How many of a gateway key are open in this process; null: of those without one. */
   openOf(key: string | null): number
 }
@@ -86,16 +88,7 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
   if (nodes) hearNodes({ core, driver, nodes, callback: callbackHere })
   return {
     accept: (record, idempotency, mostOfKey = null) => begin(core, driver, record, { idempotency, mostOfKey }),
-    async resume() {
-      if (!nodes) return resumeAll(core, driver)
-      // A database that went away a moment ago is asked again, as at any other time.
-      const count = await resumeAll(core, driver).catch((error: unknown) => {
-        if (error instanceof StoreError && error.reason === 'unreachable') return 0
-        throw error
-      })
-      keepClaiming(core, driver)
-      return count
-    },
+    resume: () => resume(core, driver),
     cancel: async (id) => (await cancel(core, driver, id)) ?? cancelElsewhere(core, waiting, id),
     calls: (id, number) => callsInMemory(core, id, number),
     wait: waiting.wait,
@@ -119,8 +112,20 @@ export function createRun(ports: Ports, patience: Patience = PATIENCE): Run {
     get openCount() {
       return open.size
     },
+    openRecords: () => [...open.values()].map(({ record }) => record),
     openOf: (key) => open.ofKey(key),
   }
+}
+
+async function resume(core: Core, driver: Driver): Promise<number> {
+  if (!core.ports.store.nodes) return resumeAll(core, driver)
+  // A database that went away a moment ago is asked again, as at any other time.
+  const count = await resumeAll(core, driver).catch((error: unknown) => {
+    if (error instanceof StoreError && error.reason === 'unreachable') return 0
+    throw error
+  })
+  keepClaiming(core, driver)
+  return count
 }
 
 function warnOfSilence({ log }: Ports, provider: string): void {

@@ -22,7 +22,7 @@ export const ComparisonList = pageOf(Comparison, 'ComparisonList')
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
 export interface ComparisonDependencies extends ComparisonEventDependencies {
-  readonly compare: Pick<Compare, 'begin' | 'show' | 'view'>
+  readonly compare: Pick<Compare, 'begin' | 'answer' | 'show' | 'view'>
   readonly store: Pick<Store, 'comparison' | 'comparisons' | 'generation'>
   readonly requestSchema: RequestSchema
 }
@@ -51,7 +51,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
   app.post('/v1/comparisons', { schema, config: { access: 'write' } }, async (request, reply) => {
     const started = await compare.begin(comparisonRequest(request.body), request.gatewayKey, request.headers['idempotency-key'])
     const { waitMs, applied } = waitOf(request.headers.prefer)
-    const comparison = await whileKeyCounts(compare.show(started.id, waitMs))
+    const comparison = await whileKeyCounts(compare.answer(started, waitMs))
     if (!comparison) throw notThere('comparison', started.id)
     if (started.replayed) reply.header('idempotent-replayed', 'true')
     if (applied) reply.header('preference-applied', applied)

@@ -29,7 +29,7 @@ export interface McpDependencies extends HandlerDependencies {
   readonly models: ModelSource
   readonly links: ImageLinks
   /** Without it the tool `compare` is not listed. */
-  readonly compare?: Pick<Compare, 'begin' | 'show'>
+  readonly compare?: Pick<Compare, 'begin' | 'answer'>
   /** Without it the tool `costs` is not listed. */
   readonly costs?: Pick<Costs, 'report'>
 }

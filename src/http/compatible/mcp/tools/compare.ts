@@ -23,7 +23,7 @@ type ComparisonFacts = z.infer<typeof ComparisonFacts>
 
 export const compareProviders = (
   { intake, accept }: { readonly intake: Pick<Intake, 'read'>; readonly accept: Pick<Accept, 'quote'> },
-  compare: Pick<Compare, 'begin' | 'show'>,
+  compare: Pick<Compare, 'begin' | 'answer'>,
 ) =>
   defineTool({
     name: 'compare',
@@ -44,9 +44,9 @@ export const compareProviders = (
     async run({ providers, max_price_usd, wait_seconds, idempotency_key, ...image }, { key }) {
       const request = intake.read(bodyOf(image, max_price_usd))
       requireCeiling(await accept.quote(request, key), providers, max_price_usd)
-      const { id } = await compare.begin({ request, providers }, key, idempotency_key)
-      const comparison = await compare.show(id, wait_seconds * 1000)
-      if (comparison === null) throw new Error(`comparison ${id} was begun and is not stored`)
+      const begun = await compare.begin({ request, providers }, key, idempotency_key)
+      const comparison = await compare.answer(begun, wait_seconds * 1000)
+      if (comparison === null) throw new Error(`comparison ${begun.id} was begun and is not stored`)
       const facts = factsOf(comparison)
       return { facts, text: textOf(facts), isError: facts.status === 'failed' }
     },
