@@ -1,7 +1,7 @@
 import type { Call, Failure } from '#contract'
 import { translateOrder } from '../plan/order.ts'
 import { NoSlot } from '../nodes.ts'
-import { StoreError } from '../ports.ts'
+import { AssetError, StoreError } from '../ports.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { asksPrice, dearerThanQuoted } from './ask-price.ts'
@@ -59,7 +59,9 @@ export async function prepareSubmit(
     )
   } catch (error) {
     if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
-    throw error
+    if (!(error instanceof AssetError)) throw error
+    if (core.ports.clock.monotonicMs() < track.deadlineAtMs) return later(STORE_AGAIN_MS)
+    return fail(core, open, attempt, unbilled('internal', `a reference image could not be read; nothing was bought (${error.message})`))
   }
   track.given = given
   const dearer = await dearerThanQuoted(open, attempt, connection, () => submitCall(core, open, attempt, connection.provider, given))
@@ -72,8 +74,7 @@ export async function prepareSubmit(
   } catch (error) {
     takeBack(track, attempt)
     if (open.isLost) throw error
-    // A database that is away comes back, and until then it waits like one that finds no free slot.
-    if (error instanceof StoreError && error.reason === 'unreachable') return later(STORE_AGAIN_MS)
+    if (isPassing(error)) return later(STORE_AGAIN_MS)
     // The slots that are free here are taken by other processes: it waits as if none were.
     const full = error instanceof NoSlot ? obstacleTo(core, open, attempt, track, false) : null
     if (full) return 'failure' in full ? fail(core, open, attempt, full.failure) : full
@@ -82,6 +83,9 @@ export async function prepareSubmit(
   core.watchers.notify(record)
   return NOW
 }
+
+/** A database that is away, is full or takes no writes comes back; until then what is to be bought waits like one that finds no free slot. */
+const isPassing = (error: unknown): boolean => error instanceof StoreError && ['unreachable', 'full', 'io'].includes(error.reason)
 
 /** The intent is on no disk. */
 export function takeBack(track: AttemptTrack, attempt: AttemptRecord): void {
