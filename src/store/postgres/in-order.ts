@@ -1,3 +1,5 @@
+import { fewOfEach } from '../../reading/few-of-each.ts'
+
 /** Something that the server does one after the other: those that wait for it there have a connection each, which others need. */
 export interface Line {
   readonly name: string
@@ -13,7 +15,12 @@ export function inOrder() {
     /** @param lines where the work stands in line, always in one order: whoever has a place in one may wait for the next */
     async run<Result>(names: readonly string[], work: () => Promise<Result>, lines: readonly Line[] = []): Promise<Result> {
       const before = names.flatMap((name) => last.get(name) ?? [])
-      const inItsTurn = lines.reduceRight((inner, line) => () => few(line, inner), work)
+      const inItsTurn = lines.reduceRight(
+        (inner, { name, most }) =>
+          () =>
+            few(name, most, inner),
+        work,
+      )
       const result = before.length === 0 ? inItsTurn() : Promise.all(before).then(inItsTurn)
       const ended = Promise.allSettled([result])
       for (const name of names) last.set(name, ended)
@@ -27,22 +34,5 @@ export function inOrder() {
     async idle(): Promise<void> {
       await Promise.all(last.values())
     },
-  }
-}
-
-function fewOfEach(): <Result>(line: Line, work: () => Promise<Result>) => Promise<Result> {
-  const all = new Map<string, { running: number; readonly waiting: (() => void)[] }>()
-  return async ({ name, most }, work) => {
-    const own = all.get(name) ?? { running: 0, waiting: [] }
-    all.set(name, own)
-    if (own.running >= most) await new Promise<void>((resolve) => own.waiting.push(resolve))
-    else own.running++
-    try {
-      return await work()
-    } finally {
-      const next = own.waiting.shift()
-      if (next) next()
-      else if (--own.running === 0) all.delete(name)
-    }
   }
 }
