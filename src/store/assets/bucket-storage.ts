@@ -29,7 +29,7 @@ const PAUSE_MS = 250
 const LINK_SECONDS = 600
 const CONNECT_MS = 5_000
 const REPLY_MS = 60_000
-/** Whoever reads and is sent nothing for so long is told so: a connection whose other side is gone says nothing for ever. */
+/** Whoever reads and is sent nothing for so long gets an error: a connection whose other side is gone says nothing for ever. */
 const SILENCE_MS = 15_000
 const STORING_SOCKETS = 50
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const

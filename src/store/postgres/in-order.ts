@@ -12,7 +12,7 @@ export function inOrder() {
   const last = new Map<string, Promise<unknown>>()
   const few = fewOfEach()
   return {
-    /** @param lines where the work stands in line, always in one order: whoever has a place in one may wait for the next */
+    /** @param lines where the work stands in line, always in one order: whoever stands in one may wait for the next */
     async run<Result>(names: readonly string[], work: () => Promise<Result>, lines: readonly Line[] = []): Promise<Result> {
       const before = names.flatMap((name) => last.get(name) ?? [])
       const inItsTurn = lines.reduceRight(
