@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { FAILURES, HTTP_PROBLEMS } from '#contract'
-import { AssetError } from '../core/ports.ts'
+import { AssetError, StoreError } from '../core/ports.ts'
 import type { Problem } from '#contract'
 import type { ProblemDetails } from './http-problem.ts'
 import { allowOf, hasWrongVerb, isExact, pathOf } from './known-routes.ts'
@@ -83,5 +83,7 @@ export function loggedProblem(error: unknown, request: Pick<FastifyRequest, 'id'
   if (details.code === 'internal') request.log.error({ request_id: request.id, err: error }, 'a request failed unexpectedly')
   // The operator alone is shown why.
   else if (error instanceof AssetError) request.log.error({ request_id: request.id, reason: error.message }, 'the image storage is away')
+  else if (error instanceof StoreError && error.reason !== 'elsewhere')
+    request.log.error({ request_id: request.id, reason: error.message }, 'the database is away')
   return details
 }

@@ -90,6 +90,76 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   },
 )
 
+/** What an operator, or a failover, does to the database under a running gateway, and undoes. */
+const TAKEN_AWAY = [
+  {
+    what: 'takes no writes, as one that is no longer the primary',
+    change: 'ALTER ROLE gateway SET default_transaction_read_only = on',
+    back: 'ALTER ROLE gateway RESET default_transaction_read_only',
+    isReady: true,
+  },
+  {
+    what: 'has no schema, as a replica that never got it',
+    change: 'ALTER SCHEMA imagegate RENAME TO elsewhere',
+    back: 'ALTER SCHEMA elsewhere RENAME TO imagegate',
+    isReady: false,
+  },
+  {
+    what: 'ends what takes longer than a millisecond',
+    change: 'ALTER ROLE gateway SET transaction_timeout = 1',
+    back: 'ALTER ROLE gateway RESET transaction_timeout',
+    isReady: null,
+  },
+]
+
+test.skipIf(POSTGRES_PROGRAMS === null).for(TAKEN_AWAY)(
+  'a gateway whose PostgreSQL $what answers 503, and buys later what had waited to be bought',
+  { timeout: 120_000 },
+  async ({ change, back, isReady }) => {
+    const database = ownServer()
+    onTestFinished(() => database.remove())
+    const vendors = await startVendors({ providers: ['bfl'], typicalMs: 1_500, maxInFlight: 1 })
+    onTestFinished(() => vendors.close())
+    const url = database.url('postgres')
+    const folder = vendors.folder(`store: { url: "${url}" }\n`)
+    onTestFinished(() => folder.remove())
+    const server = await startProcess(folder.environment)
+    onTestFinished(() => void server.kill('SIGKILL'))
+    const others = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name LIKE 'imagegate%'`
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    onTestFinished(() => client.end())
+    const make = async (statement: string): Promise<void> => {
+      await client.query(statement)
+      await client.query(others)
+    }
+
+    const open: Generation[] = []
+    for (const key of ['first', 'waits']) open.push((await (await post(server, key, 'respond-async')).json()) as Generation)
+    await expect.poll(() => vendors.submits('bfl')).toBe(1)
+    await make(change)
+    // The first ends meanwhile, and it is the turn of the other.
+    await new Promise((resolve) => setTimeout(resolve, 4_000))
+    for (const path of ['/v1/generations', '/v1/costs'])
+      expect((await fetch(`${server.url}${path}`)).status).toBe(isReady === true ? 200 : 503)
+    const refused = await post(server, 'refused', 'wait=20')
+    expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([503, true])
+    if (isReady !== null) expect((await fetch(`${server.url}/readyz`)).status).toBe(isReady ? 200 : 503)
+    expect(vendors.submits('bfl')).toBe(1)
+
+    await make(back)
+    for (const { id } of open) {
+      const ended = async () => ((await (await fetch(`${server.url}/v1/generations/${id}`)).json()) as Generation).status
+      await expect.poll(ended, { timeout: 30_000 }).toMatch(/succeeded|failed/)
+      expect(await ended()).toBe('succeeded')
+    }
+    expect(vendors.submits('bfl')).toBe(2)
+    expect(await server.kill('SIGTERM')).toBe('0')
+    expect(server.said()).not.toContain('failed unexpectedly')
+    expect([...(await readPostgresBooks(url)).settlements.values()]).toEqual([1, 1])
+  },
+)
+
 const KEY = 'the-key-of-whoever-has-a-rate'
 
 test.skipIf(POSTGRES_PROGRAMS === null)(

@@ -1,8 +1,9 @@
 import type { ReferenceForm } from '#contract'
-import type { Reference } from '../records.ts'
+import type { GenerationRecord, Reference } from '../records.ts'
 import { referenceForm } from '../plan/order.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports, StoredAsset } from '../ports.ts'
+import { fewOfEach } from '../../reading/few-of-each.ts'
 import { lend } from '../../reading/held-bytes.ts'
 
 type ReferencePorts = Pick<Ports, 'download' | 'assets' | 'settings'>
@@ -47,6 +48,27 @@ export async function referencesFor(
   )
   // Nothing fails from here on: what is lent is given back by whoever has it.
   return read.map((one) => (typeof one === 'string' ? one : one.label + lend(one.bytes, one.sha256)))
+}
+
+/** Half of the connections that there are to one host: another key's links there do not wait behind those of one. */
+const MOST_OF_A_KEY = 16
+const fewOfAKey = fewOfEach()
+
+/**
+ * Fetches the links that `referencesFor` needs the bytes of, so that it has them at once. They may take a minute: no slot is held meanwhile.
+ * @throws ReferenceUnavailable
+ */
+export async function fetchLinks(
+  ports: ReferencePorts,
+  { references, key }: Pick<GenerationRecord, 'references' | 'key'>,
+  forms: readonly ReferenceForm[],
+): Promise<void> {
+  await Promise.all(
+    references.map(async (reference, index) => {
+      if (reference.kind === 'stored' || referenceForm(reference, forms) === 'url') return
+      await fewOfAKey(key ?? '', MOST_OF_A_KEY, () => fetchOnce(ports, references, reference.url, index))
+    }),
+  )
 }
 
 function fetchOnce(ports: ReferencePorts, references: readonly Reference[], url: string, index: number): Promise<StoredAsset> {

@@ -1,7 +1,7 @@
 import type { Call, Failure } from '#contract'
 import { translateOrder } from '../plan/order.ts'
 import { NoSlot } from '../nodes.ts'
-import { StoreError } from '../ports.ts'
+import { AssetError, StoreError } from '../ports.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { asksPrice, dearerThanQuoted } from './ask-price.ts'
@@ -24,7 +24,7 @@ import { obstacleTo, unbilled } from './obstacle.ts'
 import { applyOutcome, readReply, releaseOutcome } from './outcome.ts'
 import { listenTo } from './streamed-reply.ts'
 import { assetsOf } from './assets-of.ts'
-import { referencesFor, ReferenceUnavailable } from './references.ts'
+import { fetchLinks, referencesFor, ReferenceUnavailable } from './references.ts'
 import { publish, save, saveIfPossible } from './save.ts'
 
 /** How soon a lost submit is asked about. */
@@ -45,21 +45,18 @@ export async function prepareSubmit(
   const { record } = open
   if (isCanceled(open)) return failCanceled(core, open, attempt)
   const obstacle = obstacleTo(core, open, attempt, track, hasSlot)
-  if (obstacle) return 'failure' in obstacle ? fail(core, open, attempt, obstacle.failure) : obstacle
+  if (obstacle && 'failure' in obstacle) return fail(core, open, attempt, obstacle.failure)
+  if (obstacle && obstacle.kind !== 'slot') return obstacle
   const connection = connectionOf(core, open, attempt, track)
   const forms = connection?.provider.manifest.models[routeOf(record, attempt).model]?.limits.reference_images.forms
   if (!connection || !forms) return fail(core, open, attempt, notOffered(open, attempt))
+  const ports = { ...core.ports, assets: assetsOf(core.ports.assets, record.key) }
   let given: readonly string[]
   try {
-    given = await referencesFor(
-      { ...core.ports, assets: assetsOf(core.ports.assets, record.key) },
-      record.references,
-      forms,
-      connection.provider.id,
-    )
+    if (obstacle) return await whileItWaits(core, open, attempt, track, () => fetchLinks(ports, record, forms))
+    given = await referencesFor(ports, record.references, forms, connection.provider.id)
   } catch (error) {
-    if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
-    throw error
+    return withoutReference(core, open, attempt, track, error)
   }
   track.given = given
   const dearer = await dearerThanQuoted(open, attempt, connection, () => submitCall(core, open, attempt, connection.provider, given))
@@ -72,8 +69,7 @@ export async function prepareSubmit(
   } catch (error) {
     takeBack(track, attempt)
     if (open.isLost) throw error
-    // A database that is away comes back, and until then it waits like one that finds no free slot.
-    if (error instanceof StoreError && error.reason === 'unreachable') return later(STORE_AGAIN_MS)
+    if (isPassing(error)) return later(STORE_AGAIN_MS)
     // The slots that are free here are taken by other processes: it waits as if none were.
     const full = error instanceof NoSlot ? obstacleTo(core, open, attempt, track, false) : null
     if (full) return 'failure' in full ? fail(core, open, attempt, full.failure) : full
@@ -82,6 +78,40 @@ export async function prepareSubmit(
   core.watchers.notify(record)
   return NOW
 }
+
+/** Fetches what takes long before the attempt waits for a slot: that wait begins behind it. */
+async function whileItWaits(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  fetch: () => Promise<void>,
+): Promise<Next> {
+  const beganAtMs = core.ports.clock.monotonicMs()
+  await fetch()
+  track.sinceMs += core.ports.clock.monotonicMs() - beganAtMs
+  if (isCanceled(open)) return failCanceled(core, open, attempt)
+  const obstacle = obstacleTo(core, open, attempt, track, false)
+  if (obstacle === null) return NOW
+  return 'failure' in obstacle ? fail(core, open, attempt, obstacle.failure) : obstacle
+}
+
+/** A reference cannot be had, or not now. */
+function withoutReference(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  error: unknown,
+): Next | Promise<Next> {
+  if (error instanceof ReferenceUnavailable) return fail(core, open, attempt, unbilled('invalid_request', error.message))
+  if (!(error instanceof AssetError)) throw error
+  if (core.ports.clock.monotonicMs() < track.deadlineAtMs) return later(STORE_AGAIN_MS)
+  return fail(core, open, attempt, unbilled('internal', `a reference image could not be read; nothing was bought (${error.message})`))
+}
+
+/** A database that is away, is full or takes no writes comes back; until then what is to be bought waits like one that finds no free slot. */
+const isPassing = (error: unknown): boolean => error instanceof StoreError && ['unreachable', 'full', 'io'].includes(error.reason)
 
 /** The intent is on no disk. */
 export function takeBack(track: AttemptTrack, attempt: AttemptRecord): void {

@@ -29,6 +29,8 @@ const PAUSE_MS = 250
 const LINK_SECONDS = 600
 const CONNECT_MS = 5_000
 const REPLY_MS = 60_000
+/** Whoever reads and is sent nothing for so long gets an error: a connection whose other side is gone says nothing for ever. */
+const SILENCE_MS = 15_000
 const STORING_SOCKETS = 50
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
 
@@ -99,7 +101,7 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
 
 /** Callers read at their own pace, on connections of their own: what stores images does not wait for those who dawdle. */
 function readerOf(address: BucketAddress, { config: { credentials } }: S3Client): Pick<ObjectStorage, 'open' | 'read'> & { close(): void } {
-  const client = clientOf(address, { credentials, maxSockets: Infinity })
+  const client = clientOf(address, { credentials, maxSockets: Infinity, silenceMs: SILENCE_MS })
   const get = (key: string, range?: { readonly start: number; readonly end: number }): Promise<Fetched | null> => {
     const at = { Bucket: address.bucket, Key: address.prefix + key }
     const part = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }
@@ -123,11 +125,12 @@ function readerOf(address: BucketAddress, { config: { credentials } }: S3Client)
 interface ClientOptions {
   readonly credentials?: S3Client['config']['credentials']
   readonly maxSockets?: number
+  readonly silenceMs?: number
 }
 
 const clientOf = (
   { region, endpoint, pathStyle }: BucketAddress,
-  { credentials, maxSockets = STORING_SOCKETS }: ClientOptions = {},
+  { credentials, maxSockets = STORING_SOCKETS, silenceMs = REPLY_MS }: ClientOptions = {},
 ): S3Client =>
   new S3Client({
     ...(credentials === undefined ? {} : { credentials }),
@@ -140,6 +143,7 @@ const clientOf = (
     requestHandler: {
       connectionTimeout: CONNECT_MS,
       requestTimeout: REPLY_MS,
+      socketTimeout: silenceMs,
       throwOnRequestTimeout: true,
       httpAgent: { maxSockets },
       httpsAgent: { maxSockets },

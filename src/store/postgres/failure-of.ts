@@ -3,11 +3,17 @@ import { StoreError } from '../../core/ports.ts'
 /** SQLSTATE classes that blame the server or the way to it. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const CONNECTION = '08'
 const OPERATOR = '57P'
-const TOO_MANY_CONNECTIONS = '53300'
+/** Memory, connections; of the disk we say more. */
+const RESOURCES = '53'
 const DISK_FULL = '53100'
+/** The server's disk, or its files. */
+const SYSTEM = '58'
+const INTERNAL = 'XX'
+/** Not the database it was: a replica that never had the schema, or one that is being restored. */
+const NO_SCHEMA = new Set(['42P01', '3F000'])
 const READ_ONLY = '25006'
-/** The server ended a transaction that had come to a stop. */
-const IDLE_IN_TRANSACTION = '25P03'
+/** The server ended a transaction that had come to a stop, or took longer than its `transaction_timeout`, and its connection with it. */
+const ENDED_WITH_CONNECTION = new Set(['25P03', '25P04'])
 const QUERY_CANCELED = '57014'
 const DEADLOCK = '40P01'
 const SERIALIZATION = '40001'
@@ -30,7 +36,7 @@ export function isConnectionLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const state = stateOf(error)
   if (state === null) return 'syscall' in error || LOST.test(error.message)
-  return state.startsWith(CONNECTION) || state.startsWith(OPERATOR) || state === IDLE_IN_TRANSACTION
+  return state.startsWith(CONNECTION) || state.startsWith(OPERATOR) || ENDED_WITH_CONNECTION.has(state)
 }
 
 /** How the driver says it, where the server did not. */
@@ -42,17 +48,23 @@ export function failureOf(error: unknown): StoreError | null {
   if (error instanceof StoreError) return error
   const reason = error instanceof Error ? error.message : String(error)
   const state = stateOf(error)
-  if (isConnectionLost(error) || state === TOO_MANY_CONNECTIONS || state === QUERY_CANCELED || state === LOCK_TIMEOUT) {
+  if (state === DISK_FULL) {
+    return new StoreError('full', `the disk of the database is full; nothing was written; free some space (${reason})`, { cause: error })
+  }
+  if (isConnectionLost(error) || state?.startsWith(RESOURCES) || state === QUERY_CANCELED || state === LOCK_TIMEOUT) {
     return new StoreError('unreachable', `the database cannot be reached; nothing was written; try again in a moment (${reason})`, {
       cause: error,
     })
   }
   if (state === null) return null
-  if (state === DISK_FULL) {
-    return new StoreError('full', `the disk of the database is full; nothing was written; free some space (${reason})`, { cause: error })
-  }
   if (state === READ_ONLY) {
     return new StoreError('io', `the database takes no writes; store.url must name the primary server (${reason})`, { cause: error })
+  }
+  if (NO_SCHEMA.has(state)) {
+    return new StoreError('io', `${WITHOUT_SCHEMA} (${reason})`, { cause: error })
+  }
+  if (state.startsWith(SYSTEM) || state.startsWith(INTERNAL)) {
+    return new StoreError('io', `the database server fails; its own log says more (${reason})`, { cause: error })
   }
   if (state === UNKNOWN_DATABASE || state.startsWith(AUTHENTICATION) || state === NO_PRIVILEGE) {
     return new StoreError(
@@ -63,3 +75,6 @@ export function failureOf(error: unknown): StoreError | null {
   }
   return null
 }
+
+const WITHOUT_SCHEMA =
+  'the database has not the tables that it had at the start; store.url must lead to the same data, or start the gateway anew to make them'

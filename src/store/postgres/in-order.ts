@@ -1,18 +1,26 @@
-/** Of one key the one that has the lock and the next: those that wait at the server have a connection each, which others need. */
-const MOST_OF_A_KEY = 2
+import { fewOfEach } from '../../reading/few-of-each.ts'
 
-/**
- * Runs works side by side, but those about the same thing one after the other, in the order they were handed in, and of those that the server
- * does one after the other for a gateway key few at once.
- */
+/** Something that the server does one after the other: those that wait for it there have a connection each, which others need. */
+export interface Line {
+  readonly name: string
+  /** How many works may stand in it at once. */
+  readonly most: number
+}
+
+/** Runs works side by side, but those about the same thing one after the other, in the order they were handed in. */
 export function inOrder() {
   const last = new Map<string, Promise<unknown>>()
-  const few = fewOfEach(MOST_OF_A_KEY)
+  const few = fewOfEach()
   return {
-    /** @param key whose lock the work takes */
-    async run<Result>(names: readonly string[], work: () => Promise<Result>, key?: string): Promise<Result> {
+    /** @param lines where the work stands in line, always in one order: whoever stands in one may wait for the next */
+    async run<Result>(names: readonly string[], work: () => Promise<Result>, lines: readonly Line[] = []): Promise<Result> {
       const before = names.flatMap((name) => last.get(name) ?? [])
-      const inItsTurn = key === undefined ? work : () => few(key, work)
+      const inItsTurn = lines.reduceRight(
+        (inner, { name, most }) =>
+          () =>
+            few(name, most, inner),
+        work,
+      )
       const result = before.length === 0 ? inItsTurn() : Promise.all(before).then(inItsTurn)
       const ended = Promise.allSettled([result])
       for (const name of names) last.set(name, ended)
@@ -26,22 +34,5 @@ export function inOrder() {
     async idle(): Promise<void> {
       await Promise.all(last.values())
     },
-  }
-}
-
-function fewOfEach(most: number): <Result>(name: string, work: () => Promise<Result>) => Promise<Result> {
-  const all = new Map<string, { running: number; readonly waiting: (() => void)[] }>()
-  return async (name, work) => {
-    const own = all.get(name) ?? { running: 0, waiting: [] }
-    all.set(name, own)
-    if (own.running >= most) await new Promise<void>((resolve) => own.waiting.push(resolve))
-    else own.running++
-    try {
-      return await work()
-    } finally {
-      const next = own.waiting.shift()
-      if (next) next()
-      else if (--own.running === 0) all.delete(name)
-    }
   }
 }

@@ -22,7 +22,8 @@ import { unitWriter } from './unit-writer.ts'
 import { createWork } from './work.ts'
 
 const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
-const one = prepare('SELECT 1')
+/** Answered only where the schema is. */
+const isThere = prepare('SELECT version FROM schema_version')
 
 const BACKED_UP_ELSEWHERE =
   'This gateway keeps its data in PostgreSQL, which has tools of its own: run `pg_dump --schema=imagegate` on that database, and copy the image folder or the bucket; see docs/postgres.md.'
@@ -76,7 +77,7 @@ export async function openPostgresStore(url: string, options: { readonly patienc
     keys: whileOpen(keys.keys),
     secret: whileOpen(keys.secret),
     nodes,
-    ping: whileOpen(async () => void (await connections.read(one()))),
+    ping: whileOpen(async () => void (await connections.read(isThere()))),
     async close() {
       if (isClosed()) return
       await writer.close()

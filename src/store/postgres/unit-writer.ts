@@ -17,6 +17,7 @@ import { freeSlots, slotLocks, takeSlots } from './slots.ts'
 import type { SlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
+import { linesOf } from './unit-lines.ts'
 import { createUnitMarks } from './unit-marks.ts'
 import type { UnitMark } from './unit-marks.ts'
 import type { Work } from './work.ts'
@@ -112,7 +113,7 @@ export function unitWriter({ connections, work, slots, openOfKeys, node }: UnitW
       if (isClosed) throw new StoreError('closed', 'the store is closed; nothing was written')
       const bound = boundTo(unit, node, openOfKeys)
       if (bound.statements.length === 0) return
-      await order.run(namesOf(unit), () => untilDone(bound), unit.budget?.key).catch(whereFull(slots, unit))
+      await order.run(namesOf(unit), () => untilDone(bound), linesOf(unit, bound.locks)).catch(whereFull(slots, unit))
       noteJobs(work, bound)
     },
     async close() {
