@@ -237,8 +237,8 @@ describe('groups', () => {
     const { report, breaths } = costsOf(rows, [], '0', 5_000)
     const { total } = await report(['provider'])
     expect(total.generations).toBe(60_000)
-    // One after each of two groups, and one after each ten thousand that the total takes from them.
-    expect(breaths()).toBe(2 + 6)
+    // One after each of two groups, and one after each 2,500 that the total takes from them.
+    expect(breaths()).toBe(2 + 24)
   })
 
   test('add up to the total in spend, attempts and images, whatever happened', async () => {
