@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { keepOnCores } from './cores.ts'
 import { GENERATION, serveGateway, THIS_CHECKOUT } from './gateway.ts'
 import { measureInFlight, type InFlight } from './in-flight.ts'
 import { load, WARM_UP } from './load.ts'
@@ -68,7 +69,8 @@ async function synchronous(other: string): Promise<void> {
   try {
     await load(bare, '/', RUNWARE_TASK, REQUESTS)
     const pairs: Pair[] = []
-    for (let process = 0; process < PROCESSES; process++) pairs.push(await ofTwoProcesses(other, vendor.url))
+    keepOnCores([bare], [vendor])
+    for (let pair = 0; pair < PROCESSES; pair++) pairs.push(await ofTwoProcesses(other, vendor.url))
     line('CPU of a generation by link, µs', pairs, 0)
     const floor = (await load(bare, '/', RUNWARE_TASK, REQUESTS)).cpuPerRequest
     console.log(`${'  (a bare undici pass-through, µs)'.padEnd(46)}${floor.toFixed(0).padStart(10)}`)
@@ -80,6 +82,7 @@ async function synchronous(other: string): Promise<void> {
 async function ofTwoProcesses(other: string, vendorUrl: string): Promise<Pair> {
   const before = await serveGateway(vendorUrl, 'runware', { checkout: other })
   const after = await serveGateway(vendorUrl, 'runware')
+  keepOnCores([before, after], [])
   const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, REQUESTS)).cpuPerRequest
   try {
     for (const gateway of [before, after]) await load(gateway, '/v1/generations', GENERATION, WARM_UP)

@@ -1,4 +1,5 @@
 import { startPortkey } from './bought-twice/gateways.ts'
+import { keepOnCores } from './cores.ts'
 import { GENERATION, serveGateway } from './gateway.ts'
 import { load, WARM_UP } from './load.ts'
 import type { Loaded } from './load.ts'
@@ -33,6 +34,7 @@ export async function startRivals(): Promise<{ readonly rivals: Readonly<Record<
   const bare = await serve('./servers/pass-through.ts', [vendor.url])
   const portkey = await startPortkey()
   const gateway = await serveGateway(vendor.url, 'runware')
+  keepOnCores([bare, portkey, gateway], [vendor])
   const headers = { authorization: 'Bearer bench', 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${vendor.url}/v1` }
   return {
     rivals: {
