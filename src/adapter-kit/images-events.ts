@@ -56,9 +56,12 @@ export function endOf(reply: Reply): StreamEnd | null {
   if (events === null) return null
   const completed = events.filter((event) => kindOf(event).endsWith('.completed')).map(({ data }) => data)
   if (completed.length > 0) return { kind: 'reply', reply: { ...reply, body: asOne(completed) } }
-  const error = events.find((event) => kindOf(event) === 'error' || (Data.safeParse(event.data).data?.error ?? null) !== null)
+  const error = events.find((event) => isError(event) || (Data.safeParse(event.data).data?.error ?? null) !== null)
   return error === undefined ? { kind: 'nothing' } : { kind: 'error', reply: { ...reply, body: errorIn(error.data) } }
 }
+
+/** The `type` of an error without a wrapper is the error's own. */
+const isError = (event: ReplyEvent): boolean => event.event === 'error' || kindOf(event) === 'error'
 
 /** An error event has its fields in `error`, or is one itself. */
 const errorIn = (data: Json): Json => ((Data.safeParse(data).data?.error ?? null) === null ? { error: data } : data)
