@@ -8,10 +8,18 @@ import { openStorage } from './storages.ts'
  * A gateway on PostgreSQL until the test has ended, which sells Runware's to the keys `many` and `few`.
  * @param ofEach what the configuration says of each key beside its name and hash
  */
-export async function gatewayOfTwoKeys(ofEach = '', maxInFlight?: number): Promise<{ readonly url: string; readonly database: string }> {
+export async function gatewayOfTwoKeys(
+  ofEach = '',
+  maxInFlight?: number,
+  typicalMs?: number,
+): Promise<{ readonly url: string; readonly database: string }> {
   const [storage, vendors] = await Promise.all([
     openStorage('PostgreSQL and a bucket'),
-    startVendors({ providers: ['runware'], ...(maxInFlight === undefined ? {} : { maxInFlight }) }),
+    startVendors({
+      providers: ['runware'],
+      ...(maxInFlight === undefined ? {} : { maxInFlight }),
+      ...(typicalMs === undefined ? {} : { typicalMs }),
+    }),
   ])
   const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex')
   const keys = ['many', 'few'].map((name) => `{ name: ${name}, key_hash: ${hashOf(name)}${ofEach} }`)

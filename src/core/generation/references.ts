@@ -56,19 +56,30 @@ const fewOfAKey = fewOfEach()
 
 /**
  * Fetches the links that `referencesFor` needs the bytes of, so that it has them at once. They may take a minute: no slot is held meanwhile.
+ * @param isWanted asked when the turn of a link comes, which those of the same key before it may keep waiting for minutes
+ * @returns whether all have come; false where they were wanted no more
  * @throws ReferenceUnavailable
  */
 export async function fetchLinks(
   ports: ReferencePorts,
   { references, key }: Pick<GenerationRecord, 'references' | 'key'>,
   forms: readonly ReferenceForm[],
-): Promise<void> {
-  await Promise.all(
+  isWanted: () => boolean,
+): Promise<boolean> {
+  const come = await Promise.all(
     references.map(async (reference, index) => {
-      if (reference.kind === 'stored' || referenceForm(reference, forms) === 'url') return
-      await fewOfAKey(key ?? '', MOST_OF_A_KEY, () => fetchOnce(ports, references, reference.url, index))
+      if (reference.kind === 'stored' || referenceForm(reference, forms) === 'url') return true
+      // What has come already, or comes for another of its tasks, stands in no line.
+      const known = fetchedFor.get(references)?.get(reference.url)
+      if (known) return known.then(() => true)
+      return fewOfAKey(
+        key ?? '',
+        MOST_OF_A_KEY,
+        async () => isWanted() && (await fetchOnce(ports, references, reference.url, index)) !== null,
+      )
     }),
   )
+  return come.every(Boolean)
 }
 
 function fetchOnce(ports: ReferencePorts, references: readonly Reference[], url: string, index: number): Promise<StoredAsset> {

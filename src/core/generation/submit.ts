@@ -53,7 +53,7 @@ export async function prepareSubmit(
   const ports = { ...core.ports, assets: assetsOf(core.ports.assets, record.key) }
   let given: readonly string[]
   try {
-    if (obstacle) return await whileItWaits(core, open, attempt, track, () => fetchLinks(ports, record, forms))
+    if (obstacle) return await whileItWaits(core, open, attempt, track, (isWanted) => fetchLinks(ports, record, forms, isWanted))
     given = await referencesFor(ports, record.references, forms, connection.provider.id)
   } catch (error) {
     return withoutReference(core, open, attempt, track, error)
@@ -85,16 +85,20 @@ async function whileItWaits(
   open: OpenGeneration,
   attempt: AttemptRecord,
   track: AttemptTrack,
-  fetch: () => Promise<void>,
+  fetch: (isWanted: () => boolean) => Promise<boolean>,
 ): Promise<Next> {
-  const beganAtMs = core.ports.clock.monotonicMs()
-  await fetch()
-  track.sinceMs += core.ports.clock.monotonicMs() - beganAtMs
+  const { clock } = core.ports
+  const beganAtMs = clock.monotonicMs()
+  const isFetched = await fetch(() => !open.isLost && !isCanceled(open) && clock.monotonicMs() < track.deadlineAtMs)
+  track.sinceMs += clock.monotonicMs() - beganAtMs
   if (isCanceled(open)) return failCanceled(core, open, attempt)
+  if (!isFetched) return fail(core, open, attempt, unbilled('rate_limited', NOT_FETCHED))
   const obstacle = obstacleTo(core, open, attempt, track, false)
   if (obstacle === null) return NOW
   return 'failure' in obstacle ? fail(core, open, attempt, obstacle.failure) : obstacle
 }
+
+const NOT_FETCHED = 'the reference images were not fetched before the deadline, since others of this key came slowly; nothing was bought'
 
 /** A reference cannot be had, or not now. */
 function withoutReference(

@@ -1,4 +1,5 @@
 import { isTerminal } from '#contract'
+import { StoreError } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
 import type { Core } from './open-generation.ts'
 
@@ -12,9 +13,24 @@ export interface Waiting {
 
 export function createWaiting(core: Core): Waiting {
   const dismissals = new Set<() => void>()
+  const { store } = core.ports
+
+  /**
+   * As it is on disk. What is open here is under way, whether the store answers or not: a caller who gets an error sends the request once more,
+   * and both are bought.
+   */
+  async function read(id: string): Promise<GenerationRecord | null> {
+    try {
+      return await store.generation(id)
+    } catch (error) {
+      const open = core.open.get(id)
+      if (!(error instanceof StoreError) || open?.isOnDisk !== true) throw error
+      return underWay(open.record)
+    }
+  }
 
   async function wait(id: string, timeoutMs: number): Promise<GenerationRecord | null> {
-    const { store } = core.ports
+    if (timeoutMs <= 0) return read(id)
     const isOpen = core.open.has(id)
     const found = isOpen ? null : await store.generation(id)
     if (!isOpen && (found === null || isTerminal(found.status))) return found
@@ -27,7 +43,7 @@ export function createWaiting(core: Core): Waiting {
         stopTimer()
         dismissals.delete(dismiss)
         if (record) resolve(record)
-        else store.generation(id).then(resolve, reject)
+        else read(id).then(resolve, reject)
       }
       const stopWatching = core.watchers.watch(id, (record) => {
         if (isTerminal(record.status)) finish(record)
@@ -49,3 +65,10 @@ export function createWaiting(core: Core): Waiting {
     },
   }
 }
+
+/** What came of it meanwhile is on no disk yet, and is not shown. */
+const underWay = (record: GenerationRecord): GenerationRecord => ({
+  ...record,
+  ...(isTerminal(record.status) ? { status: 'running', completedAt: null, error: null } : {}),
+  images: [],
+})

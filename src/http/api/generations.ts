@@ -110,14 +110,14 @@ function showRoute(app: App, deps: GenerationDependencies): void {
 
 /** The generation once it has ended or the wait is over. */
 async function awaited(
-  { run, store, links }: GenerationDependencies,
+  { run, links }: GenerationDependencies,
   reply: FastifyReply,
   id: string,
   { waitMs, applied }: ReturnType<typeof waitOf>,
   begun?: GenerationRecord,
 ): Promise<Generation> {
   // What this request has just written is not read again.
-  const record = waitMs > 0 ? await whileKeyCounts(run.wait(id, waitMs)) : (begun ?? (await store.generation(id)))
+  const record = waitMs > 0 ? await whileKeyCounts(run.wait(id, waitMs)) : (begun ?? (await run.wait(id, 0)))
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
   const generation = viewOf(record, links)
