@@ -1,36 +1,45 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
 import { ownServer, POSTGRES_PROGRAMS } from '../support/postgres.ts'
+import { startWay } from '../support/postgres-way.ts'
 import { startProcess } from './process.ts'
 import { startVendors } from './vendors.ts'
 
 const WAIT_SECONDS = 6
 
 /** An answer that says "nothing was bought, send it again" of what is on its way has it bought twice. */
-test.skipIf(POSTGRES_PROGRAMS === null)(
-  'a generation that is accepted when PostgreSQL goes away is answered as under way, not as refused, and is bought once',
+test.skipIf(POSTGRES_PROGRAMS === null).each(['goes away', 'falls silent'])(
+  'a generation that is accepted when PostgreSQL %s is answered as under way, not as refused nor late, and is bought once',
   { timeout: 120_000 },
-  async () => {
+  async (how) => {
     const database = ownServer()
     onTestFinished(() => database.remove())
+    const way = await startWay(database)
+    onTestFinished(() => way.close())
     const vendors = await startVendors({ providers: ['bfl'], typicalMs: 1_500 })
     onTestFinished(() => vendors.close())
-    const folder = vendors.folder(`store: { url: "${database.url('postgres')}" }\n`)
+    const folder = vendors.folder(`store: { url: "${way.url}" }\n`)
     onTestFinished(() => folder.remove())
     const server = await startProcess(folder.environment)
     onTestFinished(() => void server.kill('SIGKILL'))
+    const askedAt = Date.now()
     const answer = fetch(`${server.url}/v1/generations`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', prefer: `wait=${WAIT_SECONDS}` },
       body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }),
     })
     await expect.poll(() => vendors.submits('bfl')).toBe(1)
-    database.stop('immediate')
+    if (how === 'falls silent') way.silence()
+    else database.stop('immediate')
     const answered = await answer
+    const waitedMs = Date.now() - askedAt
     const generation = (await answered.json()) as Generation
     expect([answered.status, generation]).toMatchObject([202, { status: 'running', images: [] }])
     expect(answered.headers.get('location')).toBe(`/v1/generations/${generation.id}`)
-    database.start()
+    expect(waitedMs).toBeLessThan(WAIT_SECONDS * 1_000 + 5_000)
+    if (how === 'falls silent') way.repair()
+    else database.start()
+    way.cut()
     await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 10_000 }).toBe(200)
     const ended = await fetch(`${server.url}${answered.headers.get('location')}`, { headers: { prefer: 'wait=20' } })
     expect((await ended.json()) as Generation).toMatchObject({ status: 'succeeded', images: [{}] })

@@ -63,11 +63,14 @@ export async function prepareSubmit(
   // Canceled while its references were read, or its price was asked.
   if (isCanceled(open)) return failCanceled(core, open, attempt)
   if (dearer !== null) return fail(core, open, attempt, dearer)
+  const { sinceMs, deadlineAtMs } = track
   writeIntent(core, open, attempt, track, connection, given)
   try {
     await save(core, open)
   } catch (error) {
     takeBack(track, attempt)
+    // However often it is tried again, it waits since it began to.
+    Object.assign(track, { sinceMs, deadlineAtMs })
     if (open.isLost) throw error
     if (isPassing(error)) return later(STORE_AGAIN_MS)
     // The slots that are free here are taken by other processes: it waits as if none were.
@@ -91,6 +94,8 @@ async function whileItWaits(
   const beganAtMs = clock.monotonicMs()
   const isFetched = await fetch(() => !open.isLost && !isCanceled(open) && clock.monotonicMs() < track.deadlineAtMs)
   track.sinceMs += clock.monotonicMs() - beganAtMs
+  // Another process works on it.
+  if (open.isLost) return ended()
   if (isCanceled(open)) return failCanceled(core, open, attempt)
   if (!isFetched) return fail(core, open, attempt, unbilled('rate_limited', NOT_FETCHED))
   const obstacle = obstacleTo(core, open, attempt, track, false)

@@ -1,7 +1,10 @@
 import { isTerminal } from '#contract'
 import { StoreError } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
-import type { Core } from './open-generation.ts'
+import type { Core, OpenGeneration } from './open-generation.ts'
+
+/** So long a store that says nothing is waited for where its answer is known: callers sit behind proxies that give up after 60 s. */
+const SILENCE_MS = 2_000
 
 /** Callers that wait for the end of a generation. They come and go; the paid work never depends on them. */
 export interface Waiting {
@@ -19,19 +22,25 @@ export function createWaiting(core: Core): Waiting {
    * As it is on disk. What is open here is under way, whether the store answers or not: a caller who gets an error sends the request once more,
    * and both are bought.
    */
-  async function read(id: string): Promise<GenerationRecord | null> {
+  async function read(id: string, open: OpenGeneration | undefined = core.open.get(id)): Promise<GenerationRecord | null> {
+    const reading = store.generation(id)
+    if (open?.isOnDisk !== true) return reading
+    const silence = Promise.withResolvers<GenerationRecord>()
+    const stopTimer = core.schedule(SILENCE_MS, () => silence.resolve(underWay(open.record)))
     try {
-      return await store.generation(id)
+      return await Promise.race([reading, silence.promise])
     } catch (error) {
-      const open = core.open.get(id)
-      if (!(error instanceof StoreError) || open?.isOnDisk !== true) throw error
+      if (!(error instanceof StoreError)) throw error
       return underWay(open.record)
+    } finally {
+      stopTimer()
     }
   }
 
   async function wait(id: string, timeoutMs: number): Promise<GenerationRecord | null> {
     if (timeoutMs <= 0) return read(id)
-    const isOpen = core.open.has(id)
+    const open = core.open.get(id)
+    const isOpen = open !== undefined
     const found = isOpen ? null : await store.generation(id)
     if (!isOpen && (found === null || isTerminal(found.status))) return found
     return new Promise((resolve, reject) => {
@@ -43,7 +52,7 @@ export function createWaiting(core: Core): Waiting {
         stopTimer()
         dismissals.delete(dismiss)
         if (record) resolve(record)
-        else read(id).then(resolve, reject)
+        else read(id, open).then(resolve, reject)
       }
       const stopWatching = core.watchers.watch(id, (record) => {
         if (isTerminal(record.status)) finish(record)

@@ -4,9 +4,9 @@ import { hourCountOf } from '../rules/provider-hour.ts'
 import type { Line } from './in-order.ts'
 import type { Statement } from './statement.ts'
 
-/** The one that has a key's lock or a provider's row, and the next. */
-const MOST_OF_ONE = 2
-/** Of ten connections: among them are those that wait for their key's lock, which comes first. */
+/** The one that has a key's lock, and the next. */
+const MOST_OF_A_KEY = 2
+/** Of ten connections, at its slots or in its hours: among them are those that wait for their key's lock, which comes first. */
 const MOST_AT_A_PROVIDER = 6
 
 /**
@@ -20,11 +20,11 @@ export function linesOf({ budget, openCheck, slots = [], ledger = [] }: UnitOfWo
   const keys = [budget?.key, counted, ...ledger.map((entry) => movedBy(entry)?.key)].filter((key) => key !== undefined)
   const hours = ledger.filter((entry) => hourCountOf(entry) !== null)
   return [
-    ...linesAt('key', keys, MOST_OF_ONE),
+    ...linesAt('key', keys, MOST_OF_A_KEY),
     ...linesAt(
       'hours of',
       hours.map(({ provider }) => provider),
-      MOST_OF_ONE,
+      MOST_AT_A_PROVIDER,
     ),
     ...linesAt(
       'provider',

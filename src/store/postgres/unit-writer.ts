@@ -79,11 +79,18 @@ export function unitWriter({ connections, work, slots, openOfKeys, node }: UnitW
     const mark = marks.take()
     let isBroken = true
     let isHalfDone = true
+    let isHeld = true
+    const release = (): void => {
+      if (isHeld) connection.release(isBroken)
+      isHeld = false
+    }
     try {
       const transaction = await written(connection, work, { ...unit, statements: [...unit.statements, mark.leave] })
       isHalfDone = false
       await connection.run(commit()).catch(async (error: unknown) => {
         if (!isConnectionLost(error)) throw error
+        // What asks for its fate needs a connection as well: ten lost commits would wait for one another for ever.
+        release()
         await waitForFate(connections, transaction, { lost: error, mark, isClosed: () => isClosed })
       })
       isBroken = false
@@ -91,7 +98,7 @@ export function unitWriter({ connections, work, slots, openOfKeys, node }: UnitW
       isBroken = isConnectionLost(error) || (isHalfDone && !(await wasRolledBack(connection)))
       throw error
     } finally {
-      connection.release(isBroken)
+      release()
       mark.giveBack()
     }
   }

@@ -1,54 +1,13 @@
-import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { FIRST_LEASE, NoSlot } from '../../../src/core/nodes.ts'
 import { openPostgresStore } from '../../../src/store/postgres/store.ts'
 import { ownServer, POSTGRES_PROGRAMS } from '../../support/postgres.ts'
+import { startWay } from '../../support/postgres-way.ts'
 import { attemptRecord, generationRecord } from '../records.ts'
 
-const SOCKET = '.s.PGSQL.5432'
-
-/** A way to a server on which, once it is asked to, the next commit gets lost, and everything after it. */
-async function startWay(server: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'imagegate-way-'))
-  const lost = Promise.withResolvers<void>()
-  const state = { isAsked: false, isLost: false }
-  const sockets = new Set<net.Socket>()
-  const way = net.createServer((client) => {
-    const there = net.connect(join(server, SOCKET))
-    let name = 'COMMIT'
-    for (const one of [client, there]) {
-      sockets.add(one)
-      one.on('error', () => {})
-      one.on('close', () => (client.destroy(), there.destroy()))
-    }
-    client.on('data', (data) => {
-      const text = data.toString('latin1')
-      name = /(imagegate_\d+)\0COMMIT/.exec(text)?.[1] ?? name
-      if (state.isAsked && text.includes(`${name}\0`)) {
-        state.isLost = true
-        lost.resolve()
-      }
-      if (!state.isLost) there.write(data)
-    })
-    there.on('data', (data) => client.write(data))
-  })
-  await new Promise<void>((resolve) => way.listen(join(folder, SOCKET), resolve))
-  return {
-    url: `postgres://gateway@localhost/postgres?host=${encodeURIComponent(folder)}`,
-    loseCommit: () => ((state.isAsked = true), lost.promise),
-    repair: () => Object.assign(state, { isAsked: false, isLost: false }),
-    close() {
-      way.close()
-      sockets.forEach((one) => one.destroy())
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
+/** That a store has. */
+const MOST_CONNECTIONS = 10
 
 describe.skipIf(POSTGRES_PROGRAMS === null)('a commit that is lost in a crash of the database', { timeout: 60_000 }, () => {
   test.each([
@@ -56,8 +15,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a commit that is lost in a crash of
     ['nobody has got its number yet', 0],
   ])('is written again where %s', async (_, others) => {
     const server = ownServer()
-    const folder = new URL(server.url('postgres')).searchParams.get('host') ?? ''
-    const way = await startWay(folder)
+    const way = await startWay(server)
     const store = await openPostgresStore(way.url)
     const queued = generationRecord('gen_1', { attempts: [attemptRecord('att_1', { status: 'queued' })], status: 'queued' })
     await store.commit({ generations: [queued], areNew: true, lease: FIRST_LEASE })
@@ -94,5 +52,30 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('a commit that is lost in a crash of
     way.close()
     server.remove()
     expect([outcome, slots, status, second]).toEqual(['bought', [{ attempt_id: 'att_1' }], [{ status: 'running' }], 'no slot'])
+  })
+
+  test('leaves connections by which its fate is asked, also where as many commits are lost at once as there are connections', async () => {
+    const server = ownServer()
+    const way = await startWay(server)
+    const store = await openPostgresStore(way.url)
+    const accept = (id: string): Promise<void> =>
+      store.commit({
+        generations: [generationRecord(id, { attempts: [attemptRecord(`att_${id}`, { status: 'queued' })], status: 'queued' })],
+        areNew: true,
+        lease: FIRST_LEASE,
+      })
+    // The first of a day writes its names, for which others would wait.
+    await accept('gen_first')
+    const lost = way.loseCommits(MOST_CONNECTIONS)
+    const ids = Array.from({ length: MOST_CONNECTIONS }, (_, index) => `gen_${index}`)
+    const writing = Promise.all(ids.map(accept))
+    await lost
+    way.cut()
+    await writing
+    const found = await Promise.all(ids.map((id) => store.generation(id)))
+    await store.close()
+    way.close()
+    server.remove()
+    expect(found.map((record) => record?.id)).toEqual(ids)
   })
 })
