@@ -39,7 +39,9 @@ test('purchases that wait behind silent references of their key end where they a
   }
   const buy = (_: unknown, index: number): Promise<Generation> =>
     ask('', 'POST', { model: 'openai/gpt-image-1-mini', prompt: 'a lighthouse', reference_images: [`${links}/${index}.png`] })
-  const bought = await Promise.all(Array.from({ length: PURCHASES }, buy))
+  const first = await Promise.all(Array.from({ length: PURCHASES - 1 }, buy))
+  // Behind all others.
+  const bought = [...first, await buy(undefined, PURCHASES - 1)]
   expect(await ask(`/${bought.at(-1)?.id}/cancel`, 'POST')).toMatchObject({ status: 'canceled' })
   const left = async (): Promise<number> => {
     const now = await Promise.all(bought.map(({ id }) => ask(`/${id}`)))
