@@ -1,6 +1,16 @@
-import { costOf, digitsOf, exactNumber, failureOf, imageSource, isBodyOfTask, isSuccess, pollRefusal, retryAfterMs } from '#adapter-kit'
+import {
+  costOf,
+  digitsOf,
+  exactNumber,
+  failureOf,
+  imageSource,
+  isBodyOfTask,
+  isCharge,
+  isSuccess,
+  pollRefusal,
+  retryAfterMs,
+} from '#adapter-kit'
 import { saidInsteadOfLink, submitFailure, usdOf, webUrl, withoutSecrets } from '#adapter-kit'
-import { compareUsd } from '#contract'
 import type { Adapter, Call, Failure, Json, JsonObject, Outcome, Reply, VendorCost } from '#contract'
 import { optionsTaken, references, shape, upsampling } from './parameters.ts'
 import {
@@ -120,7 +130,7 @@ function polled(reply: Reply, call: Call): Outcome {
     case 'ready':
       return ready(reply, call, task, known)
     case 'moderated':
-      return ended(moderated(reply, task, isCharge(settled)), known)
+      return ended(moderated(reply, task, settled !== undefined && isCharge(settled)), known)
     case 'failed':
       return ended(unfinished(reply, task), known)
     case 'lost': {
@@ -167,8 +177,6 @@ function ready(reply: Reply, call: Call, task: TaskReply | null, known: Known): 
     ...(result?.prompt === undefined ? {} : { promptUsed: result.prompt }),
   }
 }
-
-const isCharge = (cost: VendorCost | undefined): boolean => cost !== undefined && 'amount' in cost && compareUsd(cost.amount, '0') !== 0
 
 /** Neither stage is charged (https://help.bfl.ai/articles/2916279050-why-did-my-request-fail, 2026-06-12), unless this very reply names a charge. */
 function moderated(reply: Reply, task: TaskReply | null, isCharged: boolean): Failure {

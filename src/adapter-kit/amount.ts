@@ -1,4 +1,4 @@
-import { GREATEST_USD, USD_SPELLING, usdFromDecimal } from '#contract'
+import { compareUsd, GREATEST_USD, USD_SPELLING, usdFromDecimal } from '#contract'
 import type { Json, Usd, VendorCost } from '#contract'
 
 /** A vendor's decimal as dollars, negative ones too; null where it is no amount. `shift` moves the point: credits that are US cents use -2. */
@@ -27,4 +27,10 @@ export function costOf(
 ): Extract<VendorCost, { amount: Usd }> | undefined {
   const amount = chargedOf(value, shift)
   return amount === null || amount.startsWith('-') ? undefined : { amount, raw }
+}
+
+/** Whether a vendor's cost is more than nothing. */
+export function isCharge(cost: VendorCost): boolean {
+  if ('tokens' in cost) return Object.values(cost.tokens).some((count) => count > 0)
+  return 'amount' in cost ? compareUsd(cost.amount, '0') !== 0 : cost.units !== '0'
 }

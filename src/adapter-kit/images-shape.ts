@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { amountForUnits, valueAt, type Adapter, type Call, type Failure, type ImageRef, type ImagesShape, type Json } from '#contract'
 import type { Outcome, Reply, TokenCount, VendorCost } from '#contract'
-import { costOf } from './amount.ts'
+import { costOf, isCharge } from './amount.ts'
 import { digitsOf } from './digits.ts'
 import { callFor, type ShapeOptions } from './images-call.ts'
 import { endOf, PartialImages, partialOf, withoutPartials } from './images-events.ts'
@@ -114,9 +114,6 @@ function failedWith(failure: Failure, { body }: Reply, shape: ImagesShape): Outc
   if (cost === undefined) return { kind: 'failed', failure }
   return { kind: 'failed', failure: isCharge(cost) ? { ...failure, billed: true } : failure, cost }
 }
-
-const isCharge = (cost: VendorCost): boolean =>
-  'tokens' in cost ? Object.values(cost.tokens).some((count) => count > 0) : ('amount' in cost ? cost.amount : cost.units) !== '0'
 
 function imageOf({ url, b64_json, base64, seed: said }: z.infer<typeof Item>, base: string): readonly ImageRef[] {
   const inline = b64_json ?? base64
