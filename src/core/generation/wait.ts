@@ -40,9 +40,10 @@ export function createWaiting(core: Core): Waiting {
   async function wait(id: string, timeoutMs: number): Promise<GenerationRecord | null> {
     if (timeoutMs <= 0) return read(id)
     const open = core.open.get(id)
-    const isOpen = open !== undefined
-    const found = isOpen ? null : await store.generation(id)
-    if (!isOpen && (found === null || isTerminal(found.status))) return found
+    if (open === undefined) {
+      const found = await store.generation(id)
+      if (found === null || isTerminal(found.status)) return found
+    }
     return new Promise((resolve, reject) => {
       let isFinished = false
       const finish = (record: GenerationRecord | null) => {

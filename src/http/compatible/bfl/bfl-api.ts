@@ -22,7 +22,7 @@ import { webhookTarget } from './webhook.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
 
 export interface BflDependencies extends BalanceSources {
-  readonly intake: Pick<Intake, 'read' | 'begin'>
+  readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly store: Pick<Store, 'generation'>
   readonly publicUrl: () => string
   readonly links: ImageLinks
@@ -83,7 +83,7 @@ const sendProblem = (reply: FastifyReply, { status, detail }: BflProblem): Fasti
 export const BFL_ERRORS: ErrorShape = { prefix: BFL_PREFIX, send: (reply, details) => sendProblem(reply, reworded(details, [])) }
 
 function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies): void {
-  const { intake, store } = deps
+  const { intake } = deps
   const schema = {
     operationId: 'bflSubmit',
     summary: 'Submit a task (BFL)',
@@ -107,7 +107,7 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
       throw bflProblem(error, slots)
     })
     // From here on nothing may fail: a client that gets an error submits, and buys, again.
-    const record = await store.generation(id).catch(() => null)
+    const record = await intake.wait(id, 0).catch(() => null)
     if (record) reply.headers(generationHeaders(viewOf(record, deps.links)))
     return send(reply, 200, submitReply(id, record, deps.publicUrl(), webhook?.url ?? null))
   })
