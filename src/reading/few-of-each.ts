@@ -1,17 +1,16 @@
+import { gate } from './gate.ts'
+
 /** Lets at most so many works of a name run at once, and those of other names beside them; the others of that name wait in order. */
 export function fewOfEach(): <Result>(name: string, most: number, work: () => Promise<Result>) => Promise<Result> {
-  const all = new Map<string, { running: number; readonly waiting: (() => void)[] }>()
+  const all = new Map<string, { readonly letIn: ReturnType<typeof gate>; works: number }>()
   return async (name, most, work) => {
-    const own = all.get(name) ?? { running: 0, waiting: [] }
+    const own = all.get(name) ?? { letIn: gate(most), works: 0 }
     all.set(name, own)
-    if (own.running >= most) await new Promise<void>((resolve) => own.waiting.push(resolve))
-    else own.running++
+    own.works++
     try {
-      return await work()
+      return await own.letIn(work)
     } finally {
-      const next = own.waiting.shift()
-      if (next) next()
-      else if (--own.running === 0) all.delete(name)
+      if (--own.works === 0) all.delete(name)
     }
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { gate } from '../../src/store/gate.ts'
+import { gate } from '../../src/reading/gate.ts'
 
 describe('the gate', () => {
   test('lets no more than its limit run at once, in order, and lets on after a failure', async () => {

@@ -3,7 +3,7 @@ import { described, formatOf } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import { decoder, MAX_PIXELS, shrink } from './decoder.ts'
-import { gate } from '../gate.ts'
+import { gate } from '../../reading/gate.ts'
 import type { Verdict } from './structure/verdict.ts'
 
 /** Decoding shares libuv's four threads with files and name lookups: two stay free for them. */

@@ -1,7 +1,7 @@
 import { shrink } from './decoder.ts'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
-import { gate } from '../gate.ts'
+import { gate } from '../../reading/gate.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 
 /** One at a time, in turns of those whose images they are: beside the two threads that check delivered images, one of libuv's four stays free for files and names. */
