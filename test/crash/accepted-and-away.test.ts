@@ -1,9 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
+import { gatewayOnOwnPostgres } from '../support/own-postgres.ts'
 import { ownServer, POSTGRES_PROGRAMS } from '../support/postgres.ts'
 import { startWay } from '../support/postgres-way.ts'
-import { startProcess } from './process.ts'
-import { startVendors } from './vendors.ts'
 
 const WAIT_SECONDS = 6
 
@@ -13,15 +12,9 @@ test.skipIf(POSTGRES_PROGRAMS === null).each(['goes away', 'falls silent'])(
   { timeout: 120_000 },
   async (how) => {
     const database = ownServer()
-    onTestFinished(() => database.remove())
     const way = await startWay(database)
     onTestFinished(() => way.close())
-    const vendors = await startVendors({ providers: ['bfl'], typicalMs: 1_500 })
-    onTestFinished(() => vendors.close())
-    const folder = vendors.folder(`store: { url: "${way.url}" }\n`)
-    onTestFinished(() => folder.remove())
-    const server = await startProcess(folder.environment)
-    onTestFinished(() => void server.kill('SIGKILL'))
+    const { vendors, server } = await gatewayOnOwnPostgres({ providers: ['bfl'], typicalMs: 1_500 }, { database, url: way.url })
     const askedAt = Date.now()
     const answer = fetch(`${server.url}/v1/generations`, {
       method: 'POST',

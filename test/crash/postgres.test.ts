@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation, Problem } from '#contract'
-import { ownServer, POSTGRES_PROGRAMS } from '../support/postgres.ts'
+import { gatewayOnOwnPostgres, vendorsOnOwnPostgres } from '../support/own-postgres.ts'
+import { POSTGRES_PROGRAMS } from '../support/postgres.ts'
 import { readPostgresBooks } from './books.ts'
 import { startProcess } from './process.ts'
 import type { ServerProcess } from './process.ts'
-import { startVendors } from './vendors.ts'
 
 const post = (server: ServerProcess, key: string, wait: string) =>
   fetch(`${server.url}/v1/generations`, {
@@ -20,15 +20,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   'a gateway whose PostgreSQL is away answers 503 with Retry-After, loses nothing, buys nothing twice, and goes on by itself',
   { timeout: 180_000 },
   async () => {
-    const database = ownServer()
-    onTestFinished(() => database.remove())
-    const vendors = await startVendors({ providers: ['bfl'], typicalMs: 1_500 })
-    onTestFinished(() => vendors.close())
-    const url = database.url('postgres')
-    const folder = vendors.folder(`store: { url: "${url}" }\n`)
-    onTestFinished(() => folder.remove())
-    const server = await startProcess(folder.environment)
-    onTestFinished(() => void server.kill('SIGKILL'))
+    const { database, vendors, url, server } = await gatewayOnOwnPostgres({ providers: ['bfl'], typicalMs: 1_500 })
 
     const backup = await fetch(`${server.url}/v1/backup/database`)
     expect([backup.status, await backup.json()]).toMatchObject([409, { code: 'invalid_request', detail: expect.stringMatching(/pg_dump/) }])
@@ -66,20 +58,14 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   'a gateway whose PostgreSQL crashes while it reads what was left open goes on, and ends well when it is asked to',
   { timeout: 120_000 },
   async () => {
-    const database = ownServer()
-    onTestFinished(() => database.remove())
-    const vendors = await startVendors({ providers: ['bfl'] })
-    onTestFinished(() => vendors.close())
-    const url = database.url('postgres')
-    const folder = vendors.folder(`store: { url: "${url}" }\n`)
-    onTestFinished(() => folder.remove())
-    expect(await (await startProcess(folder.environment)).kill('SIGTERM')).toBe('0')
+    const { database, url, environment } = await vendorsOnOwnPostgres({ providers: ['bfl'] })
+    expect(await (await startProcess(environment)).kill('SIGTERM')).toBe('0')
 
     const client = new pg.Client({ connectionString: url })
     client.on('error', () => {})
     await client.connect()
     await client.query('BEGIN; LOCK imagegate.generation_plans')
-    const server = await startProcess(folder.environment)
+    const server = await startProcess(environment)
     onTestFinished(() => void server.kill('SIGKILL'))
     const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%generation_plans%'`
     await expect.poll(async () => (await client.query(waits)).rowCount, { timeout: 20_000, interval: 20 }).toBe(1)
@@ -116,15 +102,7 @@ test.skipIf(POSTGRES_PROGRAMS === null).for(TAKEN_AWAY)(
   'a gateway whose PostgreSQL $what answers 503, and buys later what had waited to be bought',
   { timeout: 120_000 },
   async ({ change, back, isReady }) => {
-    const database = ownServer()
-    onTestFinished(() => database.remove())
-    const vendors = await startVendors({ providers: ['bfl'], typicalMs: 1_500, maxInFlight: 1 })
-    onTestFinished(() => vendors.close())
-    const url = database.url('postgres')
-    const folder = vendors.folder(`store: { url: "${url}" }\n`)
-    onTestFinished(() => folder.remove())
-    const server = await startProcess(folder.environment)
-    onTestFinished(() => void server.kill('SIGKILL'))
+    const { vendors, url, server } = await gatewayOnOwnPostgres({ providers: ['bfl'], typicalMs: 1_500, maxInFlight: 1 })
     const others = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name LIKE 'imagegate%'`
     const client = new pg.Client({ connectionString: url })
     await client.connect()
@@ -166,16 +144,9 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
   'a WebSocket whose key has a rate is answered in words while PostgreSQL is away, as HTTP is, and the gateway goes on',
   { timeout: 60_000 },
   async () => {
-    const database = ownServer()
-    onTestFinished(() => database.remove())
-    const vendors = await startVendors({ providers: ['bfl'] })
-    onTestFinished(() => vendors.close())
     const hash = createHash('sha256').update(KEY).digest('hex')
     const key = `{ name: team, key_hash: ${hash}, rate: { per_minute: 1000 } }`
-    const folder = vendors.folder(`store: { url: "${database.url('postgres')}" }\nkeys: [${key}]\n`)
-    onTestFinished(() => folder.remove())
-    const server = await startProcess(folder.environment)
-    onTestFinished(() => void server.kill('SIGKILL'))
+    const { database, server } = await gatewayOnOwnPostgres({ providers: ['bfl'] }, { more: `keys: [${key}]\n` })
 
     const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`)
     onTestFinished(() => socket.close())
