@@ -40,28 +40,23 @@ const statusOf = async (url: string, id: string): Promise<string> =>
 
 describe.concurrent('a gateway', () => {
   test.concurrent(
-    'whose disk takes two seconds to keep an acceptance serves everybody else meanwhile, and buys only then',
+    'whose disk takes four seconds to keep an acceptance serves everybody else meanwhile, and buys only then',
     { timeout: 60_000 },
     async ({ expect }) => {
       const { folder, server, disk } = await startOnOddDisk()
-      disk({ syncMs: 2_000 })
+      disk({ syncMs: 4_000 })
       const beganAt = performance.now()
       let answeredMs = 0
       const accepted = post(server.url, 'slow disk').then((reply) => {
         answeredMs = performance.now() - beganAt
         return reply
       })
-      const waits: number[] = []
-      while (performance.now() - beganAt < 1_500) {
-        const askedAt = performance.now()
-        expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
-        waits.push(performance.now() - askedAt)
-      }
+      while (performance.now() - beganAt < 1_500) expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+      // A disk that stops the event loop has the last of them wait for it as long as the acceptance does.
+      expect(performance.now() - beganAt).toBeLessThan(3_500)
       expect(submitsOf('slow disk')).toBe(0)
       expect((await accepted).status).toBe(202)
-      expect(answeredMs).toBeGreaterThan(1_950)
-      // A disk that stops the event loop would let one through.
-      expect(waits.length).toBeGreaterThan(5)
+      expect(answeredMs).toBeGreaterThan(3_950)
       disk({})
       await server.kill('SIGTERM')
       folder.remove()
