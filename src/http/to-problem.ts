@@ -28,7 +28,8 @@ export function toProblem(error: unknown): ProblemDetails {
 
 const STORE_AWAY: ProblemDetails = {
   code: 'store_unavailable',
-  detail: 'The database of this gateway does not answer for the moment; nothing was bought for this request. Send it again.',
+  detail:
+    'The database of this gateway does not answer for the moment; this request bought nothing, and what was accepted before goes on. Send it again.',
   retryAfterMs: 2_000,
 }
 

@@ -40,8 +40,10 @@ export function createWaiting(core: Core): Waiting {
   async function wait(id: string, timeoutMs: number): Promise<GenerationRecord | null> {
     if (timeoutMs <= 0) return read(id)
     const open = core.open.get(id)
-    if (open === undefined) {
-      const found = await store.generation(id)
+    // Canceled while its submit is out: its attempt goes on, and the caller is not to wait for that.
+    const isUnderWay = open !== undefined && !isTerminal(open.record.status)
+    if (!isUnderWay) {
+      const found = await read(id, open)
       if (found === null || isTerminal(found.status)) return found
     }
     return new Promise((resolve, reject) => {
@@ -61,10 +63,10 @@ export function createWaiting(core: Core): Waiting {
       const stopTimer = core.schedule(timeoutMs, () => finish(null))
       const dismiss = () => finish(null)
       dismissals.add(dismiss)
-      if (core.open.has(id)) return
+      if (isUnderWay && core.open.has(id)) return
       // It may have ended since it was read. Elsewhere it may be open still, and what is said of it from now on is heard.
-      if (store.nodes === undefined) finish(null)
-      else void store.generation(id).then((now) => (now === null || isTerminal(now.status) ? finish(now) : undefined), reject)
+      if (store.nodes === undefined && !core.open.has(id)) finish(null)
+      else void read(id, open).then((now) => (now === null || isTerminal(now.status) ? finish(now) : undefined), reject)
     })
   }
 

@@ -74,7 +74,7 @@ function summaryOf(entries: readonly ComparisonEntry[], generations: readonly Be
         return { ...emptyRow(entry.provider, 'failed'), error_code: entry.code, reasons: [...entry.reasons] }
       case 'begun': {
         const generation = generations.find(({ view }) => view.id === entry.generationId)
-        if (!generation) return emptyRow(entry.provider, 'queued')
+        if (!generation) return { ...emptyRow(entry.provider, 'queued'), generation_id: entry.generationId }
         return { ...rowOf(generation, cheapest), assumptions: [...differences(entry.provider)] }
       }
     }

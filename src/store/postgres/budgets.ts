@@ -15,7 +15,8 @@ const used = prepare(`SELECT coalesce((SELECT used FROM budgets WHERE key = $1 A
 const begin = prepare(`
   INSERT INTO budgets (key, period, used) SELECT $1, $2, (${SPENDING}) WHERE NOT EXISTS (SELECT 1 FROM budgets WHERE key = $1 AND period = $2)
   ON CONFLICT DO NOTHING`)
-const hold = prepare('SELECT used FROM budgets WHERE key = $1 AND period = $2 FOR UPDATE')
+/** Reads the row of a period for this transaction alone. */
+export const holdRow = prepare('SELECT used FROM budgets WHERE key = $1 AND period = $2 FOR UPDATE')
 
 /** Reads what counts against a budget, in nanodollars. */
 export const budgetUsed = (key: string, period: string, periodStart: number): Statement => used(key, period, periodStart)
@@ -23,7 +24,7 @@ export const budgetUsed = (key: string, period: string, periodStart: number): St
 /** Begins the row of a period where there is none, then reads it for this transaction alone: others that reserve wait for it. */
 export const holdBudget = ({ key, period, periodStart }: BudgetCheck): readonly [Statement, Statement] => [
   begin(key, period, periodStart),
-  hold(key, period),
+  holdRow(key, period),
 ]
 
 export const usedOf = (rows: readonly Row[]): bigint => (rows[0]?.['used'] ?? 0n) as bigint

@@ -56,6 +56,17 @@ describe('a cancel', () => {
     expect((await onDisk(world, record.id)).error).toMatchObject({ code: 'canceled', billed: false })
   })
 
+  test('has callers who come after it wait for nothing, though its submit is still out', async () => {
+    const world = heldWorld()
+    const record = planned(['alpha'])
+    await runFor(world, record, 0)
+    await world.run.cancel(record.id)
+    // No time passes here.
+    expect(await world.run.wait(record.id, 60_000)).toMatchObject({ status: 'canceled' })
+    world.answers[0]?.(pending())
+    await settled()
+  })
+
   test('does not wait for an image that is being fetched', async () => {
     const world = createWorld({
       script: () => done('https://cdn.example/1.jpg'),

@@ -1,6 +1,7 @@
 import type { LedgerEntry } from '../../../core/records.ts'
 import { LEDGER_COLUMNS, ledgerRowOf, movedBy } from '../../rules/ledger-row.ts'
 import { hourCountOf } from '../../rules/provider-hour.ts'
+import { holdRow } from '../budgets.ts'
 import type { ChangeKind } from '../change.ts'
 import { prepare } from '../statement.ts'
 import type { Statement } from '../statement.ts'
@@ -28,7 +29,16 @@ const appendAndCount = prepare(`
  * Appends lines of the account, and moves what counts against a budget by what they reserve and release. A line that may exist once and does
  * is left as it is: a unit whose fate was unknown is handed in again.
  */
-export const ledgerChanges: ChangeKind = ({ ledger = [] }) => ledger.map(statementOf)
+export const ledgerChanges: ChangeKind = ({ ledger = [] }) => [...budgetsFirst(ledger), ...ledger.map(statementOf)]
+
+/** Every unit takes the rows of budgets before those of providers' hours: two that took them the other way round would wait for each other. */
+function budgetsFirst(ledger: readonly LedgerEntry[]): readonly Statement[] {
+  const firstHour = ledger.findIndex((entry) => hourCountOf(entry) !== null)
+  if (firstHour < 0) return []
+  const moved = ledger.slice(firstHour).flatMap((entry) => movedBy(entry) ?? [])
+  const rows = new Map(moved.map(({ key, period }) => [`${period} ${key}`, [key, period]] as const))
+  return [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, [key, period]]) => holdRow(key, period))
+}
 
 function statementOf(entry: LedgerEntry): Statement {
   const row = ledgerRowOf(entry)
