@@ -14,7 +14,7 @@ const withLink = (provider: string, name: string) => ({
   references: [{ kind: 'url' as const, url: `https://slow.example/${name}`, pixels: null }],
 })
 
-/** One of several processes, which is told by hand what the others say. */
+/** One of several processes; the test says what the others say. */
 function sharedStore() {
   const { store } = createWorld({ script: silent })
   const listeners: ((message: NodeMessage) => void)[] = []
