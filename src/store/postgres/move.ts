@@ -4,6 +4,7 @@ import { StoreError } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { searchedText } from '../rules/prompt-words.ts'
 import type { Row } from '../rules/rows.ts'
+import { planInFull } from '../sqlite/considered-offers.ts'
 import { keepApart } from '../sqlite/keep-apart.ts'
 import { openDatabase } from '../sqlite/open.ts'
 import { countProviderHours } from '../sqlite/provider-hours.ts'
@@ -128,8 +129,9 @@ async function copy(source: DatabaseSync, connection: Connection, { name, column
     rows = []
     await connection.run({ text, values })
   }
+  const inFull = planInFull(source)
   for (const row of statement.iterate()) {
-    rows.push(name === 'generation_plans' ? { ...row, prompt: promptOf(row) } : row)
+    rows.push(name === 'generation_plans' ? { ...row, plan: inFull(String(row['plan'])), prompt: promptOf(row) } : row)
     if (rows.length === ROWS_AT_ONCE) await flush()
   }
   await flush()

@@ -17,20 +17,13 @@ export function snapshotOf(record: GenerationRecord) {
   }
 }
 
-/** The half of a record that never changes after its first save, as JSON. */
-export function planOf({
-  id,
-  key,
-  sandbox,
-  createdAt,
-  comparison,
-  request,
-  references,
-  webhook,
-  model,
-  routing,
-  routes,
-}: GenerationRecord): string {
+/**
+ * The half of a record that never changes after its first save, as JSON.
+ * @param considered the offers of its routing; a store that keeps one for many plans gives its number
+ */
+export function planOf(record: GenerationRecord, considered: readonly unknown[] = record.routing.considered): string {
+  const { id, key, sandbox, createdAt, comparison, request, references, webhook, model, routes } = record
+  const routing = { ...record.routing, considered }
   return JSON.stringify({ id, key, sandbox, createdAt, comparison, request, references, webhook, model, routing, routes })
 }
 

@@ -1,3 +1,4 @@
+import type { Routing } from '#contract'
 import { readGeneration } from '../../core/records.ts'
 import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
 import { StoreError } from '../../core/ports.ts'
@@ -6,14 +7,26 @@ import type { IdempotencyEntry } from '../../core/ports.ts'
 /** A row as the database gives it. The columns' types are held by tables that only the store writes. */
 export type Row = Readonly<Record<string, unknown>>
 
+type Considered = Routing['considered'][number]
+
 /** What a query reads of a generation: `state` and `plan`, the two halves of its record. */
 export const GENERATION = 'generations AS g JOIN generation_plans AS p USING (number)'
 
-/** @throws StoreError `damaged` where it is not what was written */
-export function generationOf(row: Row): GenerationRecord {
+/**
+ * @param offerOf what a number among the considered offers stands for, where the store keeps one for many plans
+ * @throws StoreError `damaged` where it is not what was written
+ */
+export function generationOf(row: Row, offerOf?: (number: number) => Considered): GenerationRecord {
   const plan = String(row['plan'])
   try {
-    return readGeneration(Object.assign(JSON.parse(plan) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord)
+    const read = Object.assign(JSON.parse(plan) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord
+    if (offerOf) {
+      const { considered } = read.routing
+      Object.assign(read.routing, {
+        considered: considered.map((offer: Considered | number) => (typeof offer === 'number' ? offerOf(offer) : offer)),
+      })
+    }
+    return readGeneration(read)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     const id = /"id":"(gen_[0-9a-f]+)"/.exec(plan)?.[1] ?? 'a generation'

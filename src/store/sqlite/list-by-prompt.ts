@@ -3,13 +3,14 @@ import type { ListQuery } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Page } from '../rules/cursor.ts'
+import type { Plans } from './considered-offers.ts'
 import { filtersOf } from './filters.ts'
 import { preparer } from './prepared.ts'
 import type { ReadingTurn } from './reading-turn.ts'
 import { hasWords, wordsOf } from '../rules/prompt-words.ts'
 import { matchOf } from './prompt-search.ts'
 import type { PromptSearch } from './prompt-search.ts'
-import { GENERATION, generationOf } from '../rules/rows.ts'
+import { GENERATION } from '../rules/rows.ts'
 
 /**
  * Generations that one turn of the event loop searches: the fewest, since to begin costs some milliseconds as well, and the most. What one costs
@@ -26,6 +27,12 @@ const TURN_MS = 8
 
 type Row = Record<string, SQLOutputValue>
 
+export interface ListerDependencies {
+  readonly search: PromptSearch
+  readonly readingTurn: ReadingTurn
+  readonly plans: Plans
+}
+
 /**
  * Lists the generations whose prompts have all words of a search, newest first: those that are not in the index yet by reading them, the others
  * by the index, in slices between which others are served. The other filters are asked of each that fits. Of all searches and lists one goes on
@@ -33,8 +40,7 @@ type Row = Record<string, SQLOutputValue>
  */
 export function promptLister(
   database: DatabaseSync,
-  search: PromptSearch,
-  readingTurn: ReadingTurn,
+  { search, readingTurn, plans }: ListerDependencies,
 ): (query: ListQuery & { readonly search: string }) => Promise<Page<GenerationRecord>> {
   const newest = database.prepare('SELECT coalesce(max(number), 0) AS number FROM generations')
   const prepared = preparer(database)
@@ -74,7 +80,7 @@ export function promptLister(
     const records: GenerationRecord[] = []
     for (let at = 0; at < found.length; at += PARSED_ROWS) {
       if (at > 0) await readingTurn(query)
-      records.push(...found.slice(at, at + PARSED_ROWS).map(generationOf))
+      records.push(...found.slice(at, at + PARSED_ROWS).map((row) => plans.generationOf(row)))
     }
     return pageOf(records, query.limit)
   }

@@ -8,10 +8,8 @@ import type { Columns, Conditions, Pair } from './filters.ts'
 import { dayFinder } from './generation-days.ts'
 import type { Stretch } from './generation-days.ts'
 import { promptLister } from './list-by-prompt.ts'
-import type { PromptSearch } from './prompt-search.ts'
+import type { ListerDependencies } from './list-by-prompt.ts'
 import { preparer } from './prepared.ts'
-import { generationOf } from '../rules/rows.ts'
-import type { ReadingTurn } from './reading-turn.ts'
 
 /** Rows that one turn of the event loop examines: with every filter there is, and all of them in vain, a few milliseconds. */
 const EXAMINED_ROWS = 10_000
@@ -29,12 +27,9 @@ const COUNTED_ROWS = 1_000
  * few rows are searched for slice by slice, and others are served between two of them. Days on which nobody had the model, provider and key that
  * are asked for are left out. Of all that wait one goes on in a turn, also with its first slice: many at once are many times a slice.
  */
-export function lister(
-  database: DatabaseSync,
-  search: PromptSearch,
-  readingTurn: ReadingTurn,
-): (query: ListQuery) => Promise<Page<GenerationRecord>> {
-  const searched = promptLister(database, search, readingTurn)
+export function lister(database: DatabaseSync, reading: ListerDependencies): (query: ListQuery) => Promise<Page<GenerationRecord>> {
+  const { readingTurn, plans } = reading
+  const searched = promptLister(database, reading)
   const count = database.prepare('SELECT count(*) AS rows FROM (SELECT 1 FROM generation_metadata WHERE key = ? AND value = ? LIMIT ?)')
 
   const nextDay = dayFinder(database, readingTurn)
@@ -72,7 +67,7 @@ export function lister(
         const { sql, values } = selection(query, pairs, { ...slice, from: begin })
         const wanted = Math.min(READ_ROWS, query.limit + 1 - found.length)
         const rows = prepared(sql).all(...values, wanted)
-        found.push(...rows.map(generationOf))
+        found.push(...rows.map((row) => plans.generationOf(row)))
         if (rows.length < wanted || found.length > query.limit) return
         begin = found.at(-1) ?? null
         await readingTurn(query)

@@ -213,6 +213,10 @@ export const MIGRATIONS: readonly string[] = [
   END;
   `,
   COST_DAYS,
+  `
+  -- Offers that cannot be used, of which many plans say the same: there, each is its number among the considered ones.
+  CREATE TABLE considered_offers (number INTEGER PRIMARY KEY, offer TEXT NOT NULL) STRICT;
+  `,
 ]
 
 /**

@@ -12,6 +12,8 @@ import { idempotencyChange } from './changes/idempotency.ts'
 import { imageChanges } from './changes/images.ts'
 import { ledgerChanges } from './changes/ledger.ts'
 import { comparisonChanges, comparisonReader } from './comparisons.ts'
+import { consideredOffers } from './considered-offers.ts'
+import type { Plans } from './considered-offers.ts'
 import { keyChanges, keyReader } from './keys.ts'
 import { addedUpReader, dayTotaller } from './cost-days.ts'
 import { observedBillReader, readCosts } from './costs.ts'
@@ -25,13 +27,20 @@ import { readingTurns } from './reading-turn.ts'
 import { promptSearch } from './prompt-search.ts'
 import { providerHours } from './provider-hours.ts'
 import { readAddedUp } from '../rules/added-up-costs.ts'
-import { GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
+import { GENERATION, idempotencyOf, imageOf } from '../rules/rows.ts'
 import { openState } from '../open-state.ts'
 import { keyNamer } from './key-names.ts'
 import { writeAheadLog } from './write-ahead-log.ts'
 
 /** Everything a unit of work can hold. */
-const changeKinds = [idempotencyChange, generationChanges, callChanges, imageChanges, comparisonChanges, keyChanges]
+const changeKinds = (plans: Plans): readonly ChangeKind[] => [
+  idempotencyChange,
+  generationChanges(plans),
+  callChanges,
+  imageChanges,
+  comparisonChanges,
+  keyChanges,
+]
 
 /**
  * The store in `<directory>/imagegate.db`, for this process alone. The folder is made where it is missing.
@@ -64,14 +73,15 @@ const thrown = (error: unknown): never => {
 export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => void = thrown): Store {
   const leases: Leases = new Map()
   const budgets = budgetReader(database)
-  const kinds = [...changeKinds, ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
   const log = writeAheadLog(database)
   const group = groupCommit(database, log, onLost)
+  const plans = consideredOffers(database, group)
+  const kinds = [...changeKinds(plans), ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
   const readingTurn = readingTurns(group.onDisk)
   const hours = providerHours(database, group)
   const search = promptSearch(database, group)
   const addedUp = addedUpReader(database, readingTurn)
-  const rows = rowReader(database)
+  const rows = rowReader(database, plans)
   const comparisons = comparisonReader(database)
   const keys = keyReader(database, group)
   const deliveries = deliveryReader(database, leases, { readingTurn, group })
@@ -87,7 +97,7 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
       await group.add([{ apply: () => rows.forgetIdempotencyBefore(instant) }])
     },
     generation: whileOpen(rows.generation),
-    list: whileOpen(lister(database, search, readingTurn)),
+    list: whileOpen(lister(database, { search, readingTurn, plans })),
     providerHours: whileOpen(hours.read),
     claimOpen: whileOpen(() => rows.open().map((record) => ({ record, lease: FIRST_LEASE, isCancelAsked: false }))),
     attemptCalls: whileOpen(callReader(database)),
@@ -131,7 +141,7 @@ function changesOf(kinds: readonly ReturnType<ChangeKind>[], unit: UnitOfWork): 
 }
 
 /** Reads single rows by their keys. */
-function rowReader(database: DatabaseSync) {
+function rowReader(database: DatabaseSync, { generationOf }: Plans) {
   const generation = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.id = ?`)
   const open = database.prepare(`SELECT state, plan FROM ${GENERATION} WHERE g.open = 1 ORDER BY g.created_at, g.id`)
   const image = database.prepare(`
@@ -145,7 +155,7 @@ function rowReader(database: DatabaseSync) {
       const row = generation.get(id)
       return row === undefined ? null : generationOf(row)
     },
-    open: (): readonly GenerationRecord[] => open.all().map(generationOf),
+    open: (): readonly GenerationRecord[] => open.all().map((row) => generationOf(row)),
     image(id: string): OwnedImage | null {
       const row = image.get(id)
       return row === undefined ? null : { ...imageOf(row), key: row['owner'] === null ? null : String(row['owner']) }

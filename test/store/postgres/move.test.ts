@@ -9,6 +9,16 @@ import { emptyDatabase, POSTGRES_PROGRAMS } from '../../support/postgres.ts'
 import { budget, ledgerEntry, settlement } from '../ledger-entries.ts'
 import { attemptRecord, comparisonRecord, generationRecord, imageRecord } from '../records.ts'
 
+const UNUSABLE = {
+  provider: 'north',
+  eligible: false,
+  fidelity: null,
+  quoted: null,
+  latency_ms: null,
+  latency_samples: null,
+  reasons: ['no API key'],
+}
+
 async function migrated(directory: string, url: string, ...more: readonly string[]) {
   const said: string[] = []
   const terminal = {
@@ -53,6 +63,16 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
       ],
       budget: budget(),
     })
+    // So many plans that name the same unusable offer say its number at the end.
+    const considered = [{ ...UNUSABLE }]
+    for (let plan = 0; plan < 40; plan++) {
+      const id = `gen_before_${plan}`
+      await file.commit({
+        generations: [
+          generationRecord(id, { sandbox: false, status: 'succeeded', createdAt: plan, routing: { strategy: 'price', considered } }),
+        ],
+      })
+    }
     const pepper = await file.secret('key-pepper', 'made once')
     await file.nameKeys([{ keyHash: 'h1', name: 'team' }])
     await file.close()
@@ -64,7 +84,8 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     }
     const store = await openPostgresStore(url)
     expect(await store.generation('gen_1')).toEqual(generation)
-    expect((await store.list({ limit: 5, search: 'LIGHTHOUSE' })).records.map(({ id }) => id)).toEqual(['gen_2', 'gen_1'])
+    expect((await store.generation('gen_before_39'))?.routing.considered).toEqual([UNUSABLE])
+    expect((await store.list({ limit: 2, search: 'LIGHTHOUSE' })).records.map(({ id }) => id)).toEqual(['gen_2', 'gen_1'])
     expect((await store.list({ limit: 5, metadata: { lot: 'a\u0000b' } })).records.map(({ id }) => id)).toEqual(['gen_1'])
     expect((await store.claimOpen()).map(({ record }) => record.id)).toEqual(['gen_1'])
     expect((await store.image('img_1'))?.bytes).toBe(412_345)
