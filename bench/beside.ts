@@ -7,7 +7,7 @@ import { load, WARM_UP } from './load.ts'
 import { RUNWARE_TASK } from './overhead.ts'
 import { median, serve, type Served } from './processes.ts'
 
-/** Of each checkout, for the figure by link. */
+/** Of each checkout. */
 const PROCESSES = 5
 const ROUNDS = 4
 const REQUESTS = 2_000
@@ -21,7 +21,7 @@ interface Pair {
   readonly after: number
 }
 
-/** The same figures of two checkouts, their rounds interleaved, so that a noisy neighbour disturbs both. Some five minutes. */
+/** The same figures of two checkouts, their rounds interleaved, so that a noisy neighbour disturbs both. Some ten minutes. */
 export async function beside(other: string): Promise<void> {
   if (!existsSync(join(other, 'src/main.ts'))) throw new Error(`${other} is no checkout: it has no src/main.ts`)
   if (!existsSync(join(other, 'node_modules'))) throw new Error(`${other} has no node_modules: run npm ci there`)
@@ -61,7 +61,8 @@ async function interleaved(
 
 /**
  * CPU of a synchronous Runware generation with `assets.keep: false`, beside a bare undici pass-through in the same minute. V8 compiles one process
- * better than the next, by a tenth either way, for as long as it lives: so several of each are measured.
+ * better than the next, by a tenth either way, for as long as it lives: so several of each are measured. Which one starts, and is asked, first
+ * changes from pair to pair, and both are warmed up in turns: the one that stood still while the other was warmed up took a tenth less afterwards.
  */
 async function synchronous(other: string): Promise<void> {
   const vendor = await serve('./servers/vendor.ts')
@@ -70,7 +71,7 @@ async function synchronous(other: string): Promise<void> {
     await load(bare, '/', RUNWARE_TASK, REQUESTS)
     const pairs: Pair[] = []
     keepOnCores([bare], [vendor])
-    for (let pair = 0; pair < PROCESSES; pair++) pairs.push(await ofTwoProcesses(other, vendor.url))
+    for (let pair = 0; pair < PROCESSES; pair++) pairs.push(await ofTwoProcesses(other, vendor.url, pair % 2 === 0))
     line('CPU of a generation by link, µs', pairs, 0)
     const floor = (await load(bare, '/', RUNWARE_TASK, REQUESTS)).cpuPerRequest
     console.log(`${'  (a bare undici pass-through, µs)'.padEnd(46)}${floor.toFixed(0).padStart(10)}`)
@@ -79,17 +80,19 @@ async function synchronous(other: string): Promise<void> {
   }
 }
 
-async function ofTwoProcesses(other: string, vendorUrl: string): Promise<Pair> {
-  const before = await serveGateway(vendorUrl, 'runware', { checkout: other })
-  const after = await serveGateway(vendorUrl, 'runware')
-  keepOnCores([before, after], [])
+async function ofTwoProcesses(other: string, vendorUrl: string, isOtherFirst: boolean): Promise<Pair> {
+  const checkouts = isOtherFirst ? [other, THIS_CHECKOUT] : [THIS_CHECKOUT, other]
+  const served = await Promise.all(checkouts.map((checkout) => serveGateway(vendorUrl, 'runware', { checkout })))
+  keepOnCores(served, [])
+  const [first, second] = served as [Served, Served]
+  const both: readonly [Served, Served] = isOtherFirst ? [first, second] : [second, first]
   const measure = async (gateway: Served) => (await load(gateway, '/v1/generations', GENERATION, REQUESTS)).cpuPerRequest
   try {
-    for (const gateway of [before, after]) await load(gateway, '/v1/generations', GENERATION, WARM_UP)
-    const rounds = await interleaved(ROUNDS, measure, [before, after])
+    await interleaved(WARM_UP / REQUESTS, measure, both)
+    const rounds = await interleaved(ROUNDS, measure, both)
     return { before: median(rounds.map((round) => round.before)), after: median(rounds.map((round) => round.after)) }
   } finally {
-    for (const server of [before, after]) server.stop()
+    for (const server of served) server.stop()
   }
 }
 
@@ -110,32 +113,26 @@ async function keptImage(other: string): Promise<void> {
 
 /** Memory and event-loop delay with many open generations; one after the other, as each fills the machine alone. */
 async function inFlight(other: string): Promise<void> {
-  const before = await measureInFlight(other, IN_FLIGHT, POLL_FOR_MS)
-  const after = await measureInFlight(THIS_CHECKOUT, IN_FLIGHT, POLL_FOR_MS)
-  const both = (read: (seen: InFlight) => number): readonly Pair[] => [{ before: read(before), after: read(after) }]
-  line(
-    `${IN_FLIGHT} open: CPU to accept and submit, µs`,
-    both((seen) => seen.acceptedCpuMicroseconds),
-    0,
-  )
-  line(
-    `${IN_FLIGHT} open: accepted in, s`,
-    both((seen) => seen.acceptedInSeconds),
-    1,
-  )
-  line(
-    `${IN_FLIGHT} open: held memory each, kB`,
-    both((seen) => seen.heldBytesEach / 1000),
-    1,
-  )
-  line(
-    `${IN_FLIGHT} open: resident memory each, kB`,
-    both((seen) => seen.residentBytesEach / 1000),
-    1,
-  )
-  line(
-    `${IN_FLIGHT} open: event-loop delay p99, ms`,
-    both((seen) => seen.delayMs),
-    0,
-  )
+  const seen: { before: InFlight; after: InFlight }[] = []
+  for (let pair = 0; pair < PROCESSES; pair++) {
+    const measure = (checkout: string) => measureInFlight(checkout, IN_FLIGHT, POLL_FOR_MS)
+    if (pair % 2 === 0) {
+      const before = await measure(other)
+      seen.push({ before, after: await measure(THIS_CHECKOUT) })
+    } else {
+      const after = await measure(THIS_CHECKOUT)
+      seen.push({ before: await measure(other), after })
+    }
+  }
+  const print = (what: string, read: (one: InFlight) => number, digits: number): void =>
+    line(
+      `${IN_FLIGHT} open: ${what}`,
+      seen.map(({ before, after }) => ({ before: read(before), after: read(after) })),
+      digits,
+    )
+  print('CPU to accept and submit, µs', ({ acceptedCpuMicroseconds }) => acceptedCpuMicroseconds, 0)
+  print('accepted in, s', ({ acceptedInSeconds }) => acceptedInSeconds, 1)
+  print('held memory each, kB', ({ heldBytesEach }) => heldBytesEach / 1000, 1)
+  print('resident memory each, kB', ({ residentBytesEach }) => residentBytesEach / 1000, 1)
+  print('event-loop delay p99, ms', ({ delayMs }) => delayMs, 0)
 }
