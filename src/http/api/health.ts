@@ -42,7 +42,8 @@ export const healthRoutes: FastifyPluginAsyncZod<HealthDependencies> = async (ap
     async (request, reply) => {
       const written = await writtenOnce()
       await littleTurn(request.gatewayKey ?? request.ip, 0)
-      return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').serializer(String).send(written(request.caller))
+      const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'x-content-type-options': 'nosniff' }
+      return reply.headers(headers).serializer(String).send(written(request.caller))
     },
   )
 }
