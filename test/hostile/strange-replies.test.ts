@@ -242,7 +242,7 @@ test(
     const via = (to: string): string => `link http://127.0.0.2:${shop.port}/to?${encodeURIComponent(to)}`
     const links = [`${key}://x`, `http://${key}@x/`, ...NAMES_WITH_KEY.map((name) => `http://${name}/`)].map(via)
     const refusals = Array.from({ length: 30 }, (_, index) => `refuse ${'w '.repeat(237)}${'x'.repeat(index)}${key} w`)
-    const ends = await Promise.all([...links, ...refusals].map((prompt) => buy({ prompt }, 'wait=5')))
+    const ends = await Promise.all([...links, ...refusals].map((prompt) => buy({ prompt }, 'wait=30')))
     expect(ends.map(({ status }) => status)).toEqual(ends.map(() => 'failed'))
     const calls = await Promise.all(ends.map(async ({ id }) => (await fetch(`${url}/v1/generations/${id}/attempts/1/calls`)).text()))
     const all = [...ends.map((end) => JSON.stringify(end)), ...calls, said()]
