@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -130,4 +130,22 @@ test('a comparison of a restored backup asks no provider that the backup shows a
     ['relay', 'succeeded', []],
     ['other', 'failed', ['The backup was made before this provider was asked; the gateway that was backed up may have asked it since.']],
   ])
+}, 60_000)
+
+test('a backup that is renewed has an image whole again that was cut in it, and a restore names one that is not', async () => {
+  const { folder, start, imagegate } = await openShop()
+  const server = await start('data')
+  const { id } = await post<Generation>(server, '/v1/generations', { model: 'relay/flux-2-pro' })
+  await ended<Generation>(server, `/v1/generations/${id}`)
+  const backup = join(folder, 'backup')
+  const renewed = () => imagegate('data', 'backup', backup, '--url', server.url)
+  await renewed()
+  const images = join(backup, 'images')
+  const [image = ''] = readdirSync(images, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(images, name))
+    .filter((path) => statSync(path).isFile())
+  truncateSync(image, 100)
+  await expect(imagegate('cut', 'restore', backup)).rejects.toMatchObject({ stderr: expect.stringContaining(`${image} is damaged`) })
+  await renewed()
+  await imagegate('whole', 'restore', backup)
 }, 60_000)

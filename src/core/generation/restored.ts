@@ -1,3 +1,4 @@
+import { isTerminal } from '#contract'
 import type { AttemptRecord, ComparisonEntry, ComparisonRecord, GenerationRecord, Instant } from '../records.ts'
 
 /**
@@ -7,7 +8,8 @@ import type { AttemptRecord, ComparisonEntry, ComparisonRecord, GenerationRecord
  */
 export function withoutPurchases(record: GenerationRecord, at: Instant): GenerationRecord {
   const restored: GenerationRecord = { ...record, isRestored: true }
-  if (!record.attempts.some(({ status }) => status === 'queued')) return restored
+  // One that was canceled buys nothing more, wherever it goes on.
+  if (isTerminal(record.status) || !record.attempts.some(({ status }) => status === 'queued')) return restored
   const attempts = record.attempts.map((attempt) => (attempt.status === 'queued' ? perhapsSubmitted(attempt, at) : attempt))
   return { ...restored, status: 'running', startedAt: record.startedAt ?? at, attempts }
 }
