@@ -141,9 +141,8 @@ test('a backup that is renewed has an image whole again that was cut in it, and 
   const renewed = () => imagegate('data', 'backup', backup, '--url', server.url)
   await renewed()
   const images = join(backup, 'images')
-  const [image = ''] = readdirSync(images, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(images, name))
-    .filter((path) => statSync(path).isFile())
+  const paths = readdirSync(images, { recursive: true, encoding: 'utf8' }).map((name) => join(images, name))
+  const image = paths.find((path) => statSync(path).isFile()) ?? ''
   truncateSync(image, 100)
   await expect(imagegate('cut', 'restore', backup)).rejects.toMatchObject({ stderr: expect.stringContaining(`${image} is damaged`) })
   await renewed()
