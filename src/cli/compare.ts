@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
 import type { Comparison, ComparisonRow } from '#contract'
 import type { Client } from '../client/client.ts'
 import type { Verb } from './verb.ts'
+import { writeWhole } from './write-whole.ts'
 import { comparisonReport } from './comparison-report.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import type { SheetCell } from './contact-sheet.ts'
@@ -66,7 +67,7 @@ async function compare(prompt: string, options: CompareOptions, terminal: Termin
       await mkdir(dirname(sheet), { recursive: true })
       // It draws with native code, which no other verb loads.
       const { contactSheet } = await import('./contact-sheet.ts')
-      await writeFile(sheet, await contactSheet(comparison, await cellsOf(client, comparison), format))
+      await writeWhole(sheet, await contactSheet(comparison, await cellsOf(client, comparison), format))
     }
     terminal.out(
       options.json

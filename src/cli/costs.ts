@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises'
 import { Fidelity, givenFilters, type CostFilters } from '#contract'
 import { Option } from 'commander'
 import type { CostsQuery } from '../client/client.ts'
 import { costReport } from './cost-table.ts'
 import type { Verb } from './verb.ts'
+import { writeWhole } from './write-whole.ts'
 import { withGateway, type ConnectOptions } from './connect.ts'
 import { lastMonth, rangeOf, type RangeOptions } from './month.ts'
 import { each, gatewayCommand, metadataOf, names, wholeNumber } from './options.ts'
@@ -65,9 +65,9 @@ function filtersOf({ provider, model, ofKey: key, megapixels, fidelity, metadata
 
 async function save(text: string, file: string, terminal: Terminal): Promise<void> {
   try {
-    await writeFile(file, text)
+    await writeWhole(file, text)
   } catch (error) {
-    throw new VerbFailed(`--csv ${file}: ${error instanceof Error ? error.message : 'it cannot be written'}`)
+    throw new VerbFailed(`--csv ${error instanceof Error ? error.message : `${file}: it cannot be written`}`)
   }
   const rows = text.split('\r\n').length - 2
   terminal.err(`${file}: ${rows} ${rows === 1 ? 'row' : 'rows'}`)

@@ -1,7 +1,8 @@
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { withoutPurchases } from '../core/generation/restored.ts'
+import { partKey } from '../core/comparisons/part-key.ts'
+import { withoutPurchases, withoutQuestions } from '../core/generation/restored.ts'
 import { configuredFolders, sandboxFolders } from '../gateway/storage-folders.ts'
 import type { StorageFolders } from '../gateway/storage-folders.ts'
 import { keyOfImage } from '../store/assets/object-storage.ts'
@@ -96,8 +97,15 @@ async function closePurchases(directory: string): Promise<number> {
   const store = await openStore({ directory })
   try {
     const open = (await store.claimOpen()).map(({ record }) => record)
-    const changed = open.flatMap((record) => withoutPurchases(record, Date.now()) ?? [])
-    await store.commit({ generations: changed })
+    await store.commit({ generations: open.map((record) => withoutPurchases(record, Date.now())) })
+    const unbegun = await store.unbegunComparisons()
+    const comparisons = unbegun.map((record) =>
+      withoutQuestions(
+        record,
+        async (provider) => (await store.idempotency(record.key ?? '', partKey(record, provider)))?.generationId ?? null,
+      ),
+    )
+    await store.commit({ comparisons: await Promise.all(comparisons) })
     return open.length
   } finally {
     await store.close()

@@ -1,7 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Generation } from '#contract'
 import type { Client } from '../client/client.ts'
+import { fetchLater } from './fetch-later.ts'
+import { writeWhole } from './write-whole.ts'
 
 /**
  * Writes a generation's images into a folder, made where it does not exist.
@@ -15,7 +17,7 @@ export async function saveImages(client: Client, generation: Generation, folder:
   for (const [index, image] of generation.images.entries()) {
     const number = generation.images.length === 1 ? '' : `-${index + 1}`
     const path = join(folder, `${fileStem(stem)}${number}.${endingOf(image.format)}`)
-    await writeFile(path, await client.image(image))
+    await writeWhole(path, await client.image(image), `; it is bought and kept, and \`${fetchLater(generation.id, folder, {})}\` saves it`)
     paths.push(path)
   }
   return paths

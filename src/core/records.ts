@@ -229,6 +229,8 @@ export interface GenerationRecord {
   completedAt: Instant | null
   /** Time spent fetching, checking and storing images. */
   storeMs: number | null
+  /** It was open in a backup: whatever comes next may have been bought since by the gateway that was backed up, so nothing is. */
+  readonly isRestored?: true
 }
 
 /** An attempt before anything has happened to it: what code starts from, tests start from, and rows of earlier versions are read over. */

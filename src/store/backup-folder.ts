@@ -32,6 +32,8 @@ export interface BackupSummary {
 export interface ImageFile {
   readonly sha256: string
   readonly format: OutputFormat
+  /** Null where the database does not say how long it is. */
+  readonly bytes: number | null
 }
 
 /** Where a backup comes from: a running gateway, or a data folder that no process uses. */
@@ -40,6 +42,12 @@ export interface BackupSource {
   database(path: string): Promise<void>
   /** Null where it is no longer stored. */
   image(file: ImageFile): Promise<Readable | null>
+}
+
+/** Where images come from. */
+export interface ImageSource extends Pick<BackupSource, 'image'> {
+  /** What can be done where one is not whole; else it is asked for again. */
+  readonly remedy?: (file: ImageFile) => string
 }
 
 export const SUMMARY_FILE = 'backup.json'
@@ -140,17 +148,19 @@ const UNREADABLE = `
 
 /** Delivered images, and the references of generations and comparisons. */
 const IMAGE_FILES = `
+  SELECT sha256, f.format, max(bytes) AS bytes FROM (
   SELECT sha256, format FROM images WHERE sha256 IS NOT NULL AND format IS NOT NULL
   UNION SELECT value ->> 'sha256', value ->> 'format' FROM generation_plans, json_each(plan, '$.references') WHERE value ->> 'sha256' IS NOT NULL
-  UNION SELECT value ->> 'sha256', value ->> 'format' FROM comparisons, json_each(body, '$.references') WHERE value ->> 'sha256' IS NOT NULL`
+  UNION SELECT value ->> 'sha256', value ->> 'format' FROM comparisons, json_each(body, '$.references') WHERE value ->> 'sha256' IS NOT NULL
+  ) AS f LEFT JOIN images USING (sha256) GROUP BY sha256, f.format`
 
 const count = (database: DatabaseSync): number => Number(database.prepare('SELECT count(*) AS n FROM generations').get()?.['n'])
 
-/** Its size in bytes; null where the source no longer has it. What is there already is not copied again. */
-export async function takeImage(directory: string, file: ImageFile, source: Pick<BackupSource, 'image'>): Promise<number | null> {
+/** Its size in bytes; null where the source no longer has it. What is there already, as long as it should be, is not copied again. */
+export async function takeImage(directory: string, file: ImageFile, source: ImageSource): Promise<number | null> {
   const path = pathOf(directory, file)
   const found = await stat(path).catch(() => null)
-  if (found !== null) return found.size
+  if (found !== null && found.size === (file.bytes ?? found.size)) return found.size
   const bytes = await source.image(file)
   if (bytes === null) return null
   await mkdir(dirname(path), { recursive: true, mode: OWN_FOLDER })
@@ -159,7 +169,8 @@ export async function takeImage(directory: string, file: ImageFile, source: Pick
   try {
     bytes.on('data', (chunk: Buffer) => hash.update(chunk))
     await pipeline(bytes, createWriteStream(partial, { flags: 'wx', mode: OWN_FILE }))
-    if (hash.digest('hex') !== file.sha256) throw new StoreError('damaged', `the image ${file.sha256} did not arrive whole; try again`)
+    if (hash.digest('hex') !== file.sha256)
+      throw new StoreError('damaged', `the image ${file.sha256} did not arrive whole; ${source.remedy?.(file) ?? 'try again'}`)
     await flushFile(partial)
     await rename(partial, path)
   } finally {

@@ -8,7 +8,7 @@ import { StoreError } from '../core/ports.ts'
 import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { keyOfImage } from './assets/object-storage.ts'
 import { damagedCopy, IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-folder.ts'
-import type { BackupSource, BackupSummary, ImageFile } from './backup-folder.ts'
+import type { BackupSummary, ImageFile, ImageSource } from './backup-folder.ts'
 import { flushFile, flushFolder, isThere, ownFolder } from './flush.ts'
 import { MIGRATIONS } from './sqlite/migrations.ts'
 import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
@@ -101,7 +101,9 @@ async function refuseLonger(path: string): Promise<void> {
   }
 }
 
-const imagesIn = (folder: string, maxBytes: number): Pick<BackupSource, 'image'> => ({
+const imagesIn = (folder: string, maxBytes: number): ImageSource => ({
+  remedy: (file) =>
+    `${join(folder, IMAGES, keyOfImage(file.sha256, file.format))} is damaged: renew the backup, or remove this file to restore all but it`,
   async image({ sha256, format }) {
     const path = await ownFile(folder, join(IMAGES, keyOfImage(sha256, format)))
     if (path === null) return null

@@ -19,9 +19,11 @@ export const sharedChromium = (): Promise<Browser> => (shared ??= launchChromium
 /** A gateway of loopback under a name that browsers do not take for their own machine: what they have on https alone is missing there. */
 export const ANOTHER_HOST = 'gateway.test'
 
-export const launchChromium = (): Promise<Browser> =>
+/** @param more that it keeps documents for Back, as it does for people and not for programs */
+export const launchChromium = (more: { readonly keepsDocuments?: boolean } = {}): Promise<Browser> =>
   chromium.launch({
     executablePath: CHROMIUM ?? '',
+    ...(more.keepsDocuments ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
     args: ['--no-sandbox', '--disable-dev-shm-usage', `--host-resolver-rules=MAP ${ANOTHER_HOST} 127.0.0.1`],
   })
 

@@ -1,5 +1,6 @@
 import type { Comparison, GenerationRequest, Json } from '#contract'
 import type { ComparisonEntry, ComparisonRecord } from '../records.ts'
+import { partKey } from './part-key.ts'
 import { planComparison } from './plan-comparison.ts'
 import type { ComparisonRequest } from './plan-comparison.ts'
 import { referenceRows } from '../generation/reference-images.ts'
@@ -191,7 +192,7 @@ async function beginOne(
   }
   try {
     const routing = { ...request.provider, only: [provider], allow_fallbacks: false }
-    const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, `${record.id}/${provider}`, {
+    const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, partKey(record, provider), {
       comparison: record.id,
     })
     return { kind: 'begun', provider, generationId: id }

@@ -69,7 +69,7 @@ export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRec
     core.ports.observer.taskEnded({ provider, model, code: attempt.error?.code ?? null, durationMs, polls: attempt.polls })
   }
   if (attempt.error && record.status !== 'canceled') note(core, record, 'attempt_failed', provider)
-  const retry = failure === null || record.status === 'canceled' ? null : nextTry(core, open, attempt, failure)
+  const retry = failure === null || record.status === 'canceled' || record.isRestored ? null : nextTry(core, open, attempt, failure)
   return retry === null ? conclude(core, open) : publish(core, open).then(() => ended([retry]))
 }
 
@@ -130,7 +130,8 @@ export function conclude(core: Core, open: OpenGeneration): Promise<Next> {
 async function fallBack(core: Core, open: OpenGeneration, tasks: readonly AttemptRecord[]): Promise<Next> {
   const { record } = open
   const errors = tasks.map((attempt) => attempt.error).filter((error) => error !== null)
-  const mayFallBack = errors.length === tasks.length && errors.every((error) => isSafeToFallBack({ ...error, message: '' }))
+  const mayFallBack =
+    !record.isRestored && errors.length === tasks.length && errors.every((error) => isSafeToFallBack({ ...error, message: '' }))
   let overBudget: GenerationError | null = null
   for (const [index, next] of record.routes.entries()) {
     if (!mayFallBack || index <= record.routeIndex) continue
@@ -148,8 +149,17 @@ async function fallBack(core: Core, open: OpenGeneration, tasks: readonly Attemp
   }
   const unexplained = generationError({ code: 'internal', message: 'no attempt has an error', billed: 'unknown' }, null)
   record.error = overBudget ?? worstOf(errors) ?? unexplained
+  if (record.isRestored && record.error.billed === false) record.error = perhapsBought(record.error)
   return end(core, open, 'failed')
 }
+
+/** Whoever was backed up may have gone on behind what cost nothing. */
+const perhapsBought = (error: GenerationError): GenerationError => ({
+  ...error,
+  message: `${error.message}; it was open in a backup, and another attempt may have been bought since the backup was made`,
+  retryable: false,
+  billed: 'unknown',
+})
 
 /** The error that matters most to the caller: one that may have cost money, else the first. */
 function worstOf(errors: readonly GenerationError[]): GenerationError | null {

@@ -16,6 +16,7 @@ import { joinDatabase } from './sharing.ts'
 import type { Statement } from './statement.ts'
 import { COUNTED, TABLES } from './tables.ts'
 import type { Table } from './tables.ts'
+import { markMoved, wasWorkedWith } from './untouched-move.ts'
 
 /** What a table holds, on both sides. */
 export interface MovedTable {
@@ -66,6 +67,11 @@ export async function moveToPostgres(directory: string, url: string, progress: (
   }
 }
 
+const rowsOf =
+  (connection: Connection) =>
+  async (statement: Statement): Promise<readonly Row[]> =>
+    (await connection.run(statement)).rows
+
 const plain = (text: string, ...values: readonly unknown[]): Statement => ({ text, values })
 
 async function inTransaction(
@@ -99,17 +105,22 @@ async function inTransaction(
   )
   if (different.length > 0)
     throw new StoreError('damaged', `what arrived differs in ${different.map(({ table }) => table).join(', ')}; nothing was written`)
+  await markMoved(rowsOf(connection))
   await connection.run(plain('COMMIT'))
   return moved
 }
 
-/** A database that a gateway has worked with since holds what would be lost. */
+/**
+ * A database that a gateway has worked with since holds what would be lost: new generations, or the ends of those that were brought, which would
+ * be bought again.
+ */
 async function refuseForeign(source: DatabaseSync, connection: Connection): Promise<void> {
   const known = source.prepare('SELECT 1 FROM generations WHERE id = ?')
   const { rows } = await connection.run(plain('SELECT id FROM generations ORDER BY number DESC LIMIT 1000'))
   const foreign = rows.filter(({ id }) => known.get(String(id)) === undefined)
-  if (foreign.length === 0) return
-  const message = `the database of --to holds generations that are not in --from (${String(foreign[0]?.['id'])}): a gateway has worked with it since; name an empty one`
+  if (foreign.length === 0 && !(await wasWorkedWith(rowsOf(connection)))) return
+  const what = foreign.length === 0 ? 'more than a move brought' : `generations that are not in --from (${String(foreign[0]?.['id'])})`
+  const message = `the database of --to holds ${what}: a gateway has worked with it since; name an empty one`
   throw new StoreError('in_use', message)
 }
 

@@ -19,6 +19,7 @@ import { joinDatabase } from './sharing.ts'
 import { createSlotCounts } from './slots.ts'
 import { prepare } from './statement.ts'
 import { unitWriter } from './unit-writer.ts'
+import { workBegins } from './untouched-move.ts'
 import { createWork } from './work.ts'
 
 const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
@@ -94,7 +95,8 @@ async function join(url: string, options: { readonly patienceMs?: number }) {
   const node = randomUUID()
   const sharing = await joinDatabase(url, { prepareSchema: migrate, how: 'shared', ...options })
   const connections = openConnections(url)
-  const clock = await readServerClock(connections).catch(async (error: unknown) => {
+  const begins = workBegins(connections.read).then(() => readServerClock(connections))
+  const clock = await begins.catch(async (error: unknown) => {
     await Promise.all([connections.close(), sharing.release()])
     throw error
   })

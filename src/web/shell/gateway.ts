@@ -6,7 +6,22 @@ import { watched } from './watched.ts'
 
 /** The gateway as these pages reach it: one client, one cache, and what is known of the connection. */
 let current: Client = connect(kept('session', 'key'))
-export const client = (): Client => current
+export const client = (): Client => (isOfTab() ? current : connect(null))
+
+/** What the tab kept when this document last took its key from there. */
+let keyOfDocument = kept('session', 'key')
+
+/**
+ * Whether the tab still has the key of this document. The browser keeps whole documents for Back, with what they show and their key: where the tab
+ * has another one since, or none, such a document begins anew.
+ */
+function isOfTab(): boolean {
+  if (kept('session', 'key') === keyOfDocument) return true
+  document.documentElement.hidden = true
+  location.reload()
+  return false
+}
+addEventListener('pageshow', isOfTab)
 
 function connect(key: string | null): Client {
   return createClient({ url: location.origin, ...(key === null ? {} : { key }) })
@@ -54,6 +69,7 @@ export const queries = new QueryClient({
 
 export function openWith(key: string): void {
   keep('session', 'key', key)
+  keyOfDocument = kept('session', 'key')
   current = connect(key)
   keyAsked.set('no')
   queries.clear()
@@ -61,6 +77,7 @@ export function openWith(key: string): void {
 
 export const forgetKey = (): void => {
   keep('session', 'key', null)
+  keyOfDocument = null
   current = connect(null)
   queries.clear()
   keyAsked.set('first')
