@@ -1,7 +1,7 @@
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { buildConnector } from 'undici'
-import { BeforeTls, CIPHERS } from './handshake.ts'
+import { BelowTls, CIPHERS } from './below-tls.ts'
 import { type AllowList, BlockedAddressError, hostPort, isInNetworks, isPublicAddress } from './guard.ts'
 import { lookupsOf } from './name-lookup.ts'
 import { type Proxy, ProxyError } from './proxy.ts'
@@ -57,27 +57,8 @@ function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): O
   const isReachable = reachableWith(allow)
   const { known, strangers } = lookupsOf(lookup)
   const open = opening(buildConnector({ ...settings, lookup: known }))
-  const openKnown = opening(buildConnector({ ...settings, lookup: checkedLookup(known, isReachable) }))
-  const toStranger = opening(buildConnector({ ...settings, lookup: checkedLookup(strangers, isReachable) }))
-  const secureStranger = securing(settings)
-  const openStranger: Open = (target, callback) => {
-    if (target.protocol !== 'https:') return toStranger(target, callback)
-    let giveUp = () => {}
-    const plain = { ...target, protocol: 'http:', port: target.port === '' ? '443' : target.port }
-    const leave = toStranger(plain, (error, socket) => {
-      if (error !== null) return callback(error, null)
-      const { remoteAddress } = socket
-      if (remoteAddress === undefined || isReachable(remoteAddress)) giveUp = secureStranger(socket, target, callback)
-      else {
-        socket.destroy()
-        callback(new BlockedAddressError(hostOf(target)), null)
-      }
-    })
-    return () => {
-      leave()
-      giveUp()
-    }
-  }
+  const openKnown = judging(opening(buildConnector({ ...settings, lookup: checkedLookup(known, isReachable) })), isReachable)
+  const openStranger = inTwoSteps(settings, checkedLookup(strangers, isReachable), isReachable)
   return (target, callback) => {
     const origin = hostPort(target)
     if (origin === trusted || allow.origins.has(origin)) return open(target, callback)
@@ -87,14 +68,7 @@ function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): O
       callback(new BlockedAddressError(host), null)
       return () => {}
     }
-    const openChecked = isVendorHost?.(host) === true ? openKnown : openStranger
-    return openChecked(target, (error, socket) => {
-      if (error !== null) return callback(error, null)
-      const { remoteAddress } = socket
-      if (remoteAddress === undefined || isReachable(remoteAddress)) return callback(null, socket)
-      socket.destroy()
-      return callback(new BlockedAddressError(host), null)
-    })
+    return (isVendorHost?.(host) === true ? openKnown : openStranger)(target, callback)
   }
 }
 
@@ -104,8 +78,8 @@ function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): O
  */
 function throughProxy(proxy: Proxy, { allow, trusted, isVendorHost, lookup, ca }: GuardOptions): Open {
   const settings = { ...SETTINGS, ...(ca === undefined ? {} : { ca }) }
-  const secure = opening(buildConnector(settings))
-  const secureStranger = securing(settings)
+  const secureNamed = opening(buildConnector(settings))
+  const secure = securing(settings)
   const judged = checkedLookup(lookupsOf(lookup).strangers, reachableWith(allow))
   return (target, callback) => {
     const origin = hostPort(target)
@@ -118,7 +92,7 @@ function throughProxy(proxy: Proxy, { allow, trusted, isVendorHost, lookup, ca }
       giveUp = proxy.openTunnel(authority, (error, socket) => {
         if (socket === null) return callback(error ?? new ProxyError('the proxy opened no connection'), null)
         if (target.protocol !== 'https:') return callback(null, socket)
-        giveUp = isNamed ? secure({ ...target, httpSocket: socket }, callback) : secureStranger(socket, target, callback)
+        giveUp = isNamed ? secureNamed({ ...target, httpSocket: socket }, callback) : secure(socket, target, callback)
       })
     }
     if (isNamed) ask(hostOf(target))
@@ -157,13 +131,43 @@ function opening(connect: buildConnector.connector): Open {
   }
 }
 
-/** TLS with a server that nobody vouches for, on a connection that stands; the returned function gives it up. */
+/** Judges the address that was connected to. */
+const judging =
+  (open: Open, isReachable: (address: string) => boolean): Open =>
+  (target, callback) =>
+    open(target, (error, socket) => {
+      if (error !== null) return callback(error, null)
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined || isReachable(remoteAddress)) return callback(null, socket)
+      socket.destroy()
+      return callback(new BlockedAddressError(hostOf(target)), null)
+    })
+
+/** A connection first, and then TLS on it, where that is asked for. */
+function inTwoSteps(settings: buildConnector.BuildOptions, lookup: net.LookupFunction, isReachable: (address: string) => boolean): Open {
+  const connect = judging(opening(buildConnector({ ...settings, lookup })), isReachable)
+  const secure = securing(settings)
+  return (target, callback) => {
+    if (target.protocol !== 'https:') return connect(target, callback)
+    let giveUp = () => {}
+    const leave = connect({ ...target, protocol: 'http:', port: target.port === '' ? '443' : target.port }, (error, socket) => {
+      if (error === null) giveUp = secure(socket, target, callback)
+      else callback(error, null)
+    })
+    return () => {
+      leave()
+      giveUp()
+    }
+  }
+}
+
+/** TLS on a connection that stands, with a server that nobody vouches for; the returned function gives it up. */
 function securing(settings: buildConnector.BuildOptions): (socket: net.Socket, target: Target, callback: Callback) => () => void {
   const secure = opening(buildConnector(settings))
   return (socket, target, callback) => {
-    const before = new BeforeTls(socket, hostPort(target))
-    return secure({ ...target, httpSocket: before as Duplex as net.Socket }, (...[error, secured]) => {
-      before.agreed()
+    const below = new BelowTls(socket, hostPort(target))
+    return secure({ ...target, httpSocket: below as Duplex as net.Socket }, (...[error, secured]) => {
+      below.agreed()
       if (error === null) callback(null, secured)
       else callback(error, null)
     })

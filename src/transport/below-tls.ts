@@ -15,8 +15,11 @@ export const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`
  */
 const MOST_BYTES = 12 * 1_024
 
-/** A connection on which TLS has not been agreed on yet, with a server that nobody vouches for. */
-export class BeforeTls extends Duplex {
+/**
+ * The connection that TLS is spoken on with a server that nobody vouches for. OpenSSL works through all that it is given in one go, and 64 KiB
+ * can be thousands of new keys, tickets or records of a byte: it is given pieces, in turns with those of all other servers.
+ */
+export class BelowTls extends Duplex {
   readonly #socket: Socket
   #bytes = 0
   #isAgreed = false
