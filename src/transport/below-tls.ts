@@ -1,13 +1,15 @@
 import { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
+import { constants } from 'node:crypto'
 import { DEFAULT_CIPHERS } from 'node:tls'
 import { readInTurns } from './read-in-turns.ts'
 
 /**
- * Without the key exchanges whose numbers the server chooses: modulo one of 10,000 bits, OpenSSL computes for a second or two. Servers of
- * today have others.
+ * How TLS is spoken with every server. Without the key exchanges whose numbers the server chooses: modulo one of 10,000 bits, OpenSSL computes for a
+ * second or two, and servers of today have others. And it is agreed on once: before TLS 1.3 a server may ask to agree again, without end and with
+ * other certificates.
  */
-export const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`
+export const TLS_SETTINGS = { ciphers: `${DEFAULT_CIPHERS}:!kDHE`, secureOptions: constants.SSL_OP_NO_RENEGOTIATION } as const
 
 /**
  * The most that a server sends until TLS stands. Signatures of its certificates are computed on the event loop, right or not, and one of 1.3 kB

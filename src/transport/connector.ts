@@ -1,7 +1,7 @@
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { buildConnector } from 'undici'
-import { BelowTls, CIPHERS } from './below-tls.ts'
+import { BelowTls, TLS_SETTINGS } from './below-tls.ts'
 import { type AllowList, BlockedAddressError, hostPort, isInNetworks, isPublicAddress } from './guard.ts'
 import { lookupsOf } from './name-lookup.ts'
 import { type Proxy, ProxyError } from './proxy.ts'
@@ -43,7 +43,7 @@ export function guardedConnector({ connectTimeoutMs = 5_000, proxy, ...options }
 type GuardOptions = Omit<ConnectorOptions, 'connectTimeoutMs' | 'proxy'>
 
 /** The time is kept by `Timeout`, as everywhere else, and not by undici. */
-const SETTINGS = { allowH2: false, timeout: 0, ciphers: CIPHERS } as const
+const SETTINGS = { allowH2: false, timeout: 0, ...TLS_SETTINGS } as const
 
 const reachableWith =
   (allow: AllowList) =>

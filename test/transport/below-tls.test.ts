@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import tls from 'node:tls'
 import { expect, it, onTestFinished } from 'vitest'
 import { createAgents } from '../../src/transport/agents.ts'
 import { createDownload } from '../../src/transport/download.ts'
 import { parseAllow } from '../../src/transport/guard.ts'
-import { CERTIFICATE } from './certificate.ts'
+import { CERTIFICATE, KEY } from './certificate.ts'
 import { httpsServer, lookupOf, tcpServer } from './loopback.ts'
 import { useRealSockets } from './real-sockets.ts'
 
@@ -13,7 +16,7 @@ function downloader() {
   const agents = createAgents({ providers: [], allow: parseAllow(['127.0.0.0/8']), lookup: lookupOf(['127.0.0.1']), ca: CERTIFICATE })
   onTestFinished(() => agents.close())
   const download = createDownload({ agents })
-  return (url: string) => download(url, { maxBytes: 20_000_000, silenceMs: 5_000 })
+  return (url: string, silenceMs = 5_000) => download(url, { maxBytes: 20_000_000, silenceMs })
 }
 
 const BYTES = randomBytes(8_000_000)
@@ -27,7 +30,7 @@ it('brings large bodies whole from a server that nobody vouches for, and its con
   const download = downloader()
   for (let count = 0; count < 3; count += 1) {
     const downloaded = await download(`https://localhost:${server.port}/`)
-    if (downloaded.kind !== 'body') throw new Error(downloaded.kind)
+    if (downloaded.kind !== 'body') throw new Error(JSON.stringify(downloaded))
     expect(Buffer.concat(await downloaded.stream.toArray()).equals(BYTES)).toBe(true)
   }
   expect(sockets.size).toBeLessThan(3)
@@ -58,4 +61,18 @@ it('a server that goes on and on before TLS is agreed on is left', async () => {
   const server = await tcpServer((socket) => void socket.write(record))
   const downloaded = await downloader()(`https://localhost:${server.port}/`)
   expect(downloaded).toMatchObject({ kind: 'failed', reason: expect.stringContaining('before TLS was agreed on') as string })
+})
+
+it('TLS is agreed on once: a server that wants to agree again, as often as it likes and with other certificates, is left', async () => {
+  const server = tls.createServer({ key: KEY, cert: CERTIFICATE, maxVersion: 'TLSv1.2' }, (socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () =>
+      socket.renegotiate({ rejectUnauthorized: false }, () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nagain')),
+    )
+  })
+  server.on('tlsClientError', () => {})
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  expect(await downloader()(`https://localhost:${(server.address() as AddressInfo).port}/`, 500)).toMatchObject({ kind: 'failed' })
 })
