@@ -1,5 +1,7 @@
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
 import { buildConnector } from 'undici'
+import { BelowTls, TLS_SETTINGS } from './below-tls.ts'
 import { type AllowList, BlockedAddressError, hostPort, isInNetworks, isPublicAddress } from './guard.ts'
 import { lookupsOf } from './name-lookup.ts'
 import { type Proxy, ProxyError } from './proxy.ts'
@@ -41,7 +43,7 @@ export function guardedConnector({ connectTimeoutMs = 5_000, proxy, ...options }
 type GuardOptions = Omit<ConnectorOptions, 'connectTimeoutMs' | 'proxy'>
 
 /** The time is kept by `Timeout`, as everywhere else, and not by undici. */
-const SETTINGS = { allowH2: false, timeout: 0 } as const
+const SETTINGS = { allowH2: false, timeout: 0, ...TLS_SETTINGS } as const
 
 const reachableWith =
   (allow: AllowList) =>
@@ -55,9 +57,8 @@ function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): O
   const isReachable = reachableWith(allow)
   const { known, strangers } = lookupsOf(lookup)
   const open = opening(buildConnector({ ...settings, lookup: known }))
-  const [openKnown, openStranger] = [known, strangers].map((each) =>
-    opening(buildConnector({ ...settings, lookup: checkedLookup(each, isReachable) })),
-  ) as [Open, Open]
+  const openKnown = judging(opening(buildConnector({ ...settings, lookup: checkedLookup(known, isReachable) })), isReachable)
+  const openStranger = inTwoSteps(settings, checkedLookup(strangers, isReachable), isReachable)
   return (target, callback) => {
     const origin = hostPort(target)
     if (origin === trusted || allow.origins.has(origin)) return open(target, callback)
@@ -67,14 +68,7 @@ function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): O
       callback(new BlockedAddressError(host), null)
       return () => {}
     }
-    const openChecked = isVendorHost?.(host) === true ? openKnown : openStranger
-    return openChecked(target, (error, socket) => {
-      if (error !== null) return callback(error, null)
-      const { remoteAddress } = socket
-      if (remoteAddress === undefined || isReachable(remoteAddress)) return callback(null, socket)
-      socket.destroy()
-      return callback(new BlockedAddressError(host), null)
-    })
+    return (isVendorHost?.(host) === true ? openKnown : openStranger)(target, callback)
   }
 }
 
@@ -83,22 +77,24 @@ function directly({ allow, trusted, isVendorHost, lookup, ca }: GuardOptions): O
  * it might resolve to another one.
  */
 function throughProxy(proxy: Proxy, { allow, trusted, isVendorHost, lookup, ca }: GuardOptions): Open {
-  const secure = opening(buildConnector({ ...SETTINGS, ...(ca === undefined ? {} : { ca }) }))
+  const settings = { ...SETTINGS, ...(ca === undefined ? {} : { ca }) }
+  const secureNamed = opening(buildConnector(settings))
+  const secure = securing(settings)
   const judged = checkedLookup(lookupsOf(lookup).strangers, reachableWith(allow))
   return (target, callback) => {
     const origin = hostPort(target)
     let giveUp = () => {}
     let isGivenUp = false
+    const isNamed = origin === trusted || allow.origins.has(origin) || (origin.endsWith(':443') && isVendorHost?.(target.hostname) === true)
     const ask = (host: string): void => {
       if (isGivenUp) return
       const authority = hostPort({ ...target, hostname: host, port: target.port })
       giveUp = proxy.openTunnel(authority, (error, socket) => {
         if (socket === null) return callback(error ?? new ProxyError('the proxy opened no connection'), null)
         if (target.protocol !== 'https:') return callback(null, socket)
-        giveUp = secure({ ...target, httpSocket: socket }, callback)
+        giveUp = isNamed ? secureNamed({ ...target, httpSocket: socket }, callback) : secure(socket, target, callback)
       })
     }
-    const isNamed = origin === trusted || allow.origins.has(origin) || (origin.endsWith(':443') && isVendorHost?.(target.hostname) === true)
     if (isNamed) ask(hostOf(target))
     else judgedAddress(hostOf(target), judged, allow, (error, address) => (error === null ? ask(address) : callback(error, null)))
     return () => {
@@ -132,6 +128,49 @@ function opening(connect: buildConnector.connector): Open {
     return () => {
       if (socket instanceof net.Socket) socket.destroy()
     }
+  }
+}
+
+/** Judges the address that was connected to. */
+const judging =
+  (open: Open, isReachable: (address: string) => boolean): Open =>
+  (target, callback) =>
+    open(target, (error, socket) => {
+      if (error !== null) return callback(error, null)
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined || isReachable(remoteAddress)) return callback(null, socket)
+      socket.destroy()
+      return callback(new BlockedAddressError(hostOf(target)), null)
+    })
+
+/** A connection first, and then TLS on it, where that is asked for. */
+function inTwoSteps(settings: buildConnector.BuildOptions, lookup: net.LookupFunction, isReachable: (address: string) => boolean): Open {
+  const connect = judging(opening(buildConnector({ ...settings, lookup })), isReachable)
+  const secure = securing(settings)
+  return (target, callback) => {
+    if (target.protocol !== 'https:') return connect(target, callback)
+    let giveUp = () => {}
+    const leave = connect({ ...target, protocol: 'http:', port: target.port === '' ? '443' : target.port }, (error, socket) => {
+      if (error === null) giveUp = secure(socket, target, callback)
+      else callback(error, null)
+    })
+    return () => {
+      leave()
+      giveUp()
+    }
+  }
+}
+
+/** TLS on a connection that stands, with a server that nobody vouches for; the returned function gives it up. */
+function securing(settings: buildConnector.BuildOptions): (socket: net.Socket, target: Target, callback: Callback) => () => void {
+  const secure = opening(buildConnector(settings))
+  return (socket, target, callback) => {
+    const below = new BelowTls(socket, hostPort(target))
+    return secure({ ...target, httpSocket: below as Duplex as net.Socket }, (...[error, secured]) => {
+      below.agreed()
+      if (error === null) callback(null, secured)
+      else callback(error, null)
+    })
   }
 }
 

@@ -18,7 +18,7 @@ export interface StrangersLookupOptions {
 const LONGEST_MS = 5_000
 
 /**
- * Resolves names that callers and vendors' links brought. Node asks the system in a thread, has two of them for all names, and cannot give a
+ * Resolves names that callers and vendors' links brought. Node asks the system in a thread, has two to four of them for all names, and cannot give a
  * question up: two names whose servers never answer would hold up every other name, those of vendors too, for ten seconds and more. So
  * strangers' names have one of the two, in turn, and are asked of the name servers beside it, which needs no thread; the first that has an
  * answer is believed. What is asked for too long leaves the line.
@@ -27,6 +27,7 @@ export function createStrangersLookup(options: StrangersLookupOptions = {}): net
   const { askSystem = ofSystem, askServers = createServers(), longestMs = LONGEST_MS } = options
   const takeTurn = createLine()
   return (host, { all, family }, callback) => {
+    const hand = handing(host, { all, family }, callback)
     const line = takeTurn(() => askSystem(host))
     const timeout = new Timeout(longestMs, () => end(new Error(`${host} was not resolved within ${longestMs} ms`)))
     let isOver = false
@@ -35,11 +36,7 @@ export function createStrangersLookup(options: StrangersLookupOptions = {}): net
       isOver = true
       timeout.stop()
       line.leave()
-      const wanted = family === 4 || family === 6 ? addresses.filter((address) => address.family === family) : [...addresses]
-      const [first] = wanted
-      if (error !== null || first === undefined) callback(error ?? new Error(`${host} has no address`), '', 0)
-      else if (all === true) callback(null, wanted)
-      else callback(null, first.address, first.family)
+      hand(error, addresses)
     }
     Promise.any([line.answer, askServers(host)]).then(
       (addresses) => end(null, addresses),
@@ -47,6 +44,19 @@ export function createStrangersLookup(options: StrangersLookupOptions = {}): net
     )
   }
 }
+
+type Options = Parameters<net.LookupFunction>[1]
+
+/** Gives what was found as whoever asked wants it. */
+const handing =
+  (host: string, { all, family }: Pick<Options, 'all' | 'family'>, callback: Parameters<net.LookupFunction>[2]) =>
+  (error: Error | null, addresses: Addresses = []): void => {
+    const wanted = family === 4 || family === 6 ? addresses.filter((address) => address.family === family) : [...addresses]
+    const [first] = wanted
+    if (error !== null || first === undefined) callback(error ?? new Error(`${host} has no address`), '', 0)
+    else if (all === true) callback(null, wanted)
+    else callback(null, first.address, first.family)
+  }
 
 /** That of the system, which says it in the usual words. */
 function reasonOfAll(error: unknown): Error {
@@ -108,11 +118,32 @@ function createServers(): Ask {
 const addressesIn = (settled: PromiseSettledResult<readonly string[]>, family: 4 | 6): Addresses =>
   settled.status === 'fulfilled' ? settled.value.map((address) => ({ address, family })) : []
 
+/**
+ * Resolves the names of one provider, as programs of this machine do. They have one of Node's few threads, in turn, and one question is asked for
+ * all who wait for a name: a vendor whose name servers fall silent holds up its own calls, and those of no other vendor.
+ */
+export function createOwnLookup(askSystem: Ask = ofSystem): net.LookupFunction {
+  const takeTurn = createLine()
+  const asked = new Map<string, Promise<Addresses>>()
+  const ask = (host: string): Promise<Addresses> => {
+    const answer = takeTurn(() => askSystem(host)).answer.finally(() => asked.delete(host))
+    asked.set(host, answer)
+    return answer
+  }
+  return (host, { all, family }, callback) => {
+    const hand = handing(host, { all, family }, callback)
+    ;(asked.get(host) ?? ask(host)).then(
+      (addresses) => hand(null, addresses),
+      (error: unknown) => hand(reasonOfAll(error)),
+    )
+  }
+}
+
 /** One for the process: its threads are. */
 const ofThisProcess = createStrangersLookup()
 
-/** How names are resolved: those that the operator or a manifest vouches for, and all others. */
+/** How names are resolved: those that the operator or a manifest vouches for, which have a thread of their own, and all others. */
 export const lookupsOf = (
   lookup: net.LookupFunction | undefined,
 ): { readonly known: net.LookupFunction; readonly strangers: net.LookupFunction } =>
-  lookup === undefined ? { known: dns.lookup, strangers: ofThisProcess } : { known: lookup, strangers: lookup }
+  lookup === undefined ? { known: createOwnLookup(), strangers: ofThisProcess } : { known: lookup, strangers: lookup }

@@ -18,7 +18,7 @@ import {
   type OpenGeneration,
 } from './open-generation.ts'
 import { logFields } from './log-fields.ts'
-import { distinct, readReply, releaseOutcome } from './outcome.ts'
+import { distinct, readReply, releaseOutcome, remember } from './outcome.ts'
 import { saveIfPossible } from './save.ts'
 
 /** Without a byte for so long a fetch has failed; a slow one goes on for as long as any link is believed to live. */
@@ -189,7 +189,7 @@ function failureOf(error: unknown, isLink: boolean): Fetched {
   }
 }
 
-/** The free call that reported the result reports it again, perhaps with fresh links. */
+/** The free call that reported the result reports it again, perhaps with fresh links, or with what it cost. */
 async function askAgain(
   core: Core,
   { record }: OpenGeneration,
@@ -203,6 +203,7 @@ async function askAgain(
   const sent = await connection.send(attempt.next, connection.provider.manifest.timeouts.poll_ms, about)
   if (sent.kind !== 'reply') return
   const outcome = readReply(core, connection, sent, attempt.next, about)
+  remember(attempt, outcome)
   const fresh = outcome.kind === 'done' ? distinct(outcome.images) : []
   if (fresh.length < collecting.references.length) return releaseOutcome(outcome)
   // By their ids where they have some: the vendor may list them in another order now.

@@ -1,6 +1,7 @@
 import type { ReferenceForm } from '#contract'
 import type { GenerationRecord, Reference } from '../records.ts'
 import { referenceForm } from '../plan/order.ts'
+import { isAsPriced } from './as-priced.ts'
 import { AssetError } from '../ports.ts'
 import type { Ports, StoredAsset } from '../ports.ts'
 import { fewOfEach } from '../../reading/few-of-each.ts'
@@ -20,6 +21,8 @@ const SILENCE_MS = 15_000
 const TIMEOUT_MS = 60_000
 const REMEDY = 'give a link that anyone can open, or send the image as a data: URI'
 
+const LARGER = `the link gives a larger image than was priced; ${REMEDY}`
+
 /** What was fetched for one request's references, by link, so that several tasks and several offers fetch it once. */
 const fetchedFor = new WeakMap<readonly Reference[], Map<string, Promise<StoredAsset>>>()
 
@@ -28,6 +31,7 @@ const fetchedFor = new WeakMap<readonly Reference[], Map<string, Promise<StoredA
  * all tasks of a request, checked and stored, before anything is bought. The bytes decide the media type, whatever label they came with. Large
  * images are lent (see `reading/held-bytes.ts`): whoever asked releases what is returned.
  * @param references those of one request: the same array for all its tasks
+ * @param mustBeAsPriced an image that was not seen when it was priced is refused where it costs more than was taken for granted
  * @throws ReferenceUnavailable
  */
 export async function referencesFor(
@@ -35,15 +39,21 @@ export async function referencesFor(
   references: readonly Reference[],
   forms: readonly ReferenceForm[],
   provider: string,
+  mustBeAsPriced = false,
 ): Promise<string[]> {
+  const behindLink = async (reference: Reference & { readonly kind: 'url' }, index: number): Promise<StoredAsset> => {
+    const asset = await fetchOnce(ports, references, reference.url, index)
+    if (mustBeAsPriced && !isAsPriced(reference, asset)) throw new ReferenceUnavailable(index, LARGER)
+    return asset
+  }
   const read = await Promise.all(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
       if (reference.url !== undefined && form === 'url') return reference.url
-      const stored = reference.kind === 'stored' ? reference : await fetchOnce(ports, references, reference.url, index)
-      const bytes = await ports.assets.read(stored.sha256, stored.format)
+      const { sha256, format } = reference.kind === 'stored' ? reference : await behindLink(reference, index)
+      const bytes = await ports.assets.read(sha256, format)
       if (!bytes) throw new ReferenceUnavailable(index, `the image is no longer stored; send it again as a data: URI for ${provider}`)
-      return { bytes, sha256: stored.sha256, label: form === 'base64' ? '' : `data:image/${stored.format};base64,` }
+      return { bytes, sha256, label: form === 'base64' ? '' : `data:image/${format};base64,` }
     }),
   )
   // Nothing fails from here on: what is lent is given back by whoever has it.

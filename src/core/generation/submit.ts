@@ -5,6 +5,7 @@ import { AssetError, StoreError } from '../ports.ts'
 import type { Connection } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { asksPrice, dearerThanQuoted } from './ask-price.ts'
+import { formsAsPriced } from './as-priced.ts'
 import { sendCall } from './attempt-calls.ts'
 import { fail, failCanceled } from './conclude.ts'
 import { ended, later, NOW, type Next } from './next.ts'
@@ -48,13 +49,16 @@ export async function prepareSubmit(
   if (obstacle && 'failure' in obstacle) return fail(core, open, attempt, obstacle.failure)
   if (obstacle && obstacle.kind !== 'slot') return obstacle
   const connection = connectionOf(core, open, attempt, track)
-  const forms = connection?.provider.manifest.models[routeOf(record, attempt).model]?.limits.reference_images.forms
-  if (!connection || !forms) return fail(core, open, attempt, notOffered(open, attempt))
+  const route = routeOf(record, attempt)
+  const taken = connection?.provider.manifest.models[route.model]?.limits.reference_images.forms
+  if (!connection || !taken) return fail(core, open, attempt, notOffered(open, attempt))
   const ports = { ...core.ports, assets: assetsOf(core.ports.assets, record.key) }
+  const asPriced = formsAsPriced(record, route, taken)
+  const forms = asPriced ?? taken
   let given: readonly string[]
   try {
     if (obstacle) return await whileItWaits(core, open, attempt, track, (isWanted) => fetchLinks(ports, record, forms, isWanted))
-    given = await referencesFor(ports, record.references, forms, connection.provider.id)
+    given = await referencesFor(ports, record.references, forms, connection.provider.id, asPriced !== null)
   } catch (error) {
     return withoutReference(core, open, attempt, track, error)
   }

@@ -38,7 +38,8 @@ export interface Priced extends Size {
   readonly quality?: string | undefined
 }
 
-const UNSEEN: Size = { width: 1024, height: 1024 }
+/** What is taken for granted of an image that cannot be seen when it is priced. */
+export const UNSEEN: Size = { width: 1024, height: 1024 }
 
 /**
  * What a price rule makes of images of one size; the lines sum to the amount to the last digit. Null where the rule has no amount for them.
