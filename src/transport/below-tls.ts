@@ -34,7 +34,8 @@ export class BelowTls extends Duplex {
     socket.on('readable', () => this.#pass())
     socket.once('end', () => this.push(null))
     socket.once('error', (error) => this.destroy(error))
-    socket.once('close', () => this.destroy())
+    // One that has ended in order has more to be read here, perhaps, than was read so far.
+    socket.once('close', () => void (socket.readableEnded || this.destroy()))
   }
 
   /** From now on it may send as much as it likes. */
@@ -60,11 +61,14 @@ export class BelowTls extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#socket.write(bytes, callback)
+    // What TLS says behind the end, which is little, reaches nobody; an error would take away what is not read yet.
+    if (this.#socket.destroyed) callback()
+    else this.#socket.write(bytes, (error) => callback(this.#socket.readableEnded ? null : error))
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#socket.end(() => callback())
+    if (this.#socket.destroyed) callback()
+    else this.#socket.end(() => callback())
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {

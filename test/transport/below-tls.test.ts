@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tls from 'node:tls'
 import { expect, it, onTestFinished } from 'vitest'
 import { createAgents } from '../../src/transport/agents.ts'
@@ -34,6 +35,18 @@ it('brings large bodies whole from a server that nobody vouches for, and its con
     expect(Buffer.concat(await downloaded.stream.toArray()).equals(BYTES)).toBe(true)
   }
   expect(sockets.size).toBeLessThan(3)
+})
+
+it('a body is whole from a server that ends the connection behind it, however slowly it is read', async () => {
+  for (const size of [100_000, 2_000_000]) {
+    const bytes = BYTES.subarray(0, size)
+    const server = await httpsServer((_request, response) => response.setHeader('connection', 'close').end(bytes))
+    const downloaded = await downloader()(`https://localhost:${server.port}/`)
+    if (downloaded.kind !== 'body') throw new Error(JSON.stringify(downloaded))
+    // The server has ended by then.
+    await sleep(100)
+    expect(Buffer.concat(await downloaded.stream.toArray()).equals(bytes)).toBe(true)
+  }
 })
 
 it('a body that breaks off under TLS, in order or not, fails', async () => {
