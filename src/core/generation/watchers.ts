@@ -35,16 +35,16 @@ export function createWatchers(): Watchers {
     watch: (generationId, listener) => records.add(generationId, listener),
     watched: () => records.watched(),
     isWatched: (generationId) => records.of(generationId).size > 0,
-    notify: (record) => records.tell(record, record, () => structuredClone(record)),
+    notify: (record) => records.callAll(record, record, () => structuredClone(record)),
     watchPartials: (generationId, listener) => partials.add(generationId, listener),
     showPartial(of, view) {
       const partial = partials.of(of.id).size === 0 ? null : view()
-      if (partial) partials.tell(of, partial, () => partial)
+      if (partial) partials.callAll(of, partial, () => partial)
     },
   }
 }
 
-/** So many are told at once: each answers its caller then, which takes two milliseconds of twenty images. */
+/** So many are called at once: each answers its caller then, which takes two milliseconds of twenty images. */
 const AT_ONCE = 4
 
 type Listener<News> = (news: News) => void
@@ -52,7 +52,7 @@ type Listener<News> = (news: News) => void
 /** By generation. */
 class Listeners<News> {
   readonly #all = new Map<string, Set<Listener<News>>>()
-  /** Those of a crowd who are told later, with the newest there is to tell. */
+  /** Those of a crowd who are called later, with the newest there is. */
   readonly #later = new Map<string, Map<Listener<News>, News>>()
 
   watched(): readonly string[] {
@@ -74,30 +74,29 @@ class Listeners<News> {
   }
 
   /**
-   * Thousands may wait for one generation, and all of them would be answered in one turn of the event loop: the first few are told at once, and
+   * Thousands may wait for one generation, and all of them would be answered in one turn of the event loop: the first few are called at once, and
    * each of the others in a turn of the key.
    * @param kept the news as they stay while others wait for them
    */
-  tell({ id, key }: Pick<GenerationRecord, 'id' | 'key'>, news: News, kept: () => News): void {
+  callAll({ id, key }: Pick<GenerationRecord, 'id' | 'key'>, news: News, kept: () => News): void {
     const listeners = this.of(id)
     const later = this.#later.get(id) ?? new Map<Listener<News>, News>()
-    const isTelling = this.#later.has(id)
-    let told = 0
+    const isCalling = this.#later.has(id)
+    let called = 0
     let copy: News | null = null
-    for (const listener of [...listeners]) {
-      if (!listeners.has(listener)) continue
-      if (told === AT_ONCE || later.has(listener)) later.set(listener, (copy ??= kept()))
+    for (const listener of listeners) {
+      if (called === AT_ONCE || later.has(listener)) later.set(listener, (copy ??= kept()))
       else {
-        told++
+        called++
         listener(news)
       }
     }
-    if (isTelling || later.size === 0) return
+    if (isCalling || later.size === 0) return
     this.#later.set(id, later)
-    void this.#tellLater(id, later, key ?? '')
+    void this.#callLater(id, later, key ?? '')
   }
 
-  async #tellLater(id: string, later: Map<Listener<News>, News>, whose: string): Promise<void> {
+  async #callLater(id: string, later: Map<Listener<News>, News>, whose: string): Promise<void> {
     while (later.size > 0) {
       await itsTurn(0, whose)
       const [next] = later
@@ -107,7 +106,7 @@ class Listeners<News> {
       try {
         listener(news)
       } catch {
-        // One caller's, who is answered once the wait is over; the others are told all the same.
+        // One caller's, who is answered once the wait is over; the others are called all the same.
       }
     }
     this.#later.delete(id)
