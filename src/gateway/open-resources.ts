@@ -9,6 +9,7 @@ import { liveConfig } from '../config/watch.ts'
 import type { LiveConfig } from '../config/watch.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
 import type { Ages, Assets, Clock, Log, Store } from '../core/ports.ts'
+import { currentKey } from '../http/request-context.ts'
 import { openImages } from '../store/assets/open-images.ts'
 import type { Images } from '../store/assets/open-images.ts'
 import { liveCatalogue } from '../catalogue/live-catalogue.ts'
@@ -63,7 +64,7 @@ export async function openResources(configuration: Configuration, opened: AsyncD
   const { folders, store: location } = refusedInWords(() => storageOf(started))
   const complete = await emulatedProviders(configuration, opened)
   if (started.sandbox) await adoptSandbox(folders, earlierFolders(started))
-  const store = await openStoreAt(location, started.sandbox ? 'play' : 'real', endAtOnce(log))
+  const store = await openStoreAt(location, started.sandbox ? 'play' : 'real', { onLost: endAtOnce(log), whoseRequest: currentKey })
   opened.defer(() => store.close())
   await store.nodes?.begin()
   const clock = clockOf(store)

@@ -7,7 +7,7 @@ import { hasWrongVerb } from './known-routes.ts'
 import { foreignPage, foreignRequest } from './own-origin.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { passedThrough } from './passed-through.ts'
-import { keepKeyEnd } from './request-context.ts'
+import { keepKey, keepKeyEnd } from './request-context.ts'
 import type { UntilKeyEnds } from './request-context.ts'
 
 /**
@@ -188,6 +188,7 @@ function strangersLimit(reply: FastifyReply): Transform {
 export function know(request: FastifyRequest, caller: Caller): void {
   request.caller = caller
   request.gatewayKey = caller.key
+  keepKey(caller.key)
 }
 
 const RANK = { read: 1, write: 2, admin: 3 } as const

@@ -11,6 +11,8 @@ interface RequestContext {
   readonly host: string | undefined
   readonly traceparent: string | undefined
   untilKeyEnds: UntilKeyEnds | undefined
+  /** The gateway key that asks, as far as it is known. */
+  key: string | null
   /** Headers of the answer, where it refuses the request. */
   onRefusal: Readonly<Record<string, string>> | undefined
 }
@@ -46,7 +48,7 @@ export function askedOrigin(): string | undefined {
  */
 export function workAskedAt<T>(asked: URL | null, work: () => T): T {
   if (asked === null) return requests.run(undefined, work)
-  const nobodys = { id: '', traceparent: undefined, untilKeyEnds: undefined, onRefusal: undefined }
+  const nobodys = { id: '', traceparent: undefined, untilKeyEnds: undefined, key: null, onRefusal: undefined }
   return requests.run({ ...nobodys, protocol: asked.protocol.slice(0, -1), host: asked.host }, work)
 }
 
@@ -54,6 +56,21 @@ export function workAskedAt<T>(asked: URL | null, work: () => T): T {
 export function headersOnRefusal(headers: Readonly<Record<string, string>>): void {
   const request = requests.getStore()
   if (request !== undefined) request.onRefusal = headers
+}
+
+/** Keeps whose request this is. */
+export function keepKey(key: string | null): void {
+  const request = requests.getStore()
+  if (request !== undefined) request.key = key
+}
+
+/** The gateway key that this code works for; '' where there is none. */
+export const currentKey = (): string => requests.getStore()?.key ?? ''
+
+/** Work for a key that came behind its request: each message of a WebSocket may name another. */
+export function workForKey<T>(key: string | null, work: () => T): T {
+  const request = requests.getStore()
+  return request === undefined ? work() : requests.run({ ...request, key }, work)
 }
 
 /** Calls `end` once the key of a request counts no more. Returns what stops watching. */
@@ -104,7 +121,8 @@ export function installRequestContext(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('cache-control', 'no-store')
     const { host, traceparent } = request.raw.headers as IncomingHttpHeaders & { readonly traceparent?: string }
-    requests.run({ id: request.id, protocol: request.protocol, host, traceparent, untilKeyEnds: undefined, onRefusal: undefined }, done)
+    const unknown = { untilKeyEnds: undefined, key: null, onRefusal: undefined }
+    requests.run({ id: request.id, protocol: request.protocol, host, traceparent, ...unknown }, done)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const own = callerRequestId(request.raw.headers)

@@ -1,5 +1,11 @@
-/** Lets at most `limit` pieces of work run at once; the others wait: of each name in order, and the names take turns. */
-export function gate(limit: number): <T>(work: () => Promise<T>, of?: string) => Promise<T> {
+/** What is left again by whoever entered it. */
+export interface Entrance {
+  enter(of?: string): Promise<void>
+  leave(): void
+}
+
+/** Lets at most `limit` in at once; the others wait: of each name in order, and the names take turns. */
+export function entrance(limit: number): Entrance {
   const waiting = new Map<string, (() => void)[]>()
   let running = 0
   const takeNext = (): (() => void) | undefined => {
@@ -18,16 +24,29 @@ export function gate(limit: number): <T>(work: () => Promise<T>, of?: string) =>
       if (own === undefined) waiting.set(name, [resolve])
       else own.push(resolve)
     })
-  return async (work, of = '') => {
-    if (running >= limit) await turnOf(of)
-    else running++
-    try {
-      return await work()
-    } finally {
+  return {
+    async enter(of = '') {
+      if (running >= limit) await turnOf(of)
+      else running++
+    },
+    leave() {
       const next = takeNext()
       // A turn is passed to the next, not given back and taken again, so nobody slips in between.
       if (next) next()
       else running--
+    },
+  }
+}
+
+/** Lets at most `limit` pieces of work run at once, as an entrance does. */
+export function gate(limit: number): <T>(work: () => Promise<T>, of?: string) => Promise<T> {
+  const { enter, leave } = entrance(limit)
+  return async (work, of = '') => {
+    await enter(of)
+    try {
+      return await work()
+    } finally {
+      leave()
     }
   }
 }

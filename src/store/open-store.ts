@@ -8,20 +8,26 @@ export type StoreLocation =
   /** `postgres://…`; may hold a password. */
   | { readonly kind: 'postgres'; readonly url: string }
 
+export interface StoreUse {
+  readonly onLost?: (error: unknown) => void
+  /** Whose request something is done for, a gateway key; '' where it is nobody's. */
+  readonly whoseRequest?: () => string
+}
+
 /**
  * The store at a location, for this process alone.
  * @param money whose rows are written: those of a sandbox, which keeps to its own folder, or of real providers
- * @param onLost as of `openStore`
+ * @param use.onLost as of `openStore`
  * @throws StoreError as `openStore` and `openPostgresStore`
  */
-export async function openStoreAt(location: StoreLocation, money: Money, onLost?: (error: unknown) => void): Promise<Store> {
+export async function openStoreAt(location: StoreLocation, money: Money, { onLost, whoseRequest }: StoreUse = {}): Promise<Store> {
   switch (location.kind) {
     case 'folder':
       return openStore({ directory: location.directory, money, onLost })
     case 'postgres': {
       // A start without it loads nothing of it.
       const { openPostgresStore } = await import('./postgres/store.ts')
-      return openPostgresStore(location.url)
+      return openPostgresStore(location.url, whoseRequest === undefined ? {} : { whoseRequest })
     }
   }
 }

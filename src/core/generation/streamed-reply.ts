@@ -50,7 +50,7 @@ function showPartial(
   provider: string,
   { index, data }: PartialImage,
 ): void {
-  core.watchers.showPartial(record.id, () => {
+  core.watchers.showPartial(record, () => {
     const bytes = wholeInline(data, MOST_BYTES)
     const format = bytes && formatOf(bytes.subarray(0, SIGNATURE_BYTES))
     if (!bytes || !format) return null

@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Row } from '../rules/rows.ts'
 import { StoreError } from '../../core/ports.ts'
 import { itsTurn } from '../../reading/turn-share.ts'
-import { gate } from '../../reading/gate.ts'
+import { entrance, gate } from '../../reading/gate.ts'
 import { failureOf, isConnectionLost } from './failure-of.ts'
 import type { Result, Statement } from './statement.ts'
 import { fromStored, fromStoredJson, toStored } from './stored-text.ts'
@@ -34,8 +34,12 @@ export interface Connection {
 }
 
 export interface Connections {
-  /** @throws StoreError `unreachable` */
-  take(): Promise<Connection>
+  /**
+   * Who waits for one has it in turns of gateway keys.
+   * @param whose the key that it is for; by default that of the request this is done for
+   * @throws StoreError `unreachable`
+   */
+  take(whose?: string): Promise<Connection>
   /** One statement that can be done twice without harm: where its connection is lost, it is tried once more. */
   read(statement: Statement): Promise<readonly Row[]>
   /**
@@ -83,28 +87,14 @@ export const runner =
     return { rows, count: rowCount ?? 0 }
   }
 
-/** Lets so many in at once, and the others as they came: a crowd waits, and only a server that does not answer fails in time. */
-function inTurn(most: number) {
-  const waiting: (() => void)[] = []
-  let inside = 0
-  return {
-    async enter(): Promise<void> {
-      if (inside === most) await new Promise<void>((resolve) => waiting.push(resolve))
-      else inside++
-    },
-    leave(): void {
-      const next = waiting.shift()
-      if (next) next()
-      else inside--
-    },
-  }
-}
-
 /** The pool waits for it. */
 const setSearchPath = (client: pg.ClientBase): unknown => client.query(SEARCH_PATH)
 
+/** Whose request this is done for, a gateway key; '' where it is nobody's. */
+export type Whose = () => string
+
 /** Connections to the server, opened as they are needed. */
-export function openConnections(url: string): Connections {
+export function openConnections(url: string, whoseRequest: Whose = () => ''): Connections {
   const pool = new pg.Pool({
     ...settingsOf(url),
     lock_timeout: LOCK_MS,
@@ -114,12 +104,13 @@ export function openConnections(url: string): Connections {
   // One that is lost while nobody uses it is replaced at the next use.
   pool.on('error', () => {})
 
-  const entrance = inTurn(MOST_CONNECTIONS)
+  // A crowd waits, and only a server that does not answer fails in time.
+  const inTurns = entrance(MOST_CONNECTIONS)
 
-  async function take(): Promise<Connection> {
-    await entrance.enter()
+  async function take(whose = whoseRequest()): Promise<Connection> {
+    await inTurns.enter(whose)
     const client = await pool.connect().catch((error: unknown) => {
-      entrance.leave()
+      inTurns.leave()
       throw failureOf(error) ?? new StoreError('unreachable', `the database cannot be reached (${String(error)})`, { cause: error })
     })
     // Its loss is reported by the statement that was under way.
@@ -130,7 +121,7 @@ export function openConnections(url: string): Connections {
       release(isBroken) {
         client.off('error', ignore)
         client.release(isBroken)
-        entrance.leave()
+        inTurns.leave()
       },
     }
   }

@@ -7,6 +7,7 @@ import { breakerKeeper } from './breakers.ts'
 import { readServerClock } from './clock.ts'
 import { comparisonReader } from './comparisons.ts'
 import { openConnections } from './connections.ts'
+import type { Whose } from './connections.ts'
 import { dayTotaller } from './cost-days.ts'
 import { deliveryReader } from './deliveries.ts'
 import { generationReader } from './generations.ts'
@@ -29,13 +30,19 @@ const isThere = prepare('SELECT version FROM schema_version')
 const BACKED_UP_ELSEWHERE =
   'This gateway keeps its data in PostgreSQL, which has tools of its own: run `pg_dump --schema=imagegate` on that database, and copy the image folder or the bucket; see docs/postgres.md.'
 
+interface PostgresOptions {
+  readonly patienceMs?: number
+  readonly whoseRequest?: Whose
+}
+
 /**
  * The store in a PostgreSQL database, which any number of processes may share. The schema is made where it is missing.
  * @param url `postgres://user@host/database`
  * @param options.patienceMs how long it waits for a process that keeps the database to itself
+ * @param options.whoseRequest in whose turn the connections are had that a request needs
  * @throws StoreError where the database cannot be reached, does not take us, is kept by another process, or was written by a newer version
  */
-export async function openPostgresStore(url: string, options: { readonly patienceMs?: number } = {}): Promise<Store> {
+export async function openPostgresStore(url: string, options: PostgresOptions = {}): Promise<Store> {
   const { node, sharing, connections, nodes, slots, work, leave } = await join(url, options)
   const writer = unitWriter({ connections, work, slots, openOfKeys: openOfKeys(), node })
   const generations = generationReader(connections)
@@ -91,10 +98,10 @@ export async function openPostgresStore(url: string, options: { readonly patienc
 }
 
 /** Everything that is shared with the other processes. */
-async function join(url: string, options: { readonly patienceMs?: number }) {
+async function join(url: string, { whoseRequest, ...options }: PostgresOptions) {
   const node = randomUUID()
   const sharing = await joinDatabase(url, { prepareSchema: migrate, how: 'shared', ...options })
-  const connections = openConnections(url)
+  const connections = openConnections(url, whoseRequest)
   const begins = workBegins(connections.read).then(() => readServerClock(connections))
   const clock = await begins.catch(async (error: unknown) => {
     await Promise.all([connections.close(), sharing.release()])

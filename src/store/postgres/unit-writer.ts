@@ -75,7 +75,7 @@ export function unitWriter({ connections, work, slots, openOfKeys, node }: UnitW
 
   async function tryOnce(unit: Bound): Promise<void> {
     if (unit.jobs.length > 0) await work.ready()
-    const connection = await connections.take()
+    const connection = await connections.take(unit.whose)
     const mark = marks.take()
     let isBroken = true
     let isHalfDone = true
@@ -163,6 +163,8 @@ interface LostCommit {
 
 /** A unit as it was when it was handed in. */
 interface Bound {
+  /** The key it is for; undefined where it is for none. */
+  readonly whose: string | undefined
   readonly locks: readonly Statement[]
   readonly statements: readonly Statement[]
   /** What becomes of the jobs of its generations. */
@@ -202,6 +204,7 @@ function boundTo(unit: UnitOfWork, node: string, openOfKeys: OpenOfKeys): Bound 
     return areNew ? [{ id: record.id, change: 'hold' }] : []
   })
   return {
+    whose: (buyer ?? unit.comparisons?.[0] ?? unit.deliveryChange?.record)?.key ?? undefined,
     locks: counted.locks,
     // The provider's, for which all keys wait, behind the budget of one.
     statements: [...slotLocks(slots), ...counted.statements, ...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],

@@ -16,7 +16,7 @@ import { authenticated, problemOfTask } from './perform.ts'
 import { createInlineImages } from '../../inline-images.ts'
 import type { Perform } from './perform.ts'
 import { errorsOfProblem, INVALID_KEY } from './task-error.ts'
-import { forThisRequest } from '../../request-context.ts'
+import { forThisRequest, workForKey } from '../../request-context.ts'
 
 /** What is used of a WebSocket. */
 export interface Socket {
@@ -103,7 +103,7 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
       const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
-    if (asker === null || isAdmitted(asker, task)) await admitted(task, asker ?? EVERYBODY)
+    if (asker === null || isAdmitted(asker, task)) await workForKey(asker?.key ?? null, () => admitted(task, asker ?? EVERYBODY))
   }
 
   const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
