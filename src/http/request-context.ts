@@ -17,6 +17,9 @@ interface RequestContext {
   onRefusal: Readonly<Record<string, string>> | undefined
 }
 
+/** What the route finds out on the way. */
+const NOT_KNOWN = { untilKeyEnds: undefined, key: null, onRefusal: undefined } as const
+
 const requests = new AsyncLocalStorage<RequestContext | undefined>()
 
 /** The id of the request that this code works for, whatever the API; undefined outside of any. */
@@ -48,8 +51,7 @@ export function askedOrigin(): string | undefined {
  */
 export function workAskedAt<T>(asked: URL | null, work: () => T): T {
   if (asked === null) return requests.run(undefined, work)
-  const nobodys = { id: '', traceparent: undefined, untilKeyEnds: undefined, key: null, onRefusal: undefined }
-  return requests.run({ ...nobodys, protocol: asked.protocol.slice(0, -1), host: asked.host }, work)
+  return requests.run({ ...NOT_KNOWN, id: '', traceparent: undefined, protocol: asked.protocol.slice(0, -1), host: asked.host }, work)
 }
 
 /** Headers of the answer that refuses this request, for code that does not see the answer. Outside of a request they go nowhere. */
@@ -121,8 +123,7 @@ export function installRequestContext(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('cache-control', 'no-store')
     const { host, traceparent } = request.raw.headers as IncomingHttpHeaders & { readonly traceparent?: string }
-    const unknown = { untilKeyEnds: undefined, key: null, onRefusal: undefined }
-    requests.run({ id: request.id, protocol: request.protocol, host, traceparent, ...unknown }, done)
+    requests.run({ ...NOT_KNOWN, id: request.id, protocol: request.protocol, host, traceparent }, done)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const own = callerRequestId(request.raw.headers)
