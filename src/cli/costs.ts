@@ -67,7 +67,7 @@ async function save(text: string, file: string, terminal: Terminal): Promise<voi
   try {
     await writeWhole(file, text)
   } catch (error) {
-    throw new VerbFailed(`--csv ${error instanceof Error ? error.message : `${file}: it cannot be written`}`)
+    throw new VerbFailed(`--csv ${(error as VerbFailed).message}`)
   }
   const rows = text.split('\r\n').length - 2
   terminal.err(`${file}: ${rows} ${rows === 1 ? 'row' : 'rows'}`)

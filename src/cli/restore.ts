@@ -97,7 +97,6 @@ async function closePurchases(directory: string): Promise<number> {
   const store = await openStore({ directory })
   try {
     const open = (await store.claimOpen()).map(({ record }) => record)
-    await store.commit({ generations: open.map((record) => withoutPurchases(record, Date.now())) })
     const unbegun = await store.unbegunComparisons()
     const comparisons = unbegun.map((record) =>
       withoutQuestions(
@@ -105,7 +104,10 @@ async function closePurchases(directory: string): Promise<number> {
         async (provider) => (await store.idempotency(record.key ?? '', partKey(record, provider)))?.generationId ?? null,
       ),
     )
-    await store.commit({ comparisons: await Promise.all(comparisons) })
+    await store.commit({
+      generations: open.map((record) => withoutPurchases(record, Date.now())),
+      comparisons: await Promise.all(comparisons),
+    })
     return open.length
   } finally {
     await store.close()

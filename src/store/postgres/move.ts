@@ -3,8 +3,9 @@ import { usdFromNano } from '#contract'
 import { StoreError } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { searchedText } from '../rules/prompt-words.ts'
+import { routingInFull } from '../rules/rows.ts'
 import type { Row } from '../rules/rows.ts'
-import { planInFull } from '../sqlite/considered-offers.ts'
+import { offerReader } from '../sqlite/considered-offers.ts'
 import { keepApart } from '../sqlite/keep-apart.ts'
 import { openDatabase } from '../sqlite/open.ts'
 import { countProviderHours } from '../sqlite/provider-hours.ts'
@@ -140,17 +141,19 @@ async function copy(source: DatabaseSync, connection: Connection, { name, column
     rows = []
     await connection.run({ text, values })
   }
-  const inFull = planInFull(source)
+  const offerOf = offerReader(source)
   for (const row of statement.iterate()) {
-    rows.push(name === 'generation_plans' ? { ...row, plan: inFull(String(row['plan'])), prompt: promptOf(row) } : row)
+    rows.push(name === 'generation_plans' ? planRow(row, offerOf) : row)
     if (rows.length === ROWS_AT_ONCE) await flush()
   }
   await flush()
 }
 
-const promptOf = (row: Row): string => {
-  const { request } = JSON.parse(String(row['plan'])) as Pick<GenerationRecord, 'request'>
-  return searchedText(request.prompt ?? '')
+/** With every considered offer in full, and with the prompt as it is searched. */
+function planRow(row: Row, offerOf: ReturnType<typeof offerReader>): Row {
+  const plan = JSON.parse(String(row['plan'])) as Pick<GenerationRecord, 'request' | 'routing'>
+  const inFull = JSON.stringify({ ...plan, routing: routingInFull(plan.routing, offerOf) })
+  return { ...row, plan: inFull, prompt: searchedText(plan.request.prompt ?? '') }
 }
 
 /** SQL that both sides understand. */

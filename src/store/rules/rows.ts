@@ -20,19 +20,19 @@ export function generationOf(row: Row, offerOf?: (number: number) => Considered)
   const plan = String(row['plan'])
   try {
     const read = Object.assign(JSON.parse(plan) as object, JSON.parse(String(row['state'])) as object) as GenerationRecord
-    if (offerOf) {
-      const { considered } = read.routing
-      Object.assign(read.routing, {
-        considered: considered.map((offer: Considered | number) => (typeof offer === 'number' ? offerOf(offer) : offer)),
-      })
-    }
-    return readGeneration(read)
+    return readGeneration(offerOf ? { ...read, routing: routingInFull(read.routing, offerOf) } : read)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     const id = /"id":"(gen_[0-9a-f]+)"/.exec(plan)?.[1] ?? 'a generation'
     throw new StoreError('damaged', `the row of ${id} in the database is damaged: ${error.message}; restore a backup`, { cause: error })
   }
 }
+
+/** A routing some of whose considered offers may be numbers, as it is without them. */
+export const routingInFull = (routing: Routing, offerOf: (number: number) => Considered): Routing => ({
+  ...routing,
+  considered: routing.considered.map((offer: Considered | number) => (typeof offer === 'number' ? offerOf(offer) : offer)),
+})
 
 export function imageOf(row: Row): ImageRecord {
   const column = row as unknown as ImageColumns

@@ -26,9 +26,8 @@ export interface Plans {
  */
 export function consideredOffers(database: DatabaseSync, group: Pick<GroupCommit, 'add'>): Plans {
   const insert = database.prepare('INSERT INTO considered_offers (offer) VALUES (?)')
-  const find = database.prepare('SELECT offer FROM considered_offers WHERE number = ?')
   const kept = new WeakMap<Offer, { plans: number; number: number | null }>()
-  const read = new Map<number, Offer>()
+  const offerOf = offerReader(database)
 
   /** Plans name it only once it is on disk. Where the disk refuses, it is tried again after as many plans. */
   const keep = (offer: Offer, of: { plans: number; number: number | null }): void => {
@@ -51,7 +50,17 @@ export function consideredOffers(database: DatabaseSync, group: Pick<GroupCommit
     return offer
   }
 
-  const offerOf = (number: number): Offer => {
+  return {
+    planOf: (record) => planOf(record, record.routing.considered.map(numbered)),
+    generationOf: (row) => generationOf(row, offerOf),
+  }
+}
+
+/** What a number among the considered offers of a plan stands for. @throws StoreError `damaged` where nothing has it */
+export function offerReader(database: DatabaseSync): (number: number) => Offer {
+  const find = database.prepare('SELECT offer FROM considered_offers WHERE number = ?')
+  const read = new Map<number, Offer>()
+  return (number) => {
     const known = read.get(number)
     if (known !== undefined) return known
     const row = find.get(number)
@@ -59,26 +68,5 @@ export function consideredOffers(database: DatabaseSync, group: Pick<GroupCommit
     const offer = JSON.parse(String(row['offer'])) as Offer
     read.set(number, offer)
     return offer
-  }
-
-  return {
-    planOf: (record) => planOf(record, record.routing.considered.map(numbered)),
-    generationOf: (row) => generationOf(row, offerOf),
-  }
-}
-
-/** For a copy to another kind of store: a plan as it would be without numbers. */
-export function planInFull(database: DatabaseSync): (plan: string) => string {
-  const offers = new Map(
-    database
-      .prepare('SELECT number, offer FROM considered_offers')
-      .all()
-      .map(({ number, offer }) => [Number(number), JSON.parse(String(offer)) as Offer] as const),
-  )
-  return (text) => {
-    const plan = JSON.parse(text) as Pick<GenerationRecord, 'routing'>
-    if (!plan.routing.considered.some((offer: unknown) => typeof offer === 'number')) return text
-    const considered = plan.routing.considered.map((offer: unknown) => (typeof offer === 'number' ? offers.get(offer) : offer))
-    return JSON.stringify({ ...plan, routing: { ...plan.routing, considered } })
   }
 }
