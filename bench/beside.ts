@@ -16,10 +16,7 @@ const KEPT_ROUNDS = 5
 const IN_FLIGHT = 3_000
 const POLL_FOR_MS = 6_000
 
-interface Pair {
-  readonly before: number
-  readonly after: number
-}
+type Pair = Both<number>
 
 /** The same figures of two checkouts, their rounds interleaved, so that a noisy neighbour disturbs both. Some ten minutes. */
 export async function beside(other: string): Promise<void> {
@@ -39,24 +36,28 @@ function line(what: string, rounds: readonly Pair[], digits: number): void {
   console.log(`${what.padEnd(46)}${before.toFixed(digits).padStart(10)}${after.toFixed(digits).padStart(10)}   ${ratio.toFixed(2)}`)
 }
 
-/** Both gateways at one vendor; each round measures both, the first one in turn. */
-async function interleaved(
+interface Both<Seen> {
+  readonly before: Seen
+  readonly after: Seen
+}
+
+/** Each round measures both, the first one in turn. */
+async function interleaved<Measured, Seen>(
   rounds: number,
-  measure: (gateway: Served) => Promise<number>,
-  both: readonly [Served, Served],
-): Promise<readonly Pair[]> {
-  const [first, second] = both
-  const pairs: Pair[] = []
+  measure: (one: Measured) => Promise<Seen>,
+  [first, second]: readonly [Measured, Measured],
+): Promise<readonly Both<Seen>[]> {
+  const seen: Both<Seen>[] = []
   for (let round = 0; round < rounds; round++) {
     if (round % 2 === 0) {
       const before = await measure(first)
-      pairs.push({ before, after: await measure(second) })
+      seen.push({ before, after: await measure(second) })
     } else {
       const after = await measure(second)
-      pairs.push({ before: await measure(first), after })
+      seen.push({ before: await measure(first), after })
     }
   }
-  return pairs
+  return seen
 }
 
 /**
@@ -113,17 +114,8 @@ async function keptImage(other: string): Promise<void> {
 
 /** Memory and event-loop delay with many open generations; one after the other, as each fills the machine alone. */
 async function inFlight(other: string): Promise<void> {
-  const seen: { before: InFlight; after: InFlight }[] = []
-  for (let pair = 0; pair < PROCESSES; pair++) {
-    const measure = (checkout: string) => measureInFlight(checkout, IN_FLIGHT, POLL_FOR_MS)
-    if (pair % 2 === 0) {
-      const before = await measure(other)
-      seen.push({ before, after: await measure(THIS_CHECKOUT) })
-    } else {
-      const after = await measure(THIS_CHECKOUT)
-      seen.push({ before: await measure(other), after })
-    }
-  }
+  const measure = (checkout: string): Promise<InFlight> => measureInFlight(checkout, IN_FLIGHT, POLL_FOR_MS)
+  const seen = await interleaved(PROCESSES, measure, [other, THIS_CHECKOUT])
   const print = (what: string, read: (one: InFlight) => number, digits: number): void =>
     line(
       `${IN_FLIGHT} open: ${what}`,
