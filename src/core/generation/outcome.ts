@@ -18,6 +18,7 @@ const SHOWN_PROGRESS = 0.05
 /** Waits between polls that are refused or not answered: doubled each time, up to the last. */
 const FIRST_MISSED_MS = 1_000
 const LAST_MISSED_MS = 10_000
+const SOONEST_POLL_MS = 50
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
 
@@ -105,8 +106,9 @@ export function pollLater(core: Core, track: AttemptTrack, askedMs = 0): Next {
   return untilDeadline(core, track, Math.max(grownMs, askedMs))
 }
 
-/** No wait goes beyond the deadline, whatever a vendor asks for. */
-function untilDeadline(core: Core, track: AttemptTrack, afterMs: number): Next {
+/** No wait goes beyond the deadline, and none is so short that one task keeps the process busy, whatever a vendor asks for. */
+function untilDeadline(core: Core, track: AttemptTrack, askedMs: number): Next {
+  const afterMs = Math.max(askedMs, SOONEST_POLL_MS)
   const remainingMs = track.deadlineAtMs - core.ports.clock.monotonicMs()
   return later(remainingMs > 0 ? Math.min(afterMs, remainingMs) : Math.min(afterMs, FIRST_MISSED_MS))
 }
@@ -159,8 +161,10 @@ async function stillPending(
   // Canceled while its submit or a poll was on its way: the vendor is asked to stop at once.
   if (isCanceled(open) && !track.isCancelAsked) return NOW
   if (!provider) return later(FIRST_MISSED_MS)
-  // The vendor said that there is an answer at another address: no callback is to come before it is asked for.
-  if (isElsewhere && outcome.afterMs === 0) return NOW
+  // The vendor said that there is an answer at another address: no callback is to come before it is asked for. It says so once.
+  const goesOn = isElsewhere && outcome.afterMs === 0 && !track.hasGoneOn
+  track.hasGoneOn ||= goesOn
+  if (goesOn) return NOW
   const elapsedMs = ports.clock.monotonicMs() - track.sinceMs
   const usualMs = () => pollSchedule.nextPollMs(provider.id, route.model, provider.manifest.polling, elapsedMs, outcome.progress ?? null)
   // Whether a vendor calls back about a task that was canceled is nobody's promise.

@@ -209,4 +209,18 @@ describe('a bought task', () => {
     })
     expect((await runFor(world, planned(['alpha']), 3_000)).attempts[0]?.vendor).toEqual({ input_mp: 1, queue: 'a' })
   })
+
+  test('is polled twenty times a second at most, whatever the vendor asks for, and goes to another address at once only once', async () => {
+    for (const urls of [['/task/1'], ['/task/1', '/task/2']]) {
+      let polls = 0
+      const script = (): ReturnType<typeof pending> => {
+        const url = urls[polls++ % urls.length] ?? ''
+        return pending({ afterMs: 0, next: { ...pollCall, url } })
+      }
+      const world = createWorld({ script })
+      await runFor(world, planned(['alpha']), 2_000)
+      expect(polls).toBeGreaterThan(30)
+      expect(polls).toBeLessThan(45)
+    }
+  })
 })
