@@ -18,6 +18,8 @@ const SHOWN_PROGRESS = 0.05
 /** Waits between polls that are refused or not answered: doubled each time, up to the last. */
 const FIRST_MISSED_MS = 1_000
 const LAST_MISSED_MS = 10_000
+/** The wall clock and the steady one differ by less than this where nobody set the first. */
+const CLOCKS_AGREE_MS = 1_000
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
 
@@ -181,7 +183,7 @@ function ready(
 ): Next {
   const { record } = open
   const route = routeOf(record, attempt)
-  attempt.readyAt = core.ports.clock.now()
+  noteReady(core, attempt)
   attempt.progress = 1
   keepResults(attempt, outcome.images)
   // Asks for the result again, should a link be dead.
@@ -198,10 +200,19 @@ function ready(
   return NOW
 }
 
+/** Where somebody set the wall clock since the submit, the time between the two instants is not how long the vendor took. */
+function noteReady({ ports: { clock }, tracks }: Core, attempt: AttemptRecord): void {
+  attempt.readyAt = clock.now()
+  const track = tracks.get(attempt)
+  if (attempt.submittedAt === null || track === undefined) return
+  const steadyMs = clock.monotonicMs() - track.sinceMs
+  if (Math.abs(attempt.readyAt - attempt.submittedAt - steadyMs) > CLOCKS_AGREE_MS) attempt.interrupted = true
+}
+
 /** Nothing more is awaited: the images of a batch that have come are collected, and the failure stands for the others. */
 export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): Next | Promise<Next> {
   if (attempt.results.length === 0) return fail(core, open, attempt, failure)
-  attempt.readyAt = core.ports.clock.now()
+  noteReady(core, attempt)
   attempt.error = generationError(failure, routeOf(open.record, attempt).provider)
   attempt.status = 'collecting'
   return NOW
