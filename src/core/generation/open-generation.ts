@@ -124,6 +124,8 @@ export interface AttemptTrack extends Drive {
   /** Polls in a row that were refused or not answered, and the last refusal. */
   missedPolls: number
   refusal: Failure | null
+  /** Polls that said that the task is done, and brought no image. */
+  emptyEnds: number
   /** The vendor was asked to cancel the task: what it says from then on settles the attempt. */
   isCancelAsked: boolean
   collecting: Collecting | null
@@ -191,6 +193,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     answeredPolls: 0,
     missedPolls: 0,
     refusal: null,
+    emptyEnds: 0,
     isCancelAsked: false,
     collecting: null,
     calls: noCalls(attempt.submittedAt === null),

@@ -20,6 +20,8 @@ const FIRST_MISSED_MS = 1_000
 const LAST_MISSED_MS = 10_000
 /** The wall clock and the steady one differ by less than this where nobody set the first. */
 const CLOCKS_AGREE_MS = 1_000
+/** A task that is done without its image is asked for again so often: what a vendor's records say of the end may run ahead of the link. */
+const MORE_POLLS_FOR_IMAGE = 3
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
 
@@ -79,11 +81,18 @@ export function applyOutcome(
     case 'done':
       return ready(core, open, attempt, track, call, outcome)
     case 'failed':
-      return endWithWhatCame(core, open, attempt, outcome.failure)
+      if (!isWithoutItsImage(call, attempt, outcome.failure) || track.emptyEnds >= MORE_POLLS_FOR_IMAGE)
+        return endWithWhatCame(core, open, attempt, outcome.failure)
+      track.emptyEnds++
+      return refusedPoll(core, open, attempt, track, call, outcome.failure)
     case 'refused':
       return isSubmit ? fail(core, open, attempt, outcome.failure) : refusedPoll(core, open, attempt, track, call, outcome.failure)
   }
 }
+
+/** A poll that brings an end, of which nothing but the image is missing, and which may be billed. */
+const isWithoutItsImage = ({ purpose }: Call, { results }: AttemptRecord, { code, billed }: Failure): boolean =>
+  (purpose === 'poll' || purpose === 'recover') && code === 'bad_reply' && billed !== false && results.length === 0
 
 /** Whether the vendor's word about a canceled task is still to come: it can be asked to stop, or was, and the task has not ended. */
 function goesOnCanceled(track: AttemptTrack, attempt: AttemptRecord, call: Call, outcome: Outcome): boolean {
