@@ -25,13 +25,14 @@ const INSIDE = ['127.0.0.1']
 const NOWHERE = ['0.0.0.0']
 const PUBLIC = ['127.0.0.2']
 
-/** One port of two addresses: the vendors of the configuration, and the public server of images and webhooks. */
-async function servers(said: (request: IncomingMessage, sent: string, port: number) => object | Buffer) {
+/** One port of two addresses: the vendors of the configuration, and the public server of images and webhooks. A text sends on to an address. */
+async function servers(said: (request: IncomingMessage, sent: string, port: number) => object | Buffer | string) {
   const visits: string[] = []
   let port = 0
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = said(request, await text(request), port)
     visits.push(`${request.socket.localAddress} ${request.url}`)
+    if (typeof body === 'string') return void response.writeHead(302, { location: body }).end()
     response.setHeader('content-type', Buffer.isBuffer(body) ? 'image/jpeg' : 'application/json')
     response.end(Buffer.isBuffer(body) ? body : JSON.stringify(body))
   }
@@ -47,9 +48,11 @@ async function servers(said: (request: IncomingMessage, sent: string, port: numb
   return { port, visits }
 }
 
-/** Runware delivers at once, by a link to a name that turns; BFL says to poll at one. */
-function vendorSays({ url = '' }: IncomingMessage, sent: string, port: number): object | Buffer {
-  if (url === '/image.jpg') return IMAGE
+let images = 0
+
+/** Runware delivers at once, by a link to a name that turns, whose server sends inside itself at first; BFL says to poll at one. */
+function vendorSays({ url = '' }: IncomingMessage, sent: string, port: number): object | Buffer | string {
+  if (url === '/image.jpg') return images++ === 0 ? `http://[::1]:${port}/inside` : IMAGE
   if (url === '/hook') return {}
   if (!sent.startsWith('[')) return { id: 'a-task', polling_url: 'https://poll.bfl.ai/v1/get_result?id=a-task', cost: 3 }
   const [task] = JSON.parse(sent) as readonly { readonly taskUUID: string }[]
@@ -94,5 +97,5 @@ providers: { runware: { api_key: vendor-key-0123456, ${vendor} }, bfl: { api_key
   await expect.poll(gateway.said, { timeout: 15_000 }).toMatch(/"host":"poll\.bfl\.ai","outcome":"unsent"/)
   const open = (await (await fetch(`${gateway.url}/v1/generations/${polled.id}`)).json()) as Generation
   expect([open.status, gateway.said().match(/"host":"poll\.bfl\.ai","outcome":"refused"/g)?.length]).toEqual(['running', 2])
-  expect(visits.filter((visit) => !visit.includes(' /v1'))).toEqual(['127.0.0.2 /image.jpg', '127.0.0.2 /hook'])
+  expect(visits.filter((visit) => !visit.includes(' /v1'))).toEqual(['127.0.0.2 /image.jpg', '127.0.0.2 /image.jpg', '127.0.0.2 /hook'])
 }, 60_000)
