@@ -117,8 +117,8 @@ export type Sent =
   | { readonly kind: 'reply'; readonly reply: Reply; readonly standIns?: readonly string[] | undefined }
   | { readonly kind: 'unsent'; readonly reason: string }
   | { readonly kind: 'lost'; readonly reason: string; readonly begun?: Reply; readonly standIns?: readonly string[] }
-  /** The call's URL is outside the hosts this provider may be reached at; nothing was sent. */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** The call's URL is outside the hosts this provider may be reached at; nothing was sent. `mayPass`: it is where its name leads at the moment. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly mayPass?: boolean }
 
 /** Sends one call to a provider, with its key; never throws, never follows a redirect. */
 export type Send = (provider: string, call: Call, timeoutMs: number, about?: LogFields, listener?: ReplyListener) => Promise<Sent>
@@ -185,8 +185,8 @@ export type Downloaded =
   | { readonly kind: 'expired'; readonly status: number }
   /** `retryable` is false only where another try cannot help: the body is too large, or a `data:` URL cannot be read. */
   | { readonly kind: 'failed'; readonly reason: string; readonly retryable: boolean }
-  /** Not a public address, or not http(s). */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not a public address, or not http(s). `mayPass`: it is where a name leads at the moment. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly mayPass?: boolean }
 
 /** Image files, content-addressed. */
 export interface Assets {

@@ -21,5 +21,5 @@ export type Posted =
   | { readonly kind: 'status'; readonly status: number; readonly retryAfterMs: number | null }
   /** No answer; it may have arrived. */
   | { readonly kind: 'failed'; readonly reason: string }
-  /** Not a public address, or not http(s); nothing was sent. */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not a public address, or not http(s); nothing was sent. `mayPass`: it is where a name leads at the moment. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly mayPass?: boolean }

@@ -120,7 +120,7 @@ export interface AttemptRecord {
   retried: boolean
   progress: number | null
   polls: number
-  /** The gateway was down or suspended while it ran, so how long it took is not the provider's latency. */
+  /** The gateway was down or suspended while it ran, or its wall clock was set: how long it took is not the provider's latency. */
   interrupted: boolean
   startedAt: Instant
   submittedAt: Instant | null

@@ -7,20 +7,28 @@ import { reasonOf } from './reason.ts'
 
 type Decoder = 'gunzip' | 'inflate' | 'inflateRaw' | 'brotli' | 'zstd'
 
+/**
+ * What a frame can make its decoder hold: 8 MiB, the most that HTTP allows (RFC 9659). Node's own bound is 128 MiB, of which a few hundred bytes
+ * fill as much as a body may unfold to.
+ */
+const ZSTD = { params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 } } as const
+
 const streams: Readonly<Record<Decoder, () => Transform>> = {
   gunzip: () => zlib.createGunzip(),
   inflate: () => zlib.createInflate(),
   inflateRaw: () => zlib.createInflateRaw(),
   brotli: () => zlib.createBrotliDecompress(),
-  zstd: () => zlib.createZstdDecompress(),
+  zstd: () => zlib.createZstdDecompress(ZSTD),
 }
+
+const zstdDecompress = promisify(zlib.zstdDecompress)
 
 const wholes: Readonly<Record<Decoder, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
   gunzip: promisify(zlib.gunzip),
   inflate: promisify(zlib.inflate),
   inflateRaw: promisify(zlib.inflateRaw),
   brotli: promisify(zlib.brotliDecompress),
-  zstd: promisify(zlib.zstdDecompress),
+  zstd: (bytes, options) => zstdDecompress(bytes, { ...ZSTD, ...options }),
 }
 
 /** Nobody codes a body oftener than this; a header that says so is not followed to its end. */

@@ -13,9 +13,12 @@ export interface AllowList {
 
 export class BlockedAddressError extends Error {
   readonly code = 'EBLOCKED'
+  /** An address stays what it is. A name may lead elsewhere in a minute: its servers are wrong for a moment, or others answer instead of them. */
+  readonly mayPass: boolean
   /** Names the host as it was asked for, never what it resolves to: inner addresses are not for the asker. */
   constructor(host: string) {
     super(`${host} is not at a public address`)
+    this.mayPass = net.isIP(host) === 0 && !isLoopbackHost(host)
   }
 }
 

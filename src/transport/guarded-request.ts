@@ -29,7 +29,7 @@ export interface GuardedRequest {
 /** The body must be consumed or destroyed; it fails with `DownloadError`. */
 export type Answer =
   | { readonly kind: 'answer'; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Readable }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string; readonly mayPass: boolean }
   | { readonly kind: 'failed'; readonly reason: string }
 
 /** Asks a server nobody vouches for, through a guarded agent. Follows nothing, adds nothing, never throws. */
@@ -92,20 +92,20 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
-    if (error instanceof BlockedAddressError) this.#fail('refused', error.message)
-    else this.#fail('failed', reasonOf(error))
+    if (error instanceof BlockedAddressError) this.#fail({ kind: 'refused', reason: error.message, mayPass: error.mayPass })
+    else this.#fail({ kind: 'failed', reason: reasonOf(error) })
   }
 
   #timeOut(reason: string): void {
     this.#isGivenUp = true
-    this.#fail('failed', reason)
+    this.#fail({ kind: 'failed', reason: reason })
     this.#controller?.abort(new Error(reason))
   }
 
-  #fail(kind: 'refused' | 'failed', reason: string): void {
+  #fail(answer: Exclude<Answer, { kind: 'answer' }>): void {
     this.#timers.stop()
-    if (this.#body === null) this.#resolve({ kind, reason })
-    else this.#body.destroy(new DownloadError('stream', reason))
+    if (this.#body === null) this.#resolve(answer)
+    else this.#body.destroy(new DownloadError('stream', answer.reason))
   }
 }
 

@@ -58,7 +58,11 @@ export function createProxy({ url: secret, noProxy }: ProxySettings, ca?: string
           socket.destroy()
           return callback(new ProxyError(refusal(authority, statusCode)), null)
         }
-        if (head.length > 0) socket.unshift(head)
+        // Neither TLS nor HTTP begins with the server: undici would close such a connection and open the next one, thousands of times.
+        if (head.length > 0) {
+          socket.destroy()
+          return callback(new ProxyError(`something came through the proxy from ${authority} before it was asked`), null)
+        }
         return callback(null, socket)
       })
       asking.once('error', (error) => callback(new ProxyError(`the proxy cannot be used: ${reasonOf(error)}`), null))

@@ -198,7 +198,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.#isRead) return
     if (this.#controller !== null) this.#lose(reasonOf(error))
-    else if (error instanceof BlockedAddressError) this.#finish({ kind: 'refused', reason: error.message })
+    else if (error instanceof BlockedAddressError) this.#finish({ kind: 'refused', reason: error.message, mayPass: error.mayPass })
     else this.#finish({ kind: 'unsent', reason: reasonOf(error) })
   }
 

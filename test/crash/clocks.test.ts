@@ -125,3 +125,33 @@ test('a caller beyond its rate is sent away for a minute at most, whatever the c
   expect(await server.kill('SIGTERM')).toBe('0')
   folder.remove()
 })
+
+test.each([2, -2])(
+  'tasks over which the clock is set by %i days say nothing of how long a vendor takes: the next one is polled as soon as ever',
+  async (days) => {
+    const slow = await startVendors({ providers: ['bfl'], typicalMs: 2_000 })
+    const folder = slow.folder()
+    const server = await startOddProcess(folder.environment, dirname(folder.dataDirectory), { deadlineMs: 40_000 })
+    const model = { model: 'bfl/flux-2-pro' }
+    // So many that a provider is polled by what they took.
+    const under = Array.from({ length: 9 }, () => buy(server, model))
+    await pause(800)
+    await setClock(server, days * DAY_MS)
+    expect((await Promise.all(under)).map(({ status }) => status)).toEqual(under.map(() => 'succeeded'))
+    const startedAt = performance.now()
+    expect(await buy(server, model)).toMatchObject({ status: 'succeeded' })
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
+    const quoted = await fetch(`${server.url}/v1/quotes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...model, prompt: 'a lighthouse', width: 256, height: 256 }),
+    })
+    const { offers } = (await quoted.json()) as { readonly offers: readonly { readonly latency_ms: { readonly p95: number } | null }[] }
+    const p95 = offers[0]?.latency_ms?.p95 ?? 0
+    expect([p95 >= 0, p95 < 20_000]).toEqual([true, true])
+    expect(await server.kill('SIGTERM')).toBe('0')
+    folder.remove()
+    await slow.close()
+  },
+  120_000,
+)

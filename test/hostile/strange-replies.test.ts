@@ -11,7 +11,7 @@ import { gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Generation } from '#contract'
-import { startProcess } from '../crash/process.ts'
+import { startOverridden } from '../crash/process.ts'
 import { ROOT } from '../support/source-tree.ts'
 import { connectProxy } from '../transport/loopback.ts'
 
@@ -129,14 +129,18 @@ providers: { runware: { api_key: ${RUNWARE_KEY}, base_url: "${vendorUrl}" }, bfl
     [`store.${way}.test`]: [['127.0.0.1']],
   })
   const keyed = Object.fromEntries(NAMES_WITH_KEY.map((name) => [withKey(name).toLowerCase(), [['127.0.0.1']]]))
-  const gateway = await startProcess({
-    IMAGEGATE_DATA: join(folder, 'data'),
-    IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'),
-    HTTPS_PROXY: proxy.url,
-    NO_PROXY: '127.0.0.1,.direct.test,.bfl.ai',
-    NODE_OPTIONS: `--import ${pathToFileURL(join(ROOT, 'test/support/odd-names.ts')).href}`,
-    ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied'), 'inner.bfl.ai': [['127.0.0.1']], ...keyed }),
-  })
+  // A name may lead elsewhere in a minute: its image is asked for as long as its link can live.
+  const gateway = await startOverridden(
+    {
+      IMAGEGATE_DATA: join(folder, 'data'),
+      IMAGEGATE_CONFIG: join(folder, 'imagegate.yaml'),
+      HTTPS_PROXY: proxy.url,
+      NO_PROXY: '127.0.0.1,.direct.test,.bfl.ai',
+      NODE_OPTIONS: `--import ${pathToFileURL(join(ROOT, 'test/support/odd-names.ts')).href}`,
+      ODD_NAMES: JSON.stringify({ ...names('direct'), ...names('proxied'), 'inner.bfl.ai': [['127.0.0.1']], ...keyed }),
+    },
+    { patience: { linkMs: 1_500, longestLinkMs: 1_500, deadLinkMs: 1_500 } },
+  )
   onTestFinished(async () => void (await gateway.kill('SIGKILL')))
   const buy = async (more: object, prefer = 'wait=20'): Promise<Generation> => {
     const body = JSON.stringify({ model: 'runware/flux-2-pro', width: 256, height: 256, ...more })

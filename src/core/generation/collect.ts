@@ -159,8 +159,10 @@ async function fetchOnce(
         const failure = paid('bad_reply', `the image could not be fetched: ${fetched.reason}`)
         return fetched.retryable ? missing(failure) : { kind: 'lost', failure }
       }
-      case 'refused':
-        return { kind: 'lost', failure: paid('bad_reply', `the image’s link is not safe to fetch: ${fetched.reason}`) }
+      case 'refused': {
+        const failure = paid('bad_reply', `the image’s link is not safe to fetch: ${fetched.reason}`)
+        return fetched.mayPass === true ? missing(failure) : { kind: 'lost', failure }
+      }
     }
   } catch (error) {
     return failureOf(error, source.kind === 'url')

@@ -126,6 +126,8 @@ export interface AttemptTrack extends Drive {
   refusal: Failure | null
   /** Its answer was asked for at another address, without a wait. */
   hasGoneOn: boolean
+  /** Polls that said that the task is done, and brought no image. */
+  emptyEnds: number
   /** The vendor was asked to cancel the task: what it says from then on settles the attempt. */
   isCancelAsked: boolean
   collecting: Collecting | null
@@ -194,6 +196,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     missedPolls: 0,
     refusal: null,
     hasGoneOn: false,
+    emptyEnds: 0,
     isCancelAsked: false,
     collecting: null,
     calls: noCalls(attempt.submittedAt === null),

@@ -19,6 +19,10 @@ const SHOWN_PROGRESS = 0.05
 const FIRST_MISSED_MS = 1_000
 const LAST_MISSED_MS = 10_000
 const SOONEST_POLL_MS = 50
+/** The wall clock and the steady one differ by less than this where nobody set the first. */
+const CLOCKS_AGREE_MS = 1_000
+/** A task that is done without its image is asked for again so often: what a vendor's records say of the end may run ahead of the link. */
+const MORE_POLLS_FOR_IMAGE = 3
 /** So many refusals, and `patience.recoverMs`, before a submit that may never have arrived counts as lost. */
 const RECOVER_REFUSALS = 5
 
@@ -78,11 +82,18 @@ export function applyOutcome(
     case 'done':
       return ready(core, open, attempt, track, call, outcome)
     case 'failed':
-      return endWithWhatCame(core, open, attempt, outcome.failure)
+      if (!isWithoutItsImage(call, attempt, outcome.failure) || track.emptyEnds >= MORE_POLLS_FOR_IMAGE)
+        return endWithWhatCame(core, open, attempt, outcome.failure)
+      track.emptyEnds++
+      return refusedPoll(core, open, attempt, track, call, outcome.failure)
     case 'refused':
       return isSubmit ? fail(core, open, attempt, outcome.failure) : refusedPoll(core, open, attempt, track, call, outcome.failure)
   }
 }
+
+/** A poll that brings an end, of which nothing but the image is missing, and which may be billed. */
+const isWithoutItsImage = ({ purpose }: Call, { results }: AttemptRecord, { code, billed }: Failure): boolean =>
+  (purpose === 'poll' || purpose === 'recover') && code === 'bad_reply' && billed !== false && results.length === 0
 
 /** Whether the vendor's word about a canceled task is still to come: it can be asked to stop, or was, and the task has not ended. */
 function goesOnCanceled(track: AttemptTrack, attempt: AttemptRecord, call: Call, outcome: Outcome): boolean {
@@ -185,7 +196,7 @@ function ready(
 ): Next {
   const { record } = open
   const route = routeOf(record, attempt)
-  attempt.readyAt = core.ports.clock.now()
+  noteReady(core, attempt)
   attempt.progress = 1
   keepResults(attempt, outcome.images)
   // Asks for the result again, should a link be dead.
@@ -202,10 +213,19 @@ function ready(
   return NOW
 }
 
+/** Where somebody set the wall clock since the submit, the time between the two instants is not how long the vendor took. */
+function noteReady({ ports: { clock }, tracks }: Core, attempt: AttemptRecord): void {
+  attempt.readyAt = clock.now()
+  const track = tracks.get(attempt)
+  if (attempt.submittedAt === null || track === undefined) return
+  const steadyMs = clock.monotonicMs() - track.sinceMs
+  if (Math.abs(attempt.readyAt - attempt.submittedAt - steadyMs) > CLOCKS_AGREE_MS) attempt.interrupted = true
+}
+
 /** Nothing more is awaited: the images of a batch that have come are collected, and the failure stands for the others. */
 export function endWithWhatCame(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure): Next | Promise<Next> {
   if (attempt.results.length === 0) return fail(core, open, attempt, failure)
-  attempt.readyAt = core.ports.clock.now()
+  noteReady(core, attempt)
   attempt.error = generationError(failure, routeOf(open.record, attempt).provider)
   attempt.status = 'collecting'
   return NOW

@@ -1,4 +1,4 @@
-import type { Connection } from '../ports.ts'
+import type { Connection, Sent } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
 import { sendCall } from './attempt-calls.ts'
 import { cancelAtVendor } from './cancel-at-vendor.ts'
@@ -30,7 +30,7 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
     case 'lost':
       return isCanceled(open) && !track.isCancelAsked ? cancelAtVendor(core, open, attempt, track) : pollLater(core, track)
     case 'refused':
-      return refusedHere(core, open, attempt, track, sent.reason)
+      return refusedHere(core, open, attempt, track, sent)
   }
 }
 
@@ -59,9 +59,22 @@ function giveUp(
   })
 }
 
-/** Our own transport refused. Where the provider has no key now, it may get one again before the deadline; a foreign address stays one. */
-function refusedHere(core: Core, open: OpenGeneration, attempt: AttemptRecord, track: AttemptTrack, reason: string): Next | Promise<Next> {
+/**
+ * Our own transport refused. Where the provider has no key now, it may get one again before the deadline, and where a name leads inside, it may
+ * lead to the vendor again; a foreign address stays one.
+ */
+function refusedHere(
+  core: Core,
+  open: OpenGeneration,
+  attempt: AttemptRecord,
+  track: AttemptTrack,
+  { reason, mayPass = false }: Extract<Sent, { kind: 'refused' }>,
+): Next | Promise<Next> {
   if (isCanceled(open)) return failCanceled(core, open, attempt)
+  if (mayPass) {
+    track.refusal = { code: 'provider_unavailable', message: reason, billed: 'unknown' }
+    return pollLater(core, track)
+  }
   if (core.ports.settings.availability(routeOf(open.record, attempt).provider).kind !== 'off') {
     return fail(core, open, attempt, { code: 'bad_reply', message: reason, billed: 'unknown' })
   }

@@ -138,6 +138,8 @@ export function observeDuration(pollSchedule: Pick<PollSchedule, 'observe'>, rou
   const byMs = readyAt - submittedAt
   // Without a poll the submit's own reply gave the end, at once.
   const afterMs = polls === 0 ? byMs : (unfinishedAt ?? submittedAt) - submittedAt
+  // A wall clock that was set, and set right again before the end, or one of a row that an earlier version wrote.
+  if (byMs < 0 || afterMs < 0 || afterMs > byMs) return
   pollSchedule.observe(route.provider, route.model, byMs, afterMs)
 }
 

@@ -40,7 +40,7 @@ interface Schedule {
 
 /**
  * What a try's answer makes of its delivery: 2xx ends it well, or begins its next message; 410 and an address that may not be reached end it
- * for good, and everything else, redirects included, is tried again until the schedule is over.
+ * for good, and everything else, redirects and names that lead inside at the moment included, is tried again until the schedule is over.
  */
 export function judgeTry(
   delivery: WebhookDeliveryRecord,
@@ -53,7 +53,8 @@ export function judgeTry(
   if (reason === null && hasMore) return { ...tried, failures: 0, taken: (delivery.taken ?? 0) + 1, nextTryAt: now }
   if (reason === null) return { ...tried, status: 'delivered', nextTryAt: null, endedAt: now }
   const failures = delivery.failures + 1
-  const delayMs = posted.kind === 'refused' || statusCode === 410 ? undefined : delaysMs[delivery.failures]
+  const isFinal = statusCode === 410 || (posted.kind === 'refused' && posted.mayPass !== true)
+  const delayMs = isFinal ? undefined : delaysMs[delivery.failures]
   if (delayMs === undefined) return { ...tried, failures, status: 'failed', nextTryAt: null, endedAt: now }
   const askedMs = posted.kind === 'status' ? Math.min(LONGEST_STAY_AWAY_MS, posted.retryAfterMs ?? 0) : 0
   const waitMs = Math.max(askedMs, Math.round(delayMs * (1 - JITTER + 2 * JITTER * random())))
