@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts'
 import { formatProblem } from '../config/problem.ts'
 import { exposed } from '../config/protection.ts'
 import { loadCatalogue } from '../catalogue/catalogue.ts'
+import { OWN_FOLDER } from '../store/own-modes.ts'
 import { WEBHOOK_SECRET_FILE } from '../store/secret-files.ts'
 import type { Verb } from './verb.ts'
 import { addressOf, environmentOf, isGateway, type ConnectOptions } from './connect.ts'
@@ -59,7 +60,7 @@ function nodeVersion(): Finding {
 /** The folder in use, which a sandbox has for itself. */
 async function dataFolder({ dataDirectory: directory, sandbox, configured }: Config): Promise<Finding> {
   try {
-    await mkdir(directory, { recursive: true })
+    await mkdir(directory, { recursive: true, mode: OWN_FOLDER })
     await access(directory, constants.W_OK | constants.R_OK)
     const other = sandbox ? `, the sandbox’s own; real providers have ${configured.dataDirectory}` : ''
     return { check: 'data folder', verdict: 'ok', detail: `${directory}${other}` }

@@ -1,5 +1,6 @@
 import { realpathSync, statSync, watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
+import type { FSWatcher, Stats } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 
 export interface WatchedFiles {
@@ -33,7 +34,7 @@ export function watchFiles(onChange: () => void, settleMs = 100): WatchedFiles {
       watcher.on('error', () => watcher.close())
       watchers.set(folder, watcher)
     } catch {
-      // Gone, or of a kind that has no events: SIGHUP reads it again all the same.
+      // Gone, of a kind that has no events, or one too many for the system: whoever watches compares its files as well.
     }
   }
   return {
@@ -57,9 +58,22 @@ export function watchFiles(onChange: () => void, settleMs = 100): WatchedFiles {
 /** What the files are at this moment: another text once one of them was changed, replaced or removed. */
 export const stateOf = (paths: readonly string[]): string =>
   paths
-    .map((path) => statSync(path, { throwIfNoEntry: false }))
-    .map((file) => (file === undefined ? 'none' : `${file.ino} ${file.size} ${file.ctimeMs}`))
+    .map((path) => {
+      try {
+        return asText(statSync(path))
+      } catch {
+        return NONE
+      }
+    })
     .join('\n')
+
+/** The same for those who must not wait: the folder may be another machine's. */
+export async function stateLater(paths: readonly string[]): Promise<string> {
+  return (await Promise.all(paths.map((path) => stat(path).then(asText, () => NONE)))).join('\n')
+}
+
+const NONE = 'none'
+const asText = ({ ino, size, ctimeMs }: Stats): string => `${ino} ${size} ${ctimeMs}`
 
 /** File names by folder, links followed to the file they lead to. */
 function foldersOf(paths: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {

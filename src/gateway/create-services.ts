@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestSchema } from '#contract'
 import { unplayedStories } from '#sandbox'
 import { createOffers } from '../catalogue/offers.ts'
+import type { Config } from '../config/config.ts'
 import { isLoopback } from '../config/network.ts'
 import { resolveModel } from '../config/offers.ts'
 import type { Offers } from '../core/offers.ts'
@@ -39,6 +40,7 @@ import { orderedId } from '../core/new-id.ts'
 import { composePorts } from './compose-ports.ts'
 import { createMonitoring } from './monitoring.ts'
 import type { Monitoring } from './monitoring.ts'
+import { limitsWithin, mostOpenFiles } from './open-files.ts'
 import type { Resources } from './open-resources.ts'
 import { createPublicAddress } from './public-address.ts'
 import type { PublicAddress } from './public-address.ts'
@@ -126,9 +128,23 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     reconcile,
     intake,
     compare,
-    limits: createLimits({ limits: () => config().limits, trustedProxies: () => config().trustProxy, isLoopback, observeLimited }),
+    limits: createLimits({ limits: callersLimits(resources), trustedProxies: () => config().trustProxy, isLoopback, observeLimited }),
     clock: ports.clock,
   }
+}
+
+/** What callers may take, within what the system lets this process have open. */
+function callersLimits({ config, log }: Resources): () => Config['limits'] {
+  const files = mostOpenFiles()
+  return limitsWithin(
+    () => config().limits,
+    files,
+    (connections) =>
+      log.warn(
+        { files, connections },
+        'the system lets this process open few files, so fewer connections are taken; raise it with ulimit -n',
+      ),
+  )
 }
 
 /** How many requests of each key came in a minute, and what a request adds to them by what it buys. */

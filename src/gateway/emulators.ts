@@ -12,15 +12,19 @@ export interface Emulators {
  * killed goes on; several may run in one directory, the later ones on other ports.
  */
 export async function startEmulators(catalogue: Catalogue, options: SandboxOptions): Promise<Emulators> {
-  const started = await Promise.all(
-    [...catalogue.providers.keys()]
-      .filter((id) => catalogue.hasEmulator(id))
-      .map(async (id): Promise<readonly [string, Sandbox]> => [id, await (await catalogue.loadEmulator(id))(options)]),
-  )
-  return {
-    urls: new Map(started.map(([id, sandbox]) => [id, sandbox.url])),
-    close: async () => {
-      await Promise.all(started.map(([, sandbox]) => sandbox.close()))
-    },
+  const starting = [...catalogue.providers.keys()]
+    .filter((id) => catalogue.hasEmulator(id))
+    .map(async (id): Promise<readonly [string, Sandbox]> => [id, await (await catalogue.loadEmulator(id))(options)])
+  const ends = await Promise.allSettled(starting)
+  const started = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
+  const close = async (): Promise<void> => {
+    await Promise.all(started.map(([, sandbox]) => sandbox.close()))
   }
+  const failed = ends.find((end) => end.status === 'rejected')
+  // Those that listen would keep a process alive whose start is refused.
+  if (failed !== undefined) {
+    await close()
+    throw failed.reason
+  }
+  return { urls: new Map(started.map(([id, sandbox]) => [id, sandbox.url])), close }
 }

@@ -36,6 +36,9 @@ function ofAddress({ code, message }: SystemError): string {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `this machine has no such address (${message}); correct HOST`
+    case 'EMFILE':
+    case 'ENFILE':
+      return tooManyFiles(code)
     default:
       return `the address cannot be listened on (${message}); choose another with HOST and PORT`
   }
@@ -56,10 +59,12 @@ function ofFile({ code, path, message }: SystemError): string | null {
       return `${what} is a file where a folder is needed (${code}); set IMAGEGATE_DATA to a folder`
     case 'EMFILE':
     case 'ENFILE':
-      return `too many files are open (${code}); raise the limit with ulimit -n`
+      return tooManyFiles(code)
     case 'EIO':
       return `the disk fails at ${what} (${code}); check it`
     default:
       return null
   }
 }
+
+const tooManyFiles = (code: string): string => `too many files are open (${code}); raise the limit with ulimit -n`

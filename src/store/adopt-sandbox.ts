@@ -7,6 +7,7 @@ import { NODE_SECRET_FILE, WEBHOOK_SECRET_FILE } from './secret-files.ts'
 import { copyDatabase } from './sqlite/copy-database.ts'
 import { DATABASE_FILE, openDatabase } from './sqlite/open.ts'
 import { StoreError } from '../core/ports.ts'
+import { OWN_FOLDER } from './own-modes.ts'
 
 interface Folders {
   readonly store: string
@@ -28,7 +29,7 @@ export async function adoptSandbox(sandbox: Folders, earlier: Folders | null): P
     // Those versions knew no buckets.
     if (earlier.assets.kind === 'folder' && sandbox.assets.kind === 'folder')
       await linkAll(earlier.assets.directory, sandbox.assets.directory)
-    await mkdir(sandbox.store, { recursive: true })
+    await mkdir(sandbox.store, { recursive: true, mode: OWN_FOLDER })
     for (const secret of [NODE_SECRET_FILE, WEBHOOK_SECRET_FILE])
       await copyFile(join(earlier.store, secret), join(sandbox.store, secret), constants.COPYFILE_EXCL).catch(ignore('ENOENT', 'EEXIST'))
     const unfinished = join(sandbox.store, `${DATABASE_FILE}.new`)
@@ -64,9 +65,9 @@ async function linkAll(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true }).catch(() => [])) {
     const path = join(entry.parentPath, entry.name)
     const target = join(to, path.slice(from.length))
-    if (entry.isDirectory()) await mkdir(target, { recursive: true })
+    if (entry.isDirectory()) await mkdir(target, { recursive: true, mode: OWN_FOLDER })
     else if (entry.isFile()) {
-      await mkdir(join(to, entry.parentPath.slice(from.length)), { recursive: true })
+      await mkdir(join(to, entry.parentPath.slice(from.length)), { recursive: true, mode: OWN_FOLDER })
       await link(path, target)
         .catch(ignore('EEXIST'))
         .catch(() => copyFile(path, target))

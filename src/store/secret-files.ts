@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeWhole } from './flush.ts'
 import { StoreError } from '../core/ports.ts'
+import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
 
 /** Signs webhooks where the configuration names no secret. */
 export const WEBHOOK_SECRET_FILE = 'webhook.secret'
@@ -25,13 +26,13 @@ export async function copySecret(directory: string, name: string, secret: string
   const path = join(directory, name)
   const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
-    await mkdir(directory, { recursive: true })
+    await mkdir(directory, { recursive: true, mode: OWN_FOLDER })
     await writeWhole(
       path,
       `${secret}
 `,
       temporary,
-      0o600,
+      OWN_FILE,
     )
   } catch (error) {
     inWords(path)(error)

@@ -54,6 +54,18 @@ export const startOverridden = (
 ): Promise<ServerProcess> =>
   spawnServer([join(ROOT, 'test/support/gateway-main.ts')], { ...environment, START_OVERRIDES: JSON.stringify(overrides) })
 
+/** The same under what a shell sets before it: `umask 022`, `ulimit -n 128`. */
+export const startUnder = (
+  limits: string,
+  environment: Readonly<Record<string, string>>,
+  overrides: Omit<StartOverrides, 'wrapPorts'> = {},
+): Promise<ServerProcess> =>
+  spawnServer([join(ROOT, 'test/support/gateway-main.ts')], { ...environment, START_OVERRIDES: JSON.stringify(overrides) }, [
+    'sh',
+    '-c',
+    `${limits}; exec "$0" "$@"`,
+  ])
+
 export interface OddProcess extends ServerProcess {
   change(oddness: object): void
 }
@@ -71,9 +83,14 @@ export async function startOddProcess(
   return { ...server, change }
 }
 
-async function spawnServer(program: readonly string[], environment: Readonly<Record<string, string>>): Promise<ServerProcess> {
+async function spawnServer(
+  program: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  before: readonly string[] = [],
+): Promise<ServerProcess> {
   const spawnedAt = Date.now()
-  const child = spawn(process.execPath, program, {
+  const [command = process.execPath, ...args] = [...before, process.execPath, ...program]
+  const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...BARE_ENVIRONMENT, PORT: '0', LOG_LEVEL: 'info', ...tracedEnvironment(environment) },
     stdio: ['ignore', 'pipe', 'pipe'],

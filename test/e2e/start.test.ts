@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CatalogueError } from '../../src/catalogue/catalogue.ts'
 import { StartRefused, startGateway } from '../../src/gateway/start.ts'
@@ -34,6 +34,22 @@ test('a start that fails says why in words and leaves nothing open: no emulator,
   await new Promise((resolve) => taken.close(resolve))
   rmSync(dataDirectory, { recursive: true })
 })
+
+test('a start ends where one emulator of a sandbox cannot keep its tasks: those that listen already keep no process alive', () => {
+  const data = mkdtempSync(join(tmpdir(), 'imagegate-start-'))
+  const emulators = join(data, 'sandbox/emulators')
+  mkdirSync(emulators, { recursive: true })
+  writeFileSync(join(data, 'file'), '')
+  symlinkSync(join(data, 'file/below'), join(emulators, 'runware.jsonl'))
+  const { status, stderr } = spawnSync(process.execPath, [resolve(import.meta.dirname, '../../src/main.ts')], {
+    env: { ...BARE_ENVIRONMENT, IMAGEGATE_DATA: data, PORT: '0' },
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  rmSync(data, { recursive: true })
+  expect(stderr).toContain('is a file where a folder is needed')
+  expect(status).toBe(1)
+}, 40_000)
 
 describe('a start that an operator can correct', () => {
   const folders: string[] = []

@@ -77,7 +77,7 @@ describe('documents', () => {
       [...readText(document).matchAll(/● `([^`]+\.test\.ts)`/g)].map(([, path = '']) => path),
     )
     const starts =
-      /\b(?:start(?:Odd)?Process|startOverridden|startStored|startWithReceiver|gatewayWith|gatewayOfTwoKeys|gatewayOnOwnPostgres|launchProcess|startTarget|startWithClient|startCluster|spawn(?:Sync)?|execFile(?:Sync)?)\(/
+      /\b(?:start(?:Odd)?Process|startOverridden|startUnder|startStored|startWithReceiver|gatewayWith|gatewayOfTwoKeys|gatewayOnOwnPostgres|launchProcess|startTarget|startWithClient|startCluster|spawn(?:Sync)?|execFile(?:Sync)?)\(/
     expect(marked.length).toBeGreaterThan(80)
     expect(marked.filter((path) => !existsSync(join(ROOT, path)) || !starts.test(readText(path)))).toEqual([])
   })

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { AssetError } from '../../core/ports.ts'
 import { flushFolder, isThere, writeWhole } from '../flush.ts'
 import type { ObjectStorage, StoredObject } from './object-storage.ts'
-import { OWN_FOLDER } from '../own-modes.ts'
+import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
 
 /**
  * Images in files below `directory`.
@@ -36,7 +36,7 @@ export function folderStorage({ directory, incoming }: { readonly directory: str
     read: (key) => existing(() => readFile(pathOf(key))),
     link: () => Promise.resolve(null),
     has: (key) => isThere(pathOf(key)),
-    write: (key, bytes) => writeWhole(pathOf(key), bytes, join(incoming, randomUUID())),
+    write: (key, bytes) => writeWhole(pathOf(key), bytes, join(incoming, randomUUID()), OWN_FILE),
     list: () => listed(directory),
     removeUntouched: async (object) => removeUntouched(pathOf(object.key), object),
     remove: (key) => rm(pathOf(key), { force: true }),

@@ -1,8 +1,9 @@
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { backup } from 'node:sqlite'
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { flushFile } from '../flush.ts'
+import { OWN_FILE } from '../own-modes.ts'
 import { resultCodeOf } from './failure-of.ts'
 
 /** Few, since nobody can write while they are copied. */
@@ -13,7 +14,8 @@ const TRIES = 200
 const BETWEEN_TRIES_MS = 25
 
 /**
- * Copies the open database into a new file, while it goes on being written; the copy is what it holds when the copying ends.
+ * Copies the open database into a new file, while it goes on being written; the copy is what it holds when the copying ends. It holds the same
+ * secrets, and is this user's alone from its first byte on: SQLite keeps the mode of a file that is there, and gives it to its journal.
  * @throws where `path` cannot be written
  */
 export async function copyDatabase(database: DatabaseSync, path: string): Promise<void> {
@@ -36,6 +38,7 @@ export async function copyDatabase(database: DatabaseSync, path: string): Promis
 const wasBeingWritten = (error: unknown): boolean => resultCodeOf(error) === 0
 
 async function copyOnce(database: DatabaseSync, path: string): Promise<void> {
+  await writeFile(path, '', { flag: 'wx', mode: OWN_FILE })
   let isFlushing = false
   let lastFlush = Promise.resolve()
   await backup(database, path, {
