@@ -45,7 +45,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       ...blankGeneration(),
       id: ports.ids.generation(),
       key,
-      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted?.amount ?? null) } : {}),
+      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted ?? null) } : {}),
       sandbox: ports.settings.sandbox,
       createdAt: now,
       request: { ...request, model: asked.model },
