@@ -14,13 +14,14 @@ import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
 import { createTurnShare } from '../scheduling/turn-share.ts'
 import { mayUseProvider } from '../keys/may-use.ts'
+import { keepInline } from './inline-references.ts'
 import { identified } from './reference-images.ts'
 import { Refusal } from './refusal.ts'
 
 export { overBudget, Refusal } from './refusal.ts'
 
 export interface Accept {
-  /** A validated request as the row it will be; throws `Refusal`. Nothing is on disk but reference images. */
+  /** A validated request as the row it will be; throws `Refusal`. Nothing is on disk but the reference images of what can be bought. */
   prepare(request: GenerationRequest, key: string | null): Promise<GenerationRecord>
   /** What every offer would charge, and where the request would go now; throws `Refusal`. `key` is the gateway key that asks. */
   quote(request: GenerationRequest, key?: string | null): Promise<Quote>
@@ -41,6 +42,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
     const { request, references, budget, now } = input
     const planned = plan(input)
     if (planned.kind === 'refused') throw refusalOf(input, planned.considered)
+    await keepInline(ports, asked, key)
     return {
       ...blankGeneration(),
       id: ports.ids.generation(),
