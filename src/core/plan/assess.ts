@@ -121,7 +121,7 @@ function judge(
     ...referencesElsewhere(offer.provider, input.candidates),
   ]
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
-  const route = routeOf(candidate, adaptation, price, request.prompt)
+  const route = routeOf(candidate, adaptation, price, input)
   const own = [
     ...end.warnings,
     ...(input.requestWarnings ?? []),
@@ -142,10 +142,12 @@ function routeOf(
   { offer, options }: Candidate,
   adaptation: Extract<Adaptation, { eligible: true }>,
   price: QuotedPrice | null,
-  prompt: string,
+  { request: { prompt }, references }: PlanInput,
 ): Route {
   const { applied, defaults, fidelity, warnings } = adaptation
-  const most = price === null ? undefined : mostOf(price.amount, offer, { prompt, images: applied.n, options })
+  const unseen = namedReferences({ offer, options }).length
+  const isSizeUnseen = unseen > 0 && references.length === 0 && applied.width === undefined
+  const most = price === null ? undefined : mostOf(price.amount, offer, { prompt, images: applied.n, options, unseen, isSizeUnseen })
   return {
     provider: offer.provider,
     model: offer.model,
@@ -190,7 +192,7 @@ function overBudget(quoted: Route['quoted'], budget: PlanInput['budget']): strin
   if (quoted !== null) {
     const { amount, most = amount } = quoted
     if (compareUsd(most, left) <= 0) return []
-    const more = most === amount ? '' : `, with the tokens of its prompt at most ${most}`
+    const more = most === amount ? '' : `, with what cannot be counted before at most ${most}`
     return [`budget: the quote is ${amount}${more}, and the key's budget has ${left} left.`]
   }
   if (!allowUnpriced) return ['budget: this offer has no price, and the key has a budget (allow it with keys.allow_unpriced).']

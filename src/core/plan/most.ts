@@ -1,4 +1,4 @@
-import { compareUsd, shareOfUsd, sumUsd, type JsonObject, type Offer, type TokenPrice, type Usd } from '#contract'
+import { compareUsd, MEGAPIXEL, multiplyUsd, shareOfUsd, sumUsd, type JsonObject, type Offer, type PriceRule, type Usd } from '#contract'
 import { withSurcharge } from './price.ts'
 
 /** What a caller chooses and no quote has. */
@@ -6,6 +6,10 @@ interface Chosen {
   readonly prompt: string
   readonly images: number
   readonly options: JsonObject
+  /** Reference images that nobody here can see, since an option names them at the vendor: each is quoted as one megapixel. */
+  readonly unseen: number
+  /** Whether the image takes its size from such a one. */
+  readonly isSizeUnseen: boolean
 }
 
 const MILLION = 1_000_000
@@ -18,20 +22,31 @@ const PARTIAL_TOKENS = 100
  */
 export function mostOf(
   quoted: Usd,
-  { price, surchargePercent }: Pick<Offer, 'price' | 'surchargePercent'>,
+  { price, limits, surchargePercent }: Pick<Offer, 'price' | 'limits' | 'surchargePercent'>,
   chosen: Chosen,
 ): Usd | undefined {
-  if (price?.kind !== 'token') return undefined
-  const more = withSurcharge({ amount: beyondImages(price, chosen), lines: [] }, surchargePercent).amount
+  const amount = sumUsd(price === null ? [] : beyondQuote(price, limits, chosen))
+  const more = withSurcharge({ amount, lines: [] }, surchargePercent).amount
   return compareUsd(more, '0') > 0 ? sumUsd([quoted, more]) : undefined
 }
 
-/** No vendor makes more tokens of a text than it has bytes, and each image may read it anew. */
-function beyondImages({ per_million: price }: TokenPrice, { prompt, images, options }: Chosen): Usd {
-  const { partial_images: partials } = options
-  const shown = typeof partials === 'number' ? partials : 0
-  return sumUsd([
-    shareOfUsd(price.text_input ?? '0', images * Buffer.byteLength(prompt), MILLION),
-    shareOfUsd(price.image_output ?? '0', images * shown * PARTIAL_TOKENS, MILLION),
-  ])
+function beyondQuote(price: PriceRule, { size }: Offer['limits'], { prompt, images, options, unseen, isSizeUnseen }: Chosen): Usd[] {
+  switch (price.kind) {
+    case 'token': {
+      const { text_input: text, image_output: drawn } = price.per_million
+      const { partial_images: partials } = options
+      // No vendor makes more tokens of a text than it has bytes, and each image may read it anew.
+      const read = shareOfUsd(text ?? '0', images * Buffer.byteLength(prompt), MILLION)
+      const shown = typeof partials === 'number' ? images * partials * PARTIAL_TOKENS : 0
+      return [read, shareOfUsd(drawn ?? '0', shown, MILLION)]
+    }
+    case 'megapixel': {
+      const largest = size.kind === 'range' && isSizeUnseen ? Math.ceil((size.max_pixels ?? MEGAPIXEL) / MEGAPIXEL) : 1
+      const read = images * unseen * ((price.reference_cap_mp ?? 1) - 1)
+      return [multiplyUsd(price.extra_output, images * (largest - 1)), multiplyUsd(price.reference, read)]
+    }
+    case 'per_image':
+    case 'per_tier':
+      return []
+  }
 }
