@@ -45,6 +45,9 @@ test('a long prompt, whose tokens the vendor bills, takes no key beyond its budg
   // 96,000 tokens at most: 0.48 dollars beside a quote of less than one cent.
   const refused = await buy('龘'.repeat(32_000))
   expect({ status: refused.status, bills }).toEqual({ status: 402, bills: [] })
+  expect(refused.body).toMatchObject({
+    errors: expect.arrayContaining([{ path: 'openai', message: 'quoted at 0.008704, at most 0.488704' }]),
+  })
   // Each may come to 0.028699 dollars, so that there is enough for three.
   const long = await Promise.all(Array.from({ length: 11 }, () => buy('龘'.repeat(1_333))))
   expect(long.filter(({ status }) => status === 200).map(({ body }) => body.cost)).toEqual(

@@ -111,7 +111,7 @@ function refusalOverBudget(input: PlanInput, budget: Budget): Refusal | null {
   if (planned.kind === 'refused' || planned.routes.every(({ quoted }) => quoted === null)) return null
   const errors = planned.routes.map(({ provider, quoted }) => ({
     path: provider,
-    message: quoted ? `quoted at ${quoted.amount}` : 'has no price',
+    message: quoted ? `quoted at ${quoted.amount}${quoted.most === undefined ? '' : `, at most ${quoted.most}`}` : 'has no price',
   }))
   const left = new BudgetExceeded(budget).message
   const detail = `The quote exceeds what is left of the budget of the key ${budget.key}: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`
