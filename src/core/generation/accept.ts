@@ -15,6 +15,8 @@ import type { Gathered, GatherDependencies } from './gather.ts'
 import { createTurnShare } from '../scheduling/turn-share.ts'
 import { mayUseProvider } from '../keys/may-use.ts'
 import { keepInline } from './inline-references.ts'
+import { linksInTurn } from './links-in-turn.ts'
+import { unmeasured } from './measure-references.ts'
 import { identified } from './reference-images.ts'
 import { Refusal } from './refusal.ts'
 
@@ -35,10 +37,10 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
   const gather = createGather(dependencies)
   const turns = createTurnShare(ports.clock)
 
-  async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks): Promise<GenerationRecord> {
+  async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks, mayOpen: boolean): Promise<GenerationRecord> {
     const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
     if (objection !== null) throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
-    const input = await gather(asked, key, links.measure)
+    const input = await gather(asked, key, mayOpen ? links.measure : unmeasured)
     const { request, references, budget, now } = input
     const planned = plan(input)
     if (planned.kind === 'refused') throw refusalOf(input, planned.considered)
@@ -65,14 +67,14 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       if (turns.areSpent()) await turns.next()
       const links = boughtLinks(ports, key)
       try {
-        return await prepared(asked, key, links)
+        return await linksInTurn(ports.clock, key, asked, (mayOpen) => prepared(asked, key, links, mayOpen))
       } finally {
         links.close()
       }
     },
 
     async quote(asked, key = null) {
-      const input = await gather(asked, key)
+      const input = await linksInTurn(ports.clock, key, asked, (mayOpen) => gather(asked, key, mayOpen ? undefined : unmeasured))
       // A quote lists the offers that the key may use.
       const candidates = input.candidates.filter(({ offer }) => mayUseProvider(input.policy?.providers ?? null, offer.provider))
       return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), withoutMask(input.references).length)
