@@ -16,7 +16,7 @@ interface Used {
 
 /**
  * A pool of connections for each origin, as undici's own agent has them, and for as long as somebody uses it. That one keeps a pool for ever where
- * its requests were given up, and looks through all of them where one ends: whoever names links could fill the memory with origins.
+ * its requests were given up, and goes through all of them where one ends: whoever names links could fill the memory with origins.
  */
 export class OriginPools implements Dispatches {
   readonly #options: Pool.Options
