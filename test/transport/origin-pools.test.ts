@@ -19,7 +19,7 @@ test('pools of origins that answered, said nothing or could not be reached are n
   const pools = new OriginPools({ connections: 2 })
   const get = async (index: number, path: string, at = port): Promise<string> => {
     const url = new URL(`http://127.0.${index >> 8}.${1 + (index & 127)}:${at}${path}`)
-    const answer = await ask(pools, { url, method: 'GET', headers: {}, silenceMs: 200, maxBytes: 100 })
+    const answer = await ask(pools, { url, method: 'GET', headers: {}, silenceMs: path === '/silent' ? 200 : 10_000, maxBytes: 100 })
     if (answer.kind !== 'answer') return answer.kind
     const parts: unknown[] = []
     for await (const part of answer.body) parts.push(part)
