@@ -9,6 +9,8 @@ import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
 import type { ProblemDetails } from '../../http-problem.ts'
 import type { Intake } from '../../intake.ts'
+import type { Limits } from '../../limits/limits.ts'
+import { tooMuch } from '../../limits/refusal.ts'
 import { toProblem } from '../../to-problem.ts'
 import { dollarsLeft } from '../dollars-left.ts'
 import type { BalanceSources } from '../dollars-left.ts'
@@ -36,6 +38,7 @@ export interface PerformDependencies extends FollowDependencies, BalanceSources 
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly store: Pick<Store, 'generation' | 'idempotency'>
   readonly models: ModelSource
+  readonly limits: Pick<Limits, 'takeTask'>
 }
 
 const TASK_TYPES = 'imageInference, getResponse, accountManagement, authentication and ping'
@@ -60,8 +63,13 @@ export function createPerform(deps: PerformDependencies): Perform {
     }
   }
 
-  return (task, asker) =>
-    dispatch(task, asker).catch((error: unknown) => refuse(task, asker, errorsOfProblem(problemOfTask(error, deps.log), task)))
+  return async (task, asker) => {
+    const refused = (error: unknown) => refuse(task, asker, errorsOfProblem(problemOfTask(error, deps.log), task))
+    // One task may be sent again and again while it waits, on one connection too.
+    const taken = deps.limits.takeTask(asker.caller.key)
+    if (taken.kind === 'refused') return refused(tooMuch(taken.exceeded))
+    return dispatch(task, asker).catch(refused).finally(taken.release)
+  }
 }
 
 /** Whatever kept a task from being done is an answer to it; what nobody expected is logged. */
