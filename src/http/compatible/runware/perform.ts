@@ -7,7 +7,7 @@ import { refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
-import type { ProblemDetails } from '../../http-problem.ts'
+import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
 import type { Intake } from '../../intake.ts'
 import type { Limits } from '../../limits/limits.ts'
 import { tooMuch } from '../../limits/refusal.ts'
@@ -29,6 +29,8 @@ export interface Asker extends Follower {
   readonly caller: Caller
   /** Many tasks come by one request, so each names its own lines in the log. */
   readonly isOnSocket?: boolean
+  /** Counts the task against the rate of its key, where that was not done with the request. */
+  readonly overRate?: () => Promise<HttpProblem | undefined>
 }
 
 /** Does one task of an array and sends its answer, in one part or, as images finish, in several. Gives the generation it is about. */
@@ -68,7 +70,14 @@ export function createPerform(deps: PerformDependencies): Perform {
     // One task may be sent again and again while it waits, on one connection too.
     const taken = deps.limits.takeTask(asker.caller.key)
     if (taken.kind === 'refused') return refused(tooMuch(taken.exceeded))
-    return dispatch(task, asker).catch(refused).finally(taken.release)
+    try {
+      const over = await asker.overRate?.()
+      return over ? refused(over) : await dispatch(task, asker)
+    } catch (error) {
+      return refused(error)
+    } finally {
+      taken.release()
+    }
   }
 }
 
