@@ -34,7 +34,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     await client.query(ENDS_THEN)
     for (let round = 0; round < 5; round++) {
       expect(await ask()).toBe(429)
-      const { rows } = await client.query<{ points: number }>('SELECT points FROM imagegate.rates')
+      const { rows } = await client.query<{ points: number | string }>('SELECT points FROM imagegate.rates')
       expect(rows.map(({ points }) => Number(points)).filter((points) => points < 0)).toEqual([])
     }
   },
