@@ -70,7 +70,7 @@ export interface Limiter {
   /** Rejects with the state where more than the limit is counted. */
   consume(name: string, points: number): Promise<LimitState>
   /** Gives points back. */
-  reward(name: string, points: number): Promise<unknown>
+  reward(name: string, points: number): Promise<LimitState>
   /** Begins a new window. */
   delete(name: string): Promise<unknown>
 }

@@ -195,6 +195,8 @@ export interface Assets {
    * whoever sends it, which spares a plausible image a longer check. Those of different owners are decoded in turns. Throws `AssetError`.
    */
   put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null, owner?: string): Promise<StoredAsset>
+  /** Checks all that `put` checks, and keeps nothing: for who may not buy in the end. Throws as `put`. */
+  examine(source: Readable | Buffer, maxBytes: number, owner?: string): Promise<StoredAsset>
   /** The bytes, or null where they are gone. `range` is inclusive. */
   open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
   read(sha256: string, format: OutputFormat): Promise<Buffer | null>

@@ -1,9 +1,10 @@
 import type { LookupFunction } from 'node:net'
 import type { Manifest } from '#contract'
-import { Agent, type Dispatcher } from 'undici'
 import { guardedConnector } from './connector.ts'
 import { matchesHost } from '#contract'
 import { type AllowList, hostPort } from './guard.ts'
+import { OriginPools } from './origin-pools.ts'
+import type { Dispatches } from './origin-pools.ts'
 import type { Proxy } from './proxy.ts'
 
 export interface AgentsOptions {
@@ -20,10 +21,10 @@ export interface AgentsOptions {
 
 /** Kept-alive connections, HTTP/1.1. All of them are guarded; a provider's may also reach its own base URL wherever that is. */
 export interface Agents {
-  provider(id: string): Dispatcher | undefined
+  provider(id: string): Dispatches | undefined
   /** Reaches what `provider` does, on connections of its own: for what callers read of it, who may read slowly. */
-  readersOf(id: string): Dispatcher | undefined
-  readonly untrusted: Dispatcher
+  readersOf(id: string): Dispatches | undefined
+  readonly untrusted: Dispatches
   /** Refuses new calls, lets those in flight finish, then closes every connection. */
   close(): Promise<void>
 }
@@ -48,8 +49,8 @@ const SETTINGS = {
 } as const
 
 export function createAgents({ providers, ...guard }: AgentsOptions): Agents {
-  const agentOf = ({ baseUrl, manifest }: AgentsOptions['providers'][number]): Agent =>
-    new Agent({
+  const agentOf = ({ baseUrl, manifest }: AgentsOptions['providers'][number]): OriginPools =>
+    new OriginPools({
       ...SETTINGS,
       connections: MAX_CONNECTIONS_PER_PROVIDER_HOST,
       connect: guardedConnector({
@@ -60,7 +61,7 @@ export function createAgents({ providers, ...guard }: AgentsOptions): Agents {
     })
   const agentsOf = () => new Map(providers.map((provider) => [provider.id, agentOf(provider)]))
   const [agents, readers] = [agentsOf(), agentsOf()]
-  const untrusted = new Agent({ ...SETTINGS, connections: MAX_CONNECTIONS_PER_UNTRUSTED_HOST, connect: guardedConnector(guard) })
+  const untrusted = new OriginPools({ ...SETTINGS, connections: MAX_CONNECTIONS_PER_UNTRUSTED_HOST, connect: guardedConnector(guard) })
   return {
     provider: (id) => agents.get(id),
     readersOf: (id) => readers.get(id),

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
 import { inlineBytes } from '../reading/inline-bytes.ts'
 import { documentIn, readDataUriOfAnyLabel } from '#contract'
-import type { Dispatcher } from 'undici'
 import type { Download, Downloaded } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
 import { decodeStream, firstBytes } from './content-coding.ts'
 import { parseUntrustedUrl } from './guard.ts'
 import { type Answer, ask, DownloadError } from './guarded-request.ts'
+import type { Dispatches } from './origin-pools.ts'
 import { reasonOf, shownReason } from './reason.ts'
 import type { Redactor } from './redactor.ts'
 import { USER_AGENT } from './user-agent.ts'
@@ -38,7 +38,7 @@ export function createDownload({ agents, redactors = new Map(), now = () => perf
     return { ...downloaded, reason: shownReason(downloaded.reason, redactors.get(options.trustedProvider ?? '')) }
   }
 
-  function agentFor({ trustedProvider: id, isForCaller = false }: Options): Dispatcher {
+  function agentFor({ trustedProvider: id, isForCaller = false }: Options): Dispatches {
     const agent = id === undefined ? undefined : isForCaller ? agents.readersOf(id) : agents.provider(id)
     return agent ?? agents.untrusted
   }

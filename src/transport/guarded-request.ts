@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { BlockedAddressError } from './guard.ts'
 import { type ReceivedHeaders, stringHeaders } from './headers.ts'
+import type { Dispatches } from './origin-pools.ts'
 import { reasonOf } from './reason.ts'
 import { Timeout } from './timeout.ts'
 
@@ -33,7 +34,7 @@ export type Answer =
   | { readonly kind: 'failed'; readonly reason: string }
 
 /** Asks a server nobody vouches for, through a guarded agent. Follows nothing, adds nothing, never throws. */
-export function ask(agent: Dispatcher, request: GuardedRequest): Promise<Answer> {
+export function ask(agent: Dispatches, request: GuardedRequest): Promise<Answer> {
   return new Promise((resolve) => {
     const handler = new AnswerHandler(request, resolve)
     const { url, method, headers, body } = request

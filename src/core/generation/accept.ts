@@ -14,13 +14,16 @@ import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
 import { createTurnShare } from '../scheduling/turn-share.ts'
 import { mayUseProvider } from '../keys/may-use.ts'
+import { keepInline } from './inline-references.ts'
+import { linksInTurn } from './links-in-turn.ts'
+import { unmeasured } from './measure-references.ts'
 import { identified } from './reference-images.ts'
 import { Refusal } from './refusal.ts'
 
 export { overBudget, Refusal } from './refusal.ts'
 
 export interface Accept {
-  /** A validated request as the row it will be; throws `Refusal`. Nothing is on disk but reference images. */
+  /** A validated request as the row it will be; throws `Refusal`. Nothing is on disk but the reference images of what can be bought. */
   prepare(request: GenerationRequest, key: string | null): Promise<GenerationRecord>
   /** What every offer would charge, and where the request would go now; throws `Refusal`. `key` is the gateway key that asks. */
   quote(request: GenerationRequest, key?: string | null): Promise<Quote>
@@ -34,18 +37,19 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
   const gather = createGather(dependencies)
   const turns = createTurnShare(ports.clock)
 
-  async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks): Promise<GenerationRecord> {
+  async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks, mayOpen: boolean): Promise<GenerationRecord> {
     const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
     if (objection !== null) throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
-    const input = await gather(asked, key, links.measure)
+    const input = await gather(asked, key, mayOpen ? links.measure : unmeasured)
     const { request, references, budget, now } = input
     const planned = plan(input)
     if (planned.kind === 'refused') throw refusalOf(input, planned.considered)
+    await keepInline(ports, asked, key)
     return {
       ...blankGeneration(),
       id: ports.ids.generation(),
       key,
-      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted?.amount ?? null) } : {}),
+      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted ?? null) } : {}),
       sandbox: ports.settings.sandbox,
       createdAt: now,
       request: { ...request, model: asked.model },
@@ -63,14 +67,14 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       if (turns.areSpent()) await turns.next()
       const links = boughtLinks(ports, key)
       try {
-        return await prepared(asked, key, links)
+        return await linksInTurn(ports.clock, key, asked, (mayOpen) => prepared(asked, key, links, mayOpen))
       } finally {
         links.close()
       }
     },
 
     async quote(asked, key = null) {
-      const input = await gather(asked, key)
+      const input = await linksInTurn(ports.clock, key, asked, (mayOpen) => gather(asked, key, mayOpen ? undefined : unmeasured))
       // A quote lists the offers that the key may use.
       const candidates = input.candidates.filter(({ offer }) => mayUseProvider(input.policy?.providers ?? null, offer.provider))
       return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), withoutMask(input.references).length)
@@ -109,7 +113,7 @@ function refusalOverBudget(input: PlanInput, budget: Budget): Refusal | null {
   if (planned.kind === 'refused' || planned.routes.every(({ quoted }) => quoted === null)) return null
   const errors = planned.routes.map(({ provider, quoted }) => ({
     path: provider,
-    message: quoted ? `quoted at ${quoted.amount}` : 'has no price',
+    message: quoted ? `quoted at ${quoted.amount}${quoted.most === undefined ? '' : `, at most ${quoted.most}`}` : 'has no price',
   }))
   const left = new BudgetExceeded(budget).message
   const detail = `The quote exceeds what is left of the budget of the key ${budget.key}: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`

@@ -11,7 +11,7 @@ import { AssetError } from '../ports.ts'
 import type { Ports } from '../ports.ts'
 import { isStandIn } from '../../reading/held-bytes.ts'
 import { assetsOf } from './assets-of.ts'
-import { inlineBytes } from '../../reading/inline-bytes.ts'
+import { sent } from './inline-references.ts'
 import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
 import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
 import { policyInForce } from '../keys/policy-in-force.ts'
@@ -128,12 +128,12 @@ function keeper(
       if (objection !== null) throw refuse(objection)
       return { kind: 'url', url: image, pixels: null }
     }
-    const bytes = inlineBytes(image)
-    if (bytes === null) throw refuse('the image came with a request that is over; send it again')
     try {
-      const stored = await assetsOf(ports.assets, key).put(bytes, ports.settings.maxImageBytes)
-      const { sha256, format, width, height } = stored
-      return { kind: 'stored', sha256, format, bytes: stored.bytes, pixels: { width, height } }
+      const { sha256, format, bytes, width, height } = await assetsOf(ports.assets, key).examine(
+        sent(image, path),
+        ports.settings.maxImageBytes,
+      )
+      return { kind: 'stored', sha256, format, bytes, pixels: { width, height } }
     } catch (error) {
       if (error instanceof AssetError && error.reason !== 'storage') throw refuse(error.message)
       throw error

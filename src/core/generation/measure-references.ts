@@ -15,6 +15,9 @@ export async function measureLink(ports: MeasurePorts, url: string): Promise<Ref
   return link?.pixels ?? null
 }
 
+/** Opens no link. */
+export const unmeasured: MeasureLinks = (references) => Promise.resolve(references)
+
 /** Measures all links at once, each by `pixelsBehind`. */
 export const measuredBy =
   (pixelsBehind: PixelsBehind): MeasureLinks =>

@@ -20,8 +20,8 @@ export interface LimitSettings {
     /** Whether clients on this machine count too. */
     readonly countsLoopback: boolean
   }
-  readonly perKey: { readonly streams: Most; readonly bytes: Most }
-  readonly all: { readonly sockets: Most; readonly streams: Most; readonly bytes: Most }
+  readonly perKey: { readonly streams: Most; readonly bytes: Most; readonly generations: Most }
+  readonly all: { readonly sockets: Most; readonly streams: Most; readonly bytes: Most; readonly generations: Most }
 }
 
 export interface LimitDependencies {
@@ -44,6 +44,8 @@ export interface Limits {
   takeBytes(request: Sender, bytes: number): Taken
   /** An event stream or a WebSocket of a key; null without keys. */
   takeStream(key: string | null): Taken
+  /** A task of an array, until it is answered: one that waits for a generation is as much to keep as the generation itself. */
+  takeTask(key: string | null): Taken
 }
 
 /** Whose bytes are counted. */
@@ -61,7 +63,7 @@ const EVERYBODY = ''
 export function createLimits({ limits, trustedProxies, isLoopback, observeLimited }: LimitDependencies): Limits {
   const client = createClientAddress(trustedProxies)
   const requests = createRateLimit('address')
-  const open = { sockets: createOpenCount(), bytes: createOpenCount(), streams: createOpenCount() }
+  const open = { sockets: createOpenCount(), bytes: createOpenCount(), streams: createOpenCount(), generations: createOpenCount() }
 
   /** The name that an address is counted under; null where it is not counted. A connection that is closed by now has none. */
   const named = (address: string): string | null =>
@@ -109,6 +111,10 @@ export function createLimits({ limits, trustedProxies, isLoopback, observeLimite
     takeStream(key) {
       const { perKey, all } = limits()
       return take('streams', 1, [...ofKey(key, perKey.streams), { of: 'all', name: EVERYBODY, most: all.streams }])
+    },
+    takeTask(key) {
+      const { perKey, all } = limits()
+      return take('generations', 1, [...ofKey(key, perKey.generations), { of: 'all', name: EVERYBODY, most: all.generations }])
     },
   }
 }

@@ -45,7 +45,7 @@ export function createRateLimit(policy: string, make = inMemory): RateLimit {
       const limiter = limiterOf(perMinute)
       const { consumedPoints, msBeforeNext } = await consumed(limiter, name, count)
       if (consumedPoints <= perMinute) return null
-      await limiter.reward(name, count)
+      await giveBack(limiter, name, count, msBeforeNext)
       return { msBeforeNext }
     },
   }
@@ -53,6 +53,16 @@ export function createRateLimit(policy: string, make = inMemory): RateLimit {
 
 /** More than processes that share the limits may differ by. */
 const LONGEST_WINDOW_MS = (MINUTE_SECONDS + 10) * 1_000
+
+/** What is counted in a window that ends so soon ends with it. */
+const ENDS_SOON_MS = 2_000
+
+/** Gives points back to the window that they were counted in: in the next one they would be as many requests more than it may have. */
+async function giveBack(limiter: Limiter, name: string, points: number, msBeforeNext: number): Promise<void> {
+  if (msBeforeNext < ENDS_SOON_MS) return
+  const after = await limiter.reward(name, points)
+  if (after.msBeforeNext > msBeforeNext) await consumedOnce(limiter, name, points)
+}
 
 /** A window ends by the wall clock: where that was set back since it began, it would last as much longer, and a new one begins. */
 async function consumed(limiter: Limiter, name: string, points: number): Promise<LimitState> {

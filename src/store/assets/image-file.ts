@@ -46,7 +46,7 @@ export async function readHeader(source: string | Buffer, format: OutputFormat):
 /** The pages ask for it first. */
 export const WIDTH_WHEN_DECODED = 256
 
-interface Judged {
+export interface Judged {
   readonly source: string | Buffer
   readonly format: OutputFormat
   /** Whose it is: a gateway key that sends many large ones waits behind itself. */

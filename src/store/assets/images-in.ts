@@ -9,6 +9,8 @@ import { incoming, judge, receive } from './incoming.ts'
 import type { Incoming, Limits } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, cutOrDamaged, readHeader, WIDTH_WHEN_DECODED } from './image-file.ts'
+import type { Judged } from './image-file.ts'
+import type { Verdict } from './structure/verdict.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 import { smallImages, smallKeyOf } from './small-image.ts'
 import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
@@ -19,22 +21,28 @@ import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
  * @param folder the folder of the temporary files, this process's own
  */
 export function imagesIn(storage: ObjectStorage, folder: string): Assets {
+  const sound = soundImages()
+
+  async function taken(sent: Sent, kept: KeptIn): Promise<StoredAsset> {
+    const { source } = sent
+    const temporary = join(folder, randomUUID())
+    // It may break before anybody reads it, or when it is given up; an error nobody listens to would end the process.
+    if (!Buffer.isBuffer(source)) source.on('error', () => {})
+    try {
+      return await take(sent, temporary, kept)
+    } catch (error) {
+      throw diskError(error)
+    } finally {
+      if (!Buffer.isBuffer(source)) source.destroy()
+      await rm(temporary, { force: true }).catch(() => {
+        // The next start removes it.
+      })
+    }
+  }
+
   return {
-    async put(source, maxBytes, statedBytes = null, owner = '') {
-      const temporary = join(folder, randomUUID())
-      // It may break before anybody reads it, or when it is given up; an error nobody listens to would end the process.
-      if (!Buffer.isBuffer(source)) source.on('error', () => {})
-      try {
-        return await take({ source, maxBytes, statedBytes, owner }, temporary, storage)
-      } catch (error) {
-        throw diskError(error)
-      } finally {
-        if (!Buffer.isBuffer(source)) source.destroy()
-        await rm(temporary, { force: true }).catch(() => {
-          // The next start removes it.
-        })
-      }
-    },
+    put: (source, maxBytes, statedBytes = null, owner = '') => taken({ source, maxBytes, statedBytes, owner }, { storage, sound }),
+    examine: (source, maxBytes, owner = '') => taken({ source, maxBytes, statedBytes: null, owner }, { storage: NOWHERE, sound }),
     async open(sha256, format, range) {
       return storage.open(keyOfImage(sha256, format), range)
     },
@@ -57,9 +65,47 @@ interface Sent extends Owned {
   readonly source: Readable | Buffer
 }
 
-async function take({ source, ...limits }: Sent, temporary: string, storage: ObjectStorage): Promise<StoredAsset> {
+interface KeptIn {
+  readonly storage: Pick<ObjectStorage, 'renew' | 'keep' | 'write'>
+  readonly sound: Sound
+}
+
+/** Of what is only examined. */
+const NOWHERE: KeptIn['storage'] = {
+  renew: () => Promise.resolve(false),
+  keep: () => Promise.resolve(),
+  write: () => Promise.resolve(),
+}
+
+/** Content that was found to be sound a moment ago, by its hash: what was examined is not decoded again where it is kept then. */
+interface Sound {
+  has(sha256: string): boolean
+  add(sha256: string): void
+}
+
+const MOST_SOUND = 1_000
+
+function soundImages(): Sound {
+  const hashes = new Set<string>()
+  return {
+    has: (sha256) => hashes.has(sha256),
+    add(sha256) {
+      if (hashes.size >= MOST_SOUND) hashes.clear()
+      hashes.add(sha256)
+    },
+  }
+}
+
+async function take({ source, ...limits }: Sent, temporary: string, kept: KeptIn): Promise<StoredAsset> {
   const image = await incoming(source, limits.maxBytes)
-  return image.kind === 'whole' ? takeWhole(image, limits, temporary, storage) : takeChunks(image, limits, temporary, storage)
+  return image.kind === 'whole' ? takeWhole(image, limits, temporary, kept) : takeChunks(image, limits, temporary, kept)
+}
+
+async function soundOnce(judged: Judged, verdict: Verdict, sha256: string, { storage, sound }: KeptIn): Promise<Buffer | null> {
+  if (sound.has(sha256)) return null
+  const small = await assertSound(judged, verdict)
+  if (storage === NOWHERE) sound.add(sha256)
+  return small
 }
 
 /** Whoever removed the images removed the folder of the temporary files, perhaps. */
@@ -77,8 +123,9 @@ async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
   { statedBytes, owner }: Owned,
   path: string,
-  storage: ObjectStorage,
+  kept: KeptIn,
 ): Promise<StoredAsset> {
+  const { storage } = kept
   const verdict = judge(image, format, statedBytes)
   const header = await readHeader(image, format)
   if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
@@ -86,7 +133,8 @@ async function takeWhole(
   const sha256 = createHash('sha256').update(image).digest('hex')
   const key = keyOfImage(sha256, format)
   if (!(await storage.renew(key, bytes))) {
-    const small = await assertSound({ source: image, format, owner }, verdict)
+    const small = await soundOnce({ source: image, format, owner }, verdict, sha256, kept)
+    if (storage === NOWHERE) return { sha256, bytes, format, width: header.width, height: header.height }
     const file = await openTemporary(path)
     try {
       await file.writeFile(image)
@@ -103,8 +151,9 @@ async function takeChunks(
   image: Extract<Incoming, { kind: 'chunks' }>,
   limits: Owned,
   temporary: string,
-  storage: ObjectStorage,
+  kept: KeptIn,
 ): Promise<StoredAsset> {
+  const { storage } = kept
   const { format } = image
   const file = await openTemporary(temporary)
   try {
@@ -112,7 +161,7 @@ async function takeChunks(
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {
-      const small = await assertSound({ source: temporary, format, owner: limits.owner }, verdict)
+      const small = await soundOnce({ source: temporary, format, owner: limits.owner }, verdict, sha256, kept)
       await storage.keep(key, { path: temporary, handle: file, bytes, sha256, format })
       await keepSmall(storage, key, small)
     }
@@ -123,6 +172,6 @@ async function takeChunks(
 }
 
 /** Where it cannot be kept, it is made when it is asked for. */
-async function keepSmall(storage: ObjectStorage, key: string, small: Buffer | null): Promise<void> {
+async function keepSmall(storage: KeptIn['storage'], key: string, small: Buffer | null): Promise<void> {
   if (small !== null) await storage.write(smallKeyOf(key, WIDTH_WHEN_DECODED), small).catch(() => {})
 }

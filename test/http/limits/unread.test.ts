@@ -19,8 +19,8 @@ test('a reader that takes nothing of an image for the time it has is cut off and
     createLimits({
       limits: () => ({
         perAddress: { requestsPerMinute: null, sockets: null, bytes: null, countsLoopback: false },
-        perKey: { streams: null, bytes: null },
-        all: { sockets: null, streams: null, bytes: null },
+        perKey: { streams: null, bytes: null, generations: null },
+        all: { sockets: null, streams: null, bytes: null, generations: null },
       }),
       trustedProxies: () => [],
       isLoopback: () => true,

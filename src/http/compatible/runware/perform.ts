@@ -7,8 +7,10 @@ import { refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
 import { modelsFor } from '../../listed-for.ts'
 import type { ModelSource } from '../../api/models.ts'
-import type { ProblemDetails } from '../../http-problem.ts'
+import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
 import type { Intake } from '../../intake.ts'
+import type { Limits } from '../../limits/limits.ts'
+import { tooMuch } from '../../limits/refusal.ts'
 import { toProblem } from '../../to-problem.ts'
 import { dollarsLeft } from '../dollars-left.ts'
 import type { BalanceSources } from '../dollars-left.ts'
@@ -27,6 +29,8 @@ export interface Asker extends Follower {
   readonly caller: Caller
   /** Many tasks come by one request, so each names its own lines in the log. */
   readonly isOnSocket?: boolean
+  /** Counts the task against the rate of its key, where that was not done with the request. */
+  readonly overRate?: () => Promise<HttpProblem | undefined>
 }
 
 /** Does one task of an array and sends its answer, in one part or, as images finish, in several. Gives the generation it is about. */
@@ -36,6 +40,7 @@ export interface PerformDependencies extends FollowDependencies, BalanceSources 
   readonly intake: Pick<Intake, 'read' | 'begin' | 'wait'>
   readonly store: Pick<Store, 'generation' | 'idempotency'>
   readonly models: ModelSource
+  readonly limits: Pick<Limits, 'takeTask'>
 }
 
 const TASK_TYPES = 'imageInference, getResponse, accountManagement, authentication and ping'
@@ -60,8 +65,20 @@ export function createPerform(deps: PerformDependencies): Perform {
     }
   }
 
-  return (task, asker) =>
-    dispatch(task, asker).catch((error: unknown) => refuse(task, asker, errorsOfProblem(problemOfTask(error, deps.log), task)))
+  return async (task, asker) => {
+    const refused = (error: unknown) => refuse(task, asker, errorsOfProblem(problemOfTask(error, deps.log), task))
+    // One task may be sent again and again while it waits, on one connection too.
+    const taken = deps.limits.takeTask(asker.caller.key)
+    if (taken.kind === 'refused') return refused(tooMuch(taken.exceeded))
+    try {
+      const over = await asker.overRate?.()
+      return over ? refused(over) : await dispatch(task, asker)
+    } catch (error) {
+      return refused(error)
+    } finally {
+      taken.release()
+    }
+  }
 }
 
 /** Whatever kept a task from being done is an answer to it; what nobody expected is logged. */

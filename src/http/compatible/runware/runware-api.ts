@@ -27,7 +27,7 @@ import { errorsOfBody, errorsOfProblem, FORBIDDEN, httpStatusOf, INVALID_KEY, ST
 export interface RunwareDependencies extends PerformDependencies {
   readonly keys: KeyRing
   readonly assets: Pick<Assets, 'open' | 'read'>
-  readonly limits: Pick<Limits, 'takeStream' | 'takeBytes'>
+  readonly limits: Pick<Limits, 'takeStream' | 'takeBytes' | 'takeTask'>
   readonly clock: Pick<Clock, 'after'>
   readonly bodyLimitBytes: number
 }

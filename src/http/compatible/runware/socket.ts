@@ -107,12 +107,11 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
   }
 
   const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
-    const over = await keys.overRate(asker)
-    if (over) return refuse(over, task)
     const images = createInlineImages(assets)
     await perform(task, {
       caller: asker,
       isOnSocket: true,
+      overRate: () => keys.overRate(asker),
       inBase64: images.inBase64,
       waitMs: WAIT_MS,
       send: ({ data, errors }) => {

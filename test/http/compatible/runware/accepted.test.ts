@@ -11,6 +11,7 @@ test('a task that was accepted is acknowledged and nothing else, also where the 
     intake: { read: (body: unknown) => body, begin: () => Promise.resolve({ id: 'gen_1', replayed: false }), wait: away },
     store: { generation: away, idempotency: away },
     models: { list: () => [model] },
+    limits: { takeTask: () => ({ kind: 'taken', release: () => {} }) },
     log: { error: () => {} },
   } as unknown as PerformDependencies
   const sent: unknown[] = []
