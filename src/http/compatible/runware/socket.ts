@@ -24,7 +24,6 @@ export interface Socket {
   /** What was sent and not yet taken by the other side. */
   readonly bufferedAmount: number
   close(): void
-  send(text: string): void
   send(part: string | Uint8Array, of: MessagePart, sent: () => void): void
   terminate(): void
   pause(): void
@@ -63,15 +62,15 @@ export interface SocketOptions {
  * tasks run side by side. An error frame is about one task only: the SDK hands its first entry to whoever waits.
  */
 export function serveSocket(socket: Socket, options: SocketOptions): void {
-  const { perform, assets, keys, limits, secret, isDryRun, clock, raw } = options
+  const { perform, assets, keys, limits, secret, isDryRun, clock, raw, takeBytes } = options
   let shown = secret
-  const sendFrame = createFrames(socket, clock)
 
   /** Asked anew for each message: a key may be withdrawn while the connection stands. Null: no valid key. */
   const caller = (): Caller | null => {
     if (!keys.isOn()) return EVERYBODY
     return shown === null ? null : keys.identify(shown)
   }
+  const sendFrame = createFrames(socket, clock, (bytes) => takeBytes(caller()?.key ?? null, bytes))
   const known = caller()
   if (known === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
   const key = createKeyOfSocket(socket, keys, sendFrame)

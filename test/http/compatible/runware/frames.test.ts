@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { createFrames } from '../../../../src/http/compatible/runware/frames.ts'
 import type { MessagePart } from '../../../../src/http/compatible/runware/frames.ts'
+import type { Taken } from '../../../../src/http/limits/limits.ts'
+import { createOpenCount } from '../../../../src/http/limits/open-count.ts'
 
 /** A client of which `unread` bytes wait, before a clock that the test moves by its one timer. */
-function client() {
+function client(take: (bytes: number) => Taken = () => ({ kind: 'taken', release: () => {} })) {
   const timers: (() => void)[] = []
   const socket = {
     readyState: 1,
@@ -18,9 +20,14 @@ function client() {
       socket.said.push(`${Buffer.from(text).toString()}${of?.fin === false ? ' …' : ''}`)
       if (sent !== undefined) socket.taken.push(sent)
     },
+    closed: () => {},
+    on(_event: 'close', listener: () => void) {
+      socket.closed = listener
+    },
     terminate() {
       socket.isCutOff = true
       socket.readyState = 3
+      socket.closed()
     },
   }
   const after = (_ms: number, then: () => void) => {
@@ -28,7 +35,7 @@ function client() {
     return () => {}
   }
   const minute = () => timers.splice(0).forEach((then) => then())
-  return { socket, send: createFrames(socket, { after }), minute }
+  return { socket, send: createFrames(socket, { after }, take), minute }
 }
 
 describe('a WebSocket', () => {
@@ -38,6 +45,24 @@ describe('a WebSocket', () => {
     send({})
     minute()
     expect(socket.isCutOff).toBe(true)
+  })
+
+  test('counts what is not read among the bytes of all, is cut off where they are too many, and gives them back as they are read or it ends', () => {
+    const count = createOpenCount()
+    const exceeded = { kind: 'refused', exceeded: { of: 'all', what: 'bytes', most: 0 } } as unknown as Taken
+    const take = (bytes: number): Taken => {
+      const release = count.take('', bytes, 1_048_576)
+      return release === null ? exceeded : { kind: 'taken', release }
+    }
+    const [first, second] = [client(take), client(take)]
+    for (const { socket, send } of [first, second]) {
+      socket.bufferedAmount = 786_432
+      send({})
+    }
+    expect([first.socket.isCutOff, second.socket.isCutOff, count.of('')]).toEqual([false, true, 786_432])
+    first.socket.bufferedAmount = 0
+    first.socket.taken.shift()?.()
+    expect(count.of('')).toBe(0)
   })
 
   test('whose reader is slow and reads is kept', () => {
