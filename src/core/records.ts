@@ -64,12 +64,7 @@ export interface Route {
   readonly warnings: readonly Warning[]
   /** Images in each paid task; their sum is `n`. */
   readonly tasks: readonly number[]
-  readonly quoted: {
-    readonly amount: Usd
-    readonly lines: readonly CostLine[]
-    /** What it may come to by what its caller chose, and what is held of a budget; see `mostOf`. Absent: the quote. */
-    readonly most?: Usd
-  } | null
+  readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
   /** The rule the quote came from; prices what is delivered where the vendor reports no cost. */
   readonly price: PriceRule | null
   /** In percent, a decimal: what the provider takes outside the call. Absent: nothing. */

@@ -1,7 +1,7 @@
 import { subtractUsd } from '#contract'
 import type { BudgetPeriod, BudgetState, Usd } from '#contract'
 import type { KeyPolicy } from '../keys/key-policy.ts'
-import type { Instant, Reservation, Route } from '../records.ts'
+import type { Instant, Reservation } from '../records.ts'
 import type { Store } from '../ports.ts'
 import { dayOf, isoOrNull, monthOf } from '../instant.ts'
 
@@ -41,13 +41,13 @@ export async function budgetOf(store: Pick<Store, 'budgetUsed'>, policy: KeyPoli
   return { ...period, key, limit, used, left: subtractUsd(limit, used), allowUnpriced }
 }
 
-/** What a generation holds of a budget from its acceptance on: what its first route may come to, nothing where that is unpriced. */
-export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, quoted: Route['quoted']): Reservation => ({
+/** What a generation holds of a budget from its acceptance on: the quote of its first route, nothing where that is unpriced. */
+export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, quoted: Usd | null): Reservation => ({
   period,
   periodStart,
   renewsAt,
   limit,
-  amount: quoted?.most ?? quoted?.amount ?? '0',
+  amount: quoted ?? '0',
 })
 
 export const budgetView = ({ key, limit, used, left, renewsAt }: Budget, period: BudgetPeriod): BudgetState => ({

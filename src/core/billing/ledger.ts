@@ -41,34 +41,26 @@ export function releasedEntry(record: GenerationRecord, at: Instant): LedgerEntr
   return { ...line(record, route, 'released', subtractUsd(amount, countedOf(record)), at), period }
 }
 
-/** What a generation counts against its budget: known costs, and what may have been billed. */
+/** What a generation counts against its budget: known costs, and the quote of what may have been billed. */
 function countedOf(record: GenerationRecord): Usd {
-  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? mostShare(record.routes[attempt.route], attempt))
+  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? quotedShare(record.routes[attempt.route], attempt))
   return sumUsd(amounts.filter((amount) => amount !== null))
 }
 
 /** The part of a route's quote that is for one of its tasks; those of all its tasks add up to it, to the last digit. */
-export const quotedShare = (route: Route | undefined, of: Part): Usd | null =>
-  route?.quoted ? shareIn(route, of, route.quoted.amount) : null
-
-/** The same of what the route may come to. */
-export function mostShare(route: Route | undefined, of: Part): Usd | null {
-  return route?.quoted ? shareIn(route, of, route.quoted.most ?? route.quoted.amount) : null
-}
-
-type Part = Pick<AttemptRecord, 'task' | 'images'>
-
-function shareIn({ applied, tasks }: Route, { task, images }: Part, whole: Usd): Usd {
-  if (images === applied.n) return whole
+export function quotedShare(route: Route | undefined, { task, images }: Pick<AttemptRecord, 'task' | 'images'>): Usd | null {
+  if (!route?.quoted) return null
+  const { quoted, applied, tasks } = route
+  if (images === applied.n) return quoted.amount
   const before = tasks.slice(0, task).reduce((sum, others) => sum + others, 0)
-  const upTo = (count: number): Usd => shareOfUsd(whole, count, applied.n)
+  const upTo = (count: number): Usd => shareOfUsd(quoted.amount, count, applied.n)
   return subtractUsd(upTo(before + images), upTo(before))
 }
 
 /** How much more a route may cost than is held; null where that is enough. */
 export function missingFor(record: GenerationRecord, route: Route): Usd | null {
   if (!record.reserved || !route.quoted) return null
-  const missing = subtractUsd(route.quoted.most ?? route.quoted.amount, record.reserved.amount)
+  const missing = subtractUsd(route.quoted.amount, record.reserved.amount)
   return compareUsd(missing, '0') > 0 ? missing : null
 }
 

@@ -2,7 +2,7 @@ import { compareUsd, multiplyUsd, sumKnownUsd, sumUsd } from '#contract'
 import type { Cost, CostBasis, CostLine, Usd, VendorCost } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '../records.ts'
 import { dependsOnReferences, dependsOnSize, mergeLines, meteredPrice, priceOf, withSurcharge } from '../plan/price.ts'
-import { mostShare, referencePixels } from './ledger.ts'
+import { quotedShare, referencePixels } from './ledger.ts'
 
 export type Settlement = NonNullable<AttemptRecord['settled']>
 
@@ -51,14 +51,14 @@ function billedAt(amount: Usd, computed: ReturnType<typeof priceDelivered>): Set
   return { amount, basis: 'billed', lines: isNothing(amount) ? [] : lines }
 }
 
-/** A bill of more than so many times its quote, with the tokens of its prompt, is not believed. */
+/** A bill of more than so many times its quote is not believed. */
 const MOST_TIMES_QUOTED = 10
 /** Where there is no quote: US dollars for each image. */
 const MOST_FOR_AN_IMAGE: Usd = '10'
 
 function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): boolean {
   if (compareUsd(reported, '0') < 0) return false
-  const quoted = mostShare(route, attempt)
+  const quoted = quotedShare(route, attempt)
   if (quoted === null) return compareUsd(reported, multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images)) <= 0
   // A quote has the surcharge in it.
   const whole = withSurcharge({ amount: reported, lines: [] }, route.surcharge).amount

@@ -49,7 +49,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       ...blankGeneration(),
       id: ports.ids.generation(),
       key,
-      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted ?? null) } : {}),
+      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted?.amount ?? null) } : {}),
       sandbox: ports.settings.sandbox,
       createdAt: now,
       request: { ...request, model: asked.model },
@@ -113,7 +113,7 @@ function refusalOverBudget(input: PlanInput, budget: Budget): Refusal | null {
   if (planned.kind === 'refused' || planned.routes.every(({ quoted }) => quoted === null)) return null
   const errors = planned.routes.map(({ provider, quoted }) => ({
     path: provider,
-    message: quoted ? `quoted at ${quoted.amount}${quoted.most === undefined ? '' : `, at most ${quoted.most}`}` : 'has no price',
+    message: quoted ? `quoted at ${quoted.amount}` : 'has no price',
   }))
   const left = new BudgetExceeded(budget).message
   const detail = `The quote exceeds what is left of the budget of the key ${budget.key}: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`

@@ -5,7 +5,6 @@ import { refusal, type Adaptation } from './adapt.ts'
 import { fitter, type Fit } from './fit.ts'
 import type { PlannedRequest } from './finding.ts'
 import { maskOf, withoutMask } from './mask.ts'
-import { mostOf } from './most.ts'
 import { judgeRetirement } from './retirement.ts'
 import type { QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
@@ -121,7 +120,7 @@ function judge(
     ...referencesElsewhere(offer.provider, input.candidates),
   ]
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
-  const route = routeOf(candidate, adaptation, price, input)
+  const route = routeOf(candidate, adaptation, price)
   const own = [
     ...end.warnings,
     ...(input.requestWarnings ?? []),
@@ -131,23 +130,15 @@ function judge(
     ...excluding,
     ...(request.on_unsupported === 'reject' ? own.map(refusal) : []),
     ...tooExpensive(price, request.provider),
-    ...overBudget(route.quoted, budget),
+    ...overBudget(price, budget),
   ]
   if (own.length === 0) return { adaptation, route, price, reasons }
   const warnings = [...route.warnings, ...own]
   return { adaptation: { ...adaptation, warnings }, route: { ...route, warnings }, price, reasons }
 }
 
-function routeOf(
-  { offer, options }: Candidate,
-  adaptation: Extract<Adaptation, { eligible: true }>,
-  price: QuotedPrice | null,
-  { request: { prompt }, references }: PlanInput,
-): Route {
+function routeOf({ offer, options }: Candidate, adaptation: Extract<Adaptation, { eligible: true }>, price: QuotedPrice | null): Route {
   const { applied, defaults, fidelity, warnings } = adaptation
-  const unseen = namedReferences({ offer, options }).length
-  const isSizeUnseen = unseen > 0 && references.length === 0 && applied.width === undefined
-  const most = price === null ? undefined : mostOf(price.amount, offer, { prompt, images: applied.n, unseen, isSizeUnseen })
   return {
     provider: offer.provider,
     model: offer.model,
@@ -157,7 +148,7 @@ function routeOf(
     fidelity,
     warnings,
     tasks: splitImages(applied.n, offer.limits.n.max),
-    quoted: price && { amount: price.amount, lines: price.lines, ...(most !== undefined && { most }) },
+    quoted: price && { amount: price.amount, lines: price.lines },
     price: withoutNote(offer.price),
     ...(offer.surchargePercent !== undefined && { surcharge: offer.surchargePercent }),
     options,
@@ -186,14 +177,11 @@ function excluded(provider: string, { request, pinned }: PlanInput): string[] {
   return reasons
 }
 
-function overBudget(quoted: Route['quoted'], budget: PlanInput['budget']): string[] {
+function overBudget(price: QuotedPrice | null, budget: PlanInput['budget']): string[] {
   if (!budget) return []
   const { left, allowUnpriced } = budget
-  if (quoted !== null) {
-    const { amount, most = amount } = quoted
-    if (compareUsd(most, left) <= 0) return []
-    const more = most === amount ? '' : `, with what cannot be counted before at most ${most}`
-    return [`budget: the quote is ${amount}${more}, and the key's budget has ${left} left.`]
+  if (price !== null) {
+    return compareUsd(price.amount, left) <= 0 ? [] : [`budget: the quote is ${price.amount}, and the key's budget has ${left} left.`]
   }
   if (!allowUnpriced) return ['budget: this offer has no price, and the key has a budget (allow it with keys.allow_unpriced).']
   return compareUsd(left, '0') > 0 ? [] : ["budget: nothing is left of the key's budget."]
