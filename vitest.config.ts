@@ -12,7 +12,7 @@ const MEASURED = [
   'test/money/long-ledger.test.ts',
   'test/store/assets/judged-in-turns.test.ts',
   'test/store/sqlite/{list,open}.test.ts',
-  'test/hostile/{neighbours,slow-readers,idle-sockets,connections,callbacks,not-yours,limits-from-outside,inline-replies,long-runs,common-words,small-pieces,together,long-lists}.test.ts',
+  'test/hostile/{neighbours,slow-readers,idle-sockets,connections,callbacks,not-yours,limits-from-outside,inline-replies,long-runs,common-words,small-pieces,together,waiting-together,long-lists}.test.ts',
   'test/crash/crash.test.ts',
 ]
 
@@ -28,6 +28,10 @@ const BEGUN_FIRST = [
   'conformance/emulator',
   'web/accessible',
   'cli/verify',
+  'crash/postgres',
+  'http/docs-examples',
+  'house/provider-copy',
+  'hostile/silent-bucket',
 ]
 const ordered = ({ moduleId }: TestSpecification): number => {
   const at = BEGUN_FIRST.findIndex((name) => moduleId.endsWith(`test/${name}.test.ts`))
@@ -69,8 +73,8 @@ export default defineConfig({
           name: 'tests',
           include: ['test/**/*.test.ts', 'providers/*/test/**/*.test.ts'],
           exclude: [...MEASURED, ...left],
-          // Most tests wait for processes and clocks, and a core would wait with them.
-          maxWorkers: availableParallelism() + 1,
+          // Most tests wait for processes and clocks: with one worker more than cores a quarter of their time was left.
+          maxWorkers: availableParallelism() + 2,
           sequence: { groupOrder: 0 },
           // A file of a worker finds the modules that the file before it loaded: importing them again for each took a third of the run.
           isolate: false,
