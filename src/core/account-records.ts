@@ -37,6 +37,8 @@ export interface SettledTask {
   readonly code: FailureCode | null
   /** This attempt's share of the quote; null where the offer is unpriced. */
   readonly quoted: Usd | null
+  /** This attempt's share of what was held of a budget, which it counts as long as its cost is unknown; absent: the quote. */
+  readonly held?: Usd
   /** Images delivered. */
   readonly images: number
   /** Null where nothing was delivered, or images of several sizes. */

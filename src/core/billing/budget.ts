@@ -41,13 +41,13 @@ export async function budgetOf(store: Pick<Store, 'budgetUsed'>, policy: KeyPoli
   return { ...period, key, limit, used, left: subtractUsd(limit, used), allowUnpriced }
 }
 
-/** What a generation holds of a budget from its acceptance on: the quote of its first route, nothing where that is unpriced. */
-export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, quoted: Usd | null): Reservation => ({
+/** What a generation holds of a budget from its acceptance on: what its first route may come to, nothing where that is unpriced. */
+export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, held: Usd | null): Reservation => ({
   period,
   periodStart,
   renewsAt,
   limit,
-  amount: quoted ?? '0',
+  amount: held ?? '0',
 })
 
 export const budgetView = ({ key, limit, used, left, renewsAt }: Budget, period: BudgetPeriod): BudgetState => ({

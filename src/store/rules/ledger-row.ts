@@ -46,8 +46,8 @@ export function movedBy({
     case 'released':
       return { by: -moved, key, period }
     case 'adjusted':
-      // Until now it counted at its quote.
-      return { by: moved - (columnOf(task?.quoted ?? null) ?? 0n), key, period }
+      // Until now it counted at what was held for it.
+      return { by: moved - (columnOf(task?.held ?? task?.quoted ?? null) ?? 0n), key, period }
     case 'quoted':
     case 'billed':
     case 'computed':
