@@ -23,6 +23,12 @@ export function periodAt(kind: BudgetPeriod, instant: Instant): Period {
   }
 }
 
+const KINDS: readonly BudgetPeriod[] = ['day', 'month', 'total']
+
+/** The periods in which what was accepted then counts, whatever budget its key has, but the one in which it is reserved. */
+export const otherPeriods = (acceptedAt: Instant, reserved: Pick<Reservation, 'period'> | undefined): readonly string[] =>
+  KINDS.map((kind) => periodAt(kind, acceptedAt).period).filter((period) => period !== reserved?.period)
+
 /** A key's budget as it stands. */
 export interface Budget extends Period {
   readonly key: string

@@ -1,6 +1,7 @@
 import { compareUsd, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, Instant, LedgerEntry, LedgerKind, Made, Route, SettledTask } from '../records.ts'
+import { otherPeriods } from './budget.ts'
 import { withoutMask } from '../plan/mask.ts'
 import { surchargeName } from '../plan/price.ts'
 import { billedMegapixels } from '../plan/size.ts'
@@ -24,6 +25,7 @@ export const reservedEntry = (record: GenerationRecord, route: Route, amount: Us
 export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, at: Instant): LedgerEntry => ({
   ...line(record, route, settledKind(attempt), attempt.settled?.amount ?? null, at),
   attemptId: attempt.id,
+  alsoIn: otherPeriods(record.createdAt, record.reserved),
   task: taskOf(record, attempt, route),
 })
 

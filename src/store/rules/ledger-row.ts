@@ -56,6 +56,16 @@ export function movedBy({
   }
 }
 
+/** By how much a line that is new moves the budgets of its key in which it is not reserved, where they have rows; null where it does not. */
+export function alsoMovedBy(entry: LedgerEntry): { readonly by: bigint; readonly key: string; readonly periods: readonly string[] } | null {
+  const { kind, amount, key, task, alsoIn = [] } = entry
+  if (key === null || alsoIn.length === 0) return null
+  const [settled, quoted] = [columnOf(amount) ?? 0n, columnOf(task?.quoted ?? null) ?? 0n]
+  // As `SPENT` has it.
+  const by = kind === 'unknown' ? quoted : kind === 'adjusted' ? settled - quoted : settled
+  return by === 0n ? null : { by, key, periods: alsoIn }
+}
+
 /** @param used what counts against the budget already @throws BudgetExceeded where what the lines reserve does not fit */
 export function assertLeft(budget: BudgetCheck, used: bigint, entries: readonly LedgerEntry[]): void {
   const wanted = entries.reduce((sum, { kind, amount }) => (kind === 'reserved' && amount !== null ? sum + nanoFromUsd(amount) : sum), 0n)
