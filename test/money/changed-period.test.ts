@@ -50,7 +50,7 @@ test.for(STORAGES)(
   },
 )
 
-test.for(STORAGES)('what was under way when a budget came counts in it once it has ended (%s)', async ([name]) => {
+test.for(STORAGES)('a budget that comes while purchases are under way counts each once it has ended (%s)', async ([name]) => {
   const { buy, used, change } = await startWith(name, '', 6_000)
   await Promise.all([buy('respond-async'), buy('respond-async')])
   await change(budgetOf('0.11', 'month'), 'month')

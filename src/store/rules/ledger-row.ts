@@ -60,9 +60,10 @@ export function movedBy({
 export function alsoMovedBy(entry: LedgerEntry): { readonly by: bigint; readonly key: string; readonly periods: readonly string[] } | null {
   const { kind, amount, key, task, alsoIn = [] } = entry
   if (key === null || alsoIn.length === 0) return null
-  const [settled, quoted] = [columnOf(amount) ?? 0n, columnOf(task?.quoted ?? null) ?? 0n]
+  const moved = columnOf(amount) ?? 0n
+  const before = columnOf(task?.quoted ?? null) ?? 0n
   // As `SPENT` has it.
-  const by = kind === 'unknown' ? quoted : kind === 'adjusted' ? settled - quoted : settled
+  const by = kind === 'unknown' ? before : kind === 'adjusted' ? moved - before : moved
   return by === 0n ? null : { by, key, periods: alsoIn }
 }
 
