@@ -117,6 +117,7 @@ function tokenPrice(
     per_million: { text_input, image_input, cached_input, image_output, text_output },
     output_tokens: output_tokens ?? tables?.output_tokens ?? null,
     reference_tokens: reference_tokens ?? tables?.reference_tokens ?? null,
+    ...(tables?.partial_tokens !== undefined && { partial_tokens: tables.partial_tokens }),
     ...provenance,
   }
 }

@@ -91,6 +91,9 @@ export const TokenPrice = z
     reference_tokens: Tokens.nullable().meta({
       description: 'Image tokens of one reference. Null: not published, so an edit has no quote.',
     }),
+    partial_tokens: Tokens.optional().meta({
+      description: 'Image output tokens of one image that is shown on its way, where its vendor bills them beside those of the image.',
+    }),
     ...Provenance,
   })
   .meta({ id: 'TokenPrice' })

@@ -25,6 +25,11 @@ export interface LedgerEntry {
   readonly at: Instant
   /** The budget period that `reserved` and `released` count in; null for the rest. */
   readonly period: string | null
+  /**
+   * Of what was settled or adjusted, never kept: the periods it counts in beside the one in which it was reserved, where the key has a budget of that
+   * length then or had one. A budget that is taken away and given back, or gets another length, so knows what was spent meanwhile.
+   */
+  readonly alsoIn?: readonly string[]
   /** What was settled or adjusted; null for the rest. */
   readonly task: SettledTask | null
 }
@@ -37,6 +42,8 @@ export interface SettledTask {
   readonly code: FailureCode | null
   /** This attempt's share of the quote; null where the offer is unpriced. */
   readonly quoted: Usd | null
+  /** This attempt's share of what was held of a budget, which it counts as long as its cost is unknown; absent: the quote. */
+  readonly held?: Usd
   /** Images delivered. */
   readonly images: number
   /** Null where nothing was delivered, or images of several sizes. */

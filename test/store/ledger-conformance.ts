@@ -168,6 +168,19 @@ export function ledgerConformance(storeNow: () => Store): void {
       expect(await used('2026-11', 99)).toBe('0.1')
     })
 
+    test('counts what is not reserved in it, once, where it has begun', async () => {
+      await write([ledgerEntry('gen_1', { kind: 'reserved', amount: '0.1', period: '2026-11' })], budget({ periodStart: 100 }))
+      const alsoIn = ['2026-11', 'total']
+      const paid = { ...settlement('gen_2', 'att_2', { at: 101, key: 'team', amount: '0.05' }), alsoIn }
+      await write([paid])
+      await write([paid])
+      const task = { quoted: '0.02' }
+      await write([{ ...settlement('gen_3', 'att_3', { at: 102, key: 'team', kind: 'unknown', amount: null, task }), alsoIn }])
+      expect(await used('2026-11', 100)).toBe('0.17')
+      await write([{ ...settlement('gen_3', 'att_3', { at: 103, key: 'team', kind: 'adjusted', amount: '0.05', task }), alsoIn }])
+      expect([await used('2026-11', 100), await used('total', 0), await used('2026-12', 200)]).toEqual(['0.2', '0.1', '0'])
+    })
+
     test('that is new counts a cost that came late once: the cost, and no longer the quote', async () => {
       const task = { quoted: '0.02' }
       await write([settlement('gen_1', 'att_1', { at: 101, kind: 'unknown', amount: null, task })])

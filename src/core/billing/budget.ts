@@ -23,6 +23,12 @@ export function periodAt(kind: BudgetPeriod, instant: Instant): Period {
   }
 }
 
+const KINDS: readonly BudgetPeriod[] = ['day', 'month', 'total']
+
+/** The periods in which what was accepted then counts, whatever budget its key has, but the one in which it is reserved. */
+export const otherPeriods = (acceptedAt: Instant, reserved: Pick<Reservation, 'period'> | undefined): readonly string[] =>
+  KINDS.map((kind) => periodAt(kind, acceptedAt).period).filter((period) => period !== reserved?.period)
+
 /** A key's budget as it stands. */
 export interface Budget extends Period {
   readonly key: string
@@ -41,13 +47,13 @@ export async function budgetOf(store: Pick<Store, 'budgetUsed'>, policy: KeyPoli
   return { ...period, key, limit, used, left: subtractUsd(limit, used), allowUnpriced }
 }
 
-/** What a generation holds of a budget from its acceptance on: the quote of its first route, nothing where that is unpriced. */
-export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, quoted: Usd | null): Reservation => ({
+/** What a generation holds of a budget from its acceptance on: what its first route may come to, nothing where that is unpriced. */
+export const reservationOf = ({ period, periodStart, renewsAt, limit }: Budget, held: Usd | null): Reservation => ({
   period,
   periodStart,
   renewsAt,
   limit,
-  amount: quoted ?? '0',
+  amount: held ?? '0',
 })
 
 export const budgetView = ({ key, limit, used, left, renewsAt }: Budget, period: BudgetPeriod): BudgetState => ({

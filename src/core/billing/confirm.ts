@@ -1,5 +1,6 @@
 import { compareUsd, isTerminal, subtractUsd } from '#contract'
 import type { CostLine, Usd } from '#contract'
+import { otherPeriods } from './budget.ts'
 import { withSurcharge } from '../plan/price.ts'
 import type { CostRow, GenerationRecord, LedgerEntry, SettledTask } from '../records.ts'
 import type { Clock, Store } from '../ports.ts'
@@ -52,6 +53,7 @@ export async function confirm(
     amount,
     at: row.at,
     period: generation.reserved?.period ?? null,
+    alsoIn: otherPeriods(generation.createdAt, generation.reserved),
     task: { ...row.task, providerTaskId, ...surchargePart(amount, invoicedAmount), adjustedAt: clock.now() },
   }
   await store.commit({ generations: [{ ...generation, attempts }], ledger: [adjusted] })

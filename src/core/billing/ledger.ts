@@ -1,6 +1,7 @@
 import { compareUsd, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { Usd } from '#contract'
 import type { AttemptRecord, GenerationRecord, Instant, LedgerEntry, LedgerKind, Made, Route, SettledTask } from '../records.ts'
+import { otherPeriods } from './budget.ts'
 import { withoutMask } from '../plan/mask.ts'
 import { surchargeName } from '../plan/price.ts'
 import { billedMegapixels } from '../plan/size.ts'
@@ -24,6 +25,7 @@ export const reservedEntry = (record: GenerationRecord, route: Route, amount: Us
 export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, at: Instant): LedgerEntry => ({
   ...line(record, route, settledKind(attempt), attempt.settled?.amount ?? null, at),
   attemptId: attempt.id,
+  alsoIn: otherPeriods(record.createdAt, record.reserved),
   task: taskOf(record, attempt, route),
 })
 
@@ -41,26 +43,37 @@ export function releasedEntry(record: GenerationRecord, at: Instant): LedgerEntr
   return { ...line(record, route, 'released', subtractUsd(amount, countedOf(record)), at), period }
 }
 
-/** What a generation counts against its budget: known costs, and the quote of what may have been billed. */
+/** What a generation counts against its budget: known costs, and what was held for what may have been billed. */
 function countedOf(record: GenerationRecord): Usd {
-  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? quotedShare(record.routes[attempt.route], attempt))
+  const amounts = record.attempts.map((attempt) => attempt.settled?.amount ?? heldShare(record.routes[attempt.route], attempt))
   return sumUsd(amounts.filter((amount) => amount !== null))
 }
 
 /** The part of a route's quote that is for one of its tasks; those of all its tasks add up to it, to the last digit. */
-export function quotedShare(route: Route | undefined, { task, images }: Pick<AttemptRecord, 'task' | 'images'>): Usd | null {
-  if (!route?.quoted) return null
-  const { quoted, applied, tasks } = route
-  if (images === applied.n) return quoted.amount
+export const quotedShare = (route: Route | undefined, attempt: PartOf): Usd | null => shareOf(route, attempt, route?.quoted?.amount ?? null)
+
+/** The part of what is held of a budget for a route. */
+export const heldShare = (route: Route | undefined, attempt: PartOf): Usd | null => shareOf(route, attempt, heldOf(route))
+
+/** What is held of a budget for a route; null where it is unpriced. */
+export const heldOf = (route: Route | undefined): Usd | null => route?.held ?? route?.quoted?.amount ?? null
+
+type PartOf = Pick<AttemptRecord, 'task' | 'images'>
+
+function shareOf(route: Route | undefined, { task, images }: PartOf, amount: Usd | null): Usd | null {
+  if (!route || amount === null) return null
+  const { applied, tasks } = route
+  if (images === applied.n) return amount
   const before = tasks.slice(0, task).reduce((sum, others) => sum + others, 0)
-  const upTo = (count: number): Usd => shareOfUsd(quoted.amount, count, applied.n)
+  const upTo = (count: number): Usd => shareOfUsd(amount, count, applied.n)
   return subtractUsd(upTo(before + images), upTo(before))
 }
 
 /** How much more a route may cost than is held; null where that is enough. */
 export function missingFor(record: GenerationRecord, route: Route): Usd | null {
-  if (!record.reserved || !route.quoted) return null
-  const missing = subtractUsd(route.quoted.amount, record.reserved.amount)
+  const held = heldOf(route)
+  if (!record.reserved || held === null) return null
+  const missing = subtractUsd(held, record.reserved.amount)
   return compareUsd(missing, '0') > 0 ? missing : null
 }
 
@@ -88,6 +101,7 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
     status: attempt.status,
     code: attempt.error?.code ?? null,
     quoted: quotedShare(route, attempt),
+    ...heldIn(route, attempt),
     images: attempt.imageIds.length,
     made: madeOf(record, attempt, route),
     megapixels: megapixelsOf(record, attempt, route),
@@ -97,6 +111,11 @@ function taskOf(record: GenerationRecord, attempt: AttemptRecord, route: Route):
     ...(attempt.settled?.basis === 'metered' && { isMetered: true }),
     ...surchargeIn(attempt, route),
   }
+}
+
+function heldIn(route: Route, attempt: PartOf): Pick<SettledTask, 'held'> {
+  const held = route.held === undefined ? null : heldShare(route, attempt)
+  return held === null ? {} : { held }
 }
 
 const durationOf = ({ submittedAt, readyAt, interrupted }: AttemptRecord): number | null =>

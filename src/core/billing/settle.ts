@@ -2,7 +2,7 @@ import { compareUsd, multiplyUsd, sumKnownUsd, sumUsd } from '#contract'
 import type { Cost, CostBasis, CostLine, Usd, VendorCost } from '#contract'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Route } from '../records.ts'
 import { dependsOnReferences, dependsOnSize, mergeLines, meteredPrice, priceOf, withSurcharge } from '../plan/price.ts'
-import { quotedShare, referencePixels } from './ledger.ts'
+import { heldShare, referencePixels } from './ledger.ts'
 
 export type Settlement = NonNullable<AttemptRecord['settled']>
 
@@ -58,7 +58,8 @@ const MOST_FOR_AN_IMAGE: Usd = '10'
 
 function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): boolean {
   if (compareUsd(reported, '0') < 0) return false
-  const quoted = quotedShare(route, attempt)
+  // With the tokens of a long prompt, which its quote leaves out.
+  const quoted = route.quoted && heldShare(route, attempt)
   if (quoted === null) return compareUsd(reported, multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images)) <= 0
   // A quote has the surcharge in it.
   const whole = withSurcharge({ amount: reported, lines: [] }, route.surcharge).amount

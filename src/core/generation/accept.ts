@@ -6,6 +6,7 @@ import { plan, quote } from '../plan/plan.ts'
 import type { PlanInput } from '../plan/plan.ts'
 import { reservationOf } from '../billing/budget.ts'
 import type { Budget } from '../billing/budget.ts'
+import { heldOf } from '../billing/ledger.ts'
 import { withObserved } from '../billing/past-bills.ts'
 import { BudgetExceeded } from '../ports.ts'
 import { boughtLinks } from './bought-links.ts'
@@ -49,7 +50,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       ...blankGeneration(),
       id: ports.ids.generation(),
       key,
-      ...(budget ? { reserved: reservationOf(budget, planned.routes[0]?.quoted?.amount ?? null) } : {}),
+      ...(budget ? { reserved: reservationOf(budget, heldOf(planned.routes[0])) } : {}),
       sandbox: ports.settings.sandbox,
       createdAt: now,
       request: { ...request, model: asked.model },
@@ -111,9 +112,9 @@ function refusalOverBudget(input: PlanInput, budget: Budget): Refusal | null {
   const { budget: _, ...unlimited } = input
   const planned = plan(unlimited)
   if (planned.kind === 'refused' || planned.routes.every(({ quoted }) => quoted === null)) return null
-  const errors = planned.routes.map(({ provider, quoted }) => ({
+  const errors = planned.routes.map(({ provider, quoted, held }) => ({
     path: provider,
-    message: quoted ? `quoted at ${quoted.amount}` : 'has no price',
+    message: quoted ? `quoted at ${quoted.amount}${held ? `, at most ${held} with what the vendor alone counts` : ''}` : 'has no price',
   }))
   const left = new BudgetExceeded(budget).message
   const detail = `The quote exceeds what is left of the budget of the key ${budget.key}: ${left}. ${errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')}`

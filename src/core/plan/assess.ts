@@ -8,6 +8,7 @@ import { maskOf, withoutMask } from './mask.ts'
 import { judgeRetirement } from './retirement.ts'
 import type { QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
+import { heldBeyondQuote, heldForUnpriced } from './held.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
 import { splitImages } from './split-images.ts'
 
@@ -81,7 +82,7 @@ export function assess(input: PlanInput, { showsSeeds = true } = {}): readonly A
   const images = withoutMask(references)
   const { alike, fit: fitTo } = fitter(input.request, maskOf(references))
   const isPlain = saysNoMore(input) && (input.request.seed === undefined || !showsSeeds)
-  return candidates.map((candidate, position) => {
+  const judged = candidates.map((candidate, position): Assessment => {
     const { offer, unavailable } = candidate
     const fit = isPlain && unavailable !== null && offer.retiresOn === undefined ? alike(offer) : null
     const last = fit === null ? undefined : lastFound.get(candidate)
@@ -92,6 +93,7 @@ export function assess(input: PlanInput, { showsSeeds = true } = {}): readonly A
     if (fit !== null) lastFound.set(candidate, { fit, found })
     return found
   })
+  return input.budget?.allowUnpriced === true ? heldForUnpriced(judged) : judged
 }
 
 /** Whether what is found of a candidate that cannot be used depends on nothing but how the request fits it. */
@@ -120,7 +122,7 @@ function judge(
     ...referencesElsewhere(offer.provider, input.candidates),
   ]
   if (!adaptation.eligible) return { adaptation, route: null, price: null, reasons: [...excluding, ...adaptation.reasons] }
-  const route = routeOf(candidate, adaptation, price)
+  const route = routeOf(candidate, adaptation, price, request.prompt)
   const own = [
     ...end.warnings,
     ...(input.requestWarnings ?? []),
@@ -130,15 +132,23 @@ function judge(
     ...excluding,
     ...(request.on_unsupported === 'reject' ? own.map(refusal) : []),
     ...tooExpensive(price, request.provider),
-    ...overBudget(price, budget),
+    ...overBudget(price, route.held ?? price?.amount ?? null, budget),
   ]
   if (own.length === 0) return { adaptation, route, price, reasons }
   const warnings = [...route.warnings, ...own]
   return { adaptation: { ...adaptation, warnings }, route: { ...route, warnings }, price, reasons }
 }
 
-function routeOf({ offer, options }: Candidate, adaptation: Extract<Adaptation, { eligible: true }>, price: QuotedPrice | null): Route {
+function routeOf(
+  { offer, options }: Candidate,
+  adaptation: Extract<Adaptation, { eligible: true }>,
+  price: QuotedPrice | null,
+  prompt: string,
+): Route {
   const { applied, defaults, fidelity, warnings } = adaptation
+  const tasks = splitImages(applied.n, offer.limits.n.max)
+  const unseen = namedReferences({ offer, options }).length
+  const held = heldBeyondQuote(offer, price, { prompt, options, applied, tasks, unseen })
   return {
     provider: offer.provider,
     model: offer.model,
@@ -147,8 +157,9 @@ function routeOf({ offer, options }: Candidate, adaptation: Extract<Adaptation, 
     defaults,
     fidelity,
     warnings,
-    tasks: splitImages(applied.n, offer.limits.n.max),
+    tasks,
     quoted: price && { amount: price.amount, lines: price.lines },
+    ...(held !== null && { held }),
     price: withoutNote(offer.price),
     ...(offer.surchargePercent !== undefined && { surcharge: offer.surchargePercent }),
     options,
@@ -177,11 +188,13 @@ function excluded(provider: string, { request, pinned }: PlanInput): string[] {
   return reasons
 }
 
-function overBudget(price: QuotedPrice | null, budget: PlanInput['budget']): string[] {
+function overBudget(price: QuotedPrice | null, held: Usd | null, budget: PlanInput['budget']): string[] {
   if (!budget) return []
   const { left, allowUnpriced } = budget
-  if (price !== null) {
-    return compareUsd(price.amount, left) <= 0 ? [] : [`budget: the quote is ${price.amount}, and the key's budget has ${left} left.`]
+  if (price !== null && held !== null) {
+    if (compareUsd(held, left) <= 0) return []
+    const most = held === price.amount ? '' : `, at most ${held} with what the vendor alone counts`
+    return [`budget: the quote is ${price.amount}${most}, and the key's budget has ${left} left.`]
   }
   if (!allowUnpriced) return ['budget: this offer has no price, and the key has a budget (allow it with keys.allow_unpriced).']
   return compareUsd(left, '0') > 0 ? [] : ["budget: nothing is left of the key's budget."]

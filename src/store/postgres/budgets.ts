@@ -16,7 +16,13 @@ const begin = prepare(`
   INSERT INTO budgets (key, period, used) SELECT $1, $2, (${SPENDING}) WHERE NOT EXISTS (SELECT 1 FROM budgets WHERE key = $1 AND period = $2)
   ON CONFLICT DO NOTHING`)
 /** Reads the row of a period for this transaction alone. */
-export const holdRow = prepare('SELECT used FROM budgets WHERE key = $1 AND period = $2 FOR UPDATE')
+const holdRow = prepare('SELECT used FROM budgets WHERE key = $1 AND period = $2 FOR UPDATE')
+/** Reads the rows of periods, where they are there, in one order. */
+const holdThese = prepare(`SELECT used FROM budgets WHERE key = $1 AND period = ANY(string_to_array($2, ',')) ORDER BY period FOR UPDATE`)
+
+/** As one value of a statement. */
+export const periodList = (periods: Iterable<string>): string => [...periods].join(',')
+export const holdRows = (key: string, periods: Iterable<string>): Statement => holdThese(key, periodList(periods))
 
 /** Reads what counts against a budget, in nanodollars. */
 export const budgetUsed = (key: string, period: string, periodStart: number): Statement => used(key, period, periodStart)

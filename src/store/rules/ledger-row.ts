@@ -46,14 +46,25 @@ export function movedBy({
     case 'released':
       return { by: -moved, key, period }
     case 'adjusted':
-      // Until now it counted at its quote.
-      return { by: moved - (columnOf(task?.quoted ?? null) ?? 0n), key, period }
+      // Until now it counted at what was held for it.
+      return { by: moved - (columnOf(task?.held ?? task?.quoted ?? null) ?? 0n), key, period }
     case 'quoted':
     case 'billed':
     case 'computed':
     case 'unknown':
       return null
   }
+}
+
+/** By how much a line that is new moves the budgets of its key in which it is not reserved, where they have rows; null where it does not. */
+export function alsoMovedBy(entry: LedgerEntry): { readonly by: bigint; readonly key: string; readonly periods: readonly string[] } | null {
+  const { kind, amount, key, task, alsoIn = [] } = entry
+  if (key === null || alsoIn.length === 0) return null
+  const moved = columnOf(amount) ?? 0n
+  const before = columnOf(task?.quoted ?? null) ?? 0n
+  // As `SPENT` has it.
+  const by = kind === 'unknown' ? before : kind === 'adjusted' ? moved - before : moved
+  return by === 0n ? null : { by, key, periods: alsoIn }
 }
 
 /** @param used what counts against the budget already @throws BudgetExceeded where what the lines reserve does not fit */

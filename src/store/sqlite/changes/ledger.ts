@@ -1,5 +1,5 @@
 import type { LedgerEntry } from '../../../core/records.ts'
-import { assertLeft, LEDGER_COLUMNS, ledgerRowOf, movedBy } from '../../rules/ledger-row.ts'
+import { alsoMovedBy, assertLeft, LEDGER_COLUMNS, ledgerRowOf, movedBy } from '../../rules/ledger-row.ts'
 import type { BudgetReader } from '../budgets.ts'
 import type { ChangeKind } from '../change.ts'
 
@@ -21,6 +21,8 @@ export const ledgerChanges =
       if (changes === 0) return
       const moved = movedBy(entry)
       if (moved !== null) move.run(moved.by, moved.key, moved.period)
+      const also = alsoMovedBy(entry)
+      for (const period of also?.periods ?? []) move.run(also?.by ?? 0n, entry.key, period)
     }
 
     return ({ ledger = [], budget }) => {
