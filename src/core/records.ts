@@ -65,7 +65,7 @@ export interface Route {
   /** Images in each paid task; their sum is `n`. */
   readonly tasks: readonly number[]
   readonly quoted: { readonly amount: Usd; readonly lines: readonly CostLine[] } | null
-  /** What is held of a budget for it: the quote, and what the caller chose that it leaves out; what others ask, where it has none. Absent: the quote. */
+  /** What is held of a budget for it: the quote, and what the caller chose that it leaves out. Absent: the quote. */
   readonly held?: Usd
   /** The rule the quote came from; prices what is delivered where the vendor reports no cost. */
   readonly price: PriceRule | null

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
 import sharp from 'sharp'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { CostReport, Generation } from '#contract'
-import { startVendors } from '../crash/vendors.ts'
 import { gatewayWith } from '../support/for-one-test.ts'
-import { startProcess } from '../crash/process.ts'
 import { startOddVendor } from '../support/odd-relay.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 
@@ -121,31 +119,4 @@ providers: { bfl: { api_key: a-vendor-key-0123, base_url: "${vendor}" } }
   expect(submits).toBe(0)
   expect(await buyAs('team')).toMatchObject({ status: 'succeeded', cost: { quoted: '0.1', amount: '0.4', basis: 'billed' } })
   expect(await buyAs('team')).toMatchObject({ code: 'budget_exceeded' })
-})
-
-test('nor by what has no price and is canceled behind its submit: it counts as the dearest other offer', { timeout: 60_000 }, async () => {
-  const vendors = await startVendors({ providers: ['vtrix', 'bfl'], typicalMs: 2_000 })
-  const folder = vendors.folder(`keys: [${keyOf('team', 'budget_usd: "0.08", allow_unpriced: true')}]\n`)
-  const gateway = await startProcess(folder.environment)
-  onTestFinished(async () => {
-    await gateway.kill('SIGKILL')
-    await vendors.close()
-    folder.remove()
-  })
-  const headers = { authorization: 'Bearer team', 'content-type': 'application/json' }
-  const buy = async (prefer: string): Promise<Generation & { readonly code?: string }> => {
-    const body = JSON.stringify({ model: 'vtrix/flux-2-pro', prompt: 'a tree', width: 1024, height: 1024 })
-    const reply = await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers: { ...headers, prefer }, body })
-    return (await reply.json()) as Generation
-  }
-  const used = async () => ((await (await fetch(`${gateway.url}/v1/costs`, { headers })).json()) as CostReport).budgets?.[0]?.used
-  for (const count of [1, 2]) {
-    const { id } = await buy('respond-async')
-    await expect.poll(() => vendors.submits('vtrix')).toBe(count)
-    const canceled = await fetch(`${gateway.url}/v1/generations/${id}/cancel`, { method: 'POST', headers, body: '{}' })
-    expect(await canceled.json()).toMatchObject({ status: 'canceled', error: { billed: 'unknown' } })
-    await expect.poll(used).toBe(`${0.03 * count}`)
-  }
-  expect(await buy('respond-async')).toMatchObject({ code: 'budget_exceeded' })
-  expect(vendors.submits('vtrix')).toBe(2)
 })

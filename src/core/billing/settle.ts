@@ -59,7 +59,7 @@ const MOST_FOR_AN_IMAGE: Usd = '10'
 function isBelievable(reported: Usd, attempt: AttemptRecord, route: Route): boolean {
   if (compareUsd(reported, '0') < 0) return false
   // With the tokens of a long prompt, which its quote leaves out.
-  const quoted = route.quoted && heldShare(route, attempt)
+  const quoted = heldShare(route, attempt)
   if (quoted === null) return compareUsd(reported, multiplyUsd(MOST_FOR_AN_IMAGE, attempt.images)) <= 0
   // A quote has the surcharge in it.
   const whole = withSurcharge({ amount: reported, lines: [] }, route.surcharge).amount

@@ -8,7 +8,7 @@ import { maskOf, withoutMask } from './mask.ts'
 import { judgeRetirement } from './retirement.ts'
 import type { QuotedPrice } from './price.ts'
 import { namedReferences, referencesElsewhere } from './option-references.ts'
-import { heldBeyondQuote, heldForUnpriced } from './held.ts'
+import { heldBeyondQuote } from './held.ts'
 import { missingChecks, type SafetyCheck } from './safety-checks.ts'
 import { splitImages } from './split-images.ts'
 
@@ -82,7 +82,7 @@ export function assess(input: PlanInput, { showsSeeds = true } = {}): readonly A
   const images = withoutMask(references)
   const { alike, fit: fitTo } = fitter(input.request, maskOf(references))
   const isPlain = saysNoMore(input) && (input.request.seed === undefined || !showsSeeds)
-  const judged = candidates.map((candidate, position): Assessment => {
+  return candidates.map((candidate, position) => {
     const { offer, unavailable } = candidate
     const fit = isPlain && unavailable !== null && offer.retiresOn === undefined ? alike(offer) : null
     const last = fit === null ? undefined : lastFound.get(candidate)
@@ -93,7 +93,6 @@ export function assess(input: PlanInput, { showsSeeds = true } = {}): readonly A
     if (fit !== null) lastFound.set(candidate, { fit, found })
     return found
   })
-  return input.budget?.allowUnpriced === true ? heldForUnpriced(judged) : judged
 }
 
 /** Whether what is found of a candidate that cannot be used depends on nothing but how the request fits it. */

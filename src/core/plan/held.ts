@@ -1,6 +1,5 @@
 import { compareUsd, multiplyUsd, shareOfUsd, sumUsd } from '#contract'
 import type { Applied, JsonObject, Offer, PriceRule, TokenPrice, Usd } from '#contract'
-import type { Route } from '../records.ts'
 import { withSurcharge, type Price } from './price.ts'
 import { billedMegapixels } from './size.ts'
 
@@ -25,17 +24,6 @@ export function heldBeyondQuote({ price, limits, surchargePercent }: Offer, quot
   if (compareUsd(anImage, '0') === 0) return null
   const more = ordered.tasks.map((images) => withSurcharge({ amount: multiplyUsd(anImage, images), lines: [] }, surchargePercent).amount)
   return sumUsd([quoted.amount, ...more])
-}
-
-/**
- * What is held where a key may buy what has no price: as much as for the dearest other offer of the model. Its bill counts instead once it is known, but
- * where nobody says one (canceled behind its submit, a lost reply) it would count nothing.
- */
-export function heldForUnpriced<Judged extends { readonly route: Route | null }>(judged: readonly Judged[]): readonly Judged[] {
-  const held = judged.flatMap(({ route }) => route?.held ?? route?.quoted?.amount ?? [])
-  if (held.length === 0) return judged
-  const most = held.reduce((dearest, amount) => (compareUsd(amount, dearest) > 0 ? amount : dearest))
-  return judged.map((one) => (one.route === null || one.route.quoted !== null ? one : { ...one, route: { ...one.route, held: most } }))
 }
 
 function beyondQuote(rule: PriceRule, limits: Offer['limits'], ordered: Ordered): Usd {
