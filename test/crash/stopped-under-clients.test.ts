@@ -1,0 +1,50 @@
+import { createOpenAI } from '@ai-sdk/openai'
+import { generateImage } from 'ai'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { startProcess } from './process.ts'
+import { startVendors } from './vendors.ts'
+import type { Vendors } from './vendors.ts'
+
+let vendors: Vendors
+beforeAll(async () => {
+  vendors = await startVendors({ providers: ['bfl'], typicalMs: 6_000 })
+})
+afterAll(() => vendors.close())
+
+/** Each as its makers ship it, with its own repetitions. */
+const CLIENTS: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
+  'the Vercel AI SDK, which does not read x-should-retry': (url) =>
+    generateImage({
+      model: createOpenAI({ baseURL: `${url}/v1`, apiKey: 'any' }).image('flux-2-pro'),
+      prompt: 'a lighthouse',
+      size: '512x512',
+    }),
+  'OpenAI’s SDK': (url) =>
+    new OpenAI({ baseURL: `${url}/v1`, apiKey: 'any' }).images.generate({ model: 'flux-2-pro', prompt: 'a lighthouse', size: '512x512' }),
+}
+
+describe('a gateway that is stopped and started again in the middle of a purchase', () => {
+  test.each(Object.entries(CLIENTS))('has it bought once by %s', { timeout: 60_000 }, async (_name, ask) => {
+    const folder = vendors.folder()
+    // Behind the restart the client finds it at the same address.
+    const environment = { ...folder.environment, PORT: String(await freePort()) }
+    const server = await startProcess(environment)
+    const before = vendors.submits('bfl')
+    const answer = ask(server.url).then(
+      () => 'an image',
+      (error: unknown) => String((error as Error).message),
+    )
+    while (vendors.submits('bfl') === before) await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(await server.kill('SIGTERM')).toBe('0')
+    const next = await startProcess(environment)
+    const said = await answer
+    const { data } = (await (await fetch(`${next.url}/v1/generations`)).json()) as { readonly data: readonly { readonly id: string }[] }
+    expect(vendors.submits('bfl') - before).toBe(1)
+    expect(data).toHaveLength(1)
+    expect(said).toContain(data[0]?.id)
+    await next.kill('SIGTERM')
+    folder.remove()
+  })
+})
