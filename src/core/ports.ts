@@ -195,9 +195,16 @@ export interface Assets {
    * whoever sends it, which spares a plausible image a longer check. Those of different owners are decoded in turns. Throws `AssetError`.
    */
   put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null, owner?: string): Promise<StoredAsset>
-  /** The bytes, or null where they are gone. `range` is inclusive. */
-  open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
-  read(sha256: string, format: OutputFormat): Promise<Buffer | null>
+  /**
+   * Null where they are gone, or are not as many as `bytes`: an image of another length is not what was stored. `range` is inclusive.
+   */
+  open(
+    sha256: string,
+    format: OutputFormat,
+    range?: { readonly start: number; readonly end: number },
+    bytes?: number,
+  ): Promise<Readable | null>
+  read(sha256: string, format: OutputFormat, bytes?: number): Promise<Buffer | null>
   /** An address in the bucket at which anybody may read the bytes for a few minutes. Null where there is none: they are gone, or lie in a folder. */
   link(sha256: string, format: OutputFormat): Promise<string | null>
   /**

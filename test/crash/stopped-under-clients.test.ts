@@ -34,7 +34,7 @@ describe('a gateway that is stopped and started again in the middle of a purchas
     const before = vendors.submits('bfl')
     const answer = ask(server.url).then(
       () => 'an image',
-      (error: unknown) => String((error as Error).message),
+      (error: unknown) => (error as Error).message,
     )
     while (vendors.submits('bfl') === before) await new Promise((resolve) => setTimeout(resolve, 50))
     expect(await server.kill('SIGTERM')).toBe('0')

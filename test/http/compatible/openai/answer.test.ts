@@ -155,7 +155,7 @@ describe('the SDK’s own retries', () => {
 })
 
 describe('when the wait is over', () => {
-  test('what still runs names the generation, and the same request then takes it up', async () => {
+  test('an answer to what still runs names the generation, and the same request then takes it up', async () => {
     const { openai, asked, waited } = await openaiOnSocket([(id) => record(id), succeeded])
     const error = await rejection(openai.images.generate(base))
     expect(error).toMatchObject({ status: 424, code: 'still_running', message: expect.stringContaining('gen_1') })
