@@ -21,6 +21,11 @@ const CLIENTS: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
       prompt: 'a lighthouse',
       size: '512x512',
     }),
+  'OpenAI’s SDK, which reads events': async (url) => {
+    const request = { model: 'flux-2-pro', prompt: 'a lighthouse', size: '512x512', stream: true } as const
+    const events = await new OpenAI({ baseURL: `${url}/v1`, apiKey: 'any' }).images.generate(request)
+    for await (const { type } of events) if (type === 'image_generation.completed') return
+  },
   'OpenAI’s SDK': (url) =>
     new OpenAI({ baseURL: `${url}/v1`, apiKey: 'any' }).images.generate({ model: 'flux-2-pro', prompt: 'a lighthouse', size: '512x512' }),
 }
