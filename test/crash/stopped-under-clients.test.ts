@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { createOpenAI } from '@ai-sdk/openai'
 import { generateImage } from 'ai'
 import OpenAI from 'openai'
@@ -6,6 +10,9 @@ import { freePort } from '../support/free-port.ts'
 import { startProcess } from './process.ts'
 import { startVendors } from './vendors.ts'
 import type { Vendors } from './vendors.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+
+useRealSockets()
 
 let vendors: Vendors
 beforeAll(async () => {
@@ -50,6 +57,30 @@ describe('a gateway that is stopped and started again in the middle of a purchas
     expect(data).toHaveLength(1)
     expect(said).toContain(data[0]?.id)
     await next.kill('SIGTERM')
+    folder.remove()
+  })
+
+  test('answers a request whose body ends while it stops: what is accepted is named', { timeout: 60_000 }, async () => {
+    const folder = vendors.folder()
+    const server = await startProcess(folder.environment)
+    // Another's submit keeps the gateway for seconds.
+    vendors.front('bfl').treat = ({ purpose, body }) =>
+      purpose === 'submit' && body.includes('slow') ? { kind: 'slow', ms: 6_000 } : { kind: 'pass' }
+    const before = vendors.submits('bfl')
+    const headers = { 'content-type': 'application/json' }
+    const other = fetch(`${server.url}/v1/generations`, { method: 'POST', headers, body: '{"model":"flux-2-pro","prompt":"slow"}' })
+    while (vendors.submits('bfl') === before) await new Promise((resolve) => setTimeout(resolve, 50))
+    const late = request(`${server.url}/v1/images/generations`, { method: 'POST', headers })
+    const answered = once(late, 'response') as Promise<[IncomingMessage]>
+    late.write('{"model":"flux-2-pro",')
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const stopped = server.kill('SIGTERM')
+    setTimeout(() => late.end('"prompt":"late"}'), 2_300)
+    const [answer] = await answered
+    expect(answer.statusCode).toBe(424)
+    expect(await text(answer)).toContain(String(answer.headers['x-imagegate-generation-id']))
+    expect((await other).status).toBe(202)
+    await stopped
     folder.remove()
   })
 })
