@@ -197,9 +197,16 @@ export interface Assets {
   put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null, owner?: string): Promise<StoredAsset>
   /** Checks all that `put` checks, and keeps nothing: for who may not buy in the end. Throws as `put`. */
   examine(source: Readable | Buffer, maxBytes: number, owner?: string): Promise<StoredAsset>
-  /** The bytes, or null where they are gone. `range` is inclusive. */
-  open(sha256: string, format: OutputFormat, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
-  read(sha256: string, format: OutputFormat): Promise<Buffer | null>
+  /**
+   * The bytes, or null where they are gone or are not as many as `bytes`: an image of another length is not what was stored. `range` is inclusive.
+   */
+  open(
+    sha256: string,
+    format: OutputFormat,
+    range?: { readonly start: number; readonly end: number },
+    bytes?: number,
+  ): Promise<Readable | null>
+  read(sha256: string, format: OutputFormat, bytes?: number): Promise<Buffer | null>
   /** An address in the bucket at which anybody may read the bytes for a few minutes. Null where there is none: they are gone, or lie in a folder. */
   link(sha256: string, format: OutputFormat): Promise<string | null>
   /**

@@ -11,8 +11,8 @@ export type InBase64 = (image: Pick<ImageRecord, 'sha256' | 'format' | 'bytes'>)
 /** The base64 itself, for an answer that is no stream. */
 export const base64From =
   (assets: Pick<Assets, 'read'>): InBase64 =>
-  async ({ sha256, format }) =>
-    sha256 === null || format === null ? null : ((await assets.read(sha256, format))?.toString('base64') ?? null)
+  async ({ sha256, format, bytes }) =>
+    sha256 === null || format === null ? null : ((await assets.read(sha256, format, bytes ?? undefined))?.toString('base64') ?? null)
 
 /** Read and encoded in one turn of the event loop; whole groups of three bytes. */
 const PIECE_BYTES = 192 * 1_024
@@ -36,8 +36,8 @@ export interface InlineImages {
 export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): InlineImages {
   const marked = new Map<string, Marked>()
 
-  const isHere = async (sha256: string, format: NonNullable<ImageRecord['format']>): Promise<boolean> => {
-    const first = await assets.open(sha256, format, { start: 0, end: 0 })
+  const isHere = async (sha256: string, format: NonNullable<ImageRecord['format']>, bytes: number): Promise<boolean> => {
+    const first = await assets.open(sha256, format, { start: 0, end: 0 }, bytes)
     first?.destroy()
     return first !== null
   }
@@ -54,9 +54,9 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
     async inBase64(image) {
       const { sha256, format, bytes } = image
       if (sha256 === null || format === null || bytes === null || bytes < MARKED_FROM_BYTES) return base64From(assets)(image)
-      if (!(await isHere(sha256, format))) return null
+      if (!(await isHere(sha256, format, bytes))) return null
       const mark = `image-in-base64-${randomUUID()}`
-      marked.set(mark, { bytes, open: () => assets.open(sha256, format) })
+      marked.set(mark, { bytes, open: () => assets.open(sha256, format, undefined, bytes) })
       return mark
     },
     write,

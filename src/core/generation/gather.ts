@@ -118,9 +118,9 @@ function keeper(
       if (!stored || !mayUse(stored.key)) throw refuse(`there is no image ${image.image}`)
       if (!stored.sha256 || !stored.format || !stored.width || !stored.height)
         throw refuse(`image ${image.image} was passed on as the provider's link and is not stored`)
-      if (!(await isStillStored(ports, stored.sha256, stored.format)))
-        throw refuse(`image ${image.image} is no longer stored; send it as a data: URI`)
       const { id, sha256, format, width, height, bytes } = stored
+      if (!(await isStillStored(ports, { sha256, format, bytes })))
+        throw refuse(`image ${image.image} is no longer stored; send it as a data: URI`)
       return { kind: 'stored', id, sha256, format, ...(bytes === null ? {} : { bytes }), pixels: { width, height } }
     }
     if (!image.startsWith('data:')) {
@@ -141,9 +141,12 @@ function keeper(
   }
 }
 
-/** Whether an image has not been removed by its age or for lack of disk space. */
-async function isStillStored({ assets }: Ports, sha256: string, format: OutputFormat): Promise<boolean> {
-  const stream = await assets.open(sha256, format, { start: 0, end: 0 })
+/** Whether an image has not been removed by its age or for lack of disk space, and is as long as it was. */
+async function isStillStored(
+  { assets }: Ports,
+  { sha256, format, bytes }: { readonly sha256: string; readonly format: OutputFormat; readonly bytes: number | null },
+): Promise<boolean> {
+  const stream = await assets.open(sha256, format, { start: 0, end: 0 }, bytes ?? undefined)
   stream?.destroy()
   return stream !== null
 }

@@ -50,8 +50,8 @@ export async function referencesFor(
     references.map(async (reference, index) => {
       const form = referenceForm(reference, forms)
       if (reference.url !== undefined && form === 'url') return reference.url
-      const { sha256, format } = reference.kind === 'stored' ? reference : await behindLink(reference, index)
-      const bytes = await ports.assets.read(sha256, format)
+      const { sha256, format, bytes: size } = reference.kind === 'stored' ? reference : await behindLink(reference, index)
+      const bytes = await ports.assets.read(sha256, format, size)
       if (!bytes) throw new ReferenceUnavailable(index, `the image is no longer stored; send it again as a data: URI for ${provider}`)
       return { bytes, sha256, label: form === 'base64' ? '' : `data:image/${format};base64,` }
     }),

@@ -10,12 +10,13 @@ const SILENCE_MS = 2_000
 export interface Waiting {
   /** The generation once it has ended or `timeoutMs` is over, as it is on disk; null where there is none. */
   wait(id: string, timeoutMs: number): Promise<GenerationRecord | null>
-  /** Answers everybody now, with the generation as it is. */
+  /** Answers everybody now, with the generation as it is, and from now on whoever would wait: nobody would answer them later. */
   dismissAll(): void
 }
 
 export function createWaiting(core: Core): Waiting {
   const dismissals = new Set<() => void>()
+  let isOver = false
   const { store } = core.ports
 
   /**
@@ -38,7 +39,7 @@ export function createWaiting(core: Core): Waiting {
   }
 
   async function wait(id: string, timeoutMs: number): Promise<GenerationRecord | null> {
-    if (timeoutMs <= 0) return read(id)
+    if (timeoutMs <= 0 || isOver) return read(id)
     const open = core.open.get(id)
     // Canceled while its submit is out: its attempt goes on, and the caller is not to wait for that.
     const isUnderWay = open !== undefined && !isTerminal(open.record.status)
@@ -73,6 +74,7 @@ export function createWaiting(core: Core): Waiting {
   return {
     wait,
     dismissAll() {
+      isOver = true
       for (const dismiss of dismissals) dismiss()
     },
   }

@@ -107,7 +107,7 @@ const whole = (assets: Pick<Assets, 'open'>, sha256: string, format: OutputForma
   etag: `"${sha256}"`,
   format,
   bytes,
-  open: (range) => assets.open(sha256, format, range),
+  open: (range) => assets.open(sha256, format, range, bytes),
 })
 
 /** @throws HttpProblem where the image is gone or cannot be decoded */

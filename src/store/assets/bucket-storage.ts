@@ -102,20 +102,27 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
 /** Callers read at their own pace, on connections of their own: what stores images does not wait for those who dawdle. */
 function readerOf(address: BucketAddress, { config: { credentials } }: S3Client): Pick<ObjectStorage, 'open' | 'read'> & { close(): void } {
   const client = clientOf(address, { credentials, maxSockets: Infinity, silenceMs: SILENCE_MS })
-  const get = (key: string, range?: { readonly start: number; readonly end: number }): Promise<Fetched | null> => {
+  const get = (key: string, range?: { readonly start: number; readonly end: number }, whole?: number): Promise<Fetched | null> => {
     const at = { Bucket: address.bucket, Key: address.prefix + key }
     const part = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }
     const reply = client.send(new GetObjectCommand({ ...at, ...part }))
-    return unlessGone(reply.then(({ Body, ContentLength: bytes }) => fetched(Body, range?.start ?? 0, bytes)))
+    return unlessGone(
+      reply.then(({ Body, ContentLength: bytes, ContentRange }) => {
+        const found = fetched(Body, range?.start ?? 0, bytes)
+        if (whole === undefined || whole === Number(ContentRange?.split('/')[1] ?? bytes)) return found
+        found.stream.destroy()
+        return null
+      }),
+    )
   }
   return {
-    async open(key, range) {
-      const first = await get(key, range)
+    async open(key, range, bytes) {
+      const first = await get(key, range, bytes)
       if (first === null) return null
       return takenStream(first, async (start) => ((await get(key, { start, end: first.end })) ?? failed(new Error('removed'))).stream)
     },
-    async read(key) {
-      const found = await get(key)
+    async read(key, bytes) {
+      const found = await get(key, undefined, bytes)
       return found === null ? null : buffer(found.stream).catch(failed)
     },
     close: () => client.destroy(),

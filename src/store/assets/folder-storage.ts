@@ -1,5 +1,5 @@
-import { statSync, unlinkSync } from 'node:fs'
-import { mkdir, open, opendir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
+import { constants, statSync, unlinkSync } from 'node:fs'
+import { mkdir, open, opendir, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -29,11 +29,19 @@ export function folderStorage({ directory, incoming }: { readonly directory: str
       await rename(file.path, path)
       await syncFolders(dirname(path), made)
     },
-    async open(key, range) {
-      const file = await existing(() => open(pathOf(key), 'r'))
+    async open(key, range, bytes) {
+      const file = await openWhole(pathOf(key), bytes)
       return file === null ? null : streamOf(file, range)
     },
-    read: (key) => existing(() => readFile(pathOf(key))),
+    async read(key, bytes) {
+      const file = await openWhole(pathOf(key), bytes)
+      if (file === null) return null
+      try {
+        return await existing(() => file.readFile())
+      } finally {
+        await file.close()
+      }
+    },
     link: () => Promise.resolve(null),
     has: (key) => isThere(pathOf(key)),
     write: (key, bytes) => writeWhole(pathOf(key), bytes, join(incoming, randomUUID()), OWN_FILE),
@@ -73,6 +81,19 @@ function folderSync(top: string): (folder: string, made?: string) => Promise<voi
     await sync(folder, parent)
     await sync(parent, top)
   }
+}
+
+/**
+ * Null where there is none, or something else under its name: an answer that ends before the length it said has the next one on its connection
+ * taken for the rest of it, and a FIFO is waited for by one of Node's few threads for ever.
+ */
+async function openWhole(path: string, bytes: number | undefined): Promise<FileHandle | null> {
+  const file = await existing(() => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)))
+  if (file === null) return null
+  const found = await file.stat()
+  if (found.isFile() && (bytes === undefined || found.size === bytes)) return file
+  await file.close()
+  return null
 }
 
 async function streamOf(file: FileHandle, range?: { readonly start: number; readonly end: number }): Promise<Readable> {

@@ -43,11 +43,11 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   return {
     put: (source, maxBytes, statedBytes = null, owner = '') => taken({ source, maxBytes, statedBytes, owner }, { storage, sound }),
     examine: (source, maxBytes, owner = '') => taken({ source, maxBytes, statedBytes: null, owner }, { storage: NOWHERE, sound }),
-    async open(sha256, format, range) {
-      return storage.open(keyOfImage(sha256, format), range)
+    async open(sha256, format, range, bytes) {
+      return storage.open(keyOfImage(sha256, format), range, bytes)
     },
-    async read(sha256, format) {
-      return storage.read(keyOfImage(sha256, format))
+    async read(sha256, format, bytes) {
+      return storage.read(keyOfImage(sha256, format), bytes)
     },
     async link(sha256, format) {
       return storage.link(keyOfImage(sha256, format))

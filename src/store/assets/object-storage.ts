@@ -26,9 +26,9 @@ export interface ObjectStorage {
   renew(key: string, bytes: number): Promise<boolean>
   /** Takes the bytes of a received file over. */
   keep(key: string, file: ReceivedFile): Promise<void>
-  /** Null where there is none. `range` is inclusive. */
-  open(key: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | null>
-  read(key: string): Promise<Buffer | null>
+  /** Null where there is none, or one that has not so many `bytes`. `range` is inclusive. */
+  open(key: string, range?: { readonly start: number; readonly end: number }, bytes?: number): Promise<Readable | null>
+  read(key: string, bytes?: number): Promise<Buffer | null>
   /** An address at which anybody may read it for a few minutes. Null where there is none: it is gone, or lies in a folder. */
   link(key: string): Promise<string | null>
   has(key: string): Promise<boolean>

@@ -126,12 +126,19 @@ function moderationOf(error: GenerationError): string {
   return withVendorsWords(`${what} by the ${SAFETY_SYSTEM} of ${error.provider ?? 'the provider'}`, error)
 }
 
-/** The wait is over and the generation is not. */
+/**
+ * The wait is over, or this gateway stops, and the generation goes on. Only this process knows that the same request would find it: behind a
+ * restart, or at another node, whoever repeats by itself buys it again.
+ */
 export function unfinishedProblem(generationId: string): OpenaiProblem {
   const message =
     `Generation ${generationId} is still running and goes on. Do not ask for it anew: ` +
     `GET /v1/generations/${generationId} answers with its end.`
-  return { status: 504, body: { error: { message, type: 'server_error', param: null, code: 'still_running' } }, mayRepeat: false }
+  return {
+    status: DO_NOT_REPEAT,
+    body: { error: { message, type: 'server_error', param: null, code: 'still_running' } },
+    mayRepeat: false,
+  }
 }
 
 /** Something of ours broke after the generation had begun; it goes on, or has ended, and may have cost money. */

@@ -63,7 +63,7 @@ async function itemOf(sources: ItemSources, generation: GenerationRecord, index:
 
 async function upload({ assets }: Sources, target: WebhookTarget, image: ImageRecord | undefined): Promise<WebhookMessage | NoMessage> {
   const { uploadUrl } = receiversOf(target)
-  const bytes = image?.sha256 && image.format ? await assets.read(image.sha256, image.format) : null
+  const bytes = image?.sha256 && image.format ? await assets.read(image.sha256, image.format, image.bytes ?? undefined) : null
   if (!image || !bytes || uploadUrl === null) return { refused: 'the image is not stored here' }
   return { url: uploadUrl, method: 'PUT', body: bytes, headers: { 'content-type': `image/${image.format}` } }
 }

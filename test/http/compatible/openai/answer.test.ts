@@ -155,10 +155,10 @@ describe('the SDK’s own retries', () => {
 })
 
 describe('when the wait is over', () => {
-  test('a 504 names the generation, and the same request then takes it up', async () => {
+  test('an answer to what still runs names the generation, and the same request then takes it up', async () => {
     const { openai, asked, waited } = await openaiOnSocket([(id) => record(id), succeeded])
     const error = await rejection(openai.images.generate(base))
-    expect(error).toMatchObject({ status: 504, code: 'still_running', message: expect.stringContaining('gen_1') })
+    expect(error).toMatchObject({ status: 424, code: 'still_running', message: expect.stringContaining('gen_1') })
     expect((error as InstanceType<typeof OpenAI.APIError>).headers?.get('x-should-retry')).toBe('false')
     expect(waited[0]?.ms).toBeGreaterThan(500_000)
     // The SDK's own limit is ten minutes.

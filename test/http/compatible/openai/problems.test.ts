@@ -109,5 +109,5 @@ test('a generation that goes on, or whose answer broke, is never to be asked for
     expect(problem.mayRepeat).toBe(false)
     expect(problem.body.error.message).toContain('/v1/generations/gen_1')
   }
-  expect(unfinishedProblem('gen_1').status).toBe(504)
+  expect(unfinishedProblem('gen_1').status).toBe(424)
 })
