@@ -188,6 +188,12 @@ export type Downloaded =
   /** Not a public address, or not http(s). `mayPass`: it is where a name leads at the moment. */
   | { readonly kind: 'refused'; readonly reason: string; readonly mayPass?: boolean }
 
+/** Which bytes of an image: both ends are of it. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
 /** Image files, content-addressed. */
 export interface Assets {
   /**
@@ -200,12 +206,7 @@ export interface Assets {
   /**
    * The bytes, or null where they are gone or are not as many as `bytes`: an image of another length is not what was stored. `range` is inclusive.
    */
-  open(
-    sha256: string,
-    format: OutputFormat,
-    range?: { readonly start: number; readonly end: number },
-    bytes?: number,
-  ): Promise<Readable | null>
+  open(sha256: string, format: OutputFormat, range?: ByteRange, bytes?: number): Promise<Readable | null>
   read(sha256: string, format: OutputFormat, bytes?: number): Promise<Buffer | null>
   /** An address in the bucket at which anybody may read the bytes for a few minutes. Null where there is none: they are gone, or lie in a folder. */
   link(sha256: string, format: OutputFormat): Promise<string | null>

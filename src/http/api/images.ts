@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Problem } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError, SMALL_WIDTHS } from '../../core/ports.ts'
-import type { Assets, SmallWidth, Store } from '../../core/ports.ts'
+import type { Assets, ByteRange, SmallWidth, Store } from '../../core/ports.ts'
 import type { OwnedImage } from '../../core/records.ts'
 import { HttpProblem } from '../http-problem.ts'
 import { fieldProblem } from '../to-problem.ts'
@@ -100,7 +100,7 @@ interface Served {
   readonly format: keyof typeof MEDIA_TYPES
   readonly bytes: number
   /** Null where they are gone. */
-  readonly open: (range?: { readonly start: number; readonly end: number }) => Promise<Readable | null>
+  readonly open: (range?: ByteRange) => Promise<Readable | null>
 }
 
 const whole = (assets: Pick<Assets, 'open'>, sha256: string, format: OutputFormat, bytes: number): Served => ({

@@ -14,6 +14,7 @@ import {
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { AssetError } from '../../core/ports.ts'
+import type { ByteRange } from '../../core/ports.ts'
 import type { BucketAddress } from './bucket-address.ts'
 import type { ObjectStorage, ReceivedFile, StoredObject } from './object-storage.ts'
 import { takenStream } from './taken-stream.ts'
@@ -102,7 +103,7 @@ export async function openBucket(address: BucketAddress): Promise<ObjectStorage 
 /** Callers read at their own pace, on connections of their own: what stores images does not wait for those who dawdle. */
 function readerOf(address: BucketAddress, { config: { credentials } }: S3Client): Pick<ObjectStorage, 'open' | 'read'> & { close(): void } {
   const client = clientOf(address, { credentials, maxSockets: Infinity, silenceMs: SILENCE_MS })
-  const get = (key: string, range?: { readonly start: number; readonly end: number }, whole?: number): Promise<Fetched | null> => {
+  const get = (key: string, range?: ByteRange, whole?: number): Promise<Fetched | null> => {
     const at = { Bucket: address.bucket, Key: address.prefix + key }
     const part = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }
     const reply = client.send(new GetObjectCommand({ ...at, ...part }))

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { AssetError } from '../../core/ports.ts'
+import type { ByteRange } from '../../core/ports.ts'
 import { flushFolder, isThere, writeWhole } from '../flush.ts'
 import type { ObjectStorage, StoredObject } from './object-storage.ts'
 import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
@@ -96,7 +97,7 @@ async function openWhole(path: string, bytes: number | undefined): Promise<FileH
   return null
 }
 
-async function streamOf(file: FileHandle, range?: { readonly start: number; readonly end: number }): Promise<Readable> {
+async function streamOf(file: FileHandle, range?: ByteRange): Promise<Readable> {
   try {
     return file.createReadStream(range === undefined ? {} : { start: range.start, end: range.end })
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../../core/ports.ts'
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { OutputFormat } from '#contract'
@@ -27,7 +28,7 @@ export interface ObjectStorage {
   /** Takes the bytes of a received file over. */
   keep(key: string, file: ReceivedFile): Promise<void>
   /** Null where there is none, or one that has not so many `bytes`. `range` is inclusive. */
-  open(key: string, range?: { readonly start: number; readonly end: number }, bytes?: number): Promise<Readable | null>
+  open(key: string, range?: ByteRange, bytes?: number): Promise<Readable | null>
   read(key: string, bytes?: number): Promise<Buffer | null>
   /** An address at which anybody may read it for a few minutes. Null where there is none: it is gone, or lies in a folder. */
   link(key: string): Promise<string | null>
