@@ -1,10 +1,8 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { isTimeForLittle, itsTurn } from '../reading/turn-share.ts'
+import { isTimeForLittle, itsTurn, MS_AT_ONCE } from '../reading/turn-share.ts'
 import { closeUnread } from './close-unread.ts'
 
-/** Milliseconds of a turn in which requests that were sent ahead are begun at once, of all connections together. */
-const MS_AT_ONCE = 10
 /** So many requests of a connection may wait for the answer before theirs. Few clients send any before they have read the one before. */
 const MOST_WAITING = 32
 

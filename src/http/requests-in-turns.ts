@@ -1,8 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { isTimeForLittle, itsTurn } from '../reading/turn-share.ts'
-
-/** Milliseconds of a turn in which requests are answered at once: as many as callers usually have waiting, which are then committed together. */
-const MS_AT_ONCE = 10
+import { isTimeForLittle, itsTurn, MS_AT_ONCE } from '../reading/turn-share.ts'
 
 /**
  * Requests that come on many connections in the same moment are answered in one turn of the event loop while that takes little time, and

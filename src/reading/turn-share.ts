@@ -7,6 +7,8 @@ import { CallersInTurn } from './callers-in-turn.ts'
 export const BYTES_PER_TURN = 512 * 1_024
 /** And so long, of all together: what is small is served between them, however many large ones wait. */
 export const MS_PER_TURN = 1
+/** Milliseconds of a turn in which requests are answered at once: as many as callers usually have waiting, which are then committed together. */
+export const MS_AT_ONCE = 10
 /** What a body may bring without being counted: a request that is this small never waits behind large ones. */
 export const SMALL_BODY_BYTES = 64 * 1_024
 

@@ -104,3 +104,31 @@ test.each(REQUESTS)(
     expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
   },
 )
+
+/** Bodies that take ten milliseconds each to be read: all values are looked at for a number of many digits, or for a name that is not taken. */
+const VALUES = JSON.stringify(Array.from({ length: 4 }, () => Array.from({ length: 4_800 }, () => 1)))
+const TASK = '"taskType":"authentication","apiKey":"nope"'
+const SLOW_BODIES = [
+  { name: 'a number of many digits', body: `[{${TASK},"y":1234567890123456789,"x":${VALUES}}]` },
+  { name: 'a name that is not taken', body: `[{${TASK},"constructor":{"prototype":1},"x":${VALUES}}]` },
+]
+
+test.each(SLOW_BODIES)(
+  `bodies with $name, whose last bytes come on ${CONNECTIONS} connections without a key in the same moment, stop nobody for 50 ms`,
+  { timeout: 60_000 },
+  async ({ body }) => {
+    const request = head('POST /runware/v1', ['content-type: application/json', `content-length: ${body.length}`]) + body
+    const stops = await leastStop(neighbour, async () => {
+      const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, connected))
+      const answers = sockets.map(statusOf)
+      for (const socket of sockets) socket.write(request.slice(0, -1))
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      for (const socket of sockets) socket.write(request.slice(-1))
+      expect(new Set(await Promise.all(answers))).toEqual(new Set(['401']))
+      for (const socket of sockets) socket.destroy()
+    })
+    console.log(`longest stop ${stops.longestMs.toFixed(0)} ms (${stops.longestWallMs.toFixed(0)} on the wall)`)
+    expect(stops.failed).toBe(0)
+    expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
+  },
+)
