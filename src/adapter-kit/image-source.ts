@@ -1,11 +1,11 @@
-import { parseDataUri, type ImageRef } from '#contract'
+import { parseDataUri, parseUrl, type ImageRef } from '#contract'
 import { withoutSecrets } from './scrub.ts'
 
 /** An http(s) URL as a WHATWG parser makes it of a text, a relative one against `base`; null where there is none. */
 export function webUrl(text: string | null | undefined, base?: string): URL | null {
   if (!text?.trim()) return null
   // An absolute link needs no base, and a parser that is given a bad one refuses every link.
-  const url = URL.parse(text.toWellFormed()) ?? (base === undefined ? null : URL.parse(text.toWellFormed(), base))
+  const url = parseUrl(text.toWellFormed()) ?? (base === undefined ? null : parseUrl(text.toWellFormed(), base))
   return (url?.protocol === 'https:' || url?.protocol === 'http:') && url.hostname !== '' ? url : null
 }
 

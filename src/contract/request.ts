@@ -4,6 +4,7 @@ import { Usd } from './money.ts'
 import { readDataUri } from './data-uri.ts'
 import { listOf } from './list-of.ts'
 import { Background, OutputFormat, Quality } from './limits.ts'
+import { parseUrl } from './url.ts'
 
 export const MAX_PROMPT_CHARS = 32_000
 export const MAX_REFERENCE_IMAGES = 16
@@ -49,7 +50,7 @@ const ReferenceText = z.string().check((payload) => {
   }
   if (!/^https?:\/\//i.test(value)) return objection(payload, `must be ${REFERENCE_FORMS}`)
   if (value.length > MAX_URL_CHARS) objection(payload, `is a URL of more than ${MAX_URL_CHARS} characters`)
-  else if (/\s/.test(value) || !URL.canParse(value)) objection(payload, 'is not a valid URL')
+  else if (/\s/.test(value) || parseUrl(value) === null) objection(payload, 'is not a valid URL')
 })
 
 /** As a result shows it, too; what is known of it is read from the image itself. */

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { parseUrl } from '#contract'
 import { HttpProblem } from './http-problem.ts'
 
 export interface OriginDependencies {
@@ -71,7 +72,7 @@ export function foreignPage(request: FastifyRequest, { publicUrl, corsOrigins }:
 
 const isAllowed = (origin: string, corsOrigins: () => readonly string[]): boolean => corsOrigins().includes(origin.toLowerCase())
 
-const urlOf = (text: string): URL | null => URL.parse(text)
+const urlOf = (text: string): URL | null => parseUrl(text)
 
 /** A name with a dot at its end is the same name. */
 const nameOf = ({ hostname }: URL): string => hostname.replace(/\.$/, '')

@@ -1,4 +1,4 @@
-import { hasCredentials, matchesHost, withoutTrailing } from '#contract'
+import { hasCredentials, matchesHost, parseUrl, withoutTrailing } from '#contract'
 import type { Manifest } from '#contract'
 import type { Secret } from './secret.ts'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
@@ -60,7 +60,7 @@ function account({ provider, manifest, baseUrl, apiKey }: CredentialEntry): (cal
       if (callUrl !== last.path) last = { path: callUrl, resolved: below(callUrl) }
       return last.resolved
     }
-    const url = URL.parse(callUrl)
+    const url = parseUrl(callUrl)
     if (url === null) return { refused: 'the call’s URL is neither a path that starts with "/" nor an absolute URL' }
     if (!isPlainlySpelled(callUrl, url)) return { refused: 'the call’s URL spells its host in an unusual way' }
     if (url.origin === base.origin) return authorize(url)

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { hasCredentials } from '#contract'
+import { hasCredentials, parseUrl } from '#contract'
 import { buildAll, SettingsRefused } from './settings-problem.ts'
 
 type Address = ReturnType<typeof ipaddr.process>
@@ -93,7 +93,7 @@ export function hostPort(url: { readonly hostname: string; readonly port: string
 
 /** An untrusted URL that is worth connecting to, or why not. Where its host is, the connector judges. */
 export function parseUntrustedUrl(text: string, base?: URL): URL | { readonly refused: string } {
-  const url = URL.parse(text, base)
+  const url = parseUrl(text, base)
   if (url === null) return { refused: 'not a URL' }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return { refused: `${url.protocol} is not http or https` }
   if (hasCredentials(url)) return { refused: 'a URL with a user name or password is not fetched' }

@@ -105,7 +105,7 @@ test.each(REQUESTS)(
   },
 )
 
-/** Bodies that take ten milliseconds each to be read: all values are looked at for a number of many digits, or for a name that is not taken. */
+/** Bodies that take ten milliseconds each to be read: all values are examined for a number of many digits, or for a name that is not taken. */
 const VALUES = JSON.stringify(Array.from({ length: 4 }, () => Array.from({ length: 4_800 }, () => 1)))
 const TASK = '"taskType":"authentication","apiKey":"nope"'
 const SLOW_BODIES = [

@@ -1,4 +1,4 @@
-import { imageInBase64, readDataUriOfAnyLabel } from '#contract'
+import { imageInBase64, parseUrl, readDataUriOfAnyLabel } from '#contract'
 
 export type ReferenceText =
   /** An http(s) URL as it is, or a data URI, as a request takes them. */
@@ -10,7 +10,7 @@ const MAX_URL_CHARS = 2_000
 export function readReferenceText(text: string): ReferenceText {
   const trimmed = text.trim()
   if (/^https?:\/\//i.test(trimmed)) {
-    if (!URL.canParse(trimmed) || /\s/.test(trimmed)) return { kind: 'refused', reason: 'is not a valid URL' }
+    if (parseUrl(trimmed) === null || /\s/.test(trimmed)) return { kind: 'refused', reason: 'is not a valid URL' }
     return trimmed.length > MAX_URL_CHARS
       ? { kind: 'refused', reason: `is a URL of more than ${MAX_URL_CHARS} characters` }
       : { kind: 'reference', reference: trimmed }

@@ -1,3 +1,4 @@
+import { parseUrl } from '#contract'
 import type { Json } from '#contract'
 import { hasBlankOrControl } from '../blank-or-control.ts'
 
@@ -127,7 +128,7 @@ export const webUrl: Check = (value) => {
   if (typeof value !== 'string') return fault('url_type', 'URL input should be a string or URL')
   if (value.length > MAX_URL_CHARS) return fault('url_too_long', `URL should have at most ${MAX_URL_CHARS} characters`)
   if (hasBlankOrControl(value)) return fault('url_parsing', 'Input should be a valid URL, it has white space or a control character')
-  const parsed = URL.parse(value)
+  const parsed = parseUrl(value)
   if (parsed === null)
     return fault('url_parsing', `Input should be a valid URL, ${value === '' ? 'input is empty' : 'it cannot be parsed'}`)
   return parsed.protocol === 'http:' || parsed.protocol === 'https:'

@@ -1,4 +1,4 @@
-import { isObject, MAX_REFERENCE_IMAGES } from '#contract'
+import { isObject, MAX_REFERENCE_IMAGES, parseUrl } from '#contract'
 import type { Json, JsonObject, Limits, Range } from '#contract'
 import { invalid, missing } from './task-error.ts'
 import type { TaskError } from './task-error.ts'
@@ -38,7 +38,7 @@ const link: Check = (value) =>
   typeof value === 'string' &&
   value.length <= MAX_LINK_CHARS &&
   !hasBlankOrControl(value) &&
-  /^https?:$/.test(URL.parse(value)?.protocol ?? '')
+  /^https?:$/.test(parseUrl(value)?.protocol ?? '')
     ? null
     : `it must be an http(s) URL of at most ${MAX_LINK_CHARS} characters without white space`
 const ARRAY_OF_STRINGS = 'it must be an array of strings'
