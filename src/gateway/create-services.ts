@@ -108,6 +108,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     idempotency,
     newId: () => orderedId('cmp'),
     countPurchases,
+    admit: limit.admit,
     beginGeneration: intake.begin,
     links,
   })

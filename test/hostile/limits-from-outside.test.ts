@@ -111,6 +111,10 @@ test('one open generation and one event stream more than all together may have a
     expect.stringContaining('"all-generations";r=0;t=2'),
   ])
   expect(jsonOf(over)).toMatchObject({ code: 'rate_limited', detail: expect.stringContaining('limits.all.generations') })
+  // A comparison of which no provider can be asked is refused as a whole: it would leave nothing but its references.
+  const comparison = await ask('b', '/v1/comparisons', PIXELS)
+  expect([comparison.status, jsonOf(comparison)]).toMatchObject([429, { code: 'rate_limited' }])
+  expect(jsonOf(await ask('b', '/v1/comparisons'))).toMatchObject({ data: [] })
 
   const stream = () => dial(`GET /v1/generations/${id}/events HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${KEYS.a}\r\n\r\n`)
   const reading = stream()

@@ -51,6 +51,8 @@ export interface CompareDependencies {
   readonly idempotency: Idempotency
   readonly newId: () => string
   readonly countPurchases: CountPurchases
+  /** Asks whether one more generation of a key may be open. @throws Refusal where it may not */
+  readonly admit: (key: string | null) => unknown
   /** The one way in for a generation, limits and budgets included; begins one for each idempotency key. */
   readonly beginGeneration: (
     request: GenerationRequest,
@@ -74,6 +76,8 @@ export function createCompare(deps: CompareDependencies): Compare {
   }
 
   async function accept(asked: ComparisonRequest, key: string | null, entry?: Omit<IdempotencyEntry, 'generationId'>) {
+    // One of which no provider could be asked would leave nothing but its references.
+    deps.admit(key)
     const record = await planComparison({ ...deps, clock }, asked, key)
     const providers = record.entries.filter(({ kind }) => kind === 'planned').length
     await deps.countPurchases(key, providers * (asked.request.n ?? 1))

@@ -55,6 +55,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
     })
   }
   const compare = createCompare({
+    admit: () => null,
     ports: {
       store,
       clock: { now: () => now, monotonicMs: () => now, after: () => () => {} },
