@@ -5,13 +5,13 @@ export interface InPieces {
   readonly pieces: () => AsyncIterable<Uint8Array>
 }
 
-/** Sends a message to a URL that a caller gave, through the guard; follows no redirect. Never throws. */
+/** Sends a message to a URL that a caller gave, through the guard; follows no redirect. Nothing of a body in pieces is open behind it. Never throws. */
 export type Post = (
   url: string,
   message: {
     /** Absent: POST. */
     readonly method?: 'POST' | 'PUT'
-    readonly body: string | Uint8Array | InPieces
+    readonly body: string | InPieces
     readonly headers: Readonly<Record<string, string>>
     readonly timeoutMs: number
   },

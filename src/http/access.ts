@@ -24,6 +24,8 @@ declare module 'fastify' {
     access?: Access
     /** The body may name the key instead of a header. Of a body whose caller is not known, 64 KiB are read. */
     keyInBody?: boolean
+    /** Open, and what a key asks for counts against its rate nonetheless: the answer is as much work as that of other routes. */
+    countsKey?: boolean
     /** Also where keys are on, pages of other sites may not ask it. */
     ownPagesOnly?: boolean
   }
@@ -102,8 +104,11 @@ export function installAccess(app: FastifyInstance, { keys, keyHeaders, origins 
   app.addHook('onRequest', (request, reply, done) => {
     const refusal = identify(request)
     if (!keys.isOn()) return done(foreignRequest(request, origins, accessOf(request) === 'open'))
-    if (accessOf(request) === 'open') return done()
     const { caller } = request
+    if (accessOf(request) === 'open') {
+      if (caller.ratePerMinute === null || request.routeOptions.config.countsKey !== true) return done()
+      return void whenJudged(keys.overRate(caller, reply), done)
+    }
     if (caller.scope === null) return done(refusal ?? tooLongForAStranger(request, reply))
     const foreign = request.routeOptions.config.ownPagesOnly === true ? foreignPage(request, origins) : undefined
     if (foreign !== undefined) return done(foreign)

@@ -19,9 +19,27 @@ const PIECE_BYTES = 192 * 1_024
 /** Shorter ones are quickly encoded. */
 const MARKED_FROM_BYTES = 64 * 1_024
 
-interface Marked {
-  readonly bytes: number
-  readonly open: () => Promise<Readable | null>
+/** The bytes of a stored image, read while they are sent and opened anew for each try; null where they are not here. */
+export async function imageInPieces(
+  assets: Pick<Assets, 'open'>,
+  { sha256, format, bytes }: Pick<ImageRecord, 'sha256' | 'format' | 'bytes'>,
+): Promise<InPieces | null> {
+  if (sha256 === null || format === null || bytes === null) return null
+  const first = await assets.open(sha256, format, { start: 0, end: 0 }, bytes)
+  first?.destroy()
+  return first && { bytes, pieces: () => piecesRead(() => assets.open(sha256, format, undefined, bytes), bytes) }
+}
+
+/** @throws Error where the image has gone, or is not as long as it was: the answer breaks off, and is seen to */
+async function* piecesRead(open: () => Promise<Readable | null>, bytes: number): AsyncGenerator<Buffer> {
+  const source = await open()
+  if (source === null) throw new Error('an image went while it was sent')
+  let read = 0
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    read += chunk.length
+    yield chunk
+  }
+  if (read !== bytes) throw new Error('an image is not as long as it was')
 }
 
 /** Images in base64 in one answer, message or event of JSON: none of them stands in memory, and none is encoded in one piece. */
@@ -34,13 +52,7 @@ export interface InlineImages {
 }
 
 export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): InlineImages {
-  const marked = new Map<string, Marked>()
-
-  const isHere = async (sha256: string, format: NonNullable<ImageRecord['format']>, bytes: number): Promise<boolean> => {
-    const first = await assets.open(sha256, format, { start: 0, end: 0 }, bytes)
-    first?.destroy()
-    return first !== null
-  }
+  const marked = new Map<string, InPieces>()
 
   function write(body: object): string | InPieces {
     const parts = partsOf(JSON.stringify(body), marked)
@@ -52,11 +64,11 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
 
   return {
     async inBase64(image) {
-      const { sha256, format, bytes } = image
-      if (sha256 === null || format === null || bytes === null || bytes < MARKED_FROM_BYTES) return base64From(assets)(image)
-      if (!(await isHere(sha256, format, bytes))) return null
+      if (image.bytes === null || image.bytes < MARKED_FROM_BYTES) return base64From(assets)(image)
+      const inPieces = await imageInPieces(assets, image)
+      if (inPieces === null) return null
       const mark = `image-in-base64-${randomUUID()}`
-      marked.set(mark, { bytes, open: () => assets.open(sha256, format, undefined, bytes) })
+      marked.set(mark, inPieces)
       return mark
     },
     write,
@@ -72,26 +84,21 @@ export function createInlineImages(assets: Pick<Assets, 'open' | 'read'>): Inlin
 const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4
 
 /** The text between the marks, and what they stand for, in turn. */
-function partsOf(text: string, marked: ReadonlyMap<string, Marked>): readonly (string | Marked)[] {
+function partsOf(text: string, marked: ReadonlyMap<string, InPieces>): readonly (string | InPieces)[] {
   if (marked.size === 0) return [text]
   return text.split(/(image-in-base64-[0-9a-f-]{36})/).map((part) => marked.get(part) ?? part)
 }
 
-async function* piecesOf(parts: readonly (string | Marked)[]): AsyncGenerator<Buffer> {
+async function* piecesOf(parts: readonly (string | InPieces)[]): AsyncGenerator<Buffer> {
   for (const part of parts) {
     if (typeof part === 'string') yield Buffer.from(part)
     else yield* encoded(part)
   }
 }
 
-/** @throws Error where the image has gone, or is not as long as it was: the answer breaks off, and is seen to */
-async function* encoded({ bytes, open }: Marked): AsyncGenerator<Buffer> {
-  const source = await open()
-  if (source === null) throw new Error('an image went while it was sent')
+async function* encoded({ pieces }: InPieces): AsyncGenerator<Buffer> {
   let left = Buffer.alloc(0)
-  let read = 0
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    read += chunk.length
+  for await (const chunk of pieces()) {
     left = left.length === 0 ? Buffer.from(chunk) : Buffer.concat([left, chunk])
     if (left.length < PIECE_BYTES) continue
     await itsTurn(left.length)
@@ -99,6 +106,5 @@ async function* encoded({ bytes, open }: Marked): AsyncGenerator<Buffer> {
     yield Buffer.from(left.toString('base64', 0, end), 'latin1')
     left = Buffer.from(left.subarray(end))
   }
-  if (read !== bytes) throw new Error('an image is not as long as it was')
   if (left.length > 0) yield Buffer.from(left.toString('base64'), 'latin1')
 }

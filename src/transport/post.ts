@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { retryAfterMs } from '#adapter-kit'
 import type { InPieces, Post } from '../core/ports.ts'
 import type { Agents } from './agents.ts'
@@ -27,21 +28,21 @@ export function createPost({ agents, now = Date.now }: PostOptions): Post {
       url,
       method,
       headers: { 'user-agent': USER_AGENT, 'content-type': 'application/json', ...lengthOf(body), ...lowerCaseNames(headers) },
-      body: isInPieces(body) ? Readable.from(body.pieces(), { objectMode: false }) : body,
+      body: typeof body === 'string' ? body : Readable.from(body.pieces(), { objectMode: false }),
       timeoutMs,
       maxBytes: MAX_ANSWER_BYTES,
     })
     if (answer.kind !== 'answer') return { ...answer, reason: shownReason(answer.reason) }
     answer.body.resume()
+    // An answer may come long before all is sent; where it never ends, the time of the try ends it.
+    if (typeof body !== 'string') await finished(answer.body).catch(() => {})
     return { kind: 'status', status: answer.status, retryAfterMs: retryAfterMs(answer.headers, now()) }
   }
 }
 
-const isInPieces = (body: string | Uint8Array | InPieces): body is InPieces => typeof body === 'object' && 'pieces' in body
-
-/** What undici knows of other bodies by itself. */
-const lengthOf = (body: string | Uint8Array | InPieces): Record<string, string> =>
-  isInPieces(body) ? { 'content-length': String(body.bytes) } : {}
+/** What undici knows of a text by itself. */
+const lengthOf = (body: string | InPieces): Record<string, string> =>
+  typeof body === 'string' ? {} : { 'content-length': String(body.bytes) }
 
 const lowerCaseNames = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))

@@ -140,6 +140,20 @@ describe('a key made at run time', () => {
     expect([bfl.status, bfl.headers.get('retry-after')]).toEqual([429, expect.stringMatching(/^\d+$/)])
   })
 
+  test('counts the images that it asks for against its rate, and not what a signed link opens by itself', async () => {
+    const { secret } = await create({ name: 'viewer', rate: { per_minute: 4 } })
+    const { images } = await gateway.generate({}, as(secret))
+    const link = new URL(images[0]?.url ?? '')
+    const headers = as(secret)
+    const ask = async (path: string, more: RequestInit = {}) => (await gateway.ask(path, more)).status
+    const byKey = [link.pathname, `${link.pathname}?w=64`, link.pathname, link.pathname, `${link.pathname}?w=64`]
+    const statuses: number[] = []
+    for (const path of byKey) statuses.push(await ask(path, { headers }))
+    expect(statuses).toEqual([200, 200, 200, 429, 429])
+    expect(await ask(link.pathname + link.search)).toBe(200)
+    expect(await ask('/v1/models', { headers })).toBe(429)
+  })
+
   test.each([
     [{ name: 'root' }, 409],
     [{ name: 'x', secret: 'fifteen-letters' }, 400],

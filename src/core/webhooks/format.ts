@@ -7,8 +7,8 @@ export interface WebhookMessage {
   readonly url?: string
   /** Absent: POST. */
   readonly method?: 'POST' | 'PUT'
-  /** JSON, or the bytes of an image. */
-  readonly body: string | Uint8Array | InPieces
+  /** JSON, or what would be much to hold for as long as a receiver reads nothing: the bytes of images. */
+  readonly body: string | InPieces
   readonly headers: Readonly<Record<string, string>>
 }
 

@@ -70,7 +70,7 @@ const SCHEMA = {
 /** Image bytes. A link is its own proof, so that a browser can show it without a gateway key; see `seenImage`. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageDependencies> = async (app, deps) => {
   const { store, assets } = deps
-  app.get('/v1/images/:file', { schema: SCHEMA, config: { access: 'open' } }, async (request, typedReply) => {
+  app.get('/v1/images/:file', { schema: SCHEMA, config: { access: 'open', countsKey: true } }, async (request, typedReply) => {
     // Bytes and empty bodies are beside the documented JSON answers.
     const reply: FastifyReply = typedReply
     const id = request.params.file.replace(/\.[a-z]{2,5}$/, '')

@@ -77,21 +77,26 @@ const NOWHERE: KeptIn['storage'] = {
   write: () => Promise.resolve(),
 }
 
-/** Content that was found to be sound a moment ago, by its hash: what was examined is not decoded again where it is kept then. */
+/**
+ * Content that was found to be sound a moment ago, by its owner and hash: what was examined is not decoded again where it is kept then. Of
+ * others it says nothing, since how long an answer takes would show who sent the same bytes.
+ */
 interface Sound {
-  has(sha256: string): boolean
-  add(sha256: string): void
+  has(owner: string, sha256: string): boolean
+  add(owner: string, sha256: string): void
 }
 
+/** Of all owners together. */
 const MOST_SOUND = 1_000
 
 function soundImages(): Sound {
-  const hashes = new Set<string>()
+  const found = new Set<string>()
+  const nameOf = (owner: string, sha256: string): string => `${sha256} ${owner}`
   return {
-    has: (sha256) => hashes.has(sha256),
-    add(sha256) {
-      if (hashes.size >= MOST_SOUND) hashes.clear()
-      hashes.add(sha256)
+    has: (owner, sha256) => found.has(nameOf(owner, sha256)),
+    add(owner, sha256) {
+      if (found.size >= MOST_SOUND) found.clear()
+      found.add(nameOf(owner, sha256))
     },
   }
 }
@@ -102,9 +107,9 @@ async function take({ source, ...limits }: Sent, temporary: string, kept: KeptIn
 }
 
 async function soundOnce(judged: Judged, verdict: Verdict, sha256: string, { storage, sound }: KeptIn): Promise<Buffer | null> {
-  if (sound.has(sha256)) return null
+  if (sound.has(judged.owner, sha256)) return null
   const small = await assertSound(judged, verdict)
-  if (storage === NOWHERE) sound.add(sha256)
+  if (storage === NOWHERE) sound.add(judged.owner, sha256)
   return small
 }
 

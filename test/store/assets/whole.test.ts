@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatOf } from '#contract'
 import { AssetError, type Assets } from '../../../src/core/ports.ts'
@@ -52,6 +53,24 @@ test.each([...honest])('a small image is made of what is decoded anyway, and of 
   if (small[0] !== undefined) expect(await readFile(join(folder, small[0]))).toEqual(await own.small(sha256, format, 256))
   const other = await own.small(sha256, format, 64)
   expect(other && formatOf(other)).toBe('webp')
+})
+
+test.each([
+  ['in memory', 150],
+  ['in a file', 900],
+])('an image that one key had examined is decoded anew for another, and for that key it is not: %s', async (_, side) => {
+  const create = { width: side, height: side, channels: 3, background: '#468', noise: { type: 'gaussian', mean: 128, sigma: 40 } } as const
+  const bytes = await sharp({ create }).jpeg({ progressive: true, quality: 100 }).toBuffer()
+  /** A small image is made of what is decoded. */
+  const isDecodedFor = async (owner: string): Promise<boolean> => {
+    const folder = await mkdtemp(join(directory, 'examined-'))
+    const own = (await openImages({ kind: 'folder', directory: folder })).assets
+    const sent = () => Readable.from([bytes], { objectMode: false })
+    await own.examine(sent(), NO_LIMIT, 'one')
+    await own.put(sent(), NO_LIMIT, null, owner)
+    return (await filesIn(folder)).some((path) => path.endsWith('.w256.webp'))
+  }
+  expect([await isDecodedFor('one'), await isDecodedFor('another')]).toEqual([false, true])
 })
 
 describe('a hostile image', () => {

@@ -1,7 +1,7 @@
 import type { GenerationRecord, ImageRecord, WebhookTarget } from '../../../core/records.ts'
 import type { Assets } from '../../../core/ports.ts'
 import type { NoMessage, WebhookEnd, WebhookFormat, WebhookMessage } from '../../../core/webhooks/format.ts'
-import { createInlineImages } from '../../inline-images.ts'
+import { createInlineImages, imageInPieces } from '../../inline-images.ts'
 import { deliveredImages, imageItem, undelivered } from './items.ts'
 import type { Item, ItemSources } from './items.ts'
 import { wantedOf } from './to-request.ts'
@@ -63,7 +63,7 @@ async function itemOf(sources: ItemSources, generation: GenerationRecord, index:
 
 async function upload({ assets }: Sources, target: WebhookTarget, image: ImageRecord | undefined): Promise<WebhookMessage | NoMessage> {
   const { uploadUrl } = receiversOf(target)
-  const bytes = image?.sha256 && image.format ? await assets.read(image.sha256, image.format, image.bytes ?? undefined) : null
-  if (!image || !bytes || uploadUrl === null) return { refused: 'the image is not stored here' }
-  return { url: uploadUrl, method: 'PUT', body: bytes, headers: { 'content-type': `image/${image.format}` } }
+  const body = image ? await imageInPieces(assets, image) : null
+  if (!image || body === null || uploadUrl === null) return { refused: 'the image is not stored here' }
+  return { url: uploadUrl, method: 'PUT', body, headers: { 'content-type': `image/${image.format}` } }
 }
