@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
 import type { OutputFormat } from '#contract'
 import { assertSound } from '../src/store/assets/image-file.ts'
-import { structureOf } from '../src/store/assets/structure/structure.ts'
+import { demandOf, structureOf } from '../src/store/assets/structure/structure.ts'
 import type { Verdict } from '../src/store/assets/structure/verdict.ts'
 
 const ROUNDS = 40
@@ -26,16 +26,16 @@ export async function wholeImages(): Promise<void> {
   await compare('webp', 'WebP', await drawn().webp().toBuffer())
 }
 
-const DOUBTFUL = { kind: 'doubtful', why: 'it is measured' } as const
-
 async function compare(format: OutputFormat, name: string, image: Buffer): Promise<void> {
+  const judged = { source: image, format, owner: '', isBought: true }
+  const doubtful = { kind: 'doubtful', why: 'it is measured', demand: demandOf(image, format) } as const
   let structureMs = Infinity
   let statedMs = Infinity
   let decodeMs = Infinity
   for (let round = 0; round < ROUNDS; round++) {
     structureMs = Math.min(structureMs, await milliseconds(async () => void verdictOf(image, format, null)))
     statedMs = Math.min(statedMs, await milliseconds(async () => void verdictOf(image, format, image.length)))
-    decodeMs = Math.min(decodeMs, await milliseconds(async () => void (await assertSound({ source: image, format, owner: '' }, DOUBTFUL))))
+    decodeMs = Math.min(decodeMs, await milliseconds(async () => void (await assertSound(judged, doubtful))))
   }
   const pays = (statedBytes: number | null): string => {
     const verdict = verdictOf(image, format, statedBytes)

@@ -16,6 +16,7 @@ import type { KeyPolicy } from './keys/key-policy.ts'
 import type { KeyRecord } from './keys/key-record.ts'
 import type { BudgetCheck, ObservedBill, ProviderHour } from './account-records.ts'
 import { iso } from './instant.ts'
+import type { StoredAsset } from './stored-asset.ts'
 import type { DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'
 import type { Claimed, Nodes, OpenCheck, SlotClaim } from './nodes.ts'
 
@@ -201,7 +202,9 @@ export interface Assets {
    * whoever sends it, which spares a plausible image a longer check. Those of different owners are decoded in turns. Throws `AssetError`.
    */
   put(source: Readable | Buffer, maxBytes: number, statedBytes?: number | null, owner?: string): Promise<StoredAsset>
-  /** Checks all that `put` checks, and keeps nothing: for who may not buy in the end. Throws as `put`. */
+  /** As `put`, of what a caller sends: what would take too much memory to decode is refused (`too_large`). `put` takes it, since it is paid. */
+  putReference: Assets['put']
+  /** Checks all that `putReference` checks, and keeps nothing: for who may not buy in the end. Throws as it does. */
   examine(source: Readable | Buffer, maxBytes: number, owner?: string): Promise<StoredAsset>
   /**
    * The bytes, or null where they are gone or are not as many as `bytes`: an image of another length is not what was stored. `range` is inclusive.
@@ -226,16 +229,9 @@ export interface Assets {
 export const SMALL_WIDTHS = [64, 128, 256, 512, 1024] as const
 export type SmallWidth = (typeof SMALL_WIDTHS)[number]
 
-export interface StoredAsset {
-  readonly sha256: string
-  readonly format: OutputFormat
-  readonly width: number
-  readonly height: number
-  readonly bytes: number
-}
-
 export { AssetError } from './asset-error.ts'
 export type { InPieces, Post, Posted } from './post.ts'
+export type { StoredAsset } from './stored-asset.ts'
 export { StoreError } from './store-error.ts'
 export { ClaimLost, KeyConflict } from './shared-changes.ts'
 export type { DeliveriesUnderWay, DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'

@@ -35,7 +35,7 @@ export function boughtLinks(ports: Pick<Ports, 'download' | 'assets' | 'settings
     const link = await opened.get(url)
     return link?.pixels
       ? assetsOf(ports.assets, key)
-          .put(link.all(), ports.settings.maxImageBytes)
+          .putReference(link.all(), ports.settings.maxImageBytes)
           .catch(() => null)
       : null
   }

@@ -26,7 +26,7 @@ export async function keepInline(
   await Promise.all(
     given.map(async ([path, image]) => {
       if (typeof image !== 'string' || !image.startsWith('data:')) return
-      await assetsOf(assets, key).put(sent(image, path), settings.maxImageBytes)
+      await assetsOf(assets, key).putReference(sent(image, path), settings.maxImageBytes)
     }),
   )
 }

@@ -109,7 +109,7 @@ async function fetchReference({ download, assets, settings }: ReferencePorts, ur
   const fetched = await download(url, limits)
   switch (fetched.kind) {
     case 'body':
-      return assets.put(fetched.stream, settings.maxImageBytes, fetched.statedBytes).catch((error: unknown) => {
+      return assets.putReference(fetched.stream, settings.maxImageBytes, fetched.statedBytes).catch((error: unknown) => {
         if (error instanceof AssetError && error.reason !== 'storage') throw new ReferenceUnavailable(index, `${error.message}; ${REMEDY}`)
         throw error
       })

@@ -1,13 +1,9 @@
-import { availableParallelism } from 'node:os'
 import { described, formatOf } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
-import { decoder, MAX_PIXELS, shrink } from './decoder.ts'
-import { gate } from '../../reading/gate.ts'
-import type { Verdict } from './structure/verdict.ts'
-
-/** Decoding shares libuv's four threads with files and name lookups: two stay free for them. */
-const decodeGate = gate(Math.max(1, Math.min(2, availableParallelism() - 1)))
+import { heldReading, heldShrinking, inTurn, isLight, MOST_DECODED_BYTES } from './decode-turns.ts'
+import { decoder, MAX_PIXELS, readThrough, shrink } from './decoder.ts'
+import type { Demand, Verdict } from './structure/verdict.ts'
 
 /** 100 megapixels take a few seconds. A file made to keep a decoder busy is given up. */
 const LONGEST_DECODE_S = 60
@@ -51,25 +47,56 @@ export interface Judged {
   readonly format: OutputFormat
   /** Whose it is: a gateway key that sends many large ones waits behind itself. */
   readonly owner: string
+  /** It is paid and must not be lost. */
+  readonly isBought: boolean
 }
 
 /**
  * An image whose structure shows that it is whole is taken as it is; what is doubtful is decoded, off the event loop, into the small image that
- * is returned then: it can only be had by reading all of it.
- * @throws AssetError `not_an_image`
+ * is returned then: it can only be had by reading all of it. Of a large PNG every row is read, and nothing made. What would take too much memory is
+ * not decoded: one that was bought is taken as its structure is.
+ * @throws AssetError `not_an_image`, `too_large`
  */
-export async function assertSound({ source, format, owner }: Judged, verdict: Verdict): Promise<Buffer | null> {
+export async function assertSound(judged: Judged, verdict: Verdict): Promise<Buffer | null> {
   switch (verdict.kind) {
     case 'whole':
       return null
     case 'damaged':
       throw cutOrDamaged(verdict.why)
-    case 'doubtful': {
-      const strictness = { failOn: format === 'jpeg' ? 'warning' : 'error', longestS: LONGEST_DECODE_S } as const
-      return decodeGate(() => shrink(source, WIDTH_WHEN_DECODED, strictness).catch(unreadable), owner)
-    }
+    case 'doubtful':
+      return decoded(judged, verdict.demand)
   }
 }
+
+async function decoded({ source, format, owner, isBought }: Judged, demand: Demand): Promise<Buffer | null> {
+  const isOnlyRead = format === 'png' && !isLight(demand)
+  const held = isOnlyRead ? heldReading(demand) : heldShrinking(demand)
+  if (held > MOST_DECODED_BYTES) {
+    if (isBought) return null
+    throw new AssetError(
+      'too_large',
+      `to check the image would take ${inMebibytes(held)} MiB of memory, and at most ${inMebibytes(MOST_DECODED_BYTES)} are taken; ${REMEDIES[format]}`,
+    )
+  }
+  const strictness = { failOn: format === 'jpeg' ? 'warning' : 'error', longestS: LONGEST_DECODE_S } as const
+  return inTurn(
+    demand,
+    async () => {
+      if (!isOnlyRead) return shrink(source, WIDTH_WHEN_DECODED, strictness).catch(unreadable)
+      await readThrough(source, strictness).catch(unreadable)
+      return null
+    },
+    owner,
+  )
+}
+
+const REMEDIES: Readonly<Record<OutputFormat, string>> = {
+  jpeg: 'save it as a baseline (not progressive) JPEG, or with fewer pixels',
+  png: 'save it without interlacing, or with fewer pixels',
+  webp: 'save it as a lossy WebP without transparency, or with fewer pixels',
+}
+
+const inMebibytes = (bytes: number): string => (bytes / 1_048_576).toFixed(0)
 
 function unreadable(error: unknown): never {
   // libvips puts the path it read from in its message.

@@ -41,8 +41,12 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   }
 
   return {
-    put: (source, maxBytes, statedBytes = null, owner = '') => taken({ source, maxBytes, statedBytes, owner }, { storage, sound }),
-    examine: (source, maxBytes, owner = '') => taken({ source, maxBytes, statedBytes: null, owner }, { storage: NOWHERE, sound }),
+    put: (source, maxBytes, statedBytes = null, owner = '') =>
+      taken({ source, maxBytes, statedBytes, owner, isBought: true }, { storage, sound }),
+    putReference: (source, maxBytes, statedBytes = null, owner = '') =>
+      taken({ source, maxBytes, statedBytes, owner, isBought: false }, { storage, sound }),
+    examine: (source, maxBytes, owner = '') =>
+      taken({ source, maxBytes, statedBytes: null, owner, isBought: false }, { storage: NOWHERE, sound }),
     async open(sha256, format, range, bytes) {
       return storage.open(keyOfImage(sha256, format), range, bytes)
     },
@@ -57,9 +61,7 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   }
 }
 
-interface Owned extends Limits {
-  readonly owner: string
-}
+interface Owned extends Limits, Pick<Judged, 'owner' | 'isBought'> {}
 
 interface Sent extends Owned {
   readonly source: Readable | Buffer
@@ -126,7 +128,7 @@ async function openTemporary(path: string): Promise<FileHandle> {
 /** A file is opened only for what has passed, and is not there yet. */
 async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
-  { statedBytes, owner }: Owned,
+  { statedBytes, owner, isBought }: Owned,
   path: string,
   kept: KeptIn,
 ): Promise<StoredAsset> {
@@ -138,7 +140,7 @@ async function takeWhole(
   const sha256 = createHash('sha256').update(image).digest('hex')
   const key = keyOfImage(sha256, format)
   if (!(await storage.renew(key, bytes))) {
-    const small = await soundOnce({ source: image, format, owner }, verdict, sha256, kept)
+    const small = await soundOnce({ source: image, format, owner, isBought }, verdict, sha256, kept)
     if (storage === NOWHERE) return { sha256, bytes, format, width: header.width, height: header.height }
     const file = await openTemporary(path)
     try {
@@ -166,7 +168,7 @@ async function takeChunks(
     const header = await readHeader(temporary, format)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {
-      const small = await soundOnce({ source: temporary, format, owner: limits.owner }, verdict, sha256, kept)
+      const small = await soundOnce({ source: temporary, format, owner: limits.owner, isBought: limits.isBought }, verdict, sha256, kept)
       await storage.keep(key, { path: temporary, handle: file, bytes, sha256, format })
       await keepSmall(storage, key, small)
     }

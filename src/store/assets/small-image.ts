@@ -1,10 +1,13 @@
+import type { OutputFormat } from '#contract'
+import { gate } from '../../reading/gate.ts'
+import { demandOf } from './structure/structure.ts'
+import { heldShrinking, inTurn, isLight, MOST_DECODED_BYTES } from './decode-turns.ts'
 import { shrink } from './decoder.ts'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
-import { gate } from '../../reading/gate.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
 
-/** One at a time, in turns of those whose images they are: beside the two threads that check delivered images, one of libuv's four stays free for files and names. */
+/** Images on their way from the storage to a decoder, in turns of those whose they are. */
 const oneAtATime = gate(1)
 const LONGEST_S = 10
 const MOST_REMEMBERED = 1_000
@@ -20,31 +23,49 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
   const underWay = new Map<string, Promise<Buffer | null>>()
   const undecodable = new Set<string>()
 
-  async function find(key: string, width: SmallWidth, owner: string): Promise<Buffer | null> {
+  async function find(key: string, format: OutputFormat, width: SmallWidth, owner: string): Promise<Buffer | null> {
     if (!(await storage.has(key))) return null
     const kept = await storage.read(smallKeyOf(key, width)).catch(() => null)
     if (kept !== null) return kept
     if (undecodable.has(key)) throw new AssetError('not_an_image', 'it cannot be decoded')
-    const made = await oneAtATime(() => make(key, width), owner)
+    const made = await make(key, format, width, owner)
     // Where it cannot be kept, it is served all the same, and made again the next time.
     if (made !== null) await storage.write(smallKeyOf(key, width), made).catch(() => {})
     return made
   }
 
-  async function make(key: string, width: SmallWidth): Promise<Buffer | null> {
-    const bytes = await storage.read(key)
-    if (bytes === null) return null
-    return shrink(bytes, width, { failOn: 'error', longestS: LONGEST_S }).catch((error: unknown) => {
-      if (undecodable.size >= MOST_REMEMBERED) undecodable.clear()
-      undecodable.add(key)
-      throw new AssetError('not_an_image', 'it cannot be decoded', { cause: error })
+  async function make(key: string, format: OutputFormat, width: SmallWidth, owner: string): Promise<Buffer | null> {
+    const demand = await oneAtATime(async () => {
+      const bytes = await storage.read(key)
+      if (bytes === null) return null
+      const takes = demandOf(bytes, format)
+      return isLight(takes) ? inTurn(takes, () => shrunk(key, bytes, width), owner) : takes
+    }, owner)
+    if (demand === null || Buffer.isBuffer(demand)) return demand
+    if (heldShrinking(demand) > MOST_DECODED_BYTES) throw undecodableNow(key)
+    // Not held while others have their turn.
+    const again = async () => {
+      const bytes = await storage.read(key)
+      return bytes === null ? null : shrunk(key, bytes, width)
+    }
+    return inTurn(demand, again, owner)
+  }
+
+  const shrunk = (key: string, bytes: Buffer, width: SmallWidth): Promise<Buffer> =>
+    shrink(bytes, width, { failOn: 'error', longestS: LONGEST_S }).catch((error: unknown) => {
+      throw undecodableNow(key, error)
     })
+
+  function undecodableNow(key: string, cause?: unknown): AssetError {
+    if (undecodable.size >= MOST_REMEMBERED) undecodable.clear()
+    undecodable.add(key)
+    return new AssetError('not_an_image', 'it cannot be decoded', { cause })
   }
 
   return async (sha256, format, width, owner = '') => {
     const key = keyOfImage(sha256, format)
     const name = smallKeyOf(key, width)
-    const work = underWay.get(name) ?? find(key, width, owner).finally(() => underWay.delete(name))
+    const work = underWay.get(name) ?? find(key, format, width, owner).finally(() => underWay.delete(name))
     underWay.set(name, work)
     return work
   }

@@ -28,7 +28,13 @@ function world() {
   }
   const assets = {
     measure: async () => size,
-    put: async (source: Readable) => ({ sha256: 'a', format: 'png', bytes: (await buffer(source)).length, width: 640, height: 480 }),
+    putReference: async (source: Readable) => ({
+      sha256: 'a',
+      format: 'png',
+      bytes: (await buffer(source)).length,
+      width: 640,
+      height: 480,
+    }),
   }
   return { counted, links: boughtLinks({ download, assets, settings: { maxImageBytes: 2_000_000 } } as never) }
 }

@@ -21,7 +21,7 @@ function world(answer: (url: string) => Downloaded | Promise<Downloaded> = body,
     return answer(url)
   }
   const assets = {
-    put: put ?? (async () => ({ sha256: 'b', format: 'jpeg', width: 1, height: 1, bytes: BYTES.length })),
+    putReference: put ?? (async () => ({ sha256: 'b', format: 'jpeg', width: 1, height: 1, bytes: BYTES.length })),
     read: async (sha256: string) => (sha256 === 'gone' ? null : BYTES),
   }
   const ports = { download, assets, settings: { maxImageBytes: 1_000 } } as never

@@ -235,6 +235,7 @@ export function createWorld(options: WorldOptions) {
     store,
     assets: {
       examine: (source, maxBytes) => ports.assets.put(source, maxBytes),
+      putReference: (source, maxBytes) => ports.assets.put(source, maxBytes),
       async put(source) {
         const bytes = Buffer.isBuffer(source) ? source : await collect(source)
         if (bytes.includes('not an image')) throw new AssetError('not_an_image', 'not an image')

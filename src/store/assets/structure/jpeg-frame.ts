@@ -1,5 +1,6 @@
 import { type CodeTable, codeTable } from './code-table.ts'
 import type { BlockTables, Scan } from './scan-counter.ts'
+import type { Demand } from './verdict.ts'
 
 interface Component {
   readonly id: number
@@ -27,6 +28,24 @@ export function frameIn(header: Uint8Array): Frame | null {
   const isLegal = ({ across, down }: Component): boolean => across >= 1 && across <= 4 && down >= 1 && down <= 4
   const isSound = precision === 8 && frame.width > 0 && frame.height > 0 && count >= 1 && count <= 4 && components.every(isLegal)
   return isSound && header.length === 6 + count * 3 ? frame : null
+}
+
+const BLOCK_BYTES = 64 * 2
+
+/**
+ * What decoding takes. Coefficients that come in several scans are all held until the last; else rows come one by one, an eighth as wide where less is asked for.
+ * @param header the content of the frame's segment
+ */
+export function jpegDemand(header: Uint8Array, isInScans: boolean): Demand {
+  const [, h1 = 0, h2 = 0, w1 = 0, w2 = 0, count = 0] = header
+  const [width, height] = [w1 * 256 + w2, h1 * 256 + h2]
+  const components = frameIn(header)?.components ?? []
+  const widest = Math.max(...components.map(({ across }) => across))
+  const highest = Math.max(...components.map(({ down }) => down))
+  const blocks = components.map(({ across, down }) => Math.ceil(width / (8 * widest)) * across * Math.ceil(height / (8 * highest)) * down)
+  const pixelBytes = width * height * count
+  const coefficientBytes = components.length > 0 ? blocks.reduce((sum, some) => sum + some, 0) * BLOCK_BYTES : pixelBytes * 2
+  return { wholeBytes: isInScans ? coefficientBytes : 0, rowBytes: Math.ceil(width / 8) * count, rows: Math.ceil(height / 8), pixelBytes }
 }
 
 /** The tables that are in force, which segments replace one by one. Of those of quantization only the numbers matter. */

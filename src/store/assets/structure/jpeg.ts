@@ -1,7 +1,7 @@
 import { ScanCounter } from './scan-counter.ts'
-import { type Frame, frameIn, readCodeTables, readQuantization, scanIn, type Tables } from './jpeg-frame.ts'
+import { type Frame, frameIn, jpegDemand, readCodeTables, readQuantization, scanIn, type Tables } from './jpeg-frame.ts'
 import { ProgressiveScans } from './progressive-scans.ts'
-import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
+import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 
 const START = 0xd8
 const END = 0xd9
@@ -47,6 +47,8 @@ class JpegStructure implements Structure {
   #held: Buffer = Buffer.alloc(0)
   /** Bytes of a segment whose content does not matter. */
   #toSkip = 0
+  #frameHeader: Buffer | null = null
+  #demand: Demand | null = null
   #doubt: string | null = null
   #damage: string | null = null
 
@@ -75,8 +77,12 @@ class JpegStructure implements Structure {
     if (this.#damage !== null) return damaged(this.#damage)
     if (this.#phase !== 'behind') return damaged('it has no end')
     if (this.#held.length > 0) return damaged('another file stands behind its end')
-    if (this.#doubt !== null) return doubtful(this.#doubt)
+    if (this.#doubt !== null) return doubtful(this.#doubt, this.#demand)
     return WHOLE
+  }
+
+  demand(): Demand | null {
+    return this.#demand
   }
 
   /** Returns where it stopped: at `at` where it needs more bytes. */
@@ -148,6 +154,7 @@ class JpegStructure implements Structure {
   #beginFrame(marker: number, header: Buffer): void {
     if (this.#isFrameSeen) this.#damage = 'it has two frames'
     this.#isFrameSeen = true
+    this.#frameHeader = Buffer.from(header)
     if (isCounted(marker)) this.#frame = frameIn(header)
     if (marker === PROGRESSIVE) {
       this.#progressive = new ProgressiveScans(header)
@@ -161,6 +168,10 @@ class JpegStructure implements Structure {
     if (this.#scans > MAX_SCANS) this.#damage = `it has more than ${MAX_SCANS} scans`
     if (!this.#isFrameSeen) this.#damage = 'a scan comes before its frame'
     this.#progressive?.take(header)
+    if (this.#frameHeader !== null) {
+      const isInScans = this.#progressive !== null || header[0] !== this.#frameHeader[5]
+      this.#demand ??= jpegDemand(this.#frameHeader, isInScans)
+    }
     const scan = this.#frame === null ? null : scanIn(header, this.#frame, this.#tables, this.#restartInterval)
     if (scan === null || this.#doubt !== null) {
       this.#doubt ??= 'a scan does not fit its frame'

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
+import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 import { InSteps } from './in-steps.ts'
 
 const SIGNATURE_BYTES = 8
@@ -36,6 +36,15 @@ interface Chunk {
   head: Buffer
 }
 
+/** As a decoder hands them on. */
+interface PngPixels {
+  readonly width: number
+  readonly height: number
+  readonly samples: number
+  readonly sampleBytes: number
+  readonly isInterlaced: boolean
+}
+
 /**
  * Whether a PNG has every chunk whole, by its CRC and in a legal order, up to its end, and data enough for its size.
  * https://www.w3.org/TR/png-3/#5Chunk-layout
@@ -56,6 +65,7 @@ class PngStructure implements Structure {
   /** Of all rows, before compression; 0 until it is known. */
   #rawBytes = 0
   #isPalette = false
+  #pixels: PngPixels | null = null
   #dataBytes = 0
   #hasEnded = false
   #doubt: string | null = null
@@ -74,10 +84,19 @@ class PngStructure implements Structure {
     if (this.#damage !== null) return damaged(this.#damage)
     if (!this.#hasEnded) return damaged('it has no end')
     if (this.#dataBytes < this.#rawBytes * LEAST_SHARE) return damaged('it has less data than its size can take')
-    if (this.#doubt !== null) return doubtful(this.#doubt)
+    if (this.#doubt !== null) return doubtful(this.#doubt, this.demand())
     const certainShare = this.#bytes === this.#statedBytes ? PLAUSIBLE_SHARE : CERTAIN_SHARE
-    if (this.#dataBytes < this.#rawBytes * certainShare) return doubtful('it has so little data that rows may be missing')
+    if (this.#dataBytes < this.#rawBytes * certainShare) return doubtful('it has so little data that rows may be missing', this.demand())
     return WHOLE
+  }
+
+  /** A chunk before the data says whether there is transparency. */
+  demand(): Demand | null {
+    if (this.#pixels === null || !this.#names.has('IDAT')) return null
+    const { width, height, samples, sampleBytes, isInterlaced } = this.#pixels
+    const rowBytes = width * sampleBytes * (samples + (this.#names.has('tRNS') ? 1 : 0))
+    const pixelBytes = height * rowBytes
+    return { wholeBytes: isInterlaced ? pixelBytes : 0, rowBytes, rows: height, pixelBytes }
   }
 
   /** Returns where it stopped: at `at` where it needs more bytes. */
@@ -159,6 +178,8 @@ class PngStructure implements Structure {
     const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)]
     if (width === 0 || height === 0) this.#damage = 'its header makes no sense'
     this.#isPalette = header.readUInt8(9) === 3
+    const samples = this.#isPalette ? 3 : colour.samples
+    this.#pixels = { width, height, samples, sampleBytes: depth === 16 ? 2 : 1, isInterlaced: header.readUInt8(12) === 1 }
     this.#rawBytes = height * (1 + Math.ceil((width * colour.samples * depth) / 8))
   }
 }

@@ -1,10 +1,24 @@
+/** What it takes to decode an image, in bytes, as its headers say: known before a decoder sees it. */
+export interface Demand {
+  /** Held at once whatever is made of it, since no row can be had before the last byte. */
+  readonly wholeBytes: number
+  /** Of a row as it leaves the decoder. */
+  readonly rowBytes: number
+  readonly rows: number
+  /** All of its pixels: what takes time. */
+  readonly pixelBytes: number
+}
+
+/** Of what has no headers: never decoded. */
+export const UNKNOWN_DEMAND: Demand = { wholeBytes: Infinity, rowBytes: 0, rows: 0, pixelBytes: Infinity }
+
 /**
  * What an image's structure says of it. `whole`: nothing is missing, found without computing a pixel. `doubtful`: only a decoder can say.
  * `damaged`: it is not whole, or it is something else besides an image.
  */
 export type Verdict =
   | { readonly kind: 'whole' }
-  | { readonly kind: 'doubtful'; readonly why: string }
+  | { readonly kind: 'doubtful'; readonly why: string; readonly demand: Demand }
   | { readonly kind: 'damaged'; readonly why: string }
 
 /** Judges an image of one format while its bytes stream past, in pieces of any size. Keeps a segment's header at most. */
@@ -12,10 +26,12 @@ export interface Structure {
   take(bytes: Buffer): void
   /** After the last byte. */
   verdict(): Verdict
+  /** Null until its headers were read. */
+  demand(): Demand | null
 }
 
 export const WHOLE: Verdict = { kind: 'whole' }
-export const doubtful = (why: string): Verdict => ({ kind: 'doubtful', why })
+export const doubtful = (why: string, demand: Demand | null): Verdict => ({ kind: 'doubtful', why, demand: demand ?? UNKNOWN_DEMAND })
 export const damaged = (why: string): Verdict => ({ kind: 'damaged', why })
 
 /** Zeros and white space: what some servers and encoders leave behind an image. Anything else there is another file. */

@@ -1,4 +1,4 @@
-import { behindPadding, damaged, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
+import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 import { InSteps } from './in-steps.ts'
 
 /** `RIFF`, the size of all that follows, `WEBP`. */
@@ -47,6 +47,8 @@ class WebpStructure implements Structure {
   #size: Size | null = null
   /** Bytes of its lossy pixels, and how many pixels these are. */
   #lossy = { bytes: 0, pixels: Infinity }
+  #hasAlpha = false
+  #demand: Demand | null = null
   #damage: string | null = null
 
   constructor(statedBytes: number | null) {
@@ -64,7 +66,11 @@ class WebpStructure implements Structure {
     if (this.#images !== 1) return damaged(this.#images === 0 ? 'it has no image' : 'it has two images')
     const { bytes, pixels } = this.#lossy
     if (this.#bytes === this.#statedBytes && bytes >= pixels * PLAUSIBLE) return WHOLE
-    return doubtful('only a decoder knows where its pixels end')
+    return doubtful('only a decoder knows where its pixels end', this.#demand)
+  }
+
+  demand(): Demand | null {
+    return this.#demand
   }
 
   /** Returns where it stopped: at `at` where it needs more bytes. */
@@ -120,6 +126,9 @@ class WebpStructure implements Structure {
       case 'ANMF':
         this.#damage = 'it is an animation'
         return
+      case 'ALPH':
+        this.#hasAlpha = true
+        return
       case 'VP8 ':
       case 'VP8L': {
         const size = name === 'VP8L' ? losslessSize(head) : lossySize(head)
@@ -128,9 +137,17 @@ class WebpStructure implements Structure {
         else if (this.#size !== null && (this.#size.width !== size.width || this.#size.height !== size.height))
           this.#damage = 'its headers say two sizes'
         else if (name === 'VP8 ') this.#lossy = { bytes, pixels: size.width * size.height }
+        if (size !== null) this.#demand = demandOf(size, name === 'VP8L', this.#hasAlpha)
       }
     }
   }
+}
+
+/** Lossless pixels are unpacked at once, and so is the transparency of lossy ones, whose rows come one by one and as small as they are asked for. */
+function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolean): Demand {
+  const pixels = width * height
+  const wholeBytes = pixels * (isLossless ? 4 : hasAlpha ? 1.25 : 0)
+  return { wholeBytes, rowBytes: 0, rows: height, pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) }
 }
 
 function losslessSize(head: Buffer): Size | null {
