@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
 import { codeOf, diskError } from './folder-storage.ts'
 import { incoming, judge, receive } from './incoming.ts'
-import type { Incoming, Limits } from './incoming.ts'
+import type { Incoming, Limits, Origin } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, cutOrDamaged, readHeader, WIDTH_WHEN_DECODED } from './image-file.ts'
 import type { Judged } from './image-file.ts'
@@ -57,11 +57,7 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   }
 }
 
-interface Owned extends Limits {
-  readonly owner: string
-}
-
-interface Sent extends Owned {
+interface Sent extends Limits {
   readonly source: Readable | Buffer
 }
 
@@ -121,12 +117,13 @@ async function openTemporary(path: string): Promise<FileHandle> {
 /** A file is opened only for what has passed, and is not there yet. */
 async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
-  { statedBytes, owner }: Owned,
+  origin: Origin,
   path: string,
   kept: KeptIn,
 ): Promise<StoredAsset> {
   const { storage } = kept
-  const verdict = judge(image, format, statedBytes)
+  const { owner } = origin
+  const verdict = await judge(image, format, origin)
   const header = await readHeader(image, format)
   if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
   const { length: bytes } = image
@@ -149,7 +146,7 @@ async function takeWhole(
 
 async function takeChunks(
   image: Extract<Incoming, { kind: 'chunks' }>,
-  limits: Owned,
+  limits: Limits,
   temporary: string,
   kept: KeptIn,
 ): Promise<StoredAsset> {
