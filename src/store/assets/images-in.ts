@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Assets, StoredAsset } from '../../core/ports.ts'
 import { codeOf, diskError } from './folder-storage.ts'
 import { incoming, judge, receive } from './incoming.ts'
-import type { Incoming, Limits } from './incoming.ts'
+import type { Incoming, Limits, Origin } from './incoming.ts'
 import { measureHead } from './measure.ts'
 import { assertSound, cutOrDamaged, readHeader, WIDTH_WHEN_DECODED } from './image-file.ts'
 import type { Judged } from './image-file.ts'
@@ -61,7 +61,7 @@ export function imagesIn(storage: ObjectStorage, folder: string): Assets {
   }
 }
 
-interface Owned extends Limits, Pick<Judged, 'owner' | 'isBought'> {}
+interface Owned extends Limits, Pick<Judged, 'isBought'> {}
 
 interface Sent extends Owned {
   readonly source: Readable | Buffer
@@ -128,12 +128,13 @@ async function openTemporary(path: string): Promise<FileHandle> {
 /** A file is opened only for what has passed, and is not there yet. */
 async function takeWhole(
   { image, format }: Extract<Incoming, { kind: 'whole' }>,
-  { statedBytes, owner, isBought }: Owned,
+  origin: Origin & Pick<Judged, 'isBought'>,
   path: string,
   kept: KeptIn,
 ): Promise<StoredAsset> {
   const { storage } = kept
-  const verdict = judge(image, format, statedBytes)
+  const { owner, isBought } = origin
+  const verdict = await judge(image, format, origin)
   const header = await readHeader(image, format)
   if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
   const { length: bytes } = image

@@ -60,6 +60,10 @@ export function segment(marker: number, content: Buffer, length = content.length
 const DC_TABLE = Buffer.from([0x00, 0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
 const AC_TABLE = Buffer.from([0x10, 0, 2, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 4, 17])
 
+/** A segment that defines the same table again and again, of two codes. */
+export const manyCodeTables = (count: number): Buffer =>
+  segment(0xc4, Buffer.concat(Array.from({ length: count }, () => Buffer.from([0x10, 2, ...Array<number>(15).fill(0), 1, 1]))))
+
 /** A grey JPEG by hand, with what no encoder within reach writes: restart markers, and one scan a component. */
 export function greyJpeg(options: {
   readonly columns: number

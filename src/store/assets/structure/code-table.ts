@@ -25,12 +25,36 @@ const entry = (bits: number, covered: number): number => bits | (covered << 8)
 export const bitsOf = (of: number): number => of & 0xff
 export const coveredOf = (of: number): number => of >> 8
 
+/** A table as a segment defines it. */
+interface Definition {
+  /** How many codes there are of each length, 1 to 16. */
+  readonly counts: Uint8Array
+  readonly symbols: Uint8Array
+  /** DC codes cover one coefficient; AC codes say how many. */
+  readonly isDc: boolean
+}
+
 /**
- * @param counts how many codes there are of each length, 1 to 16
- * @param isDc DC codes cover one coefficient; AC codes say how many
+ * Built when a scan first needs it: that takes thousands of steps, and a segment can hold thousands of definitions.
  * @returns null where more codes are listed than exist, or a value is longer than any can be
  */
-export function codeTable(counts: Uint8Array, symbols: Uint8Array, isDc: boolean): CodeTable | null {
+export function codeTable(definition: Definition): (() => CodeTable) | null {
+  if (!isPossible(definition)) return null
+  let built: CodeTable | null = null
+  return () => (built ??= build(definition))
+}
+
+function isPossible({ counts, symbols, isDc }: Definition): boolean {
+  let code = 0
+  for (let length = 1; length <= LONGEST_CODE; length++) {
+    code += counts[length - 1] ?? 0
+    if (code > 1 << length) return false
+    code <<= 1
+  }
+  return !isDc || symbols.every((symbol) => symbol <= MAX_VALUE_BITS)
+}
+
+function build({ counts, symbols, isDc }: Definition): CodeTable {
   const table: CodeTable = {
     first: new Uint16Array(1 << AHEAD_BITS),
     several: new Uint16Array(1 << AHEAD_BITS),
@@ -44,13 +68,11 @@ export function codeTable(counts: Uint8Array, symbols: Uint8Array, isDc: boolean
   let index = 0
   for (let length = 1; length <= LONGEST_CODE; length++) {
     const count = counts[length - 1] ?? 0
-    if (code + count > 1 << length) return null
     table.firstCode[length] = code
     table.codes[length] = count
     table.firstIndex[length] = index
     for (let last = index + count; index < last; index++, code++) {
       const symbol = symbols[index] ?? 0
-      if (isDc && symbol > MAX_VALUE_BITS) return null
       const made = isDc ? entry(length + symbol, 1) : acEntry(symbol, length)
       table.entries[index] = made
       const spare = AHEAD_BITS - length

@@ -50,23 +50,32 @@ export function jpegDemand(header: Uint8Array, isInScans: boolean): Demand {
 
 /** The tables that are in force, which segments replace one by one. Of those of quantization only the numbers matter. */
 export interface Tables {
-  readonly dc: Map<number, CodeTable>
-  readonly ac: Map<number, CodeTable>
+  readonly dc: Map<number, () => CodeTable>
+  readonly ac: Map<number, () => CodeTable>
+  /** How many code tables were defined so far. */
+  codeTables: number
   readonly quantization: Set<number>
 }
 
+/** Encoders write a dozen scans at most. A thousand over a large image would keep a decoder busy for minutes. */
+export const MAX_SCANS = 64
+/** Four of each class are in force at once, and whoever optimises a progressive image replaces them before each scan: nobody has more to say. */
+const MAX_CODE_TABLES = 8 * MAX_SCANS
+
 /** Reads a segment of Huffman tables (B.2.4.2). Returns false where it makes no sense. */
-export function readCodeTables(segment: Uint8Array, { dc, ac }: Tables): boolean {
+export function readCodeTables(segment: Uint8Array, tables: Tables): boolean {
   for (let at = 0; at < segment.length;) {
+    if (++tables.codeTables > MAX_CODE_TABLES) return false
     const kind = segment[at] ?? 0
-    const counts = segment.subarray(at + 1, at + 17)
+    // Copies: they are read again when the piece that they came in is gone.
+    const counts = Uint8Array.from(segment.subarray(at + 1, at + 17))
     const total = counts.reduce((sum, count) => sum + count, 0)
-    const symbols = segment.subarray(at + 17, at + 17 + total)
+    const symbols = Uint8Array.from(segment.subarray(at + 17, at + 17 + total))
     if (counts.length < 16 || symbols.length < total || kind >> 4 > 1) return false
     const isDc = kind >> 4 === 0
-    const table = codeTable(counts, symbols, isDc)
+    const table = codeTable({ counts, symbols, isDc })
     if (table === null) return false
-    ;(isDc ? dc : ac).set(kind & 0x0f, table)
+    ;(isDc ? tables.dc : tables.ac).set(kind & 0x0f, table)
     at += 17 + total
   }
   return true
@@ -111,7 +120,7 @@ export function scanIn(header: Uint8Array, frame: Frame, { dc, ac, quantization 
     const blocksPerUnit = count === 1 ? 1 : across * down
     if (count === 1)
       units = Math.ceil(Math.ceil((frame.width * across) / widest) / 8) * Math.ceil(Math.ceil((frame.height * down) / highest) / 8)
-    for (let block = 0; block < blocksPerUnit; block++) blocks.push({ dc: dcTable, ac: acTable })
+    for (let block = 0; block < blocksPerUnit; block++) blocks.push({ dc: dcTable(), ac: acTable() })
   }
   return { components: ids, blocks, units, restartInterval }
 }

@@ -1,5 +1,5 @@
 import { ScanCounter } from './scan-counter.ts'
-import { type Frame, frameIn, jpegDemand, readCodeTables, readQuantization, scanIn, type Tables } from './jpeg-frame.ts'
+import { type Frame, frameIn, jpegDemand, MAX_SCANS, readCodeTables, readQuantization, scanIn, type Tables } from './jpeg-frame.ts'
 import { ProgressiveScans } from './progressive-scans.ts'
 import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 
@@ -18,8 +18,6 @@ const isCounted = (marker: number): boolean => marker === 0xc0 || marker === 0xc
 /** Has to be decoded. The others (lossless, arithmetic, hierarchical) are shown by no browser. */
 const PROGRESSIVE = 0xc2
 const READ = new Set([HUFFMAN_TABLES, QUANTIZATION, START_OF_SCAN, RESTART_INTERVAL])
-/** Encoders write a dozen at most. A thousand scans over a large image would keep a decoder busy for minutes. */
-const MAX_SCANS = 64
 /** Behind the image there may be further ones, such as a gain map (CIPA DC-007). */
 const MAX_IMAGES = 8
 
@@ -34,7 +32,7 @@ type Phase = 'markers' | 'segment' | 'counting' | 'skipping' | 'behind'
 class JpegStructure implements Structure {
   #phase: Phase = 'markers'
   #marker = 0
-  #tables: Tables = { dc: new Map(), ac: new Map(), quantization: new Set() }
+  #tables: Tables = { dc: new Map(), ac: new Map(), codeTables: 0, quantization: new Set() }
   #frame: Frame | null = null
   #isFrameSeen = false
   #progressive: ProgressiveScans | null = null
@@ -172,8 +170,9 @@ class JpegStructure implements Structure {
       const isInScans = this.#progressive !== null || header[0] !== this.#frameHeader[5]
       this.#demand ??= jpegDemand(this.#frameHeader, isInScans)
     }
-    const scan = this.#frame === null ? null : scanIn(header, this.#frame, this.#tables, this.#restartInterval)
-    if (scan === null || this.#doubt !== null) {
+    const frame = this.#doubt === null ? this.#frame : null
+    const scan = frame === null ? null : scanIn(header, frame, this.#tables, this.#restartInterval)
+    if (scan === null) {
       this.#doubt ??= 'a scan does not fit its frame'
       this.#phase = 'skipping'
       return

@@ -70,9 +70,12 @@ export class ScanCounter {
       const { end, next } = this.#unstuff(bytes, at)
       at = next
       const read = this.#countBlocks(end * 8)
+      if (this.#state === 'open' && this.marker !== 0) {
+        this.#passMarker()
+        continue
+      }
       this.#rest = Uint8Array.from(coded.subarray(read >> 3, end))
       this.#bit = read & 7
-      if (this.#state === 'open' && this.marker !== 0) this.#passMarker()
     }
     return at
   }
