@@ -1,7 +1,7 @@
-import { subtractUsd } from '#contract'
-import type { BudgetPeriod, BudgetState, Usd } from '#contract'
+import { BudgetPeriod, subtractUsd } from '#contract'
+import type { BudgetState, Usd } from '#contract'
 import type { KeyPolicy } from '../keys/key-policy.ts'
-import type { Instant, Reservation } from '../records.ts'
+import type { GenerationRecord, Instant, Reservation } from '../records.ts'
 import type { Store } from '../ports.ts'
 import { dayOf, isoOrNull, monthOf } from '../instant.ts'
 
@@ -23,11 +23,11 @@ export function periodAt(kind: BudgetPeriod, instant: Instant): Period {
   }
 }
 
-const KINDS: readonly BudgetPeriod[] = ['day', 'month', 'total']
+const NONE: readonly string[] = []
 
-/** The periods in which what was accepted then counts, whatever budget its key has, but the one in which it is reserved. */
-export const otherPeriods = (acceptedAt: Instant, reserved: Pick<Reservation, 'period'> | undefined): readonly string[] =>
-  KINDS.map((kind) => periodAt(kind, acceptedAt).period).filter((period) => period !== reserved?.period)
+/** The periods in which a generation counts, whatever budget its key has, but the one in which it is reserved. */
+export const otherPeriods = ({ key, createdAt, reserved }: Pick<GenerationRecord, 'key' | 'createdAt' | 'reserved'>): readonly string[] =>
+  key === null ? NONE : BudgetPeriod.options.map((kind) => periodAt(kind, createdAt).period).filter((period) => period !== reserved?.period)
 
 /** A key's budget as it stands. */
 export interface Budget extends Period {

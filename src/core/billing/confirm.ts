@@ -53,7 +53,7 @@ export async function confirm(
     amount,
     at: row.at,
     period: generation.reserved?.period ?? null,
-    alsoIn: otherPeriods(generation.createdAt, generation.reserved),
+    alsoIn: otherPeriods(generation),
     task: { ...row.task, providerTaskId, ...surchargePart(amount, invoicedAmount), adjustedAt: clock.now() },
   }
   await store.commit({ generations: [{ ...generation, attempts }], ledger: [adjusted] })

@@ -25,7 +25,7 @@ export const reservedEntry = (record: GenerationRecord, route: Route, amount: Us
 export const settledEntry = (record: GenerationRecord, attempt: AttemptRecord, route: Route, at: Instant): LedgerEntry => ({
   ...line(record, route, settledKind(attempt), attempt.settled?.amount ?? null, at),
   attemptId: attempt.id,
-  alsoIn: otherPeriods(record.createdAt, record.reserved),
+  alsoIn: otherPeriods(record),
   task: taskOf(record, attempt, route),
 })
 

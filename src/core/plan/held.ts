@@ -33,8 +33,9 @@ function beyondQuote(rule: PriceRule, limits: Offer['limits'], ordered: Ordered)
     case 'megapixel': {
       // Priced as one megapixel each; so is an image that has the size of the first of them.
       const { unseen, applied } = ordered
+      if (unseen === 0) return '0'
       const references = unseen * ((rule.reference_cap_mp ?? 1) - 1)
-      const isOutputUnseen = unseen > 0 && applied.width === undefined && applied.tier === undefined
+      const isOutputUnseen = applied.width === undefined && applied.tier === undefined
       const output = isOutputUnseen ? billedMegapixels({ width: mostPixels(limits.size), height: 1 }) - 1 : 0
       return sumUsd([multiplyUsd(rule.reference, references), multiplyUsd(rule.extra_output, output)])
     }

@@ -88,6 +88,11 @@ export function createLimits({ limits, trustedProxies, isLoopback, observeLimite
     return over
   }
 
+  const takeOne = (limit: 'streams' | 'generations', key: string | null): Taken => {
+    const { perKey, all } = limits()
+    return take(limit, 1, [...ofKey(key, perKey[limit]), { of: 'all', name: EVERYBODY, most: all[limit] }])
+  }
+
   return {
     overRequests(request, reply) {
       const { requestsPerMinute } = limits().perAddress
@@ -108,14 +113,8 @@ export function createLimits({ limits, trustedProxies, isLoopback, observeLimite
         { of: 'all', name: EVERYBODY, most: all.bytes },
       ])
     },
-    takeStream(key) {
-      const { perKey, all } = limits()
-      return take('streams', 1, [...ofKey(key, perKey.streams), { of: 'all', name: EVERYBODY, most: all.streams }])
-    },
-    takeTask(key) {
-      const { perKey, all } = limits()
-      return take('generations', 1, [...ofKey(key, perKey.generations), { of: 'all', name: EVERYBODY, most: all.generations }])
-    },
+    takeStream: (key) => takeOne('streams', key),
+    takeTask: (key) => takeOne('generations', key),
   }
 }
 

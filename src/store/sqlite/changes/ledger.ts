@@ -22,7 +22,7 @@ export const ledgerChanges =
       const moved = movedBy(entry)
       if (moved !== null) move.run(moved.by, moved.key, moved.period)
       const also = alsoMovedBy(entry)
-      for (const period of also?.periods ?? []) move.run(also?.by ?? 0n, entry.key, period)
+      if (also !== null) for (const period of also.periods) move.run(also.by, also.key, period)
     }
 
     return ({ ledger = [], budget }) => {
