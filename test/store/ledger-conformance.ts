@@ -181,6 +181,20 @@ export function ledgerConformance(storeNow: () => Store): void {
       expect([await used('2026-11', 100), await used('total', 0), await used('2026-12', 200)]).toEqual(['0.2', '0.1', '0'])
     })
 
+    test('that is new, and one that has begun, count what is unknown at what was held for it', async () => {
+      const task = { quoted: '0.02', held: '0.3' }
+      const of = (kind: 'unknown' | 'adjusted', amount: string | null, period: string) => ({
+        ...settlement('gen_1', 'att_1', { at: 101, key: 'team', kind, amount, task }),
+        period,
+        alsoIn: ['2026-11'],
+      })
+      await write([ledgerEntry('gen_0', { kind: 'reserved', amount: '0.1', period: '2026-11' })], budget({ limit: '1', periodStart: 100 }))
+      await write([of('unknown', null, '2026-12')])
+      expect([await used('2026-11', 100), await used('2026-12', 100)]).toEqual(['0.4', '0.3'])
+      await write([of('adjusted', '0.05', 'total')])
+      expect([await used('2026-11', 100), await used('2026-12', 100)]).toEqual(['0.15', '0.05'])
+    })
+
     test('that is new counts a cost that came late once: the cost, and no longer the quote', async () => {
       const task = { quoted: '0.02' }
       await write([settlement('gen_1', 'att_1', { at: 101, kind: 'unknown', amount: null, task })])

@@ -10,6 +10,8 @@ import type { CostTally } from './cost-tally.ts'
 import type { Clock, CostQuery, Store } from '../ports.ts'
 import { isoOrNull } from '../instant.ts'
 import { Refusal } from '../generation/refusal.ts'
+import type { KeyPolicy } from '../keys/key-policy.ts'
+import { mayUseProvider } from '../keys/may-use.ts'
 import { policyInForce } from '../keys/policy-in-force.ts'
 
 export interface CostsAsked {
@@ -94,11 +96,11 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
     async report(asked, key) {
       const { groupBy, filters = {} } = asked
       const { groups, total } = await tallied(sums(asked, key), groupBy, breathe)
-      const figures = await total.figures(offers.ofModel, breathe)
+      const offersOf = usableOffers(offers, policyOf(key))
+      const figures = await total.figures(offersOf, breathe)
       const grouped: CostReport['groups'] = []
       for (const { values, tally } of groups.toSorted((left, right) => byValues(left.values, right.values))) {
-        const group = Object.fromEntries(groupBy.map((name, index) => [name, values[index] ?? null]))
-        grouped.push({ group, ...(await tally.figures(offers.ofModel, breathe)) })
+        grouped.push({ group: groupOf(groupBy, values), ...(await tally.figures(offersOf, breathe)) })
         await breathe()
       }
       return {
@@ -118,6 +120,13 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
     },
   }
 }
+
+const groupOf = (names: readonly string[], values: Group['values']): CostReport['groups'][number]['group'] =>
+  Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]))
+
+/** What others charge, and what of that was negotiated, is not for a key that may not buy there. */
+const usableOffers = (offers: Pick<Offers, 'ofModel'>, policy: KeyPolicy | null) => (model: string) =>
+  offers.ofModel(model).filter(({ provider }) => mayUseProvider(policy?.providers ?? null, provider))
 
 async function tallied(
   pages: AsyncIterable<readonly (CostRow | CostSum)[]>,

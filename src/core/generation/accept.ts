@@ -14,7 +14,6 @@ import type { BoughtLinks } from './bought-links.ts'
 import { createGather } from './gather.ts'
 import type { Gathered, GatherDependencies } from './gather.ts'
 import { createTurnShare } from '../scheduling/turn-share.ts'
-import { mayUseProvider } from '../keys/may-use.ts'
 import { keepInline } from './inline-references.ts'
 import { linksInTurn } from './links-in-turn.ts'
 import { unmeasured } from './measure-references.ts'
@@ -77,14 +76,18 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
     async quote(asked, key = null) {
       const input = await linksInTurn(ports.clock, key, asked, (mayOpen) => gather(asked, key, mayOpen ? undefined : unmeasured))
       // A quote lists the offers that the key may use.
-      const candidates = input.candidates.filter(({ offer }) => mayUseProvider(input.policy?.providers ?? null, offer.provider))
+      const candidates = input.candidates.filter(({ isForbidden }) => isForbidden !== true)
       return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), withoutMask(input.references).length)
     },
   }
 }
 
 function refusalOf(input: Gathered, considered: readonly { readonly provider: string; readonly reasons: readonly string[] }[]): Refusal {
-  const errors = considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') }))
+  const { policy, candidates } = input
+  const errors =
+    policy && candidates.length === 0
+      ? [{ path: 'key', message: `${policy.name} may use none of the providers of this model` }]
+      : considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') }))
   const detail = errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')
   return (
     (input.budget && refusalOverBudget(input, input.budget)) ??

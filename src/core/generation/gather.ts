@@ -73,7 +73,7 @@ export function createGather({ ports, offers, roll, urlObjection, promptWarnings
     return {
       request: { ...request, model: resolved.model },
       references,
-      candidates: policy?.providers ? candidates.map((candidate) => allowedTo(policy, candidate)) : candidates,
+      candidates: policy?.providers ? usable(candidates, policy, asked, resolved.pinned) : candidates,
       rule: resolved.rule,
       pinned: resolved.pinned,
       roll: roll(),
@@ -151,12 +151,21 @@ async function isStillStored(
   return stream !== null
 }
 
-function allowedTo({ name, providers }: KeyPolicy, candidate: Candidate): Candidate {
-  const { retryAfterMs, ...rest } = candidate
-  const { provider } = rest.offer
-  const isDisabled = rest.unavailable !== null && retryAfterMs === undefined
-  if (isDisabled || mayUseProvider(providers, provider)) return candidate
-  return { ...rest, unavailable: `key: ${name} may not use ${provider}.` }
+/** What a key may use. Of the others it sees nothing, neither name nor price; one that the request itself names is refused by that name. */
+function usable(
+  candidates: readonly Candidate[],
+  { name, providers }: KeyPolicy,
+  { provider: { order = [], only = [] } = {} }: GenerationRequest,
+  pinned: string | null,
+): readonly Candidate[] {
+  const named = new Set([pinned, ...order, ...only])
+  return candidates.flatMap(({ offer, options, ...state }): Candidate | [] => {
+    const { provider } = offer
+    if (mayUseProvider(providers, provider)) return { offer, options, ...state }
+    return named.has(provider)
+      ? { offer, options, latency: null, unavailable: `key: ${name} may not use ${provider}.`, isForbidden: true }
+      : []
+  })
 }
 
 /** Stands for the task id where a call is only judged. */

@@ -23,6 +23,8 @@ export interface Candidate {
   readonly pausedMs?: number
   /** Every slot is taken (`max_in_flight`): a request would wait there. */
   readonly isFull?: boolean
+  /** The key that asks may not use it: nothing is said of it but that, and what it would cost least of all. */
+  readonly isForbidden?: boolean
   /** Measured; null before anything was. */
   readonly latency: Latency | null
   /** Parsed provider_options of this provider, `{}` where none were given. */
@@ -83,7 +85,8 @@ export function assess(input: PlanInput, { showsSeeds = true } = {}): readonly A
   const { alike, fit: fitTo } = fitter(input.request, maskOf(references))
   const isPlain = saysNoMore(input) && (input.request.seed === undefined || !showsSeeds)
   return candidates.map((candidate, position) => {
-    const { offer, unavailable } = candidate
+    const { offer, unavailable, isForbidden } = candidate
+    if (isForbidden === true) return { candidate, position, ...forbidden(unavailable ?? '') }
     const fit = isPlain && unavailable !== null && offer.retiresOn === undefined ? alike(offer) : null
     const last = fit === null ? undefined : lastFound.get(candidate)
     if (last?.fit === fit && last?.found.position === position) return last.found
@@ -94,6 +97,13 @@ export function assess(input: PlanInput, { showsSeeds = true } = {}): readonly A
     return found
   })
 }
+
+const forbidden = (reason: string): Pick<Assessment, 'adaptation' | 'route' | 'price' | 'reasons'> => ({
+  adaptation: { eligible: false, reasons: [reason] },
+  route: null,
+  price: null,
+  reasons: [reason],
+})
 
 /** Whether what is found of a candidate that cannot be used depends on nothing but how the request fits it. */
 const saysNoMore = ({ request, references, pinned, budget, safetyChecks, requestWarnings }: PlanInput): boolean =>

@@ -1,13 +1,13 @@
 import type { BudgetCheck } from '../../core/ports.ts'
 import { SETTLED } from '../rules/cost-row.ts'
-import { SPENT } from '../rules/ledger-row.ts'
+import { spentSql } from '../rules/ledger-row.ts'
 import type { Row } from '../rules/rows.ts'
 import { prepare } from './statement.ts'
 import type { Statement } from './statement.ts'
 
 /** What a key has spent on generations that were accepted since the period began: what a period without a row begins with. */
 const SPENDING = `
-  SELECT coalesce(sum(${SPENT}), 0)::bigint FROM ledger AS l
+  SELECT coalesce(sum(${spentSql("(task::json ->> 'heldNano')::bigint")}), 0)::bigint FROM ledger AS l
   WHERE ${SETTLED} AND l.key = $1 AND l.at >= $3
     AND NOT EXISTS (SELECT 1 FROM generations AS g WHERE g.id = l.generation_id AND g.created_at < $3)`
 

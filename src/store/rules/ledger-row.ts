@@ -46,8 +46,7 @@ export function movedBy({
     case 'released':
       return { by: -moved, key, period }
     case 'adjusted':
-      // Until now it counted at what was held for it.
-      return { by: moved - (columnOf(task?.held ?? task?.quoted ?? null) ?? 0n), key, period }
+      return { by: moved - heldBy(task), key, period }
     case 'quoted':
     case 'billed':
     case 'computed':
@@ -61,11 +60,13 @@ export function alsoMovedBy(entry: LedgerEntry): { readonly by: bigint; readonly
   const { kind, amount, key, task, alsoIn = [] } = entry
   if (key === null || alsoIn.length === 0) return null
   const moved = columnOf(amount) ?? 0n
-  const before = columnOf(task?.quoted ?? null) ?? 0n
-  // As `SPENT` has it.
-  const by = kind === 'unknown' ? before : kind === 'adjusted' ? moved - before : moved
+  // As `spentSql` has it.
+  const by = kind === 'unknown' ? heldBy(task) : kind === 'adjusted' ? moved - heldBy(task) : moved
   return by === 0n ? null : { by, key, periods: alsoIn }
 }
+
+/** What a task counts at while its cost is not known: what was held for it. */
+const heldBy = (task: LedgerEntry['task']): bigint => columnOf(task?.held ?? task?.quoted ?? null) ?? 0n
 
 /** @param used what counts against the budget already @throws BudgetExceeded where what the lines reserve does not fit */
 export function assertLeft(budget: BudgetCheck, used: bigint, entries: readonly LedgerEntry[]): void {
@@ -74,11 +75,22 @@ export function assertLeft(budget: BudgetCheck, used: bigint, entries: readonly 
   throw new BudgetExceeded({ left: subtractUsd(budget.limit, usdFromNano(used)), limit: budget.limit, renewsAt: budget.renewsAt })
 }
 
-/** SQL: what a line counts against the budget of a period that has no row yet. What is unknown counts at its quote. */
-export const SPENT = "CASE kind WHEN 'unknown' THEN coalesce(quoted, 0) WHEN 'adjusted' THEN amount - coalesce(quoted, 0) ELSE amount END"
+/**
+ * SQL: what a line counts against the budget of a period that has no row yet. What is unknown counts at what was held for it.
+ * @param held SQL: `heldNano` of the task as an integer
+ */
+export const spentSql = (held: string): string => `CASE kind
+  WHEN 'unknown' THEN coalesce(${held}, quoted, 0)
+  WHEN 'adjusted' THEN amount - coalesce(${held}, quoted, 0)
+  ELSE amount END`
 
-/** What is known of a task beside its own columns. */
-const restOf = (task: NonNullable<LedgerEntry['task']>): object => ({ ...task, quoted: undefined, images: undefined })
+/** What is known of a task beside its own columns; what was held for it beyond its quote also as SQL can add it. */
+const restOf = (task: NonNullable<LedgerEntry['task']>): object => ({
+  ...task,
+  quoted: undefined,
+  images: undefined,
+  ...(task.held !== undefined && { heldNano: String(heldBy(task)) }),
+})
 
 /** Nanodollars, or null where there are none or more than the 64 bits of a column, which no honest bill has. */
 function columnOf(amount: Usd | null): bigint | null {

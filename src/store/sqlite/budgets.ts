@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BudgetCheck } from '../../core/ports.ts'
-import { SPENT } from '../rules/ledger-row.ts'
+import { spentSql } from '../rules/ledger-row.ts'
 
 export interface BudgetReader {
   /** Nanodollars that count in a period. Reads page by page where that takes long, so that a long ledger stops nothing else. */
@@ -24,7 +24,7 @@ const MOST_COUNTED = 1_000
  * What counts against budgets: one row for each key and period, kept in step with the ledger's reservations, so that asking costs the same
  * however long the ledger is. A period that has no row yet (a new budget, or a new length of its period) begins with what the key has spent
  * on generations that were accepted since its start: one accepted before counts in the period it was accepted in, whenever its cost becomes
- * known. What is unknown counts at its quote, until a later cost replaces the quote. Until such a period has its row, what was counted once
+ * known. What is unknown counts at what was held for it, until a later cost replaces that. Until such a period has its row, what was counted once
  * is remembered, and only lines that came since are added.
  */
 export function budgetReader(database: DatabaseSync): BudgetReader {
@@ -79,7 +79,7 @@ interface Asked {
 function spendingReader(database: DatabaseSync) {
   const settled = `kind IN ('billed', 'computed', 'unknown', 'adjusted')`
   const sum = (source: string): string => `
-    SELECT coalesce(sum(${SPENT}), 0) AS used FROM ${source}
+    SELECT coalesce(sum(${spentSql("CAST(task ->> 'heldNano' AS INTEGER)")}), 0) AS used FROM ${source}
     WHERE ${settled} AND at >= :start AND key = :key
       AND NOT EXISTS (SELECT 1 FROM generations WHERE generations.id = ledger.generation_id AND generations.created_at < :start)`
   const newest = database.prepare('SELECT coalesce(max(seq), 0) AS seq FROM ledger')

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { expect, test } from 'vitest'
+import type { Comparison, CostReport, Generation, Quote } from '#contract'
+import { gatewayWith } from '../support/for-one-test.ts'
+import { useRealSockets } from '../transport/real-sockets.ts'
+
+useRealSockets()
+
+const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex')
+/** What this operator pays at BFL is between the two of them. */
+const CONFIGURATION = `keys:
+  - { name: boss, admin: true, key_hash: ${hashOf('boss')} }
+  - { name: few, providers: [runware], key_hash: ${hashOf('few')} }
+providers: { bfl: { prices: { flux-2-pro: { per_image: "0.0123" } } } }
+`
+const start = async (): Promise<Ask> =>
+  askerOf((await gatewayWith(CONFIGURATION, { providers: ['bfl', 'runware', 'vtrix'], sandboxTypicalMs: 20 })).url)
+
+const order = { model: 'flux-2-pro', prompt: 'a tree', width: 1024, height: 1024 }
+
+type Ask = <Answer>(key: string, path: string, body?: object) => Promise<Answer & { readonly code?: string; readonly detail?: string }>
+
+const askerOf =
+  (url: string): Ask =>
+  async (key, path, body) => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer: 'wait=30' }
+    const reply = await fetch(url + path, { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) })
+    return (await reply.json()) as never
+  }
+
+/** Everything that a key can read that says what offers there are, or what they charge. */
+async function seenBy(ask: Ask, key: string): Promise<string> {
+  const bought = await ask<Generation>(key, '/v1/generations', order)
+  const compared = await ask<Comparison>(key, '/v1/comparisons', order)
+  const refused = await ask<unknown>(key, '/v1/generations', { ...order, provider: { max_price_usd: '0.000001' } })
+  expect([bought.status, compared.object, refused.code]).toEqual(['succeeded', 'comparison', 'no_eligible_offer'])
+  const answers = [
+    bought,
+    compared,
+    refused,
+    await ask<unknown>(key, '/v1/generations', { ...order, on_unsupported: 'reject', seed: 1, provider: { max_price_usd: '0.000001' } }),
+    await ask<Generation>(key, `/v1/generations/${bought.id}`),
+    await ask<Quote>(key, '/v1/quotes', order),
+    await ask<CostReport>(key, '/v1/costs?group_by=provider'),
+    await ask<unknown>(key, '/v1/models'),
+    await ask<unknown>(key, '/v1/prices'),
+    await ask<unknown>(key, '/v1/providers'),
+  ]
+  return JSON.stringify(answers)
+}
+
+/** Not `bfl:5@1`, as Runware names a model. */
+const FACTS = ['"bfl"', 'bfl: ', '"vtrix"', 'vtrix: ', '0.0123']
+
+test('a key that is limited to some providers sees neither the names nor the prices of others', async () => {
+  const ask = await start()
+  const all = await seenBy(ask, 'boss')
+  expect(FACTS.filter((words) => all.includes(words))).toEqual(FACTS)
+  const few = await seenBy(ask, 'few')
+  expect(FACTS.filter((words) => few.includes(words))).toEqual([])
+})
+
+test('a provider that such a key names itself is refused by that name, without its price', async () => {
+  const ask = await start()
+  const refusals = [
+    await ask<unknown>('few', '/v1/generations', { ...order, model: 'bfl/flux-2-pro' }),
+    await ask<unknown>('few', '/v1/generations', { ...order, provider: { only: ['bfl'] } }),
+    await ask<unknown>('few', '/v1/comparisons', { ...order, providers: ['bfl'] }),
+  ]
+  for (const { code, detail } of refusals)
+    expect([code, detail]).toEqual(['no_eligible_offer', expect.stringContaining('few may not use bfl')])
+  const bought = await ask<Generation>('few', '/v1/generations', { ...order, provider: { order: ['bfl', 'runware'] } })
+  expect(bought).toMatchObject({ provider: 'runware', status: 'succeeded' })
+  expect(JSON.stringify([...refusals, bought])).not.toContain('0.0123')
+})
