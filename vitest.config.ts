@@ -43,7 +43,7 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** A browser, several nodes, other programs' SDKs: `npm run test:fast` leaves them out. */
+/** A browser, several nodes, other programs' SDKs: `npm run test:fast` leaves them out, and the same promises on PostgreSQL, which several nodes need. */
 const OTHER_PROGRAMS = [
   'test/web/!(formats|sentences|tokens|votes).test.ts',
   'test/http/docs-{page,examples}.test.ts',

