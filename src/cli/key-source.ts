@@ -55,7 +55,7 @@ export async function dataFolderKeys(config: Config): Promise<KeySource> {
     where: location.kind === 'folder' ? location.directory : 'the database of store.url',
     list: async () => keys.list().map(keyView),
     async create({ secret: given, ...asked }) {
-      const objection = keyObjection(() => config, catalogue)(asked)
+      const objection = keyObjection(() => config, catalogue, CLOCK)(asked)
       if (objection) throw new VerbFailed(`${objection.path}: ${objection.message}`)
       const { key, secret } = await keys.create(newKey(asked), given).catch(refused)
       return { ...keyView(key), secret }

@@ -5,7 +5,7 @@ import { hasCredentials, isObject } from '#contract'
 import type { JsonObject } from '#contract'
 import { draftOf, NothingLearned, type Draft } from '../catalogue/learn/draft.ts'
 import { shownAddress } from '../client/shown-address.ts'
-import { readNamedFile } from '../config/named-file.ts'
+import { readNamedText } from '../config/named-file.ts'
 import type { Verb } from './verb.ts'
 import { reasonInWords } from './folder.ts'
 import { printable, table } from './table.ts'
@@ -77,7 +77,7 @@ async function read(source: string): Promise<JsonObject> {
 
 function readFile(file: string): string {
   try {
-    return readNamedFile(file, MOST_MEGABYTES).toString('utf8')
+    return readNamedText(file, MOST_MEGABYTES)
   } catch (error) {
     throw new VerbFailed(`${shownAddress(file)} cannot be read: ${whyUnread(error)}`)
   }

@@ -1,4 +1,4 @@
-import { readNamedFile } from './named-file.ts'
+import { readNamedText } from './named-file.ts'
 import { inEnvironment, type ConfigProblem } from './problem.ts'
 
 /** Names to values, as `process.env` has them. */
@@ -33,9 +33,7 @@ export function variablesOf(environment: Environment): Variables {
     if (direct !== '') return direct
     if (file === '') return null
     try {
-      const content = readNamedFile(file, MOST_MEGABYTES)
-        .toString('utf8')
-        .replace(/\r?\n$/, '')
+      const content = readNamedText(file, MOST_MEGABYTES).replace(/\r?\n$/, '')
       if (content === '') problems.set(name, inEnvironment(`${name}_FILE`, `${file} is empty`, 'write the value into it'))
       return content === '' ? null : content
     } catch (error) {

@@ -6,7 +6,7 @@ import { checkMeaning, warnAbout } from './check.ts'
 import type { Config, ConfigResult, GatewayKey, ModelConfig } from './config.ts'
 import { readDocument } from './document.ts'
 import { variablesOf, type Environment, type Variables } from './environment.ts'
-import { readNamedFile } from './named-file.ts'
+import { readNamedText } from './named-file.ts'
 import type { ConfigProblem } from './problem.ts'
 import { readModelName } from './model-name.ts'
 import { readProxy } from './proxy.ts'
@@ -72,7 +72,7 @@ async function readText(
   path: string,
 ): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
   try {
-    const text = readNamedFile(path, MOST_MEGABYTES).toString('utf8')
+    const text = readNamedText(path, MOST_MEGABYTES)
     const { mtime } = await stat(path)
     return { text, writtenOn: mtime.toISOString().slice(0, 10) }
   } catch (error) {

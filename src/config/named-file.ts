@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 import { devNull } from 'node:os'
 
@@ -20,6 +21,13 @@ export function readNamedFile(path: string, mostMegabytes: number): Buffer {
   } finally {
     closeSync(file)
   }
+}
+
+/** The same as text. Bytes that are none would become other names and secrets without a word. @throws as `readNamedFile` does */
+export function readNamedText(path: string, mostMegabytes: number): string {
+  const bytes = readNamedFile(path, mostMegabytes)
+  if (!isUtf8(bytes)) throw new Error('it is not text in UTF-8')
+  return bytes.toString('utf8')
 }
 
 function wholeOf(file: number, mostMegabytes: number): Buffer {

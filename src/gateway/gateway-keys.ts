@@ -45,10 +45,14 @@ export function keyRingOf(keys: GatewayKeys, watch: KeyWatch, rate: RateLimit, o
   }
 }
 
-/** What is wrong with the names a new key is limited to; null where all of them are there. */
+type Objected = Pick<NewGatewayKey, 'models' | 'providers' | 'expires_at'>
+
+/** What is wrong with a new key: names it is limited to that are not there, or an end that has passed; null where nothing is. */
 export const keyObjection =
-  (config: () => Config, catalogue: Catalogue) =>
-  ({ models = [], providers = [] }: Pick<NewGatewayKey, 'models' | 'providers'>): { path: string; message: string } | null => {
+  (config: () => Config, catalogue: Catalogue, clock: Pick<Clock, 'now'>) =>
+  ({ models = [], providers = [], expires_at: end }: Objected): { path: string; message: string } | null => {
+    if (end !== undefined && Date.parse(end) <= clock.now())
+      return { path: 'expires_at', message: `${end} has passed, so that the key would never count; take a later instant, or none` }
     const model = models.findIndex((name) => resolveModel(config(), catalogue, name) === null)
     if (model !== -1) {
       const remedy = suggestModel(config(), catalogue, models[model] ?? '')

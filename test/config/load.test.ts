@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -386,6 +387,18 @@ describe('variables', () => {
     await writeFiles(folder, { key: 'from-file\n' })
     const { config } = await accepted('', { ACME_API_KEY_FILE: join(folder, 'key') })
     expect(config.providers.get('acme')?.apiKey?.reveal()).toBe('from-file')
+  })
+
+  test('a secret’s file and a configuration that are not text in UTF-8 are refused', async () => {
+    const folder = await temporaryFolder()
+    const path = join(folder, 'odd')
+    writeFileSync(path, Buffer.from('caf\xe9', 'latin1'))
+    const { lines } = await load('', { ACME_API_KEY_FILE: path })
+    expect(lines).toEqual([
+      `environment: ACME_API_KEY_FILE: ${path} cannot be read (it is not text in UTF-8) — correct the path or its permissions`,
+    ])
+    const result = await loadConfig({ env: { IMAGEGATE_CONFIG: path }, catalogue: await loadCatalogue(await fakeProviders()) })
+    expect(result).toMatchObject({ problems: [{ message: 'the configuration file cannot be read (it is not text in UTF-8)' }] })
   })
 
   test('a secret’s file that is not there, or is given beside the secret, is refused', async () => {

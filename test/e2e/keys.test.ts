@@ -106,6 +106,14 @@ describe('a key made at run time', () => {
     expect(await statusAs(short.secret)).toBe(401)
   })
 
+  test('that would have expired already is not made', async () => {
+    const reply = await send('/v1/keys', { name: 'late', expires_at: '2020-01-01T00:00:00Z' })
+    expect([reply.status, await problem(reply)]).toEqual([
+      400,
+      expect.objectContaining({ errors: [{ path: 'expires_at', message: expect.stringContaining('has passed') }] }),
+    ])
+  })
+
   test('of each scope may do what that scope says, and a scope that is too small is 403', async () => {
     const read = await create({ name: 'reader', scope: 'read' })
     const write = await create({ name: 'writer', scope: 'write' })

@@ -12,7 +12,9 @@ export interface KeyDependencies {
   readonly costs: Pick<Costs, 'budgets'>
   readonly gatewayKeys: Pick<GatewayKeys, 'list' | 'create' | 'rotate' | 'revoke'>
   /** What is wrong with the models and providers a key may use; null where they are all there. */
-  readonly keyObjection: (key: Pick<NewGatewayKey, 'models' | 'providers'>) => { readonly path: string; readonly message: string } | null
+  readonly keyObjection: (
+    key: Pick<NewGatewayKey, 'models' | 'providers' | 'expires_at'>,
+  ) => { readonly path: string; readonly message: string } | null
 }
 
 const KeyList = z.object({ object: z.literal('list'), data: z.array(GatewayKeyState) }).meta({ id: 'GatewayKeyList' })

@@ -60,7 +60,7 @@ export function BlindVote({ comparison, parts, prompt, onLeave, onNewSeed }: Bli
       <div class="blind-head">
         <div>
           <h2 class="title">Which one would you use?</h2>
-          <p class="two prompt-said" dir="auto">
+          <p class="two prompt-said" dir="auto" tabIndex={0}>
             “{prompt}”
           </p>
         </div>

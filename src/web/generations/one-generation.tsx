@@ -161,7 +161,7 @@ function Top({ generation, actions }: { readonly generation: Generation; readonl
         {actions}
       </div>
       {used === null || used === prompt ? null : (
-        <p class="small two rewritten prompt-said">
+        <p class="small two rewritten prompt-said" tabIndex={0}>
           Rewritten by the provider to: “<bdi>{used}</bdi>”
         </p>
       )}
