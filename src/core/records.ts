@@ -221,9 +221,9 @@ export interface GenerationRecord {
   routeIndex: number
   status: GenerationStatus
   attempts: AttemptRecord[]
-  images: ImageRecord[]
+  images: readonly ImageRecord[]
   /** What came up on the way; what the plan adapted is with the route. */
-  warnings: Warning[]
+  warnings: readonly Warning[]
   error: GenerationError | null
   promptUsed: string | null
   timeline: TimelineEntry[]
@@ -261,18 +261,21 @@ export const BLANK_ATTEMPT = {
   endedAt: null,
 } as const satisfies Partial<AttemptRecord>
 
+/** One for all: most of thousands of open generations have none of what they are lists of. */
+const NONE: readonly never[] = []
+
 /** A generation before its first attempt; see `BLANK_ATTEMPT`. */
 export const blankGeneration = () =>
   ({
     key: null,
     sandbox: false,
-    references: [],
+    references: NONE,
     webhook: null,
     routeIndex: 0,
     status: 'queued',
     attempts: [],
-    images: [],
-    warnings: [],
+    images: NONE,
+    warnings: NONE,
     error: null,
     promptUsed: null,
     timeline: [],

@@ -65,7 +65,7 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
     // A comparison has counted all of its own at once.
     if (comparison === undefined) await countPurchases(key, request.n ?? 1)
-    record.warnings.push(...warnings)
+    if (warnings.length > 0) record.warnings = [...record.warnings, ...warnings]
     const target = webhook ?? record.webhook
     const askedAt = askedOrigin()
     return {

@@ -257,7 +257,7 @@ function finish(
   const lost = [...results.flatMap((one) => (one?.kind === 'failure' ? [one.failure] : [])), ...missingImages.map(({ failure }) => failure)]
   // What came again of an image that was stored already.
   releaseImages(attempt.results)
-  record.images.push(...images)
+  record.images = [...record.images, ...images]
   open.newImages = [...open.newImages, ...images]
   attempt.imageIds = images.map((image) => image.id)
   attempt.results = []

@@ -182,5 +182,5 @@ async function end(core: Core, open: OpenGeneration, status: 'succeeded' | 'fail
 function warnOfDifferences({ record }: OpenGeneration): void {
   const route = record.routes[record.routeIndex]
   const attempts = record.attempts.filter((attempt) => attempt.route === record.routeIndex)
-  if (route) record.warnings.push(...deliveryWarnings(route, attempts, record.images))
+  if (route) record.warnings = [...record.warnings, ...deliveryWarnings(route, attempts, record.images)]
 }

@@ -128,7 +128,7 @@ function untilDeadline(core: Core, track: AttemptTrack, askedMs: number): Next {
 export function remember(attempt: AttemptRecord, { cost, taskId, vendor }: Said): void {
   if (cost) attempt.cost = cost
   if (taskId) attempt.providerTaskId = taskId
-  if (vendor) attempt.vendor = { ...attempt.vendor, ...vendor }
+  if (vendor) attempt.vendor = attempt.vendor === null ? vendor : { ...attempt.vendor, ...vendor }
 }
 
 /** The provider's slots and breaker learn how the submit was received. */

@@ -126,7 +126,7 @@ describe('a sweep', () => {
       flagged: null,
       link: null,
     } as const
-    running.images.push({ id: 'img_1', sha256: image, ...common })
+    running.images = [{ id: 'img_1', sha256: image, ...common }]
     await sweep(world({ maxAgeDays: 30, maxBytes: 0 }, [queued, other, running]).dependencies)
     expect(await left()).toEqual([reference, image].sort())
     expect(await left()).not.toContain(unneeded)
