@@ -57,6 +57,21 @@ test('a key of idempotency holds for a day over a restart, also where the proces
   folder.remove()
 })
 
+/** An old key, used again, had all forgotten that was taken earlier by the clock, however lately that was. */
+test('a key of idempotency holds for a day where the process began with a clock that was months behind, and an old key is used again', async () => {
+  const folder = vendors.folder()
+  const old = await start(folder, -3 * DAY_MS)
+  const before = await buy(old, {}, { 'idempotency-key': 'three days old' })
+  await old.kill('SIGTERM')
+  const server = await start(folder, -90 * DAY_MS)
+  const { id } = await buy(server, {}, { 'idempotency-key': 'of a moment ago' })
+  await setClock(server, 0)
+  expect((await buy(server, {}, { 'idempotency-key': 'three days old' })).id).not.toBe(before.id)
+  expect((await buy(server, {}, { 'idempotency-key': 'of a moment ago' })).id).toBe(id)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  folder.remove()
+})
+
 test('a task that a vendor works on is not given up because the clock is days ahead at the next start', async () => {
   const slow = await startVendors({ providers: ['bfl'], typicalMs: 6_000 })
   const folder = slow.folder()
