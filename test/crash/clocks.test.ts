@@ -88,6 +88,28 @@ test('a task that a vendor works on is not given up because the clock is days ah
   await slow.close()
 }, 60_000)
 
+test('an image whose server is away is fetched later, also where the clock is days ahead at the next start, by which its link is dead', async () => {
+  const quick = await startVendors({ providers: ['bfl'], typicalMs: 20 })
+  const [folder, front] = [quick.folder(), quick.front('bfl')]
+  const asked = () => front.visits.filter(({ purpose }) => purpose === 'image').length
+  front.treat = ({ purpose }) => ({ kind: purpose === 'image' ? 'refuse' : 'pass' })
+  const first = await start(folder, 0)
+  const { id } = await buy(first, { model: 'bfl/flux-2-pro' }, { prefer: 'respond-async' })
+  await expect.poll(asked, { timeout: 20_000 }).toBeGreaterThan(1)
+  await first.kill('SIGKILL')
+  const second = await start(folder, 3 * DAY_MS)
+  // Longer than a link is tried that its server calls dead.
+  await pause(6_000)
+  front.treat = () => ({ kind: 'pass' })
+  const read = async () => (await (await fetch(`${second.url}/v1/generations/${id}`)).json()) as Generation
+  await expect.poll(async () => (await read()).status, { timeout: 20_000 }).not.toBe('running')
+  expect(await read()).toMatchObject({ status: 'succeeded', cost: { basis: 'billed' } })
+  expect(quick.submits('bfl')).toBe(1)
+  expect(await second.kill('SIGTERM')).toBe('0')
+  folder.remove()
+  await quick.close()
+}, 60_000)
+
 /** What is to be done in an hour is done in half a second. */
 const QUICK_HOURS = `const after = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => after(call, ms === ${HOUR_MS} ? 500 : ms, ...rest)`
 
