@@ -110,6 +110,21 @@ test('an image whose server is away is fetched later, also where the clock is da
   await quick.close()
 }, 60_000)
 
+test('an image that is not kept is served while its link lives, also by a clock by which the link was dead when it came', async () => {
+  const quick = await startVendors({ providers: ['bfl'], typicalMs: 20 })
+  const [folder, front] = [quick.folder('assets: { keep: false }\n'), quick.front('bfl')]
+  const server = await start(folder, DAY_MS)
+  const { images } = await buy(server, { model: 'bfl/flux-2-pro' })
+  expect(Date.parse(images[0]?.expires_at ?? '')).toBeLessThan(Date.now() + HOUR_MS)
+  const own = `${server.url}/v1/images/${images[0]?.id}`
+  expect((await fetch(own)).status).toBe(200)
+  front.treat = () => ({ kind: 'refuse' })
+  expect((await fetch(own)).status).toBe(503)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  folder.remove()
+  await quick.close()
+}, 60_000)
+
 /** What is to be done in an hour is done in half a second. */
 const QUICK_HOURS = `const after = globalThis.setTimeout; globalThis.setTimeout = (call, ms, ...rest) => after(call, ms === ${HOUR_MS} ? 500 : ms, ...rest)`
 
