@@ -313,7 +313,8 @@ export interface Store {
   /** Those not all of whose providers have been asked, oldest first. */
   unbegunComparisons(): Promise<readonly ComparisonRecord[]>
   idempotency(scope: string, key: string): Promise<IdempotencyEntry | null>
-  forgetIdempotencyBefore(instant: Instant): Promise<void>
+  /** Of this instant alone: another process may have begun a new one under the same key. */
+  forgetIdempotency(entry: Pick<IdempotencyEntry, 'scope' | 'key' | 'createdAt'>): Promise<void>
   /** What counts against a key's budget in a period: reserved less released. A period without reservations begins with what the key has spent in it. */
   budgetUsed(key: string, period: string, periodStart: Instant): Promise<Usd>
   /** Settled and adjusted lines, oldest first, in pages. */

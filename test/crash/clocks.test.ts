@@ -57,6 +57,21 @@ test('a key of idempotency holds for a day over a restart, also where the proces
   folder.remove()
 })
 
+/** An old key, used again, had all forgotten that was taken earlier by the clock, however lately that was. */
+test('a key of idempotency holds for a day where the process began with a clock that was months behind, and an old key is used again', async () => {
+  const folder = vendors.folder()
+  const old = await start(folder, -3 * DAY_MS)
+  const before = await buy(old, {}, { 'idempotency-key': 'three days old' })
+  await old.kill('SIGTERM')
+  const server = await start(folder, -90 * DAY_MS)
+  const { id } = await buy(server, {}, { 'idempotency-key': 'of a moment ago' })
+  await setClock(server, 0)
+  expect((await buy(server, {}, { 'idempotency-key': 'three days old' })).id).not.toBe(before.id)
+  expect((await buy(server, {}, { 'idempotency-key': 'of a moment ago' })).id).toBe(id)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  folder.remove()
+})
+
 test('a task that a vendor works on is not given up because the clock is days ahead at the next start', async () => {
   const slow = await startVendors({ providers: ['bfl'], typicalMs: 6_000 })
   const folder = slow.folder()
@@ -71,6 +86,43 @@ test('a task that a vendor works on is not given up because the clock is days ah
   expect(await second.kill('SIGTERM')).toBe('0')
   folder.remove()
   await slow.close()
+}, 60_000)
+
+test('an image whose server is away is fetched later, also where the clock is days ahead at the next start, by which its link is dead', async () => {
+  const quick = await startVendors({ providers: ['bfl'], typicalMs: 20 })
+  const [folder, front] = [quick.folder(), quick.front('bfl')]
+  const asked = () => front.visits.filter(({ purpose }) => purpose === 'image').length
+  front.treat = ({ purpose }) => ({ kind: purpose === 'image' ? 'refuse' : 'pass' })
+  const first = await start(folder, 0)
+  const { id } = await buy(first, { model: 'bfl/flux-2-pro' }, { prefer: 'respond-async' })
+  await expect.poll(asked, { timeout: 20_000 }).toBeGreaterThan(1)
+  await first.kill('SIGKILL')
+  const second = await start(folder, 3 * DAY_MS)
+  // Longer than a link is tried that its server calls dead.
+  await pause(6_000)
+  front.treat = () => ({ kind: 'pass' })
+  const read = async () => (await (await fetch(`${second.url}/v1/generations/${id}`)).json()) as Generation
+  await expect.poll(async () => (await read()).status, { timeout: 20_000 }).not.toBe('running')
+  expect(await read()).toMatchObject({ status: 'succeeded', cost: { basis: 'billed' } })
+  expect(quick.submits('bfl')).toBe(1)
+  expect(await second.kill('SIGTERM')).toBe('0')
+  folder.remove()
+  await quick.close()
+}, 60_000)
+
+test('an image that is not kept is served while its link lives, also by a clock by which the link was dead when it came', async () => {
+  const quick = await startVendors({ providers: ['bfl'], typicalMs: 20 })
+  const [folder, front] = [quick.folder('assets: { keep: false }\n'), quick.front('bfl')]
+  const server = await start(folder, DAY_MS)
+  const { images } = await buy(server, { model: 'bfl/flux-2-pro' })
+  expect(Date.parse(images[0]?.expires_at ?? '')).toBeLessThan(Date.now() + HOUR_MS)
+  const own = `${server.url}/v1/images/${images[0]?.id}`
+  expect((await fetch(own)).status).toBe(200)
+  front.treat = () => ({ kind: 'refuse' })
+  expect((await fetch(own)).status).toBe(503)
+  expect(await server.kill('SIGTERM')).toBe('0')
+  folder.remove()
+  await quick.close()
 }, 60_000)
 
 /** What is to be done in an hour is done in half a second. */

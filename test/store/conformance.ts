@@ -341,13 +341,14 @@ export function storeConformance(name: string, makeLocation: () => Promise<Store
         expect(await store.idempotency('team-b', 'order 1')).toBeNull()
       })
 
-      test('forgets the entries before an instant, so that their keys are free again', async () => {
-        await store.commit({ idempotency: entry({ key: 'old', createdAt: 999 }) })
-        await store.commit({ idempotency: entry({ key: 'new', createdAt: 1_000 }) })
-        await store.forgetIdempotencyBefore(1_000)
+      test('forgets one entry, so that its key is free again, and neither an older one nor the one that comes after it', async () => {
+        await store.commit({ idempotency: entry({ key: 'older', createdAt: 999 }) })
+        await store.commit({ idempotency: entry({ key: 'old', createdAt: 1_000 }) })
+        await store.forgetIdempotency(entry({ key: 'old', createdAt: 1_000 }))
         expect(await store.idempotency('team-a', 'old')).toBeNull()
-        await expect(store.commit({ idempotency: entry({ key: 'new' }) })).rejects.toThrow(IdempotencyConflict)
-        await store.commit({ idempotency: entry({ key: 'old' }) })
+        await store.commit({ idempotency: entry({ key: 'old', createdAt: 1_001 }) })
+        await store.forgetIdempotency(entry({ key: 'old', createdAt: 1_000 }))
+        for (const key of ['older', 'old']) await expect(store.commit({ idempotency: entry({ key }) })).rejects.toThrow(IdempotencyConflict)
       })
     })
 

@@ -60,7 +60,7 @@ export async function collect(core: Core, open: OpenGeneration, attempt: Attempt
   collecting.passes++
   record.storeMs = Math.round((record.storeMs ?? 0) + ports.clock.monotonicMs() - startedAtMs)
   if (missing.length > 0) {
-    const waitMs = nextPassMs(collecting.passes, linkLifeMs(core, attempt, track, connection, collecting))
+    const waitMs = nextPassMs(collecting.passes, linkLifeMs(core, attempt, track, connection, missing))
     if (waitMs !== null) {
       if (missing.some(({ isLinkDead }) => isLinkDead)) await askAgain(core, open, attempt, connection, collecting)
       return later(waitMs)
@@ -77,7 +77,7 @@ export function nextPassMs(passes: number, linkLifeMs: number): number | null {
 }
 
 interface Missing {
-  readonly index: number
+  readonly reference: ImageRef
   readonly failure: Failure
   readonly isLinkDead: boolean
 }
@@ -93,7 +93,7 @@ async function fetchMissing(
     references.map(async (reference, index) => {
       if (results[index]) return
       const fetched = await fetchOnce(core, connection, reference, open.record.key)
-      if (fetched.kind === 'missing') missing.push({ index, failure: fetched.failure, isLinkDead: fetched.isLinkDead })
+      if (fetched.kind === 'missing') missing.push({ reference, failure: fetched.failure, isLinkDead: fetched.isLinkDead })
       else {
         results[index] =
           fetched.kind === 'lost' ? { kind: 'failure', failure: fetched.failure } : imageFrom(core, open, reference, fetched.asset, null)
@@ -217,22 +217,24 @@ async function askAgain(
 }
 
 /**
- * How much longer the links can live. A time that the vendor names is one of the wall clock, which may be wrong: it is trusted within bounds,
- * and compared with the wall clock once, when the task ended; again only where this process did not see how much time has passed since.
+ * How much longer the links of the images that are missing can live. A time that the vendor names is one of the wall clock, which may be wrong:
+ * it is trusted within bounds, and compared with the wall clock once, when the task ended; again only where this process did not see how much
+ * time has passed since. One that was over from the start is no time at all, unless the link's own server says that it is dead.
  */
 function linkLifeMs(
   { ports, patience }: Core,
   attempt: AttemptRecord,
   track: AttemptTrack,
   connection: Connection | null,
-  { references }: Collecting,
+  missingImages: readonly Missing[],
 ): number {
   const triedMs = ports.clock.monotonicMs() - track.sinceMs
-  const lives = references.map((reference) => {
+  const lives = missingImages.map(({ reference, isLinkDead }) => {
     const expiresAt = expiryOf(attempt, connection, reference)
     if (expiresAt === null) return patience.linkMs - triedMs
     const seenAt = attempt.interrupted ? null : attempt.readyAt
     const lifeMs = seenAt === null ? expiresAt - ports.clock.now() : expiresAt - seenAt - triedMs
+    if (lifeMs + triedMs <= 0 && !isLinkDead) return patience.linkMs - triedMs
     return Math.max(patience.deadLinkMs - triedMs, Math.min(patience.longestLinkMs - triedMs, lifeMs))
   })
   return Math.max(...lives)

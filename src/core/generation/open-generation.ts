@@ -60,7 +60,7 @@ export interface Patience {
   readonly linkMs: number
   /** However long a link is said to live, its image is not tried for longer. */
   readonly longestLinkMs: number
-  /** An image whose link must have died by the wall clock, which may be wrong. */
+  /** An image whose link must have died by the wall clock, which may be wrong, and whose server says so too. */
   readonly deadLinkMs: number
 }
 

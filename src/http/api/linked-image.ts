@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { Download, Store } from '../../core/ports.ts'
-import type { GenerationRecord, OwnedImage } from '../../core/records.ts'
+import type { Instant, OwnedImage } from '../../core/records.ts'
 import { HttpProblem } from '../http-problem.ts'
 
 export interface LinkedImageDependencies {
@@ -17,13 +17,16 @@ const IMAGE_TYPE = /^image\/(jpeg|png|webp)$/
 export async function sendLinked(
   reply: FastifyReply,
   image: OwnedImage,
-  now: number,
+  now: Instant,
   { store, download, maxImageBytes }: LinkedImageDependencies,
 ): Promise<FastifyReply> {
   const { link } = image
-  if (link === null || (link.expiresAt !== null && link.expiresAt <= now)) throw gone()
-  const provider = providerOf(await store.generation(image.generationId), image.id)
-  const trusted = provider === null ? {} : { trustedProvider: provider }
+  if (link === null) throw gone()
+  const record = await store.generation(image.generationId)
+  const attempt = record?.attempts.find(({ imageIds }) => imageIds.includes(image.id))
+  if (isOver(link.expiresAt, attempt?.readyAt ?? null, now)) throw gone()
+  const provider = attempt && record?.routes[attempt.route]?.provider
+  const trusted = provider === undefined ? {} : { trustedProvider: provider }
   const answer = await download(link.url, { maxBytes: maxImageBytes(), silenceMs: SILENCE_MS, isForCaller: true, ...trusted })
   switch (answer.kind) {
     case 'body': {
@@ -38,11 +41,9 @@ export async function sendLinked(
   }
 }
 
-/** Whose link it is. */
-function providerOf(record: GenerationRecord | null, imageId: string): string | null {
-  const attempt = record?.attempts.find(({ imageIds }) => imageIds.includes(imageId))
-  return (attempt && record?.routes[attempt.route]?.provider) ?? null
-}
+/** A link that was over by our clock when it came lives as long as its own server says: one of the two clocks is wrong. */
+const isOver = (expiresAt: Instant | null, cameAt: Instant | null, now: Instant): boolean =>
+  expiresAt !== null && expiresAt <= now && (cameAt === null || expiresAt > cameAt)
 
 const gone = (): HttpProblem =>
   new HttpProblem({ code: 'gone', detail: 'This image was not kept here (assets.keep), and the provider’s own link is over.' })

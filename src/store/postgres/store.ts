@@ -23,7 +23,7 @@ import { unitWriter } from './unit-writer.ts'
 import { workBegins } from './untouched-move.ts'
 import { createWork } from './work.ts'
 
-const forget = prepare('DELETE FROM idempotency WHERE created_at < $1')
+const forget = prepare('DELETE FROM idempotency WHERE scope = $1 AND key = $2 AND created_at = $3')
 /** Answered only where the schema is. */
 const isThere = prepare('SELECT version FROM schema_version')
 
@@ -54,7 +54,7 @@ export async function openPostgresStore(url: string, options: PostgresOptions = 
 
   return {
     commit: (unit) => writer.write(unit),
-    forgetIdempotencyBefore: whileOpen(async (instant) => void (await connections.read(forget(instant)))),
+    forgetIdempotency: whileOpen(async ({ scope, key, createdAt }) => void (await connections.read(forget(scope, key, createdAt)))),
     generation: whileOpen(generations.generation),
     list: whileOpen(generations.list),
     claimOpen: whileOpen(work.claim),

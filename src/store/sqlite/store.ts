@@ -93,8 +93,8 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
       search.noteWritten(unit)
       hours.noteWritten(unit)
     },
-    async forgetIdempotencyBefore(instant) {
-      await group.add([{ apply: () => rows.forgetIdempotencyBefore(instant) }])
+    async forgetIdempotency(entry) {
+      await group.add([{ apply: () => rows.forgetIdempotency(entry) }])
     },
     generation: whileOpen(rows.generation),
     list: whileOpen(lister(database, { search, readingTurn, plans })),
@@ -148,7 +148,7 @@ function rowReader(database: DatabaseSync, { generationOf }: Plans) {
     SELECT i.*, coalesce(g.key, c.key) AS owner FROM images AS i
     LEFT JOIN generations AS g ON g.id = i.generation_id LEFT JOIN comparisons AS c ON c.id = i.generation_id WHERE i.id = ?`)
   const idempotency = database.prepare('SELECT * FROM idempotency WHERE scope = ? AND key = ?')
-  const forget = database.prepare('DELETE FROM idempotency WHERE created_at < ?')
+  const forget = database.prepare('DELETE FROM idempotency WHERE scope = ? AND key = ? AND created_at = ?')
   const one = database.prepare('SELECT 1')
   return {
     generation(id: string): GenerationRecord | null {
@@ -164,7 +164,8 @@ function rowReader(database: DatabaseSync, { generationOf }: Plans) {
       const row = idempotency.get(scope, key)
       return row === undefined ? null : idempotencyOf(row)
     },
-    forgetIdempotencyBefore: (instant: number): void => void forget.run(instant),
+    forgetIdempotency: ({ scope, key, createdAt }: Parameters<Store['forgetIdempotency']>[0]): void =>
+      void forget.run(scope, key, createdAt),
     ping: (): void => void one.get(),
   }
 }
