@@ -116,12 +116,22 @@ function judge(started: Config, current: Config, result: ConfigResult, isAnyKeyL
 
 function take(reloaded: Reloaded, prepare: (next: Config) => Prepared): Reloaded {
   if (reloaded.kind !== 'swapped') return reloaded
-  const prepared = prepare(reloaded.config)
+  const prepared = preparedBy(prepare, reloaded.config)
   if (prepared.kind === 'refused') {
     return { kind: 'refused', problems: prepared.problems.map(({ path, message }) => problemOf(reloaded.config, path, message, null)) }
   }
   prepared.apply()
   return reloaded
+}
+
+/** Whoever asks for a reload waits for no failure: one that nobody foresaw is a refusal as well, and not the end of the process. */
+function preparedBy(prepare: (next: Config) => Prepared, next: Config): Prepared {
+  try {
+    return prepare(next)
+  } catch (error) {
+    const message = `the configuration cannot be used: ${error instanceof Error ? error.message : String(error)}`
+    return { kind: 'refused', problems: [{ path: '', message }] }
+  }
 }
 
 const RESTART_KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [
