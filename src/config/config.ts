@@ -150,5 +150,6 @@ export type ConfigResult = ReadFiles &
 
 /** The files a reading depends on, secret files included, read or not: a change of any of them is worth reading again. */
 interface ReadFiles {
-  readonly files: readonly string[]
+  /** Each with its state just before it was read. */
+  readonly files: ReadonlyMap<string, string>
 }

@@ -1,5 +1,6 @@
 import { readNamedText } from './named-file.ts'
 import { inEnvironment, type ConfigProblem } from './problem.ts'
+import { stateOf } from './watch-files.ts'
 
 /** Names to values, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -13,8 +14,8 @@ export interface Variables {
   read(name: string): string | null
   /** What went wrong while reading, once per variable. */
   problems(): readonly ConfigProblem[]
-  /** The `<NAME>_FILE` paths of the variables that were asked for, whether they could be read or not. */
-  files(): readonly string[]
+  /** The `<NAME>_FILE` paths of the variables that were asked for, whether they could be read or not, each with its state just before it was. */
+  files(): ReadonlyMap<string, string>
 }
 
 /** Far more than a key or an address is long. */
@@ -22,11 +23,11 @@ const MOST_MEGABYTES = 1
 
 export function variablesOf(environment: Environment): Variables {
   const problems = new Map<string, ConfigProblem>()
-  const files = new Set<string>()
+  const files = new Map<string, string>()
   const read = (name: string): string | null => {
     const direct = environment[name] ?? ''
     const file = environment[`${name}_FILE`] ?? ''
-    if (file !== '') files.add(file)
+    if (file !== '' && !files.has(file)) files.set(file, stateOf([file]))
     if (direct !== '' && file !== '') {
       problems.set(name, inEnvironment(name, `${name} and ${name}_FILE are both set`, 'unset one of them'))
     }
@@ -43,5 +44,5 @@ export function variablesOf(environment: Environment): Variables {
       return null
     }
   }
-  return { read, problems: () => [...problems.values()], files: () => [...files] }
+  return { read, problems: () => [...problems.values()], files: () => files }
 }

@@ -16,6 +16,7 @@ import { relaysOf } from './relays.ts'
 import { durationMs, type ConfigFile } from './schema.ts'
 import { readServer } from './server.ts'
 import { validateFile } from './validate.ts'
+import { stateOf } from './watch-files.ts'
 
 export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
 /** Inside IMAGEGATE_DATA: all that a sandbox keeps. */
@@ -44,8 +45,10 @@ export async function configPath({ env, path }: Pick<ConfigSource, 'env' | 'path
 /** Reads file and environment into one frozen snapshot, or every problem with its line, column and remedy. Never throws for bad input. */
 export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const path = await configPath(source)
+  // One that is written after the start is worth reading too.
+  const own = [path ?? DEFAULT_CONFIG_FILE, stateOf([path ?? DEFAULT_CONFIG_FILE])] as const
   const text = path === null ? { text: '', writtenOn: '1970-01-01' } : await readText(path)
-  if ('problem' in text) return { kind: 'refused', problems: [text.problem], files: path === null ? [] : [path] }
+  if ('problem' in text) return { kind: 'refused', problems: [text.problem], files: new Map([own]) }
   const variables = variablesOf(source.env)
   const { document, problems: syntax } = readDocument(path ?? DEFAULT_CONFIG_FILE, text.text, variables)
   const validated = validateFile(document)
@@ -58,8 +61,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const providers = providersOf({ file, document, variables, catalogue, writtenOn: text.writtenOn, problems })
   const proxy = readProxy({ file, document, variables, problems })
   problems.push(...variables.problems())
-  // One that is written after the start is worth reading too.
-  const files = [path ?? DEFAULT_CONFIG_FILE, ...variables.files()]
+  const files = new Map([own, ...variables.files()])
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPosition), files }
   const config = snapshot({ path, isEmpty: document.data === null, file, variables, catalogue, relays, server, proxy, providers })
   return { kind: 'config', config, warnings: warnAbout(file, document, catalogue, config.sandbox), files }

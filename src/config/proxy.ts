@@ -25,19 +25,30 @@ export function readProxy(sources: ProxySources): ProxyConfig | null {
   const found = writtenProxy(sources)
   if (found === null) return null
   const url = URL.parse(found.text.includes('://') ? found.text : `http://${found.text}`)
-  const isProxy = url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.pathname + url.search + url.hash === '/'
-  if (!isProxy) {
+  const refuse = (message: string, remedy: string): null => {
     // The text may hold a password, so it is not repeated.
-    const message = 'is not the address of an http or https proxy'
-    problems.push(found.source === PATH.join('.') ? document.at(PATH, message, REMEDY) : inEnvironment(found.source, message, REMEDY))
+    problems.push(found.source === PATH.join('.') ? document.at(PATH, message, remedy) : inEnvironment(found.source, message, remedy))
     return null
   }
+  const isProxy = url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.pathname + url.search + url.hash === '/'
+  if (!isProxy) return refuse('is not the address of an http or https proxy', REMEDY)
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    return refuse('has a user name or a password with a % that begins no character', 'write %25 for the % itself')
   const noProxy = file.network?.no_proxy || firstOf(NO_PROXY_VARIABLES, variables)?.text || ''
   return {
     url: new Secret(url.href),
     address: `${url.protocol}//${url.host}`,
     source: found.source,
     noProxy: noProxy.split(/[\s,]+/).filter((name) => name !== ''),
+  }
+}
+
+/** The result is used: a bundler takes a call away whose result nobody wants. */
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text).length <= text.length
+  } catch {
+    return false
   }
 }
 

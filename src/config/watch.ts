@@ -4,6 +4,7 @@ import { inEnvironment, type ConfigProblem } from './problem.ts'
 import { objections, problemOf } from './protection.ts'
 import type { IsAnyKeyLive } from './protection.ts'
 import { isSameSetting } from './same-setting.ts'
+import { stateOf } from './watch-files.ts'
 
 /** What reading the configuration again came to. */
 export type Reloaded =
@@ -25,8 +26,8 @@ export type Reloaded =
 
 export interface LiveConfigDependencies {
   readonly started: Config
-  /** The files `started` was read from. */
-  readonly files: readonly string[]
+  /** The files `started` was read from, each with its state just before. */
+  readonly files: ReadonlyMap<string, string>
   /** Reads file, environment and secret files again, and completes a sandbox's configuration. */
   readonly load: () => Promise<ConfigResult>
   /** Builds all that is made from a configuration and can fail, and changes nothing. */
@@ -49,6 +50,8 @@ export interface LiveConfig {
   reload(): Promise<Reloaded>
   /** The files the configuration depends on, as of the last reading. */
   files(): readonly string[]
+  /** What `stateOf` them was just before they were read: what is written while they are read is a change. */
+  asRead(): string
   /** Calls back after every reading, whatever came of it. */
   onRead(callback: (reloaded: Reloaded) => void): void
   /** Calls back after each swap. Must not throw. */
@@ -64,13 +67,17 @@ export function liveConfig({ started, files, load, prepare, isAnyKeyLive, report
   const onRead: ((reloaded: Reloaded) => void)[] = []
   const onSwapped: ((next: Config, before: Config) => void)[] = []
 
+  const asRead = (): ReadonlyMap<string, string> => new Map([...ownFiles, ...readFiles])
+
   async function reloadOnce(): Promise<Reloaded> {
+    // A refused reading may not come as far as each of these; what changed there meanwhile is a reason to read once, and not again and again.
+    const unread = new Map([...ownFiles.keys()].map((path) => [path, stateOf([path])]))
     const result = await load().catch(unreadable)
     const before = current
     const reloaded = take(judge(started, before, result, isAnyKeyLive), prepare)
     readFiles = result.files
     if (reloaded.kind === 'swapped') current = reloaded.config
-    if (reloaded.kind !== 'refused') ownFiles = result.files
+    ownFiles = reloaded.kind === 'refused' ? unread : result.files
     report(reloaded)
     if (reloaded.kind === 'swapped') for (const callback of onSwapped) callback(current, before)
     for (const callback of onRead) callback(reloaded)
@@ -83,7 +90,8 @@ export function liveConfig({ started, files, load, prepare, isAnyKeyLive, report
       last = next.catch(() => undefined)
       return next
     },
-    files: () => [...new Set([...ownFiles, ...readFiles])],
+    files: () => [...asRead().keys()],
+    asRead: () => [...asRead().values()].join('\n'),
     onRead: (callback) => void onRead.push(callback),
     onSwapped: (callback) => void onSwapped.push(callback),
   }
@@ -92,7 +100,7 @@ export function liveConfig({ started, files, load, prepare, isAnyKeyLive, report
 const unreadable = (error: unknown): ConfigResult => ({
   kind: 'refused',
   problems: [inEnvironment('', `the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`, null)],
-  files: [],
+  files: new Map(),
 })
 
 function judge(started: Config, current: Config, result: ConfigResult, isAnyKeyLive: IsAnyKeyLive): Reloaded {
@@ -108,12 +116,22 @@ function judge(started: Config, current: Config, result: ConfigResult, isAnyKeyL
 
 function take(reloaded: Reloaded, prepare: (next: Config) => Prepared): Reloaded {
   if (reloaded.kind !== 'swapped') return reloaded
-  const prepared = prepare(reloaded.config)
+  const prepared = preparedBy(prepare, reloaded.config)
   if (prepared.kind === 'refused') {
     return { kind: 'refused', problems: prepared.problems.map(({ path, message }) => problemOf(reloaded.config, path, message, null)) }
   }
   prepared.apply()
   return reloaded
+}
+
+/** Whoever asks for a reload waits for no failure: one that nobody foresaw is a refusal as well, and not the end of the process. */
+function preparedBy(prepare: (next: Config) => Prepared, next: Config): Prepared {
+  try {
+    return prepare(next)
+  } catch (error) {
+    const message = `the configuration cannot be used: ${error instanceof Error ? error.message : String(error)}`
+    return { kind: 'refused', problems: [{ path: '', message }] }
+  }
 }
 
 const RESTART_KEYS: readonly (readonly [string, (config: Config) => unknown])[] = [

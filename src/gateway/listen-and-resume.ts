@@ -40,7 +40,7 @@ export async function listenAndResume(app: App, resources: Resources, services: 
   const resumed = await run.resume()
   if (resumed > 0) log.info({ generations: resumed }, 'open generations continue')
   await continueComparisons(compare, resources, opened)
-  opened.defer(watchConfiguration(live, resources.filesAsRead))
+  opened.defer(watchConfiguration(live))
   reportRevision()
   const { nodes } = store
   /** Whose turn it is, where several processes share the work. */

@@ -8,7 +8,6 @@ import type { Environment } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problem.ts'
 import type { ConfigProblem } from '../config/problem.ts'
-import { stateOf } from '../config/watch-files.ts'
 import type { Patience } from '../core/generation/open-generation.ts'
 import type { Ports } from '../core/ports.ts'
 import type { ConnectionTimes } from '../http/connections.ts'
@@ -60,10 +59,8 @@ export interface Configuration {
   readonly started: Config
   /** What is doubtful in it, to be logged once the gateway listens. */
   readonly warnings: readonly ConfigProblem[]
-  /** The files it was read from, those of secrets included. */
-  readonly files: readonly string[]
-  /** Their state when they were read. */
-  readonly filesAsRead: string
+  /** The files it was read from, those of secrets included, each with its state just before. */
+  readonly files: ReadonlyMap<string, string>
   /** Reads file, environment and secret files again. */
   readonly readAgain: () => Promise<ConfigResult>
   readonly log: FastifyBaseLogger
@@ -87,7 +84,7 @@ export async function readConfiguration({ env, overrides = {} }: StartOptions): 
   if (loaded.kind === 'refused') throw new StartRefused(loaded.problems.map(formatProblem).join('\n'))
   const { config: started, warnings, files } = loaded
   const log = createLog(started, overrides)
-  return { catalogue, started, warnings, files, filesAsRead: stateOf(files), readAgain, log, overrides }
+  return { catalogue, started, warnings, files, readAgain, log, overrides }
 }
 
 /** Libraries write lines of their own at these levels, with the headers of a request, keys among them. */

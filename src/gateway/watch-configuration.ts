@@ -8,22 +8,17 @@ import { stateLater, stateOf, watchFiles } from '../config/watch-files.ts'
 const COMPARE_MS = 1_000
 
 /**
- * Reads the configuration again when its file, or a file that holds one of its secrets, changes, or has changed while the gateway started.
- * @param asRead the state of the files when the configuration was read
+ * Reads the configuration again when its file, or a file that holds one of its secrets, changes, or has changed while it was read or the gateway started.
  * @returns stops watching
  */
-export function watchConfiguration(live: Pick<LiveConfig, 'reload' | 'files' | 'onRead'>, asRead: string): () => void {
+export function watchConfiguration(live: Pick<LiveConfig, 'reload' | 'files' | 'asRead' | 'onRead'>): () => void {
   const watched = watchFiles(() => void live.reload())
   watched.set(live.files())
-  let read = stateOf(live.files())
   // A changed configuration may name other secret files.
-  live.onRead(() => {
-    watched.set(live.files())
-    read = stateOf(live.files())
-  })
-  if (read !== asRead) void live.reload()
+  live.onRead(() => watched.set(live.files()))
+  if (stateOf(live.files()) !== live.asRead()) void live.reload()
   const stop = compareAgainAndAgain(() => stateLater(live.files()), {
-    isRead: (state) => state === read,
+    isRead: (state) => state === live.asRead(),
     changed: () => void live.reload(),
   })
   return () => {

@@ -40,8 +40,11 @@ export function createProxy({ url: secret, noProxy }: ProxySettings, ca?: string
     throw new SettingsRefused([{ path: 'network.proxy', message: 'give http://host:port or https://host:port' }])
   const matchers = noProxy.map(matcherOf)
   const isLocal = isLoopbackHost(url.hostname)
+  const hostname = bareHost(url.hostname)
   const options = {
-    hostname: bareHost(url.hostname),
+    hostname,
+    // Else Node judges its certificate by the `Host` of the request, which is what the tunnel leads to.
+    servername: net.isIP(hostname) === 0 ? hostname : '',
     port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port,
     method: 'CONNECT',
     agent: false,

@@ -243,12 +243,12 @@ describe('watching files', () => {
     await writeFile(path, 'a')
     const asRead = stateOf([path])
     const reload = vi.fn(() => Promise.resolve<Reloaded>({ kind: 'unchanged', needRestart: [] }))
-    const followed = { files: () => [path], onRead: () => {}, reload }
-    stops.push(watchConfiguration(followed, asRead))
+    const followed = { files: () => [path], asRead: () => asRead, onRead: () => {}, reload }
+    stops.push(watchConfiguration(followed))
     expect(reload).not.toHaveBeenCalled()
     await writeFile(`${path}.swap`, 'b')
     await rename(`${path}.swap`, path)
-    stops.push(watchConfiguration({ ...followed, reload }, asRead))
+    stops.push(watchConfiguration(followed))
     expect(reload).toHaveBeenCalled()
   })
 

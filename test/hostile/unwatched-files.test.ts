@@ -46,4 +46,16 @@ describe.skipIf(!isPossible)('where no folder can be watched', () => {
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     expect(server.said().match(/configuration (is refused|is in force|was read again)/g)).toHaveLength(1)
   }, 60_000)
+
+  test('a key that is taken out while the file is read counts no more either', async () => {
+    const many = Array.from({ length: 8_000 }, (_, index) => `many-${index}`)
+    writeFileSync(file, keys('stays', 'goes', ...many))
+    server.signal('SIGHUP')
+    // Not before the reading has begun, which takes a second, and not behind it.
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    writeFileSync(file, keys('stays', ...many))
+    await expect.poll(() => statusOf('many-0'), { timeout: 10_000 }).toBe(200)
+    await expect.poll(() => statusOf('goes'), { timeout: 10_000 }).toBe(401)
+    expect(await statusOf('stays')).toBe(200)
+  }, 60_000)
 })

@@ -6,6 +6,7 @@ import { launchChromium } from '../support/chromium.ts'
 import { buildPagesOnce, hasChromium } from './browser.ts'
 
 const SECRET = 'a-key-of-team-a-0123456789'
+const OTHER = 'a-key-of-team-b-0123456789'
 const PROMPT = 'what team a alone may see'
 
 test.skipIf(!hasChromium)(
@@ -48,6 +49,56 @@ test.skipIf(!hasChromium)(
     await page.getByLabel('Gateway key').waitFor()
     expect(await page.evaluate('document.body.innerText')).not.toContain(PROMPT)
     expect(new Set(asked)).toEqual(new Set(['without a key']))
+  },
+  120_000,
+)
+
+test.skipIf(!hasChromium)(
+  'a form shows nothing that was typed with a key, or sent with it before, once the tab has another one',
+  async () => {
+    buildPagesOnce()
+    const vendors = await startVendors({ providers: ['bfl'] })
+    const keys = [SECRET, OTHER].map((secret, index) => `{ name: team-${index}, key_hash: ${hashOfKey(secret)} }`)
+    const folder = vendors.folder(`keys: [${keys.join(', ')}]\n`)
+    onTestFinished(() => folder.remove())
+    onTestFinished(() => vendors.close())
+    const server = await startProcess(folder.environment)
+    onTestFinished(async () => void (await server.kill('SIGKILL')))
+    const compared = await fetch(`${server.url}/v1/comparisons`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${SECRET}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'flux-2-pro', prompt: PROMPT, width: 256, height: 256, metadata: { client: 'of-team-a' } }),
+    })
+    const { id } = (await compared.json()) as { readonly id: string }
+
+    const browser = await launchChromium()
+    onTestFinished(() => browser.close())
+    const page = await (await browser.newContext()).newPage()
+    page.setDefaultTimeout(60_000)
+    const open = async (secret: string) => {
+      await page.getByLabel('Gateway key').fill(secret)
+      await page.getByRole('button', { name: 'Open' }).click()
+    }
+    const prompt = page.getByRole('textbox', { name: 'Prompt' })
+    const keptOfKey = () => page.evaluate<string>('JSON.stringify(sessionStorage)')
+    await page.goto(`${server.url}/?c=${id}`)
+    await open(SECRET)
+    await expect.poll(() => prompt.inputValue()).toBe(PROMPT)
+    await page.getByRole('link', { name: 'Costs' }).first().click()
+    await page.getByRole('button', { name: 'Use another' }).click()
+    expect(await keptOfKey()).not.toMatch(/team a|of-team-a/)
+    await open(OTHER)
+    await page.getByRole('link', { name: 'Compare' }).first().click()
+    await prompt.waitFor()
+    expect(await prompt.inputValue()).toBe('')
+
+    await prompt.fill(PROMPT)
+    await page.evaluate("sessionStorage.setItem('imagegate.key', 'a-key-that-counts-no-more')")
+    await page.reload()
+    await page.getByText('This key is not known here').waitFor()
+    await open(OTHER)
+    await prompt.waitFor()
+    expect(await prompt.inputValue()).toBe('')
   },
   120_000,
 )

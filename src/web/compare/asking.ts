@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/preact-query'
 import { useEffect, useMemo } from 'preact/hooks'
 import type { Comparison, Model } from '../../client/index.ts'
-import { client, useTitles } from '../shell/gateway.ts'
+import { client, useTitles, whenKeyGoes } from '../shell/gateway.ts'
 import { keep, kept, keptJson } from '../shell/kept.ts'
 import { navigate } from '../shell/router.ts'
 import { useWatched, watched } from '../shell/watched.ts'
@@ -23,6 +23,11 @@ let shownInForm: string | null = null
 export const holdsRequestOf = (comparison: string): void => {
   shownInForm = comparison
 }
+
+whenKeyGoes(() => {
+  draftInForm.set({ ...EMPTY })
+  shownInForm = null
+})
 
 /** Puts a request that was sent before into the form, for other providers too, and shows it. */
 export function askAgain(request: Comparison['request']): void {

@@ -67,7 +67,12 @@ export const queries = new QueryClient({
   },
 })
 
+const forgetters = new Set<() => void>()
+/** Calls back when the tab has another key than before, or none: whoever comes next sees nothing that was typed or shown with it. */
+export const whenKeyGoes = (forget: () => void): void => void forgetters.add(forget)
+
 export function openWith(key: string): void {
+  if (keyOfDocument !== null && keyOfDocument !== key) for (const forget of forgetters) forget()
   keep('session', 'key', key)
   keyOfDocument = kept('session', 'key')
   current = connect(key)
@@ -76,6 +81,7 @@ export function openWith(key: string): void {
 }
 
 export const forgetKey = (): void => {
+  for (const forget of forgetters) forget()
   keep('session', 'key', null)
   keyOfDocument = null
   current = connect(null)
