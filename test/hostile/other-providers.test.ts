@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
-import type { Comparison, CostReport, Generation, Quote } from '#contract'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Comparison, ConfigurationState, CostReport, Generation, Quote } from '#contract'
+import { startOverridden } from '../crash/process.ts'
 import { gatewayWith } from '../support/for-one-test.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 
@@ -143,4 +147,30 @@ test('a model, an alias or a provider that the key may not use is answered word 
     [`/v1/providers/${name}/history`],
   ]
   expect(await answers('few', 'our-relay', ofProvider('our-relay'))).toEqual(await answers('few', 'qqqqqqqqq', ofProvider('qqqqqqqqq')))
+})
+
+test('the changes of a reload, and why one was refused, with names, budgets and prices of others, are shown to scope admin alone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-others-'))
+  const file = join(folder, 'imagegate.yaml')
+  const write = (budget: string, price: string): void => {
+    const other = `  - { name: other-team, budget_usd: ${budget}, key_hash: ${hashOf('other-team')} }\nproviders:`
+    writeFileSync(file, CONFIGURATION.replace('providers: {', `${other} {`).replace('0.0123', price))
+  }
+  write('"5"', '0.0123')
+  const environment = { IMAGEGATE_CONFIG: file, IMAGEGATE_DATA: join(folder, 'data') }
+  const gateway = await startOverridden(environment, { providers: ['bfl', 'runware'], sandboxTypicalMs: 20 })
+  onTestFinished(async () => {
+    await gateway.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const ask = askerOf(gateway.url)
+  const shownTo = async (key: string) => (await ask<{ readonly configuration: ConfigurationState }>(key, '/v1/providers')).configuration
+  write('"7"', '0.0456')
+  gateway.signal('SIGHUP')
+  await expect.poll(async () => JSON.stringify(await shownTo('boss')), { timeout: 15_000 }).toMatch(/other-team.*0\.0456/)
+  expect(await shownTo('few')).toMatchObject({ file: null, changes: [], refused: null })
+  write('none', '0.0456')
+  gateway.signal('SIGHUP')
+  await expect.poll(async () => (await shownTo('boss')).refused?.problems.length, { timeout: 15_000 }).toBeGreaterThan(0)
+  expect(await shownTo('few')).toMatchObject({ file: null, changes: [], refused: { problems: [] } })
 })
