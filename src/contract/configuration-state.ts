@@ -15,7 +15,10 @@ export const ConfigurationState = z
       .nullable()
       .meta({ description: 'The last reload, where it was refused: the configuration from before it stays in force.' }),
   })
-  .meta({ id: 'ConfigurationState' })
+  .meta({
+    id: 'ConfigurationState',
+    description: 'Only scope `admin` is shown the file, what was changed and why a reload was refused.',
+  })
 export type ConfigurationState = z.infer<typeof ConfigurationState>
 
 /** A gateway that shares its database with others. */

@@ -16,6 +16,9 @@ export const FIRST_LEASE = 1
 /** Another process has taken the generation over; nothing was written, and nothing more may be done about it here. */
 export class LeaseLost extends Error {}
 
+/** Another process has written the generation since it was read here; nothing was written. */
+export class ChangedMeanwhile extends Error {}
+
 /** The provider has as many unfinished tasks, those of all processes together, as it may have, or the next slot is another key's; nothing was written. */
 export class NoSlot extends Error {}
 

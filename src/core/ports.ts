@@ -241,6 +241,8 @@ export interface UnitOfWork {
   readonly generations?: readonly GenerationRecord[]
   /** Under which its generations are written; absent where nobody works on them. Refused with `LeaseLost` where another process has a later one. */
   readonly lease?: number
+  /** Its generation as it was read, nobody working on it. Refused with `ChangedMeanwhile` where another process has written it since. */
+  readonly restsOn?: GenerationRecord
   /** Tasks that its generation is about to buy. Refused with `NoSlot` where not all of them are within the limit. */
   readonly slots?: readonly SlotClaim[]
   /** How many its key may have open. Refused with `TooManyOpen`. Only asked of a store that has `nodes`: a process alone counts its own. */

@@ -19,6 +19,8 @@ import { createRun } from '../core/generation/run.ts'
 import type { Run } from '../core/generation/run.ts'
 import { PATIENCE } from '../core/generation/open-generation.ts'
 import type { GatewayKeys } from '../core/keys/gateway-keys.ts'
+import { providersFor } from '../core/keys/may-use.ts'
+import { policyInForce } from '../core/keys/policy-in-force.ts'
 import { createKeyWatch } from '../core/keys/key-watch.ts'
 import type { KeyWatch } from '../core/keys/key-watch.ts'
 import type { Clock, CountPurchases, Ports, Store } from '../core/ports.ts'
@@ -104,6 +106,7 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
     ports,
     accept,
     installed: offers.providers,
+    shownTo: (key) => providersFor(policyInForce(offers.standing(key))?.providers ?? null, offers.providers()),
     run,
     idempotency,
     newId: () => orderedId('cmp'),

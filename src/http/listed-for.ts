@@ -1,5 +1,5 @@
 import type { Model } from '#contract'
-import { mayUseModel, mayUseProvider } from '../core/keys/may-use.ts'
+import { mayUseModel, mayUseProvider, USE_OTHERS } from '../core/keys/may-use.ts'
 import type { Caller } from './access.ts'
 import type { ModelSource } from './model-source.ts'
 
@@ -15,6 +15,6 @@ export function modelsFor(models: ModelSource, { models: names, providers }: Cal
     list: () => models.list().flatMap((model) => shown(model) ?? []),
     find: (id) => shown(models.find(id)),
     // A name that the key may not use is none that is near.
-    suggest: (id) => (names === null && providers === null ? models.suggest(id) : 'this key may use others'),
+    suggest: (id) => (names === null && providers === null ? models.suggest(id) : USE_OTHERS),
   }
 }

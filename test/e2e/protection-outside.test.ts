@@ -9,7 +9,7 @@ import { useRealSockets } from '../transport/real-sockets.ts'
 useRealSockets()
 
 const KEY = 'a-secret-of-the-team'
-const KEYS = `keys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')} }]\n`
+const KEYS = `keys: [{ name: team, key_hash: ${createHash('sha256').update(KEY).digest('hex')}, admin: true }]\n`
 const REQUEST = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }
 
 test(

@@ -32,7 +32,7 @@ describe('a configuration that is saved by half', () => {
     ['without the provider’s block', (yaml: string) => yaml.replace(/^providers:.*\n/m, '')],
   ])('as %s is refused: keys are asked for, no host changes, and /v1/providers says why until it is right again', async (_, spoil) => {
     gateway = await launchGateway({
-      config: `keys: [{ name: team, key_hash: ${hashOf(SECRET)} }]\nproviders: { bfl: { base_url: "http://127.0.0.1:9" } }\nassets: { keep: true }\n`,
+      config: `keys: [{ name: team, key_hash: ${hashOf(SECRET)}, admin: true }]\nproviders: { bfl: { base_url: "http://127.0.0.1:9" } }\nassets: { keep: true }\n`,
       env: { BFL_API_KEY: 'real-key' },
     })
     const yaml = readFileSync(gateway.configPath, 'utf8')
@@ -61,7 +61,7 @@ test('a start with a key that is the hash of an unset variable is refused on loo
 
 test('a change that waits for a restart is reported as waiting, and a provider that cannot be switched on as disabled still', async () => {
   gateway = await launchGateway({
-    config: `keys: [{ name: team, key_hash: ${hashOf(SECRET)} }]\nproviders: { vtrix: { enabled: false } }\n`,
+    config: `keys: [{ name: team, key_hash: ${hashOf(SECRET)}, admin: true }]\nproviders: { vtrix: { enabled: false } }\n`,
     env: { BFL_API_KEY: 'real-key' },
   })
   const yaml = readFileSync(gateway.configPath, 'utf8')

@@ -52,7 +52,7 @@ afterAll(async () => {
 })
 
 const get = async <T>(path: string, headers = asAlpha): Promise<T> => (await (await gateway.ask(path, { headers })).json()) as T
-const state = async () => (await get<{ readonly configuration: ConfigurationState }>('/v1/providers')).configuration
+const state = async () => (await get<{ readonly configuration: ConfigurationState }>('/v1/providers', asBoss)).configuration
 const scrape = async () => (await gateway.ask('/metrics', { headers: asBoss })).text()
 const value = (text: string, series: string) =>
   text

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
-import type { Comparison, CostReport, Generation, Quote } from '#contract'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Comparison, ConfigurationState, CostReport, Generation, Quote } from '#contract'
+import { startOverridden } from '../crash/process.ts'
 import { gatewayWith } from '../support/for-one-test.ts'
 import { useRealSockets } from '../transport/real-sockets.ts'
 
@@ -72,4 +76,101 @@ test('a provider that such a key names itself is refused by that name, without i
   const bought = await ask<Generation>('few', '/v1/generations', { ...order, provider: { order: ['bfl', 'runware'] } })
   expect(bought).toMatchObject({ provider: 'runware', status: 'succeeded' })
   expect(JSON.stringify([...refusals, bought])).not.toContain('0.0123')
+})
+
+/** A relay of this operator's own, whose name, model and alias are nobody's business but its own. */
+const WITH_RELAY = `keys:
+  - { name: boss, admin: true, key_hash: ${hashOf('boss')} }
+  - { name: few, providers: [runware], key_hash: ${hashOf('few')} }
+  - { name: plain, models: [flux-2-pro], key_hash: ${hashOf('plain')} }
+providers:
+  runware: { api_key: a-vendor-key-0123, base_url: "http://127.0.0.1:9" }
+  our-relay: { shape: openai-images, api_key: a-relay-key-0123, base_url: "http://127.0.0.1:9", models: { our-model: { provider_model: x, price: { per_image: "0.07" } } } }
+models: { our-alias: { model: our-model } }
+`
+const SLIPS: readonly (readonly [path: string, body?: object])[] = [
+  ['/v1/quotes', { ...order, model: 'our-mode' }],
+  ['/v1/quotes', { ...order, model: 'zzzzzzzzzz' }],
+  ['/v1/images/generations', { model: 'our-mode', prompt: 'a tree' }],
+  ['/v1/costs?model=our-mode'],
+  ['/v1/costs?model=zzzzzzzzzz'],
+  ['/v1/costs?model=our-alias'],
+  ['/v1/generations?model=our-mode'],
+]
+const SLIPS_OF_PROVIDERS: typeof SLIPS = [
+  ['/v1/quotes', { ...order, model: 'our-rela/flux-2-pro' }],
+  ['/v1/quotes', { ...order, provider: { only: ['our-rela'] } }],
+  ['/v1/quotes', { ...order, provider: { ignore: ['zzzzzzzzzz'] } }],
+  ['/v1/comparisons', { ...order, providers: ['our-rela'] }],
+  ['/v1/comparisons', { ...order, providers: ['zzzzzzzzzz'] }],
+  ['/v1/costs?provider=our-rela'],
+  ['/v1/costs?provider=zzzzzzzzzz'],
+  ['/v1/generations?provider=our-rela'],
+]
+
+/** The slips that are answered with a name which the key may not use and did not send. */
+async function namedBehind(ask: Ask, key: string, slips: typeof SLIPS): Promise<readonly string[]> {
+  const named: string[] = []
+  for (const [path, body] of slips) {
+    const sent = path + JSON.stringify(body ?? '')
+    const said = JSON.stringify(await ask<unknown>(key, path, body))
+    if (['our-relay', 'our-model', 'our-alias'].some((name) => said.includes(name) && !sent.includes(name))) named.push(sent)
+  }
+  return named
+}
+
+test('a slip in a name is not answered with one that the key may not use', async () => {
+  const ask = askerOf((await gatewayWith(WITH_RELAY, { providers: ['bfl', 'runware'] })).url)
+  const slips = [...SLIPS, ...SLIPS_OF_PROVIDERS]
+  expect(await namedBehind(ask, 'boss', slips)).toHaveLength(slips.length)
+  expect(await namedBehind(ask, 'few', slips)).toEqual([])
+  expect(await namedBehind(ask, 'plain', SLIPS)).toEqual([])
+})
+
+test('a model, an alias or a provider that the key may not use is answered word for word as one that is not there', async () => {
+  const ask = askerOf((await gatewayWith(WITH_RELAY, { providers: ['bfl', 'runware'] })).url)
+  const asked = (name: string): typeof SLIPS => [
+    ['/v1/quotes', { ...order, model: name }],
+    ['/v1/generations', { ...order, model: name }],
+    [`/v1/models/${name}`],
+    [`/v1/costs?model=${name}`],
+    [`/v1/generations?model=${name}`],
+  ]
+  const answers = async (key: string, name: string, some: typeof SLIPS) =>
+    Promise.all(some.map(async ([path, body]) => JSON.stringify(await ask<unknown>(key, path, body)).replaceAll(name, '…')))
+  for (const key of ['few', 'plain'])
+    for (const name of ['our-model', 'our-alias'])
+      expect(await answers(key, name, asked(name))).toEqual(await answers(key, 'qqqqqqqqq', asked('qqqqqqqqq')))
+  const ofProvider = (name: string): typeof SLIPS => [
+    [`/v1/costs?provider=${name}`],
+    [`/v1/generations?provider=${name}`],
+    [`/v1/providers/${name}/history`],
+  ]
+  expect(await answers('few', 'our-relay', ofProvider('our-relay'))).toEqual(await answers('few', 'qqqqqqqqq', ofProvider('qqqqqqqqq')))
+})
+
+test('the changes of a reload, and why one was refused, with names, budgets and prices of others, are shown to scope admin alone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'imagegate-others-'))
+  const file = join(folder, 'imagegate.yaml')
+  const write = (budget: string, price: string): void => {
+    const other = `  - { name: other-team, budget_usd: ${budget}, key_hash: ${hashOf('other-team')} }\nproviders:`
+    writeFileSync(file, CONFIGURATION.replace('providers: {', `${other} {`).replace('0.0123', price))
+  }
+  write('"5"', '0.0123')
+  const environment = { IMAGEGATE_CONFIG: file, IMAGEGATE_DATA: join(folder, 'data') }
+  const gateway = await startOverridden(environment, { providers: ['bfl', 'runware'], sandboxTypicalMs: 20 })
+  onTestFinished(async () => {
+    await gateway.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const ask = askerOf(gateway.url)
+  const shownTo = async (key: string) => (await ask<{ readonly configuration: ConfigurationState }>(key, '/v1/providers')).configuration
+  write('"7"', '0.0456')
+  gateway.signal('SIGHUP')
+  await expect.poll(async () => JSON.stringify(await shownTo('boss')), { timeout: 15_000 }).toMatch(/other-team.*0\.0456/)
+  expect(await shownTo('few')).toMatchObject({ file: null, changes: [], refused: null })
+  write('none', '0.0456')
+  gateway.signal('SIGHUP')
+  await expect.poll(async () => (await shownTo('boss')).refused?.problems.length, { timeout: 15_000 }).toBeGreaterThan(0)
+  expect(await shownTo('few')).toMatchObject({ file: null, changes: [], refused: { problems: [] } })
 })

@@ -18,6 +18,9 @@ interface Surroundings {
   readonly keys: () => readonly KeyPolicy[]
   /** The key that asks, where it sees its own costs only; null where it sees everybody's. */
   readonly own: string | null
+  /** Whether it may know of a model, by the name that it asks for and the one in the account. */
+  readonly knowsModel: (asked: string, model: string) => boolean
+  readonly knowsProvider: (provider: string) => boolean
 }
 
 /**
@@ -26,14 +29,23 @@ interface Surroundings {
  */
 export function filtersOf(
   filters: CostFilters,
-  { names, keys, own }: Surroundings,
+  { names, keys, own, knowsModel, knowsProvider }: Surroundings,
 ): { readonly known: CostFilters; readonly unknown: Refusal | null } {
   if (own !== null && filters.key !== undefined && filters.key !== own)
     throw wrongFilter('key', `the key ${own} sees its own costs; leave it out, or ask with a key of admin scope`)
   const known = own === null ? filters : { ...filters, key: own }
-  return { known, unknown: unknownName(filters, names, own === null ? keys().map(({ name }) => name) : null) }
+  const ofKey: CostNames = {
+    providers: () => names.providers().filter(knowsProvider),
+    models: () => names.models().filter((model) => knowsModel(model, model)),
+    modelOf(name) {
+      const meant = names.modelOf(name)
+      return meant !== null && knowsModel(name, meant) ? meant : null
+    },
+  }
+  return { known, unknown: unknownName(filters, ofKey, own === null ? keys().map(({ name }) => name) : null) }
 }
 
+/** @param names those that whoever asks may know of */
 function unknownName({ provider, model, key }: CostFilters, names: CostNames, keys: readonly string[] | null): Refusal | null {
   if (provider !== undefined && !names.providers().includes(provider)) return nothingCalled('provider', provider, names.providers())
   if (model !== undefined && !names.models().includes(model)) {

@@ -11,7 +11,7 @@ import type { Clock, CostQuery, Store } from '../ports.ts'
 import { isoOrNull } from '../instant.ts'
 import { Refusal } from '../generation/refusal.ts'
 import type { KeyPolicy } from '../keys/key-policy.ts'
-import { mayUseProvider } from '../keys/may-use.ts'
+import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
 import { policyInForce } from '../keys/policy-in-force.ts'
 
 export interface CostsAsked {
@@ -63,7 +63,7 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
     key: string | null,
     read: (query: CostQuery) => AsyncIterable<readonly Line[]>,
   ) {
-    const { known, unknown } = filtersOf(filters, { names, keys: offers.keys, own: seesAll(key) ? null : key })
+    const { known, unknown } = filtersOf(filters, { names, ...asKnownTo(policyOf(key), offers, key) })
     const { key: whose = null, provider, model, metadata = {} } = known
     let isEmpty = true
     for await (const page of read({ from, to, key: whose, provider, model, metadata })) {
@@ -127,6 +127,19 @@ const groupOf = (names: readonly string[], values: Group['values']): CostReport[
 /** What others charge, and what of that was negotiated, is not for a key that may not buy there. */
 const usableOffers = (offers: Pick<Offers, 'ofModel'>, policy: KeyPolicy | null) => (model: string) =>
   offers.ofModel(model).filter(({ provider }) => mayUseProvider(policy?.providers ?? null, provider))
+
+/** What whoever asks may know of. */
+const asKnownTo = (
+  policy: KeyPolicy | null,
+  offers: Pick<Offers, 'ofModel' | 'keys'>,
+  key: string | null,
+): Omit<Parameters<typeof filtersOf>[1], 'names'> => ({
+  keys: offers.keys,
+  own: (policy?.admin ?? true) ? null : key,
+  knowsProvider: (name) => mayUseProvider(policy?.providers ?? null, name),
+  knowsModel: (asked, name) =>
+    mayUseModel(policy?.models ?? null, asked, name) && (!policy?.providers || usableOffers(offers, policy)(name).length > 0),
+})
 
 async function tallied(
   pages: AsyncIterable<readonly (CostRow | CostSum)[]>,

@@ -122,7 +122,7 @@ const durationOf = ({ submittedAt, readyAt, interrupted }: AttemptRecord): numbe
   submittedAt === null || readyAt === null || interrupted ? null : readyAt - submittedAt
 
 /** How much of the amount the provider takes outside the call, so that the rest can be compared with its invoice. */
-function surchargeIn({ settled }: AttemptRecord, { surcharge }: Route): Pick<SettledTask, 'surcharge'> {
+export function surchargeIn({ settled }: AttemptRecord, { surcharge }: Pick<Route, 'surcharge'>): Pick<SettledTask, 'surcharge'> {
   const line = surcharge === undefined ? undefined : settled?.lines.find(({ what }) => what === surchargeName(surcharge))
   return line === undefined ? {} : { surcharge: line.amount }
 }

@@ -3,6 +3,7 @@ import type { Reconciliation, ReconciliationRow } from '#contract'
 import type { CostRow, GenerationRecord, Instant } from '../records.ts'
 import type { Clock, Log, Store } from '../ports.ts'
 import { dayOf, isoOrNull } from '../instant.ts'
+import { ChangedMeanwhile } from '../nodes.ts'
 import { confirm, findUnknown } from './confirm.ts'
 import { readInvoice } from './invoice.ts'
 import { Refusal } from '../generation/refusal.ts'
@@ -164,8 +165,10 @@ async function recorded(
       if (!isWanted(row)) continue
       const before = found.get(row.attemptId)
       // An adjustment has the instant of the settlement it completes, and stands behind it.
-      if (before) before.amount = row.amount
-      else found.set(row.attemptId, { row, amount: row.amount })
+      const { amount } = row
+      const { surcharge } = row.task
+      if (before) Object.assign(before, { amount, surcharge })
+      else found.set(row.attemptId, { row, amount, surcharge })
     }
   }
   return [...found.values()]
@@ -190,10 +193,16 @@ async function rowOf(
   if (first.amount !== null) return knownCost(task, first)
   const unknown = await findUnknown(dependencies.store, first.row)
   if (unknown === null) return underWay(task, first)
+  if (unknown.settled !== null) return knownCost(task, { ...first, ...unknown.settled })
   if (compareUsd(invoiced, '0') < 0) return spoiledTask(task, first, `The invoice has less than nothing for it: ${invoiced}.`)
   if (apply) {
     const taskId = first.row.task.providerTaskId ?? (task.taskId === first.row.attemptId ? null : task.taskId)
-    await confirm(dependencies, unknown, invoiced, taskId)
+    try {
+      await confirm(dependencies, unknown, invoiced, taskId)
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile)) throw error
+      return rowOf(dependencies, task, found, apply)
+    }
     const { generationId: generation, attemptId: attempt, provider } = first.row
     const fields = { generation, attempt, provider, amount: invoiced, reported: unknown.reported }
     dependencies.log.info(fields, 'a cost that was unknown is settled from an invoice')

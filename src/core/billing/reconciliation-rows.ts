@@ -10,6 +10,8 @@ export interface Recorded {
   readonly row: CostRow
   /** Null where its cost is not known. */
   amount: Usd | null
+  /** What of it the provider takes outside the call. */
+  surcharge: Usd | undefined
 }
 
 /** What stands in every row. */
@@ -93,8 +95,8 @@ const BASES: Readonly<Partial<Record<CostRow['kind'], string>>> = {
 }
 
 /** What the account has without the surcharge, which no invoice of calls has. */
-const providersPart = ({ amount, row }: Recorded): Usd | null =>
-  amount === null || row.task.surcharge === undefined ? amount : subtractUsd(amount, row.task.surcharge)
+const providersPart = ({ amount, surcharge }: Recorded): Usd | null =>
+  amount === null || surcharge === undefined ? amount : subtractUsd(amount, surcharge)
 
 export function knownCost(task: InvoicedTask, found: Recorded): ReconciliationRow {
   const row = taskRow(task, found)

@@ -47,6 +47,8 @@ export interface CompareDependencies {
   readonly accept: Pick<Accept, 'prepare'>
   /** Every provider that is installed. */
   readonly installed: () => readonly string[]
+  /** Those of them that a key may be shown. */
+  readonly shownTo: (key: string | null) => readonly string[]
   readonly run: Pick<Run, 'wait'>
   readonly idempotency: Idempotency
   readonly newId: () => string

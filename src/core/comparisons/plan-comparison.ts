@@ -16,6 +16,8 @@ interface PlanDependencies {
   readonly accept: Pick<Accept, 'prepare'>
   /** Every provider that is installed. */
   readonly installed: () => readonly string[]
+  /** Those of them that a key may be shown. */
+  readonly shownTo: (key: string | null) => readonly string[]
   readonly newId: () => string
   readonly clock: Pick<Clock, 'now'>
 }
@@ -25,13 +27,14 @@ interface PlanDependencies {
  * @throws Refusal where no provider at all can take the request
  */
 export async function planComparison(
-  { accept, installed, newId, clock }: PlanDependencies,
+  { accept, installed, shownTo, newId, clock }: PlanDependencies,
   { request, providers }: ComparisonRequest,
   key: string | null,
 ): Promise<ComparisonRecord> {
   requireInstalled(
     (providers ?? []).map((provider, index) => ({ path: `providers.${index}`, provider })),
     installed(),
+    shownTo(key),
   )
   const allowed = request.provider?.only
   const only = providers === undefined ? allowed : providers.filter((provider) => allowed?.includes(provider) ?? true)

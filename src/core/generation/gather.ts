@@ -13,7 +13,7 @@ import { isStandIn } from '../../reading/held-bytes.ts'
 import { assetsOf } from './assets-of.ts'
 import { sent } from './inline-references.ts'
 import { noSuchModel, providersNamed, requireInstalled } from './names.ts'
-import { mayUseModel, mayUseProvider } from '../keys/may-use.ts'
+import { mayUseModel, mayUseProvider, providersFor, USE_OTHERS } from '../keys/may-use.ts'
 import { policyInForce } from '../keys/policy-in-force.ts'
 import { Refusal } from './refusal.ts'
 import { rememberSizes } from './remember-sizes.ts'
@@ -52,11 +52,12 @@ export function createGather({ ports, offers, roll, urlObjection, promptWarnings
   return async (asked, key, measure = remembered) => {
     const asking = policyInForce(offers.standing(key))
     const resolved = offers.resolve(asked)
-    const names = asking?.models ?? null
+    const { models: names = null, providers = null } = asking ?? {}
+    const nothingCalledSo = (): Refusal =>
+      noSuchModel(asked.model, providers === null ? offers.suggestModel(asked.model, names) : USE_OTHERS)
     // A model that the key may not use is answered as one that is not there.
-    if (!resolved || !mayUseModel(names, asked.model, resolved.model))
-      throw noSuchModel(asked.model, offers.suggestModel(asked.model, names))
-    requireInstalled(providersNamed(asked), offers.providers())
+    if (!resolved || !mayUseModel(names, asked.model, resolved.model)) throw nothingCalledSo()
+    requireInstalled(providersNamed(asked), offers.providers(), providersFor(providers, offers.providers()))
     const { reference_images: images = [], mask, ...request } = resolved.request
     refuseMisplacedImages(request)
     const seesAll = asking === null || asking.admin
@@ -68,12 +69,15 @@ export function createGather({ ports, offers, roll, urlObjection, promptWarnings
     refuseMask(references)
     // What is measured and read from here on is as it is now, after the references have come: the key may have ended meanwhile.
     const policy = policyInForce(offers.standing(key))
-    const candidates = offers.candidates(resolved.model, request.provider_options ?? {})
+    const sold = offers.candidates(resolved.model, request.provider_options ?? {})
+    const candidates = policy?.providers ? usable(sold, policy, asked, resolved.pinned) : sold
+    // So is one that only others sell.
+    if (candidates.length < sold.length && candidates.length === 0) throw nothingCalledSo()
     const now = ports.clock.now()
     return {
       request: { ...request, model: resolved.model },
       references,
-      candidates: policy?.providers ? usable(candidates, policy, asked, resolved.pinned) : candidates,
+      candidates,
       rule: resolved.rule,
       pinned: resolved.pinned,
       roll: roll(),

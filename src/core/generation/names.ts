@@ -17,13 +17,16 @@ export const providersNamed = ({ provider }: Pick<GenerationRequest, 'provider'>
     (provider?.[field] ?? []).map((name, index) => ({ path: `provider.${field}.${index}`, provider: name })),
   )
 
-/** @throws Refusal where one of them is not installed, which is a slip that would otherwise be bought elsewhere without a word */
-export function requireInstalled(named: readonly NamedProvider[], installed: readonly string[]): void {
+/**
+ * @param shown those of the installed ones that whoever asks may be shown
+ * @throws Refusal where one of them is not installed, which is a slip that would otherwise be bought elsewhere without a word
+ */
+export function requireInstalled(named: readonly NamedProvider[], installed: readonly string[], shown = installed): void {
   const errors = named
     .filter(({ provider }) => !installed.includes(provider))
     .map(({ path, provider }) => ({
       path,
-      message: `there is no provider ${quoted(provider)}; ${suggest(provider.slice(0, MOST_CHARS), installed)}`,
+      message: `there is no provider ${quoted(provider)}; ${suggest(provider.slice(0, MOST_CHARS), shown)}`,
     }))
   const [first] = errors
   if (first) throw new Refusal('invalid_request', `${first.path}: ${first.message}`, errors)

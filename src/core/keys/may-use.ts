@@ -10,5 +10,12 @@ export function mayUseModel(names: readonly string[] | null, asked: string, mode
   return (asked === model || asked.endsWith(`/${model}`)) && names.includes(model)
 }
 
+/** Those of these providers that a key may use, and be shown. */
+export const providersFor = (allowed: readonly string[] | null, all: readonly string[]): readonly string[] =>
+  all.filter((provider) => mayUseProvider(allowed, provider))
+
+/** What is said of a model's name to a key that is limited to some providers: the right one may be theirs. */
+export const USE_OTHERS = 'this key may use others'
+
 export const mayUseProvider = (providers: readonly string[] | null, provider: string): boolean =>
   providers === null || providers.includes(provider)

@@ -8,9 +8,12 @@ import type { Run } from '../../core/generation/run.ts'
 import type { Store } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { requireInstalled } from '../../core/generation/names.ts'
+import type { Caller } from '../../core/keys/caller.ts'
+import { providersFor } from '../../core/keys/may-use.ts'
 import type { Intake } from '../intake.ts'
 import type { ModelSource } from './models.ts'
 import type { RequestSchema } from '../request-schema.ts'
+import { modelsFor } from '../listed-for.ts'
 import { PageQuery, pageOf } from '../paging.ts'
 import { sendPage } from '../send-page.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
@@ -57,7 +60,7 @@ export interface GenerationDependencies {
   readonly store: Pick<Store, 'generation' | 'list'>
   readonly requestSchema: RequestSchema
   readonly links: ImageLinks
-  readonly models: Pick<ModelSource, 'find' | 'suggest'>
+  readonly models: ModelSource
   /** Every provider that is installed. */
   readonly installed: () => readonly string[]
 }
@@ -148,7 +151,7 @@ function listRoute(app: App, deps: GenerationDependencies): void {
       ...seesOnly(request.caller),
       ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
     })
-    if (found.records.length === 0) refuseUnknownNames(deps, request.query)
+    if (found.records.length === 0) refuseUnknownNames(deps, request.query, request.caller)
     return sendPage(request, reply, found, (record) => viewOf(record, links))
   })
 }
@@ -170,11 +173,16 @@ function cancelRoute(app: App, deps: GenerationDependencies): void {
   })
 }
 
-/** Where a filter found nothing: a name that nobody knows is a slip, one of a provider that is no longer installed is not. */
-function refuseUnknownNames({ models, installed }: GenerationDependencies, { model, provider }: z.infer<typeof ListQuery>): void {
-  if (provider) requireInstalled([{ path: 'provider', provider }], installed())
-  if (!model || models.find(model)) return
-  throw new HttpProblem(fieldProblem('model', `there is no model ${JSON.stringify(model)}; ${models.suggest(model)}`))
+/** Where a filter found nothing: a name that the caller cannot know is a slip. */
+function refuseUnknownNames(
+  { models, installed }: GenerationDependencies,
+  { model, provider }: z.infer<typeof ListQuery>,
+  caller: Caller,
+): void {
+  if (provider) requireInstalled([{ path: 'provider', provider }], providersFor(caller.providers, installed()))
+  const own = modelsFor(models, caller)
+  if (!model || own.find(model)) return
+  throw new HttpProblem(fieldProblem('model', `there is no model ${JSON.stringify(model)}; ${own.suggest(model)}`))
 }
 
 function metadataFilter(rest: Record<string, unknown>): Record<string, string> {

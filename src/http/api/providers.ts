@@ -80,11 +80,17 @@ export const providerRoutes: FastifyPluginAsyncZod<ProviderDependencies> = async
   app.get('/v1/providers', { schema, config: { access: 'read' } }, async (request) => ({
     object: 'list' as const,
     data: shownTo(request.caller, await providers.list()),
-    configuration: providers.configuration(),
+    configuration: configurationFor(request.caller, providers.configuration()),
     nodes: (await providers.nodes())?.map((node) => ({ ...node })) ?? null,
   }))
   historyRoute(app, deps)
 }
+
+/** What a reload changed, and why one was refused, names other keys, their budgets and what was negotiated. */
+const configurationFor = ({ isAdmin }: Caller, state: ConfigurationState): ConfigurationState =>
+  isAdmin
+    ? state
+    : { ...state, file: null, changes: [], waits_for_restart: [], refused: state.refused && { ...state.refused, problems: [] } }
 
 /** The providers that a key may use, each with the models that it may use there. */
 const shownTo = ({ models: names, providers }: Caller, all: readonly ProviderState[]): ProviderState[] =>

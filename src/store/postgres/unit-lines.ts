@@ -1,6 +1,7 @@
 import type { UnitOfWork } from '../../core/ports.ts'
 import { movedBy } from '../rules/ledger-row.ts'
 import { hourCountOf } from '../rules/provider-hour.ts'
+import { spendersOf } from './budgets.ts'
 import type { Line } from './in-order.ts'
 import type { Statement } from './statement.ts'
 
@@ -8,6 +9,8 @@ import type { Statement } from './statement.ts'
 const MOST_OF_A_KEY = 2
 /** Of ten connections, at its slots or in its hours: among them are those that wait for their key's lock, which comes first. */
 const MOST_AT_A_PROVIDER = 6
+/** As many lines of a key may wait while a row of its spending begins, which is seldom and soon done. */
+const MOST_OF_A_SPENDER = 6
 
 /**
  * Which locks a unit may wait for at the server: its keys', then those of the providers whose hours it counts in, then those of the providers
@@ -21,6 +24,7 @@ export function linesOf({ budget, openCheck, slots = [], ledger = [] }: UnitOfWo
   const hours = ledger.filter((entry) => hourCountOf(entry) !== null)
   return [
     ...linesAt('key', keys, MOST_OF_A_KEY),
+    ...linesAt('spending of', spendersOf(ledger), MOST_OF_A_SPENDER),
     ...linesAt(
       'hours of',
       hours.map(({ provider }) => provider),

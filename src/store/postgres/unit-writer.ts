@@ -4,7 +4,7 @@ import { NoSlot } from '../../core/nodes.ts'
 import type { UnitOfWork } from '../../core/ports.ts'
 import { assertLeft } from '../rules/ledger-row.ts'
 import { StoreError } from '../../core/ports.ts'
-import { holdBudget, usedOf } from './budgets.ts'
+import { beforeLines, holdBudget, usedOf } from './budgets.ts'
 import { generationChanges } from './changes/generations.ts'
 import { ledgerChanges } from './changes/ledger.ts'
 import { callChanges, comparisonChanges, deliveryChanges, idempotencyChange, imageChanges, keyChanges } from './changes/records.ts'
@@ -205,7 +205,7 @@ function boundTo(unit: UnitOfWork, node: string, openOfKeys: OpenOfKeys): Bound 
   })
   return {
     whose: (buyer ?? unit.comparisons?.[0] ?? unit.deliveryChange?.record)?.key ?? undefined,
-    locks: counted.locks,
+    locks: [...counted.locks, ...beforeLines(ledger)],
     // The provider's, for which all keys wait, behind the budget of one.
     statements: [...slotLocks(slots), ...counted.statements, ...changeKinds.flatMap((kind) => kind(unit)), ...taken, ...freed, ...heard],
     jobs,
@@ -228,8 +228,7 @@ async function written(connection: Connection, work: Work, unit: Bound): Promise
   const opening = [begin(), ...unit.locks]
   const sent = opening.map((statement) => connection.run(statement))
   if (unit.budget) {
-    const [opened, held] = holdBudget(unit.budget)
-    const used = (await all([...sent, connection.run(opened), connection.run(held)])).at(-1)
+    const used = (await all([...sent, ...holdBudget(unit.budget).map((statement) => connection.run(statement))])).at(-1)
     assertLeft(unit.budget, usedOf(used?.rows ?? []), unit.ledger)
   }
   const running = [...sent, connection.run(number()), ...unit.statements.map((statement) => connection.run(statement))]

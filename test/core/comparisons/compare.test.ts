@@ -64,6 +64,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
     },
     accept: { prepare },
     installed: () => ['north', 'south', 'west', 'east'],
+    shownTo: () => ['north', 'south', 'west', 'east'],
     run: { wait: (id) => store.generation(id) },
     idempotency: createIdempotency(store, { now: () => now, of: (instant) => now - instant }),
     newId: () => 'cmp_1',
