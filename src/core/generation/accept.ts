@@ -83,11 +83,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
 }
 
 function refusalOf(input: Gathered, considered: readonly { readonly provider: string; readonly reasons: readonly string[] }[]): Refusal {
-  const { policy, candidates } = input
-  const errors =
-    policy && candidates.length === 0
-      ? [{ path: 'key', message: `${policy.name} may use none of the providers of this model` }]
-      : considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') }))
+  const errors = considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') }))
   const detail = errors.map(({ path, message }) => `${path}: ${message}`).join(' · ')
   return (
     (input.budget && refusalOverBudget(input, input.budget)) ??

@@ -72,7 +72,7 @@ export function createGather({ ports, offers, roll, urlObjection, promptWarnings
     const sold = offers.candidates(resolved.model, request.provider_options ?? {})
     const candidates = policy?.providers ? usable(sold, policy, asked, resolved.pinned) : sold
     // So is one that only others sell.
-    if (candidates.length < sold.length && candidates.length === 0) throw nothingCalledSo()
+    if (candidates.length === 0 && sold.length > 0) throw nothingCalledSo()
     const now = ports.clock.now()
     return {
       request: { ...request, model: resolved.model },
