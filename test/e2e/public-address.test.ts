@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import { fakeTerminal } from '../cli/fake-gateway.ts'
@@ -34,7 +35,8 @@ test(
     expect(await refusal()).toMatch(/refusing to listen on 0\.0\.0\.0, where others could.*add `keys:.*`imagegate keys create`/)
     write(key('old', `, expires_at: "${PAST}"`))
     expect(await refusal()).toContain('refusing to listen on 0.0.0.0, while every gateway key has expired')
-    await makeKey('older', '--expires-at', PAST)
+    await makeKey('older', '--expires-at', new Date(Date.now() + 1_500).toISOString())
+    await sleep(1_600)
     expect(await refusal()).toContain('while every gateway key has expired')
     write('')
     expect(await refusal()).toContain('refusing to listen on 0.0.0.0')
