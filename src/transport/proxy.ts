@@ -98,10 +98,10 @@ function matcherOf(entry: string): (target: Target) => boolean {
     return ({ hostname }) => isInNetworks(bareHost(hostname), networks)
   }
   const [, named = text, port] = /^(.*?)(?::(\d{1,5}))?$/.exec(text) ?? []
-  const name = bareHost(named).replace(/^\*?\./, '')
+  const name = bareHost(named).replace(/^\*?\.|\.$/g, '')
   return (target) => {
     if (port !== undefined && hostPort(target).replace(/^.*:/, '') !== port) return false
-    const host = bareHost(target.hostname)
+    const host = bareHost(target.hostname).replace(/\.$/, '')
     return host === name || (net.isIP(host) === 0 && name !== '' && host.endsWith(`.${name}`))
   }
 }

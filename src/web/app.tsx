@@ -53,11 +53,19 @@ export function App() {
   )
 }
 
+/** What somebody wrote into the address may be no encoding: then it is no generation's id either. */
+function decoded(id: string): string {
+  try {
+    return decodeURIComponent(id)
+  } catch {
+    return id
+  }
+}
+
 function Page({ path, query }: { readonly path: string; readonly query: string }) {
   const [, page = '', id] = path.split('/')
   if (page === '') return <Compare query={query} />
-  if (page === 'generations')
-    return id === undefined ? <Generations query={query} /> : <OneGeneration key={id} id={decodeURIComponent(id)} />
+  if (page === 'generations') return id === undefined ? <Generations query={query} /> : <OneGeneration key={id} id={decoded(id)} />
   if (page === 'costs') return <Costs query={query} />
   if (page === 'providers') return <Providers />
   return (

@@ -222,6 +222,8 @@ describe('a proxy', () => {
     ['example.com:8443', 'https://example.com:8443', true],
     ['example.com:8443', 'https://example.com', false],
     ['example.com:443', 'https://example.com', true],
+    ['vendor.test.', 'https://eu.vendor.test', true],
+    ['vendor.test', 'https://vendor.test.', true],
     ['10.1.2.3', 'http://10.1.2.3', true],
     ['10.1.2.3:80', 'http://10.1.2.3', true],
     ['10.1.2.3', 'http://10.1.2.30', false],

@@ -13,7 +13,7 @@ const openaiFields = {
   n: requestFields.n.nullish(),
   size: z
     .string()
-    .regex(SIZE, '"auto" or WIDTHxHEIGHT in pixels, for example "1536x1024"')
+    .regex(SIZE, 'must be "auto" or WIDTHxHEIGHT in pixels, for example "1536x1024"')
     .nullish()
     .meta({ description: '"auto" or any WIDTHxHEIGHT; the nearest size the offer can make is used, with a warning.' }),
   quality: z.enum(['auto', 'standard', 'hd', 'low', 'medium', 'high', 'xhigh', 'max']).nullish(),

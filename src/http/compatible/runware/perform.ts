@@ -142,7 +142,7 @@ async function account(deps: PerformDependencies, task: JsonObject, asker: Asker
 const idempotencyKeyOf = (taskUUID: string): string => `runware:${taskUUID.toLowerCase()}`
 
 const taskUuidProblem = (taskUUID: unknown): TaskError =>
-  taskUUID === undefined ? missing('taskUUID') : invalid('taskUUID', 'it must be a UUID v4')
+  taskUUID === undefined ? missing('taskUUID') : invalid('taskUUID', 'it must be a UUID')
 
 function refuse({ taskUUID, taskType }: JsonObject, { send }: Asker, errors: readonly TaskError[]): null {
   send({ data: [], errors: errors.map((error) => errorItem(error, taskUUID, taskType)) })
