@@ -95,6 +95,8 @@ export interface CostSum extends Pick<CostRow, 'key' | 'provider' | 'model' | 'a
 
 /** What an offer without a price was billed. */
 export interface ObservedBill {
+  /** The gateway key that bought. */
+  readonly key: string | null
   readonly amount: Usd
   readonly images: number
   readonly made: Made | null

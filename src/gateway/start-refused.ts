@@ -63,7 +63,8 @@ function ofFile({ code, path, message }: SystemError): string | null {
     case 'EIO':
       return `the disk fails at ${what} (${code}); check it`
     default:
-      return null
+      // A path in a circle, a name that is too long, a kind of file system that takes no files.
+      return path === undefined ? null : `${path} cannot be used (${code}); set IMAGEGATE_DATA to another folder`
   }
 }
 

@@ -79,7 +79,8 @@ describe('a budget', () => {
     const refused = await strict.post('/v1/generations', { ...request, ...only }, bearer('team'))
     expect([refused.status, (await problem(refused)).detail]).toEqual([422, expect.stringContaining('allow_unpriced')])
     await strict.close()
-    const open = await withKeys(team('budget_usd: "1", allow_unpriced: true'))
+    const others = `  - { name: other, key_hash: ${keyHash('other')} }\n  - { name: boss, key_hash: ${keyHash('boss')}, admin: true }`
+    const open = await withKeys(`${team('budget_usd: "1", allow_unpriced: true')}\n${others}`)
     const reply = await open.post('/v1/generations', { ...request, ...only }, bearer('team'))
     const { cost } = await json<Generation>(reply)
     expect(cost).toMatchObject({ quoted: null, basis: 'billed' })
@@ -87,6 +88,10 @@ describe('a budget', () => {
     const quote = await json<Quote>(await open.post('/v1/quotes', { ...request, n: 3 }, bearer('team')))
     const vtrix = quote.offers.find(({ provider }) => provider === 'vtrix')
     expect(vtrix).toMatchObject({ cost: null, observed: { samples: 1, as_of: expect.stringMatching(/^20/) } })
+    const seenBy = async (key: string) =>
+      (await json<Quote>(await open.post('/v1/quotes', request, bearer(key)))).offers.find(({ provider }) => provider === 'vtrix')?.observed
+    // What another key had made, and when, is its own.
+    expect([await seenBy('other'), await seenBy('boss')]).toEqual([null, expect.objectContaining({ samples: 1 })])
     const other = await json<Quote>(await open.post('/v1/quotes', { ...request, width: 512, height: 512 }, bearer('team')))
     expect(other.offers.find(({ provider }) => provider === 'vtrix')?.observed).toBeNull()
   })

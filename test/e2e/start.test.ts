@@ -77,6 +77,15 @@ describe('a start that an operator can correct', () => {
     )
   })
 
+  test('with a data folder that is a link in a circle, or has a name that is too long, says so in one sentence', async () => {
+    const circle = join(folder(), 'circle')
+    symlinkSync(circle, circle)
+    expect(await refusal(circle)).toMatch(/ cannot be used \(ELOOP\); set IMAGEGATE_DATA to another folder$/)
+    expect(await refusal(join(folder(), 'x'.repeat(300)))).toMatch(
+      / cannot be used \(ENAMETOOLONG\); set IMAGEGATE_DATA to another folder$/,
+    )
+  })
+
   test('names the remedy for a full disk, a port for administrators and an address of another machine', () => {
     const words = (code: string, syscall: string, path?: string) =>
       String(StartRefused.inWords(Object.assign(new Error(`${syscall} ${code}`), { code, syscall, ...(path ? { path } : {}) })))

@@ -6,14 +6,23 @@ import { iso } from '../instant.ts'
 /** How many bills of an offer are read; prices change, so old ones say little. */
 const MOST_BILLS = 500
 
-/** Puts beside each unpriced offer what it has billed before for images of the same size with as many references. Never a price. */
-export async function withObserved(store: Pick<Store, 'observedBills'>, quote: Quote, references: number): Promise<Quote> {
+/**
+ * Puts beside each unpriced offer what it has billed before for images of the same size with as many references. Never a price.
+ * @param seen whose bills are shown: a gateway key that sees its own costs alone sees no more here
+ */
+export async function withObserved(
+  store: Pick<Store, 'observedBills'>,
+  quote: Quote,
+  references: number,
+  seen: (key: string | null) => boolean,
+): Promise<Quote> {
   if (quote.offers.every((offer) => offer.cost !== null)) return quote
   const offers = await Promise.all(
     quote.offers.map(async (offer) => {
       if (offer.cost !== null || offer.applied === null) return offer
       const bills = await store.observedBills(offer.provider, offer.model, MOST_BILLS)
-      return { ...offer, observed: observedOf(bills, offer.applied, references) }
+      const own = bills.filter(({ key }) => seen(key))
+      return { ...offer, observed: observedOf(own, offer.applied, references) }
     }),
   )
   return { ...quote, offers }

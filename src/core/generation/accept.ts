@@ -77,7 +77,9 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       const input = await linksInTurn(ports.clock, key, asked, (mayOpen) => gather(asked, key, mayOpen ? undefined : unmeasured))
       // A quote lists the offers that the key may use.
       const candidates = input.candidates.filter(({ isForbidden }) => isForbidden !== true)
-      return withObserved(ports.store, quote({ ...input, candidates }, ports.settings.sandbox), withoutMask(input.references).length)
+      const quoted = quote({ ...input, candidates }, ports.settings.sandbox)
+      const seesAll = input.policy?.admin ?? true
+      return withObserved(ports.store, quoted, withoutMask(input.references).length, (owner) => seesAll || owner === key)
     },
   }
 }

@@ -49,7 +49,7 @@ export function createGather({ ports, offers, roll, urlObjection, promptWarnings
   const remembered = rememberSizes(ports)
   const keep = keeper(ports, urlObjection)
 
-  return async (asked, key, measure = remembered) => {
+  return async (asked, key, measure = remembered(key)) => {
     const asking = policyInForce(offers.standing(key))
     const resolved = offers.resolve(asked)
     const { models: names = null, providers = null } = asking ?? {}

@@ -16,7 +16,7 @@ import type { Statement } from './statement.ts'
 const PAGE_ROWS = 500
 
 const newestBills = prepare(`
-  SELECT amount, images, task, at FROM ledger
+  SELECT key, amount, images, task, at FROM ledger
   WHERE kind = 'billed' AND quoted IS NULL AND provider = $1 AND model = $2 ORDER BY seq DESC LIMIT $3`)
 const hours = prepare('SELECT hour, succeeded, failed FROM provider_hours WHERE provider = $1 AND hour >= $2 AND hour < $3 ORDER BY hour')
 const durations = prepare(

@@ -36,5 +36,5 @@ export function costRowOf(row: Row): CostRow {
 export function observedBillOf(row: Row): readonly ObservedBill[] {
   const amount = usdOrNull(row['amount'])
   const { made } = JSON.parse(String(row['task'])) as Pick<SettledTask, 'made'>
-  return amount === null ? [] : [{ amount, images: Number(row['images']), made, at: Number(row['at']) }]
+  return amount === null ? [] : [{ key: textOrNull(row['key']), amount, images: Number(row['images']), made, at: Number(row['at']) }]
 }

@@ -153,7 +153,7 @@ function selection(query: CostQuery): Selection {
 /** What an offer billed while it was unpriced; the partial index holds just these. */
 export function observedBillReader(database: DatabaseSync): (provider: string, model: string, limit: number) => readonly ObservedBill[] {
   const newest = database.prepare(`
-    SELECT amount, images, task, at FROM ledger
+    SELECT key, amount, images, task, at FROM ledger
     WHERE kind = 'billed' AND quoted IS NULL AND provider = ? AND model = ? ORDER BY seq DESC LIMIT ?`)
   newest.setReadBigInts(true)
   return (provider, model, limit) => newest.all(provider, model, limit).flatMap(observedBillOf)

@@ -447,6 +447,7 @@ describe('budget periods', () => {
 
 describe('the observed bill of an unpriced offer', () => {
   const bill = (amount: string, images: number, more: object = {}) => ({
+    key: null,
     amount,
     images,
     made: { width: 1024, height: 1024, references: [] },

@@ -9,7 +9,7 @@ const size = { width: 640, height: 480 }
 
 const clock = { monotonicMs: () => 0 } as Ports['clock']
 const measureReferences = (ports: Pick<Ports, 'download' | 'assets'>, references: readonly Reference[]) =>
-  rememberSizes({ ...ports, clock })(references)
+  rememberSizes({ ...ports, clock })(null)(references)
 
 /** Says the size once it has seen `bytes` of an image. */
 const measuredAt = (bytes: number) => ({ measure: async (head: Buffer) => (head.length >= bytes ? size : null) }) as never
@@ -127,5 +127,16 @@ describe('measuring references behind links', () => {
     expect(urls).toEqual(['https://a.example/1', 'https://a.example/2'])
     expect(most).toBe(2)
     expect(measured.map(({ pixels }) => pixels)).toEqual([size, { width: 1, height: 1 }, size, size])
+  })
+
+  test('remembers a size for its own key alone', async () => {
+    let fetched = 0
+    const download: Download = async () => {
+      fetched += 1
+      return { kind: 'body', stream: Readable.from([Buffer.alloc(1024)]), contentType: null, statedBytes: null }
+    }
+    const measureFor = rememberSizes({ download, assets: measuredAt(1), clock })
+    for (const key of ['alice', 'alice', 'bob', null]) await measureFor(key)([link('https://a.test/1.png')])
+    expect(fetched).toBe(3)
   })
 })
