@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import type Sharp from 'sharp'
+import type { OutputFormat } from '#contract'
 import type { SmallWidth } from '../../core/ports.ts'
+import { withoutMetadata } from './without-metadata.ts'
 
 /** 100 megapixels, the most a request can ask for. A small file can unfold to far more. */
 export const MAX_PIXELS = 100 * 1_048_576
@@ -30,18 +33,29 @@ interface Strictness {
   readonly longestS: number
 }
 
+/** What is decoded: its path, or its bytes. */
+export interface Encoded {
+  readonly source: string | Buffer
+  readonly format: OutputFormat
+}
+
+/** For the decoder, which sees nothing but what makes pixels. */
+async function opened({ source, format }: Encoded, failOn: Strictness['failOn']): Promise<ReturnType<typeof Sharp>> {
+  const sharp = await decoder()
+  const bare = withoutMetadata(Buffer.isBuffer(source) ? source : await readFile(source), format)
+  return sharp(bare, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
+}
+
 /**
  * Has every row of a PNG read, and makes nothing of it: the last row comes behind all others. A quarter of the memory that a small image takes, and
  * an eighth of the time where it is large.
  * @throws where it cannot be decoded
  */
-export async function readThrough(png: string | Buffer, { failOn, longestS }: Strictness): Promise<void> {
-  const sharp = await decoder()
-  const options = { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true }
-  const { height } = await sharp(png, options).metadata()
-  await sharp(png, options)
+export async function readThrough(png: Encoded, rows: number, { failOn, longestS }: Strictness): Promise<void> {
+  const image = await opened(png, failOn)
+  await image
     .timeout({ seconds: longestS })
-    .extract({ left: 0, top: height - 1, width: 1, height: 1 })
+    .extract({ left: 0, top: rows - 1, width: 1, height: 1 })
     .raw()
     .toBuffer()
 }
@@ -51,9 +65,9 @@ export async function readThrough(png: string | Buffer, { failOn, longestS }: St
  * its pixels are computed than it needs.
  * @throws where it cannot be decoded
  */
-export async function shrink(source: string | Buffer, width: SmallWidth, { failOn, longestS }: Strictness): Promise<Buffer> {
-  const sharp = await decoder()
-  return sharp(source, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
+export async function shrink(encoded: Encoded, width: SmallWidth, { failOn, longestS }: Strictness): Promise<Buffer> {
+  const image = await opened(encoded, failOn)
+  return image
     .timeout({ seconds: longestS })
     .autoOrient()
     .resize({ width, height: width * STEEPEST, fit: 'inside', withoutEnlargement: true })

@@ -2,18 +2,13 @@ import { described, formatOf } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import { heldReading, heldShrinking, inTurn, isLight, MOST_DECODED_BYTES } from './decode-turns.ts'
-import { decoder, MAX_PIXELS, readThrough, shrink } from './decoder.ts'
+import { cutOrDamaged } from './cut-or-damaged.ts'
+import { MAX_PIXELS, readThrough, shrink } from './decoder.ts'
+import type { Size } from './structure/orientation.ts'
 import type { Demand, Verdict } from './structure/verdict.ts'
 
 /** 100 megapixels take a few seconds. A file made to keep a decoder busy is given up. */
 const LONGEST_DECODE_S = 60
-
-export interface ImageHeader {
-  readonly format: OutputFormat
-  /** As seen: an EXIF orientation that turns the image by a quarter swaps the sides. */
-  readonly width: number
-  readonly height: number
-}
 
 /**
  * The format by the first bytes, whatever label they carry. Asked before a decoder sees anything, so that only three of libvips' many
@@ -27,16 +22,16 @@ export function assertFormat(head: Buffer): OutputFormat {
 }
 
 /**
- * Format and size from the header alone. `source` is a file's path or its bytes, already known to have one of the three formats.
+ * The size that its structure found, of an image that may be kept.
+ * @param size as seen; null where its headers say none
  * @throws AssetError `not_an_image`, `too_large`
  */
-export async function readHeader(source: string | Buffer, format: OutputFormat): Promise<ImageHeader> {
-  const sharp = await decoder()
-  const { width, height, autoOrient } = await sharp(source, { limitInputPixels: false, failOn: 'error' }).metadata().catch(unreadable)
-  if (width * height > MAX_PIXELS) {
-    throw new AssetError('too_large', `the image has ${width} × ${height} pixels; at most ${MAX_PIXELS} are taken`)
-  }
-  return { format, width: autoOrient.width, height: autoOrient.height }
+export function checkedSize(size: Size | null, verdict: Verdict): Size {
+  if (size !== null && size.width * size.height > MAX_PIXELS)
+    throw new AssetError('too_large', `the image has ${size.width} × ${size.height} pixels; at most ${MAX_PIXELS} are taken`)
+  if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
+  if (size === null || size.width === 0 || size.height === 0) throw cutOrDamaged('its headers say no size')
+  return size
 }
 
 /** The pages ask for it first. */
@@ -82,8 +77,9 @@ async function decoded({ source, format, owner, isBought }: Judged, demand: Dema
   return inTurn(
     demand,
     async () => {
-      if (!isOnlyRead) return shrink(source, WIDTH_WHEN_DECODED, strictness).catch(unreadable)
-      await readThrough(source, strictness).catch(unreadable)
+      const image = { source, format }
+      if (!isOnlyRead) return shrink(image, WIDTH_WHEN_DECODED, strictness).catch(unreadable)
+      await readThrough(image, demand.rows, strictness).catch(unreadable)
       return null
     },
     owner,
@@ -103,5 +99,3 @@ function unreadable(error: unknown): never {
   const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/\/\S+/g, 'the file').slice(0, 200)
   throw cutOrDamaged(reason)
 }
-
-export const cutOrDamaged = (why: string): AssetError => new AssetError('not_an_image', `the image is cut off or damaged (${why})`)

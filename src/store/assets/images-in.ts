@@ -8,7 +8,7 @@ import { codeOf, diskError } from './folder-storage.ts'
 import { incoming, judge, receive } from './incoming.ts'
 import type { Incoming, Limits, Origin } from './incoming.ts'
 import { measureHead } from './measure.ts'
-import { assertSound, cutOrDamaged, readHeader, WIDTH_WHEN_DECODED } from './image-file.ts'
+import { assertSound, WIDTH_WHEN_DECODED } from './image-file.ts'
 import type { Judged } from './image-file.ts'
 import type { Verdict } from './structure/verdict.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
@@ -134,15 +134,13 @@ async function takeWhole(
 ): Promise<StoredAsset> {
   const { storage } = kept
   const { owner, isBought } = origin
-  const verdict = await judge(image, format, origin)
-  const header = await readHeader(image, format)
-  if (verdict.kind === 'damaged') throw cutOrDamaged(verdict.why)
+  const { verdict, size } = await judge(image, format, origin)
   const { length: bytes } = image
   const sha256 = createHash('sha256').update(image).digest('hex')
   const key = keyOfImage(sha256, format)
   if (!(await storage.renew(key, bytes))) {
     const small = await soundOnce({ source: image, format, owner, isBought }, verdict, sha256, kept)
-    if (storage === NOWHERE) return { sha256, bytes, format, width: header.width, height: header.height }
+    if (storage === NOWHERE) return { sha256, bytes, format, ...size }
     const file = await openTemporary(path)
     try {
       await file.writeFile(image)
@@ -152,7 +150,7 @@ async function takeWhole(
     }
     await keepSmall(storage, key, small)
   }
-  return { sha256, bytes, format, width: header.width, height: header.height }
+  return { sha256, bytes, format, ...size }
 }
 
 async function takeChunks(
@@ -165,15 +163,14 @@ async function takeChunks(
   const { format } = image
   const file = await openTemporary(temporary)
   try {
-    const { sha256, bytes, verdict } = await receive(image, file, limits)
-    const header = await readHeader(temporary, format)
+    const { sha256, bytes, verdict, size } = await receive(image, file, limits)
     const key = keyOfImage(sha256, format)
     if (!(await storage.renew(key, bytes))) {
       const small = await soundOnce({ source: temporary, format, owner: limits.owner, isBought: limits.isBought }, verdict, sha256, kept)
       await storage.keep(key, { path: temporary, handle: file, bytes, sha256, format })
       await keepSmall(storage, key, small)
     }
-    return { sha256, bytes, format, width: header.width, height: header.height }
+    return { sha256, bytes, format, ...size }
   } finally {
     await file.close()
   }

@@ -5,9 +5,11 @@ import { SIGNATURE_BYTES } from '#contract'
 import type { OutputFormat } from '#contract'
 import { AssetError } from '../../core/ports.ts'
 import { isTimeForLittle, itsTurn } from '../../reading/turn-share.ts'
-import { assertFormat, cutOrDamaged } from './image-file.ts'
+import { cutOrDamaged } from './cut-or-damaged.ts'
+import { assertFormat, checkedSize } from './image-file.ts'
 import { hasEndMarker } from './structure/jpeg.ts'
 import { structureOf } from './structure/structure.ts'
+import type { Size } from './structure/orientation.ts'
 import type { Structure, Verdict } from './structure/verdict.ts'
 
 const SLICE_BYTES = 256 * 1_024
@@ -37,11 +39,15 @@ export interface Origin {
   readonly statedBytes: number | null
 }
 
-export interface Received {
+/** What its structure says: its size as seen, and whether it is whole, or only a decoder can say. */
+export interface Judgement {
+  readonly size: Size
+  readonly verdict: Verdict
+}
+
+export interface Received extends Judgement {
   readonly sha256: string
   readonly bytes: number
-  /** What its structure says: whether it is whole, or only a decoder can say. */
-  readonly verdict: Verdict
 }
 
 /**
@@ -76,13 +82,18 @@ async function* continued(first: readonly Buffer[], rest: AsyncGenerator<Buffer>
 
 /**
  * Of an image in memory. Whether it has an end at all is asked first, since to read every code of half a JPEG says no more.
- * @throws AssetError `not_an_image`
+ * @throws AssetError `not_an_image`, `too_large`
  */
-export async function judge(image: Buffer, format: OutputFormat, { statedBytes, owner }: Origin): Promise<Verdict> {
+export async function judge(image: Buffer, format: OutputFormat, { statedBytes, owner }: Origin): Promise<Judgement> {
   if (format === 'jpeg' && !hasEndMarker(image)) throw cutOrDamaged('it has no end')
   const structure = structureOf(format, statedBytes)
   await takeInTurns(image, structure, owner)
-  return structure.verdict()
+  return judgementOf(structure)
+}
+
+function judgementOf(structure: Structure): Judgement {
+  const verdict = structure.verdict()
+  return { verdict, size: checkedSize(structure.size(true), verdict) }
 }
 
 /** However small an image is, its codes may be many, and a request may have sixteen: what takes longer than others should wait goes on in a later turn. */
@@ -96,7 +107,7 @@ async function takeInTurns(bytes: Buffer, structure: Structure, owner: string): 
 
 /**
  * Writes chunks to an open file, and hashes them and judges their structure on the way.
- * @throws AssetError `too_large`, `stream`; any other error is the file's
+ * @throws AssetError `not_an_image`, `too_large`, `stream`; any other error is the file's
  */
 export async function receive(
   { chunks, format }: Extract<Incoming, { kind: 'chunks' }>,
@@ -123,7 +134,7 @@ export async function receive(
     waitingBytes = 0
   }
   if (waitingBytes > 0) await write(file, waiting, waitingBytes)
-  return { sha256: hash.digest('hex'), bytes, verdict: structure.verdict() }
+  return { sha256: hash.digest('hex'), bytes, ...judgementOf(structure) }
 }
 
 async function write(file: FileHandle, pieces: readonly Buffer[], bytes: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { OutputFormat } from '#contract'
 import { gate } from '../../reading/gate.ts'
 import { demandOf } from './structure/structure.ts'
 import { heldShrinking, inTurn, isLight, MOST_DECODED_BYTES } from './decode-turns.ts'
-import { shrink } from './decoder.ts'
+import { shrink, type Encoded } from './decoder.ts'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
@@ -39,20 +39,20 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
       const bytes = await storage.read(key)
       if (bytes === null) return null
       const takes = demandOf(bytes, format)
-      return isLight(takes) ? inTurn(takes, () => shrunk(key, bytes, width), owner) : takes
+      return isLight(takes) ? inTurn(takes, () => shrunk(key, { source: bytes, format }, width), owner) : takes
     }, owner)
     if (demand === null || Buffer.isBuffer(demand)) return demand
     if (heldShrinking(demand) > MOST_DECODED_BYTES) throw undecodableNow(key)
     // Not held while others have their turn.
     const again = async () => {
       const bytes = await storage.read(key)
-      return bytes === null ? null : shrunk(key, bytes, width)
+      return bytes === null ? null : shrunk(key, { source: bytes, format }, width)
     }
     return inTurn(demand, again, owner)
   }
 
-  const shrunk = (key: string, bytes: Buffer, width: SmallWidth): Promise<Buffer> =>
-    shrink(bytes, width, { failOn: 'error', longestS: LONGEST_S }).catch((error: unknown) => {
+  const shrunk = (key: string, image: Encoded, width: SmallWidth): Promise<Buffer> =>
+    shrink(image, width, { failOn: 'error', longestS: LONGEST_S }).catch((error: unknown) => {
       throw undecodableNow(key, error)
     })
 

@@ -1,5 +1,6 @@
 import { ScanCounter } from './scan-counter.ts'
 import { type Frame, frameIn, jpegDemand, MAX_SCANS, readCodeTables, readQuantization, scanIn, type Tables } from './jpeg-frame.ts'
+import { asSeen, exifOrientation, isJpegExif, type Size } from './orientation.ts'
 import { ProgressiveScans } from './progressive-scans.ts'
 import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 
@@ -10,6 +11,8 @@ const START_OF_SCAN = 0xda
 const HUFFMAN_TABLES = 0xc4
 const QUANTIZATION = 0xdb
 const RESTART_INTERVAL = 0xdd
+/** EXIF data, or XMP. */
+const APP1 = 0xe1
 const TEMPORARY = 0x01
 const isRestart = (marker: number): boolean => marker >= 0xd0 && marker <= 0xd7
 const isFrame = (marker: number): boolean => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)
@@ -17,7 +20,7 @@ const isFrame = (marker: number): boolean => marker >= 0xc0 && marker <= 0xcf &&
 const isCounted = (marker: number): boolean => marker === 0xc0 || marker === 0xc1
 /** Has to be decoded. The others (lossless, arithmetic, hierarchical) are shown by no browser. */
 const PROGRESSIVE = 0xc2
-const READ = new Set([HUFFMAN_TABLES, QUANTIZATION, START_OF_SCAN, RESTART_INTERVAL])
+const READ = new Set([HUFFMAN_TABLES, QUANTIZATION, START_OF_SCAN, RESTART_INTERVAL, APP1])
 /** Behind the image there may be further ones, such as a gain map (CIPA DC-007). */
 const MAX_IMAGES = 8
 
@@ -46,6 +49,7 @@ class JpegStructure implements Structure {
   /** Bytes of a segment whose content does not matter. */
   #toSkip = 0
   #frameHeader: Buffer | null = null
+  #orientation: number | null = null
   #demand: Demand | null = null
   #doubt: string | null = null
   #damage: string | null = null
@@ -81,6 +85,12 @@ class JpegStructure implements Structure {
 
   demand(): Demand | null {
     return this.#demand
+  }
+
+  size(isLast: boolean): Size | null {
+    if (this.#frameHeader === null || !(this.#scans > 0 || isLast)) return null
+    const [, h1 = 0, h2 = 0, w1 = 0, w2 = 0] = this.#frameHeader
+    return asSeen({ width: w1 * 256 + w2, height: h1 * 256 + h2 }, this.#orientation ?? 1)
   }
 
   /** Returns where it stopped: at `at` where it needs more bytes. */
@@ -141,6 +151,9 @@ class JpegStructure implements Structure {
         return
       case RESTART_INTERVAL:
         this.#restartInterval = content.length === 2 ? content.readUInt16BE(0) : 0
+        return
+      case APP1:
+        if (isJpegExif(content)) this.#orientation ??= exifOrientation(content)
         return
       case START_OF_SCAN:
         return this.#beginScan(content)

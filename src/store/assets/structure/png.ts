@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 import { InSteps } from './in-steps.ts'
+import { asSeen, exifOrientation, MOST_EXIF_BYTES, type Size } from './orientation.ts'
 
 const SIGNATURE_BYTES = 8
 /** Length and name of a chunk. */
@@ -24,7 +25,7 @@ const CERTAIN_SHARE = 1 / 2
  */
 const PLAUSIBLE_SHARE = 1 / 4
 const MAX_LENGTH = 2 ** 31 - 1
-/** What the longest chunk that is read has: IHDR. */
+/** What the longest chunk that is read has, beside EXIF data: IHDR. */
 const HELD_BYTES = 13
 
 interface Chunk {
@@ -66,6 +67,7 @@ class PngStructure implements Structure {
   #rawBytes = 0
   #isPalette = false
   #pixels: PngPixels | null = null
+  #orientation: number | null = null
   #dataBytes = 0
   #hasEnded = false
   #doubt: string | null = null
@@ -99,6 +101,11 @@ class PngStructure implements Structure {
     return { wholeBytes: isInterlaced ? pixelBytes : 0, rowBytes, rows: height, pixelBytes }
   }
 
+  size(isLast: boolean): Size | null {
+    const hasPixels = this.#names.has('IDAT') || this.#chunk?.name === 'IDAT'
+    return this.#pixels === null || !(hasPixels || isLast) ? null : asSeen(this.#pixels, this.#orientation ?? 1)
+  }
+
   /** Returns where it stopped: at `at` where it needs more bytes. */
   #step(bytes: Buffer, at: number): number {
     if (this.#toSkip > 0) {
@@ -127,7 +134,8 @@ class PngStructure implements Structure {
     const content = bytes.subarray(at, at + chunk.left)
     chunk.crc = crc32(content, chunk.crc)
     chunk.left -= content.length
-    if (chunk.head.length < HELD_BYTES) chunk.head = Buffer.concat([chunk.head, content.subarray(0, HELD_BYTES - chunk.head.length)])
+    const most = chunk.name === 'eXIf' ? MOST_EXIF_BYTES : HELD_BYTES
+    if (chunk.head.length < most) chunk.head = Buffer.concat([chunk.head, content.subarray(0, most - chunk.head.length)])
     return at + content.length
   }
 
@@ -154,6 +162,10 @@ class PngStructure implements Structure {
         if (this.#isPalette && !this.#names.has('PLTE')) this.#damage = 'it has no palette'
         if (this.#dataBytes === 0 && head.length >= 2 && !isZlib(head)) this.#damage = 'its data is not compressed'
         this.#dataBytes += length
+        return
+      case 'eXIf':
+        // Behind the pixels nobody reads it.
+        if (!this.#names.has('IDAT')) this.#orientation ??= exifOrientation(head)
         return
       case 'acTL':
         if (length < 4 || head.readUInt32BE(0) !== 1) this.#damage = 'it is an animation'

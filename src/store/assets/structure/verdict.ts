@@ -1,3 +1,5 @@
+import type { Size } from './orientation.ts'
+
 /** What it takes to decode an image, in bytes, as its headers say: known before a decoder sees it. */
 export interface Demand {
   /** Held at once whatever is made of it, since no row can be had before the last byte. */
@@ -28,6 +30,11 @@ export interface Structure {
   verdict(): Verdict
   /** Null until its headers were read. */
   demand(): Demand | null
+  /**
+   * As seen: an EXIF orientation that turns the image by a quarter swaps the sides. Null while its headers do not say it.
+   * @param isLast no more bytes will come: where only the orientation is unknown, the sides as they lie in the file are the answer
+   */
+  size(isLast: boolean): Size | null
 }
 
 export const WHOLE: Verdict = { kind: 'whole' }

@@ -1,18 +1,15 @@
 import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 import { InSteps } from './in-steps.ts'
+import { asSeen, exifOrientation, MOST_EXIF_BYTES, type Size } from './orientation.ts'
 
 /** `RIFF`, the size of all that follows, `WEBP`. */
 const FILE_HEAD_BYTES = 12
 /** Name and size of a chunk. */
 const HEAD_BYTES = 8
 const HAS_ANIMATION = 0x02
-/** Of a chunk's content: enough for the size that a lossy frame says. */
+const HAS_EXIF = 0x08
+/** Of a chunk's content, but of EXIF data: enough for the size that a lossy frame says. */
 const HELD_BYTES = 10
-
-interface Size {
-  readonly width: number
-  readonly height: number
-}
 
 interface Chunk {
   readonly name: string
@@ -45,6 +42,10 @@ class WebpStructure implements Structure {
   #chunk: Chunk | null = null
   #images = 0
   #size: Size | null = null
+  /** Of its pixels, where the file's header says none. */
+  #pixelsSize: Size | null = null
+  #hasExif = false
+  #orientation: number | null = null
   /** Bytes of its lossy pixels, and how many pixels these are. */
   #lossy = { bytes: 0, pixels: Infinity }
   #hasAlpha = false
@@ -71,6 +72,14 @@ class WebpStructure implements Structure {
 
   demand(): Demand | null {
     return this.#demand
+  }
+
+  /** EXIF data usually stands at the very end. */
+  size(isLast: boolean): Size | null {
+    const size = this.#size ?? this.#pixelsSize
+    if (size === null) return null
+    const isKnown = !this.#hasExif || this.#orientation !== null || size.width === size.height || this.#left === 0
+    return isKnown || isLast ? asSeen(size, this.#orientation ?? 1) : null
   }
 
   /** Returns where it stopped: at `at` where it needs more bytes. */
@@ -109,7 +118,10 @@ class WebpStructure implements Structure {
   #readContent(chunk: Chunk, bytes: Buffer, at: number): number {
     const content = bytes.subarray(at, at + chunk.left)
     chunk.left -= content.length
-    if (chunk.head.length < HELD_BYTES) chunk.head = Buffer.concat([chunk.head, content.subarray(0, HELD_BYTES - chunk.head.length)])
+    const most = chunk.name === 'EXIF' ? MOST_EXIF_BYTES : HELD_BYTES
+    if (chunk.head.length < most) chunk.head = Buffer.concat([chunk.head, content.subarray(0, most - chunk.head.length)])
+    // Before the last of its pixels has come.
+    if (chunk.head.length >= HELD_BYTES) this.#pixelsSize ??= sizeOfPixels(chunk)
     if (chunk.left === 0) this.#finish(chunk)
     return at + content.length
   }
@@ -120,7 +132,13 @@ class WebpStructure implements Structure {
       case 'VP8X':
         if (head.length < HELD_BYTES) this.#damage = 'its header makes no sense'
         else if (((head[0] ?? 0) & HAS_ANIMATION) !== 0) this.#damage = 'it is an animation'
-        else this.#size = { width: head.readUIntLE(4, 3) + 1, height: head.readUIntLE(7, 3) + 1 }
+        else {
+          this.#size = { width: head.readUIntLE(4, 3) + 1, height: head.readUIntLE(7, 3) + 1 }
+          this.#hasExif = ((head[0] ?? 0) & HAS_EXIF) !== 0
+        }
+        return
+      case 'EXIF':
+        if (this.#hasExif) this.#orientation ??= exifOrientation(head)
         return
       case 'ANIM':
       case 'ANMF':
@@ -131,7 +149,7 @@ class WebpStructure implements Structure {
         return
       case 'VP8 ':
       case 'VP8L': {
-        const size = name === 'VP8L' ? losslessSize(head) : lossySize(head)
+        const size = sizeOfPixels({ name, head })
         this.#images++
         if (size === null) this.#damage = 'its pixels have no header'
         else if (this.#size !== null && (this.#size.width !== size.width || this.#size.height !== size.height))
@@ -148,6 +166,11 @@ function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolea
   const pixels = width * height
   const wholeBytes = pixels * (isLossless ? 4 : hasAlpha ? 1.25 : 0)
   return { wholeBytes, rowBytes: 0, rows: height, pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) }
+}
+
+function sizeOfPixels({ name, head }: Pick<Chunk, 'name' | 'head'>): Size | null {
+  if (name === 'VP8L') return losslessSize(head)
+  return name === 'VP8 ' ? lossySize(head) : null
 }
 
 function losslessSize(head: Buffer): Size | null {
