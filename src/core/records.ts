@@ -301,8 +301,8 @@ function standardWebhook({ request }: Partial<GenerationRecord>): WebhookTarget 
 
 /** One provider of a comparison as it is kept. */
 export type ComparisonEntry =
-  /** To be begun; on disk in this form only while the comparison is being begun. */
-  | { readonly kind: 'planned'; readonly provider: string }
+  /** To be begun, where `most` is there for no more than that; on disk in this form only while the comparison is being begun. */
+  | { readonly kind: 'planned'; readonly provider: string; readonly most?: Usd }
   | { readonly kind: 'begun'; readonly provider: string; readonly generationId: string }
   /** It could be eligible and was refused when it was begun: a budget, a limit. Nothing was bought. */
   | { readonly kind: 'refused'; readonly provider: string; readonly code: FailureCode; readonly reasons: readonly string[] }

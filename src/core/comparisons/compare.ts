@@ -96,6 +96,7 @@ export function createCompare(deps: CompareDependencies): Compare {
       }
       // A scope of its own: the same key may also stand for a generation.
       const scope = `/v1/comparisons ${key ?? ''}`
+      // Without `isCeilingShared`, as keys that an earlier version took stand for.
       const body = { ...asked.request, providers: asked.providers ?? null } as unknown as Json
       let begun: ComparisonRecord | null = null
       const accepting = async (entry: Omit<IdempotencyEntry, 'generationId'>) => (begun = await accept(asked, key, entry))
@@ -191,13 +192,14 @@ async function beginOne(
   entry: ComparisonEntry,
 ): Promise<ComparisonEntry> {
   if (entry.kind !== 'planned') return entry
-  const { provider } = entry
+  const { provider, most } = entry
   if (deps.idempotency.isOver(record.createdAt)) {
     const reason = 'The gateway stopped while this provider was being asked, more than a day ago; GET /v1/generations shows whether it was.'
     return { kind: 'refused', provider, code: 'outcome_unknown', reasons: [reason] }
   }
   try {
-    const routing = { ...request.provider, only: [provider], allow_fallbacks: false }
+    const ceiling = most === undefined ? {} : { max_price_usd: most }
+    const routing = { ...request.provider, ...ceiling, only: [provider], allow_fallbacks: false }
     const { id } = await deps.beginGeneration({ ...request, provider: routing }, record.key, partKey(record, provider), {
       comparison: record.id,
     })

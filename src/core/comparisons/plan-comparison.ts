@@ -1,4 +1,5 @@
-import type { GenerationRequest } from '#contract'
+import { compareUsd, sumUsd } from '#contract'
+import type { GenerationRequest, Routing, Usd } from '#contract'
 import type { ComparisonEntry, ComparisonRecord, GenerationRecord, Reference } from '../records.ts'
 import { requireInstalled } from '../generation/names.ts'
 import { Refusal } from '../generation/refusal.ts'
@@ -10,6 +11,8 @@ import type { Clock } from '../ports.ts'
 export interface ComparisonRequest {
   readonly request: GenerationRequest
   readonly providers?: readonly string[] | undefined
+  /** Whether `provider.max_price_usd` is the most of all rows together; else it is that of each. */
+  readonly isCeilingShared?: boolean
 }
 
 interface PlanDependencies {
@@ -28,7 +31,7 @@ interface PlanDependencies {
  */
 export async function planComparison(
   { accept, installed, shownTo, newId, clock }: PlanDependencies,
-  { request, providers }: ComparisonRequest,
+  { request, providers, isCeilingShared = false }: ComparisonRequest,
   key: string | null,
 ): Promise<ComparisonRecord> {
   requireInstalled(
@@ -39,7 +42,7 @@ export async function planComparison(
   const allowed = request.provider?.only
   const only = providers === undefined ? allowed : providers.filter((provider) => allowed?.includes(provider) ?? true)
   const routing = { ...request.provider, allow_fallbacks: true, ...(only === undefined ? {} : { only: [...only] }) }
-  const judged = await judge(accept, { ...request, provider: routing }, key)
+  const judged = await judge(accept, { ...request, provider: routing }, key, isCeilingShared ? routing.max_price_usd : undefined)
   const missing = (provider: string): ComparisonEntry => ({
     kind: 'ineligible',
     provider,
@@ -82,22 +85,42 @@ function withKeptReferences(request: GenerationRequest, references: readonly Ref
   }
 }
 
-/** Every provider of the model with its eligibility; `record` is null where none is eligible. */
+/**
+ * Every provider of the model with its eligibility; `record` is null where none is eligible.
+ * @param shared the most that all of them may be quoted at together
+ */
 async function judge(
   accept: Pick<Accept, 'prepare'>,
   request: GenerationRequest,
   key: string | null,
+  shared: Usd | undefined,
 ): Promise<{ readonly record: GenerationRecord | null; readonly entries: readonly ComparisonEntry[] }> {
   try {
-    const record = await accept.prepare(request, key)
-    const entries = record.routing.considered.map(({ provider, eligible, reasons }): ComparisonEntry =>
-      eligible ? { kind: 'planned', provider } : { kind: 'ineligible', provider, reasons },
+    const record = await accept.prepare(
+      request,
+      key,
+      shared === undefined ? undefined : (considered) => requireTogether(considered, shared),
     )
+    const entries = record.routing.considered.map(({ provider, eligible, quoted, reasons }): ComparisonEntry => {
+      if (!eligible) return { kind: 'ineligible', provider, reasons }
+      // By the time it is begun, a price or the image behind a link may be another one: what was judged is what may be bought.
+      return { kind: 'planned', provider, ...(shared === undefined || quoted === null ? {} : { most: quoted }) }
+    })
     return { record, entries }
   } catch (error) {
     if (!(error instanceof Refusal) || error.code !== 'no_eligible_offer') throw error
     return { record: null, entries: error.errors.map(({ path, message }) => ({ kind: 'ineligible', provider: path, reasons: [message] })) }
   }
+}
+
+/** Each offer is held to the ceiling on its own; here their sum is. Those that are not eligible are not run and cost nothing. */
+function requireTogether(considered: Routing['considered'], ceiling: Usd): void {
+  const prices = considered.flatMap(({ provider, eligible, quoted }) => (eligible && quoted !== null ? [{ provider, quoted }] : []))
+  const total = sumUsd(prices.map(({ quoted }) => quoted))
+  if (compareUsd(total, ceiling) <= 0) return
+  const parts = prices.map(({ provider, quoted }) => `${provider} ${quoted}`).join(', ')
+  const message = `the comparison is quoted at ${total} USD (${parts}), and at most ${ceiling} is allowed; raise it or name fewer providers`
+  throw new Refusal('invalid_request', `max_price_usd: ${message}`, [{ path: 'provider.max_price_usd', message }])
 }
 
 function nobody(model: string, entries: readonly ComparisonEntry[]): Refusal {

@@ -1,4 +1,4 @@
-import type { GenerationRequest, Quote } from '#contract'
+import type { GenerationRequest, Quote, Routing } from '#contract'
 import { blankGeneration } from '../records.ts'
 import type { GenerationRecord } from '../records.ts'
 import { withoutMask } from '../plan/mask.ts'
@@ -23,8 +23,11 @@ import { Refusal } from './refusal.ts'
 export { overBudget, Refusal } from './refusal.ts'
 
 export interface Accept {
-  /** A validated request as the row it will be; throws `Refusal`. Nothing is on disk but the reference images of what can be bought. */
-  prepare(request: GenerationRequest, key: string | null): Promise<GenerationRecord>
+  /**
+   * A validated request as the row it will be; throws `Refusal`. Nothing is on disk but the reference images of what can be bought.
+   * @param agree throws where these offers must not be bought after all
+   */
+  prepare(request: GenerationRequest, key: string | null, agree?: (considered: Routing['considered']) => void): Promise<GenerationRecord>
   /** What every offer would charge, and where the request would go now; throws `Refusal`. `key` is the gateway key that asks. */
   quote(request: GenerationRequest, key?: string | null): Promise<Quote>
 }
@@ -37,13 +40,20 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
   const gather = createGather(dependencies)
   const turns = createTurnShare(ports.clock)
 
-  async function prepared(asked: GenerationRequest, key: string | null, links: BoughtLinks, mayOpen: boolean): Promise<GenerationRecord> {
+  async function prepared(
+    asked: GenerationRequest,
+    key: string | null,
+    links: BoughtLinks,
+    mayOpen: boolean,
+    agree: ((considered: Routing['considered']) => void) | undefined,
+  ): Promise<GenerationRecord> {
     const objection = asked.webhook ? ((await urlObjection?.(asked.webhook.url)) ?? null) : null
     if (objection !== null) throw new Refusal('invalid_request', `webhook.url: ${objection}`, [{ path: 'webhook.url', message: objection }])
     const input = await gather(asked, key, mayOpen ? links.measure : unmeasured)
     const { request, references, budget, now } = input
     const planned = plan(input)
     if (planned.kind === 'refused') throw refusalOf(input, planned.considered)
+    agree?.(planned.routing.considered)
     await keepInline(ports, asked, key)
     return {
       ...blankGeneration(),
@@ -62,12 +72,12 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
   }
 
   return {
-    async prepare(asked, key) {
+    async prepare(asked, key, agree) {
       // All who wait are answered in one turn of the event loop, and ask again in the next.
       if (turns.areSpent()) await turns.next()
       const links = boughtLinks(ports, key)
       try {
-        return await linksInTurn(ports.clock, key, asked, (mayOpen) => prepared(asked, key, links, mayOpen))
+        return await linksInTurn(ports.clock, key, asked, (mayOpen) => prepared(asked, key, links, mayOpen, agree))
       } finally {
         links.close()
       }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { GenerationRequest } from '#contract'
 import type { GenerationRecord } from '../../../src/core/records.ts'
 import { Refusal } from '../../../src/core/generation/accept.ts'
+import type { Accept } from '../../../src/core/generation/accept.ts'
 import { createCompare } from '../../../src/core/comparisons/compare.ts'
 import { createIdempotency, IdempotencyMismatch } from '../../../src/core/generation/idempotency.ts'
 import type { Ports, Store } from '../../../src/core/ports.ts'
@@ -28,17 +29,17 @@ beforeEach(() => {
 type Begin = (provider: string, idempotencyKey: string) => string
 
 /** A gateway whose offers are `north`, `south` and, never eligible, `west`; `begin` decides what asking one comes to. */
-function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = true) {
+function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = true, quoted: string | null = null) {
   const asked: { request: GenerationRequest; idempotencyKey: string; comparison: string }[] = []
   const planned: GenerationRequest[] = []
-  const prepare = async (one: GenerationRequest): Promise<GenerationRecord> => {
+  const prepare: Accept['prepare'] = async (one, _key, agree): Promise<GenerationRecord> => {
     planned.push(one)
     const isAllowed = (provider: string) => provider !== 'west' && (one.provider?.only?.includes(provider) ?? true)
     const considered = ['north', 'south', 'west'].map((provider) => ({
       provider,
       eligible: isAllowed(provider),
       fidelity: isAllowed(provider) ? ('exact' as const) : null,
-      quoted: null,
+      quoted,
       latency_ms: null,
       latency_samples: null,
       reasons: isAllowed(provider) ? [] : [`not ${provider}`],
@@ -49,6 +50,7 @@ function gateway(begin: Begin = (provider) => `gen_${provider}`, isSandbox = tru
         'nobody',
         considered.map(({ provider, reasons }) => ({ path: provider, message: reasons.join('; ') })),
       )
+    agree?.(considered)
     return generationRecord('gen_planned', {
       routes: considered.filter(({ eligible }) => eligible).map(({ provider }) => routeTo(provider)),
       routing: { strategy: 'price', considered },
@@ -126,6 +128,45 @@ describe('beginning a comparison', () => {
     })
     await compare.begin({ request }, null)
     expect((await entries())?.[1]).toEqual({ kind: 'refused', provider: 'south', code: 'budget_exceeded', reasons: ['nothing is left'] })
+  })
+})
+
+describe('a ceiling of all rows together', () => {
+  const shared = { request, isCeilingShared: true }
+  const ceilings = ({ asked }: ReturnType<typeof gateway>) => asked.map((one) => one.request.provider?.max_price_usd)
+
+  test('is held against what the plan costs, and each row is begun at most at its part of it, after a crash too', async () => {
+    const crashing = gateway(
+      () => {
+        throw new Error('the disk is full')
+      },
+      true,
+      '0.4',
+    )
+    await crashing.compare.begin(shared, null)
+    expect(ceilings(crashing)).toEqual(['0.4', '0.4'])
+    const dearer = gateway(undefined, true, '0.9')
+    await dearer.compare.resume()
+    expect(ceilings(dearer)).toEqual(['0.4', '0.4'])
+  })
+
+  test('that the plan exceeds refuses it whole; as the ceiling of each row it is not exceeded', async () => {
+    const { compare, asked } = gateway(undefined, true, '0.6')
+    await expect(compare.begin(shared, null)).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringMatching(
+        /^max_price_usd: the comparison is quoted at 1\.2 USD \(north 0\.6, south 0\.6\), and at most 1 is allowed/,
+      ),
+    })
+    expect(asked).toEqual([])
+    const each = gateway(undefined, true, '0.6')
+    await each.compare.begin({ request }, null)
+    expect(ceilings(each)).toEqual(['1', '1'])
+  })
+
+  test('is not judged again where the key was used: what was bought is answered, whatever it costs now', async () => {
+    await gateway(undefined, true, '0.4').compare.begin(shared, null, 'k')
+    expect(await gateway(undefined, true, '0.9').compare.begin(shared, null, 'k')).toMatchObject({ id: 'cmp_1', replayed: true })
   })
 })
 

@@ -1,9 +1,6 @@
 import { z } from 'zod'
-import { Comparison, ComparisonRow, compareUsd, sumUsd } from '#contract'
-import type { Quote } from '#contract'
-import { Refusal } from '../../../../core/generation/accept.ts'
+import { Comparison, ComparisonRow } from '#contract'
 import type { Compare } from '../../../../core/comparisons/compare.ts'
-import type { Accept } from '../../../../core/generation/accept.ts'
 import type { Intake } from '../../../intake.ts'
 import {
   bodyOf,
@@ -21,10 +18,7 @@ const ComparisonFacts = Comparison.pick({ id: true, status: true, sandbox: true 
 })
 type ComparisonFacts = z.infer<typeof ComparisonFacts>
 
-export const compareProviders = (
-  { intake, accept }: { readonly intake: Pick<Intake, 'read'>; readonly accept: Pick<Accept, 'quote'> },
-  compare: Pick<Compare, 'begin' | 'answer'>,
-) =>
+export const compareProviders = ({ intake }: { readonly intake: Pick<Intake, 'read'> }, compare: Pick<Compare, 'begin' | 'answer'>) =>
   defineTool({
     name: 'compare',
     title: 'Compare providers',
@@ -43,25 +37,13 @@ export const compareProviders = (
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
     async run({ providers, max_price_usd, wait_seconds, idempotency_key, ...image }, { key }) {
       const request = intake.read(bodyOf(image, max_price_usd))
-      requireCeiling(await accept.quote(request, key), providers, max_price_usd)
-      const begun = await compare.begin({ request, providers }, key, idempotency_key)
+      const begun = await compare.begin({ request, providers, isCeilingShared: true }, key, idempotency_key)
       const comparison = await compare.answer(begun, wait_seconds * 1000)
       if (comparison === null) throw new Error(`comparison ${begun.id} was begun and is not stored`)
       const facts = factsOf(comparison)
       return { facts, text: textOf(facts), isError: facts.status === 'failed' }
     },
   })
-
-/** Each offer was held to the ceiling on its own; here their sum is. Offers that are not eligible are not run and cost nothing. */
-function requireCeiling({ offers }: Quote, providers: readonly string[] | undefined, ceiling: string): void {
-  const run = offers.filter(({ provider, eligible }) => eligible && (providers?.includes(provider) ?? true))
-  const prices = run.flatMap(({ provider, cost }) => (cost === null ? [] : [{ provider, amount: cost.amount }]))
-  const total = sumUsd(prices.map(({ amount }) => amount))
-  if (compareUsd(total, ceiling) <= 0) return
-  const parts = prices.map(({ provider, amount }) => `${provider} ${amount}`).join(', ')
-  const message = `the comparison is quoted at ${total} USD (${parts}), and at most ${ceiling} is allowed; raise it or name fewer providers`
-  throw new Refusal('invalid_request', `max_price_usd: ${message}`, [{ path: 'max_price_usd', message }])
-}
 
 function factsOf({ id, status, sandbox, generations, summary }: Comparison): ComparisonFacts {
   const urls = new Map(generations.map((generation) => [generation.id, generation.images.map((image) => image.url)]))
