@@ -17,6 +17,7 @@ export interface Intake {
   read(body: unknown): GenerationRequest
   /**
    * Starts a generation, or finds the one its idempotency key started. Nothing is bought where it throws.
+   * @param request as it was sent: what a key is sent with again is compared with it
    * @throws Refusal · IdempotencyMismatch
    */
   begin(request: GenerationRequest, key: string | null, idempotencyKey?: string, more?: IntakeExtras): Promise<Begun>
@@ -42,6 +43,17 @@ export interface IntakeExtras {
   readonly requestId?: string
   /** The comparison it is part of. */
   readonly comparison?: string
+  /**
+   * Makes the request whole where what was sent says less than a request must: asked once, and only where its idempotency key has begun
+   * nothing, since what it reads may be gone or another by the next time. @throws Refusal
+   */
+  readonly complete?: () => Promise<Completed>
+}
+
+export interface Completed {
+  readonly request: GenerationRequest
+  /** Instead of those it was begun with. */
+  readonly warnings: readonly Warning[]
 }
 
 export interface IntakeDependencies {
@@ -56,12 +68,13 @@ export interface IntakeDependencies {
 
 export function createIntake({ requestSchema, accept, idempotency, run, limit, countPurchases }: IntakeDependencies): Intake {
   async function prepare(
-    request: GenerationRequest,
+    sent: GenerationRequest,
     key: string | null,
-    { warnings = [], webhook, comparison, requestId = currentRequestId() }: IntakeExtras,
+    { warnings: known = [], webhook, comparison, complete, requestId = currentRequestId() }: IntakeExtras,
   ) {
     const traceparent = currentTraceparent()
     limit.admit(key)
+    const { request, warnings } = (await complete?.()) ?? { request: sent, warnings: known }
     const record = await accept.prepare(webhook ? { ...request, webhook: { url: webhook.url } } : request, key)
     // A comparison has counted all of its own at once.
     if (comparison === undefined) await countPurchases(key, request.n ?? 1)

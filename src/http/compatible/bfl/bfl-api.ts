@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Json } from '#contract'
 import type { Store } from '../../../core/ports.ts'
+import { Refusal } from '../../../core/generation/refusal.ts'
 import { viewOf } from '../../../core/present/generation.ts'
 import type { ErrorShape } from '../../error-shape.ts'
-import type { Intake } from '../../intake.ts'
+import type { Begun, Completed, Intake } from '../../intake.ts'
 import { owned } from '../../owned.ts'
 import { loggedProblem, noRoute } from '../../problem.ts'
 import { decodeUtf8, tooLarge } from '../../read-body.ts'
@@ -17,7 +18,7 @@ import type { Endpoint } from './endpoint.ts'
 import { BflProblem, bflProblem, reworded } from './problems.ts'
 import { creditsOf, resultReply, submitReply, taskNotFound } from './task-reply.ts'
 import { toRequest, withOtherSide } from './to-request.ts'
-import type { Translation } from './to-request.ts'
+import type { Side, Translation } from './to-request.ts'
 import { webhookTarget } from './webhook.ts'
 import type { ImageLinks } from '../../../core/present/image-link.ts'
 
@@ -95,14 +96,9 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
   api.post<{ Params: { endpoint: string } }>(`${prefix}/:endpoint`, { schema, config: { access: 'write' } }, async (request, reply) => {
     const endpoint = ENDPOINTS.get(request.params.endpoint)
     if (!endpoint) throw new BflProblem(404, `Not Found: this server has ${[...ENDPOINTS.keys()].join(', ')}`)
-    const { webhook, slots, warnings, request: asked } = await read(endpoint, request.body as Json | undefined, deps)
-    const target = webhook && webhookTarget(webhook)
-    const begun = async () =>
-      intake.begin(intake.read(asked), request.gatewayKey, keyOf(request.headers), {
-        warnings,
-        webhook: target,
-      })
-    const { id } = await begun().catch((error: unknown) => {
+    const accepted = read(endpoint, request.body as Json | undefined)
+    const { webhook, slots } = accepted
+    const { id } = await begin(accepted, request, deps).catch((error: unknown) => {
       loggedProblem(error, request)
       throw bflProblem(error, slots)
     })
@@ -116,18 +112,40 @@ function submitRoute(api: FastifyInstance, prefix: string, deps: BflDependencies
 type Accepted = Extract<Translation, { kind: 'request' }>
 
 /** A body as a request. @throws BflProblem with each field that is wrong */
-async function read(endpoint: Endpoint, body: Json | undefined, { measureReference }: BflDependencies): Promise<Accepted> {
+function read(endpoint: Endpoint, body: Json | undefined): Accepted {
   const judged = readBody(endpoint, body)
   if (judged.kind === 'invalid') throw new BflProblem(422, judged.issues)
   const translated = toRequest(endpoint, judged.values, judged.unknown)
   if (translated.kind === 'invalid') throw new BflProblem(422, translated.issues)
-  const { missingSide, request } = translated
-  if (missingSide === null) return translated
-  const [first] = request['reference_images'] as readonly string[]
-  const pixels = first === undefined ? null : ((await measureReference?.(first)) ?? null)
-  if (pixels !== null) return { ...translated, ...withOtherSide(translated, missingSide, pixels) }
-  const msg = 'Value error, the size of the first image cannot be read: send both width and height, or neither'
-  throw new BflProblem(422, [{ loc: ['body', missingSide], msg, type: 'value_error' }])
+  return translated
+}
+
+async function begin(accepted: Accepted, { gatewayKey, headers }: FastifyRequest, deps: BflDependencies): Promise<Begun> {
+  const { intake } = deps
+  const { missingSide, warnings, webhook } = accepted
+  const request = intake.read(accepted.request)
+  const more = { warnings, webhook: webhook && webhookTarget(webhook) }
+  if (missingSide === null) return intake.begin(request, gatewayKey, keyOf(headers), more)
+  const { [missingSide]: _, ...sent } = request
+  const complete = () => completed(accepted, missingSide, gatewayKey, deps)
+  return intake.begin(sent, gatewayKey, keyOf(headers), { ...more, complete })
+}
+
+/** @throws Refusal where the image that decides the side cannot be measured */
+async function completed(
+  accepted: Accepted,
+  missing: Side,
+  key: string | null,
+  { intake, measureReference }: BflDependencies,
+): Promise<Completed> {
+  const [first] = accepted.request['reference_images'] as readonly string[]
+  const pixels = first === undefined ? null : ((await measureReference?.(first, key)) ?? null)
+  if (pixels === null) {
+    const message = 'the size of the first image cannot be read: send both width and height, or neither'
+    throw new Refusal('invalid_request', `${missing}: ${message}`, [{ path: missing, message }])
+  }
+  const { request, warnings } = withOtherSide(accepted, missing, pixels)
+  return { request: intake.read(request), warnings }
 }
 
 function pollRoute(api: FastifyInstance, prefix: string, { store, links }: BflDependencies): void {

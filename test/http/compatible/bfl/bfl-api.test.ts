@@ -213,6 +213,38 @@ describe('a gateway without keys', () => {
       expect((await send(more)).status).toBe(422)
   })
 
+  test('of which one side is given, an Idempotency-Key is answered whatever its image has become, and compared with what was sent', async () => {
+    const png = (width: number, height: number) =>
+      sharp({ create: { width, height, channels: 3, background: '#369' } })
+        .png()
+        .toBuffer()
+    let image: Buffer | null = await png(96, 144)
+    const server = createServer((_request, response) => void (image ? response.end(image) : response.writeHead(404).end()))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const input_image = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.png`
+      const headers = { 'idempotency-key': 'order-3' }
+      const send = (size: object) => submit(gateway, 'flux-2-pro', { prompt: 'once', input_image, ...size }, headers)
+      const first = await json<Reply>(await send({ width: 512 }))
+      const generation = await json<Generation>(await gateway.ask(`/v1/generations/${String(first['id'])}`))
+      expect(generation).toMatchObject({ request: { width: 512, height: 768 }, warnings: [{ field: 'height', used: 768 }] })
+      for (const now of [await png(144, 96), null]) {
+        image = now
+        const again = await send({ width: 512 })
+        expect([again.status, await again.json()]).toMatchObject([200, { id: first['id'] }])
+      }
+      for (const size of [{}, { height: 768 }, { width: 768 }, { width: 512, height: 768 }, { width: 512, height: 1024 }]) {
+        const other = await send(size)
+        expect([other.status, await other.json()]).toMatchObject([422, { detail: [{ loc: ['header', 'Idempotency-Key'] }] }])
+      }
+      const unknown = await submit(gateway, 'flux-2-pro', { prompt: 'once', input_image, width: 512 })
+      const msg = 'Value error, the size of the first image cannot be read: send both width and height, or neither'
+      expect([unknown.status, await unknown.json()]).toEqual([422, { detail: [{ loc: ['body', 'height'], msg, type: 'value_error' }] }])
+    } finally {
+      server.close()
+    }
+  })
+
   test('a webhook gets the finished task with its secret, and polling works too', async () => {
     const received = Promise.withResolvers<{ headers: IncomingHttpHeaders; body: Reply }>()
     let calls = 0
