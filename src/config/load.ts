@@ -7,7 +7,7 @@ import type { Config, ConfigResult, GatewayKey, ModelConfig } from './config.ts'
 import { readDocument } from './document.ts'
 import { variablesOf, type Environment, type Variables } from './environment.ts'
 import { readNamedText } from './named-file.ts'
-import type { ConfigProblem } from './problem.ts'
+import { inEnvironment, type ConfigProblem } from './problem.ts'
 import { readModelName } from './model-name.ts'
 import { readProxy } from './proxy.ts'
 import { limitsOf } from './limits-schema.ts'
@@ -60,7 +60,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const server = readServer(file, variables, problems)
   const providers = providersOf({ file, document, variables, catalogue, writtenOn: text.writtenOn, problems })
   const proxy = readProxy({ file, document, variables, problems })
-  problems.push(...variables.problems())
+  problems.push(...variables.problems(), ...kernelFolder(dataDirectoryOf(variables)))
   const files = new Map([own, ...variables.files()])
   if (problems.length > 0) return { kind: 'refused', problems: problems.sort(byPosition), files }
   const config = snapshot({ path, isEmpty: document.data === null, file, variables, catalogue, relays, server, proxy, providers })
@@ -87,6 +87,14 @@ async function readText(
   }
 }
 
+const dataDirectoryOf = (variables: Variables): string => resolve(variables.read('IMAGEGATE_DATA') ?? 'data')
+
+/** Nothing can be kept there, and Node tries for ever to make a folder in one of a process. */
+const kernelFolder = (path: string): readonly ConfigProblem[] =>
+  /^\/(proc|sys)(\/|$)/.test(path)
+    ? [inEnvironment('IMAGEGATE_DATA', `${path} is the kernel's and keeps no files`, 'name a folder on a disk')]
+    : []
+
 const byPosition = (left: ConfigProblem, right: ConfigProblem): number =>
   (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0)
 
@@ -100,7 +108,7 @@ interface Parts extends Pick<Config, 'path' | 'isEmpty' | 'relays'> {
 }
 
 function snapshot({ path, isEmpty, file, variables, catalogue, relays, server, proxy, providers }: Parts): Config {
-  const configured = keptIn(resolve(variables.read('IMAGEGATE_DATA') ?? 'data'), file)
+  const configured = keptIn(dataDirectoryOf(variables), file)
   const inUse = providers.sandbox ? keptIn(join(configured.dataDirectory, SANDBOX_FOLDER), {}) : configured
   return deepFreeze({
     path,

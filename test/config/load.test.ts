@@ -401,6 +401,12 @@ describe('variables', () => {
     expect(result).toMatchObject({ problems: [{ message: 'the configuration file cannot be read (it is not text in UTF-8)' }] })
   })
 
+  test('a data folder of the kernel is refused, where Node would make folders for ever', async () => {
+    expect((await load('', { IMAGEGATE_DATA: '/proc/1/x' })).lines).toEqual([
+      "environment: IMAGEGATE_DATA: /proc/1/x is the kernel's and keeps no files — name a folder on a disk",
+    ])
+  })
+
   test('a secret’s file that is not there, or is given beside the secret, is refused', async () => {
     const { lines } = await load('', { ACME_API_KEY_FILE: '/nowhere/key', ZENITH_API_KEY: 'x', ZENITH_API_KEY_FILE: '/nowhere/key' })
     expect(lines).toEqual([
