@@ -1,6 +1,8 @@
 import sharp from 'sharp'
 import type { OverlayOptions } from 'sharp'
+import { formatOf } from '#contract'
 import type { Comparison, ComparisonRow } from '#contract'
+import { withoutMetadata } from '../store/assets/without-metadata.ts'
 import { shortened, textSvg, textWidth, wrapped, type TextStyle } from './contact-sheet-font.ts'
 import { fileSize, seconds } from './table.ts'
 
@@ -131,6 +133,13 @@ function troubled(row: ComparisonRow, left: number, top: number, boxHeight: numb
   ].join('')
 }
 
+/** Whatever a vendor put beside the pixels, the sheet does not unpack it. */
+function bare(image: Uint8Array): Buffer {
+  const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength)
+  const format = formatOf(bytes)
+  return format === null ? bytes : withoutMetadata(bytes, format)
+}
+
 /** A cell's images in its frame, several as tiles, each whole. */
 async function framed(images: readonly Uint8Array[], left: number, top: number, boxHeight: number): Promise<readonly OverlayOptions[]> {
   if (images.length === 0) return []
@@ -143,7 +152,7 @@ async function framed(images: readonly Uint8Array[], left: number, top: number, 
   }
   const tiles = await Promise.all(
     images.map(async (image, index) => ({
-      input: await sharp(image)
+      input: await sharp(bare(image))
         .rotate()
         .resize({ ...tile, fit: 'contain', background: COLORS.empty })
         .flatten({ background: COLORS.empty })
