@@ -1,5 +1,4 @@
 import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream'
-import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { formatOf, SIGNATURE_BYTES } from '#contract'
 import { DownloadError } from './guarded-request.ts'
@@ -7,28 +6,21 @@ import { reasonOf } from './reason.ts'
 
 type Decoder = 'gunzip' | 'inflate' | 'inflateRaw' | 'brotli' | 'zstd'
 
+/** What a decoder hands out at once: each costs a turn of the event loop, and is not noticed in it. */
+const PIECES = { chunkSize: 64 * 1_024 } as const
+
 /**
  * What a frame can make its decoder hold: 8 MiB, the most that HTTP allows (RFC 9659). Node's own bound is 128 MiB, of which a few hundred bytes
  * fill as much as a body may unfold to.
  */
-const ZSTD = { params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 } } as const
+const ZSTD = { ...PIECES, params: { [zlib.constants.ZSTD_d_windowLogMax]: 23 } } as const
 
 const streams: Readonly<Record<Decoder, () => Transform>> = {
-  gunzip: () => zlib.createGunzip(),
-  inflate: () => zlib.createInflate(),
-  inflateRaw: () => zlib.createInflateRaw(),
-  brotli: () => zlib.createBrotliDecompress(),
+  gunzip: () => zlib.createGunzip(PIECES),
+  inflate: () => zlib.createInflate(PIECES),
+  inflateRaw: () => zlib.createInflateRaw(PIECES),
+  brotli: () => zlib.createBrotliDecompress(PIECES),
   zstd: () => zlib.createZstdDecompress(ZSTD),
-}
-
-const zstdDecompress = promisify(zlib.zstdDecompress)
-
-const wholes: Readonly<Record<Decoder, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
-  gunzip: promisify(zlib.gunzip),
-  inflate: promisify(zlib.inflate),
-  inflateRaw: promisify(zlib.inflateRaw),
-  brotli: promisify(zlib.brotliDecompress),
-  zstd: (bytes, options) => zstdDecompress(bytes, { ...ZSTD, ...options }),
 }
 
 /** Nobody codes a body oftener than this; a header that says so is not followed to its end. */
@@ -64,19 +56,10 @@ function decoderFor(coding: string, head: Buffer): Decoder | null {
 const hasZlibHeader = (head: Buffer): boolean => head.length >= 2 && ((head[0] ?? 0) & 0x0f) === 8 && head.readUInt16BE(0) % 31 === 0
 
 /**
- * A body without its codings. What is unknown (`aws-chunked`) or was never applied is passed through: the bytes decide what it is.
- * @throws Error where the bytes are damaged or the result exceeds `maxBytes`
+ * A body without its codings, unpacked no faster than it is read: what a small body unfolds to is never there as a whole. What is unknown
+ * (`aws-chunked`) or was never applied is passed through: the bytes decide what it is. The stream fails with `DownloadError`, also where more
+ * than `maxBytes` come out.
  */
-export async function decodeBody(bytes: Buffer, contentEncoding: string, maxBytes: number): Promise<Buffer> {
-  let decoded = bytes
-  for (const coding of codingsOf(contentEncoding)) {
-    const decoder = decoderFor(coding, decoded.subarray(0, SIGNATURE_BYTES))
-    if (decoder !== null) decoded = await wholes[decoder](decoded, { maxOutputLength: maxBytes })
-  }
-  return decoded
-}
-
-/** As `decodeBody`, for a body that is still coming. The stream fails with `DownloadError`. */
 export async function decodeStream(body: Readable, contentEncoding: string, maxBytes: number): Promise<Readable> {
   let decoded = body
   for (const coding of codingsOf(contentEncoding)) {

@@ -1,8 +1,10 @@
+import { Readable } from 'node:stream'
 import type { Call } from '#contract'
 import { type BoundedJson, BoundedJsonReader, type JsonBounds } from '../reading/bounded-json.ts'
+import { entrance } from '../reading/gate.ts'
 import { release } from '../reading/held-bytes.ts'
-import { inTurns } from '../reading/in-turns.ts'
-import { decodeBody } from './content-coding.ts'
+import { itsTurn, SMALL_BODY_BYTES } from '../reading/turn-share.ts'
+import { decodeStream } from './content-coding.ts'
 import type { Redactor } from './redactor.ts'
 import { MAX_TEXT_CHARS, parseBody, type ParsedBody } from './reply-body.ts'
 
@@ -82,16 +84,54 @@ interface BodyReader {
   end(): ParsedBody | Promise<ParsedBody>
 }
 
-/** A body that is there as a whole, in steps that let others go on between them. */
-export async function readWhole(reader: BodyReader, bytes: Buffer): Promise<ParsedBody> {
-  for await (const piece of inTurns(bytes)) {
+/** In steps that let others go on between them. @param caller whose turn it is in each */
+export async function readPieces(reader: BodyReader, pieces: Pieces, caller: string): Promise<ParsedBody> {
+  let soFar = 0
+  for await (const piece of pieces) {
+    soFar += piece.length
+    if (soFar > SMALL_BODY_BYTES) await itsTurn(piece.length, caller)
     reader.write(piece)
     if (!reader.isWanted) break
   }
   return reader.end()
 }
 
-/** @throws Error where the bytes are damaged, or unfold to more than is read */
-export async function readEncoded(reader: BodyReader, bytes: Buffer, encoding: string, maxBytes: number): Promise<ParsedBody> {
-  return readWhole(reader, await decodeBody(bytes, encoding, maxBytes))
+type Pieces = Iterable<Buffer> | AsyncIterable<Buffer>
+
+/** A few kB can keep a decoder at work for half a second, with a window of 34 MiB: what unfolds to much is unpacked one after the other, of the providers in turn. */
+const line = entrance(1)
+
+/**
+ * A body that came whole and packed, as one that is not: piece by piece, so that what it unfolds to is not held.
+ * @throws Error where the bytes are damaged, or unfold to more than is read
+ */
+export async function readPacked(reader: BodyReader, { pieces, encoding, maxBytes, caller }: PackedBody): Promise<ParsedBody> {
+  const unpacked = await decodeStream(Readable.from(pieces, { objectMode: false }), encoding, maxBytes)
+  return readPieces(reader, inLine(unpacked, caller), caller)
+}
+
+/** What is small never waits. */
+async function* inLine(unpacked: AsyncIterable<Buffer>, caller: string): AsyncGenerator<Buffer> {
+  let soFar = 0
+  let isIn = false
+  try {
+    for await (const piece of unpacked) {
+      soFar += piece.length
+      if (!isIn && soFar > SMALL_BODY_BYTES) {
+        await line.enter(caller)
+        isIn = true
+      }
+      yield piece
+    }
+  } finally {
+    if (isIn) line.leave()
+  }
+}
+
+interface PackedBody {
+  readonly pieces: readonly Buffer[]
+  readonly encoding: string
+  /** Of what it unfolds to. */
+  readonly maxBytes: number
+  readonly caller: string
 }

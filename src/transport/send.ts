@@ -10,7 +10,7 @@ import { type ReceivedHeaders, stringHeaders } from './headers.ts'
 import { reasonOf, shownReason } from './reason.ts'
 import type { ParsedBody } from './reply-body.ts'
 import { createRedactor, type Redactor } from './redactor.ts'
-import { createReplyBounds, readEncoded, readWhole, type ReplyBounds, ReplyReader } from './reply-reader.ts'
+import { createReplyBounds, readPacked, readPieces, type ReplyBounds, ReplyReader } from './reply-reader.ts'
 import { Secret } from './secret.ts'
 import { StreamedReply } from './streamed-reply.ts'
 import { Timeout } from './timeout.ts'
@@ -174,16 +174,32 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#encoding === undefined || this.#bytes === 0) {
+    if (this.#isSettled || this.#encoding === undefined || this.#bytes === 0) {
       this.#conclude()
       return
     }
-    const bytes = Buffer.concat(this.#encoded, this.#bytes)
-    readEncoded(this.#body, bytes, this.#encoding, this.#bounds.maxReplyBytes).then(
+    // All of it is here: how long it waits to be unpacked is no silence of the vendor's.
+    this.#isRead = true
+    this.#timeout.stop()
+    const packed = { pieces: this.#encoded, encoding: this.#encoding, maxBytes: this.#bounds.maxReplyBytes, caller: this.#caller }
+    readPacked(this.#body, packed).then(
       (body) => this.#reply(body),
-      async (error: unknown) =>
-        this.#replyAsItIs(await readWhole(this.#body, bytes), `the reply could not be decompressed: ${reasonOf(error)}`),
+      (error: unknown) => this.#readAsItIs(`the reply could not be decompressed: ${reasonOf(error)}`),
     )
+  }
+
+  /** A label can be wrong: what is JSON as it came was never compressed, and what a decoder made of it is nothing. */
+  async #readAsItIs(reason: string): Promise<void> {
+    if (this.#body instanceof StreamedReply) {
+      if (this.#body.hasEvents) return this.#lose(reason)
+      this.#body = new StreamedReply(this.#bounds, this.#redactor, this.#streamed?.listener)
+    } else {
+      this.#body.abandon()
+      this.#body = new ReplyReader(this.#bounds, this.#redactor)
+    }
+    const { body, isJson, standIns } = await readPieces(this.#body, this.#encoded, this.#caller)
+    if (isJson) this.#finish({ kind: 'reply', reply: { ...this.#start(), body }, standIns })
+    else this.#finish({ kind: 'lost', reason })
   }
 
   #conclude(): void {
@@ -222,12 +238,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (!isJson && refusal === undefined && typeof body === 'string' && this.#mayBreakOff() && /^\s*[[{]/.test(body))
       this.#finish({ kind: 'lost', reason: 'the reply broke off' })
     else this.#finish({ kind: 'reply', reply: { ...this.#start(), body }, standIns })
-  }
-
-  /** A label can be wrong: what is JSON as it came was never compressed. */
-  #replyAsItIs({ body, isJson, standIns }: ParsedBody, reason: string): void {
-    if (isJson) this.#finish({ kind: 'reply', reply: { ...this.#start(), body }, standIns })
-    else this.#finish({ kind: 'lost', reason })
   }
 
   /** Without a length or chunks, the end of a reply and a broken connection are alike. */

@@ -15,17 +15,24 @@ export class StreamedReply {
   readonly #standIns: string[] = []
   /** Events are parsed one after the other, in their order. */
   #parsed: Promise<void> = Promise.resolve()
+  #hasEvents = false
 
   constructor(bounds: JsonBounds, redactor: Redactor, listener: ReplyListener | undefined) {
     this.#redactor = redactor
     this.#listener = listener
     this.#reader = new EventReader(bounds, (event) => {
+      this.#hasEvents = true
       this.#parsed = this.#parsed.then(() => this.#take(event))
     })
   }
 
   get isWanted(): boolean {
     return this.#reader.refusal === null
+  }
+
+  /** Whether any came whole: it cannot be read anew. */
+  get hasEvents(): boolean {
+    return this.#hasEvents
   }
 
   write(chunk: Buffer): void {
