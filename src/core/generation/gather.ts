@@ -57,7 +57,8 @@ export function createGather({ ports, offers, roll, urlObjection, promptWarnings
       noSuchModel(asked.model, providers === null ? offers.suggestModel(asked.model, names) : USE_OTHERS)
     // A model that the key may not use is answered as one that is not there.
     if (!resolved || !mayUseModel(names, asked.model, resolved.model)) throw nothingCalledSo()
-    requireInstalled(providersNamed(asked), offers.providers(), providersFor(providers, offers.providers()))
+    const named = providersNamed(asked)
+    if (named.length > 0) requireInstalled(named, offers.providers(), providersFor(providers, offers.providers()))
     const { reference_images: images = [], mask, ...request } = resolved.request
     refuseMisplacedImages(request)
     const seesAll = asking === null || asking.admin
@@ -163,9 +164,11 @@ function usable(
   pinned: string | null,
 ): readonly Candidate[] {
   const named = new Set([pinned, ...order, ...only])
-  return candidates.flatMap(({ offer, options, ...state }): Candidate | [] => {
+  return candidates.flatMap((candidate): Candidate | [] => {
+    const { offer, options } = candidate
     const { provider } = offer
-    if (mayUseProvider(providers, provider)) return { offer, options, ...state }
+    // The same object: what was found of it last is remembered under it.
+    if (mayUseProvider(providers, provider)) return candidate
     return named.has(provider)
       ? { offer, options, latency: null, unavailable: `key: ${name} may not use ${provider}.`, isForbidden: true }
       : []

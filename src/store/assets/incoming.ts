@@ -97,8 +97,8 @@ function judgementOf(structure: Structure): Judgement {
 }
 
 /** However small an image is, its codes may be many, and a request may have sixteen: what takes longer than others should wait goes on in a later turn. */
-async function takeInTurns(bytes: Buffer, structure: Structure, owner: string): Promise<void> {
-  for (let at = 0; at < bytes.length; at += JUDGED_AT_ONCE_BYTES) {
+export async function takeInTurns(bytes: Buffer, structure: Structure, owner: string, isEnough = (): boolean => false): Promise<void> {
+  for (let at = 0; at < bytes.length && !isEnough(); at += JUDGED_AT_ONCE_BYTES) {
     const piece = bytes.subarray(at, at + JUDGED_AT_ONCE_BYTES)
     if (!isTimeForLittle(JUDGED_AT_ONCE_MS)) await itsTurn(piece.length, owner)
     structure.take(piece)

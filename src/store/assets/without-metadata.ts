@@ -1,5 +1,5 @@
 import type { OutputFormat } from '#contract'
-import { isJpegExif } from './structure/orientation.ts'
+import { isJpegExif, MOST_EXIF_BYTES } from './structure/orientation.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
 /**
@@ -57,7 +57,6 @@ const IDAT = 0x49444154
 const EXIF = 0x65584966
 const TRANSPARENCY = 0x74524e53
 const ANCILLARY = 0x20000000
-const MOST_PNG_EXIF_BYTES = 64 * 1_024
 
 /** A lower-case first letter says that an image can be shown without the chunk. https://www.w3.org/TR/png-3/#5Chunk-naming-conventions */
 function pngWithout(image: Buffer): Buffer {
@@ -66,7 +65,7 @@ function pngWithout(image: Buffer): Buffer {
     const length = image.readUInt32BE(at)
     const name = image.readUInt32BE(at + 4)
     const end = at + PNG_CHUNK_BYTES + length
-    const isSmallExif = name === EXIF && length <= MOST_PNG_EXIF_BYTES
+    const isSmallExif = name === EXIF && length <= MOST_EXIF_BYTES
     kept.pass(at, Math.min(end, image.length), name === IDAT || (name & ANCILLARY) === 0 || name === TRANSPARENCY || isSmallExif)
     at = end
   }
