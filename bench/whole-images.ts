@@ -1,7 +1,8 @@
 import sharp, { type Sharp } from 'sharp'
 import type { OutputFormat } from '#contract'
 import { assertSound } from '../src/store/assets/image-file.ts'
-import { demandOf, structureOf } from '../src/store/assets/structure/structure.ts'
+import { demandOf } from '../src/store/assets/measure.ts'
+import { structureOf } from '../src/store/assets/structure/structure.ts'
 import type { Verdict } from '../src/store/assets/structure/verdict.ts'
 
 const ROUNDS = 40
@@ -28,7 +29,7 @@ export async function wholeImages(): Promise<void> {
 
 async function compare(format: OutputFormat, name: string, image: Buffer): Promise<void> {
   const judged = { source: image, format, owner: '', isBought: true }
-  const doubtful = { kind: 'doubtful', why: 'it is measured', demand: demandOf(image, format) } as const
+  const doubtful = { kind: 'doubtful', why: 'it is measured', demand: await demandOf(image, format, '') } as const
   let structureMs = Infinity
   let statedMs = Infinity
   let decodeMs = Infinity

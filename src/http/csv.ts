@@ -8,8 +8,12 @@ type Cell = string | number | null
 /** One record of RFC 4180, with its CRLF. */
 const record = (cells: readonly Cell[]): string => `${cells.map(cell).join(',')}\r\n`
 
-/** What a spreadsheet takes for the beginning of a formula, its full-width twins included, after what it does not show: blanks, control characters. */
-const FORMULA = /^[\s\p{Cc}\p{Cf}]*[=+\-@|\uff1d\uff0b\uff0d\uff20]|^\p{Cf}*[\t\r\n]/u
+/**
+ * What a spreadsheet takes for the beginning of a formula, its full-width twins included, after what it does not show: blanks, control characters,
+ * quotes. One that separates by semicolons or tabs sees a cell begin behind each of them, since quotes inside what it takes for a cell keep nothing
+ * together, and behind the end of a line.
+ */
+const FORMULA = /(?<=^|[;\t\r\n])(?=(?:[^\S\t\r\n]|[\p{Cf}"])*[=+\-@|\uff1d\uff0b\uff0d\uff20])|^(?=\p{Cf}*[\t\r\n])/gu
 /** Control characters but tab and the ends of lines: no spreadsheet reads them. */
 const CONTROL = /(?![\t\r\n])\p{Cc}/gu
 /** What separates or quotes; a spreadsheet of another language separates by semicolons or tabs. */
@@ -17,14 +21,14 @@ const SEPARATOR = /[",;\t\r\n]/
 const AMOUNT = /^-?\d+(\.\d+)?$/
 
 /**
- * A text that a spreadsheet would take for a formula gets an apostrophe in front: vendors and callers write some of these texts.
+ * What a spreadsheet would take for a formula gets an apostrophe in front: vendors and callers write some of these texts.
  * https://owasp.org/www-community/attacks/CSV_Injection
  */
 function cell(value: Cell): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
   const shown = value.replaceAll(CONTROL, '')
-  const text = FORMULA.test(shown) && !AMOUNT.test(shown) ? `'${shown}` : shown
+  const text = AMOUNT.test(shown) ? shown : shown.replaceAll(FORMULA, "'")
   return SEPARATOR.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
 }
 

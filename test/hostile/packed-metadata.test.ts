@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import type { Generation } from '#contract'
+import { exifOfMillions } from '../store/assets/exif.ts'
 import { png, pngChunk, pngEnd, pngHeader, pngRows, riff, riffChunk, riffChunks, segment } from '../store/assets/image-parts.ts'
 import { gatewayWith } from '../support/for-one-test.ts'
 import { startNeighbour } from '../support/neighbour.ts'
@@ -105,17 +106,26 @@ providers:
     return (await ask('bad', '/v1/quotes', { ...order, reference_images: [reference] })).status
   }
   expect(await quote(withChunks())).toBe(200)
+  expect(await quote(await sharp(withChunks()).jpeg({ progressive: true }).toBuffer())).toBe(200)
   const neighbour = await startNeighbour({ url, pid })
   const held = residentBytes(pid)
   let answers: readonly number[] = []
   let generation: Generation | null = null
   const jpeg = await sharp(withChunks()).jpeg({ progressive: true }).toBuffer()
+  const inJpeg = (...segments: readonly Buffer[]): Buffer => Buffer.concat([jpeg.subarray(0, 2), ...segments, jpeg.subarray(2)])
+  const profileSegment = segment(0xe2, Buffer.concat([Buffer.from('ICC_PROFILE\0\x01\x01'), profile]))
+  const exif = exifOfMillions(300)
   const images = [
     withChunks(...Array.from({ length: 10 }, () => text)),
     withChunks(xmp),
     await webpWith(0x04, riffChunk('XMP ', Buffer.alloc(10 * MEGABYTE, 'é'))),
     profiledPng,
-    Buffer.concat([jpeg.subarray(0, 2), segment(0xe2, Buffer.concat([Buffer.from('ICC_PROFILE\0\x01\x01'), profile])), jpeg.subarray(2)]),
+    inJpeg(profileSegment),
+    inJpeg(Buffer.of(0xff, 0x01), profileSegment),
+    inJpeg(Buffer.of(0xff, 0xd0), profileSegment),
+    inJpeg(segment(0xe1, Buffer.concat([Buffer.from('Exif\0\0'), exif]))),
+    withChunks(pngChunk('eXIf', exif)),
+    await webpWith(0x08, riffChunk('EXIF', exif)),
   ]
   const most = await mostResidentBytes(pid, async () => {
     const stops = await neighbour.stopsDuring(async () => {
@@ -126,7 +136,7 @@ providers:
     expect(stops.longestMs).toBeLessThan(50)
   })
   neighbour.end()
-  expect(answers).toEqual([200, 200, 200, 200, 200])
+  expect(answers).toEqual(images.map(() => 200))
   expect(generation).toMatchObject({ status: 'succeeded', images: [{ width: 64, height: 64 }] })
   const [image] = (generation as unknown as Generation).images
   const small = await ask('good', `/v1/images/${image?.id}?w=64`)

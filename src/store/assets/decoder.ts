@@ -41,8 +41,8 @@ export interface Encoded {
 
 /** For the decoder, which sees nothing but what makes pixels. */
 async function opened({ source, format }: Encoded, failOn: Strictness['failOn']): Promise<ReturnType<typeof Sharp>> {
-  const sharp = await decoder()
   const bare = withoutMetadata(Buffer.isBuffer(source) ? source : await readFile(source), format)
+  const sharp = await decoder()
   return sharp(bare, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
 }
 

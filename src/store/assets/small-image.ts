@@ -1,8 +1,8 @@
 import type { OutputFormat } from '#contract'
 import { gate } from '../../reading/gate.ts'
-import { demandOf } from './structure/structure.ts'
 import { heldShrinking, inTurn, isLight, MOST_DECODED_BYTES } from './decode-turns.ts'
 import { shrink, type Encoded } from './decoder.ts'
+import { demandOf } from './measure.ts'
 import { AssetError } from '../../core/ports.ts'
 import type { Assets, SmallWidth } from '../../core/ports.ts'
 import { keyOfImage, type ObjectStorage } from './object-storage.ts'
@@ -38,7 +38,7 @@ export function smallImages(storage: Pick<ObjectStorage, 'has' | 'read' | 'write
     const demand = await oneAtATime(async () => {
       const bytes = await storage.read(key)
       if (bytes === null) return null
-      const takes = demandOf(bytes, format)
+      const takes = await demandOf(bytes, format, owner)
       return isLight(takes) ? inTurn(takes, () => shrunk(key, { source: bytes, format }, width), owner) : takes
     }, owner)
     if (demand === null || Buffer.isBuffer(demand)) return demand

@@ -1,12 +1,14 @@
+import { crc32 } from 'node:zlib'
 import type { OutputFormat } from '#contract'
-import { isJpegExif, MOST_EXIF_BYTES } from './structure/orientation.ts'
+import { exifOrientation, isJpegExif, MOST_EXIF_BYTES, orientationExif } from './structure/orientation.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
 /**
- * The same image as a decoder needs it: pixels, palette, transparency, orientation. Colour profiles, XMP, texts and all else are left out, since
- * decoders unpack them without a bound, before they are asked for, and without an end to their time: a profile of 600 bytes took minutes, a
- * text of 50 kB gigabytes. So colours are those without a profile.
- * @param image of this format, by its first bytes @throws AssetError `not_an_image` where it has more parts than an image has
+ * The same image as a decoder needs it: pixels, palette, transparency, and EXIF data of our own that say its orientation and nothing else. What is
+ * not known to be one of these is left out, since decoders unpack metadata without a bound, before they are asked for it, and without an end to
+ * their time: a profile of 600 bytes or EXIF data of 27 kB took minutes, a text of 50 kB gigabytes. So colours are those without a profile.
+ * @param image of this format, by its first bytes
+ * @throws AssetError `not_an_image` where it has more parts than an image has, or a JPEG no scan
  */
 export function withoutMetadata(image: Buffer, format: OutputFormat): Buffer {
   switch (format) {
@@ -22,37 +24,52 @@ export function withoutMetadata(image: Buffer, format: OutputFormat): Buffer {
 /** An image of 50 MB has some ten thousand, and to walk over so many takes a few milliseconds. */
 const MOST_PARTS = 100_000
 
-/** Parts of an image that stay, without a copy where all of them do. */
-class Kept {
+/** An image that is made of parts of another, without a copy where that is all of it. */
+class Bare {
   readonly #image: Buffer
   readonly #parts: Buffer[] = []
-  #from = 0
   #count = 0
+  /** The last part that is kept, which grows while what follows is kept, too. */
+  #from = 0
+  #to = 0
 
-  constructor(image: Buffer) {
+  /** @param headBytes that every image of this format begins with */
+  constructor(image: Buffer, headBytes: number) {
     this.#image = image
+    this.#to = headBytes
   }
 
-  /** The next part, whether it stays or not. */
-  pass(start: number, end: number, stays: boolean): void {
+  /** There is one more part, which may stay. */
+  count(): void {
     if (++this.#count > MOST_PARTS) throw cutOrDamaged('it has too many parts')
-    if (stays) return
-    this.#parts.push(this.#image.subarray(this.#from, start))
-    this.#from = end
   }
 
-  isWhole(): boolean {
-    return this.#from === 0
+  keep(from: number, to: number): void {
+    if (from > this.#to) this.#endPart(from)
+    this.#to = Math.min(to, this.#image.length)
   }
 
-  result(): Buffer {
-    return this.isWhole() ? this.#image : Buffer.concat([...this.#parts, this.#image.subarray(this.#from)])
+  /** @param added stands behind the first `at` bytes */
+  result(added: Buffer, at: number): Buffer {
+    if (this.#parts.length === 0 && this.#to === this.#image.length && added.length === 0) return this.#image
+    this.#endPart(this.#image.length)
+    const [first = Buffer.alloc(0), ...rest] = this.#parts
+    return Buffer.concat([first.subarray(0, at), added, first.subarray(at), ...rest])
+  }
+
+  #endPart(next: number): void {
+    this.#parts.push(this.#image.subarray(this.#from, this.#to))
+    this.#from = next
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 const PNG_SIGNATURE_BYTES = 8
 /** Length, name and CRC. */
 const PNG_CHUNK_BYTES = 12
+/** The signature and the header, which comes first. */
+const PNG_HEAD_BYTES = PNG_SIGNATURE_BYTES + PNG_CHUNK_BYTES + 13
 const IDAT = 0x49444154
 const EXIF = 0x65584966
 const TRANSPARENCY = 0x74524e53
@@ -60,69 +77,121 @@ const ANCILLARY = 0x20000000
 
 /** A lower-case first letter says that an image can be shown without the chunk. https://www.w3.org/TR/png-3/#5Chunk-naming-conventions */
 function pngWithout(image: Buffer): Buffer {
-  const kept = new Kept(image)
+  const bare = new Bare(image, PNG_SIGNATURE_BYTES)
+  let orientation: number | null = null
+  let hasData = false
   for (let at = PNG_SIGNATURE_BYTES; at + PNG_CHUNK_BYTES <= image.length;) {
+    bare.count()
     const length = image.readUInt32BE(at)
     const name = image.readUInt32BE(at + 4)
     const end = at + PNG_CHUNK_BYTES + length
-    const isSmallExif = name === EXIF && length <= MOST_EXIF_BYTES
-    kept.pass(at, Math.min(end, image.length), name === IDAT || (name & ANCILLARY) === 0 || name === TRANSPARENCY || isSmallExif)
+    if (name === EXIF && !hasData) orientation ??= exifOrientation(image.subarray(at + 8, Math.min(end - 4, at + 8 + MOST_EXIF_BYTES)))
+    hasData ||= name === IDAT
+    if ((name & ANCILLARY) === 0 || name === TRANSPARENCY) bare.keep(at, end)
     at = end
   }
-  return kept.result()
+  const exif = orientationExif(orientation)
+  return bare.result(exif === null ? NOTHING : pngChunk('eXIf', exif), PNG_HEAD_BYTES)
 }
 
+function pngChunk(name: string, content: Buffer): Buffer {
+  const chunk = Buffer.concat([Buffer.alloc(4), Buffer.from(name, 'latin1'), content, Buffer.alloc(4)])
+  chunk.writeUInt32BE(content.length, 0)
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, -4)), chunk.length - 4)
+  return chunk
+}
+
+const JPEG_HEAD_BYTES = 2
+const START = 0xd8
+const END = 0xd9
 const START_OF_SCAN = 0xda
-const COMMENT = 0xfe
+const TEMPORARY = 0x01
+/** JFIF. */
 const APP0 = 0xe0
 const APP1 = 0xe1
 /** Says how Adobe's programs changed the colours. */
 const APP14 = 0xee
-const APP15 = 0xef
 
 /** Up to the first scan, behind which nobody reads metadata. */
 function jpegWithout(image: Buffer): Buffer {
-  const kept = new Kept(image)
-  for (let at = 2; at + 4 <= image.length && image[at] === 0xff;) {
-    const marker = image[at + 1] ?? 0
-    if (marker === 0xff) {
-      kept.pass(at, ++at, true)
-      continue
+  const bare = new Bare(image, JPEG_HEAD_BYTES)
+  let orientation: number | null = null
+  let at = JPEG_HEAD_BYTES
+  for (;;) {
+    bare.count()
+    const marker = image[at + 1] ?? END
+    if (image[at] !== 0xff) throw cutOrDamaged('something else stands where a marker should')
+    if (marker === START_OF_SCAN) break
+    if (marker === START || marker === END || at + 4 > image.length) throw cutOrDamaged('it has no scan')
+    const end = at + lengthOfSegment(marker, image.readUInt16BE(at + 2))
+    if (isForPixels(marker)) bare.keep(at, end)
+    if (marker === APP1) {
+      const content = image.subarray(at + 4, end)
+      if (isJpegExif(content)) orientation ??= exifOrientation(content)
     }
-    if (marker === START_OF_SCAN || !hasLength(marker)) break
-    const end = at + 2 + image.readUInt16BE(at + 2)
-    kept.pass(at, Math.min(end, image.length), !isMetadata(marker, image.subarray(at + 4, end)))
     at = end
   }
-  return kept.result()
+  bare.keep(at, image.length)
+  const exif = orientationExif(orientation)
+  return bare.result(exif === null ? NOTHING : jpegSegment(APP1, Buffer.concat([Buffer.from('Exif\0\0'), exif])), JPEG_HEAD_BYTES)
 }
 
-/** Others stand alone, and none of them before a scan. */
-const hasLength = (marker: number): boolean => marker >= 0xc0 && !(marker >= 0xd0 && marker <= 0xd9)
+/** With its marker. A fill byte, a restart and what is for encoders alone have no content: a decoder passes over them and reads on. */
+function lengthOfSegment(marker: number, stated: number): number {
+  if (marker === 0xff) return 1
+  if (marker === TEMPORARY || (marker >= 0xd0 && marker <= 0xd7)) return 2
+  if (stated < 2) throw cutOrDamaged('a segment has no length')
+  return 2 + stated
+}
 
-function isMetadata(marker: number, content: Buffer): boolean {
-  if (marker === APP1) return !isJpegExif(content)
-  return marker === COMMENT || (marker > APP0 && marker <= APP15 && marker !== APP14)
+/** Frames, code tables, quantization, restart intervals, and what says which colours they are. */
+const isForPixels = (marker: number): boolean =>
+  (marker >= 0xc0 && marker <= 0xcf) || (marker >= 0xdb && marker <= 0xdf) || marker === APP0 || marker === APP14
+
+function jpegSegment(marker: number, content: Buffer): Buffer {
+  const head = Buffer.of(0xff, marker, 0, 0)
+  head.writeUInt16BE(content.length + 2, 2)
+  return Buffer.concat([head, content])
 }
 
 const RIFF_HEAD_BYTES = 12
 const RIFF_CHUNK_BYTES = 8
 const FLAGS_AT = 20
-const HAS_PROFILE_OR_XMP = 0x24
-const IMAGE_CHUNKS = new Set(['VP8X', 'VP8 ', 'VP8L', 'ALPH', 'EXIF', 'ANIM', 'ANMF'])
+const HAS_EXIF = 0x08
+const HAS_METADATA = 0x2c
+const VP8X = 0x56503858
+/** `VP8X`, `VP8 `, `VP8L`, `ALPH`. */
+const IMAGE_CHUNKS = new Set([VP8X, 0x56503820, 0x5650384c, 0x414c5048])
+const RIFF_EXIF = 0x45584946
 
 /** Its header says what there is, and how long the rest is. https://developers.google.com/speed/webp/docs/riff_container */
 function webpWithout(image: Buffer): Buffer {
-  const kept = new Kept(image)
+  const bare = new Bare(image, RIFF_HEAD_BYTES)
+  let orientation: number | null = null
   for (let at = RIFF_HEAD_BYTES; at + RIFF_CHUNK_BYTES <= image.length;) {
+    bare.count()
+    const name = image.readUInt32BE(at)
     const size = image.readUInt32LE(at + 4)
-    const end = at + RIFF_CHUNK_BYTES + size + (size % 2)
-    kept.pass(at, Math.min(end, image.length), IMAGE_CHUNKS.has(image.toString('latin1', at, at + 4)))
+    const content = at + RIFF_CHUNK_BYTES
+    const end = content + size + (size % 2)
+    if (name === RIFF_EXIF) orientation ??= exifOrientation(image.subarray(content, content + Math.min(size, MOST_EXIF_BYTES)))
+    if (IMAGE_CHUNKS.has(name)) bare.keep(at, end)
     at = end
   }
-  if (kept.isWhole()) return image
-  const bare = kept.result()
-  bare.writeUInt32LE(bare.length - RIFF_CHUNK_BYTES, 4)
-  if (bare.toString('latin1', RIFF_HEAD_BYTES, RIFF_HEAD_BYTES + 4) === 'VP8X') bare[FLAGS_AT] = (bare[FLAGS_AT] ?? 0) & ~HAS_PROFILE_OR_XMP
-  return bare
+  const isExtended = image.length > FLAGS_AT && image.readUInt32BE(RIFF_HEAD_BYTES) === VP8X
+  const flags = isExtended ? (image[FLAGS_AT] ?? 0) : 0
+  const exif = (flags & HAS_EXIF) === 0 ? null : orientationExif(orientation)
+  const result = bare.result(NOTHING, RIFF_HEAD_BYTES)
+  if (exif === null && result === image && (flags & HAS_METADATA) === 0) return image
+  const whole = Buffer.concat([result, ...(exif === null ? [] : [riffChunk('EXIF', exif)])])
+  whole.writeUInt32LE(whole.length - RIFF_CHUNK_BYTES, 4)
+  if (isExtended) whole[FLAGS_AT] = (flags & ~HAS_METADATA) | (exif === null ? 0 : HAS_EXIF)
+  return whole
+}
+
+/** @param content of an even length */
+function riffChunk(name: string, content: Buffer): Buffer {
+  const head = Buffer.from(`${name}\0\0\0\0`, 'latin1')
+  head.writeUInt32LE(content.length, 4)
+  return Buffer.concat([head, content])
 }

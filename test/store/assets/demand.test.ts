@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Assets } from '../../../src/core/ports.ts'
 import { heldShrinking, MOST_DECODED_BYTES } from '../../../src/store/assets/decode-turns.ts'
 import { openImages } from '../../../src/store/assets/open-images.ts'
-import { demandOf } from '../../../src/store/assets/structure/structure.ts'
+import { demandOf } from '../../../src/store/assets/measure.ts'
 import { png, pngChunk, pngEnd, pngHeader, riff, riffChunk, segment, withJpegSize } from './image-parts.ts'
 
 const NO_LIMIT = 10_000_000
@@ -64,12 +64,12 @@ test.each(Object.entries(heavy))(
   },
 )
 
-test('a JPEG is held whole where its components come in scans of their own, too', () => {
+test('a JPEG is held whole where its components come in scans of their own, too', async () => {
   const components = [1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]
   const frame = segment(0xc0, Buffer.from([8, SIDE >> 8, SIDE & 0xff, SIDE >> 8, SIDE & 0xff, 3, ...components]))
   const jpegOf = (scan: readonly number[]) => Buffer.concat([Buffer.from([0xff, 0xd8]), frame, segment(0xda, Buffer.from(scan))])
-  expect(heldShrinking(demandOf(jpegOf([1, 1, 0, 0, 63, 0]), 'jpeg'))).toBeGreaterThan(SIDE * SIDE * 6)
-  expect(heldShrinking(demandOf(jpegOf([3, 1, 0, 2, 0, 3, 0, 0, 63, 0]), 'jpeg'))).toBeLessThan(MOST_DECODED_BYTES / 10)
+  expect(heldShrinking(await demandOf(jpegOf([1, 1, 0, 0, 63, 0]), 'jpeg', ''))).toBeGreaterThan(SIDE * SIDE * 6)
+  expect(heldShrinking(await demandOf(jpegOf([3, 1, 0, 2, 0, 3, 0, 0, 63, 0]), 'jpeg', ''))).toBeLessThan(MOST_DECODED_BYTES / 10)
 })
 
 test('large images, of whichever keys, hold up no image of usual size', { timeout: 60_000 }, async () => {

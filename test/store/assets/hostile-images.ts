@@ -112,6 +112,7 @@ function brokenJpegs(jpeg: Buffer, progressive: Buffer): Images {
     'a JPEG without a frame': without(jpeg, 0xc0),
     'a JPEG without a scan': Buffer.concat([jpeg.subarray(0, scan), Buffer.from([0xff, 0xd9])]),
     'a JPEG with two frames': insertedBefore(jpeg, 0xda, jpeg.subarray(frame, jpegMarkers(jpeg).find(({ at }) => at > frame)?.at)),
+    'a JPEG that begins twice': insertedBefore(jpeg, 0xc0, Buffer.of(0xff, 0xd8)),
     'a JPEG with a segment of no length': insertedBefore(jpeg, 0xc0, segment(0xe5, Buffer.alloc(0), 0)),
     'a JPEG with EXIF that ends behind the file': insertedBefore(jpeg, 0xc0, segment(0xe1, Buffer.from('Exif\0\0'), 65_000)),
     'a JPEG with a profile that swallows its tables': insertedBefore(jpeg, 0xc0, segment(0xe2, Buffer.from('ICC_PROFILE\0\x01\x01'), 500)),

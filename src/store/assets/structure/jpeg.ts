@@ -35,6 +35,7 @@ type Phase = 'markers' | 'segment' | 'counting' | 'skipping' | 'behind'
 class JpegStructure implements Structure {
   #phase: Phase = 'markers'
   #marker = 0
+  #hasBegun = false
   #tables: Tables = { dc: new Map(), ac: new Map(), codeTables: 0, quantization: new Set() }
   #frame: Frame | null = null
   #isFrameSeen = false
@@ -121,11 +122,13 @@ class JpegStructure implements Structure {
 
   #begin(marker: number): void {
     if (marker === END) this.#end()
+    else if (marker === START && this.#hasBegun) this.#damage = 'it begins twice'
     else if (marker === START || marker === TEMPORARY || isRestart(marker)) this.#phase = 'markers'
     else {
       this.#marker = marker
       this.#phase = 'segment'
     }
+    this.#hasBegun = true
   }
 
   #readSegment(bytes: Buffer, at: number): number {

@@ -7,6 +7,8 @@ export interface Size {
 export const MOST_EXIF_BYTES = 64 * 1_024
 
 const ORIENTATION_TAG = 0x0112
+/** A type of values: 16 bits without a sign. */
+const SHORT = 3
 
 /** The orientation in EXIF data: TIFF, in either order of bytes. 1, which is as it lies, where there is none. CIPA DC-008, 4.6 */
 export function exifOrientation(exif: Buffer): number {
@@ -22,6 +24,20 @@ export function exifOrientation(exif: Buffer): number {
     if (read16(at) === ORIENTATION_TAG) return read16(at + 8)
   }
   return 1
+}
+
+/** EXIF data that say an orientation and nothing else; null where it is as it lies, or no orientation. */
+export function orientationExif(orientation: number | null): Buffer | null {
+  if (orientation === null || orientation < 2 || orientation > 8) return null
+  const tiff = Buffer.alloc(26)
+  tiff.write('MM\0*', 'latin1')
+  tiff.writeUInt32BE(8, 4)
+  tiff.writeUInt16BE(1, 8)
+  tiff.writeUInt16BE(ORIENTATION_TAG, 10)
+  tiff.writeUInt16BE(SHORT, 12)
+  tiff.writeUInt32BE(1, 14)
+  tiff.writeUInt16BE(orientation, 18)
+  return tiff
 }
 
 const JPEG_EXIF = 'Exif\0\0'

@@ -24,12 +24,22 @@ const CERTAIN_SHARE = 1 / 2
  * and sharp at a megapixel), drawings less.
  */
 const PLAUSIBLE_SHARE = 1 / 4
+/** Names of chunks, as the numbers that their four letters are: a file may have millions of names, each of which would be a text of its own. */
+const IHDR = 0x49484452
+const PLTE = 0x504c5445
+const IDAT = 0x49444154
+const IEND = 0x49454e44
+const TRNS = 0x74524e53
+const EXIF = 0x65584966
+const ACTL = 0x6163544c
+/** On these something depends. */
+const REMEMBERED = new Set([PLTE, IDAT, TRNS])
 const MAX_LENGTH = 2 ** 31 - 1
 /** What the longest chunk that is read has, beside EXIF data: IHDR. */
 const HELD_BYTES = 13
 
 interface Chunk {
-  readonly name: string
+  readonly name: number
   readonly length: number
   left: number
   crc: number
@@ -61,8 +71,9 @@ class PngStructure implements Structure {
     () => this.#damage !== null,
   )
   #chunk: Chunk | null = null
-  #names = new Set<string>()
-  #last = ''
+  readonly #names = new Set<number>()
+  /** The name of the last chunk; 0 before the first. */
+  #last = 0
   /** Of all rows, before compression; 0 until it is known. */
   #rawBytes = 0
   #isPalette = false
@@ -94,16 +105,19 @@ class PngStructure implements Structure {
 
   /** A chunk before the data says whether there is transparency. */
   demand(): Demand | null {
-    if (this.#pixels === null || !this.#names.has('IDAT')) return null
+    if (this.#pixels === null || !this.#hasReachedData()) return null
     const { width, height, samples, sampleBytes, isInterlaced } = this.#pixels
-    const rowBytes = width * sampleBytes * (samples + (this.#names.has('tRNS') ? 1 : 0))
+    const rowBytes = width * sampleBytes * (samples + (this.#names.has(TRNS) ? 1 : 0))
     const pixelBytes = height * rowBytes
     return { wholeBytes: isInterlaced ? pixelBytes : 0, rowBytes, rows: height, pixelBytes }
   }
 
   size(isLast: boolean): Size | null {
-    const hasPixels = this.#names.has('IDAT') || this.#chunk?.name === 'IDAT'
-    return this.#pixels === null || !(hasPixels || isLast) ? null : asSeen(this.#pixels, this.#orientation ?? 1)
+    return this.#pixels === null || !(this.#hasReachedData() || isLast) ? null : asSeen(this.#pixels, this.#orientation ?? 1)
+  }
+
+  #hasReachedData(): boolean {
+    return this.#names.has(IDAT) || this.#chunk?.name === IDAT
   }
 
   /** Returns where it stopped: at `at` where it needs more bytes. */
@@ -124,8 +138,8 @@ class PngStructure implements Structure {
   #begin(bytes: Buffer, at: number): number {
     if (bytes.length - at < HEAD_BYTES) return at
     const length = bytes.readUInt32BE(at)
-    const name = bytes.toString('latin1', at + 4, at + HEAD_BYTES)
-    if (length > MAX_LENGTH || !/^[A-Za-z]{4}$/.test(name)) this.#damage = 'something else stands where a chunk should'
+    const name = bytes.readUInt32BE(at + 4)
+    if (length > MAX_LENGTH || !isOfLetters(name)) this.#damage = 'something else stands where a chunk should'
     this.#chunk = { name, length, left: length, crc: crc32(bytes.subarray(at + 4, at + HEAD_BYTES)), head: Buffer.alloc(0) }
     return at + HEAD_BYTES
   }
@@ -134,49 +148,49 @@ class PngStructure implements Structure {
     const content = bytes.subarray(at, at + chunk.left)
     chunk.crc = crc32(content, chunk.crc)
     chunk.left -= content.length
-    const most = chunk.name === 'eXIf' ? MOST_EXIF_BYTES : HELD_BYTES
+    const most = chunk.name === EXIF ? MOST_EXIF_BYTES : HELD_BYTES
     if (chunk.head.length < most) chunk.head = Buffer.concat([chunk.head, content.subarray(0, most - chunk.head.length)])
     return at + content.length
   }
 
   #readCrc(chunk: Chunk, bytes: Buffer, at: number): number {
     if (bytes.length - at < CRC_BYTES) return at
-    if (bytes.readUInt32BE(at) !== chunk.crc) this.#damage = `its chunk ${chunk.name} is damaged`
+    if (bytes.readUInt32BE(at) !== chunk.crc) this.#damage = `its chunk ${lettersOf(chunk.name)} is damaged`
     else this.#finish(chunk)
-    this.#names.add(chunk.name)
+    if (REMEMBERED.has(chunk.name)) this.#names.add(chunk.name)
     this.#last = chunk.name
     this.#chunk = null
     return at + CRC_BYTES
   }
 
   #finish({ name, length, head }: Chunk): void {
-    if ((name === 'IHDR') === this.#names.size > 0) this.#damage = 'its header is not where it should be'
+    if ((name === IHDR) === (this.#last !== 0)) this.#damage = 'its header is not where it should be'
     switch (name) {
-      case 'IHDR':
+      case IHDR:
         return this.#readHeader(head, length)
-      case 'PLTE':
-        if (length === 0 || length % 3 !== 0 || length > 768 || this.#names.has('PLTE')) this.#damage = 'its palette makes no sense'
+      case PLTE:
+        if (length === 0 || length % 3 !== 0 || length > 768 || this.#names.has(PLTE)) this.#damage = 'its palette makes no sense'
         return
-      case 'IDAT':
-        if (this.#names.has('IDAT') && this.#last !== 'IDAT') this.#damage = 'its data is interrupted'
-        if (this.#isPalette && !this.#names.has('PLTE')) this.#damage = 'it has no palette'
+      case IDAT:
+        if (this.#names.has(IDAT) && this.#last !== IDAT) this.#damage = 'its data is interrupted'
+        if (this.#isPalette && !this.#names.has(PLTE)) this.#damage = 'it has no palette'
         if (this.#dataBytes === 0 && head.length >= 2 && !isZlib(head)) this.#damage = 'its data is not compressed'
         this.#dataBytes += length
         return
-      case 'eXIf':
+      case EXIF:
         // Behind the pixels nobody reads it.
-        if (!this.#names.has('IDAT')) this.#orientation ??= exifOrientation(head)
+        if (!this.#names.has(IDAT)) this.#orientation ??= exifOrientation(head)
         return
-      case 'acTL':
+      case ACTL:
         if (length < 4 || head.readUInt32BE(0) !== 1) this.#damage = 'it is an animation'
         return
-      case 'IEND':
-        if (length > 0 || !this.#names.has('IDAT')) this.#damage = 'its end comes too early'
+      case IEND:
+        if (length > 0 || !this.#names.has(IDAT)) this.#damage = 'its end comes too early'
         this.#hasEnded = true
         return
       default:
         // An upper-case first letter says that nobody can show the image without understanding the chunk.
-        if (/^[A-Z]/.test(name)) this.#doubt ??= `its chunk ${name} is unknown`
+        if ((name & ANCILLARY) === 0) this.#doubt ??= `its chunk ${lettersOf(name)} is unknown`
     }
   }
 
@@ -195,6 +209,19 @@ class PngStructure implements Structure {
     this.#rawBytes = height * (1 + Math.ceil((width * colour.samples * depth) / 8))
   }
 }
+
+/** An upper-case letter has this bit not set. */
+const ANCILLARY = 0x20_00_00_00
+
+function isOfLetters(name: number): boolean {
+  for (let shift = 24; shift >= 0; shift -= 8) {
+    const letter = ((name >>> shift) & 0xff) | 0x20
+    if (letter < 0x61 || letter > 0x7a) return false
+  }
+  return true
+}
+
+const lettersOf = (name: number): string => String.fromCharCode(name >>> 24, (name >>> 16) & 0xff, (name >>> 8) & 0xff, name & 0xff)
 
 /** RFC 1950: deflate, and a header that is a multiple of 31. */
 const isZlib = (head: Buffer): boolean => (head.readUInt8(0) & 0x0f) === 8 && head.readUInt16BE(0) % 31 === 0

@@ -6,13 +6,21 @@ import { asSeen, exifOrientation, MOST_EXIF_BYTES, type Size } from './orientati
 const FILE_HEAD_BYTES = 12
 /** Name and size of a chunk. */
 const HEAD_BYTES = 8
+/** Names of chunks, as the numbers that their four letters are: a file may have millions of names, each of which would be a text of its own. */
+const VP8X = 0x56503858
+const VP8 = 0x56503820
+const VP8L = 0x5650384c
+const ALPH = 0x414c5048
+const EXIF = 0x45584946
+const ANIM = 0x414e494d
+const ANMF = 0x414e4d46
 const HAS_ANIMATION = 0x02
 const HAS_EXIF = 0x08
 /** Of a chunk's content, but of EXIF data: enough for the size that a lossy frame says. */
 const HELD_BYTES = 10
 
 interface Chunk {
-  readonly name: string
+  readonly name: number
   readonly size: number
   left: number
   head: Buffer
@@ -105,10 +113,9 @@ class WebpStructure implements Structure {
     if (bytes.length - at < HEAD_BYTES) return at
     const size = bytes.readUInt32LE(at + 4)
     const padded = size + (size % 2)
-    const name = bytes.toString('latin1', at, at + 4)
+    const name = bytes.readUInt32BE(at)
     // The padding of the last chunk may be left out of the count.
-    if (HEAD_BYTES + size > left)
-      this.#damage = `its chunk ${/^[\w ]{4}$/.test(name) ? name.trim() : 'of no known name'} is longer than the file`
+    if (HEAD_BYTES + size > left) this.#damage = `its chunk ${lettersOf(bytes, at)} is longer than the file`
     this.#left = Math.max(0, left - HEAD_BYTES - padded)
     this.#chunk = { name, size, left: Math.min(padded, left - HEAD_BYTES), head: Buffer.alloc(0) }
     if (this.#chunk.left === 0) this.#finish(this.#chunk)
@@ -118,7 +125,7 @@ class WebpStructure implements Structure {
   #readContent(chunk: Chunk, bytes: Buffer, at: number): number {
     const content = bytes.subarray(at, at + chunk.left)
     chunk.left -= content.length
-    const most = chunk.name === 'EXIF' ? MOST_EXIF_BYTES : HELD_BYTES
+    const most = chunk.name === EXIF ? MOST_EXIF_BYTES : HELD_BYTES
     if (chunk.head.length < most) chunk.head = Buffer.concat([chunk.head, content.subarray(0, most - chunk.head.length)])
     // Before the last of its pixels has come.
     if (chunk.head.length >= HELD_BYTES) this.#pixelsSize ??= sizeOfPixels(chunk)
@@ -129,7 +136,7 @@ class WebpStructure implements Structure {
   #finish({ name, size: bytes, head }: Chunk): void {
     this.#chunk = null
     switch (name) {
-      case 'VP8X':
+      case VP8X:
         if (head.length < HELD_BYTES) this.#damage = 'its header makes no sense'
         else if (((head[0] ?? 0) & HAS_ANIMATION) !== 0) this.#damage = 'it is an animation'
         else {
@@ -137,28 +144,33 @@ class WebpStructure implements Structure {
           this.#hasExif = ((head[0] ?? 0) & HAS_EXIF) !== 0
         }
         return
-      case 'EXIF':
+      case EXIF:
         if (this.#hasExif) this.#orientation ??= exifOrientation(head)
         return
-      case 'ANIM':
-      case 'ANMF':
+      case ANIM:
+      case ANMF:
         this.#damage = 'it is an animation'
         return
-      case 'ALPH':
+      case ALPH:
         this.#hasAlpha = true
         return
-      case 'VP8 ':
-      case 'VP8L': {
+      case VP8:
+      case VP8L: {
         const size = sizeOfPixels({ name, head })
         this.#images++
         if (size === null) this.#damage = 'its pixels have no header'
         else if (this.#size !== null && (this.#size.width !== size.width || this.#size.height !== size.height))
           this.#damage = 'its headers say two sizes'
-        else if (name === 'VP8 ') this.#lossy = { bytes, pixels: size.width * size.height }
-        if (size !== null) this.#demand = demandOf(size, name === 'VP8L', this.#hasAlpha)
+        else if (name === VP8) this.#lossy = { bytes, pixels: size.width * size.height }
+        if (size !== null) this.#demand = demandOf(size, name === VP8L, this.#hasAlpha)
       }
     }
   }
+}
+
+function lettersOf(bytes: Buffer, at: number): string {
+  const name = bytes.toString('latin1', at, at + 4)
+  return /^[\w ]{4}$/.test(name) ? name.trim() : 'of no known name'
 }
 
 /** Lossless pixels are unpacked at once, and so is the transparency of lossy ones, whose rows come one by one and as small as they are asked for. */
@@ -169,8 +181,8 @@ function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolea
 }
 
 function sizeOfPixels({ name, head }: Pick<Chunk, 'name' | 'head'>): Size | null {
-  if (name === 'VP8L') return losslessSize(head)
-  return name === 'VP8 ' ? lossySize(head) : null
+  if (name === VP8L) return losslessSize(head)
+  return name === VP8 ? lossySize(head) : null
 }
 
 function losslessSize(head: Buffer): Size | null {
