@@ -13,7 +13,9 @@ const record = (cells: readonly Cell[]): string => `${cells.map(cell).join(',')}
  * quotes. One that separates by semicolons or tabs sees a cell begin behind each of them, since quotes inside what it takes for a cell keep nothing
  * together, and behind the end of a line.
  */
-const FORMULA = /(?<=^|[;\t\r\n])(?=(?:[^\S\t\r\n]|[\p{Cf}"])*[=+\-@|\uff1d\uff0b\uff0d\uff20])|^(?=\p{Cf}*[\t\r\n])/gu
+const FORMULA = /(^|[;\t\r\n])(?=(?:[^\S\t\r\n]|[\p{Cf}"])*[=+\-@|\uff1d\uff0b\uff0d\uff20])/gu
+/** So it does of what begins with the end of a cell or a line. */
+const EARLY_END = /^\p{Cf}*[\t\r\n]/u
 /** Control characters but tab and the ends of lines: no spreadsheet reads them. */
 const CONTROL = /(?![\t\r\n])\p{Cc}/gu
 /** What separates or quotes; a spreadsheet of another language separates by semicolons or tabs. */
@@ -28,8 +30,13 @@ function cell(value: Cell): string {
   if (value === null) return ''
   if (typeof value === 'number') return String(value)
   const shown = value.replaceAll(CONTROL, '')
-  const text = AMOUNT.test(shown) ? shown : shown.replaceAll(FORMULA, "'")
+  const text = AMOUNT.test(shown) ? shown : withoutFormulas(shown)
   return SEPARATOR.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+function withoutFormulas(text: string): string {
+  const kept = text.replaceAll(FORMULA, "$1'")
+  return EARLY_END.test(kept) ? `'${kept}` : kept
 }
 
 /** The columns, with one for each metadata key that a grouping or filter names. */
