@@ -60,6 +60,8 @@ function ofFile({ code, path, message }: SystemError): string | null {
     case 'EMFILE':
     case 'ENFILE':
       return tooManyFiles(code)
+    case 'EFBIG':
+      return `${what} would be larger than this process may write (${code}); raise the limit with ulimit -f`
     case 'EIO':
       return `the disk fails at ${what} (${code}); check it`
     default:

@@ -21,6 +21,7 @@ export function toProblem(error: unknown): ProblemDetails {
   }
   if (error instanceof StoreError && error.reason === 'unreachable') return STORE_AWAY
   if (error instanceof StoreError && (error.reason === 'full' || error.reason === 'io')) return STORE_UNWRITABLE
+  if (error instanceof StoreError && error.reason === 'damaged') return STORE_DAMAGED
   if (error instanceof StoreError && error.reason === 'elsewhere') return { code: 'invalid_request', status: 409, detail: error.message }
   if (error instanceof AssetError && error.reason === 'storage') return IMAGES_AWAY
   return error instanceof Error ? ofParser(error) : UNEXPECTED
@@ -31,6 +32,13 @@ const STORE_AWAY: ProblemDetails = {
   detail:
     'The database of this gateway does not answer for the moment; this request bought nothing, and what was accepted before goes on. Send it again.',
   retryAfterMs: 2_000,
+}
+
+const STORE_DAMAGED: ProblemDetails = {
+  code: 'store_unavailable',
+  detail:
+    'The database of this gateway is damaged, which its log says more of; its operator restores it from a backup. Nothing is known to have been bought for this request.',
+  retryAfterMs: 30_000,
 }
 
 const STORE_UNWRITABLE: ProblemDetails = {

@@ -9,40 +9,49 @@ import type { Wire, WireRoute } from './wire.ts'
 /** An emulator of one vendor: a real HTTP server on loopback with real images. It fetches and posts on this machine only. */
 export function createEmulator<Facts, Answer = WireReply>(wire: Wire<Facts, Answer>): StartEmulator {
   return async ({ port = 0, typicalMs = wire.typicalMs, directory } = {}): Promise<Sandbox> => {
-    const journal = directory === undefined ? NO_JOURNAL : openJournal(directory, wire.provider)
-    const { provider, unplayed, taskLifeMs: lifeMs = Number.POSITIVE_INFINITY } = wire
-    const store = openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unplayed })
-    const routes: Route[] = []
-    const server = await listen(wire, routes, port, journal)
-    if (server.isOwner) journal.compact([{ port: server.port }, ...store.lines()])
-    const { kit, close } = createKit({ wire, store, journal, typicalMs, origin: `http://127.0.0.1:${server.port}` })
-    routes.push(...wire.routes(kit).map((route) => withKey(wire, route)), imageRoute({ wire, store, kit, typicalMs }))
-    return {
-      url: kit.origin,
-      submits: store.accepted,
-      mostUnfinished: store.mostUnfinished,
-      unplayed: wire.unplayed,
-      close: async () => {
-        close()
-        await server.close()
-        journal.close()
-      },
+    const opened = new AsyncDisposableStack()
+    try {
+      const journal = directory === undefined ? NO_JOURNAL : openJournal(directory, wire.provider)
+      opened.defer(() => journal.close())
+      const { provider, unplayed, taskLifeMs: lifeMs = Number.POSITIVE_INFINITY } = wire
+      const store = openTaskStore<Facts>({ provider, typicalMs, journal, lifeMs, unplayed })
+      const routes: Route[] = []
+      const remembered = portIn(journal)
+      const server = await listen(wire, routes, port, remembered)
+      opened.defer(() => server.close())
+      if (server.isOwner && server.port !== remembered) journal.add({ port: server.port })
+      if (server.isOwner) journal.compact([{ port: server.port }, ...store.lines()])
+      const { kit, close } = createKit({ wire, store, journal, typicalMs, origin: `http://127.0.0.1:${server.port}` })
+      opened.defer(close)
+      routes.push(...wire.routes(kit).map((route) => withKey(wire, route)), imageRoute({ wire, store, kit, typicalMs }))
+      return {
+        url: kit.origin,
+        submits: store.accepted,
+        mostUnfinished: store.mostUnfinished,
+        unplayed: wire.unplayed,
+        close: () => opened.disposeAsync(),
+      }
+    } catch (error) {
+      // One that listens would keep a process alive whose start is refused.
+      await opened.disposeAsync()
+      throw error
     }
   }
 }
+
+const portIn = ({ lines }: Journal): number =>
+  (lines as readonly { readonly port?: number }[]).findLast(({ port }) => port !== undefined)?.port ?? 0
 
 /**
  * Listens on the wanted port, else on that of the last start, so that links already handed out go on; on a free one where another
  * program has it, or another emulator of the same directory (`isOwner` is false then).
  */
-async function listen(wire: Pick<Wire<never, never>, 'replies'>, routes: readonly Route[], wanted: number, journal: Journal) {
-  const remembered = (journal.lines as readonly { readonly port?: number }[]).findLast(({ port }) => port !== undefined)?.port ?? 0
+async function listen(wire: Pick<Wire<never, never>, 'replies'>, routes: readonly Route[], wanted: number, remembered: number) {
   const server = await serve({ routes, replies: wire.replies, port: wanted || remembered }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE' || wanted !== 0) throw error
     return null
   })
   if (!server) return { ...(await serve({ routes, replies: wire.replies, port: 0 })), isOwner: false }
-  if (server.port !== remembered) journal.add({ port: server.port })
   return { ...server, isOwner: true }
 }
 

@@ -3,8 +3,9 @@ import { StoreError } from '../core/ports.ts'
 /**
  * Whether a store is open, and what it answers while it is.
  * @param onDisk resolves when nothing can be read that is not on disk; by default nothing can
+ * @param failure what a reader throws, in our words
  */
-export function openState(onDisk: () => Promise<void> = async () => {}) {
+export function openState(onDisk: () => Promise<void> = async () => {}, failure: (error: unknown) => unknown = (error) => error) {
   let isClosed = false
   function assertOpen(): void {
     if (isClosed) throw new StoreError('closed', 'the store is closed')
@@ -17,13 +18,25 @@ export function openState(onDisk: () => Promise<void> = async () => {}) {
       async (...query: Query): Promise<Found> => {
         assertOpen()
         await onDisk()
-        return read(...query)
+        try {
+          return await read(...query)
+        } catch (error) {
+          throw failure(error)
+        }
       },
     pagesWhileOpen:
       <Query, Page>(read: (query: Query) => AsyncIterable<Page>) =>
       (query: Query): AsyncIterable<Page> => {
         assertOpen()
-        return read(query)
+        return inWords(read(query), failure)
       },
+  }
+}
+
+async function* inWords<Page>(pages: AsyncIterable<Page>, failure: (error: unknown) => unknown): AsyncGenerator<Page> {
+  try {
+    yield* pages
+  } catch (error) {
+    throw failure(error)
   }
 }

@@ -33,9 +33,10 @@ interface Refused {
 }
 
 /** A start that is refused. */
-function start(environment: Readonly<Record<string, string>>, uid?: number): Promise<Refused> {
+function start(environment: Readonly<Record<string, string>>, uid?: number, limits = 'true'): Promise<Refused> {
   const env = { ...BARE_ENVIRONMENT, PORT: '0', BFL_API_KEY: 'a-key-of-outside', IMAGEGATE_CONFIG: '', ...environment }
-  const child = spawn(process.execPath, ['bin/gateway.mjs'], { cwd: ROOT, env, ...(uid === undefined ? {} : { uid }), timeout: 110_000 })
+  const args = ['-c', `${limits}; exec "$0" "$@"`, process.execPath, 'bin/gateway.mjs']
+  const child = spawn('sh', args, { cwd: ROOT, env, ...(uid === undefined ? {} : { uid }), timeout: 110_000 })
   let out = ''
   let error = ''
   child.stdout.on('data', (part) => (out += String(part)))
@@ -80,6 +81,8 @@ describe.skipIf(!isRoot)('a process that cannot start', () => {
       return start({ IMAGEGATE_DATA: data }, NOBODY)
     },
     'with a full disk': () => start({ IMAGEGATE_DATA: fullDisk() }),
+    'of a sandbox that may write no file': () =>
+      start({ IMAGEGATE_DATA: join(folder, 'unwritten'), BFL_API_KEY: '' }, undefined, 'ulimit -f 0'),
     'with a key whose variable is not set, on every address': () => {
       const config = file('empty/imagegate.yaml', 'keys: [{ name: a, key_hash: "${TEAM_KEY_HASH}" }]\n')
       return start({ IMAGEGATE_CONFIG: config, IMAGEGATE_DATA: join(folder, 'none'), HOST: '0.0.0.0' })
@@ -99,6 +102,7 @@ describe.skipIf(!isRoot)('a process that cannot start', () => {
     'with a configuration that its user cannot read': /imagegate\.yaml: the configuration file cannot be read \(EACCES\)/,
     'with the data folder of another user': /it belongs to user 65533 and this process runs as user 65534/,
     'with a full disk': /disk\/data.*the disk.* is full.*; free some space/,
+    'of a sandbox that may write no file': /larger than this process may write \(EFBIG\); raise the limit with ulimit -f/,
     'with a key whose variable is not set, on every address': /TEAM_KEY_HASH/,
     'with the hash of nothing as a key': /keys\.0\.key_hash.*empty/,
     'with a configuration that is nested too deeply': /^[^\n]+\n[^\n]*the file is nested too deeply[^\n]*\n$/,

@@ -79,11 +79,12 @@ const MAX_KEYS = 32
 const MOST_REMEMBERED = 100_000
 
 /**
- * Refuses the second of two callbacks with one id. Within the age that is allowed nothing is forgotten but beyond a number, for each
- * provider; what is older is refused by its age. A vendor chooses its ids, and how long they are: they are remembered by their hashes.
+ * Refuses the second of two callbacks with one id, as long as this process lives. Within the age that is allowed nothing is forgotten but beyond a
+ * number, for each provider; what is older is refused by its age. A vendor chooses its ids, and how long they are: they are remembered by their hashes.
+ * Times are of a clock that nobody sets, since what is forgotten by one that is set ahead is new again when it is set back.
  */
 export function createReplayGuard(most = MOST_REMEMBERED): {
-  readonly isNew: (provider: string, id: string, now: number) => boolean
+  readonly isNew: (provider: string, id: string, monotonicMs: number) => boolean
 } {
   const seenOf = new Map<string, Map<string, number>>()
   return {

@@ -16,7 +16,7 @@ export interface SignedCallbacksDependencies {
   /** The secrets with which a provider may sign; empty where none is configured. */
   readonly secretsOf: (provider: string) => readonly string[]
   readonly keys: VendorKeys
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs'>
 }
 
 export function createSignedCallbacks({ signatureOf, secretsOf, keys, clock }: SignedCallbacksDependencies): SignedCallbacks {
@@ -48,7 +48,7 @@ export function createSignedCallbacks({ signatureOf, secretsOf, keys, clock }: S
       const fault = await signatureFault(provider, signature, callback)
       if (fault !== null) return fault
       const id = callback.headers[signature.scheme === 'standard-webhooks' ? 'webhook-id' : signature.headers.id] ?? ''
-      return replays.isNew(provider, id, clock.now()) ? null : 'came before'
+      return replays.isNew(provider, id, clock.monotonicMs()) ? null : 'came before'
     },
   }
 }

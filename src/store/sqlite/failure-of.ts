@@ -1,5 +1,8 @@
 import { StoreError } from '../../core/ports.ts'
 
+/** Of a statement: what it names is not there, or what it reads is not what was written. */
+const statementError = 1
+
 /** SQLite's primary result codes that blame the disk or the file, not the statement. https://www.sqlite.org/rescode.html */
 const perm = 3
 const readonly = 8
@@ -27,13 +30,28 @@ export function failureOf(error: unknown): StoreError | null {
     case readonly:
     case perm:
     case cantOpen:
-      return new StoreError('io', `the database cannot be written; check the data folder's disk and permissions (${reason})`, {
+      return new StoreError('io', `the database cannot be read or written; check the data folder's disk and permissions (${reason})`, {
         cause: error,
       })
     case corrupt:
     case notADatabase:
-      return new StoreError('damaged', `the database file is damaged; restore it from a backup (${reason})`, { cause: error })
+      return damaged(error)
     default:
       return null
   }
+}
+
+/**
+ * Why something could not be read, or its statement be prepared, in our words. The tables and all that is in them are our own: where one is not
+ * there, or its JSON is none, the file is damaged.
+ */
+export function readFailure(error: unknown): unknown {
+  if (error instanceof StoreError) return error
+  const isDamaged = resultCodeOf(error) === statementError || error instanceof SyntaxError
+  return failureOf(error) ?? (isDamaged ? damaged(error) : error)
+}
+
+const damaged = (error: unknown): StoreError => {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StoreError('damaged', `the database file is damaged; restore it from a backup (${reason})`, { cause: error })
 }

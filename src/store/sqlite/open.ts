@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { belongsToAnother } from '../owner.ts'
 import { StoreError } from '../../core/ports.ts'
-import { failureOf, resultCodeOf } from './failure-of.ts'
+import { readFailure, resultCodeOf } from './failure-of.ts'
 import { migrate } from './migrations.ts'
 import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
 
@@ -60,8 +60,8 @@ function explain(error: unknown, directory: string): unknown {
     const message = `another imagegate process is using the data folder ${directory}; stop it, or set IMAGEGATE_DATA to another folder`
     return new StoreError('in_use', message, { cause: error })
   }
-  const failure = failureOf(error)
-  if (failure !== null) {
+  const failure = readFailure(error)
+  if (failure instanceof StoreError) {
     const owner = failure.reason === 'io' ? belongsToAnother(directory) : ''
     return new StoreError(failure.reason, `${directory}: ${failure.message}${owner}`, { cause: error })
   }

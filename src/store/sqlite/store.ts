@@ -19,6 +19,7 @@ import { addedUpReader, dayTotaller } from './cost-days.ts'
 import { observedBillReader, readCosts } from './costs.ts'
 import { deliveryChanges, deliveryReader } from './deliveries.ts'
 import type { Leases } from './deliveries.ts'
+import { readFailure } from './failure-of.ts'
 import { groupCommit } from './group-commit.ts'
 import { keepApart, type Money } from './keep-apart.ts'
 import { lister } from './list.ts'
@@ -53,7 +54,7 @@ export async function openStore({ directory, money, onLost }: StoreOptions): Pro
     return sqliteStore(database, onLost)
   } catch (error) {
     database.close()
-    throw error
+    throw readFailure(error)
   }
 }
 
@@ -85,7 +86,7 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
   const comparisons = comparisonReader(database)
   const keys = keyReader(database, group)
   const deliveries = deliveryReader(database, leases, { readingTurn, group })
-  const { isClosed, close, whileOpen, pagesWhileOpen } = openState(group.onDisk)
+  const { isClosed, close, whileOpen, pagesWhileOpen } = openState(group.onDisk, readFailure)
 
   return {
     async commit(unit) {
