@@ -135,7 +135,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   installProblems(app, problems)
   refuseAmbiguousRequests(app)
   await installCors(app, deps.origins.corsOrigins())
-  installConnectionRules(app, problems, deps.connectionTimes)
+  installConnectionRules(app, problems, () => deps.keys.isOn(), deps.connectionTimes)
   limitRequests(app, deps.limits)
   installAccess(app, { keys: deps.keys, keyHeaders: KEY_HEADERS, origins: deps.origins })
   limitWhatIsOpen(app, deps.limits, deps.unreadMs)

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { boundChunks, TOO_MANY_CHUNKS } from './bound-chunks.ts'
+import { takeBytesInTurns } from './bytes-in-turns.ts'
 import { closeUnread } from './close-unread.ts'
 import { shapeOf } from './error-shape.ts'
 import type { ErrorShape } from './error-shape.ts'
@@ -189,8 +190,10 @@ const isStranger = (request: FastifyRequest): boolean => (request.caller as Fast
 export function installConnectionRules(
   app: FastifyInstance,
   problems: ProblemDependencies,
+  isOpenToOthers: () => boolean,
   { strangerMs }: Pick<ConnectionTimes, 'strangerMs'> = CONNECTION_TIMES,
 ): void {
+  takeBytesInTurns(app.server, isOpenToOthers)
   refuseOddConversations(app, problems)
   boundRequestsAhead(app.server)
   app.decorateRequest('hasBody', false)

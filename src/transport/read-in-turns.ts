@@ -1,22 +1,7 @@
 import type { Socket } from 'node:net'
-import { CallersInTurn } from '../reading/callers-in-turn.ts'
+import { MOST_PIECE_BYTES, parseTurns, pieceOfLines } from '../reading/parse-turns.ts'
 
-/** How long the bytes of all servers may be parsed in one turn of the event loop, before the others of them wait for the next one. */
-const MS_PER_TURN = 4
-const MOST_PIECE_BYTES = 32 * 1_024
-/** Interim responses, chunks and trailers are made of lines, and undici takes up to 30 µs for one; an image of 32 KiB has half as many. */
-const MOST_PIECE_LINES = 256
-const LINE_END = 10
-/**
- * To begin to count anew costs a round of the event loop. Less than this is carried over to the next turns, which only makes the others wait earlier.
- */
-const LEAST_MS = MS_PER_TURN / 2
-
-let msSpent = 0
-let isNextTurnAwaited = false
-const isSpent = (): boolean => msSpent >= MS_PER_TURN
-/** What goes on in the next turn, of each server. */
-const waiting = new CallersInTurn<() => void>()
+const turns = parseTurns(4)
 
 /**
  * A server decides how much work its bytes are: 64 KiB can be thousands of interim responses, of chunks or of trailers, and undici parses all that
@@ -31,9 +16,8 @@ export function readInTurns(socket: Socket, whose: string): void {
 
   const countPiece = (): void => {
     if (givenAt === null) return
-    msSpent += performance.now() - givenAt
+    turns.count(performance.now() - givenAt)
     givenAt = null
-    if (msSpent >= LEAST_MS) awaitNextTurn()
   }
 
   /** It is parsed at once. A reader that is full asks for the next piece much later, and that wait counts for nothing. */
@@ -54,39 +38,15 @@ export function readInTurns(socket: Socket, whose: string): void {
     countPiece()
     const { readableLength: there, destroyed } = socket
     if (destroyed) return null
-    if (there > 0 && isSpent()) {
-      waiting.add(whose, readOn)
-      awaitNextTurn()
+    if (there > 0 && turns.isSpent()) {
+      turns.wait(whose, readOn)
       return null
     }
     const bytesThere = there > MOST_PIECE_BYTES ? readAll(MOST_PIECE_BYTES) : readAll()
     if (bytesThere === null) return null
-    const end = endOfLines(bytesThere)
+    const { bytes: end } = pieceOfLines(bytesThere)
     if (end < bytesThere.length) socket.unshift(bytesThere.subarray(end))
     countSoon()
     return bytesThere.subarray(0, end)
   }
-}
-
-function endOfLines(bytes: Buffer): number {
-  let end = -1
-  for (let lines = 0; lines < MOST_PIECE_LINES; lines += 1) {
-    end = bytes.indexOf(LINE_END, end + 1)
-    if (end === -1) return bytes.length
-  }
-  return end + 1
-}
-
-function awaitNextTurn(): void {
-  if (isNextTurnAwaited) return
-  isNextTurnAwaited = true
-  setImmediate(beginTurn)
-}
-
-/** Those that wait go on first, one of each server after the other, for as long as a turn may take. */
-function beginTurn(): void {
-  isNextTurnAwaited = false
-  msSpent = 0
-  while (!waiting.isEmpty && !isSpent()) waiting.next()?.()
-  if (!waiting.isEmpty) awaitNextTurn()
 }

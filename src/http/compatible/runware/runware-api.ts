@@ -1,17 +1,22 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket as NetSocket } from 'node:net'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Generation, JsonObject } from '#contract'
 import type { Assets, Clock } from '../../../core/ports.ts'
+import { pieceOf, type Piece } from '../../../reading/parse-turns.ts'
 import { bearerOf, EVERYBODY, know } from '../../access.ts'
 import { keepKeyEnd } from '../../request-context.ts'
 import type { Caller, KeyRing } from '../../access.ts'
 import type { ErrorShape } from '../../error-shape.ts'
+import { changePieces } from '../../bytes-in-turns.ts'
 import type { HttpProblem, ProblemDetails } from '../../http-problem.ts'
 import type { Limits } from '../../limits/limits.ts'
 import { createInlineImages } from '../../inline-images.ts'
 import { loggedProblem, noRoute, statusOf } from '../../problem.ts'
 import { warningsHeader } from '../generation-headers.ts'
 import { overRateOfEach } from '../over-rate-of-each.ts'
+import { FramesIn } from './frames-in.ts'
 import { errorItem } from './items.ts'
 import type { Item } from './items.ts'
 import { TASKS } from './documented.ts'
@@ -37,6 +42,11 @@ const SYNC_WAIT_MS = 120_000
 
 /** A message is put together in one piece before it is read, which would stop others for a longer one; HTTP takes more. */
 const MOST_MESSAGE_BYTES = 8 * 1_024 * 1_024
+/** Of a message; each takes a hundred bytes of memory and more, however short it is. Browsers send one of 8 MB in 64. */
+const MOST_FRAGMENTS = 512
+const FEW_FRAMES = 4
+/** Frames of a connection that are read before others have a turn. */
+const MOST_FRAMES_AT_ONCE = 64
 
 /**
  * Runware's API in front of the same intake as every other way in: task arrays by HTTP, and the WebSocket that its SDK speaks, at
@@ -52,11 +62,12 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
           : sendJson(reply, 405, { errors: [{ code: 'methodNotAllowed', message: 'POST task arrays, or open a WebSocket.' }] }),
       )
       await api.register(websocket, {
-        options: { maxPayload: Math.min(deps.bodyLimitBytes, MOST_MESSAGE_BYTES) },
+        options: { maxPayload: Math.min(deps.bodyLimitBytes, MOST_MESSAGE_BYTES), maxFragments: MOST_FRAGMENTS },
         // A connection that breaks is the client's to open anew.
         errorHandler: (error, _socket, request) => request.log.info({ reason: error.message }, 'a websocket broke'),
       })
       api.websocketServer.on('wsClientError', refuseUpgrade)
+      takeFramesInTurns(app.server)
       const perform = createPerform(deps)
       for (const path of ['/v1', '/']) {
         tasksRoute(api, path, perform, deps)
@@ -65,6 +76,22 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
     },
     { prefix: RUNWARE_ERRORS.prefix },
   )
+}
+
+/** Frames of one byte are thousands in a packet. Those that come behind the request to upgrade, in its packet, are no exception. */
+function takeFramesInTurns(server: Server): void {
+  const listeners = server.listeners('upgrade')
+  server.removeAllListeners('upgrade')
+  server.on('upgrade', (request: IncomingMessage, socket: NetSocket, behind: Buffer) => {
+    const frames = new FramesIn()
+    const next = (bytes: Buffer): Piece => {
+      const before = frames.count
+      const end = frames.pass(bytes, MOST_FRAMES_AT_ONCE)
+      return pieceOf(bytes, end, frames.count - before <= FEW_FRAMES)
+    }
+    changePieces(socket, next, behind)
+    for (const listener of listeners) listener.call(server, request, socket, Buffer.alloc(0))
+  })
 }
 
 /** In the vendor's shape. */

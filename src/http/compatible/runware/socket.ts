@@ -9,6 +9,7 @@ import type { Limits, Taken } from '../../limits/limits.ts'
 import { tooMuch } from '../../limits/refusal.ts'
 import type { Exceeded } from '../../limits/refusal.ts'
 import { createFrames } from './frames.ts'
+import { FramesIn } from './frames-in.ts'
 import type { MessagePart } from './frames.ts'
 import { createMessages } from './messages.ts'
 import { countOnTheirWay } from './on-their-way.ts'
@@ -193,12 +194,17 @@ function createAdmission(
   }
 }
 
+/** A stranger signs in with one message of one frame. */
+const MOST_FRAMES_OF_A_STRANGER = 64
+
 /** A connection that shows no key is closed after 15 s, or once it has sent more than a stranger may. */
 function closeUnlessKnown(socket: Socket, raw: SocketOptions['raw'], clock: Pick<Clock, 'after'>, isKnown: () => boolean): void {
   let bytes = 0
-  const count = (chunk: Uint8Array): void => {
+  const frames = new FramesIn()
+  const count = (chunk: Buffer): void => {
     bytes += chunk.length
-    if (bytes <= MOST_BYTES_OF_A_STRANGER) return
+    frames.pass(chunk)
+    if (bytes <= MOST_BYTES_OF_A_STRANGER && frames.count <= MOST_FRAMES_OF_A_STRANGER) return
     if (isKnown()) raw.off('data', count)
     else socket.terminate()
   }
