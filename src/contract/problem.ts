@@ -26,7 +26,7 @@ export const HTTP_PROBLEMS = {
   },
   store_unavailable: {
     meaning:
-      'The database or the image storage of this gateway does not answer for the moment, or the disk of the database takes nothing. Without the database nothing was bought for the request.',
+      'The database or the image storage of this gateway does not answer for the moment, the database is damaged, or its disk takes nothing. Without the database nothing was bought for the request.',
     http: 503,
     remedy: 'Send it again after Retry-After, with the same Idempotency-Key; GET /readyz says when the database is back.',
   },
