@@ -20,8 +20,5 @@ try {
 } catch (error) {
   closing.uninstall()
   if (!(error instanceof StartRefused)) throw error
-  process.stderr.write(`imagegate cannot start:\n${error.message}\n`)
-  process.exitCode = 1
-  // Whatever is still open: a supervisor waits for the end.
-  setTimeout(() => process.exit(), 5_000).unref()
+  error.endProcess()
 }

@@ -2,10 +2,19 @@ import { CatalogueError } from '../catalogue/catalogue.ts'
 import { AssetError, StoreError } from '../core/ports.ts'
 import { belongsToAnother } from '../store/owner.ts'
 
+const ENDS_WITHIN_MS = 5_000
+
 /** The operator can correct why the gateway does not start; the message lists every problem, each with its remedy. */
 export class StartRefused extends Error {
   /** What the operator can correct becomes one in words, without a stack; anything else is a defect and stays as it is. */
   static readonly inWords = inWords
+
+  /** Says why on standard error. The process ends within seconds, whatever is still open: a supervisor waits for its end. */
+  endProcess(): void {
+    process.stderr.write(`imagegate cannot start:\n${this.message}\n`)
+    process.exitCode = 1
+    setTimeout(() => process.exit(), ENDS_WITHIN_MS).unref()
+  }
 }
 
 function inWords(error: unknown): unknown {

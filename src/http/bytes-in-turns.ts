@@ -35,25 +35,34 @@ interface WithHandle extends Socket {
   readonly _handle?: { _consumed?: boolean } | null
 }
 
-/** From now on a connection has pieces of another kind. @param first what came behind the request that asked for them */
-export function changePieces(socket: Socket, next: NextPiece, first: Buffer): void {
+/**
+ * From now on a connection has pieces of another kind.
+ * @param first what came behind the request that asked for them
+ * @returns false where it is none of the server's own: Node puts another stream before it where that request has a body
+ */
+export function changePieces(socket: Socket, next: NextPiece, first: Buffer): boolean {
   const held = heldOf.get(socket)
-  if (held === undefined) throw new Error('what this connection brings is not taken in turns')
+  if (held === undefined) return false
   held.next = next
   held.putBack(first)
+  return true
 }
 
 function hold(socket: Socket): void {
   const push = socket.push.bind(socket)
+  const readMore = socket._read.bind(socket)
   const whose = socket.remoteAddress ?? ''
   let left: Buffer | null = null
   let piece: Piece | null = null
   let hasEnded = false
+  /** How many bytes are asked for, once what came is parsed; null where none are. */
+  let wanted: number | null = null
   let isWaiting = false
 
   const state: Held = {
     next: pieceOfLines,
     putBack(bytes) {
+      piece = null
       if (bytes.length > 0) left = left === null ? bytes : Buffer.concat([bytes, left])
     },
   }
@@ -84,8 +93,17 @@ function hold(socket: Socket): void {
   const goOn = (): void => {
     isWaiting = false
     if (left !== null) give()
+    if (left !== null || wanted === null || socket.destroyed) return
+    const bytes = wanted
+    wanted = null
+    readMore(bytes)
   }
   socket.on('resume', goOn)
+  // A stream asks for more behind each piece, whatever is left.
+  socket._read = (bytes) => {
+    if (left === null) readMore(bytes)
+    else wanted = bytes
+  }
   socket.push = (bytes: Buffer | null): boolean => {
     if (bytes === null) {
       hasEnded = true

@@ -28,9 +28,9 @@ test.each([
   ['by Node’s parser itself', false],
   ['piece by piece', true],
 ])(
-  'what many connections bring, %s, comes whole and in its order, whatever its packets, and up to their end',
+  'the bytes of a connection that are read %s come whole and in their order, whatever the packets, and up to its end',
   async (_, isOpenToOthers) => {
-    const server = createServer(async (request, response) => response.end(hashOf(await read(request))))
+    const server = createServer((request, response) => void read(request).then((body) => response.end(hashOf(body))))
     takeBytesInTurns(server, () => isOpenToOthers)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -58,3 +58,23 @@ test.each([
     await Promise.all([997, 4_096, 30_011, 65_536, 1_000_000].map(client))
   },
 )
+
+test('a connection whose bytes wait is read no more, however much its client sends', async () => {
+  let bytesRead = 0
+  const server = createServer((request) => {
+    request.on('data', () => void request.pause())
+    setTimeout(() => (bytesRead = request.socket.bytesRead), 300)
+  })
+  takeBytesInTurns(server, () => true)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' }).on('error', () => {})
+  socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 50000000\r\n\r\n')
+  // Lines of a byte: a piece of it is a small part of a packet.
+  for (let sent = 0; sent < 40; sent++) socket.write(Buffer.alloc(500_000, '\n'))
+  await sleep(500)
+  socket.destroy()
+  expect(bytesRead).toBeGreaterThan(0)
+  expect(bytesRead).toBeLessThan(300_000)
+})

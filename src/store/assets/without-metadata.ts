@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { OutputFormat } from '#contract'
 import { exifOrientation, isJpegExif, MOST_EXIF_BYTES, orientationExif } from './structure/orientation.ts'
+import { isKnown } from './structure/jpeg.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
 /**
@@ -122,6 +123,7 @@ function jpegWithout(image: Buffer): Buffer {
     const marker = image[at + 1] ?? END
     if (image[at] !== 0xff) throw cutOrDamaged('something else stands where a marker should')
     if (marker === START_OF_SCAN) break
+    if (marker !== 0xff && !isKnown(marker)) throw cutOrDamaged('a marker is none that decoders know')
     if (marker === START || marker === END || at + 4 > image.length) throw cutOrDamaged('it has no scan')
     const end = at + lengthOfSegment(marker, image.readUInt16BE(at + 2))
     if (isForPixels(marker)) bare.keep(at, end)

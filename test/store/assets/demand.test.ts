@@ -5,7 +5,7 @@ import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Assets } from '../../../src/core/ports.ts'
-import { heldShrinking, MOST_DECODED_BYTES } from '../../../src/store/assets/decode-turns.ts'
+import { heldShrinking, isLight, MOST_DECODED_BYTES } from '../../../src/store/assets/decode-turns.ts'
 import { openImages } from '../../../src/store/assets/open-images.ts'
 import { demandOf } from '../../../src/store/assets/measure.ts'
 import { png, pngChunk, pngEnd, pngHeader, riff, riffChunk, segment, withJpegSize } from './image-parts.ts'
@@ -89,4 +89,20 @@ test('large images, of whichever keys, hold up no image of usual size', { timeou
   await Promise.all(checked)
   expect(ended.indexOf('usual')).toBeLessThan(large.length)
   expect(ended).toHaveLength(4)
+})
+
+test('a PNG of millions of rows is none, however short they are', async () => {
+  const tall = png(pngHeader({ width: 1, height: 65_536, depth: 8, colour: 0 }), least(2 * 65_536), pngEnd)
+  await expect(assets.put(tall, NO_LIMIT)).rejects.toThrow(/more than 65535 rows/)
+})
+
+test('a lossless WebP has its turn among what takes long, since it may have many code tables, but for a small one', async () => {
+  const lossless = (side: number) => {
+    const head = Buffer.alloc(1_000)
+    head[0] = 0x2f
+    head.writeUInt32LE((side - 1) | ((side - 1) << 14), 1)
+    return riff(riffChunk('VP8L', head))
+  }
+  expect(isLight(await demandOf(lossless(1_024), 'webp', ''))).toBe(false)
+  expect(isLight(await demandOf(lossless(256), 'webp', ''))).toBe(true)
 })

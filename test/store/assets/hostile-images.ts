@@ -112,6 +112,8 @@ function brokenJpegs(jpeg: Buffer, progressive: Buffer): Images {
     'a JPEG without a frame': without(jpeg, 0xc0),
     'a JPEG without a scan': Buffer.concat([jpeg.subarray(0, scan), Buffer.from([0xff, 0xd9])]),
     'a JPEG with two frames': insertedBefore(jpeg, 0xda, jpeg.subarray(frame, jpegMarkers(jpeg).find(({ at }) => at > frame)?.at)),
+    'a JPEG with another in what has a zero for a marker': insertedBefore(jpeg, 0xc0, segment(0x00, jpeg.subarray(0, 60_000))),
+    'a JPEG with a marker that nobody knows': insertedBefore(jpeg, 0xc0, segment(0x02, Buffer.alloc(10))),
     'a JPEG that begins twice': insertedBefore(jpeg, 0xc0, Buffer.of(0xff, 0xd8)),
     'a JPEG with a segment of no length': insertedBefore(jpeg, 0xc0, segment(0xe5, Buffer.alloc(0), 0)),
     'a JPEG with EXIF that ends behind the file': insertedBefore(jpeg, 0xc0, segment(0xe1, Buffer.from('Exif\0\0'), 65_000)),
@@ -216,6 +218,10 @@ function brokenWebps(lossy: Buffer, lossless: Buffer, animated: Buffer): Images 
     'a WebP with two images': riff(riffChunk('VP8 ', pixels), riffChunk('VP8 ', pixels)),
     'a WebP without an image': riff(riffChunk('EXIF', Buffer.alloc(10))),
     'a WebP whose headers say two sizes': riff(riffChunk('VP8X', Buffer.from([0, 0, 0, 0, 1, 1, 0, 1, 1, 0])), riffChunk('VP8 ', pixels)),
+    'a WebP whose extended header comes behind its pixels': riff(
+      riffChunk('VP8 ', pixels),
+      riffChunk('VP8X', Buffer.from([0, 0, 0, 0, 1, 1, 0, 1, 1, 0])),
+    ),
     'a WebP whose first frame needs another': riff(riffChunk('VP8 ', changed(pixels, 0).fill((pixels[0] ?? 0) | 1, 0, 1))),
     'a lossless WebP cut at a half': riff(
       riffChunk('VP8L', riffChunks(lossless)[0]?.content.subarray(0, lossless.length / 2) ?? Buffer.alloc(0)),

@@ -45,6 +45,8 @@ const MOST_MESSAGE_BYTES = 8 * 1_024 * 1_024
 /** Of a message; each takes a hundred bytes of memory and more, however short it is. Browsers send one of 8 MB in 64. */
 const MOST_FRAGMENTS = 512
 const FEW_FRAMES = 4
+/** How long a client has to answer that its connection is closed, at a stop of the gateway, too. */
+const CLOSE_MS = 2_000
 /** Frames of a connection that are read before others have a turn. */
 const MOST_FRAMES_AT_ONCE = 64
 
@@ -62,7 +64,11 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
           : sendJson(reply, 405, { errors: [{ code: 'methodNotAllowed', message: 'POST task arrays, or open a WebSocket.' }] }),
       )
       await api.register(websocket, {
-        options: { maxPayload: Math.min(deps.bodyLimitBytes, MOST_MESSAGE_BYTES), maxFragments: MOST_FRAGMENTS },
+        options: {
+          maxPayload: Math.min(deps.bodyLimitBytes, MOST_MESSAGE_BYTES),
+          maxFragments: MOST_FRAGMENTS,
+          closeTimeout: CLOSE_MS,
+        },
         // A connection that breaks is the client's to open anew.
         errorHandler: (error, _socket, request) => request.log.info({ reason: error.message }, 'a websocket broke'),
       })
@@ -82,15 +88,17 @@ export const runwareApi: FastifyPluginAsync<RunwareDependencies> = async (app, d
 function takeFramesInTurns(server: Server): void {
   const listeners = server.listeners('upgrade')
   server.removeAllListeners('upgrade')
-  server.on('upgrade', (request: IncomingMessage, socket: NetSocket, behind: Buffer) => {
+  server.on('upgrade', (request: IncomingMessage, socket: NetSocket, behind: Buffer<ArrayBuffer>) => {
     const frames = new FramesIn()
     const next = (bytes: Buffer): Piece => {
       const before = frames.count
       const end = frames.pass(bytes, MOST_FRAMES_AT_ONCE)
       return pieceOf(bytes, end, frames.count - before <= FEW_FRAMES)
     }
-    changePieces(socket, next, behind)
-    for (const listener of listeners) listener.call(server, request, socket, Buffer.alloc(0))
+    const isTakenSo = changePieces(socket, next, behind)
+    // With a body it asks for no WebSocket, and is answered so.
+    if (!isTakenSo) delete request.headers['sec-websocket-key']
+    for (const listener of listeners) listener.call(server, request, socket, isTakenSo ? Buffer.alloc(0) : behind)
   })
 }
 

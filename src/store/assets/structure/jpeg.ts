@@ -14,7 +14,11 @@ const RESTART_INTERVAL = 0xdd
 /** EXIF data, or XMP. */
 const APP1 = 0xe1
 const TEMPORARY = 0x01
+const COMMENT = 0xfe
 const isRestart = (marker: number): boolean => marker >= 0xd0 && marker <= 0xd7
+/** To libjpeg, which nearly everybody decodes with. */
+export const isKnown = (marker: number): boolean =>
+  marker === TEMPORARY || (marker >= 0xc0 && marker <= 0xdd) || (marker >= 0xe0 && marker <= 0xef) || marker === COMMENT
 const isFrame = (marker: number): boolean => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)
 /** Baseline and extended sequential with Huffman codes: what nearly every encoder writes. */
 const isCounted = (marker: number): boolean => marker === 0xc0 || marker === 0xc1
@@ -116,6 +120,8 @@ class JpegStructure implements Structure {
     if (marker === undefined) return at
     // Any number of fill bytes may stand before a marker.
     if (marker === 0xff) return at + 1
+    // Some decoders search on behind it, and find another image.
+    if (!isKnown(marker)) return this.#damaged('a marker is none that decoders know', bytes)
     this.#begin(marker)
     return at + 2
   }

@@ -48,6 +48,7 @@ class WebpStructure implements Structure {
   /** Bytes that the file still must have; null until its header is read. */
   #left: number | null = null
   #chunk: Chunk | null = null
+  #chunks = 0
   #images = 0
   #size: Size | null = null
   /** Of its pixels, where the file's header says none. */
@@ -116,6 +117,7 @@ class WebpStructure implements Structure {
     const name = bytes.readUInt32BE(at)
     // The padding of the last chunk may be left out of the count.
     if (HEAD_BYTES + size > left) this.#damage = `its chunk ${lettersOf(bytes, at)} is longer than the file`
+    this.#chunks += 1
     this.#left = Math.max(0, left - HEAD_BYTES - padded)
     this.#chunk = { name, size, left: Math.min(padded, left - HEAD_BYTES), head: Buffer.alloc(0) }
     if (this.#chunk.left === 0) this.#finish(this.#chunk)
@@ -137,7 +139,9 @@ class WebpStructure implements Structure {
     this.#chunk = null
     switch (name) {
       case VP8X:
-        if (head.length < HELD_BYTES) this.#damage = 'its header makes no sense'
+        // Anywhere else readers pass over it.
+        if (this.#chunks !== 1) this.#damage = 'its header is not where it should be'
+        else if (head.length < HELD_BYTES) this.#damage = 'its header makes no sense'
         else if (((head[0] ?? 0) & HAS_ANIMATION) !== 0) this.#damage = 'it is an animation'
         else {
           this.#size = { width: head.readUIntLE(4, 3) + 1, height: head.readUIntLE(7, 3) + 1 }
@@ -173,11 +177,18 @@ function lettersOf(bytes: Buffer, at: number): string {
   return /^[\w ]{4}$/.test(name) ? name.trim() : 'of no known name'
 }
 
-/** Lossless pixels are unpacked at once, and so is the transparency of lossy ones, whose rows come one by one and as small as they are asked for. */
+/** Each sixteen pixels of a lossless image may have code tables of their own, which take as long to make as so many bytes of pixels. */
+const TABLES_AS_PIXEL_BYTES = 2_048
+
+/**
+ * Lossless pixels are unpacked at once, and so is the transparency of lossy ones, whose rows come one by one and as small as they are asked for.
+ * How many code tables a lossless one has, and what they hold, only its decoder knows: honest ones have some thousand.
+ */
 function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolean): Demand {
   const pixels = width * height
   const wholeBytes = pixels * (isLossless ? 4 : hasAlpha ? 1.25 : 0)
-  return { wholeBytes, rowBytes: 0, rows: height, pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) }
+  const tablesAsBytes = isLossless ? Math.ceil(width / 4) * Math.ceil(height / 4) * TABLES_AS_PIXEL_BYTES : 0
+  return { wholeBytes, rowBytes: 0, rows: height, pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) + tablesAsBytes }
 }
 
 function sizeOfPixels({ name, head }: Pick<Chunk, 'name' | 'head'>): Size | null {

@@ -23,7 +23,7 @@ test.each([1, 2, 3, 7, 1_000, all.length])('frames of any length are counted in 
   expect(frames.count).toBe(SIZES.length)
 })
 
-test('as many bytes as so many frames begin in are passed, and the rest the next time', () => {
+test('the bytes in which so many frames begin are passed, and the rest the next time', () => {
   const frames = new FramesIn()
   const first = frames.pass(all, 4)
   expect(first).toBe(Buffer.concat(SIZES.slice(0, 4).map(frame)).length)
