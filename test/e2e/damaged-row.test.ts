@@ -27,6 +27,6 @@ test('a row of the database that cannot be read is named at a start, and no faul
 
   expect(refused).toBeInstanceOf(StartRefused)
   expect(String(refused)).toContain(`the row of ${id} in the database is damaged`)
-  expect(toProblem((refused as Error).cause)).toMatchObject({ code: 'internal' })
+  expect(toProblem((refused as Error).cause)).toMatchObject({ code: 'store_unavailable' })
   expect(toProblem(new SyntaxError('Unexpected end of JSON input'))).toMatchObject({ code: 'internal' })
 })
