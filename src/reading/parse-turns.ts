@@ -46,7 +46,6 @@ export function parseTurns(msPerTurn: number): ParseTurns {
   }
 }
 
-export const MOST_PIECE_BYTES = 32 * 1_024
 const MOST_PIECE_LINES = 256
 /** So much of what came is parsed at once, whoever waits: a usual request. */
 const LITTLE_BYTES = 4_096
@@ -61,14 +60,14 @@ export interface Piece {
 }
 
 /**
- * A piece of so many bytes or lines. Requests, interim responses, chunks and trailers are made of lines, and a parser takes up to 30 µs for one; an
- * image of 32 KiB has half as many.
+ * A piece of so many lines. Requests, interim responses, chunks and trailers are made of lines, and a parser takes up to 30 µs for one; an image of
+ * 32 KiB has half as many.
  */
 export function pieceOfLines(bytes: Buffer): Piece {
   let end = -1
   for (let lines = 0; lines < MOST_PIECE_LINES; lines += 1) {
     end = bytes.indexOf(LINE_END, end + 1)
-    if (end === -1 || end >= MOST_PIECE_BYTES) return pieceOf(bytes, Math.min(bytes.length, MOST_PIECE_BYTES), lines <= LITTLE_LINES)
+    if (end === -1) return pieceOf(bytes, bytes.length, lines <= LITTLE_LINES)
   }
   return { bytes: end + 1, isLittle: false }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
-import { MOST_PIECE_BYTES, parseTurns, pieceOfLines } from '../reading/parse-turns.ts'
+import { parseTurns, pieceOfLines } from '../reading/parse-turns.ts'
 
+const MOST_PIECE_BYTES = 32 * 1_024
 const turns = parseTurns(4)
 
 /**

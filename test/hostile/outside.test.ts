@@ -324,7 +324,7 @@ describe('a process without keys', () => {
     const column = (name: string): readonly string[] => rows.map((row) => row[header.indexOf(name)] ?? '')
     const shown = column('metadata.cell').filter((cell) => cell !== '')
     expect(shown).toHaveLength(formulas.length)
-    for (const cell of shown) expect(cell).toMatch(/^'\s*[=+\-@]/)
+    for (const cell of shown) expect(cell).toMatch(/^'\s*'?[=+\-@]/)
     for (const cell of column('amount_usd')) expect(cell).toMatch(/^\d+(\.\d+)?$/)
   })
 
