@@ -80,12 +80,12 @@ function hold(socket: Socket): void {
         turns.wait(whose, goOn)
         return false
       }
-      const { bytes } = piece
+      const { bytes, isLittle } = piece
       const given = left.subarray(0, bytes)
       left = bytes < left.length ? left.subarray(bytes) : null
       piece = null
       mayReadOn = push(given)
-      turns.count(performance.now() - begunAt)
+      if (!isLittle) turns.count(performance.now() - begunAt)
       if (socket.destroyed) left = null
     }
     return hasEnded ? push(null) : mayReadOn

@@ -47,15 +47,14 @@ export function parseTurns(msPerTurn: number): ParseTurns {
 }
 
 const MOST_PIECE_LINES = 256
-/** So much of what came is parsed at once, whoever waits: a usual request. */
-const LITTLE_BYTES = 4_096
+/** What has no more is parsed at once, whoever waits: a usual request, and a large body, which has bounds and turns of its own. */
 const LITTLE_LINES = 32
 const LINE_END = 10
 
 /** What is parsed next of what came. */
 export interface Piece {
   readonly bytes: number
-  /** All of it, and no more than a usual request has. */
+  /** All that came, and no more parts than a usual request has. */
   readonly isLittle: boolean
 }
 
@@ -75,5 +74,5 @@ export function pieceOfLines(bytes: Buffer): Piece {
 /** @param isFew whether it has no more parts than a usual request */
 export const pieceOf = (bytes: Buffer, end: number, isFew: boolean): Piece => ({
   bytes: end,
-  isLittle: isFew && end === bytes.length && end <= LITTLE_BYTES,
+  isLittle: isFew && end === bytes.length,
 })

@@ -12,10 +12,10 @@ useRealSockets()
 
 const KEY = 'a-key-that-may-read'
 const MEGABYTE = 1_000_000
-const CONNECTIONS = 60
+const CONNECTIONS = 40
 /** Not the neighbour’s. */
 const ELSEWHERE = '127.0.0.2'
-const AT_ONCE = 30
+const AT_ONCE = 20
 /** As a client sends them: masked, and of one byte or none. */
 const message = Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x20])
 const first = Buffer.from([0x01, 0x81, 0, 0, 0, 0, 0x20])
@@ -81,7 +81,7 @@ test.each<readonly [string, () => Promise<Socket>, string | Buffer]>([
   ['unfinished messages of a byte a frame, by WebSockets of a key', () => websocket(reader), Buffer.concat([first, many(next)])],
   ['frames behind the request to upgrade, in its packet', connected, Buffer.concat([Buffer.from(upgrade()), many(message)])],
   ['bodies in chunks of a byte', connected, chunks],
-])('%s: 60 packets of 63 kB in one moment stop nobody and take little memory', { timeout: 60_000 }, async (_, make, bytes) => {
+])('%s: 40 packets of 63 kB in one moment stop nobody and take little memory', { timeout: 60_000 }, async (_, make, bytes) => {
   const hash = createHash('sha256').update(KEY).digest('hex')
   gateway = await gatewayWith(`keys: [{ name: reader, scope: read, key_hash: ${hash} }]\n`)
   const { stopMs, moreBytes } = await sendOn(await all(make), bytes)
