@@ -54,8 +54,8 @@ describe.skipIf(!isPossible)('where no folder can be watched', () => {
     // Not before the reading has begun, which takes a second, and not behind it.
     await new Promise((resolve) => setTimeout(resolve, 150))
     writeFileSync(file, keys('stays', ...many))
-    await expect.poll(() => statusOf('many-0'), { timeout: 10_000 }).toBe(200)
-    await expect.poll(() => statusOf('goes'), { timeout: 10_000 }).toBe(401)
+    await expect.poll(() => statusOf('many-0'), { timeout: 28_000 }).toBe(200)
+    await expect.poll(() => statusOf('goes'), { timeout: 28_000 }).toBe(401)
     expect(await statusOf('stays')).toBe(200)
   }, 60_000)
 })
