@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib'
 import type { OutputFormat } from '#contract'
 import { exifOrientation, isJpegExif, MOST_EXIF_BYTES, orientationExif } from './structure/orientation.ts'
-import { isKnown } from './structure/jpeg.ts'
+import { APP1, END, isKnown, isRestart, START, START_OF_SCAN, TEMPORARY } from './structure/jpeg.ts'
+import { ANCILLARY, EXIF, IDAT, TRNS } from './structure/png.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
 /**
@@ -71,10 +72,6 @@ const PNG_SIGNATURE_BYTES = 8
 const PNG_CHUNK_BYTES = 12
 /** The signature and the header, which comes first. */
 const PNG_HEAD_BYTES = PNG_SIGNATURE_BYTES + PNG_CHUNK_BYTES + 13
-const IDAT = 0x49444154
-const EXIF = 0x65584966
-const TRANSPARENCY = 0x74524e53
-const ANCILLARY = 0x20000000
 
 /** A lower-case first letter says that an image can be shown without the chunk. https://www.w3.org/TR/png-3/#5Chunk-naming-conventions */
 function pngWithout(image: Buffer): Buffer {
@@ -88,7 +85,7 @@ function pngWithout(image: Buffer): Buffer {
     const end = at + PNG_CHUNK_BYTES + length
     if (name === EXIF && !hasData) orientation ??= exifOrientation(image.subarray(at + 8, Math.min(end - 4, at + 8 + MOST_EXIF_BYTES)))
     hasData ||= name === IDAT
-    if ((name & ANCILLARY) === 0 || name === TRANSPARENCY) bare.keep(at, end)
+    if ((name & ANCILLARY) === 0 || name === TRNS) bare.keep(at, end)
     at = end
   }
   const exif = orientationExif(orientation)
@@ -103,13 +100,8 @@ function pngChunk(name: string, content: Buffer): Buffer {
 }
 
 const JPEG_HEAD_BYTES = 2
-const START = 0xd8
-const END = 0xd9
-const START_OF_SCAN = 0xda
-const TEMPORARY = 0x01
 /** JFIF. */
 const APP0 = 0xe0
-const APP1 = 0xe1
 /** Says how Adobe's programs changed the colours. */
 const APP14 = 0xee
 
@@ -141,7 +133,7 @@ function jpegWithout(image: Buffer): Buffer {
 /** With its marker. A fill byte, a restart and what is for encoders alone have no content: a decoder passes over them and reads on. */
 function lengthOfSegment(marker: number, stated: number): number {
   if (marker === 0xff) return 1
-  if (marker === TEMPORARY || (marker >= 0xd0 && marker <= 0xd7)) return 2
+  if (marker === TEMPORARY || isRestart(marker)) return 2
   if (stated < 2) throw cutOrDamaged('a segment has no length')
   return 2 + stated
 }

@@ -4,18 +4,18 @@ import { asSeen, exifOrientation, isJpegExif, type Size } from './orientation.ts
 import { ProgressiveScans } from './progressive-scans.ts'
 import { behindPadding, damaged, type Demand, doubtful, type Structure, type Verdict, WHOLE } from './verdict.ts'
 
-const START = 0xd8
-const END = 0xd9
+export const START = 0xd8
+export const END = 0xd9
 const END_MARKER = Buffer.of(0xff, END)
-const START_OF_SCAN = 0xda
+export const START_OF_SCAN = 0xda
 const HUFFMAN_TABLES = 0xc4
 const QUANTIZATION = 0xdb
 const RESTART_INTERVAL = 0xdd
 /** EXIF data, or XMP. */
-const APP1 = 0xe1
-const TEMPORARY = 0x01
+export const APP1 = 0xe1
+export const TEMPORARY = 0x01
 const COMMENT = 0xfe
-const isRestart = (marker: number): boolean => marker >= 0xd0 && marker <= 0xd7
+export const isRestart = (marker: number): boolean => marker >= 0xd0 && marker <= 0xd7
 /** To libjpeg, which nearly everybody decodes with. */
 export const isKnown = (marker: number): boolean =>
   marker === TEMPORARY || (marker >= 0xc0 && marker <= 0xdd) || (marker >= 0xe0 && marker <= 0xef) || marker === COMMENT
@@ -120,14 +120,14 @@ class JpegStructure implements Structure {
     if (marker === undefined) return at
     // Any number of fill bytes may stand before a marker.
     if (marker === 0xff) return at + 1
-    // Some decoders search on behind it, and find another image.
-    if (!isKnown(marker)) return this.#damaged('a marker is none that decoders know', bytes)
     this.#begin(marker)
     return at + 2
   }
 
   #begin(marker: number): void {
-    if (marker === END) this.#end()
+    // Some decoders search on behind it, and find another image.
+    if (!isKnown(marker)) this.#damage = 'a marker is none that decoders know'
+    else if (marker === END) this.#end()
     else if (marker === START && this.#hasBegun) this.#damage = 'it begins twice'
     else if (marker === START || marker === TEMPORARY || isRestart(marker)) this.#phase = 'markers'
     else {

@@ -27,10 +27,10 @@ const PLAUSIBLE_SHARE = 1 / 4
 /** Names of chunks, as the numbers that their four letters are: a file may have millions of names, each of which would be a text of its own. */
 const IHDR = 0x49484452
 const PLTE = 0x504c5445
-const IDAT = 0x49444154
+export const IDAT = 0x49444154
 const IEND = 0x49454e44
-const TRNS = 0x74524e53
-const EXIF = 0x65584966
+export const TRNS = 0x74524e53
+export const EXIF = 0x65584966
 const ACTL = 0x6163544c
 /** On these something depends. */
 const REMEMBERED = new Set([PLTE, IDAT, TRNS])
@@ -214,7 +214,7 @@ class PngStructure implements Structure {
 }
 
 /** An upper-case letter has this bit not set. */
-const ANCILLARY = 0x20_00_00_00
+export const ANCILLARY = 0x20_00_00_00
 
 function isOfLetters(name: number): boolean {
   for (let shift = 24; shift >= 0; shift -= 8) {
