@@ -29,13 +29,13 @@ async function post(url: string, body: unknown): Promise<Record<string, unknown>
   return (await reply.json()) as Record<string, unknown>
 }
 
-/** The deliveries of a gateway, once the first of them is as wanted. */
-async function deliveryWhen(url: string, status: string, tries = 0): Promise<Record<string, unknown>> {
+/** The deliveries of a gateway, once the first of them is as wanted; null: as it is. */
+async function deliveryWhen(url: string, status: string | null, tries = 0): Promise<Record<string, unknown>> {
   const until = performance.now() + 60_000
   while (performance.now() < until) {
     const { data } = (await (await fetch(`${url}/v1/webhooks/deliveries`)).json()) as { data: Record<string, unknown>[] }
     const [delivery] = data
-    if (delivery?.['status'] === status && Number(delivery['tries']) >= tries) return delivery
+    if (delivery && (status ?? delivery['status']) === delivery['status'] && Number(delivery['tries']) >= tries) return delivery
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   const generations = await (await fetch(`${url}/v1/generations`)).text()
@@ -64,8 +64,10 @@ describe('a webhook of a compatible API outlives its gateway', { timeout: 120_00
     receiver.answerWith(204)
     const before = receiver.heard.length
     const second = await start()
-    const { id } = await deliveryWhen(second.url, 'pending')
-    await fetch(`${second.url}/v1/webhooks/deliveries/${String(id)}/retry`, { method: 'POST' })
+    // Where the start took long, it is tried again by itself before anybody asks.
+    const waiting = await deliveryWhen(second.url, null)
+    if (waiting['status'] === 'pending')
+      await fetch(`${second.url}/v1/webhooks/deliveries/${String(waiting['id'])}/retry`, { method: 'POST' })
     await receiver.hears(before + 1)
     await deliveryWhen(second.url, 'delivered')
     const heard = receiver.heard.at(-1)
