@@ -134,7 +134,7 @@ function troubled(row: ComparisonRow, left: number, top: number, boxHeight: numb
 }
 
 /** Whatever a vendor put beside the pixels, the sheet does not unpack it. */
-function bare(image: Uint8Array): Buffer {
+async function bare(image: Uint8Array): Promise<Buffer> {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength)
   const format = formatOf(bytes)
   return format === null ? bytes : withoutMetadata(bytes, format)
@@ -152,7 +152,7 @@ async function framed(images: readonly Uint8Array[], left: number, top: number, 
   }
   const tiles = await Promise.all(
     images.map(async (image, index) => ({
-      input: await sharp(bare(image))
+      input: await sharp(await bare(image))
         .rotate()
         .resize({ ...tile, fit: 'contain', background: COLORS.empty })
         .flatten({ background: COLORS.empty })

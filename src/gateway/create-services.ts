@@ -175,7 +175,7 @@ const storiesOf = ({ settings }: Ports, offers: Offers): Pick<AcceptDependencies
 /** A reload may take a key away, too. */
 function watchKeys({ keys, live, clock }: Resources): KeyWatch {
   const watch = createKeyWatch(keys, clock)
-  live.onSwapped(watch.check)
+  live.onSwapped(() => void watch.check())
   return watch
 }
 

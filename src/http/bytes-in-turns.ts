@@ -38,14 +38,12 @@ interface WithHandle extends Socket {
 /**
  * From now on a connection has pieces of another kind.
  * @param first what came behind the request that asked for them
- * @returns false where it is none of the server's own: Node puts another stream before it where that request has a body
  */
-export function changePieces(socket: Socket, next: NextPiece, first: Buffer): boolean {
+export function changePieces(socket: Socket, next: NextPiece, first: Buffer): void {
   const held = heldOf.get(socket)
-  if (held === undefined) return false
+  if (held === undefined) throw new Error('not a connection of the server')
   held.next = next
   held.putBack(first)
-  return true
 }
 
 function hold(socket: Socket): void {

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { boundChunks, TOO_MANY_CHUNKS } from './bound-chunks.ts'
@@ -13,6 +13,7 @@ import { boundRequestsAhead } from './requests-ahead.ts'
 import { problemDocument, sendProblem } from './problem.ts'
 import type { ProblemDependencies } from './problem.ts'
 import { judgeLongHead } from './long-head.ts'
+import { answerUnderWay, keepReply, refuseBroken } from './refuse-broken.ts'
 import { newRequestId } from './request-id.ts'
 
 /** How long what comes slowly is waited for. */
@@ -42,6 +43,7 @@ export const serverOptions = (problems: ProblemDependencies, shapes: readonly Er
     connectionsCheckingInterval: times.searchedEveryMs,
     maxHeaderSize: MOST_HEAD_BYTES,
     requireHostHeader: false,
+    shouldUpgradeCallback: mayTakeConnection,
   },
   clientErrorHandler: refuseInTurns((error, socket) => refuseUnreadable(error, socket, problems)),
   frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
@@ -51,6 +53,14 @@ export const serverOptions = (problems: ProblemDependencies, shapes: readonly Er
     void (shapeOf(request, shapes)?.send(reply, details) ?? sendProblem(reply, details, problems))
   },
 })
+
+/**
+ * A WebSocket has a connection for itself: where an earlier request waits for its answer, or its own request goes on, it is asked for in vain and is
+ * answered as the plain request that it is else. Node then follows what the connection does no more, so that nobody would learn of its end.
+ */
+function mayTakeConnection(this: Server, request: IncomingMessage): boolean {
+  return this.listenerCount('upgrade') > 0 && answerUnderWay(request.socket) === null && !hasBody(request)
+}
 
 /** Where none could be read. */
 const NO_PATH = '/'
@@ -121,38 +131,10 @@ function unreadable({ code }: ParserError): ProblemDetails | null {
 
 /** Answers on a bare socket, or as the request that broke off, and closes it. */
 function refuse(socket: Socket, details: ProblemDetails | null, problems: ProblemDependencies): void {
-  const { _httpMessage: response } = socket as Socket & { readonly _httpMessage?: Response | null }
+  const response = answerUnderWay(socket)
   if (details === null || !socket.writable) socket.destroy()
   else if (response) refuseBroken(response, socket, details)
   else answerOnSocket(socket, details, problems, {}, () => socket.destroy())
-}
-
-/** The answer of a request with a body, for as long as Node has it: a weak map costs each request 2 µs. */
-const REPLY = Symbol('reply')
-type Response = ServerResponse & { [REPLY]?: FastifyReply }
-const isBroken = new WeakSet<ServerResponse>()
-/** How long the answer to a request that broke off may take. */
-const BROKEN_MS = 2_000
-
-/** A body that goes on as no HTTP: its request is answered, if it is not yet. */
-function refuseBroken(response: Response, socket: Socket, details: ProblemDetails): void {
-  if (response.headersSent || response.req.complete) return socket.destroySoon()
-  // What comes behind it is no HTTP either.
-  if (isBroken.has(response)) return
-  isBroken.add(response)
-  const timer = setTimeout(() => socket.destroy(), BROKEN_MS)
-  socket.once('close', () => clearTimeout(timer))
-  // Until then the rules for a request that came in the same packet have not begun.
-  setImmediate(() => {
-    const reply = response[REPLY]
-    if (response.headersSent) return
-    if (reply === undefined || reply.sent) return void socket.destroy()
-    reply.header('connection', 'close')
-    const problem = new HttpProblem(details)
-    // Whoever reads the body from the request itself answers; else nobody would learn of it.
-    if (response.req.listenerCount('error') > 0) response.req.emit('error', problem)
-    else void reply.send(problem)
-  })
 }
 
 /** Where no request is waited for, or none can be made of what came. Nothing more is sent on this socket. */
@@ -202,8 +184,7 @@ export function installConnectionRules(
     const { raw } = request
     if (hasBody(raw)) {
       request.hasBody = true
-      const response: Response = reply.raw
-      response[REPLY] = reply
+      keepReply(reply)
     }
     if (raw.headers['transfer-encoding'] !== undefined) boundChunks(raw, () => refuse(raw.socket, TOO_MANY_CHUNKS, problems))
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
@@ -267,9 +248,11 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 
 /** What HTTP allows and nobody needs here is answered like every other mistake. */
 function refuseOddConversations({ server }: FastifyInstance, problems: ProblemDependencies): void {
-  server.on('connect', (_request, socket) =>
-    refuse(socket as Socket, { code: 'method_not_allowed', detail: 'This server is no proxy: it takes no CONNECT.' }, problems),
-  )
+  server.on('connect', (_request, socket) => {
+    // Node listens for none of them any more.
+    socket.on('error', () => socket.destroy())
+    refuse(socket as Socket, { code: 'method_not_allowed', detail: 'This server is no proxy: it takes no CONNECT.' }, problems)
+  })
   // The caller is known before a body is asked for.
   server.on('checkContinue', (request, response) => {
     waitsForContinue.add(request)

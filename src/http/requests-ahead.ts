@@ -61,27 +61,34 @@ function stopParsing({ parser }: WithParser): void {
   if (parser) parser.onIncoming = () => NO_MORE
 }
 
-/** Requests of a connection that wait. */
-const waiting = new WeakMap<Socket, number>()
+/** Answers of a connection that wait. */
+const waiting = new WeakMap<Socket, Set<ServerResponse>>()
 const isFull = new WeakSet<Socket>()
 
 /** Whether a request is begun that comes behind others of its connection. */
 function mayWait({ socket }: IncomingMessage, response: ServerResponse): boolean {
-  const before = waiting.get(socket) ?? 0
-  if (before === MOST_WAITING) {
+  const all = waiting.get(socket) ?? waitingOf(socket)
+  if (all.size === MOST_WAITING) {
     isFull.add(socket)
     stopParsing(socket)
     // The end of a request that was read before would resume it.
     socket.on('resume', () => socket.pause()).pause()
     return false
   }
-  waiting.set(socket, before + 1)
+  all.add(response)
   response.once('close', () => {
-    const left = (waiting.get(socket) ?? 1) - 1
-    waiting.set(socket, left)
-    if (left > 0 || !isFull.has(socket)) return
+    all.delete(response)
+    if (all.size > 0 || !isFull.has(socket)) return
     closeUnread(socket)
     socket.destroySoon()
   })
   return true
+}
+
+/** Their connection's end is theirs, which Node does not see to where something else than a request came behind them. */
+function waitingOf(socket: Socket): Set<ServerResponse> {
+  const all = new Set<ServerResponse>()
+  waiting.set(socket, all)
+  socket.once('close', () => all.forEach((response) => response.destroy()))
+  return all
 }

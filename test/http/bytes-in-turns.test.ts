@@ -51,6 +51,8 @@ test.each([
         if (!socket.write(all.subarray(at, at + packetBytes))) await once(socket, 'drain')
         if (at % 5 === 0) await sleep(0)
       }
+      // Node ends a connection whose client has ended its side, answered or not.
+      while ((answers.match(/[0-9a-f]{64}/g)?.length ?? 0) < bodies.length && !socket.closed) await sleep(2)
       socket.end()
       await once(socket, 'close')
       expect(answers.match(/[0-9a-f]{64}/g)).toEqual(bodies.map(hashOf))

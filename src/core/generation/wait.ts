@@ -1,4 +1,5 @@
 import { isTerminal } from '#contract'
+import { amongMany } from '../../reading/turn-share.ts'
 import { StoreError } from '../ports.ts'
 import type { GenerationRecord } from '../records.ts'
 import type { Core, OpenGeneration } from './open-generation.ts'
@@ -61,7 +62,7 @@ export function createWaiting(core: Core): Waiting {
       const stopWatching = core.watchers.watch(id, (record) => {
         if (isTerminal(record.status)) finish(record)
       })
-      const stopTimer = core.schedule(timeoutMs, () => finish(null))
+      const stopTimer = core.schedule(timeoutMs, () => void amongMany(open?.record.key ?? '', () => finish(null)))
       const dismiss = () => finish(null)
       dismissals.add(dismiss)
       if (isUnderWay && core.open.has(id)) return

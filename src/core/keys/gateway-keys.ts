@@ -41,7 +41,7 @@ export interface GatewayKeys {
   /** Whose this secret is now; null where it does not count. Asking is no use of the key. */
   holder(secret: string): Caller | null
   /** Called after each change by `create`, `rotate` and `revoke`, before they answer. */
-  onChanged(listener: () => void): void
+  onChanged(listener: () => Promise<void>): void
   /** All that a key may do; null where there is no such key. */
   rules(name: string): KeyRules | null
   /** What whoever asks under this name may do now; null: no key was asked for. */
@@ -90,7 +90,7 @@ class Keys implements GatewayKeys {
   #named: ReadonlyMap<string, Named> = new Map()
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
-  readonly #listeners: (() => void)[] = []
+  readonly #listeners: (() => Promise<void>)[] = []
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
@@ -122,7 +122,7 @@ class Keys implements GatewayKeys {
     this.#records.clear()
     for (const record of records) this.#records.set(record.name, record)
     this.isOn()
-    this.#changed()
+    await this.#changed()
   }
 
   isOn(): boolean {
@@ -147,7 +147,7 @@ class Keys implements GatewayKeys {
     return this.#liveEntry(secret)?.caller ?? null
   }
 
-  onChanged(listener: () => void): void {
+  onChanged(listener: () => Promise<void>): void {
     this.#listeners.push(listener)
   }
 
@@ -221,7 +221,7 @@ class Keys implements GatewayKeys {
     // Another process revoked it, or another one: as it is now, it is said why.
     const unlessLastAt = isStopped || isAnyLive(configured, [], now) ? null : now
     if (!(await this.#write({ kind: 'revoked', name, unlessLastAt }, () => this.#records.delete(name)))) return this.#revoke(name)
-    this.#changed()
+    await this.#changed()
   }
 
   /** A name that the configuration has too is the configuration's. */
@@ -242,7 +242,7 @@ class Keys implements GatewayKeys {
     const { record } = keyChange
     const isWritten = await this.#write(keyChange, () => this.#records.set(record.name, record))
     this.isOn()
-    this.#changed()
+    await this.#changed()
     return isWritten
   }
 
@@ -291,9 +291,9 @@ class Keys implements GatewayKeys {
     return entry !== undefined && isLive(entry, this.#deps.clock.now()) ? entry : null
   }
 
-  #changed(): void {
+  async #changed(): Promise<void> {
     this.#indexedFrom = null
-    for (const listener of this.#listeners) listener()
+    await Promise.all(this.#listeners.map((listener) => listener()))
   }
 
   /** Every request asks, so what is searched is made once for each change of the keys. */

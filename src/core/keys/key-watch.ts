@@ -1,3 +1,4 @@
+import { amongMany } from '../../reading/turn-share.ts'
 import type { Clock } from '../ports.ts'
 import { isStill } from './caller.ts'
 import type { Caller } from './caller.ts'
@@ -13,8 +14,8 @@ export interface KeyWatch {
    * @returns stops watching
    */
   whileValid(secret: string | null, caller: Caller, end: () => void): () => void
-  /** Judges all now. */
-  check(): void
+  /** Judges all now. Resolves once those whose time is over have ended, who may be thousands. */
+  check(): Promise<void>
 }
 
 const CHECKED_EVERY_MS = 1_000
@@ -22,6 +23,8 @@ const CHECKED_EVERY_MS = 1_000
 interface Watched {
   readonly caller: Caller
   readonly end: () => void
+  /** By itself, before its turn to be ended came. */
+  isStopped: boolean
 }
 
 export function createKeyWatch(keys: Pick<GatewayKeys, 'isOn' | 'holder' | 'onChanged'>, clock: Pick<Clock, 'after'>): KeyWatch {
@@ -35,26 +38,31 @@ export function createKeyWatch(keys: Pick<GatewayKeys, 'isOn' | 'holder' | 'onCh
     return [...all].filter(({ caller }) => !isStill(caller, now))
   }
 
-  function check(): void {
+  function check(): Promise<void> {
+    const ending: Watched[] = []
     for (const [secret, all] of watched) {
-      const ending = over(secret, all)
-      for (const one of ending) all.delete(one)
+      for (const one of over(secret, all)) {
+        all.delete(one)
+        ending.push(one)
+      }
       if (all.size === 0) watched.delete(secret)
-      for (const { end } of ending) end()
     }
     stopTimer?.()
-    stopTimer = watched.size === 0 ? null : clock.after(CHECKED_EVERY_MS, check)
+    stopTimer = watched.size === 0 ? null : checkLater()
+    return endAll(ending)
   }
+  const checkLater = (): (() => void) => clock.after(CHECKED_EVERY_MS, () => void check())
   keys.onChanged(check)
 
   return {
     check,
     whileValid(secret, caller, end) {
       const all = watched.get(secret) ?? new Set()
-      const one = { caller, end }
+      const one = { caller, end, isStopped: false }
       watched.set(secret, all.add(one))
-      stopTimer ??= clock.after(CHECKED_EVERY_MS, check)
+      stopTimer ??= checkLater()
       return () => {
+        one.isStopped = true
         all.delete(one)
         if (all.size === 0 && watched.get(secret) === all) watched.delete(secret)
         if (watched.size > 0) return
@@ -63,4 +71,14 @@ export function createKeyWatch(keys: Pick<GatewayKeys, 'isOn' | 'holder' | 'onCh
       }
     },
   }
+}
+
+async function endAll(ending: readonly Watched[]): Promise<void> {
+  await Promise.all(
+    ending.map((one) =>
+      amongMany(one.caller.key ?? '', () => {
+        if (!one.isStopped) one.end()
+      }),
+    ),
+  )
 }

@@ -41,7 +41,7 @@ export interface Encoded {
 
 /** For the decoder, which sees nothing but what makes pixels. */
 async function opened({ source, format }: Encoded, failOn: Strictness['failOn']): Promise<ReturnType<typeof Sharp>> {
-  const bare = withoutMetadata(Buffer.isBuffer(source) ? source : await readFile(source), format)
+  const bare = await withoutMetadata(Buffer.isBuffer(source) ? source : await readFile(source), format)
   const sharp = await decoder()
   return sharp(bare, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
 }

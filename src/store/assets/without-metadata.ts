@@ -3,6 +3,7 @@ import type { OutputFormat } from '#contract'
 import { exifOrientation, isJpegExif, MOST_EXIF_BYTES, orientationExif } from './structure/orientation.ts'
 import { APP1, END, isKnown, isRestart, START, START_OF_SCAN, TEMPORARY } from './structure/jpeg.ts'
 import { ANCILLARY, EXIF, IDAT, TRNS } from './structure/png.ts'
+import { joinInTurns } from './join-in-turns.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
 /**
@@ -10,23 +11,17 @@ import { cutOrDamaged } from './cut-or-damaged.ts'
  * not known to be one of these is left out, since decoders unpack metadata without a bound, before they are asked for it, and without an end to
  * their time: a profile of 600 bytes or EXIF data of 27 kB took minutes, a text of 50 kB gigabytes. So colours are those without a profile.
  * @param image of this format, by its first bytes
+ * @returns the image itself where that is all of it
  * @throws AssetError `not_an_image` where it has more parts than an image has, or a JPEG no scan
  */
-export function withoutMetadata(image: Buffer, format: OutputFormat): Buffer {
-  switch (format) {
-    case 'png':
-      return pngWithout(image)
-    case 'jpeg':
-      return jpegWithout(image)
-    case 'webp':
-      return webpWithout(image)
-  }
-}
+export const withoutMetadata = async (image: Buffer, format: OutputFormat): Promise<Buffer> => joinInTurns(partsFor[format](image))
+
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** An image of 50 MB has some ten thousand, and to walk over so many takes a few milliseconds. */
 const MOST_PARTS = 100_000
 
-/** An image that is made of parts of another, without a copy where that is all of it. */
+/** An image that is made of parts of another. */
 class Bare {
   readonly #image: Buffer
   readonly #parts: Buffer[] = []
@@ -52,11 +47,11 @@ class Bare {
   }
 
   /** @param added stands behind the first `at` bytes */
-  result(added: Buffer, at: number): Buffer {
-    if (this.#parts.length === 0 && this.#to === this.#image.length && added.length === 0) return this.#image
+  parts(added: Buffer = NOTHING, at = 0): readonly Buffer[] {
+    if (this.#parts.length === 0 && this.#to === this.#image.length && added.length === 0) return [this.#image]
     this.#endPart(this.#image.length)
-    const [first = Buffer.alloc(0), ...rest] = this.#parts
-    return Buffer.concat([first.subarray(0, at), added, first.subarray(at), ...rest])
+    const [first = NOTHING, ...rest] = this.#parts
+    return added.length === 0 ? this.#parts : [first.subarray(0, at), added, first.subarray(at), ...rest]
   }
 
   #endPart(next: number): void {
@@ -65,8 +60,6 @@ class Bare {
   }
 }
 
-const NOTHING = Buffer.alloc(0)
-
 const PNG_SIGNATURE_BYTES = 8
 /** Length, name and CRC. */
 const PNG_CHUNK_BYTES = 12
@@ -74,7 +67,7 @@ const PNG_CHUNK_BYTES = 12
 const PNG_HEAD_BYTES = PNG_SIGNATURE_BYTES + PNG_CHUNK_BYTES + 13
 
 /** A lower-case first letter says that an image can be shown without the chunk. https://www.w3.org/TR/png-3/#5Chunk-naming-conventions */
-function pngWithout(image: Buffer): Buffer {
+function pngWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, PNG_SIGNATURE_BYTES)
   let orientation: number | null = null
   let hasData = false
@@ -89,7 +82,7 @@ function pngWithout(image: Buffer): Buffer {
     at = end
   }
   const exif = orientationExif(orientation)
-  return bare.result(exif === null ? NOTHING : pngChunk('eXIf', exif), PNG_HEAD_BYTES)
+  return bare.parts(exif === null ? NOTHING : pngChunk('eXIf', exif), PNG_HEAD_BYTES)
 }
 
 function pngChunk(name: string, content: Buffer): Buffer {
@@ -106,7 +99,7 @@ const APP0 = 0xe0
 const APP14 = 0xee
 
 /** Up to the first scan, behind which nobody reads metadata. */
-function jpegWithout(image: Buffer): Buffer {
+function jpegWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, JPEG_HEAD_BYTES)
   let orientation: number | null = null
   let at = JPEG_HEAD_BYTES
@@ -127,7 +120,7 @@ function jpegWithout(image: Buffer): Buffer {
   }
   bare.keep(at, image.length)
   const exif = orientationExif(orientation)
-  return bare.result(exif === null ? NOTHING : jpegSegment(APP1, Buffer.concat([Buffer.from('Exif\0\0'), exif])), JPEG_HEAD_BYTES)
+  return bare.parts(exif === null ? NOTHING : jpegSegment(APP1, Buffer.concat([Buffer.from('Exif\0\0'), exif])), JPEG_HEAD_BYTES)
 }
 
 /** With its marker. A fill byte, a restart and what is for encoders alone have no content: a decoder passes over them and reads on. */
@@ -159,7 +152,7 @@ const IMAGE_CHUNKS = new Set([VP8X, 0x56503820, 0x5650384c, 0x414c5048])
 const RIFF_EXIF = 0x45584946
 
 /** Its header says what there is, and how long the rest is. https://developers.google.com/speed/webp/docs/riff_container */
-function webpWithout(image: Buffer): Buffer {
+function webpWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, RIFF_HEAD_BYTES)
   let orientation: number | null = null
   for (let at = RIFF_HEAD_BYTES; at + RIFF_CHUNK_BYTES <= image.length;) {
@@ -175,12 +168,13 @@ function webpWithout(image: Buffer): Buffer {
   const isExtended = image.length > FLAGS_AT && image.readUInt32BE(RIFF_HEAD_BYTES) === VP8X
   const flags = isExtended ? (image[FLAGS_AT] ?? 0) : 0
   const exif = (flags & HAS_EXIF) === 0 ? null : orientationExif(orientation)
-  const result = bare.result(NOTHING, RIFF_HEAD_BYTES)
-  if (exif === null && result === image && (flags & HAS_METADATA) === 0) return image
-  const whole = Buffer.concat([result, ...(exif === null ? [] : [riffChunk('EXIF', exif)])])
-  whole.writeUInt32LE(whole.length - RIFF_CHUNK_BYTES, 4)
-  if (isExtended) whole[FLAGS_AT] = (flags & ~HAS_METADATA) | (exif === null ? 0 : HAS_EXIF)
-  return whole
+  const [first = NOTHING, ...rest] = bare.parts()
+  if (exif === null && first === image && (flags & HAS_METADATA) === 0) return [image]
+  const parts = [...rest, ...(exif === null ? [] : [riffChunk('EXIF', exif)])]
+  const head = Buffer.from(first.subarray(0, isExtended ? FLAGS_AT + 1 : RIFF_HEAD_BYTES))
+  head.writeUInt32LE(parts.reduce((bytes, { length }) => bytes + length, first.length) - RIFF_CHUNK_BYTES, 4)
+  if (isExtended) head[FLAGS_AT] = (flags & ~HAS_METADATA) | (exif === null ? 0 : HAS_EXIF)
+  return [head, first.subarray(head.length), ...parts]
 }
 
 /** @param content of an even length */
@@ -188,4 +182,11 @@ function riffChunk(name: string, content: Buffer): Buffer {
   const head = Buffer.from(`${name}\0\0\0\0`, 'latin1')
   head.writeUInt32LE(content.length, 4)
   return Buffer.concat([head, content])
+}
+
+/** In their order. */
+const partsFor: Readonly<Record<OutputFormat, (image: Buffer) => readonly Buffer[]>> = {
+  png: pngWithout,
+  jpeg: jpegWithout,
+  webp: webpWithout,
 }

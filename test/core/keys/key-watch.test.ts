@@ -14,12 +14,12 @@ const caller = (key: string | null, scope: 'read' | 'admin' = 'read'): Caller =>
 /** @param valid by their secrets */
 function watched(valid: Map<string, Caller>) {
   let isOn = true
-  let changed = (): void => {}
+  let changed = (): Promise<void> => Promise.resolve()
   const timers: (() => void)[] = []
   const keys = {
     isOn: () => isOn,
     holder: (secret: string) => valid.get(secret) ?? null,
-    onChanged: (listener: () => void) => void (changed = listener),
+    onChanged: (listener: () => Promise<void>) => void (changed = listener),
   }
   const after = (_delayMs: number, callback: () => void) => {
     timers.push(callback)
@@ -33,12 +33,15 @@ function watched(valid: Map<string, Caller>) {
     timers,
     end: (name: string) => () => void ended.push(name),
     change: () => changed(),
-    second: () => timers.splice(0).forEach((callback) => callback()),
+    second: async () => {
+      timers.splice(0).forEach((callback) => callback())
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    },
     turn: (on: boolean) => void (isOn = on),
   }
 }
 
-test('a stream of a key ends before the change that takes the key away is answered, once, and those of others stay', () => {
+test('a stream of a key ends before the change that takes the key away is answered, once, and those of others stay', async () => {
   const [one, other] = [caller('one'), caller('other')]
   const valid = new Map([
     ['one', one],
@@ -48,50 +51,50 @@ test('a stream of a key ends before the change that takes the key away is answer
   watch.whileValid('one', one, end('one'))
   watch.whileValid('one', one, end('one again'))
   const stop = watch.whileValid('other', other, end('other'))
-  change()
+  await change()
   expect(ended).toEqual([])
   valid.delete('one')
-  change()
-  change()
+  await change()
+  await change()
   expect(ended).toEqual(['one', 'one again'])
   stop()
   expect(timers).toEqual([])
   valid.delete('other')
-  change()
+  await change()
   expect(ended).toEqual(['one', 'one again'])
 })
 
-test('a stream of a key that expires, or of nobody where keys come on, ends at the next check', () => {
+test('a stream of a key that expires, or of nobody where keys come on, ends at the next check', async () => {
   const one = caller('one')
   const valid = new Map([['one', one]])
   const { watch, ended, end, second, turn, timers } = watched(valid)
   watch.whileValid('one', one, end('one'))
-  second()
+  await second()
   valid.clear()
-  second()
+  await second()
   expect([ended, timers]).toEqual([['one'], []])
   turn(false)
   watch.whileValid(null, caller(null, 'admin'), end('nobody'))
-  second()
+  await second()
   expect(ended).toEqual(['one'])
   turn(true)
-  second()
+  await second()
   expect(ended).toEqual(['one', 'nobody'])
 })
 
-test('a stream that was opened as admin ends where its secret is one of a smaller scope or of another key; what needs no more stays', () => {
+test('a stream that was opened as admin ends where its secret is one of a smaller scope or of another key; what needs no more stays', async () => {
   const [admin, reader] = [caller('one', 'admin'), caller('one')]
   const valid = new Map([['secret', admin]])
   const { watch, ended, end, second } = watched(valid)
   watch.whileValid('secret', admin, end('as admin'))
   watch.whileValid('secret', reader, end('as reader'))
-  second()
+  await second()
   expect(ended).toEqual([])
   valid.set('secret', reader)
-  second()
-  second()
+  await second()
+  await second()
   expect(ended).toEqual(['as admin'])
   valid.set('secret', caller('another', 'admin'))
-  second()
+  await second()
   expect(ended).toEqual(['as admin', 'as reader'])
 })

@@ -95,10 +95,8 @@ function takeFramesInTurns(server: Server): void {
       const end = frames.pass(bytes, MOST_FRAMES_AT_ONCE)
       return pieceOf(bytes, end, frames.count - before <= FEW_FRAMES)
     }
-    const isTakenSo = changePieces(socket, next, behind)
-    // With a body it asks for no WebSocket, and is answered so.
-    if (!isTakenSo) delete request.headers['sec-websocket-key']
-    for (const listener of listeners) listener.call(server, request, socket, isTakenSo ? Buffer.alloc(0) : behind)
+    changePieces(socket, next, behind)
+    for (const listener of listeners) listener.call(server, request, socket, Buffer.alloc(0))
   })
 }
 

@@ -19,6 +19,9 @@ const HAS_EXIF = 0x08
 /** Of a chunk's content, but of EXIF data: enough for the size that a lossy frame says. */
 const HELD_BYTES = 10
 
+/** Of the first byte of `ALPH`: how it is packed, 0 for not at all. */
+const ALPHA_COMPRESSION = 3
+
 interface Chunk {
   readonly name: number
   readonly size: number
@@ -58,6 +61,7 @@ class WebpStructure implements Structure {
   /** Bytes of its lossy pixels, and how many pixels these are. */
   #lossy = { bytes: 0, pixels: Infinity }
   #hasAlpha = false
+  #losslessBytes = 0
   #demand: Demand | null = null
   #damage: string | null = null
 
@@ -156,7 +160,10 @@ class WebpStructure implements Structure {
         this.#damage = 'it is an animation'
         return
       case ALPH:
+        // Without loss it is the same stream as `VP8L`, without its header.
+        this.#losslessBytes += ((head[0] ?? 0) & ALPHA_COMPRESSION) === 0 ? 0 : bytes
         this.#hasAlpha = true
+        if (this.#images > 0) this.#damage = 'its transparency is not where it should be'
         return
       case VP8:
       case VP8L: {
@@ -166,7 +173,8 @@ class WebpStructure implements Structure {
         else if (this.#size !== null && (this.#size.width !== size.width || this.#size.height !== size.height))
           this.#damage = 'its headers say two sizes'
         else if (name === VP8) this.#lossy = { bytes, pixels: size.width * size.height }
-        if (size !== null) this.#demand = demandOf(size, name === VP8L, this.#hasAlpha)
+        if (name === VP8L) this.#losslessBytes += bytes
+        if (size !== null) this.#demand = demandOf(size, name === VP8L, this.#hasAlpha, this.#losslessBytes)
       }
     }
   }
@@ -179,16 +187,23 @@ function lettersOf(bytes: Buffer, at: number): string {
 
 /** Each sixteen pixels of a lossless image may have code tables of their own, which take as long to make as so many bytes of pixels. */
 const TABLES_AS_PIXEL_BYTES = 2_048
+/** The shortest: five codes of one symbol, in four bits each. */
+const TABLES_BITS = 20
 
 /**
  * Lossless pixels are unpacked at once, and so is the transparency of lossy ones, whose rows come one by one and as small as they are asked for.
  * How many code tables a lossless one has, and what they hold, only its decoder knows: honest ones have some thousand.
  */
-function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolean): Demand {
+function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolean, losslessBytes: number): Demand {
   const pixels = width * height
   const wholeBytes = pixels * (isLossless ? 4 : hasAlpha ? 1.25 : 0)
-  const tablesAsBytes = isLossless ? Math.ceil(width / 4) * Math.ceil(height / 4) * TABLES_AS_PIXEL_BYTES : 0
-  return { wholeBytes, rowBytes: 0, rows: height, pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) + tablesAsBytes }
+  const mostTables = Math.min(Math.ceil(width / 4) * Math.ceil(height / 4), (losslessBytes * 8) / TABLES_BITS)
+  return {
+    wholeBytes,
+    rowBytes: 0,
+    rows: height,
+    pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) + mostTables * TABLES_AS_PIXEL_BYTES,
+  }
 }
 
 function sizeOfPixels({ name, head }: Pick<Chunk, 'name' | 'head'>): Size | null {
