@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { isTimeForLittle, itsTurn, MS_AT_ONCE } from '../reading/turn-share.ts'
-import { closeUnread } from './close-unread.ts'
+import { closeUnread, readNoMore } from './close-unread.ts'
 
 /** So many requests of a connection may wait for the answer before theirs. Few clients send any before they have read the one before. */
 const MOST_WAITING = 32
@@ -72,7 +72,7 @@ function mayWait({ socket }: IncomingMessage, response: ServerResponse): boolean
     isFull.add(socket)
     stopParsing(socket)
     // The end of a request that was read before would resume it.
-    socket.on('resume', () => socket.pause()).pause()
+    readNoMore(socket)
     return false
   }
   all.add(response)

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type Sharp from 'sharp'
 import type { OutputFormat } from '#contract'
 import type { SmallWidth } from '../../core/ports.ts'
+import { assertFewTables } from './few-tables.ts'
 import { withoutMetadata } from './without-metadata.ts'
 
 /** 100 megapixels, the most a request can ask for. A small file can unfold to far more. */
@@ -42,6 +43,7 @@ export interface Encoded {
 /** For the decoder, which sees nothing but what makes pixels. */
 async function opened({ source, format }: Encoded, failOn: Strictness['failOn']): Promise<ReturnType<typeof Sharp>> {
   const bare = await withoutMetadata(Buffer.isBuffer(source) ? source : await readFile(source), format)
+  if (format === 'webp') await assertFewTables(bare)
   const sharp = await decoder()
   return sharp(bare, { limitInputPixels: MAX_PIXELS, failOn, sequentialRead: true })
 }

@@ -19,8 +19,10 @@ const HAS_EXIF = 0x08
 /** Of a chunk's content, but of EXIF data: enough for the size that a lossy frame says. */
 const HELD_BYTES = 10
 
-/** Of the first byte of `ALPH`: how it is packed, 0 for not at all. */
-const ALPHA_COMPRESSION = 3
+/** The first byte of `ALPH` says how it is packed, 0 for not at all. */
+const isCompressed = (first = 0): boolean => (first & 3) !== 0
+/** Of pixels without loss: the byte that they begin with, and their sides. */
+const LOSSLESS_HEAD_BYTES = 5
 
 interface Chunk {
   readonly name: number
@@ -61,7 +63,6 @@ class WebpStructure implements Structure {
   /** Bytes of its lossy pixels, and how many pixels these are. */
   #lossy = { bytes: 0, pixels: Infinity }
   #hasAlpha = false
-  #losslessBytes = 0
   #demand: Demand | null = null
   #damage: string | null = null
 
@@ -160,10 +161,9 @@ class WebpStructure implements Structure {
         this.#damage = 'it is an animation'
         return
       case ALPH:
-        // Without loss it is the same stream as `VP8L`, without its header.
-        this.#losslessBytes += ((head[0] ?? 0) & ALPHA_COMPRESSION) === 0 ? 0 : bytes
-        this.#hasAlpha = true
         if (this.#images > 0) this.#damage = 'its transparency is not where it should be'
+        else if (this.#hasAlpha) this.#damage = 'it has two transparencies'
+        this.#hasAlpha = true
         return
       case VP8:
       case VP8L: {
@@ -173,8 +173,7 @@ class WebpStructure implements Structure {
         else if (this.#size !== null && (this.#size.width !== size.width || this.#size.height !== size.height))
           this.#damage = 'its headers say two sizes'
         else if (name === VP8) this.#lossy = { bytes, pixels: size.width * size.height }
-        if (name === VP8L) this.#losslessBytes += bytes
-        if (size !== null) this.#demand = demandOf(size, name === VP8L, this.#hasAlpha, this.#losslessBytes)
+        if (size !== null) this.#demand = demandOf(size, name === VP8L, this.#hasAlpha)
       }
     }
   }
@@ -185,25 +184,13 @@ function lettersOf(bytes: Buffer, at: number): string {
   return /^[\w ]{4}$/.test(name) ? name.trim() : 'of no known name'
 }
 
-/** Each sixteen pixels of a lossless image may have code tables of their own, which take as long to make as so many bytes of pixels. */
-const TABLES_AS_PIXEL_BYTES = 2_048
-/** The shortest: five codes of one symbol, in four bits each. */
-const TABLES_BITS = 20
-
 /**
  * Lossless pixels are unpacked at once, and so is the transparency of lossy ones, whose rows come one by one and as small as they are asked for.
- * How many code tables a lossless one has, and what they hold, only its decoder knows: honest ones have some thousand.
  */
-function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolean, losslessBytes: number): Demand {
+function demandOf({ width, height }: Size, isLossless: boolean, hasAlpha: boolean): Demand {
   const pixels = width * height
   const wholeBytes = pixels * (isLossless ? 4 : hasAlpha ? 1.25 : 0)
-  const mostTables = Math.min(Math.ceil(width / 4) * Math.ceil(height / 4), (losslessBytes * 8) / TABLES_BITS)
-  return {
-    wholeBytes,
-    rowBytes: 0,
-    rows: height,
-    pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) + mostTables * TABLES_AS_PIXEL_BYTES,
-  }
+  return { wholeBytes, rowBytes: 0, rows: height, pixelBytes: pixels * (isLossless || hasAlpha ? 4 : 3) }
 }
 
 function sizeOfPixels({ name, head }: Pick<Chunk, 'name' | 'head'>): Size | null {
@@ -221,4 +208,21 @@ function losslessSize(head: Buffer): Size | null {
 function lossySize(head: Buffer): Size | null {
   if (head.length < HELD_BYTES || ((head[0] ?? 0) & 1) !== 0 || head.readUIntBE(3, 3) !== 0x9d012a) return null
   return { width: head.readUInt16LE(6) & 0x3fff, height: head.readUInt16LE(8) & 0x3fff }
+}
+
+/** Where the pixels without loss of a WebP stand, or its transparency that is the same stream without their header; null where it has neither. */
+export function losslessIn(webp: Buffer): { readonly at: number; readonly end: number; readonly size: Size } | null {
+  let alpha: { readonly at: number; readonly end: number } | null = null
+  for (let at = FILE_HEAD_BYTES; at + HEAD_BYTES <= webp.length;) {
+    const name = webp.readUInt32BE(at)
+    const bytes = webp.readUInt32LE(at + 4)
+    const begin = at + HEAD_BYTES
+    const end = begin + bytes
+    const size = sizeOfPixels({ name, head: webp.subarray(begin, begin + HELD_BYTES) })
+    if (size !== null && name === VP8L) return { at: begin + LOSSLESS_HEAD_BYTES, end, size }
+    if (size !== null) return alpha && { ...alpha, size }
+    if (name === ALPH && isCompressed(webp[begin])) alpha = { at: begin + 1, end }
+    at = end + (bytes % 2)
+  }
+  return null
 }
