@@ -8,7 +8,7 @@ const MOST_WAITING = 32
 
 /**
  * Bounds the requests that a connection sends without waiting for answers. Node hands over all that came in one packet at once, thousands of
- * them, and nobody else has a turn until each was begun. What is too much is not begun, and the connection ends behind the last answer: a
+ * them, and nobody else has a turn until each was begun. Each is begun once the one before is answered. What is too much is not begun, and the connection ends behind the last answer: a
  * client that sends ahead has to be ready for that (RFC 9112, 9.3.2).
  */
 export function boundRequestsAhead(server: Server): void {
@@ -19,33 +19,20 @@ export function boundRequestsAhead(server: Server): void {
   }
   server.on('request', (request, response) => {
     if (isFull.has(request.socket)) return
-    // Node gives the connection to one answer after the other.
+    // Node gives the connection to one answer after the other. The one before may end it: what is begun behind that would be answered to nobody.
     if (response.socket !== null) begin(request, response)
-    else if (mayWait(request, response)) void inItsTurn(request, response, begin)
+    else if (mayWait(request, response)) response.once('socket', () => void inItsTurn(request, response, begin))
   })
 }
 
-/** Requests of a connection that wait for their turn. */
-const inLine = new WeakMap<Socket, number>()
-
-/**
- * Begins a request that was sent ahead: one packet on each of a thousand connections brings 33,000 of them in one turn of the event loop. The
- * first of each connection waits for none of them.
- */
+/** One packet on each of a thousand connections brings as many requests that begin at once, behind the first of each. */
 async function inItsTurn<Request extends IncomingMessage, Response extends ServerResponse>(
   request: Request,
   response: Response,
   begin: (request: Request, response: Response) => void,
 ): Promise<void> {
-  const { socket } = request
-  const before = inLine.get(socket) ?? 0
-  // Those of one connection are begun in the order in which they came.
-  if (before > 0 || !isTimeForLittle(MS_AT_ONCE)) {
-    inLine.set(socket, before + 1)
-    await itsTurn(0, socket.remoteAddress ?? '')
-    inLine.set(socket, (inLine.get(socket) ?? 1) - 1)
-  }
-  if (!socket.destroyed) begin(request, response)
+  if (!isTimeForLittle(MS_AT_ONCE)) await itsTurn(0, request.socket.remoteAddress ?? '')
+  if (!request.socket.destroyed) begin(request, response)
 }
 
 /** Node's own connections have it, and its types do not. */

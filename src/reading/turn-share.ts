@@ -94,21 +94,48 @@ export async function littleTurn(caller: string, bytes: number): Promise<void> {
   if (!isTimeForLittle()) await itsTurn(bytes, caller)
 }
 
-/** So many are answered at once: each takes up to two milliseconds, of twenty images. */
+/** So many are answered in a turn: each takes up to two milliseconds, of twenty images. */
 const FEW = 4
 let answered = 0
+/** The others, by caller. */
+const crowds = new Map<string, Set<() => void>>()
 
 /**
  * Answers one of those who may be thousands at one moment, as where a key ends or all waited for the same time: the first few of a turn at once,
- * each of the others in a turn of its caller, since what follows from an answer is not over when `answer` returns.
+ * the others few by few in turns of their caller, since what follows from an answer is not over when `answer` returns.
  * @returns once it was answered
  */
 export function amongMany(whose: string, answer: () => void): Promise<void> {
   if (answered === 0) setImmediate(() => (answered = 0))
   answered += 1
-  if (answered > FEW) return itsTurn(0, whose).then(answer)
-  answer()
-  return Promise.resolve()
+  if (answered <= FEW) {
+    answer()
+    return Promise.resolve()
+  }
+  return new Promise((resolve, reject) => {
+    const crowd = crowds.get(whose) ?? new Set()
+    crowd.add(() => {
+      try {
+        resolve(answer())
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
+    })
+    if (crowds.has(whose)) return
+    crowds.set(whose, crowd)
+    void answerFewByFew(whose, crowd)
+  })
+}
+
+async function answerFewByFew(whose: string, crowd: Set<() => void>): Promise<void> {
+  while (crowd.size > 0) {
+    await itsTurn(0, whose)
+    for (const answer of crowd.values().take(FEW)) {
+      crowd.delete(answer)
+      answer()
+    }
+  }
+  crowds.delete(whose)
 }
 
 function awaitNextTurn(): void {

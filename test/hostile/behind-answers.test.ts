@@ -66,6 +66,20 @@ test.each([
   expect(statuses(text)).toEqual(said.startsWith('GET') ? [200, 200] : [200])
 })
 
+test.each([
+  ['a body that nobody reads', `GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody`],
+  ['bad JSON', purchase('').replace('{', ' ')],
+  ['a key that is none', purchase('').replace(KEY, 'another-key')],
+  ['a path that is none', purchase('').replace('/v1/generations', '/v1/nothing')],
+  ['an expectation that nobody meets', purchase('expect: nonsense\r\n')],
+])('a purchase is not begun behind a request whose answer ends the connection: %s', async (_, first) => {
+  const { url } = await gatewayWith(KEYS)
+  const text = await conversation(url, first + purchase(''))
+  const bought = await (await fetch(`${url}/v1/generations`, { headers: { authorization: `Bearer ${KEY}` } })).json()
+  const answered = text.split('"object":"generation"').length - 1
+  expect((bought as { readonly data: readonly unknown[] }).data).toHaveLength(answered)
+})
+
 test('a tunnel that is asked for behind others, and whose client is gone, leaves nothing behind and ends nothing', async () => {
   const { url, pid } = await gatewayWith(KEYS)
   await conversation(url, HEALTH, /"ok"/)

@@ -9,6 +9,7 @@ import type { Standing } from './key-policy.ts'
 import { keyedHash, newKeySecret } from './key-record.ts'
 import type { KeyRecord } from './key-record.ts'
 import { KeyWrites } from './key-writes.ts'
+import { OneByOne } from './one-by-one.ts'
 
 export type { ConfiguredKey }
 
@@ -40,7 +41,7 @@ export interface GatewayKeys {
   identify(secret: string): Caller | null
   /** Whose this secret is now; null where it does not count. Asking is no use of the key. */
   holder(secret: string): Caller | null
-  /** Called after each change by `create`, `rotate` and `revoke`, before they answer. */
+  /** Called after each change by `create`, `rotate` and `revoke`, which answer behind what it returns. */
   onChanged(listener: () => Promise<void>): void
   /** All that a key may do; null where there is no such key. */
   rules(name: string): KeyRules | null
@@ -91,7 +92,11 @@ class Keys implements GatewayKeys {
   #indexedFrom: readonly ConfiguredKey[] | null = null
   #wasOn = false
   readonly #listeners: (() => Promise<void>)[] = []
-  #turn: Promise<unknown> = Promise.resolve()
+  /**
+   * Changes and readings, each judged by what the one before it left: else a rotation that was begun before a revocation would bring the key back
+   * behind it, and two keys could both be revoked as the last but one.
+   */
+  readonly #work = new OneByOne()
 
   constructor(deps: GatewayKeysDependencies, records: readonly KeyRecord[]) {
     this.#deps = deps
@@ -101,20 +106,12 @@ class Keys implements GatewayKeys {
 
   /** Another process made, changed or revoked some, perhaps. What was revoked there must not count here for longer than can be helped. */
   hearOfChanges(): void {
-    this.#inTurn(() => this.#read()).catch((error: unknown) => {
-      if (error instanceof StoreError && error.reason === 'closed') return
-      this.#deps.clock.after(READ_AGAIN_MS, () => this.hearOfChanges())
-    })
-  }
-
-  /**
-   * Changes and readings happen one after the other, each judged by what the one before it left: else a rotation that was begun before a
-   * revocation would bring the key back behind it, and two keys could both be revoked as the last but one.
-   */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work)
-    this.#turn = done.catch(() => {})
-    return done
+    this.#work
+      .do(() => this.#read())
+      .catch((error: unknown) => {
+        if (error instanceof StoreError && error.reason === 'closed') return
+        this.#deps.clock.after(READ_AGAIN_MS, () => this.hearOfChanges())
+      })
   }
 
   async #read(): Promise<void> {
@@ -122,7 +119,7 @@ class Keys implements GatewayKeys {
     this.#records.clear()
     for (const record of records) this.#records.set(record.name, record)
     this.isOn()
-    await this.#changed()
+    this.#changed()
   }
 
   isOn(): boolean {
@@ -173,7 +170,7 @@ class Keys implements GatewayKeys {
   }
 
   create(asked: NewKey, secret = newKeySecret()): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
-    return this.#inTurn(() => this.#create(asked, secret))
+    return this.#work.do(() => this.#create(asked, secret))
   }
 
   async #create(asked: NewKey, secret: string): Promise<{ key: ListedKey; secret: string; turnedOn: boolean }> {
@@ -190,7 +187,7 @@ class Keys implements GatewayKeys {
   }
 
   rotate(name: string, graceMs: number): Promise<{ key: ListedKey; secret: string }> {
-    return this.#inTurn(() => this.#rotate(name, graceMs))
+    return this.#work.do(() => this.#rotate(name, graceMs))
   }
 
   async #rotate(name: string, graceMs: number): Promise<{ key: ListedKey; secret: string }> {
@@ -205,7 +202,7 @@ class Keys implements GatewayKeys {
   }
 
   revoke(name: string): Promise<void> {
-    return this.#inTurn(() => this.#revoke(name))
+    return this.#work.do(() => this.#revoke(name))
   }
 
   async #revoke(name: string): Promise<void> {
@@ -221,7 +218,7 @@ class Keys implements GatewayKeys {
     // Another process revoked it, or another one: as it is now, it is said why.
     const unlessLastAt = isStopped || isAnyLive(configured, [], now) ? null : now
     if (!(await this.#write({ kind: 'revoked', name, unlessLastAt }, () => this.#records.delete(name)))) return this.#revoke(name)
-    await this.#changed()
+    this.#changed()
   }
 
   /** A name that the configuration has too is the configuration's. */
@@ -242,7 +239,7 @@ class Keys implements GatewayKeys {
     const { record } = keyChange
     const isWritten = await this.#write(keyChange, () => this.#records.set(record.name, record))
     this.isOn()
-    await this.#changed()
+    this.#changed()
     return isWritten
   }
 
@@ -291,9 +288,9 @@ class Keys implements GatewayKeys {
     return entry !== undefined && isLive(entry, this.#deps.clock.now()) ? entry : null
   }
 
-  async #changed(): Promise<void> {
+  #changed(): void {
     this.#indexedFrom = null
-    await Promise.all(this.#listeners.map((listener) => listener()))
+    this.#work.ends(this.#listeners.map((listener) => listener()))
   }
 
   /** Every request asks, so what is searched is made once for each change of the keys. */

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { OutputFormat } from '#contract'
 import { exifOrientation, isJpegExif, MOST_EXIF_BYTES, orientationExif } from './structure/orientation.ts'
 import { APP1, END, isKnown, isRestart, START, START_OF_SCAN, TEMPORARY } from './structure/jpeg.ts'
-import { ANCILLARY, EXIF, IDAT, TRNS } from './structure/png.ts'
+import { ANCILLARY, EXIF, IDAT, PLTE, TRNS } from './structure/png.ts'
 import { joinInTurns } from './join-in-turns.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
@@ -71,6 +71,7 @@ function pngWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, PNG_SIGNATURE_BYTES)
   let orientation: number | null = null
   let hasData = false
+  const seen = new Set<number>()
   for (let at = PNG_SIGNATURE_BYTES; at + PNG_CHUNK_BYTES <= image.length;) {
     bare.count()
     const length = image.readUInt32BE(at)
@@ -78,7 +79,10 @@ function pngWithout(image: Buffer): readonly Buffer[] {
     const end = at + PNG_CHUNK_BYTES + length
     if (name === EXIF && !hasData) orientation ??= exifOrientation(image.subarray(at + 8, Math.min(end - 4, at + 8 + MOST_EXIF_BYTES)))
     hasData ||= name === IDAT
-    if ((name & ANCILLARY) === 0 || name === TRNS) bare.keep(at, end)
+    // A decoder warns of each that comes again, and thousands of warnings take longer than the image.
+    const isFirst = !seen.has(name)
+    if (name === PLTE || name === TRNS) seen.add(name)
+    if (((name & ANCILLARY) === 0 || name === TRNS) && isFirst) bare.keep(at, end)
     at = end
   }
   const exif = orientationExif(orientation)
@@ -102,6 +106,7 @@ const APP14 = 0xee
 function jpegWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, JPEG_HEAD_BYTES)
   let orientation: number | null = null
+  const seen = new Set<number>()
   let at = JPEG_HEAD_BYTES
   for (;;) {
     bare.count()
@@ -111,7 +116,9 @@ function jpegWithout(image: Buffer): readonly Buffer[] {
     if (marker !== 0xff && !isKnown(marker)) throw cutOrDamaged('a marker is none that decoders know')
     if (marker === START || marker === END || at + 4 > image.length) throw cutOrDamaged('it has no scan')
     const end = at + lengthOfSegment(marker, image.readUInt16BE(at + 2))
-    if (isForPixels(marker)) bare.keep(at, end)
+    const says = marker === APP0 || marker === APP14
+    if (isForPixels(marker) && !(says && seen.has(marker))) bare.keep(at, end)
+    if (says) seen.add(marker)
     if (marker === APP1) {
       const content = image.subarray(at + 4, end)
       if (isJpegExif(content)) orientation ??= exifOrientation(content)

@@ -1,6 +1,8 @@
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { measureHead } from '../../../src/store/assets/measure.ts'
+import { exifOf } from './exif.ts'
+import { segment } from './image-parts.ts'
 import { vastPng } from './vast-png.ts'
 
 const blank = (width: number, height: number) => sharp({ create: { width, height, channels: 3, background: '#fff' } })
@@ -8,6 +10,15 @@ const blank = (width: number, height: number) => sharp({ create: { width, height
 describe('measuring the first bytes of an image', () => {
   test.each(['jpeg', 'png', 'webp'] as const)('reads the size of a small %s', async (format) => {
     expect(await measureHead(await blank(37, 21).toFormat(format).toBuffer(), true)).toEqual({ width: 37, height: 21 })
+  })
+
+  test('reads a JPEG’s orientation where it stands before its pixels alone', async () => {
+    const jpeg = await blank(40, 30).jpeg().toBuffer()
+    const turned = segment(0xe1, Buffer.concat([Buffer.from('Exif\0\0'), exifOf(6)]))
+    const before = Buffer.concat([jpeg.subarray(0, 2), turned, jpeg.subarray(2)])
+    const behind = Buffer.concat([jpeg.subarray(0, -2), turned, jpeg.subarray(-2)])
+    expect(await measureHead(before, true)).toEqual({ width: 30, height: 40 })
+    expect(await measureHead(behind, true)).toEqual({ width: 40, height: 30 })
   })
 
   test.each(['gif', 'avif', 'tiff'] as const)('gives nothing of a %s', async (format) => {

@@ -72,6 +72,14 @@ test.each([
   await expect(withoutMetadata(image, 'jpeg')).rejects.toThrow(/not a whole image|parts|scan|marker|length/)
 })
 
+test('an image for a decoder has each thing once that is said once', async () => {
+  const twice = [pngChunk('tRNS', Buffer.of(0, 1)), pngChunk('tRNS', Buffer.of(0, 2)), pngChunk('tRNS', Buffer.of(0, 3))]
+  const names = pngChunks(await withoutMetadata(inPng(...twice), 'png')).map(({ name }) => name)
+  expect(names).toEqual(['IHDR', 'tRNS', 'IDAT', 'IEND'])
+  const app14 = segment(0xee, Buffer.from('Adobe\0\x64\0\0\0\0\x01', 'latin1'))
+  expect((await withoutMetadata(inJpeg(app14, app14, app14), 'jpeg')).length).toBe(jpeg.length + app14.length)
+})
+
 test('a PNG for a decoder has its pixels, palette and transparency in their order', async () => {
   const palette = pngChunk('PLTE', Buffer.alloc(6))
   const image = png(

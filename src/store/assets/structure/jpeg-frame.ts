@@ -62,6 +62,9 @@ export const MAX_SCANS = 64
 /** Four of each class are in force at once, and whoever optimises a progressive image replaces them before each scan: nobody has more to say. */
 const MAX_CODE_TABLES = 8 * MAX_SCANS
 
+/** There are four of each kind (B.2.4). */
+const LAST_TABLE = 3
+
 /** Reads a segment of Huffman tables (B.2.4.2). Returns false where it makes no sense. */
 export function readCodeTables(segment: Uint8Array, tables: Tables): boolean {
   for (let at = 0; at < segment.length;) {
@@ -71,7 +74,7 @@ export function readCodeTables(segment: Uint8Array, tables: Tables): boolean {
     const counts = Uint8Array.from(segment.subarray(at + 1, at + 17))
     const total = counts.reduce((sum, count) => sum + count, 0)
     const symbols = Uint8Array.from(segment.subarray(at + 17, at + 17 + total))
-    if (counts.length < 16 || symbols.length < total || kind >> 4 > 1) return false
+    if (counts.length < 16 || symbols.length < total || kind >> 4 > 1 || (kind & 0x0f) > LAST_TABLE) return false
     const isDc = kind >> 4 === 0
     const table = codeTable({ counts, symbols, isDc })
     if (table === null) return false
@@ -86,6 +89,7 @@ export function readQuantization(segment: Uint8Array, { quantization }: Tables):
   let at = 0
   while (at < segment.length) {
     const kind = segment[at] ?? 0
+    if ((kind & 0x0f) > LAST_TABLE) return false
     quantization.add(kind & 0x0f)
     at += kind >> 4 === 0 ? 65 : 129
   }

@@ -159,10 +159,12 @@ class JpegStructure implements Structure {
         if (!readQuantization(content, this.#tables)) this.#damage = 'its quantization makes no sense'
         return
       case RESTART_INTERVAL:
-        this.#restartInterval = content.length === 2 ? content.readUInt16BE(0) : 0
+        if (content.length === 2) this.#restartInterval = content.readUInt16BE(0)
+        else this.#damage = 'its restart interval makes no sense'
         return
       case APP1:
-        if (isJpegExif(content)) this.#orientation ??= exifOrientation(content)
+        // Behind a scan nobody reads it.
+        if (this.#scans === 0 && isJpegExif(content)) this.#orientation ??= exifOrientation(content)
         return
       case START_OF_SCAN:
         return this.#beginScan(content)

@@ -26,7 +26,7 @@ const CERTAIN_SHARE = 1 / 2
 const PLAUSIBLE_SHARE = 1 / 4
 /** Names of chunks, as the numbers that their four letters are: a file may have millions of names, each of which would be a text of its own. */
 const IHDR = 0x49484452
-const PLTE = 0x504c5445
+export const PLTE = 0x504c5445
 export const IDAT = 0x49444154
 const IEND = 0x49454e44
 export const TRNS = 0x74524e53
