@@ -60,10 +60,10 @@ export default defineConfig({
     globalSetup: ['test/stop-postgres.ts'],
     // The processes that tests start from a source of their own find it compiled.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/imagegate') },
-    testTimeout: 30_000,
-    hookTimeout: 40_000,
-    // What is waited for comes late on a busy machine: Vitest's own second is too short.
-    expect: { poll: { timeout: 20_000 } },
+    // On a machine that is slow for an hour the same takes three times as long. What is waited for comes late there: Vitest's own second is too short.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     projects: [
