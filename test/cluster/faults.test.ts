@@ -26,7 +26,7 @@ async function unheardOf(url: string): Promise<number> {
 }
 
 /** `npm run soak -- --cluster` does it for minutes, and by chance. */
-describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes under faults', { timeout: 180_000 }, () => {
+describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes under faults', { timeout: 330_000 }, () => {
   let vendors: Vendors
   let cluster: Cluster
   beforeAll(async () => {
@@ -80,7 +80,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes under faults', { timeou
     crashed()
 
     await clients
-    const { summary, violations } = await chaos.verdict(MOST_IN_FLIGHT, 60_000)
+    const { summary, violations } = await chaos.verdict(MOST_IN_FLIGHT, 150_000)
     expect(Object.entries(violations).filter(([, found]) => found.length > 0)).toEqual([])
     expect(summary).toMatchObject({ generations: GENERATIONS })
   })
