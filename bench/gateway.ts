@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serve } from './processes.ts'
@@ -18,7 +18,7 @@ export const GENERATION = JSON.stringify({
 export interface GatewayOptions {
   /** The root of the checkout whose code runs; this one by default. */
   readonly checkout?: string
-  /** What is started, below the checkout; by default what `npm start` runs. */
+  /** What is started, below the checkout; by default the server itself. */
   readonly script?: string
   /** Images are fetched and stored; by default the answer carries the vendor's link and nothing is fetched. */
   readonly keep?: boolean
@@ -30,14 +30,11 @@ export interface GatewayOptions {
   readonly storeUrl?: string
 }
 
-/** Before there were built programs it was the source. `npm run build:program` builds it anew. */
-const serverProgram = (checkout: string): string => (existsSync(join(checkout, 'bin/gateway.mjs')) ? 'bin/gateway.mjs' : 'src/main.ts')
-
 /** A gateway in a process of its own, whose one real vendor is at `vendorUrl`. */
 export async function serveGateway(vendorUrl: string, provider: string, options: GatewayOptions = {}): Promise<Served> {
   const {
     checkout = THIS_CHECKOUT,
-    script = serverProgram(checkout),
+    script = 'src/main.ts',
     keep = false,
     apiKey = 'bench-key-0123',
     maxInFlight = 100_000,
