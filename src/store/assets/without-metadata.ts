@@ -3,6 +3,7 @@ import type { OutputFormat } from '#contract'
 import { exifOrientation, isJpegExif, MOST_EXIF_BYTES, orientationExif } from './structure/orientation.ts'
 import { APP1, END, isKnown, isRestart, START, START_OF_SCAN, TEMPORARY } from './structure/jpeg.ts'
 import { ANCILLARY, EXIF, IDAT, PLTE, TRNS } from './structure/png.ts'
+import { ALPH, EXIF as RIFF_EXIF, VP8, VP8L, VP8X } from './structure/webp.ts'
 import { joinInTurns } from './join-in-turns.ts'
 import { cutOrDamaged } from './cut-or-damaged.ts'
 
@@ -25,6 +26,7 @@ const MOST_PARTS = 100_000
 class Bare {
   readonly #image: Buffer
   readonly #parts: Buffer[] = []
+  readonly #kept = new Set<number>()
   #count = 0
   /** The last part that is kept, which grows while what follows is kept, too. */
   #from = 0
@@ -44,6 +46,13 @@ class Bare {
   keep(from: number, to: number): void {
     if (from > this.#to) this.#endPart(from)
     this.#to = Math.min(to, this.#image.length)
+  }
+
+  /** A decoder warns of each that comes again, and thousands of warnings take longer than the image. */
+  keepOnce(name: number, from: number, to: number): void {
+    if (this.#kept.has(name)) return
+    this.#kept.add(name)
+    this.keep(from, to)
   }
 
   /** @param added stands behind the first `at` bytes */
@@ -71,7 +80,6 @@ function pngWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, PNG_SIGNATURE_BYTES)
   let orientation: number | null = null
   let hasData = false
-  const seen = new Set<number>()
   for (let at = PNG_SIGNATURE_BYTES; at + PNG_CHUNK_BYTES <= image.length;) {
     bare.count()
     const length = image.readUInt32BE(at)
@@ -79,10 +87,8 @@ function pngWithout(image: Buffer): readonly Buffer[] {
     const end = at + PNG_CHUNK_BYTES + length
     if (name === EXIF && !hasData) orientation ??= exifOrientation(image.subarray(at + 8, Math.min(end - 4, at + 8 + MOST_EXIF_BYTES)))
     hasData ||= name === IDAT
-    // A decoder warns of each that comes again, and thousands of warnings take longer than the image.
-    const isFirst = !seen.has(name)
-    if (name === PLTE || name === TRNS) seen.add(name)
-    if (((name & ANCILLARY) === 0 || name === TRNS) && isFirst) bare.keep(at, end)
+    if (name === PLTE || name === TRNS) bare.keepOnce(name, at, end)
+    else if ((name & ANCILLARY) === 0) bare.keep(at, end)
     at = end
   }
   const exif = orientationExif(orientation)
@@ -106,7 +112,6 @@ const APP14 = 0xee
 function jpegWithout(image: Buffer): readonly Buffer[] {
   const bare = new Bare(image, JPEG_HEAD_BYTES)
   let orientation: number | null = null
-  const seen = new Set<number>()
   let at = JPEG_HEAD_BYTES
   for (;;) {
     bare.count()
@@ -116,9 +121,8 @@ function jpegWithout(image: Buffer): readonly Buffer[] {
     if (marker !== 0xff && !isKnown(marker)) throw cutOrDamaged('a marker is none that decoders know')
     if (marker === START || marker === END || at + 4 > image.length) throw cutOrDamaged('it has no scan')
     const end = at + lengthOfSegment(marker, image.readUInt16BE(at + 2))
-    const says = marker === APP0 || marker === APP14
-    if (isForPixels(marker) && !(says && seen.has(marker))) bare.keep(at, end)
-    if (says) seen.add(marker)
+    if (marker === APP0 || marker === APP14) bare.keepOnce(marker, at, end)
+    else if (isForPixels(marker)) bare.keep(at, end)
     if (marker === APP1) {
       const content = image.subarray(at + 4, end)
       if (isJpegExif(content)) orientation ??= exifOrientation(content)
@@ -138,9 +142,8 @@ function lengthOfSegment(marker: number, stated: number): number {
   return 2 + stated
 }
 
-/** Frames, code tables, quantization, restart intervals, and what says which colours they are. */
-const isForPixels = (marker: number): boolean =>
-  (marker >= 0xc0 && marker <= 0xcf) || (marker >= 0xdb && marker <= 0xdf) || marker === APP0 || marker === APP14
+/** Frames, code tables, quantization and restart intervals. */
+const isForPixels = (marker: number): boolean => (marker >= 0xc0 && marker <= 0xcf) || (marker >= 0xdb && marker <= 0xdf)
 
 function jpegSegment(marker: number, content: Buffer): Buffer {
   const head = Buffer.of(0xff, marker, 0, 0)
@@ -153,10 +156,7 @@ const RIFF_CHUNK_BYTES = 8
 const FLAGS_AT = 20
 const HAS_EXIF = 0x08
 const HAS_METADATA = 0x2c
-const VP8X = 0x56503858
-/** `VP8X`, `VP8 `, `VP8L`, `ALPH`. */
-const IMAGE_CHUNKS = new Set([VP8X, 0x56503820, 0x5650384c, 0x414c5048])
-const RIFF_EXIF = 0x45584946
+const IMAGE_CHUNKS = new Set([VP8X, VP8, VP8L, ALPH])
 
 /** Its header says what there is, and how long the rest is. https://developers.google.com/speed/webp/docs/riff_container */
 function webpWithout(image: Buffer): readonly Buffer[] {

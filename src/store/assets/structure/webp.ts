@@ -7,11 +7,11 @@ const FILE_HEAD_BYTES = 12
 /** Name and size of a chunk. */
 const HEAD_BYTES = 8
 /** Names of chunks, as the numbers that their four letters are: a file may have millions of names, each of which would be a text of its own. */
-const VP8X = 0x56503858
-const VP8 = 0x56503820
-const VP8L = 0x5650384c
-const ALPH = 0x414c5048
-const EXIF = 0x45584946
+export const VP8X = 0x56503858
+export const VP8 = 0x56503820
+export const VP8L = 0x5650384c
+export const ALPH = 0x414c5048
+export const EXIF = 0x45584946
 const ANIM = 0x414e494d
 const ANMF = 0x414e4d46
 const HAS_ANIMATION = 0x02
