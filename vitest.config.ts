@@ -18,19 +18,22 @@ const MEASURED = [
 
 /** The longest files: begun last, each would have the other workers wait for it. */
 const BEGUN_FIRST = [
-  'cluster/faults',
   'crash/crash',
   'hostile/neighbours',
-  'hostile/held-images',
-  'web/doing',
+  'cluster/faults',
   'web/choosing',
   'package/installed',
+  'hostile/held-images',
   'conformance/emulator',
-  'web/accessible',
-  'cli/verify',
   'crash/postgres',
-  'http/docs-examples',
+  // What has a browser keeps several processes busy: beside one more of them its waits would be over before a page is drawn.
+  'web/doing',
   'house/provider-copy',
+  'cli/verify',
+  'crash/backup',
+  'web/accessible',
+  'crash/clocks',
+  'http/docs-examples',
   'hostile/silent-bucket',
 ]
 const ordered = ({ moduleId }: TestSpecification): number => {
@@ -64,6 +67,8 @@ export default defineConfig({
     testTimeout: 90_000,
     hookTimeout: 90_000,
     expect: { poll: { timeout: 60_000 } },
+    // Of the tests in one file that run at the same time, most of them pages of one browser.
+    maxConcurrency: 3,
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     projects: [
@@ -86,6 +91,8 @@ export default defineConfig({
           name: 'measured',
           include: MEASURED,
           isolate: true,
+          // Another program of the machine can be what stopped a process. What the gateway does, it does again.
+          retry: 2,
           maxWorkers: Math.max(2, availableParallelism() - 1),
           sequence: { groupOrder: 1 },
         },

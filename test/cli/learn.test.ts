@@ -198,7 +198,7 @@ describe('imagegate learn', () => {
       config: `providers: { acme: { base_url: "${url}" } }`,
     })
     const asked = { model: 'swift', prompt: 'a fox', width: 64, height: 64, reference_images: [] }
-    expect(await gateway.generate(asked, { prefer: 'wait=20' })).toMatchObject({
+    expect(await gateway.generate(asked, { prefer: 'wait=60' })).toMatchObject({
       status: 'succeeded',
       cost: { quoted: null, amount: null },
     })

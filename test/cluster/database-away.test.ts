@@ -45,7 +45,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose PostgreSQL is awa
 
   test('answer 503 with Retry-After and say that they are not ready; then waits and events catch up, webhooks are sent once, and nothing is lost or bought twice', async () => {
     own.receiver.answerWith(503)
-    const ended = await buy(0, { prefer: 'wait=20' })
+    const ended = await buy(0, { prefer: 'wait=60' })
     await expect.poll(() => own.heardOf(ended.id), WAIT).toBe(1)
     const front = own.vendors.front('bfl')
     const held = Promise.withResolvers<void>()
@@ -67,7 +67,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose PostgreSQL is awa
       NODES.map((index) =>
         fetch(`${own.cluster.node(index).url}/v1/generations`, {
           method: 'POST',
-          headers: { 'content-type': 'application/json', 'idempotency-key': `away ${index}`, prefer: 'wait=20' },
+          headers: { 'content-type': 'application/json', 'idempotency-key': `away ${index}`, prefer: 'wait=60' },
           body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }),
         }),
       ),

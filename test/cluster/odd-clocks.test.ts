@@ -26,7 +26,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose clocks differ by 
   afterAll(() => own.close())
 
   const buy = async (index: number, more: object = {}): Promise<Generation> => {
-    const { generation } = await ask(own.cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=20' }, more)
+    const { generation } = await ask(own.cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=60' }, more)
     return generation
   }
 
@@ -82,7 +82,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes whose clocks differ by 
     front.beforeReply = () => {}
     held.resolve()
     const reply = await fetch(`${own.cluster.node(1).url}/v1/generations/${generation.id}`, {
-      headers: { ...as('free'), prefer: 'wait=20' },
+      headers: { ...as('free'), prefer: 'wait=60' },
     })
     expect([((await reply.json()) as Generation).status, Date.now() - diedAt < 16_000]).toEqual(['succeeded', true])
   })

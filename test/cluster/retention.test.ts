@@ -40,7 +40,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     const first = await start('')
     const urls: string[] = []
     for (let index = 0; index < IMAGES; index++) {
-      const { generation } = await ask(first, 'bfl/flux-2-pro', { prefer: 'wait=20' }, { prompt: `a lighthouse ${index}` })
+      const { generation } = await ask(first, 'bfl/flux-2-pro', { prefer: 'wait=60' }, { prompt: `a lighthouse ${index}` })
       urls.push(new URL(generation.images[0]?.url ?? '').pathname)
     }
     expect(await first.kill('SIGTERM')).toBe('0')

@@ -30,7 +30,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes share what they know of
     await vendors.close()
   })
 
-  const buy = (index: number, model: string) => ask(cluster.node(index), model, { ...as('few'), prefer: 'wait=20' })
+  const buy = (index: number, model: string) => ask(cluster.node(index), model, { ...as('few'), prefer: 'wait=60' })
   const providers = async (index: number): Promise<readonly ProviderState[]> =>
     (
       (await (await fetch(`${cluster.node(index).url}/v1/providers`, { headers: as('few') })).json()) as {
@@ -79,10 +79,10 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes share what they know of
     const front = vendors.front('runware')
     const submits = () => front.visits.flatMap(({ purpose, body }) => (purpose === 'submit' ? [body] : []))
     const before = submits().length
-    const flood = Array.from({ length: 40 }, () => ask(cluster.node(0), 'runware/flux-2-pro', { ...as('many'), prefer: 'wait=30' }))
+    const flood = Array.from({ length: 40 }, () => ask(cluster.node(0), 'runware/flux-2-pro', { ...as('many'), prefer: 'wait=60' }))
     await expect.poll(() => submits().length - before, { interval: 10, timeout: 10_000 }).toBeGreaterThan(4)
     const askedAt = submits().length
-    const calm = await ask(cluster.node(1), 'runware/flux-2-pro', { ...as('few'), prefer: 'wait=30' }, { prompt: 'a calm lighthouse' })
+    const calm = await ask(cluster.node(1), 'runware/flux-2-pro', { ...as('few'), prefer: 'wait=60' }, { prompt: 'a calm lighthouse' })
     expect(calm.generation.status).toBe('succeeded')
     const passed = submits().findIndex((body) => body.includes('a calm lighthouse')) - askedAt
     expect((await Promise.all(flood)).filter(({ generation }) => generation.status !== 'succeeded')).toEqual([])

@@ -28,7 +28,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { tim
     const bought = await Promise.all(
       Array.from({ length: 12 }, async (_, index): Promise<Generation> => {
         const more = { webhook: { url: own.receiver.url } }
-        return (await ask(own.cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation
+        return (await ask(own.cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=60' }, more)).generation
       }),
     )
     const ids = bought.map(({ id }) => id)
@@ -47,7 +47,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('the webhooks of three nodes', { tim
     own.receiver.answerWith(() => {})
     const more = { webhook: { url: own.receiver.url } }
     const bought = async (index: number) =>
-      (await ask(own.cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=20' }, more)).generation.id
+      (await ask(own.cluster.node(index), 'bfl/flux-2-pro', { prefer: 'wait=60' }, more)).generation.id
     const id = await bought(1)
     await expect.poll(() => own.heardOf(id), WAIT).toBe(1)
     own.receiver.answerWith(204)

@@ -34,7 +34,7 @@ test.skipIf(POSTGRES_PROGRAMS === null).each(['goes away', 'falls silent'])(
     else database.start()
     way.cut()
     await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 10_000 }).toBe(200)
-    const ended = await fetch(`${server.url}${answered.headers.get('location')}`, { headers: { prefer: 'wait=20' } })
+    const ended = await fetch(`${server.url}${answered.headers.get('location')}`, { headers: { prefer: 'wait=60' } })
     expect((await ended.json()) as Generation).toMatchObject({ status: 'succeeded', images: [{}] })
     expect(vendors.submits('bfl')).toBe(1)
   },

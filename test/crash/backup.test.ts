@@ -92,7 +92,7 @@ describe('imagegate backup and restore', () => {
     async () => {
       const folder = folderWithOneSlot()
       const server = await startProcess(folder.environment)
-      const done = await post(server, 'finished before', { reference_images: [reference] }, 'wait=30')
+      const done = await post(server, 'finished before', { reference_images: [reference] }, 'wait=60')
       expect(done.status).toBe('succeeded')
       const costs: unknown = await (await fetch(`${server.url}/v1/costs`)).json()
       let goOn = () => {}
@@ -150,7 +150,7 @@ describe('imagegate backup and restore', () => {
     async () => {
       const folder = vendors.folder()
       const server = await startProcess(folder.environment)
-      await post(server, 'offline', {}, 'wait=30')
+      await post(server, 'offline', {}, 'wait=60')
       await server.kill('SIGTERM')
       const backup = join(folder.dataDirectory, '..', 'backup')
       const environment = { ...folder.environment, PORT: '0' }
@@ -179,7 +179,7 @@ describe('imagegate backup and restore', () => {
       const environment = { ...folder.environment, PORT: '0' }
       const path = join(folder.dataDirectory, 'imagegate.db')
       const server = await startProcess(folder.environment)
-      await post(server, 'kept', {}, 'wait=30')
+      await post(server, 'kept', {}, 'wait=60')
       const { ino } = statSync(path)
       // A summary beside it, as an earlier version would have left one, makes no backup of it.
       for (const summary of [null, '{}']) {

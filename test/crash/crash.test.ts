@@ -131,7 +131,7 @@ async function killedAt({ steps, more = '', readBooksIn }: Series): Promise<void
     const rows = PROVIDERS.map(async (provider) => {
       // Resumed by itself, before anybody asks.
       const signMs = step === 'before the intent' ? null : await firstSignMs(server, provider, step, visitsBefore.get(provider) ?? 0)
-      const generation = await post(server, provider, step, 'wait=30')
+      const generation = await post(server, provider, step, 'wait=60')
       const submits = vendors
         .front(provider)
         .visits.filter(({ purpose, body }) => purpose === 'submit' && body.includes(markOf(provider, step)))

@@ -50,13 +50,13 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
 
   test('share limits, budgets, rates, keys and idempotency exactly', async () => {
     const duplicates = await each(50, (index) =>
-      ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), 'idempotency-key': 'once', prefer: 'wait=20' }),
+      ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), 'idempotency-key': 'once', prefer: 'wait=60' }),
     )
     expect(new Set(duplicates.map(({ status, generation }) => `${status} ${generation.status} ${generation.id}`)).size).toBe(1)
     expect([duplicates[0]?.generation.status, vendors.submits('bfl')]).toEqual(['succeeded', 1])
 
     // Seven at 0.03 fit into 0.21.
-    const bought = await each(200, (index) => ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('budget'), prefer: 'wait=30' }))
+    const bought = await each(200, (index) => ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('budget'), prefer: 'wait=60' }))
     const countOf = (wanted: number): number => bought.filter(({ status }) => status === wanted).length
     expect([countOf(200), countOf(402)]).toEqual([7, 193])
     expect(vendors.submits('bfl')).toBe(8)
@@ -142,7 +142,7 @@ describe.skipIf(POSTGRES_PROGRAMS === null)('three nodes with one database', { t
     await expect.poll(() => each(3, quoted), WAIT).toEqual(['0.041', '0.041', '0.041'])
     await expect.poll(changed, WAIT).toEqual([true, true, true])
     expect(new Set((await nodesAt(1)).map(({ revision }) => revision)).size).toBe(1)
-    const bought = await each(3, (index) => ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=20' }))
+    const bought = await each(3, (index) => ask(cluster.node(index), 'bfl/flux-2-pro', { ...as('free'), prefer: 'wait=60' }))
     expect(bought.map(({ generation }) => generation.cost.quoted)).toEqual(['0.041', '0.041', '0.041'])
     for (const index of [0, 1, 2]) cluster.configure(index, KEYS)
     await expect.poll(() => each(3, quoted), WAIT).toEqual(['0.03', '0.03', '0.03'])

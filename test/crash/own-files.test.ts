@@ -40,7 +40,7 @@ test('the files of a gateway are its own user’s alone, whatever the umask and 
   for (const path of [folder, data, join(data, 'sandbox'), emulators]) chmodSync(path, 0o755)
   chmodSync(join(emulators, 'bfl.jsonl'), 0o644)
   server = await startUnder('umask 000', { IMAGEGATE_DATA: data }, { providers: ['bfl'], sandboxTypicalMs: 20 })
-  const { images } = (await (await post({}, 'wait=20')).json()) as Generation
+  const { images } = (await (await post({}, 'wait=60')).json()) as Generation
   expect((await fetch(`${images[0]?.url}?w=256`)).status).toBe(200)
   // So much that a copy is still there while nobody reads it.
   for (let count = 0; count < 100; count++) await (await post({ prompt: '🗼'.repeat(31_000) }, 'respond-async')).text()

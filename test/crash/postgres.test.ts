@@ -28,7 +28,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     const accepted = (await (await post(server, 'open', 'respond-async')).json()) as Generation
     await expect.poll(() => vendors.submits('bfl')).toBe(1)
     database.stop('immediate')
-    const refused = await post(server, 'away', 'wait=20')
+    const refused = await post(server, 'away', 'wait=60')
     expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([503, true])
     expect(((await refused.json()) as Problem).code).toBe('store_unavailable')
     expect((await fetch(`${server.url}/v1/generations/${accepted.id}`)).status).toBeOneOf([200, 503])
@@ -40,11 +40,11 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
 
     database.start()
     await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 10_000 }).toBe(200)
-    const ended = await fetch(`${server.url}/v1/generations/${accepted.id}`, { headers: { prefer: 'wait=20' } })
+    const ended = await fetch(`${server.url}/v1/generations/${accepted.id}`, { headers: { prefer: 'wait=60' } })
     expect((await ended.json()) as Generation).toMatchObject({ status: 'succeeded' })
-    const again = (await (await post(server, 'away', 'wait=20')).json()) as Generation
+    const again = (await (await post(server, 'away', 'wait=60')).json()) as Generation
     expect(again.status).toBe('succeeded')
-    expect(((await (await post(server, 'away', 'wait=20')).json()) as Generation).id).toBe(again.id)
+    expect(((await (await post(server, 'away', 'wait=60')).json()) as Generation).id).toBe(again.id)
     expect(await server.kill('SIGTERM')).toBe('0')
     expect(server.said()).not.toContain('a request failed unexpectedly')
 
@@ -71,7 +71,7 @@ test.skipIf(POSTGRES_PROGRAMS === null)(
     await expect.poll(async () => (await client.query(waits)).rowCount, { timeout: 20_000, interval: 20 }).toBe(1)
     database.stop('immediate')
     database.start()
-    await expect.poll(async () => (await post(server, 'after', 'wait=20').catch(() => null))?.status, { timeout: 30_000 }).toBe(200)
+    await expect.poll(async () => (await post(server, 'after', 'wait=60').catch(() => null))?.status, { timeout: 30_000 }).toBe(200)
     expect(await server.kill('SIGTERM')).toBe('0')
   },
 )
@@ -121,7 +121,7 @@ test.skipIf(POSTGRES_PROGRAMS === null).for(TAKEN_AWAY)(
     // A read that is done within the millisecond is answered.
     const read = isReady === null ? [200, 503] : [isReady ? 200 : 503]
     for (const path of ['/v1/generations', '/v1/costs']) expect(read).toContain((await fetch(`${server.url}${path}`)).status)
-    const refused = await post(server, 'refused', 'wait=20')
+    const refused = await post(server, 'refused', 'wait=60')
     expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([503, true])
     if (isReady !== null) expect((await fetch(`${server.url}/readyz`)).status).toBe(isReady ? 200 : 503)
     expect(vendors.submits('bfl')).toBe(1)

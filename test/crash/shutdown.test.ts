@@ -45,7 +45,7 @@ describe('on SIGTERM', () => {
 
       const next = await startProcess(folder.environment)
       for (const { id } of books.generations) {
-        const done = await fetch(`${next.url}/v1/generations/${id}`, { headers: { prefer: 'wait=20' } })
+        const done = await fetch(`${next.url}/v1/generations/${id}`, { headers: { prefer: 'wait=60' } })
         expect(await done.json()).toMatchObject({ status: 'succeeded', attempts: [{ status: 'succeeded' }] })
       }
       expect(await next.kill('SIGTERM')).toBe('0')

@@ -188,7 +188,7 @@ describe('waiting for a comparison', () => {
       const location = reply.headers.get('location') ?? ''
       expect(await json(reply)).toMatchObject({ status: 'running', completed_at: null })
       expect(await json(await slow.ask(location))).toMatchObject({ status: 'running' })
-      expect(await json(await slow.ask(location, { headers: { prefer: 'wait=20' } }))).toMatchObject({ status: 'succeeded' })
+      expect(await json(await slow.ask(location, { headers: { prefer: 'wait=60' } }))).toMatchObject({ status: 'succeeded' })
     } finally {
       await slow.close()
     }
@@ -285,7 +285,7 @@ describe('a restart in the middle', () => {
       await first.close()
       const second = await launchGateway({ dataDirectory, config })
       try {
-        const reply = await second.ask(`/v1/comparisons/${begun.id}`, { headers: { prefer: 'wait=20' } })
+        const reply = await second.ask(`/v1/comparisons/${begun.id}`, { headers: { prefer: 'wait=60' } })
         const ended = Comparison.parse(await json(reply))
         expect(ended.status).toBe('succeeded')
         expect(ended.summary.map((one) => one.generation_id)).toEqual(begun.summary.map((one) => one.generation_id))

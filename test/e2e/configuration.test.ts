@@ -42,7 +42,7 @@ describe('switching provider', () => {
       return quote.routing.considered[0]?.provider === 'runware' ? quote : null
     }, 'the new configuration in force')
     expect(switched.routing).toMatchObject({ strategy: 'order' })
-    const first = await json<Generation>(await g.ask(`/v1/generations/${inFlight.id}`, { headers: { prefer: 'wait=20' } }))
+    const first = await json<Generation>(await g.ask(`/v1/generations/${inFlight.id}`, { headers: { prefer: 'wait=60' } }))
     expect(first).toMatchObject({ status: 'succeeded', provider: 'bfl' })
   })
 

@@ -16,7 +16,7 @@ test('a row of the database that cannot be read is named at a start, and no faul
   const dataDirectory = mkdtempSync(join(tmpdir(), 'imagegate-damaged-'))
   cleanUp.push(async () => rmSync(dataDirectory, { recursive: true, force: true }))
   const gateway = await launchGateway({ dataDirectory })
-  const { id } = await gateway.generate({}, { prefer: 'wait=20' })
+  const { id } = await gateway.generate({}, { prefer: 'wait=60' })
   await gateway.close()
   const path = readdirSync(dataDirectory, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('imagegate.db')) ?? ''
   const database = new DatabaseSync(join(dataDirectory, path))

@@ -11,7 +11,7 @@ afterAll(() => gateway.close())
 const play = (story: string, more: object = {}) =>
   gateway.generate(
     { model: 'runware/flux-2-pro', prompt: `a harbour sandbox:${story}`, width: 512, height: 512, ...more },
-    { prefer: 'wait=20' },
+    { prefer: 'wait=60' },
   )
 
 describe('a bill', () => {
@@ -47,7 +47,7 @@ describe('a delivered image', () => {
 
   test('stands in the order of the tasks, each attempt with the seed that was sent', async () => {
     const body = { model: 'bfl/flux-2-pro', prompt: 'a harbour', width: 512, height: 512, n: 4, seed: 100 }
-    const { images, attempts } = await gateway.generate(body, { prefer: 'wait=20' })
+    const { images, attempts } = await gateway.generate(body, { prefer: 'wait=60' })
     expect(attempts.map(({ seed }) => seed)).toEqual(['100', '101', '102', '103'])
     expect(images.map(({ seed }) => seed)).toEqual(['100', '101', '102', '103'])
   })

@@ -105,7 +105,7 @@ describe('one request', () => {
       expect([reply.status, reply.headers.get('preference-applied')]).toEqual([202, 'respond-async'])
       const location = reply.headers.get('location') ?? ''
       expect(await json(reply)).toMatchObject({ status: expect.stringMatching(/queued|running/), images: [], cost: { amount: null } })
-      const done = await slow.ask(location, { headers: { prefer: 'wait=20' } })
+      const done = await slow.ask(location, { headers: { prefer: 'wait=60' } })
       expect(await json(done)).toMatchObject({ status: 'succeeded' })
     } finally {
       await slow.close()
@@ -130,7 +130,7 @@ describe('one request', () => {
       const caller = new AbortController()
       const asked = slow.ask('/v1/generations', {
         method: 'POST',
-        headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+        headers: { 'content-type': 'application/json', prefer: 'wait=60' },
         body: JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse' }),
         signal: caller.signal,
       })
@@ -140,7 +140,7 @@ describe('one request', () => {
       expect(await json(await slow.ask('/v1/generations?q=LIGHT%20ouse'))).toMatchObject({ data: [{ status: 'running' }] })
       caller.abort()
       await expect(asked).rejects.toThrow('aborted')
-      const left = await slow.ask(`/v1/generations/${(await latest())?.id}`, { headers: { prefer: 'wait=20' } })
+      const left = await slow.ask(`/v1/generations/${(await latest())?.id}`, { headers: { prefer: 'wait=60' } })
       expect(await json(left)).toMatchObject({ status: 'succeeded', images: [{}], attempts: [{}], cost: { basis: 'billed' } })
     } finally {
       await slow.close()

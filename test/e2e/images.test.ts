@@ -62,7 +62,7 @@ afterAll(async () => {
 })
 
 const generated = (file: string) =>
-  gateway.generate({ model: 'runware/flux-2-pro', prompt: file, width: 64, height: 64 }, { prefer: 'wait=20' })
+  gateway.generate({ model: 'runware/flux-2-pro', prompt: file, width: 64, height: 64 }, { prefer: 'wait=60' })
 
 describe('a stored image', () => {
   test.each(['jpeg', 'png', 'webp'])(

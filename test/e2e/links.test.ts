@@ -69,7 +69,7 @@ describe('the link of an image, where keys are on', () => {
     const openai = await json<{ data: { url: string }[] }>(await gateway.post('/v1/images/generations', body, A))
     const submitted = await json<{ id: string }>(await gateway.post('/bfl/v1/flux-2-pro', { prompt: 'x' }, { 'x-key': 'key-of-a' }))
     const { id } = await json<{ id: string }>(
-      await gateway.ask(`/v1/generations/${submitted.id}`, { headers: { ...A, prefer: 'wait=20' } }),
+      await gateway.ask(`/v1/generations/${submitted.id}`, { headers: { ...A, prefer: 'wait=60' } }),
     )
     const bfl = await json<{ result: { sample: string } }>(
       await gateway.ask(`/bfl/v1/get_result?id=${id}`, { headers: { 'x-key': 'key-of-a' } }),

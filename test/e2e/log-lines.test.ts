@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Generation } from '#contract'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 
@@ -18,7 +19,7 @@ const lines = (server: ServerProcess): readonly Line[] =>
     .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []))
 
 async function until(holds: () => boolean, what: string): Promise<void> {
-  const endsAt = performance.now() + 20_000
+  const endsAt = performance.now() + 60_000
   while (performance.now() < endsAt) {
     if (holds()) return
     await new Promise((resolve) => setTimeout(resolve, 25))
@@ -55,6 +56,10 @@ describe('the log of a gateway', { timeout: 120_000 }, () => {
     const accepted = await post(first, '/v1/generations', BODY, { 'x-request-id': 'kept.2_a', prefer: 'respond-async' })
     const { id: generation } = (await accepted.json()) as { readonly id: string }
     await until(() => lines(first).some((line) => line['generation'] === generation && line['purpose'] === 'submit'), 'the submit')
+    // The line is written before the task is stored; without it nobody could say what the submit came to.
+    const stored = async () =>
+      ((await (await fetch(`${first.url}/v1/generations/${generation}`)).json()) as Generation).attempts[0]?.provider_task_id
+    await expect.poll(stored).toEqual(expect.any(String))
     await first.kill('SIGKILL')
     const second = await startProcess(environment)
     closers.push(() => second.kill('SIGKILL'))

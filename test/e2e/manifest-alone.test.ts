@@ -106,7 +106,7 @@ describe('a provider’s folder that holds a manifest alone', () => {
       .toBuffer()
     const reference = `data:image/png;base64,${pixel.toString('base64')}`
     const asked = { model: 'big', n: 2, width: 512, height: 384, quality: 'high', reference_images: [reference] }
-    const generation = await gateway.generate(asked, { prefer: 'wait=20' })
+    const generation = await gateway.generate(asked, { prefer: 'wait=60' })
     expect(bought).toEqual([
       { model: 'vendor-id', prompt: 'a lighthouse', size: '512x384', n: 2, quality: 'high', reference_images: [reference] },
     ])
@@ -160,7 +160,7 @@ describe('a provider’s folder that holds a manifest alone', () => {
     }
     const [reference, mask] = [await image(1), await image(0)]
     const asked = { model: 'masked', prompt: 'a hat, “red”', width: 512, height: 384, reference_images: [reference], mask }
-    const generation = await gateway.generate(asked, { prefer: 'wait=20' })
+    const generation = await gateway.generate(asked, { prefer: 'wait=60' })
     expect(bought.at(-1)).toEqual({ model: 'vendor-id', prompt: 'a hat, “red”', size: '512x384', files: ['512x384', '512x384'] })
     expect(generation).toMatchObject({ status: 'succeeded', cost: { quoted: null, amount: '0.0315', basis: 'metered' } })
     expect(generation.request).toMatchObject({ mask: { image: expect.stringMatching(/^img_/), width: 512, height: 384 } })

@@ -10,7 +10,7 @@ useRealSockets()
 
 const REQUEST = { model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 }
 
-const ask = async <T>(server: ServerProcess, path: string, body?: object, prefer = 'wait=20'): Promise<T> => {
+const ask = async <T>(server: ServerProcess, path: string, body?: object, prefer = 'wait=60'): Promise<T> => {
   const headers = { 'content-type': 'application/json', prefer }
   const reply = await fetch(`${server.url}${path}`, { headers, ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}) })
   return (await reply.json()) as T

@@ -43,7 +43,7 @@ test('a fee of 5.5 % on OpenRouter’s credit is a line of its own in the price,
   expect(await price('flux-2-pro')).toMatchObject({ surcharge_percent: '5.5', examples: { one_megapixel: { amount: '0.0422', lines } } })
   const { offers } = (await (await gateway.post('/v1/quotes', request)).json()) as Quote
   expect(offers).toMatchObject([{ provider: 'openrouter', cost: { amount: '0.0422', lines } }])
-  const { cost } = await gateway.generate(request, { prefer: 'wait=20' })
+  const { cost } = await gateway.generate(request, { prefer: 'wait=60' })
   expect(cost).toMatchObject({ quoted: '0.0422', basis: 'billed', lines: [{}, { what: 'surcharge of 5.5 %' }] })
   const [billed, fee] = cost.lines.map(({ amount }) => Number(amount))
   expect(fee).toBeCloseTo((billed ?? 0) * 0.055, 9)

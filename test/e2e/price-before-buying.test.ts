@@ -20,7 +20,7 @@ test('a vendor that says its price before buying is asked each time: dearer than
       const data = { unit_price: unitPrice, currency: 'USD' }
       return unitPrice === null ? { status: 500, body: {} } : { status: 200, body: { code: 200, message: 'success', data } }
     }
-    return gateway.generate({ model: 'flux-2-flex', n }, { prefer: 'wait=20' })
+    return gateway.generate({ model: 'flux-2-flex', n }, { prefer: 'wait=60' })
   }
   expect(await buy(0.06)).toMatchObject({ status: 'succeeded', cost: { quoted: '0.06', amount: '0.06' } })
   expect(vendor.heard.slice(0, 2)).toEqual(['POST /api/v3/model/pricing', 'POST /api/v3/wavespeed-ai/flux-2-flex/text-to-image'])
@@ -59,14 +59,14 @@ network: { allow: [127.0.0.1] }`,
   })
   onTestFinished(() => gateway.close())
   const order = ['wavespeed', 'bfl']
-  const wentOn = await gateway.generate({ model: 'flux-2-flex', provider: { order } }, { prefer: 'wait=20' })
+  const wentOn = await gateway.generate({ model: 'flux-2-flex', provider: { order } }, { prefer: 'wait=60' })
   expect(wentOn).toMatchObject({ status: 'succeeded', provider: 'bfl', images: [{}] })
   expect(wentOn.attempts).toMatchObject([
     { provider: 'wavespeed', status: 'failed', provider_task_id: null, error: { billed: false }, cost: { amount: '0' } },
     { provider: 'bfl', status: 'succeeded' },
   ])
   expect([dear.submits(), next.submits()]).toEqual([0, 1])
-  const refused = await gateway.generate({ model: 'flux-2-flex', provider: { order, allow_fallbacks: false } }, { prefer: 'wait=20' })
+  const refused = await gateway.generate({ model: 'flux-2-flex', provider: { order, allow_fallbacks: false } }, { prefer: 'wait=60' })
   expect(refused).toMatchObject({
     status: 'failed',
     provider: 'wavespeed',

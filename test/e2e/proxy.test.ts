@@ -25,13 +25,13 @@ async function behindProxy(noProxy: string) {
 
 test('a gateway with HTTPS_PROXY reaches the vendor’s API and its images through the proxy', async () => {
   const { gateway, proxy, port } = await behindProxy('')
-  expect(await gateway.generate(request, { prefer: 'wait=20' })).toMatchObject({ status: 'succeeded', sandbox: false })
+  expect(await gateway.generate(request, { prefer: 'wait=60' })).toMatchObject({ status: 'succeeded', sandbox: false })
   expect([...new Set(proxy.asked)].toSorted()).toEqual([`127.0.0.1:${port}`, `vendor.internal:${port}`])
 })
 
 test('a gateway with NO_PROXY reaches what it names directly', async () => {
   const { gateway, proxy } = await behindProxy('127.0.0.1')
-  expect(await gateway.generate(request, { prefer: 'wait=20' })).toHaveProperty('status', 'succeeded')
+  expect(await gateway.generate(request, { prefer: 'wait=60' })).toHaveProperty('status', 'succeeded')
   expect(proxy.asked).toEqual([])
 })
 
@@ -39,6 +39,6 @@ test('a sandbox with HTTPS_PROXY reaches its emulators directly', async () => {
   const proxy = await connectProxy()
   const gateway = await launchGateway({ env: { HTTPS_PROXY: proxy.url } })
   onTestFinished(() => gateway.close())
-  expect(await gateway.generate(request, { prefer: 'wait=20' })).toMatchObject({ status: 'succeeded', sandbox: true })
+  expect(await gateway.generate(request, { prefer: 'wait=60' })).toMatchObject({ status: 'succeeded', sandbox: true })
   expect(proxy.asked).toEqual([])
 })

@@ -48,7 +48,7 @@ const canceledAt = async (model: string): Promise<Generation> => {
 describe('a manifest alone that names the shape of a queue', () => {
   test('goes on with the addresses that the vendor gave, and bills the units it counted', async () => {
     const asked = { model: 'big', width: 640, height: 480, seed: 7, output_format: 'jpeg', reference_images: [] }
-    const generation = await gateway.generate(asked, { prefer: 'wait=20' })
+    const generation = await gateway.generate(asked, { prefer: 'wait=60' })
     expect(queue.tasks.at(-1)).toMatchObject({
       path: '/queue/acme/pro',
       body: { prompt: 'a lighthouse', image_size: { width: 640, height: 480 }, seed: 7, output_format: 'jpg' },
@@ -63,11 +63,11 @@ describe('a manifest alone that names the shape of a queue', () => {
   })
 
   test('says moderation found with the result, and never buys again what a lost reply may have bought', async () => {
-    expect(await gateway.generate({ model: 'big', prompt: 'blocked' }, { prefer: 'wait=20' })).toMatchObject({
+    expect(await gateway.generate({ model: 'big', prompt: 'blocked' }, { prefer: 'wait=60' })).toMatchObject({
       error: { code: 'moderated', billed: 'unknown', provider_code: 'content_policy_violation' },
     })
     const before = queue.tasks.length
-    expect(await gateway.generate({ model: 'big', prompt: 'lost' }, { prefer: 'wait=20' })).toMatchObject({
+    expect(await gateway.generate({ model: 'big', prompt: 'lost' }, { prefer: 'wait=60' })).toMatchObject({
       error: { code: 'outcome_unknown' },
     })
     expect(queue.tasks.length).toBe(before + 1)
@@ -82,8 +82,8 @@ describe('a manifest alone that names the shape of a queue', () => {
   test('finds a task whose submit was lost in the vendor’s list, by the address for callbacks that it gave, and buys nothing more', async () => {
     const before = queue.tasks.length
     const [first, second] = await Promise.all([
-      gateway.generate({ model: 'listed', prompt: 'one that is lost' }, { prefer: 'wait=20' }),
-      gateway.generate({ model: 'listed', prompt: 'another that is lost' }, { prefer: 'wait=20' }),
+      gateway.generate({ model: 'listed', prompt: 'one that is lost' }, { prefer: 'wait=60' }),
+      gateway.generate({ model: 'listed', prompt: 'another that is lost' }, { prefer: 'wait=60' }),
     ])
     expect([first.status, second.status]).toEqual(['succeeded', 'succeeded'])
     expect(queue.tasks.length).toBe(before + 2)

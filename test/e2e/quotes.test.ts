@@ -182,7 +182,7 @@ describe('a purchase with references behind links', () => {
       await gateway.post(
         '/v1/comparisons',
         { model: 'flux-2-pro', prompt: 'a lighthouse', reference_images: [`http://${host}/once.jpg`], providers: ['bfl', 'runware'] },
-        { prefer: 'wait=20' },
+        { prefer: 'wait=60' },
       ),
     )
     expect(fetched.slice(before).filter((path) => path === '/once.jpg').length).toBeLessThanOrEqual(3)

@@ -53,7 +53,7 @@ async function generate(model: string, more: object = {}, prefer = 'respond-asyn
   return (await reply.json()) as Generation
 }
 const ended = async ({ id }: Generation): Promise<Generation> =>
-  (await (await fetch(`${server.url}/v1/generations/${id}`, { headers: { prefer: 'wait=20' } })).json()) as Generation
+  (await (await fetch(`${server.url}/v1/generations/${id}`, { headers: { prefer: 'wait=60' } })).json()) as Generation
 const provider = async (id: string): Promise<ProviderState | undefined> => {
   const { data } = (await (await fetch(`${server.url}/v1/providers`)).json()) as { readonly data: readonly ProviderState[] }
   return data.find((state) => state.id === id)
@@ -92,7 +92,7 @@ describe('an open task', { timeout: 30_000 }, () => {
     closers.push(() => elsewhere.close())
     const pollsBefore = visits('bfl', 'poll')
     await edit((yaml) => yaml.replace(vendors.front('bfl').url, elsewhere.front('bfl').url))
-    expect((await generate('bfl/flux-2-pro', {}, 'wait=20')).status).toBe('succeeded')
+    expect((await generate('bfl/flux-2-pro', {}, 'wait=60')).status).toBe('succeeded')
     expect(await ended(open)).toMatchObject({ status: 'succeeded', provider: 'bfl' })
     expect([visits('bfl', 'submit'), elsewhere.submits('bfl')]).toEqual([1, 1])
     expect(visits('bfl', 'poll')).toBeGreaterThan(pollsBefore)
@@ -168,7 +168,7 @@ describe('an open breaker', { timeout: 30_000 }, () => {
   test('stays open when the file is rewritten or another provider changes, and closes when its own provider does', async () => {
     await start('breaker: { faults: 1, cool_down_seconds: 600 }\n')
     vendors.front('bfl').treat = ({ purpose }) => (purpose === 'submit' ? { kind: 'refuse' } : { kind: 'pass' })
-    await generate('bfl/flux-2-pro', {}, 'wait=20')
+    await generate('bfl/flux-2-pro', {}, 'wait=60')
     const breaker = async () => (await provider('bfl'))?.breaker
     expect(await breaker()).toBe('open')
     await edit((yaml) => `# rewritten\n${yaml}`)

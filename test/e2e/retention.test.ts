@@ -83,7 +83,7 @@ test(
     expect(small.status).toBe('succeeded')
 
     execFileSync('mount', ['-o', 'remount,size=67108864', disk])
-    const done = await json<Generation>(await gateway.ask(`/v1/generations/${big.id}`, { headers: { prefer: 'wait=20' } }))
+    const done = await json<Generation>(await gateway.ask(`/v1/generations/${big.id}`, { headers: { prefer: 'wait=60' } }))
     expect(done).toMatchObject({ status: 'succeeded', error: null, images: [{ width: 2048 }], attempts: [{ status: 'succeeded' }] })
   },
 )

@@ -49,7 +49,7 @@ function dataFolder() {
   }
 }
 
-async function ask<Body>({ url }: ServerProcess, path: string, body?: object, prefer = 'wait=20'): Promise<Body> {
+async function ask<Body>({ url }: ServerProcess, path: string, body?: object, prefer = 'wait=60'): Promise<Body> {
   const authorization = `Bearer ${KEY}`
   const headers = { authorization, 'content-type': 'application/json', prefer }
   const init = body === undefined ? { headers: { authorization } } : { method: 'POST', headers, body: JSON.stringify(body) }

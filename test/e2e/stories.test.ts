@@ -19,7 +19,7 @@ afterAll(() => Promise.all([gateway.close(), hurried.close()]))
 async function alone(request: object): Promise<Generation> {
   const own = await launchGateway({ patience: PATIENCE })
   try {
-    return await own.generate(request, { prefer: 'wait=20' })
+    return await own.generate(request, { prefer: 'wait=60' })
   } finally {
     await own.close()
   }
@@ -29,7 +29,7 @@ const PROVIDERS = ['bfl', 'runware', 'vtrix'] as const
 const play = (provider: string, story: string, more: object = {}): Promise<Generation> =>
   (story === 'always-rate-limited' ? hurried : gateway).generate(
     { model: `${provider}/flux-2-pro`, prompt: `a harbour sandbox:${story}`, width: 512, height: 512, ...more },
-    { prefer: 'wait=20' },
+    { prefer: 'wait=60' },
   )
 
 /** What a caller sees of each failure, at each vendor whose wire has it. */

@@ -36,7 +36,7 @@ async function buyThrough(provider: ProviderId, purpose: Purpose, treatment: Tre
     const polled = provider === 'runware' && purpose === 'poll' ? { provider_options: { runware: { deliveryMethod: 'async' } } } : {}
     const reply = await fetch(`${server.url}/v1/generations`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+      headers: { 'content-type': 'application/json', prefer: 'wait=60' },
       body: JSON.stringify({ model: `${provider}/flux-2-pro`, prompt: 'a harbour', width: 256, height: 256, ...polled }),
     })
     const { status, error, images, cost } = (await reply.json()) as Generation

@@ -36,7 +36,7 @@ test.each([
     `network: { proxy: "http://127.0.0.1:${proxy.port}" }\nproviders: { runware: { api_key: a-vendor-key-0123, base_url: "http://127.0.0.1:1" } }\n`,
   )
   const body = JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'a tree', width: 256, height: 256 })
-  const headers = { 'content-type': 'application/json', prefer: 'wait=20' }
+  const headers = { 'content-type': 'application/json', prefer: 'wait=60' }
   const generation = (await (await fetch(`${url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
   expect(proxy.connections()).toBe(4)
   expect(generation).toMatchObject({ status: 'failed', cost: { amount: '0' }, error: { code: 'provider_unavailable', billed: false } })

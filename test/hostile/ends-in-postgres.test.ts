@@ -20,7 +20,7 @@ test.skipIf(POSTGRES_PROGRAMS === null).for([
   { timeout: 60_000 },
   async ({ held, isBoughtBy }) => {
     const { url, database } = await gatewayOfTwoKeys(', budget_usd: "50", period: day', 50, TASK_MS)
-    const ask = async (key: string, path: string, order?: object, prefer = 'wait=20'): Promise<Generation> => {
+    const ask = async (key: string, path: string, order?: object, prefer = 'wait=60'): Promise<Generation> => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer }
       const sent = order === undefined ? { headers } : { headers, method: 'POST', body: JSON.stringify(order) }
       return (await (await fetch(`${url}/v1/generations${path}`, sent)).json()) as Generation

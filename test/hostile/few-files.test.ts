@@ -34,7 +34,7 @@ const buy = async (prompt: string): Promise<Generation> => {
   const { body } = await send(server.url, {
     method: 'POST',
     path: '/v1/generations',
-    headers: ['authorization', `Bearer ${KEY}`, 'content-type', 'application/json', 'prefer', 'wait=20'],
+    headers: ['authorization', `Bearer ${KEY}`, 'content-type', 'application/json', 'prefer', 'wait=60'],
     body: Buffer.from(JSON.stringify({ model: 'bfl/flux-2-pro', prompt, width: 256, height: 256 })),
   })
   return JSON.parse(body.toString()) as Generation

@@ -126,7 +126,7 @@ async function sixteenReferences(): Promise<void> {
     return (await (await fetch(`${server.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
   }
   if (storedReference === undefined) {
-    const first = await begin([`data:image/png;base64,${(await photo()).toString('base64')}`], 'wait=20')
+    const first = await begin([`data:image/png;base64,${(await photo()).toString('base64')}`], 'wait=60')
     storedReference = { image: (first.request as { reference_images: readonly { image: string }[] }).reference_images[0]?.image }
   }
   ;[answered, taken] = [0, 0]

@@ -27,7 +27,7 @@ type Ask = <Answer>(key: string, path: string, body?: object) => Promise<Answer 
 const askerOf =
   (url: string): Ask =>
   async (key, path, body) => {
-    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer: 'wait=30' }
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer: 'wait=60' }
     const reply = await fetch(url + path, { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) })
     return (await reply.json()) as never
   }

@@ -78,7 +78,7 @@ test('a submit that is answered with the status of a refusal, and with the task 
       submits.splice(0)
       const model = provider === 'gemini' ? 'gemini-2.5-flash-image' : 'flux-2-pro'
       const body = { model, prompt: `refused with ${status}`, provider: { order: [provider, 'another'], only: [provider, 'another'] } }
-      const headers = { 'content-type': 'application/json', prefer: 'wait=30' }
+      const headers = { 'content-type': 'application/json', prefer: 'wait=60' }
       const reply = await fetch(`${gateway}/v1/generations`, { method: 'POST', headers, body: JSON.stringify(body) })
       const { status: end, provider: by, attempts } = (await reply.json()) as Generation
       expect({ provider, status, end, by, tries: attempts.length, submits: submits.length }).toEqual({

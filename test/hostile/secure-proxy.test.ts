@@ -46,7 +46,7 @@ async function bought(vendor: string, proxy: string): Promise<Generation> {
   })
   onTestFinished(async () => void (await gateway.kill('SIGKILL')))
   const body = JSON.stringify({ model: 'runware/flux-2-pro', prompt: 'a tree', width: 256, height: 256 })
-  const headers = { 'content-type': 'application/json', prefer: 'wait=20' }
+  const headers = { 'content-type': 'application/json', prefer: 'wait=60' }
   return (await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers, body })).json() as Promise<Generation>
 }
 

@@ -31,7 +31,7 @@ test.for(['silent in the middle', 'slow down'] as const)(
       const body = JSON.stringify({ model: 'bfl/flux-2-pro', prompt: 'a lighthouse', ...order })
       return (await (await fetch(`${server.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
     }
-    const [first, second] = [(await buy({}, 'wait=20')).images[0], (await buy({ seed: 2 }, 'wait=20')).images[0]]
+    const [first, second] = [(await buy({}, 'wait=60')).images[0], (await buy({ seed: 2 }, 'wait=60')).images[0]]
     expect(vendors.submits('bfl')).toBe(2)
 
     bucket.read(fault)

@@ -36,7 +36,7 @@ providers:
     ODD_NAMES: JSON.stringify({ 'vendor.test': [['127.0.0.1']], ...silent }),
   })
   onTestFinished(async () => void (await server.kill('SIGKILL')))
-  return (key: string, more: object, prefer = 'wait=30'): Promise<Response> =>
+  return (key: string, more: object, prefer = 'wait=60'): Promise<Response> =>
     fetch(`${server.url}/v1/generations`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, prefer },

@@ -28,7 +28,7 @@ async function gateway(port: number) {
     ODD_NAMES: JSON.stringify({ 'honest.test': [['127.0.0.1']], 'silent.test': null }),
   })
   onTestFinished(async () => void (await server.kill('SIGKILL')))
-  return (provider: string, prefer = 'wait=30'): Promise<Response> =>
+  return (provider: string, prefer = 'wait=60'): Promise<Response> =>
     fetch(`${server.url}/v1/generations`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', prefer },

@@ -52,8 +52,8 @@ test(
   '1,000 idle sockets, 200 readers of events and 50 of images that read nothing leave others served, in bounded memory',
   { timeout: 90_000 },
   async () => {
-    const { generation } = await generate('a large lighthouse', 'wait=30', 1_440)
-    const { ms: calmMs } = await generate('a lighthouse', 'wait=30')
+    const { generation } = await generate('a large lighthouse', 'wait=60', 1_440)
+    const { ms: calmMs } = await generate('a lighthouse', 'wait=60')
     expect(generation.status).toBe('succeeded')
     const path = new URL(generation.images[0]?.url ?? '').pathname
     const { generation: pending } = await generate('sandbox:never', 'respond-async')
@@ -70,7 +70,7 @@ test(
       }
     })
     // The sandbox draws in the gateway's own process, which would be measured as a stop.
-    const { generation: another, ms: busyMs } = await generate('another lighthouse', 'wait=30')
+    const { generation: another, ms: busyMs } = await generate('another lighthouse', 'wait=60')
     expect(another.status).toBe('succeeded')
     const grownMiB = (residentBytes(server.pid) - before) / 1_048_576
     console.log(

@@ -32,10 +32,10 @@ test('purchases of one key whose references come slowly hold no slot of their pr
   onTestFinished(() => void server.kill('SIGKILL'))
   const buy = async (key: string, wait: string, order: object = {}): Promise<Generation> => {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', prefer: wait }
-    const body = JSON.stringify({ model: 'openai/gpt-image-1-mini', prompt: 'a lighthouse', ...order })
+    const body = JSON.stringify({ model: 'openai/gpt-image-2', prompt: 'a lighthouse', ...order })
     return (await (await fetch(`${server.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
   }
-  expect(await buy('key-of-few', 'wait=20')).toMatchObject({ status: 'succeeded' })
+  expect(await buy('key-of-few', 'wait=60')).toMatchObject({ status: 'succeeded' })
   const waiting = Array.from({ length: 2 * SLOTS }, (_, index) =>
     buy('key-of-many', 'respond-async', { reference_images: [`${slow}/${index}.png`] }),
   )

@@ -90,7 +90,7 @@ test.each(Object.keys(REPLIES))('replies of a vendor that are made of %s stop no
       const replies = Array.from({ length: 2 * AT_ONCE }, async () => {
         const reply = await fetch(`${gateway.url}/v1/generations`, {
           method: 'POST',
-          headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', prefer: 'wait=30' },
+          headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', prefer: 'wait=60' },
           body: JSON.stringify({ model, prompt: 'a lighthouse' }),
         })
         expect(await reply.json()).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } })

@@ -142,7 +142,7 @@ providers: { runware: { api_key: ${RUNWARE_KEY}, base_url: "${vendorUrl}" }, bfl
     { patience: { linkMs: 1_500, longestLinkMs: 1_500, deadLinkMs: 1_500 } },
   )
   onTestFinished(async () => void (await gateway.kill('SIGKILL')))
-  const buy = async (more: object, prefer = 'wait=20'): Promise<Generation> => {
+  const buy = async (more: object, prefer = 'wait=60'): Promise<Generation> => {
     const body = JSON.stringify({ model: 'runware/flux-2-pro', width: 256, height: 256, ...more })
     const headers = { 'content-type': 'application/json', prefer }
     return (await (await fetch(`${gateway.url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation
@@ -246,7 +246,7 @@ test(
     const via = (to: string): string => `link http://127.0.0.2:${shop.port}/to?${encodeURIComponent(to)}`
     const links = [`${key}://x`, `http://${key}@x/`, ...NAMES_WITH_KEY.map((name) => `http://${name}/`)].map(via)
     const refusals = Array.from({ length: 30 }, (_, index) => `refuse ${'w '.repeat(237)}${'x'.repeat(index)}${key} w`)
-    const ends = await Promise.all([...links, ...refusals].map((prompt) => buy({ prompt }, 'wait=30')))
+    const ends = await Promise.all([...links, ...refusals].map((prompt) => buy({ prompt }, 'wait=60')))
     expect(ends.map(({ status }) => status)).toEqual(ends.map(() => 'failed'))
     const calls = await Promise.all(ends.map(async ({ id }) => (await fetch(`${url}/v1/generations/${id}/attempts/1/calls`)).text()))
     const all = [...ends.map((end) => JSON.stringify(end)), ...calls, said()]

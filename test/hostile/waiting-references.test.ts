@@ -38,7 +38,7 @@ test('purchases that wait behind silent references of their key end where they a
     return (await (await fetch(`${server.url}/v1/generations${path}`, { method, headers, ...body })).json()) as Generation
   }
   const buy = (_: unknown, index: number): Promise<Generation> =>
-    ask('', 'POST', { model: 'openai/gpt-image-1-mini', prompt: 'a lighthouse', reference_images: [`${links}/${index}.png`] })
+    ask('', 'POST', { model: 'openai/gpt-image-2', prompt: 'a lighthouse', reference_images: [`${links}/${index}.png`] })
   const first = await Promise.all(Array.from({ length: PURCHASES - 1 }, buy))
   // Behind all others.
   const bought = [...first, await buy(undefined, PURCHASES - 1)]
@@ -50,7 +50,11 @@ test('purchases that wait behind silent references of their key end where they a
   await expect.poll(left, { timeout: SILENCE_MS + 10_000, interval: 500 }).toBe(0)
   const ends = await Promise.all(bought.map(({ id }) => ask(`/${id}`)))
   const codes = Map.groupBy(ends, ({ error }) => error?.code)
-  expect([codes.get('invalid_request')?.length, codes.get('canceled')?.length]).toEqual([AT_ONCE, 1])
-  expect(codes.get('rate_limited')).toHaveLength(PURCHASES - AT_ONCE - 1)
+  expect(codes.get('canceled')).toHaveLength(1)
+  // Where the machine is busy, a link can be given up early, and the next one is fetched.
+  const { length: fetched } = codes.get('invalid_request') ?? []
+  expect(fetched).toBeGreaterThanOrEqual(AT_ONCE)
+  expect(fetched).toBeLessThan(2 * AT_ONCE)
+  expect(codes.get('rate_limited')).toHaveLength(PURCHASES - fetched - 1)
   expect(vendors.submits('openai')).toBe(0)
 }, 90_000)

@@ -15,7 +15,7 @@ async function startWith(name: StorageName, more: string, typicalMs = 20) {
   const { server, configure, close } = await startStored(name, { providers: ['bfl'], more: keyWith(more), typicalMs })
   onTestFinished(close)
   const headers = { authorization: 'Bearer team', 'content-type': 'application/json' }
-  const buy = async (prefer = 'wait=30'): Promise<Generation & { readonly code?: string }> => {
+  const buy = async (prefer = 'wait=60'): Promise<Generation & { readonly code?: string }> => {
     const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a tree', width: 1024, height: 1024 })
     const reply = await fetch(`${server.url}/v1/generations`, { method: 'POST', headers: { ...headers, prefer }, body })
     return (await reply.json()) as Generation

@@ -41,7 +41,7 @@ const linesSum = (lines: readonly CostLine[]): string => sumUsd(lines.map(({ amo
 test('a quote of several tasks with a surcharge is what they cost, to the last digit, and max_price_usd holds there', async () => {
   const gateway = await gatewayBefore(await relay())
   const post = async <Answer>(path: string, body: object): Promise<Answer> => {
-    const headers = { 'content-type': 'application/json', prefer: 'wait=30' }
+    const headers = { 'content-type': 'application/json', prefer: 'wait=60' }
     return (await (await fetch(gateway + path, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as Answer
   }
   for (const provider of PRICES.flatMap((_, one) => SURCHARGES.map((__, other) => `relay-${one}-${other}`))) {

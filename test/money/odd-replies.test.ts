@@ -44,7 +44,7 @@ async function startShop() {
   const gateway = await gatewayWith(
     `providers:\n${relayEntry('one', url, '0.02')}${relayEntry('two', url, '0.02')}${relayEntry('streamed', url, '0.02', ', stream: true')}${gemini}`,
   )
-  const headers = { 'content-type': 'application/json', prefer: 'wait=20' }
+  const headers = { 'content-type': 'application/json', prefer: 'wait=60' }
   return {
     ordered,
     async ask(model: string, prompt: string, n = 1): Promise<Generation> {

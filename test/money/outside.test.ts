@@ -54,7 +54,7 @@ afterAll(async () => {
 })
 
 async function ask(path: string, body?: object, key = 'boss'): Promise<{ readonly status: number; readonly body: unknown }> {
-  const headers = { authorization: `Bearer key-of-${key}`, 'content-type': 'application/json', prefer: 'wait=20' }
+  const headers = { authorization: `Bearer key-of-${key}`, 'content-type': 'application/json', prefer: 'wait=60' }
   const reply = await fetch(`${server.url}${path}`, { headers, ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}) })
   return { status: reply.status, body: await reply.json() }
 }

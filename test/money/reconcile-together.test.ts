@@ -48,7 +48,7 @@ async function startShop(name: StorageName, nodes: number) {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   })
   const ask = async (node: number, path: string, body?: string, type = 'application/json'): Promise<unknown> => {
-    const headers = { authorization: 'Bearer boss', 'content-type': type, prefer: 'wait=20' }
+    const headers = { authorization: 'Bearer boss', 'content-type': type, prefer: 'wait=60' }
     return (await fetch(`${gateways[node]?.url}${path}`, { headers, ...(body === undefined ? {} : { method: 'POST', body }) })).json()
   }
   return {

@@ -53,7 +53,7 @@ test(
 network: { allow: ["127.0.0.0/8"] }
 providers: { bfl: { api_key: a-vendor-key-0123, base_url: "${vendor.url}" } }
 `)
-    const headers = { authorization: 'Bearer team', 'content-type': 'application/json', prefer: 'wait=30' }
+    const headers = { authorization: 'Bearer team', 'content-type': 'application/json', prefer: 'wait=60' }
     const buy = async (path: string): Promise<Generation> => {
       const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a tree', width: 1024, height: 1024, reference_images: [links + path] })
       return (await (await fetch(`${url}/v1/generations`, { method: 'POST', headers, body })).json()) as Generation

@@ -38,7 +38,7 @@ test(
       server.once('exit', () => reject(new Error(said)))
     })
     const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse', width: 256, height: 256 })
-    const headers = { 'content-type': 'application/json', prefer: 'wait=30' }
+    const headers = { 'content-type': 'application/json', prefer: 'wait=60' }
     const generation = await fetch(`${url}/v1/generations`, { method: 'POST', headers, body })
     expect(await generation.json()).toMatchObject({ status: 'succeeded', images: [{ width: 256 }] })
     const page = await fetch(`${url}/`)

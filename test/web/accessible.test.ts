@@ -53,7 +53,7 @@ function statesOfResults(page: Page) {
 describe.skipIf(!hasChromium)('for everybody', () => {
   test('every page has no fault that axe finds, in both themes at 360 and 1440 pixels, and never scrolls sideways', async () => {
     const asked = { model: 'flux-2-pro', prompt: 'a fox', width: 512, height: 512 }
-    const reply = await gateway.post('/v1/comparisons', asked, { prefer: 'wait=20' })
+    const reply = await gateway.post('/v1/comparisons', asked, { prefer: 'wait=60' })
     const { id, generations } = (await reply.json()) as Comparison
     const compared = `/?c=${id}`
     const { page, complaints, close } = await openPage(gateway.url)

@@ -19,7 +19,7 @@ afterAll(() => gateway.close())
 const read = async <Body>(path: string): Promise<Body> => (await (await gateway.ask(path)).json()) as Body
 const compare = async (request: object): Promise<Comparison> =>
   (await (
-    await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox', ...request }, { prefer: 'wait=20' })
+    await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox', ...request }, { prefer: 'wait=60' })
   ).json()) as Comparison
 
 describe.skipIf(!hasChromium)('somebody who never read the README', { concurrent: true }, () => {
@@ -294,7 +294,7 @@ describe.skipIf(!hasChromium)('one generation', { concurrent: true }, () => {
       const prompt = "a fox's den, “quoted” $HOME"
       const made = await gateway.generate(
         { prompt, seed: 77, width: 512, height: 512, provider: { only: ['runware'] }, metadata: { team: 'shop' } },
-        { prefer: 'wait=20' },
+        { prefer: 'wait=60' },
       )
       const { page, complaints, close } = await openPage(`${gateway.url}/generations/${made.id}`)
       await page.getByRole('button', { name: 'Copy as' }).click()

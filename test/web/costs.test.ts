@@ -55,7 +55,7 @@ function someOf([like]: CostReport['what_if']): CostReport['what_if'] {
 
 describe.skipIf(!hasChromium)('the page of costs', () => {
   test('Costs shows what the API says, in its tables and of each day, to the digit', async () => {
-    await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=60' })
     const report = (await (await gateway.ask('/v1/costs?group_by=provider')).json()) as CostReport
     let days: CostReport['groups'] = []
     const { page, close } = await openPage(`${gateway.url}/costs?days=30`, {

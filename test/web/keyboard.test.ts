@@ -57,7 +57,7 @@ describe.skipIf(!hasChromium)('the keyboard', { concurrent: true }, () => {
   }, 90_000)
 
   test('loses no key, however fast one follows the one that opened its part of the page', async () => {
-    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=60' })
     const { page, complaints, close } = await openPage(`${gateway.url}/?c=${(await json<Comparison>(reply)).id}`)
     await region(page, 'Vtrix').getByText('Succeeded').waitFor()
     /** Each key as soon as the page has drawn what the one before it changed, and before any of it is painted. */
@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium)('the keyboard', { concurrent: true }, () => {
   }, 90_000)
 
   test('picks, wipes, swaps, flips, zooms and folds a comparison; single letters can be switched off', async ({ expect }) => {
-    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=60' })
     const { id } = await json<Comparison>(reply)
     const { page, complaints, close } = await openPage(`${gateway.url}/?c=${id}`)
     const column = region(page, 'Vtrix')

@@ -74,7 +74,7 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
   test('has the outcome and the tools on one line from 1100 pixels, and the tools below it where they do not fit; a zoom keeps its spot from provider to provider, past a smaller image too', async ({
     expect,
   }) => {
-    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' })
+    const reply = await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=60' })
     const { page, close } = await openPage(`${gateway.url}/?c=${(await json<Comparison>(reply)).id}`, { prepare: withOneSmaller })
     await region(page, 'Vtrix').getByText('Succeeded').waitFor()
     await page.getByRole('group', { name: 'Scale' }).waitFor()
@@ -178,7 +178,7 @@ describe.skipIf(!hasChromium)('the design', { concurrent: true }, () => {
   }, 90_000)
 
   test('shows one generation on a phone as image, prompt, what it cost, and then what can be done; a webhook that failed says when it is sent again, and fits', async () => {
-    const { id } = await gateway.generate({ prompt: 'in this order', provider: { only: ['runware'] } }, { prefer: 'wait=20' })
+    const { id } = await gateway.generate({ prompt: 'in this order', provider: { only: ['runware'] } }, { prefer: 'wait=60' })
     const { page, close } = await openPage(`${gateway.url}/generations/${id}`, { width: 360, height: 780, prepare: withDeliveries })
     const parts = [
       page.getByRole('img', { name: 'in this order' }),

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close())
 
 const open = (path: string, screen: Parameters<typeof openPage>[1] = {}) => openPage(`${gateway.url}${path}`, { key: BOSS, ...screen })
-const compare = async (request: object, wait = 'wait=20'): Promise<Comparison> =>
+const compare = async (request: object, wait = 'wait=60'): Promise<Comparison> =>
   json(await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox', ...request }, { ...AS_BOSS, prefer: wait }))
 
 describe.skipIf(!hasChromium)('the pages', { concurrent: true }, () => {
@@ -33,8 +33,8 @@ describe.skipIf(!hasChromium)('the pages', { concurrent: true }, () => {
     await page.getByLabel('More of this comparison').click()
     await page.getByRole('button', { name: 'Copy as' }).click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByRole('button', { name: 'Copy', exact: true }).click()
-    await dialog.getByText('Copied').waitFor()
+    // It says so for two seconds.
+    await Promise.all([dialog.getByText('Copied').waitFor(), dialog.getByRole('button', { name: 'Copy', exact: true }).click()])
     expect([await sideways(page), complaints]).toEqual([0, []])
     await close()
   }, 90_000)

@@ -11,7 +11,7 @@ let first: Comparison
 beforeAll(async () => {
   buildPagesOnce()
   gateway = await launchGateway()
-  first = await json(await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=20' }))
+  first = await json(await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a fox' }, { prefer: 'wait=60' }))
 }, 60_000)
 afterAll(() => gateway.close())
 
@@ -116,10 +116,10 @@ describe.skipIf(!hasChromium)('a request that is refused', { concurrent: true },
     const { title, detail } = (await reply.json()) as { title: string; detail: string }
     expect(said).toContain(`${title}. ${detail}`)
     expect(said).toMatch(/Request [\w-]{8,}/)
-    await note.getByRole('button', { name: 'Copy the request id' }).click()
-    await note.getByText(/Copied|Not copied/).waitFor()
+    // It says so for two seconds.
+    await Promise.all([note.getByText(/Copied|Not copied/).waitFor(), note.getByRole('button', { name: 'Copy the request id' }).click()])
     await close()
-  }, 60_000)
+  }, 90_000)
 })
 
 describe.skipIf(!hasChromium)('the sheet of states that `npm run screenshots` writes', { concurrent: true }, () => {

@@ -24,9 +24,9 @@ async function canceled(prompt: string, afterMs = 0): Promise<Generation> {
 }
 
 test('a sandbox with fal alone sells, meters what fal counts where its unit is known, and cancels what runs and what waits', async () => {
-  const image = await gateway.generate({ model: 'flux-kontext-pro', prompt: 'a lighthouse' }, { prefer: 'wait=20' })
+  const image = await gateway.generate({ model: 'flux-kontext-pro', prompt: 'a lighthouse' }, { prefer: 'wait=60' })
   expect(image).toMatchObject({ status: 'succeeded', provider: 'fal', cost: { amount: '0.04', basis: 'metered' } })
-  const tokens = await gateway.generate({ model: 'gpt-image-2', prompt: 'a lighthouse', width: 1024, height: 1024 }, { prefer: 'wait=20' })
+  const tokens = await gateway.generate({ model: 'gpt-image-2', prompt: 'a lighthouse', width: 1024, height: 1024 }, { prefer: 'wait=60' })
   // 20 tokens of text at 5 and 1,800 of images at 30 dollars a million.
   expect(tokens).toMatchObject({ status: 'succeeded', cost: { amount: '0.0541', basis: 'metered' } })
 

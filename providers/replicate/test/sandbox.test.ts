@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.close())
 
-const buy = (prompt: string, prefer = 'wait=20') => gateway.generate({ prompt, provider: { only: [manifest.id] } }, { prefer })
+const buy = (prompt: string, prefer = 'wait=60') => gateway.generate({ prompt, provider: { only: [manifest.id] } }, { prefer })
 const submits = async (): Promise<number> => {
   const text = await (await gateway.ask('/metrics')).text()
   const lines = text.split('\n').filter((line) => line.startsWith('imagegate_submits_total') && line.includes(manifest.id))
