@@ -221,9 +221,10 @@ export const MIGRATIONS: readonly string[] = [
 
 /**
  * Runs the steps the database has not had, each in its own transaction, so a crash between two leaves a state the next start continues.
+ * @returns how many
  * @throws StoreError `newer_schema` where the database has had more steps than there are
  */
-export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): number {
   const version = schemaVersion(database)
   if (version > migrations.length) {
     const message = `the database has schema ${version} and this version of imagegate knows ${migrations.length}; run the newer version, or restore a backup made before the upgrade`
@@ -241,6 +242,7 @@ export function migrate(database: DatabaseSync, migrations: readonly string[] = 
       throw error
     }
   }
+  return migrations.length - version
 }
 
 export const schemaVersion = (database: DatabaseSync): number =>

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { belongsToAnother } from '../owner.ts'
 import { StoreError } from '../../core/ports.ts'
 import { readFailure, resultCodeOf } from './failure-of.ts'
-import { migrate } from './migrations.ts'
+import { migrate, schemaVersion } from './migrations.ts'
 import { OWN_FILE, OWN_FOLDER } from '../own-modes.ts'
 
 export const DATABASE_FILE = 'imagegate.db'
@@ -15,6 +15,12 @@ const cacheKilobytes = 8_192
 /** 32 MB of log: a page that changes often is copied to the database once, not once for every few megabytes. */
 const checkpointPages = 8_192
 const busy = 5
+/**
+ * What a statement has changed, so that it can be undone alone. Once that was more than 64 kB, as when the index of prompts grows, SQLite has it in
+ * a temporary file, and under a lock that is kept it writes each later statement's there too: 40 writes for a generation instead of 9. A step of the
+ * schema changes and sorts whole tables, which belong in no memory: it comes before, and the database is opened anew behind it.
+ */
+const UNDONE_IN_MEMORY = 'PRAGMA temp_store = MEMORY'
 
 /**
  * Opens `<directory>/imagegate.db`, brings its schema up to date and keeps it for this process alone.
@@ -37,7 +43,15 @@ export function openDatabase(directory: string, { upgrade = true }: { readonly u
     database.exec(`PRAGMA cache_size = -${cacheKilobytes}`)
     database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
     database.exec('BEGIN IMMEDIATE; COMMIT')
-    if (upgrade) migrate(database)
+    if (upgrade) {
+      const isOld = schemaVersion(database) > 0
+      if (migrate(database) > 0 && isOld) {
+        database.close()
+        database = null
+        return openDatabase(directory)
+      }
+    }
+    database.exec(UNDONE_IN_MEMORY)
     return database
   } catch (error) {
     database?.close()

@@ -1,13 +1,13 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { StoreError } from '../../../src/core/ports.ts'
 import { MIGRATIONS, migrate, schemaVersion } from '../../../src/store/sqlite/migrations.ts'
 import { DATABASE_FILE, openDatabase } from '../../../src/store/sqlite/open.ts'
@@ -101,6 +101,51 @@ describe('opening the database', () => {
     writeFileSync(file, '')
     chmodSync(file, 0o600)
     expect(() => openDatabase(join(file, 'data'))).toThrow(/the data folder .* cannot be used .*IMAGEGATE_DATA/)
+  })
+})
+
+/** What a statement has changed so far, where SQLite keeps that in a file. */
+const temporaryFiles = (): readonly string[] =>
+  readdirSync('/proc/self/fd')
+    .flatMap((descriptor) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${descriptor}`, { encoding: 'utf8' })]
+      } catch {
+        // The one that read the folder.
+        return []
+      }
+    })
+    .filter((path) => path.includes('etilqs_'))
+
+/** One statement of a transaction that changes some hundred kilobytes, and could fail at each row. */
+function changeMuch(database: DatabaseSync): void {
+  database.exec('CREATE TABLE many (n INTEGER UNIQUE)')
+  database.exec('INSERT INTO many WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n LIMIT 20000) SELECT n FROM n')
+  database.exec('BEGIN; UPDATE many SET n = -n; COMMIT')
+  database.exec('DROP TABLE many')
+}
+
+describe.runIf(existsSync('/proc/self/fd'))('a statement that changes much', () => {
+  test('leaves no temporary file, to which all later ones would be written; what the steps of an upgrade left is closed', () => {
+    const before = temporaryFiles()
+    const close = vi.spyOn(DatabaseSync.prototype, 'close')
+    onTestFinished(() => close.mockRestore())
+    const opened = ['new', 'known', 'old'].map((kind) => {
+      const database = openDatabase(directory)
+      const closed = close.mock.calls.length
+      changeMuch(database)
+      const left = temporaryFiles()
+      // The next one has a step to go.
+      if (kind === 'known') database.exec(`DROP TABLE considered_offers; PRAGMA user_version = ${MIGRATIONS.length - 1}`)
+      database.close()
+      close.mockClear()
+      return { kind, closed, left }
+    })
+    expect(opened).toEqual([
+      { kind: 'new', closed: 0, left: before },
+      { kind: 'known', closed: 0, left: before },
+      { kind: 'old', closed: 1, left: before },
+    ])
   })
 })
 
