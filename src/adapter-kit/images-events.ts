@@ -68,8 +68,12 @@ const errorIn = (data: Json): Json => ((Data.safeParse(data).data?.error ?? null
 
 const Completed = z.looseObject({ b64_json: z.string().optional().catch(undefined), created_at: z.unknown().optional() })
 
+/** What two ends say differently, such as the tokens that were used, is known of neither. */
 function asOne(events: readonly Json[]): Json {
-  const [first = {}] = events.map((data) => Completed.safeParse(data).data ?? {})
-  const { created_at: created, type: _, b64_json: __, ...said } = first as JsonObject
-  return { ...said, ...(created === undefined ? {} : { created }), data: [...events] }
+  const [first = {}, ...others] = events.map((data) => (Completed.safeParse(data).data ?? {}) as JsonObject)
+  const { created_at: created, type: _, b64_json: __, ...said } = first
+  const agreed = Object.entries(said).filter(([name, value]) =>
+    others.every((other) => JSON.stringify(other[name]) === JSON.stringify(value)),
+  )
+  return { ...Object.fromEntries(agreed), ...(created === undefined ? {} : { created }), data: [...events] }
 }

@@ -165,6 +165,8 @@ declare module 'fastify' {
 }
 
 const waitsForContinue = new WeakSet<IncomingMessage>()
+/** Than an answer to whether a body may come. */
+const expectsMore = new WeakSet<IncomingMessage>()
 
 const isStranger = (request: FastifyRequest): boolean => (request.caller as FastifyRequest['caller'] | undefined)?.scope == null
 
@@ -186,6 +188,7 @@ export function installConnectionRules(
       request.hasBody = true
       keepReply(reply)
     }
+    if (expectsMore.has(raw)) return void sendProblem(reply.header('connection', 'close'), UNMET, problems)
     if (raw.headers['transfer-encoding'] !== undefined) boundChunks(raw, () => refuse(raw.socket, TOO_MANY_CHUNKS, problems))
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
     // As where Node’s parser gives up: in no API’s shape.
@@ -258,16 +261,9 @@ function refuseOddConversations({ server }: FastifyInstance, problems: ProblemDe
     waitsForContinue.add(request)
     server.emit('request', request, response)
   })
-  server.on('checkExpectation', (_request, response) => {
-    const problem = problemDocument(UNMET, NO_PATH, problems)
-    const body = JSON.stringify(problem)
-    response
-      .writeHead(417, {
-        'content-type': PROBLEM,
-        'content-length': Buffer.byteLength(body),
-        'x-request-id': newRequestId(),
-        connection: 'close',
-      })
-      .end(body)
+  // It waits behind the requests before it, like every other: thousands of them come in one packet.
+  server.on('checkExpectation', (request, response) => {
+    expectsMore.add(request)
+    server.emit('request', request, response)
   })
 }

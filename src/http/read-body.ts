@@ -33,10 +33,14 @@ export function decodeUtf8(bytes: Uint8Array, what = 'The body'): string {
   try {
     return utf8.decode(bytes)
   } catch {
-    const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
-    const detail = isGzip ? `${what} is compressed with gzip; send it uncompressed.` : `${what} is not UTF-8; encode it so.`
-    throw new HttpProblem({ code: 'invalid_request', detail, unreadable: 'bytes' })
+    throw notUtf8(bytes, what)
   }
+}
+
+function notUtf8(bytes: Uint8Array, what: string): HttpProblem {
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
+  const detail = isGzip ? `${what} is compressed with gzip; send it uncompressed.` : `${what} is not UTF-8; encode it so.`
+  return new HttpProblem({ code: 'invalid_request', detail, unreadable: 'bytes' })
 }
 
 /** Numbers that a double may not hold to the last digit. */
@@ -72,12 +76,7 @@ export function installJsonParser(app: FastifyInstance): void {
   }
   app.decorateRequest('standIns', null)
   app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
-    const written = request.raw.headers['content-length']
-    const { bytes, standIns } = await boundedJson(payload, {
-      caller: request.gatewayKey ?? request.ip,
-      maxBytes: request.routeOptions.bodyLimit,
-      written: written === undefined ? null : Number(written),
-    })
+    const { bytes, standIns } = await boundedJson(payload, expectedOf(request))
     if (standIns.length > 0) request.standIns = standIns
     if (bytes.length === 0) {
       if (takesNoBody(request)) return undefined
@@ -130,6 +129,11 @@ interface ExpectedBody {
   readonly written: number | null
 }
 
+export function expectedOf({ raw, gatewayKey, ip, routeOptions }: FastifyRequest): ExpectedBody {
+  const written = raw.headers['content-length']
+  return { caller: gatewayKey ?? ip, maxBytes: routeOptions.bodyLimit, written: written === undefined ? null : Number(written) }
+}
+
 /** @throws HttpProblem where it is larger than `maxBytes`, not as long as its Content-Length, or holds more than anybody sends */
 async function boundedJson(
   payload: Readable,
@@ -152,6 +156,36 @@ async function boundedJson(
     reader.abandon()
     throw error
   }
+}
+
+/**
+ * A long text in the pieces that it came in, each decoded in a turn: put together, tens of megabytes would be copied at once.
+ * @throws HttpProblem where it is larger than `maxBytes`, not as long as its Content-Length, or no UTF-8
+ */
+export async function readLongText(payload: Readable, { caller, maxBytes, written }: ExpectedBody): Promise<readonly string[]> {
+  if (written !== null && written > maxBytes) throw tooLarge()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  const texts: string[] = []
+  let bytes = 0
+  let beginning: Uint8Array = Buffer.alloc(0)
+  const decoded = (piece?: Buffer): string => {
+    try {
+      return decoder.decode(piece, { stream: piece !== undefined })
+    } catch {
+      throw notUtf8(beginning, 'The body')
+    }
+  }
+  await eachPiece(payload, caller, (piece) => {
+    if (bytes === 0) beginning = piece
+    bytes += piece.length
+    if (bytes > maxBytes) throw tooLarge()
+    texts.push(decoded(piece))
+    return true
+  })
+  texts.push(decoded())
+  if (written !== null && bytes !== written)
+    throw new HttpProblem({ code: 'invalid_request', detail: 'The body is not as long as its Content-Length; send it whole.' })
+  return texts
 }
 
 /**

@@ -2,6 +2,8 @@
 export interface TableLine {
   /** Where it begins in the file, from 1. */
   readonly line: number
+  /** Characters of the file before it. */
+  readonly at: number
   readonly cells: Readonly<Record<string, string>>
 }
 
@@ -17,9 +19,39 @@ const MOST_COLUMNS = 200
 /** A table cannot be read at all; the message names the line. */
 export class TableUnreadable extends Error {}
 
-/** CSV (RFC 4180), separated by commas, semicolons or tabs, as its first line shows. Read lazily. @throws TableUnreadable */
-export function readCsv(text: string): Table {
-  const records = csvRecords(text, separatorOf(text))
+/** Of a text in pieces, the part that is read: always with the longest line that there may be, so that none is searched for its end in all the text. */
+class Reading {
+  text = ''
+  /** Characters that came before it. */
+  #before = 0
+  readonly #pieces: Iterator<string>
+
+  constructor(pieces: Iterable<string>) {
+    this.#pieces = pieces[Symbol.iterator]()
+  }
+
+  /** @param at where the next line begins in `text` · @returns where it begins there now; null where the file ends */
+  lineFrom(at: number): number | null {
+    let from = at
+    while (this.text.length - from < MOST_LINE_CHARS + 2) {
+      const { value, done = false } = this.#pieces.next() as IteratorResult<string, undefined>
+      if (done) break
+      this.#before += from
+      this.text = this.text.slice(from) + value
+      from = 0
+    }
+    return from < this.text.length ? from : null
+  }
+
+  /** In the whole file. */
+  offsetOf(at: number): number {
+    return this.#before + at
+  }
+}
+
+/** CSV (RFC 4180), separated by commas, semicolons or tabs, as its first line shows. Read lazily, from its pieces. @throws TableUnreadable */
+export function readCsv(pieces: Iterable<string>): Table {
+  const records = csvRecords(new Reading(pieces))
   const header = records.next()
   if (header.done === true) throw new TableUnreadable('the file is empty: its first line has the names of the columns')
   const columns = header.value.cells.map((name) => name.trim())
@@ -27,10 +59,16 @@ export function readCsv(text: string): Table {
   return { columns, lines: asLines(records, columns) }
 }
 
-function* asLines(records: Iterable<{ readonly line: number; readonly cells: readonly string[] }>, columns: readonly string[]) {
-  for (const { line, cells } of records) {
+interface CsvRecord {
+  readonly line: number
+  readonly at: number
+  readonly cells: readonly string[]
+}
+
+function* asLines(records: Iterable<CsvRecord>, columns: readonly string[]): Generator<TableLine, void> {
+  for (const { line, at, cells } of records) {
     if (cells.every((cell) => cell.trim() === '')) continue
-    yield { line, cells: Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
+    yield { line, at, cells: Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
   }
 }
 
@@ -42,12 +80,15 @@ function separatorOf(text: string): string {
   return counted.toSorted((left, right) => right.count - left.count)[0]?.separator ?? ','
 }
 
-function* csvRecords(text: string, separator: string): Generator<{ readonly line: number; readonly cells: readonly string[] }, void> {
-  let at = 0
+function* csvRecords(reading: Reading): Generator<CsvRecord, void> {
   let line = 1
-  while (at < text.length) {
+  let separator: string | null = null
+  for (let next = reading.lineFrom(0); next !== null;) {
+    const { text } = reading
+    separator ??= separatorOf(text)
     const begins = line
-    const startsAt = at
+    const startsAt = next
+    let at = startsAt
     const cells: string[] = []
     for (;;) {
       const field = text[at] === '"' ? quotedField(text, at, begins) : plainField(text, at, separator)
@@ -63,7 +104,8 @@ function* csvRecords(text: string, separator: string): Generator<{ readonly line
     if (text[at] === '\r' && text[at + 1] === '\n') at++
     at++
     line++
-    yield { line: begins, cells }
+    yield { line: begins, at: reading.offsetOf(startsAt), cells }
+    next = reading.lineFrom(at)
   }
 }
 
@@ -93,12 +135,13 @@ function quotedField(text: string, start: number, line: number): Field {
     const inside = text.slice(start + 1, at)
     return { value: inside.replaceAll('""', '"'), end: at + 1, lineBreaks: inside.split('\n').length - 1 }
   }
+  if (text.length - start > MOST_LINE_CHARS) throw tooLong(line)
   throw new TableUnreadable(`line ${line}: a quote is never closed`)
 }
 
-/** JSON lines: one object on each line. The columns are those of the first. @throws TableUnreadable */
-export function readJsonLines(text: string, readJson: (line: string) => unknown): Table {
-  const lines = jsonLines(text, readJson)
+/** JSON lines: one object on each line. The columns are those of the first. Read lazily, from their pieces. @throws TableUnreadable */
+export function readJsonLines(pieces: Iterable<string>, readJson: (line: string) => unknown): Table {
+  const lines = jsonLines(new Reading(pieces), readJson)
   const first = lines.next()
   if (first.done === true) throw new TableUnreadable('the file is empty: send one JSON object on each line')
   function* all(head: TableLine): Generator<TableLine, void> {
@@ -108,16 +151,17 @@ export function readJsonLines(text: string, readJson: (line: string) => unknown)
   return { columns: Object.keys(first.value.cells), lines: all(first.value) }
 }
 
-function* jsonLines(text: string, readJson: (line: string) => unknown): Generator<TableLine, void> {
+function* jsonLines(reading: Reading, readJson: (line: string) => unknown): Generator<TableLine, void> {
   let line = 0
-  for (let start = 0; start < text.length;) {
+  for (let start = reading.lineFrom(0); start !== null;) {
+    const { text } = reading
     const newline = text.indexOf('\n', start)
     const end = newline === -1 ? text.length : newline
     line++
     if (end - start > MOST_LINE_CHARS) throw tooLong(line)
     const content = text.slice(start, end).trim()
-    start = end + 1
-    if (content !== '') yield { line, cells: cellsOf(content, line, readJson) }
+    if (content !== '') yield { line, at: reading.offsetOf(start), cells: cellsOf(content, line, readJson) }
+    start = reading.lineFrom(end + 1)
   }
 }
 

@@ -5,11 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startProcess } from '../crash/process.ts'
 import type { ServerProcess } from '../crash/process.ts'
 import { leastStop, LONGEST_STOP_MS, startNeighbour } from '../support/neighbour.ts'
 import type { Neighbour } from '../support/neighbour.ts'
+import { gatewayWith } from '../support/for-one-test.ts'
 
 useRealSockets()
 
@@ -19,6 +20,8 @@ const AHEAD = 1_500
 /** The one that is answered, and those that may wait behind it. */
 const ANSWERED = 33
 const REQUESTS = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(AHEAD)
+/** More than whether a body may come. */
+const EXPECTING = 'GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n'.repeat(AHEAD)
 const folder = mkdtempSync(join(tmpdir(), 'imagegate-ahead-'))
 
 let gateway: ServerProcess
@@ -36,8 +39,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function connected(): Promise<net.Socket> {
-  const { hostname, port } = new URL(gateway.url)
+async function connected(url = gateway.url): Promise<net.Socket> {
+  const { hostname, port } = new URL(url)
   const socket = net.connect(Number(port), hostname)
   await once(socket, 'connect')
   return socket
@@ -56,7 +59,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const stops = await leastStop(neighbour, async () => {
-      const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, connected))
+      const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => connected()))
       const answers = sockets.map(answersOf)
       for (const socket of sockets) socket.write(REQUESTS)
       expect(new Set(await Promise.all(answers))).toEqual(new Set([ANSWERED]))
@@ -66,3 +69,18 @@ test(
     expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
   },
 )
+
+test('requests that expect what nobody meets stop nobody for 50 ms either, where no keys are', { timeout: 120_000 }, async () => {
+  const open = await gatewayWith('')
+  const beside = await startNeighbour(open)
+  onTestFinished(() => beside.end())
+  const stops = await leastStop(beside, async () => {
+    const sockets = await Promise.all(Array.from({ length: 30 }, () => connected(open.url)))
+    const answers = sockets.map(answersOf)
+    for (const socket of sockets) socket.write(EXPECTING)
+    // Its answer ends a connection.
+    expect(new Set(await Promise.all(answers))).toEqual(new Set([1]))
+  })
+  expect(stops.failed).toBe(0)
+  expect(stops.longestMs).toBeLessThan(LONGEST_STOP_MS)
+})

@@ -63,6 +63,20 @@ describe('the cost of an image', () => {
     expect(amountOf('gpt-image-2.6-flare', { input_tokens: 10, output_tokens: 1_000 })).toBe('0.03005')
   })
 
+  test('is unknown where two ends of one stream count differently, and counts once where they count the same', () => {
+    const end = (tokens: number, image = 'AAAA'): Json => ({
+      event: 'image_generation.completed',
+      data: { b64_json: image, usage: { input_tokens: 10, output_tokens: tokens } },
+    })
+    const streamed = (...body: Json[]) =>
+      adapter.interpret({ status: 200, headers: { 'content-type': 'text/event-stream' }, body }, CALL).cost
+    const usedIn = (tokens: number) => ({ tokens: expect.objectContaining({ image_output: tokens }) })
+    expect(streamed(end(1_000))).toMatchObject(usedIn(1_000))
+    expect(streamed(end(1_000), end(1_000))).toMatchObject(usedIn(1_000))
+    expect(streamed(end(1_000), end(99_999, 'BBBB'))).toBeUndefined()
+    expect(streamed({ event: 'image_generation.completed', data: { b64_json: 'AAAA' } }, end(1_000))).toBeUndefined()
+  })
+
   test('is quoted for gpt-image-1-mini as its page prices an image, though the tokens of the guide would come to less', () => {
     const { output_tokens: table, note } = rule('gpt-image-1-mini')
     expect(table?.['1024x1024']).toEqual({ low: 0.005 / 8e-6, medium: 0.011 / 8e-6, high: 0.036 / 8e-6 })

@@ -1,9 +1,11 @@
+import type { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Problem, Reconciliation } from '#contract'
 import type { Reconcile } from '../../core/billing/reconcile.ts'
 import { HttpProblem } from '../http-problem.ts'
-import { decodeUtf8, readJson } from '../read-body.ts'
+import { expectedOf, readJson, readLongText } from '../read-body.ts'
 import { readCsv, readJsonLines, TableUnreadable } from '../read-table.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { endOf, Moment, momentOf } from './moment.ts'
@@ -52,9 +54,7 @@ const Query = z
 /** A vendor's invoice beside the account. */
 export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependencies> = async (app, { reconcile }) => {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser([CSV, ...JSON_LINES], { parseAs: 'buffer', bodyLimit: MOST_BYTES }, async (_request: unknown, body: Buffer) =>
-    decodeUtf8(body),
-  )
+  app.addContentTypeParser([CSV, ...JSON_LINES], (request: FastifyRequest, payload: Readable) => readLongText(payload, expectedOf(request)))
   app.addContentTypeParser('*', async () => {
     const detail = `An invoice is read as ${CSV}, or as JSON lines (${JSON_LINES.join(', ')}): one object on each line.`
     throw new HttpProblem({ code: 'unsupported_media_type', detail })
@@ -67,7 +67,7 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
     tags: ['money'],
     consumes: [CSV, ...JSON_LINES],
     querystring: Query,
-    body: z.string().meta({ description: 'The file. Lines of one task add up.' }),
+    takes: z.string().meta({ description: 'The file. Lines of one task add up.' }),
     response: { 200: Reconciliation, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 415: Problem },
   }
   app.post('/v1/reconciliations', { schema, config: { access: 'admin' }, bodyLimit: MOST_BYTES }, async (request) => {
@@ -82,9 +82,11 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
       currency_column: currency,
       unit,
     } = request.query
+    // Where nothing came, no parser was asked.
+    const pieces = (request.body as readonly string[] | undefined) ?? []
     const isCsv = (request.headers['content-type'] ?? '').toLowerCase().startsWith(CSV)
     try {
-      return await reconcile.reconcile(isCsv ? readCsv(request.body) : readJsonLines(request.body, readJson), {
+      return await reconcile.reconcile(isCsv ? readCsv(pieces) : readJsonLines(pieces, readJson), {
         columns: { task, amount, currency, unit },
         provider,
         from: momentOf(from),

@@ -1,0 +1,83 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { readCsv, readJsonLines, type Table } from '../../src/http/read-table.ts'
+
+// The same cases in every run.
+fc.configureGlobal({ seed: 20_261_201 })
+
+const LONGEST = 65_536
+const read = ({ columns, lines }: Table) => ({ columns, lines: [...lines] })
+/** What is read, or why it cannot be. */
+const outcome = (table: () => Table): unknown => {
+  try {
+    return read(table())
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+const pieces = (text: string, cuts: readonly number[]): readonly string[] => {
+  const at = [0, ...cuts.map((cut) => cut % (text.length + 1)).toSorted((left, right) => left - right), text.length]
+  return at.slice(1).map((end, index) => text.slice(at[index], end))
+}
+const cuts = fc.array(fc.nat(), { maxLength: 12 })
+const csv = fc
+  .array(fc.constantFrom('a', 'é😀', '"', '""', ',', ';', '\t', '\n', '\r\n', '\r', '"a,b"', '"a\nb"', '1.5', ' '), { maxLength: 60 })
+  .map((parts) => `id,amount\n${parts.join('')}`)
+
+describe('a table that comes in pieces', () => {
+  test('is read as the same in one piece', () => {
+    fc.assert(
+      fc.property(csv, cuts, (text, at) => {
+        expect(outcome(() => readCsv(pieces(text, at)))).toEqual(outcome(() => readCsv([text])))
+      }),
+    )
+  })
+
+  test('of JSON lines, too', () => {
+    const lines = fc.array(fc.record({ id: fc.string(), amount: fc.double() }).map((one) => JSON.stringify(one)))
+    fc.assert(
+      fc.property(lines, cuts, (all, at) => {
+        const text = all.join('\n')
+        expect(outcome(() => readJsonLines(pieces(text, at), JSON.parse))).toEqual(outcome(() => readJsonLines([text], JSON.parse)))
+      }),
+    )
+  })
+
+  test('says of each line where it begins, in lines and in characters', () => {
+    const { lines } = readCsv(['id,am', 'ount\r', '\n"a\n', '1",1\r\n', 'b,2'])
+    expect([...lines]).toEqual([
+      { line: 2, at: 11, cells: { id: 'a\n1', amount: '1' } },
+      { line: 4, at: 20, cells: { id: 'b', amount: '2' } },
+    ])
+  })
+
+  test.each(['x', '"'])(`may have a line of ${LONGEST} characters in %s, and none longer, however it is cut`, (quote) => {
+    const lineOf = (length: number): string => {
+      const ends = quote === '"' ? 2 : 0
+      const field = 'y'.repeat(length - ends - 2)
+      return quote === '"' ? `"${field}",1` : `${field},1`
+    }
+    for (const size of [1_000, 65_535, 65_536, 65_537, 65_538, 1e6]) {
+      const cut = (text: string) => Array.from({ length: Math.ceil(text.length / size) }, (_, at) => text.slice(at * size, (at + 1) * size))
+      for (const end of ['', '\n', '\r\nz,2'])
+        expect(outcome(() => readCsv(cut(`id,amount\n${lineOf(LONGEST)}${end}`)))).toMatchObject({ columns: ['id', 'amount'] })
+      for (const end of ['', '\n', '\r\nz,2'])
+        expect(outcome(() => readCsv(cut(`id,amount\n${lineOf(LONGEST + 1)}${end}`)))).toBe(`line 2 is longer than ${LONGEST} characters`)
+    }
+  })
+
+  test('whose quote is never closed is refused where its line is too long, without a search to its end', () => {
+    const all = Array.from({ length: 1_000 }, () => 'a\n'.repeat(500))
+    let given = 0
+    const counted = function* (): Generator<string> {
+      yield 'id,amount\n"'
+      for (const piece of all) {
+        given += 1
+        yield piece
+      }
+    }
+    expect(outcome(() => readCsv(counted()))).toBe(`line 2 is longer than ${LONGEST} characters`)
+    expect(given).toBeLessThan(80)
+    expect(outcome(() => readCsv(['id,amount\n"', 'a']))).toBe('line 2: a quote is never closed')
+  })
+})
