@@ -11,7 +11,7 @@ import { limitRequests, limitWhatIsOpen } from './limits/install-limits.ts'
 import type { Limits } from './limits/limits.ts'
 import { limitSockets } from './limits/sockets.ts'
 import { refuseAmbiguousRequests } from './ambiguous-requests.ts'
-import { installConnectionRules, serverOptions } from './connections.ts'
+import { installConnectionRules, noteBodies, serverOptions } from './connections.ts'
 import type { ConnectionTimes } from './connections.ts'
 import type { OriginDependencies } from './own-origin.ts'
 import { installRequestContext } from './request-context.ts'
@@ -133,6 +133,7 @@ export async function buildApp(deps: AppDependencies): Promise<App> {
   installRequestContext(app)
   rememberRoutes(app)
   installProblems(app, problems)
+  noteBodies(app, problems)
   refuseAmbiguousRequests(app)
   await installCors(app, deps.origins.corsOrigins())
   installConnectionRules(app, problems, () => deps.keys.isOn(), deps.connectionTimes)

@@ -48,6 +48,7 @@ export const serverOptions = (problems: ProblemDependencies, shapes: readonly Er
   clientErrorHandler: refuseInTurns((error, socket) => refuseUnreadable(error, socket, problems)),
   frameworkErrors: (error: Error & { readonly code?: string }, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
+    if (hasBody(request.raw)) leaveUnread(request, reply)
     const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
     const details = isTooLong ? URL_TOO_LONG : BAD_PATH
     void (shapeOf(request, shapes)?.send(reply, details) ?? sendProblem(reply, details, problems))
@@ -170,7 +171,31 @@ const expectsMore = new WeakSet<IncomingMessage>()
 
 const isStranger = (request: FastifyRequest): boolean => (request.caller as FastifyRequest['caller'] | undefined)?.scope == null
 
-/** A body that nobody reads is not waited for, and a stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
+/** A body that nobody reads is not waited for. Must come before everything that answers. */
+export function noteBodies(app: FastifyInstance, problems: ProblemDependencies): void {
+  app.decorateRequest('hasBody', false)
+  app.addHook('onRequest', (request, reply, done) => {
+    const { raw } = request
+    if (hasBody(raw)) {
+      request.hasBody = true
+      keepReply(reply)
+    }
+    if (raw.headers['transfer-encoding'] !== undefined) boundChunks(raw, () => refuse(raw.socket, TOO_MANY_CHUNKS, problems))
+    done()
+  })
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (request.hasBody) leaveUnread(request, reply)
+    done(null, payload)
+  })
+}
+
+function leaveUnread({ raw }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.readableEnded) return
+  reply.header('connection', 'close')
+  closeUnread(raw.socket)
+}
+
+/** A stranger’s connection does not stay. Must come before the caller is known: who is unknown is refused there. */
 export function installConnectionRules(
   app: FastifyInstance,
   problems: ProblemDependencies,
@@ -180,16 +205,9 @@ export function installConnectionRules(
   takeBytesInTurns(app.server, isOpenToOthers)
   refuseOddConversations(app, problems)
   boundRequestsAhead(app.server)
-  app.decorateRequest('hasBody', false)
-
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
-    if (hasBody(raw)) {
-      request.hasBody = true
-      keepReply(reply)
-    }
     if (expectsMore.has(raw)) return void sendProblem(reply.header('connection', 'close'), UNMET, problems)
-    if (raw.headers['transfer-encoding'] !== undefined) boundChunks(raw, () => refuse(raw.socket, TOO_MANY_CHUNKS, problems))
     if (request.url.length > MOST_URL_CHARS) return done(new HttpProblem(URL_TOO_LONG))
     // As where Node’s parser gives up: in no API’s shape.
     if (bytesOf(raw.rawHeaders) > MOST_HEADER_BYTES) return void sendProblem(reply, HEADERS_TOO_LONG, problems)
@@ -207,14 +225,6 @@ export function installConnectionRules(
     if (isStranger(request)) {
       const timer = setTimeout(() => isStranger(request) && raw.socket.destroy(), strangerMs)
       raw.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
-    }
-    done(null, payload)
-  })
-
-  app.addHook('onSend', (request, reply, payload, done) => {
-    if (request.hasBody && !request.raw.readableEnded) {
-      reply.header('connection', 'close')
-      closeUnread(request.raw.socket)
     }
     done(null, payload)
   })

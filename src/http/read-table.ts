@@ -4,7 +4,8 @@ export interface TableLine {
   readonly line: number
   /** Characters of the file before it. */
   readonly at: number
-  readonly cells: Readonly<Record<string, string>>
+  /** Null where it is empty: so whoever reads has a say however many of them come. */
+  readonly cells: Readonly<Record<string, string>> | null
 }
 
 export interface Table {
@@ -15,6 +16,8 @@ export interface Table {
 /** More than the lines and columns of any invoice: each is read in one go. */
 const MOST_LINE_CHARS = 65_536
 const MOST_COLUMNS = 200
+/** Of JSON lines, before the first object. */
+const MOST_EMPTY_AHEAD = 1_000
 
 /** A table cannot be read at all; the message names the line. */
 export class TableUnreadable extends Error {}
@@ -33,14 +36,23 @@ class Reading {
   /** @param at where the next line begins in `text` · @returns where it begins there now; null where the file ends */
   lineFrom(at: number): number | null {
     let from = at
-    while (this.text.length - from < MOST_LINE_CHARS + 2) {
-      const { value, done = false } = this.#pieces.next() as IteratorResult<string, undefined>
-      if (done) break
+    if (this.text.length - from < MOST_LINE_CHARS + 2) {
       this.#before += from
-      this.text = this.text.slice(from) + value
+      this.text = this.text.slice(from) + this.#more()
       from = 0
     }
     return from < this.text.length ? from : null
+  }
+
+  /** Twice the longest line, where there is as much: what is left of the text is copied to it, and pieces may be of a few bytes. */
+  #more(): string {
+    let more = ''
+    while (more.length < 2 * MOST_LINE_CHARS) {
+      const next = this.#pieces.next()
+      if (next.done === true) break
+      more += next.value
+    }
+    return more
   }
 
   /** In the whole file. */
@@ -55,7 +67,6 @@ export function readCsv(pieces: Iterable<string>): Table {
   const header = records.next()
   if (header.done === true) throw new TableUnreadable('the file is empty: its first line has the names of the columns')
   const columns = header.value.cells.map((name) => name.trim())
-  if (columns.length > MOST_COLUMNS) throw new TableUnreadable(`line 1 names ${columns.length} columns; at most ${MOST_COLUMNS} are read`)
   return { columns, lines: asLines(records, columns) }
 }
 
@@ -67,8 +78,8 @@ interface CsvRecord {
 
 function* asLines(records: Iterable<CsvRecord>, columns: readonly string[]): Generator<TableLine, void> {
   for (const { line, at, cells } of records) {
-    if (cells.every((cell) => cell.trim() === '')) continue
-    yield { line, at, cells: Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
+    const isEmpty = cells.every((cell) => cell.trim() === '')
+    yield { line, at, cells: isEmpty ? null : Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
   }
 }
 
@@ -91,8 +102,10 @@ function* csvRecords(reading: Reading): Generator<CsvRecord, void> {
     let at = startsAt
     const cells: string[] = []
     for (;;) {
-      const field = text[at] === '"' ? quotedField(text, at, begins) : plainField(text, at, separator)
+      const field = text[at] === '"' ? quotedField(text, at, { begins, startsAt }) : plainField(text, at, separator)
       cells.push(field.value)
+      if (cells.length > MOST_COLUMNS)
+        throw new TableUnreadable(`line ${begins} has more than ${MOST_COLUMNS} columns; at most as many are read`)
       line += field.lineBreaks
       at = field.end
       if (at - startsAt > MOST_LINE_CHARS) throw tooLong(begins)
@@ -125,9 +138,9 @@ function plainField(text: string, start: number, separator: string): Field {
   return { value: text.slice(start, end), end, lineBreaks: 0 }
 }
 
-function quotedField(text: string, start: number, line: number): Field {
+function quotedField(text: string, start: number, { begins, startsAt }: { readonly begins: number; readonly startsAt: number }): Field {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
-    if (at - start > MOST_LINE_CHARS) throw tooLong(line)
+    if (at - startsAt > MOST_LINE_CHARS) throw tooLong(begins)
     if (text[at + 1] === '"') {
       at++
       continue
@@ -135,20 +148,25 @@ function quotedField(text: string, start: number, line: number): Field {
     const inside = text.slice(start + 1, at)
     return { value: inside.replaceAll('""', '"'), end: at + 1, lineBreaks: inside.split('\n').length - 1 }
   }
-  if (text.length - start > MOST_LINE_CHARS) throw tooLong(line)
-  throw new TableUnreadable(`line ${line}: a quote is never closed`)
+  if (text.length - startsAt > MOST_LINE_CHARS) throw tooLong(begins)
+  throw new TableUnreadable(`line ${begins}: a quote is never closed`)
 }
 
 /** JSON lines: one object on each line. The columns are those of the first. Read lazily, from their pieces. @throws TableUnreadable */
 export function readJsonLines(pieces: Iterable<string>, readJson: (line: string) => unknown): Table {
   const lines = jsonLines(new Reading(pieces), readJson)
-  const first = lines.next()
-  if (first.done === true) throw new TableUnreadable('the file is empty: send one JSON object on each line')
-  function* all(head: TableLine): Generator<TableLine, void> {
-    yield head
+  let head: TableLine | null = null
+  for (let empty = 0; (head?.cells ?? null) === null; empty++) {
+    if (empty > MOST_EMPTY_AHEAD) throw new TableUnreadable(`the first ${MOST_EMPTY_AHEAD} lines are empty`)
+    const next = lines.next()
+    if (next.done === true) throw new TableUnreadable('the file is empty: send one JSON object on each line')
+    head = next.value
+  }
+  function* all(): Generator<TableLine, void> {
+    if (head !== null) yield head
     yield* lines
   }
-  return { columns: Object.keys(first.value.cells), lines: all(first.value) }
+  return { columns: Object.keys(head?.cells ?? {}), lines: all() }
 }
 
 function* jsonLines(reading: Reading, readJson: (line: string) => unknown): Generator<TableLine, void> {
@@ -160,7 +178,7 @@ function* jsonLines(reading: Reading, readJson: (line: string) => unknown): Gene
     line++
     if (end - start > MOST_LINE_CHARS) throw tooLong(line)
     const content = text.slice(start, end).trim()
-    if (content !== '') yield { line, at: reading.offsetOf(start), cells: cellsOf(content, line, readJson) }
+    yield { line, at: reading.offsetOf(start), cells: content === '' ? null : cellsOf(content, line, readJson) }
     start = reading.lineFrom(end + 1)
   }
 }

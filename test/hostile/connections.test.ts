@@ -108,6 +108,21 @@ describe('a problem document answers', () => {
   })
 
   test.each([
+    ['OPTIONS', 'OPTIONS /v1/generations HTTP/1.1\r\nhost: x\r\n', 204],
+    ['OPTIONS that expects more', 'OPTIONS /v1/generations HTTP/1.1\r\nhost: x\r\nexpect: x\r\n', 204],
+    ['two hosts', 'POST /v1/quotes HTTP/1.1\r\nhost: x\r\nhost: x\r\n', 400],
+    ['a whole URL', 'POST http://x/v1/quotes HTTP/1.1\r\nhost: x\r\n', 400],
+    ['a bad percent-encoding', 'POST /v1/models/%zz HTTP/1.1\r\nhost: x\r\n', 400],
+  ])('a body without end behind %s is read no more, and its connection ends', { timeout: 30_000 }, async (_what, head, status) => {
+    const { text } = await conversation((socket) => {
+      socket.write(`${head}transfer-encoding: chunked\r\n\r\n`)
+      const timer = setInterval(() => socket.write(`3e8\r\n${'x'.repeat(1_000)}\r\n`), 10)
+      socket.once('close', () => clearInterval(timer))
+    })
+    expect([Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]), /^connection: close\r$/im.test(text)]).toEqual([status, true])
+  })
+
+  test.each([
     ['URL', `GET /v1/models?x=${'a'.repeat(70_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, 414],
     ['header', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
     ['header without an end', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a b'.repeat(25_000)}`, 431],

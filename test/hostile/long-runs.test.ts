@@ -124,6 +124,8 @@ test.each<[string, () => Promise<unknown>]>([
   ['quotes of an invoice', () => invoice(`provider_task_id,amount\n"${'"'.repeat(8_000_000)}`)],
   ['a field of an invoice that is never closed', () => invoice(`task_id,amount\n"${'a\n'.repeat(7_500_000)}`)],
   ['long lines of an invoice', () => invoice(`task_id,amount\n${`${'x'.repeat(16_000)},1\n`.repeat(1_000)}`)],
+  ['empty lines of an invoice', () => invoice(`task_id,amount\n${'\n'.repeat(4_000_000)}`)],
+  ['empty lines of an invoice in JSON', () => invoice(`{"id":"a","amount":1}\n${'\n'.repeat(4_000_000)}`, 'application/jsonl')],
   ['one line of an invoice', () => invoice(`{${many((index) => `"k${index}":1`, 200_000)}}`, 'application/jsonl')],
   ['depth of an invoice', () => invoice(`{"amount":${'['.repeat(2_000_000)}`, 'application/jsonl')],
   ['bytes that are no JSON', () => post('/bfl/v1/flux-2-pro', 'x'.repeat(50_000_000), { ...AUTH, 'content-type': 'text/x' })],

@@ -66,6 +66,25 @@ describe('a table that comes in pieces', () => {
     }
   })
 
+  test('has its empty lines too, as such, and before the first object not many', () => {
+    expect([...readCsv(['id,amount\n\n', ' , \na,1']).lines].map(({ line, cells }) => [line, cells])).toEqual([
+      [2, null],
+      [3, null],
+      [4, { id: 'a', amount: '1' }],
+    ])
+    expect(read(readJsonLines(['\n \n{"id":"a"}\n\n{"id":"b"}'], JSON.parse)).lines.map(({ cells }) => cells)).toEqual([
+      { id: 'a' },
+      null,
+      { id: 'b' },
+    ])
+    expect(outcome(() => readJsonLines(['\n'.repeat(2_000)], JSON.parse))).toBe('the first 1000 lines are empty')
+  })
+
+  test('has at most 200 columns in each line', () => {
+    expect(outcome(() => readCsv([`id\n${','.repeat(199)}`]))).toMatchObject({ columns: ['id'] })
+    expect(outcome(() => readCsv([`id\n${','.repeat(200)}`]))).toBe('line 2 has more than 200 columns; at most as many are read')
+  })
+
   test('whose quote is never closed is refused where its line is too long, without a search to its end', () => {
     const all = Array.from({ length: 1_000 }, () => 'a\n'.repeat(500))
     let given = 0
@@ -77,7 +96,7 @@ describe('a table that comes in pieces', () => {
       }
     }
     expect(outcome(() => readCsv(counted()))).toBe(`line 2 is longer than ${LONGEST} characters`)
-    expect(given).toBeLessThan(80)
+    expect(given).toBeLessThan(150)
     expect(outcome(() => readCsv(['id,amount\n"', 'a']))).toBe('line 2: a quote is never closed')
   })
 })

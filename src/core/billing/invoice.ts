@@ -5,8 +5,8 @@ import { Refusal } from '../generation/refusal.ts'
 /** An invoice as text in columns, whatever file it came in. */
 export interface InvoiceTable {
   readonly columns: readonly string[]
-  /** `at`: how many characters of the file come before it. */
-  readonly lines: Iterable<{ readonly line: number; readonly at: number; readonly cells: Readonly<Record<string, string>> }>
+  /** `at`: how many characters of the file come before it. `cells` is null for an empty line. */
+  readonly lines: Iterable<{ readonly line: number; readonly at: number; readonly cells: Readonly<Record<string, string>> | null }>
 }
 
 /** How its columns are to be read; what is absent is found by the columns' names. */
@@ -43,7 +43,7 @@ const MOST_LINES = 200_000
 const MOST_ON_A_LINE: Usd = '1000000'
 /** Whichever is less. */
 const LINES_AT_ONCE = 1_000
-const CHARS_AT_ONCE = 512 * 1_024
+const CHARS_AT_ONCE = 128 * 1_024
 
 /** Names of columns in the order in which they are believed, without case, spaces and signs. */
 const TASK_NAMES = ['taskid', 'taskuuid', 'providertaskid', 'vendortaskid', 'task', 'requestid', 'predictionid', 'jobid', 'uuid', 'id']
@@ -81,13 +81,14 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
   const withoutTask: { line: number; amount: Usd | null }[] = []
   const total = createTally()
   let lines = 0
-  let breathedAt = 0
+  let [read, breathedAt] = [0, 0]
   for (const { line, at, cells } of table.lines) {
-    if (++lines > MOST_LINES) throw unreadable('body', `more than ${MOST_LINES} lines; send the invoice in parts`)
-    if (lines % LINES_AT_ONCE === 0 || at - breathedAt > CHARS_AT_ONCE) {
+    if (++read % LINES_AT_ONCE === 0 || at - breathedAt > CHARS_AT_ONCE) {
       breathedAt = at
       await breathe()
     }
+    if (cells === null) continue
+    if (++lines > MOST_LINES) throw unreadable('body', `more than ${MOST_LINES} lines; send the invoice in parts`)
     const amount = amountOf(
       cells[columns.amount] ?? '',
       unitOf(columns.currency === null ? '' : (cells[columns.currency] ?? ''), unit, line),
