@@ -26,6 +26,17 @@ async function openForm(model: string, provider: string) {
   return { ...opened, last: () => asked.at(-1) }
 }
 
+/** Chooses as soon as the list is in the page, before the next frame. */
+const CHOOSE_AT_ONCE = `
+  new MutationObserver((_, observer) => {
+    const models = document.querySelector('select#model')
+    if (!models?.querySelector('option[value="gpt-image-2"]')) return
+    observer.disconnect()
+    models.value = 'gpt-image-2'
+    models.dispatchEvent(new Event('change', { bubbles: true }))
+    window.hasChosen = true
+  }).observe(document, { subtree: true, childList: true })`
+
 describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, () => {
   test(
     'ask again for what a comparison or a generation asked for: a shape and megapixels without a width, metadata with commas, the highest price',
@@ -91,6 +102,20 @@ describe.skipIf(!hasChromium)('the fields of the form', { concurrent: true }, ()
       await quality.selectOption('')
       await quality.waitFor({ state: 'detached' })
       await page.getByRole('textbox', { name: 'Seed' }).waitFor()
+      expect(complaints).toEqual([])
+      await close()
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'keep a model that is chosen in the moment in which the models are listed',
+    async ({ expect }) => {
+      const prepare = (page: Page) => page.addInitScript(CHOOSE_AT_ONCE)
+      const { page, complaints, close } = await openPage(gateway.url, { prepare })
+      await expect.poll(() => page.evaluate('window.hasChosen'), { timeout: 30_000 }).toBe(true)
+      await page.getByRole('table', { name: 'Quotes' }).getByRole('checkbox').first().waitFor()
+      expect(await page.getByRole('combobox', { name: 'Model' }).inputValue()).toBe('gpt-image-2')
       expect(complaints).toEqual([])
       await close()
     },

@@ -44,7 +44,8 @@ function useDraft(models: readonly Model[], comparison: Comparison | undefined, 
   const draft = useWatched(draftInForm)
   const change = (part: Partial<Draft>) => draftInForm.set({ ...draftInForm.get(), ...part })
   useEffect(() => {
-    if (draft.model !== '' || models.length === 0) return
+    // An effect runs a frame after the list is shown: a model that somebody chose in between stays.
+    if (draftInForm.get().model !== '' || models.length === 0) return
     const last = kept('local', 'model')
     const chosen = models.find(({ id }) => id === last) ?? models.find(({ id }) => id === 'flux-2-pro') ?? models[0]
     change({ model: chosen?.id ?? '' })
