@@ -2,19 +2,11 @@ import type { Download, Send } from '../core/ports.ts'
 import type { DestinationCheck } from './destination.ts'
 import type { Post } from './post.ts'
 import { SettingsRefused, type SettingsProblem } from './settings-problem.ts'
-import { type TransportConfig, Wiring } from './wiring.ts'
+import { type TransportConfig, type TransportLease, Wiring } from './wiring.ts'
 
 export type { ProxySettings } from './proxy.ts'
-export type { TransportConfig } from './wiring.ts'
+export type { TransportConfig, TransportLease } from './wiring.ts'
 export { type SettingsProblem, SettingsRefused } from './settings-problem.ts'
-
-/** Sends and downloads with the settings that were in force when it was taken, whatever is changed meanwhile. */
-export interface TransportLease {
-  readonly send: Send
-  readonly download: Download
-  /** Lets go of the settings: when the last lease of replaced settings is released, their connections close. More than once does nothing. */
-  release(): void
-}
 
 /** Settings that were built whole and wait to be taken into force; or every reason why they cannot be. */
 export type Prepared =
@@ -75,10 +67,7 @@ export function createTransport(config: TransportConfig): Transport {
     download: (url, options) => current.download(url, options),
     post: (url, message) => current.post(url, message),
     objection: (url) => current.objection(url),
-    lease() {
-      const { send, download } = current
-      return { send, download, release: current.lease() }
-    },
+    lease: () => current.lease(),
     prepare,
     update(next) {
       const prepared = prepare(next)

@@ -31,6 +31,14 @@ export interface TransportConfig {
   readonly lookup?: LookupFunction
 }
 
+/** Sends and downloads with the settings that were in force when it was taken, whatever is changed meanwhile. */
+export interface TransportLease {
+  send(...call: Parameters<Send>): ReturnType<Send>
+  download(...wanted: Parameters<Download>): ReturnType<Download>
+  /** Lets go of the settings: when the last lease of replaced settings is released, their connections close. More than once does nothing. */
+  release(): void
+}
+
 /**
  * Everything that was built from one configuration: keys, base URLs, the allow list and the connections. It lives until it is retired and
  * nothing uses it any more.
@@ -82,16 +90,16 @@ export class Wiring {
     return config.log === log && config.lookup === lookup && fingerprintOf(config) === this.#fingerprint
   }
 
-  /** Keeps it alive, its connections included, until the returned function is called; a second call of that does nothing. */
-  lease(): () => void {
-    let isHeld = true
+  /** Keeps it alive, its connections included, until the lease is released. */
+  lease(): TransportLease {
     this.#leases += 1
-    return () => {
-      if (!isHeld) return
-      isHeld = false
-      this.#leases -= 1
-      this.#closeWhereUnused()
-    }
+    return new Lease(this)
+  }
+
+  /** Of a lease, once. */
+  released(): void {
+    this.#leases -= 1
+    this.#closeWhereUnused()
   }
 
   /** Resolves when no call and no lease uses it any more and its connections are closed. */
@@ -123,6 +131,30 @@ export class Wiring {
     if (!this.#isRetired || this.#isClosing || this.#calls > 0 || isLeased) return
     this.#isClosing = true
     this.#agents.close().then(this.#closed.resolve, this.#closed.reject)
+  }
+}
+
+/** A class, since each of thousands of open attempts holds one. */
+class Lease implements TransportLease {
+  readonly #wiring: Wiring
+  #isHeld = true
+
+  constructor(wiring: Wiring) {
+    this.#wiring = wiring
+  }
+
+  send(...call: Parameters<Send>): ReturnType<Send> {
+    return this.#wiring.send(...call)
+  }
+
+  download(...wanted: Parameters<Download>): ReturnType<Download> {
+    return this.#wiring.download(...wanted)
+  }
+
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#wiring.released()
   }
 }
 

@@ -2,7 +2,7 @@ import type { AttemptRecord } from '../records.ts'
 import { fail } from './conclude.ts'
 import { advance } from './lifecycle.ts'
 import { ended, holdsSlot, later, type Next, type Pause } from './next.ts'
-import { noWait, releaseConnection, routeOf, trackOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
+import { releaseConnection, routeOf, trackOf, type AttemptTrack, type Core, type OpenGeneration } from './open-generation.ts'
 import { defectIn, logFields } from './log-fields.ts'
 import type { Scheduling } from './scheduling.ts'
 import { takeBackIntent } from './submit.ts'
@@ -66,8 +66,8 @@ class AttemptDriver implements Driver {
       track.isAskedAgain = true
       return
     }
-    track.endWait()
-    track.endWait = noWait
+    track.wait?.end()
+    track.wait = null
     track.isRunning = true
     this.#running++
     const next = await this.#steps(open, attempt, track)
@@ -100,7 +100,7 @@ class AttemptDriver implements Driver {
 
   #letGo(open: OpenGeneration, attempt: AttemptRecord): void {
     const { provider } = routeOf(open.record, attempt)
-    this.#core.tracks.get(attempt)?.endWait()
+    this.#core.tracks.get(attempt)?.wait?.end()
     this.#scheduling.slots.leave(provider, open.record.key, attempt)
     this.#scheduling.slots.release(provider, attempt)
     this.#forget(attempt)
@@ -180,10 +180,10 @@ class AttemptDriver implements Driver {
     const again = () => void this.advanceNow(open, attempt)
     switch (next.kind) {
       case 'later':
-        track.endWait = schedule(next.afterMs, again)
+        track.wait = schedule(next.afterMs, again)
         return
       case 'slot':
-        track.endWait = schedule(next.patienceMs, again)
+        track.wait = schedule(next.patienceMs, again)
         slots.wait(routeOf(open.record, attempt).provider, open.record.key, attempt, again)
     }
   }

@@ -1,9 +1,9 @@
 import type { Call, Failure, ImageRef } from '#contract'
 import { noCalls, type KeptCalls } from '../calls/kept-calls.ts'
-import { noCallbacks } from '../scheduling/callbacks.ts'
-import type { CallbackState, CallbackTrust } from '../scheduling/callbacks.ts'
+import type { CallbackTrust, HearsCallbacks } from '../scheduling/callbacks.ts'
 import type { PollSchedule } from '../scheduling/poll-schedule.ts'
 import type { SlotState } from '../scheduling/provider-slots.ts'
+import type { Wait } from '../scheduling/timer-wheel.ts'
 import type { TurnShare } from '../scheduling/turn-share.ts'
 import { release } from '../../reading/held-bytes.ts'
 import { FIRST_LEASE } from '../nodes.ts'
@@ -38,7 +38,7 @@ export interface Core {
   /** Of what goes on once a write or a reply is there. */
   readonly turns: TurnShare
   /** Calls back after `delayMs` of monotonic time. */
-  readonly schedule: (delayMs: number, callback: () => void) => () => void
+  readonly schedule: (delayMs: number, callback: () => void) => Wait
   /** Another process works on the generation: everything of it is dropped here, and nothing of it is written. */
   readonly drop: (open: OpenGeneration) => void
 }
@@ -98,14 +98,14 @@ export interface OpenGeneration {
 
 /** What the driver alone reads and writes: the wait it can end, or the step that runs. */
 export interface Drive {
-  endWait: () => void
+  wait: Wait | null
   isRunning: boolean
   /** Another step was asked for while one was running. */
   isAskedAgain: boolean
 }
 
 /** What this process alone knows of one open attempt. Times are monotonic milliseconds. */
-export interface AttemptTrack extends Drive {
+export interface AttemptTrack extends Drive, HearsCallbacks {
   /** The provider as it was configured when the attempt was submitted or resumed; null before. */
   connection: Connection | null
   /** The submit whose intent is written and which is not sent yet. */
@@ -132,7 +132,6 @@ export interface AttemptTrack extends Drive {
   isCancelAsked: boolean
   collecting: Collecting | null
   readonly calls: KeptCalls
-  readonly callbacks: CallbackState
 }
 
 /** Delivered images on their way into the store. */
@@ -182,7 +181,7 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
   if (known) return known
   const sinceMs = core.ports.clock.monotonicMs()
   const track: AttemptTrack = {
-    endWait: noWait,
+    wait: null,
     isRunning: false,
     isAskedAgain: false,
     connection: null,
@@ -200,13 +199,11 @@ export function trackOf(core: Core, open: OpenGeneration, attempt: AttemptRecord
     isCancelAsked: false,
     collecting: null,
     calls: noCalls(attempt.submittedAt === null),
-    callbacks: noCallbacks(),
+    callbacks: null,
   }
   core.tracks.set(attempt, track)
   return track
 }
-
-export const noWait = (): void => {}
 
 /**
  * By the wall clock, which may have jumped while the attempt was not driven: where nothing would be left, the task may as well have been bought a

@@ -180,7 +180,7 @@ async function stillPending(
   const usualMs = () => pollSchedule.nextPollMs(provider.id, route.model, provider.manifest.polling, elapsedMs, outcome.progress ?? null)
   // Whether a vendor calls back about a task that was canceled is nobody's promise.
   if (isCanceled(open)) return untilDeadline(core, track, outcome.afterMs ?? usualMs())
-  return untilDeadline(core, track, nextPollMs(core, attempt, track.callbacks, provider, route.model, outcome, usualMs))
+  return untilDeadline(core, track, nextPollMs(core, attempt, track, provider, route.model, outcome, usualMs))
 }
 
 /** Most replies leave the very call that was sent. */
@@ -203,7 +203,7 @@ function ready(
   attempt.next = call.purpose === 'submit' || call.purpose === 'cancel' ? attempt.next : call
   record.promptUsed ??= outcome.promptUsed ?? null
   const hasCallback = track.connection?.provider.manifest.models[route.model]?.webhook !== false
-  if (!attempt.interrupted && !(hasCallback && wasFoundLate(core, track.callbacks, route.provider, call))) {
+  if (!attempt.interrupted && !(hasCallback && wasFoundLate(core, track, route.provider, call))) {
     observeDuration(core.pollSchedule, route, attempt)
   }
   // Kept on disk: what failed beside the images must survive a crash. The one that matters most to the bill stands for all.

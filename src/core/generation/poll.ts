@@ -1,5 +1,6 @@
 import type { Connection, Sent } from '../ports.ts'
 import type { AttemptRecord } from '../records.ts'
+import { pollBegins } from '../scheduling/callbacks.ts'
 import { sendCall } from './attempt-calls.ts'
 import { cancelAtVendor } from './cancel-at-vendor.ts'
 import { fail, failCanceled } from './conclude.ts'
@@ -21,7 +22,7 @@ export async function poll(core: Core, open: OpenGeneration, attempt: AttemptRec
   if (isDeadlineOver(core, track, connection)) return giveUp(core, open, attempt, track, connection)
   const call = attempt.next
   attempt.polls++
-  track.callbacks.isPlanned = false
+  pollBegins(track)
   const sent = await sendCall(core, open, attempt, track, connection, call, connection.provider.manifest.timeouts.poll_ms)
   switch (sent.kind) {
     case 'reply':

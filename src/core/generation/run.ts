@@ -138,8 +138,7 @@ function callback(core: Core, driver: Driver, provider: string, generationId: st
   const open = core.open.get(generationId)
   const attempt = open?.record.attempts.find(({ id }) => id === attemptId)
   if (!open || !attempt || (attempt.status !== 'submitting' && attempt.status !== 'pending')) return
-  const { callbacks } = trackOf(core, open, attempt)
-  if (isWorthPolling(callbacks, attempt.images, driver.isRunning(attempt))) void driver.advanceNow(open, attempt)
+  if (isWorthPolling(trackOf(core, open, attempt), attempt.images, driver.isRunning(attempt))) void driver.advanceNow(open, attempt)
 }
 
 function callsInMemory(core: Core, id: string, number: number): AttemptCallsRecord | null {

@@ -28,14 +28,14 @@ export function createWaiting(core: Core): Waiting {
     const reading = store.generation(id)
     if (open?.isOnDisk !== true) return reading
     const silence = Promise.withResolvers<GenerationRecord>()
-    const stopTimer = core.schedule(SILENCE_MS, () => silence.resolve(underWay(open.record)))
+    const timer = core.schedule(SILENCE_MS, () => silence.resolve(underWay(open.record)))
     try {
       return await Promise.race([reading, silence.promise])
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       return underWay(open.record)
     } finally {
-      stopTimer()
+      timer.end()
     }
   }
 
@@ -54,7 +54,7 @@ export function createWaiting(core: Core): Waiting {
         if (isFinished) return
         isFinished = true
         stopWatching()
-        stopTimer()
+        timer.end()
         dismissals.delete(dismiss)
         if (record) resolve(record)
         else read(id, open).then(resolve, reject)
@@ -62,7 +62,7 @@ export function createWaiting(core: Core): Waiting {
       const stopWatching = core.watchers.watch(id, (record) => {
         if (isTerminal(record.status)) finish(record)
       })
-      const stopTimer = core.schedule(timeoutMs, () => void amongMany(open?.record.key ?? '', () => finish(null)))
+      const timer = core.schedule(timeoutMs, () => void amongMany(open?.record.key ?? '', () => finish(null)))
       const dismiss = () => finish(null)
       dismissals.add(dismiss)
       if (isUnderWay && core.open.has(id)) return

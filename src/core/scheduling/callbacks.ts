@@ -15,7 +15,13 @@ export interface CallbackState {
   isPlanned: boolean
 }
 
-export const noCallbacks = (): CallbackState => ({ early: 0, isUnheard: false, isConfirmed: false, isPlanned: false })
+/** Who keeps it; null until it is needed, since most of thousands of open attempts are at providers that are polled. */
+export interface HearsCallbacks {
+  callbacks: CallbackState | null
+}
+
+const stateOf = (track: HearsCallbacks): CallbackState =>
+  (track.callbacks ??= { early: 0, isUnheard: false, isConfirmed: false, isPlanned: false })
 
 /** Whether a provider's callbacks reach us. Several ends in a row that were found without one say they do not, until the next one arrives. */
 export interface CallbackTrust {
@@ -57,7 +63,7 @@ interface Awaiting {
 export function nextPollMs(
   awaiting: Awaiting,
   { images }: AttemptRecord,
-  state: CallbackState,
+  track: HearsCallbacks,
   { id, manifest }: ActiveProvider,
   model: string,
   { afterMs, next }: { readonly afterMs: number | null; readonly next: Call },
@@ -66,6 +72,7 @@ export function nextPollMs(
   const isAwaitedHere = manifest.models[model]?.webhook !== false && isAwaited(awaiting, id)
   if (next.purpose === 'recover' || !isAwaitedHere) return afterMs ?? usualMs()
   const { polling } = manifest
+  const state = stateOf(track)
   if (state.isUnheard && state.early < images) {
     state.isUnheard = false
     state.early++
@@ -79,9 +86,10 @@ export function nextPollMs(
 }
 
 /** Whether the end of a task was found by the safety net alone; then how long it took is not known, only that it was shorter. */
-export function wasFoundLate(awaiting: Awaiting, state: CallbackState, provider: string, call: Call): boolean {
+export function wasFoundLate(awaiting: Awaiting, track: HearsCallbacks, provider: string, call: Call): boolean {
   if (call.purpose !== 'poll' || !isAwaited(awaiting, provider)) return false
-  if (state.early > 0 || state.isUnheard) return false
+  const { early, isUnheard } = stateOf(track)
+  if (early > 0 || isUnheard) return false
   awaiting.trust.missed(provider)
   return true
 }
@@ -90,7 +98,8 @@ export function wasFoundLate(awaiting: Awaiting, state: CallbackState, provider:
  * A vendor says that an attempt has news. Nothing it says is believed; what an authenticated poll finds is. The answer is whether to poll
  * now: once for each image at most, and not while a call is on its way.
  */
-export function isWorthPolling(state: CallbackState, images: number, isPolling: boolean): boolean {
+export function isWorthPolling(track: HearsCallbacks, images: number, isPolling: boolean): boolean {
+  const state = stateOf(track)
   if (isPolling) {
     state.isUnheard = true
     return false
@@ -99,6 +108,11 @@ export function isWorthPolling(state: CallbackState, images: number, isPolling: 
   state.isPlanned = true
   state.early++
   return true
+}
+
+/** The early poll that was planned is on its way. */
+export function pollBegins({ callbacks }: HearsCallbacks): void {
+  if (callbacks !== null) callbacks.isPlanned = false
 }
 
 const isAwaited = ({ ports, trust }: Awaiting, provider: string): boolean =>

@@ -7,32 +7,70 @@ const PAUSE_MS = 2_000
 /** Callbacks run for so long in one turn of the event loop: thousands that are due at once send their polls in turns between which others are served. */
 const MS_PER_TURN = 1
 
-/** One timer for everything that waits, on the monotonic clock. An entry costs a slot in a map, not a pending promise. */
+/** One timer for everything that waits, on the monotonic clock. A wait costs an entry in a set, not a pending promise. */
 export interface TimerWheel {
-  /** Calls back once, at or at most a tick after `delayMs`; the returned function takes it back. */
-  schedule(delayMs: number, callback: () => void): () => void
+  /** Calls back once, at or at most a tick after `delayMs`. */
+  schedule(delayMs: number, callback: () => void): Wait
   readonly size: number
   /** Calls nobody back any more. */
   stop(): void
 }
 
+/** What was scheduled. */
+export interface Wait {
+  /** Takes it back. Where it was called, or taken back before, it does nothing. */
+  end(): void
+}
+
+/** All that is due at one tick. */
+interface Bucket {
+  readonly waits: Set<WheelWait>
+  remove(wait: WheelWait): void
+}
+
+/** A class, since each of thousands of open attempts holds one. */
+class WheelWait implements Wait {
+  readonly callback: () => void
+  readonly #bucket: Bucket
+
+  constructor(callback: () => void, bucket: Bucket) {
+    this.callback = callback
+    this.#bucket = bucket
+  }
+
+  end(): void {
+    this.#bucket.remove(this)
+  }
+}
+
 /** @param onPause called before anything that became due during a pause of the process, with how long the pause was */
 export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, onPause: (pausedMs: number) => void = () => {}): TimerWheel {
-  const buckets = new Map<number, Set<() => void>>()
+  const buckets = new Map<number, Bucket>()
   let size = 0
   let nextTick = 0
   let expectedAtMs = 0
   let isTicking = false
   let isStopped = false
 
-  const callBack = inTurns(clock, {
-    before: () => size--,
-    isStopped: () => isStopped,
-  })
+  const callBack = inTurns(clock, () => isStopped)
 
-  function take(slot: number): Set<() => void> {
-    const bucket = buckets.get(slot) ?? new Set()
+  function take(slot: number): ReadonlySet<WheelWait> {
+    const bucket = buckets.get(slot)
     buckets.delete(slot)
+    return bucket?.waits ?? NO_WAITS
+  }
+
+  function newBucket(slot: number): Bucket {
+    const waits = new Set<WheelWait>()
+    const bucket: Bucket = {
+      waits,
+      remove(wait) {
+        if (!waits.delete(wait)) return
+        size--
+        if (waits.size === 0 && buckets.get(slot) === bucket) buckets.delete(slot)
+      },
+    }
+    buckets.set(slot, bucket)
     return bucket
   }
 
@@ -64,17 +102,11 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
         awaitTick()
       }
       const slot = Math.max(nextTick, Math.ceil((nowMs + Math.max(0, delayMs)) / TICK_MS))
-      const bucket = buckets.get(slot) ?? new Set()
-      buckets.set(slot, bucket)
-      // A fresh closure, so that the same callback may be scheduled twice.
-      const entry = () => callback()
-      bucket.add(entry)
+      const bucket = buckets.get(slot) ?? newBucket(slot)
+      const wait = new WheelWait(callback, bucket)
+      bucket.waits.add(wait)
       size++
-      return () => {
-        if (!bucket.delete(entry)) return
-        size--
-        if (bucket.size === 0 && buckets.get(slot) === bucket) buckets.delete(slot)
-      }
+      return wait
     },
     get size() {
       return size
@@ -85,21 +117,19 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
   }
 }
 
+const NO_WAITS: ReadonlySet<WheelWait> = new Set()
+
 /** Calls back all of the sets that are due, after those before them, in turns; one that is taken out of its set meanwhile is not called. */
-function inTurns(
-  clock: Pick<Clock, 'monotonicMs' | 'after'>,
-  { before, isStopped }: { readonly before: () => void; readonly isStopped: () => boolean },
-): (due: readonly Set<() => void>[]) => void {
-  const waiting: Set<() => void>[] = []
+function inTurns(clock: Pick<Clock, 'monotonicMs' | 'after'>, isStopped: () => boolean): (due: readonly ReadonlySet<WheelWait>[]) => void {
+  const waiting: ReadonlySet<WheelWait>[] = []
   const run = (): void => {
     const endsAtMs = clock.monotonicMs() + MS_PER_TURN
     for (let due = waiting[0]; due !== undefined; due = waiting[0]) {
-      for (const callback of due) {
+      for (const wait of due) {
         if (isStopped()) return
         if (clock.monotonicMs() >= endsAtMs) return void clock.after(0, run)
-        due.delete(callback)
-        before()
-        callback()
+        wait.end()
+        wait.callback()
       }
       waiting.shift()
     }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createTimerWheel } from '../../../src/core/scheduling/timer-wheel.ts'
+import { createTimerWheel, type Wait } from '../../../src/core/scheduling/timer-wheel.ts'
 import { manualClock } from '../generation/world.ts'
 
 function world() {
@@ -18,10 +18,10 @@ test('calls back at the time or at most a tick later, never before', async () =>
 
 test('a callback that is taken back is never called, and taking back twice changes nothing', async () => {
   const { clock, wheel, fired } = world()
-  const takeBack = wheel.schedule(100, () => fired.push('no'))
+  const taken = wheel.schedule(100, () => fired.push('no'))
   wheel.schedule(100, () => fired.push('yes'))
-  takeBack()
-  takeBack()
+  taken.end()
+  taken.end()
   await clock.pass(1_000)
   expect(fired).toEqual(['yes'])
   expect(wheel.size).toBe(0)
@@ -29,9 +29,9 @@ test('a callback that is taken back is never called, and taking back twice chang
 
 test('a callback that takes back itself and its neighbour leaves the count right', async () => {
   const { clock, wheel, fired } = world()
-  const cancels: (() => void)[] = []
-  cancels.push(wheel.schedule(100, () => cancels.forEach((cancel) => cancel())))
-  cancels.push(wheel.schedule(100, () => fired.push('neighbour')))
+  const waits: Wait[] = []
+  waits.push(wheel.schedule(100, () => waits.forEach((wait) => wait.end())))
+  waits.push(wheel.schedule(100, () => fired.push('neighbour')))
   wheel.schedule(200, () => fired.push('later'))
   await clock.pass(1_000)
   expect(fired).toEqual(['later'])
@@ -77,11 +77,11 @@ test('callbacks that are due together and take long are called in several turns,
     monotonicMs: () => clock.monotonicMs() + workedMs,
     after: (ms, callback) => clock.after(ms, () => (turns.push([]), callback())),
   })
-  const takeBack = Array.from({ length: 20 }, (_, number) =>
+  const waits = Array.from({ length: 20 }, (_, number) =>
     wheel.schedule(100, () => {
       workedMs += 0.25
       turns.at(-1)?.push(number)
-      if (number === 3) takeBack[19]?.()
+      if (number === 3) waits[19]?.end()
     }),
   )
   await clock.pass(1_000)
