@@ -8,8 +8,9 @@ const MOST_WAITING = 32
 
 /**
  * Bounds the requests that a connection sends without waiting for answers. Node hands over all that came in one packet at once, thousands of
- * them, and nobody else has a turn until each was begun. Each is begun once the one before is answered. What is too much is not begun, and the connection ends behind the last answer: a
- * client that sends ahead has to be ready for that (RFC 9112, 9.3.2).
+ * them, and nobody else has a turn until each was begun. Each is begun once the one before is answered, and until then nothing more of the
+ * connection is read. What is too much is not begun, and the connection ends behind the last answer: a client that sends ahead has to be ready
+ * for that (RFC 9112, 9.3.2).
  */
 export function boundRequestsAhead(server: Server): void {
   const listeners = server.listeners('request') as RequestListener[]
@@ -18,12 +19,17 @@ export function boundRequestsAhead(server: Server): void {
     for (const answer of listeners) answer.call(server, request, response)
   }
   server.on('request', (request, response) => {
-    if (isFull.has(request.socket)) return
+    const { socket } = request
+    if (isFull.has(socket)) return
     // Node gives the connection to one answer after the other. The one before may end it: what is begun behind that would be answered to nobody.
+    if (isOver(socket)) return stopParsing(socket)
     if (response.socket !== null) begin(request, response)
     else if (mayWait(request, response)) response.once('socket', () => void inItsTurn(request, response, begin))
   })
 }
+
+/** Nothing more is answered on it. */
+const isOver = ({ destroyed, writableEnded }: Socket): boolean => destroyed || writableEnded
 
 /** One packet on each of a thousand connections brings as many requests that begin at once, behind the first of each. */
 async function inItsTurn<Request extends IncomingMessage, Response extends ServerResponse>(
@@ -32,7 +38,30 @@ async function inItsTurn<Request extends IncomingMessage, Response extends Serve
   begin: (request: Request, response: Response) => void,
 ): Promise<void> {
   if (!isTimeForLittle(MS_AT_ONCE)) await itsTurn(0, request.socket.remoteAddress ?? '')
-  if (!request.socket.destroyed) begin(request, response)
+  const { socket } = request
+  if (isOver(socket)) return
+  begin(request, response)
+  readOn(socket)
+}
+
+/** How many of a connection wait to be begun. */
+const unbegun = new WeakMap<Socket, number>()
+
+/** Until none waits, nothing more of its connection is read: of the body of each Node keeps 64 KiB, for which there is no bound before it is begun. */
+function readLater(socket: Socket): void {
+  const before = unbegun.get(socket) ?? 0
+  unbegun.set(socket, before + 1)
+  if (before === 0) socket.on('resume', pauseAgain).pause()
+}
+
+function readOn(socket: Socket): void {
+  const left = (unbegun.get(socket) ?? 1) - 1
+  unbegun.set(socket, left)
+  if (left === 0) socket.off('resume', pauseAgain).resume()
+}
+
+function pauseAgain(this: Socket): void {
+  this.pause()
 }
 
 /** Node's own connections have it, and its types do not. */
@@ -63,6 +92,7 @@ function mayWait({ socket }: IncomingMessage, response: ServerResponse): boolean
     return false
   }
   all.add(response)
+  readLater(socket)
   response.once('close', () => {
     all.delete(response)
     if (all.size > 0 || !isFull.has(socket)) return

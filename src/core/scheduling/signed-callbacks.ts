@@ -31,9 +31,9 @@ export function createSignedCallbacks({ signatureOf, secretsOf, keys, clock }: S
         const { headers, jwks_url: url } = signature
         const judged = (known: Parameters<typeof ed25519Fault>[2]) => ed25519Fault(callback, headers, known, clock.now(), maxAgeMs)
         // What is not signed at all, or too old, is no reason to ask the vendor.
-        const unsigned = judged([])
+        const unsigned = await judged([])
         if (unsigned !== 'wrong signature') return unsigned
-        const fault = judged(await keys.at(url))
+        const fault = await judged(await keys.at(url))
         const renewed = fault === null ? null : await keys.renewed(url)
         return renewed === null ? fault : judged(renewed)
       }
