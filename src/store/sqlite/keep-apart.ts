@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { changeInRanges } from './in-ranges.ts'
 
 /** A sandbox spends play money. */
 export type Money = 'real' | 'play'
@@ -30,10 +31,13 @@ const ASIDE = 'sandbox:'
 
 function setSandboxAside(database: DatabaseSync): void {
   database.exec(`
-    CREATE TEMP TABLE play AS SELECT g.id FROM generations AS g JOIN generation_plans AS p USING (number) WHERE json_extract(p.plan, '$.sandbox');
+    CREATE TEMP TABLE play (id TEXT PRIMARY KEY) WITHOUT ROWID;
+    INSERT INTO temp.play SELECT g.id FROM generations AS g JOIN generation_plans AS p USING (number) WHERE json_extract(p.plan, '$.sandbox');
     CREATE TEMP TABLE play_keys AS SELECT DISTINCT key FROM ledger
-      WHERE key IS NOT NULL AND generation_id IN (SELECT id FROM temp.play) AND kind NOT LIKE '${ASIDE}%';
-    UPDATE ledger SET kind = '${ASIDE}' || kind WHERE generation_id IN (SELECT id FROM temp.play) AND kind NOT LIKE '${ASIDE}%'`)
+      WHERE key IS NOT NULL AND generation_id IN (SELECT id FROM temp.play) AND kind NOT LIKE '${ASIDE}%'`)
+  const aside = `UPDATE ledger SET kind = '${ASIDE}' || kind
+    WHERE rowid > :above AND rowid <= :to AND generation_id IN (SELECT id FROM temp.play) AND kind NOT LIKE '${ASIDE}%'`
+  changeInRanges(database, 'ledger', aside, {})
   const budgets = database.prepare('SELECT key, period FROM budgets WHERE key IN (SELECT key FROM temp.play_keys)').all()
   const used = database.prepare(`
     SELECT coalesce(sum(CASE WHEN l.kind = 'reserved' THEN l.amount WHEN l.kind = 'released' THEN -l.amount

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { KeyName, RenamedKey, Store } from '../../core/ports.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { changeInRanges } from './in-ranges.ts'
 import { renamedKeys, renamingSteps } from '../rules/key-names.ts'
 
 /**
@@ -31,13 +32,19 @@ function nameKeys(database: DatabaseSync, keys: readonly KeyName[]): readonly Re
   return renamed.map(({ from, to }) => ({ from, to }))
 }
 
+/** In each statement a `+` keeps SQLite from an index of keys: rows are taken by their numbers. */
+const RANGE = 'rowid > :above AND rowid <= :to'
+const OWNED = {
+  generation_plans: `UPDATE generation_plans SET plan = json_set(plan, '$.key', :to_key)
+    WHERE ${RANGE} AND (SELECT key FROM generations AS g WHERE g.number = generation_plans.number) = :from_key`,
+  generations: `UPDATE generations SET key = :to_key WHERE ${RANGE} AND +key = :from_key`,
+  comparisons: `UPDATE comparisons SET key = :to_key, body = json_set(body, '$.key', :to_key) WHERE ${RANGE} AND +key = :from_key`,
+  webhook_deliveries: `UPDATE webhook_deliveries SET key = :to_key, record = json_set(record, '$.key', :to_key) WHERE ${RANGE} AND +key = :from_key`,
+  ledger: `UPDATE ledger SET key = :to_key WHERE ${RANGE} AND +key = :from_key`,
+}
+
 function rename(database: DatabaseSync, from: string, to: string): void {
-  const inPlan = `UPDATE generation_plans SET plan = json_set(plan, '$.key', ?) WHERE number IN (SELECT number FROM generations WHERE key = ?)`
-  database.prepare(inPlan).run(to, from)
-  database.prepare('UPDATE generations SET key = ? WHERE key = ?').run(to, from)
-  database.prepare(`UPDATE comparisons SET key = ?1, body = json_set(body, '$.key', ?1) WHERE key = ?2`).run(to, from)
-  database.prepare(`UPDATE webhook_deliveries SET key = ?1, record = json_set(record, '$.key', ?1) WHERE key = ?2`).run(to, from)
-  database.prepare('UPDATE ledger SET key = ? WHERE key = ?').run(to, from)
+  for (const [table, statement] of Object.entries(OWNED)) changeInRanges(database, table, statement, { to_key: to, from_key: from })
   const budgets = `INSERT INTO budgets (key, period, used) SELECT ?, period, used FROM budgets WHERE key = ?
     ON CONFLICT (key, period) DO UPDATE SET used = used + excluded.used`
   database.prepare(budgets).run(to, from)
