@@ -43,36 +43,59 @@ class WheelWait implements Wait {
   }
 }
 
+/** What waits, by the tick at which it is due. */
+class Buckets {
+  size = 0
+  readonly #byTick = new Map<number, Bucket>()
+
+  add(tick: number, callback: () => void): Wait {
+    const bucket = this.#byTick.get(tick) ?? this.#begin(tick)
+    const wait = new WheelWait(callback, bucket)
+    bucket.waits.add(wait)
+    this.size++
+    return wait
+  }
+
+  /** All that is due from `next` to `now`, in order. After a long pause there are more ticks than buckets, so the buckets are walked. */
+  take(next: number, now: number): readonly ReadonlySet<WheelWait>[] {
+    const ticks = now - next + 1
+    if (ticks <= this.#byTick.size) return Array.from({ length: Math.max(0, ticks) }, (_, index) => this.#take(next + index))
+    const due = [...this.#byTick.keys()].filter((tick) => tick <= now).sort((one, other) => one - other)
+    return due.map((tick) => this.#take(tick))
+  }
+
+  #take(tick: number): ReadonlySet<WheelWait> {
+    const bucket = this.#byTick.get(tick)
+    this.#byTick.delete(tick)
+    return bucket?.waits ?? NO_WAITS
+  }
+
+  #begin(tick: number): Bucket {
+    const waits = new Set<WheelWait>()
+    const bucket: Bucket = {
+      waits,
+      remove: (wait) => {
+        if (!waits.delete(wait)) return
+        this.size--
+        if (waits.size === 0 && this.#byTick.get(tick) === bucket) this.#byTick.delete(tick)
+      },
+    }
+    this.#byTick.set(tick, bucket)
+    return bucket
+  }
+}
+
+const NO_WAITS: ReadonlySet<WheelWait> = new Set()
+
 /** @param onPause called before anything that became due during a pause of the process, with how long the pause was */
 export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, onPause: (pausedMs: number) => void = () => {}): TimerWheel {
-  const buckets = new Map<number, Bucket>()
-  let size = 0
+  const buckets = new Buckets()
   let nextTick = 0
   let expectedAtMs = 0
   let isTicking = false
   let isStopped = false
 
   const callBack = inTurns(clock, () => isStopped)
-
-  function take(slot: number): ReadonlySet<WheelWait> {
-    const bucket = buckets.get(slot)
-    buckets.delete(slot)
-    return bucket?.waits ?? NO_WAITS
-  }
-
-  function newBucket(slot: number): Bucket {
-    const waits = new Set<WheelWait>()
-    const bucket: Bucket = {
-      waits,
-      remove(wait) {
-        if (!waits.delete(wait)) return
-        size--
-        if (waits.size === 0 && buckets.get(slot) === bucket) buckets.delete(slot)
-      },
-    }
-    buckets.set(slot, bucket)
-    return bucket
-  }
 
   function awaitTick(): void {
     expectedAtMs = clock.monotonicMs() + TICK_MS
@@ -85,11 +108,11 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
     const lateMs = nowMs - expectedAtMs
     if (lateMs > PAUSE_MS) onPause(lateMs)
     const now = Math.floor(nowMs / TICK_MS)
-    const ticks = dueTicks(buckets, nextTick, now)
+    const due = buckets.take(nextTick, now)
     // Moved on first, so that what a callback schedules for at once lands in a bucket still to come.
     nextTick = Math.max(nextTick, now + 1)
-    callBack(ticks.map(take))
-    isTicking = size > 0
+    callBack(due)
+    isTicking = buckets.size > 0
     if (isTicking) awaitTick()
   }
 
@@ -101,23 +124,16 @@ export function createTimerWheel(clock: Pick<Clock, 'monotonicMs' | 'after'>, on
         nextTick = Math.floor(nowMs / TICK_MS)
         awaitTick()
       }
-      const slot = Math.max(nextTick, Math.ceil((nowMs + Math.max(0, delayMs)) / TICK_MS))
-      const bucket = buckets.get(slot) ?? newBucket(slot)
-      const wait = new WheelWait(callback, bucket)
-      bucket.waits.add(wait)
-      size++
-      return wait
+      return buckets.add(Math.max(nextTick, Math.ceil((nowMs + Math.max(0, delayMs)) / TICK_MS)), callback)
     },
     get size() {
-      return size
+      return buckets.size
     },
     stop() {
       isStopped = true
     },
   }
 }
-
-const NO_WAITS: ReadonlySet<WheelWait> = new Set()
 
 /** Calls back all of the sets that are due, after those before them, in turns; one that is taken out of its set meanwhile is not called. */
 function inTurns(clock: Pick<Clock, 'monotonicMs' | 'after'>, isStopped: () => boolean): (due: readonly ReadonlySet<WheelWait>[]) => void {
@@ -139,11 +155,4 @@ function inTurns(clock: Pick<Clock, 'monotonicMs' | 'after'>, isStopped: () => b
     waiting.push(...due)
     if (!isRunning) run()
   }
-}
-
-/** The ticks that are due, in order. After a long pause there are more ticks than entries, so the entries are walked. */
-function dueTicks(buckets: ReadonlyMap<number, unknown>, next: number, now: number): readonly number[] {
-  const ticks = now - next + 1
-  if (ticks > buckets.size) return [...buckets.keys()].filter((slot) => slot <= now).sort((one, other) => one - other)
-  return Array.from({ length: Math.max(0, ticks) }, (_, index) => next + index)
 }
