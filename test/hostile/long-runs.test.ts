@@ -128,7 +128,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['empty lines of an invoice', () => invoice(`task_id,amount\n${'\n'.repeat(4_000_000)}`)],
   ['empty lines of an invoice in JSON', () => invoice(`{"id":"a","amount":1}\n${'\n'.repeat(4_000_000)}`, 'application/jsonl')],
   ['spaces in an amount of an invoice', () => invoice(`task_id,amount\na,1${' '.repeat(65_000)}x\n`)],
-  ['blank lines ahead of an invoice in JSON', () => invoice(`${' '.repeat(65_534)}\n`.repeat(255), 'application/jsonl')],
+  ['blank lines ahead of an invoice in JSON', () => invoice(`${' '.repeat(65_530)}\u3000\n`.repeat(250), 'application/jsonl')],
   ['columns with numbers for names', () => invoice(`task_id,amount,${numbers}\n${'x\n'.repeat(60_000)}`)],
   ['signs in the columns of an invoice', () => invoice(`${'!'.repeat(65_000)},task_id,amount\na,1\n`)],
   ['one line of an invoice', () => invoice(`{${many((index) => `"k${index}":1`, 200_000)}}`, 'application/jsonl')],
