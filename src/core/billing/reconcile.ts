@@ -79,6 +79,7 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
     const onInvoice = await recordedTasks(
       recorded(store, everything, (row) => idOf(row) !== null),
       idOf,
+      asked.attached,
       breathe,
     )
     refuseUnattached(asked.attached, invoice, onInvoice)

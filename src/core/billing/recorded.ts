@@ -59,7 +59,7 @@ function attemptsOfInstant() {
 /** What the account has of the tasks of an invoice. */
 export interface RecordedTasks {
   readonly byTask: ReadonlyMap<string, readonly Recorded[]>
-  /** Ids of these attempts and of their generations. */
+  /** Whether one of them is this attempt, or of this generation. */
   has(id: string): boolean
   /** Their providers, by name. */
   readonly providers: readonly string[]
@@ -67,10 +67,14 @@ export interface RecordedTasks {
   readonly days: { readonly from: Instant; readonly to: Instant } | null
 }
 
-/** @param idOf the id under which an attempt stands on the invoice; null where it does not */
+/**
+ * @param idOf the id under which an attempt stands on the invoice; null where it does not
+ * @param asked of which ids `has` knows; few
+ */
 export async function recordedTasks(
   parts: AsyncIterable<readonly Recorded[]>,
   idOf: (row: CostRow) => string | null,
+  asked: ReadonlyMap<string, string>,
   breathe: Breathe,
 ): Promise<RecordedTasks> {
   const byTask = new Map<string, Recorded[]>()
@@ -87,7 +91,7 @@ export async function recordedTasks(
       if (ofTask) ofTask.push(one)
       else byTask.set(id, [one])
       providers.add(row.provider)
-      ids.add(row.attemptId).add(row.generationId)
+      if (asked.size > 0) for (const own of [row.attemptId, row.generationId]) if (asked.has(own)) ids.add(own)
       first = Math.min(first, row.at)
       last = Math.max(last, row.at)
     }

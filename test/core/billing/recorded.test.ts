@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { CostRow } from '../../../src/core/records.ts'
+import { rareIds } from '../../../src/core/billing/rare-ids.ts'
 import { recorded, recordedTasks } from '../../../src/core/billing/recorded.ts'
 
 const rowAt = (at: number, id: number, more: Partial<CostRow> = {}) =>
@@ -53,14 +54,24 @@ test('the attempts of an account have what was adjusted at their instant, on wha
 test('the tasks of an invoice are gathered in turns, with their providers, their ids and their days', async () => {
   const { store } = accountOf([[rowAt(86_400_001, 1, { provider: 'south' }), rowAt(3 * 86_400_000, 2), rowAt(4 * 86_400_000, 3)]])
   let breaths = 0
+  const attached = new Map(['att_1', 'gen_2', 'att_3'].map((id) => [id, 'task']))
   const idOf = ({ attemptId }: CostRow) => (attemptId === 'att_3' ? null : 'task')
   const found = await recordedTasks(
     recorded(store, EVERYTHING, () => true),
     idOf,
+    attached,
     async () => void breaths++,
   )
   expect([...found.byTask].map(([id, attempts]) => [id, attempts.length])).toEqual([['task', 2]])
   expect(found).toMatchObject({ providers: ['north', 'south'], days: { from: 86_400_000, to: 4 * 86_400_000 } })
   expect(['att_1', 'gen_2', 'att_3'].map(found.has)).toEqual([true, true, false])
   expect(breaths).toBe(3)
+})
+
+test('ids that are rare among many are found, and of the others nearly none is asked for', async () => {
+  const ids = Array.from({ length: 100 }, (_, index) => `task-${index * 7_919}-of-the-vendor`)
+  const mayBe = await rareIds(ids, () => undefined)
+  expect(ids.every(mayBe)).toBe(true)
+  const others = Array.from({ length: 100_000 }, (_, index) => `task-of-another-one-${index}`)
+  expect(others.filter(mayBe).length).toBeLessThan(100)
 })
