@@ -12,7 +12,7 @@ const MEASURED = [
   'test/money/long-ledger.test.ts',
   'test/store/assets/judged-in-turns.test.ts',
   'test/store/sqlite/{list,open}.test.ts',
-  'test/hostile/{neighbours,slow-readers,idle-sockets,connections,callbacks,not-yours,limits-from-outside,inline-replies,long-runs,common-words,small-pieces,together,waiting-together,long-lists,packed-metadata,many-chunks,many-frames,many-polls,copied-images,requests-ahead}.test.ts',
+  'test/hostile/{neighbours,slow-readers,idle-sockets,connections,callbacks,not-yours,limits-from-outside,inline-replies,long-runs,long-account,common-words,small-pieces,together,waiting-together,long-lists,packed-metadata,many-chunks,many-frames,many-polls,copied-images,requests-ahead}.test.ts',
   'test/crash/crash.test.ts',
 ]
 

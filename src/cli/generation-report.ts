@@ -47,7 +47,7 @@ function attemptLines({ attempts }: Generation): readonly string[] {
 }
 
 /** A vendor's text makes no line of its own, which would be taken for ours. */
-const inOneLine = (text: string): string => text.replaceAll(/\s*[\r\n]\s*/g, ' ')
+const inOneLine = (text: string): string => text.replaceAll(/\s+/g, (run) => (/[\r\n]/.test(run) ? ' ' : run))
 
 function billing(billed: boolean | 'unknown'): string {
   if (billed === 'unknown') return 'billed: perhaps; the vendor did not say'

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestSchema } from '#contract'
 import { unplayedStories } from '#sandbox'
 import { createOffers } from '../catalogue/offers.ts'
@@ -27,6 +26,7 @@ import type { Clock, CountPurchases, Ports, Store } from '../core/ports.ts'
 import { imageLinks } from '../core/present/image-link.ts'
 import type { ImageLinks } from '../core/present/image-link.ts'
 import { newNodeSecret } from '../core/webhooks/signature.ts'
+import { breather } from '../reading/turn-share.ts'
 import { createGenerationLimit } from '../http/limits/generations.ts'
 import { createCountPurchases } from '../http/limits/purchases.ts'
 import { createRateLimit } from '../http/limits/rate.ts'
@@ -94,8 +94,8 @@ export async function createServices(resources: Resources, opened: AsyncDisposab
   const schema = requestSchema(options)
   const offers = createOffers({ config, catalogue, measured: run, breakers: monitoring.breakers, keys })
   const names = { providers: offers.providers, models: () => catalogue.models, modelOf: modelNamed(resources) }
-  const costs = createCosts({ store, offers, clock: ports.clock, names, breathe: nextTurn })
-  const reconcile = createReconcile({ store, openHere: () => run.openRecords(), clock: ports.clock, log: ports.log, breathe: nextTurn })
+  const costs = createCosts({ store, offers, clock: ports.clock, names, breather })
+  const reconcile = createReconcile({ store, openHere: () => run.openRecords(), clock: ports.clock, log: ports.log, breather })
   const accept = createAccept({ ports, offers, roll: Math.random, urlObjection: transport.objection, ...storiesOf(ports, offers) })
   const idempotency = createIdempotency(store, resources.ages)
   const { observeLimited } = monitoring.metrics

@@ -1,9 +1,9 @@
+import type { Breathe } from '../reading/turn-share.ts'
+
 /** One line of a table, by column. */
 export interface TableLine {
   /** Where it begins in the file, from 1. */
   readonly line: number
-  /** Characters of the file before it. */
-  readonly at: number
   /** Null where it is empty: so whoever reads has a say however many of them come. */
   readonly cells: Readonly<Record<string, string>> | null
 }
@@ -25,8 +25,6 @@ export class TableUnreadable extends Error {}
 /** Of a text in pieces, the part that is read: always with the longest line that there may be, so that none is searched for its end in all the text. */
 class Reading {
   text = ''
-  /** Characters that came before it. */
-  #before = 0
   readonly #pieces: Iterator<string>
 
   constructor(pieces: Iterable<string>) {
@@ -37,7 +35,6 @@ class Reading {
   lineFrom(at: number): number | null {
     let from = at
     if (this.text.length - from < MOST_LINE_CHARS + 2) {
-      this.#before += from
       this.text = this.text.slice(from) + this.#more()
       from = 0
     }
@@ -54,11 +51,6 @@ class Reading {
     }
     return more
   }
-
-  /** In the whole file. */
-  offsetOf(at: number): number {
-    return this.#before + at
-  }
 }
 
 /** CSV (RFC 4180), separated by commas, semicolons or tabs, as its first line shows. Read lazily, from its pieces. @throws TableUnreadable */
@@ -72,14 +64,13 @@ export function readCsv(pieces: Iterable<string>): Table {
 
 interface CsvRecord {
   readonly line: number
-  readonly at: number
   readonly cells: readonly string[]
 }
 
 function* asLines(records: Iterable<CsvRecord>, columns: readonly string[]): Generator<TableLine, void> {
-  for (const { line, at, cells } of records) {
+  for (const { line, cells } of records) {
     const isEmpty = cells.every((cell) => cell.trim() === '')
-    yield { line, at, cells: isEmpty ? null : Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
+    yield { line, cells: isEmpty ? null : Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? ''])) }
   }
 }
 
@@ -117,7 +108,7 @@ function* csvRecords(reading: Reading): Generator<CsvRecord, void> {
     if (text[at] === '\r' && text[at + 1] === '\n') at++
     at++
     line++
-    yield { line: begins, at: reading.offsetOf(startsAt), cells }
+    yield { line: begins, cells }
     next = reading.lineFrom(at)
   }
 }
@@ -152,21 +143,26 @@ function quotedField(text: string, start: number, { begins, startsAt }: { readon
   throw new TableUnreadable(`line ${begins}: a quote is never closed`)
 }
 
-/** JSON lines: one object on each line. The columns are those of the first. Read lazily, from their pieces. @throws TableUnreadable */
-export function readJsonLines(pieces: Iterable<string>, readJson: (line: string) => unknown): Table {
+/**
+ * JSON lines: one object on each line. The columns are those of the first. Read lazily, from their pieces.
+ * @param breathe asked after each line before the first object
+ * @throws TableUnreadable
+ */
+export async function readJsonLines(pieces: Iterable<string>, readJson: (line: string) => unknown, breathe: Breathe): Promise<Table> {
   const lines = jsonLines(new Reading(pieces), readJson)
-  let head: TableLine | null = null
-  for (let empty = 0; (head?.cells ?? null) === null; empty++) {
+  for (let empty = 0; ; empty++) {
+    await breathe()
     if (empty > MOST_EMPTY_AHEAD) throw new TableUnreadable(`the first ${MOST_EMPTY_AHEAD} lines are empty`)
-    const next = lines.next()
-    if (next.done === true) throw new TableUnreadable('the file is empty: send one JSON object on each line')
-    head = next.value
+    const head = lines.next()
+    if (head.done === true) throw new TableUnreadable('the file is empty: send one JSON object on each line')
+    const { value } = head
+    if (value.cells !== null) return { columns: Object.keys(value.cells), lines: from(value, lines) }
   }
-  function* all(): Generator<TableLine, void> {
-    if (head !== null) yield head
-    yield* lines
-  }
-  return { columns: Object.keys(head?.cells ?? {}), lines: all() }
+}
+
+function* from(head: TableLine, others: Iterable<TableLine>): Generator<TableLine, void> {
+  yield head
+  yield* others
 }
 
 function* jsonLines(reading: Reading, readJson: (line: string) => unknown): Generator<TableLine, void> {
@@ -178,7 +174,7 @@ function* jsonLines(reading: Reading, readJson: (line: string) => unknown): Gene
     line++
     if (end - start > MOST_LINE_CHARS) throw tooLong(line)
     const content = text.slice(start, end).trim()
-    yield { line, at: reading.offsetOf(start), cells: content === '' ? null : cellsOf(content, line, readJson) }
+    yield { line, cells: content === '' ? null : cellsOf(content, line, readJson) }
     start = reading.lineFrom(end + 1)
   }
 }

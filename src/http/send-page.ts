@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { littleTurn } from '../reading/turn-share.ts'
+import { breather } from '../reading/turn-share.ts'
 import { page } from './paging.ts'
 
 /** A page that is longer is sent while it is written, so that no more than this of it is held for a reader that is slow. */
@@ -15,24 +15,34 @@ export interface Page<Entry> {
  * Answers with a page whose entries are read and written one after the other, in turns of their caller: a hundred comparisons of twenty images each
  * are 40 MB, which would take as long as all of them at once.
  */
-export async function sendPage<Entry>(
-  { gatewayKey, ip }: FastifyRequest,
+export const sendPage = <Entry>(
+  request: FastifyRequest,
   reply: FastifyReply,
   { records, nextCursor }: Page<Entry>,
   view: (record: Entry) => unknown,
+): Promise<FastifyReply> => sendWithList(request, reply, { ...page<never>([], nextCursor), data: records }, 'data', view)
+
+/** Answers with an object whose list `name` is long, in the same way. */
+export async function sendWithList<Name extends string, Answer extends Readonly<Record<Name, readonly unknown[]>>>(
+  { gatewayKey, ip }: FastifyRequest,
+  reply: FastifyReply,
+  answer: Answer,
+  name: Name,
+  view: (entry: Answer[Name][number]) => unknown = (entry) => entry,
 ): Promise<FastifyReply> {
-  const [before = '', after = ''] = JSON.stringify(page<never>([], nextCursor)).split(']', 2)
-  const turn = (): Promise<void> => littleTurn(gatewayKey ?? ip, 0)
+  const [before, after] = aroundList(answer, name)
+  const turn = breather(gatewayKey ?? ip)
+  const entries: readonly Answer[Name][number][] = answer[name]
   async function* written(): AsyncGenerator<Buffer> {
-    for (const [index, record] of records.entries()) {
+    for (const [index, one] of entries.entries()) {
       await turn()
-      const entry = await view(record)
+      const entry = await view(one)
       await turn()
       const text = JSON.stringify(entry)
       await turn()
       yield Buffer.from(`${index === 0 ? before : ','}${text}`)
     }
-    yield Buffer.from(`${records.length === 0 ? before : ''}]${after}`)
+    yield Buffer.from(`${entries.length === 0 ? before : ''}]${after}`)
   }
   const pieces = written()
   const first: Buffer[] = []
@@ -45,6 +55,14 @@ export async function sendPage<Entry>(
     if (bytes >= HELD_BYTES) return reply.send(Readable.from(begunWith(first, pieces), { objectMode: false }))
   }
   return reply.send(Buffer.concat(first))
+}
+
+/** Its JSON before the first entry and behind the last one. Inside a text the quotes around the name would be escaped. */
+function aroundList(answer: object, name: string): readonly [before: string, after: string] {
+  const text = JSON.stringify({ ...answer, [name]: [] })
+  const list = `"${name}":[]`
+  const at = text.indexOf(list) + list.length - 1
+  return [text.slice(0, at), text.slice(at + 1)]
 }
 
 async function* begunWith(first: Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -94,6 +94,22 @@ export async function littleTurn(caller: string, bytes: number): Promise<void> {
   if (!isTimeForLittle()) await itsTurn(bytes, caller)
 }
 
+/** Asked after each piece of a long loop, however little it is: undefined while the loop may go on, else it may once this resolves. */
+export type Breathe = () => Promise<void> | undefined
+
+/** Milliseconds that a long loop works in each of its turns. */
+const MS_PER_BREATH = 2
+
+/**
+ * For a loop whose length others decide, and for all loops of the same work together: it goes on in turns of its caller, by the clock, since
+ * what one round takes is theirs to decide too. It has time of its own in each of them, so that it ends at a gateway that is busy.
+ */
+export function breather(whose: string): Breathe {
+  let since = performance.now()
+  const goOn = (): void => void (since = performance.now())
+  return () => (performance.now() - since < MS_PER_BREATH ? undefined : itsTurn(0, whose).then(goOn))
+}
+
 /** So many are answered in a turn: each takes up to two milliseconds, of twenty images. */
 const FEW = 4
 let answered = 0

@@ -76,6 +76,7 @@ const manyImages = (text: string): FormData => {
   return data
 }
 const invoice = (text: string, type = 'text/csv') => post('/v1/reconciliations', text, { ...AUTH, 'content-type': type })
+const numbers = many((index) => String(4_000_000_000 + 7 * index), 198)
 const longNames = many((index) => `"${String(index).padEnd(110, 'width')}":1`)
 
 test.each<[string, () => Promise<unknown>]>([
@@ -126,6 +127,10 @@ test.each<[string, () => Promise<unknown>]>([
   ['long lines of an invoice', () => invoice(`task_id,amount\n${`${'x'.repeat(16_000)},1\n`.repeat(1_000)}`)],
   ['empty lines of an invoice', () => invoice(`task_id,amount\n${'\n'.repeat(4_000_000)}`)],
   ['empty lines of an invoice in JSON', () => invoice(`{"id":"a","amount":1}\n${'\n'.repeat(4_000_000)}`, 'application/jsonl')],
+  ['spaces in an amount of an invoice', () => invoice(`task_id,amount\na,1${' '.repeat(65_000)}x\n`)],
+  ['blank lines ahead of an invoice in JSON', () => invoice(`${' '.repeat(65_530)}\u3000\n`.repeat(250), 'application/jsonl')],
+  ['columns with numbers for names', () => invoice(`task_id,amount,${numbers}\n${'x\n'.repeat(60_000)}`)],
+  ['signs in the columns of an invoice', () => invoice(`${'!'.repeat(65_000)},task_id,amount\na,1\n`)],
   ['one line of an invoice', () => invoice(`{${many((index) => `"k${index}":1`, 200_000)}}`, 'application/jsonl')],
   ['depth of an invoice', () => invoice(`{"amount":${'['.repeat(2_000_000)}`, 'application/jsonl')],
   ['bytes that are no JSON', () => post('/bfl/v1/flux-2-pro', 'x'.repeat(50_000_000), { ...AUTH, 'content-type': 'text/x' })],

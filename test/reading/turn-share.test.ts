@@ -6,7 +6,16 @@ import { lend, release } from '../../src/reading/held-bytes.ts'
 import { inTurns } from '../../src/reading/in-turns.ts'
 import { formBody } from '../../src/transport/form.ts'
 import { jsonBody } from '../../src/transport/json-body.ts'
-import { BYTES_PER_TURN, countRead, itsTurn, leave, littleTurn, MS_PER_TURN, SMALL_BODY_BYTES } from '../../src/reading/turn-share.ts'
+import {
+  breather,
+  BYTES_PER_TURN,
+  countRead,
+  itsTurn,
+  leave,
+  littleTurn,
+  MS_PER_TURN,
+  SMALL_BODY_BYTES,
+} from '../../src/reading/turn-share.ts'
 import type { Pausable } from '../../src/reading/turn-share.ts'
 
 const PIECE_BYTES = 64 * 1_024
@@ -182,4 +191,17 @@ test('little pieces of one caller, however many wait, delay the work of all othe
   expect(done).toBeLessThanOrEqual(2)
   await Promise.all([first, ...pieces])
   expect(done).toBe(500)
+})
+
+test('a long loop goes on by the clock: at once while its time lasts, then in turns of its caller, with new time in each', async () => {
+  const breathe = breather('a loop')
+  expect(breathe()).toBeUndefined()
+  for (const begins = performance.now(); performance.now() - begins < 3;);
+  let others = 0
+  setImmediate(() => (others += 1))
+  const pause = breathe()
+  expect(pause).toBeInstanceOf(Promise)
+  await pause
+  expect(others).toBe(1)
+  expect(breathe()).toBeUndefined()
 })

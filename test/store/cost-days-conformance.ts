@@ -128,7 +128,7 @@ export function costDaysConformance(storeNow: () => Store): void {
       offers: { ofModel: () => offers, standing: () => ({ kind: 'everybody' }), keys: () => keys },
       names: { providers: () => ['north', 'south', 'east'], models: () => ['flux-2-pro'], modelOf: () => null },
       clock: { now: () => at(6) },
-      breathe: async () => {},
+      breather: () => async () => {},
     })
   const bySums = reportsFrom((query) => storeNow().costSums(query))
   const byLines = reportsFrom((query) => storeNow().costs(query))

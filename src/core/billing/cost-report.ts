@@ -8,6 +8,8 @@ import { byValues, metadataOf, valuesOf } from './cost-groups.ts'
 import { createCostTally } from './cost-tally.ts'
 import type { CostTally } from './cost-tally.ts'
 import type { Clock, CostQuery, Store } from '../ports.ts'
+import { turnOf } from '../../reading/turn-of.ts'
+import type { Breathe } from '../../reading/turn-share.ts'
 import { isoOrNull } from '../instant.ts'
 import { Refusal } from '../generation/refusal.ts'
 import type { KeyPolicy } from '../keys/key-policy.ts'
@@ -42,8 +44,8 @@ export interface CostsDependencies {
   readonly offers: Pick<Offers, 'ofModel' | 'standing' | 'keys'>
   readonly names: CostNames
   readonly clock: Pick<Clock, 'now'>
-  /** Lets everything else run for a moment. */
-  readonly breathe: () => Promise<void>
+  /** Lets everything else run while what a key asked for is added up. */
+  readonly breather: (whose: string) => Breathe
 }
 
 /** More groups than this would make an answer of many megabytes, which nobody reads; CSV has no such limit. */
@@ -54,7 +56,7 @@ interface Group {
   readonly tally: CostTally
 }
 
-export function createCosts({ store, offers, names, clock, breathe }: CostsDependencies): Costs {
+export function createCosts({ store, offers, names, clock, breather }: CostsDependencies): Costs {
   const policyOf = (key: string | null) => policyInForce(offers.standing(key))
   const seesAll = (key: string | null): boolean => policyOf(key)?.admin ?? true
 
@@ -95,14 +97,13 @@ export function createCosts({ store, offers, names, clock, breathe }: CostsDepen
     budgetLeft: async (key) => (await budgetOf(store, policyOf(key), clock.now()))?.left ?? null,
     async report(asked, key) {
       const { groupBy, filters = {} } = asked
+      const breathe = breather(turnOf({ key }))
       const { groups, total } = await tallied(sums(asked, key), groupBy, breathe)
       const offersOf = usableOffers(offers, policyOf(key))
       const figures = await total.figures(offersOf, breathe)
       const grouped: CostReport['groups'] = []
-      for (const { values, tally } of groups.toSorted((left, right) => byValues(left.values, right.values))) {
+      for (const { values, tally } of groups.toSorted((left, right) => byValues(left.values, right.values)))
         grouped.push({ group: groupOf(groupBy, values), ...(await tally.figures(offersOf, breathe)) })
-        await breathe()
-      }
       return {
         object: 'costs',
         currency: 'USD',
@@ -144,7 +145,7 @@ const asKnownTo = (
 async function tallied(
   pages: AsyncIterable<readonly (CostRow | CostSum)[]>,
   groupBy: readonly string[],
-  breathe: () => Promise<void>,
+  breathe: Breathe,
 ): Promise<{ readonly groups: readonly Group[]; readonly total: CostTally }> {
   const groups = new Map<string | null, Group>()
   const total = createCostTally()

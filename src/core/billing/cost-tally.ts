@@ -1,5 +1,6 @@
 import { createTally, percentAbove, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { CostFigures, Offer, Usd, UsdTally } from '#contract'
+import type { Breathe } from '../../reading/turn-share.ts'
 import type { CostRow, CostSum } from '../records.ts'
 import { createIdSet } from './id-set.ts'
 import type { IdSet } from './id-set.ts'
@@ -12,9 +13,9 @@ export interface CostTally {
   /** Of a line, only whether the cost of its attempt is unknown: lines of several groups may speak of it. */
   addUnknown(row: CostRow | CostSum): void
   /** The known part of what another tally has gathered: a total of groups costs each line once. */
-  addKnownOf(group: CostTally, breathe: () => Promise<void>): Promise<void>
+  addKnownOf(group: CostTally, breathe: Breathe): Promise<void>
   readonly gathered: Gathered
-  figures(offersOf: (model: string) => readonly Offer[], breathe: () => Promise<void>): Promise<CostFigures>
+  figures(offersOf: (model: string) => readonly Offer[], breathe: Breathe): Promise<CostFigures>
 }
 
 interface Gathered {
@@ -96,24 +97,26 @@ export function createCostTally(): CostTally {
       for (const name of ['spend', 'failed', 'moderated', 'quoted', 'billed'] as const) gathered[name].add(group[name].total())
       gathered.generationsOfSums += group.generationsOfSums
       await generations.addAll(group.generations, breathe)
-      whatIf.addAll(group.whatIf)
+      await whatIf.addAll(group.whatIf, breathe)
       gathered.attempts += group.attempts
       gathered.images += group.images
     },
-    figures: (offersOf, breathe) => figuresOf(gathered, [...unknown.values()], offersOf, breathe),
+    figures: (offersOf, breathe) => figuresOf(gathered, unknown.values(), offersOf, breathe),
   }
 }
 
 async function figuresOf(
   gathered: Gathered,
-  unknown: readonly UnknownAttempt[],
+  unknownAttempts: Iterable<UnknownAttempt>,
   offersOf: (model: string) => readonly Offer[],
-  breathe: () => Promise<void>,
+  breathe: Breathe,
 ): Promise<CostFigures> {
   const { spend, failed, moderated, quoted, billed, whatIf, generations, attempts, images } = gathered
+  await breathe()
   const total = spend.total()
   const count = gathered.generationsOfSums + generations.size()
-  const priced = images - unknown.reduce((sum, attempt) => sum + attempt.images, 0)
+  const unknown = await addedUp(unknownAttempts, breathe)
+  const priced = images - unknown.images
   const { rows, cheapest } = await whatIf.result(offersOf, breathe)
   return {
     spend: total,
@@ -126,9 +129,9 @@ async function figuresOf(
       amount: sumUsd([failed.total(), moderated.total()]),
       failed: failed.total(),
       moderated: moderated.total(),
-      unknown: sumUsd(unknown.map(({ wasted }) => wasted).filter((amount) => amount !== null)),
+      unknown: unknown.wasted.total(),
     },
-    unknown_cost_generations: new Set(unknown.map(({ generationId }) => generationId)).size,
+    unknown_cost_generations: unknown.generations.size(),
     drift: {
       quoted: quoted.total(),
       billed: billed.total(),
@@ -138,4 +141,16 @@ async function figuresOf(
     what_if: [...rows],
     cheapest,
   }
+}
+
+async function addedUp(attempts: Iterable<UnknownAttempt>, breathe: Breathe) {
+  const [generations, wasted] = [createIdSet(), createTally()]
+  let images = 0
+  for (const attempt of attempts) {
+    generations.add(attempt.generationId)
+    images += attempt.images
+    if (attempt.wasted !== null) wasted.add(attempt.wasted)
+    await breathe()
+  }
+  return { generations, wasted, images }
 }

@@ -1,14 +1,13 @@
+import type { Breathe } from '../../reading/turn-share.ts'
+
 /** A set of ids of generations that may hold a year of them. */
 export interface IdSet {
   add(id: string): void
   /** What another one has, in turns. */
-  addAll(other: IdSet, breathe: () => Promise<void>): Promise<void>
+  addAll(other: IdSet, breathe: Breathe): Promise<void>
   size(): number
   readonly parts: ReadonlyMap<string, ReadonlySet<string>>
 }
-
-/** Added in one turn of the event loop: a millisecond or two. */
-const AT_ONCE = 2_500
 
 /** In parts, by the last character, since a set that grows moves all that it holds at once: 100 ms with a million ids. */
 export function createIdSet(): IdSet {
@@ -23,12 +22,9 @@ export function createIdSet(): IdSet {
     parts,
     add,
     async addAll(other, breathe) {
-      let left = AT_ONCE
       for (const part of other.parts.values())
         for (const id of part) {
           add(id)
-          if (--left > 0) continue
-          left = AT_ONCE
           await breathe()
         }
     },

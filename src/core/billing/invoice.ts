@@ -1,12 +1,13 @@
 import { compareUsd, createTally, MoneyError, subtractUsd, suggest, usdFromDecimal } from '#contract'
 import type { Usd, UsdTally } from '#contract'
+import type { Breathe } from '../../reading/turn-share.ts'
 import { Refusal } from '../generation/refusal.ts'
 
 /** An invoice as text in columns, whatever file it came in. */
 export interface InvoiceTable {
   readonly columns: readonly string[]
-  /** `at`: how many characters of the file come before it. `cells` is null for an empty line. */
-  readonly lines: Iterable<{ readonly line: number; readonly at: number; readonly cells: Readonly<Record<string, string>> | null }>
+  /** `cells` is null for an empty line. */
+  readonly lines: Iterable<{ readonly line: number; readonly cells: Readonly<Record<string, string>> | null }>
 }
 
 /** How its columns are to be read; what is absent is found by the columns' names. */
@@ -41,9 +42,6 @@ export interface Invoice {
 const MOST_LINES = 200_000
 /** Either way: sums of as many lines are still amounts that an answer and the account hold. */
 const MOST_ON_A_LINE: Usd = '1000000'
-/** Whichever is less. */
-const LINES_AT_ONCE = 1_000
-const CHARS_AT_ONCE = 128 * 1_024
 
 /** Names of columns in the order in which they are believed, without case, spaces and signs. */
 const TASK_NAMES = ['taskid', 'taskuuid', 'providertaskid', 'vendortaskid', 'task', 'requestid', 'predictionid', 'jobid', 'uuid', 'id']
@@ -64,10 +62,9 @@ const CURRENCY_NAMES = ['currency', 'currencycode', 'unit']
 
 /**
  * Reads an invoice whole; lines of one task add up, and a line that cannot be read spoils its task alone.
- * @param breathe awaited now and then, so that a long invoice stops nothing else
  * @throws Refusal where no column has the task or the amount, or an amount is in a currency that is not read
  */
-export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, breathe: () => Promise<void>): Promise<Invoice> {
+export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, breathe: Breathe): Promise<Invoice> {
   const columns = {
     task: columnOf('task_column', asked.task, TASK_NAMES, table.columns, 'the vendor’s task ids'),
     amount: columnOf('amount_column', asked.amount, AMOUNT_NAMES, table.columns, 'the amounts'),
@@ -81,12 +78,10 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
   const withoutTask: { line: number; amount: Usd | null }[] = []
   const total = createTally()
   let lines = 0
-  let [read, breathedAt] = [0, 0]
-  for (const { line, at, cells } of table.lines) {
-    if (++read % LINES_AT_ONCE === 0 || at - breathedAt > CHARS_AT_ONCE) {
-      breathedAt = at
-      await breathe()
-    }
+  for (const { line, cells } of table.lines) {
+    // Millions of them may be empty.
+    const pause = breathe()
+    if (pause !== undefined) await pause
     if (cells === null) continue
     if (++lines > MOST_LINES) throw unreadable('body', `more than ${MOST_LINES} lines; send the invoice in parts`)
     const amount = amountOf(
@@ -113,8 +108,10 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
 
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 
-const namedColumn = (names: readonly string[], columns: readonly string[]): string | null =>
-  names.flatMap((name) => columns.find((column) => plain(column) === name) ?? [])[0] ?? null
+function namedColumn(names: readonly string[], columns: readonly string[]): string | null {
+  const written = columns.map(plain)
+  return names.flatMap((name) => columns[written.indexOf(name)] ?? [])[0] ?? null
+}
 
 function namedExactly(field: string, name: string, columns: readonly string[]): string {
   const found = columns.find((column) => column === name) ?? columns.find((column) => plain(column) === plain(name) && plain(name) !== '')
@@ -166,10 +163,8 @@ const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
 
 /** Null where it is no amount, or more than a line may have. */
 function amountOf(text: string, unit: InvoiceUnit): Usd | null {
-  const digits = text
-    .trim()
-    .replace(/^(-?)\s*(?:US)?\$\s*/i, '$1')
-    .replace(/\s*USD$/i, '')
+  const bare = text.trim().replace(/^(-?)\s*(?:US)?\$\s*/i, '$1')
+  const digits = /^USD$/i.test(bare.slice(-3)) ? bare.slice(0, -3).trimEnd() : bare
   if (!DECIMAL.test(digits)) return null
   try {
     const amount = usdFromDecimal(digits, SHIFT[unit])

@@ -1,5 +1,6 @@
 import type { GenerationRecord } from '../records.ts'
 import type { Store } from '../ports.ts'
+import type { Breathe } from '../../reading/turn-share.ts'
 import type { Invoice } from './invoice.ts'
 import type { OpenTask } from './reconciliation-rows.ts'
 
@@ -17,6 +18,7 @@ export async function openTasksOn(
   { store, openHere }: OpenDependencies,
   { tasks }: Invoice,
   provider: string | undefined,
+  breathe: Breathe,
 ): Promise<ReadonlyMap<string, OpenTask>> {
   const found = new Map<string, OpenTask>()
   const search = (generation: GenerationRecord): void => {
@@ -27,7 +29,10 @@ export async function openTasksOn(
     }
   }
   for await (const records of runningAnywhere(store)) records.forEach(search)
-  for (const generation of openHere()) search(generation)
+  for (const generation of openHere()) {
+    await breathe()
+    search(generation)
+  }
   return found
 }
 

@@ -2,7 +2,9 @@ import { compareUsd } from '#contract'
 import type { Reconciliation, ReconciliationRow } from '#contract'
 import type { CostRow, GenerationRecord, Instant } from '../records.ts'
 import type { Clock, Log, Store } from '../ports.ts'
-import { dayOf, isoOrNull } from '../instant.ts'
+import { turnOf } from '../../reading/turn-of.ts'
+import type { Breathe } from '../../reading/turn-share.ts'
+import { isoOrNull } from '../instant.ts'
 import { ChangedMeanwhile } from '../nodes.ts'
 import { confirm, findUnknown } from './confirm.ts'
 import { readInvoice } from './invoice.ts'
@@ -21,6 +23,9 @@ import {
 } from './reconciliation-rows.ts'
 import type { Recorded } from './reconciliation-rows.ts'
 import { openTasksOn } from './open-tasks.ts'
+import { rareIds } from './rare-ids.ts'
+import { recorded, recordedTasks } from './recorded.ts'
+import type { RecordedTasks } from './recorded.ts'
 import { createSummary } from './reconciliation-summary.ts'
 
 export interface ReconcileAsked {
@@ -51,48 +56,61 @@ export interface ReconcileDependencies {
   readonly openHere: () => Iterable<GenerationRecord>
   readonly clock: Pick<Clock, 'now'>
   readonly log: Pick<Log, 'info'>
-  /** Lets everything else run for a moment. */
-  readonly breathe: () => Promise<void>
+  /** Lets everything else run while an invoice and the account are read. */
+  readonly breather: (whose: string) => Breathe
 }
 
-const DAY_MS = 86_400_000
 /** More is no price of images: another column, or another unit. What is settled once is never changed again, and counts against a budget. */
 const MOST_OF_A_TASK = '10000'
 
 export function createReconcile(dependencies: ReconcileDependencies): Reconcile {
-  const { store, breathe } = dependencies
+  const { store, breather } = dependencies
   let last: Promise<unknown> = Promise.resolve()
 
   async function reconcileOne(table: InvoiceTable, asked: ReconcileAsked): Promise<Reconciliation> {
+    const breathe = breather(turnOf({}))
     const invoice = await readInvoice(table, asked.columns, breathe)
     const everything = { from: null, to: null, key: null, provider: asked.provider }
-    const idOf = (row: CostRow): string | null => idOn(invoice, row, asked.attached)
+    const mayBeOn = await rareIds(invoice.tasks.keys(), breathe)
+    const isOn = (id: string): boolean => mayBeOn(id) && invoice.tasks.has(id)
+    const idOf = (row: CostRow): string | null => idOn(isOn, row, asked.attached)
     // Before the account: what ends meanwhile stands in it.
-    const open = await openTasksOn(dependencies, invoice, asked.provider)
-    const onInvoice = await recorded(store, everything, (row) => idOf(row) !== null)
+    const open = await openTasksOn(dependencies, invoice, asked.provider, breathe)
+    const onInvoice = await recordedTasks(
+      recorded(store, everything, (row) => idOf(row) !== null),
+      idOf,
+      asked.attached,
+      breathe,
+    )
     refuseUnattached(asked.attached, invoice, onInvoice)
-    const span = spanOf(asked, onInvoice)
+    const { byTask } = onInvoice
     const summary = createSummary()
-    const byTask = Map.groupBy(onInvoice, ({ row }) => idOf(row))
-    let checked = 0
     for (const task of invoice.tasks.values()) {
-      if (++checked % 500 === 0) await breathe()
+      await breathe()
       const under = byTask.has(task.taskId) ? undefined : open.get(task.taskId)
       const { found, others } = attachedOf(byTask.get(task.taskId) ?? [], task, asked.attached)
       summary.add(under ? openTask(task, under) : await rowOf(dependencies, task, found, asked.apply))
       for (const one of others) if (one.amount !== '0') summary.add(notOnInvoice(one))
     }
-    for (const { line, amount } of invoice.withoutTask) summary.add(lineWithoutTask(line, amount))
-    const providers = asked.provider === undefined ? [...new Set(onInvoice.map(({ row }) => row.provider))].toSorted() : [asked.provider]
+    for (const { line, amount } of invoice.withoutTask) {
+      await breathe()
+      summary.add(lineWithoutTask(line, amount))
+    }
+    const providers = asked.provider === undefined ? onInvoice.providers : [asked.provider]
     const isExpected = (row: CostRow): boolean => providers.includes(row.provider) && idOf(row) === null
-    const missing = span.from === null && span.to === null ? [] : await recorded(store, { ...everything, ...span }, isExpected)
-    for (const one of missing) if (one.amount !== '0') summary.add(notOnInvoice(one))
+    const span = spanOf(asked, onInvoice)
+    const missing = span.from === null && span.to === null ? [] : recorded(store, { ...everything, ...span }, isExpected)
+    for await (const part of missing)
+      for (const one of part) {
+        await breathe()
+        if (one.amount !== '0') summary.add(notOnInvoice(one))
+      }
     return {
       object: 'reconciliation',
       applied: asked.apply,
       currency: 'USD',
       columns: invoice.columns,
-      providers,
+      providers: [...providers],
       from: isoOrNull(span.from),
       to: isoOrNull(span.to),
       lines: invoice.lines,
@@ -114,11 +132,15 @@ export function createReconcile(dependencies: ReconcileDependencies): Reconcile 
  * The id under which an attempt stands on the invoice; null where it does not. Our own attempt id is taken too: an operator writes it for a task
  * whose id never came back, or attaches the vendor's.
  */
-function idOn({ tasks }: Invoice, { task, attemptId, generationId }: CostRow, attached: ReconcileAsked['attached']): string | null {
-  if (task.providerTaskId !== null && tasks.has(task.providerTaskId)) return task.providerTaskId
-  const own = task.providerTaskId === null ? (attached.get(attemptId) ?? attached.get(generationId)) : undefined
+function idOn(
+  isOn: (id: string) => boolean,
+  { task, attemptId, generationId }: CostRow,
+  attached: ReconcileAsked['attached'],
+): string | null {
+  if (task.providerTaskId !== null && isOn(task.providerTaskId)) return task.providerTaskId
+  const own = attached.size > 0 && task.providerTaskId === null ? (attached.get(attemptId) ?? attached.get(generationId)) : undefined
   if (own !== undefined) return own
-  return tasks.has(attemptId) ? attemptId : null
+  return isOn(attemptId) ? attemptId : null
 }
 
 /** Of several attempts with one id, that which the operator attached it to; the others are then on no line. */
@@ -133,45 +155,20 @@ function attachedOf(
 }
 
 /** @throws Refusal where a task that is to be attached is not on the invoice, or nothing without a task id was bought under the other id */
-function refuseUnattached(attached: ReconcileAsked['attached'], { tasks }: Invoice, found: readonly Recorded[]): void {
+function refuseUnattached(attached: ReconcileAsked['attached'], { tasks }: Invoice, found: RecordedTasks): void {
   const refuse = (message: string) => new Refusal('invalid_request', `attach: ${message}`, [{ path: 'attach', message }])
   for (const [purchase, taskId] of attached) {
     if (!tasks.has(taskId)) throw refuse(`the invoice has no task ${JSON.stringify(taskId.slice(0, 100))}`)
-    if (found.some(({ row }) => row.attemptId === purchase || row.generationId === purchase)) continue
+    if (found.has(purchase)) continue
     const shown = JSON.stringify(purchase.slice(0, 100))
     throw refuse(`${shown} is no attempt or generation whose vendor’s task id is missing; \`attempt_id\` of a row not_on_invoice is one`)
   }
 }
 
-/** What is asked for, else the whole days between the first and the last settlement that is on the invoice. */
-function spanOf({ from, to }: ReconcileAsked, found: readonly Recorded[]): { readonly from: Instant | null; readonly to: Instant | null } {
+/** What is asked for, else the days of what is on the invoice. */
+function spanOf({ from, to }: ReconcileAsked, { days }: RecordedTasks): { readonly from: Instant | null; readonly to: Instant | null } {
   if (from !== null || to !== null) return { from, to }
-  const instants = found.map(({ row }) => row.at)
-  if (instants.length === 0) return { from: null, to: null }
-  const first = instants.reduce((least, at) => Math.min(least, at))
-  const last = instants.reduce((most, at) => Math.max(most, at))
-  return { from: Date.parse(dayOf(first)), to: Date.parse(dayOf(last)) + DAY_MS }
-}
-
-/** The attempts that are wanted, each with what was adjusted since. */
-async function recorded(
-  store: Pick<Store, 'costs'>,
-  query: Parameters<Store['costs']>[0],
-  isWanted: (row: CostRow) => boolean,
-): Promise<readonly Recorded[]> {
-  const found = new Map<string, Recorded>()
-  for await (const page of store.costs(query)) {
-    for (const row of page) {
-      if (!isWanted(row)) continue
-      const before = found.get(row.attemptId)
-      // An adjustment has the instant of the settlement it completes, and stands behind it.
-      const { amount } = row
-      const { surcharge } = row.task
-      if (before) Object.assign(before, { amount, surcharge })
-      else found.set(row.attemptId, { row, amount, surcharge })
-    }
-  }
-  return [...found.values()]
+  return days ?? { from: null, to: null }
 }
 
 /** What became of one task of the invoice; an unknown cost is settled where that is asked. */

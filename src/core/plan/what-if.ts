@@ -30,6 +30,9 @@ interface Gathered {
   unknown: number
 }
 
+/** Asked after each piece of what may be long: awaited where it must wait for others. */
+type Breathe = () => Promise<void> | undefined
+
 /** Gathers delivered images, then asks what they would have cost elsewhere: as many questions as there are kinds, not images. */
 export interface WhatIfTally {
   add(task: {
@@ -40,20 +43,14 @@ export interface WhatIfTally {
     readonly amount: Usd | null
   }): void
   /** What another one has gathered. */
-  addAll(other: WhatIfTally): void
+  addAll(other: WhatIfTally, breathe: Breathe): Promise<void>
   readonly gathered: Gathered
-  /**
-   * One row for each provider that sells one of the models, but one where everything ran anyway; and the cheapest of all, that one included.
-   * @param breathe awaited every now and then, so that many kinds of images do not stop everything else
-   */
+  /** One row for each provider that sells one of the models, but one where everything ran anyway; and the cheapest of all, that one included. */
   result(
     offersOf: (model: string) => readonly Offer[],
-    breathe: () => Promise<void>,
+    breathe: Breathe,
   ): Promise<{ readonly rows: readonly WhatIf[]; readonly cheapest: Cheapest | null }>
 }
-
-/** Kinds of images that are priced in one turn of the event loop. */
-const KINDS_AT_ONCE = 500
 
 export function createWhatIfTally(): WhatIfTally {
   const shapes = new Map<string, Shape>()
@@ -76,9 +73,12 @@ export function createWhatIfTally(): WhatIfTally {
       else if (amount === null) gathered.unknown += images
       else addShape(nameOf(provider, model, made), { provider, model, made }, images, amount)
     },
-    addAll({ gathered: other }) {
+    async addAll({ gathered: other }, breathe) {
       for (const model of other.models) models.add(model)
-      for (const [name, shape] of other.shapes) addShape(name, shape, shape.images, shape.spent.total())
+      for (const [name, shape] of other.shapes) {
+        addShape(name, shape, shape.images, shape.spent.total())
+        await breathe()
+      }
       gathered.unseen += other.unseen
       gathered.unknown += other.unknown
     },
@@ -90,8 +90,8 @@ export function createWhatIfTally(): WhatIfTally {
       const rows: WhatIf[] = []
       for (const provider of providers) {
         const row = createRow(provider, { unseen, unknown })
-        for (const [index, shape] of all.entries()) {
-          if (index > 0 && index % KINDS_AT_ONCE === 0) await breathe()
+        for (const shape of all) {
+          await breathe()
           row.add(
             shape,
             offers.get(shape.model)?.find((offer) => offer.provider === provider),

@@ -7,6 +7,7 @@ import { metadataOf } from '../../core/billing/cost-groups.ts'
 import type { Costs, CostsAsked } from '../../core/billing/cost-report.ts'
 import { littleTurn } from '../../reading/turn-share.ts'
 import { costHeader, costLine } from '../csv.ts'
+import { sendWithList } from '../send-page.ts'
 import { CostsQuery, readCostsQuery } from './costs-query.ts'
 
 /** So many rows of a file take less than a millisecond. */
@@ -38,7 +39,7 @@ export const costRoutes: FastifyPluginAsyncZod<CostDependencies> = async (app, {
     // A file is beside the documented JSON answer.
     const reply: FastifyReply = typedReply
     const asked = readCostsQuery(request.query)
-    if (request.query.format !== 'csv') return costs.report(asked, request.gatewayKey)
+    if (request.query.format !== 'csv') return sendWithList(request, reply, await costs.report(asked, request.gatewayKey), 'groups')
     const text = await csv(costs, asked, request)
     return reply
       .type('text/csv; charset=utf-8; header=present')

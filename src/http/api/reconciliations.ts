@@ -4,9 +4,11 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { Problem, Reconciliation } from '#contract'
 import type { Reconcile } from '../../core/billing/reconcile.ts'
+import { breather } from '../../reading/turn-share.ts'
 import { HttpProblem } from '../http-problem.ts'
 import { expectedOf, readJson, readLongText } from '../read-body.ts'
 import { readCsv, readJsonLines, TableUnreadable } from '../read-table.ts'
+import { sendWithList } from '../send-page.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { endOf, Moment, momentOf } from './moment.ts'
 
@@ -70,23 +72,15 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
     takes: z.string().meta({ description: 'The file. Lines of one task add up.' }),
     response: { 200: Reconciliation, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 415: Problem },
   }
-  app.post('/v1/reconciliations', { schema, config: { access: 'admin' }, bodyLimit: MOST_BYTES }, async (request) => {
-    const {
-      apply,
-      attach = [],
-      provider,
-      from,
-      to,
-      task_column: task,
-      amount_column: amount,
-      currency_column: currency,
-      unit,
-    } = request.query
+  app.post('/v1/reconciliations', { schema, config: { access: 'admin' }, bodyLimit: MOST_BYTES }, async (request, reply) => {
+    const { query, headers, body, gatewayKey, ip } = request
+    const { apply, attach = [], provider, from, to, task_column: task, amount_column: amount, currency_column: currency, unit } = query
     // Where nothing came, no parser was asked.
-    const pieces = (request.body as readonly string[] | undefined) ?? []
-    const isCsv = (request.headers['content-type'] ?? '').toLowerCase().startsWith(CSV)
+    const pieces = (body as readonly string[] | undefined) ?? []
+    const isCsv = (headers['content-type'] ?? '').toLowerCase().startsWith(CSV)
     try {
-      return await reconcile.reconcile(isCsv ? readCsv(pieces) : readJsonLines(pieces, readJson), {
+      const table = isCsv ? readCsv(pieces) : await readJsonLines(pieces, readJson, breather(gatewayKey ?? ip))
+      const reconciliation = await reconcile.reconcile(table, {
         columns: { task, amount, currency, unit },
         provider,
         from: momentOf(from),
@@ -94,6 +88,7 @@ export const reconciliationRoutes: FastifyPluginAsyncZod<ReconciliationDependenc
         apply: apply === 'true',
         attached: new Map(attach.map((text) => [text.slice(text.lastIndexOf('=') + 1), text.slice(0, text.lastIndexOf('='))])),
       })
+      return await sendWithList(request, reply, reconciliation, 'rows')
     } catch (error) {
       if (error instanceof TableUnreadable) throw new HttpProblem(fieldProblem('body', error.message))
       throw error

@@ -2,7 +2,7 @@ import type { Store } from '../../core/ports.ts'
 import type { ComparisonRecord } from '../../core/records.ts'
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import type { Row } from '../rules/rows.ts'
-import { turnOf } from '../rules/turn-of.ts'
+import { turnOf } from '../../reading/turn-of.ts'
 import type { Connections } from './connections.ts'
 import { binder, prepare } from './statement.ts'
 

@@ -6,7 +6,7 @@ import { dayAdder, firstUnsettledDay, newestMissingDay, SUM_COLUMNS } from '../r
 import type { AddedUpDay, SumRow } from '../rules/added-up-day.ts'
 import { costRowOf, SETTLED } from '../rules/cost-row.ts'
 import { DAY_MS } from '../rules/generation-day.ts'
-import { turnOf } from '../rules/turn-of.ts'
+import { turnOf } from '../../reading/turn-of.ts'
 import type { Connection, Connections } from './connections.ts'
 import { failureOf } from './failure-of.ts'
 import { LOCKS } from './locks.ts'

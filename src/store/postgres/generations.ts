@@ -3,7 +3,7 @@ import type { AttemptCallsRecord, GenerationRecord } from '../../core/records.ts
 import { pageOf, positionOf } from '../rules/cursor.ts'
 import { DAY_MS, dayBehind, namesAskedFor } from '../rules/generation-day.ts'
 import { wordsOf } from '../rules/prompt-words.ts'
-import { turnOf } from '../rules/turn-of.ts'
+import { turnOf } from '../../reading/turn-of.ts'
 import { costUnknown, GENERATION, generationOf, idempotencyOf, imageOf } from '../rules/rows.ts'
 import type { Row } from '../rules/rows.ts'
 import type { Connections } from './connections.ts'

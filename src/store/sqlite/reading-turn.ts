@@ -1,5 +1,5 @@
 import { itsTurn } from '../../reading/turn-share.ts'
-import { turnOf } from '../rules/turn-of.ts'
+import { turnOf } from '../../reading/turn-of.ts'
 
 /**
  * Resolves when a list or a report may read on: of all of them one goes on in a turn, a key’s wait for each other, and for one of another key

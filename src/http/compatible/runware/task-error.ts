@@ -109,12 +109,15 @@ function parameterOf(path: string, task: JsonObject): string {
   return PARAMETERS[field] ?? path
 }
 
+/** No word of our names is longer: a search for longer ones would begin anew at each letter of a run that a caller wrote. */
+const NAMES = /[a-z]{1,20}_[a-z]{1,20}/g
+
 /** Names of ours that no sentence means otherwise, as the task has them. */
 const inOwnNames = (text: string, task: JsonObject): string =>
   text
     .replaceAll(/provider_options\.\w+\.([\w.]*\w)/g, '$1')
     .replaceAll(/(?:these )?provider_options/g, 'safety')
-    .replaceAll(/[a-z]+_[a-z]+/g, (name) => (Object.hasOwn(PARAMETERS, name) ? parameterOf(name, task) : name))
+    .replaceAll(NAMES, (name) => (Object.hasOwn(PARAMETERS, name) ? parameterOf(name, task) : name))
 
 /** Why a task was not accepted, naming the parameters that were sent. */
 export function errorsOfProblem({ code, detail, errors = [], status }: ProblemDetails, task: JsonObject): readonly TaskError[] {
