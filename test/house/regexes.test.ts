@@ -10,13 +10,18 @@ const LOOKBEHIND = /\(\?<[=!](?!\.\)|\\.\))/
 
 /** Where its time grows with the square of a run, so many characters take 200 milliseconds and more; where it grows with their number, at most 15. */
 const RUN = 20_000
-const MOST_MS = 50
+const MOST_MS = 80
+/** A run as short as this takes 8 milliseconds and more there. What takes less is not tried on the long one. */
+const SHORT_RUN = 4_000
+const MOST_OF_SHORT_MS = 4
 const TRIES = 3
 const OF_ANY_TEXT = ' \t\n\r\u3000aAzZ09-.:/=%\\"\'<&#?@_,;{[(+é\u0000'
 
-/** What a pattern may be slow for: what it names itself, and what `\s`, `\w`, `.` and the like stand for. A run ends with what nothing names. */
-const runsFor = (pattern: string): readonly string[] =>
-  [...new Set((OF_ANY_TEXT + pattern).split(''))].map((character) => `${character.repeat(RUN)}\u0001`)
+/** What a pattern may be slow for: what it names itself, and what `\s`, `\w`, `.` and the like stand for. */
+const charactersFor = (pattern: string): readonly string[] => [...new Set((OF_ANY_TEXT + pattern).split(''))]
+
+/** It ends with what nothing names. */
+const runOf = (character: string, length: number): string => `${character.repeat(length)}\u0001`
 
 function msToReplace(pattern: RegExp, text: string): number {
   const begins = performance.now()
@@ -27,12 +32,14 @@ function msToReplace(pattern: RegExp, text: string): number {
 /** The first characters of the run for which it takes the square of its length, as where a repetition that may begin at each of them has an end that fails. */
 function slowRun(pattern: string, flags: string): string | null {
   const regex = new RegExp(pattern, flags)
-  const isSlow = (text: string): boolean =>
+  const takesLonger = (text: string, ms: number): boolean =>
     Array.from({ length: TRIES }).every(() => {
       regex.lastIndex = 0
-      return msToReplace(regex, text) > MOST_MS
+      return msToReplace(regex, text) > ms
     })
-  return runsFor(pattern).find(isSlow)?.slice(0, 3) ?? null
+  const isSlow = (character: string): boolean =>
+    takesLonger(runOf(character, SHORT_RUN), MOST_OF_SHORT_MS) && takesLonger(runOf(character, RUN), MOST_MS)
+  return charactersFor(pattern).find(isSlow)?.repeat(3) ?? null
 }
 
 /** Searched in what is never long, whoever writes it. */
