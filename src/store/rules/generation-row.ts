@@ -1,5 +1,6 @@
 import { isTerminal } from '#contract'
-import type { GenerationRecord } from '../../core/records.ts'
+import { BLANK_ATTEMPT, blankGeneration } from '../../core/records.ts'
+import type { AttemptRecord, GenerationRecord } from '../../core/records.ts'
 
 /** What is written of a generation. */
 export type Snapshot = ReturnType<typeof snapshotOf>
@@ -41,9 +42,32 @@ const PLAN_FIELDS: ReadonlySet<string> = new Set([
   'routes',
 ])
 
-/** Everything but the plan: a field that is added to a record is kept without a change here. */
+const BLANK: Readonly<Record<string, unknown>> = blankGeneration()
+const BLANK_FIELDS: Readonly<Record<string, unknown>> = BLANK_ATTEMPT
+
+/**
+ * Everything but the plan and what is as in a blank record, which `readGeneration` fills in: most of an acceptance's row, and a quarter of a
+ * finished one. A field that is added to a record is kept without a change here.
+ */
 function stateOf(record: GenerationRecord): string {
   const state: Record<string, unknown> = {}
-  for (const field in record) if (!PLAN_FIELDS.has(field)) state[field] = record[field as keyof GenerationRecord]
+  for (const field in record) {
+    const value = record[field as keyof GenerationRecord]
+    if (!PLAN_FIELDS.has(field) && !isSame(value, BLANK[field])) state[field] = value
+  }
+  state['attempts'] = record.attempts.map(beyondBlank)
   return JSON.stringify(state)
 }
+
+/** The number of its task is kept always: rows of earlier versions, which have none, have one for each attempt. */
+function beyondBlank(attempt: AttemptRecord): object {
+  const kept: Record<string, unknown> = { task: attempt.task }
+  for (const field in attempt) {
+    const value = attempt[field as keyof AttemptRecord]
+    if (!isSame(value, BLANK_FIELDS[field])) kept[field] = value
+  }
+  return kept
+}
+
+const isSame = (value: unknown, blank: unknown): boolean =>
+  value === blank || (Array.isArray(value) && value.length === 0 && Array.isArray(blank))

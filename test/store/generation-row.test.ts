@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { BLANK_ATTEMPT } from '../../src/core/records.ts'
+import { planOf, snapshotOf } from '../../src/store/rules/generation-row.ts'
+import { generationOf } from '../../src/store/rules/rows.ts'
+import { generationRecord } from './records.ts'
+
+test('a row holds what a blank record has not, and is read as the record that was written, its second try of a task too', () => {
+  const attempt = (id: string, fields: object) => ({ ...BLANK_ATTEMPT, id, taskId: `task of ${id}`, startedAt: 5, ...fields })
+  const record = generationRecord('gen_1', {
+    status: 'running',
+    attempts: [attempt('att_1', { status: 'failed', retried: true, endedAt: 7 }), attempt('att_2', { tries: 2, images: 3 })],
+  })
+  const { state } = snapshotOf(record)
+  expect(generationOf({ plan: planOf(record), state })).toEqual(record)
+  const kept = JSON.parse(state) as Record<string, unknown>
+  expect(kept['attempts']).toEqual([
+    { task: 0, id: 'att_1', taskId: 'task of att_1', startedAt: 5, status: 'failed', retried: true, endedAt: 7 },
+    { task: 0, id: 'att_2', taskId: 'task of att_2', startedAt: 5, tries: 2, images: 3 },
+  ])
+  for (const field of ['images', 'warnings', 'error', 'promptUsed', 'completedAt']) expect(kept).not.toHaveProperty(field)
+})
