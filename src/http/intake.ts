@@ -6,6 +6,7 @@ import type { CountPurchases, IdempotencyEntry } from '../core/ports.ts'
 import type { Run } from '../core/generation/run.ts'
 import { hashOfBody, IdempotencyMismatch } from '../core/generation/idempotency.ts'
 import type { Idempotency } from '../core/generation/idempotency.ts'
+import { scopesOf } from '../core/keys/key-record.ts'
 import type { GenerationLimit } from './limits/generations.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { askedOrigin, currentRequestId, currentTraceparent, whileKeyCounts } from './request-context.ts'
@@ -103,7 +104,9 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
     mismatch: unknown,
   ): Promise<Begun> {
     if (!(mismatch instanceof IdempotencyMismatch) || !webhook) throw mismatch
-    const before = await idempotency.once(key ?? '', idempotencyKey, hashOfBody(request as Json), () => Promise.reject(mismatch))
+    const before = await idempotency.once(scopesOf(key).generations, idempotencyKey, hashOfBody(request as Json), () =>
+      Promise.reject(mismatch),
+    )
     const target = (await run.wait(before.id, 0))?.webhook
     if (!target || hashOfBody(receiverOf(target)) !== hashOfBody(receiverOf(webhook))) throw mismatch
     return before
@@ -121,7 +124,7 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
         await accepted(record, null)
         return { id: record.id, replayed: false, ...(isOnItsWay(record) ? { record } : {}) }
       }
-      const begun = idempotency.once(key ?? '', idempotencyKey, hashOfBody(asWritten(request, more)), async (entry) => {
+      const begun = idempotency.once(scopesOf(key).generations, idempotencyKey, hashOfBody(asWritten(request, more)), async (entry) => {
         const record = await prepare(request, key, more)
         await accepted(record, { ...entry, generationId: record.id })
         return record

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { scopesOf } from '../../src/core/keys/key-record.ts'
 import type { KeyRecord } from '../../src/core/keys/key-record.ts'
 import { KeyConflict } from '../../src/core/ports.ts'
 import type { KeyChange, Store } from '../../src/core/ports.ts'
@@ -73,6 +74,8 @@ export function keyConformance(storeNow: () => Store): void {
       expect(await named('a', 'b')).toEqual([])
       const period = '2026-11'
       const entry = { key: 'again', bodyHash: 'h', createdAt: 1 }
+      const ofComparison = { ...entry, scope: scopesOf('a').comparisons, generationId: 'cmp_a' }
+      await storeNow().commit({ idempotency: ofComparison })
       for (const key of ['a', 'b']) {
         await storeNow().commit({
           generations: [generationRecord(`gen_${key}`, { key, metadata: { of: key } })],
@@ -96,12 +99,33 @@ export function keyConformance(storeNow: () => Store): void {
       expect((await storeNow().image('img_a'))?.key).toBe('b')
       expect((await storeNow().comparison('cmp_a'))?.key).toBe('b')
       expect((await storeNow().idempotency('b', 'again'))?.generationId).toBe('gen_a')
+      expect((await storeNow().idempotency(scopesOf('b').comparisons, 'again'))?.generationId).toBe('cmp_a')
+      expect(await storeNow().idempotency(scopesOf('a').comparisons, 'again')).toBeNull()
       expect(await storeNow().budgetUsed('b', period, 0)).toBe('0.03')
       for await (const page of storeNow().costs({ from: null, to: null, key: 'b' }))
         expect(page.map(({ generationId }) => generationId)).toEqual(['gen_a'])
       expect(await named('b', 'a')).toEqual([])
       expect(await named('never-heard-of', 'a')).toEqual([{ from: 'b', to: 'never-heard-of' }])
       expect((await storeNow().list({ key: 'never-heard-of', limit: 5 })).records.map(({ id }) => id)).toEqual(['gen_a'])
+    })
+
+    test('whose name has passed to another key own nothing of what that one has bought, whatever they are named later', async () => {
+      const of = async (key: string) => (await storeNow().list({ key, limit: 5 })).records.map(({ id }) => id)
+      await storeNow().nameKeys([{ keyHash: 'h1', name: 'team' }])
+      await storeNow().nameKeys([{ keyHash: 'h2', name: 'team' }])
+      await storeNow().commit({ generations: [generationRecord('gen_2', { key: 'team' })] })
+      const both = [
+        { keyHash: 'h2', name: 'team' },
+        { keyHash: 'h1', name: 'legacy' },
+      ]
+      expect(await storeNow().nameKeys(both)).toEqual([])
+      expect([await of('team'), await of('legacy')]).toEqual([['gen_2'], []])
+      // One that is made at run time has the name of a configured one that is gone.
+      await storeNow().nameKeys([{ keyHash: 'h3', name: 'shop' }])
+      await change({ kind: 'made', record: keyRecord('shop') })
+      await storeNow().commit({ generations: [generationRecord('gen_3', { key: 'shop' })] })
+      expect(await storeNow().nameKeys([{ keyHash: 'h3', name: 'old-shop' }])).toEqual([])
+      expect([await of('shop'), await of('old-shop')]).toEqual([['gen_3'], []])
     })
 
     test('share one secret of each name with every process, whoever made it first', async () => {

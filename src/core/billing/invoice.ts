@@ -84,11 +84,9 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
     if (pause !== undefined) await pause
     if (cells === null) continue
     if (++lines > MOST_LINES) throw unreadable('body', `more than ${MOST_LINES} lines; send the invoice in parts`)
-    const amount = amountOf(
-      cells[columns.amount] ?? '',
-      unitOf(columns.currency === null ? '' : (cells[columns.currency] ?? ''), unit, line),
-    )
-    const taskId = (cells[columns.task] ?? '').trim()
+    const written = cellOf(cells, columns.amount)
+    const amount = amountOf(written, unitOf(cellOf(cells, columns.currency), unit, line))
+    const taskId = cellOf(cells, columns.task).trim()
     if (taskId === '') {
       withoutTask.push({ line, amount })
       continue
@@ -97,7 +95,7 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
     tasks.set(taskId, task)
     task.lines.push(line)
     if (amount === null)
-      task.fault = `line ${line}: ${JSON.stringify((cells[columns.amount] ?? '').slice(0, 40))} is no amount; write it with a decimal point, for example 0.045, and at most ${MOST_ON_A_LINE} US dollars`
+      task.fault = `line ${line}: ${JSON.stringify(written.slice(0, 40))} is no amount; write it with a decimal point, for example 0.045, and at most ${MOST_ON_A_LINE} US dollars`
     else {
       task.amount.add(amount)
       total.add(amount)
@@ -105,6 +103,10 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
   }
   return { columns, tasks, withoutTask, lines, total: total.total() }
 }
+
+/** A column may have any name, those that every object has too, and a line of JSON may lack it. */
+const cellOf = (cells: Readonly<Record<string, string>>, column: string | null): string =>
+  column !== null && Object.hasOwn(cells, column) ? (cells[column] ?? '') : ''
 
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 

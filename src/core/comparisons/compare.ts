@@ -10,6 +10,7 @@ import { comparisonView } from '../present/comparison.ts'
 import type { Run } from '../generation/run.ts'
 import { hashOfBody } from '../generation/idempotency.ts'
 import type { Idempotency } from '../generation/idempotency.ts'
+import { scopesOf } from '../keys/key-record.ts'
 import { StoreError } from '../ports.ts'
 import type { CountPurchases, IdempotencyEntry, Ports } from '../ports.ts'
 
@@ -94,8 +95,7 @@ export function createCompare(deps: CompareDependencies): Compare {
         const record = await accept(asked, key)
         return { id: record.id, replayed: false, record }
       }
-      // A scope of its own: the same key may also stand for a generation.
-      const scope = `/v1/comparisons ${key ?? ''}`
+      const scope = scopesOf(key).comparisons
       // Without `isCeilingShared`, as keys that an earlier version took stand for.
       const body = { ...asked.request, providers: asked.providers ?? null } as unknown as Json
       let begun: ComparisonRecord | null = null

@@ -61,8 +61,8 @@ function giveUp(
 }
 
 /**
- * Our own transport refused. Where the provider has no key now, it may get one again before the deadline, and where a name leads inside, it may
- * lead to the vendor again; a foreign address stays one.
+ * Our own transport refused. Where the provider has no key now, it may get one again before the deadline; where a name leads inside, it may lead to
+ * the vendor again; and an address that was the vendor's under an earlier configuration may be one again. Any other foreign address stays one.
  */
 function refusedHere(
   core: Core,
@@ -72,7 +72,7 @@ function refusedHere(
   { reason, mayPass = false }: Extract<Sent, { kind: 'refused' }>,
 ): Next | Promise<Next> {
   if (isCanceled(open)) return failCanceled(core, open, attempt)
-  if (mayPass) {
+  if (mayPass || attempt.interrupted) {
     track.refusal = { code: 'provider_unavailable', message: reason, billed: 'unknown' }
     return pollLater(core, track)
   }

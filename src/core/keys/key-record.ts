@@ -16,6 +16,12 @@ export interface KeyRecord extends Omit<KeyRules, 'admin'> {
   readonly lastUsedAt: Instant | null
 }
 
+/**
+ * Under what a gateway key's `Idempotency-Key`s are kept, of generations and of comparisons: one may stand for one of each.
+ * @param key its name; null where no keys are configured
+ */
+export const scopesOf = (key: string | null) => ({ generations: key ?? '', comparisons: `/v1/comparisons ${key ?? ''}` })
+
 /** A secret given in plain is at least as long. */
 export const SHORTEST_SECRET = 16
 const SECRET_BYTES = 32

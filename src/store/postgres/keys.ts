@@ -1,3 +1,4 @@
+import { scopesOf } from '../../core/keys/key-record.ts'
 import type { KeyRecord } from '../../core/keys/key-record.ts'
 import type { KeyName, RenamedKey, Store } from '../../core/ports.ts'
 import { renamedKeys, renamingSteps } from '../rules/key-names.ts'
@@ -33,11 +34,15 @@ const renames = [
   prepare(`
     INSERT INTO budgets AS b (key, period, used) SELECT $2, period, used FROM budgets WHERE key = $1
     ON CONFLICT (key, period) DO UPDATE SET used = b.used + excluded.used`),
+]
+/** From which scope to which. */
+const moves = [
   prepare(
     'DELETE FROM idempotency AS i WHERE i.scope = $2 AND EXISTS (SELECT 1 FROM idempotency AS o WHERE o.scope = $1 AND o.key = i.key)',
   ),
   prepare('UPDATE idempotency SET scope = $2 WHERE scope = $1'),
 ]
+const passOn = prepare('DELETE FROM configured_keys WHERE name = $1 AND key_hash <> $2')
 const forgetBudgets = prepare('DELETE FROM budgets WHERE key = $1')
 
 /** As the port says, everything in one transaction. */
@@ -68,9 +73,17 @@ async function rename(connection: Connection, keys: readonly KeyName[]): Promise
   const renamed = renamedKeys(names, keys)
   for (const { from, to } of renamingSteps(renamed)) {
     for (const statement of renames) await connection.run(statement(from, to))
+    const [before, after] = [scopesOf(from), scopesOf(to)]
+    for (const move of moves) {
+      await connection.run(move(before.generations, after.generations))
+      await connection.run(move(before.comparisons, after.comparisons))
+    }
     await connection.run(forgetBudgets(from))
   }
-  for (const { keyHash, name } of keys) if (names.get(keyHash) !== name) await connection.run(remember(keyHash, name))
+  for (const { keyHash, name } of keys) {
+    if (names.get(keyHash) !== name) await connection.run(remember(keyHash, name))
+    await connection.run(passOn(name, keyHash))
+  }
   await connection.run(commit())
   return renamed.map(({ from, to }) => ({ from, to }))
 }

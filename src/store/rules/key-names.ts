@@ -4,12 +4,19 @@ interface Renamed extends RenamedKey {
   readonly keyHash: string
 }
 
-/** Configured keys that have another name than they had. @param known the name each had, by its hash */
-export const renamedKeys = (known: ReadonlyMap<string, string>, keys: readonly KeyName[]): readonly Renamed[] =>
-  keys.flatMap(({ keyHash, name }) => {
+/**
+ * Configured keys that have another name than they had. Where several had one, it has passed from one to another, and nobody knows which had it
+ * last: none of them is given what another may have bought. (Earlier versions kept a name that had passed on.)
+ * @param known the name each had, by its hash
+ */
+export function renamedKeys(known: ReadonlyMap<string, string>, keys: readonly KeyName[]): readonly Renamed[] {
+  const had = keys.flatMap(({ keyHash }) => known.get(keyHash) ?? [])
+  return keys.flatMap(({ keyHash, name }) => {
     const from = known.get(keyHash)
-    return from === undefined || from === name ? [] : [{ keyHash, from, to: name }]
+    const isOwn = had.filter((one) => one === from).length === 1
+    return from === undefined || from === name || !isOwn ? [] : [{ keyHash, from, to: name }]
   })
+}
 
 /** By way of names that nobody can have, since two keys may have changed theirs with one another. */
 export const renamingSteps = (renamed: readonly Renamed[]): readonly RenamedKey[] => [

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { scopesOf } from '../../core/keys/key-record.ts'
 import type { KeyName, RenamedKey, Store } from '../../core/ports.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { changeInRanges } from './in-ranges.ts'
@@ -27,8 +28,12 @@ function nameKeys(database: DatabaseSync, keys: readonly KeyName[]): readonly Re
   const remember = database.prepare(
     'INSERT INTO configured_keys (key_hash, name) VALUES (?, ?) ON CONFLICT (key_hash) DO UPDATE SET name = excluded.name',
   )
+  const passOn = database.prepare('DELETE FROM configured_keys WHERE name = ? AND key_hash <> ?')
   for (const { from, to } of renamingSteps(renamed)) rename(database, from, to)
-  for (const { keyHash, name } of keys) remember.run(keyHash, name)
+  for (const { keyHash, name } of keys) {
+    remember.run(keyHash, name)
+    passOn.run(name, keyHash)
+  }
   return renamed.map(({ from, to }) => ({ from, to }))
 }
 
@@ -49,5 +54,8 @@ function rename(database: DatabaseSync, from: string, to: string): void {
     ON CONFLICT (key, period) DO UPDATE SET used = used + excluded.used`
   database.prepare(budgets).run(to, from)
   database.prepare('DELETE FROM budgets WHERE key = ?').run(from)
-  database.prepare('UPDATE OR REPLACE idempotency SET scope = ? WHERE scope = ?').run(to, from)
+  const move = database.prepare('UPDATE OR REPLACE idempotency SET scope = ? WHERE scope = ?')
+  const [before, after] = [scopesOf(from), scopesOf(to)]
+  move.run(after.generations, before.generations)
+  move.run(after.comparisons, before.comparisons)
 }

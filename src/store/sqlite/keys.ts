@@ -15,6 +15,8 @@ export const keyChanges: ChangeKind = (database) => {
     'INSERT INTO gateway_keys (name, record) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET record = excluded.record',
   )
   const remove = database.prepare('DELETE FROM gateway_keys WHERE name = ?')
+  // Its name is no configured key's any more, whoever had it.
+  const passOn = database.prepare('DELETE FROM configured_keys WHERE name = ?')
   const use = database.prepare(`UPDATE gateway_keys SET record = json_set(record, '$.lastUsedAt', ?) WHERE name = ?`)
   const isAsFound = (change: KeyChange): boolean => {
     if (change.kind === 'used') return true
@@ -31,6 +33,7 @@ export const keyChanges: ChangeKind = (database) => {
         if (!isAsFound(change)) throw new KeyConflict(KEY_CONFLICT)
       },
       apply() {
+        if (change.kind === 'made') passOn.run(nameOf(change))
         if (record !== null) upsert.run(nameOf(change), record)
         else if (change.kind === 'used') use.run(change.at, change.name)
         else remove.run(nameOf(change))

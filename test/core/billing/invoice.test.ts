@@ -12,6 +12,22 @@ test('an invoice gives others a turn after each of its lines, empty ones too, wh
   expect(breaths).toBe(4)
 })
 
+test.each(['constructor', 'toString', '__proto__'])(
+  'an invoice whose columns are named %s has nothing where a line lacks them',
+  async (name) => {
+    const lines = [
+      { line: 1, cells: Object.fromEntries([[name, '7']]) },
+      { line: 2, cells: {} },
+    ]
+    const invoice = await readInvoice(
+      { columns: [name], lines },
+      { task: name, amount: name, currency: undefined, unit: 'usd' },
+      () => undefined,
+    )
+    expect(invoice).toMatchObject({ total: '7', withoutTask: [{ line: 2, amount: null }] })
+  },
+)
+
 test.each([
   ['1 USD', '1'],
   ['1usd', '1'],

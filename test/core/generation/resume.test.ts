@@ -41,6 +41,17 @@ describe('after a crash', () => {
     expect(world.calls.map(({ call }) => call)).toEqual([recoverCall])
   })
 
+  test('a submitted task whose address is the vendor’s no more is polled until it is again', async () => {
+    let isBack = false
+    const away = { kind: 'refused', reason: 'https://relay.example is not a host of alpha' } as const
+    const world = createWorld({ script: () => (isBack ? done('https://cdn.example/1.jpg') : away) })
+    const left = leftOpen({ status: 'pending', next: pollCall, submittedAt: 999_500, providerTaskId: 'vendor-1' })
+    expect((await resumed(world, left)).status).toBe('running')
+    isBack = true
+    await world.clock.pass(30_000)
+    expect((await onDisk(world, left.id)).status).toBe('succeeded')
+  })
+
   test('a submitted task is polled at once with its last recorded call', async () => {
     const world = createWorld({ script: () => done('https://cdn.example/1.jpg') })
     const record = await resumed(world, leftOpen({ status: 'pending', next: pollCall, submittedAt: 999_500, providerTaskId: 'vendor-1' }))

@@ -70,6 +70,8 @@ export const comparisonChanges: ChangeKind = ({ comparisons = [] }) =>
 const makeKey = prepare(`
   INSERT INTO gateway_keys (name, record) SELECT $1, $2
   WHERE NOT EXISTS (SELECT 1 FROM gateway_keys WHERE record::jsonb ->> 'hash' = $3) ON CONFLICT DO NOTHING`)
+/** The name of a key that is made is no configured key's any more, whoever had it. */
+const passOn = prepare('DELETE FROM configured_keys WHERE name = $1')
 const changeKey = prepare(`UPDATE gateway_keys SET record = $2 WHERE name = $1 AND record::jsonb ->> 'hash' = $3`)
 const useKey = prepare(
   `UPDATE gateway_keys SET record = (record::jsonb || jsonb_build_object('lastUsedAt', $2::bigint))::text WHERE name = $1`,
@@ -89,7 +91,11 @@ export const keyChanges: ChangeKind = ({ keyChange: change }) => {
   }
   switch (change.kind) {
     case 'made':
-      return [lockKeys(), { ...makeKey(change.record.name, JSON.stringify(change.record), change.record.hash), check }]
+      return [
+        lockKeys(),
+        { ...makeKey(change.record.name, JSON.stringify(change.record), change.record.hash), check },
+        passOn(change.record.name),
+      ]
     case 'changed':
       return [{ ...changeKey(change.record.name, JSON.stringify(change.record), change.from), check }]
     case 'used':
