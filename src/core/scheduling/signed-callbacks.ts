@@ -33,8 +33,9 @@ export function createSignedCallbacks({ signatureOf, secretsOf, keys, clock }: S
         // What is not signed at all, or too old, is no reason to ask the vendor.
         const unsigned = await judged([])
         if (unsigned !== 'wrong signature') return unsigned
-        const fault = await judged(await keys.at(url))
-        const renewed = fault === null ? null : await keys.renewed(url)
+        const listed = await keys.at(url)
+        const fault = await judged(listed)
+        const renewed = fault === null ? null : await keys.renewed(url, listed)
         return renewed === null ? fault : judged(renewed)
       }
     }

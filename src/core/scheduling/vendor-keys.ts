@@ -12,8 +12,11 @@ const ASK_AGAIN_MS = 60_000
 /** The public keys that vendors publish: as they were fetched last, for a day at most. */
 export interface VendorKeys {
   at(url: string): Promise<readonly KeyObject[]>
-  /** Fetched anew, since none of those known has signed; at most once a minute. Null where they are as they were. */
-  renewed(url: string): Promise<readonly KeyObject[] | null>
+  /**
+   * Since none of these has signed, those that were fetched meanwhile, for another callback of the same moment too; else fetched anew, at most
+   * once a minute. Null where there are no others.
+   */
+  renewed(url: string, than: readonly KeyObject[]): Promise<readonly KeyObject[] | null>
 }
 
 interface Known {
@@ -51,7 +54,10 @@ export function createVendorKeys(
 
   return {
     at: (url) => (isOlderThan(url, FRESH_MS) ? fetchKeys(url) : (known.get(url)?.keys ?? fetchKeys(url))),
-    renewed: async (url) => (isOlderThan(url, ASK_AGAIN_MS) ? fetchKeys(url) : null),
+    async renewed(url, than) {
+      const newest = await (isOlderThan(url, ASK_AGAIN_MS) ? fetchKeys(url) : known.get(url)?.keys)
+      return newest === undefined || newest === than ? null : newest
+    },
   }
 }
 

@@ -38,29 +38,34 @@ test('a list of keys is fetched once for a day, however often it is needed at on
 
 test('a key that is not known brings a new list once a minute at most', async () => {
   const { state, keys } = world()
-  await keys.at(URL)
-  expect(await keys.renewed(URL)).toBeNull()
+  const first = await keys.at(URL)
+  expect(await keys.renewed(URL, first)).toBeNull()
   state.nowMs = MINUTE_MS
   state.listed = 2
-  expect(await keys.renewed(URL)).toHaveLength(2)
-  expect(await keys.renewed(URL)).toBeNull()
+  // Of two that were judged by the old list in one moment, both are judged by the new one.
+  const [newest, same] = await Promise.all([keys.renewed(URL, first), keys.renewed(URL, first)])
+  expect([newest, same]).toMatchObject([{ length: 2 }, { length: 2 }])
+  expect(await keys.renewed(URL, newest ?? [])).toBeNull()
   expect([await keys.at(URL), state.asked]).toMatchObject([{ length: 2 }, 2])
 })
 
 test('a list that cannot be had, or is none, leaves the one before in force, and none where there was none, and it is said why', async () => {
   const { state, keys, reported } = world()
   state.isDown = true
-  expect(await keys.at(URL)).toEqual([])
+  const none = await keys.at(URL)
+  expect(none).toEqual([])
   state.isDown = false
   state.nowMs = MINUTE_MS
-  expect(await keys.renewed(URL)).toHaveLength(1)
+  const one = (await keys.renewed(URL, none)) ?? []
+  expect(one).toHaveLength(1)
   state.isDown = true
   state.nowMs = 2 * MINUTE_MS
-  expect(await keys.renewed(URL)).toHaveLength(1)
+  expect(await keys.renewed(URL, one)).toBeNull()
   state.isDown = false
   state.isOdd = true
   state.nowMs = 3 * MINUTE_MS
-  expect(await keys.renewed(URL)).toHaveLength(1)
+  expect(await keys.renewed(URL, one)).toBeNull()
+  expect(await keys.at(URL)).toBe(one)
   const refused = `${URL}: the server answered 503`
   expect(reported).toEqual([refused, refused, `${URL}: it is no JSON object with a list of keys`])
 })
