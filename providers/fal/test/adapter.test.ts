@@ -50,7 +50,7 @@ test('any other answer to a cancel leaves the word on the task to the next poll'
   }
 })
 
-test('a callback signed as fal signs is believed by what the manifest says of it, and another body under its signature is not', () => {
+test('a callback signed as fal signs is believed by what the manifest says of it, and another body under its signature is not', async () => {
   const signature = manifest.callbacks?.signature
   if (signature?.scheme !== 'ed25519-jwks') throw new Error('fal signs by Ed25519')
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -64,7 +64,7 @@ test('a callback signed as fal signs is believed by what the manifest says of it
     'x-fal-webhook-signature': sign(null, Buffer.from(signed), privateKey).toString('hex'),
   }
   const faultOf = (received: Buffer, now: number) => ed25519Fault({ headers, body: received }, signature.headers, [publicKey], now)
-  expect(faultOf(body, seconds * 1_000)).toBeNull()
-  expect(faultOf(Buffer.from('{"status":"OK"}'), seconds * 1_000)).toBe('wrong signature')
-  expect(faultOf(body, (seconds + 301) * 1_000)).toBe('too old or too new')
+  expect(await faultOf(body, seconds * 1_000)).toBeNull()
+  expect(await faultOf(Buffer.from('{"status":"OK"}'), seconds * 1_000)).toBe('wrong signature')
+  expect(await faultOf(body, (seconds + 301) * 1_000)).toBe('too old or too new')
 })
