@@ -17,7 +17,7 @@ export function iso(instant: Instant): string {
 
 export const isoOrNull = (instant: Instant | null): string | null => (instant === null ? null : iso(instant))
 
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 /** A report goes from day to day, and names the same one many times over. */
 let named = { day: Number.NaN, text: '' }
 

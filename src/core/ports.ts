@@ -20,6 +20,8 @@ import type { StoredAsset } from './stored-asset.ts'
 import type { DeliveryChange, DeliveryClaim, KeyChange } from './shared-changes.ts'
 import type { Claimed, Nodes, OpenCheck, SlotClaim } from './nodes.ts'
 
+export type { Breathe } from '../reading/turn-share.ts'
+
 export type { BudgetCheck, ObservedBill, ProviderHour } from './account-records.ts'
 
 /**

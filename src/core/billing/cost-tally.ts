@@ -1,6 +1,6 @@
 import { createTally, percentAbove, shareOfUsd, subtractUsd, sumUsd } from '#contract'
 import type { CostFigures, Offer, Usd, UsdTally } from '#contract'
-import type { Breathe } from '../../reading/turn-share.ts'
+import type { Breathe } from '../ports.ts'
 import type { CostRow, CostSum } from '../records.ts'
 import { createIdSet } from './id-set.ts'
 import type { IdSet } from './id-set.ts'

@@ -1,4 +1,4 @@
-import type { Breathe } from '../../reading/turn-share.ts'
+import type { Breathe } from '../ports.ts'
 
 /** A set of ids of generations that may hold a year of them. */
 export interface IdSet {

@@ -1,6 +1,6 @@
 import { compareUsd, createTally, MoneyError, subtractUsd, suggest, usdFromDecimal } from '#contract'
 import type { Usd, UsdTally } from '#contract'
-import type { Breathe } from '../../reading/turn-share.ts'
+import type { Breathe } from '../ports.ts'
 import { Refusal } from '../generation/refusal.ts'
 
 /** An invoice as text in columns, whatever file it came in. */

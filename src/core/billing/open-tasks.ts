@@ -1,6 +1,5 @@
 import type { GenerationRecord } from '../records.ts'
-import type { Store } from '../ports.ts'
-import type { Breathe } from '../../reading/turn-share.ts'
+import type { Breathe, Store } from '../ports.ts'
 import type { Invoice } from './invoice.ts'
 import type { OpenTask } from './reconciliation-rows.ts'
 

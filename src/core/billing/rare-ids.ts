@@ -1,4 +1,4 @@
-import type { Breathe } from '../../reading/turn-share.ts'
+import type { Breathe } from '../ports.ts'
 
 /** Ids differ in their last characters. */
 const LAST_CHARS = 16

@@ -1,10 +1,7 @@
 import type { CostRow, Instant } from '../records.ts'
-import type { Store } from '../ports.ts'
-import type { Breathe } from '../../reading/turn-share.ts'
-import { dayOf } from '../instant.ts'
+import type { Breathe, Store } from '../ports.ts'
+import { DAY_MS, dayOf } from '../instant.ts'
 import type { Recorded } from './reconciliation-rows.ts'
-
-const DAY_MS = 86_400_000
 
 /**
  * The attempts that are wanted, each with what was adjusted since, oldest first, in parts. An adjustment has the instant of the settlement it

@@ -72,14 +72,14 @@ function refusedHere(
   { reason, mayPass = false }: Extract<Sent, { kind: 'refused' }>,
 ): Next | Promise<Next> {
   if (isCanceled(open)) return failCanceled(core, open, attempt)
-  if (mayPass || attempt.interrupted) {
-    track.refusal = { code: 'provider_unavailable', message: reason, billed: 'unknown' }
-    return pollLater(core, track)
-  }
-  if (core.ports.settings.availability(routeOf(open.record, attempt).provider).kind !== 'off') {
+  const isOff = core.ports.settings.availability(routeOf(open.record, attempt).provider).kind === 'off'
+  if (!mayPass && !isOff && !attempt.interrupted)
     return fail(core, open, attempt, { code: 'bad_reply', message: reason, billed: 'unknown' })
+  if (mayPass || !isOff) track.refusal = { code: 'provider_unavailable', message: reason, billed: 'unknown' }
+  if (!mayPass) {
+    // What these settings refuse is asked of those that are in force by then.
+    track.connection?.release()
+    track.connection = null
   }
-  track.connection?.release()
-  track.connection = null
   return pollLater(core, track)
 }

@@ -9,6 +9,7 @@ import {
   type UsdTally,
   type WhatIf,
 } from '#contract'
+import type { Breathe } from '../ports.ts'
 import type { Made } from '../records.ts'
 import { dependsOnReferences, priceOf, withSurcharge } from './price.ts'
 import { nearestSize } from './size.ts'
@@ -29,9 +30,6 @@ interface Gathered {
   unseen: number
   unknown: number
 }
-
-/** Asked after each piece of what may be long: awaited where it must wait for others. */
-type Breathe = () => Promise<void> | undefined
 
 /** Gathers delivered images, then asks what they would have cost elsewhere: as many questions as there are kinds, not images. */
 export interface WhatIfTally {

@@ -47,6 +47,8 @@ describe('after a crash', () => {
     const world = createWorld({ script: () => (isBack ? done('https://cdn.example/1.jpg') : away) })
     const left = leftOpen({ status: 'pending', next: pollCall, submittedAt: 999_500, providerTaskId: 'vendor-1' })
     expect((await resumed(world, left)).status).toBe('running')
+    // The settings that refuse it are let go, so that it is asked under those of a reload.
+    expect([...world.held]).toEqual([])
     isBack = true
     await world.clock.pass(30_000)
     expect((await onDisk(world, left.id)).status).toBe('succeeded')

@@ -44,7 +44,7 @@ describe('a callback signed as Standard Webhooks', () => {
     ['a time that is no number', { headers: { ...standard().headers, 'webhook-timestamp': '1e12' }, body }, 'too old or too new'],
     ['another id', { headers: { ...standard().headers, 'webhook-id': 'msg_2' }, body }, 'wrong signature'],
     ['another version', { headers: { ...standard().headers, 'webhook-signature': 'v2,AAAA' }, body }, 'wrong signature'],
-  ] as const)('with %s is not believed', async (_, callback, fault) => {
+  ] as const)('with %s is not believed', (_, callback, fault) => {
     expect(standardWebhooksFault(callback, [SECRET, 'whsec_'], NOW)).toBe(fault)
   })
 
