@@ -82,6 +82,27 @@ const NO_FAULT = /Failed to load resource|Cross-Origin-Opener-Policy header has 
 
 export const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
 
+/**
+ * Does something behind which an element says for a moment what fits `said`. That is heard in the page itself: a busy machine may ask too late from
+ * outside.
+ */
+export async function says(page: Page, selector: string, said: RegExp, act: () => Promise<unknown>): Promise<void> {
+  await page.evaluate(`{
+    const element = document.querySelector('${selector}')
+    window.heard = new Promise((hear) => {
+      const observer = new MutationObserver(() => {
+        if (!${said}.test(element.textContent)) return
+        observer.disconnect()
+        hear()
+      })
+      observer.observe(element, { subtree: true, childList: true, characterData: true })
+    })
+    undefined
+  }`)
+  await act()
+  await page.evaluate('window.heard')
+}
+
 /** By how many pixels the page scrolls sideways. */
 export const sideways = (page: Page): Promise<number> =>
   page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')

@@ -3,7 +3,7 @@ import type { Comparison, GatewayKeyWithSecret } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
 import { json, launchGateway } from '../e2e/gateway.ts'
 import { ANOTHER_HOST } from '../support/chromium.ts'
-import { buildPagesOnce, hasChromium, openPage, region, sideways } from './browser.ts'
+import { buildPagesOnce, hasChromium, openPage, region, sideways, says } from './browser.ts'
 
 const BOSS = 'secret-of-the-boss'
 const AS_BOSS = { authorization: `Bearer ${BOSS}` }
@@ -33,8 +33,7 @@ describe.skipIf(!hasChromium)('the pages', { concurrent: true }, () => {
     await page.getByLabel('More of this comparison').click()
     await page.getByRole('button', { name: 'Copy as' }).click()
     const dialog = page.getByRole('dialog')
-    // It says so for two seconds.
-    await Promise.all([dialog.getByText('Copied').waitFor(), dialog.getByRole('button', { name: 'Copy', exact: true }).click()])
+    await says(page, 'dialog[open]', /Copied/, () => dialog.getByRole('button', { name: 'Copy', exact: true }).click())
     expect([await sideways(page), complaints]).toEqual([0, []])
     await close()
   }, 90_000)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Comparison, Quote } from '#contract'
 import { json, launchGateway } from '../e2e/gateway.ts'
 import { faultsOf, useAxe } from './axe.ts'
-import { buildPagesOnce, hasChromium, openPage, region } from './browser.ts'
+import { buildPagesOnce, hasChromium, openPage, region, says } from './browser.ts'
 import { builtSheet, SHEET_URL } from './sheet-page.ts'
 
 let gateway: Awaited<ReturnType<typeof launchGateway>>
@@ -116,8 +116,7 @@ describe.skipIf(!hasChromium)('a request that is refused', { concurrent: true },
     const { title, detail } = (await reply.json()) as { title: string; detail: string }
     expect(said).toContain(`${title}. ${detail}`)
     expect(said).toMatch(/Request [\w-]{8,}/)
-    // It says so for two seconds.
-    await Promise.all([note.getByText(/Copied|Not copied/).waitFor(), note.getByRole('button', { name: 'Copy the request id' }).click()])
+    await says(page, '[role=alert]', /Copied|Not copied/, () => note.getByRole('button', { name: 'Copy the request id' }).click())
     await close()
   }, 90_000)
 })
