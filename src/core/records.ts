@@ -96,7 +96,7 @@ export interface AttemptRecord {
   providerTaskId: string | null
   /**
    * The free call that comes next: before the submit's reply, the one that asks what became of the submit (null where the vendor cannot be
-   * asked); then the poll; in the end the one that asks for the result again.
+   * asked); then the poll; before the end the one that asks for the result again. Null once it has ended.
    */
   next: Call | null
   /** What the vendor delivered and is not yet stored. */
@@ -233,70 +233,6 @@ export interface GenerationRecord {
   storeMs: number | null
   /** It was open in a backup: whatever comes next may have been bought since by the gateway that was backed up, so nothing is. */
   readonly isRestored?: true
-}
-
-/** An attempt before anything has happened to it: what code starts from, tests start from, and rows of earlier versions are read over. */
-export const BLANK_ATTEMPT = {
-  route: 0,
-  images: 1,
-  task: 0,
-  seed: null,
-  status: 'queued',
-  providerTaskId: null,
-  next: null,
-  results: [],
-  imageIds: [],
-  cost: null,
-  vendor: null,
-  settled: null,
-  error: null,
-  tries: 1,
-  retried: false,
-  progress: null,
-  polls: 0,
-  interrupted: false,
-  submittedAt: null,
-  unfinishedAt: null,
-  readyAt: null,
-  endedAt: null,
-} as const satisfies Partial<AttemptRecord>
-
-/** One for all: most of thousands of open generations have none of what they are lists of. */
-const NONE: readonly never[] = []
-
-/** A generation before its first attempt; see `BLANK_ATTEMPT`. */
-export const blankGeneration = () =>
-  ({
-    key: null,
-    sandbox: false,
-    references: NONE,
-    webhook: null,
-    routeIndex: 0,
-    status: 'queued',
-    attempts: [],
-    images: NONE,
-    warnings: NONE,
-    error: null,
-    promptUsed: null,
-    timeline: [],
-    startedAt: null,
-    completedAt: null,
-    storeMs: null,
-  }) satisfies Partial<GenerationRecord>
-
-/** A stored row as this version knows it: fields that came later have their blank value, and seeds, once numbers, are digits. */
-export function readGeneration(stored: GenerationRecord): GenerationRecord {
-  const row: Partial<GenerationRecord> = stored
-  const attempts = stored.attempts.map((attempt, task) => {
-    const seed: unknown = attempt.seed
-    return Object.assign({ ...BLANK_ATTEMPT, task }, attempt, typeof seed === 'number' ? { seed: String(seed) } : {})
-  })
-  return Object.assign(blankGeneration(), { webhook: standardWebhook(row) }, row, { attempts }) as GenerationRecord
-}
-
-/** What an earlier version kept in the request alone. */
-function standardWebhook({ request }: Partial<GenerationRecord>): WebhookTarget | null {
-  return request?.webhook ? { format: 'standard', ...request.webhook, context: null } : null
 }
 
 /** One provider of a comparison as it is kept. */

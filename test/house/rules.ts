@@ -87,7 +87,15 @@ export const IMPORT_RULES: readonly ImportRule[] = [
     path: 'src/store',
     purpose:
       'The database and the image files: `sqlite/`, `postgres/`, and in `rules/` what both mean. The only importer of `node:sqlite`, `pg` and `pg-boss`.',
-    imports: ['#contract', 'reading', 'core/ports.ts', 'core/nodes.ts', 'core/records.ts', 'core/keys/key-record.ts'],
+    imports: [
+      '#contract',
+      'reading',
+      'core/ports.ts',
+      'core/nodes.ts',
+      'core/records.ts',
+      'core/blank-records.ts',
+      'core/keys/key-record.ts',
+    ],
     packages: ['sharp', 'pg', 'pg-boss', 'rate-limiter-flexible', '@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
     node: 'any',
   },

@@ -1,4 +1,4 @@
-import { BLANK_ATTEMPT, blankGeneration } from '../../src/core/records.ts'
+import { BLANK_ATTEMPT, blankGeneration } from '../../src/core/blank-records.ts'
 import type { AttemptRecord, ComparisonRecord, GenerationRecord, ImageRecord, Route } from '../../src/core/records.ts'
 
 export const routeTo = (provider: string, model = 'flux-2-pro'): Route => ({

@@ -1,5 +1,5 @@
 import type { GenerationRequest, Quote, Routing } from '#contract'
-import { blankGeneration } from '../records.ts'
+import { blankGeneration } from '../blank-records.ts'
 import type { GenerationRecord } from '../records.ts'
 import { withoutMask } from '../plan/mask.ts'
 import { plan, quote } from '../plan/plan.ts'

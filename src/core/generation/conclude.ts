@@ -2,7 +2,7 @@ import { generationError, isSafeToFallBack, isTerminal } from '#contract'
 import type { Billed, Failure, GenerationError } from '#contract'
 import { deliveryWarnings } from '../plan/delivery.ts'
 import { tasksOf } from '../plan/order.ts'
-import { BLANK_ATTEMPT } from '../records.ts'
+import { BLANK_ATTEMPT } from '../blank-records.ts'
 import type { AttemptRecord } from '../records.ts'
 import { deliveryFor } from '../webhooks/delivery.ts'
 import { settleAttempt } from './account.ts'
@@ -59,7 +59,7 @@ function canceledMessage(provider: string, billed: Billed, isBought: boolean): s
 export function endAttempt(core: Core, open: OpenGeneration, attempt: AttemptRecord, failure: Failure | null): Promise<Next> {
   const { record } = open
   const { provider, model } = routeOf(record, attempt)
-  attempt.endedAt = core.ports.clock.now()
+  Object.assign(attempt, { endedAt: core.ports.clock.now(), next: null })
   settleAttempt(core.ports, open, attempt)
   const calls = callsOf(core, open, attempt)
   if (calls) open.newCalls = [...open.newCalls, calls]

@@ -33,7 +33,7 @@ async function endSandbox(core: Core, { record, lease }: Claimed): Promise<void>
     generationError({ code: 'provider_unavailable', message, billed: false }, record.routes[route]?.provider ?? null)
   const now = clock.now()
   for (const attempt of record.attempts) {
-    if (attempt.endedAt === null) Object.assign(attempt, { status: 'failed', endedAt: now, error: failure(attempt.route) })
+    if (attempt.endedAt === null) Object.assign(attempt, { status: 'failed', endedAt: now, next: null, error: failure(attempt.route) })
   }
   const isOver = isTerminal(record.status)
   if (!isOver) {

@@ -1,6 +1,6 @@
 import { isTerminal } from '#contract'
-import { BLANK_ATTEMPT, blankGeneration } from '../../core/records.ts'
-import type { AttemptRecord, GenerationRecord } from '../../core/records.ts'
+import { BLANK_ATTEMPT, BLANK_CHANGE, BLANK_IMAGE, blankGeneration } from '../../core/blank-records.ts'
+import type { GenerationRecord } from '../../core/records.ts'
 
 /** What is written of a generation. */
 export type Snapshot = ReturnType<typeof snapshotOf>
@@ -42,11 +42,12 @@ const PLAN_FIELDS: ReadonlySet<string> = new Set([
   'routes',
 ])
 
-const BLANK: Readonly<Record<string, unknown>> = blankGeneration()
-const BLANK_FIELDS: Readonly<Record<string, unknown>> = BLANK_ATTEMPT
+const BLANK: Blank = blankGeneration()
+
+type Blank = Readonly<Record<string, unknown>>
 
 /**
- * Everything but the plan and what is as in a blank record, which `readGeneration` fills in: most of an acceptance's row, and a quarter of a
+ * Everything but the plan and what is as in a blank record, which `readGeneration` fills in: most of an acceptance's row, and two fifths of a
  * finished one. A field that is added to a record is kept without a change here.
  */
 function stateOf(record: GenerationRecord): string {
@@ -55,16 +56,19 @@ function stateOf(record: GenerationRecord): string {
     const value = record[field as keyof GenerationRecord]
     if (!PLAN_FIELDS.has(field) && !isSame(value, BLANK[field])) state[field] = value
   }
-  state['attempts'] = record.attempts.map(beyondBlank)
+  // The number of its task is kept always: rows of earlier versions, which have none, have one for each attempt.
+  state['attempts'] = record.attempts.map((attempt) => ({ task: attempt.task, ...beyond(BLANK_ATTEMPT, attempt) }))
+  state['timeline'] = record.timeline.map((change) => beyond(BLANK_CHANGE, change))
+  if (record.images.length > 0) state['images'] = record.images.map((image) => beyond({ ...BLANK_IMAGE, generationId: record.id }, image))
   return JSON.stringify(state)
 }
 
-/** The number of its task is kept always: rows of earlier versions, which have none, have one for each attempt. */
-function beyondBlank(attempt: AttemptRecord): object {
-  const kept: Record<string, unknown> = { task: attempt.task }
-  for (const field in attempt) {
-    const value = attempt[field as keyof AttemptRecord]
-    if (!isSame(value, BLANK_FIELDS[field])) kept[field] = value
+/** What of a value is not as in the blank one. */
+function beyond(blank: Blank, value: object): object {
+  const kept: Record<string, unknown> = {}
+  for (const field in value) {
+    const of = (value as Blank)[field]
+    if (!isSame(of, blank[field])) kept[field] = of
   }
   return kept
 }

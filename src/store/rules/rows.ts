@@ -1,5 +1,5 @@
 import type { Routing } from '#contract'
-import { readGeneration } from '../../core/records.ts'
+import { readGeneration } from '../../core/blank-records.ts'
 import type { GenerationRecord, ImageRecord } from '../../core/records.ts'
 import { StoreError } from '../../core/ports.ts'
 import type { IdempotencyEntry } from '../../core/ports.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Generation, generationError, sumUsd } from '#contract'
 import type { Billed, PriceRule, VendorCost } from '#contract'
-import { BLANK_ATTEMPT, blankGeneration } from '../../../src/core/records.ts'
+import { BLANK_ATTEMPT, blankGeneration } from '../../../src/core/blank-records.ts'
 import type { AttemptRecord, GenerationRecord, ImageRecord, Reference, Route } from '../../../src/core/records.ts'
 import { settledEntry } from '../../../src/core/billing/ledger.ts'
 import { costOf, settle } from '../../../src/core/billing/settle.ts'

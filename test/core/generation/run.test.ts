@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { viewOf } from '../../../src/core/present/generation.ts'
-import { createWorld, done, failed, onDisk, pending, planned, recoverCall, refused, runFor, says, settled } from './world.ts'
+import { createWorld, done, failed, onDisk, pending, planned, pollCall, recoverCall, refused, runFor, says, settled } from './world.ts'
 import { IdempotencyConflict } from '../../../src/core/ports.ts'
 import type { Sent } from '../../../src/core/ports.ts'
 import { plainLinks } from '../../../src/core/present/image-link.ts'
@@ -32,6 +32,20 @@ describe('a generation', () => {
     })
     expect(world.run.openCount).toBe(0)
     expect(world.run.inFlight('alpha')).toBe(0)
+  })
+
+  test('keeps the next call of its attempt while it is open, and none once it has ended', async () => {
+    let polls = 0
+    const seen: unknown[] = []
+    const world = createWorld({
+      async script(call) {
+        if (call.purpose === 'poll') seen.push((await world.store.claimOpen())[0]?.record.attempts[0]?.next)
+        return ++polls === 1 ? pending() : done('https://cdn.example/1.jpg')
+      },
+    })
+    const record = await runFor(world, planned(['alpha']), 5_000)
+    expect(seen).toEqual([pollCall])
+    expect(record.attempts).toMatchObject([{ status: 'succeeded', next: null }])
   })
 
   test('that was charged what nobody can count ends with its image, and its cost is unknown', async () => {

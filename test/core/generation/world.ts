@@ -1,4 +1,4 @@
-import { blankGeneration } from '../../../src/core/records.ts'
+import { blankGeneration } from '../../../src/core/blank-records.ts'
 import { createHash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { generationError } from '#contract'
 import type { AttemptRecord, ImageRecord, Route } from '../../../src/core/records.ts'
-import { BLANK_ATTEMPT } from '../../../src/core/records.ts'
+import { BLANK_ATTEMPT } from '../../../src/core/blank-records.ts'
 import { deliveryWarnings, orderedImages } from '../../../src/core/plan/delivery.ts'
 
 const attempt = (id: string, task: number, imageIds: readonly string[], more: Partial<AttemptRecord> = {}): AttemptRecord => ({

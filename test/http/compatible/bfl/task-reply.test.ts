@@ -1,4 +1,4 @@
-import { BLANK_ATTEMPT } from '../../../../src/core/records.ts'
+import { BLANK_ATTEMPT } from '../../../../src/core/blank-records.ts'
 import { describe, expect, test } from 'vitest'
 import { generationError } from '#contract'
 import type { GenerationRecord } from '../../../../src/core/records.ts'

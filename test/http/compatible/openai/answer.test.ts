@@ -1,4 +1,4 @@
-import { BLANK_ATTEMPT, blankGeneration } from '../../../../src/core/records.ts'
+import { BLANK_ATTEMPT, blankGeneration } from '../../../../src/core/blank-records.ts'
 import fastify from 'fastify'
 import OpenAI from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
