@@ -4,6 +4,7 @@ import { iso } from '../core/instant.ts'
 import { buildApp } from '../http/app.ts'
 import type { App } from '../http/app.ts'
 import type { Clock } from '../core/ports.ts'
+import { comparisonsOfCallers } from '../http/comparisons-of-callers.ts'
 import { createMeasureReference } from '../http/compatible/measure-reference.ts'
 import { LIMITED } from '../http/limits/refusal.ts'
 import { judgeLink } from '../core/present/image-link.ts'
@@ -38,7 +39,7 @@ export async function buildGatewayApp(resources: Resources, services: Services, 
     reconcile,
     budgetLeft: costs.budgetLeft,
     intake,
-    compare,
+    compare: comparisonsOfCallers(compare),
     store,
     assets,
     clock: clockOfReaders(services.clock, resources.overrides.unreadMs),

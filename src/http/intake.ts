@@ -131,7 +131,7 @@ export function createIntake({ requestSchema, accept, idempotency, run, limit, c
       })
       return begun.catch((error: unknown) => begunEarlier(request, key, idempotencyKey, more, error))
     },
-    wait: (id, waitMs) => whileKeyCounts(run.wait(id, waitMs)),
+    wait: (id, waitMs) => (waitMs > 0 ? whileKeyCounts(run.wait(id, waitMs)) : run.wait(id, waitMs)),
   }
 }
 

@@ -69,10 +69,10 @@ export function keepKey(key: string | null): void {
 /** The gateway key that this code works for; '' where there is none. */
 export const currentKey = (): string => requests.getStore()?.key ?? ''
 
-/** Work for a key that came behind its request: each message of a WebSocket may name another. */
-export function workForKey<T>(key: string | null, work: () => T): T {
+/** Work for a key that came behind its request, and ends with that one: each message of a WebSocket may name another. */
+export function workForKey<T>(proved: Pick<RequestContext, 'key' | 'untilKeyEnds'>, work: () => T): T {
   const request = requests.getStore()
-  return request === undefined ? work() : requests.run({ ...request, key }, work)
+  return request === undefined ? work() : requests.run({ ...request, ...proved }, work)
 }
 
 /** Calls `end` once the key of a request counts no more. Returns what stops watching. */

@@ -81,14 +81,22 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
     const task = { taskType: 'imageInference', taskUUID: randomUUID(), model: 'bfl:5@1', positivePrompt: 'sandbox:never' }
     const sizes = { width: 512, height: 512 }
     const bare = { method: 'POST', headers: { 'content-type': 'application/json' } }
+    const byAgent = async (name: string, more: object): Promise<{ readonly status: string }> => {
+      const given = { model: 'runware/flux-2-pro', prompt: 'sandbox:never', max_price_usd: 1, wait_seconds: 50, ...more }
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: given } }
+      const answer = await ask(secret, '/mcp', { body, headers: { accept: 'application/json, text/event-stream' } })
+      return { status: (await answer.text()).includes('unauthorized: ') ? '401' : 'another' }
+    }
     const signedIn = JSON.stringify([
       { taskType: 'authentication', apiKey: secret },
       { ...task, ...sizes, taskUUID: randomUUID() },
     ])
-    const asked: Readonly<Record<string, Promise<Response>>> = {
+    const asked: Readonly<Record<string, Promise<{ readonly status: number | string }>>> = {
       'a long poll': ask(secret, `/v1/generations/${id}`, { headers }),
       'a generation': ask(secret, '/v1/generations', { body: image, headers }),
       'a comparison': ask(secret, '/v1/comparisons', { body: { ...image, model: 'flux-2-pro', providers: ['runware'] }, headers }),
+      'a generation of an agent': byAgent('generate', {}),
+      'a comparison of an agent': byAgent('compare', { model: 'flux-2-pro', providers: ['runware'] }),
       'images of OpenAI': ask(secret, '/v1/images/generations', { body: { model: 'runware/flux-2-pro', prompt: 'sandbox:never' } }),
       'a task of Runware': ask(secret, '/runware/v1', { body: [{ ...task, ...sizes }] }),
       'a task that names its key': fetch(`${server.url}/runware/v1`, { ...bare, body: signedIn }),
@@ -112,7 +120,7 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
     await authenticated
     const waits = waitsFor(secret, id)
     // Each is on its way, and waits.
-    await vi.waitFor(async () => expect((await read<{ data: unknown[] }>(secret, '/v1/generations')).data).toHaveLength(6), {
+    await vi.waitFor(async () => expect((await read<{ data: unknown[] }>(secret, '/v1/generations')).data).toHaveLength(8), {
       timeout: 5_000,
     })
     return { events: stream.text(), frames: closed.then(() => frames), waits }
@@ -182,6 +190,83 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
       expect(hasEnded).toBe(false)
       await ask(BOSS, '/v1/keys/graceful', { method: 'DELETE' })
       await Promise.all([open.events, open.frames, open.waits])
+    })
+  })
+
+  describe('at a WebSocket where one key signs in after another', () => {
+    interface Conversation {
+      readonly frames: readonly string[]
+      readonly closed: Promise<unknown>
+      send(...tasks: readonly object[]): void
+      /** Everything that was sent before has been answered, but for what waits. */
+      answered(): Promise<void>
+    }
+    async function converse(secret: string | null): Promise<Conversation> {
+      const headers: Record<string, string> = secret === null ? {} : { authorization: `Bearer ${secret}` }
+      const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`, { headers })
+      await new Promise((resolve) => socket.addEventListener('open', resolve))
+      const frames: string[] = []
+      socket.addEventListener('message', ({ data }) => void frames.push(String(data)))
+      const send = (...tasks: readonly object[]): void => socket.send(JSON.stringify(tasks))
+      return {
+        frames,
+        closed: new Promise((resolve) => socket.addEventListener('close', resolve)),
+        send,
+        async answered() {
+          const before = frames.filter((frame) => frame.includes('"pong"')).length
+          send({ taskType: 'ping', ping: true })
+          await vi.waitFor(() => expect(frames.filter((frame) => frame.includes('"pong"'))).toHaveLength(before + 1), 20_000)
+        },
+      }
+    }
+    const signIn = (apiKey: string) => ({ taskType: 'authentication', apiKey })
+    const endless = () => {
+      const taskUUID = randomUUID()
+      return { taskType: 'imageInference', taskUUID, model: 'bfl:5@1', positivePrompt: 'sandbox:never', width: 512, height: 512 }
+    }
+    const revoke = (name: string) => ask(BOSS, `/v1/keys/${name}`, { method: 'DELETE' })
+
+    test.each(['with its request', 'by a task'])(
+      'a task ends with the key it was asked under, and with no other (the first %s)',
+      async (how) => {
+        const [first, second] = await Promise.all(['first', 'second'].map((name) => make({ name: `${name}-${how.replaceAll(' ', '-')}` })))
+        const own = first?.secret ?? ''
+        const connection = await converse(how === 'by a task' ? null : own)
+        if (how === 'by a task') connection.send(signIn(own))
+        await connection.answered()
+        const [ofFirst, ofSecond] = [endless(), endless()]
+        connection.send(ofFirst)
+        await vi.waitFor(async () => expect((await read<{ data: unknown[] }>(own, '/v1/generations')).data).toHaveLength(1), 20_000)
+        connection.send(signIn(second?.secret ?? ''), ofSecond)
+        await vi.waitFor(
+          async () => expect((await read<{ data: unknown[] }>(second?.secret ?? '', '/v1/generations')).data).toHaveLength(1),
+          20_000,
+        )
+        await revoke(first?.name ?? '')
+        await vi.waitFor(() => expect(connection.frames.join()).toContain(ofFirst.taskUUID), 20_000)
+        await connection.answered()
+        const errors = (): readonly string[] => connection.frames.filter((frame) => frame.includes('"errors"'))
+        expect(errors()).toEqual([
+          expect.stringMatching(new RegExp(`invalidApiKey.*${ofFirst.taskUUID}|${ofFirst.taskUUID}.*invalidApiKey`)),
+        ])
+        await revoke(second?.name ?? '')
+        await connection.closed
+        expect(errors().at(-1)).toContain('invalidApiKey')
+      },
+    )
+
+    test('signing in again counts against the rate, and a stranger tries no more than a few keys', async () => {
+      const { secret } = await make({ name: 'again', rate: { per_minute: 5 } })
+      const connection = await converse(null)
+      connection.send(...Array.from({ length: 20 }, () => signIn(secret)))
+      await vi.waitFor(() => expect(connection.frames).toHaveLength(20), 20_000)
+      const accepted = connection.frames.filter((frame) => frame.includes('"data"'))
+      expect(accepted.length).toBeGreaterThan(0)
+      expect(accepted.length).toBeLessThanOrEqual(6)
+      const stranger = await converse(null)
+      stranger.send(...Array.from({ length: 90 }, (_, index) => signIn(`a-key-of-nobody-${index}`)))
+      await stranger.closed
+      expect(stranger.frames).toHaveLength(4)
     })
   })
 

@@ -165,6 +165,31 @@ test('event streams and WebSockets of a key beyond its limit are refused, until 
   expect(open).toHaveLength(2)
 })
 
+test('a WebSocket whose key comes with its request counts from then on, and later for the key that signs in there', async () => {
+  const sockets: WebSocket[] = []
+  /** What it says first, once it is asked for it; its close, where that is all. */
+  const opened = async (): Promise<{ readonly socket: WebSocket; readonly said: string }> => {
+    const headers = { ...auth('team-b'), ...aClient() }
+    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/runware/v1`, { headers })
+    sockets.push(socket)
+    const said = new Promise<string>((resolve) => {
+      socket.addEventListener('message', ({ data }) => resolve(String(data)), { once: true })
+      socket.addEventListener('open', () => socket.send(JSON.stringify([{ taskType: 'ping', ping: true }])))
+    })
+    return { socket, said: await said }
+  }
+  const [first, second, third] = [await opened(), await opened(), await opened()]
+  for (const { said } of [first, second]) expect(said).toContain('"pong"')
+  expect(third.said).toContain('limits.per_key.streams')
+
+  const signedIn = new Promise((resolve) => first.socket.addEventListener('message', ({ data }) => resolve(String(data)), { once: true }))
+  first.socket.send(JSON.stringify([{ taskType: 'authentication', apiKey: KEYS['team-a'] }]))
+  expect(await signedIn).toContain('"authentication"')
+  expect((await opened()).said).toContain('"pong"')
+  expect((await opened()).said).toContain('limits.per_key.streams')
+  sockets.forEach((socket) => socket.close())
+})
+
 test('bytes of bodies of a key beyond its limit are refused before they are read, until those on their way have come', async () => {
   const head = (bytes: number, key: keyof typeof KEYS) =>
     `POST /v1/quotes HTTP/1.1\r\nhost: 127.0.0.1\r\nx-forwarded-for: 198.51.100.200\r\nauthorization: Bearer ${KEYS[key]}\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`

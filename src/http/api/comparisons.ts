@@ -8,7 +8,6 @@ import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { PageQuery, pageOf } from '../paging.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
-import { whileKeyCounts } from '../request-context.ts'
 import { sendPage } from '../send-page.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
@@ -51,7 +50,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
   app.post('/v1/comparisons', { schema, config: { access: 'write' } }, async (request, reply) => {
     const started = await compare.begin(comparisonRequest(request.body), request.gatewayKey, request.headers['idempotency-key'])
     const { waitMs, applied } = waitOf(request.headers.prefer)
-    const comparison = await whileKeyCounts(compare.answer(started, waitMs))
+    const comparison = await compare.answer(started, waitMs)
     if (!comparison) throw notThere('comparison', started.id)
     if (started.replayed) reply.header('idempotent-replayed', 'true')
     if (applied) reply.header('preference-applied', applied)
@@ -74,7 +73,7 @@ function showRoute(app: App, deps: ComparisonDependencies): void {
     const { id } = request.params
     requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
-    const comparison = await whileKeyCounts(deps.compare.show(id, waitMs))
+    const comparison = await deps.compare.show(id, waitMs)
     if (!comparison) throw notThere('comparison', id)
     if (applied) reply.header('preference-applied', applied)
     return comparison

@@ -21,7 +21,6 @@ import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { fieldProblem } from '../to-problem.ts'
 import { retirementHeaders } from '../retirement-headers.ts'
 import { HttpProblem } from '../http-problem.ts'
-import { whileKeyCounts } from '../request-context.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 
 const GenerationParams = z.object({ id: z.string().max(100) })
@@ -55,8 +54,8 @@ export const GenerationList = pageOf(Generation, 'GenerationList')
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
 export interface GenerationDependencies {
-  readonly intake: Pick<Intake, 'begin'>
-  readonly run: Pick<Run, 'wait' | 'cancel'>
+  readonly intake: Pick<Intake, 'begin' | 'wait'>
+  readonly run: Pick<Run, 'cancel'>
   readonly store: Pick<Store, 'generation' | 'list'>
   readonly requestSchema: RequestSchema
   readonly links: ImageLinks
@@ -113,14 +112,14 @@ function showRoute(app: App, deps: GenerationDependencies): void {
 
 /** The generation once it has ended or the wait is over. */
 async function awaited(
-  { run, links }: GenerationDependencies,
+  { intake, links }: GenerationDependencies,
   reply: FastifyReply,
   id: string,
   { waitMs, applied }: ReturnType<typeof waitOf>,
   begun?: GenerationRecord,
 ): Promise<Generation> {
   // What this request has just written is not read again.
-  const record = waitMs > 0 ? await whileKeyCounts(run.wait(id, waitMs)) : (begun ?? (await run.wait(id, 0)))
+  const record = waitMs === 0 && begun !== undefined ? begun : await intake.wait(id, waitMs)
   if (!record) throw notThere('generation', id)
   if (applied) reply.header('preference-applied', applied)
   const generation = viewOf(record, links)

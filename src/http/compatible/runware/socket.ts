@@ -65,6 +65,7 @@ export interface SocketOptions {
 export function serveSocket(socket: Socket, options: SocketOptions): void {
   const { perform, assets, keys, limits, secret, isDryRun, clock, raw, takeBytes } = options
   let shown = secret
+  let hasSignedIn = false
 
   /** Asked anew for each message: a key may be withdrawn while the connection stands. Null: no valid key. */
   const caller = (): Caller | null => {
@@ -86,12 +87,19 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
   }
   const isAdmitted = createAdmission(socket, limits, end)
 
-  const authenticate = (task: JsonObject): void => {
+  if (known !== null) isAdmitted(known, {})
+
+  const authenticate = async (task: JsonObject): Promise<void> => {
     if (typeof task['apiKey'] === 'string') shown = task['apiKey']
     const asker = caller()
     if (asker === null) return key.refuse()
     key.follow(shown, asker)
-    if (isAdmitted(asker, task)) sendFrame({ data: [authenticated(task)] })
+    if (!isAdmitted(asker, task)) return
+    // The first is part of opening the connection.
+    const over = hasSignedIn ? await keys.overRate(asker) : undefined
+    hasSignedIn = true
+    if (over) refuse(over, task)
+    else sendFrame({ data: [authenticated(task)] })
   }
 
   const take = async (task: JsonObject): Promise<void> => {
@@ -103,7 +111,10 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
       const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
       return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
     }
-    if (asker === null || isAdmitted(asker, task)) await workForKey(asker?.key ?? null, () => admitted(task, asker ?? EVERYBODY))
+    if (asker === null) return admitted(task, EVERYBODY)
+    if (!isAdmitted(asker, task)) return
+    const proved = shown
+    await workForKey({ key: asker.key, untilKeyEnds: (end) => keys.whileValid(proved, asker, end) }, () => admitted(task, asker))
   }
 
   const admitted = async (task: JsonObject, asker: Caller): Promise<void> => {
@@ -160,12 +171,18 @@ function takeMessages(
   socket.on('message', forThisRequest(receive))
 }
 
+/** Whoever mistypes a key may try another. */
+const MOST_WRONG_KEYS = 4
+
 /** The key that a connection has proved: the connection ends where that key does, or where another is tried that is none. */
 function createKeyOfSocket(socket: Socket, keys: Pick<KeyRing, 'whileValid'>, sendFrame: (frame: object) => void) {
   let stopWatching: (() => void) | null = null
+  let wrong = 0
   const refuse = (): void => {
+    // Of a message of many only the first ones are answered.
+    if (++wrong > MOST_WRONG_KEYS) return
     sendFrame({ errors: [INVALID_KEY] })
-    if (stopWatching !== null) socket.close()
+    if (stopWatching !== null || wrong === MOST_WRONG_KEYS) socket.close()
   }
   socket.on('close', () => stopWatching?.())
   return {
@@ -177,20 +194,31 @@ function createKeyOfSocket(socket: Socket, keys: Pick<KeyRing, 'whileValid'>, se
   }
 }
 
-/** A connection counts from when its caller is known; until then it has 15 s. */
+/** A connection counts from when its caller is known, for the key that has signed in last; until then it has 15 s. */
 function createAdmission(
   socket: Socket,
   limits: Pick<Limits, 'takeStream'>,
   refuse: (exceeded: Exceeded, task: JsonObject) => void,
 ): (asker: Caller, task: JsonObject) => boolean {
-  let isCounted = false
+  let counted: { readonly key: string | null; readonly release: () => void } | null = null
+  let isClosed = false
+  socket.on('close', () => {
+    isClosed = true
+    counted?.release()
+  })
   return ({ key }, task) => {
-    if (isCounted) return true
+    if (counted?.key === key) return true
     const taken = limits.takeStream(key)
-    if (taken.kind === 'refused') refuse(taken.exceeded, task)
-    else socket.on('close', taken.release)
-    isCounted = taken.kind === 'taken'
-    return isCounted
+    if (taken.kind === 'refused') {
+      refuse(taken.exceeded, task)
+      return false
+    }
+    if (isClosed) taken.release()
+    else {
+      counted?.release()
+      counted = { key, release: taken.release }
+    }
+    return true
   }
 }
 
