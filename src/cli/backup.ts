@@ -50,8 +50,10 @@ export const contents = ({ generations, images, image_bytes, images_missing, sch
 
 /** What the disk or the store refused, in a sentence. */
 export function inWords(error: unknown): unknown {
-  const isOfDisk = error instanceof Error && 'code' in error && 'syscall' in error
-  return error instanceof StoreError || isOfDisk ? new VerbFailed(error.message) : error
+  if (error instanceof StoreError) return new VerbFailed(error.message)
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error
+  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT'
+  return new VerbFailed(isFull ? `the disk is full (${error.message}); free some space and run it again` : error.message)
 }
 
 interface FoundSource {

@@ -44,13 +44,18 @@ const LEFT_BEHIND_MS = 24 * 60 * 60 * 1_000
 
 /** A new folder that nobody else may enter. What a process that was killed left behind under such a name, a copy of a database, is removed after a day. */
 export async function ownFolder(folder: string, prefix: string): Promise<string> {
+  await removeOwnFolders(folder, prefix, LEFT_BEHIND_MS)
+  return mkdtemp(join(folder, prefix))
+}
+
+/** Those that nobody has written to for so long. */
+export async function removeOwnFolders(folder: string, prefix: string, forMs: number): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(prefix)) continue
     const path = join(folder, name)
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }))
-    if (Date.now() - mtimeMs > LEFT_BEHIND_MS) await rm(path, { recursive: true, force: true })
+    if (Date.now() - mtimeMs >= forMs) await rm(path, { recursive: true, force: true })
   }
-  return mkdtemp(join(folder, prefix))
 }
 
 export const isThere = (path: string): Promise<boolean> =>

@@ -9,7 +9,7 @@ import { holdsSandboxAlone } from './adopt-sandbox.ts'
 import { keyOfImage } from './assets/object-storage.ts'
 import { damagedCopy, IMAGES, pathOf, readCopy, SUMMARY_FILE, takeImage } from './backup-folder.ts'
 import type { BackupSummary, ImageFile, ImageSource } from './backup-folder.ts'
-import { flushFile, flushFolder, isThere, ownFolder } from './flush.ts'
+import { flushFile, flushFolder, isThere, ownFolder, removeOwnFolders } from './flush.ts'
 import { MIGRATIONS } from './sqlite/migrations.ts'
 import { OWN_FILE, OWN_FOLDER } from './own-modes.ts'
 import { DATABASE_FILE } from './sqlite/open.ts'
@@ -27,6 +27,8 @@ export interface RestoreTarget {
   keep?(file: ImageFile, path: string): Promise<void>
 }
 
+const OWN_COPIES = '.restore-'
+
 /**
  * Copies a backup into the empty folders of a gateway that does not run. Of the backup only the files that it names are read, and its database
  * is opened as the copy alone: what else lies beside it (a journal that SQLite would play back) counts for nothing.
@@ -40,7 +42,7 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
   if (copied === null) throw new StoreError('damaged', `${join(folder, DATABASE_FILE)} is not there: the backup is not whole`)
   await refuseLonger(copied)
   await mkdir(target.store, { recursive: true, mode: OWN_FOLDER })
-  const copies = await ownFolder(target.store, '.restore-')
+  const copies = await ownFolder(target.store, OWN_COPIES)
   const partial = join(copies, DATABASE_FILE)
   try {
     await pipeline(createReadStream(copied), createWriteStream(partial, { flags: 'wx', mode: OWN_FILE }))
@@ -57,6 +59,8 @@ export async function readBackup(folder: string, target: RestoreTarget): Promise
     await flushFile(partial)
     await nameOnce(partial, database)
     await flushFolder(target.store)
+    // Whoever is killed leaves a copy of the database; behind one that has its name, no other can be restored here.
+    await removeOwnFolders(target.store, OWN_COPIES, 0)
   } finally {
     await rm(copies, { recursive: true, force: true })
   }

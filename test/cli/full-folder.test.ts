@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { expect, onTestFinished, test } from 'vitest'
+import { inWords } from '../../src/cli/backup.ts'
 import { startProcess } from '../crash/process.ts'
 import { startVendors } from '../crash/vendors.ts'
 import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
@@ -61,3 +62,10 @@ test.skipIf(process.platform === 'win32')(
   },
   60_000,
 )
+
+test('a backup that finds no more space names the disk and the remedy', () => {
+  const refused = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' })
+  expect(inWords(refused)).toMatchObject({
+    message: 'the disk is full (ENOSPC: no space left on device, write); free some space and run it again',
+  })
+})

@@ -387,10 +387,12 @@ async function restoresNothingElse(backup: string, environment: Readonly<Record<
   await replacesNoDatabase(backup)
   for (const end of ['-journal', '-wal', '-shm']) writeFileSync(join(backup, `imagegate.db${end}`), foreignJournal(backup))
   const before = contentOf(backup)
+  // A restore that was killed left it.
+  mkdirSync(join(`${backup}-restored`, '.restore-killed'), { recursive: true })
   const { code, stdout } = await restore(backup)
   expect([code, stdout]).toEqual([0, expect.stringContaining('1 generations and 1 images')])
   expect(contentOf(backup)).toEqual(before)
-  expect(readdirSync(`${backup}-restored`).filter((name) => name.startsWith('imagegate.db'))).toEqual(['imagegate.db'])
+  expect(readdirSync(`${backup}-restored`).filter((name) => /^imagegate\.db|^\.restore/.test(name))).toEqual(['imagegate.db'])
 }
 
 /** The stored file of a generation's first image. */
