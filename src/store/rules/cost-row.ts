@@ -4,8 +4,10 @@ import type { CostRow, LedgerKind, SettledTask } from '../../core/records.ts'
 import type { ObservedBill } from '../../core/ports.ts'
 import type { Row } from './rows.ts'
 
+export const SETTLED_KINDS = ['billed', 'computed', 'unknown', 'adjusted'] as const
+
 /** SQL: whether a line of the ledger `l` says what an attempt cost. */
-export const SETTLED = `l.kind IN ('billed', 'computed', 'unknown', 'adjusted')`
+export const SETTLED = `l.kind IN (${SETTLED_KINDS.map((kind) => `'${kind}'`).join(', ')})`
 
 const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 const usdOrNull = (value: unknown): Usd | null => (typeof value === 'bigint' ? usdFromNano(value) : null)

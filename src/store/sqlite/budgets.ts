@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BudgetCheck } from '../../core/ports.ts'
 import { spentSql } from '../rules/ledger-row.ts'
+import { settledLines } from './settled.ts'
 
 export interface BudgetReader {
   /** Nanodollars that count in a period. Reads page by page where that takes long, so that a long ledger stops nothing else. */
@@ -77,7 +78,7 @@ interface Asked {
 
 /** Sums what a key's settled lines count. */
 function spendingReader(database: DatabaseSync) {
-  const settled = `kind IN ('billed', 'computed', 'unknown', 'adjusted')`
+  const settled = settledLines('ledger')
   const sum = (source: string): string => `
     SELECT coalesce(sum(${spentSql("CAST(task ->> 'heldNano' AS INTEGER)")}), 0) AS used FROM ${source}
     WHERE ${settled} AND at >= :start AND key = :key

@@ -6,19 +6,45 @@ import { itsTurn } from '../../reading/turn-share.ts'
 import type { AddedUpReader } from '../rules/added-up-costs.ts'
 import { dayAdder, firstUnsettledDay, newestMissingDay, SUM_COLUMNS } from '../rules/added-up-day.ts'
 import type { AddedUpDay } from '../rules/added-up-day.ts'
-import { costRowOf, SETTLED } from '../rules/cost-row.ts'
+import { costRowOf } from '../rules/cost-row.ts'
 import { DAY_MS } from '../rules/generation-day.ts'
 import { readCosts } from './costs.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { ReadingTurn } from './reading-turn.ts'
+import { settledLines } from './settled.ts'
+
+const SETTLED = settledLines('l')
 
 /** Lines that are added up in one turn of the event loop: a few milliseconds. */
 const PAGE_ROWS = 250
 /** Between two turns, so that a year that is added up at once takes no time that others need. */
 const PAUSE_MS = 25
 
+/** The days that are added up, or are being. */
+export interface AddedUpDays {
+  /** Within a transaction: one is going to be added up. */
+  claim(day: number): void
+  /** Within a transaction: there is another line. Its day is forgotten, and added up anew. */
+  lineAt(at: number): void
+}
+
+export function addedUpDays(database: DatabaseSync): AddedUpDays {
+  const forget = database.prepare('DELETE FROM cost_days WHERE day = ?')
+  // Nobody else writes. One that is too late, as behind a claim that the disk refused, forgets what is not there.
+  let newest = Number(database.prepare('SELECT coalesce(max(day), -1) AS day FROM cost_days').get()?.['day'])
+  return {
+    claim(day) {
+      newest = Math.max(newest, day)
+    },
+    lineAt(at) {
+      const day = Math.floor(at / DAY_MS)
+      if (day <= newest) forget.run(day)
+    },
+  }
+}
+
 /** Adds up one day after the other, behind everything else. */
-export function dayTotaller(database: DatabaseSync, group: Pick<GroupCommit, 'add'>): Store['addUpDay'] {
+export function dayTotaller(database: DatabaseSync, group: Pick<GroupCommit, 'add'>, days: Pick<AddedUpDays, 'claim'>): Store['addUpDay'] {
   const missing = database.prepare(newestMissingDay(SETTLED, '?'))
   const claimDay = database.prepare('INSERT INTO cost_days (day, claim) VALUES (?1, ?2) ON CONFLICT (day) DO UPDATE SET claim = ?2')
   const endDay = database.prepare('UPDATE cost_days SET about = ? WHERE day = ? AND claim = ?')
@@ -50,7 +76,11 @@ export function dayTotaller(database: DatabaseSync, group: Pick<GroupCommit, 'ad
     const day = missing.get(firstUnsettledDay(now))?.['day']
     if (typeof day !== 'number') return false
     const claim = randomUUID()
-    await group.add([{ apply: () => void claimDay.run(day, claim) }])
+    const claimed = (): void => {
+      days.claim(day)
+      claimDay.run(day, claim)
+    }
+    await group.add([{ apply: claimed }])
     const { sums, about } = await addUp(day, signal)
     const apply = (): void => {
       // A line that came meanwhile took the claim away.

@@ -2,8 +2,11 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import type { CostRow } from '../../core/records.ts'
 import type { CostQuery, ObservedBill } from '../../core/ports.ts'
 import { metadataWhere } from './filters.ts'
-import { costRowOf, observedBillOf, SETTLED } from '../rules/cost-row.ts'
+import { costRowOf, observedBillOf } from '../rules/cost-row.ts'
 import type { ReadingTurn } from './reading-turn.ts'
+import { settledLines } from './settled.ts'
+
+const SETTLED = settledLines('l')
 
 /** Lines of the account that are passed over in one turn of the event loop, whether they are asked for or not. */
 const PAGE_ROWS = 250

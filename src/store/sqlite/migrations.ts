@@ -217,6 +217,15 @@ export const MIGRATIONS: readonly string[] = [
   -- Offers that cannot be used, of which many plans say the same: there, each is its number among the considered ones.
   CREATE TABLE considered_offers (number INTEGER PRIMARY KEY, offer TEXT NOT NULL) STRICT;
   `,
+  `
+  -- For a list of three or more SQLite makes a table for each line it writes; words are compared.
+  DROP INDEX ledger_settled_once;
+  CREATE UNIQUE INDEX ledger_settled_once ON ledger (attempt_id) WHERE kind = 'billed' OR kind = 'computed' OR kind = 'unknown';
+  DROP INDEX ledger_costs;
+  CREATE INDEX ledger_costs ON ledger (at) WHERE kind = 'billed' OR kind = 'computed' OR kind = 'unknown' OR kind = 'adjusted';
+  -- The store knows which days are added up, and asks for no other.
+  DROP TRIGGER ledger_line_late;
+  `,
 ]
 
 /**

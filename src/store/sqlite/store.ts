@@ -15,7 +15,7 @@ import { comparisonChanges, comparisonReader } from './comparisons.ts'
 import { consideredOffers } from './considered-offers.ts'
 import type { Plans } from './considered-offers.ts'
 import { keyChanges, keyReader } from './keys.ts'
-import { addedUpReader, dayTotaller } from './cost-days.ts'
+import { addedUpDays, addedUpReader, dayTotaller } from './cost-days.ts'
 import { observedBillReader, readCosts } from './costs.ts'
 import { deliveryChanges, deliveryReader } from './deliveries.ts'
 import type { Leases } from './deliveries.ts'
@@ -77,7 +77,8 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
   const log = writeAheadLog(database)
   const group = groupCommit(database, log, onLost)
   const plans = consideredOffers(database, group)
-  const kinds = [...changeKinds(plans), ledgerChanges(budgets), deliveryChanges(leases)].map((kind) => kind(database))
+  const days = addedUpDays(database)
+  const kinds = [...changeKinds(plans), ledgerChanges(budgets, days), deliveryChanges(leases)].map((kind) => kind(database))
   const readingTurn = readingTurns(group.onDisk)
   const hours = providerHours(database, group)
   const search = promptSearch(database, group)
@@ -110,7 +111,7 @@ export function sqliteStore(database: DatabaseSync, onLost: (error: unknown) => 
     budgetUsed: whileOpen(async (...asked: Parameters<typeof budgets.read>) => usdFromNano(await budgets.read(...asked))),
     costs: pagesWhileOpen((query) => readCosts(database, query, readingTurn)),
     costSums: pagesWhileOpen((query) => readAddedUp(addedUp(query), query)),
-    addUpDay: whileOpen(dayTotaller(database, group)),
+    addUpDay: whileOpen(dayTotaller(database, group, days)),
     observedBills: whileOpen(observedBillReader(database)),
     delivery: whileOpen(deliveries.delivery),
     deliveries: whileOpen(deliveries.deliveries),

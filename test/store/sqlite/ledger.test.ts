@@ -15,6 +15,7 @@ import type { BudgetCheck, Store } from '../../../src/core/ports.ts'
 import { migrate } from '../../../src/store/sqlite/migrations.ts'
 import { DATABASE_FILE } from '../../../src/store/sqlite/open.ts'
 import { openStore, sqliteStore } from '../../../src/store/sqlite/store.ts'
+import { settledLines } from '../../../src/store/sqlite/settled.ts'
 import { budget, ledgerEntry, settlement } from '../ledger-entries.ts'
 
 // The same cases in every run.
@@ -44,7 +45,7 @@ describe('the ledger', () => {
   test('finds a range through an index instead of reading everything', () => {
     const plan = database
       .prepare(
-        `EXPLAIN QUERY PLAN SELECT * FROM ledger AS l WHERE l.kind IN ('billed', 'computed', 'unknown', 'adjusted') AND (l.at, l.seq) > (?, ?) ORDER BY l.at, l.seq LIMIT 5`,
+        `EXPLAIN QUERY PLAN SELECT * FROM ledger AS l WHERE ${settledLines('l')} AND (l.at, l.seq) > (?, ?) ORDER BY l.at, l.seq LIMIT 5`,
       )
       .all()
       .map((row) => String(row['detail']))

@@ -2,6 +2,7 @@ import type { LedgerEntry } from '../../../core/records.ts'
 import { alsoMovedBy, assertLeft, LEDGER_COLUMNS, ledgerRowOf, movedBy } from '../../rules/ledger-row.ts'
 import type { BudgetReader } from '../budgets.ts'
 import type { ChangeKind } from '../change.ts'
+import type { AddedUpDays } from '../cost-days.ts'
 
 /**
  * Appends lines of the account, and moves what counts against a budget by what they reserve and release. Amounts are integers of
@@ -9,7 +10,7 @@ import type { ChangeKind } from '../change.ts'
  * left as it is: a unit whose fate was unknown is handed in again.
  */
 export const ledgerChanges =
-  (budgets: BudgetReader): ChangeKind =>
+  (budgets: BudgetReader, days: Pick<AddedUpDays, 'lineAt'>): ChangeKind =>
   (database) => {
     const insert = database.prepare(`
     INSERT INTO ledger (${LEDGER_COLUMNS})
@@ -19,6 +20,7 @@ export const ledgerChanges =
     const append = (entry: LedgerEntry): void => {
       const { changes } = insert.run(...ledgerRowOf(entry))
       if (changes === 0) return
+      days.lineAt(entry.at)
       const moved = movedBy(entry)
       if (moved !== null) move.run(moved.by, moved.key, moved.period)
       const also = alsoMovedBy(entry)
