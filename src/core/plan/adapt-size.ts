@@ -11,14 +11,14 @@ import {
   isNearEnough,
   nearestSize,
   pixelsOf,
+  RATIO_TOLERANCE,
   ratioChange,
   sizeForShape,
   type Size,
 } from './size.ts'
 import { ratioText, wantedSizeOf } from './wanted-size.ts'
 
-/** From here on a caller who asked for a shape gets a warning that it was met only nearly. */
-const RATIO_TOLERANCE = 1.02
+/** From here on a caller who asked for a shape gets a warning that its pixels were met only nearly. */
 const PIXEL_TOLERANCE = 1.1
 
 /**

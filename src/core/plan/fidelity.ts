@@ -2,12 +2,10 @@ import { MEGAPIXEL } from '#contract'
 import type { Applied, Fidelity, Limits, SizeLimit, TierSize, Warning } from '#contract'
 import type { Reference, VendorDefaults } from '../records.ts'
 import type { PlannedRequest } from './finding.ts'
-import { idealSize, nearestSize, pixelsOf, ratioChange, shapeOf, type Size } from './size.ts'
+import { areNearSides, idealSize, isNearArea, NEAR_AREA, nearestSize, ratioChange, shapeOf, type Size } from './size.ts'
 import { appliedTier } from './tier-size.ts'
 import { sizeOfWanted, wantedSizeOf } from './wanted-size.ts'
 
-/** The most that the area of a near image differs from the one requested. */
-const NEAR_AREA = 0.03
 /** What is left of rounding where a shape has exactly the asked ratio. */
 const EQUAL = 1e-9
 
@@ -32,10 +30,10 @@ function sizeFidelity(request: PlannedRequest, references: readonly Reference[],
   if (made === null) return 'far'
   const isPublished = limits.size.kind === 'range' || applied.width !== undefined
   if (isPublished && made.width === wanted.width && made.height === wanted.height) return 'exact'
-  const isNearArea = Math.abs(pixelsOf(made) / pixelsOf(wanted) - 1) <= NEAR_AREA
+  const isNear = isNearArea(wanted, made)
   const isShapeAsked = asked.kind === 'shape' || (asked.kind === 'usual' && limits.size.kind === 'tier')
-  if (isShapeAsked && isNearArea && isSameRatio(wanted, boughtShape(applied, made))) return 'exact'
-  return isNearArea && isNearShape(wanted, made, limits.size) ? 'near' : 'far'
+  if (isShapeAsked && isNear && isSameRatio(wanted, boughtShape(applied, made))) return 'exact'
+  return isNear && isNearShape(wanted, made, limits.size) ? 'near' : 'far'
 }
 
 /** A size in whole pixels has the ratio that was bought only nearly. */
@@ -46,10 +44,12 @@ const isSameRatio = (left: Size, right: Size): boolean => Math.abs((left.width *
 
 /** Each side off by at most one step of the grid; ratio × tier has no grid, and there the shape is off by as little as the area may be. */
 function isNearShape(wanted: Size, made: Size, limit: SizeLimit): boolean {
-  if (limit.kind === 'tier') return ratioChange(wanted, made) <= 1 + NEAR_AREA
-  const isNearSide = (side: 'width' | 'height') => Math.abs(made[side] - wanted[side]) <= (limit[side].step ?? 1)
-  return isNearSide('width') && isNearSide('height')
+  return limit.kind === 'tier' ? ratioChange(wanted, made) <= 1 + NEAR_AREA : areNearSides(wanted, made, limit)
 }
+
+/** Whether a size stands for another one at an offer, as far as pixels go: `exact` or `near`. */
+export const isNearSize = (wanted: Size, made: Size, limit: SizeLimit): boolean =>
+  isNearArea(wanted, made) && isNearShape(wanted, made, limit)
 
 /** The size of each image as far as it is known before it is made: as asked, or the first reference's where none is sent. */
 export function outputSize(applied: Applied, references: readonly Reference[], limits: Pick<Limits, 'size'>): Size | null {

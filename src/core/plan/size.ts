@@ -16,6 +16,18 @@ export function shapeOf(aspectRatio: string): Size {
   return { width, height }
 }
 
+/** The most that the area of a near image differs from the one requested. */
+export const NEAR_AREA = 0.03
+
+export const isNearArea = (wanted: Size, made: Size): boolean => Math.abs(pixelsOf(made) / pixelsOf(wanted) - 1) <= NEAR_AREA
+
+/** Whether each side is off by at most one step of the grid. */
+export const areNearSides = (wanted: Size, made: Size, limit: RangeSize): boolean =>
+  (['width', 'height'] as const).every((side) => Math.abs(made[side] - wanted[side]) <= (limit[side].step ?? 1))
+
+/** From here on a caller who asked for a shape gets a warning that it was met only nearly. */
+export const RATIO_TOLERANCE = 1.02
+
 /** Further from what was asked, a shape is another one. */
 export const MAX_RATIO_CHANGE = 2
 const MAX_GROWTH = 2
@@ -95,9 +107,11 @@ export const idealSize = (shape: Size, pixels: number): Size => {
  * The legal size for a shape and a number of pixels. The ideal size is scaled into the limits, then the grid around it is searched for
  * the least `5 × ratio error + pixel error`, both as absolute logarithms. The pixels aimed at are never exceeded, unless
  * the smallest legal image has more: a megapixel is billed as soon as it is begun, so one asked megapixel never becomes two paid ones.
+ * Where that is far from what was asked, a near size goes before it, if its shape needs no warning: images of other offers are compared with it.
  */
 export function sizeForShape(shape: Size, pixels: number, limit: RangeSize): Size | null {
-  const target = intoLimits(idealSize(shape, pixels), limit)
+  const ideal = idealSize(shape, pixels)
+  const target = intoLimits(ideal, limit)
   const ratio = shape.width / shape.height
   const budget = pixelsOf(target)
   const error = (size: Size): number =>
@@ -119,8 +133,22 @@ export function sizeForShape(shape: Size, pixels: number, limit: RangeSize): Siz
     const reach = Math.min(MAX_REACH, Math.exp(((1 + 1 / RATIO_WEIGHT) * error(near)) / 2))
     return among(widthsBetween(target.width / reach, target.width * reach, limit.width), most) ?? near
   }
+  const isNear = (size: Size): boolean =>
+    areNearSides(ideal, size, limit) && isNearArea(ideal, size) && ratioChange(shape, size) <= RATIO_TOLERANCE
+  const near = (): Size | null => {
+    const sizes = gridAround(limit.width, target.width, 0).flatMap((width) =>
+      gridAround(limit.height, target.height, 0).map((height) => ({ width, height })),
+    )
+    return least(
+      sizes.filter((size) => pixelsOf(size) <= budget * ROUNDING && isNear(size)),
+      limit,
+      error,
+    )
+  }
+  const within = search(budget * ROUNDING)
+  if (within !== null) return isNear(within) ? within : (near() ?? within)
   // Where the least pixels are the budget, what is legal lies just above it.
-  return search(budget * ROUNDING) ?? search(Number.POSITIVE_INFINITY) ?? nearestSize(target, limit)
+  return search(Number.POSITIVE_INFINITY) ?? nearestSize(target, limit)
 }
 
 const maxPixels = (limit: RangeSize): number => limit.max_pixels ?? Number.POSITIVE_INFINITY

@@ -12,6 +12,7 @@ import {
 import type { Breathe } from '../ports.ts'
 import type { Made } from '../records.ts'
 import { dependsOnReferences, priceOf, withSurcharge } from './price.ts'
+import { isNearSize } from './fidelity.ts'
 import { nearestSize } from './size.ts'
 import { nearestTier } from './tier-size.ts'
 
@@ -160,6 +161,8 @@ function priceElsewhere(offer: Offer | undefined, { model, made, images }: Shape
     return { reason: `${model} takes at most ${limits.reference_images.max} reference images there` }
   const size = limits.size.kind === 'tier' ? nearestTier(made, limits.size).size : nearestSize(made, limits.size)
   if (size === null) return { reason: `${model} is made in no size there` }
+  if (!isNearSize(made, size, limits.size))
+    return { reason: `${made.width}×${made.height} of ${model} is made as ${Math.round(size.width)}×${Math.round(size.height)} there` }
   const references = made.references.filter((reference) => reference !== null)
   if (dependsOnReferences(rule) && references.length < made.references.length)
     return { reason: 'the size of a reference image was never seen' }

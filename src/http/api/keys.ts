@@ -143,7 +143,7 @@ export const keyView = (key: ListedKey): GatewayKeyState => ({
 
 /** A key that may not make others leaves the next one to the command line. */
 const turnedOnNotice = ({ scope }: ListedKey): string =>
-  `Keys are on from now: every request needs one.${scope === 'admin' ? '' : ' This one may not make others; stop the gateway and run `imagegate keys create --scope admin` on its data folder for one that may.'}`
+  `Keys are on from now: every request needs one.${scope === 'admin' ? '' : ' This one may not make others; stop the gateway and run `imagegate keys create boss --scope admin` on its data folder for one that may.'}`
 
 function refusedInWords(error: unknown): never {
   if (!(error instanceof KeyRefused)) throw error

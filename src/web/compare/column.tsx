@@ -72,7 +72,7 @@ function Receipt(props: ReceiptProps) {
   const open = isOpen(generation.status)
   const [image] = part.images
   const notThis =
-    image?.width && image.height && row.fidelity !== 'exact'
+    image?.width && image.height && (image.width !== asked.width || image.height !== asked.height)
       ? `${pixels(image.width, image.height)}, not ${pixels(asked.width, asked.height)}`
       : null
   return (

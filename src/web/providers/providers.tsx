@@ -75,9 +75,7 @@ function HowToAddAKey({ providers }: { readonly providers: readonly ProviderStat
   return (
     <section id="keys" class="add-key small two">
       <h2 class="head ink">Add a key</h2>
-      <p>
-        Stop the gateway, put a vendor’s key into its environment or a file <code>.env</code>, and start it again:
-      </p>
+      <p>Stop the gateway, put a vendor’s key into its environment, and start it again:</p>
       <code class="command">RUNWARE_API_KEY=… npm start</code>
       <p>
         Each provider has a variable of its own; a provider that is off names its own above.{' '}

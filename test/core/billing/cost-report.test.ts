@@ -383,10 +383,18 @@ describe('the cost of the same images elsewhere', () => {
     expect(total.what_if[0]?.leaves_out).toEqual([{ images: 1, reason: 'images of several sizes in one task' }])
   })
 
-  test('is priced at the size the other would make', async () => {
+  test('leaves out an image that the other would make in another size, and prices one that is off by a step', async () => {
+    const elsewhere = async (side: number) =>
+      (await totalOf(line({ task: { made: { width: side, height: side, references: [] } } }))).what_if.find(
+        ({ provider }) => provider === 'east',
+      )
     // Its largest is 2048×2048: 4 megapixels.
-    const total = await totalOf(line({ task: { made: { width: 4096, height: 4096, references: [] } } }))
-    expect(total.what_if.find(({ provider }) => provider === 'east')?.amount).toBe('0.075')
+    expect(await elsewhere(4096)).toMatchObject({
+      amount: null,
+      rank: null,
+      leaves_out: [{ images: 1, reason: expect.stringMatching(/^4096×4096 of \S+ is made as 2048×2048 there$/) }],
+    })
+    expect(await elsewhere(2049)).toMatchObject({ amount: '0.075', rank: 1, leaves_out: [] })
   })
 })
 

@@ -172,6 +172,11 @@ describe('the size for a shape', () => {
     ['2:3', 1, boxed, { width: 832, height: 1248 }],
     ['16:9', 1, boxed, { width: 1360, height: 768 }],
     ['16:9', 1, coarse, { width: 1344, height: 768 }],
+    // 1904×1072 has more of the shape, and is more than a step away.
+    ['16:9', 2, boxed, { width: 1920, height: 1088 }],
+    ['9:16', 2, boxed, { width: 1088, height: 1920 }],
+    // 592×432 is nearer in pixels, and its shape is another one.
+    ['4:3', 0.25, boxed, { width: 576, height: 432 }],
     ['1:1', 4, free, { width: 2048, height: 2048 }],
     ['16:9', 4, boxed, { width: 2048, height: 1152 }],
     ['1:1', 0.01, boxed, { width: 256, height: 256 }],
