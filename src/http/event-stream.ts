@@ -14,6 +14,8 @@ const MOST_UNREAD_HEARTBEATS = 4
 export interface EventStream {
   /** `id` is what a client that reconnects sends as `Last-Event-ID`. */
   send(event: string, data: object, id?: string | number): void
+  /** As `send`, of JSON that many streams may share. */
+  sendJson(event: string, json: Uint8Array, id?: string | number): void
   /** As `send`, where the client has read nearly everything before it: what only matters now is left out for one that is behind. */
   offer(event: string, data: object, id?: string | number): void
   /** As `send`, of JSON that may be made while it is sent; resolves once all of it was taken, or nobody takes it any more. */
@@ -53,8 +55,8 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   let unread = 0
   const backlog = new Backlog(raw)
   /** What came while an event was made, since nothing may stand in the middle of one; null where none is made. */
-  let held: string[] | null = null
-  const write = (text: string) => {
+  let held: (string | Uint8Array)[] | null = null
+  const write = (text: string | Uint8Array) => {
     if (!isOpen) return
     if (held !== null) return void held.push(text)
     backlog.write(text)
@@ -89,7 +91,7 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
   raw.flushHeaders()
   const sendInPieces = async (event: string, { pieces }: InPieces) => {
     write(`event: ${event}\ndata: `)
-    const after: string[] = (held = [])
+    const after: (string | Uint8Array)[] = (held = [])
     await writeAll(raw, pieces(), () => (unread = 0))
     held = null
     write('\n\n')
@@ -101,6 +103,11 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
       else if (isOpen) await sendInPieces(event, data)
     },
     send: (event, data, id) => write(textOf(event, JSON.stringify(data), id)),
+    sendJson(event, json, id) {
+      raw.cork()
+      for (const part of [headOf(event, id), json, '\n\n']) write(part)
+      raw.uncork()
+    },
     offer(event, data, id) {
       if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, JSON.stringify(data), id))
     },
@@ -123,7 +130,7 @@ class Backlog {
     return this.#raw.writableLength - this.#largeBytes > MOST_UNREAD_BYTES
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     if (text.length > LITTLE_UNREAD_BYTES) this.#largeBytes = Math.max(this.#largeBytes, Buffer.byteLength(text))
     this.#writes += 1
     this.#raw.write(text, () => {
@@ -133,8 +140,9 @@ class Backlog {
   }
 }
 
-const textOf = (event: string, json: string, id?: string | number): string =>
-  `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`
+const headOf = (event: string, id?: string | number): string => `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: `
+
+const textOf = (event: string, json: string, id?: string | number): string => `${headOf(event, id)}${json}\n\n`
 
 /** Each piece once the one before it was taken. Where one cannot be made, the answer breaks off and is seen to. */
 async function writeAll(raw: ServerResponse, pieces: AsyncIterable<Uint8Array>, onTaken: () => void): Promise<void> {

@@ -7,14 +7,17 @@ import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { hasEnded } from '../../core/present/comparison.ts'
+import { amongMany } from '../../reading/turn-share.ts'
 import { viewOf } from '../../core/present/generation.ts'
 import { iso } from '../../core/instant.ts'
 import type { ImageLinks } from '../../core/present/image-link.ts'
 import { nothingMore, openEventStream } from '../event-stream.ts'
 import type { EventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
-import { forThisRequest } from '../request-context.ts'
+import { currentKey, forThisRequest } from '../request-context.ts'
 import { EVENT_ID, Sent } from './comparison-event-id.ts'
+import { ComparisonReadings } from './comparison-readings.ts'
+import type { ComparisonReading } from './comparison-readings.ts'
 import { partialChange } from './partial-image.ts'
 
 export interface ComparisonEventDependencies {
@@ -43,17 +46,18 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     },
   }
 
+  const readings = new ComparisonReadings(deps)
   app.get('/v1/comparisons/:id/events', { schema, config: { access: 'read', isStream: true } }, async (request, reply) => {
     const { id } = request.params
     requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
     const sent = Sent.read(request.headers['last-event-id'] ?? '')
     if (sent.isAll) return nothingMore(reply)
-    const rows = new RowStream(deps, id, sent)
+    const rows = new RowStream(deps, readings, id, sent)
     const stream = openEventStream(reply, {
       clock: deps.clock,
       untilKeyEnds: request.untilKeyEnds,
       onClosed: () => rows.stop(),
-      onHeartbeat: () => rows.read(),
+      onHeartbeat: () => rows.readAnew(),
     })
     rows.start(stream, (error) => request.log.error({ err: error }, 'the events of a comparison broke off'))
   })
@@ -62,16 +66,22 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
 /** Sends each change of each generation once, each row once, as soon as it has ended, and then the end. */
 class RowStream {
   readonly #deps: ComparisonEventDependencies
+  readonly #readings: ComparisonReadings
   readonly #id: string
   readonly #sent: Sent
+  readonly #whose = currentKey()
   readonly #watched = new Map<string, () => void>()
+  /** The generations whose end was heard. */
+  readonly #ended = new Set<string>()
   #stream: EventStream | null = null
   #onBroken: (error: unknown) => void = () => {}
   #isReading = false
   #again = false
+  #anew = false
 
-  constructor(deps: ComparisonEventDependencies, id: string, sent: Sent) {
+  constructor(deps: ComparisonEventDependencies, readings: ComparisonReadings, id: string, sent: Sent) {
     this.#deps = deps
+    this.#readings = readings
     this.#id = id
     this.#sent = sent
   }
@@ -79,7 +89,7 @@ class RowStream {
   start(stream: EventStream, onBroken: (error: unknown) => void): void {
     this.#stream = stream
     this.#onBroken = onBroken
-    this.read()
+    this.readAnew()
   }
 
   stop(): void {
@@ -88,8 +98,14 @@ class RowStream {
     this.#watched.clear()
   }
 
+  /** Whatever was read before, as it is from now on. */
+  readAnew(): void {
+    this.#anew = true
+    this.#read()
+  }
+
   /** One reading at a time, and another after it where something ended meanwhile. */
-  read(): void {
+  #read(): void {
     this.#again = true
     if (!this.#isReading) void this.#readAll()
   }
@@ -97,12 +113,15 @@ class RowStream {
   async #readAll(): Promise<void> {
     this.#isReading = true
     try {
+      // Watched before it is read for sending, so that nothing falls between; which generations there are may have been read before.
+      const first = this.#watched.size === 0 ? await this.#readings.since(this.#id, this.#ended) : null
+      if (first) this.#watchAll(first.comparison)
       while (this.#again && this.#stream) {
         this.#again = false
-        const comparison = await this.#deps.compare.show(this.#id)
-        // Watched before it is read for sending, so that nothing falls between.
-        if (comparison && this.#watchAll(comparison)) this.#again = true
-        else if (comparison) await this.#send(comparison)
+        const reading = await (this.#anew ? this.#readings.fresh(this.#id) : this.#readings.since(this.#id, this.#ended))
+        this.#anew = false
+        if (reading && this.#watchAll(reading.comparison)) this.#again = this.#anew = true
+        else if (reading) await amongMany(this.#whose, () => this.#send(reading))
       }
     } catch (error) {
       this.#onBroken(error)
@@ -112,21 +131,20 @@ class RowStream {
     }
   }
 
-  async #send(comparison: Comparison): Promise<void> {
+  #send({ comparison, records, json }: ComparisonReading): void {
     const { summary } = comparison
-    const records = await Promise.all(comparison.generations.map(({ id }) => this.#deps.store.generation(id)))
-    for (const record of records) if (record) this.#sendChanges(record, rowOf(summary, record.id))
+    for (const record of records) this.#sendChanges(record, rowOf(summary, record.id))
     const stream = this.#stream
     if (!stream) return
     for (const row of endedRows(comparison)) {
       const sent = this.#sent.row(row)
       if (sent.isEnded) continue
       sent.isEnded = true
-      stream.send('row', summary[row] ?? {}, this.#sent.id())
+      stream.sendJson('row', json(summary[row] ?? {}), this.#sent.id())
     }
     if (comparison.status === 'running') return
     this.#sent.isAll = true
-    stream.send(comparison.status, comparison, this.#sent.id())
+    stream.sendJson(comparison.status, json(comparison), this.#sent.id())
     stream.end()
   }
 
@@ -150,7 +168,9 @@ class RowStream {
         id,
         forThisRequest((record) => {
           this.#sendChanges(record, row)
-          if (isTerminal(record.status)) this.read()
+          if (!isTerminal(record.status)) return
+          this.#ended.add(id)
+          this.#read()
         }),
       )
       const stopPartials = this.#deps.run.watchPartials(
