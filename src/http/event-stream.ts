@@ -103,11 +103,7 @@ export function openEventStream(reply: FastifyReply, { clock, untilKeyEnds, onCl
       else if (isOpen) await sendInPieces(event, data)
     },
     send: (event, data, id) => write(textOf(event, JSON.stringify(data), id)),
-    sendJson(event, json, id) {
-      raw.cork()
-      for (const part of [headOf(event, id), json, '\n\n']) write(part)
-      raw.uncork()
-    },
+    sendJson: (event, json, id) => inOnePacket(raw, () => [headOf(event, id), json, '\n\n'].forEach(write)),
     offer(event, data, id) {
       if (isOpen && raw.writableLength <= LITTLE_UNREAD_BYTES) write(textOf(event, JSON.stringify(data), id))
     },
@@ -138,6 +134,12 @@ class Backlog {
       if (this.#writes === 0) this.#largeBytes = 0
     })
   }
+}
+
+function inOnePacket(raw: ServerResponse, work: () => void): void {
+  raw.cork()
+  work()
+  raw.uncork()
 }
 
 const headOf = (event: string, id?: string | number): string => `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: `
