@@ -133,5 +133,6 @@ test('a signed link is valid to its end and not a moment longer', () => {
   expect(judgeLink('s', 'img_1', expires, signature, 3_599_999)).toEqual({ kind: 'valid', expiresAt: 3_600_000 })
   expect(judgeLink('s', 'img_1', expires, signature, 3_600_000)).toEqual({ kind: 'expired' })
   expect(judgeLink('s', 'img_2', expires, signature, 0)).toEqual({ kind: 'unsigned' })
+  expect(judgeLink('s', 'img_1', `0${expires}`, signature, 0)).toEqual({ kind: 'unsigned' })
   expect(judgeLink('other', 'img_1', expires, signature, 0)).toEqual({ kind: 'unsigned' })
 })

@@ -40,7 +40,7 @@ export type LinkJudged =
 
 /** Whether a link to this image was signed here and still lives. What else stands in its query is not signed. */
 export function judgeLink(secret: string, id: string, expires: string, signature: string, now: Instant): LinkJudged {
-  if (!/^\d{1,12}$/.test(expires) || !isSameHash(signature, signatureOf(secret, id, Number(expires)))) return { kind: 'unsigned' }
+  if (!/^[1-9]\d{0,11}$/.test(expires) || !isSameHash(signature, signatureOf(secret, id, Number(expires)))) return { kind: 'unsigned' }
   const expiresAt = Number(expires) * 1_000
   return expiresAt > now ? { kind: 'valid', expiresAt } : { kind: 'expired' }
 }

@@ -65,7 +65,6 @@ export interface SocketOptions {
 export function serveSocket(socket: Socket, options: SocketOptions): void {
   const { perform, assets, keys, limits, secret, isDryRun, clock, raw, takeBytes } = options
   let shown = secret
-  let hasSignedIn = false
 
   /** Asked anew for each message: a key may be withdrawn while the connection stands. Null: no valid key. */
   const caller = (): Caller | null => {
@@ -74,6 +73,7 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
   }
   const sendFrame = createFrames(socket, clock, (bytes) => takeBytes(caller()?.key ?? null, bytes))
   const known = caller()
+  let isFirstCounted = known !== null
   if (known === null) closeUnlessKnown(socket, raw, clock, () => caller() !== null)
   const key = createKeyOfSocket(socket, keys, sendFrame)
   if (known !== null) key.follow(shown, known)
@@ -95,9 +95,9 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
     if (asker === null) return key.refuse()
     key.follow(shown, asker)
     if (!isAdmitted(asker, task)) return
-    // The first is part of opening the connection.
-    const over = hasSignedIn ? await keys.overRate(asker) : undefined
-    hasSignedIn = true
+    // Of a key that came with the request to open the connection, that one counted.
+    const over = isFirstCounted ? undefined : await keys.overRate(asker)
+    isFirstCounted = false
     if (over) refuse(over, task)
     else sendFrame({ data: [authenticated(task)] })
   }
