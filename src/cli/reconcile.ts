@@ -46,10 +46,16 @@ async function reconcile(file: string, options: ReconcileOptions, terminal: Term
   const query: ReconcileQuery = { ...range, apply, provider, taskColumn, amountColumn, currencyColumn, unit, attach }
   const invoice = readInvoice(file)
   return withGateway(options, terminal, async ({ client }) => {
-    const found = await client.reconcile(invoice, query)
+    const found = await client.reconcile(invoice, query).catch(asOptions)
     terminal.out(json ? JSON.stringify(found, null, 2) : reconciliationReport(found))
     return 0
   })
+}
+
+/** The API's names of what is an option here. */
+function asOptions(error: unknown): never {
+  if (error instanceof Error) error.message = error.message.replaceAll(/\b(task|amount|currency)_column\b/g, '--$1-column')
+  throw error
 }
 
 /** What the gateway takes of one. */

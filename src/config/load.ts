@@ -19,6 +19,8 @@ import { validateFile } from './validate.ts'
 import { stateOf } from './watch-files.ts'
 
 export const DEFAULT_CONFIG_FILE = 'imagegate.yaml'
+/** Passed over without a word, it would leave a sandbox where somebody means to buy. */
+const OTHER_ENDING = 'imagegate.yml'
 /** Inside IMAGEGATE_DATA: all that a sandbox keeps. */
 export const SANDBOX_FOLDER = 'sandbox'
 const MEBIBYTE = 1_048_576
@@ -47,7 +49,7 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
   const path = await configPath(source)
   // One that is written after the start is worth reading too.
   const own = [path ?? DEFAULT_CONFIG_FILE, stateOf([path ?? DEFAULT_CONFIG_FILE])] as const
-  const text = path === null ? { text: '', writtenOn: '1970-01-01' } : await readText(path)
+  const text = path === null ? await noText() : await readText(path)
   if ('problem' in text) return { kind: 'refused', problems: [text.problem], files: new Map([own]) }
   const variables = variablesOf(source.env)
   const { document, problems: syntax } = readDocument(path ?? DEFAULT_CONFIG_FILE, text.text, variables)
@@ -70,9 +72,15 @@ export async function loadConfig(source: ConfigSource): Promise<ConfigResult> {
 /** Thousands of models and keys take a tenth of it. */
 const MOST_MEGABYTES = 10
 
-async function readText(
-  path: string,
-): Promise<{ readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }> {
+type TextOfFile = { readonly text: string; readonly writtenOn: string } | { readonly problem: ConfigProblem }
+
+async function noText(): Promise<TextOfFile> {
+  if ((await stat(OTHER_ENDING).catch(() => null)) === null) return { text: '', writtenOn: '1970-01-01' }
+  const message = `the configuration is read from ${DEFAULT_CONFIG_FILE}, and this file has another name`
+  return { problem: { file: OTHER_ENDING, line: null, column: null, path: '', message, remedy: `rename it to ${DEFAULT_CONFIG_FILE}` } }
+}
+
+async function readText(path: string): Promise<TextOfFile> {
   try {
     const text = readNamedText(path, MOST_MEGABYTES)
     const { mtime } = await stat(path)

@@ -5,5 +5,5 @@ import { whileKeyCounts } from './request-context.ts'
 export const comparisonsOfCallers = (compare: Compare): Compare => ({
   ...compare,
   answer: (begun, waitMs) => (waitMs > 0 ? whileKeyCounts(compare.answer(begun, waitMs)) : compare.answer(begun, waitMs)),
-  show: (id, waitMs = 0) => (waitMs > 0 ? whileKeyCounts(compare.show(id, waitMs)) : compare.show(id)),
+  untilEnd: (id, waitMs) => whileKeyCounts(compare.untilEnd(id, waitMs)),
 })

@@ -6,6 +6,8 @@ import { page } from './paging.ts'
 /** A page that is longer is sent while it is written, so that no more than this of it is held for a reader that is slow. */
 const HELD_BYTES = 256 * 1_024
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
 export interface Page<Entry> {
   readonly records: readonly Entry[]
   readonly nextCursor: string | null
@@ -21,6 +23,9 @@ export const sendPage = <Entry>(
   { records, nextCursor }: Page<Entry>,
   view: (record: Entry) => unknown,
 ): Promise<FastifyReply> => sendWithList(request, reply, { ...page<never>([], nextCursor), data: records }, 'data', view)
+
+/** Answers with JSON that is made already, and that many answers may share. */
+export const sendJson = (reply: FastifyReply, json: Uint8Array): FastifyReply => reply.type(JSON_TYPE).send(json)
 
 /** Answers with an object whose list `name` is long, in the same way. */
 export async function sendWithList<Name extends string, Answer extends Readonly<Record<Name, readonly unknown[]>>>(
@@ -47,7 +52,7 @@ export async function sendWithList<Name extends string, Answer extends Readonly<
   const pieces = written()
   const first: Buffer[] = []
   let bytes = 0
-  reply.type('application/json; charset=utf-8')
+  reply.type(JSON_TYPE)
   // What cannot be read is answered as a problem, as long as nothing was sent.
   for (let piece = await pieces.next(); piece.done !== true; piece = await pieces.next()) {
     first.push(piece.value)

@@ -49,5 +49,11 @@ function sizeIn(body: Fields, side: number, usual: string, reference: Pixels | u
   const asked = wordIn(body, 'aspect_ratio') ?? usual
   const following = reference ? [reference.width, reference.height] : [1, 1]
   const [across = 1, down = 1] = asked === 'auto' ? following : asked.split(':').map(Number)
-  return { width: onGrid(side * Math.sqrt(across / down)), height: onGrid(side * Math.sqrt(down / across)) }
+  return withinTier({ width: onGrid(side * Math.sqrt(across / down)), height: onGrid(side * Math.sqrt(down / across)) }, side * side)
+}
+
+/** What is sold as so many pixels has no more of them: a begun megapixel may be billed as a whole one. */
+function withinTier({ width, height }: Pixels, most: number): Pixels {
+  if (width * height <= most) return { width, height }
+  return width > height ? withinTier({ width: width - GRID, height }, most) : withinTier({ width, height: height - GRID }, most)
 }

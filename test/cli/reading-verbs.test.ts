@@ -40,6 +40,14 @@ test('a model that there is not is said once, with what there is and the command
   }
 })
 
+test('reconcile names the option where a column is not known', async () => {
+  const invoice = join(folder, 'invoice.csv')
+  writeFileSync(invoice, 'nummer,amount\na,1')
+  const { status, err } = await run(['reconcile', invoice])
+  expect(status).toBe(1)
+  expect(err).toContain('--task-column: no column is known to hold the vendor’s task ids')
+})
+
 describe('verbs that read', () => {
   test('get shows a generation and saves its images; --json is the generation', async () => {
     const { id } = await gateway.generate({})

@@ -77,6 +77,20 @@ describe('a start that an operator can correct', () => {
     )
   })
 
+  test('names a configuration that ends in .yml, which would be passed over', () => {
+    const cwd = folder()
+    writeFileSync(join(cwd, 'imagegate.yml'), 'providers: {}\n')
+    const { status, stderr } = spawnSync(process.execPath, [resolve(import.meta.dirname, '../../src/main.ts')], {
+      cwd,
+      env: { ...BARE_ENVIRONMENT, IMAGEGATE_DATA: join(cwd, 'data'), PORT: '0' },
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    expect(stderr).toContain('imagegate.yml: the configuration is read from imagegate.yaml, and this file has another name')
+    expect(stderr).toContain('rename it to imagegate.yaml')
+    expect(status).toBe(1)
+  }, 40_000)
+
   test('with a data folder that is a link in a circle, or has a name that is too long, says so in one sentence', async () => {
     const circle = join(folder(), 'circle')
     symlinkSync(circle, circle)

@@ -62,7 +62,7 @@ const CURRENCY_NAMES = ['currency', 'currencycode', 'unit']
 
 /**
  * Reads an invoice whole; lines of one task add up, and a line that cannot be read spoils its task alone.
- * @throws Refusal where no column has the task or the amount, or an amount is in a currency that is not read
+ * @throws Refusal where no column has the task or the amount, or several of one name have, or an amount is in a currency that is not read
  */
 export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, breathe: Breathe): Promise<Invoice> {
   const columns = {
@@ -73,6 +73,9 @@ export async function readInvoice(table: InvoiceTable, asked: InvoiceColumns, br
         ? namedColumn(CURRENCY_NAMES, table.columns)
         : namedExactly('currency_column', asked.currency, table.columns),
   }
+  assertSingle('task_column', columns.task, table.columns)
+  assertSingle('amount_column', columns.amount, table.columns)
+  if (columns.currency !== null) assertSingle('currency_column', columns.currency, table.columns)
   const unit = asked.unit ?? (/cents|credits/.test(plain(columns.amount)) ? 'cents' : 'usd')
   const tasks = new Map<string, InvoicedTask>()
   const withoutTask: { line: number; amount: Usd | null }[] = []
@@ -120,6 +123,14 @@ function namedExactly(field: string, name: string, columns: readonly string[]): 
   if (found === undefined)
     throw unreadable(field, `the invoice has no column ${JSON.stringify(name.slice(0, 80))} (${suggest(name.slice(0, 80), columns)})`)
   return found
+}
+
+/** Which of two columns is meant nobody but the caller knows. */
+function assertSingle(field: string, name: string, columns: readonly string[]): void {
+  const count = columns.filter((column) => column === name).length
+  if (count < 2) return
+  const shown = JSON.stringify(name.slice(0, 80))
+  throw unreadable(field, `the invoice has ${count} columns named ${shown}; give all but the right one another name`)
 }
 
 function columnOf(field: string, asked: string | undefined, names: readonly string[], columns: readonly string[], what: string): string {

@@ -26,8 +26,10 @@ export interface Compare {
   begin(asked: ComparisonRequest, key: string | null, idempotencyKey?: string): Promise<BegunComparison>
   /** What its caller is answered once it has ended or `waitMs` is over. Null where there is none any more. */
   answer(begun: BegunComparison, waitMs: number): Promise<Comparison | null>
-  /** As it is now; once it has ended or `waitMs` is over where that is given. Null where there is none. */
-  show(id: string, waitMs?: number): Promise<Comparison | null>
+  /** As it is now. Null where there is none. */
+  show(id: string): Promise<Comparison | null>
+  /** Resolves once it has ended, or `waitMs` is over. */
+  untilEnd(id: string, waitMs: number): Promise<void>
   view(record: ComparisonRecord): Promise<Comparison>
   /**
    * Asks the providers that a crash or the store left unasked. The generations themselves resume on their own. Returns how many comparisons.
@@ -72,8 +74,7 @@ export function createCompare(deps: CompareDependencies): Compare {
   const asking = createAsking(deps)
 
   async function view(record: ComparisonRecord, waitMs = 0): Promise<Comparison> {
-    const ids = record.entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.generationId] : []))
-    const found = await Promise.all(ids.map((id) => (waitMs > 0 ? run.wait(id, waitMs) : store.generation(id))))
+    const found = await Promise.all(begunOf(record).map((id) => (waitMs > 0 ? run.wait(id, waitMs) : store.generation(id))))
     const generations = found.filter((generation) => generation !== null).map((generation) => [generation.id, generation] as const)
     return comparisonView(record, new Map(generations), deps.links)
   }
@@ -113,15 +114,23 @@ export function createCompare(deps: CompareDependencies): Compare {
       })
     },
 
-    async show(id, waitMs) {
+    async show(id) {
       const record = await store.comparison(id)
-      return record && view(record, waitMs)
+      return record && view(record)
+    },
+
+    async untilEnd(id, waitMs) {
+      const record = await store.comparison(id)
+      if (record) await Promise.all(begunOf(record).map((generation) => run.wait(generation, waitMs)))
     },
 
     view: (record) => view(record),
     resume: asking.resume,
   }
 }
+
+const begunOf = ({ entries }: ComparisonRecord): readonly string[] =>
+  entries.flatMap((entry) => (entry.kind === 'begun' ? [entry.generationId] : []))
 
 /** Asks the providers of comparisons that are on disk, one process once at a time. */
 function createAsking(deps: CompareDependencies) {

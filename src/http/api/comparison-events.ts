@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { isTerminal } from '#contract'
 import type { Comparison, ComparisonRow } from '#contract'
 import type { GenerationRecord } from '../../core/records.ts'
-import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Run } from '../../core/generation/run.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import { hasEnded } from '../../core/present/comparison.ts'
@@ -16,12 +15,11 @@ import type { EventStream } from '../event-stream.ts'
 import { requireOwned } from '../owned.ts'
 import { currentKey, forThisRequest } from '../request-context.ts'
 import { EVENT_ID, Sent } from './comparison-event-id.ts'
-import { ComparisonReadings } from './comparison-readings.ts'
-import type { ComparisonReading } from './comparison-readings.ts'
+import type { ComparisonReading, ComparisonReadings } from './comparison-readings.ts'
 import { partialChange } from './partial-image.ts'
 
 export interface ComparisonEventDependencies {
-  readonly compare: Pick<Compare, 'show'>
+  readonly readings: ComparisonReadings
   readonly run: Pick<Run, 'watch' | 'watchPartials'>
   readonly store: Pick<Store, 'comparison' | 'generation'>
   readonly clock: Pick<Clock, 'after'>
@@ -46,13 +44,12 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
     },
   }
 
-  const readings = new ComparisonReadings(deps)
   app.get('/v1/comparisons/:id/events', { schema, config: { access: 'read', isStream: true } }, async (request, reply) => {
     const { id } = request.params
     requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
     const sent = Sent.read(request.headers['last-event-id'] ?? '')
     if (sent.isAll) return nothingMore(reply)
-    const rows = new RowStream(deps, readings, id, sent)
+    const rows = new RowStream(deps, id, sent)
     const stream = openEventStream(reply, {
       clock: deps.clock,
       untilKeyEnds: request.untilKeyEnds,
@@ -66,7 +63,6 @@ export const comparisonEventRoutes: FastifyPluginAsyncZod<ComparisonEventDepende
 /** Sends each change of each generation once, each row once, as soon as it has ended, and then the end. */
 class RowStream {
   readonly #deps: ComparisonEventDependencies
-  readonly #readings: ComparisonReadings
   readonly #id: string
   readonly #sent: Sent
   readonly #whose = currentKey()
@@ -79,9 +75,8 @@ class RowStream {
   #again = false
   #anew = false
 
-  constructor(deps: ComparisonEventDependencies, readings: ComparisonReadings, id: string, sent: Sent) {
+  constructor(deps: ComparisonEventDependencies, id: string, sent: Sent) {
     this.#deps = deps
-    this.#readings = readings
     this.#id = id
     this.#sent = sent
   }
@@ -114,11 +109,11 @@ class RowStream {
     this.#isReading = true
     try {
       // Watched before it is read for sending, so that nothing falls between; which generations there are may have been read before.
-      const first = this.#watched.size === 0 ? await this.#readings.since(this.#id, this.#ended) : null
+      const first = this.#watched.size === 0 ? await this.#deps.readings.since(this.#id, this.#ended) : null
       if (first) this.#watchAll(first.comparison)
       while (this.#again && this.#stream) {
         this.#again = false
-        const reading = await (this.#anew ? this.#readings.fresh(this.#id) : this.#readings.since(this.#id, this.#ended))
+        const reading = await (this.#anew ? this.#deps.readings.fresh(this.#id) : this.#deps.readings.since(this.#id, this.#ended))
         this.#anew = false
         if (reading && this.#watchAll(reading.comparison)) this.#again = this.#anew = true
         else if (reading) await amongMany(this.#whose, () => this.#send(reading))

@@ -8,9 +8,11 @@ import { askedOrigin, currentKey } from '../request-context.ts'
 
 /** A comparison and its generations at one moment. */
 export interface ComparisonReading {
+  /** Of the readings, which one it is. */
+  readonly number: number
   readonly comparison: Comparison
   readonly records: readonly GenerationRecord[]
-  /** JSON of the comparison or of one of its rows, made once for all streams. */
+  /** JSON of the comparison or of one of its rows, made once for all. */
   readonly json: (part: object) => Uint8Array
 }
 
@@ -24,14 +26,15 @@ export interface ReadingDependencies {
 const KEPT_MS = 1_000
 
 /**
- * Reads a comparison once for all of its streams: hundreds hear of an end in the same moment, and each reading makes all of its generations anew.
- * Streams share one where they were asked for under the same origin, which links carry.
+ * Reads a comparison once for all who wait for it: hundreds hear of an end in the same moment, and each reading makes all of its generations anew.
+ * Those share one that asked under the same origin, which links carry.
  */
 export class ComparisonReadings {
   readonly #deps: ReadingDependencies
   /** Those that have not begun. */
   readonly #next = new Map<string, Promise<ComparisonReading | null>>()
   readonly #last = new Map<string, ComparisonReading>()
+  #begun = 0
 
   constructor(deps: ReadingDependencies) {
     this.#deps = deps
@@ -58,12 +61,25 @@ export class ComparisonReadings {
     return last !== undefined && [...ended].every(isKnown) ? Promise.resolve(last) : this.fresh(id)
   }
 
+  /** Which reading was begun last, of any comparison. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  /** The last one, where it was begun behind `number` and shows the end of all; else a fresh one. */
+  endSince(id: string, number: number): Promise<ComparisonReading | null> {
+    const last = this.#last.get(keyOf(id))
+    const isEnd = last !== undefined && last.number > number && last.comparison.status !== 'running'
+    return isEnd ? Promise.resolve(last) : this.fresh(id)
+  }
+
   async #read(key: string, id: string): Promise<ComparisonReading | null> {
     const { compare, store, clock } = this.#deps
+    const number = ++this.#begun
     const comparison = await compare.show(id)
     if (comparison === null) return null
     const records = await Promise.all(comparison.generations.map((generation) => store.generation(generation.id)))
-    const reading = { comparison, records: records.filter((record) => record !== null), json: writtenOnce() }
+    const reading = { number, comparison, records: records.filter((record) => record !== null), json: writtenOnce() }
     this.#last.set(key, reading)
     clock.after(KEPT_MS, () => {
       if (this.#last.get(key) === reading) this.#last.delete(key)

@@ -8,9 +8,12 @@ import { comparisonRequest, comparisonSchema } from '../comparison-schema.ts'
 import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { PageQuery, pageOf } from '../paging.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
-import { sendPage } from '../send-page.ts'
+import { sendJson, sendPage } from '../send-page.ts'
+import { amongMany } from '../../reading/turn-share.ts'
+import { currentKey } from '../request-context.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
+import { ComparisonReadings } from './comparison-readings.ts'
 
 const ListQuery = z.strictObject({
   ...PageQuery,
@@ -20,8 +23,8 @@ export const ComparisonList = pageOf(Comparison, 'ComparisonList')
 
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
-export interface ComparisonDependencies extends ComparisonEventDependencies {
-  readonly compare: Pick<Compare, 'begin' | 'answer' | 'show' | 'view'>
+export interface ComparisonDependencies extends Omit<ComparisonEventDependencies, 'readings'> {
+  readonly compare: Pick<Compare, 'begin' | 'answer' | 'show' | 'untilEnd' | 'view'>
   readonly store: Pick<Store, 'comparison' | 'comparisons' | 'generation'>
   readonly requestSchema: RequestSchema
 }
@@ -30,9 +33,10 @@ type App = Parameters<FastifyPluginAsyncZod>[0]
 
 /** The same request at several providers. */
 export const comparisonRoutes: FastifyPluginAsyncZod<ComparisonDependencies> = async (app, deps) => {
-  await app.register(comparisonEventRoutes, deps)
+  const readings = new ComparisonReadings(deps)
+  await app.register(comparisonEventRoutes, { ...deps, readings })
   createRoute(app, deps)
-  showRoute(app, deps)
+  showRoute(app, deps, readings)
   listRoute(app, deps)
 }
 
@@ -59,7 +63,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
   })
 }
 
-function showRoute(app: App, deps: ComparisonDependencies): void {
+function showRoute(app: App, { compare, store }: ComparisonDependencies, readings: ComparisonReadings): void {
   const schema = {
     operationId: 'getComparison',
     summary: 'One comparison',
@@ -71,12 +75,15 @@ function showRoute(app: App, deps: ComparisonDependencies): void {
   }
   app.get('/v1/comparisons/:id', { schema, config: { access: 'read' } }, async (request, reply) => {
     const { id } = request.params
-    requireOwned(await deps.store.comparison(id), request.caller, 'comparison', id)
+    requireOwned(await store.comparison(id), request.caller, 'comparison', id)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
-    const comparison = await deps.compare.show(id, waitMs)
-    if (!comparison) throw notThere('comparison', id)
+    const begun = readings.begun
+    if (waitMs > 0) await compare.untilEnd(id, waitMs)
+    const reading = await readings.endSince(id, begun)
+    if (!reading) throw notThere('comparison', id)
     if (applied) reply.header('preference-applied', applied)
-    return comparison
+    await amongMany(currentKey(), () => void sendJson(reply, reading.json(reading.comparison)))
+    return reply
   })
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../../core/ports.ts'
+import { isFull } from './failure-of.ts'
 import { COST_DAYS } from './cost-days-schema.ts'
 
 /**
@@ -248,10 +249,16 @@ export function migrate(database: DatabaseSync, migrations: readonly string[] = 
       database.exec('COMMIT')
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK')
-      throw error
+      throw isFull(error) && version > 0 ? upgradeStopped(error, index, migrations.length) : error
     }
   }
   return migrations.length - version
+}
+
+/** The steps before are kept: a version that knows fewer refuses the database from then on. */
+function upgradeStopped(cause: unknown, steps: number, all: number): StoreError {
+  const message = `the disk that holds the database is full; its upgrade stands at step ${steps} of ${all}, and nothing is lost; free some space and start this version again, which goes on from there`
+  return new StoreError('full', message, { cause })
 }
 
 export const schemaVersion = (database: DatabaseSync): number =>

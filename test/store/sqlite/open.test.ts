@@ -182,6 +182,16 @@ describe('migrations', () => {
     expect([schemaVersion(database), database.isTransaction]).toEqual([1, false])
   })
 
+  test('say of a full disk how far they have come, and go on from there', () => {
+    const database = new DatabaseSync(':memory:')
+    const steps = ['CREATE TABLE kept (n INTEGER)', 'CREATE TABLE also (n INTEGER)', 'CREATE TABLE large (n INTEGER)']
+    migrate(database, steps.slice(0, 1))
+    database.exec('PRAGMA max_page_count = 3')
+    expect(() => migrate(database, steps)).toThrow(/disk .* is full; its upgrade stands at step 2 of 3, and nothing is lost/)
+    database.exec('PRAGMA max_page_count = 100')
+    expect(migrate(database, steps)).toBe(1)
+  })
+
   test('refuse a database that a newer version has written, say both versions, and change nothing', () => {
     const database = openDatabase(directory)
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
