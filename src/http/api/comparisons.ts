@@ -10,10 +10,11 @@ import { PageQuery, pageOf } from '../paging.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { sendJson, sendPage } from '../send-page.ts'
 import { amongMany } from '../../reading/turn-share.ts'
-import { currentKey } from '../request-context.ts'
+import { currentKey, whileKeyCounts } from '../request-context.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 import { ComparisonReadings } from './comparison-readings.ts'
+import type { ComparisonReading } from './comparison-readings.ts'
 
 const ListQuery = z.strictObject({
   ...PageQuery,
@@ -77,13 +78,17 @@ function showRoute(app: App, { compare, store }: ComparisonDependencies, reading
     const { id } = request.params
     requireOwned(await store.comparison(id), request.caller, 'comparison', id)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
-    const begun = readings.begun
-    if (waitMs > 0) await compare.untilEnd(id, waitMs)
-    const reading = await readings.endSince(id, begun)
+    const inItsTurn = async (): Promise<ComparisonReading | null> => {
+      const { begun } = readings
+      if (waitMs > 0) await compare.untilEnd(id, waitMs)
+      const reading = await readings.endSince(id, begun)
+      await amongMany(currentKey(), () => {})
+      return reading
+    }
+    const reading = await whileKeyCounts(inItsTurn())
     if (!reading) throw notThere('comparison', id)
     if (applied) reply.header('preference-applied', applied)
-    await amongMany(currentKey(), () => void sendJson(reply, reading.json(reading.comparison)))
-    return reply
+    return sendJson(reply, reading.json(reading.comparison))
   })
 }
 
