@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { createMcpHandler, McpServer, ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/server'
 import type { AuthInfo } from '@modelcontextprotocol/server'
 import { toNodeHandler } from '@modelcontextprotocol/node'
@@ -47,9 +48,19 @@ export function createHandler(tools: readonly Tool[], deps: HandlerDependencies)
       const raw = request.raw as NodeIncomingMessageLike
       // Who takes anything, as curl does unless it is asked to say more, takes both.
       if (/(?:^|,)\s*\*\/\*/.test(request.headers.accept ?? '*/*')) raw.headers['accept'] = 'application/json, text/event-stream'
+      leaveConnection(reply.raw)
       await serve(Object.assign(raw, { auth: authOf({ caller: request.caller, over }) }), reply.raw, body)
     },
     close: () => handler.close(),
+  }
+}
+
+/** The library keeps the connection of every stream. Whether one stays is the client's to say, and the server's that stops. */
+function leaveConnection(response: ServerResponse): void {
+  const writeHead = response.writeHead.bind(response)
+  response.writeHead = (status: number, ...given: unknown[]) => {
+    const [headers] = given as [Readonly<Record<string, string>>]
+    return writeHead(status, Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== 'keep-alive')))
   }
 }
 

@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect as connectTo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fastify from 'fastify'
@@ -139,6 +140,18 @@ describe('a gateway without keys', () => {
     ['a page without an origin of its own', { origin: 'null' }, 403],
   ])('%s is answered %j with %i', async (_, headers, status) => {
     expect(await post(gateway.url, headers)).toBe(status)
+  })
+
+  test('a client that closes its connection behind the answer sees it closed', async () => {
+    const { hostname, port } = new URL(gateway.url)
+    const body = JSON.stringify(LIST)
+    const head = ['POST /mcp HTTP/1.1', `host: ${hostname}:${port}`, 'content-type: application/json', `accept: ${MESSAGE.accept}`]
+    const socket = connectTo(Number(port), hostname)
+    socket.write([...head, `content-length: ${body.length}`, 'connection: close', '', body].join('\r\n'))
+    const text = (await socket.toArray()).join('')
+    expect(text).toMatch(/^HTTP\/1\.1 200 /)
+    expect(text).toMatch(/^connection: close\r$/im)
+    expect(text).toContain('text/event-stream')
   })
 
   test('there is no session to listen to or to end', async () => {
