@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { CallersInTurn } from './callers-in-turn.ts'
 
 /**
@@ -130,13 +131,15 @@ export function amongMany(whose: string, answer: () => void): Promise<void> {
   }
   return new Promise((resolve, reject) => {
     const crowd = crowds.get(whose) ?? new Set()
-    crowd.add(() => {
+    // Each for its own request: links carry the host that was asked.
+    const answerLater = AsyncLocalStorage.bind(() => {
       try {
         resolve(answer())
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)))
       }
     })
+    crowd.add(answerLater)
     if (crowds.has(whose)) return
     crowds.set(whose, crowd)
     void answerFewByFew(whose, crowd)

@@ -2,6 +2,7 @@ import { useRealSockets } from '../transport/real-sockets.ts'
 import { spawn } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect as connectTo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -219,6 +220,12 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
         },
       }
     }
+    /** A client's frame of text with a mask of zeros. */
+    function unmaskedText(tasks: readonly object[]): Buffer {
+      const text = Buffer.from(JSON.stringify(tasks))
+      const head = Buffer.from([0x81, 0x80 | 126, text.length >> 8, text.length & 0xff, 0, 0, 0, 0])
+      return Buffer.concat([head, text])
+    }
     const signIn = (apiKey: string) => ({ taskType: 'authentication', apiKey })
     const endless = () => {
       const taskUUID = randomUUID()
@@ -270,6 +277,50 @@ describe.each(STORAGES)('a gateway that keeps what it knows in %s', (name) => {
       stranger.send(...Array.from({ length: 90 }, (_, index) => signIn(`a-key-of-nobody-${index}`)))
       await stranger.closed
       expect(stranger.frames).toHaveLength(4)
+    })
+
+    test('signing in with another key than the one that came with the request counts against the rate of that other', async () => {
+      const [{ secret }, opener] = await Promise.all([make({ name: 'used-up', rate: { per_minute: 5 } }), make({ name: 'opener' })])
+      const before = await converse(null)
+      before.send(...Array.from({ length: 8 }, () => signIn(secret)))
+      await vi.waitFor(() => expect(before.frames).toHaveLength(8), 20_000)
+      const connection = await converse(opener.secret)
+      connection.send(signIn(secret))
+      await vi.waitFor(() => expect(connection.frames).toHaveLength(1), 20_000)
+      expect(connection.frames[0]).toContain('"errors"')
+    })
+
+    test('nothing of a message with a wrong key is begun, and each of its tasks is answered', async () => {
+      const { secret } = await make({ name: 'beside-a-wrong-one' })
+      const connection = await converse(secret)
+      const tasks = [endless(), endless()] as const
+      connection.send(signIn(secret), tasks[0], signIn('a-key-of-nobody-at-all'), tasks[1])
+      await connection.closed
+      for (const { taskUUID } of tasks) expect(connection.frames.find((frame) => frame.includes(taskUUID))).toContain('invalidApiKey')
+      expect((await read<{ data: unknown[] }>(secret, '/v1/generations')).data).toHaveLength(0)
+    })
+
+    test('a connection that is being closed signs nobody in and begins nothing, though its client closes nothing', async () => {
+      const [ending, other] = await Promise.all([make({ name: 'ending' }), make({ name: 'not-ending' })])
+      const { hostname, port } = new URL(server.url)
+      const socket = connectTo(Number(port), hostname)
+      let came = Buffer.alloc(0)
+      socket.on('data', (data: Buffer) => void (came = Buffer.concat([came, data])))
+      const upgrade = ['connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13', `sec-websocket-key: ${'A'.repeat(22)}==`]
+      const head = ['GET /runware/v1 HTTP/1.1', `host: ${hostname}:${port}`, `authorization: Bearer ${ending.secret}`, ...upgrade]
+      socket.write([...head, '', ''].join('\r\n'))
+      await vi.waitFor(() => expect(came.toString('latin1')).toContain('\r\n\r\n'), 20_000)
+      const beforeClose = came.length
+      await revoke('ending')
+      await vi.waitFor(() => expect(came.length).toBeGreaterThan(beforeClose), 20_000)
+      socket.write(Buffer.concat([[signIn(other.secret)], [endless()]].map(unmaskedText)))
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      socket.destroy()
+      expect((await read<{ data: unknown[] }>(other.secret, '/v1/generations')).data).toHaveLength(0)
+      const after = await converse(other.secret)
+      after.send(endless())
+      await vi.waitFor(async () => expect((await read<{ data: unknown[] }>(other.secret, '/v1/generations')).data).toHaveLength(1), 20_000)
+      await Promise.all([revoke('not-ending'), after.closed])
     })
   })
 

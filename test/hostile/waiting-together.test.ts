@@ -77,22 +77,28 @@ test.each([
   },
 )
 
-test('event streams of one comparison at eight providers, 600 that hear of its end in the same moment, stop nobody for 50 ms', async () => {
-  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', prefer: 'respond-async' }
-  const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse '.repeat(2_000), width: 256, height: 256 })
-  let least = Infinity
-  for (let tries = 3; tries > 0 && least >= LONGEST_STOP_MS; tries -= 1) {
-    const begun = await fetch(`${gateway.url}/v1/comparisons`, { method: 'POST', headers, body })
-    const { id } = (await begun.json()) as { readonly id: string }
-    const reads = Array.from({ length: 600 }, () => untilSucceeded(`/v1/comparisons/${id}/events`))
-    await new Promise((resolve) => setTimeout(resolve, TYPICAL_MS / 2))
-    const stops = await neighbour.stopsDuring(() => Promise.all(reads))
-    console.log(`longest stop ${stops.longestMs.toFixed(0)} ms (${stops.longestWallMs.toFixed(0)} on the wall)`)
-    expect(stops.failed).toBe(0)
-    least = Math.min(least, stops.longestMs)
-  }
-  expect(least).toBeLessThan(LONGEST_STOP_MS)
-})
+test.each([
+  { of: 'one host', hostOf: () => '127.0.0.1' },
+  { of: 'a host each', hostOf: (index: number) => `host-${index}.example` },
+])(
+  'event streams of one comparison at eight providers, 600 of $of that hear of its end in the same moment, stop nobody for 50 ms',
+  async ({ hostOf }) => {
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', prefer: 'respond-async' }
+    const body = JSON.stringify({ model: 'flux-2-pro', prompt: 'a lighthouse '.repeat(2_000), width: 256, height: 256 })
+    let least = Infinity
+    for (let tries = 3; tries > 0 && least >= LONGEST_STOP_MS; tries -= 1) {
+      const begun = await fetch(`${gateway.url}/v1/comparisons`, { method: 'POST', headers, body })
+      const { id } = (await begun.json()) as { readonly id: string }
+      const reads = Array.from({ length: 600 }, (_, index) => untilSucceeded(`/v1/comparisons/${id}/events`, hostOf(index)))
+      await new Promise((resolve) => setTimeout(resolve, TYPICAL_MS / 2))
+      const stops = await neighbour.stopsDuring(() => Promise.all(reads))
+      console.log(`longest stop ${stops.longestMs.toFixed(0)} ms (${stops.longestWallMs.toFixed(0)} on the wall)`)
+      expect(stops.failed).toBe(0)
+      least = Math.min(least, stops.longestMs)
+    }
+    expect(least).toBeLessThan(LONGEST_STOP_MS)
+  },
+)
 
 test('long polls of one comparison at eight providers, 900 that end in the same moment, stop nobody for 50 ms', async () => {
   const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', prefer: 'respond-async' }
@@ -111,11 +117,11 @@ test('long polls of one comparison at eight providers, 900 that end in the same 
 }, 120_000)
 
 /** Opens a stream, and resolves once its last event has begun. */
-function untilSucceeded(path: string): Promise<void> {
+function untilSucceeded(path: string, host: string): Promise<void> {
   const { hostname, port } = new URL(gateway.url)
   return new Promise((resolve, reject) => {
     const socket = net.connect(Number(port), hostname, () =>
-      socket.write([`GET ${path} HTTP/1.1`, 'host: 127.0.0.1', `authorization: Bearer ${KEY}`, '', ''].join('\r\n')),
+      socket.write([`GET ${path} HTTP/1.1`, `host: ${host}`, `authorization: Bearer ${KEY}`, '', ''].join('\r\n')),
     )
     let before = ''
     socket.on('data', (data) => {

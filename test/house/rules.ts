@@ -41,7 +41,7 @@ export const IMPORT_RULES: readonly ImportRule[] = [
       'Reads JSON of strangers, callers and vendors, as it comes: within bounds, and with the bytes of inline images taken out of it.',
     imports: ['#contract'],
     packages: [],
-    node: ['node:crypto', 'node:stream', 'node:timers/promises', 'node:v8'],
+    node: ['node:async_hooks', 'node:crypto', 'node:stream', 'node:timers/promises', 'node:v8'],
   },
   {
     path: 'src/core',

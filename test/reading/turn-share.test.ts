@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -7,6 +8,7 @@ import { inTurns } from '../../src/reading/in-turns.ts'
 import { formBody } from '../../src/transport/form.ts'
 import { jsonBody } from '../../src/transport/json-body.ts'
 import {
+  amongMany,
   breather,
   BYTES_PER_TURN,
   countRead,
@@ -204,4 +206,12 @@ test('a long loop goes on by the clock: at once while its time lasts, then in tu
   await pause
   expect(others).toBe(1)
   expect(breathe()).toBeUndefined()
+})
+
+test('each of a crowd is answered for its own request, also those whose turn comes later', async () => {
+  const requests = new AsyncLocalStorage<number>()
+  const answered: unknown[] = []
+  const all = Array.from({ length: 12 }, (_, index) => index)
+  await Promise.all(all.map((index) => requests.run(index, () => amongMany('somebody', () => void answered.push(requests.getStore())))))
+  expect(answered).toEqual(all)
 })

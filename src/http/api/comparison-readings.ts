@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { isTerminal } from '#contract'
 import type { Comparison } from '#contract'
 import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
 import { itsTurn } from '../../reading/turn-share.ts'
-import { askedOrigin, currentKey } from '../request-context.ts'
+import { currentKey, workAskedAt } from '../request-context.ts'
 
 /** A comparison and its generations at one moment. */
 export interface ComparisonReading {
@@ -12,7 +13,7 @@ export interface ComparisonReading {
   readonly number: number
   readonly comparison: Comparison
   readonly records: readonly GenerationRecord[]
-  /** JSON of the comparison or of one of its rows, made once for all. */
+  /** JSON of the comparison or of one of its rows, made once for all; links carry the origin under which this caller asked. */
   readonly json: (part: object) => Uint8Array
 }
 
@@ -20,14 +21,19 @@ export interface ReadingDependencies {
   readonly compare: Pick<Compare, 'show'>
   readonly store: Pick<Store, 'generation'>
   readonly clock: Pick<Clock, 'after'>
+  /** For links of this request. */
+  readonly publicUrl: () => string
 }
 
 /** Long enough for a crowd to be answered from one reading, each in its turn. */
 const KEPT_MS = 1_000
 
+/** Stands in links for the origin of whoever is answered. Nobody knows it, so no prompt has it. */
+const ANY_ORIGIN = `http://${randomBytes(16).toString('hex')}.invalid`
+
 /**
- * Reads a comparison once for all who wait for it: hundreds hear of an end in the same moment, and each reading makes all of its generations anew.
- * Those share one that asked under the same origin, which links carry.
+ * Reads a comparison once for all who wait for it, whatever host they have asked: hundreds hear of an end in the same moment, and each reading makes
+ * all of its generations anew.
  */
 export class ComparisonReadings {
   readonly #deps: ReadingDependencies
@@ -42,20 +48,19 @@ export class ComparisonReadings {
 
   /** As it is from now on: the reading has not begun. Null where the comparison is not there. */
   fresh(id: string): Promise<ComparisonReading | null> {
-    const key = keyOf(id)
-    const waiting = this.#next.get(key)
+    const waiting = this.#next.get(id)
     if (waiting !== undefined) return waiting
     const next = itsTurn(0, currentKey()).then(() => {
-      this.#next.delete(key)
-      return this.#read(key, id)
+      this.#next.delete(id)
+      return workAskedAt(new URL(ANY_ORIGIN), () => this.#read(id))
     })
-    this.#next.set(key, next)
+    this.#next.set(id, next)
     return next
   }
 
   /** The last one, where it shows the end of all of these generations; else a fresh one. */
   since(id: string, ended: ReadonlySet<string>): Promise<ComparisonReading | null> {
-    const last = this.#last.get(keyOf(id))
+    const last = this.#last.get(id)
     const isKnown = (generation: string): boolean =>
       last?.records.some((record) => record.id === generation && isTerminal(record.status)) === true
     return last !== undefined && [...ended].every(isKnown) ? Promise.resolve(last) : this.fresh(id)
@@ -68,35 +73,56 @@ export class ComparisonReadings {
 
   /** The last one, where it was begun behind `number` and shows the end of all; else a fresh one. */
   endSince(id: string, number: number): Promise<ComparisonReading | null> {
-    const last = this.#last.get(keyOf(id))
+    const last = this.#last.get(id)
     const isEnd = last !== undefined && last.number > number && last.comparison.status !== 'running'
     return isEnd ? Promise.resolve(last) : this.fresh(id)
   }
 
-  async #read(key: string, id: string): Promise<ComparisonReading | null> {
-    const { compare, store, clock } = this.#deps
+  async #read(id: string): Promise<ComparisonReading | null> {
+    const { compare, store, clock, publicUrl } = this.#deps
     const number = ++this.#begun
     const comparison = await compare.show(id)
     if (comparison === null) return null
     const records = await Promise.all(comparison.generations.map((generation) => store.generation(generation.id)))
-    const reading = { number, comparison, records: records.filter((record) => record !== null), json: writtenOnce() }
-    this.#last.set(key, reading)
+    const reading = { number, comparison, records: records.filter((record) => record !== null), json: writtenOnce(publicUrl) }
+    this.#last.set(id, reading)
     clock.after(KEPT_MS, () => {
-      if (this.#last.get(key) === reading) this.#last.delete(key)
+      if (this.#last.get(id) === reading) this.#last.delete(id)
     })
     return reading
   }
 }
 
-const keyOf = (id: string): string => `${id} ${askedOrigin() ?? ''}`
-
-function writtenOnce(): (part: object) => Uint8Array {
-  const written = new WeakMap<object, Uint8Array>()
+function writtenOnce(publicUrl: () => string): ComparisonReading['json'] {
+  const written = new WeakMap<object, SharedJson>()
   return (part) => {
-    const known = written.get(part)
-    if (known !== undefined) return known
-    const json = Buffer.from(JSON.stringify(part))
+    const json = written.get(part) ?? new SharedJson(part)
     written.set(part, json)
-    return json
+    return json.under(publicUrl())
+  }
+}
+
+/** Written once, and for each origin put together from the same pieces. */
+class SharedJson {
+  readonly #pieces: readonly Buffer[]
+  /** The last one: nearly all ask under the same. */
+  #origin = ''
+  #json: Buffer = Buffer.alloc(0)
+
+  constructor(part: object) {
+    this.#pieces = JSON.stringify(part)
+      .split(ANY_ORIGIN)
+      .map((piece) => Buffer.from(piece))
+  }
+
+  under(origin: string): Buffer {
+    const [only, ...more] = this.#pieces
+    if (only !== undefined && more.length === 0) return only
+    if (this.#origin !== origin || this.#json.length === 0) {
+      const between = Buffer.from(origin)
+      this.#json = Buffer.concat(this.#pieces.flatMap((piece, index) => (index === 0 ? [piece] : [between, piece])))
+      this.#origin = origin
+    }
+    return this.#json
   }
 }

@@ -14,7 +14,7 @@ import { currentKey, whileKeyCounts } from '../request-context.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 import { ComparisonReadings } from './comparison-readings.ts'
-import type { ComparisonReading } from './comparison-readings.ts'
+import type { ComparisonReading, ReadingDependencies } from './comparison-readings.ts'
 
 const ListQuery = z.strictObject({
   ...PageQuery,
@@ -24,7 +24,7 @@ export const ComparisonList = pageOf(Comparison, 'ComparisonList')
 
 const problems = { 400: Problem, 401: Problem, 404: Problem, 413: Problem, 415: Problem, 422: Problem, 500: Problem } as const
 
-export interface ComparisonDependencies extends Omit<ComparisonEventDependencies, 'readings'> {
+export interface ComparisonDependencies extends Omit<ComparisonEventDependencies, 'readings'>, Pick<ReadingDependencies, 'publicUrl'> {
   readonly compare: Pick<Compare, 'begin' | 'answer' | 'show' | 'untilEnd' | 'view'>
   readonly store: Pick<Store, 'comparison' | 'comparisons' | 'generation'>
   readonly requestSchema: RequestSchema

@@ -34,6 +34,8 @@ export interface Socket {
   on(event: 'close', listener: () => void): void
 }
 
+/** Of `readyState`. */
+const OPEN = 1
 /** Longer than any generation may take. */
 const WAIT_MS = 24 * 60 * 60_000
 /** How long a connection may stand without a key. */
@@ -96,21 +98,20 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
     key.follow(shown, asker)
     if (!isAdmitted(asker, task)) return
     // Of a key that came with the request to open the connection, that one counted.
-    const over = isFirstCounted ? undefined : await keys.overRate(asker)
+    const isCounted = isFirstCounted && asker.key === known?.key
     isFirstCounted = false
+    const over = isCounted ? undefined : await keys.overRate(asker)
     if (over) refuse(over, task)
     else sendFrame({ data: [authenticated(task)] })
   }
 
   const take = async (task: JsonObject): Promise<void> => {
+    // What comes behind the end would be bought and answered to nobody.
+    if (socket.readyState !== OPEN) return
     if (task['taskType'] === 'authentication') return authenticate(task)
     const asker = caller()
-    if (asker === null && task['taskType'] !== 'ping')
-      return sendFrame({ errors: [errorItem({ ...INVALID_KEY }, task['taskUUID'], task['taskType'])] })
-    if (isDryRun && task['taskType'] === 'imageInference') {
-      const message = 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.'
-      return sendFrame({ errors: [errorItem({ code: 'unsupportedParameter', message, parameter: 'dryRun' }, task['taskUUID'])] })
-    }
+    if (asker === null && task['taskType'] !== 'ping') return sendFrame({ errors: [wrongKeyOf(task)] })
+    if (isDryRun && task['taskType'] === 'imageInference') return sendFrame({ errors: [errorItem(NO_DRY_RUN, task['taskUUID'])] })
     if (asker === null) return admitted(task, EVERYBODY)
     if (!isAdmitted(asker, task)) return
     const proved = shown
@@ -132,13 +133,35 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
     })
   }
 
-  takeMessages(socket, options, { caller, take, refuse, end, sendFrame })
+  takeMessages(socket, options, { caller, take, takeAll: messageTaker(keys, sendFrame), refuse, end, sendFrame })
+}
+
+const NO_DRY_RUN = {
+  code: 'unsupportedParameter',
+  message: 'This server has no dry run; POST /v1/quotes answers with prices and buys nothing.',
+  parameter: 'dryRun',
+} as const
+const wrongKeyOf = ({ taskUUID, taskType }: JsonObject) => errorItem({ ...INVALID_KEY }, taskUUID, taskType)
+
+/** A wrong key may end the connection: nothing that comes with it in one message is begun. */
+function messageTaker(keys: Pick<KeyRing, 'isOn' | 'identify'>, sendFrame: Conversation['sendFrame']): Conversation['takeAll'] {
+  const isWrongKey = ({ taskType, apiKey }: JsonObject): boolean =>
+    taskType === 'authentication' && typeof apiKey === 'string' && keys.isOn() && keys.identify(apiKey) === null
+
+  return async (tasks, take) => {
+    const wrong = new Set(tasks.filter(isWrongKey))
+    const isRefused = wrong.size > 0 && tasks.length > 1
+    if (isRefused) for (const task of tasks) if (!wrong.has(task)) sendFrame({ errors: [wrongKeyOf(task)] })
+    await Promise.all((isRefused ? [...wrong] : tasks).map(take))
+  }
 }
 
 /** What a connection does with what it is sent. */
 interface Conversation {
   readonly caller: () => Caller | null
   readonly take: (task: JsonObject) => Promise<void>
+  /** The tasks of one message. */
+  readonly takeAll: (tasks: readonly JsonObject[], take: Conversation['take']) => Promise<void>
   readonly refuse: (problem: Pick<HttpProblem, 'details'>, task: JsonObject) => void
   readonly end: (exceeded: Exceeded, task: JsonObject) => void
   readonly sendFrame: (frame: object) => void
@@ -147,7 +170,7 @@ interface Conversation {
 function takeMessages(
   socket: Socket,
   { raw, clock, log, takeBytes }: SocketOptions,
-  { caller, take, refuse, end, sendFrame }: Conversation,
+  { caller, take, takeAll, refuse, end, sendFrame }: Conversation,
 ): void {
   const sender = (): string | null => caller()?.key ?? null
   const hasCome = countOnTheirWay({
@@ -163,7 +186,7 @@ function takeMessages(
   const receive = createMessages(socket, {
     // A rate that cannot be asked for, since the database is away, is an answer as well.
     onTasks: (tasks) =>
-      Promise.all(tasks.map((task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task)))),
+      takeAll(tasks, (task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task))),
     onUnreadable: (errors) => sendFrame({ errors }),
     sender,
     hasCome,
