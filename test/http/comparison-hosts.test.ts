@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Comparison } from '#contract'
 import { hashOfKey } from '../../src/http/access.ts'
@@ -12,19 +13,15 @@ beforeAll(async () => {
 afterAll(() => gateway.close())
 
 /** The origins of all links to images in an answer to whoever asked under a host; fetch lets no program choose one. */
-function originsSeen(path: string, host: string): Promise<ReadonlySet<string>> {
+async function originsSeen(path: string, host: string): Promise<ReadonlySet<string>> {
   const headers = { host, authorization: 'Bearer one-key', prefer: 'wait=30' }
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(gateway.url + path, { headers, agent: false }, (reply) => {
-      reply.toArray().then((chunks) => {
-        const links = Buffer.concat(chunks as Buffer[])
-          .toString()
-          .matchAll(/"(https?:\/\/[^/"]+)\/v1\/images\//g)
-        resolve(new Set([...links].map(([, origin = '']) => origin)))
-      }, reject)
-    })
-    request.once('error', reject).end()
+  const reply = await new Promise<IncomingMessage>((resolve, reject) => {
+    httpRequest(gateway.url + path, { headers, agent: false }, resolve)
+      .once('error', reject)
+      .end()
   })
+  const text = Buffer.concat((await reply.toArray()) as Buffer[]).toString()
+  return new Set([...text.matchAll(/"(https?:\/\/[^/"]+)\/v1\/images\//g)].map(([, origin = '']) => origin))
 }
 
 test.each(['', '/events'])(
