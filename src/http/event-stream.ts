@@ -43,7 +43,7 @@ function takenOver(reply: FastifyReply): ServerResponse {
   return reply.raw.writeHead(200, {
     ...headers,
     'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
+    'cache-control': 'no-store, no-transform',
     'x-accel-buffering': 'no',
   })
 }

@@ -36,3 +36,14 @@ test('a client that reconnects after the end of a comparison gets 204, and one t
   expect(missed.status).toBe(200)
   expect(await missed.text()).toMatch(/^id: [\de.]+\.end\nevent: succeeded\n/m)
 })
+
+test('event streams are kept by no cache', async () => {
+  const { id } = await gateway.generate({})
+  const comparison = await json<Comparison>(await gateway.post('/v1/comparisons', { model: 'flux-2-pro', prompt: 'a lighthouse' }))
+  const paths = [`/v1/generations/${id}/events`, `/v1/comparisons/${comparison.id}/events`]
+  const answers = await Promise.all(paths.map((path) => gateway.ask(path)))
+  expect(answers.map(({ status, headers }) => [status, headers.get('cache-control')])).toEqual([
+    [200, 'no-store, no-transform'],
+    [200, 'no-store, no-transform'],
+  ])
+})

@@ -48,19 +48,23 @@ export function createHandler(tools: readonly Tool[], deps: HandlerDependencies)
       const raw = request.raw as NodeIncomingMessageLike
       // Who takes anything, as curl does unless it is asked to say more, takes both.
       if (/(?:^|,)\s*\*\/\*/.test(request.headers.accept ?? '*/*')) raw.headers['accept'] = 'application/json, text/event-stream'
-      leaveConnection(reply.raw)
+      keepOwnHeaders(reply.raw)
       await serve(Object.assign(raw, { auth: authOf({ caller: request.caller, over }) }), reply.raw, body)
     },
     close: () => handler.close(),
   }
 }
 
-/** The library keeps the connection of every stream. Whether one stays is the client's to say, and the server's that stops. */
-function leaveConnection(response: ServerResponse): void {
+/**
+ * The library says of every stream that its connection is kept, and that caches may keep it. Whether a connection stays is the client's to say, and
+ * the server's that stops; an answer to a key is kept by no cache.
+ */
+function keepOwnHeaders(response: ServerResponse): void {
   const writeHead = response.writeHead.bind(response)
   response.writeHead = (status: number, ...given: unknown[]) => {
-    const [headers] = given as [Readonly<Record<string, string>>]
-    return writeHead(status, Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== 'keep-alive')))
+    const [headers = {}] = given as [Readonly<Record<string, string>>?]
+    const own = Object.entries(headers).filter(([, value]) => value !== 'keep-alive')
+    return writeHead(status, { ...Object.fromEntries(own), 'cache-control': 'no-store, no-transform' })
   }
 }
 
