@@ -5,5 +5,4 @@ import { whileKeyCounts } from './request-context.ts'
 export const comparisonsOfCallers = (compare: Compare): Compare => ({
   ...compare,
   answer: (begun, waitMs) => (waitMs > 0 ? whileKeyCounts(compare.answer(begun, waitMs)) : compare.answer(begun, waitMs)),
-  untilEnd: (id, waitMs) => whileKeyCounts(compare.untilEnd(id, waitMs)),
 })

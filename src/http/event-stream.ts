@@ -35,6 +35,9 @@ export interface EventStreamOptions {
   readonly onHeartbeat?: () => void
 }
 
+/** `Cache-Control` of a stream: a proxy that packs it would hold events back. */
+export const KEPT_AND_CHANGED_BY_NOBODY = 'no-store, no-transform'
+
 /** The answer, of which the head is written. */
 function takenOver(reply: FastifyReply): ServerResponse {
   const headers = Object.fromEntries(Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined))
@@ -43,7 +46,7 @@ function takenOver(reply: FastifyReply): ServerResponse {
   return reply.raw.writeHead(200, {
     ...headers,
     'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store, no-transform',
+    'cache-control': KEPT_AND_CHANGED_BY_NOBODY,
     'x-accel-buffering': 'no',
   })
 }

@@ -4,8 +4,8 @@ import type { Comparison } from '#contract'
 import type { Compare } from '../../core/comparisons/compare.ts'
 import type { Clock, Store } from '../../core/ports.ts'
 import type { GenerationRecord } from '../../core/records.ts'
-import { itsTurn } from '../../reading/turn-share.ts'
-import { currentKey, workAskedAt } from '../request-context.ts'
+import { amongMany, itsTurn } from '../../reading/turn-share.ts'
+import { currentKey, whileKeyCounts, workAskedAt } from '../request-context.ts'
 
 /** A comparison and its generations at one moment. */
 export interface ComparisonReading {
@@ -18,7 +18,7 @@ export interface ComparisonReading {
 }
 
 export interface ReadingDependencies {
-  readonly compare: Pick<Compare, 'show'>
+  readonly compare: Pick<Compare, 'show' | 'untilEnd'>
   readonly store: Pick<Store, 'generation'>
   readonly clock: Pick<Clock, 'after'>
   /** For links of this request. */
@@ -66,16 +66,22 @@ export class ComparisonReadings {
     return last !== undefined && [...ended].every(isKnown) ? Promise.resolve(last) : this.fresh(id)
   }
 
-  /** Which reading was begun last, of any comparison. */
-  get begun(): number {
-    return this.#begun
+  /**
+   * Once all have ended or `waitMs` is over, in the turn of this caller and as long as its key counts: one that was begun behind the call.
+   * @throws HttpProblem `unauthorized` once it does not
+   */
+  atEnd(id: string, waitMs: number): Promise<ComparisonReading | null> {
+    return whileKeyCounts(this.#inItsTurn(id, waitMs))
   }
 
-  /** The last one, where it was begun behind `number` and shows the end of all; else a fresh one. */
-  endSince(id: string, number: number): Promise<ComparisonReading | null> {
+  async #inItsTurn(id: string, waitMs: number): Promise<ComparisonReading | null> {
+    const before = this.#begun
+    if (waitMs > 0) await this.#deps.compare.untilEnd(id, waitMs)
     const last = this.#last.get(id)
-    const isEnd = last !== undefined && last.number > number && last.comparison.status !== 'running'
-    return isEnd ? Promise.resolve(last) : this.fresh(id)
+    const isEnd = last !== undefined && last.number > before && last.comparison.status !== 'running'
+    const reading = isEnd ? last : await this.fresh(id)
+    await amongMany(currentKey(), () => {})
+    return reading
   }
 
   async #read(id: string): Promise<ComparisonReading | null> {
@@ -105,9 +111,8 @@ function writtenOnce(publicUrl: () => string): ComparisonReading['json'] {
 /** Written once, and for each origin put together from the same pieces. */
 class SharedJson {
   readonly #pieces: readonly Buffer[]
-  /** The last one: nearly all ask under the same. */
-  #origin = ''
-  #json: Buffer = Buffer.alloc(0)
+  /** Nearly all ask under the same. */
+  #last: { readonly origin: string; readonly json: Buffer } | null = null
 
   constructor(part: object) {
     this.#pieces = JSON.stringify(part)
@@ -116,13 +121,11 @@ class SharedJson {
   }
 
   under(origin: string): Buffer {
-    const [only, ...more] = this.#pieces
-    if (only !== undefined && more.length === 0) return only
-    if (this.#origin !== origin || this.#json.length === 0) {
-      const between = Buffer.from(origin)
-      this.#json = Buffer.concat(this.#pieces.flatMap((piece, index) => (index === 0 ? [piece] : [between, piece])))
-      this.#origin = origin
-    }
-    return this.#json
+    const hasLinks = this.#pieces.length > 1
+    if (this.#last !== null && (this.#last.origin === origin || !hasLinks)) return this.#last.json
+    const between = Buffer.from(origin)
+    const json = Buffer.concat(this.#pieces.flatMap((piece, index) => (index === 0 ? [piece] : [between, piece])))
+    this.#last = { origin, json }
+    return json
   }
 }

@@ -9,12 +9,10 @@ import { notThere, requireOwned, seesOnly } from '../owned.ts'
 import { PageQuery, pageOf } from '../paging.ts'
 import { answerInProgress, createHeaders, PreferHeader, waitOf } from '../prefer.ts'
 import { sendJson, sendPage } from '../send-page.ts'
-import { amongMany } from '../../reading/turn-share.ts'
-import { currentKey, whileKeyCounts } from '../request-context.ts'
 import { comparisonEventRoutes } from './comparison-events.ts'
 import type { ComparisonEventDependencies } from './comparison-events.ts'
 import { ComparisonReadings } from './comparison-readings.ts'
-import type { ComparisonReading, ReadingDependencies } from './comparison-readings.ts'
+import type { ReadingDependencies } from './comparison-readings.ts'
 
 const ListQuery = z.strictObject({
   ...PageQuery,
@@ -64,7 +62,7 @@ function createRoute(app: App, { compare, requestSchema }: ComparisonDependencie
   })
 }
 
-function showRoute(app: App, { compare, store }: ComparisonDependencies, readings: ComparisonReadings): void {
+function showRoute(app: App, { store }: ComparisonDependencies, readings: ComparisonReadings): void {
   const schema = {
     operationId: 'getComparison',
     summary: 'One comparison',
@@ -78,14 +76,7 @@ function showRoute(app: App, { compare, store }: ComparisonDependencies, reading
     const { id } = request.params
     requireOwned(await store.comparison(id), request.caller, 'comparison', id)
     const { waitMs, applied } = waitOf(request.headers.prefer, 0)
-    const inItsTurn = async (): Promise<ComparisonReading | null> => {
-      const { begun } = readings
-      if (waitMs > 0) await compare.untilEnd(id, waitMs)
-      const reading = await readings.endSince(id, begun)
-      await amongMany(currentKey(), () => {})
-      return reading
-    }
-    const reading = await whileKeyCounts(inItsTurn())
+    const reading = await readings.atEnd(id, waitMs)
     if (!reading) throw notThere('comparison', id)
     if (applied) reply.header('preference-applied', applied)
     return sendJson(reply, reading.json(reading.comparison))

@@ -18,8 +18,6 @@ export function resultCodeOf(error: unknown): number | null {
   return error.errcode & 0xff
 }
 
-export const isFull = (error: unknown): boolean => resultCodeOf(error) === full
-
 /** What an error of the disk or the file means, in our words; null where it is the statement's own (a constraint, a wrong value). */
 export function failureOf(error: unknown): StoreError | null {
   const reason = error instanceof Error ? error.message : String(error)

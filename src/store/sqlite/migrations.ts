@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../../core/ports.ts'
-import { isFull } from './failure-of.ts'
+import { failureOf } from './failure-of.ts'
 import { COST_DAYS } from './cost-days-schema.ts'
 
 /**
@@ -249,7 +249,7 @@ export function migrate(database: DatabaseSync, migrations: readonly string[] = 
       database.exec('COMMIT')
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK')
-      throw isFull(error) && version > 0 ? upgradeStopped(error, index, migrations.length) : error
+      throw failureOf(error)?.reason === 'full' && version > 0 ? upgradeStopped(error, index, migrations.length) : error
     }
   }
   return migrations.length - version

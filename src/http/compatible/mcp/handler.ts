@@ -5,6 +5,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node'
 import type { NodeIncomingMessageLike } from '@modelcontextprotocol/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Log } from '../../../core/ports.ts'
+import { KEPT_AND_CHANGED_BY_NOBODY } from '../../event-stream.ts'
 import { littleTurn } from '../../../reading/turn-share.ts'
 import { EVERYBODY, refusalOfScope } from '../../access.ts'
 import type { Caller } from '../../access.ts'
@@ -64,7 +65,7 @@ function keepOwnHeaders(response: ServerResponse): void {
   response.writeHead = (status: number, ...given: unknown[]) => {
     const [headers = {}] = given as [Readonly<Record<string, string>>?]
     const own = Object.entries(headers).filter(([, value]) => value !== 'keep-alive')
-    return writeHead(status, { ...Object.fromEntries(own), 'cache-control': 'no-store, no-transform' })
+    return writeHead(status, { ...Object.fromEntries(own), 'cache-control': KEPT_AND_CHANGED_BY_NOBODY })
   }
 }
 

@@ -133,7 +133,7 @@ export function serveSocket(socket: Socket, options: SocketOptions): void {
     })
   }
 
-  takeMessages(socket, options, { caller, take, takeAll: messageTaker(keys, sendFrame), refuse, end, sendFrame })
+  takeMessages(socket, options, { caller, take, leftOf: refuseBesideWrongKey(keys, sendFrame), refuse, end, sendFrame })
 }
 
 const NO_DRY_RUN = {
@@ -144,15 +144,15 @@ const NO_DRY_RUN = {
 const wrongKeyOf = ({ taskUUID, taskType }: JsonObject) => errorItem({ ...INVALID_KEY }, taskUUID, taskType)
 
 /** A wrong key may end the connection: nothing that comes with it in one message is begun. */
-function messageTaker(keys: Pick<KeyRing, 'isOn' | 'identify'>, sendFrame: Conversation['sendFrame']): Conversation['takeAll'] {
+function refuseBesideWrongKey(keys: Pick<KeyRing, 'isOn' | 'identify'>, sendFrame: Conversation['sendFrame']): Conversation['leftOf'] {
   const isWrongKey = ({ taskType, apiKey }: JsonObject): boolean =>
     taskType === 'authentication' && typeof apiKey === 'string' && keys.isOn() && keys.identify(apiKey) === null
 
-  return async (tasks, take) => {
+  return (tasks) => {
     const wrong = new Set(tasks.filter(isWrongKey))
-    const isRefused = wrong.size > 0 && tasks.length > 1
-    if (isRefused) for (const task of tasks) if (!wrong.has(task)) sendFrame({ errors: [wrongKeyOf(task)] })
-    await Promise.all((isRefused ? [...wrong] : tasks).map(take))
+    if (wrong.size === 0) return tasks
+    for (const task of tasks) if (!wrong.has(task)) sendFrame({ errors: [wrongKeyOf(task)] })
+    return [...wrong]
   }
 }
 
@@ -160,8 +160,8 @@ function messageTaker(keys: Pick<KeyRing, 'isOn' | 'identify'>, sendFrame: Conve
 interface Conversation {
   readonly caller: () => Caller | null
   readonly take: (task: JsonObject) => Promise<void>
-  /** The tasks of one message. */
-  readonly takeAll: (tasks: readonly JsonObject[], take: Conversation['take']) => Promise<void>
+  /** Of the tasks of one message those that are to be taken; the others are refused. */
+  readonly leftOf: (tasks: readonly JsonObject[]) => readonly JsonObject[]
   readonly refuse: (problem: Pick<HttpProblem, 'details'>, task: JsonObject) => void
   readonly end: (exceeded: Exceeded, task: JsonObject) => void
   readonly sendFrame: (frame: object) => void
@@ -170,7 +170,7 @@ interface Conversation {
 function takeMessages(
   socket: Socket,
   { raw, clock, log, takeBytes }: SocketOptions,
-  { caller, take, takeAll, refuse, end, sendFrame }: Conversation,
+  { caller, take, leftOf, refuse, end, sendFrame }: Conversation,
 ): void {
   const sender = (): string | null => caller()?.key ?? null
   const hasCome = countOnTheirWay({
@@ -186,7 +186,7 @@ function takeMessages(
   const receive = createMessages(socket, {
     // A rate that cannot be asked for, since the database is away, is an answer as well.
     onTasks: (tasks) =>
-      takeAll(tasks, (task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task))),
+      Promise.all(leftOf(tasks).map((task) => take(task).catch((error: unknown) => refuse({ details: problemOfTask(error, log) }, task)))),
     onUnreadable: (errors) => sendFrame({ errors }),
     sender,
     hasCome,
